@@ -1,0 +1,126 @@
+"""ARM over HTTPS: the same requests, and the same polling of long-running operations, as any Azure client's."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.pipeline.policies import RequestIdPolicy, RetryPolicy, UserAgentPolicy
+from azure.core.rest import HttpRequest
+from azure.mgmt.core import ARMPipelineClient
+from azure.mgmt.core.exceptions import ARMErrorFormat
+from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+from azure.mgmt.core.polling.arm_polling import ARMPolling
+
+ENDPOINT = "https://management.azure.com"
+SCOPE = f"{ENDPOINT}/.default"
+_POLL_SECONDS = 1.0
+"""Between polls where ARM names no Retry-After."""
+
+
+class ArmError(Exception):
+    """ARM, or the way to it, failed; the message carries ARM's own code and message."""
+
+
+class OperationInterruptedError(Exception):
+    """The engine asked to stop, or the resource's time-out passed, while an operation was running in ARM."""
+
+
+class _Polling(ARMPolling):
+    """azure-mgmt-core's polling, but its pauses end when the engine cancels or the deadline passes."""
+
+    def __init__(self, cancelled: threading.Event, deadline: float | None) -> None:
+        super().__init__(_POLL_SECONDS)
+        self._cancelled = cancelled
+        self._deadline = deadline
+
+    def _sleep(self, delay: float) -> None:
+        if self._deadline is not None and time.monotonic() + delay > self._deadline:
+            raise OperationInterruptedError("the resource's time-out passed; the operation goes on in Azure")
+        if self._cancelled.wait(delay):
+            raise OperationInterruptedError("cancelled; the operation goes on in Azure")
+
+
+class ArmClient:
+    """ARM's REST interface for one credential. Paths are ARM ids (`/subscriptions/...`), bodies are JSON objects."""
+
+    def __init__(self, credential: TokenCredential, cancelled: threading.Event) -> None:
+        self._cancelled = cancelled
+        self._client: ARMPipelineClient[Any, Any] = ARMPipelineClient(
+            ENDPOINT,
+            policies=[
+                RequestIdPolicy(),
+                UserAgentPolicy("pulumi-azure-native"),
+                RetryPolicy(retry_total=4),
+                ARMChallengeAuthenticationPolicy(credential, SCOPE),
+            ],
+        )
+
+    def get(self, path: str, api_version: str) -> dict[str, Any] | None:
+        """The resource, or None where ARM has none; raises `ArmError` for any other answer."""
+        try:
+            response = self._client.send_request(self._request("GET", path, api_version))
+            if response.status_code == 404:
+                return None
+            _raise_for_status(response)
+        except AzureError as error:
+            raise _arm_error(error) from error
+        return _json_object(response.json())
+
+    def put(self, path: str, api_version: str, body: dict[str, Any], seconds: float | None) -> dict[str, Any]:
+        """Create or update the resource and wait for its operation, `seconds` at most; returns the resource."""
+        return self._run(self._request("PUT", path, api_version, body), seconds) or {}
+
+    def delete(self, path: str, api_version: str, seconds: float | None) -> None:
+        """Delete the resource and wait, `seconds` at most; a resource that is gone already is no error."""
+        self._run(self._request("DELETE", path, api_version), seconds)
+
+    def post(self, path: str, api_version: str) -> dict[str, Any]:
+        """Call an action of the resource (listKeys and the like)."""
+        return self._run(self._request("POST", path, api_version), None) or {}
+
+    def _request(self, method: str, path: str, api_version: str, body: dict[str, Any] | None = None) -> HttpRequest:
+        return HttpRequest(method, f"{ENDPOINT}{path}", params={"api-version": api_version}, json=body)
+
+    def _run(self, request: HttpRequest, seconds: float | None) -> dict[str, Any] | None:
+        deadline = None if seconds is None else time.monotonic() + seconds
+        try:
+            pipeline_response = self._client.send_request(request, _return_pipeline_response=True)
+            response = pipeline_response.http_response
+            if request.method == "DELETE" and response.status_code == 404:
+                return None
+            _raise_for_status(response)
+            polling = _Polling(self._cancelled, deadline)
+            polling.initialize(self._client, pipeline_response, lambda answer: _body(answer.http_response))
+            polling.run()
+            result: dict[str, Any] | None = polling.resource()
+            return result
+        except AzureError as error:
+            raise _arm_error(error) from error
+
+
+def _raise_for_status(response: Any) -> None:
+    if response.status_code >= 400:
+        raise HttpResponseError(response=response, error_format=ARMErrorFormat)
+
+
+def _body(response: Any) -> dict[str, Any] | None:
+    return _json_object(response.json()) if response.text() else None
+
+
+def _json_object(content: Any) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise ArmError(f"ARM answered with a {type(content).__name__} where an object is expected")
+    return content
+
+
+def _arm_error(error: AzureError) -> ArmError:
+    odata = error.error if isinstance(error, HttpResponseError) else None
+    if odata is None or not odata.code:
+        return ArmError(str(error.message))
+    lines = [f"{odata.code}: {odata.message}"]
+    lines += [f"{detail.code}: {detail.message}" for detail in odata.details or () if detail.code != odata.code]
+    return ArmError("\n".join(lines))

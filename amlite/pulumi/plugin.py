@@ -1,0 +1,176 @@
+"""What every provider served by amlite shares: the gRPC server, one session per engine, the engine's log, errors."""
+# ruff: noqa: N802, D102, ARG002 -- the protocol's methods: gRPC names them, its documentation describes them
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Generic, NoReturn, TypeVar
+
+import grpc
+from google.protobuf import any_pb2, empty_pb2
+from google.protobuf.message import Message
+from pulumi.runtime.proto import (
+    engine_pb2,
+    engine_pb2_grpc,
+    plugin_pb2,
+    provider_pb2,
+    provider_pb2_grpc,
+    status_pb2,
+)
+
+from amlite.pulumi import values
+
+_THREADS = 32
+"""Resources handled at one time: most of that time is waiting for ARM or Docker."""
+_SESSIONS = 64
+_UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+
+
+class EngineLog:
+    """The engine's own log, where messages appear under their resource on the user's terminal."""
+
+    def __init__(self, address: str) -> None:
+        self._channel = grpc.insecure_channel(address, options=_UNLIMITED)
+        self._engine = engine_pb2_grpc.EngineStub(self._channel)
+
+    def message(self, text: str, urn: str, *, warning: bool = False, passing: bool = False) -> None:
+        """Show a line; a `passing` one is only the resource's present status and is not kept."""
+        severity = engine_pb2.WARNING if warning else engine_pb2.INFO
+        try:
+            self._engine.Log(engine_pb2.LogRequest(severity=severity, message=text, urn=urn, ephemeral=passing))
+        except grpc.RpcError as error:
+            # The log must not fail the work: an engine that was interrupted is gone while its providers finish.
+            print(f"{urn}: {text} (engine's log: {error.code()})", file=sys.stderr)
+
+
+class Session:
+    """What belongs to one engine that is attached: its log, and whether it asked to stop."""
+
+    def __init__(self) -> None:
+        self.cancelled = threading.Event()
+        self._log: EngineLog | None = None
+
+    def attach(self, address: str) -> None:
+        """Take the address of the engine's own interface."""
+        self._log = EngineLog(address)
+
+    def log(self, text: str, urn: str, *, warning: bool = False, passing: bool = False) -> None:
+        """Show a line under the resource on the user's terminal (see `EngineLog.message`)."""
+        if self._log is not None:
+            self._log.message(text, urn, warning=warning, passing=passing)
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Take the provider's configuration of the stack, as plain values."""
+
+
+SessionT = TypeVar("SessionT", bound=Session)
+
+
+class Provider(provider_pb2_grpc.ResourceProviderServicer, Generic[SessionT]):
+    """The part of the protocol that does not depend on the resources: hand-shake, configuration, cancelling.
+
+    The process outlives an engine run and may serve two at a time, with other credentials. Each plugin instance of an
+    engine has its own connection, so the connection's peer address tells their sessions apart.
+    """
+
+    version: str
+
+    def __init__(self, new_session: Callable[[], SessionT]) -> None:
+        self._new_session = new_session
+        self._lock = threading.Lock()
+        self._by_peer: OrderedDict[str, SessionT] = OrderedDict()
+
+    def session(self, context: grpc.ServicerContext) -> SessionT:
+        """The session of the engine that is calling; a new one on its first call."""
+        with self._lock:
+            session = self._by_peer.pop(context.peer(), None) or self._new_session()
+            self._by_peer[context.peer()] = session
+            while len(self._by_peer) > _SESSIONS:
+                self._by_peer.popitem(last=False)
+            return session
+
+    def Handshake(
+        self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ProviderHandshakeResponse:
+        if request.engine_address:
+            self.session(context).attach(request.engine_address)
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
+
+    def Attach(self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        self.session(context).attach(request.address)
+        return empty_pb2.Empty()
+
+    def GetPluginInfo(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
+        return plugin_pb2.PluginInfo(version=self.version)
+
+    def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+        return provider_pb2.DiffResponse()
+
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
+        self.session(context).configure(values.plain(request.args))
+        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
+
+    def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        self.session(context).cancelled.set()
+        return empty_pb2.Empty()
+
+
+def token_and_name(urn: str) -> tuple[str, str]:
+    """The resource's type token and its name in the program, from its URN."""
+    _, _, types, name = urn.split("::", 3)
+    return types.rpartition("$")[2], name
+
+
+def diff_response(found: Mapping[str, str], replacing: Collection[str] = ()) -> provider_pb2.DiffResponse:
+    """The engine's form of `values.differences`; those in `replacing` ask for a new resource."""
+    kinds = provider_pb2.PropertyDiff.Kind
+    return provider_pb2.DiffResponse(
+        changes=provider_pb2.DiffResponse.DIFF_SOME if found else provider_pb2.DiffResponse.DIFF_NONE,
+        replaces=[path for path in found if path in replacing],
+        diffs=sorted({path.partition(".")[0].partition("[")[0] for path in found}),
+        detailedDiff={
+            path: provider_pb2.PropertyDiff(
+                kind=kinds.Value(f"{kind}_replace".upper() if path in replacing else kind.upper()), inputDiff=True
+            )
+            for path, kind in found.items()
+        },
+        hasDetailedDiff=True,
+    )
+
+
+def fail(context: grpc.ServicerContext, message: str, detail: Message | None = None) -> NoReturn:
+    """End the call with an error that the engine prints; `detail` is a typed one, such as ErrorResourceInitFailed."""
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message)
+    if detail is not None:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+        context.set_trailing_metadata([("grpc-status-details-bin", status.SerializeToString())])
+    context.abort(grpc.StatusCode.UNKNOWN, message)
+    raise AssertionError("abort always raises")
+
+
+def serve(servicer: provider_pb2_grpc.ResourceProviderServicer, port: int) -> None:
+    """Serve the provider on loopback until SIGINT or SIGTERM; prints the port, for `port` 0 a free one."""
+    server = grpc.server(ThreadPoolExecutor(_THREADS), options=_UNLIMITED)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    server.start()
+    print(bound, flush=True)
+    stop.wait()
+    server.stop(grace=None).wait()

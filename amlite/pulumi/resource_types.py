@@ -1,0 +1,231 @@
+"""How each azure-native resource type maps to ARM: its path and the shape of its body.
+
+The SDK knows the properties but not where they go. Most follow one rule: what ARM's envelope has (`ENVELOPE`) stays
+beside `properties`, all else goes into it under its own name. `TYPES` holds the path of each type and what departs
+from that rule. A conformance test walks every property of every type here against the models in azure-mgmt-*.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from amlite.pulumi import sdk_types
+from amlite.pulumi.values import UNKNOWN
+
+ENVELOPE = frozenset(
+    {
+        *("etag", "extendedLocation", "id", "identity", "kind", "location", "managedBy", "name", "properties", "sku"),
+        *("systemData", "tags", "type", "zones"),
+    }
+)
+_RESOURCE_GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}"
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """One resource type's place in ARM.
+
+    `path` is a template over the subscription and the inputs that identify the resource; the last one is its name.
+    `wire_names` renames: dotted SDK path -> name in ARM's JSON, of that one property. `inside_properties` are envelope
+    names that this type keeps inside `properties`. `string_sets` are lists of ids in the SDK that ARM writes as an
+    object with the ids as keys. `random_name` is the form of a name that the user leaves to the provider.
+    """
+
+    path: str
+    wire_names: Mapping[str, str] = field(default_factory=dict)
+    inside_properties: frozenset[str] = frozenset()
+    string_sets: frozenset[str] = frozenset({"identity.userAssignedIdentities"})
+    random_name: Literal["suffix", "alphanumeric", "uuid"] = "suffix"
+
+    @property
+    def path_inputs(self) -> tuple[str, ...]:
+        """The inputs that identify the resource, parents first, its own name last."""
+        names = [name for _, name, _, _ in string.Formatter().parse(self.path) if name]
+        return tuple(name for name in names if name != "subscriptionId")
+
+    @property
+    def name_input(self) -> str:
+        """The input that holds the resource's own name."""
+        return self.path_inputs[-1]
+
+    def arm_path(self, subscription_id: str, inputs: Mapping[str, Any]) -> str:
+        """The resource's ARM id, from its inputs."""
+        values = {name: str(inputs[name]) for name in self.path_inputs}
+        if "scope" in values:
+            values["scope"] = values["scope"].strip("/")
+        return self.path.format(subscriptionId=subscription_id, **values)
+
+    def path_values(self, arm_id: str) -> dict[str, str] | None:
+        """The identifying inputs that an ARM id holds; None where it is the id of another type."""
+        pattern = re.sub(r"\\{(\w+)\\}", lambda match: _group(match[1]), re.escape(self.path))
+        match = re.fullmatch(pattern, arm_id, re.IGNORECASE)
+        if match is None:
+            return None
+        values = match.groupdict()
+        values.pop("subscriptionId", None)
+        if "scope" in values:
+            values["scope"] = f"/{values['scope']}"
+        return values
+
+    def body(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """ARM's request body for these inputs."""
+        body: dict[str, Any] = {}
+        for name, value in inputs.items():
+            if name in self.path_inputs:
+                continue
+            place = body if self._in_envelope(name) else body.setdefault("properties", {})
+            place[self.wire_names.get(name, name)] = self._to_wire(value, name)
+        return body
+
+    def flatten(self, body: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+        """ARM's answer as the SDK names it: `known` is the SDK's properties of the type (name -> type or Field)."""
+        flat: dict[str, Any] = {}
+        inner = body.get("properties") or {}
+        for name in known:
+            source = body if self._in_envelope(name) else inner
+            wire_name = self.wire_names.get(name, name)
+            if source.get(wire_name) is not None:
+                flat[name] = self._from_wire(source[wire_name], name)
+        return flat
+
+    def _in_envelope(self, name: str) -> bool:
+        return name in ENVELOPE and name not in self.inside_properties
+
+    def _to_wire(self, value: Any, path: str) -> Any:
+        if path in self.string_sets and isinstance(value, list):
+            return {item: {} for item in value}
+        if isinstance(value, Mapping):
+            return {
+                self.wire_names.get(f"{path}.{name}", name): self._to_wire(item, f"{path}.{name}")
+                for name, item in value.items()
+            }
+        if isinstance(value, list):
+            return [self._to_wire(item, path) for item in value]
+        return value
+
+    def _from_wire(self, value: Any, path: str) -> Any:
+        if isinstance(value, Mapping):
+            sdk_names = {
+                wire: sdk_path.removeprefix(f"{path}.")
+                for sdk_path, wire in self.wire_names.items()
+                if sdk_path.rpartition(".")[0] == path
+            }
+            return {
+                (name := sdk_names.get(wire, wire)): self._from_wire(item, f"{path}.{name}")
+                for wire, item in value.items()
+                if item is not None
+            }
+        if isinstance(value, list):
+            return [self._from_wire(item, path) for item in value]
+        return value
+
+    def as_inputs(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Outputs with the SDK's lists of ids back in the form in which they are given as inputs."""
+        return {name: self._as_input(value, name) for name, value in outputs.items()}
+
+    def _as_input(self, value: Any, path: str) -> Any:
+        if path in self.string_sets and isinstance(value, Mapping):
+            return sorted(value)
+        if isinstance(value, Mapping):
+            return {name: self._as_input(item, f"{path}.{name}") for name, item in value.items()}
+        return value
+
+
+def _group(name: str) -> str:
+    return f"(?P<{name}>.+)" if name == "scope" else f"(?P<{name}>[^/]+)"
+
+
+def preview_outputs(inputs: Mapping[str, Any], outputs: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """What the outputs will be as far as anyone knows: inputs, else what they were `before`, else unknown."""
+    found: dict[str, Any] = {}
+    for name, kind in outputs.items():
+        inner = sdk_types.output_fields(kind)
+        given, old = inputs.get(name), before.get(name)
+        if isinstance(given, Mapping) and inner is not None:
+            found[name] = preview_outputs(given, inner, old if isinstance(old, Mapping) else {})
+        elif given is not None:
+            found[name] = given
+        else:
+            found[name] = old if old is not None else UNKNOWN
+    return found
+
+
+TYPES: Mapping[str, ResourceType] = {
+    "azure-native:resources:ResourceGroup": ResourceType(_RESOURCE_GROUP),
+    "azure-native:operationalinsights:Workspace": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.OperationalInsights/workspaces/{{workspaceName}}",
+        inside_properties=frozenset({"sku"}),
+    ),
+    "azure-native:applicationinsights:Component": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.Insights/components/{{resourceName}}",
+        wire_names={
+            "appId": "AppId",
+            "applicationId": "ApplicationId",
+            "applicationType": "Application_Type",
+            "connectionString": "ConnectionString",
+            "creationDate": "CreationDate",
+            "disableIpMasking": "DisableIpMasking",
+            "disableLocalAuth": "DisableLocalAuth",
+            "flowType": "Flow_Type",
+            "forceCustomerStorageForProfiler": "ForceCustomerStorageForProfiler",
+            "hockeyAppId": "HockeyAppId",
+            "hockeyAppToken": "HockeyAppToken",
+            "immediatePurgeDataOn30Days": "ImmediatePurgeDataOn30Days",
+            "ingestionMode": "IngestionMode",
+            "instrumentationKey": "InstrumentationKey",
+            "laMigrationDate": "LaMigrationDate",
+            "privateLinkScopedResources": "PrivateLinkScopedResources",
+            "privateLinkScopedResources.resourceId": "ResourceId",
+            "privateLinkScopedResources.scopeId": "ScopeId",
+            "requestSource": "Request_Source",
+            "retentionInDays": "RetentionInDays",
+            "samplingPercentage": "SamplingPercentage",
+            "tenantId": "TenantId",
+            "workspaceResourceId": "WorkspaceResourceId",
+        },
+    ),
+    "azure-native:storage:StorageAccount": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.Storage/storageAccounts/{{accountName}}",
+        wire_names={
+            "enableHttpsTrafficOnly": "supportsHttpsTrafficOnly",
+            "enableNfsV3": "isNfsV3Enabled",
+            "encryption.encryptionIdentity": "identity",
+            "encryption.encryptionIdentity.encryptionUserAssignedIdentity": "userAssignedIdentity",
+            "encryption.encryptionIdentity.encryptionFederatedIdentityClientId": "federatedIdentityClientId",
+            "encryption.keyVaultProperties": "keyvaultproperties",
+            "encryption.keyVaultProperties.keyName": "keyname",
+            "encryption.keyVaultProperties.keyVaultUri": "keyvaulturi",
+            "encryption.keyVaultProperties.keyVersion": "keyversion",
+            "networkRuleSet": "networkAcls",
+            "networkRuleSet.ipRules.iPAddressOrRange": "value",
+            "networkRuleSet.virtualNetworkRules.virtualNetworkResourceId": "id",
+        },
+        random_name="alphanumeric",
+    ),
+    "azure-native:keyvault:Vault": ResourceType(f"{_RESOURCE_GROUP}/providers/Microsoft.KeyVault/vaults/{{vaultName}}"),
+    "azure-native:containerregistry:Registry": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.ContainerRegistry/registries/{{registryName}}",
+        random_name="alphanumeric",
+    ),
+    "azure-native:managedidentity:UserAssignedIdentity": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{{resourceName}}"
+    ),
+    "azure-native:managedidentity:FederatedIdentityCredential": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{{resourceName}}"
+        "/federatedIdentityCredentials/{federatedIdentityCredentialResourceName}"
+    ),
+    "azure-native:machinelearningservices:Workspace": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{{workspaceName}}"
+    ),
+    "azure-native:machinelearningservices:Compute": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{{workspaceName}}"
+        "/computes/{computeName}"
+    ),
+    "azure-native:authorization:RoleAssignment": ResourceType(
+        "/{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}", random_name="uuid"
+    ),
+}
