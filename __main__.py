@@ -1,0 +1,122 @@
+"""An Azure Machine Learning platform as code. Settings, then the plan, then the resources, then the outputs."""
+
+import pulumi
+
+from infra import cloud, configuration, naming, outputs
+from infra.access import Access, AccessArgs
+from infra.compute import ComputeClusters, ComputeClustersArgs
+from infra.container_registry import ContainerRegistry, ContainerRegistryArgs
+from infra.identities import Identities, IdentitiesArgs
+from infra.key_vault import KeyVault, KeyVaultArgs
+from infra.monitoring import Monitoring, MonitoringArgs
+from infra.placement import Placement
+from infra.resource_group import ResourceGroup, ResourceGroupArgs
+from infra.storage import StorageAccount, StorageAccountArgs
+from infra.workspace import Workspace, WorkspaceArgs
+
+# --- Settings: what the stack file says, and whether we are where it belongs -----------------------------------------
+config = configuration.read()
+settings = config.settings
+names = naming.names(settings.naming, config.stack)
+tags = naming.tags(settings.naming, config.stack, settings.tags)
+deployer = cloud.signed_in_principal(config)
+
+# --- Plan: every asset under ml/ and pipelines/, read, resolved, versioned and checked before anything is registered --
+# SEAM: the catalogue's plan goes here.
+
+# --- Platform ---------------------------------------------------------------------------------------------------------
+group = ResourceGroup(
+    "platform", ResourceGroupArgs(names.resource_group, config.cloud.location, tags, protect=settings.protect)
+)
+placement = Placement(group.name, config.cloud.location, tags, protect=settings.protect)
+monitoring = Monitoring(
+    "monitoring",
+    MonitoringArgs(placement, names.log_analytics, names.application_insights, settings.retention.log_days),
+)
+storage = StorageAccount(
+    "storage", StorageAccountArgs(placement, names.storage_account, settings.storage, settings.network)
+)
+vault = KeyVault(
+    "vault",
+    KeyVaultArgs(
+        placement,
+        names.key_vault,
+        config.cloud.tenant_id,
+        settings.key_vault,
+        settings.retention.soft_delete_days,
+        settings.network,
+    ),
+)
+registry = ContainerRegistry(
+    "registry", ContainerRegistryArgs(placement, names.container_registry, settings.registry, settings.network)
+)
+identities = Identities(
+    "identity",
+    IdentitiesArgs(
+        placement,
+        names.workspace_identity,
+        names.cluster_identity,
+        names.endpoint_identity,
+        names.ci_identity,
+        settings.identities,
+    ),
+)
+access = Access(
+    "access",
+    AccessArgs(
+        subscription_id=config.cloud.subscription_id,
+        resource_group_id=group.id,
+        storage_account_id=storage.id,
+        key_vault_id=vault.id,
+        container_registry_id=registry.id,
+        application_insights_id=monitoring.application_insights_id,
+        workspace_principal=identities.workspace.principal_id,
+        cluster_principal=identities.cluster.principal_id,
+        endpoint_principal=identities.endpoint.principal_id,
+        ci_principal=identities.ci_principal_id,
+        deployer_principal=deployer,
+        settings=settings.access,
+    ),
+)
+workspace = Workspace(
+    "workspace",
+    WorkspaceArgs(
+        placement,
+        names.workspace,
+        identity_id=identities.workspace.id,
+        storage_account_id=storage.id,
+        key_vault_id=vault.id,
+        container_registry_id=registry.id,
+        application_insights_id=monitoring.application_insights_id,
+        image_build_compute=settings.compute[0].name,
+        settings=settings.workspace,
+        network=settings.network,
+    ),
+    pulumi.ResourceOptions(depends_on=access.workspace),
+)
+clusters = ComputeClusters(
+    "compute",
+    ComputeClustersArgs(placement, workspace.name, identities.cluster.id, tuple(settings.compute)),
+    pulumi.ResourceOptions(depends_on=access.cluster),
+)
+
+# --- Image and assets -------------------------------------------------------------------------------------------------
+# SEAM: the training image and the assets go here. `ContainerImage` depends on `access.people`, the assets on
+# `workspace`, `clusters`, `access.people` and `access.endpoint`.
+environment_image: pulumi.Output[str] | None = None
+
+# --- Outputs: a contract, see docs/stack-outputs.schema.json ----------------------------------------------------------
+outputs.export(
+    subscription_id=config.cloud.subscription_id,
+    resource_group=group.name,
+    workspace=workspace.name,
+    workspace_id=workspace.id,
+    container_registry=registry.name,
+    login_server=registry.login_server,
+    environment_image=environment_image,
+    compute=clusters.names,
+    assets={},
+    schedules={},
+    endpoints={},
+    models={endpoint: model.model_dump() for endpoint, model in settings.models.items()},
+)

@@ -1,0 +1,64 @@
+"""The workspace's compute clusters."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import machinelearningservices as ml
+
+from infra.placement import Placement
+from infra.settings import Compute as ComputeSettings
+
+
+@dataclass(frozen=True)
+class ComputeClustersArgs:
+    """Inputs of `ComputeClusters`; `identity_id` is who every node acts as."""
+
+    placement: Placement
+    workspace_name: pulumi.Output[str]
+    identity_id: pulumi.Output[str]
+    clusters: tuple[ComputeSettings, ...]
+
+
+class ComputeClusters(pulumi.ComponentResource):
+    """One autoscaling cluster for each configured one. No node takes SSH or passwords.
+
+    Outputs: `names`, in the configuration's order.
+    """
+
+    names: pulumi.Output[list[str]]
+
+    def __init__(self, name: str, args: ComputeClustersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("azureml-platform:infra:ComputeClusters", name, None, opts)
+        place = args.placement
+        clusters = [
+            ml.Compute(
+                f"{name}-{cluster.name}",
+                compute_name=cluster.name,
+                workspace_name=args.workspace_name,
+                resource_group_name=place.resource_group,
+                location=place.location,
+                identity=ml.ManagedServiceIdentityArgs(
+                    type=ml.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[args.identity_id]
+                ),
+                properties=ml.AmlComputeArgs(
+                    compute_type="AmlCompute",
+                    disable_local_auth=True,
+                    properties=ml.AmlComputePropertiesArgs(
+                        os_type=ml.OsType.LINUX,
+                        vm_size=cluster.vm_size,
+                        vm_priority=cluster.priority.value,
+                        remote_login_port_public_access=ml.RemoteLoginPortPublicAccess.DISABLED,
+                        scale_settings=ml.ScaleSettingsArgs(
+                            min_node_count=cluster.min_nodes,
+                            max_node_count=cluster.max_nodes,
+                            node_idle_time_before_scale_down=cluster.idle_time,
+                        ),
+                    ),
+                ),
+                tags=place.tags,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for cluster in args.clusters
+        ]
+        self.names = pulumi.Output.all(*(cluster.name for cluster in clusters)).apply(list[str])
+        self.register_outputs({"names": self.names})

@@ -1,0 +1,117 @@
+"""Who acts in the platform: the workspace, its nodes, its endpoints and continuous integration.
+
+None of them has a secret. CI proves who it is by a token of its own platform; see docs/adr/0021.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+
+import pulumi
+from pulumi_azure_native import managedidentity
+
+from infra.placement import Placement
+from infra.settings import Identities as IdentitiesSettings
+
+GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
+FEDERATION_AUDIENCE = "api://AzureADTokenExchange"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A user-assigned identity: its resource `id` and `name`, and the `principal_id` that roles are assigned to."""
+
+    id: pulumi.Output[str]
+    name: pulumi.Output[str]
+    principal_id: pulumi.Output[str]
+
+
+@dataclass(frozen=True)
+class IdentitiesArgs:
+    """Inputs of `Identities`: one name per identity, and who may sign in as the CI identity."""
+
+    placement: Placement
+    workspace_name: str
+    cluster_name: str
+    endpoint_name: str
+    ci_name: str
+    settings: IdentitiesSettings = field(default_factory=IdentitiesSettings)
+
+
+class Identities(pulumi.ComponentResource):
+    """The platform's identities, and CI's federated credentials.
+
+    Outputs: `workspace`, `cluster`, `endpoint`; `ci_principal_id` (of the identity made here or of the configured
+    service principal).
+    """
+
+    workspace: Identity
+    cluster: Identity
+    endpoint: Identity
+    ci_principal_id: pulumi.Output[str]
+
+    def __init__(self, name: str, args: IdentitiesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("azureml-platform:infra:Identities", name, None, opts)
+        self.workspace = self._identity(f"{name}-workspace", args.workspace_name, args.placement)
+        self.cluster = self._identity(f"{name}-cluster", args.cluster_name, args.placement)
+        self.endpoint = self._identity(f"{name}-endpoint", args.endpoint_name, args.placement)
+        existing = args.settings.existing_service_principal
+        if existing is not None:
+            self.ci_principal_id = pulumi.Output.from_input(existing)
+        else:
+            ci = self._identity(f"{name}-ci", args.ci_name, args.placement)
+            self._federate(f"{name}-ci", ci, args)
+            self.ci_principal_id = ci.principal_id
+        self.register_outputs(
+            {
+                "workspace_id": self.workspace.id,
+                "cluster_id": self.cluster.id,
+                "endpoint_id": self.endpoint.id,
+                "ci_principal_id": self.ci_principal_id,
+            }
+        )
+
+    def _identity(self, name: str, physical_name: str, place: Placement) -> Identity:
+        identity = managedidentity.UserAssignedIdentity(
+            name,
+            resource_name_=physical_name,
+            resource_group_name=place.resource_group,
+            location=place.location,
+            tags=place.tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return Identity(identity.id, identity.name, identity.principal_id)
+
+    def _federate(self, name: str, identity: Identity, args: IdentitiesArgs) -> None:
+        trusted = [
+            (
+                _slug(f"github-{subject.repository}-{subject.environment or subject.branch}"),
+                GITHUB_ISSUER,
+                subject.subject,
+            )
+            for subject in args.settings.github
+        ] + [
+            (_slug(f"azure-devops-{subject.subject.removeprefix('sc://')}"), subject.issuer, subject.subject)
+            for subject in args.settings.azure_dev_ops
+        ]
+        previous: list[pulumi.Resource] = []
+        for credential, issuer, subject in trusted:
+            # One after the other: Azure refuses concurrent writes of credentials to the same identity.
+            previous = [
+                managedidentity.FederatedIdentityCredential(
+                    f"{name}-{credential}",
+                    federated_identity_credential_resource_name=credential,
+                    resource_name_=identity.name,
+                    resource_group_name=args.placement.resource_group,
+                    issuer=issuer,
+                    subject=subject,
+                    audiences=[FEDERATION_AUDIENCE],
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=previous),
+                )
+            ]
+
+
+def _slug(text: str) -> str:
+    """A credential's name: 3-120 letters, digits, hyphens. A cut one ends in a digest, so that two stay two."""
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")
+    return slug if len(slug) <= 120 else f"{slug[:111]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -1,0 +1,62 @@
+"""The workspace's key vault, opened by role assignments and not by access policies."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import keyvault
+
+from infra.placement import Placement
+from infra.settings import KeyVault as KeyVaultSettings
+from infra.settings import Network
+
+
+@dataclass(frozen=True)
+class KeyVaultArgs:
+    """Inputs of `KeyVault`; `soft_delete_days` is fixed once the vault exists."""
+
+    placement: Placement
+    name: str
+    tenant_id: str
+    settings: KeyVaultSettings
+    soft_delete_days: int
+    network: Network
+
+
+class KeyVault(pulumi.ComponentResource):
+    """A key vault with role-based access control and soft delete.
+
+    Outputs: `id`.
+    """
+
+    id: pulumi.Output[str]
+
+    def __init__(self, name: str, args: KeyVaultArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("azureml-platform:infra:KeyVault", name, None, opts)
+        place, network = args.placement, args.network
+        vault = keyvault.Vault(
+            name,
+            vault_name=args.name,
+            resource_group_name=place.resource_group,
+            location=place.location,
+            properties=keyvault.VaultPropertiesArgs(
+                tenant_id=args.tenant_id,
+                sku=keyvault.SkuArgs(family=keyvault.SkuFamily.A, name=keyvault.SkuName.STANDARD),
+                enable_rbac_authorization=True,
+                enable_soft_delete=True,
+                soft_delete_retention_in_days=args.soft_delete_days,
+                # Azure refuses an explicit `false`: the property is on, or absent.
+                enable_purge_protection=args.settings.purge_protection or None,
+                public_network_access="Enabled" if network.public_access else "Disabled",
+                network_acls=keyvault.NetworkRuleSetArgs(
+                    default_action=(
+                        keyvault.NetworkRuleAction.DENY if network.restricted else keyvault.NetworkRuleAction.ALLOW
+                    ),
+                    bypass=keyvault.NetworkRuleBypassOptions.AZURE_SERVICES,
+                    ip_rules=[keyvault.IPRuleArgs(value=ip) for ip in network.allowed_ip_ranges],
+                ),
+            ),
+            tags=place.tags,
+            opts=pulumi.ResourceOptions(parent=self, protect=place.protect),
+        )
+        self.id = vault.id
+        self.register_outputs({"id": self.id})

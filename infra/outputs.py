@@ -1,0 +1,86 @@
+"""The stack's outputs: a contract with everything that works on a deployed platform.
+
+The release tool and both CI systems read these and nothing else. `docs/stack-outputs.schema.json` is generated from
+here. No output is secret.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
+
+import pulumi
+from pydantic import BaseModel, ConfigDict, Field
+
+ImageReference = Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9.]+/[a-z0-9._/-]+@sha256:[0-9a-f]{64}$")]
+
+
+class _Output(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Schedule(_Output):
+    """A schedule of a pipeline."""
+
+    trigger: str = Field(description="Cron expression, or the recurrence in words.", examples=["30 4 * * *"])
+    time_zone: str = Field(description="Time zone of the trigger.", examples=["UTC"])
+
+
+class Endpoint(_Output):
+    """An endpoint, with or without a model behind it."""
+
+    kind: Literal["online", "batch"] = Field(description="How it scores: request by request, or files by a job.")
+    auth_mode: Literal["key", "aml_token", "aad_token"] = Field(description="How a caller proves who it is.")
+    scoring_uri: str = Field(description="Where requests are sent.")
+    deployment: str | None = Field(description="The deployment that gets the traffic; null before a first promotion.")
+
+
+class PromotedModel(_Output):
+    """The model version that an endpoint is configured to serve."""
+
+    name: str = Field(description="Name of the registered model.")
+    version: str = Field(description="Version of the registered model.")
+
+
+class StackOutputs(_Output):
+    """Outputs of one stack, as `pulumi stack output --json` prints them."""
+
+    outputs_version: Literal[1] = Field(description="Version of this contract; a breaking change counts it up.")
+    subscription_id: str = Field(description="Azure subscription.")
+    resource_group: str = Field(description="Name of the resource group.")
+    workspace: str = Field(description="Name of the machine learning workspace.")
+    workspace_id: str = Field(description="ARM resource id of the machine learning workspace.")
+    container_registry: str = Field(description="Name of the container registry.")
+    login_server: str = Field(description="Host name of the container registry.")
+    environment_image: ImageReference | None = Field(
+        description="The training environment's image as name@digest; null where the stack does not build it."
+    )
+    compute: list[str] = Field(description="Names of the compute clusters.")
+    assets: dict[str, dict[str, str]] = Field(description="Asset versions: kind, then name, to version.")
+    schedules: dict[str, Schedule] = Field(description="Schedules by name.")
+    endpoints: dict[str, Endpoint] = Field(description="Endpoints by name.")
+    models: dict[str, PromotedModel] = Field(description="Promoted models by endpoint name.")
+
+
+def export(**values: pulumi.Input[Any]) -> None:
+    """Export every output of the contract.
+
+    Args:
+        values: one value, known now or later, for each field of `StackOutputs` but its version.
+
+    Raises:
+        TypeError: an output is missing or is not in the contract.
+    """
+    wanted = set(StackOutputs.model_fields) - {"outputs_version"}
+    if wanted != set(values):
+        raise TypeError(f"stack outputs missing {sorted(wanted - set(values))}, unknown {sorted(set(values) - wanted)}")
+    (version,) = get_args(StackOutputs.model_fields["outputs_version"].annotation)
+    for name, value in {"outputs_version": version, **values}.items():
+        pulumi.export(name, value)
+
+
+def parse(values: Mapping[str, Any]) -> StackOutputs:
+    """Read the outputs of a deployed stack, e.g. parsed from `pulumi stack output --json`.
+
+    Raises:
+        pydantic.ValidationError: the stack was not deployed by this program, or only in part.
+    """
+    return StackOutputs.model_validate(values)

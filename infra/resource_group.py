@@ -1,0 +1,39 @@
+"""The resource group that holds the whole platform."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import resources
+
+
+@dataclass(frozen=True)
+class ResourceGroupArgs:
+    """Inputs of `ResourceGroup`; `protect` covers it because deleting a group deletes all within."""
+
+    name: str
+    location: str
+    tags: dict[str, str]
+    protect: bool
+
+
+class ResourceGroup(pulumi.ComponentResource):
+    """A resource group.
+
+    Outputs: `name`, `id`.
+    """
+
+    name: pulumi.Output[str]
+    id: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ResourceGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("azureml-platform:infra:ResourceGroup", name, None, opts)
+        group = resources.ResourceGroup(
+            name,
+            resource_group_name=args.name,
+            location=args.location,
+            tags=args.tags,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        self.name = group.name
+        self.id = group.id
+        self.register_outputs({"name": self.name, "id": self.id})

@@ -1,0 +1,62 @@
+"""The workspace's storage account. Everything signs in to it by identity; see docs/adr/0023."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import storage
+
+from infra.placement import Placement
+from infra.settings import Network, Storage
+
+
+@dataclass(frozen=True)
+class StorageAccountArgs:
+    """Inputs of `StorageAccount`."""
+
+    placement: Placement
+    name: str
+    settings: Storage
+    network: Network
+
+
+class StorageAccount(pulumi.ComponentResource):
+    """A general-purpose v2 account without public blobs, over TLS 1.2 only.
+
+    Azure Machine Learning makes the containers of its default datastores itself.
+    Outputs: `id`, `name`.
+    """
+
+    id: pulumi.Output[str]
+    name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: StorageAccountArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("azureml-platform:infra:StorageAccount", name, None, opts)
+        place, network = args.placement, args.network
+        account = storage.StorageAccount(
+            name,
+            account_name=args.name,
+            resource_group_name=place.resource_group,
+            location=place.location,
+            kind=storage.Kind.STORAGE_V2,
+            sku=storage.SkuArgs(name=args.settings.sku.value),
+            minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
+            enable_https_traffic_only=True,
+            allow_blob_public_access=False,
+            allow_cross_tenant_replication=False,
+            allow_shared_key_access=args.settings.shared_key_access,
+            # A default datastore cannot live on an account with a hierarchical namespace.
+            is_hns_enabled=False,
+            public_network_access=(
+                storage.PublicNetworkAccess.ENABLED if network.public_access else storage.PublicNetworkAccess.DISABLED
+            ),
+            network_rule_set=storage.NetworkRuleSetArgs(
+                default_action=storage.DefaultAction.DENY if network.restricted else storage.DefaultAction.ALLOW,
+                bypass=storage.Bypass.AZURE_SERVICES,
+                ip_rules=[storage.IPRuleArgs(i_p_address_or_range=ip) for ip in network.allowed_ip_ranges],
+            ),
+            tags=place.tags,
+            opts=pulumi.ResourceOptions(parent=self, protect=place.protect),
+        )
+        self.id = account.id
+        self.name = account.name
+        self.register_outputs({"id": self.id, "name": self.name})

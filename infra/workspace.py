@@ -1,0 +1,76 @@
+"""The machine learning workspace, acting by its own user-assigned identity."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import machinelearningservices as ml
+
+from infra.placement import Placement
+from infra.settings import Isolation, Network
+from infra.settings import Workspace as WorkspaceSettings
+
+
+@dataclass(frozen=True)
+class WorkspaceArgs:
+    """Inputs of `Workspace`: resource ids of what it is made of.
+
+    `image_build_compute` is the cluster that builds environments where the registry is closed to Azure's own builders.
+    """
+
+    placement: Placement
+    name: str
+    identity_id: pulumi.Output[str]
+    storage_account_id: pulumi.Output[str]
+    key_vault_id: pulumi.Output[str]
+    container_registry_id: pulumi.Output[str]
+    application_insights_id: pulumi.Output[str]
+    image_build_compute: str
+    settings: WorkspaceSettings
+    network: Network
+
+
+class Workspace(pulumi.ComponentResource):
+    """A workspace whose system datastores sign in by identity: no account key is stored or needed.
+
+    Outputs: `id`, `name`.
+    """
+
+    id: pulumi.Output[str]
+    name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: WorkspaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("azureml-platform:infra:Workspace", name, None, opts)
+        place, network = args.placement, args.network
+        workspace = ml.Workspace(
+            name,
+            workspace_name=args.name,
+            resource_group_name=place.resource_group,
+            location=place.location,
+            kind="Default",
+            sku=ml.SkuArgs(name="Basic", tier=ml.SkuTier.BASIC),
+            friendly_name=args.settings.friendly_name or args.name,
+            description=args.settings.description,
+            identity=ml.ManagedServiceIdentityArgs(
+                type=ml.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[args.identity_id]
+            ),
+            primary_user_assigned_identity=args.identity_id,
+            storage_account=args.storage_account_id,
+            key_vault=args.key_vault_id,
+            container_registry=args.container_registry_id,
+            application_insights=args.application_insights_id,
+            system_datastores_auth_mode=ml.SystemDatastoresAuthMode.IDENTITY,
+            public_network_access=(
+                ml.PublicNetworkAccessType.ENABLED if network.public_access else ml.PublicNetworkAccessType.DISABLED
+            ),
+            managed_network=(
+                None
+                if network.isolation is Isolation.DISABLED
+                else ml.ManagedNetworkSettingsArgs(isolation_mode=network.isolation.value)
+            ),
+            image_build_compute=args.image_build_compute if network.restricted else None,
+            tags=place.tags,
+            opts=pulumi.ResourceOptions(parent=self, protect=place.protect),
+        )
+        self.id = workspace.id
+        self.name = workspace.name
+        self.register_outputs({"id": self.id, "name": self.name})
