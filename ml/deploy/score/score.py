@@ -1,0 +1,93 @@
+"""Scoring script of the online deployment: delay probabilities from the MLflow model that Azure ML mounts.
+
+Request: `{"flights": [{<feature>: <value>, ...}, ...]}`, the features being those of the model's signature.
+Response: `{"predictions": [{"delay_probability": 0.31, "delayed": false}, ...], "training_run_id": "..."}`.
+A request that cannot be scored is answered 400 with `{"error": "<reason>"}`.
+"""
+
+import logging
+import os
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from azureml_inference_server_http.api.aml_response import AMLResponse
+
+sys.path.insert(0, str(Path(__file__).parent))  # the server runs this file by its path
+
+from flight_request import Field, RequestError, parse_request, read_fields
+
+log = logging.getLogger("azmlinfsrv.score")
+
+LABEL_PROBABILITY = 0.5  # above it a flight is called delayed
+
+
+class Scorer:
+    """A loaded model and what it says of itself.
+
+    Args:
+        folder: an MLflow model folder with the sklearn flavor, as the train component wrote it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        description = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
+        self.fields: list[Field] = read_fields(description["signature"])
+        self.training_run_id: str = description["metadata"]["training_run_id"]
+        pickled = folder / description["flavors"]["sklearn"]["pickled_model"]
+        # A pickle runs code. This one comes from the workspace's registry, where only the training job writes.
+        self.model: Any = pickle.loads(pickled.read_bytes())  # noqa: S301
+
+    def score(self, body: str) -> dict[str, Any]:
+        """The response to a request body.
+
+        Raises:
+            RequestError: the request cannot be scored.
+        """
+        rows = pd.DataFrame(parse_request(body, self.fields), columns=[field.name for field in self.fields])
+        rows = rows.astype({field.name: "float64" if field.numeric else "str" for field in self.fields})
+        probabilities = self.model.predict_proba(rows)[:, 1]
+        return {
+            "predictions": [
+                {"delay_probability": round(float(value), 4), "delayed": bool(value > LABEL_PROBABILITY)}
+                for value in probabilities
+            ],
+            "training_run_id": self.training_run_id,
+        }
+
+
+def find_model(root: Path) -> Path:
+    """The one folder with an MLmodel file at or below `root`: where it lies depends on how it was registered.
+
+    Raises:
+        FileNotFoundError: there is none, or more than one.
+    """
+    found = sorted(path.parent for path in root.rglob("MLmodel"))
+    if len(found) != 1:
+        message = f"AZUREML_MODEL_DIR {root}: expected one MLmodel file below it, found {len(found)}"
+        raise FileNotFoundError(message)
+    return found[0]
+
+
+scorer: Scorer | None = None
+
+
+def init() -> None:
+    """Called once by the server, before it answers."""
+    global scorer  # noqa: PLW0603  the server's contract is two functions of a module
+    folder = find_model(Path(os.environ["AZUREML_MODEL_DIR"]))
+    scorer = Scorer(folder)
+    log.info("model of training run %s loaded from %s", scorer.training_run_id, folder)
+
+
+def run(raw_data: str) -> dict[str, Any] | AMLResponse:
+    """Called by the server with the body of every request."""
+    if scorer is None:
+        message = "init() has not been called"
+        raise RuntimeError(message)
+    try:
+        return scorer.score(raw_data)
+    except RequestError as error:
+        return AMLResponse({"error": str(error)}, 400, json_str=True)

@@ -1,0 +1,176 @@
+"""Step `train`: fits the delay classifier and saves it as an MLflow model that says what it was made of."""
+
+import argparse
+import hashlib
+import json
+import logging
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import mlflow.sklearn
+import numpy as np
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OrdinalEncoder
+
+log = logging.getLogger("train")
+
+TARGET = "delayed"
+MANIFEST = "_manifest.json"
+TRAINING_SCORE_ROWS = 20_000  # enough to see overfitting beside the hold-out's score, in a fraction of a second
+
+
+class TrainingError(Exception):
+    """The rows or settings cannot be trained with; the message names them."""
+
+
+def read_rows(folder: Path) -> pd.DataFrame:
+    """The parquet rows that `prep` wrote.
+
+    Raises:
+        TrainingError: there are none, or the target is missing or has one value only.
+    """
+    if not any(folder.glob("*.parquet")):
+        message = f"train_data: no parquet file in {folder}"
+        raise TrainingError(message)
+    table = pd.read_parquet(folder)
+    if TARGET not in table:
+        message = f"train_data: no column {TARGET!r}, only {', '.join(table.columns)}"
+        raise TrainingError(message)
+    if table[TARGET].nunique() < 2:
+        message = f"train_data: every row has the same {TARGET!r}, nothing can be learned"
+        raise TrainingError(message)
+    return table
+
+
+def sample_rows(table: pd.DataFrame, fraction: float, seed: int) -> pd.DataFrame:
+    """A random part of the rows, the same for the same seed.
+
+    Raises:
+        TrainingError: `fraction` is not above 0 and at most 1.
+    """
+    if not 0 < fraction <= 1:
+        message = f"sample_fraction: must be above 0 and at most 1, not {fraction}"
+        raise TrainingError(message)
+    return table if fraction == 1 else table.sample(frac=fraction, random_state=seed)
+
+
+def split_kinds(features: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """The names of the categorical and of the numeric columns, each in table order."""
+    numbers = list(features.select_dtypes("number").columns)
+    return [name for name in features.columns if name not in numbers], numbers
+
+
+def build_model(features: pd.DataFrame, learning_rate: float, max_iter: int, seed: int) -> Pipeline:
+    """An unfitted pipeline that takes the feature table as it is; unknown categories and missing numbers are allowed."""
+    categories, numbers = split_kinds(features)
+    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
+    columns = ColumnTransformer([("categories", encoder, categories), ("numbers", "passthrough", numbers)])
+    classifier = HistGradientBoostingClassifier(
+        learning_rate=learning_rate,
+        max_iter=max_iter,
+        categorical_features=list(range(len(categories))),
+        early_stopping=False,
+        random_state=seed,
+    )
+    return Pipeline([("columns", columns), ("classifier", classifier)])
+
+
+def describe_inputs(features: pd.DataFrame) -> ModelSignature:
+    """The model's signature. A column that is never empty in training is required when scoring."""
+    categories, _ = split_kinds(features)
+    return ModelSignature(
+        inputs=Schema(
+            [
+                ColSpec(
+                    DataType.string if name in categories else DataType.double,
+                    name,
+                    required=not bool(features[name].isna().any()),
+                )
+                for name in features.columns
+            ]
+        ),
+        outputs=Schema([ColSpec(DataType.long, TARGET)]),
+    )
+
+
+def hash_code(folder: Path) -> str:
+    """SHA-256 over the names and contents of a folder's Python files."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def lineage(train_folder: Path, run_id: str) -> dict[str, Any]:
+    """What the model is made of: run, data and code. Register copies it to the model version."""
+    manifest_file = train_folder / MANIFEST
+    try:
+        manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        message = f"train_data: no {MANIFEST} in {train_folder}; was it written by the prep component?"
+        raise TrainingError(message) from error
+    return {**manifest, "training_run_id": run_id, "training_code_sha256": hash_code(Path(__file__).parent)}
+
+
+def save_model(model: Pipeline, signature: ModelSignature, origin: dict[str, Any], folder: Path) -> None:
+    """Writes the MLflow model folder; the requirements are the versions that trained it."""
+    packages = ("scikit-learn", "pandas", "numpy", "cloudpickle")
+    mlflow.sklearn.save_model(
+        model,
+        str(folder),
+        signature=signature,
+        pip_requirements=[f"{name}=={version(name)}" for name in packages],
+        metadata=origin,
+    )
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line that component.yml writes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--train_data", type=Path, required=True, help="folder of parquet rows from prep")
+    parser.add_argument("--learning_rate", type=float, required=True, help="shrinkage of each boosting step")
+    parser.add_argument("--max_iter", type=int, required=True, help="number of boosting steps")
+    parser.add_argument("--seed", type=int, required=True, help="seed of sampling and fitting")
+    parser.add_argument("--sample_fraction", type=float, required=True, help="part of the rows to train on")
+    parser.add_argument("--model", type=Path, required=True, help="folder to write the MLflow model to")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Runs the step; a problem with rows or settings ends it with one line that names the cause."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
+    arguments = parse_arguments()
+    settings = {name: getattr(arguments, name) for name in ("learning_rate", "max_iter", "seed", "sample_fraction")}
+    with mlflow.start_run() as run:
+        mlflow.log_params(settings)
+        try:
+            table = sample_rows(read_rows(arguments.train_data), arguments.sample_fraction, arguments.seed)
+            origin = lineage(arguments.train_data, run.info.run_id)
+            features, target = table.drop(columns=TARGET), table[TARGET]
+            log.info("fitting on %d rows, %d features: %s", *features.shape, settings)
+            started = time.perf_counter()
+            model = build_model(features, arguments.learning_rate, arguments.max_iter, arguments.seed)
+            model.fit(features, target)
+        except (TrainingError, ValueError) as error:  # scikit-learn refuses settings and rows with a ValueError
+            sys.exit(f"train: {error}")
+        seconds = time.perf_counter() - started
+        shown = table.sample(n=min(TRAINING_SCORE_ROWS, len(table)), random_state=arguments.seed)
+        score = roc_auc_score(shown[TARGET], model.predict_proba(shown.drop(columns=TARGET))[:, 1])
+        mlflow.log_metrics({"train_rows": len(table), "fit_seconds": seconds, "train_roc_auc": float(score)})
+        save_model(model, describe_inputs(features), origin, arguments.model)
+        mlflow.log_artifacts(str(arguments.model), "model")
+    log.info("fitted in %.1f s, ROC AUC on training rows %.4f; model written to %s", seconds, score, arguments.model)
+
+
+if __name__ == "__main__":
+    main()
