@@ -1,0 +1,31 @@
+"""`python3 -m bootstrap`: set this machine up for the project. Running it again does nothing, quickly."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+OLDEST = (3, 11)
+
+
+def _continue_with_newer_python() -> None:
+    """Start again with a newer Python on PATH when this one is too old; nothing newer is imported before."""
+    if sys.version_info >= OLDEST:
+        return
+    for minor in (13, 12, 11, 14):
+        newer = shutil.which("python3.%d" % minor)  # noqa: UP031 - has to run on any Python 3
+        if newer is not None:
+            os.execv(newer, [newer, "-m", "bootstrap", *sys.argv[1:]])  # noqa: S606 - a known program
+    sys.exit(
+        "Set-up needs Python 3.11 or newer; %s is %d.%d.\n"  # noqa: UP031 - as above
+        "  fix: install one, for example `apt-get install python3.11` or from python.org."
+        % (sys.executable, sys.version_info[0], sys.version_info[1])
+    )
+
+
+if __name__ == "__main__":
+    _continue_with_newer_python()
+    from bootstrap.command import main
+
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,84 @@
+"""The command line of set-up."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from bootstrap.azurite import Azurite
+from bootstrap.docker import Docker
+from bootstrap.errors import SetupError
+from bootstrap.files import link
+from bootstrap.layout import Layout
+from bootstrap.locking import exclusive, run_exclusively
+from bootstrap.phases import Found, Phase, SideBySide, Toolchain, pending
+from bootstrap.processes import Processes
+from bootstrap.progress import Progress, duration
+from bootstrap.pulumi_cli import PulumiCli
+from bootstrap.python_environment import PythonEnvironment, Uv
+
+PHASES: tuple[Phase, ...] = (Uv(), PythonEnvironment(), PulumiCli(), Azurite(), Docker())
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Set the machine up, or run a command that must not run twice at once.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 130 interrupted; with `--exclusive` the command's own.
+    """
+    parser = argparse.ArgumentParser(prog="python3 -m bootstrap", description=__doc__)
+    parser.add_argument("--exclusive", metavar="FILE", type=Path, help="run COMMAND while holding this lock file")
+    parser.add_argument("command", nargs="*", metavar="COMMAND", help="with --exclusive: what to run (after --)")
+    options = parser.parse_args(arguments)
+    if options.exclusive is not None:
+        return run_exclusively(options.exclusive, "another make of this project", options.command)
+    if options.command:
+        parser.error("a command needs --exclusive")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        set_up(Layout.of(Path(__file__).resolve().parent.parent))
+    except SetupError as error:
+        print(f"Set-up failed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def set_up(layout: Layout, phases: Sequence[Phase] = PHASES) -> None:
+    """Bring about every phase that is not there yet, then link its programs into `.venv/bin`.
+
+    Raises:
+        SetupError: A phase failed.
+    """
+    started = time.monotonic()
+    results = pending(phases, layout, Toolchain(layout.toolchain))
+    ready = {name: found for name, found in results.items() if found is not None}
+    if len(ready) == len(results):
+        link_tools(layout, ready)
+        print(f"Set-up: everything is there ({duration(time.monotonic() - started)})", flush=True)
+        return
+    with exclusive(layout.cache / "setup.lock", "another set-up"), Progress(sys.stdout) as progress:
+        missing = ", ".join(phase.title for phase in phases if results[phase.name] is None)
+        progress.say(f"Set-up: {missing}")
+        found = SideBySide(phases, layout, Toolchain(layout.toolchain), progress, Processes()).run()
+        link_tools(layout, found)
+        progress.say(f"Set-up: done in {duration(time.monotonic() - started)}")
+
+
+def link_tools(layout: Layout, results: dict[str, Found]) -> None:
+    """Give every program a link in `.venv/bin`."""
+    for found in results.values():
+        for name, path in found.tools.items():
+            link(layout.bin / name, Path(path))
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

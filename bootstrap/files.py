@@ -1,0 +1,68 @@
+"""Writing that is either whole or not there, so that an interrupted set-up can simply be run again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Replace a file's content in one step; leaves it alone when the content is already this.
+
+    Args:
+        path: The file; its folder is made when missing.
+        text: The new content.
+        mode: The permissions.
+    """
+    if path.is_file() and not path.is_symlink() and path.read_text() == text and path.stat().st_mode & 0o777 == mode:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    Path(name).chmod(mode)
+    Path(name).replace(path)
+
+
+def link(path: Path, target: Path) -> None:
+    """Make `path` a symbolic link to `target`, replacing whatever file or link was there."""
+    if path.is_symlink() and path.readlink() == target:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(path)
+
+
+@contextmanager
+def new_directory(path: Path) -> Iterator[Path]:
+    """Fill a directory that appears under its name only when the block ends without an error.
+
+    Args:
+        path: The final name; what an earlier run left there, or beside it unfinished, is removed.
+
+    Yields:
+        The directory to fill, on the same file system.
+    """
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    yield unfinished
+    if path.exists():
+        shutil.rmtree(path)
+    unfinished.replace(path)
+
+
+def digest(*parts: bytes | str) -> str:
+    """A short name for content: the first 16 hexadecimal digits of the SHA-256 of all parts."""
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(len(data).to_bytes(8, "big") + data)
+    return total.hexdigest()[:16]

@@ -1,0 +1,137 @@
+"""Runs the programs of set-up: output to a log, every child ended when set-up is interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from bootstrap.errors import Interrupted, SetupError
+
+
+class Processes:
+    """The programs that are running now. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[subprocess.Popen[str], bool] = {}
+        self._interrupted = threading.Event()
+
+    def run(
+        self,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        fix: str,
+        environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+        on_line: Callable[[str], None] | None = None,
+        seconds: float | None = None,
+        finish: bool = False,
+    ) -> str:
+        """Run a program to its end; its output and errors go to the log.
+
+        Args:
+            command: The program and its arguments.
+            log: Appended to.
+            fix: What the reader can do when the program fails.
+            environment: The whole environment; ours when None.
+            directory: Where to run.
+            on_line: Called with every line of output.
+            seconds: How long it may take at most.
+            finish: An interruption waits for this one to end by itself (a package manager in the middle of its work).
+
+        Returns:
+            All its output.
+
+        Raises:
+            SetupError: It cannot be started, ends with another code than 0, or takes too long.
+            Interrupted: Set-up was interrupted meanwhile.
+        """
+        words = [str(word) for word in command]
+        log.parent.mkdir(parents=True, exist_ok=True)
+        lines: list[str] = []
+        with log.open("a", errors="replace") as file:
+            file.write(f"$ {' '.join(words)}\n")
+            file.flush()
+            process = self._start(words, environment, directory, finish=finish)
+            timer = threading.Timer(seconds, self._end, (process,)) if seconds is not None else None
+            if timer is not None:
+                timer.start()
+            try:
+                assert process.stdout is not None  # noqa: S101 - we asked for a pipe
+                for line in process.stdout:
+                    file.write(line)
+                    file.flush()
+                    lines.append(line)
+                    if on_line is not None:
+                        on_line(line.strip())
+                code = process.wait()
+            finally:
+                timed_out = timer is not None and not timer.is_alive()
+                if timer is not None:
+                    timer.cancel()
+                with self._lock:
+                    del self._running[process]
+        if self._interrupted.is_set():
+            raise Interrupted
+        if code != 0:
+            last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
+            how = f"took longer than {seconds:.0f} s" if timed_out else f"ended with code {code}"
+            raise SetupError(f"`{' '.join(words)[:120]}` {how}: {last[:300]}", log=log, fix=fix)
+        return "".join(lines)
+
+    def interrupt(self) -> None:
+        """End every running program (except those that have to finish), and start no more."""
+        with self._lock:
+            self._interrupted.set()
+            running = [process for process, finish in self._running.items() if not finish]
+        for process in running:
+            self._end(process)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether `interrupt` was called."""
+        return self._interrupted.is_set()
+
+    def _start(
+        self, words: list[str], environment: Mapping[str, str] | None, directory: Path | None, *, finish: bool
+    ) -> subprocess.Popen[str]:
+        with self._lock:
+            if self._interrupted.is_set():
+                raise Interrupted
+            try:
+                # A session of its own: Ctrl-C comes to us alone, and we end the whole group.
+                process = subprocess.Popen(
+                    words,
+                    env=environment,
+                    cwd=directory,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    errors="replace",
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise SetupError(
+                    f"`{words[0]}` does not start: {error}", fix="Is it installed and executable?"
+                ) from error
+            self._running[process] = finish
+            return process
+
+    @staticmethod
+    def _end(process: subprocess.Popen[str]) -> None:
+        """Ask the program's whole group to end, and after 5 s make it."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(process.pid, number)
+            except ProcessLookupError:
+                return
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                continue

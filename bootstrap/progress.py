@@ -1,0 +1,111 @@
+"""What a person sees while set-up works: one line for each finished phase, one moving line for those at work."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from typing import Self, TextIO
+
+
+def duration(seconds: float) -> str:
+    """A time as people read it: `0.4 s`, `31 s`, `4 min 02 s`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+class Progress:
+    """Shows phases on a terminal, or as plain lines where there is none (no control characters then).
+
+    Args:
+        stream: Where to write.
+        quiet_seconds: Without a terminal: how often the phases at work are mentioned.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(
+        self, stream: TextIO, *, quiet_seconds: float = 20, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._quiet_seconds = quiet_seconds
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._active: dict[str, tuple[float, str]] = {}
+        self._mentioned = clock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._tick, name="progress", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._clear()
+
+    def start(self, title: str) -> None:
+        """A phase begins."""
+        with self._lock:
+            self._active[title] = (self._clock(), "")
+            if not self._terminal:
+                self._print(f"  ...     {title}")
+
+    def detail(self, title: str, text: str) -> None:
+        """What the phase is doing now."""
+        with self._lock:
+            if title in self._active:
+                self._active[title] = (self._active[title][0], text)
+
+    def end(self, title: str, mark: str, text: str) -> None:
+        """A phase is over.
+
+        Args:
+            title: The phase.
+            mark: One word: `done`, `failed`, `stopped`, `off`.
+            text: What came of it.
+        """
+        with self._lock:
+            started, _ = self._active.pop(title, (self._clock(), ""))
+            self._print(f"  {mark:<8}{title:<20}{duration(self._clock() - started):>13}  {text}")
+
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        with self._lock:
+            self._print(text)
+
+    def _print(self, line: str) -> None:
+        self._clear()
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
+
+    def _clear(self) -> None:
+        if self._terminal:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+
+    def _tick(self) -> None:
+        while not self._stop.wait(0.2):
+            with self._lock:
+                self._show(self._clock())
+
+    def _show(self, now: float) -> None:
+        parts = [
+            f"{title} {duration(now - started)}{f': {text}' if text else ''}"
+            for title, (started, text) in self._active.items()
+        ]
+        if not parts:
+            return
+        if self._terminal:
+            width = shutil.get_terminal_size().columns - 11
+            self._stream.write(f"\r\x1b[K  ...   {' | '.join(parts)[:width]}")
+            self._stream.flush()
+        elif now - self._mentioned >= self._quiet_seconds:
+            self._mentioned = now
+            self._print(f"  ...     {' | '.join(parts)}")
