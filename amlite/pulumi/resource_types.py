@@ -30,7 +30,8 @@ class ResourceType:
     """One resource type's place in ARM.
 
     `path` is a template over the subscription and the inputs that identify the resource; the last one is its name.
-    `wire_names` renames: dotted SDK path -> name in ARM's JSON, of that one property. `inside_properties` are envelope
+    `wire_names` renames: dotted SDK path -> name in ARM's JSON, of that one property (dotted where
+    ARM nests deeper). `inside_properties` are envelope
     names that this type keeps inside `properties`. `string_sets` are lists of ids in the SDK that ARM writes as an
     object with the ids as keys. `random_name` is the form of a name that the user leaves to the provider.
     """
@@ -99,26 +100,35 @@ class ResourceType:
         if path in self.string_sets and isinstance(value, list):
             return {item: {} for item in value}
         if isinstance(value, Mapping):
-            return {
-                self.wire_names.get(f"{path}.{name}", name): self._to_wire(item, f"{path}.{name}")
-                for name, item in value.items()
-            }
+            body: dict[str, Any] = {}
+            for name, item in value.items():
+                *parents, wire_name = self.wire_names.get(f"{path}.{name}", name).split(".")
+                place = body
+                for parent in parents:
+                    place = place.setdefault(parent, {})
+                place[wire_name] = self._to_wire(item, f"{path}.{name}")
+            return body
         if isinstance(value, list):
             return [self._to_wire(item, path) for item in value]
         return value
 
     def _from_wire(self, value: Any, path: str) -> Any:
         if isinstance(value, Mapping):
-            sdk_names = {
+            sdk_names: dict[str, str] = {
                 wire: sdk_path.removeprefix(f"{path}.")
                 for sdk_path, wire in self.wire_names.items()
                 if sdk_path.rpartition(".")[0] == path
             }
-            return {
-                (name := sdk_names.get(wire, wire)): self._from_wire(item, f"{path}.{name}")
-                for wire, item in value.items()
-                if item is not None
-            }
+            flattened = {wire.partition(".")[0] for wire in sdk_names if "." in wire}
+            found: dict[str, Any] = {}
+            body: Mapping[str, Any] = value
+            for wire, item in body.items():
+                pairs: list[tuple[str, Any]] = [(sdk_names.get(wire, wire), item)]
+                if wire in flattened:
+                    nested: Mapping[str, Any] = item or {}
+                    pairs = [(sdk_names.get(f"{wire}.{inner}", inner), each) for inner, each in nested.items()]
+                found |= {name: self._from_wire(each, f"{path}.{name}") for name, each in pairs if each is not None}
+            return found
         if isinstance(value, list):
             return [self._from_wire(item, path) for item in value]
         return value
@@ -209,6 +219,7 @@ TYPES: Mapping[str, ResourceType] = {
     "azure-native:keyvault:Vault": ResourceType(f"{_RESOURCE_GROUP}/providers/Microsoft.KeyVault/vaults/{{vaultName}}"),
     "azure-native:containerregistry:Registry": ResourceType(
         f"{_RESOURCE_GROUP}/providers/Microsoft.ContainerRegistry/registries/{{registryName}}",
+        wire_names={"networkRuleSet.ipRules.iPAddressOrRange": "value"},
         random_name="alphanumeric",
     ),
     "azure-native:managedidentity:UserAssignedIdentity": ResourceType(
@@ -219,7 +230,11 @@ TYPES: Mapping[str, ResourceType] = {
         "/federatedIdentityCredentials/{federatedIdentityCredentialResourceName}"
     ),
     "azure-native:machinelearningservices:Workspace": ResourceType(
-        f"{_RESOURCE_GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{{workspaceName}}"
+        f"{_RESOURCE_GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{{workspaceName}}",
+        wire_names={
+            f"sharedPrivateLinkResources.{name}": f"properties.{name}"
+            for name in ("groupId", "privateLinkResourceId", "requestMessage", "status")
+        },
     ),
     "azure-native:machinelearningservices:Compute": ResourceType(
         f"{_RESOURCE_GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{{workspaceName}}"
