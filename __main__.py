@@ -91,13 +91,12 @@ workspace = Workspace(
         image_build_compute=settings.compute[0].name,
         settings=settings.workspace,
         network=settings.network,
+        requires=access.workspace,
     ),
-    pulumi.ResourceOptions(depends_on=access.workspace),
 )
 clusters = ComputeClusters(
     "compute",
-    ComputeClustersArgs(placement, workspace.name, identities.cluster.id, tuple(settings.compute)),
-    pulumi.ResourceOptions(depends_on=access.cluster),
+    ComputeClustersArgs(placement, workspace.name, identities.cluster.id, settings.compute, requires=access.cluster),
 )
 
 # --- Image and assets -------------------------------------------------------------------------------------------------

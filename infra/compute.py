@@ -1,5 +1,6 @@
 """The workspace's compute clusters."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,12 +12,16 @@ from infra.settings import Compute as ComputeSettings
 
 @dataclass(frozen=True)
 class ComputeClustersArgs:
-    """Inputs of `ComputeClusters`; `identity_id` is who every node acts as."""
+    """Inputs of `ComputeClusters`; `identity_id` is who every node acts as.
+
+    `requires` are the role assignments without which a node cannot start a job.
+    """
 
     placement: Placement
     workspace_name: pulumi.Output[str]
     identity_id: pulumi.Output[str]
-    clusters: tuple[ComputeSettings, ...]
+    clusters: Sequence[ComputeSettings]
+    requires: Sequence[pulumi.Resource]
 
 
 class ComputeClusters(pulumi.ComponentResource):
@@ -56,7 +61,7 @@ class ComputeClusters(pulumi.ComponentResource):
                     ),
                 ),
                 tags=place.tags,
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=args.requires),
             )
             for cluster in args.clusters
         ]

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -136,7 +137,7 @@ def _reason(detail: ErrorDetails) -> str:
         case "string_pattern_mismatch":
             return "is not well-formed"
         case _:
-            return detail["msg"].replace("Input should be", "must be")
+            return re.sub("^(Input|List|String|Dictionary) should", "must", detail["msg"])
 
 
 def _allowed(field: FieldInfo) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -45,11 +45,12 @@ class BuildPlan(Protocol):
 
 @dataclass(frozen=True)
 class ContainerImageArgs:
-    """Inputs of `ContainerImage`."""
+    """Inputs of `ContainerImage`; `requires` are the role assignments without which nobody may push."""
 
     plan: BuildPlan
     login_server: pulumi.Output[str]
     tenant_id: str
+    requires: Sequence[pulumi.Resource]
 
 
 class ContainerImage(pulumi.ComponentResource):
@@ -81,7 +82,7 @@ class ContainerImage(pulumi.ComponentResource):
                     args.login_server.apply(lambda server: _registry_password(server, args.tenant_id))
                 ),
             ),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=args.requires),
         )
         self.reference = pulumi.Output.all(repository, image.repo_digest).apply(
             lambda known: verified_reference(known[0], known[1])

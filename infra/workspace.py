@@ -1,5 +1,6 @@
 """The machine learning workspace, acting by its own user-assigned identity."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -15,6 +16,7 @@ class WorkspaceArgs:
     """Inputs of `Workspace`: resource ids of what it is made of.
 
     `image_build_compute` is the cluster that builds environments where the registry is closed to Azure's own builders.
+    `requires` are the role assignments without which the workspace's identity cannot set it up (or tear it down).
     """
 
     placement: Placement
@@ -27,6 +29,7 @@ class WorkspaceArgs:
     image_build_compute: str
     settings: WorkspaceSettings
     network: Network
+    requires: Sequence[pulumi.Resource]
 
 
 class Workspace(pulumi.ComponentResource):
@@ -69,7 +72,7 @@ class Workspace(pulumi.ComponentResource):
             ),
             image_build_compute=args.image_build_compute if network.restricted else None,
             tags=place.tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=place.protect),
+            opts=pulumi.ResourceOptions(parent=self, protect=place.protect, depends_on=args.requires),
         )
         self.id = workspace.id
         self.name = workspace.name

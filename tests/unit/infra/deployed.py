@@ -1,0 +1,189 @@
+"""Runs the whole program against Pulumi's mocks and records what it registered."""
+
+import asyncio
+import contextvars
+import runpy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from pulumi.runtime import set_all_config, set_mocks
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+from pulumi.runtime.stack import run_pulumi_func
+
+from tests.unit.infra.stack_files import ROOT, filled_in
+
+DEPLOYER = "d0000000-0000-4000-8000-000000000001"
+DIGEST = f"sha256:{'5' * 64}"
+_TYPE_PREFIX = "azure-native:"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One resource that the program registered: what was asked of the engine."""
+
+    urn: str
+    type: str
+    name: str
+    inputs: dict[str, Any]
+    protect: bool
+    depends_on: frozenset[str]
+
+
+@dataclass
+class Deployment:
+    """What one run of the program did."""
+
+    resources: list[Registered] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    secret_outputs: set[str] = field(default_factory=set)
+
+    def of(self, kind: str) -> list[Registered]:
+        """All resources of a type such as `storage:StorageAccount`."""
+        return [resource for resource in self.resources if resource.type == f"{_TYPE_PREFIX}{kind}"]
+
+    def one(self, kind: str) -> Registered:
+        """The only resource of a type."""
+        (only,) = self.of(kind)
+        return only
+
+
+class _Cloud(Mocks):
+    """Answers like a cloud in which every create succeeds: the id is the resource's ARM path in short."""
+
+    def __init__(self, tenant_id: str, subscription_id: str) -> None:
+        self._client = {
+            "clientId": "c0000000-0000-4000-8000-000000000001",
+            "objectId": DEPLOYER,
+            "tenantId": tenant_id,
+            "subscriptionId": subscription_id,
+        }
+
+    def call(self, args: MockCallArgs) -> Any:
+        return self._client if args.token == "azure-native:authorization:getClientConfig" else {}
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        state = {"name": _physical_name(args), **args.inputs}
+        identity = args.inputs.get("identity")
+        if identity:
+            state["identity"] = {
+                **identity,
+                "userAssignedIdentities": {key: {} for key in identity["userAssignedIdentities"]},
+            }
+        match args.typ:
+            case "azure-native:managedidentity:UserAssignedIdentity":
+                state["principalId"] = f"principal-of-{args.name}"
+            case "azure-native:containerregistry:Registry":
+                state["loginServer"] = f"{args.inputs['registryName']}.azurecr.io"
+            case "docker:index/image:Image":
+                state["repoDigest"] = f"{args.inputs['imageName'].rpartition(':')[0]}@{DIGEST}"
+        return f"/{args.typ}/{state['name']}", state
+
+
+def _physical_name(args: MockResourceArgs) -> str:
+    kind = args.typ.rpartition(":")[2]
+    keys = {
+        "Workspace": "workspaceName",
+        "ResourceGroup": "resourceGroupName",
+        "StorageAccount": "accountName",
+        "Vault": "vaultName",
+        "Registry": "registryName",
+        "Compute": "computeName",
+        "RoleAssignment": "roleAssignmentName",
+        "FederatedIdentityCredential": "federatedIdentityCredentialResourceName",
+    }
+    return str(args.inputs.get(keys.get(kind, "resourceName"), args.name))
+
+
+class _Monitor(MockMonitor):
+    """The mock engine, which also notes the options that mocks are not told of."""
+
+    def __init__(self, mocks: Mocks, deployment: Deployment) -> None:
+        super().__init__(mocks)  # type: ignore[no-untyped-call]
+        self._deployment = deployment
+
+    def Invoke(self, request: Any) -> Any:  # noqa: N802
+        with _own_event_loop():
+            return super().Invoke(request)  # type: ignore[no-untyped-call]
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
+        with _own_event_loop():
+            response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        inputs = pulumi.runtime.rpc.deserialize_properties(request.object)
+        self._deployment.resources.append(
+            Registered(
+                urn=response.urn,
+                type=request.type,
+                name=request.name,
+                inputs=inputs,
+                protect=request.protect,
+                depends_on=frozenset(request.dependencies),
+            )
+        )
+        return response
+
+
+@contextmanager
+def _own_event_loop() -> Iterator[None]:
+    """The mock engine opens an event loop in the calling worker thread and leaves it open; close it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def deploy(
+    stack: str,
+    changes: Mapping[str, str | None] | None = None,
+    *,
+    preview: bool = False,
+    signed_in: tuple[str, str] | None = None,
+) -> Deployment:
+    """Run `__main__.py` for a shipped stack.
+
+    Args:
+        stack: name of the stack file.
+        changes: configuration values to add or replace (None: remove), as the engine would hand them over.
+        preview: whether the engine only previews.
+        signed_in: tenant and subscription of the credentials in use; by default the stack's own.
+    """
+    values = filled_in(stack) | {key: value for key, value in (changes or {}).items() if value is not None}
+    values = {key: value for key, value in values.items() if not (changes and changes.get(key, "") is None)}
+    deployment = Deployment()
+    contextvars.Context().run(_run, stack, values, preview, signed_in, deployment)
+    return deployment
+
+
+def _run(
+    stack: str, values: dict[str, str], preview: bool, signed_in: tuple[str, str] | None, deployment: Deployment
+) -> None:
+    tenant, subscription = signed_in or (
+        values.get("azure-native:tenantId", ""),
+        values.get("azure-native:subscriptionId", ""),
+    )
+    mocks = _Cloud(tenant, subscription)
+
+    async def program() -> None:
+        set_all_config(values)
+        set_mocks(
+            mocks,
+            project="azureml-platform",
+            stack=stack,
+            preview=preview,
+            monitor=_Monitor(mocks, deployment),
+        )
+        root = pulumi.runtime.get_root_resource()
+        await run_pulumi_func(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__") and None)
+        assert isinstance(root, pulumi.runtime.stack.Stack)
+        for name, value in root.outputs.items():
+            output = pulumi.Output.from_input(value)
+            deployment.outputs[name] = await output.future()
+            if await output.is_secret():
+                deployment.secret_outputs.add(name)
+
+    asyncio.run(program())

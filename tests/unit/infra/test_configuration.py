@@ -1,0 +1,189 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from infra.configuration import ConfigurationError, nested_model, parse
+from infra.settings import Cloud, Settings, VmPriority
+from tests.unit.infra.stack_files import STACKS, filled_in, raw
+
+NAMING = "azureml-platform:naming"
+COMPUTE = "azureml-platform:compute"
+
+
+def with_group(key: str, value: Any) -> dict[str, str]:
+    return filled_in("dev") | {key: json.dumps(value)}
+
+
+def changed(key: str, change: Callable[[Any], object]) -> dict[str, str]:
+    values = filled_in("dev")
+    group = json.loads(values[key])
+    change(group)
+    return values | {key: json.dumps(group)}
+
+
+def refused(values: dict[str, str]) -> str:
+    with pytest.raises(ConfigurationError) as error:
+        parse(values, "dev")
+    return str(error.value)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_shipped_stack_file_is_valid_once_its_ids_are_filled_in(stack: str) -> None:
+    configuration = parse(filled_in(stack), stack)
+    assert configuration.stack == stack
+    assert configuration.cloud.location == "westeurope"
+    assert configuration.settings.compute[0].name == "cpu-cluster"
+
+
+def test_the_stack_that_needs_no_filling_in_is_valid_as_shipped() -> None:
+    assert parse(raw("local"), "local").settings.compute[0].min_nodes == 0
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_placeholders_are_refused_by_name(stack: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        parse(raw(stack), stack)
+    message = str(error.value)
+    for key in ("azure-native:tenantId", "azure-native:subscriptionId", "azureml-platform:access.owners[0]"):
+        assert f"{key} is still the placeholder" in message
+    assert f"pulumi config set --path 'azure-native:tenantId' <value> -s {stack}" in message
+
+
+def test_only_production_is_protected() -> None:
+    protected = {stack: parse(filled_in(stack), stack).settings.protect for stack in STACKS}
+    assert protected == {"local": False, "dev": False, "prod": True}
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    values = changed(COMPUTE, lambda clusters: clusters[0].update(minNodes="zero", idleTime="15m"))
+    values["azureml-platform:protect"] = "maybe"
+    values["azureml-platform:namng"] = "{}"
+    del values["azure-native:tenantId"]
+    message = refused(values)
+    assert message.startswith("5 settings are wrong in Pulumi.dev.yaml; nothing was changed.")
+    for key in (
+        "azureml-platform:compute[0].minNodes must be a valid integer",
+        "azureml-platform:compute[0].idleTime must be an ISO 8601 duration",
+        "azureml-platform:protect must be a valid boolean",
+        "azureml-platform:namng is not a setting; did you mean naming?",
+        "azure-native:tenantId is missing",
+    ):
+        assert key in message
+    assert message.count("fix: ") == 5
+
+
+def test_a_misspelt_key_in_a_group_names_the_right_one_and_how_to_remove_it() -> None:
+    message = refused(changed(NAMING, lambda naming: naming.update(postfx=naming["postfix"])))
+    assert "azureml-platform:naming.postfx is not a setting; did you mean naming.postfix?" in message
+    assert "pulumi config rm --path 'azureml-platform:naming.postfx' -s dev" in message
+
+
+def test_an_unknown_key_like_no_other_lists_what_is_allowed() -> None:
+    message = refused(filled_in("dev") | {"azureml-platform:zzz": "1"})
+    assert "azureml-platform:zzz is not a setting; allowed here: naming, tags, protect" in message
+
+
+def test_keys_of_other_namespaces_are_not_ours() -> None:
+    values = filled_in("dev") | {"azure-native:useOidc": "true", "pulumi:tags": "{}", "docker:host": "x"}
+    assert parse(values, "dev").settings.naming.namespace == "mlops"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"priority": "Spot"}, "priority must be 'Dedicated' or 'LowPriority' (it is \"Spot\")"),
+        ({"maxNodes": 0}, "maxNodes must be greater than or equal to 1 (it is 0)"),
+        ({"minNodes": True}, "minNodes must be a valid integer (it is true)"),
+        ({"minNodes": 9}, "compute[0] minNodes (9) must not exceed maxNodes (4)"),
+        ({"name": "a b"}, 'name is not well-formed (it is "a b")'),
+        ({"vmSize": "DS3"}, 'vmSize is not well-formed (it is "DS3")'),
+        ({"idleTime": "PT"}, "idleTime must be an ISO 8601 duration"),
+    ],
+)
+def test_a_wrong_cluster_is_explained(change: dict[str, Any], expected: str) -> None:
+    assert expected in refused(changed(COMPUTE, lambda clusters: clusters[0].update(change)))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("image", True, "image must be a group of settings: build (it is true)"),
+        ("compute", [], "compute must have at least 1 item"),
+        ("network", {"allowedIpRanges": ["10.1.0.0/16"]}, "allowedIpRanges[0] must be a public IPv4 address"),
+        ("network", {"allowedIpRanges": ["nowhere"]}, "allowedIpRanges[0] must be a public IPv4 address"),
+        ("network", {"allowedIpRanges": ["203.0.113.0/24"]}, "registry.sku must be Premium where"),
+        ("network", {"publicAccess": False}, "network.isolation must not be Disabled where network.publicAccess"),
+        ("tags", {"Stack": "x"}, "tags.Stack is set by the project itself"),
+        ("tags", {"a<b": "x"}, "tags.a<b is no tag"),
+        ("models", {"flights": {"name": "m"}}, "models.flights.version is missing"),
+        ("models", {"a.b": {"name": 3, "version": "1"}}, 'models["a.b"].name must be a valid string (it is 3)'),
+        ("retention", {"logDays": 7}, "retention.logDays must be greater than or equal to 30 (it is 7)"),
+        (
+            "identities",
+            {"github": [{"repository": "a/b"}]},
+            "identities.github[0] needs exactly one of environment and branch",
+        ),
+        ("identities", {"github": [{"repository": "a/b", "branch": "m", "environment": "e"}]}, "needs exactly one of"),
+    ],
+)
+def test_a_wrong_setting_is_explained(key: str, value: Any, expected: str) -> None:
+    assert expected in refused(with_group(f"azureml-platform:{key}", value))
+
+
+def test_two_clusters_of_one_name_are_refused() -> None:
+    message = refused(changed(COMPUTE, lambda clusters: clusters.append(clusters[0] | {"name": "CPU-Cluster"})))
+    assert "azureml-platform:compute has two clusters of the same name" in message
+
+
+def test_an_existing_service_principal_excludes_federation() -> None:
+    principal = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+    group = {"existingServicePrincipal": principal, "github": [{"repository": "a/b", "branch": "main"}]}
+    assert "existingServicePrincipal excludes github" in refused(with_group("azureml-platform:identities", group))
+
+
+def test_a_group_has_one_role() -> None:
+    group = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+    message = refused(with_group("azureml-platform:access", {"owners": [group], "readers": [group.upper()]}))
+    assert f"a group has one role only; named twice: {group}" in message
+
+
+@pytest.mark.parametrize("region", ["West Europe", "westEurope", ""])
+def test_a_region_is_given_in_its_short_form(region: str) -> None:
+    assert "azure-native:location must be the name of an Azure region" in refused(
+        filled_in("dev") | {"azure-native:location": region}
+    )
+
+
+def test_values_set_by_the_command_line_are_read_like_those_in_the_file() -> None:
+    # `pulumi config set azureml-platform:protect true` stores text, `--path` stores numbers as numbers.
+    values = filled_in("dev") | {
+        "azureml-platform:protect": "true",
+        "azureml-platform:models": '{"flights": {"name": "delays", "version": 7}}',
+    }
+    settings = parse(values, "dev").settings
+    assert settings.protect is True
+    assert settings.models["flights"].version == "7"
+
+
+def test_settings_left_out_take_their_documented_defaults() -> None:
+    values = {key: value for key, value in filled_in("dev").items() if key.startswith("azure-native:")}
+    values[NAMING] = '{"namespace": "ml", "workspace": "ws", "postfix": "1"}'
+    values[COMPUTE] = '[{"name": "cpu", "vmSize": "Standard_DS3_v2"}]'
+    settings = parse(values, "dev").settings
+    assert not settings.protect
+    assert settings.image.build
+    assert not settings.storage.shared_key_access
+    assert (settings.compute[0].min_nodes, settings.compute[0].idle_time) == (0, "PT15M")
+    assert settings.compute[0].priority is VmPriority.DEDICATED
+
+
+def test_every_setting_has_a_description() -> None:
+    def undescribed(group: type[BaseModel]) -> list[str]:
+        missing = [f"{group.__name__}.{name}" for name, field in group.model_fields.items() if not field.description]
+        inner = [nested_model(field.annotation) for field in group.model_fields.values()]
+        return missing + [name for model in inner if model for name in undescribed(model)]
+
+    assert undescribed(Settings) + undescribed(Cloud) == []

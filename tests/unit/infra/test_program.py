@@ -1,0 +1,346 @@
+"""The whole program, for every shipped stack, as the engine would see it."""
+
+import json
+import re
+import uuid
+from typing import Any
+
+import pytest
+
+from infra.access import Role, assignment_name
+from infra.cloud import WrongCloudError
+from infra.configuration import ConfigurationError
+from infra.outputs import parse
+from tests.unit.infra.deployed import DEPLOYER, Deployment, Registered, deploy
+from tests.unit.infra.stack_files import STACKS
+
+GROUP = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+OTHER_TENANT = "aaaaaaaa-4f89-41d3-9a0c-0305e82c3301"
+HOLDS_DATA = {
+    "azure-native:resources:ResourceGroup",
+    "azure-native:operationalinsights:Workspace",
+    "azure-native:storage:StorageAccount",
+    "azure-native:keyvault:Vault",
+    "azure-native:containerregistry:Registry",
+    "azure-native:machinelearningservices:Workspace",
+}
+CANNOT_CARRY_TAGS = {
+    "azure-native:authorization:RoleAssignment",
+    "azure-native:managedidentity:FederatedIdentityCredential",
+}
+# The property that holds each resource's name in Azure. Where it is left out, the engine makes up a random name, and a
+# resource could be replaced by its twin without anybody having asked for it.
+PHYSICAL_NAME = {
+    "resources:ResourceGroup": "resourceGroupName",
+    "operationalinsights:Workspace": "workspaceName",
+    "applicationinsights:Component": "resourceName",
+    "storage:StorageAccount": "accountName",
+    "keyvault:Vault": "vaultName",
+    "containerregistry:Registry": "registryName",
+    "managedidentity:UserAssignedIdentity": "resourceName",
+    "managedidentity:FederatedIdentityCredential": "federatedIdentityCredentialResourceName",
+    "machinelearningservices:Workspace": "workspaceName",
+    "machinelearningservices:Compute": "computeName",
+    "authorization:RoleAssignment": "roleAssignmentName",
+}
+
+
+@pytest.fixture(scope="module")
+def deployments() -> dict[str, Deployment]:
+    return {stack: deploy(stack) for stack in STACKS}
+
+
+@pytest.fixture(params=STACKS)
+def deployment(request: pytest.FixtureRequest, deployments: dict[str, Deployment]) -> Deployment:
+    return deployments[request.param]
+
+
+def azure_native(deployment: Deployment) -> list[Registered]:
+    return [resource for resource in deployment.resources if resource.type.startswith("azure-native:")]
+
+
+def roles(deployment: Deployment, principal: str) -> set[tuple[str, Role]]:
+    """What a principal may do: (type of the scope, role)."""
+    return {
+        (
+            grant.inputs["scope"].split("/")[1].removeprefix("azure-native:"),
+            Role(grant.inputs["roleDefinitionId"].rpartition("/")[2]),
+        )
+        for grant in deployment.of("authorization:RoleAssignment")
+        if grant.inputs["principalId"] == principal
+    }
+
+
+def test_every_resource_has_its_name_from_the_configuration(deployment: Deployment) -> None:
+    unnamed = [
+        resource.name
+        for resource in azure_native(deployment)
+        if not resource.inputs.get(PHYSICAL_NAME[resource.type.removeprefix("azure-native:")])
+    ]
+    assert unnamed == []
+
+
+def test_every_resource_that_can_carries_the_tags(deployment: Deployment) -> None:
+    tagged = [resource for resource in azure_native(deployment) if resource.type not in CANNOT_CARRY_TAGS]
+    assert len(tagged) >= 12
+    for resource in tagged:
+        assert resource.inputs["tags"]["project"] == "azureml-platform", resource.name
+        assert resource.inputs["tags"]["stack"] in STACKS
+
+
+def test_every_resource_is_in_the_configured_region(deployment: Deployment) -> None:
+    regions = {resource.inputs.get("location") for resource in azure_native(deployment)} - {None}
+    assert regions == {"westeurope"}
+
+
+def test_what_holds_data_is_protected_in_production_alone(deployments: dict[str, Deployment]) -> None:
+    protected = {
+        stack: {resource.type for resource in deployment.resources if resource.protect}
+        for stack, deployment in deployments.items()
+    }
+    assert protected == {"local": set(), "dev": set(), "prod": HOLDS_DATA}
+
+
+def test_workspace_nodes_and_endpoints_may_do_their_work_and_nothing_else(deployment: Deployment) -> None:
+    assert roles(deployment, "principal-of-identity-workspace") == {
+        ("storage:StorageAccount", Role.CONTRIBUTOR),
+        ("storage:StorageAccount", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
+        ("keyvault:Vault", Role.CONTRIBUTOR),
+        ("keyvault:Vault", Role.KEY_VAULT_ADMINISTRATOR),
+        ("containerregistry:Registry", Role.CONTRIBUTOR),
+        ("containerregistry:Registry", Role.ACR_PULL),
+        ("applicationinsights:Component", Role.CONTRIBUTOR),
+    }
+    assert roles(deployment, "principal-of-identity-cluster") == {
+        ("storage:StorageAccount", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
+        ("containerregistry:Registry", Role.ACR_PULL),
+    }
+    assert roles(deployment, "principal-of-identity-endpoint") == {
+        ("storage:StorageAccount", Role.STORAGE_BLOB_DATA_READER),
+        ("containerregistry:Registry", Role.ACR_PULL),
+    }
+
+
+def test_no_machine_owns_anything_nor_can_assign_roles(deployment: Deployment) -> None:
+    for grant in deployment.of("authorization:RoleAssignment"):
+        if grant.inputs.get("principalType") == "ServicePrincipal":
+            assert not grant.inputs["roleDefinitionId"].endswith(Role.OWNER.value)
+
+
+def test_ci_contributes_to_the_group_uploads_and_pushes(deployment: Deployment) -> None:
+    assert roles(deployment, "principal-of-identity-ci") == {
+        ("resources:ResourceGroup", Role.CONTRIBUTOR),
+        ("storage:StorageAccount", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
+        ("containerregistry:Registry", Role.ACR_PUSH),
+    }
+
+
+def test_an_existing_service_principal_takes_cis_place() -> None:
+    deployment = deploy("dev", {"azureml-platform:identities": json.dumps({"existingServicePrincipal": GROUP})})
+    assert roles(deployment, GROUP) == {
+        ("resources:ResourceGroup", Role.CONTRIBUTOR),
+        ("storage:StorageAccount", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
+        ("containerregistry:Registry", Role.ACR_PUSH),
+    }
+    assert deployment.of("managedidentity:FederatedIdentityCredential") == []
+    assert "identity-ci" not in {resource.name for resource in deployment.resources}
+
+
+@pytest.mark.parametrize("role", ["owners", "contributors", "readers"])
+def test_a_group_gets_its_role_and_what_its_work_needs(role: str) -> None:
+    deployment = deploy("dev", {"azureml-platform:access": json.dumps({role: [GROUP]})})
+    on_group = {"owners": Role.OWNER, "contributors": Role.CONTRIBUTOR, "readers": Role.READER}[role]
+    data = {
+        ("storage:StorageAccount", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
+        ("containerregistry:Registry", Role.ACR_PUSH),
+    }
+    expected = {("resources:ResourceGroup", on_group)} | (set() if role == "readers" else data)
+    assert roles(deployment, GROUP) == expected
+    kinds = {
+        grant.inputs["principalType"]
+        for grant in deployment.of("authorization:RoleAssignment")
+        if grant.inputs["principalId"] == GROUP
+    }
+    assert kinds == {"Group"}
+
+
+def test_the_deployer_gets_data_roles_only_where_the_stack_says_so(deployments: dict[str, Deployment]) -> None:
+    assert roles(deployments["local"], DEPLOYER) == {
+        ("storage:StorageAccount", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
+        ("containerregistry:Registry", Role.ACR_PUSH),
+    }
+    assert roles(deployments["dev"], DEPLOYER) == set()
+
+
+def test_role_assignments_are_named_by_what_they_assign(deployment: Deployment) -> None:
+    grants = deployment.of("authorization:RoleAssignment")
+    names = [grant.inputs["roleAssignmentName"] for grant in grants]
+    assert len(set(names)) == len(names)
+    for grant in grants:
+        role = Role(grant.inputs["roleDefinitionId"].rpartition("/")[2])
+        assert grant.inputs["roleAssignmentName"] == assignment_name(
+            grant.inputs["scope"], grant.inputs["principalId"], role
+        )
+        assert uuid.UUID(grant.inputs["roleAssignmentName"]).version == 5
+
+
+def test_a_role_assignments_name_does_not_depend_on_letter_case() -> None:
+    assert assignment_name("/Scope/A", "ABC", Role.READER) == assignment_name("/scope/a", "abc", Role.READER)
+    assert assignment_name("/scope/a", "abc", Role.READER) != assignment_name("/scope/a", "abc", Role.OWNER)
+
+
+def test_federated_credentials_trust_exactly_the_configured_pipelines(deployments: dict[str, Deployment]) -> None:
+    credentials = deployments["prod"].of("managedidentity:FederatedIdentityCredential")
+    assert [(c.inputs["issuer"], c.inputs["subject"], c.inputs["audiences"]) for c in credentials] == [
+        (
+            "https://token.actions.githubusercontent.com",
+            "repo:contoso/flights:environment:prod",
+            ["api://AzureADTokenExchange"],
+        ),
+        (
+            "https://vstoken.dev.azure.com/3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+            "sc://contoso/flights/azure-prod",
+            ["api://AzureADTokenExchange"],
+        ),
+    ]
+    first, second = credentials
+    assert first.urn in second.depends_on, "Azure refuses concurrent writes to one identity's credentials"
+
+
+def test_many_long_federated_subjects_stay_distinct_and_within_azures_rule() -> None:
+    long = "x" * 100
+    github = [{"repository": f"{long}/{long}", "branch": branch} for branch in ("main", "release/1")]
+    deployment = deploy("dev", {"azureml-platform:identities": json.dumps({"github": github})})
+    names = [
+        credential.inputs["federatedIdentityCredentialResourceName"]
+        for credential in deployment.of("managedidentity:FederatedIdentityCredential")
+    ]
+    assert len(set(names)) == 2
+    assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{2,119}", name) for name in names)
+
+
+def test_roles_hold_before_what_needs_them_and_outlive_it(deployment: Deployment) -> None:
+    def assigned_to(identity: str) -> set[str]:
+        return {
+            grant.urn
+            for grant in deployment.of("authorization:RoleAssignment")
+            if grant.inputs["principalId"] == f"principal-of-identity-{identity}"
+        }
+
+    assert assigned_to("workspace") <= deployment.one("machinelearningservices:Workspace").depends_on
+    for cluster in deployment.of("machinelearningservices:Compute"):
+        assert assigned_to("cluster") <= cluster.depends_on
+
+
+def test_nothing_signs_in_with_a_key_or_a_password(deployment: Deployment) -> None:
+    assert deployment.one("storage:StorageAccount").inputs["allowSharedKeyAccess"] is False
+    assert deployment.one("containerregistry:Registry").inputs["adminUserEnabled"] is False
+    vault = deployment.one("keyvault:Vault").inputs["properties"]
+    assert vault["enableRbacAuthorization"] is True
+    assert "accessPolicies" not in vault
+    workspace = deployment.one("machinelearningservices:Workspace").inputs
+    assert workspace["systemDatastoresAuthMode"] == "Identity"
+    assert workspace["primaryUserAssignedIdentity"] in workspace["identity"]["userAssignedIdentities"]
+    for cluster in deployment.of("machinelearningservices:Compute"):
+        assert cluster.inputs["properties"]["disableLocalAuth"] is True
+        assert cluster.inputs["properties"]["properties"]["remoteLoginPortPublicAccess"] == "Disabled"
+
+
+def test_storage_is_private_and_encrypted_in_transit(deployment: Deployment) -> None:
+    account = deployment.one("storage:StorageAccount").inputs
+    assert account["minimumTlsVersion"] == "TLS1_2"
+    assert account["enableHttpsTrafficOnly"] is True
+    assert account["allowBlobPublicAccess"] is False
+
+
+def test_purge_protection_is_on_or_absent(deployments: dict[str, Deployment]) -> None:
+    vaults = {stack: d.one("keyvault:Vault").inputs["properties"] for stack, d in deployments.items()}
+    assert vaults["prod"]["enablePurgeProtection"] is True
+    assert "enablePurgeProtection" not in vaults["dev"], "Azure refuses an explicit false"
+
+
+def test_a_cluster_scales_from_zero_as_configured(deployments: dict[str, Deployment]) -> None:
+    properties = deployments["prod"].one("machinelearningservices:Compute").inputs["properties"]["properties"]
+    assert properties["vmSize"] == "Standard_DS4_v2"
+    assert properties["vmPriority"] == "Dedicated"
+    assert properties["scaleSettings"] == {
+        "minNodeCount": 0,
+        "maxNodeCount": 8,
+        "nodeIdleTimeBeforeScaleDown": "PT5M",
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "touched"),
+    [
+        ("compute", [{"name": "cpu-cluster", "vmSize": "Standard_DS3_v2", "maxNodes": 9}], {"compute-cpu-cluster"}),
+        ("retention", {"logDays": 60}, {"monitoring-logs"}),
+        ("workspace", {"description": "other"}, {"workspace"}),
+    ],
+)
+def test_a_setting_touches_only_its_own_resource_and_never_its_identity(
+    key: str, change: Any, touched: set[str], deployments: dict[str, Deployment]
+) -> None:
+    before = {resource.urn: resource for resource in deployments["dev"].resources}
+    after = {r.urn: r for r in deploy("dev", {f"azureml-platform:{key}": json.dumps(change)}).resources}
+    assert set(before) == set(after), "a setting must not add or remove resources"
+    differing = {after[urn].name for urn in before if before[urn].inputs != after[urn].inputs}
+    assert differing == touched
+    for urn, resource in before.items():
+        identity = ("location", "resourceGroupName", PHYSICAL_NAME.get(resource.type.removeprefix("azure-native:"), ""))
+        assert [resource.inputs.get(part) for part in identity] == [after[urn].inputs.get(part) for part in identity]
+
+
+def test_a_closed_network_closes_everything() -> None:
+    network = {"publicAccess": False, "allowedIpRanges": ["203.0.113.0/24"], "isolation": "AllowOnlyApprovedOutbound"}
+    deployment = deploy("prod", {"azureml-platform:network": json.dumps(network)})
+    workspace = deployment.one("machinelearningservices:Workspace").inputs
+    storage = deployment.one("storage:StorageAccount").inputs
+    registry = deployment.one("containerregistry:Registry").inputs
+    vault = deployment.one("keyvault:Vault").inputs["properties"]
+    exposed = [holder["publicNetworkAccess"] for holder in (workspace, storage, registry, vault)]
+    assert exposed == ["Disabled"] * 4
+    assert storage["networkRuleSet"]["defaultAction"] == "Deny"
+    assert storage["networkRuleSet"]["ipRules"][0]["iPAddressOrRange"] == "203.0.113.0/24"
+    assert registry["networkRuleSet"]["defaultAction"] == "Deny"
+    assert vault["networkAcls"]["defaultAction"] == "Deny"
+    assert workspace["managedNetwork"]["isolationMode"] == "AllowOnlyApprovedOutbound"
+    assert workspace["imageBuildCompute"] == "cpu-cluster", "Azure's own builders cannot reach a closed registry"
+
+
+def test_only_a_premium_registry_is_given_a_firewall(deployments: dict[str, Deployment]) -> None:
+    assert "networkRuleSet" not in deployments["dev"].one("containerregistry:Registry").inputs
+    assert deployments["prod"].one("containerregistry:Registry").inputs["networkRuleSet"]["defaultAction"] == "Allow"
+
+
+def test_the_outputs_keep_their_contract_and_hold_no_secret(deployment: Deployment) -> None:
+    outputs = parse(deployment.outputs)
+    assert outputs.workspace_id.endswith(outputs.workspace)
+    assert outputs.compute == ["cpu-cluster"]
+    assert deployment.secret_outputs == set()
+
+
+def test_the_promoted_model_is_an_output() -> None:
+    models = {"flight-delay": {"name": "delays", "version": 7}}
+    deployment = deploy("dev", {"azureml-platform:models": json.dumps(models)})
+    assert parse(deployment.outputs).models["flight-delay"].version == "7"
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_the_wrong_cloud_is_left_alone(preview: bool) -> None:
+    with pytest.raises(WrongCloudError) as error:
+        deploy("prod", preview=preview, signed_in=(OTHER_TENANT, GROUP))
+    message = str(error.value)
+    assert f"azure-native:tenantId is 3f2504e0-4f89-41d3-9a0c-000000000001, but signed in to {OTHER_TENANT}" in message
+    assert f"but signed in to {GROUP}" in message
+    assert "az login --tenant 3f2504e0-4f89-41d3-9a0c-000000000001" in message
+
+
+def test_a_preview_stops_at_a_wrong_setting() -> None:
+    with pytest.raises(ConfigurationError, match="azureml-platform:protct is not a setting; did you mean protect"):
+        deploy("dev", {"azureml-platform:protct": "true"}, preview=True)
+
+
+def test_a_preview_registers_what_an_update_does(deployments: dict[str, Deployment]) -> None:
+    preview = {resource.urn for resource in deploy("dev", preview=True).resources}
+    assert preview == {resource.urn for resource in deployments["dev"].resources}
