@@ -12,6 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+# As in the training steps: OpenMP reads this when the model, and scikit-learn with it, is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import pandas as pd
 import yaml
 from azureml_inference_server_http.api.aml_response import AMLResponse

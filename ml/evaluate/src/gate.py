@@ -37,8 +37,7 @@ def decide(roc_auc: float, threshold: float, registered: Registered | None, min_
         return Decision(True, f"{reached}; version {registered.version} cannot be compared: {registered.basis}")
     gain = roc_auc - registered.roc_auc
     compared = f"version {registered.version} has {registered.roc_auc:.4f} ({registered.basis})"
+    asked = f"the {min_improvement:.4f} asked for"
     if gain < min_improvement:
-        return Decision(
-            False, f"{reached}, but {compared}: {gain:+.4f} is less than the {min_improvement:.4f} asked for"
-        )
-    return Decision(True, f"{reached}, and {compared}: {gain:+.4f} is at least the {min_improvement:.4f} asked for")
+        return Decision(False, f"{reached}, but {compared}: {gain:+.4f} is less than {asked}")
+    return Decision(True, f"{reached}, and {compared}: {gain:+.4f} is at least {asked}")

@@ -4,11 +4,17 @@ import argparse
 import hashlib
 import json
 import logging
+import os
+import platform
 import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+# Threads that spin while they wait make scikit-learn's loops several times slower on a node that is shared. OpenMP
+# reads this once, when scikit-learn is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import mlflow
 import mlflow.sklearn
@@ -71,7 +77,7 @@ def split_kinds(features: pd.DataFrame) -> tuple[list[str], list[str]]:
 
 
 def build_model(features: pd.DataFrame, learning_rate: float, max_iter: int, seed: int) -> Pipeline:
-    """An unfitted pipeline that takes the feature table as it is; unknown categories and missing numbers are allowed."""
+    """An unfitted pipeline over the feature table as it is; unknown categories and missing numbers are allowed."""
     categories, numbers = split_kinds(features)
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
     columns = ColumnTransformer([("categories", encoder, categories), ("numbers", "passthrough", numbers)])
@@ -124,12 +130,17 @@ def lineage(train_folder: Path, run_id: str) -> dict[str, Any]:
 
 def save_model(model: Pipeline, signature: ModelSignature, origin: dict[str, Any], folder: Path) -> None:
     """Writes the MLflow model folder; the requirements are the versions that trained it."""
-    packages = ("scikit-learn", "pandas", "numpy", "cloudpickle")
+    packages = ("mlflow-skinny", "scikit-learn", "pandas", "numpy", "cloudpickle")
+    requirements = [f"{name}=={version(name)}" for name in packages]
     mlflow.sklearn.save_model(
         model,
         str(folder),
         signature=signature,
-        pip_requirements=[f"{name}=={version(name)}" for name in packages],
+        conda_env={
+            "name": "flight-delay",
+            "channels": ["conda-forge"],
+            "dependencies": [f"python={platform.python_version()}", "pip", {"pip": requirements}],
+        },
         metadata=origin,
     )
 
