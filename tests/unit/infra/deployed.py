@@ -30,6 +30,7 @@ class Registered:
     inputs: dict[str, Any]
     protect: bool
     depends_on: frozenset[str]
+    secret_inputs: frozenset[str]
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Deployment:
         return only
 
 
-class _Cloud(Mocks):
+class Cloud(Mocks):
     """Answers like a cloud in which every create succeeds: the id is the resource's ARM path in short."""
 
     def __init__(self, tenant_id: str, subscription_id: str) -> None:
@@ -97,11 +98,11 @@ def _physical_name(args: MockResourceArgs) -> str:
     return str(args.inputs.get(keys.get(kind, "resourceName"), args.name))
 
 
-class _Monitor(MockMonitor):
+class Monitor(MockMonitor):
     """The mock engine, which also notes the options that mocks are not told of."""
 
     def __init__(self, mocks: Mocks, deployment: Deployment) -> None:
-        super().__init__(mocks)  # type: ignore[no-untyped-call]
+        super().__init__(mocks)
         self._deployment = deployment
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802
@@ -112,14 +113,16 @@ class _Monitor(MockMonitor):
         with _own_event_loop():
             response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         inputs = pulumi.runtime.rpc.deserialize_properties(request.object)
+        secret = {key for key, value in inputs.items() if pulumi.runtime.rpc.is_rpc_secret(value)}
         self._deployment.resources.append(
             Registered(
                 urn=response.urn,
                 type=request.type,
                 name=request.name,
-                inputs=inputs,
+                inputs={key: pulumi.runtime.rpc.unwrap_rpc_secret(value) for key, value in inputs.items()},
                 protect=request.protect,
                 depends_on=frozenset(request.dependencies),
+                secret_inputs=frozenset(secret),
             )
         )
         return response
@@ -166,7 +169,7 @@ def _run(
         values.get("azure-native:tenantId", ""),
         values.get("azure-native:subscriptionId", ""),
     )
-    mocks = _Cloud(tenant, subscription)
+    mocks = Cloud(tenant, subscription)
 
     async def program() -> None:
         set_all_config(values)
@@ -175,10 +178,14 @@ def _run(
             project="azureml-platform",
             stack=stack,
             preview=preview,
-            monitor=_Monitor(mocks, deployment),
+            monitor=Monitor(mocks, deployment),
         )
         root = pulumi.runtime.get_root_resource()
-        await run_pulumi_func(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__") and None)
+
+        def main() -> None:
+            runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+        await run_pulumi_func(main)
         assert isinstance(root, pulumi.runtime.stack.Stack)
         for name, value in root.outputs.items():
             output = pulumi.Output.from_input(value)
