@@ -1,0 +1,8 @@
+"""The Azure that fits on a laptop: production host names, answered on loopback.
+
+`amlite run -- CMD` points a command's proxy and certificate variables at one local process, which answers for Entra ID,
+Azure Resource Manager, Azure Machine Learning and the services around it. Clients run unmodified.
+"""
+
+TENANT_ID = "10ca1000-0000-4000-8000-616d6c697465"
+SUBSCRIPTION_ID = "10ca1000-0000-4000-9000-616d6c697465"

@@ -1,0 +1,44 @@
+"""What `amlite status` and `amlite clock` ask of the running process."""
+
+from __future__ import annotations
+
+import os
+
+from aiohttp import web
+
+from amlite.errors import AzureError
+from amlite.routing import Call, Routes, reply
+
+HOST = "control.amlite.internal"
+AUDIENCE = f"https://{HOST}"
+ACTION = "amlite/control/action"  # granted by roles that grant everything
+routes = Routes(HOST, audiences=frozenset({AUDIENCE}))
+
+
+@routes.get("/status", action=ACTION)
+async def status(call: Call) -> web.Response:
+    """Report the process, its children and what it holds."""
+    platform = call.platform
+    children = [
+        {"name": c.name, "pid": c.process.pid, "port": c.port, "log": str(c.log)} for c in platform.children.list()
+    ]
+    jobs = [doc.body for doc in platform.store.of_type("Microsoft.MachineLearningServices/workspaces/jobs")]
+    return reply(
+        {
+            "pid": os.getpid(),
+            "state": str(platform.state),
+            "now": platform.clock.stamp(),
+            "children": children,
+            "jobs": [{"name": job["name"], "status": job["properties"].get("status")} for job in jobs],
+        }
+    )
+
+
+@routes.post("/clock", action=ACTION)
+async def advance(call: Call) -> web.Response:
+    """Move the clock forward by `{"seconds": N}`."""
+    seconds = (await call.json()).get("seconds")
+    if not isinstance(seconds, int | float) or seconds < 0:
+        raise AzureError(400, "InvalidClock", "'seconds' must be a number that is not negative.")
+    call.platform.advance(seconds)
+    return reply({"now": call.platform.clock.stamp()})

@@ -1,0 +1,41 @@
+"""Errors in the shape every Azure control plane answers with."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+class AzureError(Exception):
+    """A refusal that becomes `{"error": {"code", "message", "details"}}` with an HTTP status.
+
+    Source: the OData v4 error contract of the Azure REST API guidelines.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        details: list[dict[str, Any]] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"({code}) {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = details or []
+        self.headers = headers or {}
+
+    def body(self) -> dict[str, Any]:
+        """Return the JSON body Azure would send."""
+        return {"error": {"code": self.code, "message": self.message, "details": self.details}}
+
+    def content(self) -> tuple[str, str]:
+        """Return the answer's text and content type."""
+        return json.dumps(self.body()), "application/json"
+
+
+class StartError(Exception):
+    """amlite cannot start or reach one of its parts; the message names the cause and the fix."""

@@ -1,0 +1,1 @@
+"""Microsoft.OperationalInsights and Microsoft.Insights: the workspaces and components that others refer to."""

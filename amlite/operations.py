@@ -1,0 +1,135 @@
+"""Long-running operations that survive a restart.
+
+A service registers the work of an operation by name; beginning one writes it down, runs it as a task and gives the headers
+that Azure's clients poll by. After a restart whatever was not finished runs again, so work must be repeatable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from amlite.errors import AzureError
+
+if TYPE_CHECKING:
+    from amlite.platform import Platform
+
+Work = Callable[["Platform", dict[str, Any]], Awaitable[Any]]
+
+TYPE = "operations"
+POLL_MILLISECONDS = 100
+_log = logging.getLogger("amlite.operations")
+_WORKS: dict[str, Work] = {}
+
+
+def work(name: str) -> Callable[[Work], Work]:
+    """Register `async def f(platform, arguments)` as the work of operations called `name`.
+
+    What it returns becomes the operation's result; an AzureError it raises becomes the operation's error.
+    """
+
+    def register(function: Work) -> Work:
+        _WORKS[name] = function
+        return function
+
+    return register
+
+
+class Operations:
+    """The operations of one platform."""
+
+    def __init__(self, platform: Platform) -> None:
+        """Begin with no task running; `resume` picks up what an earlier process left."""
+        self._platform = platform
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def begin(self, name: str, arguments: dict[str, Any], *, resource_id: str | None = None) -> str:
+        """Write an operation down, start its work and return its id."""
+        operation_id = str(uuid.uuid4())
+        body = {
+            "name": operation_id,
+            "work": name,
+            "arguments": arguments,
+            "resourceId": resource_id,
+            "status": "InProgress",
+            "startTime": self._platform.clock.stamp(),
+        }
+        self._platform.store.put(f"{TYPE}/{operation_id}", TYPE, body)
+        self._start(operation_id)
+        return operation_id
+
+    def get(self, operation_id: str) -> dict[str, Any]:
+        """Return an operation's record; AzureError 404 when there is none."""
+        document = self._platform.store.get(f"{TYPE}/{operation_id}")
+        if document is None:
+            raise AzureError(404, "OperationNotFound", f"The operation '{operation_id}' was not found.")
+        return document.body
+
+    async def finished(self, operation_id: str) -> dict[str, Any]:
+        """Wait for an operation's end and return its record."""
+        task = self._tasks.get(operation_id)
+        if task is not None:
+            await asyncio.wait([task])
+        return self.get(operation_id)
+
+    def cancel(self, operation_id: str) -> None:
+        """Cancel an operation's work; it ends as Canceled."""
+        task = self._tasks.get(operation_id)
+        if task is not None:
+            task.cancel("by request")
+
+    def resume(self) -> int:
+        """Start again what an earlier process left unfinished; return how many."""
+        unfinished = [
+            doc.body["name"] for doc in self._platform.store.of_type(TYPE) if doc.body["status"] == "InProgress"
+        ]
+        for operation_id in unfinished:
+            self._start(operation_id)
+        return len(unfinished)
+
+    async def stop(self) -> None:
+        """Stop every task without ending its operation: the next start resumes it."""
+        for task in self._tasks.values():
+            task.cancel("stopping")
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def status_headers(
+        self, operation_id: str, status_path: str, result_path: str | None = None, host: str = "management.azure.com"
+    ) -> dict[str, str]:
+        """Return the polling headers for an operation whose status answers at `status_path/<id>`."""
+        headers = {
+            "Azure-AsyncOperation": f"https://{host}{status_path}/{operation_id}?api-version=2024-04-01",
+            **pace(),
+        }
+        headers["Location"] = f"https://{host}{result_path or status_path}/{operation_id}?api-version=2024-04-01"
+        return headers
+
+    def _start(self, operation_id: str) -> None:
+        task = asyncio.create_task(self._run(operation_id), name=f"operation {operation_id}")
+        self._tasks[operation_id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(operation_id, None))
+
+    async def _run(self, operation_id: str) -> None:
+        record = self.get(operation_id)
+        try:
+            result = await _WORKS[record["work"]](self._platform, record["arguments"])
+            record |= {"status": "Succeeded", "result": result}
+        except AzureError as error:
+            record |= {"status": "Failed", "error": error.body()["error"]}
+        except asyncio.CancelledError as cancelled:
+            if "by request" not in cancelled.args:
+                raise
+            record |= {"status": "Canceled"}
+        except Exception as error:  # an operation must end, whatever its work trips over
+            _log.exception("operation %s (%s)", operation_id, record["work"])
+            record |= {"status": "Failed", "error": {"code": "InternalServerError", "message": str(error)}}
+        record["endTime"] = self._platform.clock.stamp()
+        self._platform.store.put(f"{TYPE}/{operation_id}", TYPE, record)
+
+
+def pace() -> dict[str, str]:
+    """Return the headers that tell clients when to ask again; azure-core prefers the milliseconds."""
+    return {"retry-after-ms": str(POLL_MILLISECONDS), "Retry-After": "1"}

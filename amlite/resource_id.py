@@ -1,0 +1,88 @@
+"""ARM resource ids: `/subscriptions/…/resourceGroups/…/providers/Namespace/type/name/child/name`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class ResourceId:
+    """A parsed ARM path. An odd number of segments after the namespace names a collection or an action, not a resource."""
+
+    subscription: str
+    group: str | None
+    namespace: str | None
+    segments: tuple[str, ...]
+    scope: ResourceId | None = None  # the resource that an extension resource (a role assignment) hangs on
+
+    @classmethod
+    def parse(cls, path: str) -> ResourceId | None:
+        """Parse a path; None when it is no ARM path. Extension resources keep what they extend as `scope`."""
+        head, marker, last = _rpartition_providers(path)
+        if marker and "/providers/" in head.lower():
+            scope = cls.parse(head)
+            if scope is None:
+                return None
+            namespace, *segments = last.strip("/").split("/")
+            return cls(scope.subscription, scope.group, namespace, tuple(segments), scope)
+        parts = path.strip("/").split("/")
+        if len(parts) < 2 or parts[0].lower() != "subscriptions":
+            return None
+        subscription, rest = parts[1], parts[2:]
+        group = None
+        if len(rest) >= 2 and rest[0].lower() == "resourcegroups":
+            group, rest = rest[1], rest[2:]
+        if rest and rest[0].lower() == "providers":
+            if len(rest) < 2:
+                return None
+            return cls(subscription, group, rest[1], tuple(rest[2:]))
+        return cls(subscription, group, None, tuple(rest))
+
+    @cached_property
+    def type(self) -> str:
+        """The resource type, such as `Microsoft.Storage/storageAccounts/blobServices`."""
+        if self.namespace is None:
+            kind = "resourceGroups" if self.group else "subscriptions"
+            return "/".join(["Microsoft.Resources/subscriptions", *([kind] if self.group else []), *self.segments])
+        return "/".join([self.namespace, *self.segments[::2]])
+
+    @property
+    def name(self) -> str:
+        """The last name of the path."""
+        if self.segments:
+            return self.segments[-1]
+        return self.group or self.subscription
+
+    @property
+    def is_collection(self) -> bool:
+        """Whether the path names a collection (or an action) rather than one resource."""
+        return len(self.segments) % 2 == 1
+
+    @property
+    def group_path(self) -> str:
+        """`/subscriptions/…/resourceGroups/…`, or the subscription's path where there is no group."""
+        base = f"/subscriptions/{self.subscription}"
+        return f"{base}/resourceGroups/{self.group}" if self.group else base
+
+    @property
+    def parent(self) -> ResourceId | None:
+        """The resource one level up inside the same provider, or None for a top-level one."""
+        if len(self.segments) < 4 and not (len(self.segments) == 3):
+            return None
+        keep = len(self.segments) - (1 if self.is_collection else 2)
+        return ResourceId(self.subscription, self.group, self.namespace, self.segments[:keep], self.scope)
+
+    def __str__(self) -> str:
+        """Return the path with `resourceGroups` and `providers` spelt as ARM spells them."""
+        base = str(self.scope) if self.scope else self.group_path
+        if self.namespace is None:
+            return "/".join([base, *self.segments])
+        return "/".join([base, "providers", self.namespace, *self.segments])
+
+
+def _rpartition_providers(path: str) -> tuple[str, str, str]:
+    index = path.lower().rfind("/providers/")
+    if index < 0:
+        return path, "", ""
+    return path[:index], "/providers/", path[index + len("/providers/") :]

@@ -1,0 +1,59 @@
+"""The state folder, and what a running amlite writes there for its command line and its children to find."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+VARIABLE = "AMLITE_STATE"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A running amlite: process id, its start time, proxy port, and the environment for commands."""
+
+    pid: int
+    started: float
+    proxy_port: int
+    environment: dict[str, str]
+
+    @property
+    def alive(self) -> bool:
+        """Whether that process still runs (and is not another one with its number)."""
+        try:
+            return abs(psutil.Process(self.pid).create_time() - self.started) < 1
+        except psutil.NoSuchProcess:
+            return False
+
+
+def state_folder() -> Path:
+    """Return the state folder: `AMLITE_STATE`, or `.amlite` of the project this package lies in."""
+    given = os.environ.get(VARIABLE)
+    return Path(given).resolve() if given else Path(__file__).resolve().parent.parent / ".amlite"
+
+
+def read(state: Path) -> Runtime | None:
+    """Return the amlite that runs on a state folder, or None."""
+    try:
+        runtime = Runtime(**json.loads((state / "runtime.json").read_text("utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+    return runtime if runtime.alive else None
+
+
+def write(state: Path, runtime: Runtime) -> None:
+    """Publish a running amlite, readable by the owner alone (the environment holds a client secret)."""
+    temporary = state / f"runtime.{runtime.pid}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(asdict(runtime), file)
+    temporary.replace(state / "runtime.json")
+
+
+def forget(state: Path) -> None:
+    """Remove what `write` published."""
+    (state / "runtime.json").unlink(missing_ok=True)

@@ -1,0 +1,39 @@
+"""Every service folder, in the order its routes are tried. Adding a service is adding its lines here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from amlite.arm import routes as arm
+from amlite.arm.types import ResourceType
+from amlite.authorization import types as authorization
+from amlite.control import routes as control
+from amlite.entra import routes as entra
+from amlite.keyvault import types as keyvault
+from amlite.managedidentity import types as managedidentity
+from amlite.monitoring import types as monitoring
+from amlite.platform import Platform
+from amlite.routing import Routes
+from amlite.storage import routes as storage_routes
+from amlite.storage import types as storage
+
+TYPES: list[ResourceType] = [
+    *authorization.TYPES,
+    *keyvault.TYPES,
+    *managedidentity.TYPES,
+    *monitoring.TYPES,
+    *storage.TYPES,
+]
+
+ROUTES: list[Routes] = [
+    entra.routes,
+    entra.identity_routes,
+    control.routes,
+    storage_routes.routes,
+    arm.routes,  # last: it takes every path of management.azure.com
+]
+
+# What runs for as long as amlite does (schedules that fire, ...): called once, when it is ready.
+STARTERS: list[Callable[[Platform], Awaitable[None]]] = []
+
+arm.register(TYPES)

@@ -1,0 +1,107 @@
+"""Everything amlite must not forget, in one SQLite file.
+
+A document is a JSON object under an id. ARM resources use their resource id (compared without case, as ARM does);
+what is not a resource (operations, keys, settings) uses a path of its own such as `operations/<uuid>`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS documents (
+    key TEXT PRIMARY KEY, id TEXT NOT NULL, type TEXT NOT NULL, body TEXT NOT NULL, etag TEXT NOT NULL,
+    sequence INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS documents_by_type ON documents (type, key);
+CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Document:
+    """One stored object: its id as written, lower-case type, body, entity tag and creation order."""
+
+    id: str
+    type: str
+    body: Json
+    etag: str
+    sequence: int
+
+
+class Store:
+    """SQLite in write-ahead mode; every call is one transaction, fast enough to run on the event loop."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file at `path`."""
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file; the store cannot be used afterwards."""
+        self._db.close()
+
+    def get(self, id: str) -> Document | None:
+        """Return the document of that id, compared without case, or None."""
+        row = self._db.execute(
+            "SELECT id, type, body, etag, sequence FROM documents WHERE key = ?", (id.lower(),)
+        ).fetchone()
+        return _document(row) if row else None
+
+    def put(self, id: str, type: str, body: Json) -> Document:
+        """Write a document. A rewritten one keeps its place in the creation order and gets a new entity tag."""
+        etag = uuid.uuid4().hex
+        self._db.execute(
+            "INSERT INTO documents (key, id, type, body, etag, sequence) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (key) DO UPDATE SET body = excluded.body, etag = excluded.etag, type = excluded.type",
+            (id.lower(), id, type.lower(), json.dumps(body), etag, self.next("documents")),
+        )
+        document = self.get(id)
+        assert document is not None
+        return document
+
+    def delete(self, id: str) -> int:
+        """Delete a document and everything below it (`id/...`); return how many went."""
+        key = id.lower()
+        return self._db.execute(
+            "DELETE FROM documents WHERE key = ? OR (key >= ? AND key < ?)", (key, key + "/", key + "0")
+        ).rowcount
+
+    def below(self, id: str, type: str | None = None) -> list[Document]:
+        """Return the documents below `id/`, oldest first, of one type if given."""
+        key = id.lower()
+        sql = "SELECT id, type, body, etag, sequence FROM documents WHERE key >= ? AND key < ?"
+        values: list[str] = [key + "/", key + "0"]
+        if type is not None:
+            sql += " AND type = ?"
+            values.append(type.lower())
+        return [_document(row) for row in self._db.execute(sql + " ORDER BY sequence", values)]
+
+    def of_type(self, type: str) -> Iterator[Document]:
+        """Yield every document of a type, oldest first."""
+        rows = self._db.execute(
+            "SELECT id, type, body, etag, sequence FROM documents WHERE type = ? ORDER BY sequence", (type.lower(),)
+        ).fetchall()
+        return map(_document, rows)
+
+    def next(self, counter: str) -> int:
+        """Return the next number (from 1) of a named counter that never goes back."""
+        row = self._db.execute(
+            "INSERT INTO counters VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+            (counter,),
+        ).fetchone()
+        return int(row[0])
+
+
+def _document(row: tuple[str, str, str, str, int]) -> Document:
+    return Document(id=row[0], type=row[1], body=json.loads(row[2]), etag=row[3], sequence=row[4])
