@@ -88,17 +88,12 @@ class Children:
         with self._lock:
             self._running.discard(process)
 
-    def signal(self, number: int) -> None:
-        """Send a signal to every program."""
-        with self._lock:
-            for process in self._running:
-                process.send_signal(number)
-
     def stop(self) -> None:
         """Ask every program to end, then make it."""
-        self.signal(signal.SIGTERM)
         with self._lock:
             running = list(self._running)
+        for process in running:
+            process.terminate()
         for process in running:
             try:
                 process.wait(GRACE_SECONDS)
@@ -128,29 +123,6 @@ def interpreter(info: Any) -> str:
     return str(python)
 
 
-def attached_providers() -> set[str]:
-    """Names of providers that are running already, at the ports in PULUMI_DEBUG_PROVIDERS."""
-    entries = os.environ.get("PULUMI_DEBUG_PROVIDERS", "").split(",")
-    return {name for name, _, port in (entry.partition(":") for entry in entries) if port}
-
-
-def required_plugins(python: str) -> list[tuple[str, str, str]]:
-    """The provider plugins that the installed SDK packages name in their `pulumi-plugin.json`.
-
-    Args:
-        python: The project's interpreter; its packages are looked at, not imported.
-
-    Returns:
-        Name, version and download server (may be empty) of each, without those that run already.
-    """
-    plugins = []
-    for file in sorted(Path(python).parent.parent.glob("lib/python3*/site-packages/*/pulumi-plugin.json")):
-        content = json.loads(file.read_text())
-        if content.get("resource") and content.get("name") and content["name"] not in attached_providers():
-            plugins.append((content["name"], content.get("version") or "", content.get("server") or ""))
-    return plugins
-
-
 def executor_arguments(request: Any, engine: str) -> list[str]:
     """The arguments of `pulumi-language-python-exec` for a `RunRequest`."""
     options = {
@@ -178,6 +150,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     def __init__(self, engine: str) -> None:
         self._engine = engine
+        self._cancelled = threading.Event()
         self.children = Children()
 
     def Handshake(self, request: Any, context: Any) -> Any:  # noqa: ARG002
@@ -189,17 +162,13 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """Our version: the CLI's."""
         return plugin_pb2.PluginInfo(version=VERSION)
 
-    def GetRequiredPackages(self, request: Any, context: Any) -> Any:
-        """The providers the program may use, so that the engine can install what is missing."""
-        try:
-            plugins = required_plugins(interpreter(request.info))
-        except NoInterpreterError as error:
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-        packages = [
-            plugin_pb2.PackageDependency(kind="resource", name=name, version=version, server=server)
-            for name, version, server in plugins
-        ]
-        return language_pb2.GetRequiredPackagesResponse(packages=packages)
+    def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+        """Nothing ahead of time: the engine gets a provider when the program first asks for it.
+
+        To name every provider whose SDK is installed would have the engine download all of them before each run,
+        those that it is told to attach to as well.
+        """
+        return language_pb2.GetRequiredPackagesResponse()
 
     def About(self, request: Any, context: Any) -> Any:
         """The project's interpreter, for `pulumi about`."""
@@ -256,7 +225,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             code = process.wait()
         finally:
             self.children.ended(process)
-        if code == BAIL:
+        if code == BAIL or self._cancelled.is_set():
             return language_pb2.RunResponse(bail=True)
         if code < 0:
             return language_pb2.RunResponse(error=f"the program was ended by signal {signal.Signals(-code).name}")
@@ -284,8 +253,9 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             self.children.ended(process)
 
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: ARG002
-        """The engine is stopping: programs get what Ctrl-C would give them."""
-        self.children.signal(signal.SIGINT)
+        """The engine is stopping, and has said so: programs end without a traceback."""
+        self._cancelled.set()
+        self.children.stop()
         return empty_pb2.Empty()
 
 
