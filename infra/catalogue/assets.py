@@ -1,0 +1,209 @@
+"""What the catalogue plans: assets with their versions, content, files and neighbours."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from infra.catalogue.documents import Document, KeyPath
+from infra.catalogue.problems import Problem
+from infra.catalogue.tree import SHORT, Tree
+
+Definition = dict[str, Any]
+
+
+@dataclass(frozen=True, order=True)
+class AssetId:
+    """What an asset is called across its versions. A deployment's name is `<endpoint>/<deployment>`."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """A Docker image that the stack builds: `tag` is the hash of everything that goes into it.
+
+    `context` is relative to the root, `dockerfile` to the context, `repository` to the login server.
+    """
+
+    context: str
+    dockerfile: str
+    arguments: Mapping[str, str]
+    repository: str
+    tag: str
+    login_server: str | None
+
+    @property
+    def image(self) -> str:
+        """Where the image is pushed to."""
+        return (
+            f"{self.login_server}/{self.repository}:{self.tag}"
+            if self.login_server
+            else f"{self.repository}:{self.tag}"
+        )
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One planned asset.
+
+    Attributes:
+        id: kind and name.
+        version: the YAML's own, else the beginning of `content_hash`. Schedules, endpoints, deployments and pipelines have no
+            version in Azure: theirs only says whether they changed.
+        pinned: the YAML says the version, so changed content has to be refused by who knows the old hash.
+        content_hash: SHA-256, hex, of everything that makes this version what it is.
+        path: the YAML file, relative to the root.
+        definition: what `az ml` would be given: references are exact, local paths relative to the root.
+        metadata: the part of `definition` that can be changed under a version: description, tags, display name.
+        paths: the keys in `definition` that hold local paths.
+        files: path → short digest; folders (`src/`) when there are many.
+        trees: for each entry of `paths`, what is to be uploaded.
+        depends_on: assets that have to exist first.
+        dependants: assets that name this one.
+        build: the image that the stack builds for this environment.
+        waiting_for: why it cannot exist yet, as a deployment without a model; None when it can.
+    """
+
+    id: AssetId
+    version: str
+    pinned: bool
+    content_hash: str
+    path: str
+    definition: Definition
+    metadata: Definition
+    paths: tuple[KeyPath, ...]
+    files: Mapping[str, str]
+    trees: Mapping[KeyPath, Tree]
+    depends_on: tuple[AssetId, ...]
+    dependants: tuple[AssetId, ...] = ()
+    build: BuildPlan | None = None
+    waiting_for: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return self.id.kind
+
+    @property
+    def name(self) -> str:
+        return self.id.name
+
+    @property
+    def reference(self) -> str:
+        """How another asset names exactly this version."""
+        return f"azureml:{self.id.name}:{self.version}"
+
+    def on_disk(self, root: Path) -> Definition:
+        """The definition with absolute paths, as azure-ai-ml's loaders take it from anywhere."""
+        result = copy.deepcopy(self.definition)
+        for keys in self.paths:
+            put(result, keys, str(root / get(result, keys)))
+        return result
+
+
+@dataclass(frozen=True)
+class Build:
+    """The parts of a `BuildPlan` that a YAML and the settings say, before anything is hashed."""
+
+    dockerfile: str
+    arguments: Mapping[str, str]
+    login_server: str | None
+
+
+@dataclass
+class Draft:
+    """An asset on its way through the catalogue: a document and what its kind found in it.
+
+    `definition` starts as the document's mapping and becomes `Asset.definition`. A kind fills `uses`, `sources`, `needs`
+    (assets that have to exist first without being named by a reference) and `problems`; the catalogue then fills
+    `targets` (which asset a reference means) and `trees`.
+    """
+
+    id: AssetId
+    document: Document
+    definition: Definition
+    version: str = ""
+    uses: list[Use] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
+    needs: list[AssetId] = field(default_factory=list)
+    targets: dict[KeyPath, AssetId] = field(default_factory=dict)
+    trees: dict[KeyPath, Tree] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    waiting_for: str | None = None
+    build: Build | None = None
+
+    def problem(self, keys: KeyPath, message: str, fix: str) -> None:
+        self.problems.append(self.document.problem(keys, message, fix))
+
+
+@dataclass(frozen=True)
+class Use:
+    """A reference to another asset: where it stands, what kind it has to be, and what is written.
+
+    `may_wait`: what nothing in the tree defines comes later (a model from training), and the asset waits for it.
+    """
+
+    keys: KeyPath
+    kind: str
+    text: str
+    may_wait: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """A local file or folder that belongs to the asset. `wanted` is `file`, `folder` or `any`.
+
+    `is_yaml`: only its parsed content counts (a conda file), so comments in it change nothing.
+    """
+
+    keys: KeyPath
+    path: str
+    wanted: str = "any"
+    is_yaml: bool = False
+
+
+def get(definition: Any, keys: KeyPath) -> Any:
+    """The value at a key path."""
+    for key in keys:
+        definition = definition[key]
+    return definition
+
+
+def put(definition: Any, keys: KeyPath, value: Any) -> None:
+    """Replace the value at a key path."""
+    get(definition, keys[:-1])[keys[-1]] = value
+
+
+def normalised(value: Any) -> Any:
+    """A YAML value as plain JSON: text keys in order, dates as ISO text, text in one Unicode form and LF."""
+    if isinstance(value, dict):
+        return {str(key): normalised(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, list | tuple):
+        return [normalised(item) for item in value]
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value.replace("\r\n", "\n"))
+    return value
+
+
+def content_hash(content: Definition) -> str:
+    """SHA-256, hex, of a value, whatever the order of its keys."""
+    text = json.dumps(normalised(content), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def short(hash_: str) -> str:
+    """A hash as a version."""
+    return hash_[:SHORT]

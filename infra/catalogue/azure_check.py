@@ -1,0 +1,117 @@
+"""The last word on a definition: azure-ai-ml's own loaders, asked once for each new content.
+
+What passed is remembered by content and azure-ai-ml's version, so a tree that has not changed imports nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import io
+import json
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.catalogue.assets import Asset, Definition, content_hash
+from infra.catalogue.problems import Problem
+from infra.catalogue.stat_cache import write_whole
+
+_REMEMBERED = 20_000
+_LOADERS = {
+    "component": "load_component",
+    "data": "load_data",
+    "deployment": "load_online_deployment",
+    "endpoint": "load_online_endpoint",
+    "environment": "load_environment",
+    "model": "load_model",
+    "pipeline": "load_job",
+    "schedule": "load_schedule",
+}
+
+
+def check(assets: Iterable[Asset], root: Path, cache_folder: Path | None) -> list[Problem]:
+    """Problems that azure-ai-ml has with the definitions. Only those that have not passed before are loaded."""
+    version = importlib.metadata.version("azure-ai-ml")
+    file = cache_folder / f"accepted-{version}.json" if cache_folder else None
+    accepted = _read(file)
+    fresh = {content_hash({"kind": asset.kind, "definition": asset.definition}): asset for asset in assets}
+    fresh = {key: asset for key, asset in fresh.items() if key not in accepted}
+    problems = []
+    passed = []
+    for key, asset in fresh.items():
+        problem = _load(asset, root)
+        if problem is None:
+            passed.append(key)
+        else:
+            problems.append(problem)
+    if passed and file is not None:
+        kept = [*accepted, *passed][-_REMEMBERED:]
+        with contextlib.suppress(OSError):
+            write_whole(file, json.dumps(kept))
+    return problems
+
+
+def _read(file: Path | None) -> dict[str, None]:
+    if file is not None:
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            return dict.fromkeys(json.loads(file.read_bytes()))
+    return {}
+
+
+def _load(asset: Asset, root: Path) -> Problem | None:
+    """Load one definition as `az ml` would, with everything it prints kept away."""
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        level = logging.root.manager.disable
+        logging.disable(logging.CRITICAL)
+        try:
+            import marshmallow
+            from azure.ai.ml.entities import _load_functions
+            from azure.ai.ml.exceptions import MlException
+
+            loader = getattr(_load_functions, _LOADERS[asset.kind])
+            with tempfile.TemporaryDirectory() as folder:
+                _load_from(loader, asset, asset.on_disk(root), Path(folder))
+        except (
+            MlException,
+            marshmallow.ValidationError,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            OSError,
+        ) as error:
+            return Problem(
+                asset.path, 0, f"azure-ai-ml refuses it: {_reason(error)}", "correct the YAML as the reason says"
+            )
+        finally:
+            logging.disable(level)
+    return None
+
+
+def _load_from(loader: Any, asset: Asset, definition: Definition, folder: Path) -> None:
+    """A schedule's job is read from a file, so it gets one."""
+    if asset.kind == "schedule" and isinstance(definition.get("create_job"), dict):
+        job = folder / "job.yml"
+        job.write_text(yaml.safe_dump(definition["create_job"], sort_keys=False), encoding="utf-8")
+        definition["create_job"] = str(job)
+    file = folder / "asset.yml"
+    file.write_text(yaml.safe_dump(definition, sort_keys=False), encoding="utf-8")
+    loader(source=file)
+
+
+def _reason(error: Exception) -> str:
+    """A loader's message on one line, without its pointers to the web."""
+    text = str(getattr(error, "message", "") or error)
+    lines = [line.strip() for line in text.splitlines()]
+    return " ".join(line for line in lines if line and "http" not in line)[:600]

@@ -1,0 +1,61 @@
+"""Components: `ml/<component>/component.yml`, and pipeline components among `pipelines/*.yml`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from infra.catalogue.assets import Draft
+from infra.catalogue.documents import Document
+from infra.catalogue.kinds.kind import Drafts, Kind, source, use
+from infra.catalogue.pipelines import check_steps, collect_steps
+from infra.catalogue.problems import Problem, listing
+from infra.catalogue.settings import CatalogueSettings
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|outputs)\.([A-Za-z0-9_]+)")
+
+
+class ComponentKind(Kind):
+    """A command, parallel, Spark or pipeline component."""
+
+    name = "component"
+
+    def claims(self, path: str, document: Document) -> bool:
+        if re.fullmatch(r"ml/[^/]+/component\.yml", path):
+            return True
+        is_component = "pipelinecomponent" in str(document.data.get("$schema", "")).lower()
+        return is_component and re.fullmatch(r"pipelines/[^/]+\.yml", path) is not None
+
+    def schema_type(self, document: Document) -> str:
+        return str(document.data.get("type", "command"))
+
+    def check_name(self, draft: Draft) -> None:
+        if not _NAME.fullmatch(draft.id.name):
+            fix = "use lower-case letters, digits and '_', starting with a letter"
+            draft.problem(("name",), f"'{draft.id.name}' is not a valid component name", fix)
+
+    def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
+        data = draft.definition
+        if self.schema_type(draft.document) == "pipeline":
+            collect_steps(draft, settings)
+            return
+        # A parallel component keeps its code and environment in its task.
+        for keys, holder in (((), data), (("task",), data.get("task"))):
+            if isinstance(holder, dict):
+                use(draft, (*keys, "environment"), "environment", holder.get("environment"))
+                source(draft, (*keys, "code"), holder.get("code"), wanted="folder")
+        self._check_command(draft)
+
+    def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+        if self.schema_type(draft.document) == "pipeline":
+            yield from check_steps(draft, drafts, is_job=False)
+
+    @staticmethod
+    def _check_command(draft: Draft) -> None:
+        """A command may only name inputs and outputs that the component has."""
+        for group, name in _PLACEHOLDER.findall(str(draft.definition.get("command", ""))):
+            declared = draft.definition.get(group) or {}
+            if isinstance(declared, dict) and name not in declared:
+                fix = f"declare it under `{group}:`, or use one of {listing(declared)}"
+                draft.problem(("command",), f"the command uses ${{{{{group}.{name}}}}}, which is not declared", fix)

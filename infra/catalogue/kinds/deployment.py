@@ -1,0 +1,100 @@
+"""Online deployments: `ml/deploy/*-deployment.yml`, or `ml/deploy/<folder>/*-deployment.yml`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from infra.catalogue.assets import AssetId, Draft, Use
+from infra.catalogue.documents import Document
+from infra.catalogue.kinds.endpoint import ENDPOINT_NAME, NAME_RULE
+from infra.catalogue.kinds.kind import Drafts, Kind, source, use
+from infra.catalogue.problems import Problem, listing, suggestion
+from infra.catalogue.references import join, parse
+from infra.catalogue.settings import CatalogueSettings
+
+
+class DeploymentKind(Kind):
+    """A deployment of a model to an endpoint. The stack's configuration picks the model's version.
+
+    Where the YAML says `azureml:NAME` or `azureml:NAME@latest` and no version has been accepted yet, the deployment is
+    checked and planned, and waits.
+    """
+
+    name = "deployment"
+    versioned = False
+    metadata = frozenset({"description", "tags"})
+
+    def claims(self, path: str, _document: Document) -> bool:
+        return re.fullmatch(r"ml/deploy/([^/]+/)?[^/]+-deployment\.yml", path) is not None
+
+    def schema_type(self, document: Document) -> str:
+        return "kubernetes" if document.data.get("type") == "kubernetes" else "managed"
+
+    def asset_name(self, document: Document) -> str:
+        endpoint, name = document.data.get("endpoint_name"), document.data.get("name")
+        return f"{endpoint}/{name}" if isinstance(endpoint, str) and isinstance(name, str) else ""
+
+    def check_name(self, draft: Draft) -> None:
+        name = draft.id.name.partition("/")[2]
+        if not ENDPOINT_NAME.fullmatch(name):
+            draft.problem(("name",), f"'{name}' is not a valid deployment name", NAME_RULE)
+
+    def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
+        data = draft.definition
+        draft.needs.append(AssetId("endpoint", draft.id.name.partition("/")[0]))
+        use(draft, ("environment",), "environment", data.get("environment"))
+        code = data.get("code_configuration")
+        if isinstance(code, dict):
+            source(draft, ("code_configuration", "code"), code.get("code"), wanted="folder")
+            if code.get("code") and not code.get("scoring_script"):
+                fix = "add `scoring_script:` with the name of the script in `code`"
+                draft.problem(("code_configuration",), "'code_configuration' has no 'scoring_script'", fix)
+        size = data.get("instance_type")
+        if self.schema_type(draft.document) == "managed" and isinstance(size, str) and not size.startswith("Standard_"):
+            fix = "use the name of a virtual machine size, such as `Standard_DS3_v2`"
+            draft.problem(("instance_type",), f"'{size}' is not an instance type", fix)
+        count = data.get("instance_count")
+        if isinstance(count, int) and count < 1:
+            draft.problem(("instance_count",), f"instance_count is {count}", "use 1 or more")
+        self._choose_model(draft, settings)
+
+    def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+        name = draft.definition.get("endpoint_name")
+        endpoints = [each.name for each in drafts if each.kind == "endpoint"]
+        if isinstance(name, str) and name not in endpoints:
+            advice = suggestion(name, endpoints, otherwise=f"add an endpoint.yml; there are: {listing(endpoints)}")
+            yield draft.document.problem(("endpoint_name",), f"unknown endpoint '{name}'", advice)
+        code = draft.definition.get("code_configuration")
+        if isinstance(code, dict) and isinstance(code.get("scoring_script"), str):
+            yield from self._check_script(draft, code)
+
+    @staticmethod
+    def _check_script(draft: Draft, code: dict[str, str]) -> Iterator[Problem]:
+        """The resolved tree says whether the script is there and not ignored."""
+        tree = draft.trees.get(("code_configuration", "code"))
+        script = join("", code["scoring_script"])
+        if tree is not None and all(file.path != script for file in tree.files):
+            close = suggestion(script, [file.path for file in tree.files], otherwise="create it, or correct the name")
+            message = f"the scoring script '{script}' is not in '{tree.path}'"
+            yield draft.document.problem(("code_configuration", "scoring_script"), message, close)
+
+    @staticmethod
+    def _choose_model(draft: Draft, settings: CatalogueSettings) -> None:
+        data = draft.definition
+        endpoint, text = data.get("endpoint_name"), data.get("model")
+        if isinstance(text, dict):
+            use(draft, ("model",), "model", text)
+            return
+        written = parse(text, folder=draft.document.folder) if isinstance(text, str) else None
+        choice = settings.models.get(endpoint) if isinstance(endpoint, str) else None
+        if choice is not None and (written is None or written.is_floating):
+            if written is not None and written.name != choice.name:
+                fix = f"promote a version of '{written.name}', or write `model: azureml:{choice.name}@latest`"
+                message = f"the configuration picks model '{choice.name}' for endpoint '{endpoint}', the YAML '{written.name}'"
+                draft.problem(("model",), message, fix)
+            data["model"] = choice.reference
+        elif isinstance(text, str):
+            draft.uses.append(Use(("model",), "model", text, may_wait=True))
+        else:
+            draft.waiting_for = f"a model for endpoint '{endpoint}'"

@@ -1,0 +1,39 @@
+"""Environments: `ml/**/environment.yml`."""
+
+from __future__ import annotations
+
+import posixpath
+
+from infra.catalogue.assets import Build, Draft
+from infra.catalogue.documents import Document
+from infra.catalogue.kinds.kind import Kind, source
+from infra.catalogue.settings import CatalogueSettings
+
+
+class EnvironmentKind(Kind):
+    """An image, an image with a conda file, or a Docker build context, which the stack may build itself."""
+
+    name = "environment"
+
+    def claims(self, path: str, _document: Document) -> bool:
+        return path.startswith("ml/") and posixpath.basename(path) == "environment.yml"
+
+    def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
+        data = draft.definition
+        build = data.get("build")
+        if isinstance(build, dict) and "image" in data:
+            draft.problem(("image",), "'image' and 'build' exclude each other", "remove one of the two")
+        elif build is None and "image" not in data:
+            draft.problem(
+                (), "says neither 'image' nor 'build'", "add `image:`, or `build:` with the `path:` of a Docker context"
+            )
+        if "conda_file" in data:
+            source(draft, ("conda_file",), data["conda_file"], wanted="file", is_yaml=True)
+        if not isinstance(build, dict):
+            return
+        if "path" not in build:
+            draft.problem(("build",), "'build' has no 'path'", "add the `path:` of the Docker context")
+        source(draft, ("build", "path"), build.get("path"), wanted="folder")
+        if settings.build_images:
+            dockerfile = str(build.get("dockerfile_path") or "Dockerfile")
+            draft.build = Build(dockerfile, dict(settings.build_arguments), settings.login_server)

@@ -1,0 +1,40 @@
+"""Pipeline jobs: `pipelines/*.yml`. Azure keeps no such asset: schedules and `release train` use the definition."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+
+from infra.catalogue.assets import Draft
+from infra.catalogue.documents import Document
+from infra.catalogue.kinds.kind import Drafts, Kind
+from infra.catalogue.pipelines import check_steps, collect_steps
+from infra.catalogue.problems import Problem
+from infra.catalogue.settings import CatalogueSettings
+
+
+class PipelineKind(Kind):
+    """The definition of a pipeline job, named by its file: a job's own `name` would be the id of a single run."""
+
+    name = "pipeline"
+    versioned = False
+
+    def claims(self, path: str, _document: Document) -> bool:
+        return re.fullmatch(r"pipelines/[^/]+\.yml", path) is not None
+
+    def asset_name(self, document: Document) -> str:
+        return posixpath.basename(document.path).removesuffix(".yml")
+
+    def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
+        if "name" in draft.definition:
+            fix = "remove it: the pipeline is called after its file, `display_name` is for people"
+            draft.problem(("name",), "a job's 'name' is the id of one run, so it could be submitted only once", fix)
+        if draft.definition.get("type") != "pipeline":
+            draft.problem(
+                ("type",), "is not a pipeline job", "add `type: pipeline`, or move the file out of `pipelines/`"
+            )
+        collect_steps(draft, settings)
+
+    def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+        yield from check_steps(draft, drafts, is_job=True)

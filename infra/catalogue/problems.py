@@ -1,0 +1,44 @@
+"""What is wrong with the tree: problems with a place and a fix, reported all at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing to correct. `file` is relative to the project's root, `line` counts from 1 (0: the whole file)."""
+
+    file: str
+    line: int
+    message: str
+    fix: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.message}\n    fix: {self.fix}"
+
+
+class CatalogueErrors(Exception):  # noqa: N818 - it carries many errors, and its name says so
+    """Every problem of the tree, sorted by file and line. Nothing was planned."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(sorted(set(problems)))
+        count = len(self.problems)
+        title = "1 problem" if count == 1 else f"{count} problems"
+        super().__init__("\n".join([f"{title} in the catalogue:", *(str(problem) for problem in self.problems)]))
+
+
+def suggestion(word: str, known: Iterable[str], *, otherwise: str) -> str:
+    """`did you mean 'x'?` when something known is close to the word, else the other advice."""
+    close = difflib.get_close_matches(word.lower(), sorted({each.lower() for each in known}), n=1, cutoff=0.6)
+    if not close:
+        return otherwise
+    return f"did you mean '{next(each for each in sorted(known) if each.lower() == close[0])}'?"
+
+
+def listing(names: Iterable[str]) -> str:
+    """Names for a message: sorted, quoted, or `none`."""
+    return ", ".join(f"'{name}'" for name in sorted(names)) or "none"

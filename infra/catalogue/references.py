@@ -1,0 +1,57 @@
+"""References as `az ml` writes them: `azureml:NAME`, `azureml:NAME@latest`, `azureml:NAME:VERSION`, files, ARM ids."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+
+_NAMED = re.compile(r"azureml:(?P<name>[^:@/]+)(?::(?P<version>[^:@/]+)|@(?P<label>[^:@/]+))?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One reference, taken apart.
+
+    Exactly one of `name` (an asset of the workspace, maybe one of this tree), `file` (a path relative to the root)
+    and `elsewhere` (a registry, an ARM id: used as it stands) is set.
+    """
+
+    text: str
+    name: str = ""
+    version: str = ""
+    label: str = ""
+    file: str = ""
+    elsewhere: bool = False
+
+    @property
+    def is_floating(self) -> bool:
+        """Whether it names no version, so that the catalogue has to find one."""
+        return bool(self.name) and not self.version
+
+
+def is_asset(text: str) -> bool:
+    """Whether a text refers to a named asset, rather than to a file, a URL or a datastore path."""
+    return _NAMED.fullmatch(text) is not None
+
+
+def parse(text: str, *, folder: str) -> Reference | None:
+    """Take a reference apart. `folder` is what a file path is relative to. None: not a reference at all."""
+    match = _NAMED.fullmatch(text)
+    if match:
+        return Reference(text, match["name"], match["version"] or "", match["label"] or "")
+    if text.lower().startswith(("azureml:/", "/subscriptions/")):
+        return Reference(text, elsewhere=True)
+    if text.lower().startswith("azureml:") or not text.strip():
+        return None
+    return Reference(text, file=join(folder, text.removeprefix("file:")))
+
+
+def join(folder: str, path: str) -> str:
+    """A path written in a file of `folder`, relative to the root. Starts with `../` or `/` when it is outside."""
+    return posixpath.normpath(posixpath.join(folder, path.replace("\\", "/")))
+
+
+def is_inside(path: str) -> bool:
+    """Whether a path from `join` lies under the root."""
+    return not (path == ".." or path.startswith(("../", "/")) or re.match(r"[A-Za-z]:/", path))

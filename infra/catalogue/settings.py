@@ -1,0 +1,52 @@
+"""What the catalogue has to know that is not in the tree: it comes from the stack's configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """The model that an endpoint serves: a version in the workspace, or in a registry when one is named."""
+
+    name: str
+    version: str
+    registry: str | None = None
+
+    @property
+    def reference(self) -> str:
+        if self.registry:
+            return f"azureml://registries/{self.registry}/models/{self.name}/versions/{self.version}"
+        return f"azureml:{self.name}:{self.version}"
+
+
+def default_cache_folder() -> Path:
+    """The catalogue's part of the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "azureml-platform" / "catalogue"
+
+
+@dataclass(frozen=True)
+class CatalogueSettings:
+    """Settings of one stack.
+
+    Attributes:
+        computes: names of the compute targets that the stack has.
+        build_images: the stack builds the images of environments with a `build:` context, rather than Azure ML.
+        build_arguments: Docker build arguments for those images; they are part of the environment's version.
+        login_server: the container registry to push them to; needed by `build_images`, and no part of a version.
+        models: endpoint name → the model it serves. An endpoint without an entry gets no deployment yet.
+        cache_folder: where digests and validation results are remembered; None remembers nothing.
+        check_with_azure: run azure-ai-ml's own loaders over every definition that has not passed them before.
+    """
+
+    computes: frozenset[str]
+    build_images: bool = False
+    build_arguments: Mapping[str, str] = field(default_factory=dict)
+    login_server: str | None = None
+    models: Mapping[str, ModelChoice] = field(default_factory=dict)
+    cache_folder: Path | None = field(default_factory=default_cache_folder)
+    check_with_azure: bool = True
