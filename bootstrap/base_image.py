@@ -6,9 +6,10 @@ import os
 import shutil
 from pathlib import Path
 
+from bootstrap.debian import install_packages
 from bootstrap.errors import SetupError
 from bootstrap.files import digest
-from bootstrap.phases import Task
+from bootstrap.phases import Task, which
 
 SUITE = "bookworm"
 """The Debian release whose python3 is 3.11."""
@@ -48,6 +49,8 @@ def base_image(task: Task) -> Path:
     root, unfinished = archive.with_suffix(".root"), archive.with_suffix(".unfinished")
     archive.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(root, ignore_errors=True)
+    if which("debootstrap", task.layout) is None:
+        install_packages(task, ["debootstrap"])
     # In a mount namespace of its own: what debootstrap mounts goes away with it, however it ends.
     isolated = ["unshare", "--mount"] if shutil.which("unshare") else []
     task.run(

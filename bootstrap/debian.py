@@ -13,6 +13,7 @@ from bootstrap.phases import Task
 
 APT_FIX = "Run `apt-get update && apt-get install docker.io docker-registry debootstrap` by hand to see why."
 POLICY = Path("/usr/sbin/policy-rc.d")
+UNITS = Path("/lib/systemd/system")
 
 
 def is_debian(os_release: Path = Path("/etc/os-release")) -> bool:
@@ -44,7 +45,7 @@ def no_new_daemons(policy: Path = POLICY) -> Iterator[None]:
 
 
 def install_packages(task: Task, packages: Sequence[str]) -> None:
-    """Install packages, quietly and without their recommendations.
+    """Install packages for their programs: without their recommendations, and without running their daemons.
 
     Raises:
         SetupError: apt-get failed.
@@ -62,17 +63,13 @@ def install_packages(task: Task, packages: Sequence[str]) -> None:
     task.detail(f"installing {', '.join(packages)}")
     with no_new_daemons():
         # Interrupted in the middle, dpkg would need a repair by hand.
+        before = set(UNITS.iterdir()) if UNITS.is_dir() else set()
         task.run([*install, *packages], fix=APT_FIX, environment=environment, finish=True)
-
-
-def disable_units(task: Task, units: Sequence[str]) -> None:
-    """Keep daemons that we installed for their programs from running, now and after the next boot."""
-    if shutil.which("systemctl") is None:
-        return
-    running = ["--now"] if Path("/run/systemd/system").is_dir() else []
-    for unit in units:
-        try:
-            task.run(["systemctl", "disable", *running, unit], fix="", seconds=60)
-        except SetupError:
-            # A package may bring no unit of that name.
-            continue
+        after = set(UNITS.iterdir()) if UNITS.is_dir() else set()
+    new = sorted(
+        unit.name for unit in after - before if unit.suffix in {".service", ".socket"} and "@" not in unit.name
+    )
+    if new and shutil.which("systemctl") is not None:
+        # Nor after the next boot.
+        now = ["--now"] if Path("/run/systemd/system").is_dir() else []
+        task.run(["systemctl", "disable", *now, *new], fix=APT_FIX, finish=True)

@@ -11,16 +11,18 @@ from urllib.parse import urlsplit
 
 from bootstrap import golang
 from bootstrap.base_image import base_image
-from bootstrap.debian import disable_units, install_packages, is_debian
+from bootstrap.debian import install_packages, is_debian
 from bootstrap.errors import SetupError
 from bootstrap.files import digest
 from bootstrap.layout import Layout
+from bootstrap.network import answers
 from bootstrap.phases import Found, Task, state_of, which
 
 SWITCH = "AZUREML_PLATFORM_DOCKER"
 """`auto` (the default) or `off`: pretend that there is no Docker engine."""
 
 REGISTRY_PACKAGE = "github.com/distribution/distribution/v3/cmd/registry"
+BASE_IMAGES = "https://mcr.microsoft.com/v2/"
 CAP_SYS_ADMIN = 21
 """The number of the Linux capability without which a Docker daemon cannot start."""
 
@@ -34,7 +36,8 @@ class Docker:
         reason: Why this mode, in words.
         host: For DOCKER_HOST, in mode `engine`; else None.
         client_path, daemon_path: The programs; None where the mode has no use for them.
-        base_image_path: In mode `private` a root file system to `docker import`: Debian with Python; else None.
+        base_image_path: Where the public registry of base images is out of reach (and we are root on Debian or
+            Ubuntu): a root file system to `docker import`, Debian with Python; else None.
     """
 
     name = "docker"
@@ -73,7 +76,7 @@ class Docker:
                 "host": address,
                 "client_path": client,
                 "daemon_path": None,
-                "base_image_path": None,
+                "base_image_path": str(base_image(task)) if needs_base_image() and may_install() else None,
             },
         )
 
@@ -82,19 +85,10 @@ class Docker:
         why_not = private_daemon_impossible()
         if why_not is not None:
             return off(f"no engine answers, and {why_not}")
-        packages = [
-            package
-            for program, package in (
-                ("dockerd", "docker.io"),
-                ("docker", "docker.io"),
-                ("docker-registry", "docker-registry"),
-                ("debootstrap", "debootstrap"),
-            )
-            if which(program, task.layout) is None
-        ]
+        programs = {"dockerd": "docker.io", "docker": "docker.io", "docker-registry": "docker-registry"}
+        packages = {package for program, package in programs.items() if which(program, task.layout) is None}
         if packages:
-            install_packages(task, sorted(set(packages)))
-            disable_units(task, ["docker.socket", "docker.service", "containerd.service", "docker-registry.service"])
+            install_packages(task, sorted(packages))
         client, daemon = which("docker", task.layout), which("dockerd", task.layout)
         if client is None or daemon is None:
             raise SetupError("docker.io was installed without docker or dockerd", log=task.log, fix="See the log.")
@@ -107,7 +101,7 @@ class Docker:
                 "host": None,
                 "client_path": client,
                 "daemon_path": daemon,
-                "base_image_path": str(base_image(task)),
+                "base_image_path": str(base_image(task)) if needs_base_image() else None,
             },
         )
 
@@ -184,6 +178,16 @@ def engine_answers(address: str, seconds: float = 2.0) -> bool:
         return False
 
 
+def needs_base_image() -> bool:
+    """Whether base images cannot be pulled from where they are published."""
+    return not answers(BASE_IMAGES)
+
+
+def may_install() -> bool:
+    """Whether we may install packages and make a root file system."""
+    return private_daemon_impossible() is None
+
+
 def private_daemon_impossible(status: Path = Path("/proc/self/status")) -> str | None:
     """Why we cannot run a Docker daemon of our own; None when we can."""
     if os.geteuid() != 0:
@@ -211,7 +215,6 @@ def registry(task: Task) -> Path:
         return built
     if os.geteuid() == 0 and is_debian():
         install_packages(task, ["docker-registry"])
-        disable_units(task, ["docker-registry.service"])
         installed = which("docker-registry", task.layout)
         if installed is not None:
             return Path(installed)

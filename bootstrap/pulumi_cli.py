@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from bootstrap import golang
 from bootstrap.errors import SetupError
 from bootstrap.files import digest, new_directory, write_text
 from bootstrap.layout import PULUMI_VERSION, Layout
+from bootstrap.network import answers
 from bootstrap.phases import Found, Task, state_of, which
 from bootstrap.versions import Version, dotted, version_in
 
 INSTALLER = "https://get.pulumi.com/install.sh"
-INSTALLER_SECONDS = 5.0
-"""How long the installer's host may take to answer before we build from source."""
 
 PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 VERSION_FLAG = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI_VERSION}"
@@ -70,7 +66,7 @@ class PulumiCli:
         found = self._installed(task, root)
         if found is not None:
             return found
-        if answers(INSTALLER, INSTALLER_SECONDS):
+        if answers(INSTALLER):
             found = self._install(task, root)
             if found is not None:
                 return found
@@ -155,20 +151,3 @@ def good_enough(version: Version) -> bool:
     """Whether this CLI can run the program: the SDK's version or a later one of the same major version."""
     wanted = version_in(PULUMI_VERSION)
     return wanted is not None and version[0] == wanted[0] and version >= wanted
-
-
-def answers(url: str, seconds: float) -> bool:
-    """Whether a URL answers within a time, name resolution and proxies included."""
-    result: list[bool] = []
-
-    def ask() -> None:
-        try:
-            with urllib.request.urlopen(url, timeout=seconds) as response:  # noqa: S310 - a constant https URL
-                result.append(response.status == 200)
-        except (urllib.error.URLError, OSError, ValueError):
-            result.append(False)
-
-    thread = threading.Thread(target=ask, daemon=True, name="installer-probe")
-    thread.start()
-    thread.join(seconds)
-    return bool(result and result[0])
