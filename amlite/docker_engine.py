@@ -27,8 +27,9 @@ _SLOTS = 16
 
 @dataclass(frozen=True)
 class Engine:
-    """What set-up found: `mode` is `engine` (at `host`), `private` (started from `daemon`) or `none` (`reason` says why).
+    """What set-up found.
 
+    `mode` is `engine` (at `host`), `private` (started from `daemon`) or `none` (`reason` says why).
     `base_image` is a root file system that stands in for base images where no registry is within reach.
     """
 
@@ -67,10 +68,9 @@ async def ensure(platform: Platform) -> str:
     Raises StartError where this machine has no engine, or the private one does not start.
     """
     engine = found()
-    if engine.mode == "none":
+    if engine.host is None and engine.daemon is None:
         raise StartError(f"there is no Docker engine: {engine.reason}")
-    if engine.mode == "engine":
-        assert engine.host is not None
+    if engine.host is not None:
         return engine.host
     folder = _runtime_folder(platform.state)
     host = f"unix://{folder}/docker.sock"
@@ -79,7 +79,7 @@ async def ensure(platform: Platform) -> str:
         return await asyncio.to_thread(_answers, host)
 
     # The slot is chosen when the daemon is really started: a running one holds its own.
-    await platform.children.ensure(NAME, lambda _: _command(engine, folder, host), ready=answers)
+    await platform.children.ensure(NAME, lambda _: _command(engine.daemon, folder, host), ready=answers)
     return host
 
 
@@ -88,16 +88,24 @@ def owner_environment(state: Path) -> dict[str, str]:
     return {OWNER_VARIABLE: str(state)}
 
 
-def _command(engine: Engine, folder: Path, host: str) -> list[str | Path]:
-    assert engine.daemon is not None
+def _command(daemon: Path | None, folder: Path, host: str) -> list[str | Path]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "docker.pid").unlink(missing_ok=True)
     slot = _free_slot()
     return [
         # Two amlites cannot share a data folder. The lock is the daemon's own, so it lives exactly as long.
         *("flock", "--nonblock", "--no-fork", slot / "lock"),
-        engine.daemon,
-        *("--host", host, "--data-root", slot / "data", "--exec-root", folder / "run", "--pidfile", folder / "docker.pid"),
+        daemon or "dockerd",
+        *(
+            "--host",
+            host,
+            "--data-root",
+            slot / "data",
+            "--exec-root",
+            folder / "run",
+            "--pidfile",
+            folder / "docker.pid",
+        ),
         *("--config-file", _configuration(folder)),
         *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--log-level", "warn"),
     ]

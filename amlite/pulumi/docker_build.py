@@ -1,0 +1,230 @@
+"""One image: what goes into it, building it on a Docker engine, and pushing it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.utils.build import exclude_paths
+
+SUBSTITUTE_LABEL = "org.opencontainers.image.base.substitute"
+"""On an image that was built on a stand-in for the base that its Dockerfile names; the value is that name."""
+_FROM = re.compile(r"FROM\s+(?:--platform=\S+\s+)?(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?", re.IGNORECASE)
+_ARG = re.compile(r"ARG\s+(?P<name>\w+)(?:=(?P<value>\S+))?", re.IGNORECASE)
+_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+Say = Callable[[str], None]
+
+
+class BuildError(Exception):
+    """The image cannot be built or pushed; the message names the step and holds Docker's own words."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is built: context folder, Dockerfile (path), build arguments, target stage, platform, hosts and network."""
+
+    context: Path
+    dockerfile: Path
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+    platform: str | None = None
+    hosts: tuple[str, ...] = ()
+    network: str | None = None
+
+    @classmethod
+    def of(cls, build: Mapping[str, Any]) -> Plan:
+        """From the resource's `build` input; raises BuildError for a context or Dockerfile that is not there."""
+        context = Path(build.get("context") or ".")
+        dockerfile = Path(build.get("dockerfile") or context / "Dockerfile")
+        if not context.is_dir():
+            raise BuildError(f"build.context: there is no folder {context}")
+        if not dockerfile.is_file():
+            raise BuildError(f"build.dockerfile: there is no file {dockerfile}")
+        return cls(
+            context=context,
+            dockerfile=dockerfile,
+            arguments=build.get("args") or {},
+            target=build.get("target"),
+            platform=build.get("platform"),
+            hosts=tuple(build.get("addHosts") or ()),
+            network=build.get("network"),
+        )
+
+    def digest(self) -> str:
+        """A hash of the Dockerfile and of every file that the daemon would get: names, executable bits, content.
+
+        What `.dockerignore` leaves out does not count; nor do owners and times.
+        """
+        found = hashlib.sha256(self.dockerfile.read_bytes())
+        for name in sorted(self.files()):
+            path = self.context / name
+            mode = path.lstat().st_mode
+            if path.is_symlink():
+                content = b"link " + str(path.readlink()).encode()
+            elif path.is_file():
+                content = (b"program " if mode & stat.S_IXUSR else b"file ") + path.read_bytes()
+            else:
+                continue
+            found.update(f"\0{name}\0{len(content)}\0".encode() + content)
+        return found.hexdigest()
+
+    def files(self) -> set[str]:
+        """The paths of the context, relative to it, after `.dockerignore`."""
+        ignore = self.context / ".dockerignore"
+        lines = ignore.read_text("utf-8").splitlines() if ignore.is_file() else []
+        patterns = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+        return set(exclude_paths(str(self.context), patterns))
+
+    def bases(self) -> list[str]:
+        """The images outside this Dockerfile that its stages begin with."""
+        arguments: dict[str, str] = {}
+        stages: set[str] = set()
+        found: list[str] = []
+        for line in self.dockerfile.read_text("utf-8").splitlines():
+            if (argument := _ARG.match(line.strip())) is not None:
+                arguments[argument["name"]] = self.arguments.get(argument["name"], argument["value"] or "")
+            elif (stage := _FROM.match(line.strip())) is not None:
+                image = _expand(stage["image"], arguments)
+                if image.lower() not in stages | {"scratch"} and image not in found:
+                    found.append(image)
+                stages.add((stage["stage"] or "").lower())
+        return found
+
+
+def _expand(text: str, arguments: Mapping[str, str]) -> str:
+    return re.sub(
+        r"\$(?:\{(\w+)(?::-([^}]*))?\}|(\w+))",
+        lambda match: arguments.get(match[1] or match[3]) or match[2] or "",
+        text,
+    )
+
+
+class Builder:
+    """Builds and pushes on one engine. `substitute` is a root file system for bases that no registry here serves."""
+
+    def __init__(self, host: str, *, substitute: Path | None = None, host_network: bool = False) -> None:
+        """Connect to the engine at `host` (as DOCKER_HOST says it); raises BuildError when none answers."""
+        self._substitute = substitute
+        self._network = "host" if host_network else None
+        try:
+            self._api = docker.APIClient(base_url=host, version="auto", timeout=3600)
+        except DockerException as error:
+            raise BuildError(f"no Docker engine answers at {host}: {error}") from error
+
+    def __enter__(self) -> Self:
+        """Use the connection for a while."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        self._api.close()
+
+    def build(self, plan: Plan, name: str, say: Say, warn: Say) -> str:
+        """Build the image, named `name`, telling every line of the build; returns the image's id."""
+        for base in plan.bases():
+            self._provide(base, plan.platform, say, warn)
+        # A Dockerfile outside the context is handed over by its absolute path.
+        inside = plan.dockerfile.resolve().is_relative_to(plan.context.resolve())
+        dockerfile = (
+            plan.dockerfile.resolve().relative_to(plan.context.resolve()) if inside else plan.dockerfile.resolve()
+        )
+        stream = self._api.build(
+            path=str(plan.context),
+            dockerfile=str(dockerfile),
+            tag=name,
+            buildargs=dict(plan.arguments),
+            target=plan.target or "",
+            platform=plan.platform,
+            network_mode=plan.network or self._network,
+            extra_hosts=dict(entry.split(":", 1) for entry in plan.hosts),
+            rm=True,
+            forcerm=True,
+            decode=True,
+        )
+        last: list[str] = []
+        for event in self._events(stream, "build"):
+            for line in str(event.get("stream", "")).splitlines():
+                if line.strip():
+                    say(line.rstrip())
+                    last = [*last[-14:], line.rstrip()]
+            if "error" in event:
+                raise BuildError("\n".join([f"docker build failed: {event['error']}", *last]))
+        return str(self._inspect(name)["Id"])
+
+    def push(self, name: str, reached_as: str, credentials: tuple[str, str] | None, say: Say) -> str:
+        """Push the image `name` under the name by which the engine reaches its registry; returns the digest."""
+        repository, tag = split_tag(reached_as)
+        authorization = {"username": credentials[0], "password": credentials[1]} if credentials else None
+        self._api.tag(name, repository, tag, force=True)
+        digest = ""
+        try:
+            stream = self._api.push(repository, tag=tag, stream=True, decode=True, auth_config=authorization)
+            for event in self._events(stream, "push"):
+                if "error" in event:
+                    raise BuildError(f"docker push of {name} failed: {event['error']}")
+                if status := event.get("status"):
+                    say(f"push: {event.get('id', '')} {status}".replace("  ", " "))
+                digest = event.get("aux", {}).get("Digest", digest)
+        finally:
+            if reached_as != name:
+                self._api.remove_image(f"{repository}:{tag}", noprune=True)
+        if not digest:
+            raise BuildError(f"docker push of {name} ended without a digest")
+        return digest
+
+    def substituted(self, image: str) -> str | None:
+        """The base that the image should have been built on, where a stand-in was used; else None."""
+        labels = self._inspect(image)["Config"].get("Labels") or {}
+        value = labels.get(SUBSTITUTE_LABEL)
+        return str(value) if value else None
+
+    def _provide(self, base: str, platform: str | None, say: Say, warn: Say) -> None:
+        """See to it that the engine has a base image: it has it, or pulls it, or gets the stand-in under its name."""
+        try:
+            labels = self._api.inspect_image(base)["Config"].get("Labels") or {}
+            if SUBSTITUTE_LABEL in labels:
+                warn(f"{base} is out of reach here: the image is built on the local Debian base instead")
+            return
+        except ImageNotFound:
+            say(f"pulling {base}")
+        repository, tag = split_tag(base)
+        try:
+            for event in self._api.pull(repository, tag=tag, platform=platform, stream=True, decode=True):
+                if "error" in event:
+                    raise BuildError(str(event["error"]))
+            return
+        except (APIError, BuildError) as error:
+            if self._substitute is None:
+                raise BuildError(f"cannot pull {base}: {error}") from error
+            reason = str(getattr(error, "explanation", None) or error)
+        warn(f"{base} is out of reach here ({reason.strip()}): the image is built on the local Debian base instead")
+        changes = [f"ENV {_PATH}", 'CMD ["bash"]', f"LABEL {SUBSTITUTE_LABEL}={base}"]
+        self._api.import_image_from_file(str(self._substitute), repository=repository, tag=tag, changes=changes)
+
+    def _inspect(self, image: str) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = self._api.inspect_image(image)
+        except APIError as error:
+            raise BuildError(f"the engine does not know the image {image}: {error.explanation}") from error
+        return found
+
+    @staticmethod
+    def _events(stream: Iterator[dict[str, Any]], step: str) -> Iterator[dict[str, Any]]:
+        try:
+            yield from stream
+        except DockerException as error:
+            raise BuildError(f"docker {step} failed: {getattr(error, 'explanation', None) or error}") from error
+
+
+def split_tag(name: str) -> tuple[str, str]:
+    """Repository and tag (`latest` where the name has none) of an image's name."""
+    repository, colon, tag = name.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (name, "latest")

@@ -1,0 +1,26 @@
+"""What the docker provider, a process of its own, asks of amlite: an engine, and the registries where it finds them."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from amlite import docker_engine
+from amlite.containerregistry.routes import loopback_port
+from amlite.control.routes import ACTION, AUDIENCE, HOST
+from amlite.errors import AzureError, StartError
+from amlite.routing import Call, Routes, reply
+
+routes = Routes(HOST, audiences=frozenset({AUDIENCE}))
+
+
+@routes.post("/docker", action=ACTION)
+async def start(call: Call) -> web.Response:
+    """Start what building and pushing needs: `{"host", "registryPort", "baseImage", "private"}`."""
+    engine = docker_engine.found()
+    try:
+        host = await docker_engine.ensure(call.platform)
+        port = await loopback_port(call.platform)
+    except StartError as error:
+        raise AzureError(503, "DockerUnavailable", str(error)) from error
+    base = str(engine.base_image) if engine.base_image else None
+    return reply({"host": host, "registryPort": port, "baseImage": base, "private": engine.mode == "private"})
