@@ -1,0 +1,216 @@
+"""A real amlite in a process of its own, and the unmodified Azure clients against it.
+
+For the whole session, this process has the environment that `amlite run` gives a command: `MLClient(DefaultAzureCredential(),
+…)` and `requests` reach amlite by Azure's own host names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from amlite import SUBSCRIPTION_ID, TENANT_ID, runtime
+from amlite.access import ROLES
+from amlite.control.client import ask
+from amlite.store import Store
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.core.credentials import TokenCredential
+
+ROOT = Path(__file__).resolve().parents[2]
+ARM = "https://management.azure.com"
+GROUP = "conformance"
+GROUP_ID = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{GROUP}"
+ML_VERSION = "2024-04-01"
+Json = dict[str, Any]
+
+
+@dataclass
+class LocalAzure:
+    """A running amlite, and plain ARM requests to it by its deploying application."""
+
+    state: Path
+    credential: TokenCredential
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def command(self, *arguments: str) -> str:
+        """Run `amlite …` on this state folder and return its output."""
+        done = subprocess.run(
+            [sys.executable, "-m", "amlite.cli", *arguments],
+            cwd=ROOT, env={**os.environ, runtime.VARIABLE: str(self.state)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def restart(self) -> None:
+        """Stop amlite and start it again on the same state."""
+        self.command("stop")
+        self.command("start")
+
+    def advance(self, seconds: float) -> None:
+        """Move amlite's clock forward."""
+        running = runtime.read(self.state)
+        assert running is not None
+        ask(running, "POST", "/clock", {"seconds": seconds})
+
+    def arm(
+        self, method: str, path: str, body: Json | None = None, version: str = ML_VERSION, query: str = "",
+        credential: TokenCredential | None = None,
+    ) -> requests.Response:  # fmt: skip
+        """Send one request to management.azure.com."""
+        token = (credential or self.credential).get_token(f"{ARM}/.default").token
+        return self.session.request(
+            method, f"{ARM}{path}?api-version={version}{query}", json=body, headers={"Authorization": f"Bearer {token}"}
+        )
+
+    def put(self, path: str, body: Json, version: str = ML_VERSION) -> Json:
+        """PUT a resource, wait until it is there, and return it; any failure fails the test."""
+        answer = self.arm("PUT", path, body, version)
+        assert answer.status_code in (200, 201), answer.text
+        self.finish(answer)
+        return dict(self.arm("GET", path, version=version).json())
+
+    def remove(self, path: str, version: str = ML_VERSION) -> None:
+        """DELETE a resource and wait until it is gone."""
+        answer = self.arm("DELETE", path, version=version)
+        assert answer.status_code in (200, 202, 204), answer.text
+        self.finish(answer)
+
+    def finish(self, answer: requests.Response) -> Json:
+        """Poll a long-running operation to its end and return its record ({} when there is none)."""
+        address = answer.headers.get("Azure-AsyncOperation") or answer.headers.get("Location")
+        while address is not None:
+            token = self.credential.get_token(f"{ARM}/.default").token
+            polled = self.session.get(address, headers={"Authorization": f"Bearer {token}"})
+            record: Json = polled.json() if polled.content else {}
+            if polled.status_code != 202 and record.get("status", "Succeeded") not in ("InProgress", "Creating"):
+                assert polled.status_code < 300, polled.text
+                return record
+            time.sleep(int(polled.headers.get("retry-after-ms", "100")) / 1000)
+        return {}
+
+    def application(self, role: str, scope: str) -> TokenCredential:
+        """Return the credential of a new application that has one built-in role (by its name) at `scope`."""
+        from azure.identity import ClientSecretCredential
+
+        client_id, object_id, secret = str(uuid.uuid4()), str(uuid.uuid4()), uuid.uuid4().hex
+        store = Store(self.state / "amlite.db")
+        body = {"clientId": client_id, "objectId": object_id, "secret": secret}
+        store.put(f"entra/applications/{client_id}", "entra/applications", body)
+        store.close()
+        definition = next(found.id for found in ROLES.values() if found.name == role)
+        properties = {
+            "principalId": object_id,
+            "principalType": "ServicePrincipal",
+            "roleDefinitionId": f"/subscriptions/{SUBSCRIPTION_ID}/providers/Microsoft.Authorization/roleDefinitions/{definition}",
+        }
+        path = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
+        assert self.arm("PUT", path, {"properties": properties}, "2022-04-01").status_code == 201
+        return ClientSecretCredential(TENANT_ID, client_id, secret)
+
+    def requests(self, text: str = "") -> list[Json]:
+        """Return amlite's record of the requests whose line holds `text`."""
+        lines = (self.state / "logs" / "requests.jsonl").read_text("utf-8").splitlines()
+        return [json.loads(line) for line in lines if text in line]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A workspace with everything it hangs on; `identity` says whether its datastores sign in by identity."""
+
+    azure: LocalAzure
+    name: str
+    account: str
+    id: str
+    identity: bool
+
+    def client(self, credential: TokenCredential | None = None) -> MLClient:
+        """Return the real azure-ai-ml client, as a user would make it."""
+        from azure.ai.ml import MLClient
+        from azure.identity import DefaultAzureCredential
+
+        return MLClient(
+            credential or DefaultAzureCredential(), SUBSCRIPTION_ID, GROUP, self.name, show_progress=False,
+            enable_telemetry=False,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def local_azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
+    """Start amlite for the session, and give this process the environment that `amlite run` gives."""
+    state = tmp_path_factory.mktemp("amlite")
+    environment = {**os.environ, runtime.VARIABLE: str(state)}
+    subprocess.run([sys.executable, "-m", "amlite.cli", "start"], cwd=ROOT, env=environment, check=True)
+    running = runtime.read(state)
+    assert running is not None
+    from azure.identity import DefaultAzureCredential
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
+        azure = LocalAzure(state, DefaultAzureCredential())
+        azure.put(GROUP_ID, {"location": "westeurope"}, "2021-04-01")
+        try:
+            yield azure
+        finally:
+            azure.session.close()
+            azure.command("stop")
+
+
+@pytest.fixture(scope="session")
+def make_workspace(local_azure: LocalAzure) -> Callable[..., Workspace]:
+    """Return a function that makes a workspace by plain ARM requests, with a storage account and vault of its own."""
+
+    def make(name: str, *, identity: bool = False, region: str = "westeurope") -> Workspace:
+        account = f"st{uuid.uuid4().hex[:16]}"
+        providers = f"{GROUP_ID}/providers"
+        ids = {
+            "storageAccount": f"{providers}/Microsoft.Storage/storageAccounts/{account}",
+            "keyVault": f"{providers}/Microsoft.KeyVault/vaults/kv-{uuid.uuid4().hex[:12]}",
+            "applicationInsights": f"{providers}/Microsoft.Insights/components/ai-{name}",
+        }
+        local_azure.put(
+            ids["storageAccount"],
+            {
+                "location": region,
+                "kind": "StorageV2",
+                "sku": {"name": "Standard_LRS"},
+                "properties": {"allowSharedKeyAccess": not identity},
+            },
+            "2024-01-01",
+        )
+        vault = {"tenantId": TENANT_ID, "sku": {"family": "A", "name": "standard"}, "accessPolicies": []}
+        local_azure.put(ids["keyVault"], {"location": region, "properties": vault}, "2023-07-01")
+        insights = {"location": region, "kind": "web", "properties": {"Application_Type": "web"}}
+        local_azure.put(ids["applicationInsights"], insights, "2020-02-02")
+        id = f"{providers}/Microsoft.MachineLearningServices/workspaces/{name}"
+        properties: Json = {**ids, **({"systemDatastoresAuthMode": "identity"} if identity else {})}
+        body = {"location": region, "identity": {"type": "SystemAssigned"}, "properties": properties}
+        local_azure.put(id, body)
+        return Workspace(local_azure, name, account, id, identity)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def workspace(make_workspace: Callable[..., Workspace]) -> Workspace:
+    """Return a workspace whose datastores sign in by account key, shared by the session."""
+    return make_workspace("shared")
+
+
+@pytest.fixture(scope="session")
+def ml_client(workspace: Workspace) -> MLClient:
+    """Return the real client of the shared workspace."""
+    return workspace.client()
