@@ -1,7 +1,7 @@
 """Checks a scoring request against the inputs that the model declares, and turns it into rows."""
 
 import json
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -85,4 +85,4 @@ def _problems(index: int, flight: object, fields: Sequence[Field]) -> list[str]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

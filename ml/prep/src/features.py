@@ -88,7 +88,7 @@ def build_features(
         date=pd.to_datetime(flights[["year", "month", "day"]]),
     )
     table = table[table["arr_delay"].notna()].reset_index(drop=True)
-    table["weekday"] = table["date"].dt.dayofweek
+    table["weekday"] = table["date"].dt.day_of_week
     table["departure_minute"] = table["sched_dep_time"] // 100 * 60 + table["sched_dep_time"] % 100
     table["days_to_holiday"] = days_to_nearest(table["date"], holidays)
     table[TARGET] = (table["arr_delay"] > DELAY_MINUTES).astype("int64")

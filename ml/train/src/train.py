@@ -136,6 +136,7 @@ def save_model(model: Pipeline, signature: ModelSignature, origin: dict[str, Any
         model,
         str(folder),
         signature=signature,
+        serialization_format="cloudpickle",  # what the scoring script reads; newer MLflow has another default
         conda_env={
             "name": "flight-delay",
             "channels": ["conda-forge"],

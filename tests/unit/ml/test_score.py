@@ -1,0 +1,83 @@
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import cloudpickle
+import pandas as pd
+import pytest
+import yaml
+
+from ml.train.src import train
+from ml.train.src.train import TARGET
+
+
+class Response(NamedTuple):
+    """What the inference server's AMLResponse is called with; the server itself is not installed here."""
+
+    message: object
+    status_code: int
+    json_str: bool
+
+
+@pytest.fixture
+def score(step: Callable[[str, str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    server = ModuleType("azureml_inference_server_http.api.aml_response")
+    server.AMLResponse = Response  # type: ignore[attr-defined]
+    for name in ("azureml_inference_server_http", "azureml_inference_server_http.api"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, server.__name__, server)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return step("ml/deploy/score", "score")
+
+
+@pytest.fixture
+def model_root(tmp_path: Path, feature_rows: pd.DataFrame) -> Path:
+    """A folder as Azure ML mounts it, with a model some levels down."""
+    features = feature_rows.drop(columns=TARGET)
+    model = train.build_model(features, 0.1, 20, seed=1).fit(features, feature_rows[TARGET])
+    folder = tmp_path / "flight-delay" / "3" / "model"
+    folder.mkdir(parents=True)
+    (folder / "model.pkl").write_bytes(cloudpickle.dumps(model))
+    description = {
+        "flavors": {"sklearn": {"pickled_model": "model.pkl"}},
+        "metadata": {"training_run_id": "run-9"},
+        "signature": {"inputs": json.dumps(train.describe_inputs(features).inputs.to_dict())},
+    }
+    (folder / "MLmodel").write_text(yaml.safe_dump(description))
+    return tmp_path
+
+
+def test_request_is_scored(score: ModuleType, model_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZUREML_MODEL_DIR", str(model_root))
+    score.init()
+    wet = {"carrier": "UA", "precipitation_inches": 0.5}
+    dry = {"carrier": "AA", "precipitation_inches": 0, "temperature_f": None}
+    answer = score.run(json.dumps({"flights": [wet, dry]}))
+    late, early = answer["predictions"]
+    assert late["delay_probability"] > 0.5 > early["delay_probability"] > 0
+    assert (late["delayed"], early["delayed"]) == (True, False)
+    assert answer["training_run_id"] == "run-9"
+    json.dumps(answer)
+
+
+def test_request_that_cannot_be_scored_is_answered_400_with_the_reason(
+    score: ModuleType, model_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZUREML_MODEL_DIR", str(model_root))
+    score.init()
+    assert score.run('{"flights": [{"carrier": "UA"}]}') == Response(
+        {"error": "flights[0].precipitation_inches: is required"}, 400, True
+    )
+
+
+def test_folder_without_one_model_is_refused(score: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="found 0"):
+        score.find_model(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "MLmodel").touch()
+    with pytest.raises(FileNotFoundError, match="found 2"):
+        score.find_model(tmp_path)
