@@ -1,12 +1,16 @@
 """An Azure Machine Learning platform as code. Settings, then the plan, then the resources, then the outputs."""
 
+from pathlib import Path
+
 import pulumi
 
 from infra import cloud, configuration, naming, outputs
+from infra import plan as planning
 from infra.access import Access, AccessArgs
 from infra.compute import ComputeClusters, ComputeClustersArgs
 from infra.container_registry import ContainerRegistry, ContainerRegistryArgs
 from infra.identities import Identities, IdentitiesArgs
+from infra.image import ContainerImage, ContainerImageArgs
 from infra.key_vault import KeyVault, KeyVaultArgs
 from infra.monitoring import Monitoring, MonitoringArgs
 from infra.placement import Placement
@@ -22,7 +26,7 @@ tags = naming.tags(settings.naming, config.stack, settings.tags)
 deployer = cloud.signed_in_principal(config)
 
 # --- Plan: every asset under ml/ and pipelines/, read, resolved, versioned and checked before anything is registered --
-# SEAM: the catalogue's plan goes here.
+plan = planning.plan(Path(__file__).parent, config, names)
 
 # --- Platform ---------------------------------------------------------------------------------------------------------
 group = ResourceGroup(
@@ -100,9 +104,19 @@ clusters = ComputeClusters(
 )
 
 # --- Image and assets -------------------------------------------------------------------------------------------------
-# SEAM: the training image and the assets go here. `ContainerImage` depends on `access.people`, the assets on
-# `workspace`, `clusters`, `access.people` and `access.endpoint`.
-environment_image: pulumi.Output[str] | None = None
+images = {
+    asset.path: ContainerImage(
+        f"image-{asset.name}",
+        ContainerImageArgs(asset.build, registry.login_server, config.cloud.tenant_id, requires=access.people),
+    )
+    for asset in plan.of("environment")
+    if asset.build
+}
+training_image = images.get(planning.TRAINING_ENVIRONMENT)
+if not settings.image.build:
+    pulumi.info("image.build is off: Azure Machine Learning builds the training environment from its context itself.")
+# SEAM: the assets go here, after `workspace`, `clusters`, `access.people` and `access.endpoint`; each environment of
+# `images` is registered by its image's `reference`.
 
 # --- Outputs: a contract, see docs/stack-outputs.schema.json ----------------------------------------------------------
 outputs.export(
@@ -112,10 +126,10 @@ outputs.export(
     workspace_id=workspace.id,
     container_registry=registry.name,
     login_server=registry.login_server,
-    environment_image=environment_image,
+    environment_image=training_image and training_image.reference,
     compute=clusters.names,
-    assets={},
-    schedules={},
-    endpoints={},
+    assets=planning.versions(plan),
+    schedules={name: schedule.model_dump() for name, schedule in planning.schedules(plan).items()},
+    endpoints={},  # SEAM: kind, authentication, scoring URI and deployment of each
     models={endpoint: model.model_dump() for endpoint, model in settings.models.items()},
 )

@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 import pulumi
 import pulumi_docker as docker
+
+from infra.catalogue import BuildPlan
 
 # What the registry calls the user of a token that stands for an Entra ID identity.
 TOKEN_USERNAME = "00000000-0000-0000-0000-000000000000"  # noqa: S105
@@ -17,30 +17,6 @@ PLATFORM = "linux/amd64"
 
 class ImageError(pulumi.RunError):
     """The image cannot be pushed, or the registry does not say which image it holds."""
-
-
-class BuildPlan(Protocol):
-    """What is built, as the catalogue planned it."""
-
-    @property
-    def context(self) -> Path:
-        """Folder that the Dockerfile copies from."""
-
-    @property
-    def dockerfile(self) -> Path:
-        """The Dockerfile."""
-
-    @property
-    def args(self) -> Mapping[str, str]:
-        """Build arguments."""
-
-    @property
-    def repository(self) -> str:
-        """Name of the image in the registry."""
-
-    @property
-    def tag(self) -> str:
-        """Hash of everything that goes into the image."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +45,10 @@ class ContainerImage(pulumi.ComponentResource):
             name,
             image_name=pulumi.Output.concat(repository, ":", plan.tag),
             build=docker.DockerBuildArgs(
-                context=str(plan.context),
-                dockerfile=str(plan.dockerfile),
-                args=dict(plan.args),
+                # Relative to the project, so that the same tree is the same on every machine.
+                context=plan.context,
+                dockerfile=f"{plan.context}/{plan.dockerfile}",
+                args=dict(plan.arguments),
                 platform=PLATFORM,
             ),
             build_on_preview=False,

@@ -1,22 +1,30 @@
 """Runs the whole program against Pulumi's mocks and records what it registered."""
 
 import asyncio
+import atexit
 import contextvars
 import runpy
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
+import pytest
 from pulumi.runtime import set_all_config, set_mocks
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
 from pulumi.runtime.stack import run_pulumi_func
 
+from infra import image
 from tests.unit.infra.stack_files import ROOT, filled_in
 
 DEPLOYER = "d0000000-0000-4000-8000-000000000001"
 DIGEST = f"sha256:{'5' * 64}"
+# The catalogue remembers here what it has checked already; it goes when the interpreter does.
+_CACHE = tempfile.mkdtemp(prefix="azureml-platform-test-")
+atexit.register(shutil.rmtree, _CACHE)
 _TYPE_PREFIX = "azure-native:"
 
 
@@ -158,7 +166,10 @@ def deploy(
     values = filled_in(stack) | {key: value for key, value in (changes or {}).items() if value is not None}
     values = {key: value for key, value in values.items() if not (changes and changes.get(key, "") is None)}
     deployment = Deployment()
-    contextvars.Context().run(_run, stack, values, preview, signed_in, deployment)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image, "refresh_token", lambda *_: "short-lived")
+        patch.setenv("XDG_CACHE_HOME", _CACHE)
+        contextvars.Context().run(_run, stack, values, preview, signed_in, deployment)
     return deployment
 
 

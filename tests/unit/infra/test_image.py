@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs
 
@@ -19,6 +18,7 @@ from pulumi.runtime import set_mocks
 from pulumi.runtime.stack import run_pulumi_func
 
 from infra import image
+from infra.catalogue import BuildPlan
 from infra.image import ContainerImage, ContainerImageArgs, ImageError, verified_reference
 from tests.unit.infra.deployed import DIGEST, Cloud, Deployment, Monitor
 
@@ -26,15 +26,14 @@ SERVER = "crtest.azurecr.io"
 TENANT = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 
 
-@dataclass
-class Plan:
-    """A build plan as the catalogue makes them."""
-
-    context: Path = Path("ml/environments/training")
-    dockerfile: Path = Path("ml/environments/training/Dockerfile")
-    args: dict[str, str] = field(default_factory=lambda: {"PYTHON": "3.11"})
-    repository: str = "training"
-    tag: str = "0123456789abcdef"
+PLAN = BuildPlan(
+    context="ml/environments/training",
+    dockerfile="Dockerfile",
+    arguments={"PYTHON": "3.11"},
+    repository="training",
+    tag="0123456789abcdef",
+    login_server=SERVER,
+)
 
 
 def push(*, preview: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[Deployment, Any, list[str]]:
@@ -55,7 +54,7 @@ def push(*, preview: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[Deployment,
         set_mocks(mocks, project="azureml-platform", stack="dev", preview=preview, monitor=Monitor(mocks, deployment))
 
         def main() -> None:
-            args = ContainerImageArgs(Plan(), pulumi.Output.from_input(SERVER), TENANT, requires=[])
+            args = ContainerImageArgs(PLAN, pulumi.Output.from_input(SERVER), TENANT, requires=[])
             reference.append(ContainerImage("training", args).reference)
 
         await run_pulumi_func(main)

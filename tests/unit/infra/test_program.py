@@ -11,7 +11,8 @@ from infra.access import Role, assignment_name
 from infra.cloud import WrongCloudError
 from infra.configuration import ConfigurationError
 from infra.outputs import parse
-from tests.unit.infra.deployed import DEPLOYER, Deployment, Registered, deploy
+from infra.plan import PlanError
+from tests.unit.infra.deployed import DEPLOYER, DIGEST, Deployment, Registered, deploy
 from tests.unit.infra.stack_files import STACKS
 
 GROUP = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
@@ -320,8 +321,39 @@ def test_the_outputs_keep_their_contract_and_hold_no_secret(deployment: Deployme
     assert deployment.secret_outputs == set()
 
 
+def test_the_training_image_is_built_and_known_by_digest(deployments: dict[str, Deployment]) -> None:
+    outputs = parse(deployments["dev"].outputs)
+    assert outputs.environment_image is not None
+    assert re.fullmatch(rf"{outputs.login_server}/[a-z/]+@{DIGEST}", outputs.environment_image)
+
+
+def test_where_the_stack_builds_no_image_there_is_none() -> None:
+    deployment = deploy("dev", {"azureml-platform:image": '{"build": false}'})
+    assert not [resource for resource in deployment.resources if resource.type.startswith("docker:")]
+    assert parse(deployment.outputs).environment_image is None
+
+
+def test_the_outputs_name_every_planned_asset(deployments: dict[str, Deployment]) -> None:
+    outputs = parse(deployments["dev"].outputs)
+    assert {"environment", "data", "component"} <= set(outputs.assets)
+    assert {"prep", "train", "evaluate", "register"} <= set(outputs.assets["component"])
+    assert [len(schedule.trigger.split()) for schedule in outputs.schedules.values()] == [5]
+
+
+def test_a_model_for_an_endpoint_that_does_not_exist_is_refused() -> None:
+    models = {"flight-dely": {"name": "delays", "version": 7}}
+    with pytest.raises(ConfigurationError, match=r"did you mean flight-delay\?"):
+        deploy("dev", {"azureml-platform:models": json.dumps(models)})
+
+
+def test_an_asset_file_that_names_an_unknown_cluster_stops_the_preview_by_name() -> None:
+    compute = [{"name": "other-cluster", "vmSize": "Standard_DS3_v2"}]
+    with pytest.raises(PlanError, match="cpu-cluster"):
+        deploy("dev", {"azureml-platform:compute": json.dumps(compute)}, preview=True)
+
+
 def test_the_promoted_model_is_an_output() -> None:
-    models = {"flight-delay": {"name": "delays", "version": 7}}
+    models = {"flight-delay": {"name": "flight-delay", "version": 7}}
     deployment = deploy("dev", {"azureml-platform:models": json.dumps(models)})
     assert parse(deployment.outputs).models["flight-delay"].version == "7"
 
