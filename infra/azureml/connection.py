@@ -1,0 +1,57 @@
+"""The only way to Azure: azure-ai-ml, imported at the first request and not before (it takes a second and 100 MB)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+_local = threading.local()
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Which workspace: subscription id, resource group name, workspace name."""
+
+    subscription_id: str
+    resource_group: str
+    name: str
+
+    @classmethod
+    def of(cls, props: dict[str, Any]) -> Workspace:
+        """Read it from a resource's inputs."""
+        return cls(**props["workspace"])
+
+
+def connect(workspace: Workspace) -> MLClient:
+    """Return this thread's client of a workspace, signed in as DefaultAzureCredential finds."""
+    clients: dict[Workspace, MLClient] = _local.__dict__.setdefault("clients", {})
+    if workspace not in clients:
+        from azure.ai.ml import MLClient
+        from azure.identity import DefaultAzureCredential
+
+        # The client warns about its own preview classes and prints upload progress: noise between Pulumi's lines.
+        logging.getLogger("azure").setLevel(logging.ERROR)
+        clients[workspace] = MLClient(
+            DefaultAzureCredential(),
+            workspace.subscription_id,
+            workspace.resource_group,
+            workspace.name,
+            show_progress=False,
+            enable_telemetry=False,
+        )
+    return clients[workspace]
+
+
+def project_root() -> Path:
+    """Return the folder of Pulumi.yaml, which every path in a definition is relative to."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "Pulumi.yaml").exists():
+            return folder
+    return here

@@ -1,0 +1,98 @@
+"""What the versioned assets have in common: an immutable version, mutable metadata, archive instead of deletion."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import yaml
+
+from infra.azureml import ownership
+from infra.azureml.connection import project_root
+from infra.azureml.errors import AssetError
+from infra.azureml.kinds.kind import Kind, Props
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+
+class VersionedAsset(Kind):
+    """An asset of which Azure keeps versions. Subclasses say how their YAML is loaded and where the client keeps them."""
+
+    operations: ClassVar[str]  # attribute of MLClient
+
+    def load(self, source: io.StringIO, origin: str) -> Any:
+        """Return azure-ai-ml's entity for YAML text whose paths are relative to the folder of `origin`."""
+        raise NotImplementedError
+
+    def definition(self, props: Props) -> dict[str, Any]:
+        """Return the whole definition: content, metadata, exact version, our tags."""
+        tags = ownership.tagged(props["metadata"].get("tags"), props["owner"], props["content_hash"])
+        whole = {**props["definition"], **props["metadata"], "name": props["name"], "version": props["version"]}
+        return {**whole, "tags": tags}
+
+    def upsert(self, ml: MLClient, props: Props) -> Props:
+        """Create the version, or take over what an earlier attempt of this stack left."""
+        operations = getattr(ml, self.operations)
+        name, version = props["name"], props["version"]
+        existing = self._get(operations, name, version)
+        if existing is None:
+            operations.create_or_update(self._entity(props))
+        else:
+            self._take_over(operations, existing, props)
+        written = self._get(operations, name, version)
+        if written is None or str(written.version) != version:
+            raise AssetError(f"{self.name} '{name}' version {version} was written, but Azure does not return it")
+        return {"resource_id": written.id}
+
+    def observe(self, ml: MLClient, props: Props) -> Props | None:
+        """Read the version back; description and tags changed by others show as changed metadata."""
+        existing = self._get(getattr(ml, self.operations), props["name"], props["version"])
+        if existing is None:
+            return None
+        metadata = dict(props["metadata"])
+        for key in ("description", "display_name"):
+            there = getattr(existing, key, None) or None
+            if key in metadata or (key == "description" and there):
+                metadata[key] = there
+        tags = ownership.untagged(existing.tags)
+        if tags or metadata.get("tags"):
+            metadata["tags"] = tags
+        return {**props, "metadata": {key: value for key, value in metadata.items() if value is not None}}
+
+    def remove(self, ml: MLClient, props: Props) -> None:
+        """Archive every version of the asset that this stack made: Azure ML deletes none of them."""
+        operations = getattr(ml, self.operations)
+        for existing in operations.list(name=props["name"]):
+            if (existing.tags or {}).get(ownership.OWNER) == props["owner"]:
+                operations.archive(name=props["name"], version=str(existing.version))
+
+    def _take_over(self, operations: Any, existing: Any, props: Props) -> None:
+        name, version = props["name"], props["version"]
+        what = f"{self.name} '{name}' version {version}"
+        ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
+        found = (existing.tags or {}).get(ownership.CONTENT)
+        if found not in (None, props["content_hash"]):
+            raise AssetError(
+                f"{what} exists with other content. A version never changes: in {props['path']}, count `version:` up, or "
+                "leave it out to version by content"
+            )
+        operations.restore(name=name, version=version)
+        existing.description = props["metadata"].get("description")
+        if "display_name" in props["metadata"]:
+            existing.display_name = props["metadata"]["display_name"]
+        existing.tags = self.definition(props)["tags"]
+        operations.create_or_update(existing)
+
+    def _entity(self, props: Props) -> Any:
+        text = yaml.safe_dump(self.definition(props), sort_keys=False)
+        return self.load(io.StringIO(text), str(project_root() / "Pulumi.yaml"))
+
+    @staticmethod
+    def _get(operations: Any, name: str, version: str) -> Any | None:
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            return operations.get(name=name, version=version)
+        except ResourceNotFoundError:
+            return None

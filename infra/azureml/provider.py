@@ -1,0 +1,93 @@
+"""The shell that the Pulumi engine calls. It forwards to `infra.azureml.kinds` and holds no state and no credential.
+
+The engine keeps this class by its import path in every stack's state: `infra.azureml.provider.AzureMLProvider` and its one
+attribute `kind` are a contract that cannot be renamed (docs/adr/0010).
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pulumi import dynamic
+from pulumi.runtime.rpc import UNKNOWN
+
+from infra.azureml.connection import Workspace, connect
+
+_WORKERS = 32
+_OUTPUTS = frozenset({"resource_id", "scoring_uri", "live"})
+_IDENTITY = ("workspace", "name")
+
+
+class AzureMLProvider(dynamic.ResourceProvider):
+    """Creates, updates, reads and deletes one kind of resource. A resource's id is its name."""
+
+    serialize_as_secret_always = False
+
+    def __init__(self, kind: str) -> None:
+        """Take the kind's name in `infra.azureml.kinds.KINDS`."""
+        super().__init__()
+        self.kind = kind
+
+    def configure(self, req: dynamic.ConfigureRequest) -> None:
+        """Widen the engine's pool of four threads, so that a slow endpoint does not hold back every asset."""
+        _widen_thread_pool()
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
+        """Compare the significant inputs; another name or workspace is another resource."""
+        from infra.azureml.kinds import KINDS
+
+        replaces = [key for key in _IDENTITY if _differs(olds.get(key), news.get(key))]
+        changed = [key for key in KINDS[self.kind].significant if _differs(olds.get(key), news.get(key))]
+        return dynamic.DiffResult(changes=bool(replaces or changed), replaces=replaces)
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        """Create the resource, or take over what an earlier attempt left."""
+        return dynamic.CreateResult(props["name"], self._upsert(props))
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
+        """Bring the resource to its new inputs."""
+        return dynamic.UpdateResult(self._upsert(news))
+
+    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
+        """Read the resource back as inputs, so that a preview after a refresh shows what others changed."""
+        from infra.azureml.kinds import KINDS
+
+        plain = _plain(props)
+        observed = KINDS[self.kind].observe(connect(Workspace.of(plain)), plain)
+        if observed is None:
+            return dynamic.ReadResult("", {})
+        inputs = {key: value for key, value in observed.items() if key not in _OUTPUTS}
+        return dynamic.ReadResult(id_, observed, inputs)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Delete the resource, or archive what Azure cannot delete."""
+        from infra.azureml.kinds import KINDS
+
+        plain = _plain(props)
+        KINDS[self.kind].remove(connect(Workspace.of(plain)), plain)
+
+    def _upsert(self, props: dict[str, Any]) -> dict[str, Any]:
+        from infra.azureml.kinds import KINDS
+
+        plain = _plain(props)
+        return {**plain, **KINDS[self.kind].upsert(connect(Workspace.of(plain)), plain)}
+
+
+def _plain(props: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in props.items() if key != dynamic.dynamic.PROVIDER_KEY}
+
+
+def _differs(old: Any, new: Any) -> bool:
+    """Whether an input changes. What is not known yet follows from an input that is and that changes with it."""
+    return bool(new != UNKNOWN and old != new)
+
+
+def _widen_thread_pool() -> None:
+    """Let the pool that runs this call grow. It is private to grpc's server: without it everything works, more slowly."""
+    prefix = threading.current_thread().name.rpartition("_")[0]
+    for candidate in gc.get_objects():
+        if isinstance(candidate, ThreadPoolExecutor) and getattr(candidate, "_thread_name_prefix", None) == prefix:
+            candidate._max_workers = max(_WORKERS, getattr(candidate, "_max_workers", 0))  # noqa: SLF001
