@@ -7,18 +7,22 @@ from collections.abc import Awaitable, Callable
 from amlite.arm import routes as arm
 from amlite.arm.types import ResourceType
 from amlite.authorization import types as authorization
+from amlite.containerregistry import routes as containerregistry_routes
+from amlite.containerregistry import types as containerregistry
 from amlite.control import routes as control
 from amlite.entra import routes as entra
 from amlite.keyvault import types as keyvault
 from amlite.managedidentity import types as managedidentity
 from amlite.monitoring import types as monitoring
 from amlite.platform import Platform
+from amlite.pulumi import docker_routes
 from amlite.routing import Routes
 from amlite.storage import routes as storage_routes
 from amlite.storage import types as storage
 
 TYPES: list[ResourceType] = [
     *authorization.TYPES,
+    *containerregistry.TYPES,
     *keyvault.TYPES,
     *managedidentity.TYPES,
     *monitoring.TYPES,
@@ -29,6 +33,8 @@ ROUTES: list[Routes] = [
     entra.routes,
     entra.identity_routes,
     control.routes,
+    docker_routes.routes,
+    containerregistry_routes.routes,
     storage_routes.routes,
     arm.routes,  # last: it takes every path of management.azure.com
 ]

@@ -164,14 +164,16 @@ class Builder:
         repository, tag = split_tag(reached_as)
         authorization = {"username": credentials[0], "password": credentials[1]} if credentials else None
         self._api.tag(name, repository, tag, force=True)
-        digest = ""
+        digest = last = ""
         try:
             stream = self._api.push(repository, tag=tag, stream=True, decode=True, auth_config=authorization)
             for event in self._events(stream, "push"):
                 if "error" in event:
                     raise BuildError(f"docker push of {name} failed: {event['error']}")
-                if status := event.get("status"):
-                    say(f"push: {event.get('id', '')} {status}".replace("  ", " "))
+                line = f"push: {event.get('id', '')} {event.get('status', '')}"
+                if "status" in event and line != last:
+                    say(line)
+                    last = line
                 digest = event.get("aux", {}).get("Digest", digest)
         finally:
             if reached_as != name:
