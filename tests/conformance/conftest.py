@@ -1,7 +1,7 @@
 """A real amlite in a process of its own, and the unmodified Azure clients against it.
 
-For the whole session, this process has the environment that `amlite run` gives a command: `MLClient(DefaultAzureCredential(),
-…)` and `requests` reach amlite by Azure's own host names.
+For the whole session, this process has the environment that `amlite run` gives a command: `MLClient` with
+`DefaultAzureCredential` and plain `requests` reach amlite by Azure's own host names.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 ARM = "https://management.azure.com"
 GROUP = "conformance"
-GROUP_ID = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{GROUP}"
+SUBSCRIPTION = f"/subscriptions/{SUBSCRIPTION_ID}"
+GROUP_ID = f"{SUBSCRIPTION}/resourceGroups/{GROUP}"
 ML_VERSION = "2024-04-01"
 Json = dict[str, Any]
 
@@ -47,10 +48,10 @@ class LocalAzure:
 
     def command(self, *arguments: str) -> str:
         """Run `amlite …` on this state folder and return its output."""
+        environment = {**os.environ, runtime.VARIABLE: str(self.state)}
         done = subprocess.run(
-            [sys.executable, "-m", "amlite.cli", *arguments],
-            cwd=ROOT, env={**os.environ, runtime.VARIABLE: str(self.state)}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "amlite.cli", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -114,7 +115,7 @@ class LocalAzure:
         properties = {
             "principalId": object_id,
             "principalType": "ServicePrincipal",
-            "roleDefinitionId": f"/subscriptions/{SUBSCRIPTION_ID}/providers/Microsoft.Authorization/roleDefinitions/{definition}",
+            "roleDefinitionId": f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{definition}",
         }
         path = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
         assert self.arm("PUT", path, {"properties": properties}, "2022-04-01").status_code == 201
@@ -195,11 +196,11 @@ def make_workspace(local_azure: LocalAzure) -> Callable[..., Workspace]:
         local_azure.put(ids["keyVault"], {"location": region, "properties": vault}, "2023-07-01")
         insights = {"location": region, "kind": "web", "properties": {"Application_Type": "web"}}
         local_azure.put(ids["applicationInsights"], insights, "2020-02-02")
-        id = f"{providers}/Microsoft.MachineLearningServices/workspaces/{name}"
+        workspace_id = f"{providers}/Microsoft.MachineLearningServices/workspaces/{name}"
         properties: Json = {**ids, **({"systemDatastoresAuthMode": "identity"} if identity else {})}
         body = {"location": region, "identity": {"type": "SystemAssigned"}, "properties": properties}
-        local_azure.put(id, body)
-        return Workspace(local_azure, name, account, id, identity)
+        local_azure.put(workspace_id, body)
+        return Workspace(local_azure, name, account, workspace_id, identity)
 
     return make
 
