@@ -160,8 +160,8 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def engine_answers(address: str, seconds: float = 2.0) -> bool:
     """Whether a Docker engine answers `GET /_ping` at a `unix://` or `tcp://` address."""
-    parts = urlsplit(address)
     try:
+        parts = urlsplit(address)
         connection: http.client.HTTPConnection
         if parts.scheme == "unix":
             connection = _UnixConnection(parts.path, seconds)

@@ -58,29 +58,34 @@ class Processes:
             file.write(f"$ {' '.join(words)}\n")
             file.flush()
             process = self._start(words, environment, directory, finish=finish)
-            timer = threading.Timer(seconds, self._end, (process,)) if seconds is not None else None
-            if timer is not None:
+            late = threading.Event()
+
+            def end() -> None:
+                late.set()
+                self._end(process)
+
+            timer = threading.Timer(seconds or 0, end)
+            if seconds is not None:
                 timer.start()
             try:
-                assert process.stdout is not None  # noqa: S101 - we asked for a pipe
-                for line in process.stdout:
-                    file.write(line)
-                    file.flush()
-                    lines.append(line)
-                    if on_line is not None:
-                        on_line(line.strip())
-                code = process.wait()
+                # Leaving the block waits for the process and closes the pipe.
+                with process:
+                    for line in process.stdout or ():
+                        file.write(line)
+                        file.flush()
+                        lines.append(line)
+                        if on_line is not None:
+                            on_line(line.strip())
+                code = process.returncode
             finally:
-                timed_out = timer is not None and not timer.is_alive()
-                if timer is not None:
-                    timer.cancel()
+                timer.cancel()
                 with self._lock:
                     del self._running[process]
         if self._interrupted.is_set():
             raise Interrupted
         if code != 0:
             last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
-            how = f"took longer than {seconds:.0f} s" if timed_out else f"ended with code {code}"
+            how = f"took longer than {seconds:.0f} s" if late.is_set() else f"ended with code {code}"
             raise SetupError(f"`{' '.join(words)[:120]}` {how}: {last[:300]}", log=log, fix=fix)
         return "".join(lines)
 

@@ -93,9 +93,11 @@ class Progress:
     def _tick(self) -> None:
         while not self._stop.wait(0.2):
             with self._lock:
-                self._show(self._clock())
+                self.show()
 
-    def _show(self, now: float) -> None:
+    def show(self) -> None:
+        """Show the phases at work, as often as the stream suits."""
+        now = self._clock()
         parts = [
             f"{title} {duration(now - started)}{f': {text}' if text else ''}"
             for title, (started, text) in self._active.items()

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+TARGETS = ["help", "setup", "up", "preview", "down", "clean", "test", "lint", "bench"]
+
+
+def make(*arguments: str) -> str:
+    command = ["make", "--no-print-directory", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+
+
+def test_an_old_python_can_read_the_entry_point_far_enough_to_say_so() -> None:
+    ast.parse((REPOSITORY / "bootstrap/__main__.py").read_text(), feature_version=(3, 7))
+
+
+def test_set_up_imports_nothing_but_the_standard_library() -> None:
+    program = (
+        "import sys; sys.path = [p for p in sys.path if 'site-packages' not in p]; import bootstrap.command;"
+        "names = {m.partition('.')[0] for m in sys.modules};"
+        "print(sorted(names - sys.stdlib_module_names - {'bootstrap', '__main__'}))"
+    )
+    output = subprocess.run(
+        ["python3", "-S", "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert output.stdout == "[]\n"
+
+
+def test_every_target_is_in_the_help_with_a_description() -> None:
+    phony = re.findall(r"^\.PHONY: (\w+)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    assert phony == TARGETS
+    documented = re.findall(r"^  make (\w+) +\S", make("help"), re.MULTILINE)
+    assert documented == TARGETS
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_target_is_well_formed(target: str) -> None:
+    assert make("--dry-run", target)
+
+
+def test_local_goes_through_amlite_and_other_stacks_do_not() -> None:
+    assert "amlite run -- .venv/bin/release up --stack local" in make("--dry-run", "up")
+    real = make("--dry-run", "up", "STACK=dev")
+    assert "amlite" not in real.replace(".amlite.lock", "")
+    assert ".venv/bin/release up --stack dev" in real
+
+
+def test_ci_runs_lint_and_tests() -> None:
+    script = REPOSITORY / ".ci/run"
+    assert script.stat().st_mode & 0o111
+    assert re.findall(r"^make (\w+)$", script.read_text(), re.MULTILINE) == ["lint", "test"]
+
+
+def test_no_registry_is_named() -> None:
+    hosts = re.compile("|".join(["pypi" + r"\.org", "pythonhosted", "registry" + r"\.npmjs", "proxy" + r"\.golang"]))
+    files = [path for path in (REPOSITORY / "bootstrap").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    files += [REPOSITORY / name for name in ("Makefile", "requirements.lock", "pyproject.toml", ".ci/run")]
+    assert [str(path) for path in files if hosts.search(path.read_text())] == []
