@@ -7,6 +7,9 @@ import pulumi
 from infra import cloud, configuration, naming, outputs
 from infra import plan as planning
 from infra.access import Access, AccessArgs
+from infra.azureml.assets import Assets, AssetsArgs
+from infra.azureml.resources import RolloutArgs
+from infra.azureml.resources import WorkspaceArgs as AssetWorkspaceArgs
 from infra.compute import ComputeClusters, ComputeClustersArgs
 from infra.container_registry import ContainerRegistry, ContainerRegistryArgs
 from infra.identities import Identities, IdentitiesArgs
@@ -26,7 +29,8 @@ tags = naming.tags(settings.naming, config.stack, settings.tags)
 deployer = cloud.signed_in_principal(config)
 
 # --- Plan: every asset under ml/ and pipelines/, read, resolved, versioned and checked before anything is registered --
-plan = planning.plan(Path(__file__).parent, config, names)
+root = Path(__file__).parent
+plan = planning.plan(root, config, names)
 
 # --- Platform ---------------------------------------------------------------------------------------------------------
 group = ResourceGroup(
@@ -115,8 +119,20 @@ images = {
 training_image = images.get(planning.TRAINING_ENVIRONMENT)
 if not settings.image.build:
     pulumi.info("image.build is off: Azure Machine Learning builds the training environment from its context itself.")
-# SEAM: the assets go here, after `workspace`, `clusters`, `access.people` and `access.endpoint`; each environment of
-# `images` is registered by its image's `reference`.
+assets = Assets(
+    "assets",
+    AssetsArgs(
+        plan,
+        AssetWorkspaceArgs(
+            config.cloud.subscription_id, group.name, workspace.name, config.owner, adopt=settings.assets.adopt
+        ),
+        root,
+        images={path: image.reference for path, image in images.items()},
+        endpoint_identity=identities.endpoint.id,
+        rollout=RolloutArgs(tuple(settings.rollout.steps), settings.rollout.bake_seconds),
+        requires=[workspace, clusters, *access.people, *access.endpoint],
+    ),
+)
 
 # --- Outputs: a contract, see docs/stack-outputs.schema.json ----------------------------------------------------------
 outputs.export(
@@ -130,6 +146,6 @@ outputs.export(
     compute=clusters.names,
     assets=planning.versions(plan),
     schedules={name: schedule.model_dump() for name, schedule in planning.schedules(plan).items()},
-    endpoints={},  # SEAM: kind, authentication, scoring URI and deployment of each
+    endpoints=assets.endpoints,
     models={endpoint: model.model_dump() for endpoint, model in settings.models.items()},
 )

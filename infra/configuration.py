@@ -39,6 +39,11 @@ class Configuration:
     cloud: Cloud
     settings: Settings
 
+    @property
+    def owner(self) -> str:
+        """What the stack's assets are tagged with: `project/stack`."""
+        return f"{NAMESPACE}/{self.stack}"
+
 
 @dataclass(frozen=True)
 class _Problem:

@@ -100,8 +100,10 @@ def _scalar_values(field: FieldInfo) -> str:
     if bool in options:
         return "`true`, `false`"
     if int in options:
-        low = next(bound.ge for bound in field.metadata if isinstance(bound, Ge))
+        low = next((bound.ge for bound in field.metadata if isinstance(bound, Ge)), None)
         high = next((bound.le for bound in field.metadata if isinstance(bound, Le)), None)
+        if low is None:
+            return f"numbers, such as `{field.examples[0]}`" if field.examples else "number"
         return f"{low}-{high}" if high is not None else f"number from {low}"
     example = f", such as `{field.examples[0]}`" if field.examples else ""
     return f"text{example}"

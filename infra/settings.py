@@ -321,6 +321,37 @@ class Image(_Group):
     )
 
 
+class Assets(_Group):
+    """How the stack treats what it finds in the workspace."""
+
+    adopt: bool = Field(
+        default=False,
+        description="Whether an asset, schedule or endpoint that exists under a planned name and was not made by this "
+        "stack is taken over. If false, `pulumi up` refuses it.",
+    )
+
+
+class Rollout(_Group):
+    """How a new deployment takes over an endpoint's traffic."""
+
+    steps: list[int] = Field(
+        default=[100],
+        min_length=1,
+        max_length=20,
+        description="Percentages of the traffic that a new deployment gets, one step after the other.",
+        examples=[[10, 50, 100]],
+    )
+    bake_seconds: int = Field(
+        default=0, ge=0, le=86400, description="Seconds between two steps, before the new deployment is checked again."
+    )
+
+    @model_validator(mode="after")
+    def _rising_to_all(self) -> Self:
+        if self.steps != sorted(set(self.steps)) or self.steps[0] < 1 or self.steps[-1] != 100:
+            raise ValueError("steps must rise and end with 100, such as [10, 50, 100]")
+        return self
+
+
 class Model(_Group):
     """The promoted model of an endpoint. The release writes it here once the gate accepts a version."""
 
@@ -352,6 +383,8 @@ class Settings(_Group):
     key_vault: KeyVault = Field(default_factory=KeyVault, description="The key vault.")
     retention: Retention = Field(default_factory=Retention, description="How long things are kept.")
     image: Image = Field(default_factory=Image, description="The training environment's Docker image.")
+    assets: Assets = Field(default_factory=Assets, description="Assets that exist already.")
+    rollout: Rollout = Field(default_factory=Rollout, description="How new deployments take over.")
     models: dict[str, Model] = Field(default_factory=dict, description="Promoted model by endpoint name.")
 
     @model_validator(mode="after")

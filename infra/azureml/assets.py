@@ -25,7 +25,7 @@ class AssetsArgs:
         plan: what the catalogue found.
         workspace: where the assets live.
         root: the project's folder.
-        images: environment name → `name@digest` of the image that the stack built for it.
+        images: environment's YAML file → `name@digest` of the image that the stack built for it.
         endpoint_identity: resource id of the identity that endpoints act as.
         rollout: how new deployments take over.
         requires: what has to be there before the first asset (roles, compute).
@@ -41,18 +41,14 @@ class AssetsArgs:
 
 
 class Assets(pulumi.ComponentResource):
-    """Every asset of the plan. Outputs: `versions`, `schedules`, `endpoints`, as the stack outputs have them."""
+    """Every asset of the plan. Output: `endpoints`, as the stack outputs have them."""
 
-    versions: dict[str, dict[str, str]]
-    schedules: dict[str, dict[str, Any]]
     endpoints: dict[str, dict[str, Any]]
 
     def __init__(self, name: str, args: AssetsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azureml-platform:infra:Assets", name, None, opts)
         self._args = args
         self._made: dict[AssetId, pulumi.Resource] = {}
-        self.versions = {}
-        self.schedules = {}
         self.endpoints = {}
         deployments = {asset.name.partition("/")[0]: asset for asset in args.plan.of("deployment")}
         for asset in args.plan.assets:
@@ -73,18 +69,13 @@ class Assets(pulumi.ComponentResource):
 
     def _versioned(self, asset: Asset) -> None:
         self._made[asset.id] = _VERSIONED[asset.kind](_name(asset), self._common(asset), opts=self._options(asset))
-        self.versions.setdefault(asset.kind, {})[asset.name] = asset.version
 
     def _environment(self, asset: Asset) -> None:
-        image = self._args.images.get(asset.name)
+        image = self._args.images.get(asset.path)
         self._made[asset.id] = resources.Environment(_name(asset), self._common(asset), image, self._options(asset))
-        self.versions.setdefault(asset.kind, {})[asset.name] = asset.version
 
     def _schedule(self, asset: Asset) -> None:
         self._made[asset.id] = resources.Schedule(_name(asset), self._common(asset), self._options(asset))
-        trigger = asset.definition["trigger"]
-        when = trigger.get("expression") or f"every {trigger.get('interval', 1)} {trigger.get('frequency')}"
-        self.schedules[asset.name] = {"trigger": when, "time_zone": trigger.get("time_zone", "UTC")}
 
     def _endpoint(self, asset: Asset, deployment: Asset | None) -> None:
         wanted = None

@@ -90,4 +90,4 @@ def _widen_thread_pool() -> None:
     prefix = threading.current_thread().name.rpartition("_")[0]
     for candidate in gc.get_objects():
         if isinstance(candidate, ThreadPoolExecutor) and getattr(candidate, "_thread_name_prefix", None) == prefix:
-            candidate._max_workers = max(_WORKERS, getattr(candidate, "_max_workers", 0))  # noqa: SLF001
+            candidate._max_workers = max(_WORKERS, getattr(candidate, "_max_workers", 0))

@@ -88,6 +88,8 @@ class Cloud(Mocks):
                 state["loginServer"] = f"{args.inputs['registryName']}.azurecr.io"
             case "docker:index/image:Image":
                 state["repoDigest"] = f"{args.inputs['imageName'].rpartition(':')[0]}@{DIGEST}"
+            case "pulumi-python:dynamic/azureml:OnlineEndpoint":
+                state["scoring_uri"] = f"https://{args.inputs['name']}.westeurope.inference.ml.azure.com/score"
         return f"/{args.typ}/{state['name']}", state
 
 
