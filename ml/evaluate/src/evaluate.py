@@ -113,12 +113,12 @@ def main() -> None:
         try:
             table = read_rows(arguments.test_data)
             metrics = measure(mlflow.sklearn.load_model(str(arguments.model)), table)
+            version = latest_version(MlflowClient(), arguments.model_name)
         except (EvaluationError, MlflowException, ValueError, KeyError) as error:
             sys.exit(f"evaluate: {error}")
         mlflow.log_metrics(metrics)
         log.info("hold-out: %s", ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
 
-        version = latest_version(MlflowClient(), arguments.model_name)
         registered = score_registered(version, table) if version else None
         decision = decide(metrics["roc_auc"], arguments.auc_threshold, registered, arguments.min_improvement)
         report = {
