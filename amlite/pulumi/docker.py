@@ -24,7 +24,7 @@ from amlite import runtime
 from amlite.containerregistry.routes import loopback_reference
 from amlite.control.client import ask
 from amlite.pulumi import plugin, sdk_types, values
-from amlite.pulumi.docker_build import Builder, BuildError, Plan, split_tag
+from amlite.pulumi.docker_build import Builder, BuildError, Plan, Say, split_tag
 from amlite.pulumi.values import UNKNOWN
 
 IMAGE = "docker:index/image:Image"
@@ -50,16 +50,14 @@ class Docker(plugin.Provider[plugin.Session]):
         if not failures and not values.contains_unknown(inputs.get("build")):
             build = dict(inputs.get("build") or {})
             try:
-                plan = Plan.of(build)
+                plan = Plan.of(build, self.session(context).project())
             except BuildError as error:
                 return provider_pb2.CheckResponse(
                     failures=[provider_pb2.CheckFailure(property="build", reason=f"{name}: {error}")]
                 )
-            build |= {
-                "context": str(plan.context),
-                "dockerfile": str(plan.dockerfile),
-                "contextDigest": plan.digest(),
-            }
+            build.setdefault("context", ".")
+            build.setdefault("dockerfile", f"{build['context']}/Dockerfile")
+            build["contextDigest"] = plan.digest()
             secrets = values.secret_keys(request.news) & {"build"}
             checked.MergeFrom(values.struct({"build": build}, secrets))
         return provider_pb2.CheckResponse(inputs=checked, failures=failures)
@@ -112,34 +110,40 @@ class Docker(plugin.Provider[plugin.Session]):
             session.log(line, urn, passing=True)
 
         try:
-            outputs["repoDigest"] = _build_and_push(inputs, say, lambda line: session.log(line, urn, warning=True))
+            plan = Plan.of(build, session.project())
+            outputs["repoDigest"] = _build_and_push(
+                inputs, plan, say, lambda line: session.log(line, urn, warning=True)
+            )
         except BuildError as error:
             plugin.fail(context, str(error))
         return outputs
 
 
-def _build_and_push(inputs: Mapping[str, Any], say: Any, warn: Any) -> str:
+def _build_and_push(inputs: Mapping[str, Any], plan: Plan, say: Say, warn: Say) -> str:
     """Return `repository@sha256:...` of the pushed image; for one that is not pushed, its own id."""
     name = str(inputs["imageName"])
-    amlite = _amlite()
+    amlite = _ask("/docker")
     substitute = Path(amlite["baseImage"]) if amlite["baseImage"] else None
     with Builder(amlite["host"], substitute=substitute, host_network=amlite["private"]) as builder:
-        image_id = builder.build(Plan.of(inputs["build"]), name, say, warn)
+        image_id = builder.build(plan, name, say, warn)
         if inputs.get("skipPush"):
             return image_id
         registry = inputs.get("registry") or {}
         credentials = (registry.get("username", ""), registry["password"]) if registry.get("password") else None
         digest = builder.push(name, loopback_reference(name, amlite["registryPort"]), credentials, say)
-    return f"{split_tag(name)[0]}@{digest}"
+        substituted = builder.substituted(image_id)
+    reference = f"{split_tag(name)[0]}@{digest}"
+    _ask("/docker/images", {"name": name, "reference": reference, "substituteFor": substituted})
+    return reference
 
 
-def _amlite() -> dict[str, Any]:
-    """Ask the running amlite for a Docker engine and the registries."""
+def _ask(path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Ask something of the running amlite."""
     running = runtime.read(runtime.state_folder())
     if running is None:
         raise BuildError("amlite is not running; start it with: amlite start")
     try:
-        return ask(running, "POST", "/docker")
+        return ask(running, "POST", path, body)
     except urllib.error.HTTPError as error:
         raise BuildError(f"amlite has no Docker engine: {error.read().decode('utf-8', 'replace')}") from error
     except urllib.error.URLError as error:

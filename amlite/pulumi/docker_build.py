@@ -40,10 +40,13 @@ class Plan:
     network: str | None = None
 
     @classmethod
-    def of(cls, build: Mapping[str, Any]) -> Plan:
-        """From the resource's `build` input; raises BuildError for a context or Dockerfile that is not there."""
-        context = Path(build.get("context") or ".")
-        dockerfile = Path(build.get("dockerfile") or context / "Dockerfile")
+    def of(cls, build: Mapping[str, Any], project: Path) -> Plan:
+        """From the resource's `build` input, paths relative to the Pulumi project.
+
+        Raises BuildError for a context or Dockerfile that is not there.
+        """
+        context = project / (build.get("context") or ".")
+        dockerfile = project / build["dockerfile"] if build.get("dockerfile") else context / "Dockerfile"
         if not context.is_dir():
             raise BuildError(f"build.context: there is no folder {context}")
         if not dockerfile.is_file():

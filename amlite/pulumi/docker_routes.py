@@ -10,6 +10,7 @@ from amlite.control.routes import ACTION, AUDIENCE, HOST
 from amlite.errors import AzureError, StartError
 from amlite.routing import Call, Routes, reply
 
+IMAGES = "docker/images"
 routes = Routes(HOST, audiences=frozenset({AUDIENCE}))
 
 
@@ -24,3 +25,17 @@ async def start(call: Call) -> web.Response:
         raise AzureError(503, "DockerUnavailable", str(error)) from error
     base = str(engine.base_image) if engine.base_image else None
     return reply({"host": host, "registryPort": port, "baseImage": base, "private": engine.mode == "private"})
+
+
+@routes.post("/docker/images", action=ACTION)
+async def record_image(call: Call) -> web.Response:
+    """Note an image that was built: `{"name", "reference", "substituteFor": base image or null}`."""
+    body = await call.json()
+    call.platform.store.put(f"{IMAGES}/{body['name']}", IMAGES, body)
+    return reply(body)
+
+
+@routes.get("/docker/images", action=ACTION)
+async def list_images(call: Call) -> web.Response:
+    """List the images that were built, so that a summary can say which stand on a substitute for their base."""
+    return reply({"value": [document.body for document in call.platform.store.of_type(IMAGES)]})

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
 import grpc
+import psutil
 from google.protobuf import any_pb2, empty_pb2
 from google.protobuf.message import Message
 from pulumi.runtime.proto import (
@@ -48,16 +51,40 @@ class EngineLog:
             print(f"{urn}: {text} (engine's log: {error.code()})", file=sys.stderr)
 
 
+def _project_of_engine(address: str) -> Path | None:
+    """The project of the engine that listens at `address`.
+
+    An engine tells a provider that it starts where the project is, but not one that it attaches to: the process that
+    listens there is the command line, which works in the project or a folder below it.
+    """
+    port = int(address.rpartition(":")[2])
+    for process in psutil.process_iter(["name"]):
+        if not (process.info["name"] or "").startswith("pulumi"):
+            continue
+        with contextlib.suppress(psutil.Error):
+            if any(connection.laddr.port == port for connection in process.net_connections("tcp")):
+                folder = Path(process.cwd())
+                above = [folder, *folder.parents]
+                return next((each for each in above if (each / "Pulumi.yaml").is_file()), folder)
+    return None
+
+
 class Session:
     """What belongs to one engine that is attached: its log, and whether it asked to stop."""
 
     def __init__(self) -> None:
         self.cancelled = threading.Event()
         self._log: EngineLog | None = None
+        self._project: Path | None = None
 
     def attach(self, address: str) -> None:
         """Take the address of the engine's own interface."""
         self._log = EngineLog(address)
+        self._project = _project_of_engine(address)
+
+    def project(self) -> Path:
+        """The folder of the Pulumi project, which the vendor plugins have for their working directory."""
+        return self._project or Path.cwd()
 
     def log(self, text: str, urn: str, *, warning: bool = False, passing: bool = False) -> None:
         """Show a line under the resource on the user's terminal (see `EngineLog.message`)."""
