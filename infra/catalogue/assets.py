@@ -60,8 +60,8 @@ class Asset:
 
     Attributes:
         id: kind and name.
-        version: the YAML's own, else the beginning of `content_hash`. Schedules, endpoints, deployments and pipelines have no
-            version in Azure: theirs only says whether they changed.
+        version: the YAML's own, else the beginning of `content_hash`. Schedules, endpoints, deployments and pipelines
+            have no version in Azure: theirs only says whether they changed.
         pinned: the YAML says the version, so changed content has to be refused by who knows the old hash.
         content_hash: SHA-256, hex, of everything that makes this version what it is.
         path: the YAML file, relative to the root.
@@ -93,10 +93,12 @@ class Asset:
 
     @property
     def kind(self) -> str:
+        """The kind's name."""
         return self.id.kind
 
     @property
     def name(self) -> str:
+        """The name across versions."""
         return self.id.name
 
     @property
@@ -125,9 +127,9 @@ class Build:
 class Draft:
     """An asset on its way through the catalogue: a document and what its kind found in it.
 
-    `definition` starts as the document's mapping and becomes `Asset.definition`. A kind fills `uses`, `sources`, `needs`
-    (assets that have to exist first without being named by a reference) and `problems`; the catalogue then fills
-    `targets` (which asset a reference means) and `trees`.
+    `definition` starts as the document's mapping and becomes `Asset.definition`. A kind fills `uses`, `sources`,
+    `needs` (assets that have to exist first without being named by a reference) and `problems`; the catalogue then
+    fills `targets` (which asset a reference means) and `trees`.
     """
 
     id: AssetId
@@ -144,6 +146,7 @@ class Draft:
     build: Build | None = None
 
     def problem(self, keys: KeyPath, message: str, fix: str) -> None:
+        """Report a problem at a key of the document."""
         self.problems.append(self.document.problem(keys, message, fix))
 
 

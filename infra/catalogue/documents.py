@@ -30,6 +30,7 @@ class Document:
 
     @property
     def folder(self) -> str:
+        """The folder of the file, relative to the root."""
         return self.path.rpartition("/")[0]
 
     def line(self, *keys: str | int) -> int:
@@ -39,6 +40,7 @@ class Document:
         return self.lines.get(keys, 1)
 
     def problem(self, keys: KeyPath, message: str, fix: str) -> Problem:
+        """A problem at a key of this document."""
         return Problem(self.path, self.line(*keys), message, fix)
 
 

@@ -5,9 +5,9 @@
 The catalogue reads the result, so that it can name a misspelt key, its line and its likely meaning without importing
 azure-ai-ml (1.2 s). A test holds the file against the installed azure-ai-ml; run this again after upgrading it.
 
-Shape of a node: `{"any": true}`, `{"ref": name}`, `{"one_of": [node, ...]}`, `{"by": key, "cases": {type: node}, "other":
-node}`, or `{"type": "string"|"integer"|"number"|"boolean"|"list"|"mapping", ...}` where a string may carry `choices`, a list
-`items`, a mapping `values` (free keys) or `keys`, `required` and `open` (unknown keys are accepted).
+Shape of a node: `{"any": true}`, `{"ref": name}`, `{"one_of": [node, ...]}`, `{"by": key, "cases": {type: node},
+"other": node}`, or `{"type": "string"|"integer"|"number"|"boolean"|"list"|"mapping", ...}` where a string may carry
+`choices`, a list `items`, a mapping `values` (free keys) or `keys`, `required` and `open` (unknown keys are accepted).
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Generator:
         self.definitions: dict[str, Node] = {}
 
     def schema(self, schema: Schema) -> Node:
+        """The node of a schema: a reference into `definitions`."""
         is_open = schema.unknown == INCLUDE
         name = type(schema).__name__ + ("*" if is_open else "")
         if name not in self.definitions:
@@ -85,6 +86,7 @@ class Generator:
         return {"ref": name}
 
     def field(self, field: Any) -> Node:
+        """The node of one field."""
         if isinstance(field, azure_fields.ExperimentalField):
             return self.field(field._experimental_field)
         if isinstance(field, azure_fields.TypeSensitiveUnionField):

@@ -1,7 +1,7 @@
 """Which files are not part of an asset: `.amlignore` and `.gitignore`, through the whole hierarchy of folders.
 
-As `az ml`, an `.amlignore` takes the place of the `.gitignore` in its folder and of those above it, and `__pycache__` is never
-part of an asset. As git and unlike `az ml`, a `.gitignore` above the asset's folder counts, one in a subfolder
+As `az ml`, an `.amlignore` takes the place of the `.gitignore` in its folder and of those above it, and `__pycache__`
+is never part of an asset. As git and unlike `az ml`, a `.gitignore` above the asset's folder counts, one in a subfolder
 counts for that subfolder, and nothing inside an ignored folder can be included again, so it is never listed.
 """
 

@@ -19,6 +19,7 @@ _MODELS = frozenset({"custom_model", "mlflow_model", "triton_model"})
 _FOLDERS = frozenset({"uri_folder", "mltable", "path"}) | _MODELS
 _FILES = frozenset({"uri_file", "custom_model", "path"})
 _PORTS = _FOLDERS | _FILES
+_TYPES = _PORTS | {"boolean", "integer", "number", "string"}
 # Azure works these out when the job is submitted.
 _NO_STEP_CHECK = frozenset({"automl", "do_while", "if_else", "parallel_for", "data_transfer", "import"})
 
@@ -39,9 +40,7 @@ def collect_steps(draft: Draft, settings: CatalogueSettings) -> None:
             use(draft, (*keys, key), "component", step.get(key))
             if isinstance(step.get(key), dict):
                 fix = "move it to `ml/<name>/component.yml` and refer to it as `azureml:NAME`"
-                draft.problem(
-                    (*keys, key), f"step '{name}' defines a component in place, which Azure would keep nameless", fix
-                )
+                draft.problem((*keys, key), f"the component of step '{name}' is defined in place", fix)
         for holder in ((), ("task",)):
             inner = step if not holder else _mapping(step.get("task"))
             use(draft, (*keys, *holder, "environment"), "environment", inner.get("environment"))
@@ -210,8 +209,7 @@ class _Steps:
         component = self.components.get(step)
         if component is not None:
             return _mapping(component.definition.get(group))
-        is_reference = any(isinstance(self.steps[step].get(key), str) for key in ("component", "trial"))
-        if is_reference or self.steps[step].get("type") in _NO_STEP_CHECK:
+        if not {"command", "task"} & self.steps[step].keys():
             return None
         return _mapping(self.steps[step].get(group))
 
@@ -262,8 +260,8 @@ def _literal_type(value: Any) -> str | None:
 
 
 def _fits(actual: str, wanted: str, literal: Any) -> bool:
-    if actual == wanted:
-        return True
+    if actual == wanted or not {actual, wanted} <= _TYPES:
+        return True  # a type that nobody knows is reported where it is written
     if actual in _PORTS and wanted in _PORTS:
         return bool((actual in _FOLDERS and wanted in _FOLDERS) or (actual in _FILES and wanted in _FILES))
     if actual in _PORTS or wanted in _PORTS:

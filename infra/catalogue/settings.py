@@ -18,6 +18,7 @@ class ModelChoice:
 
     @property
     def reference(self) -> str:
+        """How a deployment names it."""
         if self.registry:
             return f"azureml://registries/{self.registry}/models/{self.name}/versions/{self.version}"
         return f"azureml:{self.name}:{self.version}"

@@ -1,7 +1,7 @@
 """Digests of files that have not changed since they were last read, kept outside the repository.
 
-An entry is believed when size, inode, and both times are what they were. As in git's index, a file that changed in the last
-moments before it was read is not entered: a second change could leave the same times behind.
+An entry is believed when size, inode, and both times are what they were. As in git's index, a file that changed in
+the last moments before it was read is not entered: a second change could leave the same times behind.
 """
 
 from __future__ import annotations
@@ -36,10 +36,12 @@ class StatCache:
 
     @classmethod
     def for_root(cls, cache_folder: Path, root: Path) -> StatCache:
+        """The cache of one project in the user's cache folder."""
         name = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
         return cls(cache_folder / f"files-{name}.json")
 
     def get(self, path: str, stamp: Stamp) -> str | None:
+        """The digest, if the file is as it was."""
         if not self._loaded:
             self._load()
         entry = self._entries.get(path)

@@ -57,7 +57,7 @@ class Tree:
     def listing(self) -> dict[str, str]:
         """Path relative to the root → short digest; per folder (`src/`) when there are too many files to list."""
         if not self.is_folder:
-            return {self.path: file.digest[:SHORT] for file in self.files}
+            return {self.path: self.files[0].digest[:SHORT]}
         prefix = "" if self.path == "." else self.path + "/"
         if len(self.files) <= LISTED_FILES:
             return {prefix + file.path: file.digest[:SHORT] for file in self.files}

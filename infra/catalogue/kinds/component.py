@@ -22,20 +22,24 @@ class ComponentKind(Kind):
     name = "component"
 
     def claims(self, path: str, document: Document) -> bool:
+        """One folder below `ml/` each; pipeline components say what they are in `$schema`."""
         if re.fullmatch(r"ml/[^/]+/component\.yml", path):
             return True
         is_component = "pipelinecomponent" in str(document.data.get("$schema", "")).lower()
         return is_component and re.fullmatch(r"pipelines/[^/]+\.yml", path) is not None
 
     def schema_type(self, document: Document) -> str:
+        """A component without `type:` is a command."""
         return str(document.data.get("type", "command"))
 
     def check_name(self, draft: Draft) -> None:
+        """Report a name that azure-ai-ml refuses."""
         if not _NAME.fullmatch(draft.id.name):
             fix = "use lower-case letters, digits and '_', starting with a letter"
             draft.problem(("name",), f"'{draft.id.name}' is not a valid component name", fix)
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
+        """Note environment and code, or the steps of a pipeline component."""
         data = draft.definition
         if self.schema_type(draft.document) == "pipeline":
             collect_steps(draft, settings)
@@ -48,6 +52,7 @@ class ComponentKind(Kind):
         self._check_command(draft)
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+        """Check the wiring of a pipeline component."""
         if self.schema_type(draft.document) == "pipeline":
             yield from check_steps(draft, drafts, is_job=False)
 

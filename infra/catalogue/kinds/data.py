@@ -18,8 +18,10 @@ class DataKind(Kind):
     name = "data"
 
     def claims(self, path: str, _document: Document) -> bool:
+        """Anywhere below `ml/`."""
         return path.startswith("ml/") and posixpath.basename(path) == "data.yml"
 
     def collect(self, draft: Draft, _settings: CatalogueSettings) -> None:
+        """Note the local file or folder."""
         data = draft.definition
         source(draft, ("path",), data.get("path"), wanted=_WANTED.get(str(data.get("type", "uri_folder")), "any"))

@@ -26,21 +26,26 @@ class DeploymentKind(Kind):
     metadata = frozenset({"description", "tags"})
 
     def claims(self, path: str, _document: Document) -> bool:
+        """Beside the endpoint's file."""
         return re.fullmatch(r"ml/deploy/([^/]+/)?[^/]+-deployment\.yml", path) is not None
 
     def schema_type(self, document: Document) -> str:
+        """Managed unless it says otherwise."""
         return "kubernetes" if document.data.get("type") == "kubernetes" else "managed"
 
     def asset_name(self, document: Document) -> str:
+        """`<endpoint>/<deployment>`: a deployment's name is unique in its endpoint only."""
         endpoint, name = document.data.get("endpoint_name"), document.data.get("name")
         return f"{endpoint}/{name}" if isinstance(endpoint, str) and isinstance(name, str) else ""
 
     def check_name(self, draft: Draft) -> None:
+        """Report a name that Azure refuses."""
         name = draft.id.name.partition("/")[2]
         if not ENDPOINT_NAME.fullmatch(name):
             draft.problem(("name",), f"'{name}' is not a valid deployment name", NAME_RULE)
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
+        """Note environment, code and model; check sizes."""
         data = draft.definition
         draft.needs.append(AssetId("endpoint", draft.id.name.partition("/")[0]))
         use(draft, ("environment",), "environment", data.get("environment"))
@@ -60,6 +65,7 @@ class DeploymentKind(Kind):
         self._choose_model(draft, settings)
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+        """The endpoint and the scoring script have to be there."""
         name = draft.definition.get("endpoint_name")
         endpoints = [each.name for each in drafts if each.kind == "endpoint"]
         if isinstance(name, str) and name not in endpoints:
@@ -91,7 +97,7 @@ class DeploymentKind(Kind):
         if choice is not None and (written is None or written.is_floating):
             if written is not None and written.name != choice.name:
                 fix = f"promote a version of '{written.name}', or write `model: azureml:{choice.name}@latest`"
-                message = f"the configuration picks model '{choice.name}' for endpoint '{endpoint}', the YAML '{written.name}'"
+                message = f"the configuration picks model '{choice.name}' for '{endpoint}', the YAML '{written.name}'"
                 draft.problem(("model",), message, fix)
             data["model"] = choice.reference
         elif isinstance(text, str):

@@ -16,9 +16,11 @@ class EnvironmentKind(Kind):
     name = "environment"
 
     def claims(self, path: str, _document: Document) -> bool:
+        """Anywhere below `ml/`."""
         return path.startswith("ml/") and posixpath.basename(path) == "environment.yml"
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
+        """Note the conda file or build context, and whether the stack builds it."""
         data = draft.definition
         build = data.get("build")
         if isinstance(build, dict) and "image" in data:

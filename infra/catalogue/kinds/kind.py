@@ -88,10 +88,9 @@ def use(draft: Draft, keys: KeyPath, kind: str, value: object) -> None:
     if isinstance(value, str) and "${{" not in value:
         draft.uses.append(Use(keys, kind, value))
     elif isinstance(value, dict) and kind in {"environment", "model"}:
+        where = ".".join(map(str, keys))
         fix = f"give it a file of its own (`{kind}.yml` below `ml/`) and refer to it as `azureml:NAME`"
-        draft.problem(
-            keys, f"'{'.'.join(map(str, keys))}' defines a {kind} in place, which Azure would keep without a name", fix
-        )
+        draft.problem(keys, f"'{where}' is defined in place, so Azure would keep it without a name", fix)
 
 
 def source(draft: Draft, keys: KeyPath, value: object, *, wanted: str = "any", is_yaml: bool = False) -> None:

@@ -18,8 +18,10 @@ class ModelKind(Kind):
     name = "model"
 
     def claims(self, path: str, _document: Document) -> bool:
+        """Anywhere below `ml/`."""
         return path.startswith("ml/") and posixpath.basename(path) == "model.yml"
 
     def collect(self, draft: Draft, _settings: CatalogueSettings) -> None:
+        """Note the local file or folder."""
         data = draft.definition
         source(draft, ("path",), data.get("path"), wanted=_WANTED.get(str(data.get("type")), "any"))

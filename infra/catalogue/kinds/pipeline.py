@@ -21,12 +21,15 @@ class PipelineKind(Kind):
     versioned = False
 
     def claims(self, path: str, _document: Document) -> bool:
+        """Directly in `pipelines/`."""
         return re.fullmatch(r"pipelines/[^/]+\.yml", path) is not None
 
     def asset_name(self, document: Document) -> str:
+        """The file's name."""
         return posixpath.basename(document.path).removesuffix(".yml")
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
+        """Note what the steps use."""
         if "name" in draft.definition:
             fix = "remove it: the pipeline is called after its file, `display_name` is for people"
             draft.problem(("name",), "a job's 'name' is the id of one run, so it could be submitted only once", fix)
@@ -37,4 +40,5 @@ class PipelineKind(Kind):
         collect_steps(draft, settings)
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+        """Check the wiring and that each input has a value."""
         yield from check_steps(draft, drafts, is_job=True)

@@ -18,17 +18,19 @@ from infra.catalogue.settings import CatalogueSettings
 class ScheduleKind(Kind):
     """A cron or recurrence trigger and the pipeline it starts.
 
-    The plan's definition holds the whole pipeline job under `create_job`, so that a schedule owns what it runs and never
-    follows a file that changed later.
+    The plan's definition holds the whole pipeline job under `create_job`, so that a schedule owns what it runs and
+    never follows a file that changed later.
     """
 
     name = "schedule"
     versioned = False
 
     def claims(self, path: str, _document: Document) -> bool:
+        """Directly in `pipelines/schedules/`."""
         return re.fullmatch(r"pipelines/schedules/[^/]+\.yml", path) is not None
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
+        """Check the trigger and note the pipeline."""
         data = draft.definition
         trigger = data.get("trigger")
         if isinstance(trigger, dict):
@@ -47,6 +49,7 @@ class ScheduleKind(Kind):
             compute(draft, ("create_job", "compute"), job.get("compute"), settings)
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+        """Changed inputs have to be the pipeline's."""
         job = draft.definition.get("create_job")
         target = draft.targets.get(("create_job", "job"))
         if not isinstance(job, dict) or target is None or target not in drafts:
@@ -59,6 +62,7 @@ class ScheduleKind(Kind):
                 yield draft.document.problem(("create_job", "inputs", name), message, advice)
 
     def finish(self, draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:
+        """Put the resolved pipeline in place of its file."""
         job = draft.definition["create_job"]
         target = draft.targets.get(("create_job", "job")) or draft.targets.get(("create_job",))
         if target is None:
