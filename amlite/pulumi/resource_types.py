@@ -11,7 +11,7 @@ import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from amlite.pulumi import sdk_types
 from amlite.pulumi.values import UNKNOWN
@@ -157,11 +157,16 @@ def preview_outputs(inputs: Mapping[str, Any], outputs: Mapping[str, Any], befor
         given, old = inputs.get(name), before.get(name)
         if isinstance(given, Mapping) and inner is not None:
             found[name] = preview_outputs(given, inner, old if isinstance(old, Mapping) else {})
-        elif given is not None:
+        elif given is not None and not (isinstance(given, list) and _is_map(kind)):
             found[name] = given
         else:
             found[name] = old if old is not None else UNKNOWN
     return found
+
+
+def _is_map(kind: Any) -> bool:
+    """Whether an output is a map: one whose input is a list of its keys (`userAssignedIdentities`) has values later."""
+    return any(get_origin(option) is Mapping for option in (kind, *get_args(kind)))
 
 
 TYPES: Mapping[str, ResourceType] = {
