@@ -8,52 +8,110 @@ counts for that subfolder, and nothing inside an ignored folder can be included 
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 from pathlib import Path
-
-import pathspec
 
 AML_IGNORE = ".amlignore"
 GIT_IGNORE = ".gitignore"
 _ALWAYS = frozenset({"__pycache__", ".git", AML_IGNORE, GIT_IGNORE})
-_GLOB = frozenset("*?[!\\/")
+_CLASSES = {"alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A-Z", "lower": "a-z", "space": r"\s"}
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """One line. It is matched against an entry alone: what is below an ignored folder is never asked about.
+
+    Libraries for this match a pattern also against everything below what it names, so that `!a/` would bring back
+    an ignored `a/build`, which git does not.
+    """
+
+    expression: re.Pattern[str]
+    ignores: bool
+    folders_only: bool
+    whole_path: bool
 
 
 @dataclass(frozen=True)
 class _Rules:
-    """One ignore file. `names` and `suffixes` are its plain patterns, which need no regular expression."""
+    """One ignore file, its last line first."""
 
-    names: frozenset[str]
-    folder_names: frozenset[str]
-    suffixes: tuple[str, ...]
-    spec: pathspec.GitIgnoreSpec | None
+    patterns: tuple[_Pattern, ...]
 
     def verdict(self, path: str, name: str, *, is_folder: bool) -> bool | None:
         """True: ignored; False: included again; None: not mentioned. `path` is relative to the ignore file."""
-        if self.spec is not None:
-            return self.spec.check_file(path + "/" if is_folder else path).include
-        if name in self.names or name.endswith(self.suffixes) or (is_folder and name in self.folder_names):
-            return True
+        for pattern in self.patterns:
+            if pattern.folders_only and not is_folder:
+                continue
+            if pattern.expression.fullmatch(path if pattern.whole_path else name):
+                return pattern.ignores
         return None
 
 
 @functools.lru_cache(maxsize=1024)
 def _compile(text: str) -> _Rules | None:
-    """Compile an ignore file's text. Plain names, folder names and `*suffix` need no regular expressions."""
-    lines = [line for line in (raw.rstrip() for raw in text.splitlines()) if line and not line.startswith("#")]
-    if not lines:
+    patterns = [pattern for pattern in map(_pattern, text.splitlines()) if pattern is not None]
+    return _Rules(tuple(reversed(patterns))) if patterns else None
+
+
+def _pattern(line: str) -> _Pattern | None:
+    """A line as git reads it; None for a comment, an empty line, or one that matches nothing."""
+    line = re.sub(r"(?<!\\) +$", "", line)
+    if not line or line.startswith("#"):
         return None
-    names, folders, suffixes = set(), set(), []
-    for line in lines:
-        if not _GLOB & set(line):
-            names.add(line)
-        elif not _GLOB & set(line[:-1]) and line.endswith("/"):
-            folders.add(line[:-1])
-        elif line.startswith("*") and not _GLOB & set(line[1:]) and len(line) > 1:
-            suffixes.append(line[1:])
-        else:
-            return _Rules(frozenset(), frozenset(), (), pathspec.GitIgnoreSpec.from_lines(lines))
-    return _Rules(frozenset(names), frozenset(folders), tuple(suffixes), None)
+    ignores = not line.startswith("!")
+    glob = line if ignores else line[1:]
+    folders_only = glob.endswith("/")
+    glob = glob.rstrip("/") if folders_only else glob
+    whole_path = "/" in glob
+    glob = glob.removeprefix("/")
+    if not glob:
+        return None
+    try:
+        return _Pattern(re.compile(_expression(glob), re.DOTALL), ignores, folders_only, whole_path)
+    except re.error:
+        return None
+
+
+_TOKEN = re.compile(
+    r"""(?P<into>^\*\*/+) | (?P<below>/\*\*$) | (?P<between>/\*\*/+) | (?P<star>\*+) | (?P<one>\?)
+    | (?P<set>\[[!^]?\]?(?:\[:[a-z]+:\]|\\.|[^\]\\])*\]) | \\(?P<escaped>.) | (?P<other>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def _expression(glob: str) -> str:
+    """A glob of gitignore as a regular expression."""
+    parts = []
+    # `a/**/**/b` is `a/**/b`.
+    for token in _TOKEN.finditer(re.sub(r"(?:/\*\*)+(?=/\*\*(?:/|$))", "", glob)):
+        match token.lastgroup:
+            case "into":
+                parts.append("(?:.*/)?")
+            case "below":
+                parts.append("/.+")
+            case "between":
+                parts.append("/(?:.*/)?")
+            case "star":
+                parts.append("[^/]*")
+            case "one":
+                parts.append("[^/]")
+            case "set":
+                parts.append(f"(?!/){_set(token['set'][1:-1])}")
+            case _:
+                parts.append(re.escape(token["escaped"] or token["other"]))
+    return "".join(parts)
+
+
+def _set(content: str) -> str:
+    """What is between the brackets of a glob, as a set of a regular expression."""
+    negated = content[0] in "!^"
+    content = content[1:] if negated else content
+    content = re.sub(r"\[:([a-z]+):\]", lambda match: _CLASSES.get(match[1], ""), content)
+    content = content.replace("[", r"\[").replace("&&", r"&\&").replace("||", r"|\|").replace("~~", r"~\~")
+    if content.startswith("]"):
+        content = "\\" + content
+    return f"[{'^' if negated else ''}{content}]"
 
 
 @dataclass(frozen=True)

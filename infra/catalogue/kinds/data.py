@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterator
 
 from infra.catalogue.assets import Draft
 from infra.catalogue.documents import Document
-from infra.catalogue.kinds.kind import Kind, source
+from infra.catalogue.kinds.kind import Drafts, Kind, source
+from infra.catalogue.problems import Problem
 from infra.catalogue.settings import CatalogueSettings
 
 _WANTED = {"uri_file": "file", "uri_folder": "folder", "mltable": "folder"}
@@ -25,3 +27,11 @@ class DataKind(Kind):
         """Note the local file or folder."""
         data = draft.definition
         source(draft, ("path",), data.get("path"), wanted=_WANTED.get(str(data.get("type", "uri_folder")), "any"))
+
+    def check(self, draft: Draft, _drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+        """An mltable is a folder with a file of that name."""
+        tree = draft.trees.get(("path",))
+        if tree is None or draft.definition.get("type") != "mltable":
+            return
+        if all(file.path != "MLTable" for file in tree.files):
+            yield draft.document.problem(("path",), f"there is no file 'MLTable' in '{tree.path}'", "add the file")

@@ -168,6 +168,13 @@ BREAKS: dict[str, tuple[Break, str, int, str, str]] = {
         "path: '.' is not a file",
         "give the path of a file",
     ),
+    "a table without its file": (
+        lambda p: p.edit("ml/data/days/data.yml", type="mltable", path="."),
+        "ml/data/days/data.yml",
+        3,
+        "there is no file 'MLTable' in 'ml/data/days'",
+        "add the file",
+    ),
     "only ignored files": (
         lambda p: p.write("ml/train/src/.amlignore", "*.py\n"),
         "ml/train/component.yml",

@@ -1,0 +1,58 @@
+"""azure-ai-ml has the last word, and its schemas are what the catalogue knows of keys and types."""
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+
+from infra.catalogue import azure_check
+from tests.unit.infra.catalogue.project import Project
+
+
+def name_a_step_badly(project: Project) -> None:
+    project.replace("pipelines/training.yml", "  prep:", "  Prep:")
+    project.replace("pipelines/training.yml", "parent.jobs.prep", "parent.jobs.Prep")
+
+
+def test_the_schema_is_that_of_the_installed_azure_ai_ml(capfd: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from infra.catalogue import generate_schema
+
+        generated = generate_schema.generate()
+    assert json.loads(generate_schema.PATH.read_text(encoding="utf-8")) == generated
+    capfd.readouterr()
+
+
+def test_azure_ai_ml_loads_every_definition(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
+    assert project.load(check_with_azure=True, build_images=True, login_server="a.azurecr.io").assets
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_only_azure_ai_ml_knows_is_reported_like_everything_else(project: Project) -> None:
+    name_a_step_badly(project)
+    problem = project.problems(check_with_azure=True)[-1]
+    assert problem.file == "pipelines/training.yml"
+    assert problem.message.startswith("azure-ai-ml refuses it: ")
+
+
+def test_a_definition_is_asked_about_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    load = azure_check._load
+    monkeypatch.setattr(azure_check, "_load", lambda asset, root: asked.append(str(asset.id)) or load(asset, root))
+    project = Project(tmp_path / "project", tmp_path / "cache")
+    project.load(check_with_azure=True)
+    assert len(asked) == 9
+    asked.clear()
+    project.load(check_with_azure=True)
+    assert asked == []
+    project.write("ml/train/src/train.py", "changed\n")
+    project.load(check_with_azure=True)
+    assert sorted(asked) == ["component train", "pipeline training", "schedule daily"]
+
+
+def test_a_refused_definition_is_asked_about_again(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project", tmp_path / "cache")
+    name_a_step_badly(project)
+    assert project.problems(check_with_azure=True) == project.problems(check_with_azure=True)
