@@ -44,7 +44,9 @@ def _ip_range(value: str) -> str:
         network = ipaddress.ip_network(value)
     except ValueError:
         raise ValueError("must be a public IPv4 address or CIDR range such as 203.0.113.0/24") from None
-    if network.version != 4 or any(network.subnet_of(private) for private in _PRIVATE):
+    # Storage accounts refuse /31 and /32: a single address is written without a prefix.
+    tiny = "/" in value and network.prefixlen > 30
+    if network.version != 4 or tiny or any(network.subnet_of(private) for private in _PRIVATE):
         raise ValueError("must be a public IPv4 address or CIDR range such as 203.0.113.0/24")
     return value
 

@@ -52,6 +52,13 @@ def test_placeholders_are_refused_by_name(stack: str) -> None:
     assert f"pulumi config set --path 'azure-native:tenantId' <value> -s {stack}" in message
 
 
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_the_stacks_for_real_subscriptions_show_every_group_of_settings(stack: str) -> None:
+    shown = {key.partition(":")[2] for key in raw(stack) if key.startswith("azureml-platform:")}
+    # The release adds the promoted models.
+    assert shown == {field.alias for field in Settings.model_fields.values()} - {"models"}
+
+
 def test_only_production_is_protected() -> None:
     protected = {stack: parse(filled_in(stack), stack).settings.protect for stack in STACKS}
     assert protected == {"local": False, "dev": False, "prod": True}
@@ -113,6 +120,8 @@ def test_a_wrong_cluster_is_explained(change: dict[str, Any], expected: str) -> 
         ("image", True, "image must be a group of settings: build (it is true)"),
         ("compute", [], "compute must have at least 1 item"),
         ("network", {"allowedIpRanges": ["10.1.0.0/16"]}, "allowedIpRanges[0] must be a public IPv4 address"),
+        ("network", {"allowedIpRanges": ["203.0.113.7/32"]}, "allowedIpRanges[0] must be a public IPv4 address"),
+        ("network", {"allowedIpRanges": ["2001:db8::1"]}, "allowedIpRanges[0] must be a public IPv4 address"),
         ("network", {"allowedIpRanges": ["nowhere"]}, "allowedIpRanges[0] must be a public IPv4 address"),
         ("network", {"allowedIpRanges": ["203.0.113.0/24"]}, "registry.sku must be Premium where"),
         ("network", {"publicAccess": False}, "network.isolation must not be Disabled where network.publicAccess"),
@@ -120,6 +129,11 @@ def test_a_wrong_cluster_is_explained(change: dict[str, Any], expected: str) -> 
         ("tags", {"a<b": "x"}, "tags.a<b is no tag"),
         ("models", {"flights": {"name": "m"}}, "models.flights.version is missing"),
         ("models", {"a.b": {"name": 3, "version": "1"}}, 'models["a.b"].name must be a valid string (it is 3)'),
+        ("rollout", {"steps": [10, 50]}, "rollout steps must rise and end with 100, such as [10, 50, 100]"),
+        ("rollout", {"steps": [50, 10, 100]}, "rollout steps must rise and end with 100"),
+        ("rollout", {"steps": []}, "rollout.steps must have at least 1 item"),
+        ("rollout", {"bakeSeconds": -1}, "rollout.bakeSeconds must be greater than or equal to 0 (it is -1)"),
+        ("assets", {"adopt": "yes"}, 'assets.adopt must be a valid boolean (it is "yes")'),
         ("retention", {"logDays": 7}, "retention.logDays must be greater than or equal to 30 (it is 7)"),
         (
             "identities",
