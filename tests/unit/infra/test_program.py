@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from infra.access import Role, assignment_name
-from infra.cloud import WrongCloudError
+from infra.cloud import WrongCloudError, signed_in_principal
 from infra.configuration import ConfigurationError
+from infra.configuration import parse as parse_configuration
 from infra.outputs import parse
 from infra.plan import PlanError
 from tests.unit.infra.deployed import DEPLOYER, DIGEST, Deployment, Registered, deploy
-from tests.unit.infra.stack_files import STACKS
+from tests.unit.infra.stack_files import ROOT, STACKS, filled_in
 
 GROUP = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 OTHER_TENANT = "aaaaaaaa-4f89-41d3-9a0c-0305e82c3301"
@@ -376,3 +377,24 @@ def test_a_preview_stops_at_a_wrong_setting() -> None:
 def test_a_preview_registers_what_an_update_does(deployments: dict[str, Deployment]) -> None:
     preview = {resource.urn for resource in deploy("dev", preview=True).resources}
     assert preview == {resource.urn for resource in deployments["dev"].resources}
+
+
+def test_the_program_knows_no_cloud_but_azure() -> None:
+    forbidden = re.compile(r"amlite|localhost|127\.0\.0\.1|emulator|azurite", re.IGNORECASE)
+    files = [ROOT / "__main__.py", *ROOT.glob("Pulumi*.yaml")]
+    for folder in ("infra", "ml", "pipelines", "release"):
+        files += [path for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".yml", ".yaml", ".json"}]
+    assert len(files) > 40
+    assert [str(path) for path in files if forbidden.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_nobody_signed_in_is_told_how_to_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise Exception("invoke failed: please run az login")  # the SDK itself raises nothing narrower
+
+    monkeypatch.setattr("pulumi_azure_native.authorization.get_client_config", refuse)
+    with pytest.raises(WrongCloudError) as error:
+        signed_in_principal(parse_configuration(filled_in("dev"), "dev"))
+    message = str(error.value)
+    assert message.startswith("Cannot tell which cloud stack dev would reach: invoke failed: please run az login")
+    assert "fix: az login --tenant 3f2504e0-4f89-41d3-9a0c-000000000001" in message
