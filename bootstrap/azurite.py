@@ -36,7 +36,7 @@ class Azurite:
         """See `Phase`."""
         return digest(recipe_digest(layout), state_of(which("node", layout)), state_of(which("npm", layout)))
 
-    def still_holds(self, found: Found) -> bool:  # noqa: ARG002 - the inputs say it all
+    def still_holds(self, found: Found) -> bool:
         """See `Phase`."""
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -10,6 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bootstrap.errors import Interrupted, SetupError
+
+
+def reason_in(lines: Sequence[str]) -> str:
+    """The line of a failed program's output that says most: the first with the word error, else the last one."""
+    told = [line.strip() for line in lines if line.strip()]
+    errors = (line for line in told if re.search(r"\berror\b", line, re.IGNORECASE))
+    return next(errors, told[-1] if told else "no output")
 
 
 class Processes:
@@ -84,9 +92,8 @@ class Processes:
         if self._interrupted.is_set():
             raise Interrupted
         if code != 0:
-            last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
             how = f"took longer than {seconds:.0f} s" if late.is_set() else f"ended with code {code}"
-            raise SetupError(f"`{' '.join(words)[:120]}` {how}: {last[:300]}", log=log, fix=fix)
+            raise SetupError(f"`{' '.join(words)[:120]}` {how}: {reason_in(lines)[:300]}", log=log, fix=fix)
         return "".join(lines)
 
     def interrupt(self) -> None:

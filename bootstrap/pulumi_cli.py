@@ -51,7 +51,7 @@ class PulumiCli:
             PULUMI_VERSION,
         )
 
-    def still_holds(self, found: Found) -> bool:  # noqa: ARG002 - the inputs say it all
+    def still_holds(self, found: Found) -> bool:
         """See `Phase`."""
         return True
 

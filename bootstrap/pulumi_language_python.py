@@ -153,16 +153,16 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self._cancelled = threading.Event()
         self.children = Children()
 
-    def Handshake(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def Handshake(self, request: Any, context: Any) -> Any:
         """Learn the engine's address."""
         self._engine = request.engine_address or self._engine
         return language_pb2.LanguageHandshakeResponse()
 
-    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:
         """Our version: the CLI's."""
         return plugin_pb2.PluginInfo(version=VERSION)
 
-    def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def GetRequiredPackages(self, request: Any, context: Any) -> Any:
         """Nothing ahead of time: the engine gets a provider when the program first asks for it.
 
         To name every provider whose SDK is installed would have the engine download all of them before each run,
@@ -204,11 +204,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         yield language_pb2.InstallDependenciesResponse(stdout=f"using {python}\n".encode())
 
-    def RuntimeOptionsPrompts(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def RuntimeOptionsPrompts(self, request: Any, context: Any) -> Any:
         """Nothing to ask."""
         return language_pb2.RuntimeOptionsResponse()
 
-    def Run(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def Run(self, request: Any, context: Any) -> Any:
         """Run the program to its end."""
         try:
             python = interpreter(request.info)
@@ -252,7 +252,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         finally:
             self.children.ended(process)
 
-    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def Cancel(self, request: Any, context: Any) -> Any:
         """The engine is stopping, and has said so: programs end without a traceback."""
         self._cancelled.set()
         self.children.stop()

@@ -65,7 +65,7 @@ class Uv:
         lock = layout.recipes / "tools" / "uv.lock"
         return digest(state_of(which("uv", layout)), lock.read_bytes(), str(layout.cache))
 
-    def still_holds(self, found: Found) -> bool:  # noqa: ARG002 - the inputs say it all
+    def still_holds(self, found: Found) -> bool:
         """See `Phase`."""
         return True
 
@@ -143,7 +143,7 @@ class PythonEnvironment:
             str(layout.repository),
         )
 
-    def still_holds(self, found: Found) -> bool:  # noqa: ARG002 - the inputs and `python_path` say it all
+    def still_holds(self, found: Found) -> bool:
         """See `Phase`."""
         return True
 

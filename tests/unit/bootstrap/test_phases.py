@@ -27,10 +27,10 @@ class Fake:
         self.holds = True
         self.runs = 0
 
-    def inputs(self, layout: Layout) -> str:  # noqa: ARG002
+    def inputs(self, layout: Layout) -> str:
         return self.input
 
-    def still_holds(self, found: Found) -> bool:  # noqa: ARG002
+    def still_holds(self, found: Found) -> bool:
         return self.holds
 
     def run(self, task: Task) -> Found:

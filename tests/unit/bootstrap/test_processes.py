@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap.errors import Interrupted, SetupError
-from bootstrap.processes import Processes
+from bootstrap.processes import Processes, reason_in
 
 
 def test_output_goes_to_the_log_the_lines_and_the_result(tmp_path: Path) -> None:
@@ -27,6 +27,22 @@ def test_a_failure_names_the_command_its_last_line_the_log_and_the_fix(tmp_path:
         f"  log: {log}",
         "  fix: Check the network.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (
+            ["npm error code ECONNREFUSED\n", "npm error A complete log of this run is in x\n"],
+            "npm error code ECONNREFUSED",
+        ),
+        (["github.com/pkg/errors\n", "go: example.org: no such host\n", "\n"], "go: example.org: no such host"),
+        (["Retrying\n", "ERROR: No matching distribution\n", "hint: check\n"], "ERROR: No matching distribution"),
+        ([], "no output"),
+    ],
+)
+def test_the_line_that_says_most_is_shown(lines: list[str], reason: str) -> None:
+    assert reason_in(lines) == reason
 
 
 def test_a_missing_program_is_a_setup_error(tmp_path: Path) -> None:
