@@ -12,13 +12,14 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from infra.catalogue.assets import Asset, Definition, content_hash
+from infra.catalogue.assets import Asset, AssetId, Definition, content_hash
+from infra.catalogue.documents import Document
 from infra.catalogue.problems import Problem
 from infra.catalogue.stat_cache import write_whole
 
@@ -35,21 +36,30 @@ _LOADERS = {
 }
 
 
-def check(assets: Iterable[Asset], root: Path, cache_folder: Path | None) -> list[Problem]:
-    """Problems that azure-ai-ml has with the definitions. Only those that have not passed before are loaded."""
+def check(
+    assets: Iterable[Asset], documents: Mapping[str, Document], root: Path, cache_folder: Path | None
+) -> list[Problem]:
+    """Problems that azure-ai-ml has with the definitions. Only those that have not passed before are loaded.
+
+    `assets` come in dependency order, and an asset is not asked about when one that it depends on was refused.
+    `documents` holds the file of each, for the lines.
+    """
     version = importlib.metadata.version("azure-ai-ml")
     file = cache_folder / f"accepted-{version}.json" if cache_folder else None
     accepted = _read(file)
-    fresh = {content_hash({"kind": asset.kind, "definition": asset.definition}): asset for asset in assets}
-    fresh = {key: asset for key, asset in fresh.items() if key not in accepted}
-    problems = []
-    passed = []
-    for key, asset in fresh.items():
-        problem = _load(asset, root)
-        if problem is None:
+    passed: list[str] = []
+    refused: set[AssetId] = set()
+    problems: list[Problem] = []
+    for asset in assets:
+        key = content_hash({"kind": asset.kind, "definition": asset.definition})
+        if key in accepted or refused & set(asset.depends_on):
+            continue
+        error = _load(asset, root)
+        if error is None:
             passed.append(key)
         else:
-            problems.append(problem)
+            refused.add(asset.id)
+            problems += _problems(error, documents[asset.path])
     if passed and file is not None:
         kept = [*accepted, *passed][-_REMEMBERED:]
         with contextlib.suppress(OSError):
@@ -64,7 +74,7 @@ def _read(file: Path | None) -> dict[str, None]:
     return {}
 
 
-def _load(asset: Asset, root: Path) -> Problem | None:
+def _load(asset: Asset, root: Path) -> Exception | None:
     """Load one definition as `az ml` would, with everything it prints kept away."""
     with (
         warnings.catch_warnings(),
@@ -91,9 +101,7 @@ def _load(asset: Asset, root: Path) -> Problem | None:
             AttributeError,
             OSError,
         ) as error:
-            return Problem(
-                asset.path, 0, f"azure-ai-ml refuses it: {_reason(error)}", "correct the YAML as the reason says"
-            )
+            return error
         finally:
             logging.disable(level)
     return None
@@ -110,8 +118,23 @@ def _load_from(loader: Any, asset: Asset, definition: Definition, folder: Path) 
     loader(source=file)
 
 
-def _reason(error: Exception) -> str:
-    """A loader's message on one line, without its pointers to the web."""
+def _problems(error: Exception, document: Document) -> list[Problem]:
+    """A loader's complaint, with its report taken apart into places and messages."""
     text = str(getattr(error, "message", "") or error)
-    lines = [line.strip() for line in text.splitlines()]
-    return " ".join(line for line in lines if line and "http" not in line)[:600]
+    try:
+        report = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    except ValueError:
+        first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+        return [_problem(document, "", first)]
+    if isinstance(report.get("errors"), list):
+        found = [(str(each.get("path", "")), str(each.get("message", ""))) for each in report["errors"]]
+    else:
+        found = [(str(key), json.dumps(value)) for key, value in report.items()]
+    return [_problem(document, path, message) for path, message in found]
+
+
+def _problem(document: Document, path: str, message: str) -> Problem:
+    keys = () if path in {"", "*"} else tuple(path.split("."))
+    where = f"'{path}': " if keys else ""
+    fix = "correct the YAML as the reason says"
+    return document.problem(keys, f"azure-ai-ml refuses {where}{message or 'this file'}", fix)

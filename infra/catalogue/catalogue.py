@@ -87,7 +87,8 @@ class _Loading:
         if self.settings.check_with_azure:
             files = {problem.file for problem in self.problems}
             sound = [asset for asset in self.assets.values() if asset.path not in files]
-            self.problems += azure_check.check(sound, self.root, self.settings.cache_folder)
+            read = {draft.document.path: draft.document for draft in self.drafts.values()}
+            self.problems += azure_check.check(sound, read, self.root, self.settings.cache_folder)
         if self.problems:
             raise CatalogueErrors(self.problems)
         dependants: dict[AssetId, list[AssetId]] = defaultdict(list)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.catalogue import azure_check
+from infra.catalogue import Asset, azure_check
 from tests.unit.infra.catalogue.project import Project
 
 
@@ -32,15 +32,20 @@ def test_azure_ai_ml_loads_every_definition(project: Project, capfd: pytest.Capt
 
 def test_what_only_azure_ai_ml_knows_is_reported_like_everything_else(project: Project) -> None:
     name_a_step_badly(project)
-    problem = project.problems(check_with_azure=True)[-1]
-    assert problem.file == "pipelines/training.yml"
-    assert problem.message.startswith("azure-ai-ml refuses it: ")
+    problem = project.problem(check_with_azure=True)
+    assert (problem.file, problem.line) == ("pipelines/training.yml", 9)
+    assert problem.message.startswith("azure-ai-ml refuses 'jobs.Prep': Pipeline node name should be")
 
 
 def test_a_definition_is_asked_about_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     load = azure_check._load
-    monkeypatch.setattr(azure_check, "_load", lambda asset, root: asked.append(str(asset.id)) or load(asset, root))
+
+    def spy(asset: Asset, root: Path) -> Exception | None:
+        asked.append(str(asset.id))
+        return load(asset, root)
+
+    monkeypatch.setattr(azure_check, "_load", spy)
     project = Project(tmp_path / "project", tmp_path / "cache")
     project.load(check_with_azure=True)
     assert len(asked) == 9

@@ -60,6 +60,14 @@ def test_a_problem_reads_as_place_reason_and_fix() -> None:
 
 Break = Callable[[Project], object]
 
+
+def refer_to_a_stray_file(project: Project) -> None:
+    project.write("ml/train/old/component.yml", "name: old\n")
+    project.replace("pipelines/training.yml", "../ml/train/component.yml", "../ml/train/old/component.yml")
+
+
+SHAPES: tuple[object, ...] = (None, True, 3, 2.5, "text", [], ["a"], {}, {"a": 1}, {"a": {"b": []}}, {"a": None})
+
 BREAKS: dict[str, tuple[Break, str, int, str, str]] = {
     "not UTF-8": (
         lambda p: p.write("ml/data/days/data.yml", b"name: \xff\n"),
@@ -232,10 +240,7 @@ BREAKS: dict[str, tuple[Break, str, int, str, str]] = {
         "refer to a component",
     ),
     "a file that is no asset": (
-        lambda p: (
-            p.write("ml/train/old/component.yml", "name: old\n"),
-            p.replace("pipelines/training.yml", "../ml/train/component.yml", "../ml/train/old/component.yml"),
-        ),
+        refer_to_a_stray_file,
         "pipelines/training.yml",
         15,
         "'ml/train/old/component.yml' is not part of the catalogue",
@@ -369,7 +374,7 @@ def test_nothing_shaped_wrongly_raises_anything_but_problems(project: Project) -
         original = file.read_text()
         document = yaml.safe_load(original)
         for key in document:
-            for value in (None, True, 3, 2.5, "text", [], ["a"], {}, {"a": 1}, {"a": {"b": []}}, {"a": None}):
+            for value in SHAPES:
                 file.write_text(yaml.safe_dump(document | {key: value}))
                 with contextlib.suppress(CatalogueErrors):
                     project.load()

@@ -64,11 +64,10 @@ def write(root: Path, path: str, content: bytes = b"x\n") -> Path:
 def test_9_the_whole_gitignore_hierarchy_is_followed_as_git_does(tmp_path: Path, seed: int) -> None:
     choose = random.Random(seed)
     for _ in range(40):
-        folder = "/".join(choose.choices(NAMES, k=choose.randint(0, 3)))
-        file = tmp_path / folder / choose.choice(FILES)
-        if any(parent.is_file() for parent in file.parents) or file.is_dir():
-            continue
-        write(file.parent, file.name)
+        parent = tmp_path.joinpath(*choose.choices(NAMES, k=choose.randint(0, 3)))
+        file = parent / choose.choice(FILES)
+        if not file.is_dir() and not any(each.is_file() for each in file.parents):
+            write(parent, file.name)
     for folder in [tmp_path, *(path for path in tmp_path.rglob("*") if path.is_dir())]:
         if folder == tmp_path or choose.random() < 0.4:
             write(folder, ".gitignore", "\n".join(choose.choices(PATTERNS, k=choose.randint(1, 4))).encode() + b"\n")
