@@ -12,11 +12,16 @@ from amlite.containerregistry import types as containerregistry
 from amlite.control import routes as control
 from amlite.entra import routes as entra
 from amlite.keyvault import types as keyvault
+from amlite.machinelearning import datastores as machinelearning_datastores
+from amlite.machinelearning import routes as machinelearning_routes
+from amlite.machinelearning import types as machinelearning
 from amlite.managedidentity import types as managedidentity
 from amlite.monitoring import types as monitoring
 from amlite.platform import Platform
 from amlite.pulumi import docker_routes
 from amlite.routing import Routes
+from amlite.serving import routes as serving_routes
+from amlite.serving import types as serving
 from amlite.storage import routes as storage_routes
 from amlite.storage import types as storage
 
@@ -24,8 +29,10 @@ TYPES: list[ResourceType] = [
     *authorization.TYPES,
     *containerregistry.TYPES,
     *keyvault.TYPES,
+    *machinelearning.TYPES,
     *managedidentity.TYPES,
     *monitoring.TYPES,
+    *serving.TYPES,
     *storage.TYPES,
 ]
 
@@ -35,7 +42,12 @@ ROUTES: list[Routes] = [
     control.routes,
     docker_routes.routes,
     containerregistry_routes.routes,
+    serving_routes.routes,
+    serving_routes.arm_routes,
     storage_routes.routes,
+    machinelearning_datastores.routes,
+    machinelearning_routes.region_routes,
+    machinelearning_routes.routes,
     arm.routes,  # last: it takes every path of management.azure.com
 ]
 

@@ -11,7 +11,8 @@ from amlite.access import Principal
 from amlite.entra.routes import tokens
 from amlite.errors import AzureError
 from amlite.routing import Call, Routes
-from amlite.storage import azurite
+from amlite.storage import azurite, delegation
+from amlite.storage.blobs import BlobPath
 from amlite.storage.types import KEYS_TYPE
 
 routes = Routes("*.blob.core.windows.net", audiences=None)
@@ -42,19 +43,25 @@ async def blob(call: Call) -> web.StreamResponse:
     if keys is None:
         raise StorageError(404, "ResourceNotFound", f"The storage account '{account}' does not exist.")
     headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_HEADERS}
-    target = f"http://127.0.0.1:{(await azurite.ensure(call.platform)).port}{request.raw_path}"
+    raw_path = request.raw_path
     authorization = request.headers.get("Authorization", "")
     if authorization.lower().startswith("bearer "):
         _check_token(call, authorization[7:], keys.body["id"])
         del headers["Authorization"]
-        target += ("&" if "?" in target else "?") + azurite.account_sas(call.platform, account)
+        raw_path += ("&" if "?" in raw_path else "?") + azurite.account_sas(call.platform, account)
+    elif delegation.is_delegated(call.query):
+        _check_delegation(call, account)
+        path, _, query = raw_path.partition("?")
+        signed = (delegation.without_signature(query), azurite.account_sas(call.platform, account))
+        raw_path = f"{path}?{'&'.join(part for part in signed if part)}"
     elif not _shared_key_allowed(call, keys.body["id"]) and (authorization or "sig" in call.query):
-        # User delegation signatures are not served, so every signature here stems from an account key.
+        # Any other signature stems from an account key.
         raise StorageError(
             403,
             "KeyBasedAuthenticationNotPermitted",
             "Key based authentication is not permitted on this storage account.",
         )
+    target = f"http://127.0.0.1:{(await azurite.ensure(call.platform)).port}{raw_path}"
     body = request.content if request.body_exists else None
     upstream = await call.platform.http.request(
         request.method,
@@ -93,6 +100,17 @@ def _check_token(call: Call, token: str, account_id: str) -> None:
             403,
             "AuthorizationPermissionMismatch",
             "This request is not authorized to perform this operation using this permission.",
+        )
+
+
+def _check_delegation(call: Call, account: str) -> None:
+    container, _, path = call.path.lstrip("/").partition("/")
+    if not delegation.permits(call.platform, call.method, BlobPath(account, container, path), call.query):
+        raise StorageError(
+            403,
+            "AuthenticationFailed",
+            "Server failed to authenticate the request. Make sure the value of Authorization header is formed "
+            "correctly including the signature.",
         )
 
 

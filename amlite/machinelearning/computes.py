@@ -1,0 +1,115 @@
+"""Computes of a workspace: clusters that scale between two sizes. Nodes are this machine's processes or containers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from amlite.arm.types import Json, ResourceType
+from amlite.entra.routes import identity_principal
+from amlite.errors import AzureError
+from amlite.machinelearning.references import WORKSPACE_TYPE, workspace
+from amlite.platform import Platform
+from amlite.published.validation import writable
+from amlite.resource_id import ResourceId
+
+TYPE = f"{WORKSPACE_TYPE}/computes"
+# Least and most characters of a name by type; source: Azure's resource naming rules.
+_LENGTHS = {"amlcompute": (3, 32), "computeinstance": (3, 24)}
+_OTHER_LENGTHS = (2, 16)
+_SIZES = frozenset(Path(__file__).with_name("vm_sizes.txt").read_text("utf-8").split())
+
+
+def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
+    body = writable("ComputeResource", body)
+    compute = body.get("properties") or {}
+    if "computeType" not in compute:
+        raise AzureError(400, "ValidationError", "properties.computeType: The computeType field is required.")
+    kind = compute["computeType"]
+    _check_name(resource_id.name, kind)
+    if old and old["properties"]["computeType"].lower() != kind.lower():
+        raise AzureError(400, "BadRequest", f"Compute '{resource_id.name}' exists with another computeType.")
+    for name in (body.get("identity") or {}).get("userAssignedIdentities") or {}:
+        principal = identity_principal(platform, name)
+        body["identity"]["userAssignedIdentities"][name] = {
+            "principalId": principal.object_id,
+            "clientId": principal.client_id,
+        }
+    location = workspace(platform, str(resource_id.parent)).body["location"]
+    if kind.lower() == "amlcompute":
+        compute["properties"] = _cluster(resource_id.name, compute.get("properties") or {}, old)
+    now = platform.clock.stamp()
+    added = {
+        "computeLocation": compute.get("computeLocation") or location,
+        "createdOn": old["properties"]["createdOn"] if old else now,
+        "modifiedOn": now,
+        "isAttachedCompute": kind.lower() not in _LENGTHS,
+        "disableLocalAuth": compute.get("disableLocalAuth", True),
+        "provisioningErrors": None,
+    }
+    return {"location": location, "tags": {}, **body, "properties": {**compute, **added}}
+
+
+def _cluster(name: str, given: Json, old: Json | None) -> Json:
+    size = given.get("vmSize")
+    if not size:
+        raise AzureError(400, "ValidationError", "properties.properties.vmSize: The vmSize field is required.")
+    if size.upper() not in _SIZES:
+        raise AzureError(
+            400,
+            "BadRequest",
+            f"The specified Azure ML Compute VM size '{size}' is not supported in this subscription or region.",
+        )
+    before = old["properties"]["properties"] if old else {}
+    priority = given.get("vmPriority", "Dedicated")
+    for what, value in (("vmSize", size.upper()), ("vmPriority", priority)):
+        if before.get(what, value).lower() != value.lower():
+            raise AzureError(
+                400,
+                "BadRequest",
+                f"Compute '{name}' exists and its {what} cannot be changed; delete it or use another name.",
+            )
+    scale = {"minNodeCount": 0, "nodeIdleTimeBeforeScaleDown": "PT120S", **(given.get("scaleSettings") or {})}
+    least, most = int(scale["minNodeCount"]), int(scale.get("maxNodeCount", 1))
+    if not 0 <= least <= most:
+        raise AzureError(
+            400, "BadRequest", f"scaleSettings: minNodeCount ({least}) must be between 0 and maxNodeCount ({most})."
+        )
+    defaults = {"osType": "Linux", "remoteLoginPortPublicAccess": "NotSpecified", "enableNodePublicIp": True}
+    counts = ("idle", "leaving", "preempted", "preparing", "running", "unusable")
+    state = {
+        "allocationState": "Steady",
+        "currentNodeCount": 0,
+        "targetNodeCount": least,
+        "nodeStateCounts": {f"{count}NodeCount": 0 for count in counts},
+    }
+    wanted = {**defaults, **given, "vmSize": size.upper(), "vmPriority": priority}
+    return {**wanted, "scaleSettings": {**scale, "minNodeCount": least, "maxNodeCount": most}, **state}
+
+
+def _check_name(name: str, kind: str) -> None:
+    least, most = _LENGTHS.get(kind.lower(), _OTHER_LENGTHS)
+    if not least <= len(name) <= most or re.fullmatch(r"[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?", name) is None:
+        raise AzureError(
+            400,
+            "BadRequest",
+            f"The compute name '{name}' is invalid: names of {kind} are {least}-{most} letters, digits and hyphens, begin "
+            "with a letter and do not end with a hyphen.",
+        )
+
+
+async def _list_nodes(_platform: Platform, _resource_id: ResourceId, _body: Json) -> Any:
+    return {"nodes": []}
+
+
+TYPES = [
+    ResourceType(
+        TYPE,
+        pattern=r"[\w-]{1,64}",
+        located=False,
+        asynchronous=True,
+        prepare=_prepare,
+        actions={"listnodes": _list_nodes},
+    )
+]

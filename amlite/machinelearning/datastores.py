@@ -1,0 +1,127 @@
+"""Datastores: the four a workspace begins with, and those that users add. Secrets are kept apart from the resource."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from amlite.arm.routes import resource_of
+from amlite.arm.types import Json, ResourceType
+from amlite.errors import AzureError
+from amlite.machinelearning.references import WORKSPACE_TYPE, workspace
+from amlite.platform import Platform
+from amlite.published.validation import writable
+from amlite.resource_id import ResourceId
+from amlite.routing import Call, Routes, reply
+from amlite.storage import blobs
+from amlite.storage.types import KEYS_TYPE
+from amlite.store import Document
+
+TYPE = f"{WORKSPACE_TYPE}/datastores"
+DEFAULT = "workspaceblobstore"
+_SECRETS_TYPE = "machinelearning/datastore-secrets"
+_SHARE = "code-391ff5ac-6576-460f-ba4d-7e03433c68b6"  # the same in every workspace of Azure's
+routes = Routes("management.azure.com")
+
+
+async def create_defaults(platform: Platform, owner: Document) -> None:
+    """Create (or bring up to date) a workspace's default datastores and their containers."""
+    properties = owner.body["properties"]
+    account = ResourceId.parse(properties["storageAccount"])
+    if account is None:
+        raise AzureError(400, "ValidationError", f"'{properties['storageAccount']}' is not a storage account.")
+    by_identity = properties["systemDatastoresAuthMode"].lower() == "identity"
+    guid = properties["workspaceId"]
+    common: Json = {
+        "subscriptionId": account.subscription,
+        "resourceGroup": account.group,
+        "accountName": account.name,
+        "endpoint": "core.windows.net",
+        "protocol": "https",
+        "credentials": {"credentialsType": "None" if by_identity else "AccountKey"},
+        "serviceDataAccessAuthIdentity": "WorkspaceSystemAssignedIdentity" if by_identity else "None",
+        "tags": {},
+    }
+    containers = {DEFAULT: f"azureml-blobstore-{guid}", "workspaceartifactstore": "azureml"}
+    shares = {"workspaceworkingdirectory": _SHARE, "workspacefilestore": f"azureml-filestore-{guid}"}
+    for name, container in containers.items():
+        await blobs.create_container(platform, account.name, container)
+        place = {"datastoreType": "AzureBlob", "containerName": container}
+        _put(platform, owner, name, {**common, **place, "isDefault": name == DEFAULT})
+    for name, share in shares.items():
+        place = {"datastoreType": "AzureFile", "fileShareName": share}
+        _put(platform, owner, name, {**common, **place, "isDefault": False})
+
+
+def _put(platform: Platform, owner: Document, name: str, properties: Json) -> None:
+    path = f"{owner.id}/datastores/{name}"
+    system_data = {
+        "createdAt": platform.clock.stamp(),
+        "createdBy": "Azure Machine Learning",
+        "createdByType": "Application",
+    }
+    old = platform.store.get(path)
+    body = {"id": path, "name": name, "type": TYPE, "properties": properties, "systemData": system_data}
+    platform.store.put(path, TYPE, {**body, "systemData": old.body["systemData"]} if old else body)
+
+
+def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
+    body = writable("Datastore", body)
+    properties = body["properties"]
+    fixed = ("datastoreType", "accountName", "containerName", "fileShareName", "filesystem")
+    for name in fixed:
+        if old and name in old["properties"] and properties.get(name) != old["properties"][name]:
+            raise AzureError(
+                400,
+                "UserError",
+                f"Datastore '{resource_id.name}' exists and its {name} cannot be changed; use another name.",
+            )
+    secrets = properties["credentials"].pop("secrets", None)
+    if secrets is not None:
+        platform.store.put(f"{resource_id}/secrets", _SECRETS_TYPE, secrets)
+    defaults: Json = {"endpoint": "core.windows.net", "protocol": "https", "serviceDataAccessAuthIdentity": "None"}
+    places: Json = {"subscriptionId": resource_id.subscription, "resourceGroup": resource_id.group}
+    added = {**places, **defaults, **properties, "isDefault": bool(old and old["properties"].get("isDefault"))}
+    return {**body, "properties": {"tags": {}, **added}}
+
+
+async def _list_secrets(platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
+    properties = resource_of(platform, resource_id).body["properties"]
+    kind = properties["credentials"]["credentialsType"]
+    if kind == "None":
+        raise AzureError(400, "UserError", f"Datastore '{resource_id.name}' signs in by identity: it has no secrets.")
+    saved = platform.store.get(f"{resource_id}/secrets")
+    if saved is not None:
+        return {**saved.body, "secretsType": kind}
+    keys = platform.store.get(f"{KEYS_TYPE}/{properties['accountName']}")
+    if keys is None:
+        raise AzureError(400, "UserError", f"The storage account '{properties['accountName']}' was not found.")
+    return {"secretsType": "AccountKey", "key": keys.body["key1"]}
+
+
+@routes.get(
+    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
+    "/datastores"
+)
+async def list_datastores(call: Call) -> web.Response:
+    """List a workspace's datastores; `isDefault=true` and `names=a,b` narrow the list."""
+    owner = workspace(call.platform, call.path.rstrip("/").rpartition("/")[0])
+    found = [doc.body for doc in call.platform.store.below(owner.id, TYPE)]
+    if call.query.get("isDefault", "").lower() == "true":
+        found = [body for body in found if body["properties"]["isDefault"]]
+    if names := call.query.get("names"):
+        found = [body for body in found if body["name"].lower() in names.lower().split(",")]
+    return reply({"value": found})
+
+
+TYPES = [
+    ResourceType(
+        TYPE,
+        pattern=r"[a-zA-Z0-9_][\w-]{0,254}",
+        rule="Datastore names are 1-255 letters, digits, hyphens and underscores.",
+        located=False,
+        prepare=_prepare,
+        actions={"listsecrets": _list_secrets},
+    )
+]

@@ -1,0 +1,235 @@
+"""The HTTP surface of assets in a workspace, of its region, and of the service's long-running operations."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import uuid
+
+from aiohttp import web
+
+from amlite.arm import routes as arm
+from amlite.arm.types import Json
+from amlite.errors import AzureError
+from amlite.machinelearning import assets, references
+from amlite.machinelearning.references import KINDS
+from amlite.resource_id import ResourceId
+from amlite.routing import Call, Routes, reply
+from amlite.storage import blobs, delegation
+from amlite.storage.blobs import BlobPath
+from amlite.store import Document
+
+_PAGE = 100
+_UPLOAD_PERMISSIONS = "racwl"
+_UPLOAD_LIFETIME = dt.timedelta(hours=12)
+_PROVIDER = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices"
+_LOCATION = "/subscriptions/{subscription}/providers/Microsoft.MachineLearningServices/locations/{location}"
+
+routes = Routes("management.azure.com")
+region_routes = Routes("*.api.azureml.ms", audiences=None)
+
+
+@region_routes.get("/discovery")
+async def discover(call: Call) -> web.Response:
+    """Say where each part of the service answers in this region; the workspace's `discoveryUrl` leads here."""
+    base = f"https://{call.host}"
+    parts = ("api", "catalog", "experimentation", "history", "jobs", "modelmanagement", "pipelines", "data", "mlflow")
+    return reply({**dict.fromkeys(parts, base), "studio": "https://ml.azure.com", "gallery": base, "hyperdrive": base})
+
+
+@routes.get(_LOCATION + "/mfeOperationsStatus/{operation}")
+async def get_operation_status(call: Call) -> web.Response:
+    """Say how an operation of the service fares."""
+    return arm.operation_status(call)
+
+
+@routes.get(_LOCATION + "/mfeOperationResults/{operation}")
+async def get_operation_result(call: Call) -> web.StreamResponse:
+    """Answer 202 until an operation of the service is done, then with its resource or 204."""
+    return await arm.get_resource_operation_result(call)
+
+
+def _register_kind(kind: str) -> None:
+    containers = f"{_PROVIDER}/workspaces/{{workspace}}/{kind}"
+    versions = f"{containers}/{{name}}/versions"
+    routes.get(containers)(list_containers)
+    routes.put(f"{containers}/{{name}}")(put_container)
+    routes.get(f"{containers}/{{name}}")(get_container)
+    routes.delete(f"{containers}/{{name}}")(delete_asset)
+    routes.get(versions)(list_versions)
+    routes.put(f"{versions}/{{version}}")(put_version)
+    routes.get(f"{versions}/{{version}}")(get_version)
+    routes.delete(f"{versions}/{{version}}")(delete_asset)
+    for action in ("startPendingUpload", "createOrGetStartPendingUpload"):
+        routes.post(f"{versions}/{{version}}/{action}")(start_upload)
+
+
+async def list_containers(call: Call) -> web.Response:
+    """List the names under which a kind of asset has versions; anonymous ones are not shown."""
+    owner, kind = _workspace(call), _kind(call)
+    found = call.platform.store.below(f"{owner.id}/{kind}", assets.container_type(kind))
+    bodies = [
+        assets.container_body(call.platform, doc) for doc in found if doc.body["name"] != assets.ANONYMOUS.get(kind)
+    ]
+    return _page(call, _viewed(call, bodies))
+
+
+async def put_container(call: Call) -> web.Response:
+    """Change the tags, description or archiving of a name (creating it when new)."""
+    owner, kind, name = _workspace(call), _kind(call), call.parameters["name"]
+    properties = assets.prepare_container(kind, name, await call.json())
+    path = f"{owner.id}/{kind}/{name}"
+    old = call.platform.store.get(path)
+    stored = _store(call, path, name, assets.container_type(kind), properties, old)
+    return reply(assets.container_body(call.platform, stored), 200 if old else 201)
+
+
+async def get_container(call: Call) -> web.Response:
+    """Describe a name: its latest version, and the next free one."""
+    owner, kind, name = _workspace(call), _kind(call), call.parameters["name"]
+    document = call.platform.store.get(f"{owner.id}/{kind}/{name}")
+    if document is None:
+        raise AzureError(404, "UserError", f"No {kind} named '{name}' was found in workspace '{owner.body['name']}'.")
+    return reply(assets.container_body(call.platform, document))
+
+
+async def delete_asset(call: Call) -> web.Response:
+    """Delete a version, or a name with all its versions."""
+    _workspace(call)
+    return web.Response(status=200 if call.platform.store.delete(_path(call)) else 204)
+
+
+async def list_versions(call: Call) -> web.Response:
+    """List versions, newest last unless `$orderBy` says otherwise.
+
+    Code is found by its hash in the whole workspace: the name in that path is a throw-away of the client's.
+    """
+    owner, kind, name = _workspace(call), _kind(call), call.parameters["name"]
+    base = f"{owner.id}/{kind}" if kind == "codes" and "hash" in call.query else f"{owner.id}/{kind}/{name}"
+    bodies = [doc.body for doc in call.platform.store.below(base, assets.version_type(kind))]
+    if "hash" in call.query:
+        wanted = (call.query["hash"], call.query.get("hashVersion"))
+        bodies = [body for body in bodies if _hash(body) in (wanted, (wanted[0], None))]
+    elif not bodies and call.platform.store.get(base) is None:
+        raise AzureError(404, "UserError", f"No {kind} named '{name}' was found in workspace '{owner.body['name']}'.")
+    order = call.query.get("$orderBy", "").lower().split()
+    if order[1:] == ["desc"]:
+        bodies.reverse()
+    return _page(call, _viewed(call, bodies))
+
+
+async def put_version(call: Call) -> web.Response:
+    """Create a version, or change what may change of an existing one."""
+    owner, kind = _workspace(call), _kind(call)
+    name, version = call.parameters["name"], call.parameters["version"]
+    path = f"{owner.id}/{kind}/{name}/versions/{version}"
+    body = await call.json()
+    old = call.platform.store.get(path)
+    properties = assets.prepare_version(call.platform, owner, kind, name, version, body, old.body if old else None)
+    container = call.platform.store.get(f"{owner.id}/{kind}/{name}")
+    held = {"dataType": properties["dataType"]} if kind == "data" else {}
+    if container is None:
+        described = {"tags": {}, "properties": {}, "isArchived": False, **held}
+        _store(call, f"{owner.id}/{kind}/{name}", name, assets.container_type(kind), described, None)
+    elif held and container.body["properties"].get("dataType", held["dataType"]) != held["dataType"]:
+        raise AzureError(
+            400,
+            "UserError",
+            f"Data asset '{name}' holds versions of type {container.body['properties']['dataType']}; a version of type "
+            f"{held['dataType']} needs another name.",
+        )
+    stored = _store(call, path, version, assets.version_type(kind), properties, old)
+    return reply(stored.body, 200 if old else 201, {"ETag": f'"{stored.etag}"'})
+
+
+async def get_version(call: Call) -> web.Response:
+    """Return one version; `azureml_default` is the newest one that is not archived."""
+    owner, kind = _workspace(call), _kind(call)
+    name, version = call.parameters["name"], call.parameters["version"]
+    found = references.version(call.platform, owner.id, kind, name, version)
+    return reply(found.body, headers={"ETag": f'"{found.etag}"'})
+
+
+async def start_upload(call: Call) -> web.Response:
+    """Give a place to upload an asset's files to: a container of its own, and a signature for that container alone."""
+    owner, kind = _workspace(call), _kind(call)
+    account_id = owner.body["properties"]["storageAccount"]
+    account = account_id.rpartition("/")[2].lower()
+    # The same version asked for again gets the same place, so that an interrupted upload can go on.
+    asset_id = f"{owner.id}/{kind}/{call.parameters['name']}/versions/{call.parameters['version']}".lower()
+    target = BlobPath(account, str(uuid.uuid5(uuid.NAMESPACE_URL, asset_id)))
+    await blobs.create_container(call.platform, target.account, target.container)
+    signed = delegation.url(call.platform, target, _UPLOAD_PERMISSIONS, _UPLOAD_LIFETIME)
+    return reply(
+        {
+            "pendingUploadId": str(uuid.uuid4()),
+            "pendingUploadType": "TemporaryBlobReference",
+            "blobReferenceForConsumption": {
+                "blobUri": target.url.rstrip("/"),
+                "storageAccountArmId": account_id,
+                "credential": {"credentialType": "SAS", "sasUri": signed},
+            },
+        }
+    )
+
+
+def _path(call: Call) -> str:
+    owner, kind = _workspace(call), _kind(call)
+    path = f"{owner.id}/{kind}/{call.parameters['name']}"
+    return f"{path}/versions/{call.parameters['version']}" if "version" in call.parameters else path
+
+
+def _kind(call: Call) -> str:
+    return _parsed(call).segments[2].lower()
+
+
+def _workspace(call: Call) -> Document:
+    path = _parsed(call)
+    owner = ResourceId(path.subscription, path.group, path.namespace, path.segments[:2])
+    document = call.platform.store.get(str(owner))
+    if document is None:
+        arm.group_of(call.platform, owner)
+    return references.workspace(call.platform, str(owner))
+
+
+def _parsed(call: Call) -> ResourceId:
+    found = ResourceId.parse(call.path)
+    if found is None:
+        raise AzureError(404, "InvalidResourcePath", f"'{call.path}' is not a path of this API.")
+    return found
+
+
+def _store(call: Call, path: str, name: str, kind: str, properties: Json, old: Document | None) -> Document:
+    body = {"id": path, "name": name, "type": kind, "properties": properties, "systemData": arm.system_data(call, old)}
+    return call.platform.store.put(old.id if old else path, kind, body)
+
+
+def _hash(body: Json) -> tuple[str | None, str | None]:
+    properties = body["properties"]["properties"]
+    return properties.get("hash_sha256"), properties.get("hash_version")
+
+
+def _viewed(call: Call, bodies: list[Json]) -> list[Json]:
+    """Apply `listViewType` (ActiveOnly unless given)."""
+    view = call.query.get("listViewType", "ActiveOnly").rpartition(".")[2].replace("_", "").lower()
+    if view == "all":
+        return bodies
+    archived = view == "archivedonly"
+    return [body for body in bodies if bool(body["properties"]["isArchived"]) is archived]
+
+
+def _page(call: Call, bodies: list[Json]) -> web.Response:
+    """Return one page: `$top` bodies at most, else a hundred, and the link of the next one."""
+    if "$top" in call.query:
+        return reply({"value": bodies[: int(call.query["$top"])]})
+    token = call.query.get("$skip") or call.query.get("$skipToken") or ""
+    start = int(base64.urlsafe_b64decode(token).decode()) if token else 0
+    answer: Json = {"value": bodies[start : start + _PAGE]}
+    if start + _PAGE < len(bodies):
+        following = base64.urlsafe_b64encode(str(start + _PAGE).encode()).decode()
+        answer["nextLink"] = str(call.request.url.with_scheme("https").update_query({"$skip": following}))
+    return reply(answer)
+
+
+for _each in KINDS:
+    _register_kind(_each)
