@@ -1,0 +1,213 @@
+"""`release`: bring a platform up, train, gate, promote, roll out and score, on any stack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from infra.outputs import StackOutputs
+from release import scoring, summary
+from release.errors import ReleaseError
+from release.preview import Plan
+from release.progress import Phases, Progress
+from release.stack import Stack
+from release.training import Training
+
+_PIPELINE = "training"
+console = Console(soft_wrap=False)
+
+
+def _stack_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option("-s", "--stack", required=True, envvar="PULUMI_STACK", help="The stack, such as dev.")(command)
+
+
+def _inputs_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input of the training pipeline; repeatable."
+    )(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Release models on a platform that `pulumi up` made. Every command works on any stack."""
+
+
+@main.command()
+@_stack_option
+@_inputs_option
+def up(stack: str, inputs: tuple[str, ...]) -> None:
+    """Bring everything up: platform, a first trained model, its endpoint, and a scored sample request."""
+    phases = Phases(console)
+    target = Stack(stack)
+    outputs = target.outputs()
+    if outputs is None and target.forget_models():
+        console.print("The stack is new: models promoted in an earlier life are forgotten.")
+    with phases.phase("Platform and assets"):
+        _update(target)
+    outputs = target.deployed()
+    training: Training | None = None
+    waiting = [name for name in outputs.endpoints if name not in outputs.models]
+    if waiting:
+        training = _train(phases, outputs, inputs)
+        if training.version is not None:
+            with phases.phase("Rollout"):
+                for endpoint in waiting:
+                    target.promote(endpoint, training.model, training.version)
+                _update(target)
+            outputs = target.deployed()
+    predictions = _predictions(phases, outputs)
+    summary.show(console, stack, outputs, training, predictions, phases.took)
+
+
+@main.command()
+@_stack_option
+@_inputs_option
+@click.option("--promote/--no-promote", default=True, help="Write an accepted version to the stack's configuration.")
+@click.option("--endpoint", default=None, help="The endpoint to promote to (default: the only one).")
+def train(stack: str, inputs: tuple[str, ...], promote: bool, endpoint: str | None) -> None:
+    """Submit the training pipeline and watch it; fails on any end but Completed.
+
+    A model that passes the gate is registered and, unless --no-promote, written to the stack's configuration: the next
+    `pulumi up` rolls it out.
+    """
+    target = Stack(stack)
+    outputs = target.deployed()
+    chosen = _choose_endpoint(outputs, endpoint) if promote else None
+    training = _train(Phases(console), outputs, inputs)
+    if training.version is None:
+        console.print(f"\nThe gate refused the model: {training.reason}\nNothing was registered and nothing changes.")
+        return
+    console.print(f"\nRegistered {training.model} version {training.version}: {training.reason}")
+    if chosen is not None:
+        target.promote(chosen, training.model, training.version)
+        console.print(
+            f"Promoted to endpoint {chosen} in Pulumi.{stack}.yaml; roll it out with: pulumi up --stack {stack}"
+        )
+
+
+@main.command()
+@_stack_option
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+def preview(stack: str, output: str) -> None:
+    """Say what `pulumi up` would do: each asset's old → new version, and the changed files and keys."""
+    plan = Plan()
+    Stack(stack).preview(plan)
+    if output == "json":
+        click.echo(plan.json())
+    else:
+        plan.print(console)
+
+
+@main.command()
+@_stack_option
+@click.argument("endpoint")
+@click.option(
+    "--request", type=click.Path(path_type=Path), default=summary.SAMPLE, show_default=True, help="A JSON file."
+)
+def score(stack: str, endpoint: str, request: Path) -> None:
+    """Send a request to an endpoint and print the answer."""
+    outputs = Stack(stack).deployed()
+    _choose_endpoint(outputs, endpoint)
+    click.echo(json.dumps(scoring.score(_client(outputs), endpoint, request)))
+
+
+@main.command()
+@_stack_option
+@click.argument("endpoint")
+def key(stack: str, endpoint: str) -> None:
+    """Print an endpoint's primary key (or a token, where it has no keys). It is a secret: use it, do not store it."""
+    outputs = Stack(stack).deployed()
+    _choose_endpoint(outputs, endpoint)
+    click.echo(scoring.key(_client(outputs), endpoint))
+
+
+@main.command()
+@_stack_option
+@click.argument("job")
+def logs(stack: str, job: str) -> None:
+    """Print the logs of a job's steps."""
+    from release.training import log_of
+
+    ml = _client(Stack(stack).deployed())
+    steps = list(ml.jobs.list(parent_job_name=job))
+    for step in steps:
+        click.echo(f"==> {step.display_name or step.name} ({step.status})\n{log_of(ml, step.name)}")
+    if not steps:
+        click.echo(log_of(ml, job))
+
+
+@main.command()
+@_stack_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def down(stack: str, yes: bool) -> None:
+    """Destroy the stack: everything it made goes."""
+    target = Stack(stack)
+    if not yes:
+        click.confirm(f"Destroy everything that stack '{stack}' made?", abort=True)
+    target.destroy(Progress(console))
+    target.forget_models()
+    console.print(f"Stack {stack} is empty.")
+
+
+def _update(target: Stack) -> None:
+    changes = target.up(Progress(console))
+    if changes.unchanged:
+        console.print("  no changes")
+
+
+def _train(phases: Phases, outputs: StackOutputs, inputs: tuple[str, ...]) -> Training:
+    from release import training
+
+    given = dict(_pair(text) for text in inputs)
+    with phases.phase("Training"):
+        ml = _client(outputs)
+        job = training.submit(ml, outputs, _PIPELINE, given)
+        console.print(f"  job {job.name}", highlight=False)
+        done = training.watch(ml, job, lambda line: console.print(f"  {line}", highlight=False, markup=False))
+        console.print(f"  gate: {done.reason}", highlight=False, markup=False)
+    return done
+
+
+def _predictions(phases: Phases, outputs: StackOutputs) -> dict[str, Any]:
+    live = [name for name, endpoint in outputs.endpoints.items() if endpoint.deployment]
+    if not live:
+        console.print("\nNo endpoint has a model yet, so there is nothing to score.")
+        return {}
+    answers = {}
+    with phases.phase("Scoring"):
+        for name in live:
+            answers[name] = scoring.score(_client(outputs), name, summary.sample_request())
+            console.print(f"  {name}: {json.dumps(answers[name])}", highlight=False, markup=False)
+    return answers
+
+
+def _client(outputs: StackOutputs) -> Any:
+    from release.workspace import client
+
+    return client(outputs)
+
+
+def _choose_endpoint(outputs: StackOutputs, wanted: str | None) -> str:
+    names = list(outputs.endpoints)
+    if wanted is None and len(names) == 1:
+        return names[0]
+    if wanted not in names:
+        asked = f"there is no endpoint '{wanted}'" if wanted else "which endpoint? give --endpoint"
+        raise ReleaseError(f"{asked}; endpoints: {', '.join(names) or 'none'}")
+    return wanted
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise ReleaseError(f"--input {text!r} is not NAME=VALUE")
+    return name, value
+
+
+if __name__ == "__main__":
+    main()

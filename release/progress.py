@@ -1,0 +1,72 @@
+"""What a user sees while the engine works."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pulumi.automation import OpType, events
+from rich.console import Console
+
+_SHOWN = {
+    OpType.CREATE: ("+", "created", "green"),
+    OpType.UPDATE: ("~", "updated", "yellow"),
+    OpType.DELETE: ("-", "deleted", "red"),
+    OpType.REPLACE: ("±", "replaced", "magenta"),
+    OpType.CREATE_REPLACEMENT: ("+", "created anew", "magenta"),
+    OpType.DELETE_REPLACED: ("-", "deleted (replaced)", "red"),
+}
+
+
+class Progress:
+    """Prints a line for each resource that an update finished, with its time, and each of the engine's warnings."""
+
+    def __init__(self, console: Console) -> None:
+        """Print to `console`."""
+        self._console = console
+        self._began: dict[str, float] = {}
+
+    def __call__(self, event: events.EngineEvent) -> None:
+        """Take one engine event."""
+        if event.resource_pre_event:
+            self._began[event.resource_pre_event.metadata.urn] = time.monotonic()
+        elif event.res_outputs_event:
+            metadata = event.res_outputs_event.metadata
+            if metadata.op in _SHOWN and not metadata.type.startswith(("pulumi:", "azureml-platform:")):
+                sign, word, colour = _SHOWN[metadata.op]
+                took = time.monotonic() - self._began.get(metadata.urn, time.monotonic())
+                name = metadata.urn.rpartition("::")[2]
+                self._console.print(
+                    f"  [{colour}]{sign}[/] {name} [dim]({kind(metadata.type)})[/] {word} [dim]{took:.1f} s[/]"
+                )
+        elif event.diagnostic_event and event.diagnostic_event.severity in ("warning", "info#err", "info"):
+            message = event.diagnostic_event.message.strip()
+            if message and not event.diagnostic_event.ephemeral:
+                self._console.print(f"  [dim]{message}[/]", highlight=False)
+
+
+class Phases:
+    """Times the phases of a run and prints each when it begins and ends."""
+
+    def __init__(self, console: Console) -> None:
+        """Print to `console`."""
+        self._console = console
+        self.took: list[tuple[str, float]] = []
+
+    @contextmanager
+    def phase(self, title: str) -> Iterator[None]:
+        """Time what happens inside."""
+        self._console.print(f"\n[bold]{title}[/]")
+        began = time.monotonic()
+        yield
+        self.took.append((title, time.monotonic() - began))
+        self._console.print(f"  [dim]{self.took[-1][1]:.1f} s[/]")
+
+
+def kind(token: str) -> str:
+    """Return a resource type token as people read it: `azureml:Component`, `storage:StorageAccount`."""
+    provider, _, rest = token.partition(":")
+    module, _, name = rest.rpartition(":")
+    module = module.partition("/")[2] if provider == "pulumi-python" else module.partition("/")[0]
+    return f"{module or provider}:{name}"

@@ -1,0 +1,35 @@
+"""Send a request to an endpoint the way its callers do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from release.errors import ReleaseError
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+
+def score(ml: MLClient, endpoint: str, request: Path) -> Any:
+    """Score a JSON file and return the parsed answer.
+
+    Raises:
+        ReleaseError: the file is missing, or the endpoint refuses or fails.
+    """
+    from azure.core.exceptions import AzureError
+
+    if not request.is_file():
+        raise ReleaseError(f"there is no request file {request}")
+    try:
+        answer = ml.online_endpoints.invoke(endpoint_name=endpoint, request_file=str(request))
+    except AzureError as error:
+        raise ReleaseError(f"endpoint '{endpoint}' did not score {request.name}: {error}") from error
+    return json.loads(answer)
+
+
+def key(ml: MLClient, endpoint: str) -> str:
+    """Return an endpoint's primary key, or a token where it has no keys."""
+    keys = ml.online_endpoints.get_keys(endpoint)
+    return str(getattr(keys, "primary_key", None) or keys.access_token)

@@ -1,0 +1,121 @@
+"""One stack, driven through Pulumi's Automation API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pulumi import automation
+from pulumi.automation import events
+from pydantic import ValidationError
+
+from infra.configuration import NAMESPACE
+from infra.outputs import StackOutputs, parse
+from release.errors import ReleaseError
+
+ROOT = Path(__file__).resolve().parent.parent
+OnEvent = Callable[[events.EngineEvent], None]
+
+
+@dataclass
+class Changes:
+    """What one engine run did: operation → resources, and what it complained about."""
+
+    summary: dict[str, int] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether nothing was created, updated, replaced or deleted."""
+        return not any(count for operation, count in self.summary.items() if operation != "same")
+
+
+class Stack:
+    """A stack of this project, by name. Every method runs the real engine."""
+
+    def __init__(self, name: str) -> None:
+        """Select the stack, creating it in the current backend when it is new.
+
+        Raises:
+            ReleaseError: there is no configuration for it, or the backend refuses.
+        """
+        self.name = name
+        if not (ROOT / f"Pulumi.{name}.yaml").exists():
+            known = ", ".join(sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml")))
+            raise ReleaseError(f"there is no Pulumi.{name}.yaml; stacks of this project: {known}")
+        try:
+            self._stack = automation.create_or_select_stack(name, work_dir=str(ROOT))
+        except automation.CommandError as error:
+            raise ReleaseError(f"cannot open stack '{name}': {_essence(error)}") from error
+
+    def preview(self, on_event: OnEvent) -> Changes:
+        """Say what an update would do."""
+        return self._run(self._stack.preview, on_event)
+
+    def up(self, on_event: OnEvent) -> Changes:
+        """Bring the cloud to what the program says."""
+        return self._run(self._stack.up, on_event)
+
+    def destroy(self, on_event: OnEvent) -> Changes:
+        """Delete everything the stack made."""
+        return self._run(self._stack.destroy, on_event)
+
+    def outputs(self) -> StackOutputs | None:
+        """Return the stack's outputs, or None for a stack that was never brought up in full."""
+        values = {name: output.value for name, output in self._stack.outputs().items()}
+        try:
+            return parse(values)
+        except ValidationError:
+            return None
+
+    def deployed(self) -> StackOutputs:
+        """Return the outputs of a stack that must be up.
+
+        Raises:
+            ReleaseError: it is not.
+        """
+        outputs = self.outputs()
+        if outputs is None:
+            raise ReleaseError(f"stack '{self.name}' is not deployed (in full); run: release up --stack {self.name}")
+        return outputs
+
+    def promote(self, endpoint: str, model: str, version: str) -> None:
+        """Write to the stack's configuration which model version an endpoint serves."""
+        for key, value in (("name", model), ("version", version)):
+            path = f'{NAMESPACE}:models["{endpoint}"].{key}'
+            self._stack.set_config(path, automation.ConfigValue(value), path=True)
+
+    def forget_models(self) -> bool:
+        """Remove every promoted model from the configuration; return whether there was one."""
+        if f"{NAMESPACE}:models" not in self._stack.get_all_config():
+            return False
+        self._stack.remove_config(f"{NAMESPACE}:models")
+        return True
+
+    def _run(self, command: Callable[..., Any], on_event: OnEvent) -> Changes:
+        changes = Changes()
+
+        def note(event: events.EngineEvent) -> None:
+            diagnostic = event.diagnostic_event
+            if diagnostic and diagnostic.severity == "error" and diagnostic.message.strip():
+                changes.errors.append(diagnostic.message.strip())
+            if event.summary_event:
+                changes.summary = {str(k.value): v for k, v in event.summary_event.resource_changes.items()}
+            on_event(event)
+
+        try:
+            command(on_event=note, color="never" if os.environ.get("NO_COLOR") else "auto")
+        except automation.CommandError as error:
+            told = "\n".join(dict.fromkeys(changes.errors)) or _essence(error)
+            raise ReleaseError(f"stack '{self.name}': {told}") from error
+        return changes
+
+
+def _essence(error: automation.CommandError) -> str:
+    """Return the lines of a failed command that speak of the error."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    told = [line.removeprefix("stderr: ") for line in lines if "error" in line.lower()]
+    return "\n".join(told) or str(error)

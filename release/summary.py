@@ -1,0 +1,120 @@
+"""The closing summary: what there is now, and what to type next."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from infra.outputs import StackOutputs
+from release.stack import ROOT
+from release.training import Training
+
+SAMPLE = Path("ml/deploy/sample-request.json")
+
+
+def show(
+    console: Console,
+    stack: str,
+    outputs: StackOutputs,
+    training: Training | None,
+    predictions: dict[str, Any],
+    phases: list[tuple[str, float]],
+) -> None:
+    """Print the platform, the last training, endpoints with their predictions, the time of each phase, and next steps."""
+    console.rule(f"[bold]stack {stack}")
+    console.print(_platform(outputs))
+    if training is not None:
+        console.print(_training(training))
+    for name, endpoint in outputs.endpoints.items():
+        model = outputs.models.get(name)
+        console.print(_endpoint(name, endpoint, model, predictions.get(name)))
+    times = _grid("time")
+    for title, seconds in phases:
+        times.add_row(title, f"{seconds:6.1f} s")
+    times.add_row("in all", f"{sum(seconds for _, seconds in phases):6.1f} s")
+    console.print(times)
+    _next(console, stack, outputs, training)
+
+
+def _platform(outputs: StackOutputs) -> Table:
+    table = _grid("platform")
+    table.add_row("resource group", outputs.resource_group)
+    table.add_row("workspace", outputs.workspace)
+    table.add_row("registry", outputs.login_server)
+    table.add_row(
+        "training image", outputs.environment_image or "built by Azure Machine Learning (image.build is false)"
+    )
+    table.add_row("compute", ", ".join(outputs.compute))
+    for kind, assets in outputs.assets.items():
+        table.add_row(
+            f"{kind}s" if kind != "data" else kind, "  ".join(f"{name}:{version}" for name, version in assets.items())
+        )
+    for name, schedule in outputs.schedules.items():
+        table.add_row("schedule", f"{name}  {schedule.trigger} ({schedule.time_zone})")
+    return table
+
+
+def _training(training: Training) -> Table:
+    table = _grid("training")
+    table.add_row("job", training.job)
+    for step in training.steps:
+        table.add_row(f"  {step.name}", f"{step.status:<10} {step.seconds:6.1f} s")
+    for name, value in training.metrics.items():
+        table.add_row(f"  {name}", f"{value:.4f}" if isinstance(value, float) else str(value))
+    gate = (
+        f"accepted: {training.model} version {training.version}"
+        if training.registered
+        else "refused, nothing registered"
+    )
+    table.add_row("gate", gate)
+    table.add_row("", training.reason)
+    return table
+
+
+def _endpoint(name: str, endpoint: Any, model: Any, prediction: Any) -> Table:
+    table = _grid(f"endpoint {name}")
+    table.add_row("scoring URI", endpoint.scoring_uri)
+    table.add_row("model", f"{model.name} version {model.version}" if model else "none promoted yet")
+    table.add_row("deployment", endpoint.deployment or "none yet")
+    if prediction is not None:
+        table.add_row("prediction", json.dumps(prediction))
+    return table
+
+
+def _next(console: Console, stack: str, outputs: StackOutputs, training: Training | None) -> None:
+    console.print("\n[bold]next[/]")
+    lines = []
+    for name, endpoint in outputs.endpoints.items():
+        if endpoint.deployment:
+            lines.append(
+                f'curl -H "Authorization: Bearer $(release key {name} --stack {stack})" '
+                f"-H 'Content-Type: application/json' -d @{SAMPLE} {endpoint.scoring_uri}"
+            )
+    if training is not None:
+        lines.append(f"release logs {training.job} --stack {stack}")
+    lines += [
+        f"release preview --stack {stack}    # after a change under ml/ or pipelines/",
+        f"release train --stack {stack}      # train, gate, promote",
+        f"pulumi stack output --json --stack {stack}",
+    ]
+    for line in lines:
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _grid(title: str) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.title = f"\n{title}"
+    table.title_justify = "left"
+    table.title_style = "bold"
+    table.add_column(style="dim", no_wrap=True, min_width=16)
+    table.add_column(overflow="fold")
+    return table
+
+
+def sample_request() -> Path:
+    """Return the request that shows an endpoint at work."""
+    return ROOT / SAMPLE
