@@ -1,0 +1,137 @@
+"""What a model server is started from, kept so that it can be started again after amlite was."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from amlite.access import Principal
+from amlite.entra.routes import identity_environment
+from amlite.errors import AzureError
+from amlite.machinelearning import references
+from amlite.platform import Platform
+from amlite.serving import identities, settings
+from amlite.storage import blobs
+from amlite.storage.types import KEYS_TYPE
+
+Json = dict[str, Any]
+_READ = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
+# The inference server listens on every interface and has no option to listen on less.
+_START = "from azureml_inference_server_http import amlserver; amlserver.DEFAULT_HOST = '127.0.0.1'; amlserver.run()"
+# What amlite's environment says of the deploying application and its tools is not for a model server.
+_NOT_FOR_SERVERS = ("AZURE_", "ARM_", "PULUMI_", "AMLITE_", "DOCKER_")
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A server's name (unique for ever), its folder with code and model, environment, size and identity."""
+
+    name: str
+    folder: str
+    environment_id: str
+    script: str
+    model: str | None
+    workers: int
+    patience: float
+    object_id: str
+    client_id: str
+    variables: dict[str, str]
+
+    @property
+    def principal(self) -> Principal:
+        """Who the server acts as."""
+        return Principal(self.object_id, self.client_id)
+
+    @property
+    def code(self) -> Path:
+        """The folder with the scoring script, its working directory."""
+        return Path(self.folder) / "code"
+
+    def arguments(self, port: int) -> list[str]:
+        """The command line, the interpreter being found in the environment."""
+        options = ["--entry_script", str(self.code / self.script), "--port", str(port)]
+        return ["python", "-c", _START, *options, "--worker_count", str(self.workers)]
+
+    def environment(self, platform: Platform) -> dict[str, str]:
+        """The variables that Azure gives a scoring script, the way to amlite, and the endpoint's identity."""
+        reaching = {
+            name: value for name, value in platform.environment.items() if not name.startswith(_NOT_FOR_SERVERS)
+        }
+        model = {"AZUREML_MODEL_DIR": self.model} if self.model else {}
+        return {
+            **reaching,
+            **identity_environment(platform, self.principal),
+            "AML_APP_ROOT": str(self.code),
+            "AZUREML_ENTRY_SCRIPT": self.script,
+            **model,
+            **self.variables,
+        }
+
+    def json(self) -> Json:
+        """What `Launch(**…)` takes."""
+        return asdict(self)
+
+
+async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Callable[[str], None]) -> Launch:
+    """Download a deployment's code and model as the endpoint's identity.
+
+    The model lies where Azure mounts it: `AZUREML_MODEL_DIR/<last part of its path>`. Raises AzureError.
+    """
+    properties = deployment["properties"]
+    workspace_id = endpoint["id"].rsplit("/", 2)[0]
+    principal = identities.principal_of(platform, endpoint)
+    generation = platform.store.next("serving/generation")
+    name = f"serving-{endpoint['name']}-{deployment['name']}-{generation}"
+    folder = platform.state / "serving" / name
+    code_id, script = properties["codeConfiguration"]["codeId"], properties["codeConfiguration"]["scoringScript"]
+    model = None
+    try:
+        source = _readable(platform, principal, references.location(platform, workspace_id, code_id, "codes"))
+        await blobs.download_tree(platform, source, folder / "code")
+        if not (folder / "code" / script).is_file():
+            raise AzureError(
+                400, "BadArgument", f"codeConfiguration.scoringScript: there is no '{script}' in the code."
+            )
+        if properties.get("model"):
+            asset = references.asset(platform, workspace_id, properties["model"], "models")
+            *_, model_name, _, version = asset.id.split("/")
+            source = _readable(platform, principal, references.location(platform, workspace_id, asset.id, "models"))
+            root = folder / "azureml-models" / model_name / version
+            is_file = await blobs.exists(platform, source)
+            log(f"downloading model {model_name}:{version} from {source.url}")
+            await blobs.download_tree(platform, source, root if is_file else root / source.name)
+            model = str(root)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return Launch(
+        name=name,
+        folder=str(folder),
+        environment_id=references.asset(platform, workspace_id, properties["environmentId"], "environments").id,
+        script=script,
+        model=model,
+        workers=settings.instances(deployment)
+        * int((properties.get("environmentVariables") or {}).get("WORKER_COUNT", 1)),
+        patience=settings.readiness(properties).patience,
+        object_id=principal.object_id,
+        client_id=principal.client_id,
+        variables={key: str(value) for key, value in (properties.get("environmentVariables") or {}).items()},
+    )
+
+
+def _readable(platform: Platform, principal: Principal, source: blobs.BlobPath) -> blobs.BlobPath:
+    """Return the path if the endpoint's identity may read it; raises AzureError as Azure's start-up task does."""
+    account = platform.store.get(f"{KEYS_TYPE}/{source.account}")
+    scope = f"{account.body['id']}/blobServices/default/containers/{source.container}" if account else ""
+    if not platform.access.allowed(principal, scope, _READ, data=True):
+        raise AzureError(
+            403,
+            "BadArgument",
+            f"Startup task failed due to authorization error: the endpoint's identity (object id "
+            f"{principal.object_id}) may not read {source.url}. Give it the role "
+            f"'Storage Blob Data Reader' on the storage account '{source.account}'.",
+        )
+    return source

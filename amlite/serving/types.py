@@ -1,0 +1,176 @@
+"""Online endpoints and their deployments, as ARM keeps them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amlite.arm.routes import resource_of
+from amlite.arm.types import Json, ResourceType
+from amlite.errors import AzureError
+from amlite.machinelearning import references
+from amlite.platform import Platform
+from amlite.published.validation import writable
+from amlite.resource_id import ResourceId
+from amlite.serving import identities, keys, servers, settings, traffic
+from amlite.serving.servers import DEPLOYMENT_TYPE, ENDPOINT_TYPE
+
+_MODES = ("Key", "AMLToken", "AADToken")
+_NAME = r"[A-Za-z][A-Za-z0-9-]{2,31}"
+_RULE = "Names begin with a letter, are 3 to 32 characters long and consist of letters, digits and hyphens."
+_DEFAULT_SIZE = "Standard_F4s_v2"
+
+
+def _endpoint(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
+    body = writable("OnlineEndpoint", body)
+    properties: Json = body["properties"]
+    region = body["location"]
+    if old is None:
+        _check_unique(platform, resource_id, region)
+    mode = next(each for each in _MODES if each.lower() == properties["authMode"].lower())
+    if properties.get("mirrorTraffic"):
+        raise AzureError(400, "BadArgument", "properties.mirrorTraffic: mirroring is not part of this local Azure.")
+    wanted_keys = properties.pop("keys", None)
+    deployments = [doc.body["name"] for doc in platform.store.below(str(resource_id), DEPLOYMENT_TYPE)]
+    base = f"https://{resource_id.name.lower()}.{region}.inference.ml.azure.com"
+    completed = {
+        "publicNetworkAccess": "Enabled",
+        **properties,
+        "properties": {**(properties.get("properties") or {}), "azureml.onlineendpointid": str(resource_id).lower()},
+        "authMode": mode,
+        "traffic": traffic.checked(properties.get("traffic"), deployments),
+        "mirrorTraffic": {},
+        "scoringUri": f"{base}/score",
+        "swaggerUri": f"{base}/swagger.json",
+    }
+    envelope = {
+        **body,
+        "kind": body.get("kind") or "Managed",
+        "identity": identities.assign(platform, resource_id, body.get("identity"), old),
+        "properties": completed,
+    }
+    if old is None:
+        keys.create(platform, str(resource_id), wanted_keys)
+    return envelope
+
+
+def _check_unique(platform: Platform, resource_id: ResourceId, region: str) -> None:
+    for other in platform.store.of_type(ENDPOINT_TYPE):
+        if other.body["name"].lower() == resource_id.name.lower() and other.body["location"] == region:
+            raise AzureError(
+                409,
+                "Conflict",
+                f"There is already an endpoint with the name '{resource_id.name}' in region {region}; "
+                "names are unique there.",
+            )
+
+
+def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
+    body = writable("OnlineDeployment", body)
+    properties: Json = body["properties"]
+    if properties["endpointComputeType"].lower() != "managed":
+        raise AzureError(
+            400,
+            "BadArgument",
+            f"properties.endpointComputeType: '{properties['endpointComputeType']}' is not part of this local Azure; "
+            "use Managed.",
+        )
+    scale = properties.get("scaleSettings") or {"scaleType": "Default"}
+    if scale["scaleType"].lower() != "default":
+        raise AzureError(
+            400,
+            "BadArgument",
+            "properties.scaleSettings.scaleType: managed deployments take Default; use autoscale rules.",
+        )
+    size = properties.get("instanceType") or (old["properties"]["instanceType"] if old else _DEFAULT_SIZE)
+    if old is not None and size.lower() != old["properties"]["instanceType"].lower():
+        raise AzureError(
+            400,
+            "BadArgument",
+            "properties.instanceType: cannot be changed; create another deployment and move traffic.",
+        )
+    count = settings.instances(body)
+    settings.readiness(properties)
+    settings.requests(properties, count)
+    _check_assets(platform, str(resource_id.parent.parent) if resource_id.parent else "", properties)
+    completed = {
+        "appInsightsEnabled": False,
+        "egressPublicNetworkAccess": "Enabled",
+        **properties,
+        "endpointComputeType": "Managed",
+        "instanceType": size,
+        "scaleSettings": {**scale, "scaleType": "Default"},
+    }
+    return {**body, "kind": "Managed", "sku": {"name": "Default", "capacity": count}, "properties": completed}
+
+
+def _check_assets(platform: Platform, workspace_id: str, properties: Json) -> None:
+    """Refuse what names no code, no environment, or something that does not exist."""
+    code = properties.get("codeConfiguration") or {}
+    if not code.get("codeId") or not properties.get("environmentId"):
+        raise AzureError(
+            400,
+            "BadArgument",
+            "properties: a deployment here needs codeConfiguration (codeId, scoringScript) and environmentId; "
+            "deploying an MLflow model or a custom container without them is not part of this local Azure.",
+        )
+    references.asset(platform, workspace_id, code["codeId"], "codes")
+    references.asset(platform, workspace_id, properties["environmentId"], "environments")
+    if properties.get("model"):
+        references.asset(platform, workspace_id, properties["model"], "models")
+
+
+async def _list_keys(platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
+    return keys.list_keys(platform, resource_of(platform, resource_id).body)
+
+
+async def _regenerate(platform: Platform, resource_id: ResourceId, body: Json) -> Any:
+    keys.regenerate(platform, resource_of(platform, resource_id).body, body)
+
+
+async def _token(platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
+    return keys.token(platform, resource_of(platform, resource_id).body)
+
+
+async def _logs(platform: Platform, resource_id: ResourceId, body: Json) -> Any:
+    return {
+        "content": servers.log_tail(platform, str(resource_id), str(body.get("containerType") or ""), body.get("tail"))
+    }
+
+
+async def _delete_endpoint(platform: Platform, resource_id: ResourceId) -> None:
+    await servers.retire_below(platform, str(resource_id))
+    identities.forget(platform, str(resource_id))
+    keys.forget(platform, str(resource_id))
+
+
+async def _delete_deployment(platform: Platform, resource_id: ResourceId) -> None:
+    await servers.retire(platform, str(resource_id))
+
+
+async def _provision(platform: Platform, resource_id: ResourceId) -> None:
+    await servers.provision(platform, str(resource_id))
+
+
+TYPES = [
+    ResourceType(
+        ENDPOINT_TYPE,
+        pattern=_NAME,
+        rule=_RULE,
+        required=("properties.authMode",),
+        asynchronous=True,
+        prepare=_endpoint,
+        deleting=_delete_endpoint,
+        actions={"listkeys": _list_keys, "regeneratekeys": _regenerate, "token": _token},
+    ),
+    ResourceType(
+        DEPLOYMENT_TYPE,
+        pattern=_NAME,
+        rule=_RULE,
+        required=("properties.endpointComputeType",),
+        asynchronous=True,
+        prepare=_deployment,
+        created=_provision,
+        deleting=_delete_deployment,
+        actions={"getlogs": _logs},
+    ),
+]
