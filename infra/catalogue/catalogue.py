@@ -239,7 +239,7 @@ class _Loading:
         if draft.build is not None and all(file.path != draft.build.dockerfile for file in tree.files):
             raise TreeError(path, f"has no '{draft.build.dockerfile}'", "create it, or correct `dockerfile_path`")
         if source.is_yaml:
-            content = yaml.safe_load(tree.files[0].source.read_bytes())
+            content = yaml.safe_load(Path(tree.files[0].source).read_bytes())
             only = TreeFile(tree.files[0].path, tree.files[0].source, content_hash({"yaml": content}))
             return Tree(path, (only,), is_folder=False)
         return tree

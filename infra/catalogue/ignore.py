@@ -8,6 +8,7 @@ counts for that subfolder, and nothing inside an ignored folder can be included 
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,32 +27,59 @@ class _Pattern:
     an ignored `a/build`, which git does not.
     """
 
-    expression: re.Pattern[str]
+    expression: str
     ignores: bool
     folders_only: bool
     whole_path: bool
 
 
 @dataclass(frozen=True)
-class _Rules:
-    """One ignore file, its last line first."""
+class _Block:
+    """Neighbouring lines that all ignore, or all include again, for files or for folders: one match for all of them."""
 
-    patterns: tuple[_Pattern, ...]
+    ignores: bool
+    names: re.Pattern[str] | None
+    paths: re.Pattern[str] | None
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """One ignore file, its last lines first."""
+
+    for_files: tuple[_Block, ...]
+    for_folders: tuple[_Block, ...]
 
     def verdict(self, path: str, name: str, *, is_folder: bool) -> bool | None:
         """True: ignored; False: included again; None: not mentioned. `path` is relative to the ignore file."""
-        for pattern in self.patterns:
-            if pattern.folders_only and not is_folder:
-                continue
-            if pattern.expression.fullmatch(path if pattern.whole_path else name):
-                return pattern.ignores
+        for block in self.for_folders if is_folder else self.for_files:
+            if (block.names and block.names.fullmatch(name)) or (block.paths and block.paths.fullmatch(path)):
+                return block.ignores
         return None
 
 
 @functools.lru_cache(maxsize=1024)
 def _compile(text: str) -> _Rules | None:
     patterns = [pattern for pattern in map(_pattern, text.splitlines()) if pattern is not None]
-    return _Rules(tuple(reversed(patterns))) if patterns else None
+    if not patterns:
+        return None
+    return _Rules(_blocks([each for each in patterns if not each.folders_only]), _blocks(patterns))
+
+
+def _blocks(patterns: list[_Pattern]) -> tuple[_Block, ...]:
+    blocks = []
+    for ignores, group in itertools.groupby(reversed(patterns), key=lambda pattern: pattern.ignores):
+        lines = list(group)
+        names, paths = (
+            "|".join(f"(?:{line.expression})" for line in lines if line.whole_path == whole) for whole in (False, True)
+        )
+        blocks.append(
+            _Block(
+                ignores,
+                re.compile(names, re.DOTALL) if names else None,
+                re.compile(paths, re.DOTALL) if paths else None,
+            )
+        )
+    return tuple(blocks)
 
 
 def _pattern(line: str) -> _Pattern | None:
@@ -67,10 +95,12 @@ def _pattern(line: str) -> _Pattern | None:
     glob = glob.removeprefix("/")
     if not glob:
         return None
+    expression = _expression(glob)
     try:
-        return _Pattern(re.compile(_expression(glob), re.DOTALL), ignores, folders_only, whole_path)
+        re.compile(expression)
     except re.error:
         return None
+    return _Pattern(expression, ignores, folders_only, whole_path)
 
 
 _TOKEN = re.compile(

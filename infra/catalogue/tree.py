@@ -34,7 +34,7 @@ class TreeFile:
     """One file: `path` inside the tree, `source` on this machine, `digest` of its content (full SHA-256, hex)."""
 
     path: str
-    source: Path
+    source: str
     digest: str
 
 
@@ -103,7 +103,9 @@ class TreeReader:
         if self._outside(os.path.realpath(top)):
             raise TreeError(path, "is outside of the project", "move it into the project")
         if top.is_file():
-            return Tree(path, (TreeFile(top.name, top, self._digest(str(top), path, top.stat())),), is_folder=False)
+            return Tree(
+                path, (TreeFile(top.name, str(top), self._digest(str(top), path, top.stat())),), is_folder=False
+            )
         folder = "" if path == "." else path
         rules = rules_for(self._root, folder)
         found: dict[str, TreeFile] = {}
@@ -116,7 +118,7 @@ class TreeReader:
                 raise TreeError(
                     name, "has the same name as another file, in another Unicode form", "rename one of the two"
                 )
-            found[inner] = TreeFile(inner, Path(source), self._digest(source, name, status))
+            found[inner] = TreeFile(inner, source, self._digest(source, name, status))
         return Tree(path, tuple(found[name] for name in sorted(found)), is_folder=True)
 
     def _walk(

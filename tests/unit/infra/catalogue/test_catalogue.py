@@ -147,7 +147,8 @@ def _moved(catalogue: Catalogue, source: Path, target: Path) -> Catalogue:
             keys: dataclasses.replace(
                 tree,
                 files=tuple(
-                    dataclasses.replace(file, source=target / file.source.relative_to(source)) for file in tree.files
+                    dataclasses.replace(file, source=str(target / Path(file.source).relative_to(source)))
+                    for file in tree.files
                 ),
             )
             for keys, tree in asset.trees.items()
