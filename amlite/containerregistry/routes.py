@@ -28,6 +28,7 @@ routes = Routes(f"*{SUFFIX}", audiences=None)
 _AUDIENCES = ARM_AUDIENCES | {"https://containerregistry.azure.net"}
 _PORT = "settings/registry-port"
 _HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "proxy-authorization"}
+_BLOB = re.compile(r"/v2/.+/blobs/(?P<digest>sha256:[0-9a-f]{64})")
 _REPOSITORY = re.compile(r"/v2/(?P<name>.+?)/(?:manifests|blobs|tags|referrers)/")
 
 
@@ -163,6 +164,15 @@ async def _forward(platform: Platform, request: web.Request, door: _Door) -> web
     except RegistryError as error:
         error.headers |= _challenge(base, door.address, repository, action).headers
         raise
+    blob = _BLOB.fullmatch(request.path)
+    if (
+        request.method == "HEAD"
+        and blob is not None
+        and tokens.permits(platform, shown, door.registry, repository, "push")
+    ):
+        # Whoever may push asks in order to learn whether the layer must be sent.
+        inside = repository if door.prefix else f"{door.registry}/{repository}"
+        distribution.adopt(f"{distribution.namespace(platform)}/{inside}", blob["digest"])
     try:
         child = await distribution.ensure(platform)
     except StartError as error:
@@ -177,15 +187,16 @@ async def _catalog(platform: Platform, door: _Door, port: int) -> web.Response:
     async with platform.http.get(f"http://127.0.0.1:{port}/v2/_catalog", params={"n": "1000"}) as answer:
         # A registry that was never pushed to has no folder yet, and answers 404.
         names = (await answer.json())["repositories"] if answer.status != 404 else []
-    own = f"{door.registry}/"
+    own = f"{distribution.namespace(platform)}/{door.registry}/"
     return reply({"repositories": [name.removeprefix(own) for name in names if name.startswith(own)]})
 
 
 async def _relay(platform: Platform, request: web.Request, door: _Door, port: int) -> web.StreamResponse:
-    # Distribution keeps every repository under its registry's name; only the loopback way in says it too.
-    hidden = "" if door.prefix else f"{door.registry}/"
+    # Distribution keeps every repository under this amlite's and the registry's name; only the loopback way in says the
+    # registry's, too.
+    hidden = f"{distribution.namespace(platform)}/" + ("" if door.prefix else f"{door.registry}/")
     path = request.raw_path
-    if hidden and _REPOSITORY.match(request.path):
+    if _REPOSITORY.match(request.path):
         path = path.replace("/v2/", f"/v2/{hidden}", 1)
     headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_HEADERS}
     del headers["Authorization"]

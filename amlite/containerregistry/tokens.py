@@ -77,13 +77,17 @@ def access_token(
 
 def require(platform: Platform, token: str, registry: str, repository: str, action: str) -> None:
     """Raise RegistryError 401 unless the access token is for this action on this repository ("" asks for any)."""
+    if not permits(platform, token, registry, repository, action):
+        raise denied(repository, action)
+
+
+def permits(platform: Platform, token: str, registry: str, repository: str, action: str) -> bool:
+    """Whether a valid access token is for this action on this repository; RegistryError 401 for an invalid one."""
     claims = _check(platform, token, registry, "access_token")
-    if not repository:
-        return
-    for entry in claims["access"]:
-        if entry["type"] == "repository" and entry["name"] == repository and action in entry["actions"]:
-            return
-    raise denied(repository, action)
+    wanted = ("repository", repository)
+    return not repository or any(
+        (entry["type"], entry["name"]) == wanted and action in entry["actions"] for entry in claims["access"]
+    )
 
 
 def denied(repository: str, action: str) -> RegistryError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import stat
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ SUBSTITUTE_LABEL = "org.opencontainers.image.base.substitute"
 """On an image that was built on a stand-in for the base that its Dockerfile names; the value is that name."""
 _FROM = re.compile(r"FROM\s+(?:--platform=\S+\s+)?(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?", re.IGNORECASE)
 _ARG = re.compile(r"ARG\s+(?P<name>\w+)(?:=(?P<value>\S+))?", re.IGNORECASE)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 Say = Callable[[str], None]
@@ -110,6 +112,22 @@ def _expand(text: str, arguments: Mapping[str, str]) -> str:
     )
 
 
+class _Lines:
+    """Whole lines from a build's output, which comes in pieces of any length; `last` holds the latest fifteen."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._rest = ""
+        self.last: deque[str] = deque(maxlen=15)
+
+    def feed(self, text: str) -> None:
+        *lines, self._rest = (self._rest + _COLOUR.sub("", text)).split("\n")
+        for line in lines:
+            if line.strip():
+                self._say(line.rstrip())
+                self.last.append(line.rstrip())
+
+
 class Builder:
     """Builds and pushes on one engine. `substitute` is a root file system for bases that no registry here serves."""
 
@@ -152,14 +170,11 @@ class Builder:
             forcerm=True,
             decode=True,
         )
-        last: list[str] = []
+        lines = _Lines(say)
         for event in self._events(stream, "build"):
-            for line in str(event.get("stream", "")).splitlines():
-                if line.strip():
-                    say(line.rstrip())
-                    last = [*last[-14:], line.rstrip()]
+            lines.feed(str(event.get("stream", "")))
             if "error" in event:
-                raise BuildError("\n".join([f"docker build failed: {event['error']}", *last]))
+                raise BuildError("\n".join([f"docker build failed: {event['error']}", *lines.last]))
         return str(self._inspect(name)["Id"])
 
     def push(self, name: str, reached_as: str, credentials: tuple[str, str] | None, say: Say) -> str:

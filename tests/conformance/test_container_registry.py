@@ -194,6 +194,45 @@ def test_docker_pushes_by_the_loopback_name_and_the_digest_is_the_registrys(
     assert requests.get(url, headers=signed | accept, timeout=30).headers["Docker-Content-Digest"] == digest
 
 
+def test_a_layer_that_this_machine_has_pushed_once_is_not_sent_again(
+    local_azure: Any, registry: tuple[str, str], docker: dict[str, Any], context: Path
+) -> None:
+    from amlite.containerregistry.routes import loopback_reference
+    from amlite.pulumi.docker_build import Builder, Plan
+
+    name, arm_id = registry
+    other = f"again{name}"
+    local_azure.put(arm_id.replace(name, other), {"location": "westeurope", "sku": {"name": "Basic"}}, "2023-07-01")
+    digests: list[str] = []
+    said: list[str] = []
+    for server in (name, other):
+        said = []
+        image = f"{server}.azurecr.io/built:again"
+        password = refresh_token(server, local_azure.credential).json()["refresh_token"]
+        with Builder(docker["host"]) as builder:
+            builder.build(Plan.of({"context": "."}, context), image, said.append, said.append)
+            reached = loopback_reference(image, docker["registryPort"])
+            digests.append(builder.push(image, reached, (NO_USER, password), said.append))
+    local_azure.remove(arm_id.replace(name, other), "2023-07-01")
+    assert digests[0] == digests[1]
+    assert any("Layer already exists" in line or "Mounted from" in line for line in said)
+
+
+def test_who_may_only_pull_cannot_take_a_layer_of_another_repository(
+    local_azure: Any, registry: tuple[str, str]
+) -> None:
+    name, arm_id = registry
+    base = f"https://{name}.azurecr.io"
+    owner = headers(name, local_azure.credential, "repository:one:pull,push")
+    push(base, "one", owner)
+    manifest = requests.get(f"{base}/v2/one/manifests/1", headers=owner | {"Accept": MANIFEST}, timeout=30).json()
+    url = f"{base}/v2/two/blobs/{manifest['config']['digest']}"
+    reader = headers(name, local_azure.application("AcrPull", arm_id), "repository:two:pull,push")
+    assert requests.head(url, headers=reader, timeout=30).status_code == 404
+    pusher = headers(name, local_azure.credential, "repository:two:pull,push")
+    assert requests.head(url, headers=pusher, timeout=30).status_code == 200
+
+
 def test_a_build_that_fails_says_why(docker: dict[str, Any], context: Path) -> None:
     from amlite.pulumi.docker_build import Builder, BuildError, Plan
 
