@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from bootstrap.errors import SetupError
@@ -137,9 +139,12 @@ class PythonEnvironment:
 
     def inputs(self, layout: Layout) -> str:
         """See `Phase`."""
+        project = tomllib.loads((layout.repository / "pyproject.toml").read_text())
+        # What decides the installation; the linters' settings do not.
+        installed = [project["project"], project["build-system"], project["tool"].get("hatch")]
         return digest(
             (layout.repository / "requirements.lock").read_bytes(),
-            (layout.repository / "pyproject.toml").read_bytes(),
+            json.dumps(installed, sort_keys=True),
             str(layout.repository),
         )
 

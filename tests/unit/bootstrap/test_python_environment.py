@@ -111,6 +111,18 @@ def test_the_environment_is_made_synchronised_and_gets_the_project_without_netwo
     assert [line.split()[0] for line in log.read_text().splitlines()] == ["venv", "pip", "pip", "pip", "pip"]
 
 
+def test_a_new_lock_or_script_counts_and_a_linters_setting_does_not(task: Task) -> None:
+    project, lock = task.layout.repository / "pyproject.toml", task.layout.repository / "requirements.lock"
+    first = PythonEnvironment().inputs(task.layout)
+    project.write_text(project.read_text().replace("line-length = 120", "line-length = 121"))
+    assert PythonEnvironment().inputs(task.layout) == first
+    project.write_text(project.read_text().replace("[project.scripts]", '[project.scripts]\nother = "x:y"'))
+    second = PythonEnvironment().inputs(task.layout)
+    assert second != first
+    lock.write_text(lock.read_text() + "\n")
+    assert PythonEnvironment().inputs(task.layout) != second
+
+
 def test_runs_tells_working_interpreters(tmp_path: Path) -> None:
     assert runs(Path(sys.executable))
     assert not runs(tmp_path / "nothing")
