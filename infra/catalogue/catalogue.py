@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 from collections import defaultdict
@@ -44,7 +45,7 @@ class Catalogue:
         """All assets of one kind."""
         return tuple(asset for asset in self.assets if asset.kind == kind)
 
-    @property
+    @functools.cached_property
     def _by_id(self) -> dict[AssetId, Asset]:
         return {asset.id: asset for asset in self.assets}
 

@@ -63,7 +63,7 @@ class ScheduleKind(Kind):
 
     def finish(self, draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:
         """Put the resolved pipeline in place of its file."""
-        job = draft.definition["create_job"]
+        job = draft.definition.get("create_job")
         target = draft.targets.get(("create_job", "job")) or draft.targets.get(("create_job",))
         if target is None:
             return

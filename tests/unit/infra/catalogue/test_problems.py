@@ -1,13 +1,13 @@
 """What is wrong with a project: every problem at once, each with its place and its fix."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import yaml
 
 from infra.catalogue import CatalogueErrors, ModelChoice, Problem
-from tests.unit.infra.catalogue.project import Project
+from tests.unit.infra.catalogue.project import FILES, Project
 
 
 def test_seven_broken_files_are_reported_at_once(project: Project) -> None:
@@ -66,7 +66,7 @@ def refer_to_a_stray_file(project: Project) -> None:
     project.replace("pipelines/training.yml", "../ml/train/component.yml", "../ml/train/old/component.yml")
 
 
-SHAPES: tuple[object, ...] = (None, True, 3, 2.5, "text", [], ["a"], {}, {"a": 1}, {"a": {"b": []}}, {"a": None})
+SHAPES: tuple[object, ...] = (None, True, 3, "text", ["a"], {}, {"a": {"b": []}})
 
 BREAKS: dict[str, tuple[Break, str, int, str, str]] = {
     "not UTF-8": (
@@ -368,14 +368,19 @@ def test_a_broken_file_is_not_blamed_on_those_who_refer_to_it(project: Project) 
     assert project.problem().file == "ml/environments/training/environment.yml"
 
 
-def test_nothing_shaped_wrongly_raises_anything_but_problems(project: Project) -> None:
-    """Every top-level value of every YAML file is replaced by values of every shape."""
-    for file in sorted(project.root.rglob("*.yml")):
-        original = file.read_text()
-        document = yaml.safe_load(original)
-        for key in document:
-            for value in SHAPES:
-                file.write_text(yaml.safe_dump(document | {key: value}))
-                with contextlib.suppress(CatalogueErrors):
-                    project.load()
-        file.write_text(original)
+def variants(value: object, depth: int) -> Iterator[object]:
+    """A value with each of its parts removed, or replaced by every shape, down to a depth."""
+    if isinstance(value, dict) and depth:
+        for key, item in value.items():
+            rest = {other: part for other, part in value.items() if other != key}
+            yield rest
+            for other_item in (*SHAPES, *variants(item, depth - 1)):
+                yield {**rest, key: other_item}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.endswith(".yml")])
+def test_nothing_shaped_wrongly_raises_anything_but_problems(project: Project, path: str) -> None:
+    for value in variants(yaml.safe_load((project.root / path).read_text()), 2):
+        (project.root / path).write_text(yaml.safe_dump(value))
+        with contextlib.suppress(CatalogueErrors):
+            project.load()
