@@ -1,9 +1,8 @@
 """`python3 -m bootstrap`: set this machine up for the project. Running it again does nothing, quickly."""
 
-from __future__ import annotations
-
 import os
 import shutil
+import subprocess
 import sys
 
 OLDEST = (3, 11)
@@ -15,7 +14,8 @@ def _continue_with_newer_python() -> None:
         return
     for minor in (13, 12, 11, 14):
         newer = shutil.which("python3.%d" % minor)  # noqa: UP031 - has to run on any Python 3
-        if newer is not None:
+        # A version manager's shim may exist and yet start nothing.
+        if newer is not None and subprocess.call([newer, "-c", ""], stderr=subprocess.DEVNULL) == 0:
             os.execv(newer, [newer, "-m", "bootstrap", *sys.argv[1:]])  # noqa: S606 - a known program
     sys.exit(
         "Set-up needs Python 3.11 or newer; %s is %d.%d.\n"  # noqa: UP031 - as above

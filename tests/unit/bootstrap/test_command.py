@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import os
 import re
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +21,25 @@ def make(*arguments: str) -> str:
 
 
 def test_an_old_python_can_read_the_entry_point_far_enough_to_say_so() -> None:
-    ast.parse((REPOSITORY / "bootstrap/__main__.py").read_text(), feature_version=(3, 7))
+    ast.parse((REPOSITORY / "bootstrap/__main__.py").read_text(), feature_version=(3, 6))
+
+
+def test_an_old_python_goes_on_with_a_newer_one_or_says_what_to_do(
+    programs: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    entry = importlib.import_module("bootstrap.__main__")
+    monkeypatch.setattr(entry, "OLDEST", (9, 0))
+    with pytest.raises(SystemExit, match="needs Python 3"):
+        entry._continue_with_newer_python()
+    programs("python3.13", "exit 127")
+    newer = programs("python3.12", "exit 0")
+    started: list[list[str]] = []
+    monkeypatch.setattr(sys, "argv", ["bootstrap", "--flag"])
+    monkeypatch.setattr(os, "execv", lambda _, arguments: started.append(arguments))
+    with pytest.raises(SystemExit):
+        entry._continue_with_newer_python()
+    assert started == [[str(newer), "-m", "bootstrap", "--flag"]]
+    assert capfd.readouterr().err == ""
 
 
 def test_set_up_imports_nothing_but_the_standard_library() -> None:
