@@ -6,6 +6,7 @@ loopback port, where the registry's name comes first: `127.0.0.1:PORT/<registry>
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import re
@@ -172,7 +173,7 @@ async def _forward(platform: Platform, request: web.Request, door: _Door) -> web
     ):
         # Whoever may push asks in order to learn whether the layer must be sent.
         inside = repository if door.prefix else f"{door.registry}/{repository}"
-        distribution.adopt(f"{distribution.namespace(platform)}/{inside}", blob["digest"])
+        await asyncio.to_thread(distribution.adopt, platform, inside, blob["digest"])
     try:
         child = await distribution.ensure(platform)
     except StartError as error:
@@ -187,14 +188,13 @@ async def _catalog(platform: Platform, door: _Door, port: int) -> web.Response:
     async with platform.http.get(f"http://127.0.0.1:{port}/v2/_catalog", params={"n": "1000"}) as answer:
         # A registry that was never pushed to has no folder yet, and answers 404.
         names = (await answer.json())["repositories"] if answer.status != 404 else []
-    own = f"{distribution.namespace(platform)}/{door.registry}/"
+    own = f"{door.registry}/"
     return reply({"repositories": [name.removeprefix(own) for name in names if name.startswith(own)]})
 
 
 async def _relay(platform: Platform, request: web.Request, door: _Door, port: int) -> web.StreamResponse:
-    # Distribution keeps every repository under this amlite's and the registry's name; only the loopback way in says the
-    # registry's, too.
-    hidden = f"{distribution.namespace(platform)}/" + ("" if door.prefix else f"{door.registry}/")
+    # Distribution keeps every repository under its registry's name; only the loopback way in says it too.
+    hidden = "" if door.prefix else f"{door.registry}/"
     path = request.raw_path
     if _REPOSITORY.match(request.path):
         path = path.replace("/v2/", f"/v2/{hidden}", 1)
@@ -219,6 +219,8 @@ async def _relay(platform: Platform, request: web.Request, door: _Door, port: in
                 answer.headers.add(name, value.replace(f"/v2/{hidden}", "/v2/", 1))
             elif name.lower() not in _HOP_HEADERS:
                 answer.headers.add(name, value)
+        if upstream.status == 201 and "/blobs/uploads/" in request.path:
+            await asyncio.to_thread(distribution.keep, platform, request.query.get("digest", ""))
         await answer.prepare(request)
         if request.method != "HEAD":
             async for chunk in upstream.content.iter_chunked(1 << 18):

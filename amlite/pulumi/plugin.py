@@ -1,5 +1,5 @@
 """What every provider served by amlite shares: the gRPC server, one session per engine, the engine's log, errors."""
-# ruff: noqa: N802, D102, ARG002 -- the protocol's methods: gRPC names them, its documentation describes them
+# ruff: noqa: N802, D102 -- the protocol's methods: gRPC names them, its documentation describes them
 
 from __future__ import annotations
 
@@ -124,6 +124,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, Generic[SessionT]):
     def Handshake(
         self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ProviderHandshakeResponse:
+        # An engine begins with this call; a peer address may have been an earlier engine's.
+        with self._lock:
+            self._by_peer.pop(context.peer(), None)
         if request.engine_address:
             self.session(context).attach(request.engine_address)
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)

@@ -125,7 +125,7 @@ def test_roles_decide_who_pulls_and_who_pushes(
     base = f"https://{name}.azurecr.io"
     owner = headers(name, local_azure.credential, "repository:shared:pull,push")
     assert push(base, "shared", owner).status_code == 201
-    signed = headers(name, local_azure.application(role, arm_id), "repository:shared:pull,push")
+    signed = headers(name, local_azure.application((role, arm_id)), "repository:shared:pull,push")
     assert push(base, "shared", signed, tag=role.lower().replace(" ", "-")).status_code == pushes
     pulled = requests.get(f"{base}/v2/shared/manifests/1", headers=signed | {"Accept": MANIFEST}, timeout=30)
     assert pulled.status_code == pulls
@@ -227,7 +227,7 @@ def test_who_may_only_pull_cannot_take_a_layer_of_another_repository(
     push(base, "one", owner)
     manifest = requests.get(f"{base}/v2/one/manifests/1", headers=owner | {"Accept": MANIFEST}, timeout=30).json()
     url = f"{base}/v2/two/blobs/{manifest['config']['digest']}"
-    reader = headers(name, local_azure.application("AcrPull", arm_id), "repository:two:pull,push")
+    reader = headers(name, local_azure.application(("AcrPull", arm_id)), "repository:two:pull,push")
     assert requests.head(url, headers=reader, timeout=30).status_code == 404
     pusher = headers(name, local_azure.credential, "repository:two:pull,push")
     assert requests.head(url, headers=pusher, timeout=30).status_code == 200

@@ -38,6 +38,7 @@ class FakeArm:
     answer_with: tuple[int, dict[str, Any]] | None = None
     operation: dict[str, Any] | None = None
     polls_left: int = 0
+    polled: threading.Event = field(default_factory=threading.Event)
 
     def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         name = path.rpartition("/")[2]
@@ -50,7 +51,7 @@ def _handler(arm: FakeArm) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
+        def log_message(self, format: str, *args: object) -> None:
             """Stay silent."""
 
         def _answer(self, status: int, body: dict[str, Any] | None = None, **headers: str) -> None:
@@ -70,6 +71,7 @@ def _handler(arm: FakeArm) -> type[BaseHTTPRequestHandler]:
             arm.requests.append((self.command, url.path, parse_qs(url.query).get("api-version", [""])[0]))
             if url.path == "/operation":
                 arm.polls_left -= 1
+                arm.polled.set()
                 running = {"status": "Running"}
                 self._answer(200, running if arm.polls_left >= 0 else arm.operation, Retry_After="0.01")
             elif self.headers["Authorization"] != "Bearer test-token":
@@ -134,6 +136,10 @@ class Engine:
 
     stub: provider_pb2_grpc.ResourceProviderStub
 
+    def configure(self) -> None:
+        settings = {"subscriptionId": SUBSCRIPTION, "location": "westeurope"}
+        self.stub.Configure(provider_pb2.ConfigureRequest(args=values.struct(settings)))
+
     def urn(self, token: str, name: str) -> str:
         return f"urn:pulumi:local::azureml-platform::pkg:index:Group${token}::{name}"
 
@@ -185,7 +191,7 @@ def engine(arm: FakeArm) -> Iterator[Engine]:
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = provider_pb2_grpc.ResourceProviderStub(channel)
-        settings = {"subscriptionId": SUBSCRIPTION, "location": "westeurope"}
-        stub.Configure(provider_pb2.ConfigureRequest(args=values.struct(settings)))
-        yield Engine(stub)
+        engine = Engine(stub)
+        engine.configure()
+        yield engine
     server.stop(None).wait()

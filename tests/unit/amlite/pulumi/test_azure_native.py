@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 import pytest
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, empty_pb2
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
 from amlite.pulumi import values
@@ -180,6 +181,20 @@ def test_a_failed_operation_leaves_the_half_made_resource_in_the_engines_state(e
     assert packed.Unpack(detail)
     assert detail.id == ACCOUNT_ID
     assert list(detail.reasons) == ["QuotaExceeded: No cores left."]
+
+
+def test_cancel_ends_the_wait_and_a_new_engine_starts_afresh(engine: Any, arm: Any) -> None:
+    arm.operation, arm.polls_left = {"status": "Succeeded"}, 10**9
+    with ThreadPoolExecutor(1) as pool:
+        creating = pool.submit(engine.create, ACCOUNT, ACCOUNT_INPUTS)
+        assert arm.polled.wait(30)
+        engine.stub.Cancel(empty_pb2.Empty())
+        with pytest.raises(grpc.RpcError, match="cancelled; the operation goes on in Azure"):
+            creating.result()
+    engine.stub.Handshake(provider_pb2.ProviderHandshakeRequest())
+    engine.configure()
+    arm.polls_left = 0
+    assert engine.update(ACCOUNT, ACCOUNT_ID, {}, ACCOUNT_INPUTS).properties.fields["name"].string_value == "st"
 
 
 def test_preview_knows_inputs_and_nothing_else(engine: Any, arm: Any) -> None:
