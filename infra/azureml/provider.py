@@ -7,9 +7,11 @@ attribute `kind` are a contract that cannot be renamed (docs/adr/0010).
 from __future__ import annotations
 
 import gc
+import io
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TextIO
 
 from pulumi import dynamic
 from pulumi.runtime.rpc import UNKNOWN
@@ -34,6 +36,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
     def configure(self, req: dynamic.ConfigureRequest) -> None:
         """Widen the engine's pool of four threads, so that a slow endpoint does not hold back every asset."""
         _widen_thread_pool()
+        sys.stderr = _WithoutColourResets(sys.stderr)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         """Compare the significant inputs; another name or workspace is another resource."""
@@ -74,6 +77,21 @@ class AzureMLProvider(dynamic.ResourceProvider):
 
         plain = _plain(props)
         return {**plain, **KINDS[self.kind].upsert(connect(Workspace.of(plain)), plain)}
+
+
+class _WithoutColourResets(io.TextIOBase):
+    """What the engine shows of this process. azure-ai-ml ends every upload with a lone colour code, progress or not."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if text.strip() != "\x1b[39m":
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def _plain(props: dict[str, Any]) -> dict[str, Any]:

@@ -49,13 +49,27 @@ class ScheduleKind(Kind):
 
     @staticmethod
     def _entity(props: Props) -> Any:
-        # azure-ai-ml 1.35 exports no public loader for schedules.
-        from azure.ai.ml.entities._load_functions import load_schedule
+        from azure.ai.ml import load_job
+        from azure.ai.ml.entities import CronTrigger, JobSchedule, RecurrencePattern, RecurrenceTrigger
 
-        tags = ownership.tagged(props["metadata"].get("tags"), props["owner"], props["content_hash"])
-        definition = {**props["definition"], **props["metadata"], "name": props["name"], "tags": tags}
-        text = io.StringIO(yaml.safe_dump(definition, sort_keys=False))
-        return load_schedule(text, relative_origin=str(project_root() / "Pulumi.yaml"))
+        # A schedule's YAML names a job's file; the plan holds the job itself, so the parts are put together here.
+        definition = {**props["definition"], **props["metadata"]}
+        text = io.StringIO(yaml.safe_dump(definition["create_job"], sort_keys=False))
+        trigger = dict(definition["trigger"])
+        if trigger.pop("type") == "cron":
+            when: CronTrigger | RecurrenceTrigger = CronTrigger(**trigger)
+        else:
+            pattern = trigger.pop("schedule", None)
+            when = RecurrenceTrigger(**trigger, schedule=RecurrencePattern(**pattern) if pattern else None)
+        return JobSchedule(
+            name=props["name"],
+            trigger=when,
+            create_job=load_job(text, relative_origin=str(project_root() / "Pulumi.yaml")),
+            display_name=definition.get("display_name"),
+            description=definition.get("description"),
+            tags=ownership.tagged(definition.get("tags"), props["owner"], props["content_hash"]),
+            is_enabled=definition.get("is_enabled", True),
+        )
 
     @staticmethod
     def _get(ml: MLClient, name: str) -> Any | None:
