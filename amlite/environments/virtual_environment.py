@@ -57,7 +57,7 @@ async def _build(platform: Platform, packages: Packages, folder: Path, log: Log)
     try:
         log(f"building a virtual environment of Python {packages.python} from {packages.source}")
         # Relocatable, for it moves to its own name once it is whole.
-        venv = ("venv", "--no-project", "--relocatable", "--python", packages.python)
+        venv = ("venv", "--quiet", "--no-project", "--relocatable", "--python", packages.python)
         await _run(platform, packages, log, uv, *venv, beside)
         requirements = beside / "requirements.txt"
         requirements.write_text("\n".join(packages.requirements) + "\n", "utf-8")

@@ -1,0 +1,412 @@
+"""Online endpoints as azure-ai-ml drives them, with real model servers behind them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+import requests
+from azure.core.exceptions import HttpResponseError
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import ManagedOnlineDeployment
+
+    from .conftest import Workspace
+
+CONDA = {
+    "channels": ["conda-forge"],
+    "dependencies": ["python=3.11", "pip", {"pip": ["azureml-inference-server-http==1.5.1"]}],
+}
+SCORE = """
+import json, os, time
+from pathlib import Path
+from azureml_inference_server_http.api.aml_response import AMLResponse
+
+def init():
+    global factor
+    print("scoring begins")
+    factor = json.loads((Path(os.environ["AZUREML_MODEL_DIR"]) / "weights" / "factor.json").read_text())
+
+def run(raw_data):
+    try:
+        request = json.loads(raw_data)
+    except ValueError as error:
+        return AMLResponse({"error": f"not JSON: {error}"}, 400, json_str=True)
+    if "sleep" in request:
+        time.sleep(request["sleep"])
+    if "variable" in request:
+        return os.environ.get(request["variable"])
+    return request["value"] * factor
+"""
+
+
+@dataclass
+class Scoring:
+    """An endpoint, and plain HTTP requests to it."""
+
+    ml: MLClient
+    name: str
+
+    @property
+    def uri(self) -> str:
+        return str(self.ml.online_endpoints.get(self.name).scoring_uri)
+
+    @property
+    def key(self) -> str:
+        return str(self.ml.online_endpoints.get_keys(self.name).primary_key)
+
+    def post(self, body: Any, deployment: str | None = None, key: str | None = None) -> requests.Response:
+        headers = {"Authorization": f"Bearer {key or self.key}", "Content-Type": "application/json"}
+        if deployment:
+            headers["azureml-model-deployment"] = deployment
+        data = body if isinstance(body, str) else json.dumps(body)
+        return requests.post(self.uri, data=data, headers=headers, timeout=60)
+
+    def set_traffic(self, **shares: int) -> None:
+        endpoint = self.ml.online_endpoints.get(self.name)
+        endpoint.traffic = shares
+        self.ml.online_endpoints.begin_create_or_update(endpoint).result()
+
+
+@pytest.fixture(scope="module")
+def serving_environment(ml_client: MLClient) -> str:
+    from azure.ai.ml.entities import Environment
+
+    conda = {"name": "scoring", **CONDA}
+    made = ml_client.environments.create_or_update(
+        Environment(name="scoring", version="1", image="mcr.microsoft.com/azureml/base", conda_file=conda)
+    )
+    return f"azureml:{made.name}:{made.version}"
+
+
+@pytest.fixture(scope="module")
+def make_model(ml_client: MLClient, tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], str]:
+    """Return a function that registers a model, a folder `weights` that holds a factor."""
+
+    def make(factor: int) -> str:
+        from azure.ai.ml.entities import Model
+
+        folder = tmp_path_factory.mktemp("model") / "weights"
+        folder.mkdir()
+        (folder / "factor.json").write_text(str(factor))
+        made = ml_client.models.create_or_update(Model(name=f"times-{factor}", path=str(folder), type="custom_model"))
+        return f"azureml:{made.name}:{made.version}"
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def make_deployment(
+    serving_environment: str, make_model: Callable[[int], str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., ManagedOnlineDeployment]:
+    """Return a function that makes a deployment's entity."""
+
+    def make(endpoint: str, name: str, factor: int = 2, score: str = SCORE, **settings: Any) -> ManagedOnlineDeployment:
+        from azure.ai.ml.entities import CodeConfiguration, ManagedOnlineDeployment
+
+        code = tmp_path_factory.mktemp("code")
+        (code / "score.py").write_text(score)
+        return ManagedOnlineDeployment(
+            name=name,
+            endpoint_name=endpoint,
+            model=make_model(factor),
+            environment=serving_environment,
+            code_configuration=CodeConfiguration(code=str(code), scoring_script="score.py"),
+            instance_type="Standard_DS3_v2",
+            instance_count=1,
+            **settings,
+        )
+
+    return make
+
+
+def new_endpoint(ml: MLClient, auth_mode: str = "key", **settings: Any) -> Scoring:
+    from azure.ai.ml.entities import ManagedOnlineEndpoint
+
+    name = f"ep-{uuid.uuid4().hex[:12]}"
+    ml.online_endpoints.begin_create_or_update(
+        ManagedOnlineEndpoint(name=name, auth_mode=auth_mode, **settings)
+    ).result()
+    return Scoring(ml, name)
+
+
+@pytest.fixture
+def empty(ml_client: MLClient) -> Iterator[Scoring]:
+    """Return an endpoint without deployments, for one test."""
+    scoring = new_endpoint(ml_client)
+    yield scoring
+    ml_client.online_endpoints.begin_delete(scoring.name).result()
+
+
+@pytest.fixture(scope="module")
+def shared(ml_client: MLClient, make_deployment: Callable[..., ManagedOnlineDeployment]) -> Iterator[Scoring]:
+    """Return an endpoint whose deployments blue (times 2) and green (times 3) stay for the module."""
+    from azure.ai.ml.entities import OnlineRequestSettings
+
+    scoring = new_endpoint(ml_client)
+    settings = OnlineRequestSettings(request_timeout_ms=1500, max_concurrent_requests_per_instance=2)
+    blue = make_deployment(
+        scoring.name, "blue", 2, environment_variables={"GREETING": "hello"}, request_settings=settings
+    )
+    ml_client.online_deployments.begin_create_or_update(blue).result()
+    ml_client.online_deployments.begin_create_or_update(make_deployment(scoring.name, "green", 3)).result()
+    yield scoring
+    ml_client.online_endpoints.begin_delete(scoring.name).result()
+
+
+def servers_of(workspace: Workspace, deployment: str) -> list[psutil.Process]:
+    """Return amlite's processes that serve a deployment, their number and names as the process table has them."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if str(workspace.azure.state) in line and f"-{deployment}-" in line and "--entry_script" in line:
+            found.append(process)
+    return found
+
+
+def test_an_endpoint_says_where_it_answers(empty: Scoring) -> None:
+    endpoint = empty.ml.online_endpoints.get(empty.name)
+    assert endpoint.scoring_uri == f"https://{empty.name}.westeurope.inference.ml.azure.com/score"
+    assert endpoint.openapi_uri == f"https://{empty.name}.westeurope.inference.ml.azure.com/swagger.json"
+    assert endpoint.auth_mode == "key"
+    assert endpoint.identity.type == "system_assigned"
+    assert endpoint.identity.principal_id
+    assert empty.name in [each.name for each in empty.ml.online_endpoints.list()]
+
+
+def test_a_deployment_serves_its_model_to_the_real_client(
+    shared: Scoring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from azure.ai.ml.constants._endpoint import EndpointInvokeFields
+
+    # The client writes the header that names a deployment into a dictionary that all later calls share.
+    monkeypatch.setattr(EndpointInvokeFields, "DEFAULT_HEADER", dict(EndpointInvokeFields.DEFAULT_HEADER))
+    shared.set_traffic(blue=100)
+    request = tmp_path / "request.json"
+    request.write_text('{"value": 21}')
+    assert json.loads(shared.ml.online_endpoints.invoke(shared.name, request_file=str(request))) == 42
+    named = shared.ml.online_endpoints.invoke(shared.name, request_file=str(request), deployment_name="green")
+    assert json.loads(named) == 63
+    deployment = shared.ml.online_deployments.get("blue", shared.name)
+    assert deployment.provisioning_state == "Succeeded"
+    assert deployment.instance_type == "Standard_DS3_v2"
+
+
+def test_traffic_is_shared_out_exactly(shared: Scoring) -> None:
+    shared.set_traffic(blue=70, green=30)
+    key, answers = shared.key, []
+    for _ in range(20):
+        answer = shared.post({"value": 1}, key=key)
+        answers.append(answer.headers["azureml-model-deployment"])
+        assert answer.json() == {"blue": 2, "green": 3}[answers[-1]]
+    assert (answers.count("blue"), answers.count("green")) == (14, 6)
+
+
+@pytest.mark.parametrize(
+    ("shares", "reason"),
+    [({"blue": 50}, "sum to 0 or 100"), ({"red": 100}, "no deployment 'red'; there are: blue, green")],
+)
+def test_traffic_that_azure_refuses_is_refused(shared: Scoring, shares: dict[str, int], reason: str) -> None:
+    before = shared.ml.online_endpoints.get(shared.name).traffic
+    with pytest.raises(HttpResponseError, match=reason):
+        shared.set_traffic(**shares)
+    assert shared.ml.online_endpoints.get(shared.name).traffic == before
+
+
+def test_without_traffic_there_is_nobody_to_answer(shared: Scoring) -> None:
+    shared.set_traffic()
+    answer = shared.post({"value": 1})
+    assert answer.status_code == 404
+    assert "no deployment with traffic" in answer.text
+    assert shared.post({"value": 1}, "blue").json() == 2
+
+
+def test_missing_deployments_and_endpoints_are_not_found(shared: Scoring) -> None:
+    assert shared.post({"value": 1}, "red").status_code == 404
+    answer = requests.post("https://nobody.westeurope.inference.ml.azure.com/score", json={}, timeout=60)
+    assert answer.status_code == 404
+
+
+def test_only_the_endpoints_own_keys_open_it(shared: Scoring) -> None:
+    old = shared.key
+    assert shared.post({"value": 1}, "blue", key="not-a-key").status_code == 401
+    assert requests.post(shared.uri, json={"value": 1}, timeout=60).status_code == 401
+    assert shared.post({"value": 1}, "blue", key=shared.ml.online_endpoints.get_keys(shared.name).secondary_key).ok
+    shared.ml.online_endpoints.begin_regenerate_keys(shared.name, key_type="primary").result()
+    assert shared.key != old
+    assert shared.post({"value": 1}, "blue", key=old).status_code == 401
+    assert shared.post({"value": 1}, "blue").json() == 2
+
+
+def test_a_scripts_refusal_and_a_scripts_fault_are_told_apart(shared: Scoring) -> None:
+    malformed = shared.post("{not json", "blue")
+    assert malformed.status_code == 400
+    assert "not JSON" in malformed.json()["error"]
+    assert malformed.headers["ms-azureml-model-error-statuscode"] == "400"
+    fault = shared.post({"wrong": 1}, "blue")
+    assert fault.status_code == 424
+    assert fault.headers["ms-azureml-model-error-statuscode"] == "500"
+    assert fault.headers["azureml-model-deployment"] == "blue"
+
+
+def test_a_request_that_takes_too_long_ends(shared: Scoring) -> None:
+    answer = shared.post({"value": 1, "sleep": 3}, "blue")
+    assert answer.status_code == 408
+
+
+def test_scripts_see_their_variables_and_act_as_the_endpoint(shared: Scoring) -> None:
+    assert shared.post({"variable": "GREETING"}, "blue").json() == "hello"
+    assert shared.post({"variable": "AZURE_CLIENT_SECRET"}, "blue").json() == {}  # how the server writes None
+    assert shared.post({"variable": "IDENTITY_ENDPOINT"}, "blue").json().startswith("https://")
+
+
+def test_logs_are_those_of_the_server(shared: Scoring) -> None:
+    assert "scoring begins" in shared.ml.online_deployments.get_logs("blue", shared.name, lines=500)
+    storage = shared.ml.online_deployments.get_logs("blue", shared.name, lines=50, container_type="storage-initializer")
+    assert "downloading model times-2" in storage
+
+
+def test_a_failing_script_fails_the_deployment_with_its_log(
+    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment]
+) -> None:
+    script = "def init():\n    raise RuntimeError('the weights are missing')\n\ndef run(data):\n    return 1\n"
+    with pytest.raises(HttpResponseError, match="the weights are missing") as raised:
+        empty.ml.online_deployments.begin_create_or_update(make_deployment(empty.name, "broken", score=script)).result()
+    assert "ResourceNotReady" in str(raised.value)
+    assert empty.ml.online_deployments.get("broken", empty.name).provisioning_state == "Failed"
+    assert "the weights are missing" in empty.ml.online_deployments.get_logs("broken", empty.name, lines=100)
+    answer = empty.post({"value": 1}, "broken")
+    assert answer.status_code == 424
+    assert answer.headers["ms-azureml-model-error-reason"] == "model_not_ready"
+
+
+def test_a_deployment_with_traffic_is_not_deleted_and_one_without_ends_its_server(
+    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], workspace: Workspace
+) -> None:
+    deployments = empty.ml.online_deployments
+    deployments.begin_create_or_update(make_deployment(empty.name, "leaving")).result()
+    empty.set_traffic(leaving=100)
+    with pytest.raises(HttpResponseError, match="100 % of the endpoint's traffic"):
+        deployments.begin_delete("leaving", empty.name).result()
+    empty.set_traffic()
+    assert servers_of(workspace, "leaving")
+    late: list[requests.Response] = []
+    key = empty.key
+    asking = threading.Thread(target=lambda: late.append(empty.post({"value": 4, "sleep": 2}, "leaving", key=key)))
+    asking.start()
+    while not any("/score" in line["path"] for line in workspace.azure.requests(empty.name)):
+        if servers_busy(workspace, "leaving"):
+            break
+    deployments.begin_delete("leaving", empty.name).result()
+    asking.join()
+    assert late[0].json() == 8
+    assert not servers_of(workspace, "leaving")
+    assert empty.post({"value": 1}, "leaving").status_code == 404
+
+
+def servers_busy(workspace: Workspace, deployment: str) -> bool:
+    """Whether a request is in a deployment's server: a connection to it is open."""
+    return any(
+        connection.status == psutil.CONN_ESTABLISHED
+        for process in servers_of(workspace, deployment)
+        for each in (process, *process.children())
+        for connection in each.net_connections("tcp")
+    )
+
+
+def test_a_changed_deployment_is_replaced_while_it_serves(
+    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], workspace: Workspace
+) -> None:
+    deployments = empty.ml.online_deployments
+    deployments.begin_create_or_update(make_deployment(empty.name, "changing", 2)).result()
+    deployments.begin_create_or_update(make_deployment(empty.name, "changing", 5)).result()
+    assert empty.post({"value": 1}, "changing").json() == 5
+    assert len({process.ppid() for process in servers_of(workspace, "changing")}) <= 2
+    larger = make_deployment(empty.name, "changing", 5)
+    larger.instance_type = "Standard_DS4_v2"
+    with pytest.raises(HttpResponseError, match="instanceType: cannot be changed"):
+        deployments.begin_create_or_update(larger).result()
+
+
+def test_servers_come_back_after_a_kill_and_after_a_restart(shared: Scoring, workspace: Workspace) -> None:
+    for process in servers_of(workspace, "green"):
+        process.send_signal(signal.SIGKILL)
+    assert shared.post({"value": 1}, "green").json() == 3
+    workspace.azure.restart()
+    assert not servers_of(workspace, "green")
+    assert shared.post({"value": 1}, "green").json() == 3
+
+
+def test_tokens_open_endpoints_that_take_them(
+    ml_client: MLClient, make_deployment: Callable[..., ManagedOnlineDeployment], workspace: Workspace, tmp_path: Path
+) -> None:
+    request = tmp_path / "request.json"
+    request.write_text('{"value": 2}')
+    for mode in ("aml_token", "aad_token"):
+        scoring = new_endpoint(ml_client, mode)
+        ml_client.online_deployments.begin_create_or_update(make_deployment(scoring.name, "only")).result()
+        scoring.set_traffic(only=100)
+        assert json.loads(ml_client.online_endpoints.invoke(scoring.name, request_file=str(request))) == 4
+        assert scoring.post({"value": 2}, key="forged").status_code == 401
+        if mode == "aad_token":
+            reader = workspace.azure.application("Reader", workspace.id)
+            token = reader.get_token("https://ml.azure.com/.default").token
+            assert scoring.post({"value": 2}, key=token).status_code == 403
+        ml_client.online_endpoints.begin_delete(scoring.name).result()
+
+
+def test_an_identity_without_roles_cannot_read_the_model(
+    ml_client: MLClient, make_deployment: Callable[..., ManagedOnlineDeployment], workspace: Workspace
+) -> None:
+    from azure.ai.ml.entities import IdentityConfiguration, ManagedIdentityConfiguration
+
+    group = workspace.id.partition("/providers/")[0]
+    identity = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/scorer"
+    made = workspace.azure.put(identity, {"location": "westeurope"}, "2023-01-31")
+    acting = IdentityConfiguration(
+        type="user_assigned", user_assigned_identities=[ManagedIdentityConfiguration(resource_id=identity)]
+    )
+    scoring = new_endpoint(ml_client, identity=acting)
+    with pytest.raises(HttpResponseError, match="Storage Blob Data Reader"):
+        ml_client.online_deployments.begin_create_or_update(make_deployment(scoring.name, "early")).result()
+    storage = f"{group}/providers/Microsoft.Storage/storageAccounts/{workspace.account}"
+    definition = "/providers/Microsoft.Authorization/roleDefinitions/2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+    subscription = group.partition("/resourceGroups/")[0]
+    properties = {
+        "principalId": made["properties"]["principalId"],
+        "principalType": "ServicePrincipal",
+        "roleDefinitionId": f"{subscription}{definition}",
+    }
+    path = f"{storage}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
+    workspace.azure.put(path, {"properties": properties}, "2022-04-01")
+    ml_client.online_deployments.begin_create_or_update(make_deployment(scoring.name, "early")).result()
+    assert scoring.post({"value": 1}, "early").json() == 2
+    ml_client.online_endpoints.begin_delete(scoring.name).result()
+
+
+def test_names_and_environments_that_azure_refuses_are_refused(
+    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], workspace: Workspace
+) -> None:
+    from azure.ai.ml.entities import Environment
+
+    path = f"{workspace.id}/onlineEndpoints/1-begins-with-a-digit"
+    answer = workspace.azure.arm("PUT", path, {"location": "westeurope", "properties": {"authMode": "Key"}})
+    assert answer.status_code == 400
+    assert "begin with a letter" in answer.text
+    refused = make_deployment(empty.name, "refused")
+    conda = {"name": "conda", "dependencies": ["python=3.11", "numpy=2.0"]}
+    refused.environment = Environment(image="mcr.microsoft.com/azureml/base", conda_file=conda)
+    with pytest.raises(HttpResponseError, match=r"numpy\. Move them under 'pip:'"):
+        empty.ml.online_deployments.begin_create_or_update(refused).result()

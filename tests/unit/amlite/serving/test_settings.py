@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from amlite.errors import AzureError
+from amlite.serving import settings
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("PT10S", 10), ("PT0.5S", 0.5), ("PT1M30S", 90), ("PT1H", 3600), ("P1DT1S", 86401), (None, 7)],
+)
+def test_durations_are_iso_8601(text: str | None, value: float) -> None:
+    assert settings.seconds(text, 7, "any") == value
+
+
+@pytest.mark.parametrize("text", ["10", "P", "PT", "10s"])
+def test_other_durations_are_refused_by_name(text: str) -> None:
+    with pytest.raises(AzureError, match=r"readinessProbe\.period"):
+        settings.readiness({"readinessProbe": {"period": text}})
+
+
+def test_a_server_is_waited_for_as_long_as_its_readiness_probe_says() -> None:
+    assert settings.readiness({}).patience == 310
+    probe = {"initialDelay": "PT20S", "period": "PT5S", "failureThreshold": 4}
+    assert settings.readiness({"readinessProbe": probe}).patience == 40
+
+
+def test_request_settings_have_the_services_defaults_and_limits() -> None:
+    assert settings.requests({}, 3) == settings.Requests(5.0, 6)
+    given = {"requestSettings": {"requestTimeout": "PT1M", "maxConcurrentRequestsPerInstance": 4}}
+    assert settings.requests(given, 1) == settings.Requests(60.0, 8)
+    with pytest.raises(AzureError, match="at most 180 seconds"):
+        settings.requests({"requestSettings": {"requestTimeout": "PT4M"}}, 1)
+
+
+@pytest.mark.parametrize("capacity", [0, -1, "two", None])
+def test_a_deployment_has_at_least_one_instance(capacity: object) -> None:
+    with pytest.raises(AzureError, match=r"sku\.capacity"):
+        settings.instances({"sku": {"capacity": capacity}})
