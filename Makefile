@@ -43,13 +43,18 @@ up: setup ## From nothing to a scored prediction: provision, train, deploy, scor
 preview: setup ## Show what `make up` would change: each asset, old and new version, and the files why
 	@$(through) $(bin)/release preview --stack $(STACK)
 
+# Destroys the stack, then stops amlite also when that failed; does not start it only to find that there is nothing.
+destroy = [ ! -d "$(state)" ] || { $(bin)/amlite run -- $(bin)/release down --stack local --yes; \
+	code=$$?; $(bin)/amlite stop; exit $$code; }
+
 .PHONY: down
 down: setup ## Destroy the local stack and stop the local Azure with everything it started
-	@$(exclusively) $(tools) sh -c '$(bin)/amlite run -- $(bin)/release down --stack local && $(bin)/amlite stop'
+	@$(exclusively) $(tools) sh -c '$(destroy)'
 
 .PHONY: clean
-clean: down ## `make down`, then forget the local Azure's state; caches outside the repository stay
-	@$(exclusively) rm -rf "$(state)"
+clean: setup ## The same, then forget the local Azure's state; caches outside the repository stay
+	@$(exclusively) $(tools) sh -c '($(destroy)) || echo "The stack was not destroyed; its state goes anyway." >&2; \
+		$(bin)/amlite reset --yes'
 
 .PHONY: test
 test: setup ## Run unit, conformance and end-to-end tests
