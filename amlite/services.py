@@ -11,11 +11,14 @@ from amlite.containerregistry import routes as containerregistry_routes
 from amlite.containerregistry import types as containerregistry
 from amlite.control import routes as control
 from amlite.entra import routes as entra
+from amlite.jobs import history as jobs_history
+from amlite.jobs import routes as jobs_routes
 from amlite.keyvault import types as keyvault
 from amlite.machinelearning import datastores as machinelearning_datastores
 from amlite.machinelearning import routes as machinelearning_routes
 from amlite.machinelearning import types as machinelearning
 from amlite.managedidentity import types as managedidentity
+from amlite.mlflow import routes as mlflow_routes
 from amlite.monitoring import types as monitoring
 from amlite.platform import Platform
 from amlite.pulumi import docker_routes
@@ -45,6 +48,9 @@ ROUTES: list[Routes] = [
     serving_routes.routes,
     serving_routes.arm_routes,
     storage_routes.routes,
+    jobs_routes.routes,
+    jobs_history.routes,
+    mlflow_routes.cloud_routes,
     machinelearning_datastores.routes,
     machinelearning_routes.region_routes,
     machinelearning_routes.routes,
@@ -52,6 +58,6 @@ ROUTES: list[Routes] = [
 ]
 
 # What runs for as long as amlite does (schedules that fire, ...): called once, when it is ready.
-STARTERS: list[Callable[[Platform], Awaitable[None]]] = []
+STARTERS: list[Callable[[Platform], Awaitable[None]]] = [jobs_routes.begin]
 
 arm.register(TYPES)

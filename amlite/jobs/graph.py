@@ -1,0 +1,164 @@
+"""The graph of a pipeline job: what each node waits for, and where its inputs come from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+Json = dict[str, Any]
+
+_BINDING = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([\w.-]+?)\s*\}\}")
+_STEP_OUTPUT = re.compile(r"([\w-]+)\.outputs\.([\w-]+)")
+PATH_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model", "safe_model")
+
+
+class GraphError(Exception):
+    """The pipeline or one of its nodes cannot be run as it is written; the message names node and input."""
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A value given as text."""
+
+    value: str
+
+
+@dataclass(frozen=True)
+class Data:
+    """A file or folder: a data URI or an asset, and the type it is consumed as."""
+
+    uri: str
+    type: str
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """What another node of the same pipeline wrote."""
+
+    step: str
+    output: str
+
+
+Input = Literal | Data | StepOutput
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node: its inputs by name, and the names of the pipeline's outputs that its own outputs are bound to."""
+
+    name: str
+    inputs: Mapping[str, Input]
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def needs(self) -> set[str]:
+        """The nodes that must have ended before this one begins."""
+        return {value.step for value in self.inputs.values() if isinstance(value, StepOutput)}
+
+
+def parse_input(name: str, given: Json) -> Literal | Data:
+    """Read one input as the service's models write it (camel case in jobs, snake case in nodes)."""
+    kind = str(given.get("jobInputType") or given.get("job_input_type") or given.get("type") or "literal").lower()
+    if kind in PATH_TYPES:
+        uri = given.get("uri") or given.get("path") or given.get("value")
+        if not uri:
+            raise GraphError(f"input '{name}' of type {kind} has no uri")
+        return Data(str(uri), kind)
+    value = given.get("value")
+    if value is None:
+        raise GraphError(f"input '{name}' has no value")
+    return Literal(text(value))
+
+
+def parse(jobs: Mapping[str, Json], inputs: Mapping[str, Literal | Data]) -> dict[str, Node]:
+    """Return a pipeline's nodes by name, in an order in which they could run.
+
+    `jobs` is the job's `jobs` property; `inputs` are the pipeline's own. Raises GraphError for a binding to nothing
+    and for nodes that wait for each other.
+    """
+    nodes = {name: _node(name, spec, jobs, inputs) for name, spec in jobs.items()}
+    try:
+        order = list(TopologicalSorter({name: node.needs for name, node in nodes.items()}).static_order())
+    except CycleError as error:
+        raise GraphError(f"the nodes {' -> '.join(error.args[1])} wait for each other") from error
+    return {name: nodes[name] for name in order}
+
+
+def _node(name: str, spec: Json, jobs: Mapping[str, Json], inputs: Mapping[str, Literal | Data]) -> Node:
+    bound: dict[str, Input] = {}
+    for key, given in (spec.get("inputs") or {}).items():
+        wrapped = given if isinstance(given, dict) else {"value": given}
+        if wrapped.get("value") is None and not wrapped.get("uri"):
+            continue
+        try:
+            value = _bind(wrapped, jobs, inputs)
+            bound[key] = value if value is not None else parse_input(key, wrapped)
+        except GraphError as error:
+            raise GraphError(f"node '{name}', input '{key}': {error}") from error
+    outputs = {}
+    for key, given in (spec.get("outputs") or {}).items():
+        value = given.get("value") if isinstance(given, dict) else given
+        found = _BINDING.fullmatch(str(value)) if isinstance(value, str) else None
+        if found and found[1] == "outputs":
+            outputs[key] = found[2]
+    return Node(name, bound, outputs)
+
+
+def _bind(given: Json, jobs: Mapping[str, Json], inputs: Mapping[str, Literal | Data]) -> Input | None:
+    """Return what a binding stands for, or None when `given` holds none."""
+    written = given.get("value") if given.get("value") is not None else given.get("uri")
+    if not isinstance(written, str) or "${{" not in written:
+        return None
+    found = _BINDING.fullmatch(written)
+    if found is None:
+        return Literal(_BINDING.sub(lambda part: _literal(part, inputs), written))
+    if found[1] == "inputs":
+        if found[2] not in inputs:
+            raise GraphError(f"'{written}' names no input of the pipeline; there are: {_names(inputs)}")
+        return inputs[found[2]]
+    step = _STEP_OUTPUT.fullmatch(found[2])
+    if found[1] != "jobs" or step is None:
+        raise GraphError(f"'{written}' is not a binding that an input can have")
+    if step[1] not in jobs:
+        raise GraphError(f"'{written}' names no node of the pipeline; there are: {_names(jobs)}")
+    return StepOutput(step[1], step[2])
+
+
+def _literal(part: re.Match[str], inputs: Mapping[str, Literal | Data]) -> str:
+    value = inputs.get(part[2]) if part[1] == "inputs" else None
+    if not isinstance(value, Literal):
+        raise GraphError(f"'{part[0]}' inside a text must name a literal input of the pipeline")
+    return value.value
+
+
+def check_literal(name: str, value: str, declared: Json) -> None:
+    """Hold a literal against the type, range and choices that its component declares; raises GraphError."""
+    kind = str(declared.get("type", "string")).lower()
+    if kind in PATH_TYPES:
+        raise GraphError(f"input '{name}' must be a path of type {kind}, got the literal '{value}'")
+    if kind == "boolean" and value.lower() not in ("true", "false"):
+        raise GraphError(f"input '{name}' must be true or false, got '{value}'")
+    if kind in ("integer", "number"):
+        try:
+            number = int(value) if kind == "integer" else float(value)
+        except ValueError:
+            wanted = "an integer" if kind == "integer" else "a number"
+            raise GraphError(f"input '{name}' must be {wanted}, got '{value}'") from None
+        low, high = declared.get("min"), declared.get("max")
+        if (low is not None and number < float(low)) or (high is not None and number > float(high)):
+            raise GraphError(f"input '{name}' must be between {low} and {high}, got {value}")
+    choices = declared.get("enum")
+    if choices and value not in [text(choice) for choice in choices]:
+        raise GraphError(f"input '{name}' must be one of {', '.join(map(text, choices))}, got '{value}'")
+
+
+def text(value: Any) -> str:
+    """Return a literal as text; booleans as Python writes them, which is what azure-ai-ml sends too."""
+    return str(value)
+
+
+def _names(found: Mapping[str, Any]) -> str:
+    return ", ".join(sorted(found)) or "none"

@@ -1,0 +1,7 @@
+"""MLflow behind a workspace's tracking URI: the real MLflow server, with the workspace's own models as its registry.
+
+Sources: MLflow's REST API, and what azureml-mlflow sends to `<region>.api.azureml.ms`.
+"""
+
+AUDIENCE = "https://ml.azure.com"
+"""The audience of a job's own token: good for run history, artifacts and MLflow, not for ARM."""
