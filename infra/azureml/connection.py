@@ -32,11 +32,11 @@ def connect(workspace: Workspace) -> MLClient:
     """Return this thread's client of a workspace, signed in as DefaultAzureCredential finds."""
     clients: dict[Workspace, MLClient] = _local.__dict__.setdefault("clients", {})
     if workspace not in clients:
+        # At its import already the client warns about its own preview classes: noise between Pulumi's lines.
+        logging.getLogger("azure").setLevel(logging.ERROR)
         from azure.ai.ml import MLClient
         from azure.identity import DefaultAzureCredential
 
-        # The client warns about its own preview classes and prints upload progress: noise between Pulumi's lines.
-        logging.getLogger("azure").setLevel(logging.ERROR)
         clients[workspace] = MLClient(
             DefaultAzureCredential(),
             workspace.subscription_id,
