@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -78,8 +79,11 @@ async def ensure(platform: Platform) -> str:
     async def answers(_: int) -> bool:
         return await asyncio.to_thread(_answers, host)
 
+    started_before = any(child.name == NAME for child in platform.children.list())
     # The slot is chosen when the daemon is really started: a running one holds its own.
     await platform.children.ensure(NAME, lambda _: _command(engine.daemon, folder, host), ready=answers)
+    if not started_before:
+        await asyncio.to_thread(_tidy, host)
     return host
 
 
@@ -129,6 +133,9 @@ def _free_slot() -> Path:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 continue
+            if os.path.ismount(slot / "data"):
+                # Left by a daemon that was killed: the next one would take it for somebody else's and leave it, too.
+                subprocess.run(["umount", "--recursive", "--lazy", slot / "data"], check=False, capture_output=True)
             return slot
     raise StartError(f"all {_SLOTS} data folders in {cache} are in use: stop other amlites (amlite stop)")
 
@@ -150,6 +157,17 @@ def _answers(host: str) -> bool:
         return bool(client.ping())
     except (DockerException, OSError):
         return False
+    finally:
+        client.close()
+
+
+def _tidy(host: str) -> None:
+    """Remove the containers that an earlier daemon left in the data folder: none of them can still be wanted."""
+    import docker
+
+    client = docker.DockerClient(base_url=host, timeout=60)
+    try:
+        client.containers.prune()
     finally:
         client.close()
 
