@@ -5,7 +5,7 @@ A resource's Pulumi id is its ARM id. Inputs are checked against the SDK's own t
 
 Run with `python -m amlite.pulumi.azure_native --port N`.
 """
-# ruff: noqa: N802, D102, ARG002 -- the protocol's methods: gRPC names them, its documentation describes them
+# ruff: noqa: N802, D102 -- the protocol's methods: gRPC names them, its documentation describes them
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ class AzureNative(plugin.Provider[AzureSession]):
     def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         resource = TYPES[plugin.token_and_name(request.urn)[0]]
         old, new = values.plain(request.old_inputs), values.plain(request.news)
-        if _same_place(old.get("location"), new.get("location")):
-            old["location"] = new.get("location")
+        if "location" in old and _same_place(old["location"], new.get("location")):
+            old["location"] = new["location"]
         return plugin.diff_response(values.differences(old, new), resource.path_inputs)
 
     def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
@@ -178,7 +178,7 @@ class AzureNative(plugin.Provider[AzureSession]):
             # Tags are the user's alone: one that somebody added is drift.
             if "tags" in found and found["tags"] != given.get("tags", {}):
                 inputs["tags"] = found["tags"]
-            if _same_place(given.get("location"), inputs.get("location")) and "location" in given:
+            if "location" in given and _same_place(given["location"], inputs.get("location")):
                 inputs["location"] = given["location"]
         else:
             inputs = identity | _writable(found, sdk.inputs)
