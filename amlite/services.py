@@ -16,6 +16,7 @@ from amlite.jobs import routes as jobs_routes
 from amlite.keyvault import types as keyvault
 from amlite.machinelearning import datastores as machinelearning_datastores
 from amlite.machinelearning import routes as machinelearning_routes
+from amlite.machinelearning import schedules as machinelearning_schedules
 from amlite.machinelearning import types as machinelearning
 from amlite.managedidentity import types as managedidentity
 from amlite.mlflow import routes as mlflow_routes
@@ -52,12 +53,13 @@ ROUTES: list[Routes] = [
     jobs_history.routes,
     mlflow_routes.cloud_routes,
     machinelearning_datastores.routes,
+    machinelearning_schedules.routes,
     machinelearning_routes.region_routes,
     machinelearning_routes.routes,
     arm.routes,  # last: it takes every path of management.azure.com
 ]
 
 # What runs for as long as amlite does (schedules that fire, ...): called once, when it is ready.
-STARTERS: list[Callable[[Platform], Awaitable[None]]] = [jobs_routes.begin]
+STARTERS: list[Callable[[Platform], Awaitable[None]]] = [jobs_routes.begin, machinelearning_schedules.start]
 
 arm.register(TYPES)

@@ -57,7 +57,7 @@ def prepare_version(
 ) -> Json:
     """Check a version's body against its model, its references and what is stored; return the properties to store.
 
-    AzureError 400 in the service's words where it would change the content of an existing version.
+    AzureError 400 or 409 in the service's words where it would change the content of an existing version.
     """
     _check_name(kind, name)
     if _VERSION.fullmatch(version) is None:
@@ -79,7 +79,7 @@ def prepare_version(
         check(platform, workspace, name, version, properties)
     if old is not None:
         if (changed := _changed(old["properties"], properties)) and not old["properties"]["isAnonymous"]:
-            raise AzureError(400, "UserError", _conflict(kind, name, version, changed))
+            raise _conflict(kind, name, version, changed)
         properties["properties"] = {**old["properties"]["properties"], **properties["properties"]}
     return properties
 
@@ -113,17 +113,21 @@ def _content(properties: Json) -> Json:
     return parsed
 
 
-def _conflict(kind: str, name: str, version: str, changed: list[str]) -> str:
-    noun = {"data": "data", "codes": "code"}.get(kind, kind.removesuffix("s"))
-    article = "An" if noun[0] in "aeiou" else "A"
-    if kind in URI_PROPERTY and URI_PROPERTY[kind] in changed:
-        fixed = f"the existing asset's {noun} uri"
-    else:
-        fixed = f"the existing asset's {', '.join(changed)}"
-    return (
-        f"{article} {noun} version with this name and version already exists ({name}:{version}). If you are trying to "
-        f"create a new {noun} version, use a different name or version. If you are trying to update an existing {noun} "
-        f"version, {fixed} cannot be changed. Only tags, description, and isArchived can be updated."
+def _conflict(kind: str, name: str, version: str, changed: list[str]) -> AzureError:
+    if kind not in ("data", "models"):
+        # azure-ai-ml waits for 409 here: an environment without a version then gets the next one.
+        what = f"{kind.removesuffix('s').capitalize()} {name} with version {version}"
+        return AzureError(
+            409, "UserError", f"{what} is already registered and cannot be changed (differs in {', '.join(changed)})."
+        )
+    noun = kind.removesuffix("s")
+    fixed = f"{noun} uri" if URI_PROPERTY[kind] in changed else ", ".join(changed)
+    return AzureError(
+        400,
+        "UserError",
+        f"A {noun} version with this name and version already exists. If you are trying to create a new {noun} version, "
+        f"use a different name or version. If you are trying to update an existing {noun} version, the existing asset's "
+        f"{fixed} cannot be changed. Only tags, description, and isArchived can be updated.",
     )
 
 
@@ -132,8 +136,8 @@ def _check_name(kind: str, name: str) -> None:
         raise AzureError(
             400,
             "UserError",
-            f"The name '{name}' of {kind} is invalid: names are 1-255 letters, digits, '.', '_' and '-' and begin with a "
-            "letter or digit.",
+            f"The name '{name}' of {kind} is invalid: names are 1-255 letters, digits, '.', '_' and '-' and begin with "
+            "a letter or digit.",
         )
 
 

@@ -94,8 +94,8 @@ def _check_name(name: str, kind: str) -> None:
         raise AzureError(
             400,
             "BadRequest",
-            f"The compute name '{name}' is invalid: names of {kind} are {least}-{most} letters, digits and hyphens, begin "
-            "with a letter and do not end with a hyphen.",
+            f"The compute name '{name}' is invalid: names of {kind} are {least}-{most} letters, digits and hyphens, "
+            "begin with a letter and do not end with a hyphen.",
         )
 
 

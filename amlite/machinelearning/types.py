@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from amlite.arm.types import ResourceType
-from amlite.machinelearning import computes, datastores, workspaces
+from amlite.machinelearning import computes, datastores, schedules, workspaces
 
-TYPES: list[ResourceType] = [*workspaces.TYPES, *computes.TYPES, *datastores.TYPES]
+TYPES: list[ResourceType] = [*workspaces.TYPES, *computes.TYPES, *datastores.TYPES, *schedules.TYPES]

@@ -34,7 +34,7 @@ def validate(model: str, body: dict[str, Any]) -> None:
 
 
 def writable(model: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Validate `body` and return it without nulls and without what the model marks as read-only."""
+    """Validate `body` and return it as the service keeps it: without nulls and read-only properties, text as text."""
     validate(model, body)
     return _written_model(model, body)
 
@@ -166,6 +166,8 @@ def _written(kind: str, value: Any) -> Any:
         return [_written(inner, item) for item in value]
     if outer == "map":
         return {key: _written(inner, item) for key, item in value.items() if item is not None}
+    if outer == "str" and not isinstance(value, str):
+        return json.dumps(value)
     return _written_model(inner, value) if outer == "model" else value
 
 

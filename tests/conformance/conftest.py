@@ -107,8 +107,8 @@ class LocalAzure:
             time.sleep(int(polled.headers.get("retry-after-ms", "100")) / 1000)
         return {}
 
-    def application(self, role: str, scope: str) -> TokenCredential:
-        """Return the credential of a new application that has one built-in role (by its name) at `scope`."""
+    def application(self, *roles: tuple[str, str]) -> TokenCredential:
+        """Return the credential of a new application with built-in roles, each (name, scope)."""
         from azure.identity import ClientSecretCredential
 
         client_id, object_id, secret = str(uuid.uuid4()), str(uuid.uuid4()), uuid.uuid4().hex
@@ -116,6 +116,12 @@ class LocalAzure:
         body = {"clientId": client_id, "objectId": object_id, "secret": secret}
         store.put(f"entra/applications/{client_id}", "entra/applications", body)
         store.close()
+        for role, scope in roles:
+            self.assign(role, scope, object_id)
+        return ClientSecretCredential(TENANT_ID, client_id, secret)
+
+    def assign(self, role: str, scope: str, object_id: str) -> None:
+        """Assign a built-in role (by its name) to a principal."""
         definition = next(found.id for found in ROLES.values() if found.name == role)
         properties = {
             "principalId": object_id,
@@ -124,7 +130,6 @@ class LocalAzure:
         }
         path = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
         assert self.arm("PUT", path, {"properties": properties}, "2022-04-01").status_code == 201
-        return ClientSecretCredential(TENANT_ID, client_id, secret)
 
     def requests(self, text: str = "") -> list[Json]:
         """Return amlite's record of the requests whose line holds `text`."""
@@ -153,8 +158,12 @@ class Workspace:
         )  # fmt: skip
 
 
-# azure-ai-ml declares its fields in ways that marshmallow 4 drops or changes.
-_CLIENT_WARNINGS = ("ignore::marshmallow.warnings.Marshmallow4Warning",)
+_CLIENT_WARNINGS = (
+    # azure-ai-ml declares its fields in ways that marshmallow 4 drops or changes,
+    "ignore::marshmallow.warnings.Marshmallow4Warning",
+    # and lists blobs in a way that azure-storage-blob no longer likes.
+    "ignore:The use of a 'BlobProperties' instance:DeprecationWarning",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -225,6 +234,12 @@ def make_workspace(local_azure: LocalAzure) -> Callable[..., Workspace]:
 def workspace(make_workspace: Callable[..., Workspace]) -> Workspace:
     """Return a workspace whose datastores sign in by account key, shared by the session."""
     return make_workspace("shared")
+
+
+@pytest.fixture(scope="session")
+def identity_workspace(make_workspace: Callable[..., Workspace]) -> Workspace:
+    """Return a workspace whose datastores sign in by identity, on an account that refuses keys."""
+    return make_workspace("identity", identity=True)
 
 
 @pytest.fixture(scope="session")
