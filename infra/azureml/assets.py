@@ -103,7 +103,7 @@ class Assets(pulumi.ComponentResource):
             "kind": "online",
             "auth_mode": asset.definition.get("auth_mode", "key"),
             "scoring_uri": endpoint.scoring_uri,
-            "deployment": endpoint.live,
+            "deployment": endpoint.live.apply(lambda live: live or None),
         }
 
     def _common(self, asset: Asset) -> AssetArgs:

@@ -149,7 +149,7 @@ class OnlineEndpoint(_Asset, module="azureml", name="OnlineEndpoint"):
     """
 
     scoring_uri: pulumi.Output[str]
-    live: pulumi.Output[str | None]
+    live: pulumi.Output[str]
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ class EndpointKind(Kind):
     Further inputs: `identity_id` (the user-assigned identity it acts as), `deployment` (None before a first promotion, else
     {name, definition, content_hash, files}), `rollout` {steps: percentages, bake_seconds}, `smoke_request` (a JSON file sent
     to a new deployment before it gets traffic, or None). Outputs: `resource_id`, `scoring_uri`, `live` (the deployment that
-    has the traffic, or None).
+    has the traffic, or an empty text: Pulumi keeps no empty outputs).
     """
 
     name = "endpoint"
@@ -42,7 +42,7 @@ class EndpointKind(Kind):
             existing = ml.online_endpoints.begin_create_or_update(wanted).result()
         live = Rollout(ml, props).run(self._deployment(props), self.live_name(props))
         endpoint = self._get(ml, props["name"]) or existing
-        return {"resource_id": endpoint.id, "scoring_uri": endpoint.scoring_uri, "live": live}
+        return {"resource_id": endpoint.id, "scoring_uri": endpoint.scoring_uri, "live": live or ""}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
         """Read endpoint and traffic back; what others changed shows in `content_hash` and `traffic`."""
