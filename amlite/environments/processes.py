@@ -28,10 +28,10 @@ class VirtualEnvironment:
         self,
         argv: Sequence[str],
         *,
-        cwd: Path,  # noqa: ARG002 - for a process it is the caller's to set
+        cwd: Path,
         environment: Mapping[str, str],
-        mounts: Mapping[Path, Path],  # noqa: ARG002 - a process sees folders where they are
-        name: str,  # noqa: ARG002
+        mounts: Mapping[Path, Path],
+        name: str,
     ) -> tuple[list[str], dict[str, str]]:
         """Return the command line with its program looked up here first, and the environment."""
         programs = self.folder / "bin"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import ManagedOnlineDeployment
 
-    from .conftest import Workspace
+    from tests.conformance.conftest import Workspace
 
 CONDA = {
     "channels": ["conda-forge"],
@@ -306,9 +306,8 @@ def test_a_deployment_with_traffic_is_not_deleted_and_one_without_ends_its_serve
     key = empty.key
     asking = threading.Thread(target=lambda: late.append(empty.post({"value": 4, "sleep": 2}, "leaving", key=key)))
     asking.start()
-    while not any("/score" in line["path"] for line in workspace.azure.requests(empty.name)):
-        if servers_busy(workspace, "leaving"):
-            break
+    while not servers_busy(workspace, "leaving"):
+        assert asking.is_alive()
     deployments.begin_delete("leaving", empty.name).result()
     asking.join()
     assert late[0].json() == 8
@@ -361,7 +360,7 @@ def test_tokens_open_endpoints_that_take_them(
         assert json.loads(ml_client.online_endpoints.invoke(scoring.name, request_file=str(request))) == 4
         assert scoring.post({"value": 2}, key="forged").status_code == 401
         if mode == "aad_token":
-            reader = workspace.azure.application("Reader", workspace.id)
+            reader = workspace.azure.application(("Reader", workspace.id))
             token = reader.get_token("https://ml.azure.com/.default").token
             assert scoring.post({"value": 2}, key=token).status_code == 403
         ml_client.online_endpoints.begin_delete(scoring.name).result()
