@@ -125,9 +125,9 @@ def _conflict(kind: str, name: str, version: str, changed: list[str]) -> AzureEr
     return AzureError(
         400,
         "UserError",
-        f"A {noun} version with this name and version already exists. If you are trying to create a new {noun} version, "
-        f"use a different name or version. If you are trying to update an existing {noun} version, the existing asset's "
-        f"{fixed} cannot be changed. Only tags, description, and isArchived can be updated.",
+        f"A {noun} version with this name and version already exists. If you are trying to create a new {noun} "
+        f"version, use a different name or version. If you are trying to update an existing {noun} version, the "
+        f"existing asset's {fixed} cannot be changed. Only tags, description, and isArchived can be updated.",
     )
 
 

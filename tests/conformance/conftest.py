@@ -161,8 +161,9 @@ class Workspace:
 _CLIENT_WARNINGS = (
     # azure-ai-ml declares its fields in ways that marshmallow 4 drops or changes,
     "ignore::marshmallow.warnings.Marshmallow4Warning",
-    # and lists blobs in a way that azure-storage-blob no longer likes.
+    # and lists and reads blobs in ways that azure-storage-blob no longer likes.
     "ignore:The use of a 'BlobProperties' instance:DeprecationWarning",
+    "ignore:content_as_bytes is deprecated:DeprecationWarning",
 )
 
 

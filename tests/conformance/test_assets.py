@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -252,9 +253,13 @@ def test_model_create_or_update_uploads_and_numbers_versions(
 
 def test_model_list_pages_through_many(workspace: Workspace, ml_client: MLClient, name: str) -> None:
     uri = "azureml://datastores/workspaceblobstore/paths/model"
-    for number in range(105):
+
+    def put(number: int) -> int:
         path = f"{workspace.id}/models/{name}/versions/{number}"
-        assert workspace.azure.arm("PUT", path, {"properties": {"modelUri": uri}}).status_code == 201
+        return workspace.azure.arm("PUT", path, {"properties": {"modelUri": uri}}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(put, range(105))) == {201}
     assert len(list(ml_client.models.list(name))) == 105
 
 
