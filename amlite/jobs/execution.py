@@ -24,9 +24,11 @@ from amlite.mlflow import tracking
 from amlite.platform import Platform
 from amlite.routing import Json
 from amlite.storage import blobs
+from amlite.storage.blobs import BlobPath
 
 USER_LOG = "user_logs/std_log.txt"
 BUILD_LOG = "azureml-logs/20_image_build_log.txt"
+PIPELINE_LOG = "logs/azureml/executionlogs.txt"
 _log = logging.getLogger("amlite.jobs")
 
 
@@ -118,12 +120,31 @@ def _tasks(platform: Platform) -> dict[str, asyncio.Task[object]]:
     return tasks
 
 
+class PipelineLog:
+    """What a pipeline's own log says about its steps."""
+
+    def __init__(self, platform: Platform, job: Job) -> None:
+        self._platform = platform
+        self._path = job.folder(platform) / PIPELINE_LOG
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.unlink(missing_ok=True)
+        self._copy = process.LogCopy(platform, self._path, _artifacts(platform, job) / PIPELINE_LOG)
+
+    async def say(self, text: str) -> None:
+        """Write one line, with the time, here and in the datastore."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"[{self._platform.clock.now():%Y-%m-%d %H:%M:%SZ}] {text}\n")
+        await self._copy.push()
+
+
 async def _pipeline(platform: Platform, job: Job, _produced: Callable[[], None]) -> None:
     change(platform, job.id, status="Running")
     steps = plan.pipeline_job(platform, job.workspace_id, job.properties)
     children = _children(platform, job, steps)
     carry_on = bool((job.properties.get("settings") or {}).get("continue_on_step_failure"))
     ready = {name: asyncio.get_running_loop().create_future() for name in steps}
+    log = PipelineLog(platform, job)
+    await log.say(f"Running {len(steps)} steps: {', '.join(f'{name}:{children[name].name}' for name in steps)}")
     tasks = {
         asyncio.create_task(_step(platform, children[name], steps[name], ready), name=f"step {name}"): name
         for name in steps
@@ -133,6 +154,8 @@ async def _pipeline(platform: Platform, job: Job, _produced: Callable[[], None])
         while pending:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             states = {tasks[task]: _again(platform, children[tasks[task]]).status for task in done}
+            for name, status in states.items():
+                await log.say(f"Step {name} ({children[name].name}): {status}")
             if "Failed" in states.values() and not carry_on:
                 for task in pending:
                     if not _again(platform, children[tasks[task]]).ended:
@@ -173,9 +196,9 @@ def _children(platform: Platform, job: Job, steps: dict[str, plan.Step]) -> dict
     """Return the child job of every node, writing down those that an earlier attempt has not."""
     names: dict[str, str] = dict(job.run.get("children") or {})
     found: dict[str, Job] = {}
-    for name in steps:
+    for name, step in steps.items():
         known = documents.find(platform, job.workspace_id, names[name]) if name in names else None
-        found[name] = known or new_child(platform, job, name, steps[name].properties)
+        found[name] = known or new_child(platform, job, name, step.properties)
         names[name] = found[name].name
     for child in found.values():
         inputs = child.properties["inputs"]
@@ -236,7 +259,7 @@ async def _on_a_node(platform: Platform, job: Job, produced: Callable[[], None])
     if folder.exists():  # an attempt that a restart ended
         await asyncio.to_thread(shutil.rmtree, folder)
     work.mkdir(parents=True)
-    artifacts = references.location(platform, job.workspace_id, f"azureml://jobs/{job.name}/outputs/artifacts")
+    artifacts = _artifacts(platform, job)
     who = data.identity(platform, job)
     written = [name for name in job.properties["outputs"] if name != "default"]
     paths = {name: data.output_path(platform, job, name) for name in written}
@@ -346,6 +369,10 @@ def _first(failures: ExceptionGroup[Exception]) -> Exception:
     while isinstance(found, ExceptionGroup):
         found = found.exceptions[0]
     return found
+
+
+def _artifacts(platform: Platform, job: Job) -> BlobPath:
+    return references.location(platform, job.workspace_id, f"azureml://jobs/{job.name}/outputs/artifacts")
 
 
 def _again(platform: Platform, job: Job) -> Job:

@@ -19,6 +19,7 @@ RUN = "jobs.run"
 _NAME = re.compile(r"[A-Za-z0-9][\w-]{0,254}")
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][\w-]{0,254}")
 _SERVED = ("Command", "Pipeline")
+_NOT_SERVED = ("automl", "finetuning", "labeling", "spark", "sweep")
 
 
 async def submit(
@@ -47,10 +48,11 @@ async def submit(
 
 def check(platform: Platform, workspace_id: str, body: Json) -> Json:
     """Return the properties of a job that could be submitted, its references resolved; raises AzureError."""
+    given = (body.get("properties") or {}).get("jobType")
+    kind = next((served for served in _SERVED if served.lower() == str(given).lower()), None)
+    if kind is None and str(given).lower() in _NOT_SERVED:
+        raise _refusal(f"Jobs of type '{given}' are not served here yet; {' and '.join(_SERVED)} are.")
     properties: Json = writable("JobBase", body)["properties"]
-    kind = next((served for served in _SERVED if served.lower() == str(properties["jobType"]).lower()), None)
-    if kind is None:
-        raise _refusal(f"Jobs of type '{properties['jobType']}' are not served here yet; {' and '.join(_SERVED)} are.")
     properties["jobType"] = kind
     if kind == "Command":
         return plan.command_job(platform, workspace_id, properties)
