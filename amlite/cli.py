@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -10,16 +11,30 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
-import psutil
 
 from amlite import runtime
 from amlite.children import reap, tail
+from amlite.errors import StartError
 
 _START_SECONDS = 30.0
+_STOP_SECONDS = 20.0
+_PROJECT = Path(__file__).resolve().parent.parent
+# Ways of signing in that clients would prefer to, or mix with, the one that `amlite run` gives: a shell may hold those of
+# a real subscription.
+_OTHER_SIGN_INS = frozenset(
+    {
+        "ARM_CLIENT_CERTIFICATE_PASSWORD", "ARM_CLIENT_CERTIFICATE_PATH", "ARM_ENVIRONMENT", "ARM_METADATA_HOSTNAME",
+        "ARM_OIDC_REQUEST_TOKEN", "ARM_OIDC_REQUEST_URL", "ARM_OIDC_TOKEN", "ARM_OIDC_TOKEN_FILE_PATH", "ARM_USE_MSI",
+        "ARM_USE_OIDC", "AZURE_AUTHORITY_HOST", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_CLIENT_CERTIFICATE_PATH",
+        "AZURE_FEDERATED_TOKEN_FILE", "AZURE_PASSWORD", "AZURE_USERNAME", "IDENTITY_ENDPOINT", "IDENTITY_HEADER",
+        "MSI_ENDPOINT", "MSI_SECRET", "PULUMI_CONFIG_PASSPHRASE_FILE",
+    }
+)  # fmt: skip
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,7 +58,7 @@ def stop() -> None:
     state = runtime.state_folder()
     running = runtime.read(state)
     if running is not None:
-        _terminate(running.pid)
+        _terminate(running)
     ended = reap(state)
     left = f" ({ended} leftover processes ended)" if ended else ""
     click.echo(("amlite stopped" if running else "amlite was not running") + left)
@@ -73,6 +88,8 @@ def status(output: str) -> None:
 @main.command()
 def env() -> None:
     """Print the environment of `amlite run` for a shell: eval "$(amlite env)"."""
+    for name in sorted(_OTHER_SIGN_INS & os.environ.keys()):
+        click.echo(f"unset {name}")
     for name, value in sorted(_command_environment(_ensure_started()).items()):
         click.echo(f"export {name}={shlex.quote(value)}")
 
@@ -81,7 +98,7 @@ def env() -> None:
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(command: tuple[str, ...]) -> None:
     """Run a command against the local Azure, starting amlite when needed: amlite run -- pulumi preview -s local."""
-    environment = {**os.environ, **_command_environment(_ensure_started())}
+    environment = _command_environment_over(os.environ, _ensure_started())
     found = shutil.which(command[0], path=environment["PATH"])
     if found is None:
         raise click.ClickException(f"{command[0]}: command not found")
@@ -100,7 +117,7 @@ def logs(name: str, follow: bool) -> None:
         known = ", ".join(sorted(p.stem for p in folder.glob("*.*"))) if folder.is_dir() else ""
         raise click.ClickException(f"no log '{name}' in {folder}; there are: {known or 'none'}")
     if follow:
-        with subprocess.Popen(["tail", "-n", "50", "-f", str(path)]) as process:  # noqa: S607
+        with subprocess.Popen(["tail", "-n", "50", "-f", str(path)]) as process:
             process.wait()
     else:
         click.echo(tail(path, 200))
@@ -111,14 +128,33 @@ def logs(name: str, follow: bool) -> None:
 def reset(yes: bool) -> None:
     """Stop amlite and delete all its state, the local stack's Pulumi state included."""
     state = runtime.state_folder()
+    _check_ours(state)
     if not yes:
         click.confirm(f"Delete {state} and everything in the local Azure?", abort=True)
     running = runtime.read(state)
     if running is not None:
-        _terminate(running.pid)
+        _terminate(running)
     reap(state)
     shutil.rmtree(state, ignore_errors=True)
+    if state.exists():
+        left = ", ".join(sorted(path.name for path in state.iterdir()))
+        raise click.ClickException(f"not everything in {state} could be deleted; what is left: {left}")
     click.echo(f"{state} is gone")
+
+
+@main.command()
+def stack() -> None:
+    """Fit the stack `local` to this machine: create it when missing, build images only where an engine is."""
+    from amlite import docker_engine
+    from amlite import stack as local_stack
+
+    environment = _command_environment_over(os.environ, _ensure_started())
+    try:
+        told = local_stack.fit(_PROJECT, runtime.state_folder(), environment, docker_engine.found())
+    except StartError as error:
+        raise click.ClickException(str(error)) from error
+    for line in told:
+        click.echo(line)
 
 
 @main.command()
@@ -131,29 +167,53 @@ def advance(seconds: float) -> None:
     click.echo(_ask(running, "POST", "/clock", {"seconds": seconds})["now"])
 
 
+def _ask(running: runtime.Runtime, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Send one request to the running process; anything but an answer ends the command with one line."""
+    from urllib.error import HTTPError, URLError
+
+    from amlite.control import client
+
+    try:
+        return client.ask(running, method, path, body)
+    except HTTPError as error:
+        raise click.ClickException(f"amlite refused: {error.read().decode('utf-8', 'replace')}") from error
+    except URLError as error:
+        raise click.ClickException(f"amlite (pid {running.pid}) does not answer: {error.reason}") from error
+
+
 def _ensure_started() -> runtime.Runtime:
     state = runtime.state_folder()
-    running = runtime.read(state)
-    if running is not None:
-        return running
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    log = state / "logs" / "start.log"
-    log.parent.mkdir(exist_ok=True)
-    with log.open("w") as output:
-        process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "amlite.server", str(state)],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-        )  # fmt: skip
+    log = state / "logs" / f"start-{os.getpid()}.log"
     deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        running = runtime.read(state)
-        if running is not None:
-            return running
-        # One that lost a race for the state folder ends at once: the winner is waited for.
-        if process.poll() is not None and "another amlite runs" not in tail(log):
-            break
-        time.sleep(0.02)
-    raise click.ClickException(f"amlite did not start; log {log}:\n{tail(log)}")
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        while time.monotonic() < deadline:
+            running = runtime.read(state)
+            if running is not None:
+                return running
+            code = process.poll() if process is not None else runtime.BUSY
+            if code == runtime.BUSY:
+                # Nobody tried yet, or the folder was taken: by one that is about to answer, or by one that is ending.
+                process = _spawn(state, log)
+            elif code is not None:
+                break
+            time.sleep(0.02)
+        raise click.ClickException(f"amlite did not start (state {state}):\n{tail(log)}")
+    finally:
+        log.unlink(missing_ok=True)
+
+
+def _spawn(state: Path, log: Path) -> subprocess.Popen[bytes]:
+    log.parent.mkdir(exist_ok=True)
+    # Without its compiled files every start would take a second more, in amlite and in all it starts.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "amlite.server", str(state)],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=environment,
+            cwd=_PROJECT,
+        )  # fmt: skip
 
 
 def _command_environment(running: runtime.Runtime) -> dict[str, str]:
@@ -166,28 +226,38 @@ def _command_environment(running: runtime.Runtime) -> dict[str, str]:
         "PATH": path if path.split(os.pathsep)[0] == binaries else f"{binaries}{os.pathsep}{path}",
         # A private backend: no command given to `amlite run` can see, let alone change, the state of a real stack.
         "PULUMI_BACKEND_URL": pulumi_backend.as_uri(),
-        # Protects nothing but throw-away state of this machine; see docs/adr.
+        # Protects nothing but throw-away state of this machine; see docs/adr/0013.
         "PULUMI_CONFIG_PASSPHRASE": "amlite-local",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
 
 
-def _ask(running: runtime.Runtime, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    from amlite.control.client import ask
+def _command_environment_over(inherited: Mapping[str, str], running: runtime.Runtime) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in inherited.items()
+        # The Azure SDK is so big that a program that may not keep its compiled files takes seconds longer every time.
+        if name not in _OTHER_SIGN_INS and name != "PYTHONDONTWRITEBYTECODE"
+    }
+    return {**kept, **_command_environment(running)}
 
-    return ask(running, method, path, body)
+
+def _check_ours(state: Path) -> None:
+    """Refuse to delete a folder that does not look like a state folder: AMLITE_STATE may point anywhere."""
+    if state.exists() and any(state.iterdir()) and not (state / "lock").exists():
+        raise click.ClickException(f"{state} is no state folder of amlite; nothing was deleted")
 
 
-def _terminate(pid: int) -> None:
-    try:
-        process = psutil.Process(pid)
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=20)
-    except psutil.NoSuchProcess:
-        return
-    except psutil.TimeoutExpired:
-        process.kill()
-        process.wait(timeout=5)
+def _terminate(running: runtime.Runtime) -> None:
+    # Not psutil's wait: it never ends for a process whose parent does not ask for its exit code.
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(running.pid, number)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline:
+            if not running.alive:
+                return
+            time.sleep(0.02)
 
 
 if __name__ == "__main__":

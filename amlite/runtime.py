@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 
 VARIABLE = "AMLITE_STATE"
+BUSY = 75
+"""Exit code of a process that found the state folder taken by another (EX_TEMPFAIL)."""
 
 
 @dataclass(frozen=True)
@@ -23,24 +25,25 @@ class Runtime:
 
     @property
     def alive(self) -> bool:
-        """Whether that process still runs (and is not another one with its number)."""
+        """Whether that process still runs (and is not another one with its number, or one nobody has waited for)."""
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.started) < 1
-        except psutil.NoSuchProcess:
+            process = psutil.Process(self.pid)
+            return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - self.started) < 1
+        except (psutil.Error, ValueError, TypeError):
             return False
 
 
 def state_folder() -> Path:
     """Return the state folder: `AMLITE_STATE`, or `.amlite` of the project this package lies in."""
     given = os.environ.get(VARIABLE)
-    return Path(given).resolve() if given else Path(__file__).resolve().parent.parent / ".amlite"
+    return Path(given or Path(__file__).resolve().parent.parent / ".amlite").resolve()
 
 
 def read(state: Path) -> Runtime | None:
-    """Return the amlite that runs on a state folder, or None."""
+    """Return the amlite that runs on a state folder, or None; whatever else the file may hold means None."""
     try:
         runtime = Runtime(**json.loads((state / "runtime.json").read_text("utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError):
         return None
     return runtime if runtime.alive else None
 

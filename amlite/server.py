@@ -107,7 +107,7 @@ class Server:
             response = reply({"error": {"code": "InternalServerError", "message": str(error)}}, 503)
         except (ConnectionError, asyncio.CancelledError):
             raise
-        except Exception as error:  # a fault of ours must not take the connection down without a word
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not take the connection down without a word
             _log.exception("%s %s", request.method, request.url)
             response = reply(
                 {"error": {"code": "InternalServerError", "message": f"{type(error).__name__}: {error}"}}, 500
@@ -255,7 +255,7 @@ def main() -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            sys.exit(f"another amlite runs on {state}")
+            sys.exit(runtime.BUSY)
         _log_to(state)
         left = reap(state)
         if left:
