@@ -75,6 +75,12 @@ class Launch:
         return asdict(self)
 
 
+def launched_from(deployment: Json) -> Json:
+    """What of a deployment's body decides about its server: the same is served by the server that runs."""
+    names = ("codeConfiguration", "model", "environmentId", "environmentVariables", "readinessProbe")
+    return {"instances": settings.instances(deployment), **{name: deployment["properties"].get(name) for name in names}}
+
+
 async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Callable[[str], None]) -> Launch:
     """Download a deployment's code and model as the endpoint's identity.
 

@@ -25,7 +25,7 @@ _DEPLOYMENT_HEADER = "azureml-model-deployment"
 _REASON_HEADER = "ms-azureml-model-error-reason"
 _STATUS_HEADER = "ms-azureml-model-error-statuscode"
 _MOST_BYTES = 10 << 20
-_NOT_FORWARDED = {"authorization", "host", "connection", "keep-alive", "transfer-encoding", "te", "upgrade"}
+_NOT_FORWARDED = {"authorization", "host", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect"}
 _WORKSPACE = "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.MachineLearningServices/workspaces/{w}"
 
 

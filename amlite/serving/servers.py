@@ -17,7 +17,7 @@ from amlite.environments import Prepared, UnusableEnvironment, prepare
 from amlite.errors import AzureError, StartError
 from amlite.platform import Platform
 from amlite.serving import settings
-from amlite.serving.launch import Launch, gather
+from amlite.serving.launch import Launch, gather, launched_from
 
 ENDPOINT_TYPE = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints"
 DEPLOYMENT_TYPE = f"{ENDPOINT_TYPE}/deployments"
@@ -53,6 +53,7 @@ class _Servers:
 async def provision(platform: Platform, resource_id: str) -> None:
     """Start the server of a created or changed deployment; the one before it, if any, ends once its requests have.
 
+    A change that does not reach the server (tags, request limits) leaves it running.
     Raises AzureError with Azure's code for what went wrong and, where the server did not start, the end of its log.
     """
     servers = _servers(platform)
@@ -60,6 +61,10 @@ async def provision(platform: Platform, resource_id: str) -> None:
         deployment, endpoint = platform.store.get(resource_id), platform.store.get(resource_id.rsplit("/", 2)[0])
         if deployment is None or endpoint is None:
             raise AzureError(409, "OperationCanceled", "The deployment was deleted while it was being created.")
+        content, kept = launched_from(deployment.body), platform.store.get(f"{_LAUNCHES}{resource_id}")
+        running = servers.running.get(resource_id.lower())
+        if kept is not None and kept.body["content"] == content and running is not None and running.child.running:
+            return
         preparation = _preparation_log(platform, endpoint.body["name"], deployment.body["name"])
         preparation.unlink(missing_ok=True)
         platform.store.put(f"{_LOGS}{resource_id}", _LOGS, {"preparation": str(preparation), "server": None})
@@ -71,13 +76,12 @@ async def provision(platform: Platform, resource_id: str) -> None:
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, launch.folder, ignore_errors=True)
             raise
-        before = servers.running.get(resource_id.lower()) or platform.store.get(f"{_LAUNCHES}{resource_id}")
-        platform.store.put(f"{_LAUNCHES}{resource_id}", _LAUNCHES, launch.json())
+        platform.store.put(f"{_LAUNCHES}{resource_id}", _LAUNCHES, {"content": content, "launch": launch.json()})
         servers.running[resource_id.lower()] = server
-    if isinstance(before, Server):
-        await _end(platform, before)
-    elif before is not None:
-        await asyncio.to_thread(shutil.rmtree, before.body["folder"], ignore_errors=True)
+    if running is not None:
+        await _end(platform, running)
+    elif kept is not None:
+        await asyncio.to_thread(shutil.rmtree, kept.body["launch"]["folder"], ignore_errors=True)
 
 
 @contextlib.asynccontextmanager
@@ -119,7 +123,7 @@ async def retire(platform: Platform, resource_id: str) -> None:
             await _end(platform, server)
         launch = platform.store.get(f"{_LAUNCHES}{resource_id}")
         if launch is not None:
-            await asyncio.to_thread(shutil.rmtree, launch.body["folder"], ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, launch.body["launch"]["folder"], ignore_errors=True)
         for kind in (_LAUNCHES, _LOGS):
             platform.store.delete(f"{kind}{resource_id}")
     servers.locks.pop(resource_id.lower(), None)
@@ -159,7 +163,7 @@ async def _running(platform: Platform, resource_id: str) -> Server:
                 "The deployment's model server has not started; see its logs.",
                 headers={"ms-azureml-model-error-reason": "model_not_ready"},
             )
-        server = await _start(platform, Launch(**kept.body))
+        server = await _start(platform, Launch(**kept.body["launch"]))
         servers.running[resource_id.lower()] = server
         return server
 

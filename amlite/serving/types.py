@@ -6,7 +6,7 @@ from typing import Any
 
 from amlite.arm.routes import resource_of
 from amlite.arm.types import Json, ResourceType
-from amlite.errors import AzureError
+from amlite.errors import AzureError, StartError
 from amlite.machinelearning import references
 from amlite.platform import Platform
 from amlite.published.validation import writable
@@ -148,7 +148,13 @@ async def _delete_deployment(platform: Platform, resource_id: ResourceId) -> Non
 
 
 async def _provision(platform: Platform, resource_id: ResourceId) -> None:
-    await servers.provision(platform, str(resource_id))
+    try:
+        await servers.provision(platform, str(resource_id))
+    except StartError as error:
+        raise AzureError(503, "InternalServerError", str(error)) from error
+    except ExceptionGroup as group:  # several downloads at once: the first failure says why
+        reasons = "; ".join(str(each) for each in group.exceptions)
+        raise AzureError(500, "InternalServerError", f"Code and model cannot be downloaded: {reasons}") from group
 
 
 TYPES = [
