@@ -1,7 +1,7 @@
 """Holds a request body against a published model: required, types, enumerations, discriminators, what is read-only.
 
-As the service does, properties that no model knows are let through, enumeration values are compared without case, and a
-number or boolean is taken where text is wanted.
+As the service does, properties that no model knows are let through, enumeration values are compared without case and
+underscores, and a number or boolean is taken where text is wanted.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,10 @@ def validate(model: str, body: dict[str, Any]) -> None:
 
 
 def writable(model: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Validate `body` and return it as the service keeps it: without nulls and read-only properties, text as text."""
+    """Validate `body` and return it as the service keeps it.
+
+    Nulls and read-only properties are gone, text is text, and enumeration values are spelt as published.
+    """
     validate(model, body)
     return _written_model(model, body)
 
@@ -63,11 +67,22 @@ def _concrete(model: str, body: dict[str, Any]) -> str | None:
     """Return the model that the body's discriminators choose, or None when one names nothing known."""
     while (found := _discriminator(model)) is not None:
         value = body.get(found[0])
-        chosen = next((name for kind, name in found[1].items() if kind.lower() == str(value).lower()), None)
-        if chosen is None:
+        kind = _canonical(found[1], value)
+        if kind is None:
             return None
-        model = chosen
+        model = found[1][kind]
     return model
+
+
+def _canonical(known: Iterable[str], value: Any) -> str | None:
+    """Return the published spelling of an enumeration's value, or None when it is none of them."""
+    wanted = _plain(value) if isinstance(value, str) else None
+    return next((item for item in known if _plain(item) == wanted), None)
+
+
+def _plain(value: str) -> str:
+    # Microsoft's own examples write UriFile where the models say uri_file.
+    return value.replace("_", "").lower()
 
 
 def _model(model: str, body: Any, path: str, problems: list[Problem]) -> None:
@@ -95,12 +110,12 @@ def _unknown_kind(model: str, body: dict[str, Any], path: str, problems: list[Pr
         field, kinds = found
         where = f"{path}.{field}" if path else field
         value = body.get(field)
-        chosen = next((name for kind, name in kinds.items() if kind.lower() == str(value).lower()), None)
-        if chosen is None:
+        kind = _canonical(kinds, value)
+        if kind is None:
             what = f"The {field} field is required" if value is None else f"{_shown(value)} is not a known {field}"
             problems.append((where, f"{what}; known are: {', '.join(sorted(kinds))}."))
             return
-        found = _discriminator(chosen)
+        found = _discriminator(kinds[kind])
 
 
 def _value(kind: str, value: Any, path: str, problems: list[Problem]) -> None:
@@ -122,7 +137,7 @@ def _value(kind: str, value: Any, path: str, problems: list[Problem]) -> None:
             problems.append((path, f"Expected an object, got {_shown(value)}."))
     elif outer == "enum":
         known = _published()["enums"][inner]
-        if not isinstance(value, str) or value.lower() not in {item.lower() for item in known}:
+        if _canonical(known, value) is None:
             problems.append((path, f"{_shown(value)} is not one of {', '.join(known)}."))
     elif not _scalar(outer, value):
         problems.append((path, f"Expected {_WORDS[outer]}, got {_shown(value)}."))
@@ -168,16 +183,22 @@ def _written(kind: str, value: Any) -> Any:
         return {key: _written(inner, item) for key, item in value.items() if item is not None}
     if outer == "str" and not isinstance(value, str):
         return json.dumps(value)
+    if outer == "enum":
+        return _canonical(_published()["enums"][inner], value)
     return _written_model(inner, value) if outer == "model" else value
 
 
 def _written_model(model: str, body: dict[str, Any]) -> dict[str, Any]:
     fields = _fields(_concrete(model, body) or model)
-    return {
+    written = {
         name: _written(fields[name][0], item) if name in fields else item
         for name, item in body.items()
         if item is not None and (name not in fields or "o" not in fields[name][1])
     }
+    while (found := _discriminator(model)) is not None and (kind := _canonical(found[1], body.get(found[0]))):
+        written[found[0]] = kind
+        model = found[1][kind]
+    return written
 
 
 def _shown(value: Any) -> str:
