@@ -22,6 +22,7 @@ from amlite.storage import azurite
 
 _PARALLEL = 8
 _CHUNK_BYTES = 1 << 20
+_PAGE = 5000
 # The largest body of one Put Blob or Append Block; a bigger file goes up as blocks.
 _PUT_BYTES = 64 << 20
 _APPEND_BYTES = 4 << 20
@@ -113,6 +114,7 @@ async def names(platform: Platform, prefix: BlobPath) -> list[str]:
     marker = ""
     while True:
         query = {"restype": "container", "comp": "list", "prefix": base, "marker": marker}
+        query["maxresults"] = str(_PAGE)
         async with await _request(platform, "GET", BlobPath(prefix.account, prefix.container), query) as answer:
             if answer.status == 404:
                 return []
