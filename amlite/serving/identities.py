@@ -26,6 +26,8 @@ def assign(platform: Platform, resource_id: ResourceId, wanted: Json | None, old
 
     An identity of its own gets the roles that Azure gives it: reading the workspace's storage, pulling its images.
     """
+    if wanted is None and old is not None:
+        return dict(old["identity"])
     kind = str((wanted or {}).get("type") or "SystemAssigned").replace(" ", "").lower()
     named = (wanted or {}).get("userAssignedIdentities") or {}
     if kind == "userassigned" and not named:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.conformance.conftest import Workspace
 
-CONDA = {
+CONDA: dict[str, Any] = {
     "channels": ["conda-forge"],
     "dependencies": ["python=3.11", "pip", {"pip": ["azureml-inference-server-http==1.5.1"]}],
 }
@@ -395,8 +395,29 @@ def test_an_identity_without_roles_cannot_read_the_model(
     path = f"{storage}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
     workspace.azure.put(path, {"properties": properties}, "2022-04-01")
     ml_client.online_deployments.begin_create_or_update(make_deployment(scoring.name, "early")).result()
-    assert scoring.post({"value": 1}, "early").json() == 2
+    scoring.set_traffic(early=100)
+    assert scoring.post({"value": 1}).json() == 2
+    assert ml_client.online_endpoints.get(scoring.name).identity.type == "user_assigned"
     ml_client.online_endpoints.begin_delete(scoring.name).result()
+
+
+@pytest.mark.usefixtures("shared")  # by then the conda file's environment has been built
+def test_a_build_context_is_served_from_the_packages_it_names(
+    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], tmp_path: Path
+) -> None:
+    from azure.ai.ml.entities import BuildContext, Environment
+
+    (tmp_path / "Dockerfile").write_text("FROM mcr.microsoft.com/azureml/base\nRUN conda install python=3.11\n")
+    pins = "".join(f"{pin}  # as in the conda file\n" for pin in ("pip", *CONDA["dependencies"][-1]["pip"]))
+    (tmp_path / "requirements.txt").write_text(pins)
+    deployment = make_deployment(empty.name, "context")
+    deployment.environment = Environment(name="context", version="1", build=BuildContext(path=str(tmp_path)))
+    empty.ml.online_deployments.begin_create_or_update(deployment).result()
+    assert empty.post({"value": 3}, "context").json() == 6
+    preparation = empty.ml.online_deployments.get_logs(
+        "context", empty.name, lines=50, container_type="storage-initializer"
+    )
+    assert "building" not in preparation  # it has the same packages, hence is the same
 
 
 def test_names_and_environments_that_azure_refuses_are_refused(
