@@ -19,6 +19,7 @@ from amlite.errors import AzureError
 from amlite.jobs import documents
 from amlite.jobs.documents import Job
 from amlite.machinelearning import references
+from amlite.mlflow import versions
 from amlite.platform import Platform
 from amlite.routing import Json
 from amlite.storage import blobs
@@ -132,6 +133,27 @@ async def upload(platform: Platform, job: Job, output: str) -> None:
     if source.exists():
         target = references.location(platform, job.workspace_id, job.properties["outputs"][output]["uri"])
         await blobs.upload_tree(platform, source, target)
+
+
+def register(platform: Platform, job: Job, output: str) -> None:
+    """Make an output that names an asset a version of it; AzureError where that version exists with other content."""
+    declared = job.properties["outputs"][output]
+    if not declared.get("assetName"):
+        return
+    kind = str(declared["jobOutputType"])
+    if "model" in kind:
+        properties = {"modelUri": declared["uri"], "modelType": kind, "jobName": job.name}
+    else:
+        properties = {"dataUri": declared["uri"], "dataType": kind}
+    versions.create(
+        platform,
+        job.workspace_id,
+        "models" if "model" in kind else "data",
+        declared["assetName"],
+        properties,
+        version=declared.get("assetVersion"),
+        principal=job.submitter,
+    )
 
 
 async def from_step(platform: Platform, job: Job, given: Json, who: Principal | None) -> Path:

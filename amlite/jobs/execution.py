@@ -20,7 +20,7 @@ from amlite.jobs.documents import Job, change
 from amlite.jobs.submission import RUN, new_child
 from amlite.jobs.variables import variables
 from amlite.machinelearning import references
-from amlite.mlflow import tracking
+from amlite.mlflow import server, tracking
 from amlite.platform import Platform
 from amlite.routing import Json
 from amlite.storage import blobs
@@ -69,6 +69,19 @@ async def delete(platform: Platform, arguments: Json) -> None:
     for each in (*documents.children(platform, job), job):
         await asyncio.to_thread(shutil.rmtree, each.folder(platform), ignore_errors=True)
         platform.store.delete(each.id)
+
+
+async def forget(platform: Platform, workspace_id: str) -> None:
+    """End every job of a workspace that is being deleted, and forget what its jobs and MLflow left on this machine."""
+    workspace = references.workspace(platform, workspace_id)
+    running = [job for job in documents.every(platform, workspace.id) if not job.ended and not job.run.get("parent")]
+    for job in running:
+        cancel(platform, job, "the workspace is being deleted")
+    tasks = [task for job in running if (task := _tasks(platform).get(job.id)) is not None]
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await server.remove(platform, workspace.body)
+    folder = documents.folder(platform, workspace.id, "any").parent
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 def cancel(platform: Platform, job: Job, reason: str) -> None:
@@ -292,7 +305,7 @@ async def _on_a_node(platform: Platform, job: Job, produced: Callable[[], None])
     prepared = ready.result()
     await copies[BUILD_LOG].push()
     inputs = {name: task.result() for name, task in values.items()}
-    job = change(platform, job.id, status="Running", run={"runner": f"{prepared.kind}: {prepared.label}"})
+    job = change(platform, job.id, status="Running", run={"runner": prepared.label})
     try:
         code = await _execute(platform, job, prepared, inputs, paths, copies[USER_LOG])
         if code == 0:
@@ -305,6 +318,7 @@ async def _on_a_node(platform: Platform, job: Job, produced: Callable[[], None])
             raise JobFailure("UserError", _exit_message(code, folder / USER_LOG))
         for name in written:
             await data.upload(platform, job, name)
+            data.register(platform, job, name)
     finally:
         for part in (work, folder / "inputs"):
             await asyncio.to_thread(shutil.rmtree, part, ignore_errors=True)

@@ -150,7 +150,7 @@ def run_of(platform: Platform, workspace: Json, job: Job) -> Json:
         "runType": "azureml.StepRun" if run.get("parent") else _KINDS[properties["jobType"]],
         "properties": {
             **(properties.get("properties") or {}),
-            **({"amlite.runner": run["runner"]} if run.get("runner") else {}),
+            **({"runner": run["runner"]} if run.get("runner") else {}),
         },
         "parameters": parameters,
         "metrics": metrics,

@@ -17,6 +17,7 @@ import yaml
 from amlite.access import Principal
 from amlite.errors import AzureError
 from amlite.machinelearning import assets, references
+from amlite.mlflow import versions
 from amlite.mlflow.artifacts import MODELS
 from amlite.platform import Platform
 from amlite.routing import Json
@@ -89,21 +90,8 @@ class _Registry:
         found = self.platform.store.below(self.base, assets.container_type("models"))
         return [document for document in found if not document.body["properties"].get("isArchived")]
 
-    def write(self, document: Document | None, path: str, name: str, kind: str, properties: Json) -> Document:
-        now = self.platform.clock.stamp()
-        who = self.principal.client_id if self.principal else ""
-        first = (
-            document.body["systemData"]
-            if document
-            else {"createdBy": who, "createdByType": "Application", "createdAt": now}
-        )
-        system = {**first, "lastModifiedBy": who, "lastModifiedByType": "Application", "lastModifiedAt": now}
-        body = {"id": path, "name": name, "type": kind, "properties": properties, "systemData": system}
-        return self.platform.store.put(path, kind, body)
-
     def change(self, document: Document, **properties: Any) -> Document:
-        merged = {**document.body["properties"], **properties}
-        return self.write(document, document.id, document.body["name"], document.body["type"], merged)
+        return versions.change(self.platform, document, self.principal, **properties)
 
     # What MLflow shows
 
@@ -192,19 +180,20 @@ async def _create_model(registry: _Registry, body: Json) -> Json:
         raise RegistryError(400, "RESOURCE_ALREADY_EXISTS", f"Registered Model (name={name}) already exists.")
     given = {"tags": _given_tags(body), "description": body.get("description")}
     properties = assets.prepare_container("models", name, {"properties": given})
-    kind = assets.container_type("models")
-    return {
-        "registered_model": registry.shown_model(
-            registry.write(None, f"{registry.base}/{name}", name, kind, properties)
-        )
-    }
+    stored = versions.write(
+        registry.platform,
+        f"{registry.base}/{name}",
+        assets.container_type("models"),
+        properties,
+        principal=registry.principal,
+    )
+    return {"registered_model": registry.shown_model(stored)}
 
 
 async def _create_version(registry: _Registry, body: Json) -> Json:
     name = _required(body, "name")
     place, names, run = await registry.model_files(_required(body, "source"))
-    container = registry.container(name)
-    number = str(assets.container_body(registry.platform, container)["properties"]["nextVersion"])
+    registry.container(name)
     flavors = await _flavors(registry.platform, place, names)
     given = {
         "modelUri": registry.uri(place),
@@ -214,10 +203,9 @@ async def _create_version(registry: _Registry, body: Json) -> Json:
         "description": body.get("description"),
         "jobName": body.get("run_id") or run,
     }
-    owner = references.workspace(registry.platform, registry.workspace["id"])
-    properties = assets.prepare_version(registry.platform, owner, "models", name, number, {"properties": given}, None)
-    path = f"{registry.base}/{name}/versions/{number}"
-    stored = registry.write(None, path, number, assets.version_type("models"), properties)
+    stored = versions.create(
+        registry.platform, registry.workspace["id"], "models", name, given, principal=registry.principal
+    )
     return {"model_version": registry.shown_version(stored)}
 
 
@@ -254,7 +242,7 @@ async def _rename_model(registry: _Registry, body: Json) -> Json:
 
 async def _search_models(registry: _Registry, body: Json) -> Json:
     shown = [registry.shown_model(document) for document in registry.containers()]
-    found = _filtered(shown, str(body.get("filter") or ""))
+    found = filtered(shown, str(body.get("filter") or ""))
     return {"registered_models": found[: _most(body)]}
 
 
@@ -301,7 +289,7 @@ async def _transition(registry: _Registry, body: Json) -> Json:
 async def _search_versions(registry: _Registry, body: Json) -> Json:
     shown = [registry.shown_version(document) for document in registry.versions()]
     shown.sort(key=lambda version: int(version["creation_timestamp"]), reverse=True)
-    return {"model_versions": _filtered(shown, str(body.get("filter") or ""))[: _most(body)]}
+    return {"model_versions": filtered(shown, str(body.get("filter") or ""))[: _most(body)]}
 
 
 async def _download_uri(registry: _Registry, body: Json) -> Json:
@@ -394,7 +382,7 @@ def _delete_tag(registry: _Registry, document: Document, body: Json) -> Json:
     return {}
 
 
-def _filtered(shown: list[Json], expression: str) -> list[Json]:
+def filtered(shown: list[Json], expression: str) -> list[Json]:
     """Apply MLflow's search filter: comparisons of attributes and tags, joined by AND."""
     tests: list[tuple[str, str, str]] = []
     for clause in re.split(r"\s+AND\s+", expression, flags=re.IGNORECASE) if expression.strip() else []:

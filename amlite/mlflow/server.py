@@ -43,7 +43,7 @@ async def ensure(platform: Platform, workspace: Json) -> Child:
             await _make_template(platform)
     path = database(platform, workspace)
     return await platform.children.ensure(
-        f"mlflow-{workspace['name']}",
+        _child(workspace),
         lambda port: [
             sys.executable, "-m", "mlflow", "server",
             "--backend-store-uri", f"sqlite:///{path}",
@@ -55,6 +55,19 @@ async def ensure(platform: Platform, workspace: Json) -> Child:
         environment=_environment(),
         timeout=_START_SECONDS,
     )  # fmt: skip
+
+
+async def remove(platform: Platform, workspace: Json) -> None:
+    """End a workspace's server and forget its runs."""
+    await platform.children.stop(_child(workspace))
+    path = database(platform, workspace)
+    if path is not None:
+        for each in path.parent.glob(f"{path.name}*"):
+            each.unlink()
+
+
+def _child(workspace: Json) -> str:
+    return f"mlflow-{workspace['name']}-{workspace['properties']['workspaceId'][:8]}"
 
 
 def runs_uri(workspace: Json, experiment: str) -> str:
