@@ -52,6 +52,7 @@ def test_nodes_come_with_jobs_and_go_when_they_were_idle(tmp_path: Path) -> None
         await settle()
         assert counts(made) == (1, 1, 0)
         await held.__aexit__(None, None, None)
+        await settle()
         made.store.close()
 
     asyncio.run(scenario())
