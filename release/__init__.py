@@ -1,1 +1,1 @@
-"""From a deployed platform to a served model: train, gate, promote, roll out, score. Reads stack outputs, nothing else."""
+"""From a deployed platform to a served model: train, gate, promote, roll out, score. It reads stack outputs alone."""

@@ -20,16 +20,20 @@ def score(ml: MLClient, endpoint: str, request: Path) -> Any:
     """
     from azure.core.exceptions import AzureError
 
+    from infra.azureml import scoring
+
     if not request.is_file():
         raise ReleaseError(f"there is no request file {request}")
     try:
-        answer = ml.online_endpoints.invoke(endpoint_name=endpoint, request_file=str(request))
+        return scoring.score(ml, endpoint, json.loads(request.read_text("utf-8")))
+    except ValueError as error:
+        raise ReleaseError(f"{request} is not JSON: {error}") from error
     except AzureError as error:
         raise ReleaseError(f"endpoint '{endpoint}' did not score {request.name}: {error}") from error
-    return json.loads(answer)
 
 
 def key(ml: MLClient, endpoint: str) -> str:
     """Return an endpoint's primary key, or a token where it has no keys."""
-    keys = ml.online_endpoints.get_keys(endpoint)
-    return str(getattr(keys, "primary_key", None) or keys.access_token)
+    from infra.azureml.scoring import access_key
+
+    return access_key(ml, endpoint)

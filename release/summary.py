@@ -24,7 +24,7 @@ def show(
     predictions: dict[str, Any],
     phases: list[tuple[str, float]],
 ) -> None:
-    """Print the platform, the last training, endpoints with their predictions, the time of each phase, and next steps."""
+    """Print the platform, the last training, endpoints with their predictions, the phases' times, and next steps."""
     console.rule(f"[bold]stack {stack}")
     console.print(_platform(outputs))
     if training is not None:
@@ -64,7 +64,7 @@ def _training(training: Training) -> Table:
     for step in training.steps:
         table.add_row(f"  {step.name}", f"{step.status:<10} {step.seconds:6.1f} s")
     for name, value in training.metrics.items():
-        table.add_row(f"  {name}", f"{value:.4f}" if isinstance(value, float) else str(value))
+        table.add_row(f"  {name}", f"{value:.4f}" if value != int(value) else f"{value:.0f}")
     gate = (
         f"accepted: {training.model} version {training.version}"
         if training.registered

@@ -85,7 +85,9 @@ class Assets(pulumi.ComponentResource):
                 deployment.name.partition("/")[2],
                 {**deployment.definition, **deployment.metadata},
                 deployment.content_hash,
+                deployment.path,
                 deployment.files,
+                _trees(deployment),
             )
             needs.append(deployment)
         request = Path(asset.path).parent / SMOKE_REQUEST
@@ -117,6 +119,7 @@ class Assets(pulumi.ComponentResource):
             metadata=asset.metadata,
             path=asset.path,
             files=asset.files,
+            trees=_trees(asset),
         )
 
     def _options(self, *assets: Asset) -> pulumi.ResourceOptions:
@@ -130,6 +133,11 @@ class Assets(pulumi.ComponentResource):
                 yield id_
             else:
                 yield from self._needed(self._args.plan[id_.kind, id_.name])
+
+
+def _trees(asset: Asset) -> dict[tuple[str | int, ...], str]:
+    """The asset's folders: a single file is uploaded as it is."""
+    return {keys: tree.hash for keys, tree in asset.trees.items() if tree.is_folder}
 
 
 def _name(asset: Asset) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
+    from azure.core.credentials import TokenCredential
 
 _local = threading.local()
 
@@ -35,10 +37,9 @@ def connect(workspace: Workspace) -> MLClient:
         # At its import already the client warns about its own preview classes: noise between Pulumi's lines.
         logging.getLogger("azure").setLevel(logging.ERROR)
         from azure.ai.ml import MLClient
-        from azure.identity import DefaultAzureCredential
 
         clients[workspace] = MLClient(
-            DefaultAzureCredential(),
+            _credential(),
             workspace.subscription_id,
             workspace.resource_group,
             workspace.name,
@@ -46,6 +47,14 @@ def connect(workspace: Workspace) -> MLClient:
             enable_telemetry=False,
         )
     return clients[workspace]
+
+
+@functools.cache
+def _credential() -> TokenCredential:
+    """One for all threads, so that they share its tokens."""
+    from azure.identity import DefaultAzureCredential
+
+    return DefaultAzureCredential()
 
 
 def project_root() -> Path:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from infra.azureml.errors import OwnershipError
 
 OWNER = "azureml-platform.owner"
 CONTENT = "azureml-platform.content"
+# What a refresh shows in the place of the content hash of something that somebody else changed.
+CHANGED = "changed outside of this project"
 
 
 def tagged(tags: Mapping[str, str] | None, owner: str, content_hash: str) -> dict[str, str]:
@@ -18,6 +21,23 @@ def tagged(tags: Mapping[str, str] | None, owner: str, content_hash: str) -> dic
 def untagged(tags: Mapping[str, str] | None) -> dict[str, str]:
     """Return the user's tags alone."""
     return {key: str(value) for key, value in (tags or {}).items() if key not in (OWNER, CONTENT)}
+
+
+def is_ours(tags: Mapping[str, str] | None, owner: str) -> bool:
+    """Whether something belongs to `owner`."""
+    return (tags or {}).get(OWNER) == owner
+
+
+def observed(existing: Any, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata as Azure has it, in the form of the wanted `metadata`: equal when nobody changed it."""
+    result = dict(metadata)
+    for key in ("description", "display_name"):
+        there = getattr(existing, key, None) or None
+        # Azure gives what has no display name one of its own.
+        if key in metadata or (key == "description" and there):
+            result[key] = there
+    result["tags"] = untagged(existing.tags)
+    return {key: value for key, value in result.items() if value}
 
 
 def check(what: str, tags: Mapping[str, str] | None, owner: str, *, adopt: bool) -> None:

@@ -1,7 +1,7 @@
 """The shell that the Pulumi engine calls. It forwards to `infra.azureml.kinds` and holds no state and no credential.
 
-The engine keeps this class by its import path in every stack's state: `infra.azureml.provider.AzureMLProvider` and its one
-attribute `kind` are a contract that cannot be renamed (docs/adr/0010).
+The engine keeps this class by its import path in every stack's state: `infra.azureml.provider.AzureMLProvider` and its
+one attribute `kind` are a contract that cannot be renamed (docs/adr/0010).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pulumi import dynamic
 from pulumi.runtime.rpc import UNKNOWN
 
 from infra.azureml.connection import Workspace, connect
+from infra.azureml.propagation import once_effective
 
 _WORKERS = 32
 _OUTPUTS = frozenset({"resource_id", "scoring_uri", "live"})
@@ -36,7 +37,24 @@ class AzureMLProvider(dynamic.ResourceProvider):
     def configure(self, req: dynamic.ConfigureRequest) -> None:
         """Widen the engine's pool of four threads, so that a slow endpoint does not hold back every asset."""
         _widen_thread_pool()
-        sys.stderr = _WithoutColourResets(sys.stderr)
+        if not isinstance(sys.stderr, _WithoutColourResets):
+            sys.stderr = _WithoutColourResets(sys.stderr)
+
+    def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
+        """Refuse, in the preview already, changed content under a version that the YAML pins."""
+        from infra.azureml.kinds import KINDS
+        from infra.azureml.kinds.asset import how_to_change
+
+        failures = []
+        pinned = KINDS[self.kind].immutable and olds.get("version") == news["version"]
+        # Versions that nobody pins are the beginning of the content hash, and differ with it.
+        if pinned and olds.get("name") == news["name"] and olds["content_hash"] != news["content_hash"]:
+            reason = (
+                f"{self.kind} '{news['name']}' version {news['version']} is deployed with content "
+                f"{olds['content_hash'][:12]}, but the files have {news['content_hash'][:12]}. {how_to_change(news)}"
+            )
+            failures.append(dynamic.CheckFailure("version", reason))
+        return dynamic.CheckResult(news, failures)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         """Compare the significant inputs; another name or workspace is another resource."""
@@ -48,7 +66,8 @@ class AzureMLProvider(dynamic.ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Create the resource, or take over what an earlier attempt left."""
-        return dynamic.CreateResult(props["name"], self._upsert(props))
+        what = f"{self.kind} '{props['name']}'"
+        return dynamic.CreateResult(props["name"], once_effective(lambda: self._upsert(props), what))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
         """Bring the resource to its new inputs."""
@@ -100,11 +119,13 @@ def _plain(props: dict[str, Any]) -> dict[str, Any]:
 
 def _differs(old: Any, new: Any) -> bool:
     """Whether an input changes. What is not known yet follows from an input that is and that changes with it."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return any(_differs(old.get(key), new.get(key)) for key in {*old, *new})
     return bool(new != UNKNOWN and old != new)
 
 
 def _widen_thread_pool() -> None:
-    """Let the pool that runs this call grow. It is private to grpc's server: without it everything works, more slowly."""
+    """Let the pool that runs this call grow. It is private to grpc's server: without it everything works, slower."""
     prefix = threading.current_thread().name.rpartition("_")[0]
     for candidate in gc.get_objects():
         if isinstance(candidate, ThreadPoolExecutor) and getattr(candidate, "_thread_name_prefix", None) == prefix:

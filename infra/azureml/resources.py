@@ -39,6 +39,7 @@ class AssetArgs:
         metadata: what may change under a version: description, display_name, tags.
         path: the YAML file, for messages.
         files: path → digest of the files that belong to it, for previews.
+        trees: folders in the definition, by their keys in it, and the hash of what is uploaded.
     """
 
     workspace: WorkspaceArgs
@@ -49,6 +50,7 @@ class AssetArgs:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     path: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    trees: Mapping[tuple[str | int, ...], str] = field(default_factory=dict)
 
     def props(self) -> dict[str, Any]:
         """Return the provider's inputs."""
@@ -65,10 +67,21 @@ class AssetArgs:
             "version": self.version,
             "content_hash": self.content_hash,
             "definition": dict(self.definition),
-            "metadata": dict(self.metadata),
+            "metadata": _metadata(self.metadata),
             "path": self.path,
             "files": dict(self.files),
+            "trees": _trees(self.trees),
         }
+
+
+def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metadata in the form in which Azure gives it back: nothing empty, tags of text."""
+    tags = {key: str(value) for key, value in (metadata.get("tags") or {}).items()}
+    return {key: value for key, value in {**metadata, "tags": tags}.items() if value}
+
+
+def _trees(trees: Mapping[tuple[str | int, ...], str]) -> list[dict[str, Any]]:
+    return [{"keys": list(keys), "hash": hash_} for keys, hash_ in trees.items()]
 
 
 class _Asset(dynamic.Resource):
@@ -125,12 +138,14 @@ class Schedule(_Asset, module="azureml", name="Schedule"):
 
 @dataclass(frozen=True)
 class DeploymentArgs:
-    """What an endpoint is to serve: a deployment's CLI v2 definition with an exact model, its content hash and files."""
+    """What an endpoint is to serve: a deployment's CLI v2 definition with an exact model; else as in `AssetArgs`."""
 
     name: str
     definition: Mapping[str, Any]
     content_hash: str
+    path: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    trees: Mapping[tuple[str | int, ...], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,8 +159,8 @@ class RolloutArgs:
 class OnlineEndpoint(_Asset, module="azureml", name="OnlineEndpoint"):
     """An online endpoint, its deployment and its traffic.
 
-    A new deployment is an update: deployed without traffic, smoke-tested with `smoke_request`, given traffic in steps; then
-    the old one is deleted. A rollout that fails leaves the old one serving. Outputs: `scoring_uri`, `live`.
+    A new deployment is an update: deployed without traffic, smoke-tested with `smoke_request`, given traffic in steps;
+    then the old one is deleted. A rollout that fails leaves the old one serving. Outputs: `scoring_uri`, `live`.
     """
 
     scoring_uri: pulumi.Output[str]
@@ -169,7 +184,9 @@ class OnlineEndpoint(_Asset, module="azureml", name="OnlineEndpoint"):
                 "name": deployment.name,
                 "definition": dict(deployment.definition),
                 "content_hash": deployment.content_hash,
+                "path": deployment.path,
                 "files": dict(deployment.files),
+                "trees": _trees(deployment.trees),
             }
         how = rollout or RolloutArgs()
         live = EndpointKind.live_name({"deployment": wanted})

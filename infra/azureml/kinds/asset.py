@@ -11,14 +11,16 @@ from infra.azureml import ownership
 from infra.azureml.connection import project_root
 from infra.azureml.errors import AssetError
 from infra.azureml.kinds.kind import Kind, Props
+from infra.azureml.staging import staged
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 
 class VersionedAsset(Kind):
-    """An asset of which Azure keeps versions. Subclasses say how their YAML is loaded and where the client keeps them."""
+    """An asset of which Azure keeps versions. Subclasses say how their YAML is loaded and where the client has them."""
 
+    immutable = True
     operations: ClassVar[str]  # attribute of MLClient
 
     def load(self, source: io.StringIO, origin: str) -> Any:
@@ -37,7 +39,7 @@ class VersionedAsset(Kind):
         name, version = props["name"], props["version"]
         existing = self._get(operations, name, version)
         if existing is None:
-            operations.create_or_update(self._entity(props))
+            self._write(operations, props)
         else:
             self._take_over(operations, existing, props)
         written = self._get(operations, name, version)
@@ -50,21 +52,13 @@ class VersionedAsset(Kind):
         existing = self._get(getattr(ml, self.operations), props["name"], props["version"])
         if existing is None:
             return None
-        metadata = dict(props["metadata"])
-        for key in ("description", "display_name"):
-            there = getattr(existing, key, None) or None
-            if key in metadata or (key == "description" and there):
-                metadata[key] = there
-        tags = ownership.untagged(existing.tags)
-        if tags or metadata.get("tags"):
-            metadata["tags"] = tags
-        return {**props, "metadata": {key: value for key, value in metadata.items() if value is not None}}
+        return {**props, "metadata": ownership.observed(existing, props["metadata"])}
 
     def remove(self, ml: MLClient, props: Props) -> None:
         """Archive every version of the asset that this stack made: Azure ML deletes none of them."""
         operations = getattr(ml, self.operations)
-        for existing in operations.list(name=props["name"]):
-            if (existing.tags or {}).get(ownership.OWNER) == props["owner"]:
+        for existing in list(operations.list(name=props["name"])):
+            if ownership.is_ours(existing.tags, props["owner"]):
                 operations.archive(name=props["name"], version=str(existing.version))
 
     def _take_over(self, operations: Any, existing: Any, props: Props) -> None:
@@ -73,20 +67,32 @@ class VersionedAsset(Kind):
         ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
         found = (existing.tags or {}).get(ownership.CONTENT)
         if found not in (None, props["content_hash"]):
-            raise AssetError(
-                f"{what} exists with other content. A version never changes: in {props['path']}, count `version:` up, or "
-                "leave it out to version by content"
-            )
+            raise AssetError(f"{what} exists with other content. {how_to_change(props)}")
         operations.restore(name=name, version=version)
+        if found is None:
+            self._write_over(operations, what, props)
+            return
         existing.description = props["metadata"].get("description")
         if "display_name" in props["metadata"]:
             existing.display_name = props["metadata"]["display_name"]
         existing.tags = self.definition(props)["tags"]
         operations.create_or_update(existing)
 
-    def _entity(self, props: Props) -> Any:
-        text = yaml.safe_dump(self.definition(props), sort_keys=False)
-        return self.load(io.StringIO(text), str(project_root() / "Pulumi.yaml"))
+    def _write(self, operations: Any, props: Props) -> None:
+        with staged(self.definition(props), props.get("trees", []), props["path"]) as definition:
+            text = yaml.safe_dump(definition, sort_keys=False)
+            operations.create_or_update(self.load(io.StringIO(text), str(project_root() / "Pulumi.yaml")))
+
+    def _write_over(self, operations: Any, what: str, props: Props) -> None:
+        """Write ours over an adopted version of unknown content: only Azure can tell whether it is the same."""
+        from azure.core.exceptions import HttpResponseError
+
+        try:
+            self._write(operations, props)
+        except HttpResponseError as error:
+            if error.status_code not in (400, 409):
+                raise
+            raise AssetError(f"{what} cannot be adopted, its content is not ours: {error}") from error
 
     @staticmethod
     def _get(operations: Any, name: str, version: str) -> Any | None:
@@ -96,3 +102,10 @@ class VersionedAsset(Kind):
             return operations.get(name=name, version=version)
         except ResourceNotFoundError:
             return None
+
+
+def how_to_change(props: Props) -> str:
+    """Return what to do about changed content under a pinned version."""
+    return (
+        f"A version never changes: in {props['path']}, count `version:` up, or leave it out to have versions by content"
+    )

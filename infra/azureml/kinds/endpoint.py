@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -10,7 +12,8 @@ import yaml
 from infra.azureml import ownership
 from infra.azureml.connection import project_root
 from infra.azureml.kinds.kind import Kind, Props
-from infra.azureml.rollout import Rollout
+from infra.azureml.rollout import Rollout, shares
+from infra.azureml.staging import staged
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -22,10 +25,11 @@ _HASH = 8
 class EndpointKind(Kind):
     """An online endpoint.
 
-    Further inputs: `identity_id` (the user-assigned identity it acts as), `deployment` (None before a first promotion, else
-    {name, definition, content_hash, files}), `rollout` {steps: percentages, bake_seconds}, `smoke_request` (a JSON file sent
-    to a new deployment before it gets traffic, or None). Outputs: `resource_id`, `scoring_uri`, `live` (the deployment that
-    has the traffic, or an empty text: Pulumi keeps no empty outputs).
+    Further inputs: `identity_id` (the user-assigned identity it acts as), `deployment` (None before a first promotion,
+    else {name, definition, content_hash, path, files, trees}), `rollout` {steps: percentages, bake_seconds},
+    `smoke_request` (a JSON file sent to a new deployment before it gets traffic, or None), `traffic`
+    (deployment → percent). Outputs: `resource_id`, `scoring_uri`, `live` (the deployment that has the traffic, or an
+    empty text: Pulumi keeps no empty outputs).
     """
 
     name = "endpoint"
@@ -40,7 +44,8 @@ class EndpointKind(Kind):
             wanted = self._entity(props)
             wanted.traffic = existing.traffic if existing is not None else {}
             existing = ml.online_endpoints.begin_create_or_update(wanted).result()
-        live = Rollout(ml, props).run(self._deployment(props), self.live_name(props))
+        with self._deployment(props) as deployment:
+            live = Rollout(ml, props).run(deployment, self.live_name(props))
         endpoint = self._get(ml, props["name"]) or existing
         return {"resource_id": endpoint.id, "scoring_uri": endpoint.scoring_uri, "live": live or ""}
 
@@ -49,20 +54,22 @@ class EndpointKind(Kind):
         existing = self._get(ml, props["name"])
         if existing is None:
             return None
-        content = (existing.tags or {}).get(ownership.CONTENT, "changed outside of this project")
-        return {**props, "content_hash": content, "traffic": shares(existing.traffic)}
+        content = (existing.tags or {}).get(ownership.CONTENT, ownership.CHANGED)
+        metadata = ownership.observed(existing, props["metadata"])
+        return {**props, "content_hash": content, "metadata": metadata, "traffic": shares(existing.traffic)}
 
     def remove(self, ml: MLClient, props: Props) -> None:
-        """Delete the endpoint with its deployments."""
-        if self._get(ml, props["name"]) is not None:
+        """Delete the endpoint with its deployments, unless another stack took it over."""
+        existing = self._get(ml, props["name"])
+        if existing is not None and ownership.is_ours(existing.tags, props["owner"]):
             ml.online_endpoints.begin_delete(props["name"]).result()
 
     @staticmethod
     def live_name(props: Props) -> str | None:
         """Return the deployment's name in Azure: its name in the YAML and the beginning of its content hash.
 
-        The same content has the same name, so an attempt that was cut off is found again and a revert goes back to what is
-        still there.
+        The same content has the same name, so an attempt that was cut off is found again and a revert goes back to
+        what is still there.
         """
         deployment = props.get("deployment")
         if deployment is None:
@@ -71,8 +78,12 @@ class EndpointKind(Kind):
 
     @staticmethod
     def _changed(existing: Any, props: Props) -> bool:
-        return bool((existing.tags or {}).get(ownership.CONTENT) != props["content_hash"]) or bool(
-            (existing.description or None) != (props["metadata"].get("description") or None)
+        tags = existing.tags or {}
+        return (
+            tags.get(ownership.CONTENT) != props["content_hash"]
+            or not ownership.is_ours(tags, props["owner"])
+            or ownership.observed(existing, props["metadata"]) != props["metadata"]
+            or existing.provisioning_state == "Failed"
         )
 
     @staticmethod
@@ -89,10 +100,12 @@ class EndpointKind(Kind):
         text = io.StringIO(yaml.safe_dump(definition, sort_keys=False))
         return load_online_endpoint(text, relative_origin=str(project_root() / "Pulumi.yaml"))
 
-    def _deployment(self, props: Props) -> Any | None:
+    @contextmanager
+    def _deployment(self, props: Props) -> Iterator[Any | None]:
         deployment = props.get("deployment")
         if deployment is None:
-            return None
+            yield None
+            return
         from azure.ai.ml import load_online_deployment
 
         tags = ownership.tagged(deployment["definition"].get("tags"), props["owner"], deployment["content_hash"])
@@ -102,8 +115,9 @@ class EndpointKind(Kind):
             "endpoint_name": props["name"],
             "tags": tags,
         }
-        text = io.StringIO(yaml.safe_dump(definition, sort_keys=False))
-        return load_online_deployment(text, relative_origin=str(project_root() / "Pulumi.yaml"))
+        with staged(definition, deployment.get("trees", []), deployment.get("path", props["path"])) as here:
+            text = io.StringIO(yaml.safe_dump(here, sort_keys=False))
+            yield load_online_deployment(text, relative_origin=str(project_root() / "Pulumi.yaml"))
 
     @staticmethod
     def _get(ml: MLClient, name: str) -> Any | None:
@@ -113,8 +127,3 @@ class EndpointKind(Kind):
             return ml.online_endpoints.get(name)
         except ResourceNotFoundError:
             return None
-
-
-def shares(traffic: dict[str, int] | None) -> dict[str, int]:
-    """Return the deployments that get traffic, and how many percent."""
-    return {name: int(percent) for name, percent in (traffic or {}).items() if int(percent) > 0}

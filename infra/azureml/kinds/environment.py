@@ -13,7 +13,7 @@ class EnvironmentKind(VersionedAsset):
     """An environment version.
 
     Further input: `image`, the `name@digest` of the image that the stack built from the definition's `build:` context;
-    None where Azure ML builds the context itself. The version covers the build's inputs, so the digest is no part of it.
+    None where Azure ML builds the context itself. The version covers the build's inputs; the digest is no part of it.
     """
 
     name = "environment"

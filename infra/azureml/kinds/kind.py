@@ -16,10 +16,13 @@ class Kind(ABC):
 
     Every kind's inputs: `workspace` {subscription_id, resource_group, name}, `owner` (project/stack), `adopt`, `name`,
     `version`, `content_hash` (SHA-256, hex), `definition` (CLI v2 YAML as a dictionary, local paths relative to the
-    project, references exact), `metadata` (what can change under a version), `path` (the YAML file), `files` (path → digest).
+    project, references exact), `metadata` (what can change under a version), `path` (the YAML file), `files`
+    (path → digest), `trees` (folders in the definition: {keys, hash}).
     """
 
     name: ClassVar[str]
+    # A version of it, once made, never changes in Azure.
+    immutable: ClassVar[bool] = False
     # A change of one of these inputs is a change of the resource; everything else follows from them.
     significant: ClassVar[tuple[str, ...]] = ("version", "content_hash", "metadata")
 

@@ -1,4 +1,4 @@
-"""Models kept in the tree: custom, MLflow or Triton. (Models from training are registered by the pipeline.)"""
+"""Models kept in the tree: custom, MLflow or Triton. Those from training are registered by the pipeline."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -10,6 +11,7 @@ import yaml
 from infra.azureml import ownership
 from infra.azureml.connection import project_root
 from infra.azureml.kinds.kind import Kind, Props
+from infra.azureml.staging import staged
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -25,35 +27,43 @@ class ScheduleKind(Kind):
         existing = self._get(ml, props["name"])
         if existing is not None:
             ownership.check(f"schedule '{props['name']}'", existing.tags, props["owner"], adopt=props["adopt"])
-        written = ml.schedules.begin_create_or_update(self._entity(props)).result()
+        with staged({**props["definition"], **props["metadata"]}, props.get("trees", []), props["path"]) as definition:
+            written = ml.schedules.begin_create_or_update(self._entity(definition, props)).result()
         return {"resource_id": written.id}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
-        """Read it back; one that was replaced or paused by others shows another content hash."""
+        """Read it back; what others replaced, paused or moved shows in `content_hash` and `definition`."""
         existing = self._get(ml, props["name"])
         if existing is None:
             return None
-        content = (existing.tags or {}).get(ownership.CONTENT, "changed outside of this project")
-        if not existing.is_enabled:
-            content = "paused outside of this project"
-        return {**props, "content_hash": content}
+        content = (existing.tags or {}).get(ownership.CONTENT, ownership.CHANGED)
+        definition = dict(props["definition"])
+        if existing.is_enabled != definition.get("is_enabled", True):
+            definition["is_enabled"] = existing.is_enabled
+        definition["trigger"] = {
+            key: value if key == "type" else _as_wanted(_part(existing.trigger, key), value)
+            for key, value in definition["trigger"].items()
+        }
+        if definition != props["definition"]:
+            content = ownership.CHANGED
+        metadata = ownership.observed(existing, props["metadata"])
+        return {**props, "content_hash": content, "definition": definition, "metadata": metadata}
 
     def remove(self, ml: MLClient, props: Props) -> None:
-        """Disable, then delete: Azure ML refuses to delete an enabled schedule."""
+        """Disable, then delete: Azure ML refuses to delete an enabled schedule. Another stack's is left alone."""
         existing = self._get(ml, props["name"])
-        if existing is None:
+        if existing is None or not ownership.is_ours(existing.tags, props["owner"]):
             return
         if existing.is_enabled:
             ml.schedules.begin_disable(props["name"]).result()
         ml.schedules.begin_delete(props["name"]).result()
 
     @staticmethod
-    def _entity(props: Props) -> Any:
+    def _entity(definition: dict[str, Any], props: Props) -> Any:
         from azure.ai.ml import load_job
         from azure.ai.ml.entities import CronTrigger, JobSchedule, RecurrencePattern, RecurrenceTrigger
 
         # A schedule's YAML names a job's file; the plan holds the job itself, so the parts are put together here.
-        definition = {**props["definition"], **props["metadata"]}
         text = io.StringIO(yaml.safe_dump(definition["create_job"], sort_keys=False))
         trigger = dict(definition["trigger"])
         if trigger.pop("type") == "cron":
@@ -79,3 +89,25 @@ class ScheduleKind(Kind):
             return ml.schedules.get(name)
         except ResourceNotFoundError:
             return None
+
+
+def _part(there: Any, key: str) -> Any:
+    return there.get(key) if isinstance(there, dict) else getattr(there, key, None)
+
+
+def _as_wanted(there: Any, wanted: Any) -> Any:
+    """Return the wanted value where Azure's says the same in another form (case, one item or a list), else Azure's."""
+    if isinstance(wanted, dict):
+        return {key: _as_wanted(_part(there, key), value) for key, value in wanted.items()}
+    return wanted if _plain(there) == _plain(wanted) else _shown(there)
+
+
+def _plain(value: Any) -> list[str]:
+    values = value if isinstance(value, list | tuple) else [value]
+    return sorted(str(_shown(each)).lower() for each in values)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_shown(each) for each in value]
+    return value.value if isinstance(value, Enum) else value

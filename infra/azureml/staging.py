@@ -1,0 +1,68 @@
+"""What is uploaded is what was hashed.
+
+azure-ai-ml reads the ignore file of the uploaded folder alone; the catalogue follows the whole hierarchy, as git does.
+So a folder is copied without what is ignored, and the copy is uploaded.
+"""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from infra.azureml.connection import project_root
+from infra.azureml.errors import AssetError
+from infra.catalogue.assets import get, put
+from infra.catalogue.stat_cache import StatCache
+from infra.catalogue.tree import Tree, TreeError, TreeReader
+
+
+@contextmanager
+def staged(definition: dict[str, Any], trees: list[dict[str, Any]], path: str) -> Iterator[dict[str, Any]]:
+    """Yield the definition with its folders replaced by copies that hold exactly what was hashed.
+
+    Args:
+        definition: CLI v2 YAML as a dictionary, local paths relative to the project.
+        trees: the folders in it: {keys: where in the definition, hash: of the tree}.
+        path: the asset's YAML file, which is part of no tree.
+
+    Raises:
+        AssetError: a folder is no longer what the plan hashed.
+    """
+    result = copy.deepcopy(definition)
+    root = project_root()
+    reader = TreeReader(root, StatCache(None))
+    with tempfile.TemporaryDirectory(prefix="azureml-platform-") as scratch:
+        for number, each in enumerate(trees):
+            if not _has(result, each["keys"]):
+                continue  # a build context, where the stack built the image from it
+            folder = get(result, each["keys"])
+            tree = _read(reader, folder, path)
+            if tree.hash != each["hash"]:
+                raise AssetError(f"{folder} changed after it was planned (for {path}); run the update again")
+            # The folder's own name stays: a model's folder is found by it where it is mounted.
+            target = Path(scratch, str(number), Path(root, folder).resolve().name)
+            for file in tree.files:
+                (target / file.path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file.source, target / file.path)
+            put(result, each["keys"], str(target))
+        yield result
+
+
+def _read(reader: TreeReader, folder: str, path: str) -> Tree:
+    try:
+        return reader.read(folder, without=path if folder == "." or path.startswith(folder + "/") else "")
+    except TreeError as error:
+        raise AssetError(f"{error}, though it was when {path} was planned; {error.fix}") from error
+
+
+def _has(definition: Any, keys: list[Any]) -> bool:
+    try:
+        get(definition, tuple(keys))
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True
