@@ -103,7 +103,7 @@ class Stack:
             if diagnostic and diagnostic.severity == "error" and diagnostic.message.strip():
                 changes.errors.append(diagnostic.message.strip())
             if event.summary_event:
-                changes.summary = {str(k.value): v for k, v in event.summary_event.resource_changes.items()}
+                changes.summary = {str(k): v for k, v in event.summary_event.resource_changes.items()}
             on_event(event)
 
         try:

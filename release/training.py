@@ -129,7 +129,7 @@ def watch(ml: MLClient, job: Any, say: Callable[[str], None]) -> Training:
     seen = _Watch()
     wait = _POLL_SECONDS[0]
     while True:
-        status = str(ml.jobs.get(job.name).status)
+        status = _status(ml.jobs.get(job.name))
         _look_at_steps(ml, job.name, seen, say)
         if status in _ENDED:
             break
@@ -166,7 +166,7 @@ def log_of(ml: MLClient, job: str, lines: int | None = None) -> str:
 
 def _look_at_steps(ml: MLClient, job: str, seen: _Watch, say: Callable[[str], None]) -> None:
     for child in ml.jobs.list(parent_job_name=job):
-        name, status = child.display_name or child.name, str(child.status)
+        name, status = child.display_name or child.name, _status(child)
         if status == seen.status.get(name):
             continue
         now = time.monotonic()
@@ -179,6 +179,11 @@ def _look_at_steps(ml: MLClient, job: str, seen: _Watch, say: Callable[[str], No
         elif status == "Running":
             say(f"{name}: running")
         seen.status[name] = status
+
+
+def _status(job: Any) -> str:
+    """Return a job's status as Azure writes it; the client gives some as text, some as its own enumeration."""
+    return str(getattr(job.status, "value", job.status))
 
 
 def _why(ml: MLClient, job: str, failed: str | None) -> str:

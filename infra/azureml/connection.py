@@ -34,10 +34,10 @@ def connect(workspace: Workspace) -> MLClient:
     """Return this thread's client of a workspace, signed in as DefaultAzureCredential finds."""
     clients: dict[Workspace, MLClient] = _local.__dict__.setdefault("clients", {})
     if workspace not in clients:
-        # At its import already the client warns about its own preview classes: noise between Pulumi's lines.
-        logging.getLogger("azure").setLevel(logging.ERROR)
         from azure.ai.ml import MLClient
 
+        # The client warns about its own preview classes, noise between Pulumi's lines; its import sets its own level.
+        logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
         clients[workspace] = MLClient(
             _credential(),
             workspace.subscription_id,
