@@ -174,9 +174,9 @@ class Access:
             raise AzureError(
                 403,
                 "AuthorizationFailed",
-                f"The client '{principal.client_id}' with object id '{principal.object_id}' does not have authorization to "
-                f"perform action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, "
-                "please refresh your credentials.",
+                f"The client '{principal.client_id}' with object id '{principal.object_id}' does not have "
+                f"authorization to perform action '{action}' over scope '{scope}' or the scope is invalid. If access "
+                "was recently granted, please refresh your credentials.",
             )
 
 

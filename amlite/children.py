@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -41,6 +43,7 @@ class Children:
         self._state = state
         self._running: dict[str, Child] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._stopping = False
 
     def list(self) -> list[Child]:
         """Return the children that are running."""
@@ -54,7 +57,7 @@ class Children:
         ready: Callable[[int], Awaitable[bool]] | None = None,
         environment: Mapping[str, str] | None = None,
         cwd: Path | None = None,
-        timeout: float = 60.0,
+        timeout: float = 60.0,  # noqa: ASYNC109 - of the child's readiness, not of this call
     ) -> Child:
         """Return the running child `name`, starting it with `command(port)` when it is not.
 
@@ -82,6 +85,8 @@ class Children:
         log: Path | None = None,
     ) -> Child:
         """Start a process in a session of its own, its output going to `log` (default `logs/<name>.log`)."""
+        if self._stopping:
+            raise StartError(f"cannot start {name}: amlite is stopping")
         log = log or self._state / "logs" / f"{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
@@ -100,23 +105,28 @@ class Children:
         return Child(name, process, log, port)
 
     async def stop(self, name: str) -> None:
-        """End the named child and its descendants; nothing happens when it is not running."""
-        child = self._running.pop(name, None)
-        if child is not None:
-            await end(child)
+        """End the named child and its descendants; nothing happens when it is not running.
+
+        Whoever asks for the child meanwhile waits for its end: two never share a folder.
+        """
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            child = self._running.pop(name, None)
+            if child is not None:
+                await end(child)
 
     async def stop_all(self) -> None:
-        """End every child, then whatever else still carries this owner's mark."""
+        """End every child, then whatever else still carries this owner's mark; none can be started any more."""
+        self._stopping = True
         await asyncio.gather(*(self.stop(name) for name in list(self._running)))
         await asyncio.to_thread(reap, self._state)
 
-    async def _wait(self, child: Child, ready: Callable[[int], Awaitable[bool]], timeout: float) -> None:
-        deadline = asyncio.get_running_loop().time() + timeout
+    async def _wait(self, child: Child, ready: Callable[[int], Awaitable[bool]], patience: float) -> None:
+        deadline = asyncio.get_running_loop().time() + patience
         while not await ready(child.port):
             late = asyncio.get_running_loop().time() > deadline
             if late or not child.running:
                 await end(child)
-                why = f"was not ready after {timeout:.0f} s" if late else f"ended with {child.process.returncode}"
+                why = f"was not ready after {patience:.0f} s" if late else f"ended with {child.process.returncode}"
                 raise StartError(f"{child.name} {why}; log {child.log}:\n{tail(child.log)}")
             await asyncio.sleep(0.05)
 
@@ -140,29 +150,37 @@ def free_port() -> int:
 
 def tail(log: Path, lines: int = 15) -> str:
     """Return the last lines of a log file, or an empty string."""
-    if not log.exists():
+    try:
+        return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
+    except FileNotFoundError:
         return ""
-    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
 
 
 async def end(child: Child) -> None:
     """End a child and its descendants: politely, then by force after five seconds."""
     if child.running:
         await asyncio.to_thread(_end_tree, child.process.pid)
-    with contextlib.suppress(ProcessLookupError):
-        await child.process.wait()
+    await child.process.wait()
 
 
 def reap(state: Path) -> int:
     """End every process that carries the owner mark of `state`, except this one; return how many there were."""
     mark = str(state)
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(OWNER_VARIABLE) == mark:
-                found.append(process)
-    _end(found)
-    return len(found)
+    ended = 0
+    # Again until there is none: a process may have started another while it was being looked for.
+    while found := [process for process in psutil.process_iter() if _carries(process, mark)]:
+        _end(found)
+        ended += len(found)
+        if all(map(_runs, found)):
+            break  # not ours to end (another user's)
+    return ended
+
+
+def _carries(process: psutil.Process, mark: str) -> bool:
+    try:
+        return process.pid != os.getpid() and process.environ().get(OWNER_VARIABLE) == mark and _runs(process)
+    except (psutil.Error, OSError):
+        return False
 
 
 def _end_tree(pid: int) -> None:
@@ -177,16 +195,28 @@ def _end(processes: list[psutil.Process]) -> None:
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.terminate()
-    _, stubborn = psutil.wait_procs(processes, timeout=_GRACE_SECONDS)
-    for process in stubborn:
+    _wait(processes)
+    for process in processes:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(stubborn, timeout=_GRACE_SECONDS)
+    _wait(processes)
+
+
+def _wait(processes: list[psutil.Process]) -> None:
+    # Not psutil's wait: it takes the exit codes of our own children, for which asyncio waits.
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while any(map(_runs, processes)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def tool(name: str) -> Path | None:
     """Find a tool beside this Python (the project's `.venv/bin`), then on PATH."""
-    import shutil
-
     found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     return Path(found) if found else None

@@ -24,8 +24,8 @@ from amlite.errors import StartError
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 _PROJECT = Path(__file__).resolve().parent.parent
-# Ways of signing in that clients would prefer to, or mix with, the one that `amlite run` gives: a shell may hold those of
-# a real subscription.
+# Ways of signing in that clients would prefer to, or mix with, the one that `amlite run` gives: a shell may hold those
+# of a real subscription.
 _OTHER_SIGN_INS = frozenset(
     {
         "ARM_CLIENT_CERTIFICATE_PASSWORD", "ARM_CLIENT_CERTIFICATE_PATH", "ARM_ENVIRONMENT", "ARM_METADATA_HOSTNAME",

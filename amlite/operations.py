@@ -1,12 +1,13 @@
 """Long-running operations that survive a restart.
 
-A service registers the work of an operation by name; beginning one writes it down, runs it as a task and gives the headers
-that Azure's clients poll by. After a restart whatever was not finished runs again, so work must be repeatable.
+A service registers the work of an operation by name; beginning one writes it down, runs it as a task and gives the
+headers that Azure's clients poll by. After a restart whatever was not finished runs again, so work must be repeatable.
 """
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,7 @@ Work = Callable[["Platform", dict[str, Any]], Awaitable[Any]]
 
 TYPE = "operations"
 POLL_MILLISECONDS = 100
+_KEPT = dt.timedelta(days=1)
 _log = logging.getLogger("amlite.operations")
 _WORKS: dict[str, Work] = {}
 
@@ -45,6 +47,7 @@ class Operations:
         """Begin with no task running; `resume` picks up what an earlier process left."""
         self._platform = platform
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._canceling: set[str] = set()
 
     def begin(self, name: str, arguments: dict[str, Any], *, resource_id: str | None = None) -> str:
         """Write an operation down, start its work and return its id."""
@@ -79,13 +82,18 @@ class Operations:
         """Cancel an operation's work; it ends as Canceled."""
         task = self._tasks.get(operation_id)
         if task is not None:
-            task.cancel("by request")
+            self._canceling.add(operation_id)
+            task.cancel()
 
     def resume(self) -> int:
-        """Start again what an earlier process left unfinished; return how many."""
-        unfinished = [
-            doc.body["name"] for doc in self._platform.store.of_type(TYPE) if doc.body["status"] == "InProgress"
-        ]
+        """Start again what an earlier process left unfinished, forget what ended over a day ago; return how many."""
+        long_ago = (self._platform.clock.now() - _KEPT).strftime("%Y-%m-%dT%H:%M:%S")
+        unfinished = []
+        for document in self._platform.store.of_type(TYPE):
+            if document.body["status"] == "InProgress":
+                unfinished.append(document.body["name"])
+            elif document.body["endTime"] < long_ago:
+                self._platform.store.delete(document.id)
         for operation_id in unfinished:
             self._start(operation_id)
         return len(unfinished)
@@ -93,7 +101,7 @@ class Operations:
     async def stop(self) -> None:
         """Stop every task without ending its operation: the next start resumes it."""
         for task in self._tasks.values():
-            task.cancel("stopping")
+            task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def status_headers(
@@ -110,23 +118,31 @@ class Operations:
     def _start(self, operation_id: str) -> None:
         task = asyncio.create_task(self._run(operation_id), name=f"operation {operation_id}")
         self._tasks[operation_id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(operation_id, None))
+        task.add_done_callback(lambda ended: self._ended(operation_id, ended))
+
+    def _ended(self, operation_id: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(operation_id, None)
+        # Here and not in the task: one that is canceled before its first step never runs a line.
+        if operation_id in self._canceling:
+            self._canceling.discard(operation_id)
+            if task.cancelled():
+                self._finish(operation_id, {"status": "Canceled"})
 
     async def _run(self, operation_id: str) -> None:
         record = self.get(operation_id)
+        outcome: dict[str, Any]
         try:
             result = await _WORKS[record["work"]](self._platform, record["arguments"])
-            record |= {"status": "Succeeded", "result": result}
+            outcome = {"status": "Succeeded", "result": result}
         except AzureError as error:
-            record |= {"status": "Failed", "error": error.body()["error"]}
-        except asyncio.CancelledError as cancelled:
-            if "by request" not in cancelled.args:
-                raise
-            record |= {"status": "Canceled"}
-        except Exception as error:  # an operation must end, whatever its work trips over
+            outcome = {"status": "Failed", "error": error.body()["error"]}
+        except Exception as error:  # noqa: BLE001 - an operation must end, whatever its work trips over
             _log.exception("operation %s (%s)", operation_id, record["work"])
-            record |= {"status": "Failed", "error": {"code": "InternalServerError", "message": str(error)}}
-        record["endTime"] = self._platform.clock.stamp()
+            outcome = {"status": "Failed", "error": {"code": "InternalServerError", "message": str(error)}}
+        self._finish(operation_id, outcome)
+
+    def _finish(self, operation_id: str, outcome: dict[str, Any]) -> None:
+        record = {**self.get(operation_id), **outcome, "endTime": self._platform.clock.stamp()}
         self._platform.store.put(f"{TYPE}/{operation_id}", TYPE, record)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import fnmatch
+import ipaddress
 from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
@@ -18,16 +19,20 @@ class Proxy:
     """Accepts `CONNECT host:port`; asks `route` whether the host is ours, else dials it (or the inherited proxy)."""
 
     def __init__(self, route: Callable[[str], Address | None], upstream: str | None, bypass: str | None) -> None:
-        """Take the routing function, an inherited proxy's URL to chain to, and an inherited `NO_PROXY` list."""
+        """Take the routing function, an inherited proxy's URL to chain to, and an inherited `NO_PROXY` list.
+
+        The proxy may be written as curl takes it, without `http://`. `NO_PROXY` may hold names (with all below them),
+        patterns, addresses and networks, each with or without a port.
+        """
         self._route = route
-        self._upstream = urlsplit(upstream) if upstream else None
-        self._bypass = [entry.strip().lstrip(".").lower() for entry in (bypass or "").split(",") if entry.strip()]
+        self._upstream = urlsplit(upstream if "://" in upstream else f"http://{upstream}") if upstream else None
+        self._bypass = [entry.strip().lower() for entry in (bypass or "").split(",") if entry.strip()]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Handle one client connection from its first line to its end."""
         try:
             await self._serve(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
             pass  # a client that hangs up or speaks something else needs no answer
         finally:
             writer.close()
@@ -42,47 +47,80 @@ class Proxy:
         host, _, port = target.rpartition(":")
         host = host.strip("[]").lower()
         try:
-            upstream = await self._dial(host, int(port))
-        except OSError as error:
+            there = await self._dial(host, int(port))
+        except (OSError, asyncio.IncompleteReadError) as error:
             reason = str(error).encode("ascii", "replace").replace(b"\n", b" ")
             writer.write(b"HTTP/1.1 502 " + reason + b"\r\nContent-Length: 0\r\n\r\n")
             await writer.drain()
             return
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await writer.drain()
-        await asyncio.gather(_pump(reader, upstream[1]), _pump(upstream[0], writer))
+        try:
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await writer.drain()
+            await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+        finally:
+            there[1].close()
 
     async def _dial(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if (ours := self._route(host)) is not None:
             return await asyncio.open_connection(*ours)
-        if self._upstream is None or self._bypassed(host):
+        if self._upstream is None or self._bypassed(host, port):
             return await asyncio.open_connection(host, port)
-        reader, writer = await asyncio.open_connection(self._upstream.hostname, self._upstream.port or 80)
+        if self._upstream.scheme not in ("http", "https"):
+            raise OSError(
+                f"the inherited proxy speaks {self._upstream.scheme}; amlite can chain to http and https only"
+            )
+        secure = self._upstream.scheme == "https"
+        reader, writer = await asyncio.open_connection(
+            self._upstream.hostname, self._upstream.port or (443 if secure else 80), ssl=secure or None
+        )
         lines = [f"CONNECT {host}:{port} HTTP/1.1", f"Host: {host}:{port}"]
         if self._upstream.username:
             login = f"{unquote(self._upstream.username)}:{unquote(self._upstream.password or '')}"
             lines.append("Proxy-Authorization: Basic " + base64.b64encode(login.encode()).decode())
-        writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
-        await writer.drain()
-        answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n", 1)[0]
-        if " 200" not in answer:
+        try:
+            writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+            await writer.drain()
+            answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n", 1)[0]
+            if answer.split(" ")[1:2] != ["200"]:
+                raise OSError(f"the inherited proxy answered: {answer}")
+        except BaseException:
             writer.close()
-            raise OSError(f"the inherited proxy answered: {answer}")
+            raise
         return reader, writer
 
-    def _bypassed(self, host: str) -> bool:
-        return any(
-            entry == "*" or host == entry or host.endswith("." + entry) or fnmatch.fnmatch(host, entry)
-            for entry in self._bypass
-        )
+    def _bypassed(self, host: str, port: int) -> bool:
+        address = _address(host)
+        if host == "localhost" or (address is not None and address.is_loopback):
+            return True  # nobody else's loopback is meant
+        return any(_covers(entry.removesuffix(f":{port}"), host, address) for entry in self._bypass)
+
+
+_IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def _covers(entry: str, host: str, address: _IpAddress | None) -> bool:
+    if address is not None and "/" in entry:
+        try:
+            return address in ipaddress.ip_network(entry, strict=False)
+        except ValueError:
+            return False
+    name = entry.lstrip(".")
+    return entry == "*" or host == name or host.endswith(f".{name}") or fnmatch.fnmatch(host, entry)
+
+
+def _address(host: str) -> _IpAddress | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(OSError):
         while data := await reader.read(_MAX_LINE):
             writer.write(data)
             await writer.drain()
-    with contextlib.suppress(ConnectionError, RuntimeError):
+    with contextlib.suppress(OSError, RuntimeError):
         if writer.can_write_eof():
             writer.write_eof()
         else:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 @dataclass(frozen=True)
 class ResourceId:
-    """A parsed ARM path. An odd number of segments after the namespace names a collection or an action, not a resource."""
+    """A parsed ARM path; an odd number of segments after the namespace names a collection or an action, no resource."""
 
     subscription: str
     group: str | None
@@ -39,6 +39,14 @@ class ResourceId:
             return cls(subscription, group, rest[1], tuple(rest[2:]))
         return cls(subscription, group, None, tuple(rest))
 
+    @classmethod
+    def of(cls, path: str) -> ResourceId:
+        """Parse a path that amlite wrote itself; ValueError when it is no ARM path."""
+        id = cls.parse(path)
+        if id is None:
+            raise ValueError(f"{path!r} is no ARM path")
+        return id
+
     @cached_property
     def type(self) -> str:
         """The resource type, such as `Microsoft.Storage/storageAccounts/blobServices`."""
@@ -68,7 +76,7 @@ class ResourceId:
     @property
     def parent(self) -> ResourceId | None:
         """The resource one level up inside the same provider, or None for a top-level one."""
-        if len(self.segments) < 4 and not (len(self.segments) == 3):
+        if len(self.segments) < 3:
             return None
         keep = len(self.segments) - (1 if self.is_collection else 2)
         return ResourceId(self.subscription, self.group, self.namespace, self.segments[:keep], self.scope)

@@ -1,7 +1,7 @@
 """How a request finds the function that answers it, and what that function gets and gives.
 
-A part of amlite declares `routes = Routes("management.azure.com")` and decorates functions; hosts and paths match without
-case, as Azure's do; `{name}` matches one segment and `{name:path}` any number.
+A part of amlite declares `routes = Routes("management.azure.com")` and decorates functions; hosts and paths match
+without case, as Azure's do; `{name}` matches one segment and `{name:path}` any number.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 Handler = Callable[["Call"], Awaitable[web.StreamResponse]]
+
+AUTHENTICATED = ""
+"""The `action` of a route that asks for a token and no role: whoever knows an operation's id may ask how it fares."""
 
 ARM_AUDIENCES = frozenset({"https://management.azure.com", "https://management.core.windows.net"})
 

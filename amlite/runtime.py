@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 
 VARIABLE = "AMLITE_STATE"
+INSIDE = "AMLITE_RUN"
+"""Set for commands of `amlite run` and for children: proxy and certificates in the environment are amlite's own."""
 BUSY = 75
 """Exit code of a process that found the state folder taken by another (EX_TEMPFAIL)."""
 

@@ -11,10 +11,12 @@ import logging.handlers
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psutil
@@ -31,13 +33,14 @@ from amlite.platform import Platform
 from amlite.proxy import Address, Proxy
 from amlite.pulumi import activation
 from amlite.resource_id import ResourceId
-from amlite.routing import Call, Route, reply
+from amlite.routing import AUTHENTICATED, Call, Route, reply
 from amlite.store import Store
 
 _log = logging.getLogger("amlite")
 _requests = logging.getLogger("amlite.requests")
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 _LONG_PATH = 1 << 16
+_SURROUNDINGS = "settings/surroundings"
 
 
 class Server:
@@ -67,15 +70,15 @@ class Server:
         self._tls = listener.getsockname()
         await web.SockSite(runner, listener, ssl_context=self._certificates.server_context()).start()
 
-        lower = {name.lower(): value for name, value in inherited.items()}
-        proxy = Proxy(self._route, lower.get("https_proxy"), lower.get("no_proxy"))
+        surroundings = _surroundings(self.platform, inherited)
+        proxy = Proxy(self._route, surroundings["proxy"], surroundings["bypass"])
         previous = self.platform.store.get("settings/proxy-port")
         gate = _listen(previous.body["port"] if previous else 0)
         proxy_port = gate.getsockname()[1]
         self.platform.store.put("settings/proxy-port", "settings", {"port": proxy_port})
         self._stack.push_async_callback(_close, await asyncio.start_server(proxy.serve, sock=gate))
 
-        bundle = self._certificates.bundle(inherited.get("SSL_CERT_FILE") or inherited.get("REQUESTS_CA_BUNDLE"))
+        bundle = self._certificates.bundle(surroundings["authorities"])
         platform.environment |= _client_environment(platform, proxy_port, bundle)
         for provider in await activation.listen(platform):
             self._stack.push_async_callback(_close, provider)
@@ -103,8 +106,9 @@ class Server:
         except AzureError as error:
             text, kind = error.content()
             response = web.Response(status=error.status, text=text, content_type=kind, headers=error.headers)
-        except StartError as error:
-            response = reply({"error": {"code": "InternalServerError", "message": str(error)}}, 503)
+        except (StartError, aiohttp.ClientError) as error:
+            # A part of ours is not there, or went away under the request (Azurite starts again for every new account).
+            response = reply({"error": {"code": "ServiceUnavailable", "message": str(error)}}, 503)
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours must not take the connection down without a word
@@ -157,6 +161,9 @@ class Server:
             )  # fmt: skip
         call.claims = tokens(self.platform).check(token, route.audiences)
         call.principal = Principal(call.claims["oid"], call.claims["appid"])
+        if route.action == AUTHENTICATED:
+            check_subscription(call.path)
+            return
         index = call.path.lower().find("/subscriptions/")
         if index < 0:
             if route.action is not None:
@@ -200,7 +207,27 @@ def _client_environment(platform: Platform, proxy_port: int, bundle: Path) -> di
         "ARM_CLIENT_SECRET": secret,
         "ARM_SUBSCRIPTION_ID": SUBSCRIPTION_ID,
         runtime.VARIABLE: str(platform.state),
+        runtime.INSIDE: "1",
     }
+
+
+def _surroundings(platform: Platform, inherited: dict[str, str]) -> dict[str, Any]:
+    """Return the proxy, its exceptions and the authorities of the machine around us.
+
+    A start from inside `amlite run` sees amlite's own variables, which would make the proxy dial itself: what was there
+    before them is remembered.
+    """
+    saved = platform.store.get(_SURROUNDINGS)
+    if inherited.get(runtime.VARIABLE) == str(platform.state) and saved is not None and runtime.INSIDE in inherited:
+        return saved.body
+    lower = {name.lower(): value for name, value in inherited.items()}
+    body = {
+        "proxy": lower.get("https_proxy") or None,
+        "bypass": lower.get("no_proxy") or None,
+        "authorities": [inherited[name] for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE") if inherited.get(name)],
+    }
+    platform.store.put(_SURROUNDINGS, "settings", body)
+    return body
 
 
 def _listen(port: int) -> socket.socket:
@@ -260,7 +287,10 @@ def main() -> None:
         left = reap(state)
         if left:
             _log.warning("ended %d processes that an earlier amlite left", left)
-        asyncio.run(serve(state))
+        try:
+            asyncio.run(serve(state))
+        except sqlite3.DatabaseError as error:
+            sys.exit(f"{state / 'amlite.db'} cannot be read ({error}); forget this local Azure with: amlite reset")
 
 
 if __name__ == "__main__":

@@ -60,15 +60,13 @@ class Store:
 
     def put(self, id: str, type: str, body: Json) -> Document:
         """Write a document. A rewritten one keeps its place in the creation order and gets a new entity tag."""
-        etag = uuid.uuid4().hex
-        self._db.execute(
+        row = self._db.execute(
             "INSERT INTO documents (key, id, type, body, etag, sequence) VALUES (?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (key) DO UPDATE SET body = excluded.body, etag = excluded.etag, type = excluded.type",
-            (id.lower(), id, type.lower(), json.dumps(body), etag, self.next("documents")),
-        )
-        document = self.get(id)
-        assert document is not None
-        return document
+            "ON CONFLICT (key) DO UPDATE SET body = excluded.body, etag = excluded.etag, type = excluded.type "
+            "RETURNING id, type, body, etag, sequence",
+            (id.lower(), id, type.lower(), json.dumps(body), uuid.uuid4().hex, self.next("documents")),
+        ).fetchone()
+        return _document(row)
 
     def delete(self, id: str) -> int:
         """Delete a document and everything below it (`id/...`); return how many went."""

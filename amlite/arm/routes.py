@@ -1,4 +1,4 @@
-"""ARM's HTTP surface: subscriptions, resource groups, and PUT/GET/PATCH/DELETE/list/actions of every registered type."""
+"""ARM's HTTP surface: subscriptions, resource groups, and every method on resources of the registered types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from amlite.arm.types import ResourceType
 from amlite.errors import AzureError
 from amlite.platform import Platform
 from amlite.resource_id import ResourceId
-from amlite.routing import Call, Json, Routes, reply
+from amlite.routing import AUTHENTICATED, Call, Json, Routes, reply
 from amlite.store import Document
 
 routes = Routes("management.azure.com")
@@ -29,7 +29,6 @@ _LOCATIONS = (
     "uksouth",
     "germanywestcentral",
 )
-# Types that ARM keeps in one flat namespace of host names, whoever owns them.
 _registered: dict[str, ResourceType] = {}
 
 
@@ -142,13 +141,16 @@ async def list_resources(call: Call) -> web.Response:
     )
 
 
-@routes.get("/subscriptions/{subscription}/providers/{namespace}/locations/{location}/operationStatuses/{operation}")
+@routes.get(
+    "/subscriptions/{subscription}/providers/{namespace}/locations/{location}/operationStatuses/{operation}",
+    action=AUTHENTICATED,
+)
 async def get_operation_status(call: Call) -> web.Response:
     """Say how a long-running operation fares."""
     return operation_status(call)
 
 
-@routes.get("/subscriptions/{subscription}/operationresults/{operation}")
+@routes.get("/subscriptions/{subscription}/operationresults/{operation}", action=AUTHENTICATED)
 async def get_operation_result(call: Call) -> web.Response:
     """Answer 202 until a deletion is done, then 200."""
     record = call.platform.operations.get(call.parameters["operation"])
@@ -159,12 +161,17 @@ async def get_operation_result(call: Call) -> web.Response:
     return web.Response(status=200)
 
 
-@routes.get("/subscriptions/{subscription}/providers/{namespace}/locations/{location}/operationResults/{operation}")
+@routes.get(
+    "/subscriptions/{subscription}/providers/{namespace}/locations/{location}/operationResults/{operation}",
+    action=AUTHENTICATED,
+)
 async def get_resource_operation_result(call: Call) -> web.Response:
     """Answer 202 until the operation is done, then with the resource or 204."""
     record = call.platform.operations.get(call.parameters["operation"])
     if record["status"] == "InProgress":
         return web.Response(status=202, headers={"Location": str(call.request.url), **operations.pace()})
+    if record["status"] != "Succeeded":
+        raise AzureError(409, record["error"]["code"], record["error"]["message"])
     document = call.platform.store.get(record["resourceId"] or "")
     return reply(document.body) if document else web.Response(status=204)
 
@@ -189,7 +196,9 @@ async def resource(call: Call) -> web.Response:
             return await _put(call, id, kind)
         case "PATCH":
             old = resource_of(call.platform, id)
-            return await _store(call, id, kind, _merge(old.body, await call.json()), old)
+            body = _merge(old.body, await call.json())
+            kind.check_body(body)
+            return await _store(call, id, kind, body, old)
         case "DELETE":
             return await _delete(call, id, kind)
     raise AzureError(405, "MethodNotAllowed", f"{call.method} is not allowed on '{id}'.")
@@ -233,28 +242,28 @@ def resource_of(platform: Platform, id: ResourceId) -> Document:
 @operations.work("arm.create")
 async def finish_creation(platform: Platform, arguments: Json) -> None:
     """Do what a type does on creation, then mark the resource Succeeded (or Failed)."""
-    id = ResourceId.parse(arguments["id"])
-    assert id is not None
+    id = ResourceId.of(arguments["id"])
     kind = _kind(id)
-    state = "Succeeded"
     try:
         if kind.created is not None:
             await kind.created(platform, id)
-    except AzureError:
-        state = "Failed"
+    except Exception:
+        _set_state(platform, id, "Failed")
         raise
-    finally:
-        document = platform.store.get(str(id))
-        if document is not None:
-            document.body["properties"]["provisioningState"] = state
-            platform.store.put(document.id, kind.name, document.body)
+    _set_state(platform, id, "Succeeded")
+
+
+def _set_state(platform: Platform, id: ResourceId, state: str) -> None:
+    document = platform.store.get(str(id))
+    if document is not None:
+        document.body["properties"]["provisioningState"] = state
+        platform.store.put(document.id, document.type, document.body)
 
 
 @operations.work("arm.delete")
 async def finish_deletion(platform: Platform, arguments: Json) -> None:
     """Do what a type does on deletion, then forget the resource and what is below it."""
-    id = ResourceId.parse(arguments["id"])
-    assert id is not None
+    id = ResourceId.of(arguments["id"])
     kind = _kind(id)
     if kind.deleting is not None:
         await kind.deleting(platform, id)
@@ -277,6 +286,8 @@ async def _put(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
     body = await call.json()
     if id.group:
         group_of(call.platform, id)
+    if id.scope is not None and id.scope.segments:
+        resource_of(call.platform, id.scope)
     parent = id.parent
     if parent is not None and _kind(parent) and call.platform.store.get(str(parent)) is None:
         raise AzureError(
@@ -300,7 +311,8 @@ async def _store(call: Call, id: ResourceId, kind: ResourceType, body: Json, old
             409,
             "InvalidResourceLocation",
             f"The resource '{id.name}' already exists in location '{old.body['location']}' "
-            f"in resource group '{id.group}'. A resource with the same name cannot be created in location '{body['location']}'.",
+            f"in resource group '{id.group}'. A resource with the same name cannot be created in location "
+            f"'{body['location']}'.",
         )
     envelope: Json = {
         key: value for key, value in body.items() if key not in ("id", "name", "type", "systemData", "etag")

@@ -1,7 +1,7 @@
 """Resource types: what a service says about its resources so that ARM can keep them.
 
-A service folder lists `TYPES`; `amlite.arm.routes` serves them all alike: naming rules, required properties, long-running
-creation, what the service adds to a body, and what follows from a deletion.
+A service folder lists `TYPES`; `amlite.arm.routes` serves them all alike: naming rules, required properties,
+long-running creation, what the service adds to a body, and what follows from a deletion.
 """
 
 from __future__ import annotations
@@ -50,7 +50,12 @@ class ResourceType:
             )
 
     def check_body(self, body: Json) -> None:
-        """Raise Azure's 400 for a missing location or required property."""
+        """Raise Azure's 400 for a missing location or required property, and for an envelope of the wrong types."""
+        for key, wanted in (("location", str), ("properties", dict), ("tags", dict)):
+            if not isinstance(body.get(key), wanted | None):
+                raise AzureError(
+                    400, "InvalidRequestContent", f"'{key}' must be {'a string' if wanted is str else 'an object'}."
+                )
         if self.located and not body.get("location"):
             raise AzureError(400, "LocationRequired", "The location property is required for this definition.")
         missing = [path for path in self.required if _dig(body, path) in (None, "")]

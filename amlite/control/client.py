@@ -31,7 +31,7 @@ def ask(running: Runtime, method: str, path: str, body: dict[str, Any] | None = 
     login = f"https://login.microsoftonline.com/{environment['AZURE_TENANT_ID']}/oauth2/v2.0/token"
     with opener.open(login, form.encode()) as answer:
         token = json.load(answer)["access_token"]
-    request = urllib.request.Request(  # noqa: S310 - a constant https address
+    request = urllib.request.Request(
         f"https://{HOST}{path}",
         data=json.dumps(body).encode() if body is not None else None,
         method=method,

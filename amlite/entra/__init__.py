@@ -1,1 +1,1 @@
-"""Microsoft Entra ID: discovery, signing keys and tokens for the tenant's one application and its managed identities."""
+"""Microsoft Entra ID: discovery, signing keys and tokens for the tenant's application and managed identities."""

@@ -66,7 +66,8 @@ async def token(call: Call) -> web.Response:
     if not isinstance(secret, str):
         raise entra_error(
             "invalid_client",
-            "AADSTS7000216: 'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant.",
+            "AADSTS7000216: 'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' "
+            "grant.",
             401,
         )
     scope = str(form.get("scope", ""))
@@ -141,10 +142,9 @@ def identity_principal(platform: Platform, identity_id: str) -> Principal:
 
 def tokens(platform: Platform) -> Tokens:
     """Return the platform's token signer."""
-    if "entra" not in platform.parts:
-        platform.parts["entra"] = Tokens(platform.store)
-    signer = platform.parts["entra"]
-    assert isinstance(signer, Tokens)
+    signer: Tokens | None = platform.parts.get("entra")
+    if signer is None:
+        signer = platform.parts["entra"] = Tokens(platform.store)
     return signer
 
 
@@ -153,8 +153,8 @@ def _check_tenant(call: Call) -> None:
     if tenant not in (TENANT_ID, "common", "organizations"):
         raise entra_error(
             "invalid_tenant",
-            f"AADSTS90002: Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into "
-            "the correct cloud. This is the local Azure: it knows no tenant but its own.",
+            f"AADSTS90002: Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are "
+            "signing into the correct cloud. This is the local Azure: it knows no tenant but its own.",
             400,
         )
 

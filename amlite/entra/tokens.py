@@ -6,7 +6,7 @@ import base64
 import secrets
 import time
 import uuid
-from typing import Any
+from typing import Any, cast
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -40,8 +40,7 @@ class Tokens:
         self._pem = saved.body["pem"]
         self._kid = saved.body["kid"]
         key = serialization.load_pem_private_key(self._pem.encode(), password=None)
-        assert isinstance(key, rsa.RSAPrivateKey)
-        self._public = key.public_key()
+        self._public = cast("rsa.RSAPrivateKey", key).public_key()
 
     def deployer(self) -> tuple[str, str]:
         """Return (client id, client secret) of the application that owns the subscription, created on first use."""
@@ -116,8 +115,8 @@ class Tokens:
             raise AzureError(
                 401,
                 "InvalidAuthenticationTokenAudience",
-                f"The access token has been obtained for wrong audience or resource '{claims['aud']}'. It should exactly match "
-                f"with one of the allowed audiences '{', '.join(sorted(audiences))}'.",
+                f"The access token has been obtained for wrong audience or resource '{claims['aud']}'. It should "
+                f"exactly match with one of the allowed audiences '{', '.join(sorted(audiences))}'.",
                 headers=_CHALLENGE,
             )
         return claims
@@ -141,7 +140,8 @@ class Tokens:
 
 
 _CHALLENGE = {
-    "WWW-Authenticate": f'Bearer authorization_uri="https://login.microsoftonline.com/{TENANT_ID}", error="invalid_token"'
+    "WWW-Authenticate": f'Bearer authorization_uri="https://login.microsoftonline.com/{TENANT_ID}", '
+    'error="invalid_token"'
 }
 
 

@@ -15,7 +15,7 @@ TYPES = [
     ResourceType(
         "Microsoft.KeyVault/vaults",
         pattern=r"(?=.{3,24}$)[a-zA-Z][a-zA-Z0-9]*(-[a-zA-Z0-9]+)*",
-        rule="Vault names are 3-24 letters, digits and single hyphens, begin with a letter and end with a letter or digit.",
+        rule="Vault names are 3-24 letters, digits and single hyphens; first a letter, last no hyphen.",
         required=("properties.tenantId", "properties.sku"),
         globally_unique=True,
         asynchronous=False,

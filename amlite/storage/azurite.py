@@ -46,7 +46,7 @@ async def ensure(platform: Platform) -> Child:
             "--skipApiVersionCheck",
             "--silent",
             "--disableTelemetry",
-        ],  # fmt: skip
+        ],
         environment={**os.environ, "AZURITE_ACCOUNTS": accounts},
     )
 

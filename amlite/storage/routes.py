@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.sax.saxutils import escape  # noqa: S406 - writes XML, parses none
+from xml.sax.saxutils import escape
 
 from aiohttp import ClientTimeout, web
 from yarl import URL

@@ -51,8 +51,14 @@ async def _list_keys(platform: Platform, id: ResourceId, body: Json) -> Any:
             "Key based authentication is not permitted on this storage account.",
         )
     keys = platform.store.get(f"{KEYS_TYPE}/{id.name}")
-    assert keys is not None
-    return {"keys": [{"keyName": name, "value": keys.body[name], "permissions": "FULL"} for name in ("key1", "key2")]}
+    values = keys.body if keys else {}
+    return {
+        "keys": [
+            {"keyName": name, "value": values[name], "permissions": "FULL"}
+            for name in ("key1", "key2")
+            if name in values
+        ]
+    }
 
 
 def _new_key() -> str:
@@ -63,7 +69,8 @@ TYPES = [
     ResourceType(
         ACCOUNT_TYPE,
         pattern=r"[a-z0-9]{3,24}",
-        rule="Storage account name must be between 3 and 24 characters in length and use numbers and lower-case letters only.",
+        rule="Storage account name must be between 3 and 24 characters in length and use numbers and lower-case "
+        "letters only.",
         required=("sku.name", "kind"),
         globally_unique=True,
         asynchronous=True,
