@@ -99,8 +99,8 @@ def _template() -> Path:
 
 def _environment() -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("MLFLOW_")}
-    # Another thread for each of the libraries below NumPy is of no use to a server of small requests.
-    return {**inherited, "MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    # Left alone, the server also starts eight processes for evaluation jobs of its own, which Azure ML does not have.
+    return {**inherited, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 async def _answers(platform: Platform, port: int) -> bool:
