@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from release.stack import Stack
 from release.training import Training
 
 _PIPELINE = "training"
-console = Console(soft_wrap=False)
+# A log file or CI has no width of its own: digests and ids stay on one line there.
+console = Console(width=None if sys.stdout.isatty() else 160)
 
 
 def _stack_option(command: Callable[..., None]) -> Callable[..., None]:
@@ -53,11 +55,11 @@ def up(stack: str, inputs: tuple[str, ...]) -> None:
     training: Training | None = None
     waiting = [name for name in outputs.endpoints if name not in outputs.models]
     if waiting:
-        training = _train(phases, outputs, inputs)
-        if training.version is not None:
+        accepted, training = _model(phases, outputs, inputs)
+        if accepted is not None:
             with phases.phase("Rollout"):
                 for endpoint in waiting:
-                    target.promote(endpoint, training.model, training.version)
+                    target.promote(endpoint, *accepted)
                 _update(target)
             outputs = target.deployed()
     predictions = _predictions(phases, outputs)
@@ -158,6 +160,23 @@ def _update(target: Stack) -> None:
     changes = target.up(Progress(console))
     if changes.unchanged:
         console.print("  no changes")
+
+
+def _model(
+    phases: Phases, outputs: StackOutputs, inputs: tuple[str, ...]
+) -> tuple[tuple[str, str] | None, Training | None]:
+    """Return (name, version) of a model to promote and the training it came from.
+
+    A version that was registered but never promoted (an earlier run was cut off in between) needs no new training.
+    """
+    from release import training
+
+    found = training.registered(_client(outputs), training.resolved_pipeline(outputs, _PIPELINE))
+    if found is not None:
+        console.print(f"\n{found[0]} version {found[1]} passed the gate earlier and was not promoted yet.")
+        return found, None
+    done = _train(phases, outputs, inputs)
+    return ((done.model, done.version) if done.version is not None else None), done
 
 
 def _train(phases: Phases, outputs: StackOutputs, inputs: tuple[str, ...]) -> Training:

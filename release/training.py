@@ -120,6 +120,20 @@ def resolved_pipeline(outputs: StackOutputs, pipeline: str) -> dict[str, Any]:
     return dict(catalogue["pipeline", pipeline].definition)
 
 
+def registered(ml: MLClient, pipeline: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return (name, version) of the newest registered version of the model that a pipeline trains, or None."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    name = (pipeline.get("inputs") or {}).get("model_name")
+    if name is None:
+        return None
+    try:
+        model = ml.models.get(str(name), label="latest")
+    except ResourceNotFoundError:
+        return None
+    return str(name), str(model.version)
+
+
 def watch(ml: MLClient, job: Any, say: Callable[[str], None]) -> Training:
     """Watch a pipeline job to its end, saying when steps begin and end, and read the gate's decision.
 
