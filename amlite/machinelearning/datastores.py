@@ -21,6 +21,7 @@ from amlite.store import Document
 TYPE = f"{WORKSPACE_TYPE}/datastores"
 DEFAULT = "workspaceblobstore"
 _SECRETS_TYPE = "machinelearning/datastore-secrets"
+_SYSTEM_IDENTITY = "WorkspaceSystemAssignedIdentity"
 _SHARE = "code-391ff5ac-6576-460f-ba4d-7e03433c68b6"  # the same in every workspace of Azure's
 routes = Routes("management.azure.com")
 
@@ -32,6 +33,7 @@ async def create_defaults(platform: Platform, owner: Document) -> None:
     if account is None:
         raise AzureError(400, "ValidationError", f"'{properties['storageAccount']}' is not a storage account.")
     by_identity = properties["systemDatastoresAuthMode"].lower() == "identity"
+    service = "WorkspaceUserAssignedIdentity" if properties.get("primaryUserAssignedIdentity") else _SYSTEM_IDENTITY
     guid = properties["workspaceId"]
     common: Json = {
         "subscriptionId": account.subscription,
@@ -40,7 +42,7 @@ async def create_defaults(platform: Platform, owner: Document) -> None:
         "endpoint": "core.windows.net",
         "protocol": "https",
         "credentials": {"credentialsType": "None" if by_identity else "AccountKey"},
-        "serviceDataAccessAuthIdentity": "WorkspaceSystemAssignedIdentity" if by_identity else "None",
+        "serviceDataAccessAuthIdentity": service if by_identity else "None",
         "tags": {},
     }
     containers = {DEFAULT: f"azureml-blobstore-{guid}", "workspaceartifactstore": "azureml"}

@@ -108,6 +108,19 @@ async def _created(platform: Platform, resource_id: ResourceId) -> None:
     await datastores.create_defaults(platform, workspace(platform, str(resource_id)))
 
 
+async def _deleting(platform: Platform, resource_id: ResourceId) -> None:
+    """End what runs in the workspace: its jobs, its model servers, and whatever else a type below ends."""
+    from amlite import services
+    from amlite.jobs.execution import forget  # both know workspaces, so neither can be imported first
+
+    await forget(platform, str(resource_id))
+    ending = {kind.name.lower(): kind.deleting for kind in services.TYPES if kind.deleting is not None}
+    for document in platform.store.below(str(resource_id)):
+        below = ResourceId.parse(document.id)
+        if below is not None and document.type in ending:
+            await ending[document.type](platform, below)
+
+
 async def _list_keys(platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
     properties = workspace(platform, str(resource_id)).body["properties"]
     insights = platform.store.get(properties["applicationInsights"])
@@ -125,6 +138,7 @@ TYPES = [
         asynchronous=True,
         prepare=_prepare,
         created=_created,
+        deleting=_deleting,
         actions={"listkeys": _list_keys},
     )
 ]

@@ -112,6 +112,55 @@ def test_schedule_fires_once_for_each_due_time(workspace: Workspace, definition:
     assert len(wait_for_jobs(workspace, name, 3)) == 3
 
 
+def test_schedule_goes_on_after_a_restart_and_does_not_repeat_itself(
+    workspace: Workspace, definition: Json, name: str
+) -> None:
+    workspace.azure.put(f"{workspace.id}/schedules/{name}", body(definition, cron("0 7 * * *")))
+    workspace.azure.advance(DAY)
+    before = wait_for_jobs(workspace, name, 1)
+    workspace.azure.restart()
+    assert jobs_of(workspace, name) == before
+    workspace.azure.advance(DAY)
+    assert len(wait_for_jobs(workspace, name, 2)) == 2
+
+
+def test_schedule_create_or_update_takes_a_pipeline_of_the_client(
+    workspace: Workspace, ml_client: MLClient, definition: Json, name: str
+) -> None:
+    from azure.ai.ml.dsl import pipeline
+    from azure.ai.ml.entities import CronTrigger, JobSchedule
+
+    component = ml_client.components.get("scheduled", "1")
+
+    @pipeline(default_compute="scheduled", experiment_name="scheduled")
+    def said() -> None:
+        component()
+
+    trigger = CronTrigger(expression="0 6 * * *", time_zone="UTC", start_time="2026-01-01 00:00:00")
+    made = ml_client.schedules.begin_create_or_update(
+        JobSchedule(name=name, trigger=trigger, create_job=said())
+    ).result()
+    assert made.provisioning_state == "Succeeded"
+    workspace.azure.advance(DAY)
+    job = wait_for_jobs(workspace, name, 1)[0]
+    found = ml_client.jobs.get(job)
+    assert found.experiment_name == "scheduled"
+    assert found.properties["azureml.scheduleName"] == name
+
+
+def test_schedule_of_a_job_repeats_that_job(workspace: Workspace, definition: Json, name: str) -> None:
+    source = f"{workspace.id}/jobs/{name}-source"
+    tagged = {**definition, "tags": {"from": "source"}}
+    assert workspace.azure.arm("PUT", source, {"properties": tagged}).status_code == 201
+    trigger = body({"jobType": "Pipeline", "sourceJobId": source}, cron("0 8 * * *"))
+    workspace.azure.put(f"{workspace.id}/schedules/{name}", trigger)
+    workspace.azure.advance(DAY)
+    fired = next(job for job in wait_for_jobs(workspace, name, 2) if not job.endswith("source"))
+    job = workspace.azure.arm("GET", f"{workspace.id}/jobs/{fired}").json()["properties"]
+    assert job["tags"] == {"from": "source"}
+    assert job["jobs"].keys() == definition["jobs"].keys()
+
+
 def test_schedule_trigger_runs_it_now(workspace: Workspace, ml_client: MLClient, definition: Json, name: str) -> None:
     workspace.azure.put(f"{workspace.id}/schedules/{name}", body(definition, cron(), enabled=False))
     submitted = ml_client.schedules.trigger(name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
@@ -61,6 +63,29 @@ def test_workspace_delete_takes_everything_below_with_it(make_workspace: Callabl
     assert made.azure.arm("GET", version).json()["error"]["code"] == "ResourceNotFound"
     with pytest.raises(ResourceNotFoundError):
         made.client().workspaces.get(made.name)
+
+
+def test_workspace_delete_ends_its_jobs(make_workspace: Callable[..., Workspace]) -> None:
+    made = make_workspace("busy")
+    azure = made.azure
+    azure.put(f"{made.id}/computes/cpu", cluster())
+    environment = f"{made.id}/environments/e/versions/1"
+    conda = "dependencies:\n- python=3.11\n"
+    azure.arm("PUT", environment, {"properties": {"image": "mcr.microsoft.com/azureml/base", "condaFile": conda}})
+    seconds = str(10_000 + uuid.uuid4().int % 10_000)
+    job = {"jobType": "Command", "command": f"sleep {seconds}", "environmentId": environment}
+    answer = azure.arm("PUT", f"{made.id}/jobs/long", {"properties": {**job, "computeId": f"{made.id}/computes/cpu"}})
+    assert answer.status_code == 201, answer.text
+    while not sleeping(seconds):
+        status = azure.arm("GET", f"{made.id}/jobs/long").json()["properties"]["status"]
+        assert status not in ("Failed", "Completed", "Canceled")
+        time.sleep(0.1)
+    azure.remove(made.id)
+    assert not sleeping(seconds)
+
+
+def sleeping(seconds: str) -> bool:
+    return any(seconds in (process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"]))
 
 
 @pytest.mark.parametrize(
