@@ -38,7 +38,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
         """Widen the engine's pool of four threads, so that a slow endpoint does not hold back every asset."""
         _widen_thread_pool()
         if not isinstance(sys.stderr, _WithoutColourResets):
-            sys.stderr = _WithoutColourResets(sys.stderr)
+            sys.stdout, sys.stderr = _WithoutProgress(sys.stdout), _WithoutProgress(sys.stderr)
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
         """Refuse, in the preview already, changed content under a version that the YAML pins."""
@@ -98,14 +98,14 @@ class AzureMLProvider(dynamic.ResourceProvider):
         return {**plain, **KINDS[self.kind].upsert(connect(Workspace.of(plain)), plain)}
 
 
-class _WithoutColourResets(io.TextIOBase):
-    """What the engine shows of this process. azure-ai-ml ends every upload with a lone colour code, progress or not."""
+class _WithoutProgress(io.TextIOBase):
+    """What the engine shows of this process: azure-ai-ml's lone colour codes and dots, progress to it, stay out."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        if text.strip() != "\x1b[39m":
+        if text.strip("\x1b[39m. \r\n") or not text.strip("\n"):
             self._stream.write(text)
         return len(text)
 
