@@ -17,6 +17,8 @@ bin := .venv/bin
 tools := env PATH="$(CURDIR)/$(bin):$$PATH"
 # A stack in a real subscription is reached directly, `local` through amlite.
 through := $(tools) $(if $(filter local,$(STACK)),$(bin)/amlite run --)
+# The stack `local` fits the machine it is on: it is made when missing, and builds no image where nothing can.
+fit = $(if $(filter local,$(STACK)),$(bin)/amlite stack &&)
 # Two at once on the same state: the second waits, and says so.
 exclusively = $(PYTHON) -m bootstrap --exclusive "$(state).lock" --
 
@@ -37,11 +39,11 @@ setup: ## Bring every tool this project needs; does nothing when all is there
 
 .PHONY: up
 up: setup ## From nothing to a scored prediction: provision, train, deploy, score
-	@$(exclusively) $(through) $(bin)/release up --stack $(STACK)
+	@$(exclusively) $(tools) sh -c '$(fit) $(through) $(bin)/release up --stack $(STACK)'
 
 .PHONY: preview
 preview: setup ## Show what `make up` would change: each asset, old and new version, and the files why
-	@$(through) $(bin)/release preview --stack $(STACK)
+	@$(tools) sh -c '$(fit) $(through) $(bin)/release preview --stack $(STACK)'
 
 # Destroys the stack, then stops amlite also when that failed; does not start it only to find that there is nothing.
 destroy = [ ! -d "$(state)" ] || { $(bin)/amlite run -- $(bin)/release down --stack local --yes; \
