@@ -19,8 +19,17 @@ from amlite.storage.types import KEYS_TYPE
 
 Json = dict[str, Any]
 _READ = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
-# The inference server listens on every interface and has no option to listen on less.
-_START = "from azureml_inference_server_http import amlserver; amlserver.DEFAULT_HOST = '127.0.0.1'; amlserver.run()"
+# The inference server listens on every interface and has no option to listen on less; newer gunicorns also listen on a
+# socket in the user's home that all of them share.
+_START = """
+import os
+from azureml_inference_server_http import amlserver
+from gunicorn import config
+amlserver.DEFAULT_HOST = "127.0.0.1"
+if hasattr(config, "ControlSocketDisable"):
+    os.environ["GUNICORN_CMD_ARGS"] = os.environ.get("GUNICORN_CMD_ARGS", "") + " --no-control-socket"
+amlserver.run()
+"""
 # What amlite's environment says of the deploying application and its tools is not for a model server.
 _NOT_FOR_SERVERS = ("AZURE_", "ARM_", "PULUMI_", "AMLITE_", "DOCKER_")
 
