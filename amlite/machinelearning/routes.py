@@ -14,7 +14,7 @@ from amlite.errors import AzureError
 from amlite.machinelearning import assets, references
 from amlite.machinelearning.references import KINDS
 from amlite.resource_id import ResourceId
-from amlite.routing import Call, Routes, reply
+from amlite.routing import AUTHENTICATED, Call, Routes, reply
 from amlite.storage import blobs, delegation
 from amlite.storage.blobs import BlobPath
 from amlite.store import Document
@@ -37,13 +37,13 @@ async def discover(call: Call) -> web.Response:
     return reply({**dict.fromkeys(parts, base), "studio": "https://ml.azure.com", "gallery": base, "hyperdrive": base})
 
 
-@routes.get(_LOCATION + "/mfeOperationsStatus/{operation}")
+@routes.get(_LOCATION + "/mfeOperationsStatus/{operation}", action=AUTHENTICATED)
 async def get_operation_status(call: Call) -> web.Response:
     """Say how an operation of the service fares."""
     return arm.operation_status(call)
 
 
-@routes.get(_LOCATION + "/mfeOperationResults/{operation}")
+@routes.get(_LOCATION + "/mfeOperationResults/{operation}", action=AUTHENTICATED)
 async def get_operation_result(call: Call) -> web.StreamResponse:
     """Answer 202 until an operation of the service is done, then with its resource or 204."""
     return await arm.get_resource_operation_result(call)
