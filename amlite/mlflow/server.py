@@ -45,14 +45,18 @@ async def ensure(platform: Platform, workspace: Json) -> Child:
     return await platform.children.ensure(
         _child(workspace),
         lambda port: [
-            sys.executable, "-m", "mlflow", "server",
-            "--backend-store-uri", f"sqlite:///{path}",
-            "--default-artifact-root", runs_uri(workspace, DEFAULT_EXPERIMENT),
-            "--no-serve-artifacts",
+            sys.executable, "-m", "uvicorn", "mlflow.server.fastapi_app:app",
             "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
         ],
         ready=lambda port: _answers(platform, port),
-        environment=_environment(),
+        environment={
+            **_environment(),
+            # What `mlflow server` hands to the process it starts; without it in between there is one process less, and
+            # half the time and memory.
+            "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{path}",
+            "_MLFLOW_SERVER_ARTIFACT_ROOT": runs_uri(workspace, DEFAULT_EXPERIMENT),
+            "_MLFLOW_SGI_NAME": "uvicorn",
+        },
         timeout=_START_SECONDS,
     )  # fmt: skip
 
