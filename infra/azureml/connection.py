@@ -29,6 +29,12 @@ class Workspace:
         """Read it from a resource's inputs."""
         return cls(**props["workspace"])
 
+    @property
+    def id(self) -> str:
+        """ARM resource id."""
+        group = f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+        return f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{self.name}"
+
 
 def connect(workspace: Workspace) -> MLClient:
     """Return this thread's client of a workspace, signed in as DefaultAzureCredential finds."""

@@ -56,8 +56,14 @@ class VersionedAsset(Kind):
 
     def remove(self, ml: MLClient, props: Props) -> None:
         """Archive every version of the asset that this stack made: Azure ML deletes none of them."""
+        from azure.core.exceptions import ResourceNotFoundError
+
         operations = getattr(ml, self.operations)
-        for existing in list(operations.list(name=props["name"])):
+        try:
+            versions = list(operations.list(name=props["name"]))
+        except ResourceNotFoundError:
+            return
+        for existing in versions:
             if ownership.is_ours(existing.tags, props["owner"]):
                 operations.archive(name=props["name"], version=str(existing.version))
 
@@ -69,30 +75,21 @@ class VersionedAsset(Kind):
         if found not in (None, props["content_hash"]):
             raise AssetError(f"{what} exists with other content. {how_to_change(props)}")
         operations.restore(name=name, version=version)
-        if found is None:
-            self._write_over(operations, what, props)
-            return
-        existing.description = props["metadata"].get("description")
-        if "display_name" in props["metadata"]:
-            existing.display_name = props["metadata"]["display_name"]
-        existing.tags = self.definition(props)["tags"]
-        operations.create_or_update(existing)
+        from azure.core.exceptions import HttpResponseError
+
+        try:
+            # Written anew, not read, changed and written: what the client reads of a component it cannot write back.
+            self._write(operations, props)
+        except HttpResponseError as error:
+            if found is not None or error.status_code not in (400, 409):
+                raise
+            # Without a content hash, only Azure can tell whether the version's content is ours.
+            raise AssetError(f"{what} cannot be adopted, its content is not ours: {error}") from error
 
     def _write(self, operations: Any, props: Props) -> None:
         with staged(self.definition(props), props.get("trees", []), props["path"]) as definition:
             text = yaml.safe_dump(definition, sort_keys=False)
             operations.create_or_update(self.load(io.StringIO(text), str(project_root() / "Pulumi.yaml")))
-
-    def _write_over(self, operations: Any, what: str, props: Props) -> None:
-        """Write ours over an adopted version of unknown content: only Azure can tell whether it is the same."""
-        from azure.core.exceptions import HttpResponseError
-
-        try:
-            self._write(operations, props)
-        except HttpResponseError as error:
-            if error.status_code not in (400, 409):
-                raise
-            raise AssetError(f"{what} cannot be adopted, its content is not ours: {error}") from error
 
     @staticmethod
     def _get(operations: Any, name: str, version: str) -> Any | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from infra.azureml import ownership
-from infra.azureml.connection import project_root
+from infra.azureml.connection import Workspace, project_root
 from infra.azureml.kinds.kind import Kind, Props
 from infra.azureml.staging import staged
 
@@ -28,8 +28,9 @@ class ScheduleKind(Kind):
         if existing is not None:
             ownership.check(f"schedule '{props['name']}'", existing.tags, props["owner"], adopt=props["adopt"])
         with staged({**props["definition"], **props["metadata"]}, props.get("trees", []), props["path"]) as definition:
-            written = ml.schedules.begin_create_or_update(self._entity(definition, props)).result()
-        return {"resource_id": written.id}
+            ml.schedules.begin_create_or_update(self._entity(definition, props)).result()
+        # The client's schedules know no id.
+        return {"resource_id": f"{Workspace.of(props).id}/schedules/{props['name']}"}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
         """Read it back; what others replaced, paused or moved shows in `content_hash` and `definition`."""

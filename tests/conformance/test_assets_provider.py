@@ -1,0 +1,367 @@
+"""The contract of every kind of resource: the real client, a real amlite, and what the provider makes of both."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from infra.azureml import ownership
+from infra.azureml.errors import AssetError, OwnershipError
+from infra.azureml.kinds import KINDS
+from infra.azureml.resources import AssetArgs, WorkspaceArgs
+from infra.catalogue import Asset, CatalogueSettings, load
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+    from tests.conformance.conftest import Workspace
+
+Props = dict[str, Any]
+OWNER, STRANGER = "azureml-platform/test", "azureml-platform/other"
+ALL = sorted(KINDS)
+VERSIONED = sorted(name for name, kind in KINDS.items() if kind.immutable)
+
+
+class Project:
+    """A project with one asset of each kind in a folder that is the working directory, and its planned inputs."""
+
+    def __init__(self, root: Path, workspace: Workspace, tag: str) -> None:
+        self.root = root
+        self.workspace = workspace
+        self.tag = tag
+        self.write("Pulumi.yaml", "name: azureml-platform\nruntime: python\n")
+        self.write(".gitignore", "*.tmp\n__pycache__/\n")
+        self.write("ml/environment/environment.yml", {"name": f"env-{tag}", "image": "python:3.11"})
+        component: Props = {"name": f"step_{tag}", "type": "command", "command": "python main.py", "code": "./src"}
+        self.write("ml/step/component.yml", {**component, "environment": f"azureml:env-{tag}@latest"})
+        self.write("ml/step/src/main.py", f"print('{tag}')\n")
+        self.write("ml/data/data.yml", {"name": f"data-{tag}", "type": "uri_folder", "path": "./files"})
+        self.write("ml/data/files/rows.csv", f"a,b\n1,{tag}\n")
+        self.write("ml/model/model.yml", {"name": f"model-{tag}", "type": "custom_model", "path": "./weights"})
+        self.write("ml/model/weights/weights.json", f'"{tag}"')
+        step = {"component": f"azureml:step_{tag}@latest", "compute": "azureml:cpu"}
+        self.write("pipelines/steps.yml", {"type": "pipeline", "jobs": {"step": step}})
+        trigger: Props = {"type": "cron", "expression": "0 5 * * *", "time_zone": "UTC"}
+        self.write(
+            "pipelines/schedules/daily.yml",
+            {"name": f"daily-{tag}", "trigger": trigger, "create_job": "../steps.yml"},
+        )
+        self.write("ml/deploy/endpoint.yml", {"name": f"ep-{tag}", "auth_mode": "key"})
+
+    def write(self, path: str, content: str | Props) -> None:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content if isinstance(content, str) else yaml.safe_dump(content), "utf-8")
+
+    def edit(self, path: str, **changes: Any) -> None:
+        self.write(path, {**yaml.safe_load((self.root / path).read_text("utf-8")), **changes})
+
+    def edit_metadata(self, kind: str, **changes: Any) -> None:
+        self.edit(self.asset(kind).path, **changes)
+
+    def asset(self, kind: str) -> Asset:
+        settings = CatalogueSettings(frozenset({"cpu"}), cache_folder=None, check_with_azure=False)
+        (asset,) = load(self.root, settings=settings).of(kind)
+        return asset
+
+    def props(self, kind: str, owner: str = OWNER, *, adopt: bool = False) -> Props:
+        """The inputs that the program gives the resource, as the engine hands them over."""
+        asset = self.asset(kind)
+        from amlite import SUBSCRIPTION_ID
+        from tests.conformance.conftest import GROUP
+
+        args = AssetArgs(
+            WorkspaceArgs(SUBSCRIPTION_ID, GROUP, self.workspace.name, owner, adopt=adopt),
+            asset.name,
+            asset.version,
+            asset.content_hash,
+            {key: value for key, value in asset.definition.items() if key not in asset.metadata},
+            asset.metadata,
+            asset.path,
+            asset.files,
+            {keys: tree.hash for keys, tree in asset.trees.items() if tree.is_folder},
+        )
+        props = args.props()
+        if kind == "endpoint":
+            props |= {"rollout": {"steps": [100], "bake_seconds": 0}, "traffic": {}}
+        return props
+
+    def needs(self, kind: str) -> None:
+        """Make what an asset of the kind refers to."""
+        wanted = {"component": ["environment"], "schedule": ["environment", "component"]}.get(kind, [])
+        for each in wanted:
+            KINDS[each].upsert(self.workspace.client(), self.props(each))
+
+
+@pytest.fixture(scope="module")
+def cluster(workspace: Workspace) -> None:
+    path = f"{workspace.id}/computes/cpu"
+    scale = {"minNodeCount": 0, "maxNodeCount": 1}
+    properties = {"vmSize": "Standard_DS3_v2", "scaleSettings": scale}
+    body = {"location": "westeurope", "properties": {"computeType": "AmlCompute", "properties": properties}}
+    workspace.azure.put(path, body)
+
+
+@pytest.fixture
+def project(tmp_path: Path, workspace: Workspace, cluster: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    monkeypatch.chdir(tmp_path)
+    made = Project(tmp_path, workspace, uuid.uuid4().hex[:8])
+    yield made
+    ml = workspace.client()
+    for kind in ("schedule", "endpoint"):
+        KINDS[kind].remove(ml, made.props(kind))
+
+
+@pytest.fixture
+def writes(workspace: Workspace) -> Callable[[], list[str]]:
+    """Return a function that says which resources of Azure ML were written since it was last asked."""
+    seen = [len(workspace.azure.requests())]
+
+    def since() -> list[str]:
+        new = workspace.azure.requests()[seen[0] :]
+        seen[0] += len(new)
+        return [
+            f"{each['method']} {each['path']}"
+            for each in new
+            if each["method"] != "GET" and "MachineLearningServices" in each["path"]
+        ]
+
+    return since
+
+
+def all_tags(body: Props) -> list[Props]:
+    """Return a resource's tags: an endpoint's are its own, a component's are in its specification too."""
+    properties = body["properties"]
+    holders = (body, properties, properties.get("componentSpec", {}))
+    return [holder["tags"] for holder in holders if holder.get("tags")]
+
+
+def there(ml: MLClient, kind: str, props: Props) -> Any:
+    """Read an asset by the client alone."""
+    if kind == "schedule":
+        return ml.schedules.get(props["name"])
+    if kind == "endpoint":
+        return ml.online_endpoints.get(props["name"])
+    return getattr(ml, {"data": "data"}.get(kind, f"{kind}s")).get(props["name"], version=props["version"])
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_upsert_creates_and_again_makes_nothing_new(kind: str, project: Project, ml_client: MLClient) -> None:
+    project.needs(kind)
+    project.edit_metadata(kind, description="what it is", tags={"team": "flights"})
+    props = project.props(kind)
+    first = KINDS[kind].upsert(ml_client, props)
+    made = there(ml_client, kind, props)
+    assert project.workspace.azure.arm("GET", first["resource_id"]).json()["name"] in (props["name"], props["version"])
+    assert made.description == "what it is"
+    assert ownership.untagged(made.tags) == {"team": "flights"}
+    # An orphan of an attempt that never came to the state is the same case: the owner's tag says so.
+    assert KINDS[kind].upsert(ml_client, props) == first
+    if kind in VERSIONED:
+        listed = getattr(ml_client, KINDS[kind].operations).list(name=props["name"])  # type: ignore[attr-defined]
+        assert [str(each.version) for each in listed] == [props["version"]]
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_observe_equals_the_inputs_and_writes_nothing(
+    kind: str, project: Project, ml_client: MLClient, writes: Callable[[], list[str]]
+) -> None:
+    project.needs(kind)
+    project.edit_metadata(kind, description="what it is", tags={"team": "flights", "level": "3"})
+    props = project.props(kind)
+    KINDS[kind].upsert(ml_client, props)
+    writes()
+    assert KINDS[kind].observe(ml_client, props) == props
+    assert writes() == []
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_somebody_elses_is_refused_with_the_way_to_adopt_it(
+    kind: str, project: Project, ml_client: MLClient, writes: Callable[[], list[str]]
+) -> None:
+    project.needs(kind)
+    KINDS[kind].upsert(ml_client, project.props(kind, STRANGER))
+    writes()
+    with pytest.raises(OwnershipError, match=f"belongs to stack '{STRANGER}'.*assets.adopt"):
+        KINDS[kind].upsert(ml_client, project.props(kind))
+    assert writes() == []
+    KINDS[kind].remove(ml_client, project.props(kind))
+    assert ownership.is_ours(there(ml_client, kind, project.props(kind)).tags, STRANGER)
+    KINDS[kind].upsert(ml_client, project.props(kind, adopt=True))
+    assert ownership.is_ours(there(ml_client, kind, project.props(kind)).tags, OWNER)
+    assert KINDS[kind].observe(ml_client, project.props(kind)) == project.props(kind)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_metadata_changes_in_place(kind: str, project: Project, ml_client: MLClient) -> None:
+    project.needs(kind)
+    project.edit_metadata(kind, description="old", tags={"a": "1", "b": "2"})
+    before = project.props(kind)
+    KINDS[kind].upsert(ml_client, before)
+    project.edit_metadata(kind, description="new", tags={"a": "9"})
+    after = project.props(kind)
+    assert (after["version"], after["content_hash"]) == (before["version"], before["content_hash"])
+    KINDS[kind].upsert(ml_client, after)
+    assert there(ml_client, kind, after).description == "new"
+    assert KINDS[kind].observe(ml_client, after) == after
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_what_others_change_shows_and_is_repaired(kind: str, project: Project, ml_client: MLClient) -> None:
+    project.needs(kind)
+    project.edit_metadata(kind, tags={"team": "flights"})
+    props = project.props(kind)
+    made = KINDS[kind].upsert(ml_client, props)
+    body = project.workspace.azure.arm("GET", made["resource_id"]).json()
+    for tags in all_tags(body):
+        tags["team"] = "somebody"
+    project.workspace.azure.put(made["resource_id"], body)
+    seen = KINDS[kind].observe(ml_client, props)
+    assert seen is not None
+    assert seen["metadata"]["tags"] == {"team": "somebody"}
+    KINDS[kind].upsert(ml_client, props)
+    assert KINDS[kind].observe(ml_client, props) == props
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_removal_can_be_repeated_and_undone(kind: str, project: Project, ml_client: MLClient) -> None:
+    project.needs(kind)
+    props = project.props(kind)
+    KINDS[kind].remove(ml_client, props)  # nothing there yet
+    KINDS[kind].upsert(ml_client, props)
+    KINDS[kind].remove(ml_client, props)
+    KINDS[kind].remove(ml_client, props)
+    if kind in VERSIONED:
+        operations = getattr(ml_client, KINDS[kind].operations)  # type: ignore[attr-defined]
+        assert list(operations.list(name=props["name"])) == []
+        KINDS[kind].upsert(ml_client, props)
+        assert [str(each.version) for each in operations.list(name=props["name"])] == [props["version"]]
+    else:
+        assert KINDS[kind].observe(ml_client, props) is None
+        KINDS[kind].upsert(ml_client, props)
+    assert KINDS[kind].observe(ml_client, props) == props
+
+
+@pytest.mark.parametrize("kind", VERSIONED)
+def test_what_never_was_shows_as_gone(kind: str, project: Project, ml_client: MLClient) -> None:
+    assert KINDS[kind].observe(ml_client, project.props(kind)) is None
+
+
+@pytest.mark.parametrize("kind", VERSIONED)
+def test_other_content_under_a_pinned_version_is_refused(kind: str, project: Project, ml_client: MLClient) -> None:
+    project.needs(kind)
+    project.edit_metadata(kind, version="7")
+    KINDS[kind].upsert(ml_client, project.props(kind))
+    props = {**project.props(kind), "content_hash": "0" * 64}
+    with pytest.raises(AssetError, match=r"version 7 exists with other content.*count `version:` up"):
+        KINDS[kind].upsert(ml_client, props)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"), [("environment", {"image": "python:3.12"}), ("component", {"command": "python other.py"})]
+)
+def test_adopting_other_content_is_refused(kind: str, changes: Props, project: Project, ml_client: MLClient) -> None:
+    """What was made by hand carries no content hash: Azure itself has to say whether it is the same."""
+    project.needs(kind)
+    project.edit_metadata(kind, version="7")
+    props = project.props(kind)
+    made = KINDS[kind].upsert(ml_client, props)
+    body = project.workspace.azure.arm("GET", made["resource_id"]).json()
+    for tags in all_tags(body):
+        tags.clear()
+    project.workspace.azure.put(made["resource_id"], body)
+    with pytest.raises(OwnershipError, match="was not made by this project"):
+        KINDS[kind].upsert(ml_client, props)
+    project.edit_metadata(kind, **changes)
+    with pytest.raises(AssetError, match="cannot be adopted, its content is not ours"):
+        KINDS[kind].upsert(ml_client, project.props(kind, adopt=True))
+    KINDS[kind].upsert(ml_client, {**props, "adopt": True})
+    assert KINDS[kind].observe(ml_client, props) == props
+
+
+def test_a_paused_or_moved_schedule_shows_and_is_repaired(project: Project, ml_client: MLClient) -> None:
+    project.needs("schedule")
+    props = project.props("schedule")
+    kind = KINDS["schedule"]
+    kind.upsert(ml_client, props)
+    ml_client.schedules.begin_disable(props["name"]).result()
+    seen = kind.observe(ml_client, props)
+    assert seen is not None
+    assert seen["definition"]["is_enabled"] is False
+    kind.upsert(ml_client, props)
+    entity = ml_client.schedules.get(props["name"])
+    entity.trigger.expression = "0 9 * * *"
+    ml_client.schedules.begin_create_or_update(entity).result()
+    seen = kind.observe(ml_client, props)
+    assert seen is not None
+    assert seen["definition"]["trigger"]["expression"] == "0 9 * * *"
+    assert seen["content_hash"] == ownership.CHANGED
+    kind.upsert(ml_client, props)
+    assert kind.observe(ml_client, props) == props
+
+
+def test_a_schedule_that_the_yaml_pauses_is_no_drift(project: Project, ml_client: MLClient) -> None:
+    project.needs("schedule")
+    project.edit("pipelines/schedules/daily.yml", is_enabled=False)
+    props = project.props("schedule")
+    KINDS["schedule"].upsert(ml_client, props)
+    assert ml_client.schedules.get(props["name"]).is_enabled is False
+    assert KINDS["schedule"].observe(ml_client, props) == props
+
+
+def test_a_weekly_schedule_reads_back_as_it_was_written(project: Project, ml_client: MLClient) -> None:
+    project.needs("schedule")
+    pattern = {"hours": 4, "minutes": [0, 30], "week_days": ["monday", "friday"]}
+    trigger = {"type": "recurrence", "frequency": "week", "interval": 1, "schedule": pattern, "time_zone": "UTC"}
+    project.edit("pipelines/schedules/daily.yml", trigger=trigger)
+    props = project.props("schedule")
+    KINDS["schedule"].upsert(ml_client, props)
+    assert KINDS["schedule"].observe(ml_client, props) == props
+
+
+def test_only_what_was_hashed_is_uploaded_and_only_once(
+    project: Project, ml_client: MLClient, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Pains 9 and 10: a .gitignore above the code's folder counts, and the same code is not uploaded again."""
+    project.needs("component")
+    project.write("ml/step/src/inner/part.py", "x = 1\n")
+    project.write("ml/step/src/scratch.tmp", "ignored by the project's .gitignore")
+    project.write("ml/step/src/__pycache__/main.cpython-311.pyc", "ignored")
+    props = project.props("component")
+    KINDS["component"].upsert(ml_client, props)
+    code = ml_client.components.get(props["name"], props["version"]).code
+    uploaded = sorted(path for path in blobs(project.workspace, code))
+    assert uploaded == ["inner/part.py", "main.py"]
+    before = len(project.workspace.azure.requests("blob.core.windows.net"))
+    project.edit("ml/step/component.yml", command="python main.py --again")
+    KINDS["component"].upsert(ml_client, project.props("component"))
+    again = project.workspace.azure.requests("blob.core.windows.net")[before:]
+    assert [each for each in again if each["method"] == "PUT"] == []
+
+
+def blobs(workspace: Workspace, code: str) -> list[str]:
+    """Return the names, inside it, of the blobs of a code version."""
+    from azure.storage.blob import ContainerClient
+
+    uri = str(workspace.azure.arm("GET", code.removeprefix("azureml:")).json()["properties"]["codeUri"])
+    container, _, prefix = uri.partition(".blob.core.windows.net/")[2].partition("/")
+    account = (
+        f"{workspace.id.partition('/providers/')[0]}/providers/Microsoft.Storage/storageAccounts/{workspace.account}"
+    )
+    keys = workspace.azure.arm("POST", f"{account}/listKeys", version="2024-01-01").json()["keys"]
+    url = f"https://{workspace.account}.blob.core.windows.net"
+    with ContainerClient(url, container, keys[0]["value"]) as client:
+        return [name.removeprefix(prefix).lstrip("/") for name in client.list_blob_names(name_starts_with=prefix)]
+
+
+def test_files_that_change_after_the_plan_are_not_uploaded(project: Project, ml_client: MLClient) -> None:
+    project.needs("component")
+    props = project.props("component")
+    project.write("ml/step/src/main.py", "print('other')\n")
+    with pytest.raises(AssetError, match="ml/step/src changed after it was planned"):
+        KINDS["component"].upsert(ml_client, props)
