@@ -191,6 +191,8 @@ def _ensure_started() -> runtime.Runtime:
         while time.monotonic() < deadline:
             running = runtime.read(state)
             if running is not None:
+                if process is not None and process.pid != running.pid:
+                    process.wait()  # ours lost the race for the folder: it is about to find out
                 return running
             code = process.poll() if process is not None else runtime.BUSY
             if code == runtime.BUSY:

@@ -93,9 +93,8 @@ async def test_refusal_of_the_inherited_proxy_is_passed_on() -> None:
         writer.write(b"HTTP/1.1 407 Sign in\r\n\r\n")
         writer.close()
 
-    async with _listening(upstream) as far:
-        async with _listening(Proxy(_ours(1), f"http://127.0.0.1:{far}", None).serve) as port:
-            status, _ = await _send(port, b"CONNECT pypi.example:443 HTTP/1.1\r\n\r\n")
+    async with _listening(upstream) as far, _listening(Proxy(_ours(1), f"http://127.0.0.1:{far}", None).serve) as port:
+        status, _ = await _send(port, b"CONNECT pypi.example:443 HTTP/1.1\r\n\r\n")
     assert status == "HTTP/1.1 502 the inherited proxy answered: HTTP/1.1 407 Sign in"
 
 
@@ -106,9 +105,9 @@ async def test_inherited_proxy_of_another_kind_is_a_clear_error() -> None:
 
 
 async def test_loopback_is_never_asked_of_the_inherited_proxy() -> None:
-    async with _listening(_echo(b"direct")) as there:
-        async with _listening(Proxy(_ours(1), "http://127.0.0.1:1", None).serve) as port:
-            _, got = await _send(port, f"CONNECT 127.0.0.1:{there} HTTP/1.1\r\n\r\n".encode())
+    proxy = Proxy(_ours(1), "http://127.0.0.1:1", None)
+    async with _listening(_echo(b"direct")) as there, _listening(proxy.serve) as port:
+        _, got = await _send(port, f"CONNECT 127.0.0.1:{there} HTTP/1.1\r\n\r\n".encode())
     assert got == b"direct:"
 
 

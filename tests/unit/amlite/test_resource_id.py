@@ -6,7 +6,9 @@ from amlite.resource_id import ResourceId
 
 S = "/subscriptions/s"
 G = f"{S}/resourceGroups/g"
-ST = f"{G}/providers/Microsoft.Storage/storageAccounts/a"
+STORAGE = "Microsoft.Storage/storageAccounts"
+ST = f"{G}/providers/{STORAGE}/a"
+ROLES = "Microsoft.Authorization/roleAssignments"
 
 
 @pytest.mark.parametrize(
@@ -15,10 +17,10 @@ ST = f"{G}/providers/Microsoft.Storage/storageAccounts/a"
         (S, "Microsoft.Resources/subscriptions", "s", False),
         (G, "Microsoft.Resources/subscriptions/resourceGroups", "g", False),
         (ST, "Microsoft.Storage/storageAccounts", "a", False),
-        (f"{ST}/blobServices/default/containers/c", "Microsoft.Storage/storageAccounts/blobServices/containers", "c", False),
-        (f"{G}/providers/Microsoft.Storage/storageAccounts", "Microsoft.Storage/storageAccounts", "storageAccounts", True),
+        (f"{ST}/blobServices/default/containers/c", f"{STORAGE}/blobServices/containers", "c", False),
+        (f"{G}/providers/{STORAGE}", STORAGE, "storageAccounts", True),
         (f"{ST}/listKeys", "Microsoft.Storage/storageAccounts/listKeys", "listKeys", True),
-        (f"{S}/providers/Microsoft.Authorization/roleAssignments/r", "Microsoft.Authorization/roleAssignments", "r", False),
+        (f"{S}/providers/{ROLES}/r", ROLES, "r", False),
     ],
 )  # fmt: skip
 def test_type_name_and_collection(path: str, type: str, name: str, collection: bool) -> None:
