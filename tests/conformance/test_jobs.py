@@ -187,6 +187,9 @@ def test_pipeline_hands_data_from_step_to_step(
     counts = (times["one"], times["two"])
     assert max(count.start_time_utc for count in counts) < min(count.end_time_utc for count in counts)
     assert times["total"].root_run_id == name
+    client.jobs.download(steps["one"].name, download_path=str(tmp_path / "one"), all=True)
+    assert (tmp_path / "one/named-outputs/counted/n").read_text("utf-8") == "40"
+    assert client.jobs.get(steps["one"].name).status == "Completed"
 
 
 def test_failing_step_fails_the_pipeline_with_its_name_and_reason(
@@ -333,8 +336,9 @@ def _put_blob(credential: Any, workspace: Workspace, path: str, data: bytes) -> 
         container.upload_blob(path, data)
 
 
-def test_a_pipeline_goes_on_after_amlite_was_killed(
-    client: MLClient, pipeline: Callable[..., Any], local_azure: LocalAzure
+@pytest.mark.parametrize("end", ["killed", "stopped"])
+def test_a_pipeline_goes_on_after_amlite_was(
+    end: str, client: MLClient, pipeline: Callable[..., Any], local_azure: LocalAzure
 ) -> None:
     name = client.jobs.create_or_update(pipeline(first=1, wait=2)).name
     until(client, name, "Running")
@@ -343,9 +347,55 @@ def test_a_pipeline_goes_on_after_amlite_was_killed(
     before = [process for child in children(client, name).values() for process in processes(child.name)]
     running = runtime.read(local_azure.state)
     assert running is not None
-    os.kill(running.pid, signal.SIGKILL)
-    psutil.Process(running.pid).wait() if psutil.pid_exists(running.pid) else None
+    if end == "killed":
+        os.kill(running.pid, signal.SIGKILL)
+        while running.alive and psutil.Process(running.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+    else:
+        local_azure.command("stop")
     local_azure.command("start")
-    assert not [process for process in before if process.is_running()]
+    assert not [process for process in before if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     assert until(client, name).status == "Completed", history(client, name)
     assert all(not processes(child.name) for child in children(client, name).values())
+
+
+def test_a_named_output_becomes_an_asset(client: MLClient, tmp_path: Path) -> None:
+    from azure.ai.ml import Input, Output
+
+    made = submit(client, "echo 1 > ${{outputs.o}}/f", outputs={"o": Output(type="uri_folder", name="made")})
+    until(client, made, "Completed")
+    assert client.data.get("made", label="latest").version == "1"
+    used = submit(client, "cat ${{inputs.i}}/f", inputs={"i": Input(type="uri_folder", path="azureml:made:1")})
+    until(client, used, "Completed")
+    client.jobs.download(used, download_path=str(tmp_path), all=True)
+    assert (tmp_path / "artifacts/user_logs/std_log.txt").read_text("utf-8") == "1\n"
+
+
+def test_a_deleted_job_is_gone_and_a_running_one_stays(client: MLClient) -> None:
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+    name = submit(client, "sleep 300")
+    until(client, name, "Running")
+    with pytest.raises(HttpResponseError, match="cancel it before you delete it"):
+        client.jobs.begin_delete(name).result()
+    client.jobs.begin_cancel(name).result()
+    client.jobs.begin_delete(name).result()
+    with pytest.raises(ResourceNotFoundError):
+        client.jobs.get(name)
+
+
+def test_a_job_ends_at_its_time_limit(client: MLClient, jobs_workspace: Workspace) -> None:
+    properties = {
+        "jobType": "Command",
+        "command": "sleep 300",
+        "environmentId": "azureml:plain:1",
+        "computeId": CLUSTER,
+        "limits": {"jobLimitsType": "Command", "timeout": "PT0.5S"},
+    }
+    assert (
+        jobs_workspace.azure.arm("PUT", f"{jobs_workspace.id}/jobs/short", {"properties": properties}).status_code
+        == 201
+    )
+    until(client, "short", "Failed")
+    assert "exceeded its timeout of PT0.5S" in history(client, "short").error.error.message
+    assert processes("short") == []
