@@ -399,3 +399,25 @@ def test_a_job_ends_at_its_time_limit(client: MLClient, jobs_workspace: Workspac
     until(client, "short", "Failed")
     assert "exceeded its timeout of PT0.5S" in history(client, "short").error.error.message
     assert processes("short") == []
+
+
+def test_a_schedule_runs_its_pipeline(
+    client: MLClient, jobs_workspace: Workspace, pipeline: Callable[..., Any]
+) -> None:
+    azure = jobs_workspace.azure
+    sent = pipeline(first=3)
+    body = client.jobs.get(client.jobs.create_or_update(sent).name)._to_rest_object().as_dict()["properties"]
+    kept = ("jobType", "jobs", "inputs", "outputs", "settings", "experimentName")
+    definition = {key: body[key] for key in kept if body.get(key)}
+    properties = {
+        "trigger": {"triggerType": "Cron", "expression": "* * * * *", "timeZone": "UTC"},
+        "action": {"actionType": "CreateJob", "jobDefinition": definition},
+    }
+    path = f"{jobs_workspace.id}/schedules/each-minute"
+    azure.put(path, {"properties": properties})
+    azure.advance(60)
+    while not (fired := [job for job in client.jobs.list() if job.name.startswith("each-minute")]):
+        time.sleep(0.1)
+    azure.put(path, {"properties": {**properties, "isEnabled": False}})
+    assert until(client, fired[0].name).status == "Completed", history(client, fired[0].name).error
+    assert set(children(client, fired[0].name)) == {"one", "two", "total"}
