@@ -7,6 +7,9 @@ SHELL := /bin/sh
 # Targets share .venv/ and .amlite/: they run one after another, also under -j.
 .NOTPARALLEL:
 
+# Compiling every import anew would double the time of each command.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 STACK ?= local
 PYTEST ?=

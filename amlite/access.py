@@ -109,6 +109,8 @@ ROLES = {
             (
                 "Microsoft.MachineLearningServices/workspaces/delete",
                 "Microsoft.MachineLearningServices/workspaces/write",
+                "Microsoft.MachineLearningServices/workspaces/computes/write",
+                "Microsoft.MachineLearningServices/workspaces/computes/delete",
                 "Microsoft.MachineLearningServices/workspaces/computes/*/write",
                 "Microsoft.MachineLearningServices/workspaces/computes/*/delete",
                 "Microsoft.MachineLearningServices/workspaces/computes/listKeys/action",
