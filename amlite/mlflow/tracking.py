@@ -85,6 +85,7 @@ def end_run(platform: Platform, workspace: Json, name: str, status: str) -> None
 
 def _settle(platform: Platform, workspace: Json) -> None:
     """Write down the runs of jobs that began before there was a database."""
+    experiment(platform, workspace, server.DEFAULT_EXPERIMENT)  # what a client logs to that names none
     for job in every(platform, workspace["id"]):
         if job.status != "NotStarted":
             start_run(platform, workspace, job)
@@ -129,12 +130,16 @@ def experiment_of(platform: Platform, workspace: Json, run: str) -> str | None:
 def _write_experiment(
     platform: Platform, database: sqlite3.Connection, workspace: Json, number: int, name: str
 ) -> None:
+    place = server.runs_uri(workspace, name)
+    known = database.execute("SELECT artifact_location FROM experiments WHERE experiment_id = ?", (number,)).fetchone()
+    if known == (place,):
+        return
     now = _now(platform)
     database.execute(
         "INSERT INTO experiments "
         "(experiment_id, name, artifact_location, lifecycle_stage, creation_time, last_update_time) "
         "VALUES (?, ?, ?, 'active', ?, ?) ON CONFLICT DO UPDATE SET artifact_location = excluded.artifact_location",
-        (number, name, server.runs_uri(workspace, name), now, now),
+        (number, name, place, now, now),
     )
 
 
