@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from infra.azureml import ownership
 from infra.azureml.errors import AssetError, OwnershipError
 from infra.azureml.kinds import KINDS
-from infra.azureml.resources import AssetArgs, WorkspaceArgs
-from infra.catalogue import Asset, CatalogueSettings, load
+from tests.asset_project import OWNER, STRANGER, Project
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -22,80 +20,8 @@ if TYPE_CHECKING:
     from tests.conformance.conftest import Workspace
 
 Props = dict[str, Any]
-OWNER, STRANGER = "azureml-platform/test", "azureml-platform/other"
 ALL = sorted(KINDS)
 VERSIONED = sorted(name for name, kind in KINDS.items() if kind.immutable)
-
-
-class Project:
-    """A project with one asset of each kind in a folder that is the working directory, and its planned inputs."""
-
-    def __init__(self, root: Path, workspace: Workspace, tag: str) -> None:
-        self.root = root
-        self.workspace = workspace
-        self.tag = tag
-        self.write("Pulumi.yaml", "name: azureml-platform\nruntime: python\n")
-        self.write(".gitignore", "*.tmp\n__pycache__/\n")
-        self.write("ml/environment/environment.yml", {"name": f"env-{tag}", "image": "python:3.11"})
-        component: Props = {"name": f"step_{tag}", "type": "command", "command": "python main.py", "code": "./src"}
-        self.write("ml/step/component.yml", {**component, "environment": f"azureml:env-{tag}@latest"})
-        self.write("ml/step/src/main.py", f"print('{tag}')\n")
-        self.write("ml/data/data.yml", {"name": f"data-{tag}", "type": "uri_folder", "path": "./files"})
-        self.write("ml/data/files/rows.csv", f"a,b\n1,{tag}\n")
-        self.write("ml/model/model.yml", {"name": f"model-{tag}", "type": "custom_model", "path": "./weights"})
-        self.write("ml/model/weights/weights.json", f'"{tag}"')
-        step = {"component": f"azureml:step_{tag}@latest", "compute": "azureml:cpu"}
-        self.write("pipelines/steps.yml", {"type": "pipeline", "jobs": {"step": step}})
-        trigger: Props = {"type": "cron", "expression": "0 5 * * *", "time_zone": "UTC"}
-        self.write(
-            "pipelines/schedules/daily.yml",
-            {"name": f"daily-{tag}", "trigger": trigger, "create_job": "../steps.yml"},
-        )
-        self.write("ml/deploy/endpoint.yml", {"name": f"ep-{tag}", "auth_mode": "key"})
-
-    def write(self, path: str, content: str | Props) -> None:
-        target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(content if isinstance(content, str) else yaml.safe_dump(content), "utf-8")
-
-    def edit(self, path: str, **changes: Any) -> None:
-        self.write(path, {**yaml.safe_load((self.root / path).read_text("utf-8")), **changes})
-
-    def edit_metadata(self, kind: str, **changes: Any) -> None:
-        self.edit(self.asset(kind).path, **changes)
-
-    def asset(self, kind: str) -> Asset:
-        settings = CatalogueSettings(frozenset({"cpu"}), cache_folder=None, check_with_azure=False)
-        (asset,) = load(self.root, settings=settings).of(kind)
-        return asset
-
-    def props(self, kind: str, owner: str = OWNER, *, adopt: bool = False) -> Props:
-        """The inputs that the program gives the resource, as the engine hands them over."""
-        asset = self.asset(kind)
-        from amlite import SUBSCRIPTION_ID
-        from tests.conformance.conftest import GROUP
-
-        args = AssetArgs(
-            WorkspaceArgs(SUBSCRIPTION_ID, GROUP, self.workspace.name, owner, adopt=adopt),
-            asset.name,
-            asset.version,
-            asset.content_hash,
-            {key: value for key, value in asset.definition.items() if key not in asset.metadata},
-            asset.metadata,
-            asset.path,
-            asset.files,
-            {keys: tree.hash for keys, tree in asset.trees.items() if tree.is_folder},
-        )
-        props = args.props()
-        if kind == "endpoint":
-            props |= {"rollout": {"steps": [100], "bake_seconds": 0}, "traffic": {}}
-        return props
-
-    def needs(self, kind: str) -> None:
-        """Make what an asset of the kind refers to."""
-        wanted = {"component": ["environment"], "schedule": ["environment", "component"]}.get(kind, [])
-        for each in wanted:
-            KINDS[each].upsert(self.workspace.client(), self.props(each))
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +36,7 @@ def cluster(workspace: Workspace) -> None:
 @pytest.fixture
 def project(tmp_path: Path, workspace: Workspace, cluster: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     monkeypatch.chdir(tmp_path)
-    made = Project(tmp_path, workspace, uuid.uuid4().hex[:8])
+    made = Project(tmp_path, workspace.client(), uuid.uuid4().hex[:8])
     yield made
     ml = workspace.client()
     for kind in ("schedule", "endpoint"):
@@ -151,13 +77,15 @@ def there(ml: MLClient, kind: str, props: Props) -> Any:
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_upsert_creates_and_again_makes_nothing_new(kind: str, project: Project, ml_client: MLClient) -> None:
+def test_upsert_creates_and_again_makes_nothing_new(
+    kind: str, project: Project, workspace: Workspace, ml_client: MLClient
+) -> None:
     project.needs(kind)
     project.edit_metadata(kind, description="what it is", tags={"team": "flights"})
     props = project.props(kind)
     first = KINDS[kind].upsert(ml_client, props)
     made = there(ml_client, kind, props)
-    assert project.workspace.azure.arm("GET", first["resource_id"]).json()["name"] in (props["name"], props["version"])
+    assert workspace.azure.arm("GET", first["resource_id"]).json()["name"] in (props["name"], props["version"])
     assert made.description == "what it is"
     assert ownership.untagged(made.tags) == {"team": "flights"}
     # An orphan of an attempt that never came to the state is the same case: the owner's tag says so.
@@ -212,15 +140,17 @@ def test_metadata_changes_in_place(kind: str, project: Project, ml_client: MLCli
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_what_others_change_shows_and_is_repaired(kind: str, project: Project, ml_client: MLClient) -> None:
+def test_what_others_change_shows_and_is_repaired(
+    kind: str, project: Project, workspace: Workspace, ml_client: MLClient
+) -> None:
     project.needs(kind)
     project.edit_metadata(kind, tags={"team": "flights"})
     props = project.props(kind)
     made = KINDS[kind].upsert(ml_client, props)
-    body = project.workspace.azure.arm("GET", made["resource_id"]).json()
+    body = workspace.azure.arm("GET", made["resource_id"]).json()
     for tags in all_tags(body):
         tags["team"] = "somebody"
-    project.workspace.azure.put(made["resource_id"], body)
+    workspace.azure.put(made["resource_id"], body)
     seen = KINDS[kind].observe(ml_client, props)
     assert seen is not None
     assert seen["metadata"]["tags"] == {"team": "somebody"}
@@ -265,16 +195,18 @@ def test_other_content_under_a_pinned_version_is_refused(kind: str, project: Pro
 @pytest.mark.parametrize(
     ("kind", "changes"), [("environment", {"image": "python:3.12"}), ("component", {"command": "python other.py"})]
 )
-def test_adopting_other_content_is_refused(kind: str, changes: Props, project: Project, ml_client: MLClient) -> None:
+def test_adopting_other_content_is_refused(
+    kind: str, changes: Props, project: Project, workspace: Workspace, ml_client: MLClient
+) -> None:
     """What was made by hand carries no content hash: Azure itself has to say whether it is the same."""
     project.needs(kind)
     project.edit_metadata(kind, version="7")
     props = project.props(kind)
     made = KINDS[kind].upsert(ml_client, props)
-    body = project.workspace.azure.arm("GET", made["resource_id"]).json()
+    body = workspace.azure.arm("GET", made["resource_id"]).json()
     for tags in all_tags(body):
         tags.clear()
-    project.workspace.azure.put(made["resource_id"], body)
+    workspace.azure.put(made["resource_id"], body)
     with pytest.raises(OwnershipError, match="was not made by this project"):
         KINDS[kind].upsert(ml_client, props)
     project.edit_metadata(kind, **changes)
@@ -325,7 +257,7 @@ def test_a_weekly_schedule_reads_back_as_it_was_written(project: Project, ml_cli
 
 
 def test_only_what_was_hashed_is_uploaded_and_only_once(
-    project: Project, ml_client: MLClient, tmp_path_factory: pytest.TempPathFactory
+    project: Project, workspace: Workspace, ml_client: MLClient, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Pains 9 and 10: a .gitignore above the code's folder counts, and the same code is not uploaded again."""
     project.needs("component")
@@ -335,12 +267,12 @@ def test_only_what_was_hashed_is_uploaded_and_only_once(
     props = project.props("component")
     KINDS["component"].upsert(ml_client, props)
     code = ml_client.components.get(props["name"], props["version"]).code
-    uploaded = sorted(path for path in blobs(project.workspace, code))
+    uploaded = sorted(path for path in blobs(workspace, code))
     assert uploaded == ["inner/part.py", "main.py"]
-    before = len(project.workspace.azure.requests("blob.core.windows.net"))
+    before = len(workspace.azure.requests("blob.core.windows.net"))
     project.edit("ml/step/component.yml", command="python main.py --again")
     KINDS["component"].upsert(ml_client, project.props("component"))
-    again = project.workspace.azure.requests("blob.core.windows.net")[before:]
+    again = workspace.azure.requests("blob.core.windows.net")[before:]
     assert [each for each in again if each["method"] == "PUT"] == []
 
 

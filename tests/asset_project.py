@@ -1,0 +1,87 @@
+"""A small project with one asset of each kind, for tests of the provider."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from infra.azureml.kinds import KINDS
+from infra.azureml.resources import AssetArgs, WorkspaceArgs
+from infra.catalogue import Asset, CatalogueSettings, load
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+Props = dict[str, Any]
+OWNER, STRANGER = "azureml-platform/test", "azureml-platform/other"
+
+
+class Project:
+    """A project with one asset of each kind in a folder that is the working directory, and its planned inputs."""
+
+    def __init__(self, root: Path, ml: MLClient, tag: str) -> None:
+        self.root = root
+        self.ml = ml
+        self.tag = tag
+        self.write("Pulumi.yaml", "name: azureml-platform\nruntime: python\n")
+        self.write(".gitignore", "*.tmp\n__pycache__/\n")
+        self.write("ml/environment/environment.yml", {"name": f"env-{tag}", "image": "python:3.11"})
+        component: Props = {"name": f"step_{tag}", "type": "command", "command": "python main.py", "code": "./src"}
+        self.write("ml/step/component.yml", {**component, "environment": f"azureml:env-{tag}@latest"})
+        self.write("ml/step/src/main.py", f"print('{tag}')\n")
+        self.write("ml/data/data.yml", {"name": f"data-{tag}", "type": "uri_folder", "path": "./files"})
+        self.write("ml/data/files/rows.csv", f"a,b\n1,{tag}\n")
+        self.write("ml/model/model.yml", {"name": f"model-{tag}", "type": "custom_model", "path": "./weights"})
+        self.write("ml/model/weights/weights.json", f'"{tag}"')
+        step = {"component": f"azureml:step_{tag}@latest", "compute": "azureml:cpu"}
+        self.write("pipelines/steps.yml", {"type": "pipeline", "jobs": {"step": step}})
+        trigger: Props = {"type": "cron", "expression": "0 5 * * *", "time_zone": "UTC"}
+        self.write(
+            "pipelines/schedules/daily.yml",
+            {"name": f"daily-{tag}", "trigger": trigger, "create_job": "../steps.yml"},
+        )
+        self.write("ml/deploy/endpoint.yml", {"name": f"ep-{tag}", "auth_mode": "key"})
+
+    def write(self, path: str, content: str | Props) -> None:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content if isinstance(content, str) else yaml.safe_dump(content), "utf-8")
+
+    def edit(self, path: str, **changes: Any) -> None:
+        self.write(path, {**yaml.safe_load((self.root / path).read_text("utf-8")), **changes})
+
+    def edit_metadata(self, kind: str, **changes: Any) -> None:
+        self.edit(self.asset(kind).path, **changes)
+
+    def asset(self, kind: str) -> Asset:
+        settings = CatalogueSettings(frozenset({"cpu"}), cache_folder=None, check_with_azure=False)
+        (asset,) = load(self.root, settings=settings).of(kind)
+        return asset
+
+    def props(self, kind: str, owner: str = OWNER, *, adopt: bool = False) -> Props:
+        """The inputs that the program gives the resource, as the engine hands them over."""
+        asset = self.asset(kind)
+        where = (self.ml.subscription_id, self.ml.resource_group_name, self.ml.workspace_name)
+        args = AssetArgs(
+            WorkspaceArgs(*where, owner, adopt=adopt),
+            asset.name,
+            asset.version,
+            asset.content_hash,
+            {key: value for key, value in asset.definition.items() if key not in asset.metadata},
+            asset.metadata,
+            asset.path,
+            asset.files,
+            {keys: tree.hash for keys, tree in asset.trees.items() if tree.is_folder},
+        )
+        props = args.props()
+        if kind == "endpoint":
+            props |= {"rollout": {"steps": [100], "bake_seconds": 0}, "traffic": {}}
+        return props
+
+    def needs(self, kind: str) -> None:
+        """Make what an asset of the kind refers to."""
+        wanted = {"component": ["environment"], "schedule": ["environment", "component"]}.get(kind, [])
+        for each in wanted:
+            KINDS[each].upsert(self.ml, self.props(each))

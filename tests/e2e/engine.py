@@ -1,0 +1,142 @@
+"""A small Pulumi project of Azure ML's assets alone, driven by the real engine against a local Azure of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from amlite import SUBSCRIPTION_ID, TENANT_ID
+from tests.asset_project import Project
+from tests.conformance.conftest import GROUP, GROUP_ID, LocalAzure
+
+ROOT = Path(__file__).resolve().parents[2]
+STACK = "test"
+WORKSPACE = "engine"
+# A command that hangs must not hang its caller.
+_LONGEST_SECONDS = 300.0
+_PROGRAM = f"""
+import json
+from pathlib import Path
+
+import pulumi
+
+from infra.azureml.assets import Assets, AssetsArgs
+from infra.azureml.resources import RolloutArgs, WorkspaceArgs
+from infra.catalogue import CatalogueSettings, ModelChoice, load
+
+root = Path(__file__).parent
+models = {{name: ModelChoice(**model) for name, model in json.loads((root / "models.json").read_text()).items()}}
+settings = CatalogueSettings(frozenset({{"cpu"}}), models=models, cache_folder=None, check_with_azure=False)
+workspace = WorkspaceArgs("{SUBSCRIPTION_ID}", "{GROUP}", "{WORKSPACE}", "azureml-platform/{STACK}")
+plan = load(root, settings=settings)
+assets = Assets("assets", AssetsArgs(plan, workspace, root, {{}}, None, RolloutArgs(), []))
+pulumi.export("endpoints", assets.endpoints)
+"""
+
+
+class EngineProject(Project):
+    """The project as a Pulumi program. `environment` is what `amlite run` gives a command."""
+
+    def __init__(self, root: Path, ml: Any, tag: str, environment: dict[str, str]) -> None:
+        super().__init__(root, ml, tag)
+        options = {"toolchain": "pip", "virtualenv": str(ROOT / ".venv")}
+        self.write("Pulumi.yaml", {"name": "azureml-platform", "runtime": {"name": "python", "options": options}})
+        self.write("__main__.py", _PROGRAM)
+        self.write("models.json", "{}")
+        path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        self.environment = {**environment, "PATH": path, "NO_COLOR": "1", "PULUMI_SKIP_UPDATE_CHECK": "true"}
+
+    def pulumi(self, *arguments: str, expect: int = 0, **environment: str) -> str:
+        """Run one command of the CLI and return what it printed, errors included."""
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"], cwd=self.root, env={**self.environment, **environment},
+            capture_output=True, text=True, check=False, timeout=_LONGEST_SECONDS,
+        )  # fmt: skip
+        assert done.returncode == expect, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def up(self, expect: int = 0, **environment: str) -> str:
+        return self.pulumi("up", "--yes", "--skip-preview", "--stack", STACK, expect=expect, **environment)
+
+    def preview(self, expect: int = 0, *options: str, **environment: str) -> str:
+        return self.pulumi("preview", "--stack", STACK, *options, expect=expect, **environment)
+
+    def destroy(self) -> None:
+        self.pulumi("destroy", "--yes", "--skip-preview", "--stack", STACK)
+
+    def state(self) -> dict[str, Any]:
+        """Return the stack's exported state."""
+        path = self.root / "exported.json"
+        self.pulumi("stack", "export", "--stack", STACK, "--file", str(path))
+        exported: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return exported
+
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """Return the assets' entries in the state by the resources' names."""
+        entries = self.state()["deployment"].get("resources", [])
+        return {each["urn"].rpartition("::")[2]: each for each in entries if "dynamic" in each["type"]}
+
+
+def make_workspace(azure: LocalAzure) -> str:
+    """Make the workspace `engine` with what it hangs on and the cluster `cpu`; return its ARM id."""
+    providers, region = f"{GROUP_ID}/providers", "westeurope"
+    storage = f"{providers}/Microsoft.Storage/storageAccounts/st{uuid.uuid4().hex[:16]}"
+    vault = f"{providers}/Microsoft.KeyVault/vaults/kv-{uuid.uuid4().hex[:12]}"
+    insights = f"{providers}/Microsoft.Insights/components/insights"
+    kinds = {"kind": "StorageV2", "sku": {"name": "Standard_LRS"}}
+    azure.put(storage, {"location": region, **kinds, "properties": {}}, "2024-01-01")
+    sku = {"family": "A", "name": "standard"}
+    secrets = {"tenantId": TENANT_ID, "sku": sku, "accessPolicies": []}
+    azure.put(vault, {"location": region, "properties": secrets}, "2023-07-01")
+    web = {"location": region, "kind": "web", "properties": {"Application_Type": "web"}}
+    azure.put(insights, web, "2020-02-02")
+    path = f"{providers}/Microsoft.MachineLearningServices/workspaces/{WORKSPACE}"
+    parts = {"storageAccount": storage, "keyVault": vault, "applicationInsights": insights}
+    azure.put(path, {"location": region, "identity": {"type": "SystemAssigned"}, "properties": parts})
+    scale = {"minNodeCount": 0, "maxNodeCount": 1}
+    cluster = {"computeType": "AmlCompute", "properties": {"vmSize": "Standard_DS3_v2", "scaleSettings": scale}}
+    azure.put(f"{path}/computes/cpu", {"location": region, "properties": cluster})
+    return path
+
+
+def poison(folder: Path) -> str:
+    """Return a PYTHONPATH under which no process can import azure.ai.ml."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.startswith('azure.ai'):\n"
+        "            raise ImportError('azure.ai.ml is not to be imported here')\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+    )
+    return str(folder)
+
+
+def hold(folder: Path, gate: Path) -> str:
+    """Return a PYTHONPATH under which the provider makes no endpoint before the file `gate` exists."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import time, pathlib\n"
+        "from infra.azureml.kinds.endpoint import EndpointKind\n"
+        "make = EndpointKind.upsert\n"
+        "def later(self, ml, props):\n"
+        f"    while not pathlib.Path({str(gate)!r}).exists():\n"
+        "        time.sleep(0.05)\n"
+        "    return make(self, ml, props)\n"
+        "EndpointKind.upsert = later\n"
+    )
+    return str(folder)
+
+
+def endpoints(project: Project, count: int) -> None:
+    """Add endpoints without deployments."""
+    for number in range(count):
+        definition = {"name": f"slow-{number}-{project.tag}", "auth_mode": "key"}
+        project.write(f"ml/deploy/slow{number}/endpoint.yml", yaml.safe_dump(definition))

@@ -1,0 +1,256 @@
+"""Assets as Pulumi resources, by the real engine: previews, updates, refreshes, failures, reverts, old states."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amlite import SUBSCRIPTION_ID, runtime
+from infra.azureml import ownership
+from infra.azureml.kinds import KINDS
+from tests.asset_project import STRANGER
+from tests.conformance.conftest import GROUP, GROUP_ID, LocalAzure
+from tests.e2e.engine import ROOT, STACK, WORKSPACE, EngineProject, endpoints, hold, make_workspace, poison
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::marshmallow.warnings.Marshmallow4Warning"),
+    pytest.mark.filterwarnings("ignore:The use of a 'BlobProperties' instance:DeprecationWarning"),
+]
+FIXTURES = sorted((Path(__file__).parent / "states").glob("*.json"))
+Make = Callable[..., EngineProject]
+
+
+@pytest.fixture(scope="module")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
+    """Start a local Azure with a workspace, and give this process the environment that `amlite run` gives."""
+    state = tmp_path_factory.mktemp("engine")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(runtime.VARIABLE, str(state))
+        subprocess.run([sys.executable, "-m", "amlite.cli", "start"], cwd=ROOT, check=True)
+        running = runtime.read(state)
+        assert running is not None
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
+        from azure.identity import DefaultAzureCredential
+
+        made = LocalAzure(state, DefaultAzureCredential())
+        try:
+            made.put(GROUP_ID, {"location": "westeurope"}, "2021-04-01")
+            make_workspace(made)
+            yield made
+        finally:
+            made.session.close()
+            made.command("stop")
+
+
+@pytest.fixture
+def make(azure: LocalAzure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """Return a function that makes a project with an empty stack of its own backend; it is destroyed at the end."""
+    from azure.ai.ml import MLClient
+
+    made: list[EngineProject] = []
+
+    def make(tag: str | None = None) -> EngineProject:
+        ml = MLClient(azure.credential, SUBSCRIPTION_ID, GROUP, WORKSPACE, show_progress=False, enable_telemetry=False)
+        (tmp_path / "backend").mkdir()
+        backend = f"file://{tmp_path / 'backend'}"
+        environment = {**os.environ, "PULUMI_BACKEND_URL": backend, "PULUMI_CONFIG_PASSPHRASE": "test"}
+        (tmp_path / "project").mkdir()
+        monkeypatch.chdir(tmp_path / "project")
+        project = EngineProject(tmp_path / "project", ml, tag or uuid.uuid4().hex[:8], environment)
+        project.pulumi("stack", "init", STACK)
+        made.append(project)
+        return project
+
+    yield make
+    for project in made:
+        project.destroy()
+
+
+@pytest.fixture
+def asked(azure: LocalAzure) -> Callable[[], list[str]]:
+    """Return a function that lists the requests to Azure ML since it was last asked."""
+    seen = [len(azure.requests())]
+
+    def since() -> list[str]:
+        new = azure.requests()[seen[0] :]
+        seen[0] += len(new)
+        return [f"{each['method']} {each['path']}" for each in new if "MachineLearningServices" in each["path"]]
+
+    return since
+
+
+def operations(preview: str) -> dict[str, str]:
+    """Return what a preview in JSON plans: resource → operation, without what stays the same."""
+    steps = json.loads(preview[preview.index("{") :])["steps"]
+    planned = {step["urn"].rpartition("::")[2]: step["op"] for step in steps}
+    return {name: operation for name, operation in planned.items() if operation != "same"}
+
+
+def test_the_life_of_a_project(make: Make, asked: Callable[[], list[str]], azure: LocalAzure, tmp_path: Path) -> None:
+    project = make()
+    tag = project.tag
+    project.up()
+    assert set(project.resources()) == {
+        f"environment-env-{tag}", f"component-step_{tag}", f"data-data-{tag}", f"model-model-{tag}",
+        f"schedule-daily-{tag}", f"endpoint-ep-{tag}",
+    }  # fmt: skip
+
+    # Nothing changed: no request, and the client is not even imported.
+    asked()
+    assert operations(project.preview(0, "--json", PYTHONPATH=poison(tmp_path / "poison"))) == {}
+    assert asked() == []
+
+    # A refresh reads, changes nothing and writes nothing.
+    before = project.resources()
+    project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--stack", STACK)
+    assert {request.partition(" ")[0] for request in asked()} == {"GET"}
+    assert inputs_and_outputs(project.resources()) == inputs_and_outputs(before)
+    assert operations(project.preview(0, "--json")) == {}
+
+    # One file of a component: that asset and what runs it, and nothing else.
+    project.write("ml/step/src/main.py", "print('changed')\n")
+    asked()
+    changed = {f"component-step_{tag}": "update", f"schedule-daily-{tag}": "update"}
+    assert operations(project.preview(0, "--json")) == changed
+    assert asked() == []
+    project.up()
+    written = {request for request in asked() if request.startswith("PUT")}
+    assert {path.partition("/workspaces/engine/")[2].partition("/")[0] for path in written} == {
+        "codes", "components", "schedules",
+    }  # fmt: skip
+    assert len(list(project.ml.components.list(name=f"step_{tag}"))) == 2
+
+    # What others change shows with its old and new value, and is repaired.
+    schedule = project.ml.schedules.get(f"daily-{tag}")
+    schedule.trigger.expression = "0 9 * * *"
+    project.ml.schedules.begin_create_or_update(schedule).result()
+    project.pulumi("refresh", "--yes", "--skip-preview", "--stack", STACK)
+    shown = project.preview(0, "--diff")
+    assert "0 9 * * *" in shown
+    assert "0 5 * * *" in shown
+    project.up()
+    assert project.ml.schedules.get(f"daily-{tag}").trigger.expression == "0 5 * * *"
+
+    # What others delete is made again.
+    KINDS["schedule"].remove(project.ml, project.props("schedule"))
+    path = f"{GROUP_ID}/providers/Microsoft.MachineLearningServices/workspaces/engine/schedules/daily-{tag}"
+    assert azure.arm("GET", path).status_code == 404
+    project.pulumi("refresh", "--yes", "--skip-preview", "--stack", STACK)
+    assert operations(project.preview(0, "--json")) == {f"schedule-daily-{tag}": "create"}
+    project.up()
+    assert project.ml.schedules.get(f"daily-{tag}").is_enabled
+
+    project.destroy()
+    assert project.resources() == {}
+    assert list(project.ml.components.list(name=f"step_{tag}")) == []
+    assert azure.arm("GET", path).status_code == 404
+
+
+def inputs_and_outputs(resources: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {name: (each["inputs"], each["outputs"]) for name, each in resources.items()}
+
+
+def test_a_failed_update_and_a_revert_leave_what_was_live(make: Make) -> None:
+    project = make()
+    project.up()
+    live = project.asset("component").version
+    project.write("ml/step/src/main.py", "print('taken')\n")
+    taken = project.asset("component").version
+    KINDS["component"].upsert(project.ml, project.props("component", STRANGER))
+    told = project.up(expect=255)
+    assert f"belongs to stack '{STRANGER}'" in told
+    assert "Traceback" not in told
+    project.write("ml/step/src/main.py", f"print('{project.tag}')\n")
+    assert operations(project.preview(0, "--json")) == {}
+    project.up()
+    there = {str(each.version): each for each in project.ml.components.list(name=f"step_{project.tag}")}
+    assert set(there) == {live, taken}
+    assert ownership.is_ours(there[taken].tags, STRANGER)
+
+
+def test_changed_content_under_a_pinned_version_stops_the_preview(make: Make, asked: Callable[[], list[str]]) -> None:
+    project = make()
+    project.edit("ml/step/component.yml", version="4")
+    project.up()
+    old = project.asset("component").content_hash[:12]
+    project.write("ml/step/src/main.py", "print('changed')\n")
+    new = project.asset("component").content_hash[:12]
+    asked()
+    told = project.preview(255)
+    assert old in told
+    assert new in told
+    assert "count `version:` up" in told
+    assert "Traceback" not in told
+    assert asked() == []
+    project.edit("ml/step/component.yml", version="5")
+    project.up()
+    assert {str(each.version) for each in project.ml.components.list(name=f"step_{project.tag}")} == {"4", "5"}
+
+
+def test_state_is_small_and_has_no_secret(make: Make) -> None:
+    project = make()
+    for number in range(40):
+        project.write(f"ml/step/src/module_{number}.py", f"x = {number}\n")
+    project.up()
+    text = json.dumps(project.state())
+    for secret in (os.environ["AZURE_CLIENT_SECRET"], "secure", "4dabf18193072939515e22adb298388d"):
+        assert secret not in text
+    for name, entry in project.resources().items():
+        files = len(entry["inputs"].get("files", {}))
+        assert len(json.dumps(entry, separators=(",", ":"))) <= 3 * 1024 + 2 * 65 * files, name
+    assert len(project.resources()[f"component-step_{project.tag}"]["inputs"]["files"]) == 41
+
+
+def test_slow_endpoints_hold_back_nothing_else(make: Make, tmp_path: Path) -> None:
+    """The engine's provider has four threads; more endpoints than that wait here, and everything else is made."""
+    project = make()
+    endpoints(project, 5)
+    gate = tmp_path / "gate"
+    environment = {**project.environment, "PYTHONPATH": hold(tmp_path / "hold", gate)}
+    command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", STACK]
+    running = subprocess.Popen(
+        command, cwd=project.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        wanted = {kind: project.props(kind) for kind in ("component", "data", "model", "schedule")}
+        last = time.monotonic() + 120
+        while any(KINDS[kind].observe(project.ml, props) is None for kind, props in wanted.items()):
+            assert running.poll() is None, running.communicate()[0]
+            assert time.monotonic() < last, "the endpoints hold everything back"
+        assert list(project.ml.online_endpoints.list()) == []
+    finally:
+        gate.touch()
+        output, _ = running.communicate(timeout=120)
+    assert running.returncode == 0, output
+    assert len(list(project.ml.online_endpoints.list())) == 6
+
+
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.stem)
+def test_a_state_of_an_earlier_release_previews_updates_and_is_destroyed(
+    fixture: Path, make: Make, asked: Callable[[], list[str]]
+) -> None:
+    """The provider's import path and its inputs are a contract: see `states/README.md`."""
+    project = make("fixture")
+    project.pulumi("stack", "import", "--stack", STACK, "--file", str(fixture))
+    for kind in ("environment", "component", "data", "model", "schedule", "endpoint"):
+        KINDS[kind].upsert(project.ml, project.props(kind, f"azureml-platform/{STACK}"))
+    asked()
+    assert operations(project.preview(0, "--json")) == {}
+    assert asked() == []
+    project.write("ml/step/src/main.py", "print('newer')\n")
+    project.up()
+    versions = {str(each.version) for each in project.ml.components.list(name="step_fixture")}
+    assert project.asset("component").version in versions
+    assert len(versions) == 2
+    project.destroy()
+    assert list(project.ml.components.list(name="step_fixture")) == []

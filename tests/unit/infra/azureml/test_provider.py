@@ -1,0 +1,122 @@
+"""The shell that the engine calls: what is a change, what is refused at preview, what is loaded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from pulumi import dynamic
+from pulumi.runtime.rpc import UNKNOWN
+
+from infra.azureml.provider import AzureMLProvider
+from infra.azureml.resources import AssetArgs, WorkspaceArgs
+
+OLD, NEW = "a" * 64, "b" * 64
+
+
+def inputs(**changes: Any) -> dict[str, Any]:
+    workspace = WorkspaceArgs("10ca1000-0000-4000-9000-616d6c697465", "rg", "ws", "azureml-platform/test")
+    props = AssetArgs(workspace, "prep", OLD[:12], OLD, {"command": "x"}, path="ml/prep/component.yml").props()
+    return {**props, **changes}
+
+
+@pytest.mark.parametrize("kind", ["component", "data", "environment", "model"])
+def test_changed_content_under_a_pinned_version_is_refused_at_preview(kind: str) -> None:
+    olds, news = inputs(version="3"), inputs(version="3", content_hash=NEW)
+    (failure,) = AzureMLProvider(kind).check(olds, news).failures or []
+    assert failure.property == "version"
+    assert OLD[:12] in failure.reason
+    assert NEW[:12] in failure.reason
+    assert "in ml/prep/component.yml, count `version:` up" in failure.reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "olds", "news"),
+    [
+        ("component", {}, inputs(version="3")),
+        ("component", inputs(version="3"), inputs(version="3", metadata={"description": "new"})),
+        ("component", inputs(version="3"), inputs(version="4", content_hash=NEW)),
+        ("component", inputs(version="3"), inputs(version="3", content_hash=NEW, name="other")),
+        ("schedule", inputs(content_hash="changed outside of this project"), inputs()),
+    ],
+)
+def test_other_changes_are_not_refused(kind: str, olds: dict[str, Any], news: dict[str, Any]) -> None:
+    result = AzureMLProvider(kind).check(olds, news)
+    assert not result.failures
+    assert result.inputs == news
+
+
+@pytest.mark.parametrize(
+    ("changes", "changed", "replaces"),
+    [
+        ({}, False, []),
+        ({"content_hash": NEW, "version": NEW[:12]}, True, []),
+        ({"metadata": {"description": "new"}}, True, []),
+        ({"adopt": True}, False, []),
+        ({"name": "other"}, True, ["name"]),
+        ({"workspace": {"subscription_id": "s", "resource_group": "rg", "name": "ws"}}, True, ["workspace"]),
+    ],
+)
+def test_diff_updates_new_content_and_replaces_only_what_is_something_else(
+    changes: dict[str, Any], changed: bool, replaces: list[str]
+) -> None:
+    result = AzureMLProvider("component").diff("prep", inputs(), inputs(**changes))
+    assert (result.changes, result.replaces) == (changed, replaces)
+
+
+def test_a_name_that_is_not_known_in_a_preview_replaces_nothing() -> None:
+    """The workspace's outputs are unknown in the preview of any change to it."""
+    olds = inputs()
+    news = inputs(workspace={**olds["workspace"], "name": UNKNOWN}, image=UNKNOWN)
+    result = AzureMLProvider("environment").diff("prep", {**olds, "image": "registry/image@sha256:0"}, news)
+    assert (result.changes, result.replaces) == (False, [])
+
+
+def test_metadata_has_the_form_in_which_azure_returns_it() -> None:
+    workspace = WorkspaceArgs("s", "rg", "ws", "o")
+    metadata = {"description": "", "display_name": None, "tags": {"level": 3}}
+    assert AssetArgs(workspace, "prep", "1", OLD, {}, metadata).props()["metadata"] == {"tags": {"level": "3"}}
+
+
+def test_a_preview_loads_no_client() -> None:
+    """azure.ai.ml costs a second and 100 MB; the shell, its kinds and the catalogue are loaded without it."""
+    program = (
+        "import sys\n"
+        "import infra.azureml.assets, infra.azureml.kinds, infra.azureml.provider, infra.catalogue\n"
+        "print([name for name in sys.modules if name.startswith('azure')])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_configure_widens_the_pool_of_threads_that_called_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    request: Any = None
+    waiting, release = threading.Barrier(10 + 1, timeout=30), threading.Event()
+
+    def busy() -> None:
+        waiting.wait()
+        release.wait(30)
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        pool.submit(AzureMLProvider("component").configure, request).result()
+        pool.submit(AzureMLProvider("data").configure, request).result()
+        jobs = [pool.submit(busy) for _ in range(10)]
+        waiting.wait()  # ten at once: with four threads this would never be passed
+        release.set()
+        for job in jobs:
+            job.result()
+    written = sys.stderr
+    assert written.write("\x1b[39m\n") == 6
+
+
+def test_the_shell_is_small_and_knows_only_its_kind() -> None:
+    provider = AzureMLProvider("component")
+    assert vars(provider) == {"kind": "component"}
+    assert AzureMLProvider.serialize_as_secret_always is False
+    assert (AzureMLProvider.__module__, AzureMLProvider.__qualname__) == ("infra.azureml.provider", "AzureMLProvider")
+    assert isinstance(provider, dynamic.ResourceProvider)
