@@ -333,6 +333,8 @@ async def _store(call: Call, id: ResourceId, kind: ResourceType, body: Json, old
         headers = _polling(call, id, operation)
     elif kind.created is not None:
         await kind.created(platform, id)
+    if waits and old is None and kind.accepted:
+        return web.Response(status=202, headers=headers)
     return reply(envelope, 200 if old else 201, headers)
 
 

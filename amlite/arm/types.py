@@ -35,6 +35,7 @@ class ResourceType:
     required: tuple[str, ...] = ()  # dotted paths that a PUT must carry
     globally_unique: bool = False  # the name is part of a host name
     asynchronous: bool = False  # PUT and DELETE answer 202/201 with polling headers
+    accepted: bool = False  # a creation answers 202 without a body, and clients take no other answer
     prepare: Prepare | None = None  # what the service adds before a body is stored
     created: Hook | None = None  # work done before the resource is Succeeded
     deleting: Hook | None = None  # work done before it is gone

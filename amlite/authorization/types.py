@@ -13,6 +13,8 @@ _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 def _prepare(platform: Platform, id: ResourceId, body: Json, old: Json | None) -> Json:
     properties = body["properties"]
+    if not all(isinstance(properties[key], str) for key in ("roleDefinitionId", "principalId")):
+        raise AzureError(400, "InvalidRequestContent", "'roleDefinitionId' and 'principalId' must be strings.")
     role = properties["roleDefinitionId"].rpartition("/")[2].lower()
     if role not in ROLES:
         raise AzureError(

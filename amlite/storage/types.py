@@ -74,6 +74,7 @@ TYPES = [
         required=("sku.name", "kind"),
         globally_unique=True,
         asynchronous=True,
+        accepted=True,
         prepare=_prepare,
         created=_created,
         deleting=_deleting,
