@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 _ENDED = frozenset({"Completed", "Failed", "Canceled", "NotResponding"})
-_POLL_SECONDS = (0.5, 5.0)  # first and longest wait between two looks at the job
+_POLL_SECONDS = (0.5, 2.0)  # first and longest wait between two looks at the job
 _LOG_LINES = 40
 # The pipeline's outputs that hold what the gate decided and what was registered.
 DECISION, REGISTRATION = "decision/report.json", "registration/registration.json"

@@ -103,6 +103,12 @@ async def _list_nodes(_platform: Platform, _resource_id: ResourceId, _body: Json
     return {"nodes": []}
 
 
+async def _created(platform: Platform, resource_id: ResourceId) -> None:
+    from amlite.mlflow import tracking  # both know workspaces, so neither can be imported first
+
+    tracking.prewarm(platform, str(resource_id.parent))  # what has compute will run jobs, which track
+
+
 TYPES = [
     ResourceType(
         TYPE,
@@ -110,6 +116,7 @@ TYPES = [
         located=False,
         asynchronous=True,
         prepare=_prepare,
+        created=_created,
         actions={"listnodes": _list_nodes},
     )
 ]
