@@ -1,7 +1,7 @@
 """The shell that the Pulumi engine calls. It forwards to `infra.azureml.kinds` and holds no state and no credential.
 
 The engine keeps this class by its import path in every stack's state: `infra.azureml.provider.AzureMLProvider` and its
-one attribute `kind` are a contract that cannot be renamed (docs/adr/0010).
+one attribute `kind` are a contract that cannot be renamed (docs/adr/0031).
 """
 
 from __future__ import annotations
