@@ -231,6 +231,8 @@ def _command_environment(running: runtime.Runtime) -> dict[str, str]:
         # Protects nothing but throw-away state of this machine; see docs/adr/0013.
         "PULUMI_CONFIG_PASSPHRASE": "amlite-local",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # The vendors' provider plugins are not used here: the engine need not look for, let alone download them.
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }
 
 
