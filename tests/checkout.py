@@ -21,7 +21,7 @@ _LONGEST_SECONDS = 900.0
 _OURS = ("AMLITE_", "ARM_", "AZURE_", "PULUMI_")
 
 
-class CommandFailed(AssertionError):
+class CommandError(AssertionError):
     """A command ended otherwise than expected; the message has what it printed."""
 
 
@@ -51,7 +51,7 @@ class Checkout:
         """Run a shell command in the clone and return what it printed, errors included.
 
         Raises:
-            CommandFailed: its exit code is not `expect`.
+            CommandError: its exit code is not `expect`.
         """
         # Its own session, so that a command that is given up takes along what it started.
         process = subprocess.Popen(  # noqa: S602 -- running a line of the documentation is the purpose
@@ -65,7 +65,7 @@ class Checkout:
             process.communicate()
             raise
         if process.returncode != expect:
-            raise CommandFailed(f"`{command}` ended with {process.returncode}, not {expect}:\n{output}")
+            raise CommandError(f"`{command}` ended with {process.returncode}, not {expect}:\n{output}")
         return output
 
     def leftovers(self) -> list[str]:
@@ -83,7 +83,7 @@ class Checkout:
 
 @contextmanager
 def checkout(folder: Path) -> Iterator[Checkout]:
-    """Copy every file that git knows or would add into `folder`; stop what was started there and delete it at the end."""
+    """Copy every file that git knows or would add into `folder`; at the end stop what runs there and delete it."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
     for name in filter(None, names):

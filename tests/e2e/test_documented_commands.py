@@ -1,0 +1,53 @@
+"""Every command that the documentation shows for the local stack does what it says, in a fresh clone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.checkout import Checkout
+from tests.documentation import Command, commands
+from tests.e2e.conftest import Platform
+
+# `make test` runs this very test; lint and bench are steps of their own.
+ELSEWHERE = {"make test", "make lint", "make bench"}
+# These end what the other tests use: they run against a clone of their own.
+ENDING = {"make down", "make clean", ".venv/bin/amlite stop", ".venv/bin/amlite reset --yes"}
+LOCAL = [command for command in commands() if not command.azure]
+
+
+def test_commands_in_their_order(platform: Platform) -> None:
+    shown = [command for command in LOCAL if command.text not in ELSEWHERE | ENDING]
+    assert len(shown) > 10
+    for command in dict.fromkeys(shown):
+        printed = platform.run(command.text)
+        if command.text == "make preview":
+            assert "No changes." in printed
+        elif command == Command("README.md", "make up", azure=False):
+            assert "no changes" in printed  # the fixture's `make up` has done everything
+        elif "release score" in command.text or "curl" in command.text:
+            assert '"delay_probability"' in printed, command
+        elif "auc_threshold=0.99" in command.text:
+            assert "The gate refused the model" in printed
+        elif "MLClient" in command.text:
+            assert "'evaluate'" in printed
+
+
+def test_commands_that_end_it(new_clone: Callable[[], Checkout]) -> None:
+    shown = list(dict.fromkeys(command.text for command in LOCAL if command.text in ENDING))
+    assert set(shown) == ENDING
+    clone = new_clone()
+    clone.run("make setup")
+    for text in shown:
+        clone.run(".venv/bin/amlite stack")
+        clone.run(text)
+        assert clone.leftovers() == [], text
+        kept = text in ("make down", ".venv/bin/amlite stop")
+        assert (clone.state / "amlite.db").exists() is kept, text
+
+
+@pytest.mark.parametrize("command", [Command("", text, False) for text in sorted(ELSEWHERE)], ids=lambda c: c.text)
+def test_commands_that_run_elsewhere_are_known(platform: Platform, command: Command) -> None:
+    platform.run(f"make --dry-run {command.text.partition(' ')[2]}")
+    assert command in {Command("", shown.text, False) for shown in LOCAL}
