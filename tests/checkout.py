@@ -18,6 +18,8 @@ from amlite.children import OWNER_VARIABLE
 ROOT = Path(__file__).resolve().parents[1]
 # Nothing here takes that long; a command that hangs must not hang its caller.
 _LONGEST_SECONDS = 900.0
+# As it was before any fixture pointed this process to a local Azure.
+_ENVIRONMENT = dict(os.environ)
 _OURS = ("AMLITE_", "ARM_", "AZURE_", "PULUMI_")
 
 
@@ -27,8 +29,8 @@ class CommandError(AssertionError):
 
 def clean_environment() -> dict[str, str]:
     """Return this process's environment without what an activated clone, `amlite run` or a cloud login adds to it."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    environment = {name: value for name, value in _ENVIRONMENT.items() if not name.startswith(_OURS)}
+    folders = _ENVIRONMENT.get("PATH", os.defpath).split(os.pathsep)
     environment["PATH"] = os.pathsep.join(folder for folder in folders if Path(folder) != ROOT / ".venv" / "bin")
     for name in ("VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
         environment.pop(name, None)

@@ -27,7 +27,7 @@ def main(port: int, count: int) -> None:
     with requests.Session() as session:
         session.headers["Content-Type"] = "application/json"
         authorization = {"Authorization": f"Bearer {key(client(outputs), _ENDPOINT)}"}
-        targets = (
+        targets: tuple[tuple[str, dict[str, str], list[float]], ...] = (
             (outputs.endpoints[_ENDPOINT].scoring_uri, authorization, samples[0]),
             (f"http://127.0.0.1:{port}/score", {}, samples[1]),
         )

@@ -30,7 +30,9 @@ print(json.dumps([loaded - began, time.perf_counter() - loaded]))
 
 def measure(ground: Ground) -> list[Figure]:
     """Time reading, resolving, hashing and checking every asset, cold and warm."""
-    cold, warm, floor = [], [], []
+    cold: list[float] = []
+    warm: list[float] = []
+    floor: list[float] = []
     for _ in range(ground.runs):
         cache = ground.folder()
         for samples in (cold, warm):

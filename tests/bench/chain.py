@@ -34,14 +34,14 @@ def main(environment: str, steps: int, runs: int) -> None:
     data = Input(type="uri_file", path=f"azureml:holidays:{outputs.assets['data']['holidays']}")
 
     def seconds(length: int) -> float:
-        @dsl.pipeline(default_compute=outputs.compute[0])
         def chain(first: Any) -> None:
             passed = first
             for _ in range(length):
                 passed = component(before=passed).outputs.after
 
+        pipeline: Any = dsl.pipeline(chain, default_compute=outputs.compute[0])
         began = time.perf_counter()
-        job = ml.jobs.create_or_update(chain(first=data), experiment_name="bench")
+        job = ml.jobs.create_or_update(pipeline(first=data), experiment_name="bench")
         while (status := str(ml.jobs.get(job.name).status)) not in ("Completed", "Failed", "Canceled"):
             time.sleep(0.02)
         if status != "Completed":

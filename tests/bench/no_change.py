@@ -16,7 +16,9 @@ def measure(ground: Ground) -> list[Figure]:
     """Time it, and count the requests that amlite saw meanwhile."""
     clone = ground.deployed.clone
     log = clone.state / "logs" / "requests.jsonl"
-    took, requests, assets = [], [], []
+    took: list[float] = []
+    requests: list[float] = []
+    assets: list[float] = []
     for _ in range(ground.runs):
         before = len(_paths(log))
         with timed(took):
