@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from infra.outputs import StackOutputs
-from release import scoring, summary
+from release import summary
 from release.errors import ReleaseError
 from release.preview import Plan
 from release.progress import Phases, Progress
@@ -114,8 +114,9 @@ def preview(stack: str, output: str) -> None:
 def score(stack: str, endpoint: str, request: Path) -> None:
     """Send a request to an endpoint and print the answer."""
     outputs = Stack(stack).deployed()
-    _choose_endpoint(outputs, endpoint)
-    click.echo(json.dumps(scoring.score(_client(outputs), endpoint, request)))
+    from release import scoring
+
+    click.echo(json.dumps(scoring.score(outputs, _choose_endpoint(outputs, endpoint), request)))
 
 
 @main.command()
@@ -124,8 +125,9 @@ def score(stack: str, endpoint: str, request: Path) -> None:
 def key(stack: str, endpoint: str) -> None:
     """Print an endpoint's primary key (or a token, where it has no keys). It is a secret: use it, do not store it."""
     outputs = Stack(stack).deployed()
-    _choose_endpoint(outputs, endpoint)
-    click.echo(scoring.key(_client(outputs), endpoint))
+    from release import scoring
+
+    click.echo(scoring.key(outputs, _choose_endpoint(outputs, endpoint)))
 
 
 @main.command()
@@ -197,10 +199,12 @@ def _predictions(phases: Phases, outputs: StackOutputs) -> dict[str, Any]:
     if not live:
         console.print("\nNo endpoint has a model yet, so there is nothing to score.")
         return {}
+    from release import scoring
+
     answers = {}
     with phases.phase("Scoring"):
         for name in live:
-            answers[name] = scoring.score(_client(outputs), name, summary.sample_request())
+            answers[name] = scoring.score(outputs, name, summary.sample_request())
             console.print(f"  {name}: {json.dumps(answers[name])}", highlight=False, markup=False)
     return answers
 

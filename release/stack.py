@@ -68,7 +68,7 @@ class Stack:
     def outputs(self) -> StackOutputs | None:
         """Return the stack's outputs, or None for a stack that was never brought up in full."""
         command = ["pulumi", "stack", "output", "--json", "--stack", self.name]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ReleaseError(f"cannot read the outputs of stack '{self.name}': {done.stderr.strip()}")
         try:
