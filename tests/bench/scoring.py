@@ -18,8 +18,9 @@ def measure(ground: Ground) -> list[Figure]:
     servers = [child["port"] for child in status["children"] if "flight-delay" in child["name"]]
     if len(servers) != 1:
         raise RuntimeError(f"expected one model server of flight-delay, amlite runs {status['children']}")
-    command = f"python -m tests.bench.ask {servers[0]} {_REQUESTS * ground.runs}"
-    through, direct = json.loads(clone.run(f".venv/bin/amlite run -- {command}").splitlines()[-1])
+    ask = f"python -m tests.bench.ask {servers[0]} {_REQUESTS * ground.runs}"
+    command = f"ENDPOINT_KEY=$(release key flight-delay --stack local) {ask}"
+    through, direct = json.loads(clone.run(f".venv/bin/amlite run -- sh -c '{command}'").splitlines()[-1])
     return [
         Figure("a prediction through the endpoint (TLS, key, traffic)", through, "", "the model server", direct, "ms")
     ]
