@@ -35,11 +35,13 @@ def main(names: tuple[str, ...], runs: int) -> None:
     console = Console(width=None if sys.stdout.isatty() else 200)
     figures: list[Figure] = []
     ground = Ground(runs)
-    with ground.undo:
-        for name in names or BENCHES:
-            console.print(f"[dim]{name} ...[/]")
-            figures += BENCHES[name](ground)
-    console.print(_table(figures))
+    try:
+        with ground.undo:
+            for name in names or BENCHES:
+                console.print(f"[dim]{name} ...[/]")
+                figures += BENCHES[name](ground)
+    finally:  # one that breaks does not take the others' figures along
+        console.print(_table(figures))
 
 
 def _table(figures: list[Figure]) -> Table:

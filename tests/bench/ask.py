@@ -1,6 +1,7 @@
 """`python -m tests.bench.ask PORT COUNT`, run in a deployed clone: asks the endpoint and its model server in turns.
 
-The endpoint's key is in the variable ENDPOINT_KEY. Prints two JSON lists of milliseconds: through the endpoint, and directly.
+The endpoint's key is in the variable ENDPOINT_KEY. Prints two JSON lists of milliseconds: through
+the endpoint, and directly.
 """
 
 from __future__ import annotations
