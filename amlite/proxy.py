@@ -36,6 +36,8 @@ class Proxy:
             await self._serve(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
             pass  # a client that hangs up or speaks something else needs no answer
+        except asyncio.CancelledError:
+            pass  # amlite stops; the stream's own callback would log a cancellation as an error
         finally:
             writer.close()
 

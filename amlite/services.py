@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from amlite import unserved
 from amlite.arm import routes as arm
 from amlite.arm.types import ResourceType
 from amlite.authorization import types as authorization
@@ -56,7 +57,8 @@ ROUTES: list[Routes] = [
     machinelearning_schedules.routes,
     machinelearning_routes.region_routes,
     machinelearning_routes.routes,
-    arm.routes,  # last: it takes every path of management.azure.com
+    arm.routes,  # it takes every path of management.azure.com
+    *unserved.ROUTES,  # last: patterns that hosts above match too
 ]
 
 # What runs for as long as amlite does (schedules that fire, ...): called once, when it is ready.

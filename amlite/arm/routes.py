@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -287,7 +288,8 @@ async def _put(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
     if id.group:
         group_of(call.platform, id)
     if id.scope is not None and id.scope.segments:
-        resource_of(call.platform, id.scope)
+        # Only what is at the top: containers and the like may have been made in the data plane.
+        resource_of(call.platform, replace(id.scope, segments=id.scope.segments[:2]))
     parent = id.parent
     if parent is not None and _kind(parent) and call.platform.store.get(str(parent)) is None:
         raise AzureError(

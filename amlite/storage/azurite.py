@@ -51,11 +51,6 @@ async def ensure(platform: Platform) -> Child:
     )
 
 
-async def refresh(platform: Platform) -> None:
-    """Make Azurite serve an account that was just created."""
-    await ensure(platform)
-
-
 async def remove(platform: Platform, account: str) -> None:
     """Delete what an account holds."""
     keys = platform.store.get(f"{_KEYS_TYPE}/{account}")

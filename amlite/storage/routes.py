@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 from aiohttp import ClientTimeout, web
@@ -11,13 +13,14 @@ from amlite.access import Principal
 from amlite.entra.routes import tokens
 from amlite.errors import AzureError
 from amlite.routing import Call, Routes
-from amlite.storage import azurite, delegation
+from amlite.storage import azurite, batch, delegation
 from amlite.storage.blobs import BlobPath
 from amlite.storage.types import KEYS_TYPE
 
 routes = Routes("*.blob.core.windows.net", audiences=None)
 _AUDIENCES = frozenset({"https://storage.azure.com"})
 _BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers"
+_VERSION = "2023-11-03"
 _HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "proxy-authorization"}
 
 
@@ -46,9 +49,14 @@ async def blob(call: Call) -> web.StreamResponse:
     raw_path = request.raw_path
     authorization = request.headers.get("Authorization", "")
     if authorization.lower().startswith("bearer "):
-        _check_token(call, authorization[7:], keys.body["id"])
+        principal = _principal(call, authorization[7:])
+        signature = azurite.account_sas(call.platform, account)
+        if call.query.get("comp") == "batch":
+            return await _batch(call, principal, signature)
+        _check_role(call, principal, call.method, call.path, call.query)
+        _check_source(call, principal)
         del headers["Authorization"]
-        raw_path += ("&" if "?" in raw_path else "?") + azurite.account_sas(call.platform, account)
+        raw_path += ("&" if "?" in raw_path else "?") + signature
     elif delegation.is_delegated(call.query):
         _check_delegation(call, account)
         path, _, query = raw_path.partition("?")
@@ -62,12 +70,11 @@ async def blob(call: Call) -> web.StreamResponse:
             "Key based authentication is not permitted on this storage account.",
         )
     target = f"http://127.0.0.1:{(await azurite.ensure(call.platform)).port}{raw_path}"
-    body = request.content if request.body_exists else None
     upstream = await call.platform.http.request(
         request.method,
         URL(target, encoded=True),
         headers=headers,
-        data=body,
+        data=request.content if request.body_exists else None,
         allow_redirects=False,
         timeout=ClientTimeout(total=None),
         auto_decompress=False,
@@ -84,17 +91,58 @@ async def blob(call: Call) -> web.StreamResponse:
     return answer
 
 
-def _check_token(call: Call, token: str, account_id: str) -> None:
+async def _batch(call: Call, principal: Principal, signature: str) -> web.Response:
+    """Answer a batch request by request: Azurite takes no token inside one."""
+    try:
+        parts = batch.parse(call.request.headers.get("Content-Type", ""), await call.request.read())
+    except ValueError as error:
+        raise StorageError(400, "InvalidInput", f"The batch cannot be read: {error}.") from error
+    azurite_url = f"http://127.0.0.1:{(await azurite.ensure(call.platform)).port}"
+
+    async def send(part: batch.Part) -> tuple[int, dict[str, str], str]:
+        try:
+            _check_role(call, principal, part.method, unquote(part.target.partition("?")[0]))
+        except StorageError as refusal:
+            text, kind = refusal.content()
+            return refusal.status, {**refusal.headers, "Content-Type": kind}, text
+        headers = {k: v for k, v in part.headers.items() if k not in ("authorization", "host", "content-length")}
+        target = f"{azurite_url}{part.target}{'&' if '?' in part.target else '?'}{signature}"
+        async with call.platform.http.request(
+            part.method, URL(target, encoded=True), headers={"x-ms-version": _VERSION, **headers, "Host": call.host}
+        ) as one:
+            kept = {k: v for k, v in one.headers.items() if k.lower() not in (*_HOP_HEADERS, "content-length")}
+            return one.status, kept, await one.text()
+
+    return await batch.answer(parts, send)
+
+
+def _principal(call: Call, token: str) -> Principal:
     try:
         claims = tokens(call.platform).check(token, _AUDIENCES)
     except AzureError as error:
         raise StorageError(401, "InvalidAuthenticationInfo", error.message) from error
-    parts = call.path.strip("/").split("/", 1)
-    scope = f"{account_id}/blobServices/default/containers/{parts[0]}" if parts[0] else account_id
-    on_container = len(parts) < 2 and "comp" not in call.query
-    verb = {"GET": "read", "HEAD": "read", "DELETE": "delete"}.get(call.method, "write")
-    principal = Principal(claims["oid"], claims["appid"])
-    action, data = (f"{_BLOBS}/{verb}", False) if on_container else (f"{_BLOBS}/blobs/{verb}", True)
+    return Principal(claims["oid"], claims["appid"])
+
+
+def _check_source(call: Call, principal: Principal) -> None:
+    """A copy reads its source: whoever names one without a signature must be allowed to."""
+    source = BlobPath.parse(call.request.headers.get("x-ms-copy-source", ""))
+    if source is not None and "sig=" not in call.request.headers["x-ms-copy-source"].partition("?")[2]:
+        _check_role(call, principal, "GET", f"/{source.container}/{source.path}", account=source.account)
+
+
+def _check_role(
+    call: Call, principal: Principal, method: str, path: str, query: Mapping[str, str] | None = None, account: str = ""
+) -> None:
+    keys = call.platform.store.get(f"{KEYS_TYPE}/{account or call.host.partition('.')[0]}")
+    if keys is None:
+        raise StorageError(404, "CannotVerifyCopySource", f"The storage account '{account}' does not exist.")
+    account_id = keys.body["id"]
+    container, _, name = path.strip("/").partition("/")
+    scope = f"{account_id}/blobServices/default/containers/{container}" if container else account_id
+    lists_blobs = bool(container) and (query or {}).get("comp") == "list"
+    verb = {"GET": "read", "HEAD": "read", "DELETE": "delete"}.get(method, "write")
+    action, data = (f"{_BLOBS}/blobs/{verb}", True) if name or lists_blobs else (f"{_BLOBS}/{verb}", False)
     if not call.platform.access.allowed(principal, scope, action, data=data):
         raise StorageError(
             403,

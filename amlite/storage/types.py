@@ -34,7 +34,12 @@ def _prepare(platform: Platform, id: ResourceId, body: Json, old: Json | None) -
 
 
 async def _created(platform: Platform, id: ResourceId) -> None:
-    await azurite.refresh(platform)
+    await azurite.ensure(platform)  # which learns of the new account
+    service = f"{id}/blobServices/default"
+    if platform.store.get(service) is None:
+        kind = f"{ACCOUNT_TYPE}/blobServices"
+        body = {"id": service, "name": "default", "type": kind, "properties": {"provisioningState": "Succeeded"}}
+        platform.store.put(service, kind, body)
 
 
 async def _deleting(platform: Platform, id: ResourceId) -> None:

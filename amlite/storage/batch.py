@@ -1,0 +1,75 @@
+"""Blob batches: one request that carries many, each of them checked and answered like one sent alone.
+
+Format: https://learn.microsoft.com/rest/api/storageservices/blob-batch
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from aiohttp import web
+
+_MOST = 256
+_BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
+_REQUEST_LINE = re.compile(r"([A-Z]+) (/\S*) HTTP/1\.1")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One request of a batch: `target` is its path and query as sent; header names are lower case."""
+
+    content_id: str
+    method: str
+    target: str
+    headers: dict[str, str]
+
+
+Send = Callable[[Part], Awaitable[tuple[int, dict[str, str], str]]]
+
+
+def parse(content_type: str, body: bytes) -> list[Part]:
+    """Return the requests of a batch; ValueError for anything that is none."""
+    boundary = _BOUNDARY.search(content_type)
+    if boundary is None:
+        raise ValueError("the content type names no boundary")
+    texts = body.decode("utf-8").replace("\r\n", "\n").split(f"--{boundary[1]}")[1:-1]
+    if not 0 < len(texts) <= _MOST:
+        raise ValueError(f"a batch holds 1 to {_MOST} requests, this one {len(texts)}")
+    return [_part(text) for text in texts]
+
+
+async def answer(parts: list[Part], send: Send) -> web.Response:
+    """Send each request and return their answers as one; `send` returns status, headers and body."""
+    boundary = f"batchresponse_{uuid.uuid4()}"
+    lines = []
+    for part in parts:
+        status, headers, body = await send(part)
+        lines += [f"--{boundary}", "Content-Type: application/http", f"Content-ID: {part.content_id}", ""]
+        lines += [
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+            *(f"{k}: {v}" for k, v in headers.items()),
+            "",
+            body,
+        ]
+    text = "\r\n".join([*lines, f"--{boundary}--", ""])
+    return web.Response(
+        status=202, body=text.encode(), headers={"Content-Type": f"multipart/mixed; boundary={boundary}"}
+    )
+
+
+def _part(text: str) -> Part:
+    envelope, _, request = text.strip("\n").partition("\n\n")
+    first, *rest = request.strip("\n").split("\n")
+    line = _REQUEST_LINE.fullmatch(first.strip())
+    if line is None:
+        raise ValueError(f"'{first.strip()}' is no request line")
+    return Part(_headers(envelope.split("\n")).get("content-id", ""), line[1], line[2], _headers(rest))
+
+
+def _headers(lines: list[str]) -> dict[str, str]:
+    pairs = (line.partition(":") for line in lines if ":" in line)
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
