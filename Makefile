@@ -52,13 +52,17 @@ preview: setup ## Show what `make up` would change: each asset, old and new vers
 destroy = [ ! -d "$(state)" ] || { $(bin)/amlite run -- $(bin)/release down --stack local --yes; \
 	code=$$?; $(bin)/amlite stop; exit $$code; }
 
+# STACK given to a target that destroys means another stack than the one that would go.
+local_alone = $(if $(filter-out local,$(STACK)),$(error `make $@` is for the stack local alone; \
+	a real one is destroyed with: $(bin)/pulumi destroy -s $(STACK)))
+
 .PHONY: down
 down: setup ## Destroy the local stack and stop the local Azure with everything it started
-	@$(exclusively) $(tools) sh -c '$(destroy)'
+	@$(local_alone)$(exclusively) $(tools) sh -c '$(destroy)'
 
 .PHONY: clean
 clean: setup ## The same, then forget the local Azure's state; caches outside the repository stay
-	@$(exclusively) $(tools) sh -c '($(destroy)) || echo "The stack was not destroyed; its state goes anyway." >&2; \
+	@$(local_alone)$(exclusively) $(tools) sh -c '($(destroy)) || echo "The stack was not destroyed; its state goes anyway." >&2; \
 		$(bin)/amlite reset --yes'
 
 .PHONY: test
