@@ -96,7 +96,11 @@ def train(stack: str, inputs: tuple[str, ...], promote: bool, endpoint: str | No
 @_stack_option
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
 def preview(stack: str, output: str) -> None:
-    """Say what `pulumi up` would do: each asset's old → new version, and the changed files and keys."""
+    """Say what `pulumi up` would do: each asset's old → new version, and the changed files and keys.
+
+    As JSON: {"changes": [{"operation": create|update|replace|delete, "name", "kind", "old", "new", "files": ["~ path"],
+    "keys": ["key: old → new"]}]}, with `old` and `new` the versions of an asset and null for everything else.
+    """
     plan = Plan()
     Stack(stack).preview(plan)
     if output == "json":

@@ -81,7 +81,7 @@ class Plan:
             console.print("\n" + ", ".join(f"{count} to {word}" for word, count in counts.items() if count))
 
     def json(self) -> str:
-        """Return the changes as JSON."""
+        """Return the changes as JSON: {"changes": [...]}, each with the fields of `Planned`."""
         return json.dumps({"changes": [asdict(change) for change in self.changes]}, indent=2)
 
 
@@ -113,4 +113,6 @@ def _definition(inputs: Mapping[str, Any]) -> dict[str, Any]:
     definition = {**inputs.get("definition", {}), **inputs.get("metadata", {})}
     if inputs.get("deployment"):
         definition["deployment"] = inputs["deployment"].get("definition", {})
+    if "traffic" in inputs:
+        definition["traffic"] = inputs["traffic"]
     return definition

@@ -167,7 +167,7 @@ def test_a_failed_update_and_a_revert_leave_what_was_live(make: Make) -> None:
     project.write("ml/step/src/main.py", "print('taken')\n")
     taken = project.asset("component").version
     KINDS["component"].upsert(project.ml, project.props("component", STRANGER))
-    told = project.up(expect=255)
+    told = project.up(expect=1)
     assert f"belongs to stack '{STRANGER}'" in told
     assert "Traceback" not in told
     project.write("ml/step/src/main.py", f"print('{project.tag}')\n")
@@ -186,7 +186,7 @@ def test_changed_content_under_a_pinned_version_stops_the_preview(make: Make, as
     project.write("ml/step/src/main.py", "print('changed')\n")
     new = project.asset("component").content_hash[:12]
     asked()
-    told = project.preview(255)
+    told = project.preview(1)
     assert old in told
     assert new in told
     assert "count `version:` up" in told
@@ -207,6 +207,8 @@ def test_state_is_small_and_has_no_secret(make: Make) -> None:
         assert secret not in text
     for name, entry in project.resources().items():
         files = len(entry["inputs"].get("files", {}))
+        entry.pop("stackTrace")  # the engine's, 1.5 KB: where the program registered the resource
+        # Files stand in inputs and outputs: without the outputs' a refresh would lose the inputs'.
         assert len(json.dumps(entry, separators=(",", ":"))) <= 3 * 1024 + 2 * 65 * files, name
     assert len(project.resources()[f"component-step_{project.tag}"]["inputs"]["files"]) == 41
 

@@ -1,0 +1,96 @@
+"""A stack's own file and the engine's errors, without an engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pulumi import automation
+from pulumi.automation import events
+
+from release.errors import ReleaseError
+from release.stack import Stack
+
+
+class FakeStack:
+    """The Automation API's stack: keeps configuration, and sends the given events before it fails or not."""
+
+    def __init__(self) -> None:
+        self.config: dict[str, str] = {}
+        self.events: list[events.EngineEvent] = []
+        self.fails = ""
+
+    def set_config(self, key: str, value: automation.ConfigValue, *, path: bool) -> None:
+        assert path
+        self.config[key] = value.value
+
+    def get_all_config(self) -> dict[str, str]:
+        return self.config
+
+    def remove_config(self, key: str) -> None:
+        del self.config[key]
+
+    def up(self, on_event: Any, color: str) -> None:
+        assert color in ("auto", "never")
+        for each in self.events:
+            on_event(each)
+        if self.fails:
+            raise automation.CommandError(automation.CommandResult(stdout="", stderr=self.fails, code=255))
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeStack:
+    made = FakeStack()
+    monkeypatch.setattr(automation, "create_or_select_stack", lambda _name, work_dir: made)
+    return made
+
+
+def diagnostic(severity: str, message: str) -> events.EngineEvent:
+    said = {"severity": severity, "message": message, "color": "never"}
+    return events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "diagnosticEvent": said})
+
+
+def test_promotion_writes_the_version_that_the_program_reads(fake: FakeStack) -> None:
+    Stack("local").promote("flight-delay", "flight-delay", "7")
+    assert fake.config == {
+        'azureml-platform:models["flight-delay"].name': "flight-delay",
+        'azureml-platform:models["flight-delay"].version': "7",
+    }
+
+
+def test_models_are_forgotten_once(fake: FakeStack) -> None:
+    fake.config = {"azureml-platform:models": "{}", "azureml-platform:namespace": "x"}
+    assert Stack("local").forget_models() is True
+    assert Stack("local").forget_models() is False
+    assert fake.config == {"azureml-platform:namespace": "x"}
+
+
+def test_a_stack_without_a_file_is_refused_with_those_there_are(fake: FakeStack) -> None:
+    with pytest.raises(ReleaseError, match=r"no Pulumi\.staging\.yaml; stacks of this project: dev, local, prod"):
+        Stack("staging")
+
+
+def test_a_failed_update_says_each_of_the_engines_errors_once(fake: FakeStack) -> None:
+    problem = (
+        "2 problems in the catalogue:\nml/prep/component.yml:3: unknown key 'comand'\n    fix: did you mean command?"
+    )
+    fake.events = [diagnostic("error", problem), diagnostic("info", "hello"), diagnostic("error", problem)]
+    fake.fails = "Traceback (most recent call last):\n  everything that pulumi printed"
+    with pytest.raises(ReleaseError) as raised:
+        Stack("local").up(lambda _event: None)
+    assert raised.value.message == f"stack 'local': {problem}"
+
+
+def test_a_failure_without_an_event_says_the_lines_of_the_error(fake: FakeStack) -> None:
+    fake.fails = "Updating (local)\nerror: the stack is currently locked by 1 lock(s)\nsomething else"
+    with pytest.raises(ReleaseError, match=r"^stack 'local': error: the stack is currently locked by 1 lock\(s\)$"):
+        Stack("local").up(lambda _event: None)
+
+
+def test_what_was_done_is_counted(fake: FakeStack) -> None:
+    summary = {"maybeCorrupt": False, "durationSeconds": 1, "resourceChanges": {"same": 5}, "policyPacks": {}}
+    fake.events = [events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "summaryEvent": summary})]
+    assert Stack("local").up(lambda _event: None).unchanged
+    summary["resourceChanges"] = {"same": 5, "update": 1}
+    fake.events = [events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "summaryEvent": summary})]
+    assert not Stack("local").up(lambda _event: None).unchanged

@@ -1,0 +1,109 @@
+"""Training by a fake workspace: what is watched, what the gate's files say, and what fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from release import training
+from release.errors import ReleaseError
+
+DECISION = {"deploy_flag": 1, "metrics": {"auc": 0.71, "rows": 5, "note": "text"}}
+
+
+class FakeJobs:
+    """A pipeline job with steps that go on at each look, and files for its outputs and logs."""
+
+    def __init__(self, ending: str, steps: dict[str, list[str]], outputs: dict[str, Any]) -> None:
+        self.ending = ending
+        self.steps = steps
+        self.outputs = outputs
+        self.looks = 0
+
+    def get(self, _name: str) -> Any:
+        self.looks += 1
+        longest = max(len(states) for states in self.steps.values())
+        return SimpleNamespace(status=self.ending if self.looks >= longest else "Running")
+
+    def list(self, parent_job_name: str) -> list[Any]:
+        assert parent_job_name == "job-1"
+        look = max(self.looks, 1) - 1
+        return [
+            SimpleNamespace(name=f"id-{name}", display_name=name, status=states[min(look, len(states) - 1)])
+            for name, states in self.steps.items()
+        ]
+
+    def download(self, name: str, download_path: str, output_name: str | None = None) -> None:
+        if output_name is None:
+            folder = Path(download_path) / "artifacts" / "user_logs"
+            folder.mkdir(parents=True)
+            lines = "\n".join(f"line {number} of {name}" for number in range(100))
+            (folder / "std_log.txt").write_text(lines)
+        elif output_name in self.outputs:
+            file, content = self.outputs[output_name]
+            folder = Path(download_path) / "named-outputs" / output_name
+            folder.mkdir(parents=True)
+            (folder / file).write_text(json.dumps(content))
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training.time, "sleep", lambda _seconds: None)
+
+
+def watch(jobs: FakeJobs, say: Callable[[str], None] = lambda _line: None) -> training.Training:
+    ml: Any = SimpleNamespace(jobs=jobs)
+    return training.watch(ml, SimpleNamespace(name="job-1", studio_url="https://ml.azure.com/runs/job-1"), say)
+
+
+def outputs(registered: bool, version: str | None, reason: str) -> dict[str, Any]:
+    registration = {"registered": registered, "name": "flight-delay", "version": version, "reason": reason}
+    return {"decision": ("report.json", DECISION), "registration": ("registration.json", registration)}
+
+
+def test_an_accepted_model_has_its_version_and_the_metrics_that_are_numbers() -> None:
+    steps = {"prep": ["Running", "Completed"], "train": ["NotStarted", "Running", "Completed"]}
+    said: list[str] = []
+    done = watch(FakeJobs("Completed", steps, outputs(True, "3", "better by 0.01")), said.append)
+    assert (done.model, done.version, done.reason) == ("flight-delay", "3", "better by 0.01")
+    assert done.metrics == {"auc": 0.71, "rows": 5}
+    assert [(step.name, step.status) for step in done.steps] == [("prep", "Completed"), ("train", "Completed")]
+    assert said[0] == "prep: running"
+    assert [line.partition(" after")[0] for line in said[1:]] == [
+        "prep: Completed",
+        "train: running",
+        "train: Completed",
+    ]
+
+
+def test_a_model_below_the_gate_is_no_failure_and_has_no_version() -> None:
+    done = watch(FakeJobs("Completed", {"prep": ["Completed"]}, outputs(False, None, "auc 0.5 is below 0.6")))
+    assert (done.registered, done.version, done.reason) == (False, None, "auc 0.5 is below 0.6")
+
+
+@pytest.mark.parametrize("ending", ["Failed", "Canceled", "NotResponding"])
+def test_any_other_end_fails_with_the_failed_steps_last_lines(ending: str) -> None:
+    with pytest.raises(ReleaseError) as raised:
+        watch(FakeJobs(ending, {"prep": ["Completed"], "train": ["Failed"]}, {}))
+    text = raised.value.message
+    assert f"job job-1 ended as {ending}: step 'train' failed. Last lines of its log:\n" in text
+    assert "line 99 of id-train" in text
+    assert "line 60 of id-train" in text
+    assert "line 59 of id-train" not in text
+
+
+def test_a_job_that_fails_without_a_step_says_so() -> None:
+    with pytest.raises(ReleaseError, match=r"^job job-1 ended as Canceled$"):
+        watch(FakeJobs("Canceled", {"prep": ["Canceled"]}, {}))
+
+
+def test_a_pipeline_without_the_gates_outputs_is_refused() -> None:
+    with pytest.raises(
+        ReleaseError, match=r"completed without decision/report\.json: the pipeline must have the outputs"
+    ):
+        watch(FakeJobs("Completed", {"prep": ["Completed"]}, {}))
