@@ -1,0 +1,287 @@
+"""The whole path, by the real engine and the real clients: what a newcomer sees, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.checkout import Checkout
+from tests.e2e.conftest import Platform
+
+AZURE_ML = "/providers/Microsoft.MachineLearningServices/workspaces/"
+STATUS = """
+import json, sys, urllib.error, urllib.request
+request = urllib.request.Request(sys.argv[1], sys.argv[3].encode(), {"Authorization": f"Bearer {sys.argv[2]}",
+    "Content-Type": "application/json", **({"azureml-model-deployment": sys.argv[4]} if len(sys.argv) > 4 else {})})
+try:
+    print(urllib.request.urlopen(request).status)
+except urllib.error.HTTPError as error:
+    print(error.code, error.read().decode())
+"""
+MODELS = """
+from azure.ai.ml import MLClient
+from azure.identity import DefaultAzureCredential
+client = MLClient(DefaultAzureCredential(), {subscription_id!r}, {resource_group!r}, {workspace!r})
+print("versions:", sorted(model.version for model in client.models.list(name="flight-delay")))
+"""
+
+
+@contextmanager
+def edited(clone: Checkout, path: str, change: Callable[[str], str]) -> Iterator[None]:
+    """Change a file of the clone for a while."""
+    file = clone.root / path
+    before = file.read_text("utf-8")
+    after = change(before)
+    assert after != before, f"nothing to change in {path}"
+    file.write_text(after, "utf-8")
+    try:
+        yield
+    finally:
+        file.write_text(before, "utf-8")
+
+
+def outputs(platform: Platform) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(platform.local("pulumi stack output --json -s local"))
+    return result
+
+
+def requests(clone: Checkout) -> list[dict[str, Any]]:
+    lines = (clone.state / "logs" / "requests.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def live(platform: Platform) -> str:
+    return str(outputs(platform)["endpoints"]["flight-delay"]["deployment"])
+
+
+def script(platform: Platform, text: str, *arguments: str, name: str = "script.py") -> str:
+    path = platform.clone.root / ".amlite" / name
+    path.write_text(text, "utf-8")
+    quoted = " ".join(f"'{argument}'" for argument in arguments)
+    return platform.local(f"python {path} {quoted}")
+
+
+def test_make_up_ends_with_a_prediction_and_a_summary(platform: Platform) -> None:
+    assert '"delay_probability"' in platform.printed
+    for word in ("resource group", "workspace", "registry", "training image", "scoring URI", "roc_auc", "gate", "next"):
+        assert word in platform.printed
+    for step in ("prep", "train", "evaluate", "register"):
+        assert re.search(rf"{step} +Completed +\d+\.\d s", platform.printed)
+    found = outputs(platform)
+    assert found["models"]["flight-delay"]["name"] == "flight-delay"
+    image = found["environment_image"]
+    assert image is None or re.search(r"\.azurecr\.io/[^@]+@sha256:[0-9a-f]{64}$", image)
+
+
+def test_make_up_again_changes_nothing_and_asks_nothing_about_assets(platform: Platform) -> None:
+    before = len(requests(platform.clone))
+    assert "no changes" in platform.run("make up")
+    asked = [each["path"] for each in requests(platform.clone)[before:] if AZURE_ML in each["path"]]
+    assert [path for path in asked if not path.endswith("/listKeys")] == []
+
+
+def test_refresh_changes_nothing(platform: Platform) -> None:
+    printed = platform.local("pulumi refresh --yes --non-interactive -s local")
+    assert re.search(r"\d+ unchanged", printed)
+    assert not re.search(r"\d+ (updated|deleted|created)", printed)
+    assert "No changes." in platform.run("make preview")
+
+
+def test_preview_names_the_changed_file_and_who_follows(platform: Platform) -> None:
+    deployed = outputs(platform)["assets"]["component"]
+    with edited(platform.clone, "ml/prep/src/prep.py", lambda text: text + "\n# a change\n"):
+        changes = json.loads(platform.local("release preview -s local --output json"))["changes"]
+    by_name = {change["name"]: change for change in changes}
+    assert set(by_name) == {"component-prep", "schedule-flight-delay-daily"}
+    prep = by_name["component-prep"]
+    assert (prep["operation"], prep["old"]) == ("update", deployed["prep"])
+    assert prep["new"] != prep["old"]
+    assert prep["files"] == ["~ ml/prep/src/prep.py"]
+
+
+def test_seven_broken_files_are_reported_at_once_and_change_nothing(platform: Platform) -> None:
+    clone = platform.clone
+    before = len(requests(clone))
+    broken = [
+        ("ml/prep/component.yml", lambda text: text.replace("inputs:", "inputs: [", 1)),
+        ("ml/register/component.yml", lambda text: text.replace("code: ./src", "code: ./source")),
+        ("ml/evaluate/component.yml", lambda text: text.replace("azureml:training@latest", "azureml:trainin@latest")),
+        ("ml/train/component.yml", lambda text: text.replace("display_name:", "dispaly_name:")),
+        (
+            "pipelines/training.yml",
+            lambda text: text.replace("azureml:cpu-cluster", "azureml:cpu-clutser").replace(
+                "      learning_rate: ${{parent.inputs.learning_rate}}\n      max_iter", "      max_iter"
+            ),
+        ),
+        ("pipelines/schedules/daily.yml", lambda text: text.replace("0 5 * * *", "0 25 * * *")),
+        ("ml/deploy/blue-deployment.yml", lambda text: text.replace("azureml:serving@latest", "azureml:servign")),
+    ]
+    with ExitStack() as edits:
+        for path, change in broken:
+            edits.enter_context(edited(clone, path, change))
+        printed = platform.local("release preview -s local", expect=1)
+        platform.local("pulumi up --yes --non-interactive -s local", expect=255)
+    for path, _ in broken:
+        assert re.search(rf"{re.escape(path)}:\d+", printed), f"{path} is not reported:\n{printed}"
+    assert "did you mean" in printed.lower()
+    assert "Traceback" not in printed
+    written = [each for each in requests(clone)[before:] if each["method"] in ("PUT", "PATCH", "DELETE")]
+    assert written == []
+
+
+def test_a_wrong_configuration_key_stops_at_preview_with_its_name_and_the_fix(platform: Platform) -> None:
+    platform.local("pulumi config set azureml-platform:protekt true -s local")
+    try:
+        printed = platform.local("release preview -s local", expect=1)
+    finally:
+        platform.local("pulumi config rm azureml-platform:protekt -s local")
+    assert "azureml-platform:protekt" in printed
+    assert "azureml-platform:protect" in printed
+    assert "Traceback" not in printed
+
+
+def test_a_refused_model_is_not_registered_and_the_endpoint_keeps_its_own(platform: Platform) -> None:
+    known = {key: outputs(platform)[key] for key in ("subscription_id", "resource_group", "workspace")}
+    before = (script(platform, MODELS.format(**known)), live(platform))
+    printed = platform.local("release train -s local --input auc_threshold=0.99")
+    assert "The gate refused the model" in printed
+    assert "0.99" in printed
+    assert (script(platform, MODELS.format(**known)), live(platform)) == before
+
+
+def test_a_training_script_that_raises_fails_the_release_with_its_log(platform: Platform) -> None:
+    def raising(text: str) -> str:
+        return text.replace('if __name__ == "__main__":', 'if __name__ == "__main__":\n    raise SystemExit("no luck")')
+
+    serving = live(platform)
+    with edited(platform.clone, "ml/prep/src/prep.py", raising):
+        platform.local("pulumi up --yes --skip-preview --non-interactive -s local")
+        printed = platform.local("release train -s local", expect=1)
+    platform.local("pulumi up --yes --skip-preview --non-interactive -s local")
+    assert "step 'prep' failed" in printed
+    assert "no luck" in printed
+    assert live(platform) == serving
+
+
+def test_an_undeployed_tree_is_not_trained(platform: Platform) -> None:
+    with edited(platform.clone, "ml/prep/src/prep.py", lambda text: text + "\n# a change\n"):
+        printed = platform.local("release train -s local", expect=1)
+    assert "component prep" in printed
+    assert "pulumi up" in printed
+
+
+def test_scoring_refuses_what_azure_refuses(platform: Platform) -> None:
+    uri = outputs(platform)["endpoints"]["flight-delay"]["scoring_uri"]
+    key = platform.local("release key flight-delay -s local").strip()
+    sample = (platform.clone.root / "ml/deploy/sample-request.json").read_text("utf-8")
+    assert script(platform, STATUS, uri, key, sample).startswith("200")
+    assert script(platform, STATUS, uri, "wrong", sample).startswith("401")
+    malformed = script(platform, STATUS, uri, key, "{bad")
+    assert malformed.startswith("400")
+    assert "JSON" in malformed
+    assert script(platform, STATUS, uri, key, sample, "missing").startswith("404")
+
+
+def test_a_stack_of_another_subscription_fails_at_once(platform: Platform) -> None:
+    clone = platform.clone
+    real = re.sub(
+        r"0{8}-0{4}-0{4}-0{4}-0{12}",
+        "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+        (clone.root / "Pulumi.prod.yaml").read_text("utf-8"),
+    )
+    (clone.root / "Pulumi.elsewhere.yaml").write_text(real, "utf-8")
+    before = len(requests(clone))
+    try:
+        platform.local("pulumi stack init elsewhere")
+        printed = platform.local("pulumi up --yes --non-interactive -s elsewhere", expect=255)
+    finally:
+        platform.local("pulumi stack rm --yes elsewhere")
+        (clone.root / "Pulumi.elsewhere.yaml").unlink(missing_ok=True)
+    assert "3f2504e0-4f89-41d3-9a0c-0305e82c3301" in printed
+    assert [each for each in requests(clone)[before:] if each["method"] in ("PUT", "PATCH", "DELETE")] == []
+
+
+def test_killed_amlite_leaves_nothing_and_make_up_converges(platform: Platform) -> None:
+    runtime = json.loads((platform.clone.state / "runtime.json").read_text("utf-8"))
+    os.kill(runtime["pid"], signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(runtime["pid"])] if psutil.pid_exists(runtime["pid"]) else [], timeout=10)
+    printed = platform.run("make up")
+    assert "no changes" in printed
+    assert '"delay_probability"' in printed
+
+
+def test_two_make_up_at_once_both_succeed(platform: Platform) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        printed = list(pool.map(platform.run, ["make up", "make up"]))
+    assert all('"delay_probability"' in each for each in printed)
+
+
+def test_interrupted_update_converges(platform: Platform) -> None:
+    clone = platform.clone
+    with edited(clone, "ml/environments/training/Dockerfile", lambda text: text + "\nENV INTERRUPTED=1\n"):
+        before = len(requests(clone))
+        update = "pulumi up --yes --skip-preview --non-interactive -s local"
+        process = subprocess.Popen(
+            [".venv/bin/amlite", "run", "--", *update.split()],
+            cwd=clone.root, env=clone.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            # The first write of the update is under way: that is the moment to interrupt it, twice.
+            wait_for(
+                lambda: any(each["method"] == "PUT" for each in requests(clone)[before:]) or process.poll() is not None
+            )
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=120)
+        finally:
+            process.kill()
+        platform.local("pulumi cancel --yes -s local || true")
+        platform.local("release up -s local")
+        assert "No changes." in platform.run("make preview")
+    platform.local("release up -s local")
+    assert "No changes." in platform.run("make preview")
+
+
+def test_without_docker_the_platform_works_and_says_so(new_clone: Callable[[], Checkout]) -> None:
+    clone = new_clone()
+    clone.environment["AZUREML_PLATFORM_DOCKER"] = "off"
+    printed = clone.run("make up")
+    assert '"delay_probability"' in printed
+    assert "image.build is false" in printed
+    found = json.loads(clone.run(".venv/bin/amlite run -- pulumi stack output --json -s local"))
+    assert found["environment_image"] is None
+    clone.run("make down")
+    assert clone.leftovers() == []
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.1)
+
+
+def test_nothing_secret_is_printed_or_kept(platform: Platform) -> None:
+    runtime = json.loads((platform.clone.state / "runtime.json").read_text("utf-8"))
+    key = platform.local("release key flight-delay -s local").strip()
+    secrets = [key, runtime["environment"]["AZURE_CLIENT_SECRET"]]
+    places: list[Path] = [
+        *(platform.clone.state / "pulumi").rglob("*.json"),
+        *(platform.clone.state / "logs").glob("*"),
+        platform.clone.root / "Pulumi.local.yaml",
+    ]
+    texts = [path.read_text("utf-8", "replace") for path in places if path.is_file()]
+    texts.append(platform.printed)
+    texts.append(platform.local("pulumi stack output --json -s local"))
+    assert not any(secret in text for secret in secrets for text in texts)
