@@ -23,6 +23,8 @@ from amlite.errors import StartError
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
+# Those of amlite.faults.Kind, which would cost half a second to import; a test compares them.
+_FAULT_KINDS = ("throttle", "error", "timeout", "reset", "lost-response", "slow", "lro-fail", "eventual")
 _PROJECT = Path(__file__).resolve().parent.parent
 # Ways of signing in that clients would prefer to, or mix with, the one that `amlite run` gives: a shell may hold those
 # of a real subscription.
@@ -161,10 +163,45 @@ def stack() -> None:
 @click.argument("seconds", type=float)
 def advance(seconds: float) -> None:
     """Move amlite's clock forward by SECONDS: schedules fire and waits end."""
+    click.echo(_ask(_running(), "POST", "/clock", {"seconds": seconds})["now"])
+
+
+@main.group()
+def fault() -> None:
+    """Make requests meet what a cloud does now and then: throttling, errors, lost answers."""
+
+
+@fault.command("add")
+@click.option("--match", required=True, help="Method and pattern of host and path: 'PUT */onlineEndpoints/*'.")
+@click.option("--kind", required=True, type=click.Choice(_FAULT_KINDS))
+@click.option("--times", type=click.IntRange(min=1), help="How many requests meet it (1 unless --rate is given).")
+@click.option("--rate", type=click.FloatRange(0, 1, min_open=True), help="Which share of the requests meets it.")
+@click.option("--seconds", type=click.FloatRange(min=0), help="How long `slow` and `timeout` take.")
+def add_fault(match: str, kind: str, times: int | None, rate: float | None, seconds: float | None) -> None:
+    """Add a fault; amlite forgets it when it stops."""
+    wanted = {"match": match, "kind": kind, "times": times, "rate": rate, "seconds": seconds}
+    click.echo(f"fault {_ask(_running(), 'POST', '/faults', wanted)['id']}")
+
+
+@fault.command("list")
+def list_faults() -> None:
+    """List the faults and how often each was met."""
+    for rule in _ask(_running(), "GET", "/faults")["value"]:
+        extent = f"rate {rule['rate']}" if rule["rate"] is not None else f"{rule['times']} times"
+        click.echo(f"{rule['id']:<4} {rule['kind']:<14} {extent:<10} met {rule['met']:<5} {rule['match']}")
+
+
+@fault.command("clear")
+def clear_faults() -> None:
+    """Forget every fault."""
+    click.echo(f"{_ask(_running(), 'DELETE', '/faults')['cleared']} faults cleared")
+
+
+def _running() -> runtime.Runtime:
     running = runtime.read(runtime.state_folder())
     if running is None:
         raise click.ClickException("amlite is not running; start it with: amlite start")
-    click.echo(_ask(running, "POST", "/clock", {"seconds": seconds})["now"])
+    return running
 
 
 def _ask(running: runtime.Runtime, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -10,7 +10,9 @@ import asyncio
 import datetime as dt
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from amlite.errors import AzureError
@@ -25,6 +27,7 @@ POLL_MILLISECONDS = 100
 _KEPT = dt.timedelta(days=1)
 _log = logging.getLogger("amlite.operations")
 _WORKS: dict[str, Work] = {}
+_FAILURE: ContextVar[tuple[str, str] | None] = ContextVar("failure", default=None)
 
 
 def work(name: str) -> Callable[[Work], Work]:
@@ -38,6 +41,16 @@ def work(name: str) -> Callable[[Work], Work]:
         return function
 
     return register
+
+
+@contextmanager
+def failing(code: str, message: str) -> Iterator[None]:
+    """Make every operation that is begun inside fail with an error, its resource too, without its work being done."""
+    token = _FAILURE.set((code, message))
+    try:
+        yield
+    finally:
+        _FAILURE.reset(token)
 
 
 class Operations:
@@ -59,6 +72,7 @@ class Operations:
             "resourceId": resource_id,
             "status": "InProgress",
             "startTime": self._platform.clock.stamp(),
+            "failure": _FAILURE.get(),
         }
         self._platform.store.put(f"{TYPE}/{operation_id}", TYPE, body)
         self._start(operation_id)
@@ -132,6 +146,9 @@ class Operations:
         record = self.get(operation_id)
         outcome: dict[str, Any]
         try:
+            if record.get("failure"):
+                self._mark_failed(record["resourceId"])
+                raise AzureError(500, *record["failure"])
             result = await _WORKS[record["work"]](self._platform, record["arguments"])
             outcome = {"status": "Succeeded", "result": result}
         except AzureError as error:
@@ -140,6 +157,12 @@ class Operations:
             _log.exception("operation %s (%s)", operation_id, record["work"])
             outcome = {"status": "Failed", "error": {"code": "InternalServerError", "message": str(error)}}
         self._finish(operation_id, outcome)
+
+    def _mark_failed(self, resource_id: str | None) -> None:
+        document = self._platform.store.get(resource_id or "")
+        if document is not None and "provisioningState" in document.body.get("properties", {}):
+            document.body["properties"]["provisioningState"] = "Failed"
+            self._platform.store.put(document.id, document.type, document.body)
 
     def _finish(self, operation_id: str, outcome: dict[str, Any]) -> None:
         record = {**self.get(operation_id), **outcome, "endTime": self._platform.clock.stamp()}

@@ -22,11 +22,12 @@ import aiohttp
 import psutil
 from aiohttp import web
 
-from amlite import SUBSCRIPTION_ID, TENANT_ID, runtime, services
+from amlite import SUBSCRIPTION_ID, TENANT_ID, faults, runtime, services
 from amlite.access import Principal
 from amlite.arm.routes import check_subscription
 from amlite.certificates import Certificates
 from amlite.children import Children, reap
+from amlite.control import routes as control
 from amlite.entra.routes import tokens
 from amlite.errors import AzureError, StartError
 from amlite.platform import Platform
@@ -144,7 +145,9 @@ class Server:
                 route, parameters = found
                 call = Call(self.platform, request, parameters)
                 self._authorize(call, route)
-                return await route.handler(call)
+                if table is control.routes:
+                    return await route.handler(call)
+                return await faults.of(self.platform).serve(call, route.handler)
         raise AzureError(
             404, "NotFound", f"{request.method} https://{host}{request.path} is not part of this local Azure."
         )

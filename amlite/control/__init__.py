@@ -1,1 +1,1 @@
-"""amlite's own surface, for its command line: status, clock."""
+"""amlite's own surface, for its command line: status, clock, faults."""

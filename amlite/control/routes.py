@@ -1,11 +1,13 @@
-"""What `amlite status` and `amlite clock` ask of the running process."""
+"""What `amlite status`, `amlite advance` and `amlite fault` ask of the running process."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 
 from aiohttp import web
 
+from amlite import faults
 from amlite.errors import AzureError
 from amlite.routing import Call, Routes, reply
 
@@ -42,3 +44,21 @@ async def advance(call: Call) -> web.Response:
         raise AzureError(400, "InvalidClock", "'seconds' must be a number that is not negative.")
     call.platform.advance(seconds)
     return reply({"now": call.platform.clock.stamp()})
+
+
+@routes.get("/faults", action=ACTION)
+async def list_faults(call: Call) -> web.Response:
+    """List the faults and how often each was met."""
+    return reply({"value": faults.of(call.platform).list()})
+
+
+@routes.post("/faults", action=ACTION)
+async def add_fault(call: Call) -> web.Response:
+    """Add `{"match": "PUT */onlineEndpoints/*", "kind": …, "times": N | "rate": R, "seconds": S}`."""
+    return reply(asdict(faults.of(call.platform).add(await call.json())), 201)
+
+
+@routes.delete("/faults", action=ACTION)
+async def clear_faults(call: Call) -> web.Response:
+    """Forget every fault."""
+    return reply({"cleared": faults.of(call.platform).clear()})
