@@ -17,6 +17,7 @@ import pytest
 from amlite import SUBSCRIPTION_ID, runtime
 from infra.azureml import ownership
 from infra.azureml.kinds import KINDS
+from infra.azureml.scoring import score
 from tests.asset_project import STRANGER
 from tests.conformance.conftest import GROUP, GROUP_ID, LocalAzure
 from tests.e2e.engine import ROOT, STACK, WORKSPACE, EngineProject, endpoints, hold, make_workspace, poison
@@ -256,3 +257,79 @@ def test_a_state_of_an_earlier_release_previews_updates_and_is_destroyed(
     assert len(versions) == 2
     project.destroy()
     assert list(project.ml.components.list(name="step_fixture")) == []
+
+
+SCORE = """
+import json
+
+def init():
+    {init}
+
+def run(raw_data):
+    {run}
+    return json.loads(raw_data)["value"] * {factor}
+"""
+
+
+def serve(project: EngineProject, factor: int = 2, init: str = "pass", run: str = "pass") -> None:
+    """Add a deployment with a scoring script that multiplies, and promote the project's model to the endpoint."""
+    packages = ["python=3.11", "pip", {"pip": ["azureml-inference-server-http==1.5.1"]}]
+    project.write("ml/environment/conda.yml", {"name": "scoring", "dependencies": packages})
+    project.edit("ml/environment/environment.yml", image="mcr.microsoft.com/azureml/base", conda_file="./conda.yml")
+    project.write("ml/deploy/score/score.py", SCORE.format(factor=factor, init=init, run=run))
+    project.write("ml/deploy/sample-request.json", '{"value": 1}')
+    deployment = {
+        "name": "blue",
+        "endpoint_name": f"ep-{project.tag}",
+        "model": f"azureml:model-{project.tag}@latest",
+        "environment": f"azureml:env-{project.tag}@latest",
+        "code_configuration": {"code": "./score", "scoring_script": "score.py"},
+        "instance_type": "Standard_DS3_v2",
+        "instance_count": 1,
+    }
+    project.write("ml/deploy/blue-deployment.yml", deployment)
+    model = {"name": f"model-{project.tag}", "version": project.asset("model").version}
+    project.write("models.json", json.dumps({f"ep-{project.tag}": model}))
+
+
+def test_a_failed_rollout_and_a_revert_leave_the_old_deployment_serving(
+    make: Make, asked: Callable[[], list[str]]
+) -> None:
+    project = make()
+    endpoint = f"ep-{project.tag}"
+
+    def deployments() -> list[str]:
+        return [each.name for each in project.ml.online_deployments.list(endpoint)]
+
+    serve(project)
+    project.up()
+    (live,) = deployments()
+    assert score(project.ml, endpoint, {"value": 21}) == 42
+
+    serve(project, init="raise RuntimeError('the weights are missing')")
+    told = project.up(expect=1)
+    assert "did not start" in told
+    assert "the weights are missing" in told
+    assert deployments() == [live]
+    assert score(project.ml, endpoint, {"value": 21}) == 42
+
+    serve(project, run="raise RuntimeError('no such feature')")
+    told = project.up(expect=1)
+    assert "failed its smoke test with ml/deploy/sample-request.json" in told
+    assert "no such feature" in told
+    assert deployments() == [live]
+
+    serve(project)
+    asked()
+    assert operations(project.preview(0, "--json")) == {}
+    project.up()
+    assert asked() == []
+    assert deployments() == [live]
+    assert score(project.ml, endpoint, {"value": 21}) == 42
+
+    serve(project, factor=3)
+    project.up()
+    assert score(project.ml, endpoint, {"value": 21}) == 63
+    (new,) = deployments()
+    assert new != live
+    project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--stack", STACK)
