@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from infra.outputs import StackOutputs, parse
 from release.errors import ReleaseError
 
 ROOT = Path(__file__).resolve().parent.parent
+_NO_REASON = ("an unhandled error occurred", "update failed", "preview failed")
 OnEvent = Callable[[events.EngineEvent], None]
 
 
@@ -89,16 +91,26 @@ class Stack:
 
     def promote(self, endpoint: str, model: str, version: str) -> None:
         """Write to the stack's configuration which model version an endpoint serves."""
-        for key, value in (("name", model), ("version", version)):
-            path = f'{NAMESPACE}:models["{endpoint}"].{key}'
-            self._stack.set_config(path, automation.ConfigValue(value), path=True)
+        with self._told():
+            for key, value in (("name", model), ("version", version)):
+                path = f'{NAMESPACE}:models["{endpoint}"].{key}'
+                self._stack.set_config(path, automation.ConfigValue(value), path=True)
 
     def forget_models(self) -> bool:
         """Remove every promoted model from the configuration; return whether there was one."""
-        if f"{NAMESPACE}:models" not in self._stack.get_all_config():
-            return False
-        self._stack.remove_config(f"{NAMESPACE}:models")
-        return True
+        with self._told():
+            if f"{NAMESPACE}:models" not in self._stack.get_all_config():
+                return False
+            self._stack.remove_config(f"{NAMESPACE}:models")
+            return True
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn a failed command into one error without a traceback."""
+        try:
+            yield
+        except automation.CommandError as error:
+            raise ReleaseError(f"stack '{self.name}': {_essence(error)}") from error
 
     def _run(self, command: Callable[..., Any], on_event: OnEvent) -> Changes:
         changes = Changes()
@@ -114,7 +126,9 @@ class Stack:
         try:
             command(on_event=note, color="never" if os.environ.get("NO_COLOR") else "auto")
         except automation.CommandError as error:
-            told = "\n".join(dict.fromkeys(changes.errors)) or _essence(error)
+            # What the engine adds to every failed program says nothing beside the program's own words.
+            reasons = [each for each in dict.fromkeys(changes.errors) if not each.startswith(_NO_REASON)]
+            told = "\n".join(reasons) or _essence(error)
             raise ReleaseError(f"stack '{self.name}': {told}") from error
         return changes
 

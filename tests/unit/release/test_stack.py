@@ -25,6 +25,8 @@ class FakeStack:
         self.config[key] = value.value
 
     def get_all_config(self) -> dict[str, str]:
+        if self.fails:
+            raise automation.CommandError(automation.CommandResult(stdout="", stderr=self.fails, code=1))
         return self.config
 
     def remove_config(self, key: str) -> None:
@@ -74,11 +76,23 @@ def test_a_failed_update_says_each_of_the_engines_errors_once(fake: FakeStack) -
     problem = (
         "2 problems in the catalogue:\nml/prep/component.yml:3: unknown key 'comand'\n    fix: did you mean command?"
     )
-    fake.events = [diagnostic("error", problem), diagnostic("info", "hello"), diagnostic("error", problem)]
+    fake.events = [
+        diagnostic("error", problem),
+        diagnostic("info", "hello"),
+        diagnostic("error", problem),
+        diagnostic("error", "an unhandled error occurred: the program ended with exit code 1"),
+        diagnostic("error", "update failed"),
+    ]
     fake.fails = "Traceback (most recent call last):\n  everything that pulumi printed"
     with pytest.raises(ReleaseError) as raised:
         Stack("local").up(lambda _event: None)
     assert raised.value.message == f"stack 'local': {problem}"
+
+
+def test_a_stack_file_that_is_no_yaml_is_one_error(fake: FakeStack) -> None:
+    fake.fails = "error: invalid YAML file: yaml: line 32: mapping values are not allowed in this context"
+    with pytest.raises(ReleaseError, match=r"^stack 'local': error: invalid YAML file: yaml: line 32"):
+        Stack("local").forget_models()
 
 
 def test_a_failure_without_an_event_says_the_lines_of_the_error(fake: FakeStack) -> None:
