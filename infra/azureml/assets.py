@@ -50,7 +50,7 @@ class Assets(pulumi.ComponentResource):
         self._args = args
         self._made: dict[AssetId, pulumi.Resource] = {}
         self.endpoints = {}
-        deployments = {asset.name.partition("/")[0]: asset for asset in args.plan.of("deployment")}
+        deployments = deployment_of_each(args.plan.of("deployment"))
         for asset in args.plan.assets:
             match asset.kind:
                 case "environment":
@@ -133,6 +133,24 @@ class Assets(pulumi.ComponentResource):
                 yield id_
             else:
                 yield from self._needed(self._args.plan[id_.kind, id_.name])
+
+
+def deployment_of_each(deployments: Sequence[Asset]) -> dict[str, Asset]:
+    """Return each endpoint's deployment.
+
+    Raises:
+        pulumi.RunError: an endpoint has more than one; which of them is to be rolled out?
+    """
+    found: dict[str, Asset] = {}
+    for asset in deployments:
+        endpoint = asset.name.partition("/")[0]
+        other = found.setdefault(endpoint, asset)
+        if other is not asset:
+            raise pulumi.RunError(
+                f"{asset.path}: endpoint '{endpoint}' already has its deployment in {other.path}\n"
+                "    fix: keep one of the two; a changed one is rolled out beside the old one by itself"
+            )
+    return found
 
 
 def _trees(asset: Asset) -> dict[tuple[str | int, ...], str]:
