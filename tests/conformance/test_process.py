@@ -38,14 +38,17 @@ group = f"https://management.azure.com/subscriptions/{os.environ['AZURE_SUBSCRIP
 def ask(method, url, body=None):
     request = urllib.request.Request(url, json.dumps(body).encode() if body else None, method=method,
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
-    return json.load(urllib.request.urlopen(request))
+    text = urllib.request.urlopen(request).read()
+    return json.loads(text) if text else {}
 """
 PUT_ACCOUNT = (
     GET_GROUPS
     + """
 ask("PUT", f"{group}/rg?api-version=2021-04-01", {"location": "westeurope"})
-ask("PUT", f"{group}/rg/providers/Microsoft.Storage/storageAccounts/stprocess?api-version=2024-01-01",
-    {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}})
+account = f"{group}/rg/providers/Microsoft.Storage/storageAccounts/stprocess?api-version=2024-01-01"
+ask("PUT", account, {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}})
+while ask("GET", account)["properties"]["provisioningState"] == "Creating":
+    pass
 """
 )
 LIST = GET_GROUPS + 'print(",".join(g["name"] for g in ask("GET", f"{group}?api-version=2021-04-01")["value"]))'
