@@ -28,6 +28,11 @@ def is_ours(tags: Mapping[str, str] | None, owner: str) -> bool:
     return (tags or {}).get(OWNER) == owner
 
 
+def is_foreign(tags: Mapping[str, str] | None, owner: str) -> bool:
+    """Whether something belongs to somebody else. What lost its tag, and is in our state, is still ours."""
+    return (tags or {}).get(OWNER) not in (None, owner)
+
+
 def observed(existing: Any, metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return the metadata as Azure has it, in the form of the wanted `metadata`: equal when nobody changed it."""
     result = dict(metadata)

@@ -177,6 +177,24 @@ def test_removal_can_be_repeated_and_undone(kind: str, project: Project, ml_clie
     assert KINDS[kind].observe(ml_client, props) == props
 
 
+@pytest.mark.parametrize("kind", ALL)
+def test_what_lost_its_tags_is_still_removed(
+    kind: str, project: Project, workspace: Workspace, ml_client: MLClient
+) -> None:
+    project.needs(kind)
+    props = project.props(kind)
+    made = KINDS[kind].upsert(ml_client, props)
+    body = workspace.azure.arm("GET", made["resource_id"]).json()
+    for tags in all_tags(body):
+        tags.clear()
+    workspace.azure.put(made["resource_id"], body)
+    KINDS[kind].remove(ml_client, props)
+    if kind in VERSIONED:
+        assert list(getattr(ml_client, KINDS[kind].operations).list(name=props["name"])) == []  # type: ignore[attr-defined]
+    else:
+        assert KINDS[kind].observe(ml_client, props) is None
+
+
 @pytest.mark.parametrize("kind", VERSIONED)
 def test_what_never_was_shows_as_gone(kind: str, project: Project, ml_client: MLClient) -> None:
     assert KINDS[kind].observe(ml_client, project.props(kind)) is None

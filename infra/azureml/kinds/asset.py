@@ -64,7 +64,10 @@ class VersionedAsset(Kind):
         except ResourceNotFoundError:
             return
         for existing in versions:
-            if ownership.is_ours(existing.tags, props["owner"]):
+            current = str(existing.version) == props["version"] and not ownership.is_foreign(
+                existing.tags, props["owner"]
+            )
+            if current or ownership.is_ours(existing.tags, props["owner"]):
                 operations.archive(name=props["name"], version=str(existing.version))
 
     def _take_over(self, operations: Any, existing: Any, props: Props) -> None:

@@ -61,7 +61,7 @@ class EndpointKind(Kind):
     def remove(self, ml: MLClient, props: Props) -> None:
         """Delete the endpoint with its deployments, unless another stack took it over."""
         existing = self._get(ml, props["name"])
-        if existing is not None and ownership.is_ours(existing.tags, props["owner"]):
+        if existing is not None and not ownership.is_foreign(existing.tags, props["owner"]):
             ml.online_endpoints.begin_delete(props["name"]).result()
 
     @staticmethod

@@ -53,7 +53,7 @@ class ScheduleKind(Kind):
     def remove(self, ml: MLClient, props: Props) -> None:
         """Disable, then delete: Azure ML refuses to delete an enabled schedule. Another stack's is left alone."""
         existing = self._get(ml, props["name"])
-        if existing is None or not ownership.is_ours(existing.tags, props["owner"]):
+        if existing is None or ownership.is_foreign(existing.tags, props["owner"]):
             return
         if existing.is_enabled:
             ml.schedules.begin_disable(props["name"]).result()
