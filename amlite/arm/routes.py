@@ -132,11 +132,12 @@ async def delete_group(call: Call) -> web.Response:
 
 @routes.get("/subscriptions/{subscription}/resourceGroups/{group}/resources")
 async def list_resources(call: Call) -> web.Response:
-    """List what is in a resource group."""
+    """List what is in a resource group: the resources with a location, as ARM keeps track of no others."""
     id = _id(call)
     group_path = id.group_path
     group_of(call.platform, id)
-    found = [doc.body for doc in call.platform.store.below(group_path) if doc.type in _registered]
+    tracked = {name for name, kind in _registered.items() if kind.located}
+    found = [doc.body for doc in call.platform.store.below(group_path) if doc.type in tracked]
     return reply(
         {"value": [{key: body.get(key) for key in ("id", "name", "type", "location", "tags")} for body in found]}
     )
@@ -291,7 +292,7 @@ async def _put(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
         # Only what is at the top: containers and the like may have been made in the data plane.
         resource_of(call.platform, replace(id.scope, segments=id.scope.segments[:2]))
     parent = id.parent
-    if parent is not None and _kind(parent) and call.platform.store.get(str(parent)) is None:
+    if parent is not None and call.platform.store.get(str(parent)) is None:
         raise AzureError(
             404,
             "ParentResourceNotFound",

@@ -57,7 +57,7 @@ async def token(call: Call) -> web.Response:
     """Issue a token to an application that shows its secret."""
     _check_tenant(call)
     form = await call.request.post()
-    grant = form.get("grant_type")
+    grant = str(form.get("grant_type", ""))
     if grant != "client_credentials":
         raise entra_error(
             "unsupported_grant_type", f"AADSTS70003: The app requested an unsupported grant type '{grant}'.", 400

@@ -39,8 +39,8 @@ class Tokens:
             saved = store.put(_KEY, "entra", {"pem": pem.decode(), "kid": uuid.uuid4().hex})
         self._pem = saved.body["pem"]
         self._kid = saved.body["kid"]
-        key = serialization.load_pem_private_key(self._pem.encode(), password=None)
-        self._public = cast("rsa.RSAPrivateKey", key).public_key()
+        kept = serialization.load_pem_private_key(self._pem.encode(), password=None)
+        self._public = cast("rsa.RSAPrivateKey", kept).public_key()
 
     def deployer(self) -> tuple[str, str]:
         """Return (client id, client secret) of the application that owns the subscription, created on first use."""
