@@ -54,11 +54,9 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
 
 
 @pytest.fixture
-def make(azure: LocalAzure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """Return a function that makes a project with an empty stack of its own backend; it is destroyed at the end."""
+def make(azure: LocalAzure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Return a function that makes a project with an empty stack of its own backend; the local Azure goes with it."""
     from azure.ai.ml import MLClient
-
-    made: list[EngineProject] = []
 
     def make(tag: str | None = None) -> EngineProject:
         ml = MLClient(azure.credential, SUBSCRIPTION_ID, GROUP, WORKSPACE, show_progress=False, enable_telemetry=False)
@@ -69,12 +67,9 @@ def make(azure: LocalAzure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.chdir(tmp_path / "project")
         project = EngineProject(tmp_path / "project", ml, tag or uuid.uuid4().hex[:8], environment)
         project.pulumi("stack", "init", STACK)
-        made.append(project)
         return project
 
-    yield make
-    for project in made:
-        project.destroy()
+    return make
 
 
 @pytest.fixture
@@ -97,7 +92,7 @@ def operations(preview: str) -> dict[str, str]:
     return {name: operation for name, operation in planned.items() if operation != "same"}
 
 
-def test_the_life_of_a_project(make: Make, asked: Callable[[], list[str]], azure: LocalAzure, tmp_path: Path) -> None:
+def test_the_life_of_a_project(make: Make, asked: Callable[[], list[str]], tmp_path: Path) -> None:
     project = make()
     tag = project.tag
     project.up()
@@ -131,30 +126,24 @@ def test_the_life_of_a_project(make: Make, asked: Callable[[], list[str]], azure
     }  # fmt: skip
     assert len(list(project.ml.components.list(name=f"step_{tag}"))) == 2
 
-    # What others change shows with its old and new value, and is repaired.
+    # What others change shows with its old and new value, what they delete shows too, and both are repaired.
     schedule = project.ml.schedules.get(f"daily-{tag}")
     schedule.trigger.expression = "0 9 * * *"
     project.ml.schedules.begin_create_or_update(schedule).result()
+    project.ml.online_endpoints.begin_delete(f"ep-{tag}").result()
     project.pulumi("refresh", "--yes", "--skip-preview", "--stack", STACK)
     shown = project.preview(0, "--diff")
     assert "0 9 * * *" in shown
     assert "0 5 * * *" in shown
+    assert f"endpoint-ep-{tag}" in shown
     project.up()
     assert project.ml.schedules.get(f"daily-{tag}").trigger.expression == "0 5 * * *"
-
-    # What others delete is made again.
-    KINDS["schedule"].remove(project.ml, project.props("schedule"))
-    path = f"{GROUP_ID}/providers/Microsoft.MachineLearningServices/workspaces/engine/schedules/daily-{tag}"
-    assert azure.arm("GET", path).status_code == 404
-    project.pulumi("refresh", "--yes", "--skip-preview", "--stack", STACK)
-    assert operations(project.preview(0, "--json")) == {f"schedule-daily-{tag}": "create"}
-    project.up()
-    assert project.ml.schedules.get(f"daily-{tag}").is_enabled
+    assert project.ml.online_endpoints.get(f"ep-{tag}").scoring_uri
 
     project.destroy()
     assert project.resources() == {}
     assert list(project.ml.components.list(name=f"step_{tag}")) == []
-    assert azure.arm("GET", path).status_code == 404
+    assert f"ep-{tag}" not in [each.name for each in project.ml.online_endpoints.list()]
 
 
 def inputs_and_outputs(resources: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -221,6 +210,10 @@ def test_slow_endpoints_hold_back_nothing_else(make: Make, tmp_path: Path) -> No
     gate = tmp_path / "gate"
     environment = {**project.environment, "PYTHONPATH": hold(tmp_path / "hold", gate)}
     command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", STACK]
+
+    def ours() -> list[str]:
+        return [each.name for each in project.ml.online_endpoints.list() if each.name.endswith(project.tag)]
+
     running = subprocess.Popen(
         command, cwd=project.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -230,12 +223,12 @@ def test_slow_endpoints_hold_back_nothing_else(make: Make, tmp_path: Path) -> No
         while any(KINDS[kind].observe(project.ml, props) is None for kind, props in wanted.items()):
             assert running.poll() is None, running.communicate()[0]
             assert time.monotonic() < last, "the endpoints hold everything back"
-        assert list(project.ml.online_endpoints.list()) == []
+        assert ours() == []
     finally:
         gate.touch()
         output, _ = running.communicate(timeout=120)
     assert running.returncode == 0, output
-    assert len(list(project.ml.online_endpoints.list())) == 6
+    assert len(ours()) == 6
 
 
 @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.stem)
