@@ -43,6 +43,7 @@ setup: ## Bring every tool this project needs; does nothing when all is there
 .PHONY: up
 up: setup ## From nothing to a scored prediction: provision, train, deploy, score
 	@$(exclusively) $(tools) sh -c '$(fit) $(through) $(bin)/release up --stack $(STACK)'
+	@$(if $(filter local,$(STACK)),$(bin)/amlite hint)
 
 .PHONY: preview
 preview: setup ## Show what `make up` would change: each asset, old and new version, and the files why

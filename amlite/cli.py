@@ -96,6 +96,17 @@ def env() -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
+@main.command()
+def hint() -> None:
+    """Say how a shell gets to the local Azure, and how its jobs run here."""
+    report = _ask(_ensure_started(), "GET", "/status")
+    runners = sorted({job["runner"] for job in report["jobs"] if job["runner"]})
+    for runner in runners:
+        click.echo(f"Jobs ran in a {runner}")
+    click.echo('For these commands, point your shell to the local Azure first:  eval "$(.venv/bin/amlite env)"')
+    click.echo("Its parts and their logs: .venv/bin/amlite status. Stop it: make down")
+
+
 @main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(command: tuple[str, ...]) -> None:

@@ -83,7 +83,6 @@ class Server:
         platform.environment |= _client_environment(platform, proxy_port, bundle)
         for provider in await activation.listen(platform):
             self._stack.push_async_callback(_close, provider)
-        platform.environment["PULUMI_DEBUG_PROVIDERS"] = activation.variable(platform)
         platform.operations.resume()
         for begin in services.STARTERS:
             await begin(platform)

@@ -51,7 +51,9 @@ class StackOutputs(_Output):
     container_registry: str = Field(description="Name of the container registry.")
     login_server: str = Field(description="Host name of the container registry.")
     environment_image: ImageReference | None = Field(
-        description="The training environment's image as name@digest; null where the stack does not build it."
+        default=None,
+        description="The training environment's image as name@digest; absent where the stack does not build it, since "
+        "Pulumi keeps no empty outputs.",
     )
     compute: list[str] = Field(description="Names of the compute clusters.")
     assets: dict[str, dict[str, str]] = Field(description="Asset versions: kind, then name, to version.")

@@ -31,7 +31,14 @@ async def status(call: Call) -> web.Response:
             "state": str(platform.state),
             "now": platform.clock.stamp(),
             "children": children,
-            "jobs": [{"name": job["name"], "status": job["properties"].get("status")} for job in jobs],
+            "jobs": [
+                {
+                    "name": job["name"],
+                    "status": job["properties"].get("status"),
+                    "runner": job.get("run", {}).get("runner"),
+                }
+                for job in jobs
+            ],
         }
     )
 

@@ -1,7 +1,7 @@
 """Provider processes started when the engine first connects to them.
 
-`PULUMI_DEBUG_PROVIDERS` must name ports before anybody knows whether a command will need them; amlite listens there itself
-and starts the provider at the first connection.
+`PULUMI_DEBUG_PROVIDERS` must name ports before anybody knows whether a command will need them; amlite listens there
+itself and starts the provider at the first connection.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _CHUNK = 1 << 16
 
 
 async def listen(platform: Platform) -> list[asyncio.Server]:
-    """Listen on one loopback port a provider, the same one as last time where it is free."""
-    servers = []
+    """Listen on one loopback port a provider, the same one as last time where it is free, and tell commands of them."""
+    servers, pairs = [], []
     for name in PROVIDERS:
         key = f"settings/provider-port/{name}"
         previous = platform.store.get(key)
@@ -33,19 +33,12 @@ async def listen(platform: Platform) -> list[asyncio.Server]:
             server = await asyncio.start_server(serve, "127.0.0.1", previous.body["port"] if previous else 0)
         except OSError:
             server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        platform.store.put(key, "settings", {"port": server.sockets[0].getsockname()[1]})
+        port = server.sockets[0].getsockname()[1]
+        platform.store.put(key, "settings", {"port": port})
         servers.append(server)
+        pairs.append(f"{name}:{port}")
+    platform.environment["PULUMI_DEBUG_PROVIDERS"] = ",".join(pairs)
     return servers
-
-
-def variable(platform: Platform) -> str:
-    """Return the value of `PULUMI_DEBUG_PROVIDERS`: `name:port,...`."""
-    pairs = []
-    for name in PROVIDERS:
-        document = platform.store.get(f"settings/provider-port/{name}")
-        assert document is not None
-        pairs.append(f"{name}:{document.body['port']}")
-    return ",".join(pairs)
 
 
 async def _start(platform: Platform, name: str) -> Child:

@@ -5,7 +5,7 @@ registry credentials are no change, and deleting the resource deletes no image.
 
 Run with `python -m amlite.pulumi.docker --port N`.
 """
-# ruff: noqa: N802, D102, ARG002 -- the protocol's methods: gRPC names them, its documentation describes them
+# ruff: noqa: N802, D102 -- the protocol's methods: gRPC names them, its documentation describes them
 
 from __future__ import annotations
 

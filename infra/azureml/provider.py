@@ -6,10 +6,11 @@ one attribute `kind` are a contract that cannot be renamed (docs/adr/0031).
 
 from __future__ import annotations
 
-import gc
+import importlib
 import io
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TextIO
 
@@ -37,6 +38,8 @@ class AzureMLProvider(dynamic.ResourceProvider):
     def configure(self, req: dynamic.ConfigureRequest) -> None:
         """Widen the engine's pool of four threads, so that a slow endpoint does not hold back every asset."""
         _widen_thread_pool()
+        # Once and here, where the engine calls one at a time, not by many threads at their first request.
+        importlib.import_module("infra.azureml.kinds")
         if not isinstance(sys.stderr, _WithoutProgress):
             sys.stdout, sys.stderr = _WithoutProgress(sys.stdout), _WithoutProgress(sys.stderr)
 
@@ -125,8 +128,12 @@ def _differs(old: Any, new: Any) -> bool:
 
 
 def _widen_thread_pool() -> None:
-    """Let the pool that runs this call grow. It is private to grpc's server: without it everything works, slower."""
-    prefix = threading.current_thread().name.rpartition("_")[0]
-    for candidate in gc.get_objects():
-        if isinstance(candidate, ThreadPoolExecutor) and getattr(candidate, "_thread_name_prefix", None) == prefix:
-            candidate._max_workers = max(_WORKERS, getattr(candidate, "_max_workers", 0))
+    """Let the pool that runs this call grow.
+
+    It is private to grpc's server, and reached by the weak reference its worker threads were started with. Where
+    that is not there everything works, four at a time.
+    """
+    started_with = getattr(threading.current_thread(), "_args", None) or (None,)
+    pool = started_with[0]() if isinstance(started_with[0], weakref.ref) else None
+    if isinstance(pool, ThreadPoolExecutor):
+        pool._max_workers = max(_WORKERS, pool._max_workers)
