@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkout import clean_environment
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 TARGETS = ["help", "setup", "up", "preview", "down", "clean", "test", "lint", "bench"]
 
 
 def make(*arguments: str) -> str:
     command = ["make", "--no-print-directory", *arguments]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    clean = clean_environment()  # other tests point this process to a local Azure
+    return subprocess.run(command, cwd=REPOSITORY, env=clean, capture_output=True, text=True, check=True).stdout
 
 
 def test_an_old_python_can_read_the_entry_point_far_enough_to_say_so() -> None:
