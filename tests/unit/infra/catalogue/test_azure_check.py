@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.catalogue import Asset, azure_check
-from tests.checkout import clean_environment
+from tests.checkout import ROOT, clean_environment
 from tests.unit.infra.catalogue.project import Project
 
 
