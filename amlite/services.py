@@ -21,9 +21,12 @@ from amlite.machinelearning import schedules as machinelearning_schedules
 from amlite.machinelearning import types as machinelearning
 from amlite.managedidentity import types as managedidentity
 from amlite.mlflow import routes as mlflow_routes
+from amlite.monitoring import routes as monitoring_routes
 from amlite.monitoring import types as monitoring
 from amlite.platform import Platform
 from amlite.pulumi import docker_routes
+from amlite.registries import routes as registries_routes
+from amlite.registries import types as registries
 from amlite.routing import Routes
 from amlite.serving import routes as serving_routes
 from amlite.serving import types as serving
@@ -37,6 +40,7 @@ TYPES: list[ResourceType] = [
     *machinelearning.TYPES,
     *managedidentity.TYPES,
     *monitoring.TYPES,
+    *registries.TYPES,
     *serving.TYPES,
     *storage.TYPES,
 ]
@@ -53,10 +57,12 @@ ROUTES: list[Routes] = [
     jobs_routes.routes,
     jobs_history.routes,
     mlflow_routes.cloud_routes,
+    registries_routes.routes,
     machinelearning_datastores.routes,
     machinelearning_schedules.routes,
     machinelearning_routes.region_routes,
     machinelearning_routes.routes,
+    monitoring_routes.routes,
     arm.routes,  # it takes every path of management.azure.com
     *unserved.ROUTES,  # last: patterns that hosts above match too
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 import aiohttp
 from aiohttp import web
@@ -12,6 +13,7 @@ from yarl import URL
 from amlite.arm.routes import resource as arm_resource
 from amlite.arm.routes import resource_of
 from amlite.errors import AzureError
+from amlite.monitoring import measurements
 from amlite.platform import Platform
 from amlite.resource_id import ResourceId
 from amlite.routing import Call, Json, Routes
@@ -54,9 +56,27 @@ async def delete_deployment(call: Call) -> web.StreamResponse:
 async def score(call: Call) -> web.Response:
     """Hand a request to the model server of the deployment that the header names, or that traffic chooses."""
     platform, request = call.platform, call.request
+    began = time.perf_counter()
     endpoint = _endpoint(platform, call.host)
     keys.check(platform, endpoint, request.headers.get("Authorization", ""))
     deployment = _chosen(platform, endpoint, request.headers.get(_DEPLOYMENT_HEADER))
+
+    def measure(status: int, model_status: int | None) -> None:
+        seconds = time.perf_counter() - began
+        measurements.record(platform, endpoint["id"], deployment["name"], status, model_status, seconds)
+
+    try:
+        answer, content = await _ask(platform, request, deployment)
+    except AzureError as error:
+        measure(error.status, None)
+        raise
+    response = _answer(answer, content, deployment["name"])
+    measure(response.status, answer.status)
+    return response
+
+
+async def _ask(platform: Platform, request: web.Request, deployment: Json) -> tuple[aiohttp.ClientResponse, bytes]:
+    """Return the model server's answer, read whole; raises AzureError with the gateway's own refusal."""
     limits = settings.requests(deployment["properties"], deployment["sku"]["capacity"])
     body = await _body(request)
     headers = {name: value for name, value in request.headers.items() if name.lower() not in _NOT_FORWARDED}
@@ -71,7 +91,7 @@ async def score(call: Call) -> web.Response:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=limits.timeout),
             ) as answer:
-                content = await answer.read()
+                return answer, await answer.read()
         except TimeoutError as error:
             raise AzureError(
                 408,
@@ -86,7 +106,6 @@ async def score(call: Call) -> web.Response:
                 f"The model server of deployment '{deployment['name']}' ended while it answered; see its logs.",
                 headers={_DEPLOYMENT_HEADER: deployment["name"], _REASON_HEADER: "model_error"},
             ) from error
-    return _answer(answer, content, deployment["name"])
 
 
 def _answer(answer: aiohttp.ClientResponse, content: bytes, deployment: str) -> web.Response:

@@ -8,6 +8,7 @@ from amlite.arm.routes import resource_of
 from amlite.arm.types import Json, ResourceType
 from amlite.errors import AzureError, StartError
 from amlite.machinelearning import references
+from amlite.monitoring import measurements
 from amlite.platform import Platform
 from amlite.published.validation import writable
 from amlite.resource_id import ResourceId
@@ -141,6 +142,7 @@ async def _delete_endpoint(platform: Platform, resource_id: ResourceId) -> None:
     await servers.retire_below(platform, str(resource_id))
     identities.forget(platform, str(resource_id))
     keys.forget(platform, str(resource_id))
+    measurements.forget(platform, str(resource_id))
 
 
 async def _delete_deployment(platform: Platform, resource_id: ResourceId) -> None:

@@ -24,6 +24,7 @@ from amlite import SUBSCRIPTION_ID, TENANT_ID, runtime
 from amlite.access import ROLES
 from amlite.control.client import ask
 from amlite.store import Store
+from tests.conformance.scoring import empty, make_deployment, make_model, serving_environment, shared
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -36,6 +37,7 @@ SUBSCRIPTION = f"/subscriptions/{SUBSCRIPTION_ID}"
 GROUP_ID = f"{SUBSCRIPTION}/resourceGroups/{GROUP}"
 ML_VERSION = "2024-04-01"
 Json = dict[str, Any]
+__all__ = ["empty", "make_deployment", "make_model", "serving_environment", "shared"]  # fixtures
 
 
 @dataclass
