@@ -7,14 +7,15 @@ import pulumi
 from infra import cloud, configuration, naming, outputs
 from infra import plan as planning
 from infra.access import Access, AccessArgs
-from infra.azureml.assets import Assets, AssetsArgs
-from infra.azureml.resources import RolloutArgs
-from infra.azureml.resources import WorkspaceArgs as AssetWorkspaceArgs
+from infra.azureml.assets import Assets
+from infra.azureml.resource import WorkspaceArgs as AssetWorkspaceArgs
+from infra.azureml.stack import Stack
 from infra.compute import ComputeClusters, ComputeClustersArgs
 from infra.container_registry import ContainerRegistry, ContainerRegistryArgs
 from infra.identities import Identities, IdentitiesArgs
 from infra.image import ContainerImage, ContainerImageArgs
 from infra.key_vault import KeyVault, KeyVaultArgs
+from infra.kinds.endpoint import RolloutArgs
 from infra.monitoring import Monitoring, MonitoringArgs
 from infra.placement import Placement
 from infra.resource_group import ResourceGroup, ResourceGroupArgs
@@ -121,7 +122,7 @@ if not settings.image.build:
     pulumi.info("image.build is off: Azure Machine Learning builds the training environment from its context itself.")
 assets = Assets(
     "assets",
-    AssetsArgs(
+    Stack(
         plan,
         AssetWorkspaceArgs(
             config.cloud.subscription_id, group.name, workspace.name, config.owner, adopt=settings.assets.adopt
@@ -146,6 +147,6 @@ outputs.export(
     compute=clusters.names,
     assets=planning.versions(plan),
     schedules={name: schedule.model_dump() for name, schedule in planning.schedules(plan).items()},
-    endpoints=assets.endpoints,
+    endpoints=planning.endpoints(plan, assets.resources),
     models={endpoint: model.model_dump() for endpoint, model in settings.models.items()},
 )

@@ -1,17 +1,20 @@
 """Between the settings and the catalogue: what the catalogue must know of the stack, and what the outputs say of it."""
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
 from infra.catalogue import Catalogue, CatalogueErrors, CatalogueSettings, ModelChoice, load
 from infra.configuration import Configuration, ConfigurationError
+from infra.kinds import KINDS
 from infra.naming import Names
 from infra.outputs import Schedule
 
 TRAINING_ENVIRONMENT = "ml/environments/training/environment.yml"
-_VERSIONED = ("environment", "data", "component", "model")
+_VERSIONED = [name for name, kind in KINDS.items() if kind.versioned]
 
 
 class PlanError(pulumi.RunError):
@@ -29,6 +32,7 @@ def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
     try:
         catalogue = load(
             root,
+            KINDS,
             settings=CatalogueSettings(
                 computes=frozenset(cluster.name for cluster in settings.compute),
                 build_images=settings.image.build,
@@ -60,6 +64,19 @@ def versions(catalogue: Catalogue) -> dict[str, dict[str, str]]:
         kind: {asset.name: asset.version for asset in sorted(assets, key=lambda asset: asset.name)}
         for kind in _VERSIONED
         if (assets := catalogue.of(kind))
+    }
+
+
+def endpoints(catalogue: Catalogue, resources: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Endpoints as the stack outputs have them; `resources` by kind and name."""
+    return {
+        asset.name: {
+            "kind": "online",
+            "auth_mode": asset.definition.get("auth_mode", "key"),
+            "scoring_uri": resources[asset.kind][asset.name].scoring_uri,
+            "deployment": resources[asset.kind][asset.name].live.apply(lambda live: live or None),
+        }
+        for asset in catalogue.of("endpoint")
     }
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from infra.catalogue import CatalogueErrors, CatalogueSettings, load
+from infra.kinds import KINDS
 from infra.outputs import StackOutputs
 from infra.plan import versions
 from release.errors import ReleaseError
@@ -101,7 +102,7 @@ def resolved_pipeline(outputs: StackOutputs, pipeline: str) -> dict[str, Any]:
         login_server=outputs.login_server,
     )
     try:
-        catalogue = load(ROOT, settings=settings)
+        catalogue = load(ROOT, KINDS, settings=settings)
     except CatalogueErrors as error:
         raise ReleaseError(str(error)) from error
     names = [asset.name for asset in catalogue.of("pipeline")]

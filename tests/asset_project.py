@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from infra.azureml.kinds import KINDS
-from infra.azureml.resources import AssetArgs, WorkspaceArgs
+from infra.azureml.resource import Planned, WorkspaceArgs
 from infra.catalogue import Asset, CatalogueSettings, load
+from infra.kinds import KINDS, MANAGED
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -57,25 +57,14 @@ class Project:
 
     def asset(self, kind: str) -> Asset:
         settings = CatalogueSettings(frozenset({"cpu"}), cache_folder=None, check_with_azure=False)
-        (asset,) = load(self.root, settings=settings).of(kind)
+        (asset,) = load(self.root, KINDS, settings=settings).of(kind)
         return asset
 
     def props(self, kind: str, owner: str = OWNER, *, adopt: bool = False) -> Props:
         """The inputs that the program gives the resource, as the engine hands them over."""
         asset = self.asset(kind)
         where = (self.ml.subscription_id, self.ml.resource_group_name, self.ml.workspace_name)
-        args = AssetArgs(
-            WorkspaceArgs(*where, owner, adopt=adopt),
-            asset.name,
-            asset.version,
-            asset.content_hash,
-            {key: value for key, value in asset.definition.items() if key not in asset.metadata},
-            asset.metadata,
-            asset.path,
-            asset.files,
-            {keys: tree.hash for keys, tree in asset.trees.items() if tree.is_folder},
-        )
-        props = args.props()
+        props = Planned.of(asset, WorkspaceArgs(*where, owner, adopt=adopt)).props()
         if kind == "endpoint":
             props |= {"rollout": {"steps": [100], "bake_seconds": 0}, "traffic": {}}
         return props
@@ -84,4 +73,4 @@ class Project:
         """Make what an asset of the kind refers to."""
         wanted = {"component": ["environment"], "schedule": ["environment", "component"]}.get(kind, [])
         for each in wanted:
-            KINDS[each].upsert(self.ml, self.props(each))
+            MANAGED[each].upsert(self.ml, self.props(each))

@@ -1,4 +1,4 @@
-"""The shell that the Pulumi engine calls. It forwards to `infra.azureml.kinds` and holds no state and no credential.
+"""The shell that the Pulumi engine calls. It forwards to `infra.kinds` and holds no state and no credential.
 
 The engine keeps this class by its import path in every stack's state: `infra.azureml.provider.AzureMLProvider` and its
 one attribute `kind` are a contract that cannot be renamed (docs/adr/0031).
@@ -21,7 +21,6 @@ from infra.azureml.connection import Workspace, connect
 from infra.azureml.propagation import once_effective
 
 _WORKERS = 32
-_OUTPUTS = frozenset({"resource_id", "scoring_uri", "live"})
 _IDENTITY = ("workspace", "name")
 
 
@@ -31,7 +30,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
     serialize_as_secret_always = False
 
     def __init__(self, kind: str) -> None:
-        """Take the kind's name in `infra.azureml.kinds.KINDS`."""
+        """Take the kind's name in `infra.kinds.MANAGED`."""
         super().__init__()
         self.kind = kind
 
@@ -39,32 +38,23 @@ class AzureMLProvider(dynamic.ResourceProvider):
         """Widen the engine's pool of four threads, so that a slow endpoint does not hold back every asset."""
         _widen_thread_pool()
         # Once and here, where the engine calls one at a time, not by many threads at their first request.
-        importlib.import_module("infra.azureml.kinds")
+        importlib.import_module("infra.kinds")
         if not isinstance(sys.stderr, _WithoutProgress):
             sys.stdout, sys.stderr = _WithoutProgress(sys.stdout), _WithoutProgress(sys.stderr)
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
-        """Refuse, in the preview already, changed content under a version that the YAML pins."""
-        from infra.azureml.kinds import KINDS
-        from infra.azureml.kinds.asset import how_to_change
+        """Refuse, in the preview already, what a kind says is wrong."""
+        from infra.kinds import MANAGED
 
-        failures = []
-        pinned = KINDS[self.kind].immutable and olds.get("version") == news["version"]
-        # Versions that nobody pins are the beginning of the content hash, and differ with it.
-        if pinned and olds.get("name") == news["name"] and olds["content_hash"] != news["content_hash"]:
-            reason = (
-                f"{self.kind} '{news['name']}' version {news['version']} is deployed with content "
-                f"{olds['content_hash'][:12]}, but the files have {news['content_hash'][:12]}. {how_to_change(news)}"
-            )
-            failures.append(dynamic.CheckFailure("version", reason))
-        return dynamic.CheckResult(news, failures)
+        wrong = MANAGED[self.kind].check_inputs(_plain(olds), _plain(news))
+        return dynamic.CheckResult(news, [dynamic.CheckFailure(key, reason) for key, reason in wrong.items()])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         """Compare the significant inputs; another name or workspace is another resource."""
-        from infra.azureml.kinds import KINDS
+        from infra.kinds import MANAGED
 
         replaces = [key for key in _IDENTITY if _differs(olds.get(key), news.get(key))]
-        changed = [key for key in KINDS[self.kind].significant if _differs(olds.get(key), news.get(key))]
+        changed = [key for key in MANAGED[self.kind].significant if _differs(olds.get(key), news.get(key))]
         return dynamic.DiffResult(changes=bool(replaces or changed), replaces=replaces)
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
@@ -78,27 +68,28 @@ class AzureMLProvider(dynamic.ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
         """Read the resource back as inputs, so that a preview after a refresh shows what others changed."""
-        from infra.azureml.kinds import KINDS
+        from infra.kinds import MANAGED
 
         plain = _plain(props)
-        observed = KINDS[self.kind].observe(connect(Workspace.of(plain)), plain)
+        kind = MANAGED[self.kind]
+        observed = kind.observe(connect(Workspace.of(plain)), plain)
         if observed is None:
             return dynamic.ReadResult("", {})
-        inputs = {key: value for key, value in observed.items() if key not in _OUTPUTS}
+        inputs = {key: value for key, value in observed.items() if key not in kind.outputs}
         return dynamic.ReadResult(id_, observed, inputs)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Delete the resource, or archive what Azure cannot delete."""
-        from infra.azureml.kinds import KINDS
+        from infra.kinds import MANAGED
 
         plain = _plain(props)
-        KINDS[self.kind].remove(connect(Workspace.of(plain)), plain)
+        MANAGED[self.kind].remove(connect(Workspace.of(plain)), plain)
 
     def _upsert(self, props: dict[str, Any]) -> dict[str, Any]:
-        from infra.azureml.kinds import KINDS
+        from infra.kinds import MANAGED
 
         plain = _plain(props)
-        return {**plain, **KINDS[self.kind].upsert(connect(Workspace.of(plain)), plain)}
+        return {**plain, **MANAGED[self.kind].upsert(connect(Workspace.of(plain)), plain)}
 
 
 class _WithoutProgress(io.TextIOBase):

@@ -7,12 +7,15 @@ So a folder is copied without what is ignored, and the copy is uploaded.
 from __future__ import annotations
 
 import copy
+import io
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from infra.azureml.connection import project_root
 from infra.azureml.errors import AssetError
@@ -51,6 +54,19 @@ def staged(definition: dict[str, Any], trees: list[dict[str, Any]], path: str) -
                 shutil.copyfile(file.source, target / file.path)
             put(result, each["keys"], str(target))
         yield result
+
+
+def load(loader: str, definition: dict[str, Any]) -> Any:
+    """Return azure-ai-ml's entity for a definition.
+
+    Args:
+        loader: the name of its function, such as `load_component`.
+        definition: CLI v2 YAML as a dictionary, local paths relative to the project or absolute.
+    """
+    import azure.ai.ml
+
+    text = io.StringIO(yaml.safe_dump(definition, sort_keys=False))
+    return getattr(azure.ai.ml, loader)(text, relative_origin=str(project_root() / "Pulumi.yaml"))
 
 
 def _read(reader: TreeReader, folder: str, path: str) -> Tree:

@@ -4,7 +4,7 @@ Plain Python, and a pure function of the working tree and the settings: see `doc
 """
 
 from infra.catalogue.assets import Asset, AssetId, BuildPlan
-from infra.catalogue.catalogue import Catalogue, load
+from infra.catalogue.catalogue import Catalogue, load, plan_given
 from infra.catalogue.changes import Change, explain
 from infra.catalogue.problems import CatalogueErrors, Problem
 from infra.catalogue.settings import CatalogueSettings, ModelChoice
@@ -21,4 +21,5 @@ __all__ = [
     "Problem",
     "explain",
     "load",
+    "plan_given",
 ]

@@ -7,13 +7,12 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from infra.catalogue.documents import Document, KeyPath
-from infra.catalogue.problems import Problem
+from infra.catalogue.documents import KeyPath
 from infra.catalogue.tree import SHORT, Tree
 
 Definition = dict[str, Any]
@@ -112,68 +111,6 @@ class Asset:
         for keys in self.paths:
             put(result, keys, str(root / get(result, keys)))
         return result
-
-
-@dataclass(frozen=True)
-class Build:
-    """The parts of a `BuildPlan` that a YAML and the settings say, before anything is hashed."""
-
-    dockerfile: str
-    arguments: Mapping[str, str]
-    login_server: str | None
-
-
-@dataclass
-class Draft:
-    """An asset on its way through the catalogue: a document and what its kind found in it.
-
-    `definition` starts as the document's mapping and becomes `Asset.definition`. A kind fills `uses`, `sources`,
-    `needs` (assets that have to exist first without being named by a reference) and `problems`; the catalogue then
-    fills `targets` (which asset a reference means) and `trees`.
-    """
-
-    id: AssetId
-    document: Document
-    definition: Definition
-    version: str = ""
-    uses: list[Use] = field(default_factory=list)
-    sources: list[Source] = field(default_factory=list)
-    needs: list[AssetId] = field(default_factory=list)
-    targets: dict[KeyPath, AssetId] = field(default_factory=dict)
-    trees: dict[KeyPath, Tree] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    waiting_for: str | None = None
-    build: Build | None = None
-
-    def problem(self, keys: KeyPath, message: str, fix: str) -> None:
-        """Report a problem at a key of the document."""
-        self.problems.append(self.document.problem(keys, message, fix))
-
-
-@dataclass(frozen=True)
-class Use:
-    """A reference to another asset: where it stands, what kind it has to be, and what is written.
-
-    `may_wait`: what nothing in the tree defines comes later (a model from training), and the asset waits for it.
-    """
-
-    keys: KeyPath
-    kind: str
-    text: str
-    may_wait: bool = False
-
-
-@dataclass(frozen=True)
-class Source:
-    """A local file or folder that belongs to the asset. `wanted` is `file`, `folder` or `any`.
-
-    `is_yaml`: only its parsed content counts (a conda file), so comments in it change nothing.
-    """
-
-    keys: KeyPath
-    path: str
-    wanted: str = "any"
-    is_yaml: bool = False
 
 
 def get(definition: Any, keys: KeyPath) -> Any:

@@ -20,24 +20,19 @@ import yaml
 
 from infra.catalogue.assets import Asset, AssetId, Definition, content_hash
 from infra.catalogue.documents import Document
+from infra.catalogue.kind import Kind
 from infra.catalogue.problems import Problem
 from infra.catalogue.stat_cache import write_whole
 
 _REMEMBERED = 20_000
-_LOADERS = {
-    "component": "load_component",
-    "data": "load_data",
-    "deployment": "load_online_deployment",
-    "endpoint": "load_online_endpoint",
-    "environment": "load_environment",
-    "model": "load_model",
-    "pipeline": "load_job",
-    "schedule": "load_schedule",
-}
 
 
 def check(
-    assets: Iterable[Asset], documents: Mapping[str, Document], root: Path, cache_folder: Path | None
+    assets: Iterable[Asset],
+    kinds: Mapping[str, Kind],
+    documents: Mapping[str, Document],
+    root: Path,
+    cache_folder: Path | None,
 ) -> list[Problem]:
     """Problems that azure-ai-ml has with the definitions. Only those that have not passed before are loaded.
 
@@ -54,7 +49,7 @@ def check(
         key = content_hash({"kind": asset.kind, "definition": asset.definition})
         if key in accepted or refused & set(asset.depends_on):
             continue
-        error = _load(asset, root)
+        error = _load(asset, kinds[asset.kind].loader, root)
         if error is None:
             passed.append(key)
         else:
@@ -74,7 +69,7 @@ def _read(file: Path | None) -> dict[str, None]:
     return {}
 
 
-def _load(asset: Asset, root: Path) -> Exception | None:
+def _load(asset: Asset, loader_name: str, root: Path) -> Exception | None:
     """Load one definition as `az ml` would, with everything it prints kept away."""
     with (
         warnings.catch_warnings(),
@@ -89,7 +84,7 @@ def _load(asset: Asset, root: Path) -> Exception | None:
             from azure.ai.ml.entities import _load_functions
             from azure.ai.ml.exceptions import MlException
 
-            loader = getattr(_load_functions, _LOADERS[asset.kind])
+            loader = getattr(_load_functions, loader_name)
             with tempfile.TemporaryDirectory() as folder:
                 _load_from(loader, asset, asset.on_disk(root), Path(folder))
         except (

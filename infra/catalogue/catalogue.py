@@ -15,11 +15,11 @@ from typing import Any
 import yaml
 
 from infra.catalogue import azure_check, documents, schema
-from infra.catalogue.assets import Asset, AssetId, BuildPlan, Draft, Source, Use, content_hash, get, put, short
+from infra.catalogue.assets import Asset, AssetId, BuildPlan, Definition, content_hash, get, put, short
 from infra.catalogue.documents import Document
+from infra.catalogue.drafts import Draft, Source, Use
 from infra.catalogue.ignore import rules_for
-from infra.catalogue.kinds import KINDS, Kind
-from infra.catalogue.kinds.kind import draft_of
+from infra.catalogue.kind import Kind, draft_of
 from infra.catalogue.problems import CatalogueErrors, Problem, listing, suggestion
 from infra.catalogue.references import is_inside, join, parse
 from infra.catalogue.settings import CatalogueSettings
@@ -28,7 +28,6 @@ from infra.catalogue.tree import SHORT, Tree, TreeError, TreeFile, TreeReader
 
 _FOLDERS = ("ml", "pipelines")
 _NAME_LINE = re.compile(r"^name:\s*['\"]?([A-Za-z0-9_.-]+)", re.MULTILINE)
-_BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,20 +49,48 @@ class Catalogue:
         return {asset.id: asset for asset in self.assets}
 
 
-def load(root: Path, *, settings: CatalogueSettings) -> Catalogue:
+def load(root: Path, kinds: Mapping[str, Kind], *, settings: CatalogueSettings) -> Catalogue:
     """Plan every asset below `root`. Depends on the tree and the settings alone, and prints nothing.
 
     Raises:
         CatalogueErrors: all problems of the tree.
     """
-    return _Loading(root.absolute(), settings).run()
+    loading = _Loading(root.absolute(), kinds, settings)
+    for path in sorted(loading.find()):
+        loading.read(path)
+    return loading.plan()
+
+
+def plan_given(
+    root: Path,
+    kinds: Mapping[str, Kind],
+    definitions: Mapping[str, tuple[str, Definition]],
+    *,
+    settings: CatalogueSettings,
+) -> Catalogue:
+    """Plan assets that no file defines, as `load` does those of files.
+
+    Args:
+        root: what local paths are relative to.
+        kinds: every kind by its name.
+        definitions: what stands for a file name (in messages, and where one refers to another) → kind, definition.
+        settings: of the stack.
+
+    Raises:
+        CatalogueErrors: all problems of the definitions.
+    """
+    loading = _Loading(root.absolute(), kinds, settings)
+    for path, (kind, definition) in definitions.items():
+        loading.take(kinds[kind], Document(path, _copied(definition), {}))
+    return loading.plan()
 
 
 class _Loading:
     """One run of `load`: each step adds to `problems`, and goes on with what is sound."""
 
-    def __init__(self, root: Path, settings: CatalogueSettings) -> None:
+    def __init__(self, root: Path, kinds: Mapping[str, Kind], settings: CatalogueSettings) -> None:
         self.root = root
+        self.kinds = kinds
         self.settings = settings
         self.problems: list[Problem] = []
         self.drafts: dict[AssetId, Draft] = {}
@@ -73,15 +100,15 @@ class _Loading:
         self.cache = StatCache.for_root(settings.cache_folder, root) if settings.cache_folder else StatCache(None)
         self.trees = TreeReader(root, self.cache)
 
-    def run(self) -> Catalogue:
-        for path in sorted(self._find()):
-            self._read(path)
+    def plan(self) -> Catalogue:
+        """Resolve, check and hash what was read or given."""
         for draft in self.drafts.values():
+            self.kinds[draft.id.kind].relate(draft, self.drafts)
             self._resolve(draft)
             self._read_sources(draft)
         for draft in self.drafts.values():
             self.problems += draft.problems
-            self.problems += _BY_NAME[draft.id.kind].check(draft, self.drafts, self.settings)
+            self.problems += self.kinds[draft.id.kind].check(draft, self.drafts, self.settings)
         for id_ in self._order():
             self._build(self.drafts[id_])
         self.cache.save()
@@ -89,7 +116,7 @@ class _Loading:
             files = {problem.file for problem in self.problems}
             sound = [asset for asset in self.assets.values() if asset.path not in files]
             read = {draft.document.path: draft.document for draft in self.drafts.values()}
-            self.problems += azure_check.check(sound, read, self.root, self.settings.cache_folder)
+            self.problems += azure_check.check(sound, self.kinds, read, self.root, self.settings.cache_folder)
         if self.problems:
             raise CatalogueErrors(self.problems)
         dependants: dict[AssetId, list[AssetId]] = defaultdict(list)
@@ -103,7 +130,7 @@ class _Loading:
             )
         )
 
-    def _find(self) -> Iterator[str]:
+    def find(self) -> Iterator[str]:
         """Every YAML file of the catalogue's folders that is not ignored. Ignored folders are not entered."""
         open_folders = [(name, rules_for(self.root, name)) for name in _FOLDERS if (self.root / name).is_dir()]
         while open_folders:
@@ -121,10 +148,10 @@ class _Loading:
                     else:
                         yield path
 
-    def _read(self, path: str) -> None:
+    def read(self, path: str) -> None:
         """Read one file into a draft, if a kind claims it."""
         convention = path.removesuffix(".yaml") + ".yml" if path.endswith(".yaml") else path
-        if not any(kind.claims(convention, Document(path, {}, {})) for kind in KINDS):
+        if not any(kind.claims(convention, Document(path, {}, {})) for kind in self.kinds.values()):
             return
         if convention != path:
             fix = f"rename it to {convention.rpartition('/')[2]}"
@@ -134,8 +161,11 @@ class _Loading:
             self.problems.append(document)
             self._note_broken(path, convention)
             return
-        kind = next(kind for kind in KINDS if kind.claims(convention, document))
-        types, type_name = schema.types_of(kind.name), kind.schema_type(document)
+        self.take(next(kind for kind in self.kinds.values() if kind.claims(convention, document)), document)
+
+    def take(self, kind: Kind, document: Document) -> None:
+        """Make a draft of a document, and check it by itself."""
+        types, type_name = kind.types, kind.schema_type(document)
         if types and type_name not in types:
             advice = suggestion(type_name, types, otherwise=f"use one of {listing(types)}")
             self.problems.append(document.problem(("type",), f"unknown {kind.name} type '{type_name}'", advice))
@@ -152,11 +182,11 @@ class _Loading:
             return
         kind.collect(draft, self.settings)
         self.drafts[draft.id] = draft
-        self.by_path[path] = draft.id
+        self.by_path[document.path] = draft.id
 
     def _note_broken(self, path: str, convention: str) -> None:
         """Guess what a file that cannot be parsed would define: who refers to it is not to blame."""
-        kind = next(kind for kind in KINDS if kind.claims(convention, Document(path, {}, {})))
+        kind = next(kind for kind in self.kinds.values() if kind.claims(convention, Document(path, {}, {})))
         text = (self.root / path).read_bytes().decode("utf-8", errors="replace") if (self.root / path).is_file() else ""
         match = _NAME_LINE.search(text)
         name = kind.asset_name(Document(path, {"name": match[1] if match else path.split("/")[-2]}, {}))
@@ -263,9 +293,9 @@ class _Loading:
         whole = len(draft.trees) == len(draft.sources)
         if not whole or any(need not in self.assets for need in _needs(draft)):
             return
-        kind, definition = _BY_NAME[draft.id.kind], draft.definition
+        kind, definition = self.kinds[draft.id.kind], draft.definition
         for keys, target in draft.targets.items():
-            if _BY_NAME[target.kind].versioned:
+            if self.kinds[target.kind].versioned:
                 put(definition, keys, self.assets[target].reference)
         for keys, tree in draft.trees.items():
             put(definition, keys, tree.path)

@@ -34,10 +34,10 @@ class Document:
         return self.path.rpartition("/")[0]
 
     def line(self, *keys: str | int) -> int:
-        """The line of a key path, or of the nearest enclosing one that is written in the file."""
+        """The line of a key path, or of the nearest enclosing one that is written in the file; 0 without a file."""
         while keys and keys not in self.lines:
             keys = keys[:-1]
-        return self.lines.get(keys, 1)
+        return self.lines.get(keys, 1 if self.lines else 0)
 
     def problem(self, keys: KeyPath, message: str, fix: str) -> Problem:
         """A problem at a key of this document."""

@@ -12,48 +12,18 @@ Shape of a node: `{"any": true}`, `{"ref": name}`, `{"one_of": [node, ...]}`, `{
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
 
-from azure.ai.ml._schema._deployment.online.online_deployment import (
-    KubernetesOnlineDeploymentSchema,
-    ManagedOnlineDeploymentSchema,
-)
-from azure.ai.ml._schema._endpoint.online.online_endpoint import (
-    KubernetesOnlineEndpointSchema,
-    ManagedOnlineEndpointSchema,
-)
-from azure.ai.ml._schema.assets.data import DataSchema
-from azure.ai.ml._schema.assets.environment import EnvironmentSchema
-from azure.ai.ml._schema.assets.model import ModelSchema
-from azure.ai.ml._schema.component.command_component import CommandComponentSchema
-from azure.ai.ml._schema.component.parallel_component import ParallelComponentSchema
-from azure.ai.ml._schema.component.spark_component import SparkComponentSchema
 from azure.ai.ml._schema.core import fields as azure_fields
-from azure.ai.ml._schema.pipeline.pipeline_component import PipelineComponentSchema
-from azure.ai.ml._schema.pipeline.pipeline_job import PipelineJobSchema
-from azure.ai.ml._schema.schedule.schedule import JobScheduleSchema
 from azure.ai.ml.constants._common import BASE_PATH_CONTEXT_KEY
 from marshmallow import INCLUDE, Schema, fields
 
-PATH = Path(__file__).with_name("schema.json")
+from infra.kinds import KINDS
 
-ROOTS: dict[str, dict[str, type[Schema]]] = {
-    "component": {
-        "command": CommandComponentSchema,
-        "parallel": ParallelComponentSchema,
-        "pipeline": PipelineComponentSchema,
-        "spark": SparkComponentSchema,
-    },
-    "data": {"": DataSchema},
-    "deployment": {"managed": ManagedOnlineDeploymentSchema, "kubernetes": KubernetesOnlineDeploymentSchema},
-    "endpoint": {"managed": ManagedOnlineEndpointSchema, "kubernetes": KubernetesOnlineEndpointSchema},
-    "environment": {"": EnvironmentSchema},
-    "model": {"": ModelSchema},
-    "pipeline": {"": PipelineJobSchema},
-    "schedule": {"": JobScheduleSchema},
-}
+PATH = Path(__file__).with_name("schema.json")
 
 Node = dict[str, Any]
 
@@ -132,11 +102,18 @@ def generate() -> dict[str, Any]:
     """The whole document: `{"kinds": {kind: {type: node}}, "definitions": {name: node}}`."""
     generator = Generator()
     kinds = {}
-    for kind, types in ROOTS.items():
-        kinds[kind] = {
-            name: generator.schema(cls(context={BASE_PATH_CONTEXT_KEY: Path()})) for name, cls in types.items()
+    for kind in KINDS.values():
+        kinds[kind.name] = {
+            name: generator.schema(_schema_class(place)(context={BASE_PATH_CONTEXT_KEY: Path()}))
+            for name, place in kind.schemas.items()
         }
     return {"kinds": kinds, "definitions": dict(sorted(generator.definitions.items()))}
+
+
+def _schema_class(place: str) -> type[Schema]:
+    module, _, name = place.partition(":")
+    found: type[Schema] = getattr(importlib.import_module(f"azure.ai.ml._schema.{module}"), name)
+    return found
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from infra.catalogue.assets import AssetId, Draft
+from infra.catalogue.assets import AssetId
 from infra.catalogue.documents import KeyPath
-from infra.catalogue.kinds.kind import compute, source, use
+from infra.catalogue.drafts import Draft, compute, source, use
 from infra.catalogue.problems import Problem, listing, suggestion
 from infra.catalogue.references import is_asset
 from infra.catalogue.settings import CatalogueSettings

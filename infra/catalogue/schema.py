@@ -23,11 +23,6 @@ def _schema() -> dict[str, Any]:
     return document
 
 
-def types_of(kind: str) -> frozenset[str]:
-    """The values of `type:` that a kind can have and that decide its schema; empty when one schema serves all."""
-    return frozenset(_schema()["kinds"][kind]) - {""}
-
-
 def check(kind: str, document: Document, *, type_name: str = "") -> list[Problem]:
     """Problems of one document: unknown keys, missing keys, wrong types, values that are not among the allowed ones.
 

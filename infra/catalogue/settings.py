@@ -35,7 +35,7 @@ class CatalogueSettings:
     """Settings of one stack.
 
     Attributes:
-        computes: names of the compute targets that the stack has.
+        computes: names of the compute targets that the stack has; None takes every name.
         build_images: the stack builds the images of environments with a `build:` context, rather than Azure ML.
         build_arguments: Docker build arguments for those images; they are part of the environment's version.
         login_server: the container registry to push them to; needed by `build_images`, and no part of a version.
@@ -44,7 +44,7 @@ class CatalogueSettings:
         check_with_azure: run azure-ai-ml's own loaders over every definition that has not passed them before.
     """
 
-    computes: frozenset[str]
+    computes: frozenset[str] | None
     build_images: bool = False
     build_arguments: Mapping[str, str] = field(default_factory=dict)
     login_server: str | None = None

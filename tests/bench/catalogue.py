@@ -15,10 +15,11 @@ from tests.checkout import ROOT, clean_environment
 _LOAD = """
 import hashlib, json, pathlib, time
 from infra.catalogue import CatalogueSettings, load
+from infra.kinds import KINDS
 root = pathlib.Path.cwd()
 settings = CatalogueSettings(computes=frozenset({"cpu-cluster"}), build_images=True, login_server="x.azurecr.io")
 began = time.perf_counter()
-load(root, settings=settings)
+load(root, KINDS, settings=settings)
 loaded = time.perf_counter()
 for folder in ("ml", "pipelines"):
     for path in sorted((root / folder).rglob("*")):

@@ -11,7 +11,7 @@ import pytest
 
 from infra.azureml import ownership
 from infra.azureml.errors import AssetError, OwnershipError
-from infra.azureml.kinds import KINDS
+from infra.kinds import MANAGED
 from tests.asset_project import OWNER, STRANGER, Project
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tests.conformance.conftest import Workspace
 
 Props = dict[str, Any]
-ALL = sorted(KINDS)
-VERSIONED = sorted(name for name, kind in KINDS.items() if kind.immutable)
+ALL = sorted(MANAGED)
+VERSIONED = sorted(name for name, kind in MANAGED.items() if kind.versioned)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def project(tmp_path: Path, workspace: Workspace, cluster: None, monkeypatch: py
     yield made
     ml = workspace.client()
     for kind in ("schedule", "endpoint"):
-        KINDS[kind].remove(ml, made.props(kind))
+        MANAGED[kind].remove(ml, made.props(kind))
 
 
 @pytest.fixture
@@ -83,15 +83,15 @@ def test_upsert_creates_and_again_makes_nothing_new(
     project.needs(kind)
     project.edit_metadata(kind, description="what it is", tags={"team": "flights"})
     props = project.props(kind)
-    first = KINDS[kind].upsert(ml_client, props)
+    first = MANAGED[kind].upsert(ml_client, props)
     made = there(ml_client, kind, props)
     assert workspace.azure.arm("GET", first["resource_id"]).json()["name"] in (props["name"], props["version"])
     assert made.description == "what it is"
     assert ownership.untagged(made.tags) == {"team": "flights"}
     # An orphan of an attempt that never came to the state is the same case: the owner's tag says so.
-    assert KINDS[kind].upsert(ml_client, props) == first
+    assert MANAGED[kind].upsert(ml_client, props) == first
     if kind in VERSIONED:
-        listed = getattr(ml_client, KINDS[kind].operations).list(name=props["name"])  # type: ignore[attr-defined]
+        listed = getattr(ml_client, MANAGED[kind].operations).list(name=props["name"])  # type: ignore[attr-defined]
         assert [str(each.version) for each in listed] == [props["version"]]
 
 
@@ -102,9 +102,9 @@ def test_observe_equals_the_inputs_and_writes_nothing(
     project.needs(kind)
     project.edit_metadata(kind, description="what it is", tags={"team": "flights", "level": "3"})
     props = project.props(kind)
-    KINDS[kind].upsert(ml_client, props)
+    MANAGED[kind].upsert(ml_client, props)
     writes()
-    assert KINDS[kind].observe(ml_client, props) == props
+    assert MANAGED[kind].observe(ml_client, props) == props
     assert writes() == []
 
 
@@ -113,16 +113,16 @@ def test_somebody_elses_is_refused_with_the_way_to_adopt_it(
     kind: str, project: Project, ml_client: MLClient, writes: Callable[[], list[str]]
 ) -> None:
     project.needs(kind)
-    KINDS[kind].upsert(ml_client, project.props(kind, STRANGER))
+    MANAGED[kind].upsert(ml_client, project.props(kind, STRANGER))
     writes()
     with pytest.raises(OwnershipError, match=f"belongs to stack '{STRANGER}'.*assets.adopt"):
-        KINDS[kind].upsert(ml_client, project.props(kind))
+        MANAGED[kind].upsert(ml_client, project.props(kind))
     assert writes() == []
-    KINDS[kind].remove(ml_client, project.props(kind))
+    MANAGED[kind].remove(ml_client, project.props(kind))
     assert ownership.is_ours(there(ml_client, kind, project.props(kind)).tags, STRANGER)
-    KINDS[kind].upsert(ml_client, project.props(kind, adopt=True))
+    MANAGED[kind].upsert(ml_client, project.props(kind, adopt=True))
     assert ownership.is_ours(there(ml_client, kind, project.props(kind)).tags, OWNER)
-    assert KINDS[kind].observe(ml_client, project.props(kind)) == project.props(kind)
+    assert MANAGED[kind].observe(ml_client, project.props(kind)) == project.props(kind)
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -130,13 +130,13 @@ def test_metadata_changes_in_place(kind: str, project: Project, ml_client: MLCli
     project.needs(kind)
     project.edit_metadata(kind, description="old", tags={"a": "1", "b": "2"})
     before = project.props(kind)
-    KINDS[kind].upsert(ml_client, before)
+    MANAGED[kind].upsert(ml_client, before)
     project.edit_metadata(kind, description="new", tags={"a": "9"})
     after = project.props(kind)
     assert (after["version"], after["content_hash"]) == (before["version"], before["content_hash"])
-    KINDS[kind].upsert(ml_client, after)
+    MANAGED[kind].upsert(ml_client, after)
     assert there(ml_client, kind, after).description == "new"
-    assert KINDS[kind].observe(ml_client, after) == after
+    assert MANAGED[kind].observe(ml_client, after) == after
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -146,35 +146,35 @@ def test_what_others_change_shows_and_is_repaired(
     project.needs(kind)
     project.edit_metadata(kind, tags={"team": "flights"})
     props = project.props(kind)
-    made = KINDS[kind].upsert(ml_client, props)
+    made = MANAGED[kind].upsert(ml_client, props)
     body = workspace.azure.arm("GET", made["resource_id"]).json()
     for tags in all_tags(body):
         tags["team"] = "somebody"
     workspace.azure.put(made["resource_id"], body)
-    seen = KINDS[kind].observe(ml_client, props)
+    seen = MANAGED[kind].observe(ml_client, props)
     assert seen is not None
     assert seen["metadata"]["tags"] == {"team": "somebody"}
-    KINDS[kind].upsert(ml_client, props)
-    assert KINDS[kind].observe(ml_client, props) == props
+    MANAGED[kind].upsert(ml_client, props)
+    assert MANAGED[kind].observe(ml_client, props) == props
 
 
 @pytest.mark.parametrize("kind", ALL)
 def test_removal_can_be_repeated_and_undone(kind: str, project: Project, ml_client: MLClient) -> None:
     project.needs(kind)
     props = project.props(kind)
-    KINDS[kind].remove(ml_client, props)  # nothing there yet
-    KINDS[kind].upsert(ml_client, props)
-    KINDS[kind].remove(ml_client, props)
-    KINDS[kind].remove(ml_client, props)
+    MANAGED[kind].remove(ml_client, props)  # nothing there yet
+    MANAGED[kind].upsert(ml_client, props)
+    MANAGED[kind].remove(ml_client, props)
+    MANAGED[kind].remove(ml_client, props)
     if kind in VERSIONED:
-        operations = getattr(ml_client, KINDS[kind].operations)  # type: ignore[attr-defined]
+        operations = getattr(ml_client, MANAGED[kind].operations)  # type: ignore[attr-defined]
         assert list(operations.list(name=props["name"])) == []
-        KINDS[kind].upsert(ml_client, props)
+        MANAGED[kind].upsert(ml_client, props)
         assert [str(each.version) for each in operations.list(name=props["name"])] == [props["version"]]
     else:
-        assert KINDS[kind].observe(ml_client, props) is None
-        KINDS[kind].upsert(ml_client, props)
-    assert KINDS[kind].observe(ml_client, props) == props
+        assert MANAGED[kind].observe(ml_client, props) is None
+        MANAGED[kind].upsert(ml_client, props)
+    assert MANAGED[kind].observe(ml_client, props) == props
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -183,31 +183,31 @@ def test_what_lost_its_tags_is_still_removed(
 ) -> None:
     project.needs(kind)
     props = project.props(kind)
-    made = KINDS[kind].upsert(ml_client, props)
+    made = MANAGED[kind].upsert(ml_client, props)
     body = workspace.azure.arm("GET", made["resource_id"]).json()
     for tags in all_tags(body):
         tags.clear()
     workspace.azure.put(made["resource_id"], body)
-    KINDS[kind].remove(ml_client, props)
+    MANAGED[kind].remove(ml_client, props)
     if kind in VERSIONED:
-        assert list(getattr(ml_client, KINDS[kind].operations).list(name=props["name"])) == []  # type: ignore[attr-defined]
+        assert list(getattr(ml_client, MANAGED[kind].operations).list(name=props["name"])) == []  # type: ignore[attr-defined]
     else:
-        assert KINDS[kind].observe(ml_client, props) is None
+        assert MANAGED[kind].observe(ml_client, props) is None
 
 
 @pytest.mark.parametrize("kind", VERSIONED)
 def test_what_never_was_shows_as_gone(kind: str, project: Project, ml_client: MLClient) -> None:
-    assert KINDS[kind].observe(ml_client, project.props(kind)) is None
+    assert MANAGED[kind].observe(ml_client, project.props(kind)) is None
 
 
 @pytest.mark.parametrize("kind", VERSIONED)
 def test_other_content_under_a_pinned_version_is_refused(kind: str, project: Project, ml_client: MLClient) -> None:
     project.needs(kind)
     project.edit_metadata(kind, version="7")
-    KINDS[kind].upsert(ml_client, project.props(kind))
+    MANAGED[kind].upsert(ml_client, project.props(kind))
     props = {**project.props(kind), "content_hash": "0" * 64}
     with pytest.raises(AssetError, match=r"version 7 exists with other content.*count `version:` up"):
-        KINDS[kind].upsert(ml_client, props)
+        MANAGED[kind].upsert(ml_client, props)
 
 
 @pytest.mark.parametrize(
@@ -220,24 +220,24 @@ def test_adopting_other_content_is_refused(
     project.needs(kind)
     project.edit_metadata(kind, version="7")
     props = project.props(kind)
-    made = KINDS[kind].upsert(ml_client, props)
+    made = MANAGED[kind].upsert(ml_client, props)
     body = workspace.azure.arm("GET", made["resource_id"]).json()
     for tags in all_tags(body):
         tags.clear()
     workspace.azure.put(made["resource_id"], body)
     with pytest.raises(OwnershipError, match="was not made by this project"):
-        KINDS[kind].upsert(ml_client, props)
+        MANAGED[kind].upsert(ml_client, props)
     project.edit_metadata(kind, **changes)
     with pytest.raises(AssetError, match="cannot be adopted, its content is not ours"):
-        KINDS[kind].upsert(ml_client, project.props(kind, adopt=True))
-    KINDS[kind].upsert(ml_client, {**props, "adopt": True})
-    assert KINDS[kind].observe(ml_client, props) == props
+        MANAGED[kind].upsert(ml_client, project.props(kind, adopt=True))
+    MANAGED[kind].upsert(ml_client, {**props, "adopt": True})
+    assert MANAGED[kind].observe(ml_client, props) == props
 
 
 def test_a_paused_or_moved_schedule_shows_and_is_repaired(project: Project, ml_client: MLClient) -> None:
     project.needs("schedule")
     props = project.props("schedule")
-    kind = KINDS["schedule"]
+    kind = MANAGED["schedule"]
     kind.upsert(ml_client, props)
     ml_client.schedules.begin_disable(props["name"]).result()
     seen = kind.observe(ml_client, props)
@@ -259,9 +259,9 @@ def test_a_schedule_that_the_yaml_pauses_is_no_drift(project: Project, ml_client
     project.needs("schedule")
     project.edit("pipelines/schedules/daily.yml", is_enabled=False)
     props = project.props("schedule")
-    KINDS["schedule"].upsert(ml_client, props)
+    MANAGED["schedule"].upsert(ml_client, props)
     assert ml_client.schedules.get(props["name"]).is_enabled is False
-    assert KINDS["schedule"].observe(ml_client, props) == props
+    assert MANAGED["schedule"].observe(ml_client, props) == props
 
 
 def test_a_weekly_schedule_reads_back_as_it_was_written(project: Project, ml_client: MLClient) -> None:
@@ -270,8 +270,8 @@ def test_a_weekly_schedule_reads_back_as_it_was_written(project: Project, ml_cli
     trigger = {"type": "recurrence", "frequency": "week", "interval": 1, "schedule": pattern, "time_zone": "UTC"}
     project.edit("pipelines/schedules/daily.yml", trigger=trigger)
     props = project.props("schedule")
-    KINDS["schedule"].upsert(ml_client, props)
-    assert KINDS["schedule"].observe(ml_client, props) == props
+    MANAGED["schedule"].upsert(ml_client, props)
+    assert MANAGED["schedule"].observe(ml_client, props) == props
 
 
 def test_only_what_was_hashed_is_uploaded_and_only_once(
@@ -283,13 +283,13 @@ def test_only_what_was_hashed_is_uploaded_and_only_once(
     project.write("ml/step/src/scratch.tmp", "ignored by the project's .gitignore")
     project.write("ml/step/src/__pycache__/main.cpython-311.pyc", "ignored")
     props = project.props("component")
-    KINDS["component"].upsert(ml_client, props)
+    MANAGED["component"].upsert(ml_client, props)
     code = ml_client.components.get(props["name"], props["version"]).code
     uploaded = sorted(path for path in blobs(workspace, code))
     assert uploaded == ["inner/part.py", "main.py"]
     before = len(workspace.azure.requests("blob.core.windows.net"))
     project.edit("ml/step/component.yml", command="python main.py --again")
-    KINDS["component"].upsert(ml_client, project.props("component"))
+    MANAGED["component"].upsert(ml_client, project.props("component"))
     again = workspace.azure.requests("blob.core.windows.net")[before:]
     assert [each for each in again if each["method"] == "PUT"] == []
 
@@ -314,4 +314,4 @@ def test_files_that_change_after_the_plan_are_not_uploaded(project: Project, ml_
     props = project.props("component")
     project.write("ml/step/src/main.py", "print('other')\n")
     with pytest.raises(AssetError, match="ml/step/src changed after it was planned"):
-        KINDS["component"].upsert(ml_client, props)
+        MANAGED["component"].upsert(ml_client, props)

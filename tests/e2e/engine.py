@@ -26,17 +26,20 @@ from pathlib import Path
 
 import pulumi
 
-from infra.azureml.assets import Assets, AssetsArgs
-from infra.azureml.resources import RolloutArgs, WorkspaceArgs
+from infra.azureml.assets import Assets
+from infra.azureml.resource import WorkspaceArgs
+from infra.azureml.stack import Stack
 from infra.catalogue import CatalogueSettings, ModelChoice, load
+from infra.kinds import KINDS
+from infra.kinds.endpoint import RolloutArgs
 
 root = Path(__file__).parent
 models = {{name: ModelChoice(**model) for name, model in json.loads((root / "models.json").read_text()).items()}}
 settings = CatalogueSettings(frozenset({{"cpu"}}), models=models, cache_folder=None, check_with_azure=False)
 workspace = WorkspaceArgs("{SUBSCRIPTION_ID}", "{GROUP}", "{WORKSPACE}", "azureml-platform/{STACK}")
-plan = load(root, settings=settings)
-assets = Assets("assets", AssetsArgs(plan, workspace, root, {{}}, None, RolloutArgs(), []))
-pulumi.export("endpoints", assets.endpoints)
+plan = load(root, KINDS, settings=settings)
+assets = Assets("assets", Stack(plan, workspace, root, {{}}, None, RolloutArgs(), []))
+pulumi.export("endpoints", {{name: made.live for name, made in assets.resources.get("endpoint", {{}}).items()}})
 """
 
 
@@ -124,7 +127,7 @@ def hold(folder: Path, gate: Path) -> str:
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
         "import time, pathlib\n"
-        "from infra.azureml.kinds.endpoint import EndpointKind\n"
+        "from infra.kinds.endpoint import EndpointKind\n"
         "make = EndpointKind.upsert\n"
         "def later(self, ml, props):\n"
         f"    while not pathlib.Path({str(gate)!r}).exists():\n"

@@ -16,8 +16,8 @@ import pytest
 
 from amlite import SUBSCRIPTION_ID, runtime
 from infra.azureml import ownership
-from infra.azureml.kinds import KINDS
 from infra.azureml.scoring import score
+from infra.kinds import MANAGED
 from tests.asset_project import STRANGER
 from tests.conformance.conftest import GROUP, GROUP_ID, LocalAzure
 from tests.e2e.engine import ROOT, STACK, WORKSPACE, EngineProject, endpoints, hold, make_workspace, poison
@@ -157,7 +157,7 @@ def test_a_failed_update_and_a_revert_leave_what_was_live(make: Make) -> None:
     live = project.asset("component").version
     project.write("ml/step/src/main.py", "print('taken')\n")
     taken = project.asset("component").version
-    KINDS["component"].upsert(project.ml, project.props("component", STRANGER))
+    MANAGED["component"].upsert(project.ml, project.props("component", STRANGER))
     told = project.up(expect=1)
     assert f"belongs to stack '{STRANGER}'" in told
     assert "Traceback" not in told
@@ -221,7 +221,7 @@ def test_slow_endpoints_hold_back_nothing_else(make: Make, tmp_path: Path) -> No
     try:
         wanted = {kind: project.props(kind) for kind in ("component", "data", "model", "schedule")}
         last = time.monotonic() + 120
-        while any(KINDS[kind].observe(project.ml, props) is None for kind, props in wanted.items()):
+        while any(MANAGED[kind].observe(project.ml, props) is None for kind, props in wanted.items()):
             assert running.poll() is None, running.communicate()[0]
             assert time.monotonic() < last, "the endpoints hold everything back"
         assert ours() == []
@@ -240,7 +240,7 @@ def test_a_state_of_an_earlier_release_previews_updates_and_is_destroyed(
     project = make("fixture")
     project.pulumi("stack", "import", "--stack", STACK, "--file", str(fixture))
     for kind in ("environment", "component", "data", "model", "schedule", "endpoint"):
-        KINDS[kind].upsert(project.ml, project.props(kind, f"azureml-platform/{STACK}"))
+        MANAGED[kind].upsert(project.ml, project.props(kind, f"azureml-platform/{STACK}"))
     asked()
     assert operations(project.preview(0, "--json")) == {}
     assert asked() == []

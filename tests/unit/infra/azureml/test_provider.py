@@ -13,14 +13,14 @@ from pulumi import dynamic
 from pulumi.runtime.rpc import UNKNOWN
 
 from infra.azureml.provider import AzureMLProvider
-from infra.azureml.resources import AssetArgs, WorkspaceArgs
+from infra.azureml.resource import Planned, WorkspaceArgs
 
 OLD, NEW = "a" * 64, "b" * 64
 
 
 def inputs(**changes: Any) -> dict[str, Any]:
     workspace = WorkspaceArgs("10ca1000-0000-4000-9000-616d6c697465", "rg", "ws", "azureml-platform/test")
-    props = AssetArgs(workspace, "prep", OLD[:12], OLD, {"command": "x"}, path="ml/prep/component.yml").props()
+    props = Planned(workspace, "prep", OLD[:12], OLD, {"command": "x"}, path="ml/prep/component.yml").props()
     return {**props, **changes}
 
 
@@ -79,14 +79,14 @@ def test_a_name_that_is_not_known_in_a_preview_replaces_nothing() -> None:
 def test_metadata_has_the_form_in_which_azure_returns_it() -> None:
     workspace = WorkspaceArgs("s", "rg", "ws", "o")
     metadata = {"description": "", "display_name": None, "tags": {"level": 3}}
-    assert AssetArgs(workspace, "prep", "1", OLD, {}, metadata).props()["metadata"] == {"tags": {"level": "3"}}
+    assert Planned(workspace, "prep", "1", OLD, {}, metadata).props()["metadata"] == {"tags": {"level": "3"}}
 
 
 def test_a_preview_loads_no_client() -> None:
     """azure.ai.ml costs a second and 100 MB; the shell, its kinds and the catalogue are loaded without it."""
     program = (
         "import sys\n"
-        "import infra.azureml.assets, infra.azureml.kinds, infra.azureml.provider, infra.catalogue\n"
+        "import infra.azureml.assets, infra.kinds, infra.azureml.provider, infra.catalogue\n"
         "print([name for name in sys.modules if name.startswith('azure')])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from infra.catalogue import Catalogue, CatalogueErrors, CatalogueSettings, Problem, load
+from infra.kinds import KINDS
 
 FILES = {
     "ml/environments/training/environment.yml": """
@@ -128,7 +129,7 @@ class Project:
 
     def load(self, **settings: Any) -> Catalogue:
         values = {"computes": frozenset({"cpu"}), "cache_folder": self.cache_folder, "check_with_azure": False}
-        return load(self.root, settings=CatalogueSettings(**(values | settings)))
+        return load(self.root, KINDS, settings=CatalogueSettings(**(values | settings)))
 
     def problems(self, **settings: Any) -> tuple[Problem, ...]:
         with pytest.raises(CatalogueErrors) as caught:

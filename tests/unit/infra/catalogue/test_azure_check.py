@@ -41,9 +41,9 @@ def test_a_definition_is_asked_about_once(tmp_path: Path, monkeypatch: pytest.Mo
     asked: list[str] = []
     load = azure_check._load
 
-    def spy(asset: Asset, root: Path) -> Exception | None:
+    def spy(asset: Asset, loader: str, root: Path) -> Exception | None:
         asked.append(str(asset.id))
-        return load(asset, root)
+        return load(asset, loader, root)
 
     monkeypatch.setattr(azure_check, "_load", spy)
     project = Project(tmp_path / "project", tmp_path / "cache")

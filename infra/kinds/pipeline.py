@@ -5,10 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from typing import ClassVar
 
-from infra.catalogue.assets import Draft
 from infra.catalogue.documents import Document
-from infra.catalogue.kinds.kind import Drafts, Kind
+from infra.catalogue.drafts import Draft, Drafts
+from infra.catalogue.kind import Kind
 from infra.catalogue.pipelines import check_steps, collect_steps
 from infra.catalogue.problems import Problem
 from infra.catalogue.settings import CatalogueSettings
@@ -18,7 +19,8 @@ class PipelineKind(Kind):
     """The definition of a pipeline job, named by its file: a job's own `name` would be the id of a single run."""
 
     name = "pipeline"
-    versioned = False
+    loader = "load_job"
+    schemas: ClassVar = {"": "pipeline.pipeline_job:PipelineJobSchema"}
 
     def claims(self, path: str, _document: Document) -> bool:
         """Directly in `pipelines/`."""
@@ -42,3 +44,6 @@ class PipelineKind(Kind):
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
         """Check the wiring and that each input has a value."""
         yield from check_steps(draft, drafts, is_job=True)
+
+
+KIND = PipelineKind()

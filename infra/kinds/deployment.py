@@ -3,15 +3,64 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
-from infra.catalogue.assets import AssetId, Draft, Use
 from infra.catalogue.documents import Document
-from infra.catalogue.kinds.endpoint import ENDPOINT_NAME, NAME_RULE
-from infra.catalogue.kinds.kind import Drafts, Kind, source, use
+from infra.catalogue.drafts import Draft, Drafts, Use, source, use
+from infra.catalogue.kind import Kind
 from infra.catalogue.problems import Problem, listing, suggestion
 from infra.catalogue.references import join, parse
 from infra.catalogue.settings import CatalogueSettings
+from infra.kinds.environment import Environment
+from infra.kinds.model import Model
+
+NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){1,30}[A-Za-z0-9]")
+NAME_RULE = "use 3 to 32 letters, digits and single '-', starting with a letter and not ending with '-'"
+
+
+@dataclass(frozen=True)
+class CodeConfiguration:
+    """The folder with the scoring code, relative to the project, and its script."""
+
+    code: str
+    scoring_script: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentArgs:
+    """What an endpoint serves: the keys of a deployment's CLI v2 YAML.
+
+    Attributes:
+        name: the beginning of its name in Azure; the beginning of its content's hash follows.
+        model: a resource, or `azureml:NAME:VERSION`, or one of a registry.
+        environment: a resource, or `azureml:NAME:VERSION`; none for an MLflow model.
+        code_configuration: the scoring code; none for an MLflow model or an image that serves by itself.
+        instance_type: a virtual machine size, or on Kubernetes an instance type.
+        instance_count: how many.
+        environment_variables: of the scoring process.
+        request_settings: `request_timeout_ms`, `max_concurrent_requests_per_instance`, `max_queue_wait_ms`.
+        liveness_probe: `initial_delay`, `period`, `timeout`, `success_threshold`, `failure_threshold`.
+        readiness_probe: as `liveness_probe`.
+        scale_settings: `{"type": "default"}`, or on Kubernetes `target_utilization`.
+        type: `managed` or `kubernetes`.
+        further: keys that are needed rarely (`resources`, `egress_public_network_access`, `data_collector`, …).
+    """
+
+    name: str
+    model: Model | str | None = None
+    environment: Environment | str | None = None
+    code_configuration: CodeConfiguration | None = None
+    instance_type: str | None = None
+    instance_count: int | None = None
+    environment_variables: Mapping[str, str] | None = None
+    request_settings: Mapping[str, int] | None = None
+    liveness_probe: Mapping[str, int] | None = None
+    readiness_probe: Mapping[str, int] | None = None
+    scale_settings: Mapping[str, Any] | None = None
+    type: Literal["managed", "kubernetes"] | None = None
+    further: Mapping[str, Any] | None = None
 
 
 class DeploymentKind(Kind):
@@ -22,7 +71,11 @@ class DeploymentKind(Kind):
     """
 
     name = "deployment"
-    versioned = False
+    loader = "load_online_deployment"
+    schemas: ClassVar = {
+        "managed": "_deployment.online.online_deployment:ManagedOnlineDeploymentSchema",
+        "kubernetes": "_deployment.online.online_deployment:KubernetesOnlineDeploymentSchema",
+    }
     metadata = frozenset({"description", "tags"})
 
     def claims(self, path: str, _document: Document) -> bool:
@@ -41,13 +94,12 @@ class DeploymentKind(Kind):
     def check_name(self, draft: Draft) -> None:
         """Report a name that Azure refuses."""
         name = draft.id.name.partition("/")[2]
-        if not ENDPOINT_NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             draft.problem(("name",), f"'{name}' is not a valid deployment name", NAME_RULE)
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
         """Note environment, code and model; check sizes."""
         data = draft.definition
-        draft.needs.append(AssetId("endpoint", draft.id.name.partition("/")[0]))
         use(draft, ("environment",), "environment", data.get("environment"))
         code = data.get("code_configuration")
         if isinstance(code, dict):
@@ -71,6 +123,13 @@ class DeploymentKind(Kind):
         if isinstance(name, str) and name not in endpoints:
             advice = suggestion(name, endpoints, otherwise=f"add an endpoint.yml; there are: {listing(endpoints)}")
             yield draft.document.problem(("endpoint_name",), f"unknown endpoint '{name}'", advice)
+        for other in of_endpoint(str(name), drafts):
+            if other.id < draft.id:
+                yield draft.document.problem(
+                    ("endpoint_name",),
+                    f"endpoint '{name}' already has its deployment in {other.document.path}",
+                    "keep one of the two; a changed one is rolled out beside the old one by itself",
+                )
         code = draft.definition.get("code_configuration")
         if isinstance(code, dict) and isinstance(code.get("scoring_script"), str):
             yield from self._check_script(draft, code)
@@ -104,3 +163,13 @@ class DeploymentKind(Kind):
             draft.uses.append(Use(("model",), "model", text, may_wait=True))
         else:
             draft.waiting_for = f"a model for endpoint '{endpoint}'"
+
+
+def of_endpoint(endpoint: str, drafts: Drafts) -> list[Draft]:
+    """Return the drafts of an endpoint's deployments."""
+    return [
+        draft for id_, draft in drafts.items() if id_.kind == "deployment" and id_.name.partition("/")[0] == endpoint
+    ]
+
+
+KIND = DeploymentKind()

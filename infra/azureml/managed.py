@@ -1,30 +1,48 @@
-"""What every kind can do. Adding a kind is adding a file that looks like its neighbours, and a line in `__init__`."""
+"""What a kind that Azure ML keeps can do. Each kind is one file in `infra/kinds`."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from infra.catalogue.assets import Asset
+from infra.catalogue.kind import Kind
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
+    from infra.azureml.resource import Resource
+    from infra.azureml.stack import Stack
+
 Props = dict[str, Any]
 
 
-class Kind(ABC):
+class ManagedKind(Kind):
     """A kind of resource. Inputs and outputs are plain dictionaries, as Pulumi keeps them.
 
     Every kind's inputs: `workspace` {subscription_id, resource_group, name}, `owner` (project/stack), `adopt`, `name`,
     `version`, `content_hash` (SHA-256, hex), `definition` (CLI v2 YAML as a dictionary, local paths relative to the
     project, references exact), `metadata` (what can change under a version), `path` (the YAML file), `files`
-    (path → digest), `trees` (folders in the definition: {keys, hash}).
+    (path → digest), `trees` (folders in the definition: {keys, hash}), and the kind's own. Every kind's output:
+    `resource_id`.
+
+    Attributes:
+        resource: the class that Pulumi programs use.
+        outputs: the properties that Azure says, not the program.
+        significant: a change of one of these inputs is a change of the resource; everything else follows from them.
     """
 
-    name: ClassVar[str]
-    # A version of it, once made, never changes in Azure.
-    immutable: ClassVar[bool] = False
-    # A change of one of these inputs is a change of the resource; everything else follows from them.
+    resource: ClassVar[type[Resource[Any]]]
+    outputs: ClassVar[tuple[str, ...]] = ("resource_id",)
     significant: ClassVar[tuple[str, ...]] = ("version", "content_hash", "metadata")
+
+    def declare(self, asset: Asset, stack: Stack) -> Resource[Any]:
+        """Make the resource of a planned asset."""
+        return self.resource(f"{self.name}-{asset.name}", stack.planned(asset), stack.options(asset))
+
+    def check_inputs(self, _olds: Props, _news: Props) -> dict[str, str]:
+        """Say, in the preview, what is wrong with new inputs beside those of the last update: input → reason."""
+        return {}
 
     @abstractmethod
     def upsert(self, ml: MLClient, props: Props) -> Props:

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import yaml
-
 from infra.azureml import ownership
-from infra.azureml.connection import project_root
 from infra.azureml.errors import AssetError
-from infra.azureml.kinds.kind import Kind, Props
-from infra.azureml.staging import staged
+from infra.azureml.managed import ManagedKind, Props
+from infra.azureml.staging import load, staged
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 
-class VersionedAsset(Kind):
-    """An asset of which Azure keeps versions. Subclasses say how their YAML is loaded and where the client has them."""
+class VersionedKind(ManagedKind):
+    """A kind of which Azure keeps versions. Subclasses say where the client has them."""
 
-    immutable = True
+    versioned = True
     operations: ClassVar[str]  # attribute of MLClient
 
-    def load(self, source: io.StringIO, origin: str) -> Any:
-        """Return azure-ai-ml's entity for YAML text whose paths are relative to the folder of `origin`."""
-        raise NotImplementedError
+    def check_inputs(self, olds: Props, news: Props) -> dict[str, str]:
+        """Refuse changed content under a version that the YAML pins."""
+        pinned = olds.get("name") == news["name"] and olds.get("version") == news["version"]
+        # Versions that nobody pins are the beginning of the content hash, and differ with it.
+        if not pinned or olds["content_hash"] == news["content_hash"]:
+            return {}
+        reason = (
+            f"{self.name} '{news['name']}' version {news['version']} is deployed with content "
+            f"{olds['content_hash'][:12]}, but the files have {news['content_hash'][:12]}. {_how_to_change(news)}"
+        )
+        return {"version": reason}
 
     def definition(self, props: Props) -> dict[str, Any]:
         """Return the whole definition: content, metadata, exact version, our tags."""
@@ -76,7 +80,7 @@ class VersionedAsset(Kind):
         ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
         found = (existing.tags or {}).get(ownership.CONTENT)
         if found not in (None, props["content_hash"]):
-            raise AssetError(f"{what} exists with other content. {how_to_change(props)}")
+            raise AssetError(f"{what} exists with other content. {_how_to_change(props)}")
         operations.restore(name=name, version=version)
         from azure.core.exceptions import HttpResponseError
 
@@ -91,8 +95,7 @@ class VersionedAsset(Kind):
 
     def _write(self, operations: Any, props: Props) -> None:
         with staged(self.definition(props), props.get("trees", []), props["path"]) as definition:
-            text = yaml.safe_dump(definition, sort_keys=False)
-            operations.create_or_update(self.load(io.StringIO(text), str(project_root() / "Pulumi.yaml")))
+            operations.create_or_update(load(self.loader, definition))
 
     @staticmethod
     def _get(operations: Any, name: str, version: str) -> Any | None:
@@ -104,7 +107,7 @@ class VersionedAsset(Kind):
             return None
 
 
-def how_to_change(props: Props) -> str:
+def _how_to_change(props: Props) -> str:
     """Return what to do about changed content under a pinned version."""
     return (
         f"A version never changes: in {props['path']}, count `version:` up, or leave it out to have versions by content"

@@ -1,0 +1,112 @@
+"""An asset on its way through the catalogue, and how a kind notes what it finds in the YAML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from infra.catalogue.assets import AssetId, Definition
+from infra.catalogue.documents import Document, KeyPath
+from infra.catalogue.problems import Problem, listing, suggestion
+from infra.catalogue.references import is_asset
+from infra.catalogue.settings import CatalogueSettings
+from infra.catalogue.tree import Tree
+
+_CLOUD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Build:
+    """The parts of a `BuildPlan` that a YAML and the settings say, before anything is hashed."""
+
+    dockerfile: str
+    arguments: Mapping[str, str]
+    login_server: str | None
+
+
+@dataclass
+class Draft:
+    """An asset on its way through the catalogue: a document and what its kind found in it.
+
+    `definition` starts as the document's mapping and becomes `Asset.definition`. A kind fills `uses`, `sources`,
+    `needs` (assets that have to exist first without being named by a reference) and `problems`; the catalogue then
+    fills `targets` (which asset a reference means) and `trees`.
+    """
+
+    id: AssetId
+    document: Document
+    definition: Definition
+    version: str = ""
+    uses: list[Use] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
+    needs: list[AssetId] = field(default_factory=list)
+    targets: dict[KeyPath, AssetId] = field(default_factory=dict)
+    trees: dict[KeyPath, Tree] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    waiting_for: str | None = None
+    build: Build | None = None
+
+    def problem(self, keys: KeyPath, message: str, fix: str) -> None:
+        """Report a problem at a key of the document."""
+        self.problems.append(self.document.problem(keys, message, fix))
+
+
+@dataclass(frozen=True)
+class Use:
+    """A reference to another asset: where it stands, what kind it has to be, and what is written.
+
+    `may_wait`: what nothing in the tree defines comes later (a model from training), and the asset waits for it.
+    """
+
+    keys: KeyPath
+    kind: str
+    text: str
+    may_wait: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """A local file or folder that belongs to the asset. `wanted` is `file`, `folder` or `any`.
+
+    `is_yaml`: only its parsed content counts (a conda file), so comments in it change nothing.
+    """
+
+    keys: KeyPath
+    path: str
+    wanted: str = "any"
+    is_yaml: bool = False
+
+
+Drafts = Mapping[AssetId, Draft]
+
+
+def is_local(path: str) -> bool:
+    """Whether a `path:` is a file of this tree, not a URL, a datastore path or an asset."""
+    return not _CLOUD.match(path) or path.startswith("file:") or re.match(r"[A-Za-z]:[\\/]", path) is not None
+
+
+def use(draft: Draft, keys: KeyPath, kind: str, value: object) -> None:
+    """Note a reference, if it is one."""
+    if isinstance(value, str) and "${{" not in value:
+        draft.uses.append(Use(keys, kind, value))
+    elif isinstance(value, dict) and kind in {"environment", "model"}:
+        where = ".".join(map(str, keys))
+        fix = f"give it a file of its own (`{kind}.yml` below `ml/`) and refer to it as `azureml:NAME`"
+        draft.problem(keys, f"'{where}' is defined in place, so Azure would keep it without a name", fix)
+
+
+def source(draft: Draft, keys: KeyPath, value: object, *, wanted: str = "any", is_yaml: bool = False) -> None:
+    """Note a local file or folder, if it is one."""
+    if isinstance(value, str) and is_local(value) and not is_asset(value):
+        draft.sources.append(Source(keys, value.removeprefix("file:"), wanted, is_yaml))
+
+
+def compute(draft: Draft, keys: KeyPath, value: object, settings: CatalogueSettings) -> None:
+    """Report a compute target that the stack does not have."""
+    if not isinstance(value, str) or "${{" in value or value.startswith(("azureml:/", "/subscriptions/")):
+        return
+    name = value.removeprefix("azureml:")
+    if settings.computes is not None and name not in settings.computes and name not in {"serverless", "local"}:
+        otherwise = f"use one of {listing(settings.computes)}, or `serverless`"
+        draft.problem(keys, f"unknown compute '{name}'", suggestion(name, settings.computes, otherwise=otherwise))
