@@ -21,10 +21,12 @@ from amlite.jobs.documents import Job
 from amlite.machinelearning import references
 from amlite.mlflow import versions
 from amlite.platform import Platform
+from amlite.registries import access as registry_access
 from amlite.routing import Json
 from amlite.storage import blobs
 from amlite.storage.blobs import BlobPath
 from amlite.storage.types import KEYS_TYPE
+from amlite.store import Document
 
 _BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 _ROLES = {"read": "Storage Blob Data Reader", "write": "Storage Blob Data Contributor"}
@@ -56,6 +58,9 @@ def identity(platform: Platform, job: Job) -> Principal | None:
 
 def require(platform: Platform, workspace_id: str, target: BlobPath, who: Principal | None, verb: str) -> None:
     """Raise DataAccessError unless `who` may `read` or `write` there, or a datastore holds the account's key."""
+    if (registry := registry_access.owner_of(platform, target.account)) is not None:
+        _require_registry(platform, workspace_id, registry, who)
+        return
     if _keyed(platform, workspace_id, target):
         return
     keys = platform.store.get(f"{KEYS_TYPE}/{target.account}")
@@ -67,6 +72,17 @@ def require(platform: Platform, workspace_id: str, target: BlobPath, who: Princi
         f"PermissionDenied (AuthorizationPermissionMismatch): {subject} may not {verb} {target.url}. Give it the role "
         f"{_ROLES[verb]} on the storage account '{target.account}'."
     )
+
+
+def _require_registry(platform: Platform, workspace_id: str, registry: Document, who: Principal | None) -> None:
+    """A registry's files are read by a role on the registry: of `who`, else of the workspace."""
+    reader = who or registry_access.workspace_identity(platform, workspace_id)
+    if not registry_access.may_read(platform, registry, reader):
+        subject = f"The identity with client id '{reader.client_id}'" if reader else "The workspace has no identity and"
+        raise DataAccessError(
+            f"PermissionDenied: {subject} may not read the assets of registry '{registry.body['name']}'. Give it the "
+            f"role {registry_access.ROLE} on the registry."
+        )
 
 
 async def fetch(platform: Platform, job: Job, given: Json, who: Principal | None) -> Path:

@@ -1,7 +1,8 @@
 """What a reference names, in every spelling that Azure Machine Learning takes.
 
 Assets: `azureml:name:version`, `azureml:name@latest`, `azureml:name`, the same without `azureml:`, ARM ids,
-`azureml://locations/<region>/workspaces/<workspaceId>/<kind>/<name>/versions/<version>`.
+`azureml://locations/<region>/workspaces/<workspaceId>/<kind>/<name>/versions/<version>`, and in a registry
+`azureml://registries/<registry>/<kind>/<name>/versions/<version>` or `…/labels/latest`.
 Data: `azureml://datastores/<name>/paths/<path>`, the long form with subscription, group and workspace,
 `azureml://jobs/<job>/outputs/<output>/paths/<path>`, `runs:/<job>/<path>`, blob URLs, and any asset that has a path.
 """
@@ -18,11 +19,15 @@ from amlite.store import Document
 
 PROVIDER = "Microsoft.MachineLearningServices"
 WORKSPACE_TYPE = f"{PROVIDER}/workspaces"
+REGISTRY_TYPE = f"{PROVIDER}/registries"
 KINDS = ("codes", "components", "data", "environments", "models")
 URI_PROPERTY = {"codes": "codeUri", "data": "dataUri", "models": "modelUri"}
 DEFAULT_VERSION = "azureml_default"
 
 _ASSET_ID = re.compile(r"azureml://locations/[^/]+/workspaces/([^/]+)/(\w+)/([^/]+)/versions/([^/]+)", re.IGNORECASE)
+_IN_REGISTRY = re.compile(
+    r"(?:azureml:)?azureml://registries/([^/]+)/(\w+)/([^/]+)/(versions|labels)/([^/]+)", re.IGNORECASE
+)
 _SHORT = re.compile(r"(?:azureml:)?([\w.-]+)(?::([\w.-]+)|@([\w.-]+))?")
 _DATASTORE = re.compile(
     r"azureml://(?:subscriptions/([^/]+)/resourcegroups/([^/]+)/(?:providers/Microsoft.MachineLearningServices/)?workspaces/([^/]+)/)?"
@@ -35,13 +40,13 @@ _JOB_OUTPUT = re.compile(
 
 
 def asset(platform: Platform, workspace_id: str, reference: str, kind: str) -> Document:
-    """Return the stored asset version that `reference` names in a workspace.
+    """Return the stored asset version that `reference` names in a workspace, or in whichever registry it names.
 
     `kind` is one of KINDS. The document's body is the ARM envelope. AzureError 400 for what is no reference to this
     kind, 404 where nothing of that name and version exists.
     """
-    if reference.lower().startswith("azureml://registries/"):
-        return _existing(platform, reference, kind, reference)
+    if reference.lower().removeprefix("azureml:").startswith("azureml://registries/"):
+        return _in_registry(platform, reference, kind)
     if found := _ASSET_ID.fullmatch(reference):
         owner = workspace_by_guid(platform, found[1])
         if found[2].lower() != kind:
@@ -64,27 +69,44 @@ def asset(platform: Platform, workspace_id: str, reference: str, kind: str) -> D
     if short is None:
         raise _malformed(reference, kind)
     name, number, label = short.groups()
-    if label and label.lower() not in ("latest", "default"):
-        raise AzureError(404, "UserError", f"Label '{label}' of {kind} '{name}' was not found.")
+    _check_label(label, kind, name)
     return version(platform, workspace_id, kind, name, number or DEFAULT_VERSION)
 
 
-def version(platform: Platform, workspace_id: str, kind: str, name: str, number: str) -> Document:
-    """Return one asset version (`azureml_default`: the newest not archived); AzureError 404 when there is none."""
-    base = f"{workspace_id}/{kind}/{name}"
+def registry_uri(name: str) -> str:
+    """Return what the ids of a registry's assets begin with: they are kept under these ids."""
+    return f"azureml://registries/{name}"
+
+
+def registry(platform: Platform, name: str) -> Document:
+    """Return a registry by its name, which the tenant has once; AzureError 404 when there is none."""
+    for document in platform.store.of_type(REGISTRY_TYPE):
+        if document.body["name"].lower() == name.lower():
+            return document
+    raise AzureError(404, "RegistryNotFound", f"The registry '{name}' was not found.")
+
+
+def version(platform: Platform, owner_id: str, kind: str, name: str, number: str) -> Document:
+    """Return one version of an asset of a workspace (its ARM id) or a registry (its `registry_uri`).
+
+    `azureml_default` is the newest that is not archived. AzureError 404 when there is none.
+    """
+    base = f"{owner_id}/{kind}/{name}"
     if number.lower() == DEFAULT_VERSION:
-        newest = latest(platform, workspace_id, kind, name)
+        newest = latest(platform, owner_id, kind, name)
         if newest is None:
-            raise AzureError(
-                404, "UserError", f"{_title(kind)} '{name}' was not found in workspace '{_last(workspace_id)}'."
-            )
+            raise AzureError(404, "UserError", f"{_title(kind)} '{name}' was not found in {_place(owner_id)}.")
         return newest
-    return _existing(platform, f"{base}/versions/{number}", kind, f"{name}:{number}", workspace_id)
+    document = platform.store.get(f"{base}/versions/{number}")
+    if document is None:
+        raise AzureError(404, "UserError", f"{_title(kind)} '{name}:{number}' was not found in {_place(owner_id)}.")
+    return document
 
 
-def latest(platform: Platform, workspace_id: str, kind: str, name: str) -> Document | None:
+def latest(platform: Platform, owner_id: str, kind: str, name: str) -> Document | None:
     """Return the version created last among those not archived, or None."""
-    found = platform.store.below(f"{workspace_id}/{kind}/{name}", f"{WORKSPACE_TYPE}/{kind}/versions")
+    owner_type = WORKSPACE_TYPE if owner_id.startswith("/") else REGISTRY_TYPE
+    found = platform.store.below(f"{owner_id}/{kind}/{name}", f"{owner_type}/{kind}/versions")
     return next((doc for doc in reversed(found) if not doc.body["properties"].get("isArchived")), None)
 
 
@@ -196,12 +218,29 @@ def _in_datastore(document: Document, path: str) -> BlobPath:
     return BlobPath(properties["accountName"].lower(), container, path.strip("/"))
 
 
-def _existing(platform: Platform, resource_id: str, kind: str, shown: str, workspace_id: str | None = None) -> Document:
-    document = platform.store.get(resource_id)
-    if document is None:
-        where = f" in workspace '{_last(workspace_id)}'" if workspace_id else ""
-        raise AzureError(404, "UserError", f"{_title(kind)} '{shown}' was not found{where}.")
-    return document
+def _in_registry(platform: Platform, reference: str, kind: str) -> Document:
+    found = _IN_REGISTRY.fullmatch(reference)
+    if found is None or found[2].lower() != kind:
+        raise AzureError(
+            400,
+            "UserError",
+            f"'{reference}' is not a valid reference to {kind}; use "
+            f"azureml://registries/<registry>/{kind}/<name>/versions/<version> or …/labels/latest.",
+        )
+    owner = registry_uri(registry(platform, found[1]).body["name"])
+    if found[4].lower() == "versions":
+        return version(platform, owner, kind, found[3], found[5])
+    _check_label(found[5], kind, found[3])
+    return version(platform, owner, kind, found[3], DEFAULT_VERSION)
+
+
+def _check_label(label: str | None, kind: str, name: str) -> None:
+    if label and label.lower() not in ("latest", "default"):
+        raise AzureError(404, "UserError", f"Label '{label}' of {kind} '{name}' was not found.")
+
+
+def _place(owner_id: str) -> str:
+    return f"{'workspace' if owner_id.startswith('/') else 'registry'} '{_last(owner_id)}'"
 
 
 def _malformed(reference: str, kind: str) -> AzureError:
@@ -217,7 +256,7 @@ def _bare(reference: str) -> str:
 
 
 def _owner(asset_id: str) -> str:
-    """Return the id of the workspace an asset version lies in."""
+    """Return the id of the workspace (or registry) an asset version lies in."""
     return asset_id.rsplit("/", 4)[0]
 
 

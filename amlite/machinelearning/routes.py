@@ -71,7 +71,7 @@ async def list_containers(call: Call) -> web.Response:
     bodies = [
         assets.container_body(call.platform, doc) for doc in found if doc.body["name"] != assets.ANONYMOUS.get(kind)
     ]
-    return _page(call, _viewed(call, bodies))
+    return page(call, viewed(call, bodies))
 
 
 async def put_container(call: Call) -> web.Response:
@@ -115,7 +115,7 @@ async def list_versions(call: Call) -> web.Response:
     order = call.query.get("$orderBy", "").lower().split()
     if order[1:] == ["desc"]:
         bodies.reverse()
-    return _page(call, _viewed(call, bodies))
+    return page(call, viewed(call, bodies))
 
 
 async def put_version(call: Call) -> web.Response:
@@ -209,7 +209,7 @@ def _hash(body: Json) -> tuple[str | None, str | None]:
     return properties.get("hash_sha256"), properties.get("hash_version")
 
 
-def _viewed(call: Call, bodies: list[Json]) -> list[Json]:
+def viewed(call: Call, bodies: list[Json]) -> list[Json]:
     """Apply `listViewType` (ActiveOnly unless given)."""
     view = call.query.get("listViewType", "ActiveOnly").rpartition(".")[2].replace("_", "").lower()
     if view == "all":
@@ -218,7 +218,7 @@ def _viewed(call: Call, bodies: list[Json]) -> list[Json]:
     return [body for body in bodies if bool(body["properties"]["isArchived"]) is archived]
 
 
-def _page(call: Call, bodies: list[Json]) -> web.Response:
+def page(call: Call, bodies: list[Json]) -> web.Response:
     """Return one page: `$top` bodies at most, else a hundred, and the link of the next one."""
     if "$top" in call.query:
         return reply({"value": bodies[: int(call.query["$top"])]})

@@ -13,6 +13,7 @@ from amlite.entra.routes import identity_environment
 from amlite.errors import AzureError
 from amlite.machinelearning import references
 from amlite.platform import Platform
+from amlite.registries import access as registry_access
 from amlite.serving import identities, settings
 from amlite.storage import blobs
 from amlite.storage.types import KEYS_TYPE
@@ -139,6 +140,16 @@ async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Call
 
 def _readable(platform: Platform, principal: Principal, source: blobs.BlobPath) -> blobs.BlobPath:
     """Return the path if the endpoint's identity may read it; raises AzureError as Azure's start-up task does."""
+    if (registry := registry_access.owner_of(platform, source.account)) is not None:
+        if registry_access.may_read(platform, registry, principal):
+            return source
+        raise AzureError(
+            403,
+            "BadArgument",
+            f"Startup task failed due to authorization error: the endpoint's identity (object id "
+            f"{principal.object_id}) may not read the assets of registry '{registry.body['name']}'. Give it the role "
+            f"'{registry_access.ROLE}' on the registry.",
+        )
     account = platform.store.get(f"{KEYS_TYPE}/{source.account}")
     scope = f"{account.body['id']}/blobServices/default/containers/{source.container}" if account else ""
     if not platform.access.allowed(principal, scope, _READ, data=True):
