@@ -8,6 +8,8 @@ from amlite import unserved
 from amlite.arm import routes as arm
 from amlite.arm.types import ResourceType
 from amlite.authorization import types as authorization
+from amlite.batch import routes as batch_routes
+from amlite.batch import types as batch
 from amlite.containerregistry import routes as containerregistry_routes
 from amlite.containerregistry import types as containerregistry
 from amlite.control import routes as control
@@ -35,6 +37,7 @@ from amlite.storage import types as storage
 
 TYPES: list[ResourceType] = [
     *authorization.TYPES,
+    *batch.TYPES,
     *containerregistry.TYPES,
     *keyvault.TYPES,
     *machinelearning.TYPES,
@@ -51,6 +54,9 @@ ROUTES: list[Routes] = [
     control.routes,
     docker_routes.routes,
     containerregistry_routes.routes,
+    batch_routes.routes,  # before online endpoints, which take every other path of the same hosts
+    batch_routes.arm_routes,
+    batch_routes.region_routes,
     serving_routes.routes,
     serving_routes.arm_routes,
     storage_routes.routes,

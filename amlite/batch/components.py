@@ -1,0 +1,127 @@
+"""What a model deployment is provisioned as: an anonymous component that runs the driver on the deployment's script."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+from amlite.arm.types import Json
+from amlite.batch import driver, mlflow_script, settings
+from amlite.errors import AzureError
+from amlite.machinelearning import references
+from amlite.machinelearning.assets import ANONYMOUS
+from amlite.mlflow import versions
+from amlite.platform import Platform
+from amlite.storage import blobs
+
+_TYPE = "batch/components"
+_DRIVER = "_batch_driver.py"
+_MLFLOW_SCRIPT = "_mlflow_script.py"
+_MLFLOW_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
+# The inputs that an invocation may change for its own job, and their types.
+SETTINGS = {
+    "mini_batch_size": "integer",
+    "processes": "integer",
+    "error_threshold": "integer",
+    "max_retries": "integer",
+    "timeout": "number",
+    "output_file_name": "string",
+}
+
+
+async def provision(platform: Platform, deployment_id: str) -> None:
+    """Make the component of a model deployment; raises AzureError 400 when its code or model cannot be used."""
+    document = platform.store.get(deployment_id)
+    if document is None or settings.is_pipeline(document.body):
+        return
+    properties = document.body["properties"]
+    workspace_id = deployment_id.rsplit("/", 4)[0]
+    model = references.asset(platform, workspace_id, properties["model"]["assetId"], "models")
+    place = references.location(platform, workspace_id, model.id, "models")
+    code = properties.get("codeConfiguration") or {}
+    script = code.get("scoringScript") or _MLFLOW_SCRIPT
+    environment_id = properties.get("environmentId") or await _environment(platform, workspace_id, model.body, place)
+    spec = {
+        "type": "command",
+        "display_name": "batchscoring",
+        "is_deterministic": False,
+        "inputs": {
+            "data": {"type": "uri_folder"},
+            "model": {"type": str(model.body["properties"]["modelType"])},
+            **{name: {"type": kind} for name, kind in SETTINGS.items()},
+        },
+        "outputs": {"score": {"type": "uri_folder"}},
+        "code": f"azureml:{await _code(platform, workspace_id, code.get('codeId'), script)}",
+        "environment": f"azureml:{references.asset(platform, workspace_id, environment_id, 'environments').id}",
+        "environment_variables": properties.get("environmentVariables") or {},
+        "command": _command(properties, script, "" if await blobs.exists(platform, place) else place.name),
+    }
+    name = ANONYMOUS["components"]
+    made = versions.create(
+        platform, workspace_id, "components", name, {"componentSpec": spec}, version=str(uuid.uuid4())
+    )
+    # Below the deployment's own id: it goes when the deployment does.
+    platform.store.put(f"{deployment_id}/component", _TYPE, {"component": made.id, "model": model.id})
+
+
+def provisioned(platform: Platform, deployment: Json) -> Json:
+    """Return the ids of a deployment's `component` and `model`; AzureError 409 before it is provisioned."""
+    document = platform.store.get(f"{deployment['id']}/component")
+    if document is None or deployment["properties"]["provisioningState"] != "Succeeded":
+        raise AzureError(
+            409,
+            "DeploymentNotReady",
+            f"Deployment '{deployment['name']}' is {deployment['properties']['provisioningState']}; it cannot be "
+            "invoked.",
+        )
+    return document.body
+
+
+def _command(properties: Json, script: str, model_name: str) -> str:
+    fixed = {
+        "--script": script,
+        "--model-name": model_name,
+        "--output-action": properties["outputAction"],
+        "--logging-level": properties["loggingLevel"],
+    }
+    parts = ["python", _DRIVER, *(part for pair in fixed.items() for part in pair)]
+    given = {"data": "data", "model": "model", **{name.replace("_", "-"): name for name in SETTINGS}}
+    bound = " ".join(f"--{option} ${{{{inputs.{name}}}}}" for option, name in given.items())
+    return f"{shlex.join(parts)} {bound} --score ${{{{outputs.score}}}}"
+
+
+async def _code(platform: Platform, workspace_id: str, code_id: str | None, script: str) -> str:
+    """Upload the deployment's code with the driver beside it; return the id of the code asset."""
+    name = str(uuid.uuid4())
+    with tempfile.TemporaryDirectory(prefix="amlite-batch-") as made:
+        folder = Path(made)
+        if code_id:
+            await blobs.download_tree(platform, references.location(platform, workspace_id, code_id, "codes"), folder)
+            if not (folder / script).is_file():
+                raise AzureError(
+                    400, "BadArgument", f"codeConfiguration.scoringScript: there is no '{script}' in the code."
+                )
+        for source, target in ((driver, _DRIVER), (mlflow_script, _MLFLOW_SCRIPT)):
+            shutil.copyfile(str(source.__file__), folder / target)
+        uri = f"azureml://datastores/workspaceblobstore/paths/LocalUpload/{name}"
+        place = references.location(platform, workspace_id, uri)
+        await blobs.upload_tree(platform, folder, place)
+    return versions.create(platform, workspace_id, "codes", name, {"codeUri": place.url}, version="1").id
+
+
+async def _environment(platform: Platform, workspace_id: str, model: Json, place: blobs.BlobPath) -> str:
+    """Register the environment that an MLflow model's own conda file describes; return its id."""
+    try:
+        conda = (await blobs.read(platform, place / "conda.yaml")).decode()
+    except AzureError as error:
+        raise AzureError(
+            400, "BadArgument", f"The model '{model['id']}' has no conda.yaml: name an environment. ({error.message})"
+        ) from error
+    properties = {"image": _MLFLOW_IMAGE, "condaFile": conda}
+    version = hashlib.sha256(conda.encode()).hexdigest()[:32]
+    name = ANONYMOUS["environments"]
+    return versions.create(platform, workspace_id, "environments", name, properties, version=version).id
