@@ -208,6 +208,21 @@ def clear_faults() -> None:
     click.echo(f"{_ask(_running(), 'DELETE', '/faults')['cleared']} faults cleared")
 
 
+@main.group()
+def quota() -> None:
+    """Say how many vCPUs the subscription may use."""
+
+
+@quota.command("set")
+@click.argument("family")
+@click.argument("cores", type=click.IntRange(min=0))
+@click.option("--region", help="A region; every region without a limit of its own when not given.")
+def set_quota(family: str, cores: int, region: str | None) -> None:
+    """Let FAMILY (standardDSv2Family, a VM size of it, or `total`) have CORES vCPUs."""
+    told = _ask(_running(), "POST", "/quota", {"family": family, "cores": cores, "region": region})
+    click.echo(f"{told['family']}: {told['cores']} vCPUs in {region or 'every region'}")
+
+
 def _running() -> runtime.Runtime:
     running = runtime.read(runtime.state_folder())
     if running is None:

@@ -18,6 +18,7 @@ from amlite.jobs import history as jobs_history
 from amlite.jobs import routes as jobs_routes
 from amlite.keyvault import types as keyvault
 from amlite.machinelearning import datastores as machinelearning_datastores
+from amlite.machinelearning import quota as machinelearning_quota
 from amlite.machinelearning import routes as machinelearning_routes
 from amlite.machinelearning import schedules as machinelearning_schedules
 from amlite.machinelearning import types as machinelearning
@@ -66,6 +67,7 @@ ROUTES: list[Routes] = [
     registries_routes.routes,
     machinelearning_datastores.routes,
     machinelearning_schedules.routes,
+    machinelearning_quota.routes,
     machinelearning_routes.region_routes,
     machinelearning_routes.routes,
     monitoring_routes.routes,

@@ -1,4 +1,4 @@
-"""What `amlite status`, `amlite advance` and `amlite fault` ask of the running process."""
+"""What `amlite status`, `advance`, `fault` and `quota` ask of the running process."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from aiohttp import web
 
 from amlite import faults
 from amlite.errors import AzureError
+from amlite.machinelearning import quota
 from amlite.routing import Call, Routes, reply
 
 HOST = "control.amlite.internal"
@@ -69,3 +70,14 @@ async def add_fault(call: Call) -> web.Response:
 async def clear_faults(call: Call) -> web.Response:
     """Forget every fault."""
     return reply({"cleared": faults.of(call.platform).clear()})
+
+
+@routes.post("/quota", action=ACTION)
+async def set_quota(call: Call) -> web.Response:
+    """Set the vCPUs of a VM family: `{"family": …, "cores": N, "region": …}`."""
+    body = await call.json()
+    cores = body.get("cores")
+    if not isinstance(cores, int) or cores < 0:
+        raise AzureError(400, "InvalidQuota", "'cores' must be a whole number that is not negative.")
+    family = quota.set_limit(call.platform, str(body.get("family")), cores, body.get("region"))
+    return reply({"family": family, "cores": cores, "region": body.get("region")})

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from amlite.arm.types import Json, ResourceType
 from amlite.entra.routes import identity_principal
 from amlite.errors import AzureError
+from amlite.machinelearning import quota, sizes
 from amlite.machinelearning.references import WORKSPACE_TYPE, workspace
 from amlite.platform import Platform
 from amlite.published.validation import writable
@@ -18,7 +18,6 @@ TYPE = f"{WORKSPACE_TYPE}/computes"
 # Least and most characters of a name by type; source: Azure's resource naming rules.
 _LENGTHS = {"amlcompute": (3, 32), "computeinstance": (3, 24)}
 _OTHER_LENGTHS = (2, 16)
-_SIZES = frozenset(Path(__file__).with_name("vm_sizes.txt").read_text("utf-8").split())
 
 
 def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
@@ -38,7 +37,7 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
         }
     location = workspace(platform, str(resource_id.parent)).body["location"]
     if kind.lower() == "amlcompute":
-        compute["properties"] = _cluster(resource_id.name, compute.get("properties") or {}, old)
+        compute["properties"] = _cluster(platform, resource_id.name, location, compute.get("properties") or {}, old)
     now = platform.clock.stamp()
     added = {
         "computeLocation": compute.get("computeLocation") or location,
@@ -51,11 +50,12 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
     return {"location": location, "tags": {}, **body, "properties": {**compute, **added}}
 
 
-def _cluster(name: str, given: Json, old: Json | None) -> Json:
+def _cluster(platform: Platform, name: str, region: str, given: Json, old: Json | None) -> Json:
     size = given.get("vmSize")
     if not size:
         raise AzureError(400, "ValidationError", "properties.properties.vmSize: The vmSize field is required.")
-    if size.upper() not in _SIZES:
+    found = sizes.find(size)
+    if found is None:
         raise AzureError(
             400,
             "BadRequest",
@@ -76,6 +76,8 @@ def _cluster(name: str, given: Json, old: Json | None) -> Json:
         raise AzureError(
             400, "BadRequest", f"scaleSettings: minNodeCount ({least}) must be between 0 and maxNodeCount ({most})."
         )
+    if old is None and priority.lower() == "dedicated":
+        quota.require_node(platform, region, found, least)
     defaults = {"osType": "Linux", "remoteLoginPortPublicAccess": "NotSpecified", "enableNodePublicIp": True}
     counts = ("idle", "leaving", "preempted", "preparing", "running", "unusable")
     state = {

@@ -7,7 +7,7 @@ from typing import Any
 from amlite.arm.routes import resource_of
 from amlite.arm.types import Json, ResourceType
 from amlite.errors import AzureError, StartError
-from amlite.machinelearning import references
+from amlite.machinelearning import quota, references, sizes
 from amlite.monitoring import measurements
 from amlite.platform import Platform
 from amlite.published.validation import writable
@@ -90,6 +90,14 @@ def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Js
             "properties.instanceType: cannot be changed; create another deployment and move traffic.",
         )
     count = settings.instances(body)
+    found = sizes.find(size)
+    if found is None:
+        raise AzureError(
+            400,
+            "BadArgument",
+            f"properties.instanceType: '{size}' is not a VM size of Azure ML; see its list of sizes.",
+        )
+    quota.require(platform, resource_id, body["location"], found, count)
     settings.readiness(properties)
     settings.requests(properties, count)
     _check_assets(platform, str(resource_id.parent.parent) if resource_id.parent else "", properties)

@@ -111,14 +111,13 @@ def make_deployment(
 
         code = tmp_path_factory.mktemp("code")
         (code / "score.py").write_text(score)
+        settings = {"instance_type": "Standard_DS3_v2", "instance_count": 1, **settings}
         return ManagedOnlineDeployment(
             name=name,
             endpoint_name=endpoint,
             model=make_model(factor),
             environment=serving_environment,
             code_configuration=CodeConfiguration(code=str(code), scoring_script="score.py"),
-            instance_type="Standard_DS3_v2",
-            instance_count=1,
             **settings,
         )
 
