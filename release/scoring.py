@@ -1,4 +1,4 @@
-"""Send a request to an endpoint the way its callers do: plain HTTPS and the endpoint's own key or token."""
+"""Score with a deployed endpoint, found in the stack's outputs."""
 
 from __future__ import annotations
 
@@ -6,34 +6,29 @@ import json
 from pathlib import Path
 from typing import Any
 
-from azure.core import PipelineClient
 from azure.core.exceptions import AzureError
-from azure.core.pipeline.policies import RetryPolicy
-from azure.core.rest import HttpRequest, HttpResponse
-from azure.identity import DefaultAzureCredential
 
-from infra.outputs import Endpoint, StackOutputs
+from infra.azureml import scoring
+from infra.outputs import StackOutputs
 from release.errors import ReleaseError
-
-_ARM = "https://management.azure.com"
-_API_VERSION = "2024-10-01"
-_AZUREML_SCOPE = "https://ml.azure.com/.default"
 
 
 def score(outputs: StackOutputs, name: str, request: Path) -> Any:
     """Score a JSON file and return the parsed answer.
 
     Raises:
-        ReleaseError: the file is missing, or the endpoint refuses or fails; the message has its status and reason.
+        ReleaseError: the file is missing or no JSON, or the endpoint refuses or fails; the message has its answer.
     """
     if not request.is_file():
         raise ReleaseError(f"there is no request file {request}")
-    endpoint = outputs.endpoints[name]
-    headers = {"Authorization": f"Bearer {key(outputs, name)}", "Content-Type": "application/json"}
-    answer = _send(HttpRequest("POST", endpoint.scoring_uri, headers=headers, content=request.read_bytes()))
-    if answer.status_code != 200:
-        raise ReleaseError(f"endpoint '{name}' answered {answer.status_code} to {request.name}: {answer.text()[:2000]}")
-    return json.loads(answer.text())
+    try:
+        content = json.loads(request.read_text("utf-8"))
+    except ValueError as error:
+        raise ReleaseError(f"{request} is not JSON: {error}") from error
+    try:
+        return scoring.score(_target(outputs, name), content)
+    except AzureError as error:
+        raise ReleaseError(f"endpoint '{name}' did not answer {request.name}: {error}") from error
 
 
 def key(outputs: StackOutputs, name: str) -> str:
@@ -42,24 +37,12 @@ def key(outputs: StackOutputs, name: str) -> str:
     Raises:
         ReleaseError: the signed-in identity may not read it.
     """
-    endpoint: Endpoint = outputs.endpoints[name]
-    with DefaultAzureCredential() as credential:
-        if endpoint.auth_mode == "aad_token":
-            return credential.get_token(_AZUREML_SCOPE).token
-        token = credential.get_token(f"{_ARM}/.default").token
-    action, field = ("listKeys", "primaryKey") if endpoint.auth_mode == "key" else ("token", "accessToken")
-    url = f"{_ARM}{outputs.workspace_id}/onlineEndpoints/{name}/{action}?api-version={_API_VERSION}"
-    answer = _send(HttpRequest("POST", url, headers={"Authorization": f"Bearer {token}"}))
-    if answer.status_code != 200:
-        raise ReleaseError(f"cannot read the key of endpoint '{name}' ({answer.status_code}): {answer.text()[:2000]}")
-    return str(json.loads(answer.text())[field])
-
-
-def _send(request: HttpRequest) -> HttpResponse:
     try:
-        with PipelineClient[HttpRequest, HttpResponse](request.url, policies=[RetryPolicy()]) as client:
-            response = client.send_request(request)
-            response.read()
+        return scoring.access_key(_target(outputs, name))
     except AzureError as error:
-        raise ReleaseError(f"{request.method} {request.url} failed: {error}") from error
-    return response
+        raise ReleaseError(f"cannot read the key of endpoint '{name}': {error}") from error
+
+
+def _target(outputs: StackOutputs, name: str) -> scoring.Target:
+    endpoint = outputs.endpoints[name]
+    return scoring.Target(f"{outputs.workspace_id}/onlineEndpoints/{name}", endpoint.scoring_uri, endpoint.auth_mode)

@@ -45,7 +45,7 @@ def connect(workspace: Workspace) -> MLClient:
         # The client warns about its own preview classes, noise between Pulumi's lines; its import sets its own level.
         logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
         clients[workspace] = MLClient(
-            _credential(),
+            credential(),
             workspace.subscription_id,
             workspace.resource_group,
             workspace.name,
@@ -56,7 +56,7 @@ def connect(workspace: Workspace) -> MLClient:
 
 
 @functools.cache
-def _credential() -> TokenCredential:
+def credential() -> TokenCredential:
     """One for all threads, so that they share its tokens."""
     from azure.identity import DefaultAzureCredential
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from infra.azureml.errors import OwnershipError
 
-OWNER = "azureml-platform.owner"
-CONTENT = "azureml-platform.content"
+PREFIX = "azureml-platform."
+OWNER = f"{PREFIX}owner"
+CONTENT = f"{PREFIX}content"
 # What a refresh shows in the place of the content hash of something that somebody else changed.
 CHANGED = "changed outside of this project"
 
@@ -20,7 +21,7 @@ def tagged(tags: Mapping[str, str] | None, owner: str, content_hash: str) -> dic
 
 def untagged(tags: Mapping[str, str] | None) -> dict[str, str]:
     """Return the user's tags alone."""
-    return {key: str(value) for key, value in (tags or {}).items() if key not in (OWNER, CONTENT)}
+    return {key: str(value) for key, value in (tags or {}).items() if not key.startswith(PREFIX)}
 
 
 def is_ours(tags: Mapping[str, str] | None, owner: str) -> bool:

@@ -16,7 +16,7 @@ import pytest
 
 from amlite import SUBSCRIPTION_ID, runtime
 from infra.azureml import ownership
-from infra.azureml.scoring import score
+from infra.azureml.scoring import Target, score
 from infra.kinds import MANAGED
 from tests.asset_project import STRANGER
 from tests.conformance.conftest import GROUP, GROUP_ID, LocalAzure
@@ -298,14 +298,14 @@ def test_a_failed_rollout_and_a_revert_leave_the_old_deployment_serving(
     serve(project)
     project.up()
     (live,) = deployments()
-    assert score(project.ml, endpoint, {"value": 21}) == 42
+    assert score(Target.of(project.ml, endpoint), {"value": 21}) == 42
 
     serve(project, init="raise RuntimeError('the weights are missing')")
     told = project.up(expect=1)
     assert "did not start" in told
     assert "the weights are missing" in told
     assert deployments() == [live]
-    assert score(project.ml, endpoint, {"value": 21}) == 42
+    assert score(Target.of(project.ml, endpoint), {"value": 21}) == 42
 
     serve(project, run="raise RuntimeError('no such feature')")
     told = project.up(expect=1)
@@ -319,11 +319,11 @@ def test_a_failed_rollout_and_a_revert_leave_the_old_deployment_serving(
     project.up()
     assert asked() == []
     assert deployments() == [live]
-    assert score(project.ml, endpoint, {"value": 21}) == 42
+    assert score(Target.of(project.ml, endpoint), {"value": 21}) == 42
 
     serve(project, factor=3)
     project.up()
-    assert score(project.ml, endpoint, {"value": 21}) == 63
+    assert score(Target.of(project.ml, endpoint), {"value": 21}) == 63
     (new,) = deployments()
     assert new != live
     project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--stack", STACK)

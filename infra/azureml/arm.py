@@ -1,0 +1,48 @@
+"""Plain Azure Resource Manager requests, for what azure-ai-ml has no operations for: metrics and autoscale settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from infra.azureml.connection import credential
+
+if TYPE_CHECKING:
+    from azure.mgmt.core import ARMPipelineClient
+
+_BASE = "https://management.azure.com"
+
+
+def send(
+    method: str, resource_id: str, api_version: str, body: Any = None, query: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Send one request, repeated as azure-core does on throttling and server errors, and return the answer's JSON.
+
+    Raises:
+        azure.core.exceptions.ResourceNotFoundError: 404.
+        azure.core.exceptions.AzureError: it is refused or fails; the answer is in the message.
+    """
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+    from azure.core.rest import HttpRequest
+
+    parameters = {"api-version": api_version, **(query or {})}
+    request = HttpRequest(method, f"{_BASE}{resource_id}", params=parameters, json=body)
+    with _client() as client:
+        response = client.send_request(request)
+        if response.status_code >= 400:
+            kind = ResourceNotFoundError if response.status_code == 404 else HttpResponseError
+            raise kind(f"{response.status_code} {response.reason}: {response.text()}", response)
+        return dict(response.json()) if response.text() else {}
+
+
+def _client() -> ARMPipelineClient[Any, Any]:
+    from azure.core.pipeline import policies
+    from azure.mgmt.core import ARMPipelineClient
+    from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+
+    chain = [
+        policies.RequestIdPolicy(),
+        policies.RetryPolicy(),
+        ARMChallengeAuthenticationPolicy(credential(), f"{_BASE}/.default"),
+    ]
+    return ARMPipelineClient(base_url=_BASE, policies=chain)
