@@ -329,8 +329,8 @@ def test_an_mlflow_model_needs_no_code(batch: Batch, tmp_path: Path) -> None:
 
 def test_a_repeated_invocation_begins_one_job(batch: Batch) -> None:
     inputs = {"numbers": {"jobInputType": "UriFolder", "uri": "azureml://datastores/workspaceblobstore/paths/none"}}
-    again = {"repeatability_request_id": str(uuid.uuid4())}
-    first, second = batch.post(inputs, **again), batch.post(inputs, **again)
+    number = str(uuid.uuid4())
+    first, second = (batch.post(inputs, repeatability_request_id=number) for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json()["name"] == second.json()["name"]
     token = batch.workspace.azure.credential.get_token(ML_SCOPE).token
