@@ -45,7 +45,7 @@ def asset(platform: Platform, workspace_id: str, reference: str, kind: str) -> D
     `kind` is one of KINDS. The document's body is the ARM envelope. AzureError 400 for what is no reference to this
     kind, 404 where nothing of that name and version exists.
     """
-    if reference.lower().removeprefix("azureml:").startswith("azureml://registries/"):
+    if is_in_registry(reference):
         return _in_registry(platform, reference, kind)
     if found := _ASSET_ID.fullmatch(reference):
         owner = workspace_by_guid(platform, found[1])
@@ -157,6 +157,11 @@ def workspace_by_guid(platform: Platform, guid: str) -> Document:
         if guid.lower() in (document.body["properties"]["workspaceId"].lower(), document.body["name"].lower()):
             return document
     raise AzureError(404, "WorkspaceNotFound", f"No workspace has the id '{guid}'.")
+
+
+def is_in_registry(reference: str) -> bool:
+    """Whether a reference is to an asset of a registry."""
+    return reference.lower().startswith(("azureml://registries/", "azureml:azureml://registries/"))
 
 
 def is_data(reference: str) -> bool:

@@ -114,13 +114,14 @@ def _check_references(platform: Platform, kind: str, name: str, spec: Any) -> No
     for wanted, reference in _references(spec):
         if not isinstance(reference, str) or reference.startswith(("git+", "https://")):
             continue
-        if not reference.removeprefix("azureml:").lower().startswith("azureml://registries/"):
+        if not references.is_in_registry(reference):
+            fix = "create it from its files" if wanted == "codes" else f"share the {_noun(wanted)} first"
             raise AzureError(
                 400,
                 "UserError",
-                f"Component '{name}' refers to the {_noun(wanted)} '{reference}'. A component of a registry may "
-                f"refer to assets of a registry only: share the {_noun(wanted)} first and refer to "
-                f"azureml://registries/<registry>/{wanted}/<name>/versions/<version>.",
+                f"Component '{name}' refers to the {_noun(wanted)} '{reference}'. A component of a registry may refer "
+                f"to assets of a registry only (azureml://registries/<registry>/{wanted}/<name>/versions/<version>): "
+                f"{fix}.",
             )
         try:
             references.asset(platform, "", reference, wanted)

@@ -8,27 +8,28 @@ import uuid
 from aiohttp import web
 
 from amlite import TENANT_ID
+from amlite.arm import routes as arm
 from amlite.arm.types import Json
 from amlite.errors import AzureError
 from amlite.machinelearning import assets as workspace_assets
 from amlite.machinelearning import references
 from amlite.machinelearning.references import KINDS
 from amlite.machinelearning.routes import page, viewed
-from amlite.mlflow import versions
+from amlite.mlflow import AUDIENCE, versions
 from amlite.registries import access, assets, copying
 from amlite.resource_id import ResourceId
-from amlite.routing import Call, Routes, reply
+from amlite.routing import ARM_AUDIENCES, AUTHENTICATED, Call, Routes, reply
 from amlite.storage import blobs, delegation
 from amlite.storage.blobs import BlobPath
 from amlite.store import Document
 
 _LIFETIME = dt.timedelta(hours=12)
-_REGISTRY = (
-    "/mferp/managementfrontend/subscriptions/{subscription}/resourceGroups/{group}"
-    "/providers/Microsoft.MachineLearningServices/registries/{registry}"
-)
+_PREFIX = "/mferp/managementfrontend"
+_SERVICE = "providers/Microsoft.MachineLearningServices"
+_REGISTRY = f"{_PREFIX}/subscriptions/{{subscription}}/resourceGroups/{{group}}/{_SERVICE}/registries/{{registry}}"
+_LOCATION = f"{_PREFIX}/subscriptions/{{subscription}}/{_SERVICE}/locations/{{location}}"
 
-routes = Routes("*.api.azureml.ms")
+routes = Routes("*.api.azureml.ms", audiences=ARM_AUDIENCES | {AUDIENCE})
 
 
 @routes.get("/registrymanagement/v1.0/registries/{registry}/discovery")
@@ -52,6 +53,18 @@ async def discover(call: Call) -> web.Response:
             "registryFqdns": {place: {"uri": _base(place)} for place in places},
         }
     )
+
+
+@routes.get(f"{_LOCATION}/mfeOperationsStatus/{{operation}}", action=AUTHENTICATED)
+async def get_operation_status(call: Call) -> web.Response:
+    """Say how an operation of a registry fares."""
+    return arm.operation_status(call)
+
+
+@routes.get(f"{_LOCATION}/mfeOperationResults/{{operation}}", action=AUTHENTICATED)
+async def get_operation_result(call: Call) -> web.StreamResponse:
+    """Answer 202 until an operation of a registry is done, then with its asset or 204."""
+    return await arm.get_resource_operation_result(call)
 
 
 def _register_kind(kind: str) -> None:
@@ -89,8 +102,9 @@ async def put_container(call: Call) -> web.Response:
 
 
 async def list_versions(call: Call) -> web.Response:
-    """List versions, oldest first unless `$orderBy` says otherwise."""
-    found = call.platform.store.below(_container(call).id, assets.version_type(_kind(call)))
+    """List versions, oldest first unless `$orderBy` says otherwise; a name that is not there has none."""
+    path = assets.path_of(_registry(call), _kind(call), call.parameters["name"])
+    found = call.platform.store.below(path, assets.version_type(_kind(call)))
     bodies = [doc.body for doc in found]
     if call.query.get("$orderBy", "").lower().split()[1:] == ["desc"]:
         bodies.reverse()
@@ -229,9 +243,9 @@ def _kind_of(asset_id: str) -> str:
 
 def _polling(call: Call, owner: Document, operation: str) -> dict[str, str]:
     subscription = ResourceId.of(owner.id).subscription
-    base = f"/subscriptions/{subscription}/providers/{references.PROVIDER}/locations/{owner.body['location']}"
+    base = f"{_PREFIX}/subscriptions/{subscription}/{_SERVICE}/locations/{owner.body['location']}"
     return call.platform.operations.status_headers(
-        operation, f"{base}/mfeOperationsStatus", f"{base}/mfeOperationResults"
+        operation, f"{base}/mfeOperationsStatus", f"{base}/mfeOperationResults", host=call.host
     )
 
 
