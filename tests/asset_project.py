@@ -44,6 +44,11 @@ class Project:
         )
         self.write("ml/deploy/endpoint.yml", {"name": f"ep-{tag}", "auth_mode": "key"})
 
+    def add_datastore(self) -> None:
+        """Add a datastore, which what the engine's tests list does not have."""
+        store: Props = {"name": f"store_{self.tag}", "type": "azure_data_lake_gen2", "account_name": "stlake"}
+        self.write("ml/store/datastore.yml", {**store, "filesystem": "lake"})
+
     def write(self, path: str, content: str | Props) -> None:
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)

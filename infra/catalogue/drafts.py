@@ -13,6 +13,7 @@ from infra.catalogue.references import is_asset
 from infra.catalogue.settings import CatalogueSettings
 from infra.catalogue.tree import Tree
 
+_IN_DATASTORE = re.compile(r"azureml://datastores/([^/]+)/", re.IGNORECASE)
 _CLOUD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:", re.ASCII)
 
 
@@ -100,6 +101,16 @@ def source(draft: Draft, keys: KeyPath, value: object, *, wanted: str = "any", i
     """Note a local file or folder, if it is one."""
     if isinstance(value, str) and is_local(value) and not is_asset(value):
         draft.sources.append(Source(keys, value.removeprefix("file:"), wanted, is_yaml))
+
+
+def datastores(value: object, drafts: Drafts) -> list[AssetId]:
+    """Return the datastores of this tree that paths (`azureml://datastores/NAME/paths/…`) in a definition name."""
+    if isinstance(value, dict | list):
+        items = value.values() if isinstance(value, dict) else value
+        return [id_ for item in items for id_ in datastores(item, drafts)]
+    found = _IN_DATASTORE.match(value) if isinstance(value, str) else None
+    id_ = AssetId("datastore", found[1] if found else "")
+    return [id_] if id_ in drafts else []
 
 
 def compute(draft: Draft, keys: KeyPath, value: object, settings: CatalogueSettings) -> None:

@@ -37,6 +37,7 @@ def cluster(workspace: Workspace) -> None:
 def project(tmp_path: Path, workspace: Workspace, cluster: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     monkeypatch.chdir(tmp_path)
     made = Project(tmp_path, workspace.client(), uuid.uuid4().hex[:8])
+    made.add_datastore()
     yield made
     ml = workspace.client()
     for kind in ("schedule", "endpoint"):
@@ -73,6 +74,8 @@ def there(ml: MLClient, kind: str, props: Props) -> Any:
         return ml.schedules.get(props["name"])
     if kind == "endpoint":
         return ml.online_endpoints.get(props["name"])
+    if kind == "datastore":
+        return ml.datastores.get(props["name"])
     return getattr(ml, {"data": "data"}.get(kind, f"{kind}s")).get(props["name"], version=props["version"])
 
 
@@ -292,6 +295,37 @@ def test_only_what_was_hashed_is_uploaded_and_only_once(
     MANAGED["component"].upsert(ml_client, project.props("component"))
     again = workspace.azure.requests("blob.core.windows.net")[before:]
     assert [each for each in again if each["method"] == "PUT"] == []
+
+
+def test_a_datastore_never_points_elsewhere_under_its_name(project: Project, ml_client: MLClient) -> None:
+    kind = MANAGED["datastore"]
+    before = project.props("datastore")
+    kind.upsert(ml_client, before)
+    project.edit("ml/store/datastore.yml", filesystem="other")
+    after = project.props("datastore")
+    assert "filesystem lake → other" in kind.check_inputs(before, after)["definition"]
+    with pytest.raises(AssetError, match=r"exists and points elsewhere \(filesystem lake\).*use another name"):
+        kind.upsert(ml_client, after)
+    assert ml_client.datastores.get(before["name"]).filesystem == "lake"
+
+
+def test_a_datastore_that_was_given_a_key_shows_and_is_repaired(project: Project, ml_client: MLClient) -> None:
+    from azure.ai.ml.entities import AccountKeyConfiguration
+
+    definition = {"name": f"store_{project.tag}", "type": "azure_blob", "account_name": "stlake"}
+    project.write("ml/store/datastore.yml", {**definition, "container_name": "lake"})
+    props = project.props("datastore")
+    kind = MANAGED["datastore"]
+    kind.upsert(ml_client, props)
+    there_is = ml_client.datastores.get(props["name"])
+    there_is.credentials = AccountKeyConfiguration(account_key="a2V5")
+    ml_client.datastores.create_or_update(there_is)
+    seen = kind.observe(ml_client, props)
+    assert seen is not None
+    assert seen["content_hash"] == ownership.CHANGED
+    assert "a2V5" not in str(seen)
+    kind.upsert(ml_client, props)
+    assert kind.observe(ml_client, props) == props
 
 
 def blobs(workspace: Workspace, code: str) -> list[str]:
