@@ -15,7 +15,6 @@ from infra.container_registry import ContainerRegistry, ContainerRegistryArgs
 from infra.identities import Identities, IdentitiesArgs
 from infra.image import ContainerImage, ContainerImageArgs
 from infra.key_vault import KeyVault, KeyVaultArgs
-from infra.kinds.endpoint import RolloutArgs
 from infra.monitoring import Monitoring, MonitoringArgs
 from infra.placement import Placement
 from infra.resource_group import ResourceGroup, ResourceGroupArgs
@@ -130,7 +129,8 @@ assets = Assets(
         root,
         images={path: image.reference for path, image in images.items()},
         endpoint_identity=identities.endpoint.id,
-        rollout=RolloutArgs(tuple(settings.rollout.steps), settings.rollout.bake_seconds),
+        rollout=planning.rollout(settings.rollout),
+        autoscale=planning.autoscale(settings.rollout),
         requires=[workspace, clusters, *access.people, *access.endpoint],
     ),
 )

@@ -99,7 +99,7 @@ def _scalar_values(field: FieldInfo) -> str:
             return ", ".join(f"`{member.value}`" for member in option)
     if bool in options:
         return "`true`, `false`"
-    if int in options:
+    if int in options or float in options:
         low = next((bound.ge for bound in field.metadata if isinstance(bound, Ge)), None)
         high = next((bound.le for bound in field.metadata if isinstance(bound, Le)), None)
         if low is None:

@@ -10,8 +10,10 @@ import pulumi
 from infra.catalogue import Catalogue, CatalogueErrors, CatalogueSettings, ModelChoice, load
 from infra.configuration import Configuration, ConfigurationError
 from infra.kinds import KINDS
+from infra.kinds.endpoint import AutoscaleArgs, ChecksArgs, RolloutArgs
 from infra.naming import Names
 from infra.outputs import Schedule
+from infra.rollout_settings import Rollout as RolloutSettings
 
 TRAINING_ENVIRONMENT = "ml/environments/training/environment.yml"
 _VERSIONED = [name for name, kind in KINDS.items() if kind.versioned]
@@ -26,7 +28,7 @@ def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
 
     Raises:
         PlanError: an asset file is wrong.
-        ConfigurationError: a model is promoted to an endpoint that does not exist.
+        ConfigurationError: a model or autoscale is configured for an endpoint that does not exist, or not in Azure.
     """
     settings = configuration.settings
     try:
@@ -45,17 +47,41 @@ def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
         )
     except CatalogueErrors as errors:
         raise PlanError(str(errors)) from errors
-    endpoints = [asset.name for asset in catalogue.of("endpoint")]
-    for endpoint in settings.models:
-        if endpoint not in endpoints:
-            near = difflib.get_close_matches(endpoint, endpoints, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"endpoints are: {', '.join(endpoints) or 'none'}"
-            key = f'azureml-platform:models["{endpoint}"]'
+    promoted = [(f'models["{name}"]', name, "promotes a model to") for name in settings.models]
+    scaled = [(f'rollout.autoscale["{name}"]', name, "scales") for name in settings.rollout.autoscale]
+    for key, name, does in [*promoted, *scaled]:
+        _require_endpoint(catalogue, f"azureml-platform:{key}", name, does, configuration.stack)
+    for key, name, _ in scaled:
+        if "compute" in catalogue["endpoint", name].definition:
             raise ConfigurationError(
-                f"{key} promotes a model to an endpoint that no file under ml/ defines; {hint}\n"
-                f"      fix: pulumi config rm --path '{key}' -s {configuration.stack}"
+                f"azureml-platform:{key} scales a Kubernetes endpoint, which Azure Monitor does not scale\n"
+                f"      fix: write `scale_settings` with `type: target_utilization` in its deployment's YAML, and\n"
+                f"           pulumi config rm --path 'azureml-platform:{key}' -s {configuration.stack}"
             )
     return catalogue
+
+
+def _require_endpoint(catalogue: Catalogue, key: str, name: str, does: str, stack: str) -> None:
+    known = [asset.name for asset in catalogue.of("endpoint")]
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"endpoints are: {', '.join(known) or 'none'}"
+    raise ConfigurationError(
+        f"{key} {does} an endpoint that no file under ml/ defines; {hint}\n"
+        f"      fix: pulumi config rm --path '{key}' -s {stack}"
+    )
+
+
+def rollout(settings: RolloutSettings) -> RolloutArgs:
+    """How new deployments take over."""
+    checks = ChecksArgs(**settings.checks.model_dump(mode="json"))
+    return RolloutArgs(tuple(settings.steps), settings.bake_seconds, checks)
+
+
+def autoscale(settings: RolloutSettings) -> dict[str, AutoscaleArgs]:
+    """How each endpoint's deployments scale."""
+    return {endpoint: AutoscaleArgs(**rules.model_dump()) for endpoint, rules in settings.autoscale.items()}
 
 
 def versions(catalogue: Catalogue) -> dict[str, dict[str, str]]:

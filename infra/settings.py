@@ -9,8 +9,10 @@ import re
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from infra.rollout_settings import Rollout
+from infra.settings_group import Group
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ISO_DURATION = re.compile(r"PT(?=\d)(\d+H)?(\d+M)?(\d+S)?")
@@ -98,15 +100,7 @@ class Isolation(StrEnum):
     APPROVED_OUTBOUND = "AllowOnlyApprovedOutbound"
 
 
-class _Group(BaseModel):
-    """What all groups of settings share: strict types, no unknown keys, camelCase names."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
-    )
-
-
-class Naming(_Group):
+class Naming(Group):
     """The parts of every name. `<kind>-<namespace>-<workspace>-<stack>-<postfix>`, as infra/naming.py says."""
 
     namespace: str = Field(
@@ -129,7 +123,7 @@ class Naming(_Group):
     )
 
 
-class Workspace(_Group):
+class Workspace(Group):
     """How the machine learning workspace presents itself."""
 
     friendly_name: str | None = Field(
@@ -138,7 +132,7 @@ class Workspace(_Group):
     description: str | None = Field(default=None, max_length=1000, description="What the workspace is for.")
 
 
-class Compute(_Group):
+class Compute(Group):
     """One compute cluster. Asset files refer to it by `azureml:<name>`."""
 
     name: str = Field(
@@ -169,7 +163,7 @@ class Compute(_Group):
         return self
 
 
-class GitHubSubject(_Group):
+class GitHubSubject(Group):
     """A GitHub Actions workflow that may sign in as the CI identity, without a secret."""
 
     repository: str = Field(
@@ -194,7 +188,7 @@ class GitHubSubject(_Group):
         return f"repo:{self.repository}:ref:refs/heads/{self.branch}"
 
 
-class AzureDevOpsSubject(_Group):
+class AzureDevOpsSubject(Group):
     """An Azure DevOps service connection (workload identity federation) that may sign in as the CI identity."""
 
     issuer: str = Field(
@@ -209,7 +203,7 @@ class AzureDevOpsSubject(_Group):
     )
 
 
-class Identities(_Group):
+class Identities(Group):
     """Who continuous integration is: a user-assigned identity made here, or a service principal made elsewhere."""
 
     github: list[GitHubSubject] = Field(
@@ -232,7 +226,7 @@ class Identities(_Group):
         return self
 
 
-class Access(_Group):
+class Access(Group):
     """People's roles, by Entra ID group. Owners and contributors also get the data roles of their work."""
 
     owners: list[Guid] = Field(default_factory=list, description="Object ids of groups: Owner of the resource group.")
@@ -255,7 +249,7 @@ class Access(_Group):
         return self
 
 
-class Network(_Group):
+class Network(Group):
     """Who can reach the platform, and what its nodes can reach."""
 
     public_access: bool = Field(
@@ -278,13 +272,13 @@ class Network(_Group):
         return not self.public_access or bool(self.allowed_ip_ranges)
 
 
-class Registry(_Group):
+class Registry(Group):
     """The container registry."""
 
     sku: RegistrySku = Field(default=RegistrySku.BASIC, description="Service tier of the container registry.")
 
 
-class Storage(_Group):
+class Storage(Group):
     """The workspace's storage account."""
 
     sku: StorageSku = Field(default=StorageSku.LOCAL, description="Replication of the storage account.")
@@ -295,7 +289,7 @@ class Storage(_Group):
     )
 
 
-class KeyVault(_Group):
+class KeyVault(Group):
     """The workspace's key vault."""
 
     purge_protection: bool = Field(
@@ -304,7 +298,7 @@ class KeyVault(_Group):
     )
 
 
-class Retention(_Group):
+class Retention(Group):
     """How long things that pile up are kept."""
 
     log_days: int = Field(default=30, ge=30, le=730, description="Days that logs and metrics are kept.")
@@ -313,7 +307,7 @@ class Retention(_Group):
     )
 
 
-class Image(_Group):
+class Image(Group):
     """The training environment's Docker image."""
 
     build: bool = Field(
@@ -323,7 +317,7 @@ class Image(_Group):
     )
 
 
-class Assets(_Group):
+class Assets(Group):
     """How the stack treats what it finds in the workspace."""
 
     adopt: bool = Field(
@@ -333,28 +327,7 @@ class Assets(_Group):
     )
 
 
-class Rollout(_Group):
-    """How a new deployment takes over an endpoint's traffic."""
-
-    steps: list[int] = Field(
-        default=[100],
-        min_length=1,
-        max_length=20,
-        description="Percentages of the traffic that a new deployment gets, one step after the other.",
-        examples=[[10, 50, 100]],
-    )
-    bake_seconds: int = Field(
-        default=0, ge=0, le=86400, description="Seconds between two steps, before the new deployment is checked again."
-    )
-
-    @model_validator(mode="after")
-    def _rising_to_all(self) -> Self:
-        if self.steps != sorted(set(self.steps)) or self.steps[0] < 1 or self.steps[-1] != 100:
-            raise ValueError("steps must rise and end with 100, such as [10, 50, 100]")
-        return self
-
-
-class Model(_Group):
+class Model(Group):
     """The promoted model of an endpoint. The release writes it here once the gate accepts a version."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$", description="Name of the registered model.")
@@ -363,7 +336,7 @@ class Model(_Group):
     )
 
 
-class Settings(_Group):
+class Settings(Group):
     """Everything under `azureml-platform:` in a stack file."""
 
     naming: Naming = Field(description="The parts of every name.")
@@ -416,7 +389,7 @@ class Settings(_Group):
         return self
 
 
-class Cloud(_Group):
+class Cloud(Group):
     """The subscription that the stack lives in: the keys under `azure-native:`."""
 
     tenant_id: Guid = Field(description="Entra ID tenant of the subscription.")

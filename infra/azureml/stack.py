@@ -13,7 +13,7 @@ from infra.azureml.resource import Planned, WorkspaceArgs
 from infra.catalogue import Asset, AssetId, Catalogue
 
 if TYPE_CHECKING:
-    from infra.kinds.endpoint import RolloutArgs
+    from infra.kinds.endpoint import AutoscaleArgs, RolloutArgs
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Stack:
         endpoint_identity: resource id of the identity that endpoints act as.
         rollout: how new deployments take over.
         requires: what has to be there before the first asset (roles, compute).
+        autoscale: endpoint → how its deployments scale.
         parent: the component resource that holds them.
         made: what has become a resource so far.
     """
@@ -39,6 +40,7 @@ class Stack:
     endpoint_identity: pulumi.Input[str]
     rollout: RolloutArgs
     requires: Sequence[pulumi.Resource]
+    autoscale: Mapping[str, AutoscaleArgs] = field(default_factory=dict)
     parent: pulumi.Resource | None = None
     made: dict[AssetId, pulumi.Resource] = field(default_factory=dict)
 

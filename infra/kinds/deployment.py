@@ -76,7 +76,8 @@ class DeploymentKind(Kind):
         "managed": "_deployment.online.online_deployment:ManagedOnlineDeploymentSchema",
         "kubernetes": "_deployment.online.online_deployment:KubernetesOnlineDeploymentSchema",
     }
-    metadata = frozenset({"description", "tags"})
+    # Azure changes these on a deployment that serves, without touching what serves (docs/adr/0032).
+    metadata = frozenset({"description", "tags", "instance_count", "scale_settings"})
 
     def claims(self, path: str, _document: Document) -> bool:
         """Beside the endpoint's file."""

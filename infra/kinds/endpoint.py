@@ -6,15 +6,16 @@ One resource owns an endpoint, its deployment and its traffic.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pulumi
 
-from infra.azureml import ownership
+from infra.azureml import autoscale, ownership, progress
+from infra.azureml.drift import drift
 from infra.azureml.managed import ManagedKind, Props
 from infra.azureml.resource import Arguments, Planned, Resource, folders, trees, written
 from infra.azureml.rollout import Rollout, shares
@@ -36,12 +37,61 @@ _MAX_NAME = 32
 _HASH = 8
 
 
+@dataclass(frozen=True, kw_only=True)
+class ChecksArgs:
+    """What a new deployment has to show in each bake; what is None or empty is not checked.
+
+    Attributes:
+        max_error_percent: most percent of its requests that may fail (5xx, 424, 408, 429).
+        max_latency_ms: most milliseconds that 95 % of its requests may take.
+        min_requests: fewer than these are too few to judge errors and latency.
+        when_quiet: whether too few requests pass or fail.
+        command: a program and its arguments, run in the project's folder; another exit code than 0 fails.
+        command_seconds: its time limit.
+        command_key: whether it gets the endpoint's key or token as ENDPOINT_KEY.
+        command_variables: environment variables of the deployer that it gets, by name.
+    """
+
+    max_error_percent: float | None = None
+    max_latency_ms: int | None = None
+    min_requests: int = 20
+    when_quiet: Literal["pass", "fail"] = "fail"
+    command: Sequence[str] = ()
+    command_seconds: float = 300.0
+    command_key: bool = False
+    command_variables: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoscaleArgs:
+    """How many instances a managed deployment has: one more above a limit for five minutes, one less below half.
+
+    Attributes:
+        min_instances: fewest.
+        max_instances: most.
+        cpu_percent: limit of the mean CPU use.
+        latency_ms: limit of the latency's 95th percentile. One limit at least is needed.
+    """
+
+    min_instances: int = 1
+    max_instances: int
+    cpu_percent: int | None = None
+    latency_ms: int | None = None
+
+
 @dataclass(frozen=True)
 class RolloutArgs:
-    """How a new deployment takes over: traffic percentages in order (the last is 100), and the wait between them."""
+    """How a new deployment takes over.
+
+    Attributes:
+        steps: traffic percentages in order; the last is 100.
+        bake_seconds: how long each step is waited out; the old deployment is there until the last one is over.
+        checks: what the new deployment has to show meanwhile.
+    """
 
     steps: tuple[int, ...] = (100,)
     bake_seconds: float = 0.0
+    checks: ChecksArgs = ChecksArgs()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +107,11 @@ class OnlineEndpointArgs(Arguments):
         deployment: what it serves; None serves nothing yet.
         rollout: how a new deployment takes over.
         smoke_request: a JSON file relative to the project, sent to a new deployment before it gets traffic.
+        autoscale: for a managed endpoint; `instance_count` is then only a deployment's first.
     """
 
     kind = "endpoint"
-    apart = Arguments.apart | {"identity_id", "deployment", "rollout", "smoke_request"}
+    apart = Arguments.apart | {"identity_id", "deployment", "rollout", "smoke_request", "autoscale"}
 
     auth_mode: Literal["key", "aml_token", "aad_token"] = "key"
     compute: str | None = None
@@ -70,6 +121,7 @@ class OnlineEndpointArgs(Arguments):
     deployment: DeploymentArgs | None = None
     rollout: RolloutArgs = RolloutArgs()
     smoke_request: str | None = None
+    autoscale: AutoscaleArgs | None = None
 
     def documents(self) -> dict[str, tuple[str, dict[str, Any]]]:
         """Return the endpoint and its deployment."""
@@ -83,7 +135,7 @@ class OnlineEndpointArgs(Arguments):
     def planned(self, plan: Catalogue) -> Planned:
         """Return the inputs of both."""
         deployment = next(iter(plan.of("deployment")), None)
-        own = _own_inputs(deployment, self.identity_id, self.rollout, self.smoke_request)
+        own = _own_inputs(deployment, self.identity_id, self.rollout, self.smoke_request, self.autoscale)
         return Planned.of(plan[self.kind, self.name], self.workspace, **own)
 
 
@@ -105,10 +157,10 @@ class EndpointKind(ManagedKind):
     """A managed online endpoint, or a Kubernetes one when it names a `compute`.
 
     Further inputs: `identity_id` (the user-assigned identity it acts as), `deployment` (None before a first promotion,
-    else {name, definition, content_hash, path, files, trees}), `rollout` {steps: percentages, bake_seconds},
-    `smoke_request` (a JSON file sent to a new deployment before it gets traffic, or None), `traffic`
-    (deployment → percent). Outputs: `resource_id`, `scoring_uri`, `live` (the deployment that has the traffic, or an
-    empty text: Pulumi keeps no empty outputs).
+    else {name, definition, content_hash, path, files, trees}), `rollout` {steps: percentages, bake_seconds, checks: as
+    `ChecksArgs`}, `autoscale` (as `AutoscaleArgs`, or None), `smoke_request` (a JSON file sent to a new deployment
+    before it gets traffic, or None), `traffic` (deployment → percent). Outputs: `resource_id`, `scoring_uri`, `live`
+    (the deployment that has the traffic, or an empty text: Pulumi keeps no empty outputs).
     """
 
     name = "endpoint"
@@ -120,7 +172,7 @@ class EndpointKind(ManagedKind):
     metadata = frozenset({"description", "tags"})
     resource = OnlineEndpoint
     outputs = ("resource_id", "scoring_uri", "live")
-    significant = (*ManagedKind.significant, "identity_id", "deployment", "traffic")
+    significant = (*ManagedKind.significant, "identity_id", "deployment", "traffic", "autoscale")
 
     def claims(self, path: str, _document: Document) -> bool:
         """One in `ml/deploy/`, or one in each folder of it."""
@@ -163,7 +215,8 @@ class EndpointKind(ManagedKind):
         served = deployment if deployment is not None and deployment.waiting_for is None else None
         request = Path(asset.path).parent / SMOKE_REQUEST
         smoke_request = request.as_posix() if (stack.root / request).exists() else None
-        own = _own_inputs(served, stack.endpoint_identity, stack.rollout, smoke_request)
+        scaling = stack.autoscale.get(asset.name)
+        own = _own_inputs(served, stack.endpoint_identity, stack.rollout, smoke_request, scaling)
         return OnlineEndpoint(f"endpoint-{asset.name}", stack.planned(asset, **own), stack.options(asset))
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
@@ -174,6 +227,8 @@ class EndpointKind(ManagedKind):
         if existing is None or self._changed(existing, props):
             wanted = self._entity(props)
             wanted.traffic = existing.traffic if existing is not None else {}
+            if existing is not None and progress.TAG in (existing.tags or {}):
+                wanted.tags[progress.TAG] = existing.tags[progress.TAG]
             existing = ml.online_endpoints.begin_create_or_update(wanted).result()
         with self._deployment(props) as deployment:
             live = Rollout(ml, props).run(deployment, self.live_name(props))
@@ -181,19 +236,35 @@ class EndpointKind(ManagedKind):
         return {"resource_id": endpoint.id, "scoring_uri": endpoint.scoring_uri, "live": live or ""}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
-        """Read endpoint and traffic back; what others changed shows in `content_hash` and `traffic`."""
+        """Read endpoint, live deployment, autoscale and traffic back, so that what others changed shows."""
         existing = self._get(ml, props["name"])
         if existing is None:
             return None
         content = (existing.tags or {}).get(ownership.CONTENT, ownership.CHANGED)
-        metadata = ownership.observed(existing, props["metadata"])
-        return {**props, "content_hash": content, "metadata": metadata, "traffic": shares(existing.traffic)}
+        found = {**props, "content_hash": content, "metadata": ownership.observed(existing, props["metadata"])}
+        traffic = shares(existing.traffic)
+        deployments = {each.name: each for each in ml.online_deployments.list(props["name"])} if traffic else {}
+        wanted, name = props.get("deployment"), self.live_name(props)
+        if wanted is None or name is None:
+            # What others serve on the endpoint is none of ours as long as we serve nothing.
+            ours = {each for each, it in deployments.items() if ownership.is_ours(it.tags, props["owner"])}
+            return {**found, "traffic": {each: share for each, share in traffic.items() if each in ours}}
+        if name in deployments:
+            changed = drift(deployments[name], wanted["definition"])
+            found["deployment"] = {**wanted, "definition": {**wanted["definition"], **changed}}
+        if props.get("autoscale") is not None:
+            found["autoscale"] = autoscale.observe(existing.id, name)
+        return {**found, "traffic": traffic}
 
     def remove(self, ml: MLClient, props: Props) -> None:
-        """Delete the endpoint with its deployments, unless another stack took it over."""
+        """Delete the endpoint with its deployments and their autoscale, unless another stack took it over."""
         existing = self._get(ml, props["name"])
-        if existing is not None and not ownership.is_foreign(existing.tags, props["owner"]):
-            ml.online_endpoints.begin_delete(props["name"]).result()
+        if existing is None or ownership.is_foreign(existing.tags, props["owner"]):
+            return
+        for each in ml.online_deployments.list(props["name"]):
+            if autoscale.TAG in (each.tags or {}):
+                autoscale.remove(existing.id, each.name)
+        ml.online_endpoints.begin_delete(props["name"]).result()
 
     @staticmethod
     def live_name(props: Props) -> str | None:
@@ -255,7 +326,11 @@ class EndpointKind(ManagedKind):
 
 
 def _own_inputs(
-    deployment: Asset | None, identity_id: pulumi.Input[str] | None, rollout: RolloutArgs, smoke_request: str | None
+    deployment: Asset | None,
+    identity_id: pulumi.Input[str] | None,
+    rollout: RolloutArgs,
+    smoke_request: str | None,
+    scaling: AutoscaleArgs | None,
 ) -> dict[str, Any]:
     wanted = None
     if deployment is not None:
@@ -268,12 +343,16 @@ def _own_inputs(
             "trees": trees(folders(deployment)),
         }
     live = EndpointKind.live_name({"deployment": wanted})
+    how: dict[str, Any] = {"steps": list(rollout.steps), "bake_seconds": rollout.bake_seconds}
+    if rollout.checks != ChecksArgs():
+        how["checks"] = asdict(rollout.checks)
     return {
         "deployment": wanted,
         "identity_id": identity_id,
-        "rollout": {"steps": list(rollout.steps), "bake_seconds": rollout.bake_seconds},
+        "rollout": how,
         "smoke_request": smoke_request,
         "traffic": {live: 100} if live else {},
+        "autoscale": asdict(scaling) if scaling is not None else None,
     }
 
 

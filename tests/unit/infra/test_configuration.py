@@ -133,6 +133,25 @@ def test_a_wrong_cluster_is_explained(change: dict[str, Any], expected: str) -> 
         ("rollout", {"steps": [50, 10, 100]}, "rollout steps must rise and end with 100"),
         ("rollout", {"steps": []}, "rollout.steps must have at least 1 item"),
         ("rollout", {"bakeSeconds": -1}, "rollout.bakeSeconds must be greater than or equal to 0 (it is -1)"),
+        (
+            "rollout",
+            {"bakeSeconds": 60, "checks": {"maxErrorPercent": 1}},
+            "rollout bakeSeconds must be 300 or more where checks.maxErrorPercent or checks.maxLatencyMs is set",
+        ),
+        ("rollout", {"checks": {"whenQuiet": "maybe"}}, "rollout.checks.whenQuiet must be 'pass' or 'fail'"),
+        ("rollout", {"checks": {"maxErrors": 1}}, "did you mean rollout.checks.maxErrorPercent?"),
+        ("rollout", {"checks": {"command": "check.sh"}}, "rollout.checks.command must be a valid array"),
+        ("rollout", {"autoscale": {"flights": {"maxInstances": 3}}}, "needs cpuPercent, latencyMs or both"),
+        (
+            "rollout",
+            {"autoscale": {"flights": {"minInstances": 4, "maxInstances": 3, "cpuPercent": 70}}},
+            "rollout.autoscale.flights minInstances (4) must not exceed maxInstances (3)",
+        ),
+        (
+            "rollout",
+            {"autoscale": {"flights": {"cpuPercent": 70}}},
+            "rollout.autoscale.flights.maxInstances is missing",
+        ),
         ("assets", {"adopt": "yes"}, 'assets.adopt must be a valid boolean (it is "yes")'),
         ("retention", {"logDays": 7}, "retention.logDays must be greater than or equal to 30 (it is 7)"),
         (
