@@ -136,6 +136,38 @@ def key(stack: str, endpoint: str) -> None:
 
 @main.command()
 @_stack_option
+@click.argument("kind", type=click.Choice(["component", "data", "environment", "model"]))
+@click.argument("name")
+@click.argument("version", required=False)
+@click.option("--registry", default=None, help="The registry's name (default: the stack's).")
+def share(stack: str, kind: str, name: str, version: str | None, registry: str | None) -> None:
+    """Share an asset's version with other workspaces, in a registry: same version, same bytes, with its lineage.
+
+    Without VERSION: the version that the stack deployed, of a model the one it serves, else the latest. What the asset
+    refers to comes along. A version that is there with the same content is left as it is; with other content it is an
+    error.
+    """
+    outputs = Stack(stack).deployed()
+    target = registry or getattr(outputs, "registry", None)
+    if target is None:
+        raise ReleaseError(f"stack '{stack}' has no registry; name one with --registry")
+    from release.sharing import Sharing
+    from release.workspace import registry_client
+
+    served = {model.name: model.version for model in outputs.models.values()}
+    chosen = version or outputs.assets.get(kind, {}).get(name) or (served.get(name) if kind == "model" else None)
+    with Phases(console).phase(f"Sharing with registry {target}"):
+        ml = _client(outputs)
+        sharing = Sharing(
+            ml, registry_client(target), target, outputs.workspace_id,
+            lambda line: console.print(f"  {line}", highlight=False, markup=False),
+        )  # fmt: skip
+        shared = sharing.share(kind, name, chosen)
+    console.print(f"\n{shared.id}", highlight=False, markup=False, soft_wrap=True)
+
+
+@main.command()
+@_stack_option
 @click.argument("job")
 def logs(stack: str, job: str) -> None:
     """Print the logs of a job's steps."""

@@ -1,11 +1,12 @@
-"""The client of a deployed workspace."""
+"""The clients of a deployed workspace and of a registry."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.azureml.connection import Workspace, connect
+from infra.azureml.connection import Workspace, connect, credential
 from infra.outputs import StackOutputs
+from release.errors import ReleaseError
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -14,3 +15,18 @@ if TYPE_CHECKING:
 def client(outputs: StackOutputs) -> MLClient:
     """Return the client of the workspace that a stack's outputs name."""
     return connect(Workspace(outputs.subscription_id, outputs.resource_group, outputs.workspace))
+
+
+def registry_client(name: str) -> MLClient:
+    """Return the client of a registry.
+
+    Raises:
+        ReleaseError: there is none of that name, or the caller may not see it.
+    """
+    from azure.ai.ml import MLClient
+    from azure.core.exceptions import HttpResponseError
+
+    try:
+        return MLClient(credential(), registry_name=name, show_progress=False, enable_telemetry=False)
+    except HttpResponseError as error:
+        raise ReleaseError(f"cannot open the registry '{name}': {error.message}") from error

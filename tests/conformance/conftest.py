@@ -36,6 +36,8 @@ GROUP = "conformance"
 SUBSCRIPTION = f"/subscriptions/{SUBSCRIPTION_ID}"
 GROUP_ID = f"{SUBSCRIPTION}/resourceGroups/{GROUP}"
 ML_VERSION = "2024-04-01"
+REGISTRY = "shared-assets"
+REGISTRY_ID = f"{GROUP_ID}/providers/Microsoft.MachineLearningServices/registries/{REGISTRY}"
 Json = dict[str, Any]
 __all__ = ["empty", "make_deployment", "make_model", "serving_environment", "shared"]  # fixtures
 
@@ -249,3 +251,25 @@ def identity_workspace(make_workspace: Callable[..., Workspace]) -> Workspace:
 def ml_client(workspace: Workspace) -> MLClient:
     """Return the real client of the shared workspace."""
     return workspace.client()
+
+
+def registry_client(name: str = REGISTRY, credential: TokenCredential | None = None) -> MLClient:
+    """Return the real client of a registry, as a user would make it."""
+    from azure.ai.ml import MLClient
+    from azure.identity import DefaultAzureCredential
+
+    return MLClient(
+        credential or DefaultAzureCredential(), registry_name=name, show_progress=False, enable_telemetry=False
+    )
+
+
+@pytest.fixture(scope="session")
+def registry(ml_client: MLClient) -> MLClient:
+    """Return the client of a registry that the session shares, made by the real client."""
+    from azure.ai.ml.entities import Registry, RegistryRegionDetails
+
+    regions = [RegistryRegionDetails(location="westeurope")]
+    ml_client.registries.begin_create(
+        Registry(name=REGISTRY, location="westeurope", tags={"team": "platform"}, replication_locations=regions)
+    ).result()
+    return registry_client()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,46 +12,18 @@ import pytest
 from azure.ai.ml.exceptions import ValidationException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from tests.conformance.conftest import GROUP_ID, LocalAzure, Workspace
+from tests.conformance.conftest import GROUP_ID, REGISTRY, REGISTRY_ID, LocalAzure, Workspace, registry_client
 from tests.conformance.scoring import CONDA, SCORE, new_endpoint
 from tests.conformance.test_jobs import CLUSTER, equip, history, until
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import CommandComponent
-    from azure.core.credentials import TokenCredential
 
-REGISTRY = "shared-assets"
-REGISTRY_ID = f"{GROUP_ID}/providers/Microsoft.MachineLearningServices/registries/{REGISTRY}"
 VERSION = "2023-10-01"
 IMAGE = "mcr.microsoft.com/azureml/base"
 PLAIN: dict[str, Any] = {"name": "plain", "dependencies": ["python=3.11"]}
 COPY = "import pathlib, sys\npathlib.Path(sys.argv[2]).write_text(open(sys.argv[1]).read())\n"
-
-
-def client_of(registry: str = REGISTRY, credential: TokenCredential | None = None) -> MLClient:
-    """Return the real client of a registry, as a user would make it."""
-    from azure.ai.ml import MLClient
-    from azure.identity import DefaultAzureCredential
-
-    return MLClient(
-        credential or DefaultAzureCredential(), registry_name=registry, show_progress=False, enable_telemetry=False
-    )
-
-
-@pytest.fixture(scope="module")
-def registry(local_azure: LocalAzure, ml_client: MLClient) -> Iterator[MLClient]:
-    """Return the client of a registry, which goes with all that is in it."""
-    from azure.ai.ml.entities import Registry, RegistryRegionDetails
-
-    regions = [RegistryRegionDetails(location="westeurope")]
-    ml_client.registries.begin_create(
-        Registry(name=REGISTRY, location="westeurope", tags={"team": "platform"}, replication_locations=regions)
-    ).result()
-    yield client_of()
-    managed = local_azure.arm("GET", REGISTRY_ID, version=VERSION).json()["properties"]["managedResourceGroup"]
-    ml_client.registries.begin_delete(name=REGISTRY).result()
-    assert local_azure.arm("GET", managed["resourceId"], version="2021-04-01").status_code == 404
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +73,7 @@ def test_a_registry_has_accounts_of_its_own_in_a_managed_group(registry: MLClien
     assert REGISTRY in [each.name for each in ml_client.registries.list(scope="subscription")]
 
 
-def test_a_registry_grows_by_a_region_and_never_loses_one(local_azure: LocalAzure) -> None:
+def test_a_registry_grows_by_a_region_and_goes_with_its_group(local_azure: LocalAzure, ml_client: MLClient) -> None:
     path = f"{GROUP_ID}/providers/Microsoft.MachineLearningServices/registries/two-regions"
 
     def body(*places: str) -> dict[str, Any]:
@@ -115,7 +87,9 @@ def test_a_registry_grows_by_a_region_and_never_loses_one(local_azure: LocalAzur
     assert local_azure.arm("GET", account, version="2024-01-01").json()["location"] == "northeurope"
     assert "cannot be removed" in local_azure.arm("PUT", path, body("westeurope"), VERSION).text
     assert "own location" in local_azure.arm("PUT", f"{path}-b", body("northeurope"), VERSION).text
-    local_azure.remove(path, VERSION)
+    group = local_azure.arm("GET", path, version=VERSION).json()["properties"]["managedResourceGroup"]["resourceId"]
+    ml_client.registries.begin_delete(name="two-regions").result()
+    assert local_azure.arm("GET", group, version="2021-04-01").status_code == 404
     assert local_azure.arm("GET", account, version="2024-01-01").status_code == 404
 
 
@@ -271,13 +245,13 @@ def test_roles_on_the_registry_decide(registry: MLClient, local_azure: LocalAzur
     from azure.ai.ml.entities import Environment
 
     with pytest.raises(HttpResponseError, match="registries/read") as unseen:
-        client_of(credential=local_azure.application())
+        registry_client(credential=local_azure.application())
     assert unseen.value.status_code == 403
-    reader = client_of(credential=local_azure.application(("Reader", REGISTRY_ID)))
+    reader = registry_client(credential=local_azure.application(("Reader", REGISTRY_ID)))
     assert reader.environments.get("plain", "1").image == IMAGE
     with pytest.raises(HttpResponseError, match="registries/assets/write"):
         reader.environments.create_or_update(Environment(name=name, version="1", image=IMAGE))
-    user = client_of(credential=local_azure.application(("AzureML Registry User", REGISTRY_ID)))
+    user = registry_client(credential=local_azure.application(("AzureML Registry User", REGISTRY_ID)))
     assert user.environments.create_or_update(Environment(name=name, version="1", image=IMAGE)).version == "1"
 
 

@@ -1,0 +1,190 @@
+"""What a version of an asset is made of: its definition and files, told alike for workspaces and registries."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from infra.azureml.connection import credential
+from release.errors import ReleaseError
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.storage.blob import ContainerClient
+
+_BLOB = re.compile(r"https://([^./]+)\.blob\.[^/]+/([^/?]+)/?([^?]*)")
+_DATASTORE = re.compile(r"azureml://(?:.*/)?datastores/([^/]+)/paths/(.*)")
+_PLURAL = {"component": "codes", "data": "data", "environment": "environments", "model": "models"}
+# What a component's definition holds because of where the component lies, or what may change under a version.
+_NOT_CONTENT = frozenset(
+    {
+        "$schema",
+        "id",
+        "creation_context",
+        "name",
+        "version",
+        "tags",
+        "description",
+        "display_name",
+        "code",
+        "environment",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Content:
+    """The definition without what it refers to, as text that can be compared, and path → SHA-256 of each file."""
+
+    definition: str
+    files: dict[str, str]
+
+    @property
+    def sha256(self) -> str:
+        """One hash of it all."""
+        text = json.dumps([self.definition, sorted(self.files.items())])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def difference(self, other: Content) -> str:
+        """Say what differs from another content."""
+        changed = sorted(
+            path for path in self.files.keys() | other.files.keys() if self.files.get(path) != other.files.get(path)
+        )
+        parts = [f"{len(changed)} file(s) differ, such as {changed[0]}"] if changed else []
+        if self.definition != other.definition:
+            before, after = json.loads(self.definition), json.loads(other.definition)
+            keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+            parts.append(f"definition: {', '.join(keys)}")
+        return "; ".join(parts)
+
+
+def of(client: MLClient, kind: str, asset: Any, folder: Path) -> Content:
+    """Return what an asset version is made of, leaving a copy of its files in `folder`, which must not exist yet.
+
+    Raises:
+        ReleaseError: it has files that cannot be found or read.
+    """
+    folder.mkdir()
+    uri = _files_uri(client, kind, asset)
+    if uri is not None:
+        container, prefix = _registry_files(client, kind, asset, uri) if _registry(client) else _files(client, uri)
+        with container:
+            _download(container, prefix, folder)
+        if not any(folder.iterdir()):
+            raise ReleaseError(f"{kind} {asset.name}:{asset.version} has no files at {uri}")
+    return Content(json.dumps(_definition(kind, asset), sort_keys=True), dict(_hashes(folder)))
+
+
+def _definition(kind: str, asset: Any) -> dict[str, Any]:
+    match kind:
+        case "environment":
+            build = asset.build.dockerfile_path if asset.build else None
+            found = {"image": asset.image, "conda_file": asset.conda_file, "dockerfile": build, "os": asset.os_type}
+        case "component":
+            found = {key: value for key, value in asset._to_dict().items() if key not in _NOT_CONTENT}
+            # What a step refers to has another id in a registry; it is compared when it is shared itself.
+            for step in (found.get("jobs") or {}).values():
+                step.pop("component", None)
+            for key in ("code", "environment"):
+                (found.get("task") or {}).pop(key, None)
+        case _:
+            found = {"type": str(asset.type)}
+    plain: dict[str, Any] = json.loads(json.dumps(found, default=str))
+    return {key: value for key, value in plain.items() if value}
+
+
+def _files_uri(client: MLClient, kind: str, asset: Any) -> str | None:
+    """Return where an asset's files lie, or None when it has none."""
+    if kind == "environment":
+        return str(asset.build.path) if asset.build else None
+    if kind == "component":
+        code = code_of(asset)
+        if code is None:
+            return None
+        name, version = _name_version(code)
+        return str(client._code.get(name, version).path)
+    return str(asset.path)
+
+
+def code_of(component: Any) -> str | None:
+    """Return the id of a component's code, or None when it has none of its own."""
+    holder = component.task if getattr(component, "task", None) is not None else component
+    code = getattr(holder, "code", None)
+    return str(code) if code else None
+
+
+def _name_version(asset_id: str) -> tuple[str, str]:
+    parts = asset_id.split("/")
+    return parts[-3], parts[-1]
+
+
+def _registry(client: MLClient) -> str | None:
+    name: str | None = client.models._registry_name
+    return name
+
+
+def _files(client: MLClient, uri: str) -> tuple[ContainerClient, str]:
+    """Return the container and path of a URI of a workspace, signed in as its datastore is."""
+    from azure.storage.blob import ContainerClient
+
+    if found := _DATASTORE.fullmatch(uri):
+        store = client.datastores.get(found[1], include_secrets=True)
+        account, container, path = str(store.account_name), str(store.container_name), found[2]
+    elif found := _BLOB.fullmatch(uri):
+        store = client.datastores.get_default(include_secrets=True)
+        account, container, path = found[1], found[2], unquote(found[3])
+    else:
+        raise ReleaseError(f"'{uri}' is neither in a datastore nor in blob storage; only such files can be shared")
+    key = getattr(store.credentials, "account_key", None) if store.account_name == account else None
+    url = f"https://{account}.blob.core.windows.net"
+    return ContainerClient(url, container, credential=key or credential()), path
+
+
+def _registry_files(client: MLClient, kind: str, asset: Any, uri: str) -> tuple[ContainerClient, str]:
+    """Return the container and path of a URI of a registry, with the signature that the registry gives."""
+    from azure.ai.ml._utils._registry_utils import get_storage_details_for_registry_assets
+    from azure.storage.blob import ContainerClient
+
+    found = _BLOB.fullmatch(uri)
+    if found is None:
+        raise ReleaseError(f"'{uri}' is not in a registry's storage")
+    name, version = _name_version(str(code_of(asset))) if kind == "component" else (asset.name, asset.version)
+    models = client.models
+    signed, _ = get_storage_details_for_registry_assets(
+        service_client=models._registry_service_client,
+        asset_type=_PLURAL[kind],
+        asset_name=name,
+        asset_version=version,
+        rg_name=models._resource_group_name,
+        reg_name=str(_registry(client)),
+        uri=uri,
+    )
+    return ContainerClient.from_container_url(signed), unquote(found[3])
+
+
+def _download(container: ContainerClient, path: str, folder: Path) -> None:
+    """Download the blob of exactly that path, or what is below it, into a folder."""
+    base = path.rstrip("/")
+    for blob in container.list_blobs(name_starts_with=base or None):
+        if base and blob.name != base and not blob.name.startswith(f"{base}/"):
+            continue
+        relative = blob.name[len(base) :].lstrip("/") or PurePosixPath(blob.name).name
+        target = (folder / relative).resolve()
+        if not target.is_relative_to(folder.resolve()) or blob.name.endswith("/"):
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
+            container.download_blob(blob.name).readinto(file)
+
+
+def _hashes(folder: Path) -> Iterator[tuple[str, str]]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                yield path.relative_to(folder).as_posix(), hashlib.file_digest(file, "sha256").hexdigest()
