@@ -14,7 +14,7 @@ from amlite.errors import AzureError
 from amlite.machinelearning import references
 from amlite.platform import Platform
 from amlite.registries import access as registry_access
-from amlite.serving import identities, settings
+from amlite.serving import identities, no_code, settings
 from amlite.storage import blobs
 from amlite.storage.types import KEYS_TYPE
 
@@ -37,11 +37,14 @@ _NOT_FOR_SERVERS = ("AZURE_", "ARM_", "PULUMI_", "AMLITE_", "DOCKER_")
 
 @dataclass(frozen=True)
 class Launch:
-    """A server's name (unique for ever), its folder with code and model, environment, size and identity."""
+    """A server's name (unique for ever), its folder with code and model, environment, size and identity.
+
+    Without `environment_id` the model is an MLflow model in the folder `mlflow`, which says itself what it needs.
+    """
 
     name: str
     folder: str
-    environment_id: str
+    environment_id: str | None
     script: str
     model: str | None
     workers: int
@@ -49,6 +52,7 @@ class Launch:
     object_id: str
     client_id: str
     variables: dict[str, str]
+    mlflow: str | None = None
 
     @property
     def principal(self) -> Principal:
@@ -71,6 +75,8 @@ class Launch:
             name: value for name, value in platform.environment.items() if not name.startswith(_NOT_FOR_SERVERS)
         }
         model = {"AZUREML_MODEL_DIR": self.model} if self.model else {}
+        if self.mlflow:
+            model["MLFLOW_MODEL_FOLDER"] = Path(self.mlflow).name
         return {
             **reaching,
             **identity_environment(platform, self.principal),
@@ -102,15 +108,23 @@ async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Call
     generation = platform.store.next("serving/generation")
     name = f"serving-{endpoint['name']}-{deployment['name']}-{generation}"
     folder = platform.state / "serving" / name
-    code_id, script = properties["codeConfiguration"]["codeId"], properties["codeConfiguration"]["scoringScript"]
-    model = None
+    code = properties.get("codeConfiguration")
+    environment_id = properties.get("environmentId")
+    model, mlflow = None, None
     try:
-        source = _readable(platform, principal, references.location(platform, workspace_id, code_id, "codes"))
-        await blobs.download_tree(platform, source, folder / "code")
-        if not (folder / "code" / script).is_file():
-            raise AzureError(
-                400, "BadArgument", f"codeConfiguration.scoringScript: there is no '{script}' in the code."
+        if code:
+            source = _readable(
+                platform, principal, references.location(platform, workspace_id, code["codeId"], "codes")
             )
+            await blobs.download_tree(platform, source, folder / "code")
+            if not (folder / "code" / code["scoringScript"]).is_file():
+                raise AzureError(
+                    400,
+                    "BadArgument",
+                    f"codeConfiguration.scoringScript: there is no '{code['scoringScript']}' in the code.",
+                )
+        else:
+            no_code.write_script(folder / "code")
         if properties.get("model"):
             asset = references.asset(platform, workspace_id, properties["model"], "models")
             *_, model_name, _, version = asset.id.split("/")
@@ -120,14 +134,17 @@ async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Call
             log(f"downloading model {model_name}:{version} from {source.url}")
             await blobs.download_tree(platform, source, root if is_file else root / source.name)
             model = str(root)
+            mlflow = None if code else str(root / source.name)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return Launch(
         name=name,
         folder=str(folder),
-        environment_id=references.asset(platform, workspace_id, properties["environmentId"], "environments").id,
-        script=script,
+        environment_id=references.asset(platform, workspace_id, environment_id, "environments").id
+        if environment_id
+        else None,
+        script=code["scoringScript"] if code else no_code.SCRIPT,
         model=model,
         workers=settings.instances(deployment)
         * int((properties.get("environmentVariables") or {}).get("WORKER_COUNT", 1)),
@@ -135,6 +152,7 @@ async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Call
         object_id=principal.object_id,
         client_id=principal.client_id,
         variables={key: str(value) for key, value in (properties.get("environmentVariables") or {}).items()},
+        mlflow=mlflow,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from typing import Any
 import aiohttp
 
 from amlite.children import Child, tail
-from amlite.environments import Prepared, UnusableEnvironment, prepare
+from amlite.environments import Prepared, UnusableEnvironment, prepare, virtual_environment
+from amlite.environments.processes import VirtualEnvironment
 from amlite.errors import AzureError, StartError
 from amlite.platform import Platform
-from amlite.serving import settings
+from amlite.serving import no_code, settings
 from amlite.serving.launch import Launch, gather, launched_from
 
 ENDPOINT_TYPE = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints"
@@ -171,9 +172,7 @@ async def _running(platform: Platform, resource_id: str) -> Server:
 async def _start(platform: Platform, launch: Launch) -> Server:
     preparation = Path(_preparation_of(launch, platform))
     try:
-        prepared = await prepare(
-            platform, launch.environment_id, lambda line: _write(preparation, line), principal=launch.principal
-        )
+        prepared = await _prepared(platform, launch, lambda line: _write(preparation, line))
     except UnusableEnvironment as error:
         raise AzureError(400, "ImageBuildFailure", f"The deployment's environment cannot be used: {error}") from error
     folder = Path(launch.folder)
@@ -209,6 +208,15 @@ async def _start(platform: Platform, launch: Launch) -> Server:
             f"User container has crashed or terminated: {reason}. The end of its log:\n{tail(log, _LOG_LINES)}",
         ) from error
     return Server(launch, child, prepared)
+
+
+async def _prepared(platform: Platform, launch: Launch, log: Callable[[str], None]) -> Prepared:
+    """Return the environment that a launch names, or the one that its MLflow model asks for."""
+    if launch.environment_id is not None:
+        return await prepare(platform, launch.environment_id, log, principal=launch.principal)
+    packages = no_code.packages_of(Path(str(launch.mlflow)))
+    folder = await virtual_environment.ensure(platform, packages, log)
+    return VirtualEnvironment(folder, f"Python {packages.python} venv from {packages.source}")
 
 
 async def _end(platform: Platform, server: Server) -> None:

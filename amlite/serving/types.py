@@ -113,19 +113,31 @@ def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Js
 
 
 def _check_assets(platform: Platform, workspace_id: str, properties: Json) -> None:
-    """Refuse what names no code, no environment, or something that does not exist."""
+    """Refuse what does not exist, and what has no code where Azure makes none."""
+    kind = ""
+    if properties.get("model"):
+        model = references.asset(platform, workspace_id, properties["model"], "models")
+        kind = str(model.body["properties"].get("modelType")).lower()
+    environment: Json = {}
+    if properties.get("environmentId"):
+        document = references.asset(platform, workspace_id, properties["environmentId"], "environments")
+        environment = document.body["properties"]
     code = properties.get("codeConfiguration") or {}
-    if not code.get("codeId") or not properties.get("environmentId"):
+    if code:
+        if not code.get("codeId") or not environment:
+            raise AzureError(
+                400,
+                "BadArgument",
+                "properties: a deployment with a scoring script needs codeConfiguration.codeId and environmentId.",
+            )
+        references.asset(platform, workspace_id, code["codeId"], "codes")
+    elif kind != "mlflow_model":
         raise AzureError(
             400,
             "BadArgument",
-            "properties: a deployment here needs codeConfiguration (codeId, scoringScript) and environmentId; "
-            "deploying an MLflow model or a custom container without them is not part of this local Azure.",
+            "properties: a deployment needs codeConfiguration (codeId, scoringScript) and environmentId, unless its "
+            "model is of type mlflow_model.",
         )
-    references.asset(platform, workspace_id, code["codeId"], "codes")
-    references.asset(platform, workspace_id, properties["environmentId"], "environments")
-    if properties.get("model"):
-        references.asset(platform, workspace_id, properties["model"], "models")
 
 
 async def _list_keys(platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
