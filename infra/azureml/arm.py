@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from infra.azureml.connection import credential
 
 if TYPE_CHECKING:
-    from azure.mgmt.core import ARMPipelineClient
+    from azure.core import PipelineClient
 
 _BASE = "https://management.azure.com"
 
@@ -35,14 +35,9 @@ def send(
         return dict(response.json()) if response.text() else {}
 
 
-def _client() -> ARMPipelineClient[Any, Any]:
+def _client() -> PipelineClient[Any, Any]:
+    from azure.core import PipelineClient
     from azure.core.pipeline import policies
-    from azure.mgmt.core import ARMPipelineClient
-    from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
-    chain = [
-        policies.RequestIdPolicy(),
-        policies.RetryPolicy(),
-        ARMChallengeAuthenticationPolicy(credential(), f"{_BASE}/.default"),
-    ]
-    return ARMPipelineClient(base_url=_BASE, policies=chain)
+    signed_in = policies.BearerTokenCredentialPolicy(credential(), f"{_BASE}/.default")
+    return PipelineClient(_BASE, policies=[policies.RequestIdPolicy(), policies.RetryPolicy(), signed_in])
