@@ -98,8 +98,7 @@ def train(stack: str, inputs: tuple[str, ...], promote: bool, endpoint: str | No
 def preview(stack: str, output: str) -> None:
     """Say what `pulumi up` would do: each asset's old → new version, and the changed files and keys.
 
-    As JSON: {"changes": [{"operation": create|update|replace|delete, "name", "kind", "old", "new", "files": ["~ path"],
-    "keys": ["key: old → new"]}]}, with `old` and `new` the versions of an asset and null for everything else.
+    Also which changes follow which. docs/preview.schema.json describes the JSON.
     """
     plan = Plan()
     Stack(stack).preview(plan)

@@ -1,42 +1,96 @@
-"""What an update would do, as people read it: each asset old → new version, and why."""
+"""What an update would do, as people and pull request bots read it: each asset old → new version, and why."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 from pulumi.automation import OpType, events
+from pulumi.runtime.rpc import UNKNOWN
+from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 
-from infra.catalogue.changes import explain
+from infra.azureml.ownership import CHANGED
+from infra.catalogue.changes import MISSING, explain
 from release.progress import kind
 
-_CHANGES = {OpType.CREATE: "create", OpType.UPDATE: "update", OpType.DELETE: "delete", OpType.REPLACE: "replace"}
+_CHANGES: dict[OpType, Literal["create", "update", "delete", "replace"]] = {
+    OpType.CREATE: "create",
+    OpType.UPDATE: "update",
+    OpType.DELETE: "delete",
+    OpType.REPLACE: "replace",
+}
 _SIGNS = {"create": "[green]+[/]", "update": "[yellow]~[/]", "delete": "[red]-[/]", "replace": "[magenta]±[/]"}
+# Inputs of an asset that follow from others, or that nothing in Azure shows.
+_NO_REASON = frozenset(
+    (
+        "__provider",
+        "adopt",
+        "content_hash",
+        "definition",
+        "files",
+        "metadata",
+        "owner",
+        "path",
+        "retain",
+        "trees",
+        "version",
+    )
+)
+_LONGEST = 80
 
 
-@dataclass(frozen=True)
-class Planned:
-    """One planned change.
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    Attributes:
-        operation: create, update, replace or delete.
-        name: the resource's name in the program.
-        kind: its type, short.
-        old, new: versions, where it has versions.
-        files: `+ path`, `- path`, `~ path`.
-        keys: changed keys of an asset's definition, or changed properties of another resource.
-    """
 
-    operation: str
-    name: str
-    kind: str
-    old: str | None = None
-    new: str | None = None
-    files: list[str] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
+class Files(_Document):
+    """Files of an asset, relative to the project; a folder (`src/`) stands for its files where there are many."""
+
+    added: list[str] = Field(default_factory=list, description="In the tree, and not in the deployed version.")
+    removed: list[str] = Field(default_factory=list, description="In the deployed version, and no longer in the tree.")
+    changed: list[str] = Field(default_factory=list, description="With other content.")
+
+
+class Key(_Document):
+    """A key with another value."""
+
+    key: str = Field(description="The key in the YAML, or the resource's property; nested keys dotted.")
+    old: Any = Field(description="Its value now: as deployed, or as a refresh found it in Azure. Null: not set.")
+    new: Any = Field(description="Its value after the update. Null: not set.")
+
+
+class Cause(_Document):
+    """Why something follows: it names an asset, which gets another version."""
+
+    name: str = Field(description="The change that it follows, by that one's `name`.")
+    key: str = Field(description="Where it names it, as in `Key`: for a schedule, the step of its pipeline.")
+
+
+class Change(_Document):
+    """One planned change of a resource."""
+
+    operation: Literal["create", "update", "delete", "replace"] = Field(description="What is done to it.")
+    name: str = Field(description="Its name in the program, such as `component-prep`.")
+    kind: str = Field(description="Its type, short, such as `azureml:Component`.")
+    old: str | None = Field(default=None, description="Deployed version; null for what has none or is new.")
+    new: str | None = Field(default=None, description="Planned version; null for what has none or is deleted.")
+    files: Files = Field(default_factory=Files, description="Why its content differs: files.")
+    keys: list[Key] = Field(default_factory=list, description="Why it differs: keys. Of secrets, the value is hidden.")
+    drifted: bool = Field(
+        default=False, description="Somebody else changed it in Azure, as a refresh found; the update sets it back."
+    )
+    because: list[Cause] = Field(default_factory=list, description="The changes that it follows.")
+    dependants: list[str] = Field(default_factory=list, description="The changes that follow it, by their `name`.")
+
+
+class Preview(_Document):
+    """What `release preview --output json` prints."""
+
+    preview_version: Literal[1] = Field(
+        default=1, description="Version of this format; a breaking change counts it up."
+    )
+    changes: list[Change] = Field(description="In the order in which they are done. Empty: there is nothing to do.")
 
 
 class Plan:
@@ -44,7 +98,7 @@ class Plan:
 
     def __init__(self) -> None:
         """Begin empty."""
-        self.changes: list[Planned] = []
+        self._found: list[Change] = []
 
     def __call__(self, event: events.EngineEvent) -> None:
         """Take one engine event."""
@@ -56,63 +110,118 @@ class Plan:
             return
         old = (metadata.old.inputs if metadata.old else None) or {}
         new = (metadata.new.inputs if metadata.new else None) or {}
-        name = metadata.urn.rpartition("::")[2]
-        if "dynamic/azureml" in metadata.type:
-            self.changes.append(_asset(operation, name, metadata.type, old, new))
-        else:
-            keys = (
-                [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)] if operation != "create" else []
+        changed = operation in ("update", "replace")
+        is_asset = "dynamic/azureml" in metadata.type
+        why = explain(_files(old), _files(new), _said(old, is_asset), _said(new, is_asset))
+        files = Files(added=list(why.added), removed=list(why.removed), changed=list(why.changed))
+        self._found.append(
+            Change(
+                operation=operation,
+                name=metadata.urn.rpartition("::")[2],
+                kind=kind(metadata.type),
+                old=old.get("version") if is_asset else None,
+                new=new.get("version") if is_asset else None,
+                files=files if changed else Files(),
+                keys=[_key(key, *values) for key, values in why.keys.items()] if changed else [],
+                drifted=old.get("content_hash") == CHANGED,
             )
-            self.changes.append(Planned(operation, name, kind(metadata.type), keys=keys))
+        )
+
+    @property
+    def changes(self) -> list[Change]:
+        """The changes so far, each with those that it follows and those that follow it."""
+        assets = {_reference(each): each.name for each in self._found if each.new and each.operation != "delete"}
+        because = {each.name: list(_causes(each, assets)) for each in self._found}
+        followers: dict[str, list[str]] = {each.name: [] for each in self._found}
+        for name, causes in because.items():
+            for cause in dict.fromkeys(cause.name for cause in causes):
+                followers[cause].append(name)
+        return [
+            each.model_copy(update={"because": because[each.name], "dependants": followers[each.name]})
+            for each in self._found
+        ]
 
     def print(self, console: Console) -> None:
         """Print the changes, or that there are none."""
-        if not self.changes:
+        changes = self.changes
+        if not changes:
             console.print("No changes.")
-        for change in self.changes:
+        for change in changes:
             versions = f" {change.old or '(new)'} → {change.new}" if change.new else ""
             console.print(
                 f"{_SIGNS[change.operation]} {change.name} [dim]({change.kind})[/]{versions}", highlight=False
             )
-            for line in [*change.files, *(f"~ {key}" for key in change.keys)]:
-                console.print(f"      {line}", highlight=False, markup=False)
-        if self.changes:
-            counts = {word: sum(c.operation == word for c in self.changes) for word in _SIGNS}
+            for line in _reasons(change):
+                console.print(f"      {line}", highlight=False, markup=False, soft_wrap=True)
+        if changes:
+            counts = {word: sum(each.operation == word for each in changes) for word in _SIGNS}
             console.print("\n" + ", ".join(f"{count} to {word}" for word, count in counts.items() if count))
 
     def json(self) -> str:
-        """Return the changes as JSON: {"changes": [...]}, each with the fields of `Planned`."""
-        return json.dumps({"changes": [asdict(change) for change in self.changes]}, indent=2)
+        """Return the changes as JSON; docs/preview.schema.json describes it."""
+        return Preview(changes=self.changes).model_dump_json(indent=2)
 
 
-def _asset(operation: str, name: str, token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Planned:
-    why = explain(
-        {**old.get("files", {}), **(old.get("deployment") or {}).get("files", {})},
-        {**new.get("files", {}), **(new.get("deployment") or {}).get("files", {})},
-        _definition(old),
-        _definition(new),
-    )
-    changed = operation == "update"
-    files = (
-        [f"+ {path}" for path in why.added]
-        + [f"- {path}" for path in why.removed]
-        + [f"~ {path}" for path in why.changed]
-    )
-    return Planned(
-        operation,
-        name,
-        kind(token),
-        old=old.get("version"),
-        new=new.get("version"),
-        files=files if changed else [],
-        keys=[f"{key}: {before} → {after}" for key, (before, after) in why.keys.items()] if changed else [],
-    )
+def _files(inputs: Mapping[str, Any]) -> dict[str, str]:
+    deployment = inputs.get("deployment")
+    own = inputs.get("files")
+    nested = deployment.get("files") if isinstance(deployment, dict) else None
+    return {**(own if isinstance(own, dict) else {}), **(nested if isinstance(nested, dict) else {})}
 
 
-def _definition(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    definition = {**inputs.get("definition", {}), **inputs.get("metadata", {})}
-    if inputs.get("deployment"):
-        definition["deployment"] = inputs["deployment"].get("definition", {})
-    if "traffic" in inputs:
-        definition["traffic"] = inputs["traffic"]
-    return definition
+def _said(inputs: Mapping[str, Any], is_asset: bool) -> dict[str, Any]:
+    """Return what is compared key by key: an asset's YAML and its kind's own inputs, or a resource's properties."""
+    if not is_asset:
+        return {key: value for key, value in inputs.items() if key != "__defaults"}
+    own = {key: value for key, value in inputs.items() if key not in _NO_REASON and value is not None}
+    if isinstance(own.get("deployment"), dict):
+        own["deployment"] = own["deployment"].get("definition", {})
+    return {**inputs.get("definition", {}), **inputs.get("metadata", {}), **own}
+
+
+def _key(key: str, old: Any, new: Any) -> Key:
+    return Key(key=key, old=None if old == MISSING else old, new=None if new == MISSING else new)
+
+
+def _reference(change: Change) -> str:
+    return f"azureml:{change.name.partition('-')[2]}:{change.new}"
+
+
+def _causes(change: Change, assets: Mapping[str, str]) -> Iterator[Cause]:
+    """Yield the planned versions that a change names and did not name before."""
+    for each in change.keys:
+        for text in _texts(each.new):
+            name = assets.get(text)
+            if name is not None and name != change.name:
+                yield Cause(name=name, key=each.key)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+def _reasons(change: Change) -> Iterator[str]:
+    if change.drifted:
+        yield "! changed in Azure by somebody else; the update sets it back"
+    yield from (f"+ {path}" for path in change.files.added)
+    yield from (f"- {path}" for path in change.files.removed)
+    yield from (f"~ {path}" for path in change.files.changed)
+    for each in change.keys:
+        yield f"~ {each.key}: {_shown(each.old)} → {_shown(each.new)}"
+    for name in dict.fromkeys(cause.name for cause in change.because):
+        yield f"  follows {name}"
+    if change.dependants:
+        yield f"  followed by {', '.join(change.dependants)}"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return MISSING
+    if value == UNKNOWN:
+        return "(known after the update)"
+    text = " ".join(str(value).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -20,6 +20,8 @@ from infra.outputs import StackOutputs, parse
 from release.errors import ReleaseError
 
 ROOT = Path(__file__).resolve().parent.parent
+# The engine's own choice is four for each processor, and most of them only wait for Azure.
+_AT_ONCE = 32
 _NO_REASON = ("an unhandled error occurred", "update failed", "preview failed")
 OnEvent = Callable[[events.EngineEvent], None]
 
@@ -124,7 +126,7 @@ class Stack:
             on_event(event)
 
         try:
-            command(on_event=note, color="never" if os.environ.get("NO_COLOR") else "auto")
+            command(on_event=note, parallel=_AT_ONCE, color="never" if os.environ.get("NO_COLOR") else "auto")
         except automation.CommandError as error:
             # What the engine adds to every failed program says nothing beside the program's own words.
             reasons = [each for each in dict.fromkeys(changes.errors) if not each.startswith(_NO_REASON)]

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.core.credentials import TokenCredential
+    from azure.core.pipeline.transport import RequestsTransport
 
 _local = threading.local()
+# Connections that are kept, as many as resources are worked on at once.
+_CONNECTIONS = 32
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ def connect(workspace: Workspace) -> MLClient:
             workspace.name,
             show_progress=False,
             enable_telemetry=False,
+            transport=_transport(),
         )
     return clients[workspace]
 
@@ -61,6 +65,19 @@ def credential() -> TokenCredential:
     from azure.identity import DefaultAzureCredential
 
     return DefaultAzureCredential()
+
+
+@functools.cache
+def _transport() -> RequestsTransport:
+    """One for all threads, so that they share its connections: each reads all certificates for itself, 40 ms."""
+    from azure.core.pipeline.transport import RequestsTransport
+    from requests import Session
+    from requests.adapters import HTTPAdapter
+
+    session = Session()
+    # azure-core repeats requests itself.
+    session.mount("https://", HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0))
+    return RequestsTransport(session=session, session_owner=False)
 
 
 def project_root() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.azureml import ownership
@@ -18,6 +19,7 @@ class VersionedKind(ManagedKind):
 
     versioned = True
     operations: ClassVar[str]  # attribute of MLClient
+    write_options: ClassVar[Mapping[str, Any]] = {}  # of its create_or_update
 
     def check_inputs(self, olds: Props, news: Props) -> dict[str, str]:
         """Refuse changed content under a version that the YAML pins."""
@@ -42,13 +44,9 @@ class VersionedKind(ManagedKind):
         operations = getattr(ml, self.operations)
         name, version = props["name"], props["version"]
         existing = self._get(operations, name, version)
-        if existing is None:
-            self._write(operations, props)
-        else:
-            self._take_over(operations, existing, props)
-        written = self._get(operations, name, version)
-        if written is None or str(written.version) != version:
-            raise AssetError(f"{self.name} '{name}' version {version} was written, but Azure does not return it")
+        written = self._write(operations, props) if existing is None else self._take_over(operations, existing, props)
+        if str(written.version) != version:
+            raise AssetError(f"{self.name} '{name}' was written as version {written.version} instead of {version}")
         return {"resource_id": written.id}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
@@ -74,7 +72,7 @@ class VersionedKind(ManagedKind):
             if current or ownership.is_ours(existing.tags, props["owner"]):
                 operations.archive(name=props["name"], version=str(existing.version))
 
-    def _take_over(self, operations: Any, existing: Any, props: Props) -> None:
+    def _take_over(self, operations: Any, existing: Any, props: Props) -> Any:
         name, version = props["name"], props["version"]
         what = f"{self.name} '{name}' version {version}"
         ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
@@ -86,16 +84,16 @@ class VersionedKind(ManagedKind):
 
         try:
             # Written anew, not read, changed and written: what the client reads of a component it cannot write back.
-            self._write(operations, props)
+            return self._write(operations, props)
         except HttpResponseError as error:
             if found is not None or error.status_code not in (400, 409):
                 raise
             # Without a content hash, only Azure can tell whether the version's content is ours.
             raise AssetError(f"{what} cannot be adopted, its content is not ours: {error}") from error
 
-    def _write(self, operations: Any, props: Props) -> None:
+    def _write(self, operations: Any, props: Props) -> Any:
         with staged(self.definition(props), props.get("trees", []), props["path"]) as definition:
-            operations.create_or_update(load(self.loader, definition))
+            return operations.create_or_update(load(self.loader, definition), **self.write_options)
 
     @staticmethod
     def _get(operations: Any, name: str, version: str) -> Any | None:

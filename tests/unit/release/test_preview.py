@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from pulumi.automation import events
+from pulumi.runtime.rpc import UNKNOWN
 from rich.console import Console
 
+from infra.azureml.ownership import CHANGED
+from release import documentation
 from release.preview import Plan
 
+ROOT = Path(__file__).resolve().parents[3]
+
 COMPONENT = "pulumi-python:dynamic/azureml:Component"
+SCHEDULE = "pulumi-python:dynamic/azureml:Schedule"
 ENDPOINT = "pulumi-python:dynamic/azureml:OnlineEndpoint"
 
 
@@ -63,21 +71,29 @@ def test_an_update_names_versions_files_and_keys() -> None:
     ]
 
 
-def test_json_has_every_field_of_every_change() -> None:
+def test_json_has_every_field_of_every_change_as_documented() -> None:
+    new = component("222222222222", files={"ml/prep/src/main.py": "ccc"}, metadata={"tags": {"team": "b"}})
     made = plan(
-        event("create", "component-prep", COMPONENT, None, component("111111111111")),
+        event("update", "component-prep", COMPONENT, component("111111111111", metadata={"tags": {"team": "a"}}), new),
         event("delete", "storage", "azure-native:storage:StorageAccount", {"a": 1}),
     )
-    assert json.loads(made.json()) == {
+    document = json.loads(made.json())
+    schema = json.loads((ROOT / "docs" / "preview.schema.json").read_text("utf-8"))
+    jsonschema.validate(document, schema, jsonschema.Draft202012Validator)
+    assert document == {
+        "preview_version": 1,
         "changes": [
             {
-                "operation": "create",
+                "operation": "update",
                 "name": "component-prep",
                 "kind": "azureml:Component",
-                "old": None,
-                "new": "111111111111",
-                "files": [],
-                "keys": [],
+                "old": "111111111111",
+                "new": "222222222222",
+                "files": {"added": [], "removed": ["ml/prep/src/old.py"], "changed": ["ml/prep/src/main.py"]},
+                "keys": [{"key": "tags.team", "old": "a", "new": "b"}],
+                "drifted": False,
+                "because": [],
+                "dependants": [],
             },
             {
                 "operation": "delete",
@@ -85,11 +101,71 @@ def test_json_has_every_field_of_every_change() -> None:
                 "kind": "storage:StorageAccount",
                 "old": None,
                 "new": None,
-                "files": [],
-                "keys": ["a"],
+                "files": {"added": [], "removed": [], "changed": []},
+                "keys": [],
+                "drifted": False,
+                "because": [],
+                "dependants": [],
             },
-        ]
+        ],
     }
+
+
+def test_the_documented_schema_is_current_and_describes_every_field() -> None:
+    text = (ROOT / "docs" / "preview.schema.json").read_text("utf-8")
+    assert text == documentation.preview_schema(), "run `python -m release.documentation`"
+    schema = json.loads(text)
+    for group in (schema, *schema["$defs"].values()):
+        assert all(field.get("description") for field in group["properties"].values())
+
+
+def schedule(prep: str, train: str, **changes: Any) -> dict[str, Any]:
+    jobs = {
+        "prep": {"component": f"azureml:prep:{prep}"},
+        "train": {"component": f"azureml:train:{train}", "inputs": {"rows": "${{parent.jobs.prep.outputs.rows}}"}},
+    }
+    definition = {"trigger": {"type": "cron", "expression": "0 5 * * *"}, "create_job": {"jobs": jobs}}
+    return {"version": prep, "files": {}, "definition": definition, "metadata": {}, **changes}
+
+
+def test_who_follows_a_changed_component_and_why() -> None:
+    made = plan(
+        event("update", "component-prep", COMPONENT, component("111111111111"), component("222222222222")),
+        event("update", "schedule-daily", SCHEDULE, schedule("111111111111", "1"), schedule("222222222222", "1")),
+    )
+    first, second = made.changes
+    step = "create_job.jobs.prep.component"
+    assert first.dependants == ["schedule-daily"]
+    assert [(cause.name, cause.key) for cause in second.because] == [("component-prep", step)]
+    assert [(each.key, each.old, each.new) for each in second.keys] == [
+        (step, "azureml:prep:111111111111", "azureml:prep:222222222222")
+    ]
+    lines = printed(made).splitlines()
+    assert "        followed by schedule-daily" in lines
+    assert "        follows component-prep" in lines
+
+
+def test_what_others_changed_is_told_with_both_values() -> None:
+    def deployed(at: str, **changes: Any) -> dict[str, Any]:
+        wanted = schedule("111111111111", "1", **changes)
+        wanted["definition"] = {**wanted["definition"], "trigger": {"type": "cron", "expression": at}}
+        return wanted
+
+    made = plan(
+        event("update", "schedule-daily", SCHEDULE, deployed("0 9 * * *", content_hash=CHANGED), deployed("0 5 * * *"))
+    )
+    assert [each.drifted for each in made.changes] == [True]
+    assert printed(made).splitlines()[1:3] == [
+        "      ! changed in Azure by somebody else; the update sets it back",
+        "      ~ trigger.expression: 0 9 * * * → 0 5 * * *",
+    ]
+
+
+def test_inputs_that_only_a_kind_has_are_reasons_too() -> None:
+    old, new = component("1", image="a@sha256:1", retain=3), component("1", image=UNKNOWN, retain=4)
+    made = plan(event("update", "environment-training", COMPONENT, old, new))
+    assert [each.key for each in made.changes[0].keys] == ["image"]
+    assert "      ~ image: a@sha256:1 → (known after the update)" in printed(made).splitlines()
 
 
 def test_a_rollout_and_a_traffic_drift_say_why() -> None:
@@ -102,9 +178,11 @@ def test_a_rollout_and_a_traffic_drift_say_why() -> None:
             "update", "endpoint-flights", ENDPOINT, endpoint("azureml:m:1", "blue-1"), endpoint("azureml:m:2", "blue-2")
         )
     ).changes
-    assert "deployment.model: azureml:m:1 → azureml:m:2" in rollout.keys
-    assert "traffic.blue-1: 100 → (not set)" in rollout.keys
-    assert "traffic.blue-2: (not set) → 100" in rollout.keys
+    assert {each.key: (each.old, each.new) for each in rollout.keys} == {
+        "deployment.model": ("azureml:m:1", "azureml:m:2"),
+        "traffic.blue-1": (100, None),
+        "traffic.blue-2": (None, 100),
+    }
 
 
 @pytest.mark.parametrize(
@@ -126,7 +204,7 @@ def test_other_resources_show_the_changed_properties_alone() -> None:
     (change,) = plan(
         event("update", "storage", "azure-native:storage:StorageAccount", {"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4})
     ).changes
-    assert change.keys == ["b", "c"]
+    assert {each.key: (each.old, each.new) for each in change.keys} == {"b": (2, 3), "c": (None, 4)}
 
 
 def test_the_closing_line_counts_each_operation() -> None:

@@ -1,0 +1,21 @@
+"""Writes docs/preview.schema.json: `python -m release.documentation`."""
+
+import json
+from pathlib import Path
+
+from release.preview import Preview
+
+_DOCS = Path(__file__).parents[1] / "docs"
+
+
+def preview_schema() -> str:
+    """The JSON Schema of `release preview --output json`."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Preview.model_json_schema(mode="serialization"),
+    }
+    return json.dumps(schema, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    (_DOCS / "preview.schema.json").write_text(preview_schema())
