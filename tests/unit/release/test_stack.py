@@ -32,7 +32,8 @@ class FakeStack:
     def remove_config(self, key: str) -> None:
         del self.config[key]
 
-    def up(self, on_event: Any, color: str) -> None:
+    def up(self, on_event: Any, parallel: int, color: str) -> None:
+        assert parallel == 32
         assert color in ("auto", "never")
         for each in self.events:
             on_event(each)
