@@ -5,6 +5,7 @@ conda file or a build context becomes a virtual environment of the packages it n
 """
 
 from amlite.environments.errors import UnusableEnvironment
-from amlite.environments.preparation import Prepared, prepare
+from amlite.environments.preparation import Prepared, installed, is_image, packages_of, prepare
+from amlite.environments.processes import VirtualEnvironment
 
-__all__ = ["Prepared", "UnusableEnvironment", "prepare"]
+__all__ = ["Prepared", "UnusableEnvironment", "VirtualEnvironment", "installed", "is_image", "packages_of", "prepare"]

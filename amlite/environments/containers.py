@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from amlite import docker_engine
 from amlite.access import Principal
@@ -18,6 +18,7 @@ from amlite.containerregistry.routes import loopback_port, loopback_reference
 from amlite.containerregistry.tokens import NO_USER, refresh_token
 from amlite.containerregistry.types import REGISTRY_TYPE, SUFFIX
 from amlite.environments.errors import UnusableEnvironment
+from amlite.environments.program import Program
 from amlite.errors import StartError
 from amlite.platform import Platform
 
@@ -46,24 +47,16 @@ class Container:
         """The image, its digest shortened."""
         return "container " + re.sub(r"(@sha256:.{12}).*", r"\1", self.image)
 
-    def command(
-        self,
-        argv: Sequence[str],
-        *,
-        cwd: Path,
-        environment: Mapping[str, str],
-        mounts: Mapping[Path, Path],
-        name: str,
-    ) -> tuple[list[str], dict[str, str]]:
+    def command(self, argv: Sequence[str], **program: Unpack[Program]) -> tuple[list[str], dict[str, str]]:
         """Return `docker run` and its environment, from which it takes the values of the variables it is to pass on."""
-        inside = {"HOME": "/tmp", **environment, **docker_engine.owner_environment(self.state)}  # noqa: S108
-        certificates = {Path(value) for key, value in environment.items() if _CERTIFICATES.fullmatch(key)}
-        line = [str(self.client), "run", "--rm", "--init", "--network", "host", "--name", name]
+        inside = {"HOME": "/tmp", **program["environment"], **docker_engine.owner_environment(self.state)}  # noqa: S108
+        certificates = {Path(value) for key, value in inside.items() if _CERTIFICATES.fullmatch(key)}
+        line = [str(self.client), "run", "--rm", "--init", "--network", "host", "--name", program["name"]]
         line += ["--label", f"{OWNER_LABEL}={self.state}", "--user", f"{os.getuid()}:{os.getgid()}"]
         line += [part for key in sorted(inside) for part in ("--env", key)]
-        line += [part for outer, inner in mounts.items() for part in ("--volume", f"{outer}:{inner}")]
+        line += [part for outer, inner in program["mounts"].items() for part in ("--volume", f"{outer}:{inner}")]
         line += [part for path in sorted(certificates) for part in ("--volume", f"{path}:{path}:ro")]
-        line += ["--workdir", str(cwd), "--entrypoint", argv[0], self.reference, *argv[1:]]
+        line += ["--workdir", str(program["cwd"]), "--entrypoint", argv[0], self.reference, *argv[1:]]
         # Values travel in the environment, not on a command line that everybody can read.
         return line, {"PATH": os.environ.get("PATH", os.defpath), **inside, "DOCKER_HOST": self.host}
 

@@ -17,7 +17,7 @@ _CONDA_SPEC = re.compile(r"(?:[\w./-]+::)?(?P<name>[\w.-]+)\s*(?P<version>[^\s\w
 _DOCKERFILE_PYTHON = re.compile(
     r"\bpython(?:-version)?(?:[=:@]{1,2}|\s+|(?=3))(?P<version>3\.\d+(?:\.\d+)?)\b", re.IGNORECASE
 )
-_OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 CONDA_FILES = ("conda.yml", "conda.yaml", "environment.yml", "environment.yaml")
 REQUIREMENTS_FILE = "requirements.txt"
 
@@ -48,7 +48,7 @@ def from_conda(text: str, source: str) -> Packages:
         raise UnusableEnvironment(f"{source} is not YAML: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("dependencies"), list):
         raise UnusableEnvironment(f"{source}: 'dependencies' must be a list")
-    python = _OWN_PYTHON
+    python = OWN_PYTHON
     requirements: list[str] = []
     refused: list[str] = []
     for entry in content["dependencies"]:
@@ -87,7 +87,7 @@ def from_context(files: Mapping[str, str]) -> Packages:
         )
     named = _DOCKERFILE_PYTHON.search(files.get("Dockerfile", ""))
     lines = files[REQUIREMENTS_FILE].splitlines()
-    return Packages(named["version"] if named else _OWN_PYTHON, _normalised(lines), REQUIREMENTS_FILE)
+    return Packages(named["version"] if named else OWN_PYTHON, _normalised(lines), REQUIREMENTS_FILE)
 
 
 def _mapping(text: str) -> dict[str, Any]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Unpack
 
 from amlite.access import Principal
 from amlite.environments import containers, virtual_environment
 from amlite.environments.errors import UnusableEnvironment
 from amlite.environments.packages import Packages, from_conda, from_context
 from amlite.environments.processes import VirtualEnvironment
+from amlite.environments.program import Program
 from amlite.errors import AzureError
 from amlite.platform import Platform
 from amlite.storage import blobs
+from amlite.store import Document
 
 Log = Callable[[str], None]
 _LARGEST_CONTEXT_FILE = 1 << 20
@@ -32,21 +34,8 @@ class Prepared(Protocol):
     def label(self) -> str:
         """What it is, for people: `Python 3.11 venv from conda.yml`, `container <image>`."""
 
-    def command(
-        self,
-        argv: Sequence[str],
-        *,
-        cwd: Path,
-        environment: Mapping[str, str],
-        mounts: Mapping[Path, Path],
-        name: str,
-    ) -> tuple[list[str], dict[str, str]]:
-        """Return the command line and its whole environment for `Children.spawn`/`ensure`.
-
-        `environment` is all that the program gets, beside what finding the interpreter takes. `mounts` maps folders of
-        this machine to where a container sees them; a process sees them where they are, so equal paths on both sides
-        suit both kinds. `cwd` is a path as the program sees it. `name` is the container's name.
-        """
+    def command(self, argv: Sequence[str], **program: Unpack[Program]) -> tuple[list[str], dict[str, str]]:
+        """Return the command line and its whole environment for `Children.spawn`/`ensure`."""
 
     async def stop(self, name: str) -> None:
         """End the container of that name; for processes nothing is left to do once the child has been ended."""
@@ -58,18 +47,39 @@ async def prepare(platform: Platform, environment_id: str, log: Log, *, principa
     `principal` is who pulls the image, where there is one in a registry: it needs AcrPull there.
     Raises AzureError 404 when there is no such environment and UnusableEnvironment when it cannot run here.
     """
+    if is_image(platform, environment_id):
+        image = str(_document(platform, environment_id).body["properties"].get("image") or "")
+        return await containers.prepare(platform, image, log, principal)
+    return await installed(platform, await packages_of(platform, environment_id), log)
+
+
+def is_image(platform: Platform, environment_id: str) -> bool:
+    """Whether an environment version is an image and nothing else, so that its programs run in containers."""
+    properties = _document(platform, environment_id).body["properties"]
+    return not properties.get("condaFile") and not properties.get("build")
+
+
+async def packages_of(platform: Platform, environment_id: str) -> Packages:
+    """Return what an environment version installs beside its base image; raises as `prepare` does."""
+    document = _document(platform, environment_id)
+    known: dict[str, Packages] = platform.parts.setdefault("environments", {})
+    found = known.get(document.etag)
+    if found is None:
+        found = known[document.etag] = await _packages(platform, document.body["properties"])
+    return found
+
+
+async def installed(platform: Platform, packages: Packages, log: Log) -> VirtualEnvironment:
+    """Return a virtual environment of these packages, built on first use; raises UnusableEnvironment."""
+    folder = await virtual_environment.ensure(platform, packages, log)
+    return VirtualEnvironment(folder, f"Python {packages.python} venv from {packages.source}")
+
+
+def _document(platform: Platform, environment_id: str) -> Document:
     document = platform.store.get(environment_id)
     if document is None:
         raise AzureError(404, "UserError", f"The environment '{environment_id}' was not found.")
-    properties = document.body["properties"]
-    if not properties.get("condaFile") and not properties.get("build"):
-        return await containers.prepare(platform, str(properties.get("image") or ""), log, principal)
-    known: dict[str, Packages] = platform.parts.setdefault("environments", {})
-    packages = known.get(document.etag)
-    if packages is None:
-        packages = known[document.etag] = await _packages(platform, properties)
-    folder = await virtual_environment.ensure(platform, packages, log)
-    return VirtualEnvironment(folder, f"Python {packages.python} venv from {packages.source}")
+    return document
 
 
 async def _packages(platform: Platform, properties: dict[str, Any]) -> Packages:

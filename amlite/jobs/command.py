@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
-_REFERENCE = re.compile(r"\$\{\{\s*(inputs|outputs)\.([\w.-]+)\s*\}\}")
+_REFERENCE = re.compile(r"\$\{\{\s*(inputs|outputs|search_space)\.([\w.-]+)\s*\}\}")
 _ANY = re.compile(r"\$\{\{(.*?)\}\}")
 _OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 
 
-def problems(template: str, inputs: Collection[str], outputs: Collection[str]) -> list[str]:
-    """Return what is wrong with a template, given the names of the declared inputs and outputs."""
-    known = {"inputs": inputs, "outputs": outputs}
+def problems(
+    template: str, inputs: Collection[str], outputs: Collection[str], searched: Collection[str] = ()
+) -> list[str]:
+    """Return what is wrong with a template, given the names of declared inputs, outputs and searched parameters."""
+    known = {"inputs": inputs, "outputs": outputs, **({"search_space": searched} if searched else {})}
     found = []
     for expression in _ANY.finditer(template):
         reference = _REFERENCE.fullmatch(expression[0])
-        if reference is None:
+        if reference is None or reference[1] not in known:
             found.append(f"'{expression[0]}' is neither an input nor an output, as ${{{{inputs.name}}}} would be")
         elif reference[2] not in known[reference[1]]:
             names = ", ".join(sorted(known[reference[1]])) or "none"
@@ -36,3 +40,25 @@ def render(template: str, inputs: Mapping[str, str], outputs: Mapping[str, str])
         return part[1] if all(name in inputs for name in wanted) else ""
 
     return _REFERENCE.sub(lambda found: values[found[1]][found[2]], _OPTIONAL.sub(optional, template))
+
+
+def try_parameters(template: str, parameters: Mapping[str, str]) -> str:
+    """Return a trial's command: the values that it tries in place of `${{search_space.x}}`."""
+    return _REFERENCE.sub(lambda found: parameters[found[2]] if found[1] == "search_space" else found[0], template)
+
+
+def search(template: str, names: Collection[str]) -> str:
+    """Return a component's command as a trial's: the inputs that are searched become `${{search_space.x}}`."""
+    return _REFERENCE.sub(
+        lambda found: f"${{{{search_space.{found[2]}}}}}" if found[1] == "inputs" and found[2] in names else found[0],
+        template,
+    )
+
+
+def line(template: str, inputs: Mapping[str, str | Path], outputs: Mapping[str, Path]) -> str:
+    """Return the command for a shell: paths are quoted, texts are what the template makes of them."""
+    return render(
+        template,
+        {name: shlex.quote(str(value)) if isinstance(value, Path) else value for name, value in inputs.items()},
+        {name: shlex.quote(str(path)) for name, path in outputs.items()},
+    )

@@ -200,7 +200,8 @@ def _keyed(platform: Platform, workspace_id: str, target: BlobPath) -> bool:
         if (properties.get("accountName") or "").lower() != target.account:
             continue
         kind = properties["credentials"]["credentialsType"]
-        if kind == "AccountKey" or (kind != "None" and properties.get("containerName") == target.container):
+        container = properties.get("containerName") or properties.get("filesystem")
+        if kind == "AccountKey" or (kind != "None" and container == target.container):
             return True
     return False
 

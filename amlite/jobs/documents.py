@@ -1,9 +1,9 @@
 """Jobs as they are kept: the ARM envelope, and beside it under `run` what only run history shows.
 
-`run` holds: `parent`, `root` and `node` (names; parent and node only in a pipeline's child), `number`, `created`,
-`started` and `ended` (time stamps), `error` ({code, message}), `cancel` (why it is being cancelled), `submitter`
-({objectId, clientId}), `children` (a pipeline's: node -> job name), `operation` (the id of the operation that runs it),
-`runner` (what it ran in).
+`run` holds: `root` (a name), `parent` (a pipeline's step and a sweep's trial have one), `node` (a step's name in its
+pipeline), `number`, `created`, `started` and `ended` (time stamps), `error` ({code, message}), `cancel` (why it is
+being cancelled), `submitter` ({objectId, clientId}), `children` (a pipeline's: node -> job name; a sweep's: number ->
+job name), `operation` (the id of the operation that runs it), `runner` (what it ran in).
 """
 
 from __future__ import annotations
@@ -97,10 +97,15 @@ def every(platform: Platform, workspace_id: str) -> list[Job]:
 
 
 def children(platform: Platform, job: Job) -> list[Job]:
-    """Return a pipeline's child jobs in the order of its nodes."""
+    """Return a job's own child jobs: a pipeline's in the order of its nodes, a sweep's in that of its trials."""
     names = job.run.get("children") or {}
     found = (find(platform, job.workspace_id, name) for name in names.values())
     return [child for child in found if child is not None]
+
+
+def descendants(platform: Platform, job: Job) -> list[Job]:
+    """Return the children of a job and all of theirs, each before its own."""
+    return [each for child in children(platform, job) for each in (child, *descendants(platform, child))]
 
 
 def change(
@@ -127,8 +132,8 @@ def change(
 
 
 def shown(job: Job) -> Json:
-    """Return the envelope that ARM answers with. A pipeline's child has no properties there, only in run history."""
+    """Return the envelope that ARM answers with. A pipeline's step has no properties there, only in run history."""
     envelope = {key: value for key, value in job.body.items() if key != PRIVATE}
-    if job.run.get("parent"):
+    if job.run.get("node"):
         envelope["properties"] = None
     return envelope

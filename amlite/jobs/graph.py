@@ -42,7 +42,17 @@ class StepOutput:
     output: str
 
 
-Input = Literal | Data | StepOutput
+@dataclass(frozen=True)
+class JobOutput:
+    """What a job outside of this pipeline wrote: given to a pipeline that is itself a step of another."""
+
+    job: str
+    output: str
+    type: str
+
+
+Given = Literal | Data | JobOutput
+Input = Given | StepOutput
 
 
 @dataclass(frozen=True)
@@ -59,9 +69,11 @@ class Node:
         return {value.step for value in self.inputs.values() if isinstance(value, StepOutput)}
 
 
-def parse_input(name: str, given: Json) -> Literal | Data:
+def parse_input(name: str, given: Json) -> Given:
     """Read one input as the service's models write it (camel case in jobs, snake case in nodes)."""
     kind = str(given.get("jobInputType") or given.get("job_input_type") or given.get("type") or "literal").lower()
+    if "step" in given:
+        return JobOutput(given["step"], given["output"], kind)
     if kind in PATH_TYPES:
         uri = given.get("uri") or given.get("path") or given.get("value")
         if not uri:
@@ -73,7 +85,7 @@ def parse_input(name: str, given: Json) -> Literal | Data:
     return Literal(text(value))
 
 
-def parse(jobs: Mapping[str, Json], inputs: Mapping[str, Literal | Data]) -> dict[str, Node]:
+def parse(jobs: Mapping[str, Json], inputs: Mapping[str, Given]) -> dict[str, Node]:
     """Return a pipeline's nodes by name, in an order in which they could run.
 
     `jobs` is the job's `jobs` property; `inputs` are the pipeline's own. Raises GraphError for a binding to nothing
@@ -87,7 +99,7 @@ def parse(jobs: Mapping[str, Json], inputs: Mapping[str, Literal | Data]) -> dic
     return {name: nodes[name] for name in order}
 
 
-def _node(name: str, spec: Json, jobs: Mapping[str, Json], inputs: Mapping[str, Literal | Data]) -> Node:
+def _node(name: str, spec: Json, jobs: Mapping[str, Json], inputs: Mapping[str, Given]) -> Node:
     bound: dict[str, Input] = {}
     for key, given in (spec.get("inputs") or {}).items():
         wrapped = given if isinstance(given, dict) else {"value": given}
@@ -107,7 +119,7 @@ def _node(name: str, spec: Json, jobs: Mapping[str, Json], inputs: Mapping[str, 
     return Node(name, bound, outputs)
 
 
-def _bind(given: Json, jobs: Mapping[str, Json], inputs: Mapping[str, Literal | Data]) -> Input | None:
+def _bind(given: Json, jobs: Mapping[str, Json], inputs: Mapping[str, Given]) -> Input | None:
     """Return what a binding stands for, or None when `given` holds none."""
     written = given.get("value") if given.get("value") is not None else given.get("uri")
     if not isinstance(written, str) or "${{" not in written:
@@ -127,7 +139,7 @@ def _bind(given: Json, jobs: Mapping[str, Json], inputs: Mapping[str, Literal | 
     return StepOutput(step[1], step[2])
 
 
-def _literal(part: re.Match[str], inputs: Mapping[str, Literal | Data]) -> str:
+def _literal(part: re.Match[str], inputs: Mapping[str, Given]) -> str:
     value = inputs.get(part[2]) if part[1] == "inputs" else None
     if not isinstance(value, Literal):
         raise GraphError(f"'{part[0]}' inside a text must name a literal input of the pipeline")

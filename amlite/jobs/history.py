@@ -27,7 +27,8 @@ _RUN_OF = tuple(f"{_HISTORY}/{by}/{{experiment}}/runs/{{run}}" for by in ("exper
 _LOG_FOLDERS = ("user_logs/", "azureml-logs/", "logs/azureml/")
 _LOG_LIFETIME = dt.timedelta(hours=1)
 _OUTPUT = re.compile(r".*/data/azureml_(.+)_output_data_([\w-]+)/versions/1")
-_KINDS = {"Pipeline": "azureml.PipelineRun", "Command": "commandjob"}
+_KINDS = {"Pipeline": "azureml.PipelineRun", "Command": "commandjob", "Sweep": "hyperdrive", "AutoML": "automl",
+          "Spark": "spark"}  # fmt: skip
 
 
 @routes.get(_RUN, action=READ)
@@ -147,7 +148,7 @@ def run_of(platform: Platform, workspace: Json, job: Job) -> Json:
         "name": run.get("node") or properties.get("displayName"),
         "description": properties.get("description"),
         "hidden": bool(properties.get("isArchived")),
-        "runType": "azureml.StepRun" if run.get("parent") else _KINDS[properties["jobType"]],
+        "runType": "azureml.StepRun" if run.get("node") else _KINDS[properties["jobType"]],
         "properties": {
             **(properties.get("properties") or {}),
             **({"runner": run["runner"]} if run.get("runner") else {}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from amlite.errors import AzureError
-from amlite.jobs import cluster, documents, execution, submission
+from amlite.jobs import cluster, documents, execution, lifecycle, submission
 from amlite.jobs.documents import Job
 from amlite.machinelearning import references
 from amlite.platform import Platform
@@ -57,8 +57,8 @@ async def cancel_job(call: Call) -> web.Response:
     job = _job(call)
     if job.ended:
         return web.Response(status=200)
-    execution.cancel(call.platform, job, "canceled by request")
-    return _accepted(call, "jobs.canceled", job)
+    lifecycle.cancel(call.platform, job, "canceled by request")
+    return _accepted(call, execution.CANCELED, job)
 
 
 @routes.delete(_JOB)
@@ -69,7 +69,7 @@ async def delete_job(call: Call) -> web.Response:
         return web.Response(status=204)
     if not job.ended:
         raise AzureError(400, "UserError", f"Job '{job.name}' is {job.status}; cancel it before you delete it.")
-    return _accepted(call, "jobs.delete", job)
+    return _accepted(call, execution.DELETE, job)
 
 
 def _accepted(call: Call, work: str, job: Job) -> web.Response:

@@ -8,7 +8,7 @@ from typing import Any
 
 from amlite.access import Principal
 from amlite.errors import AzureError
-from amlite.jobs import plan
+from amlite.jobs import graph, kinds, plan, steps
 from amlite.jobs.documents import JOB_TYPE, PRIVATE, Job, change, find, shown
 from amlite.machinelearning import references
 from amlite.platform import Platform
@@ -18,8 +18,8 @@ Json = dict[str, Any]
 RUN = "jobs.run"
 _NAME = re.compile(r"[A-Za-z0-9][\w-]{0,254}")
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][\w-]{0,254}")
-_SERVED = ("Command", "Pipeline")
-_NOT_SERVED = ("automl", "finetuning", "labeling", "spark", "sweep")
+_SERVED = ("Command", "Pipeline", "Sweep", "Spark", "AutoML")
+_NOT_SERVED = ("finetuning", "labeling")
 
 
 async def submit(
@@ -51,13 +51,28 @@ def check(platform: Platform, workspace_id: str, body: Json) -> Json:
     given = (body.get("properties") or {}).get("jobType")
     kind = next((served for served in _SERVED if served.lower() == str(given).lower()), None)
     if kind is None and str(given).lower() in _NOT_SERVED:
-        raise _refusal(f"Jobs of type '{given}' are not served here yet; {' and '.join(_SERVED)} are.")
+        raise _refusal(f"Jobs of type '{given}' are not served here; {', '.join(_SERVED)} are.")
     properties: Json = writable("JobBase", body)["properties"]
     properties["jobType"] = kind
-    if kind == "Command":
-        return plan.command_job(platform, workspace_id, properties)
-    plan.pipeline_job(platform, workspace_id, properties)
+    if kind == "AutoML":
+        properties["inputs"] = kinds.automl.inputs(properties)
+    if kind != "Pipeline":
+        return _job(platform, workspace_id, properties)
+    steps.pipeline_job(platform, workspace_id, properties)
     return properties
+
+
+def _job(platform: Platform, workspace_id: str, properties: Json) -> Json:
+    """Return a job's properties with its references resolved; AzureError for what cannot run.
+
+    Afterwards `environmentId`, `codeId` and `computeId` are ARM ids, and data inputs name a version.
+    """
+    given = properties.get("inputs") or {}
+    inputs = {name: plan.guard(graph.parse_input, name, value) for name, value in given.items()}
+    if wrong := kinds.KINDS[properties["jobType"]].problems(properties):
+        raise plan.refusal("; ".join(wrong))
+    found = {name: plan.written(platform, workspace_id, name, value) for name, value in inputs.items()}
+    return {**plan.resolved(platform, workspace_id, properties), "inputs": found}
 
 
 def new(
@@ -78,7 +93,7 @@ def new(
         output: {"jobOutputType": "uri_folder", **(declared or {})}
         for output, declared in (properties.get("outputs") or {}).items()
     }
-    if properties["jobType"] == "Command":  # a pipeline's lie where the nodes that write them put them
+    if properties["jobType"] in kinds.PROGRAMS:  # those of pipelines and sweeps lie where their jobs put them
         for output, declared in outputs.items():
             declared["uri"] = plan.output_uri(name, output, declared)
     body: Json = {
@@ -105,21 +120,24 @@ def new(
             "number": platform.store.next(f"runs/{workspace['id']}".lower()),
             "submitter": who,
             "root": parent.run["root"] if parent else name,
-            **({"parent": parent.name, "node": node} if parent else {}),
+            **({"parent": parent.name} if parent else {}),
+            **({"node": node} if node else {}),
         },
     }
     platform.store.put(id, JOB_TYPE, body)
     return Job(id, body)
 
 
-def new_child(platform: Platform, parent: Job, node: str, properties: Json) -> Job:
-    """Write the child job of a pipeline's node down, under a name of its own."""
+def new_child(
+    platform: Platform, parent: Job, properties: Json, *, node: str | None = None, name: str | None = None
+) -> Job:
+    """Write a pipeline's step (of a node) or a sweep's trial down, under a name of its own unless one is given."""
     workspace = references.workspace(platform, parent.workspace_id)
-    experiment = parent.properties["experimentName"]
+    own = {"azureml.moduleName": node} if node else {}
     return new(
         platform,
-        f"{workspace.id}/jobs/{uuid.uuid4()}",
-        {**properties, "experimentName": experiment, "properties": {"azureml.moduleName": node}},
+        f"{workspace.id}/jobs/{name or uuid.uuid4()}",
+        {**properties, "experimentName": parent.properties["experimentName"], "properties": own},
         workspace.body,
         submitter=parent.submitter,
         parent=parent,

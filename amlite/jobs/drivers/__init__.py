@@ -1,0 +1,10 @@
+"""Programs that run in a job's environment and know nothing of amlite, which may not be there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def path(name: str) -> Path:
+    """Return a driver's file."""
+    return Path(__file__).with_name(f"{name}.py")

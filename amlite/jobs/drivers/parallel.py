@@ -1,0 +1,236 @@
+"""Drives a parallel job: cuts its data into mini batches and has worker processes run the user's script on each.
+
+Started with the path of a JSON file: see `settings` in the kind `parallel`. Needs nothing but Python, and pandas where
+the data are a table. Worker processes import the script, call `init()`, and `run(mini_batch)` for one batch at a time.
+A batch fails when `run` raises, or takes longer than the timeout; then its worker is replaced and it is tried again.
+Its results are one for each item that was processed: the items without one are failures.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import json
+import multiprocessing
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def batches(settings: Json) -> Iterator[Any]:
+    """Yield what `run` is called with: lists of file paths, or rows of a table as (header, rows)."""
+    table = settings["table"]
+    if table is None:
+        source = Path(settings["source"])
+        files = sorted(str(path) for path in source.rglob("*") if path.is_file()) if source.is_dir() else [str(source)]
+    else:
+        files = table["files"]
+    if table is None or table["format"] == "files":
+        for start in range(0, len(files), settings["size"]):
+            yield files[start : start + settings["size"]]
+        return
+    for file in files:
+        yield from _rows(file, table, settings["size"])
+
+
+def _rows(file: str, table: Json, size: int) -> Iterator[tuple[list[str], list[list[str]]]]:
+    with Path(file).open(encoding="utf-8", newline="") as stream:
+        reader = csv.reader(stream, delimiter=table["delimiter"])
+        header = next(reader, [])
+        rows: list[list[str]] = []
+        held = 0
+        for row in reader:
+            rows.append(row)
+            held += sum(map(len, row)) + len(row)
+            if held >= size:
+                yield header, rows
+                rows, held = [], 0
+        if rows:
+            yield header, rows
+
+
+def _batch(content: Any) -> Any:
+    if isinstance(content, list):
+        return content
+    import pandas as pd  # type: ignore[import-untyped] # what a script that takes tables needs in its own environment
+
+    header, rows = content
+    lines = io.StringIO()
+    csv.writer(lines).writerows([header, *rows])
+    lines.seek(0)
+    return pd.read_csv(lines)
+
+
+def lines(results: Any) -> list[str]:
+    """Return the lines that a batch's results are appended as: a row of a data frame, else the item's own text."""
+    if hasattr(results, "itertuples"):
+        return [" ".join(map(str, row)) for row in results.itertuples(index=False)]
+    return [str(item) for item in results]
+
+
+def work(settings: Json, connection: Any) -> None:
+    """Be a worker: answer each batch with (lines, ""), or (None, why it failed)."""
+    sys.argv = [settings["script"], *settings["arguments"]]
+    try:
+        path = Path(settings["script"]).resolve()
+        sys.path.insert(0, str(path.parent))
+        spec = importlib.util.spec_from_file_location("entry_script", path)
+        assert spec is not None and spec.loader is not None  # noqa: PT018, S101
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["entry_script"] = module
+        spec.loader.exec_module(module)
+        if hasattr(module, "init"):
+            module.init()
+    except BaseException:  # noqa: BLE001 - the script's own, whatever it is
+        connection.send((None, traceback.format_exc()))
+        return
+    connection.send(([], ""))
+    while (content := connection.recv()) is not None:
+        try:
+            results = module.run(_batch(content))
+            if results is None or not hasattr(results, "__len__"):
+                raise TypeError(f"run() must return a list or a data frame, got {type(results).__name__}")
+            connection.send((lines(results), ""))
+        except BaseException:  # noqa: BLE001
+            connection.send((None, traceback.format_exc()))
+    if hasattr(module, "shutdown"):
+        module.shutdown()
+    connection.send(([], ""))
+
+
+class InitError(Exception):
+    """The script cannot be imported, or its `init()` raises."""
+
+
+class Worker:
+    """A process that runs the script."""
+
+    def __init__(self, settings: Json) -> None:
+        """Start it and wait for `init()`."""
+        context = multiprocessing.get_context("spawn")
+        self._connection, other = context.Pipe()
+        self._process = context.Process(target=work, args=(settings, other), daemon=True)
+        self._process.start()
+        other.close()
+        ready, why = self._receive(None)
+        if ready is None:
+            raise InitError(why)
+
+    def run(self, content: Any, timeout: float) -> tuple[list[str] | None, str]:
+        """Return a batch's lines, or None and why it failed; after the timeout this worker is dead."""
+        self._connection.send(content)
+        return self._receive(timeout)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take another batch."""
+        return self._process.is_alive()
+
+    def end(self) -> None:
+        """Have it call `shutdown()` and end."""
+        if self.alive:
+            self.run(None, 60)
+        self._process.kill()
+        self._process.join()
+
+    def _receive(self, timeout: float | None) -> tuple[list[str] | None, str]:
+        try:
+            if self._connection.poll(timeout):
+                found: tuple[list[str] | None, str] = self._connection.recv()
+                return found
+            why = f"it took longer than {timeout:.0f} seconds"
+        except EOFError:
+            why = "the worker process ended"
+        self._process.kill()
+        self._process.join()
+        return None, why
+
+
+class Run:
+    """What has been done and what failed so far, shared by the threads that each lead a worker."""
+
+    def __init__(self, settings: Json) -> None:
+        """Begin with nothing done."""
+        self.settings = settings
+        self.todo: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        for numbered in enumerate(batches(settings)):
+            self.todo.put(numbered)
+        self.batches = self.todo.qsize()
+        self.failed_items = 0
+        self.failed_batches = 0
+        self.reason = ""
+        self.results: dict[int, list[str]] = {}
+        self._lock = threading.Lock()
+
+    def lead(self) -> None:
+        """Take batches until there are none, or too much has failed."""
+        worker: Worker | None = None
+        try:
+            while not self.reason:
+                try:
+                    number, content = self.todo.get_nowait()
+                except queue.Empty:
+                    break
+                found, why = None, ""
+                for attempt in range(1 + self.settings["retries"]):
+                    if worker is None or not worker.alive:
+                        worker = Worker(self.settings)
+                    found, why = worker.run(content, self.settings["timeout"])
+                    if found is not None:
+                        break
+                    print(f"mini batch {number}, attempt {attempt + 1}: {why}", file=sys.stderr, flush=True)
+                self.count(number, content, found)
+        except InitError as error:
+            self.reason = self.reason or f"init() of {self.settings['script']} failed:\n{error}"
+        finally:
+            if worker is not None:
+                worker.end()
+
+    def count(self, number: int, content: Any, found: list[str] | None) -> None:
+        """Write down a batch's end, and whether this is one failure too many."""
+        items = len(content if isinstance(content, list) else content[1])
+        with self._lock:
+            self.failed_batches += found is None
+            self.failed_items += max(0, items - len(found or []))
+            self.results[number] = found or []
+            for what, failed, name in (
+                ("items", self.failed_items, "error_threshold"),
+                ("mini batches", self.failed_batches, "batch_error_threshold"),
+            ):
+                most = self.settings[name]
+                if 0 <= most < failed and not self.reason:
+                    public = name if name == "error_threshold" else f"mini_{name}"
+                    self.reason = f"{failed} {what} failed, and {public} allows {most}"
+
+
+def main() -> int:
+    """Run the job; return its exit code."""
+    settings: Json = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    run = Run(settings)
+    workers = max(1, min(settings["workers"], run.batches))
+    print(f"{run.batches} mini batches on {workers} workers", flush=True)
+    threads = [threading.Thread(target=run.lead) for _ in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if run.reason:
+        print(f"The parallel job was ended: {run.reason}", file=sys.stderr, flush=True)
+        return 1
+    if settings["results"]:
+        found = [line for number in sorted(run.results) for line in run.results[number]]
+        with Path(settings["results"]).open("a", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in found)
+    print(f"done: {run.failed_items} items and {run.failed_batches} mini batches failed", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
