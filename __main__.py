@@ -18,6 +18,7 @@ from infra.key_vault import KeyVault, KeyVaultArgs
 from infra.monitoring import Monitoring, MonitoringArgs
 from infra.placement import Placement
 from infra.resource_group import ResourceGroup, ResourceGroupArgs
+from infra.sharing import Sharing, SharingArgs
 from infra.storage import StorageAccount, StorageAccountArgs
 from infra.workspace import Workspace, WorkspaceArgs
 
@@ -106,6 +107,21 @@ clusters = ComputeClusters(
     "compute",
     ComputeClustersArgs(placement, workspace.name, identities.cluster.id, settings.compute, requires=access.cluster),
 )
+sharing = settings.sharing.registry and Sharing(
+    "sharing",
+    SharingArgs(
+        placement,
+        config.cloud.subscription_id,
+        settings.sharing,
+        settings.network,
+        {
+            "workspace": identities.workspace.principal_id,
+            "cluster": identities.cluster.principal_id,
+            "endpoint": identities.endpoint.principal_id,
+            "ci": identities.ci_principal_id,
+        },
+    ),
+)
 
 # --- Image and assets -------------------------------------------------------------------------------------------------
 images = {
@@ -131,7 +147,7 @@ assets = Assets(
         endpoint_identity=identities.endpoint.id,
         rollout=planning.rollout(settings.rollout),
         autoscale=planning.autoscale(settings.rollout),
-        requires=[workspace, clusters, *access.people, *access.endpoint],
+        requires=[workspace, clusters, *access.people, *access.endpoint, *(sharing.assignments if sharing else [])],
     ),
 )
 
@@ -144,6 +160,7 @@ outputs.export(
     container_registry=registry.name,
     login_server=registry.login_server,
     environment_image=training_image and training_image.reference,
+    registry=sharing.registry if sharing else None,
     compute=clusters.names,
     assets=planning.versions(plan),
     schedules={name: schedule.model_dump() for name, schedule in planning.schedules(plan).items()},

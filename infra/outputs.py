@@ -55,6 +55,11 @@ class StackOutputs(_Output):
         description="The training environment's image as name@digest; absent where the stack does not build it, since "
         "Pulumi keeps no empty outputs.",
     )
+    registry: str | None = Field(
+        default=None,
+        description="Name of the Azure Machine Learning registry that assets are shared through; absent where the "
+        "stack names none.",
+    )
     compute: list[str] = Field(description="Names of the compute clusters.")
     assets: dict[str, dict[str, str]] = Field(description="Asset versions: kind, then name, to version.")
     schedules: dict[str, Schedule] = Field(description="Schedules by name.")

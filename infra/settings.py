@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from infra.rollout_settings import Rollout
 from infra.settings_group import Group
+from infra.sharing_settings import Sharing
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ISO_DURATION = re.compile(r"PT(?=\d)(\d+H)?(\d+M)?(\d+S)?")
@@ -360,6 +361,7 @@ class Settings(Group):
     image: Image = Field(default_factory=Image, description="The training environment's Docker image.")
     assets: Assets = Field(default_factory=Assets, description="Assets that exist already.")
     rollout: Rollout = Field(default_factory=Rollout, description="How new deployments take over.")
+    sharing: Sharing = Field(default_factory=Sharing, description="The registry for sharing assets.")
     models: dict[str, Model] = Field(default_factory=dict, description="Promoted model by endpoint name.")
 
     @model_validator(mode="after")

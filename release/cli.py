@@ -147,9 +147,9 @@ def share(stack: str, kind: str, name: str, version: str | None, registry: str |
     error.
     """
     outputs = Stack(stack).deployed()
-    target = registry or getattr(outputs, "registry", None)
+    target = registry or outputs.registry
     if target is None:
-        raise ReleaseError(f"stack '{stack}' has no registry; name one with --registry")
+        raise ReleaseError(f"stack '{stack}' has no registry; name one with --registry, or in azureml-platform:sharing")
     from release.sharing import Sharing
     from release.workspace import registry_client
 

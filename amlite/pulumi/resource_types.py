@@ -241,6 +241,18 @@ TYPES: Mapping[str, ResourceType] = {
             for name in ("groupId", "privateLinkResourceId", "requestMessage", "status")
         },
     ),
+    "azure-native:machinelearningservices:Registry": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.MachineLearningServices/registries/{{registryName}}",
+        wire_names={
+            f"registryPrivateEndpointConnections.{name}": f"properties.{name}"
+            for name in (
+                "groupIds",
+                "privateEndpoint",
+                "provisioningState",
+                "registryPrivateLinkServiceConnectionState",
+            )
+        },
+    ),
     "azure-native:machinelearningservices:Compute": ResourceType(
         f"{_RESOURCE_GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{{workspaceName}}"
         "/computes/{computeName}"

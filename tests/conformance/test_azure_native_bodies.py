@@ -54,6 +54,11 @@ MODELS: Mapping[str, tuple[str, str, str]] = {
         "Workspace",
         "Workspace",
     ),
+    "azure-native:machinelearningservices:Registry": (
+        "azure.ai.ml._restclient.arm_ml_service.models",
+        "Registry",
+        "Registry",
+    ),
     "azure-native:machinelearningservices:Compute": (
         "azure.ai.ml._restclient.arm_ml_service.models",
         "ComputeResource",

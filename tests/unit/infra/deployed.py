@@ -76,7 +76,7 @@ class Cloud(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         state = {"name": _physical_name(args), **args.inputs}
         identity = args.inputs.get("identity")
-        if identity:
+        if identity and "userAssignedIdentities" in identity:
             state["identity"] = {
                 **identity,
                 "userAssignedIdentities": {key: {} for key in identity["userAssignedIdentities"]},

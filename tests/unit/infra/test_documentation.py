@@ -16,6 +16,7 @@ EXAMPLE = {
     "container_registry": "cr",
     "login_server": "cr.azurecr.io",
     "environment_image": f"cr.azurecr.io/training@{DIGEST}",
+    "registry": "mlops-models",
     "compute": ["cpu-cluster"],
     "assets": {"component": {"train": "a1b2"}},
     "schedules": {"daily": {"trigger": "30 4 * * *", "time_zone": "UTC"}},
@@ -41,7 +42,8 @@ def test_every_output_is_described() -> None:
 
 def test_the_documented_example_is_valid() -> None:
     assert outputs.parse(EXAMPLE).endpoints["flights"].deployment is None
-    assert set(json.loads(documentation.outputs_schema())["required"]) == set(EXAMPLE) - {"environment_image"}
+    optional = {"environment_image", "registry"}
+    assert set(json.loads(documentation.outputs_schema())["required"]) == EXAMPLE.keys() - optional
     assert outputs.parse({k: v for k, v in EXAMPLE.items() if k != "environment_image"}).environment_image is None
 
 

@@ -43,6 +43,7 @@ PHYSICAL_NAME = {
     "managedidentity:FederatedIdentityCredential": "federatedIdentityCredentialResourceName",
     "machinelearningservices:Workspace": "workspaceName",
     "machinelearningservices:Compute": "computeName",
+    "machinelearningservices:Registry": "registryName",
     "authorization:RoleAssignment": "roleAssignmentName",
 }
 
@@ -172,6 +173,42 @@ def test_the_deployer_gets_data_roles_only_where_the_stack_says_so(deployments: 
         ("containerregistry:Registry", Role.ACR_PUSH),
     }
     assert roles(deployments["dev"], DEPLOYER) == set()
+
+
+def test_nothing_is_shared_until_a_registry_is_named(deployment: Deployment) -> None:
+    assert deployment.of("machinelearningservices:Registry") == []
+    assert parse(deployment.outputs).registry is None
+
+
+def test_the_stack_that_makes_the_registry_gives_its_identities_a_role_there() -> None:
+    settings = {"registry": "mlops-models", "create": True}
+    deployment = deploy("prod", {"azureml-platform:sharing": json.dumps(settings)})
+    registry = deployment.one("machinelearningservices:Registry")
+    assert registry.protect
+    assert registry.inputs["registryName"] == "mlops-models"
+    (region,) = registry.inputs["regionDetails"]
+    assert region["location"] == registry.inputs["location"]
+    for who in ("workspace", "cluster", "endpoint", "ci"):
+        shared = ("machinelearningservices:Registry", Role.AZUREML_REGISTRY_USER)
+        assert shared in roles(deployment, f"principal-of-identity-{who}")
+    assert parse(deployment.outputs).registry == "mlops-models"
+
+
+@pytest.mark.parametrize("group", ["rg-of-dev", None])
+def test_a_registry_of_another_stack_is_used_and_not_made(group: str | None) -> None:
+    settings = {"registry": "mlops-models"} | ({"resourceGroup": group} if group else {})
+    deployment = deploy("prod", {"azureml-platform:sharing": json.dumps(settings)})
+    assert deployment.of("machinelearningservices:Registry") == []
+    scopes = {
+        grant.inputs["scope"]
+        for grant in deployment.of("authorization:RoleAssignment")
+        if grant.inputs["roleDefinitionId"].endswith(Role.AZUREML_REGISTRY_USER.value)
+    }
+    ending = "/resourceGroups/rg-of-dev/providers/Microsoft.MachineLearningServices/registries/mlops-models"
+    assert [scope.partition("/resourceGroups")[1] + scope.partition("/resourceGroups")[2] for scope in scopes] == (
+        [ending] if group else []
+    )
+    assert parse(deployment.outputs).registry == "mlops-models"
 
 
 def test_role_assignments_are_named_by_what_they_assign(deployment: Deployment) -> None:

@@ -1,0 +1,104 @@
+"""The registry that assets are shared through with other workspaces, and who may use it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import authorization
+from pulumi_azure_native import machinelearningservices as ml
+
+from infra.access import Role, assignment_name, role_definition_id
+from infra.placement import Placement
+from infra.settings import Network
+from infra.sharing_settings import Sharing as SharingSettings
+
+
+@dataclass(frozen=True)
+class SharingArgs:
+    """Inputs of `Sharing`: where it lies, and who uses shared assets (a short name → object id)."""
+
+    placement: Placement
+    subscription_id: str
+    settings: SharingSettings
+    network: Network
+    principals: Mapping[str, pulumi.Output[str]]
+
+
+class Sharing(pulumi.ComponentResource):
+    """A registry of this stack's, or another's, and the roles of this stack's identities on it.
+
+    Azure makes its storage account and container registry itself, in a resource group that it manages.
+    Outputs: `registry` (its name). Attribute `assignments`: without them jobs and deployments cannot use its assets.
+    """
+
+    registry: pulumi.Output[str]
+    assignments: list[authorization.RoleAssignment]
+
+    def __init__(self, name: str, args: SharingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("azureml-platform:infra:Sharing", name, None, opts)
+        settings = args.settings
+        if settings.registry is None:
+            raise ValueError("sharing.registry names no registry")
+        scope: pulumi.Output[str] | None = None
+        self.registry = pulumi.Output.from_input(settings.registry)
+        if settings.create:
+            registry = self._made(name, settings.registry, args)
+            scope, self.registry = registry.id, registry.name
+        elif settings.resource_group:
+            group = f"/subscriptions/{args.subscription_id}/resourceGroups/{settings.resource_group}"
+            path = f"{group}/providers/Microsoft.MachineLearningServices/registries/{settings.registry}"
+            scope = pulumi.Output.from_input(path)
+        self.assignments = []
+        if scope is not None:
+            self.assignments = [
+                self._assignment(name, who, scope, principal, args.subscription_id)
+                for who, principal in args.principals.items()
+            ]
+        self.register_outputs({"registry": self.registry})
+
+    def _made(self, name: str, registry: str, args: SharingArgs) -> ml.Registry:
+        place = args.placement
+        return ml.Registry(
+            name,
+            registry_name=registry,
+            resource_group_name=place.resource_group,
+            location=place.location,
+            identity=ml.ManagedServiceIdentityArgs(type=ml.ManagedServiceIdentityType.SYSTEM_ASSIGNED),
+            public_network_access="Enabled" if args.network.public_access else "Disabled",
+            region_details=[
+                ml.RegistryRegionArmDetailsArgs(
+                    location=place.location,
+                    storage_account_details=[
+                        ml.StorageAccountDetailsArgs(
+                            system_created_storage_account=ml.SystemCreatedStorageAccountArgs(
+                                storage_account_type="Standard_LRS", storage_account_hns_enabled=False
+                            )
+                        )
+                    ],
+                    acr_details=[
+                        ml.AcrDetailsArgs(
+                            system_created_acr_account=ml.SystemCreatedAcrAccountArgs(acr_account_sku="Premium")
+                        )
+                    ],
+                )
+            ],
+            tags=place.tags,
+            # Azure adds to the details what it made; the stack never changes them afterwards.
+            opts=pulumi.ResourceOptions(parent=self, protect=place.protect, ignore_changes=["regionDetails"]),
+        )
+
+    def _assignment(
+        self, name: str, who: str, scope: pulumi.Output[str], principal: pulumi.Output[str], subscription_id: str
+    ) -> authorization.RoleAssignment:
+        role = Role.AZUREML_REGISTRY_USER
+        return authorization.RoleAssignment(
+            f"{name}-{who}-{role.slug}",
+            scope=scope,
+            role_assignment_name=pulumi.Output.all(scope, principal).apply(
+                lambda known: assignment_name(known[0], known[1], role)
+            ),
+            principal_id=principal,
+            principal_type=authorization.PrincipalType.SERVICE_PRINCIPAL,
+            role_definition_id=role_definition_id(subscription_id, role),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
