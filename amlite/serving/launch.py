@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from amlite.errors import AzureError
 from amlite.machinelearning import references
 from amlite.platform import Platform
 from amlite.registries import access as registry_access
-from amlite.serving import identities, no_code, settings
+from amlite.serving import custom, identities, no_code, settings
+from amlite.serving.custom import MOUNT, Image
 from amlite.storage import blobs
 from amlite.storage.types import KEYS_TYPE
 
 Json = dict[str, Any]
+_PROBES = ("readinessProbe", "livenessProbe")
 _READ = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
 # The inference server listens on every interface and has no option to listen on less; newer gunicorns also listen on a
 # socket in the user's home that all of them share.
@@ -40,6 +42,7 @@ class Launch:
     """A server's name (unique for ever), its folder with code and model, environment, size and identity.
 
     Without `environment_id` the model is an MLflow model in the folder `mlflow`, which says itself what it needs.
+    `container` is the environment's own server (`custom.Image`), where it has one; `liveness` is its `settings.Probe`.
     """
 
     name: str
@@ -53,6 +56,14 @@ class Launch:
     client_id: str
     variables: dict[str, str]
     mlflow: str | None = None
+    container: Json | None = None
+    probe_timeout: float = 2.0
+    liveness: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def custom(self) -> Image | None:
+        """The custom container that serves, or None."""
+        return Image(**self.container) if self.container else None
 
     @property
     def principal(self) -> Principal:
@@ -74,15 +85,20 @@ class Launch:
         reaching = {
             name: value for name, value in platform.environment.items() if not name.startswith(_NOT_FOR_SERVERS)
         }
-        model = {"AZUREML_MODEL_DIR": self.model} if self.model else {}
+        code, model = str(self.code), self.model
+        if (image := self.custom) is not None:
+            code = f"{MOUNT}/code"
+            if model:
+                model = f"{image.mount}/{Path(model).relative_to(self.folder).as_posix()}"
+        models = {"AZUREML_MODEL_DIR": model} if model else {}
         if self.mlflow:
-            model["MLFLOW_MODEL_FOLDER"] = Path(self.mlflow).name
+            models["MLFLOW_MODEL_FOLDER"] = Path(self.mlflow).name
         return {
             **reaching,
             **identity_environment(platform, self.principal),
-            "AML_APP_ROOT": str(self.code),
+            "AML_APP_ROOT": code,
             "AZUREML_ENTRY_SCRIPT": self.script,
-            **model,
+            **models,
             **self.variables,
         }
 
@@ -93,7 +109,7 @@ class Launch:
 
 def launched_from(deployment: Json) -> Json:
     """What of a deployment's body decides about its server: the same is served by the server that runs."""
-    names = ("codeConfiguration", "model", "environmentId", "environmentVariables", "readinessProbe")
+    names = ("codeConfiguration", "model", "modelMountPath", "environmentId", "environmentVariables", *_PROBES)
     return {"instances": settings.instances(deployment), **{name: deployment["properties"].get(name) for name in names}}
 
 
@@ -109,7 +125,13 @@ async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Call
     name = f"serving-{endpoint['name']}-{deployment['name']}-{generation}"
     folder = platform.state / "serving" / name
     code = properties.get("codeConfiguration")
-    environment_id = properties.get("environmentId")
+    readiness = settings.readiness(properties)
+    environment = None
+    if properties.get("environmentId"):
+        environment = references.asset(platform, workspace_id, properties["environmentId"], "environments")
+    image = custom.of(environment.body["properties"]) if environment else None
+    if image is not None and properties.get("modelMountPath"):
+        image = replace(image, mount=str(properties["modelMountPath"]).rstrip("/"))
     model, mlflow = None, None
     try:
         if code:
@@ -123,7 +145,7 @@ async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Call
                     "BadArgument",
                     f"codeConfiguration.scoringScript: there is no '{code['scoringScript']}' in the code.",
                 )
-        else:
+        elif image is None:
             no_code.write_script(folder / "code")
         if properties.get("model"):
             asset = references.asset(platform, workspace_id, properties["model"], "models")
@@ -134,25 +156,26 @@ async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Call
             log(f"downloading model {model_name}:{version} from {source.url}")
             await blobs.download_tree(platform, source, root if is_file else root / source.name)
             model = str(root)
-            mlflow = None if code else str(root / source.name)
+            mlflow = None if code or image else str(root / source.name)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return Launch(
         name=name,
         folder=str(folder),
-        environment_id=references.asset(platform, workspace_id, environment_id, "environments").id
-        if environment_id
-        else None,
+        environment_id=environment.id if environment else None,
         script=code["scoringScript"] if code else no_code.SCRIPT,
         model=model,
         workers=settings.instances(deployment)
         * int((properties.get("environmentVariables") or {}).get("WORKER_COUNT", 1)),
-        patience=settings.readiness(properties).patience,
+        patience=readiness.patience,
         object_id=principal.object_id,
         client_id=principal.client_id,
         variables={key: str(value) for key, value in (properties.get("environmentVariables") or {}).items()},
         mlflow=mlflow,
+        container=image.json() if image else None,
+        probe_timeout=readiness.timeout,
+        liveness=asdict(settings.liveness(properties)),
     )
 
 

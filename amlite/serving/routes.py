@@ -81,7 +81,7 @@ async def _ask(platform: Platform, request: web.Request, deployment: Json) -> tu
     body = await _body(request)
     headers = {name: value for name, value in request.headers.items() if name.lower() not in _NOT_FORWARDED}
     async with servers.serving(platform, deployment, limits.most_pending) as server:
-        target = URL(f"http://127.0.0.1:{server.child.port}{request.raw_path}", encoded=True)
+        target = URL(server.address(request.raw_path), encoded=True)
         try:
             async with platform.http.request(
                 request.method,

@@ -5,39 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
-from amlite.children import Child, tail
-from amlite.environments import Prepared, UnusableEnvironment, prepare, virtual_environment
-from amlite.environments.processes import VirtualEnvironment
+from amlite.children import tail
 from amlite.errors import AzureError, StartError
 from amlite.platform import Platform
-from amlite.serving import no_code, settings
+from amlite.serving import settings
 from amlite.serving.launch import Launch, gather, launched_from
+from amlite.serving.settings import Probe
+from amlite.serving.starting import Server, lives, start
 
 ENDPOINT_TYPE = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints"
 DEPLOYMENT_TYPE = f"{ENDPOINT_TYPE}/deployments"
 _LAUNCHES = "serving/launches"
 _LOGS = "serving/logs"
 _PART = "serving"
-_LOG_LINES = 40
 Json = dict[str, Any]
-
-
-@dataclass
-class Server:
-    """A running model server and how many requests are in it."""
-
-    launch: Launch
-    child: Child
-    prepared: Prepared
-    pending: int = 0
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass
@@ -46,6 +32,7 @@ class _Servers:
 
     running: dict[str, Server] = field(default_factory=dict)
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    watches: set[asyncio.Task[None]] = field(default_factory=set)
 
     def lock(self, resource_id: str) -> asyncio.Lock:
         return self.locks.setdefault(resource_id.lower(), asyncio.Lock())
@@ -73,12 +60,11 @@ async def provision(platform: Platform, resource_id: str) -> None:
         log = platform.state / "logs" / f"{launch.name}.log"
         platform.store.put(f"{_LOGS}{resource_id}", _LOGS, {"preparation": str(preparation), "server": str(log)})
         try:
-            server = await _start(platform, launch)
+            await _start(platform, resource_id, launch)
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, launch.folder, ignore_errors=True)
             raise
         platform.store.put(f"{_LAUNCHES}{resource_id}", _LAUNCHES, {"content": content, "launch": launch.json()})
-        servers.running[resource_id.lower()] = server
     if running is not None:
         await _end(platform, running)
     elif kept is not None:
@@ -164,59 +150,34 @@ async def _running(platform: Platform, resource_id: str) -> Server:
                 "The deployment's model server has not started; see its logs.",
                 headers={"ms-azureml-model-error-reason": "model_not_ready"},
             )
-        server = await _start(platform, Launch(**kept.body["launch"]))
-        servers.running[resource_id.lower()] = server
-        return server
+        return await _start(platform, resource_id, Launch(**kept.body["launch"]))
 
 
-async def _start(platform: Platform, launch: Launch) -> Server:
+async def _start(platform: Platform, resource_id: str, launch: Launch) -> Server:
     preparation = Path(_preparation_of(launch, platform))
-    try:
-        prepared = await _prepared(platform, launch, lambda line: _write(preparation, line))
-    except UnusableEnvironment as error:
-        raise AzureError(400, "ImageBuildFailure", f"The deployment's environment cannot be used: {error}") from error
-    folder = Path(launch.folder)
-
-    def command(port: int) -> tuple[list[str], dict[str, str]]:
-        return prepared.command(
-            launch.arguments(port),
-            cwd=launch.code,
-            environment=launch.environment(platform),
-            mounts={folder: folder},
-            name=launch.name,
-        )
-
-    async def ready(port: int) -> bool:
-        return await _answers(platform, port)
-
-    try:
-        child = await platform.children.ensure(
-            launch.name,
-            lambda port: command(port)[0],
-            ready=ready,
-            environment=command(0)[1],
-            cwd=launch.code,
-            timeout=launch.patience,
-        )
-    except StartError as error:
-        await prepared.stop(launch.name)
-        log = platform.state / "logs" / f"{launch.name}.log"
-        reason = str(error).partition("; log ")[0].partition("\n")[0]
-        raise AzureError(
-            400,
-            "ResourceNotReady",
-            f"User container has crashed or terminated: {reason}. The end of its log:\n{tail(log, _LOG_LINES)}",
-        ) from error
-    return Server(launch, child, prepared)
+    server = await start(platform, launch, lambda line: _write(preparation, line))
+    servers = _servers(platform)
+    servers.running[resource_id.lower()] = server
+    watch = asyncio.create_task(_watch(platform, resource_id, server), name=f"liveness of {launch.name}")
+    servers.watches.add(watch)
+    watch.add_done_callback(servers.watches.discard)
+    return server
 
 
-async def _prepared(platform: Platform, launch: Launch, log: Callable[[str], None]) -> Prepared:
-    """Return the environment that a launch names, or the one that its MLflow model asks for."""
-    if launch.environment_id is not None:
-        return await prepare(platform, launch.environment_id, log, principal=launch.principal)
-    packages = no_code.packages_of(Path(str(launch.mlflow)))
-    folder = await virtual_environment.ensure(platform, packages, log)
-    return VirtualEnvironment(folder, f"Python {packages.python} venv from {packages.source}")
+async def _watch(platform: Platform, resource_id: str, server: Server) -> None:
+    """Ask a server's liveness probe for as long as it runs; one that fails too often is ended and started again."""
+    probe, failures = Probe(**server.launch.liveness), 0
+    await platform.clock.sleep(probe.initial_delay)
+    while server.child.running and _servers(platform).running.get(resource_id.lower()) is server:
+        failures = 0 if await lives(platform, server) else failures + 1
+        if failures >= probe.failure_threshold and server.child.running:
+            _write(server.child.log, f"Liveness probe failed {failures} times: the container is restarted.")
+            await platform.children.stop(server.launch.name)
+            await server.environment.stop(server.launch.name)
+            with contextlib.suppress(AzureError, StartError):
+                await _running(platform, resource_id)
+            return
+        await platform.clock.sleep(probe.period)
 
 
 async def _end(platform: Platform, server: Server) -> None:
@@ -225,16 +186,8 @@ async def _end(platform: Platform, server: Server) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.idle.wait(), settings.LONGEST_REQUEST_SECONDS)
     await platform.children.stop(server.launch.name)
-    await server.prepared.stop(server.launch.name)
+    await server.environment.stop(server.launch.name)
     await asyncio.to_thread(shutil.rmtree, server.launch.folder, ignore_errors=True)
-
-
-async def _answers(platform: Platform, port: int) -> bool:
-    try:
-        async with platform.http.get(f"http://127.0.0.1:{port}/", timeout=aiohttp.ClientTimeout(total=2)) as answer:
-            return answer.status == 200
-    except (aiohttp.ClientError, TimeoutError):
-        return False
 
 
 def _servers(platform: Platform) -> _Servers:

@@ -38,14 +38,31 @@ class Requests:
 
 def readiness(properties: Json) -> Probe:
     """Read the readiness probe of a deployment's properties; raises AzureError 400."""
-    probe = properties.get("readinessProbe") or {}
+    return _probe(properties, "readinessProbe")
+
+
+def liveness(properties: Json) -> Probe:
+    """Read the liveness probe of a deployment's properties; raises AzureError 400."""
+    return _probe(properties, "livenessProbe")
+
+
+def _probe(properties: Json, name: str) -> Probe:
+    probe = properties.get(name) or {}
     default = Probe()
-    return Probe(
-        seconds(probe.get("initialDelay"), default.initial_delay, "readinessProbe.initialDelay"),
-        seconds(probe.get("period"), default.period, "readinessProbe.period"),
-        seconds(probe.get("timeout"), default.timeout, "readinessProbe.timeout"),
+    found = Probe(
+        seconds(probe.get("initialDelay"), default.initial_delay, f"{name}.initialDelay"),
+        seconds(probe.get("period"), default.period, f"{name}.period"),
+        seconds(probe.get("timeout"), default.timeout, f"{name}.timeout"),
         int(probe.get("failureThreshold") or default.failure_threshold),
     )
+    for what, value in (
+        ("period", found.period),
+        ("timeout", found.timeout),
+        ("failureThreshold", found.failure_threshold),
+    ):
+        if value < 1:
+            raise AzureError(400, "BadArgument", f"properties.{name}.{what}: must be at least 1, not {value:g}.")
+    return found
 
 
 def requests(properties: Json, instances: int) -> Requests:

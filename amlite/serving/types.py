@@ -12,7 +12,7 @@ from amlite.monitoring import measurements
 from amlite.platform import Platform
 from amlite.published.validation import writable
 from amlite.resource_id import ResourceId
-from amlite.serving import identities, keys, servers, settings, traffic
+from amlite.serving import custom, identities, keys, servers, settings, traffic
 from amlite.serving.servers import DEPLOYMENT_TYPE, ENDPOINT_TYPE
 
 _MODES = ("Key", "AMLToken", "AADToken")
@@ -99,6 +99,7 @@ def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Js
         )
     quota.require(platform, resource_id, body["location"], found, count)
     settings.readiness(properties)
+    settings.liveness(properties)
     settings.requests(properties, count)
     _check_assets(platform, str(resource_id.parent.parent) if resource_id.parent else "", properties)
     completed = {
@@ -131,12 +132,12 @@ def _check_assets(platform: Platform, workspace_id: str, properties: Json) -> No
                 "properties: a deployment with a scoring script needs codeConfiguration.codeId and environmentId.",
             )
         references.asset(platform, workspace_id, code["codeId"], "codes")
-    elif kind != "mlflow_model":
+    elif custom.of(environment) is None and kind != "mlflow_model":
         raise AzureError(
             400,
             "BadArgument",
             "properties: a deployment needs codeConfiguration (codeId, scoringScript) and environmentId, unless its "
-            "model is of type mlflow_model.",
+            "model is of type mlflow_model or its environment has an inferenceConfig.",
         )
 
 

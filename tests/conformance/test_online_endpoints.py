@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 import requests
 from azure.core.exceptions import HttpResponseError
@@ -187,6 +188,26 @@ def test_servers_come_back_after_a_kill_and_after_a_restart(shared: Scoring, wor
     workspace.azure.restart()
     assert not servers_of(workspace, "green")
     assert shared.post({"value": 1}, "green").json() == 3
+
+
+def test_a_server_whose_liveness_probe_fails_is_started_again(
+    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], workspace: Workspace
+) -> None:
+    from azure.ai.ml.entities import ProbeSettings
+
+    probe = ProbeSettings(initial_delay=1, period=1, timeout=1, failure_threshold=1)
+    empty.ml.online_deployments.begin_create_or_update(
+        make_deployment(empty.name, "hanging", liveness_probe=probe)
+    ).result()
+    hanging = servers_of(workspace, "hanging")
+    for process in hanging:
+        process.suspend()
+    psutil.wait_procs(hanging, timeout=60)
+    assert not any(process.is_running() for process in hanging)
+    assert empty.post({"value": 1}, "hanging").json() == 2
+    assert "Liveness probe failed 1 times" in "".join(
+        path.read_text() for path in (workspace.azure.state / "logs").glob(f"serving-{empty.name}-hanging-*.log")
+    )
 
 
 def test_tokens_open_endpoints_that_take_them(

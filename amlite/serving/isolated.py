@@ -1,0 +1,98 @@
+"""Runs a container in a network of its own, reached at a loopback port of this machine: a program, not a module.
+
+amlite's private Docker daemon has no bridge network, and on the machine's own network two deployments of one image
+would want the same port. So the container gets a network with a loopback device only, and two relays cross its border:
+one from this machine's PORT to INSIDE, where the container listens, and one from PROXY inside to PROXY on this machine,
+amlite's way in for its clients. Entering another network takes root, which the private daemon takes too.
+
+Usage: isolated.py PORT INSIDE PROXY NAME DOCKER ARGUMENTS... (those of `docker run`, which name the container NAME).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import NoReturn
+
+_NEW_NETWORK = 0x40000000  # CLONE_NEWNET
+_PIECE = 1 << 16
+
+
+def _enter(network: int) -> None:
+    """Move this thread to a network; sockets belong to the one that their thread was in when it made them."""
+    if ctypes.CDLL(None, use_errno=True).setns(network, _NEW_NETWORK):
+        raise OSError(ctypes.get_errno(), "cannot enter the container's network")
+
+
+def _relay(listener: socket.socket, port: int) -> NoReturn:
+    """Connect every caller of `listener` with a loopback port of this thread's network."""
+    while True:
+        near, _ = listener.accept()
+        try:
+            far = socket.create_connection(("127.0.0.1", port))
+        except OSError:
+            near.close()
+            continue
+        for source, target in ((near, far), (far, near)):
+            threading.Thread(target=_pump, args=(source, target), daemon=True).start()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while piece := source.recv(_PIECE):
+            target.sendall(piece)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        for each in (source, target):
+            each.close()
+
+
+def _inwards(listener: socket.socket, network: int, port: int) -> None:
+    _enter(network)
+    _relay(listener, port)
+
+
+def _outwards(inside: int, here: int, port: int) -> None:
+    _enter(inside)
+    listener = socket.create_server(("127.0.0.1", port))
+    _enter(here)
+    _relay(listener, port)
+
+
+def _network_of(docker: str, name: str, running: subprocess.Popen[bytes]) -> int | None:
+    """Return the container's network once it runs; None when it ended before."""
+    while running.poll() is None:
+        line = [docker, "inspect", "--format", "{{.State.Pid}}", name]
+        found = subprocess.run(line, check=False, capture_output=True, text=True).stdout.strip()
+        if found.isdigit() and int(found):
+            try:
+                return os.open(f"/proc/{found}/ns/net", os.O_RDONLY)
+            except FileNotFoundError:
+                return None
+        time.sleep(0.05)
+    return None
+
+
+def main() -> int:
+    """Run the container and both relays until it ends; returns its exit code."""
+    port, inside, proxy = (int(argument) for argument in sys.argv[1:4])
+    name, *command = sys.argv[4:]
+    listener = socket.create_server(("127.0.0.1", port))
+    with subprocess.Popen(command) as running:
+        signal.signal(signal.SIGTERM, lambda *_: running.terminate())
+        network = _network_of(command[0], name, running)
+        if network is not None:
+            here = os.open("/proc/self/ns/net", os.O_RDONLY)
+            threading.Thread(target=_inwards, args=(listener, network, inside), daemon=True).start()
+            threading.Thread(target=_outwards, args=(network, here, proxy), daemon=True).start()
+        return running.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
