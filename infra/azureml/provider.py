@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import logging
 import sys
 import threading
 import weakref
@@ -41,6 +42,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
         importlib.import_module("infra.kinds")
         if not isinstance(sys.stderr, _WithoutProgress):
             sys.stdout, sys.stderr = _WithoutProgress(sys.stdout), _WithoutProgress(sys.stderr)
+        _show_log()
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
         """Refuse, in the preview already, what a kind says is wrong."""
@@ -105,6 +107,25 @@ class _WithoutProgress(io.TextIOBase):
 
     def flush(self) -> None:
         self._stream.flush()
+
+
+class _Output(logging.StreamHandler[TextIO]):
+    """Prints to what the output is at that time."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stdout
+
+
+def _show_log() -> None:
+    """Report each phase of long work: the engine shows every line that this process prints, while it works."""
+    log = logging.getLogger("infra")
+    if not log.handlers:
+        log.addHandler(_Output())
+        log.setLevel(logging.INFO)
 
 
 def _plain(props: dict[str, Any]) -> dict[str, Any]:

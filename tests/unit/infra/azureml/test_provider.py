@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import threading
@@ -112,6 +113,21 @@ def test_configure_widens_the_pool_of_threads_that_called_it(monkeypatch: pytest
             job.result()
     written = sys.stderr
     assert written.write("\x1b[39m\n") == 6
+
+
+def test_each_phase_of_long_work_is_printed_for_the_engine_to_show(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = logging.getLogger("infra")
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(log, "level", log.level)
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    request: Any = None
+    AzureMLProvider("endpoint").configure(request)
+    AzureMLProvider("component").configure(request)
+    logging.getLogger("infra.azureml.rollout").info("endpoint %s: traffic: blue-2 10 %%", "flights")
+    assert capsys.readouterr().out == "endpoint flights: traffic: blue-2 10 %\n"
 
 
 def test_the_shell_is_small_and_knows_only_its_kind() -> None:
