@@ -129,7 +129,8 @@ class OnlineEndpointArgs(Arguments):
         if self.deployment is not None:
             definition = written(self.deployment)
             definition |= {**definition.pop("further", {}), "endpoint_name": self.name}
-            documents[f"deployment {self.name}/{self.deployment.name}"] = ("deployment", definition)
+            # Without a slash: what is before one would be the folder that local paths are relative to.
+            documents[f"deployment {self.deployment.name} of {self.name}"] = ("deployment", definition)
         return documents
 
     def planned(self, plan: Catalogue) -> Planned:
