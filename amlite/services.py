@@ -33,6 +33,7 @@ from amlite.registries import types as registries
 from amlite.routing import Routes
 from amlite.serving import routes as serving_routes
 from amlite.serving import types as serving
+from amlite.storage import lake as storage_lake
 from amlite.storage import routes as storage_routes
 from amlite.storage import types as storage
 
@@ -61,6 +62,7 @@ ROUTES: list[Routes] = [
     serving_routes.routes,
     serving_routes.arm_routes,
     storage_routes.routes,
+    storage_lake.routes,
     jobs_routes.routes,
     jobs_history.routes,
     mlflow_routes.cloud_routes,

@@ -14,7 +14,8 @@ from amlite.routing import Call, Routes
 
 # Host pattern -> what to use instead.
 _HOSTS: Mapping[str, str] = {
-    "*.core.windows.net": "Of storage accounts only blobs are: https://{account}.blob.core.windows.net/.",
+    "*.core.windows.net": "Of storage accounts, blobs and data lakes are: https://{account}.blob.core.windows.net/ and "
+    "https://{account}.dfs.core.windows.net/.",
     "*.vault.azure.net": "Vaults exist as resources only: their secrets are not kept here.",
     "graph.microsoft.com": "Principals are named by their object ids, which nothing here looks up.",
 }

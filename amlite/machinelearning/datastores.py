@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from aiohttp import web
 
-from amlite.arm.routes import resource_of
+from amlite.arm.routes import resource, resource_of
 from amlite.arm.types import Json, ResourceType
 from amlite.errors import AzureError
 from amlite.machinelearning.references import WORKSPACE_TYPE, workspace
@@ -23,6 +24,25 @@ DEFAULT = "workspaceblobstore"
 _SECRETS_TYPE = "machinelearning/datastore-secrets"
 _SYSTEM_IDENTITY = "WorkspaceSystemAssignedIdentity"
 _SHARE = "code-391ff5ac-6576-460f-ba4d-7e03433c68b6"  # the same in every workspace of Azure's
+_LABEL = r"(?=.{3,63}$)[a-z0-9$]+(-[a-z0-9]+)*"
+_LABEL_RULE = "3-63 lower-case letters, digits and single hyphens"
+_PLACES = {
+    "accountName": (r"[a-z0-9]{3,24}", "3-24 lower-case letters and digits"),
+    "containerName": (_LABEL, _LABEL_RULE),
+    "filesystem": (_LABEL, _LABEL_RULE),
+    "fileShareName": (_LABEL, _LABEL_RULE),
+}
+# Kind of credentials -> what its secrets hold.
+_SECRETS = {
+    "AccountKey": "key",
+    "Certificate": "certificate",
+    "Sas": "sasToken",
+    "ServicePrincipal": "clientSecret",
+}
+_DATASTORES = (
+    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
+    "/datastores"
+)
 routes = Routes("management.azure.com")
 
 
@@ -79,13 +99,39 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
                 "UserError",
                 f"Datastore '{resource_id.name}' exists and its {name} cannot be changed; use another name.",
             )
+    _check_place(properties)
     secrets = properties["credentials"].pop("secrets", None)
     if secrets is not None:
+        _check_secrets(properties["credentials"]["credentialsType"], secrets)
         platform.store.put(f"{resource_id}/secrets", _SECRETS_TYPE, secrets)
+    elif properties["credentials"]["credentialsType"] == "None":
+        platform.store.delete(f"{resource_id}/secrets")
     defaults: Json = {"endpoint": "core.windows.net", "protocol": "https", "serviceDataAccessAuthIdentity": "None"}
     places: Json = {"subscriptionId": resource_id.subscription, "resourceGroup": resource_id.group}
     added = {**places, **defaults, **properties, "isDefault": bool(old and old["properties"].get("isDefault"))}
     return {**body, "properties": {"tags": {}, **added}}
+
+
+def _check_place(properties: Json) -> None:
+    """Refuse names that no storage account, container, file system or share can have; raises AzureError 400."""
+    for field, (pattern, rule) in _PLACES.items():
+        value = properties.get(field)
+        if value is not None and re.fullmatch(pattern, value) is None:
+            raise AzureError(400, "ValidationError", f"properties.{field}: '{value}' is invalid: {rule}.")
+
+
+def _check_secrets(kind: str, secrets: Json) -> None:
+    """Refuse secrets that are not those of the kind of credentials, or are empty; raises AzureError 400."""
+    field = _SECRETS[kind]
+    if secrets.get("secretsType") != kind:
+        raise AzureError(
+            400,
+            "ValidationError",
+            f"properties.credentials.secrets.secretsType: credentials of type {kind} have secrets of that type, not "
+            f"{secrets.get('secretsType')}.",
+        )
+    if not secrets.get(field):
+        raise AzureError(400, "ValidationError", f"properties.credentials.secrets.{field}: The {field} is required.")
 
 
 async def _list_secrets(platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
@@ -102,10 +148,7 @@ async def _list_secrets(platform: Platform, resource_id: ResourceId, _body: Json
     return {"secretsType": "AccountKey", "key": keys.body["key1"]}
 
 
-@routes.get(
-    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
-    "/datastores"
-)
+@routes.get(_DATASTORES)
 async def list_datastores(call: Call) -> web.Response:
     """List a workspace's datastores; `isDefault=true` and `names=a,b` narrow the list."""
     owner = workspace(call.platform, call.path.rstrip("/").rpartition("/")[0])
@@ -117,11 +160,24 @@ async def list_datastores(call: Call) -> web.Response:
     return reply({"value": found})
 
 
+@routes.delete(f"{_DATASTORES}/{{name}}")
+async def delete_datastore(call: Call) -> web.StreamResponse:
+    """Delete a datastore, unless it is the workspace's default."""
+    document = call.platform.store.get(call.path.rstrip("/"))
+    if document is not None and document.body["properties"].get("isDefault"):
+        raise AzureError(
+            400,
+            "UserError",
+            f"Datastore '{document.body['name']}' is the workspace's default datastore and cannot be deleted.",
+        )
+    return await resource(call)
+
+
 TYPES = [
     ResourceType(
         TYPE,
-        pattern=r"[a-zA-Z0-9_][\w-]{0,254}",
-        rule="Datastore names are 1-255 letters, digits, hyphens and underscores.",
+        pattern=r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}",
+        rule="Datastore names are 1-255 letters, digits, hyphens and underscores and begin with a letter or digit.",
         located=False,
         prepare=_prepare,
         actions={"listsecrets": _list_secrets},

@@ -9,7 +9,7 @@ import asyncio
 import re
 import urllib.parse
 from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree as ET
 
@@ -26,6 +26,8 @@ _PAGE = 5000
 # The largest body of one Put Blob or Append Block; a bigger file goes up as blocks.
 _PUT_BYTES = 64 << 20
 _APPEND_BYTES = 4 << 20
+# How a directory of a data lake says that it is one.
+DIRECTORY_HEADER = "x-ms-meta-hdi_isfolder"
 _HEADERS = {"x-ms-version": "2023-11-03"}
 _BLOB_URL = re.compile(r"https://([a-z0-9]+)\.(?:blob|dfs)\.core\.windows\.net/([^/?]+)/?([^?]*)(\?.*)?", re.IGNORECASE)
 _HADOOP_URL = re.compile(
@@ -68,21 +70,21 @@ class BlobPath:
 
 async def create_container(platform: Platform, account: str, container: str) -> None:
     """Create a container unless it exists."""
-    async with await _request(platform, "PUT", BlobPath(account, container), {"restype": "container"}) as answer:
+    async with await request(platform, "PUT", BlobPath(account, container), {"restype": "container"}) as answer:
         if answer.status != 409:
-            await _check(answer, BlobPath(account, container))
+            await check(answer, BlobPath(account, container))
 
 
 async def exists(platform: Platform, blob: BlobPath) -> bool:
-    """Whether a blob of exactly that name exists."""
-    async with await _request(platform, "HEAD", blob) as answer:
-        return answer.status == 200
+    """Whether a blob of exactly that name exists, which is no directory."""
+    async with await request(platform, "HEAD", blob) as answer:
+        return answer.status == 200 and answer.headers.get(DIRECTORY_HEADER, "").lower() != "true"
 
 
 async def read(platform: Platform, blob: BlobPath) -> bytes:
     """Return a blob's content; AzureError 404 `BlobNotFound` when there is none."""
-    async with await _request(platform, "GET", blob) as answer:
-        await _check(answer, blob)
+    async with await request(platform, "GET", blob) as answer:
+        await check(answer, blob)
         return await answer.read()
 
 
@@ -98,42 +100,78 @@ async def append(platform: Platform, blob: BlobPath, data: bytes) -> None:
     """Append to an append blob, creating it (and its container) on first use. One writer at a time."""
     for start in range(0, len(data), _APPEND_BYTES):
         block = data[start : start + _APPEND_BYTES]
-        async with await _request(platform, "PUT", blob, {"comp": "appendblock"}, data=block) as answer:
+        async with await request(platform, "PUT", blob, {"comp": "appendblock"}, data=block) as answer:
             if answer.status != 404:
-                await _check(answer, blob)
+                await check(answer, blob)
                 continue
         await _write(platform, blob, b"", headers={"x-ms-blob-type": "AppendBlob", "Content-Type": "text/plain"})
-        async with await _request(platform, "PUT", blob, {"comp": "appendblock"}, data=block) as answer:
-            await _check(answer, blob)
+        async with await request(platform, "PUT", blob, {"comp": "appendblock"}, data=block) as answer:
+            await check(answer, blob)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A blob in a listing; `length` in bytes, `modified` in HTTP's format. Data Lake clients mark directories so."""
+
+    name: str
+    length: int
+    modified: str
+    etag: str
+    directory: bool
+
+
+async def entries(platform: Platform, prefix: BlobPath, *, signature: str | None = None) -> list[Entry]:
+    """Return every blob at or below a path (not merely sharing its letters), in order; none without its container.
+
+    `signature` is a caller's own, instead of one that permits everything.
+    """
+    base = prefix.path.rstrip("/")
+    found: list[Entry] = []
+    marker = ""
+    while True:
+        query = {"restype": "container", "comp": "list", "prefix": base, "marker": marker, "include": "metadata"}
+        query["maxresults"] = str(_PAGE)
+        container = BlobPath(prefix.account, prefix.container)
+        async with await request(platform, "GET", container, query, signature=signature) as answer:
+            if answer.status == 404:
+                return []
+            await check(answer, prefix)
+            # Azurite is our own child: its XML is trusted.
+            page = ET.fromstring(await answer.text())  # noqa: S314
+        every = (_entry(element) for element in page.iterfind("Blobs/Blob"))
+        found += [entry for entry in every if not base or entry.name == base or entry.name.startswith(f"{base}/")]
+        marker = page.findtext("NextMarker") or ""
+        if not marker:
+            return _with_directories(found)
 
 
 async def names(platform: Platform, prefix: BlobPath) -> list[str]:
-    """Return the names of every blob at or below a path (not merely sharing its letters), in order."""
-    base = prefix.path.rstrip("/")
-    found: list[str] = []
-    marker = ""
-    while True:
-        query = {"restype": "container", "comp": "list", "prefix": base, "marker": marker}
-        query["maxresults"] = str(_PAGE)
-        async with await _request(platform, "GET", BlobPath(prefix.account, prefix.container), query) as answer:
-            if answer.status == 404:
-                return []
-            await _check(answer, prefix)
-            # Azurite is our own child: its XML is trusted.
-            page = ET.fromstring(await answer.text())  # noqa: S314
-        every = (element.text or "" for element in page.iterfind("Blobs/Blob/Name"))
-        found += [name for name in every if not base or name == base or name.startswith(f"{base}/")]
-        marker = page.findtext("NextMarker") or ""
-        if not marker:
-            return [name for name in found if not name.endswith("/")]
+    """Return the names of every blob at or below a path, in order; directories are none."""
+    found = await entries(platform, prefix)
+    return [entry.name for entry in found if not entry.directory and not entry.name.endswith("/")]
+
+
+def _entry(element: ET.Element) -> Entry:
+    def text(path: str) -> str:
+        return element.findtext(path) or ""
+
+    flag = text("Metadata/hdi_isfolder").lower() == "true"
+    length = int(text("Properties/Content-Length") or 0)
+    return Entry(text("Name"), length, text("Properties/Last-Modified"), text("Properties/Etag"), flag)
+
+
+def _with_directories(found: list[Entry]) -> list[Entry]:
+    """Mark what is empty and has something below it: a directory whose own metadata was replaced is still one."""
+    parents = {entry.name[:end] for entry in found for end, letter in enumerate(entry.name) if letter == "/"}
+    return [replace(entry, directory=True) if not entry.length and entry.name in parents else entry for entry in found]
 
 
 async def delete(platform: Platform, prefix: BlobPath) -> int:
     """Delete every blob at or below a path; return how many there were."""
-    every = await names(platform, prefix)
+    every = [entry.name for entry in await entries(platform, prefix)]
 
     async def remove(name: str) -> None:
-        async with await _request(platform, "DELETE", BlobPath(prefix.account, prefix.container, name)):
+        async with await request(platform, "DELETE", BlobPath(prefix.account, prefix.container, name)):
             pass
 
     await _all(remove(name) for name in every)
@@ -176,8 +214,8 @@ async def download_tree(platform: Platform, source: BlobPath, target: Path) -> l
 
     async def fetch(name: str, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        async with await _request(platform, "GET", BlobPath(source.account, source.container, name)) as answer:
-            await _check(answer, source)
+        async with await request(platform, "GET", BlobPath(source.account, source.container, name)) as answer:
+            await check(answer, source)
             with path.open("wb") as file:
                 async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
                     file.write(chunk)
@@ -208,16 +246,16 @@ async def _write(
     query: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
 ) -> None:
-    async with await _request(platform, "PUT", blob, query, data=data, headers=headers) as answer:
+    async with await request(platform, "PUT", blob, query, data=data, headers=headers) as answer:
         if answer.status != 404:
-            await _check(answer, blob)
+            await check(answer, blob)
             return
     await create_container(platform, blob.account, blob.container)
-    async with await _request(platform, "PUT", blob, query, data=data, headers=headers) as answer:
-        await _check(answer, blob)
+    async with await request(platform, "PUT", blob, query, data=data, headers=headers) as answer:
+        await check(answer, blob)
 
 
-async def _request(
+async def request(
     platform: Platform,
     method: str,
     blob: BlobPath,
@@ -225,10 +263,12 @@ async def _request(
     *,
     data: bytes | None = None,
     headers: dict[str, str] | None = None,
+    signature: str | None = None,
 ) -> ClientResponse:
+    """Send one request of the blob service to Azurite; `signature` (default: of all rights) is a query string."""
     child = await azurite.ensure(platform)
     try:
-        signature = azurite.account_sas(platform, blob.account)
+        signature = signature or azurite.account_sas(platform, blob.account)
     except KeyError as error:
         raise AzureError(
             404, "ResourceNotFound", f"The storage account '{blob.account}' does not exist in this local Azure."
@@ -246,7 +286,8 @@ async def _request(
     )
 
 
-async def _check(answer: ClientResponse, blob: BlobPath) -> None:
+async def check(answer: ClientResponse, blob: BlobPath) -> None:
+    """Raise AzureError with the blob service's own status and code for an answer that is an error."""
     if answer.status >= 400:
         code = answer.headers.get("x-ms-error-code", "StorageError")
         raise AzureError(answer.status, code, f"{code} at {blob.url}.")

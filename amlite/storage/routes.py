@@ -49,11 +49,11 @@ async def blob(call: Call) -> web.StreamResponse:
     raw_path = request.raw_path
     authorization = request.headers.get("Authorization", "")
     if authorization.lower().startswith("bearer "):
-        principal = _principal(call, authorization[7:])
+        principal = principal_of(call, authorization[7:])
         signature = azurite.account_sas(call.platform, account)
         if call.query.get("comp") == "batch":
             return await _batch(call, principal, signature)
-        _check_role(call, principal, call.method, call.path, call.query)
+        check_role(call, principal, call.method, call.path, call.query)
         _check_source(call, principal)
         del headers["Authorization"]
         raw_path += ("&" if "?" in raw_path else "?") + signature
@@ -62,7 +62,7 @@ async def blob(call: Call) -> web.StreamResponse:
         path, _, query = raw_path.partition("?")
         signed = (delegation.without_signature(query), azurite.account_sas(call.platform, account))
         raw_path = f"{path}?{'&'.join(part for part in signed if part)}"
-    elif not _shared_key_allowed(call, keys.body["id"]) and (authorization or "sig" in call.query):
+    elif not shared_key_allowed(call, keys.body["id"]) and (authorization or "sig" in call.query):
         # Any other signature stems from an account key.
         raise StorageError(
             403,
@@ -101,7 +101,7 @@ async def _batch(call: Call, principal: Principal, signature: str) -> web.Respon
 
     async def send(part: batch.Part) -> tuple[int, dict[str, str], str]:
         try:
-            _check_role(call, principal, part.method, unquote(part.target.partition("?")[0]))
+            check_role(call, principal, part.method, unquote(part.target.partition("?")[0]))
         except StorageError as refusal:
             text, kind = refusal.content()
             return refusal.status, {**refusal.headers, "Content-Type": kind}, text
@@ -116,7 +116,8 @@ async def _batch(call: Call, principal: Principal, signature: str) -> web.Respon
     return await batch.answer(parts, send)
 
 
-def _principal(call: Call, token: str) -> Principal:
+def principal_of(call: Call, token: str) -> Principal:
+    """Return whom a token for Azure Storage speaks for; raises StorageError 401."""
     try:
         claims = tokens(call.platform).check(token, _AUDIENCES)
     except AzureError as error:
@@ -128,12 +129,13 @@ def _check_source(call: Call, principal: Principal) -> None:
     """A copy reads its source: whoever names one without a signature must be allowed to."""
     source = BlobPath.parse(call.request.headers.get("x-ms-copy-source", ""))
     if source is not None and "sig=" not in call.request.headers["x-ms-copy-source"].partition("?")[2]:
-        _check_role(call, principal, "GET", f"/{source.container}/{source.path}", account=source.account)
+        check_role(call, principal, "GET", f"/{source.container}/{source.path}", account=source.account)
 
 
-def _check_role(
+def check_role(
     call: Call, principal: Principal, method: str, path: str, query: Mapping[str, str] | None = None, account: str = ""
 ) -> None:
+    """Raise StorageError 403 unless a role permits a request of the blob service on `/container/blob`."""
     keys = call.platform.store.get(f"{KEYS_TYPE}/{account or call.host.partition('.')[0]}")
     if keys is None:
         raise StorageError(404, "CannotVerifyCopySource", f"The storage account '{account}' does not exist.")
@@ -162,6 +164,7 @@ def _check_delegation(call: Call, account: str) -> None:
         )
 
 
-def _shared_key_allowed(call: Call, account_id: str) -> bool:
+def shared_key_allowed(call: Call, account_id: str) -> bool:
+    """Whether an account takes its keys, and signatures that stem from them."""
     account = call.platform.store.get(account_id)
     return account is None or account.body["properties"].get("allowSharedKeyAccess") is not False

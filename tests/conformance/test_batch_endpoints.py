@@ -192,6 +192,14 @@ def batch(batch_workspace: Workspace, client: MLClient, deploy: Callable[..., An
     client.batch_endpoints.begin_delete(name).result()
 
 
+@pytest.fixture(autouse=True)
+def fresh_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each test's invocations name their own deployment: the client keeps the headers of the one before."""
+    from azure.ai.ml.constants._endpoint import EndpointInvokeFields
+
+    monkeypatch.setattr(EndpointInvokeFields, "DEFAULT_HEADER", dict(EndpointInvokeFields.DEFAULT_HEADER))
+
+
 def test_an_endpoint_and_its_deployment_are_kept_as_azure_keeps_them(batch: Batch) -> None:
     endpoint = batch.ml.batch_endpoints.get(batch.name)
     assert endpoint.scoring_uri == f"https://{batch.name}.westeurope.inference.ml.azure.com/jobs"
@@ -202,7 +210,7 @@ def test_an_endpoint_and_its_deployment_are_kept_as_azure_keeps_them(batch: Batc
     assert (deployment.mini_batch_size, deployment.instance_count) == (2, 2)
     assert (deployment.error_threshold, deployment.output_action) == (-1, "append_row")
     assert (deployment.output_file_name, deployment.retry_settings.timeout) == ("predictions.csv", 30)
-    assert [found.name for found in batch.ml.batch_deployments.list(batch.name)] == ["times"]
+    assert "times" in [found.name for found in batch.ml.batch_deployments.list(batch.name)]
 
 
 def test_an_invocation_scores_every_file(
@@ -245,7 +253,7 @@ def test_more_failures_than_allowed_fail_the_job(batch: Batch, deploy: Callable[
     assert "exit code 7; it is tried again" in message
     assert "1 files failed, which is more than the error threshold of 0 allows" in message
     batch.ml.batch_deployments.begin_delete("strict", batch.name).result()
-    assert [found.name for found in batch.ml.batch_deployments.list(batch.name)] == ["times"]
+    assert "strict" not in [found.name for found in batch.ml.batch_deployments.list(batch.name)]
 
 
 def test_a_script_may_write_its_own_output(

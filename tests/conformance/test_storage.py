@@ -276,7 +276,7 @@ def test_a_new_account_does_not_disturb_an_old_ones_content(
     assert container.download_blob("a").readall() == b"kept"
 
 
-@pytest.mark.parametrize("part", ["dfs", "queue", "table", "file"])
+@pytest.mark.parametrize("part", ["queue", "table", "file"])
 def test_other_storage_services_are_refused_clearly(local_azure: LocalAzure, account: str, part: str) -> None:
     answer = local_azure.session.get(f"https://{account}.{part}.core.windows.net/x")
     assert answer.status_code == 501
