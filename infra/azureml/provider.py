@@ -19,6 +19,7 @@ from pulumi import dynamic
 from pulumi.runtime.rpc import UNKNOWN
 
 from infra.azureml.connection import Workspace, connect
+from infra.azureml.listings import as_kept, packed, unpacked
 from infra.azureml.propagation import once_effective
 
 _WORKERS = 32
@@ -55,6 +56,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
         """Compare the significant inputs; another name or workspace is another resource."""
         from infra.kinds import MANAGED
 
+        olds = _plain(olds)
         replaces = [key for key in _IDENTITY if _differs(olds.get(key), news.get(key))]
         changed = [key for key in MANAGED[self.kind].significant if _differs(olds.get(key), news.get(key))]
         return dynamic.DiffResult(changes=bool(replaces or changed), replaces=replaces)
@@ -78,7 +80,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
         if observed is None:
             return dynamic.ReadResult("", {})
         inputs = {key: value for key, value in observed.items() if key not in kind.outputs}
-        return dynamic.ReadResult(id_, observed, inputs)
+        return dynamic.ReadResult(id_, as_kept(observed, props), inputs)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Delete the resource, or archive what Azure cannot delete."""
@@ -91,7 +93,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
         from infra.kinds import MANAGED
 
         plain = _plain(props)
-        return {**plain, **MANAGED[self.kind].upsert(connect(Workspace.of(plain)), plain)}
+        return packed({**plain, **MANAGED[self.kind].upsert(connect(Workspace.of(plain)), plain)})
 
 
 class _WithoutProgress(io.TextIOBase):
@@ -129,7 +131,7 @@ def _show_log() -> None:
 
 
 def _plain(props: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in props.items() if key != dynamic.dynamic.PROVIDER_KEY}
+    return unpacked({key: value for key, value in props.items() if key != dynamic.dynamic.PROVIDER_KEY})
 
 
 def _differs(old: Any, new: Any) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 AML_IGNORE = ".amlignore"
 GIT_IGNORE = ".gitignore"
 _ALWAYS = frozenset({"__pycache__", ".git", AML_IGNORE, GIT_IGNORE})
+_SPECIAL = re.compile(r"[*?\[\]\\]")
 _CLASSES = {"alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A-Z", "lower": "a-z", "space": r"\s"}
 
 
@@ -27,6 +28,7 @@ class _Pattern:
     an ignored `a/build`, which git does not.
     """
 
+    glob: str
     expression: str
     ignores: bool
     folders_only: bool
@@ -35,11 +37,25 @@ class _Pattern:
 
 @dataclass(frozen=True)
 class _Block:
-    """Neighbouring lines that all ignore, or all include again, for files or for folders: one match for all of them."""
+    """Neighbouring lines that all ignore, or all include again, for files or for folders: one match for all of them.
+
+    `exact` and `endings` (of `*.log`) are names that need no expression, as most lines of most ignore files.
+    """
 
     ignores: bool
+    exact: frozenset[str]
+    endings: tuple[str, ...]
     names: re.Pattern[str] | None
     paths: re.Pattern[str] | None
+
+    def covers(self, path: str, name: str) -> bool:
+        """Whether one of the lines is about an entry."""
+        return (
+            name.endswith(self.endings)
+            or name in self.exact
+            or (self.names is not None and self.names.fullmatch(name) is not None)
+            or (self.paths is not None and self.paths.fullmatch(path) is not None)
+        )
 
 
 @dataclass(frozen=True)
@@ -52,7 +68,7 @@ class _Rules:
     def verdict(self, path: str, name: str, *, is_folder: bool) -> bool | None:
         """True: ignored; False: included again; None: not mentioned. `path` is relative to the ignore file."""
         for block in self.for_folders if is_folder else self.for_files:
-            if (block.names and block.names.fullmatch(name)) or (block.paths and block.paths.fullmatch(path)):
+            if block.covers(path, name):
                 return block.ignores
         return None
 
@@ -69,12 +85,16 @@ def _blocks(patterns: list[_Pattern]) -> tuple[_Block, ...]:
     blocks = []
     for ignores, group in itertools.groupby(reversed(patterns), key=lambda pattern: pattern.ignores):
         lines = list(group)
+        simple = [line for line in lines if not line.whole_path and not _SPECIAL.search(line.glob.removeprefix("*"))]
         names, paths = (
-            "|".join(f"(?:{line.expression})" for line in lines if line.whole_path == whole) for whole in (False, True)
+            "|".join(f"(?:{line.expression})" for line in lines if line.whole_path == whole and line not in simple)
+            for whole in (False, True)
         )
         blocks.append(
             _Block(
                 ignores,
+                frozenset(line.glob for line in simple if not line.glob.startswith("*")),
+                tuple(line.glob[1:] for line in simple if line.glob.startswith("*")),
                 re.compile(names, re.DOTALL) if names else None,
                 re.compile(paths, re.DOTALL) if paths else None,
             )
@@ -100,7 +120,7 @@ def _pattern(line: str) -> _Pattern | None:
         re.compile(expression)
     except re.error:
         return None
-    return _Pattern(expression, ignores, folders_only, whole_path)
+    return _Pattern(glob, expression, ignores, folders_only, whole_path)
 
 
 _TOKEN = re.compile(

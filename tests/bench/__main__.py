@@ -8,13 +8,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import catalogue, no_change, pipeline_steps, preview, scoring, start_up, up
+from tests.bench import assets, catalogue, no_change, pipeline_steps, preview, scoring, start_up, trees, up
 from tests.bench.figure import Figure, show
 from tests.bench.ground import Ground
 
 BENCHES = {
     "start-up": start_up.measure,
     "catalogue": catalogue.measure,
+    "trees": trees.measure,
+    "assets": assets.measure,
     "up": up.measure,
     "no-change": no_change.measure,
     "preview": preview.measure,

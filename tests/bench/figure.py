@@ -19,7 +19,7 @@ class Figure:
         goal: What the project promises; empty where it promises nothing.
         beside: The floor or peer measured in the same run; empty where there is none.
         theirs: Its samples, in `unit`.
-        unit: `s`, `ms` or a word for what is counted.
+        unit: `s`, `ms`, a word for what is counted, or nothing.
     """
 
     what: str
@@ -49,6 +49,6 @@ def show(samples: list[float], unit: str) -> str:
     """Return median and range: `1.20 s (1.10-1.40)`."""
     if not samples:
         return ""
-    digits = {"s": 2, "ms": 1}.get(unit, 0)
-    median = f"{statistics.median(samples):.{digits}f} {unit}"
+    digits = {"s": 2, "ms": 1, "": 2}.get(unit, 0)
+    median = f"{statistics.median(samples):.{digits}f} {unit}".rstrip()
     return median if len(samples) == 1 else f"{median} ({min(samples):.{digits}f}-{max(samples):.{digits}f})"

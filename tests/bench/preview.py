@@ -11,7 +11,7 @@ from tests.bench.figure import Figure, timed
 from tests.bench.ground import Ground
 from tests.checkout import Checkout, clean_environment
 
-_PROGRAM = """
+TRIVIAL = """
 from pulumi.dynamic import CreateResult, Resource, ResourceProvider
 
 class Provider(ResourceProvider):
@@ -50,7 +50,7 @@ def _trivial(folder: Path, clone: Checkout, count: int) -> Checkout:
     virtualenv = clone.root / ".venv"
     runtime = f"name: python\n  options:\n    toolchain: pip\n    virtualenv: {virtualenv}\n"
     (folder / "Pulumi.yaml").write_text(f"name: trivial\nruntime:\n  {runtime}")
-    (folder / "__main__.py").write_text(_PROGRAM.replace("COUNT", str(count)))
+    (folder / "__main__.py").write_text(TRIVIAL.replace("COUNT", str(count)))
     (folder / "state").mkdir()
     environment = clean_environment()
     environment |= {

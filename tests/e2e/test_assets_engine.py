@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi import automation
 
 from amlite import SUBSCRIPTION_ID, runtime
 from infra.azureml import ownership
 from infra.azureml.scoring import Target, score
 from infra.kinds import MANAGED
+from release.preview import Cause, Files, Key, Plan
 from tests.asset_project import STRANGER
 from tests.conformance.conftest import GROUP, GROUP_ID, LocalAzure
 from tests.e2e.engine import ROOT, STACK, WORKSPACE, EngineProject, endpoints, hold, make_workspace, poison
@@ -199,9 +201,13 @@ def test_state_is_small_and_has_no_secret(make: Make) -> None:
     for name, entry in project.resources().items():
         files = len(entry["inputs"].get("files", {}))
         entry.pop("stackTrace")  # the engine's, 1.5 KB: where the program registered the resource
-        # Files stand in inputs and outputs: without the outputs' a refresh would lose the inputs'.
-        assert len(json.dumps(entry, separators=(",", ":"))) <= 3 * 1024 + 2 * 65 * files, name
+        assert len(json.dumps(entry, separators=(",", ":"))) <= 3 * 1024 + 65 * files, name
     assert len(project.resources()[f"component-step_{project.tag}"]["inputs"]["files"]) == 41
+
+    # Which files there are is known to a refresh too, though Azure knows nothing of it.
+    before = project.resources()
+    project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--stack", STACK)
+    assert inputs_and_outputs(project.resources()) == inputs_and_outputs(before)
 
 
 def test_slow_endpoints_hold_back_nothing_else(make: Make, tmp_path: Path) -> None:
@@ -327,3 +333,44 @@ def test_a_failed_rollout_and_a_revert_leave_the_old_deployment_serving(
     (new,) = deployments()
     assert new != live
     project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--stack", STACK)
+
+
+def planned(project: EngineProject) -> Plan:
+    """Return what `release preview` makes of the engine's preview."""
+    options = automation.LocalWorkspaceOptions(env_vars=project.environment)
+    plan = Plan()
+    automation.select_stack(STACK, work_dir=str(project.root), opts=options).preview(on_event=plan, color="never")
+    return plan
+
+
+def test_a_preview_says_why_who_follows_and_what_others_changed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make()
+    for name in ("PATH", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"):
+        monkeypatch.setenv(name, project.environment[name])
+    component, schedule = f"component-step_{project.tag}", f"schedule-daily-{project.tag}"
+    project.up()
+    assert planned(project).changes == []
+
+    old = project.asset("component").version
+    project.write("ml/step/src/main.py", f"print('preview', {project.tag!r})\n")
+    project.write("ml/step/src/more.py", "")
+    project.edit("ml/step/component.yml", tags={"team": "weather"})
+    new = project.asset("component").version
+    first, second = planned(project).changes
+    assert (first.name, first.operation, first.old, first.new) == (component, "update", old, new)
+    assert first.files == Files(added=["ml/step/src/more.py"], changed=["ml/step/src/main.py"])
+    assert first.keys == [Key(key="tags.team", old=None, new="weather")]
+    assert first.dependants == [schedule]
+    step = "create_job.jobs.step.component"
+    assert second.because == [Cause(name=component, key=step)]
+    name = f"azureml:step_{project.tag}"
+    assert second.keys == [Key(key=step, old=f"{name}:{old}", new=f"{name}:{new}")]
+    project.up()
+
+    theirs = project.ml.schedules.get(f"daily-{project.tag}")
+    theirs.trigger.expression = "0 9 * * *"
+    project.ml.schedules.begin_create_or_update(theirs).result()
+    project.pulumi("refresh", "--yes", "--skip-preview", "--stack", STACK)
+    (drift,) = planned(project).changes
+    assert (drift.name, drift.drifted, drift.files) == (schedule, True, Files())
+    assert drift.keys == [Key(key="trigger.expression", old="0 9 * * *", new="0 5 * * *")]
