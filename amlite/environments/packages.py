@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from amlite.environments.errors import UnusableEnvironment
 
 _CONDA_SPEC = re.compile(r"(?:[\w./-]+::)?(?P<name>[\w.-]+)\s*(?P<version>[^\s\w].*|\s\S.*)?")
@@ -42,6 +40,8 @@ def from_conda(text: str, source: str) -> Packages:
     pip installs what PyPI calls by a name, conda what a channel calls so: the two are not the same package, hence other
     conda packages are refused rather than guessed.
     """
+    import yaml
+
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -91,6 +91,8 @@ def from_context(files: Mapping[str, str]) -> Packages:
 
 
 def _mapping(text: str) -> dict[str, Any]:
+    import yaml
+
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from amlite.jobs.data import DataAccessError
 
 FILE = "MLTable"
@@ -25,6 +23,8 @@ def read(folder: Path) -> Json:
 
     Raises DataAccessError for what is not read here: other transformations, or files elsewhere than in the folder.
     """
+    import yaml
+
     try:
         content = yaml.safe_load((folder / FILE).read_text("utf-8"))
     except (OSError, yaml.YAMLError) as error:

@@ -10,8 +10,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import yaml
-
 from amlite.arm.types import Json
 from amlite.errors import AzureError
 from amlite.machinelearning import references
@@ -190,6 +188,8 @@ def _check_environment(_platform: Platform, _workspace: Document, name: str, ver
             + (" (condaFile needs a base image)." if conda and not image else "."),
         )
     if conda:
+        import yaml  # late: it costs 40 ms, which a start does without
+
         try:
             parsed = yaml.safe_load(conda)
         except yaml.YAMLError as error:

@@ -8,7 +8,6 @@ import zoneinfo
 from pathlib import Path
 from typing import Any
 
-from croniter import croniter
 from dateutil import rrule  # type: ignore[import-untyped]
 
 from amlite.errors import AzureError
@@ -56,6 +55,8 @@ class Trigger:
 
     def _following(self, local: dt.datetime) -> dt.datetime | None:
         if self._cron is not None:
+            from croniter import croniter  # late: it costs 60 ms, which a start does without
+
             found: dt.datetime = croniter(self._cron, local).get_next(dt.datetime)
             return found
         return self._rule.after(local) if self._rule is not None else None
@@ -98,6 +99,8 @@ class Trigger:
 
 
 def _cron(expression: str) -> str:
+    from croniter import croniter
+
     fields = expression.split()
     if len(fields) != 5 or not croniter.is_valid(expression):
         raise _refusal(

@@ -12,8 +12,6 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import yaml
-
 from amlite.access import Principal
 from amlite.errors import AzureError
 from amlite.machinelearning import assets, references
@@ -213,6 +211,8 @@ async def _flavors(platform: Platform, place: BlobPath, names: list[str]) -> Jso
     """Return the flavours an MLmodel file names as the service shows them, or None where there is no such file."""
     if f"{place.path}/MLmodel" not in names:
         return None
+    import yaml
+
     described = yaml.safe_load(await blobs.read(platform, place / "MLmodel")) or {}
     flavors: Json = described.get("flavors") or {}
     return {

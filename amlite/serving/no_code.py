@@ -11,8 +11,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from amlite.environments.errors import UnusableEnvironment
 from amlite.environments.packages import Packages, from_conda
 
@@ -49,6 +47,8 @@ def packages_of(model: Path) -> Packages:
 
 
 def _from_requirements(model: Path) -> Packages:
+    import yaml
+
     requirements, python = model / "requirements.txt", model / "python_env.yaml"
     if not requirements.is_file():
         raise UnusableEnvironment(
