@@ -71,7 +71,7 @@ def test_files_are_written_read_listed_and_deleted(files: FileSystemClient) -> N
     assert folder.get_directory_properties().metadata["hdi_isfolder"] == "true"
     with pytest.raises(HttpResponseError) as refused:
         file.flush_data(99)
-    assert "ErrorCode:InvalidFlushPosition" in str(refused.value)
+    assert "InvalidFlushPosition" in str(refused.value)
     files.delete_directory("a")
     assert [path.name for path in files.get_paths()] == ["top.txt"]
     with pytest.raises(ResourceNotFoundError):
@@ -123,7 +123,7 @@ def test_a_lake_is_opened_by_key_signature_or_role(
         ):
             list(service.get_file_system_client(name).get_paths())
         assert refused.value.status_code == 403
-        assert f"ErrorCode:{code}" in str(refused.value)
+        assert code in str(refused.value)
 
 
 @pytest.fixture(params=["key", "identity"])
