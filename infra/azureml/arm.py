@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from infra.azureml.connection import credential
+from infra.azureml.connection import credential, transport
 
 if TYPE_CHECKING:
     from azure.core import PipelineClient
@@ -27,17 +28,19 @@ def send(
 
     parameters = {"api-version": api_version, **(query or {})}
     request = HttpRequest(method, f"{_BASE}{resource_id}", params=parameters, json=body)
-    with _client() as client:
-        response = client.send_request(request)
-        if response.status_code >= 400:
-            kind = ResourceNotFoundError if response.status_code == 404 else HttpResponseError
-            raise kind(f"{response.status_code} {response.reason}: {response.text()}", response)
-        return dict(response.json()) if response.text() else {}
+    response = _client().send_request(request)
+    if response.status_code >= 400:
+        kind = ResourceNotFoundError if response.status_code == 404 else HttpResponseError
+        raise kind(f"{response.status_code} {response.reason}: {response.text()}", response)
+    return dict(response.json()) if response.text() else {}
 
 
+@functools.cache
 def _client() -> PipelineClient[Any, Any]:
+    """One for all threads, with the connections that azure-ai-ml's clients share."""
     from azure.core import PipelineClient
     from azure.core.pipeline import policies
 
     signed_in = policies.BearerTokenCredentialPolicy(credential(), f"{_BASE}/.default")
-    return PipelineClient(_BASE, policies=[policies.RequestIdPolicy(), policies.RetryPolicy(), signed_in])
+    chain = [policies.RequestIdPolicy(), policies.RetryPolicy(), signed_in]
+    return PipelineClient(_BASE, policies=chain, transport=transport())

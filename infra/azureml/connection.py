@@ -54,7 +54,7 @@ def connect(workspace: Workspace) -> MLClient:
             workspace.name,
             show_progress=False,
             enable_telemetry=False,
-            transport=_transport(),
+            transport=transport(),
         )
     return clients[workspace]
 
@@ -68,7 +68,7 @@ def credential() -> TokenCredential:
 
 
 @functools.cache
-def _transport() -> RequestsTransport:
+def transport() -> RequestsTransport:
     """One for all threads, so that they share its connections: each reads all certificates for itself, 40 ms."""
     from azure.core.pipeline.transport import RequestsTransport
     from requests import Session
