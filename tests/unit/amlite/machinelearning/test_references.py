@@ -79,7 +79,7 @@ def test_asset_takes_every_spelling(platform: Platform, reference: str, version:
         (f"{WORKSPACE}/models/m/versions/1", 400, "not a valid reference"),
         (f"azureml://locations/westeurope/workspaces/{GUID}/models/m/versions/1", 400, "not a valid reference"),
         ("azureml://locations/westeurope/workspaces/elsewhere/environments/env/versions/1", 404, "elsewhere"),
-        ("azureml://registries/shared/environments/env/versions/1", 404, "registries/shared"),
+        ("azureml://registries/shared/environments/env/versions/1", 404, "registry 'shared'"),
     ],
 )
 def test_asset_refuses(platform: Platform, reference: str, status: int, said: str) -> None:
