@@ -9,7 +9,7 @@ from amlite.jobs.data import DataAccessError
 
 FILE = "MLTable"
 _READERS = {"read_delimited": "delimited", "read_parquet": "parquet", "read_json_lines": "json_lines"}
-_DELIMITERS = {"tab": "\t", "comma": ","}
+_DELIMITERS = {"\\t": "\t", "tab": "\t", "comma": ","}
 Json = dict[str, Any]
 
 

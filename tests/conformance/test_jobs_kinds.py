@@ -45,10 +45,13 @@ def run(mini_batch):
     return found
 """
 TRIAL = """
-import pathlib, sys
+import pathlib, sys, time
 import mlflow
 rate, depth = float(sys.argv[1]), int(sys.argv[2])
 mlflow.log_metric("loss", abs(depth - 3) + rate)
+while depth > 10:  # hopeless, until somebody ends it
+    time.sleep(0.2)
+    mlflow.log_metric("loss", depth)
 pathlib.Path(sys.argv[3], "depth").write_text(str(depth))
 """
 
@@ -135,7 +138,7 @@ def test_cancelling_a_pipeline_ends_the_steps_of_its_steps(client: MLClient, tmp
 
     wait = step(tmp_path, "wait", "", {}, {"o": Output(type="uri_folder")}, "sleep 300")
 
-    @dsl.pipeline(name="waiting")
+    @dsl.pipeline(name="waiting")  # type: ignore[call-overload]
     def waiting():  # type: ignore[no-untyped-def] # noqa: ANN202
         wait()
 
@@ -163,11 +166,12 @@ def parallel_pipeline(folder: Path, error_threshold: int) -> Any:
     code = folder / "square"
     code.mkdir()
     (code / "square.py").write_text(SQUARE, "utf-8")
+    retries: Any = {"max_retries": 1, "timeout": 60}
     square = parallel_run_function(
         name="square", inputs={"numbers": Input(type="uri_folder"), "plus": Input(type="integer", default=1)},
         outputs={"squares": Output(type="uri_file")}, input_data="${{inputs.numbers}}", mini_batch_size="2",
         instance_count=1, max_concurrency_per_instance=2, error_threshold=error_threshold,
-        mini_batch_error_threshold=0, retry_settings={"max_retries": 1, "timeout": 60},
+        mini_batch_error_threshold=0, retry_settings=retries,
         task=RunFunction(
             code=str(code), entry_script="square.py", environment="plain:1",
             program_arguments="--plus ${{inputs.plus}}", append_row_to="${{outputs.squares}}",
@@ -177,7 +181,7 @@ def parallel_pipeline(folder: Path, error_threshold: int) -> Any:
     @dsl.pipeline(name="parallel", experiment_name="tests", default_compute=CLUSTER)  # type: ignore[call-overload]
     def squares():  # type: ignore[no-untyped-def] # noqa: ANN202
         numbers = split()
-        squared = square(numbers=numbers.outputs.o)
+        squared: Any = square(numbers=numbers.outputs.o)
         return {"squares": squared.outputs.squares}
 
     return squares()
@@ -228,9 +232,9 @@ def test_a_sweep_keeps_the_best_trial(client: MLClient, tmp_path: Path, capsys: 
     assert output(client, name, "o", tmp_path) == {"depth": "3"}
 
 
-def test_a_sweep_step_hands_its_best_output_on(client: MLClient, tmp_path: Path) -> None:
+def test_a_sweep_step_gives_up_what_is_hopeless_and_hands_its_best_output_on(client: MLClient, tmp_path: Path) -> None:
     from azure.ai.ml import Input, Output, dsl
-    from azure.ai.ml.sweep import Choice, MedianStoppingPolicy, Uniform
+    from azure.ai.ml.sweep import BanditPolicy, Choice
 
     component = trial(tmp_path)
     read = step(tmp_path, "read", "", {"a": Input(type="uri_folder")}, {"o": Output(type="uri_file")},
@@ -238,16 +242,18 @@ def test_a_sweep_step_hands_its_best_output_on(client: MLClient, tmp_path: Path)
 
     @dsl.pipeline(name="tuned", experiment_name="tests", default_compute=CLUSTER)  # type: ignore[call-overload]
     def tuned():  # type: ignore[no-untyped-def] # noqa: ANN202
-        tried = component(rate=Uniform(0.1, 0.2), depth=Choice([3]))
-        search = tried.sweep(primary_metric="loss", goal="minimize", sampling_algorithm="random", compute=CLUSTER)
+        tried = component(rate=0.1, depth=Choice([99, 3]))
+        search = tried.sweep(primary_metric="loss", goal="minimize", sampling_algorithm="grid", compute=CLUSTER)
         search.set_limits(max_total_trials=2, max_concurrent_trials=2, timeout=600)
-        search.early_termination = MedianStoppingPolicy(delay_evaluation=5, evaluation_interval=1)
+        search.early_termination = BanditPolicy(slack_amount=1, delay_evaluation=1, evaluation_interval=1)
         result = read(a=search.outputs.o)
         return {"depth": result.outputs.o}
 
     name = client.jobs.create_or_update(tuned()).name
     assert until(client, name).status == "Completed", history(client, name).error
     assert output(client, name, "depth", tmp_path) == {"o": "3"}
+    trials = client.jobs.list(parent_job_name=children(client, name)["search"].name)
+    assert [history(client, trial.name).status for trial in trials] == ["Canceled", "Completed"]
 
 
 def test_automl_finds_a_model(client: MLClient, tmp_path: Path) -> None:
@@ -293,7 +299,7 @@ def test_spark_counts_rows(client: MLClient, tmp_path: Path) -> None:
 
     @dsl.pipeline(name="counted", experiment_name="tests")  # type: ignore[call-overload]
     def counted(rows):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-        node = count(rows=rows)
+        node: Any = count(rows=rows)
         node.resources = {"instance_type": "Standard_E4S_V3", "runtime_version": "3.4"}
         return {"sums": node.outputs.sums}
 
@@ -304,6 +310,30 @@ def test_spark_counts_rows(client: MLClient, tmp_path: Path) -> None:
         "a,4",
         "b,2",
     ]
+
+
+def test_automl_and_spark_jobs_of_their_own_are_shown_as_they_were_sent(client: MLClient, tmp_path: Path) -> None:
+    from azure.ai.ml import Input, Output, automl, spark
+
+    rows = Input(type="mltable", path=table(tmp_path / "table", "x,y\n1,2\n"))
+    search = automl.regression(
+        training_data=rows, target_column_name="y", primary_metric="r2_score", compute=CLUSTER,
+        experiment_name="tests", outputs={"best_model": Output(type="mlflow_model")},
+    )  # fmt: skip
+    search.set_limits(timeout_minutes=7, max_trials=3)
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "entry.py").write_text("", "utf-8")
+    counted = spark(
+        code=str(tmp_path / "code"), entry={"file": "entry.py"}, driver_cores=1, driver_memory="1g", executor_cores=1,
+        executor_memory="1g", executor_instances=1, experiment_name="tests",
+        resources={"instance_type": "Standard_E4S_V3", "runtime_version": "3.4"},
+    )  # fmt: skip
+    sent: list[Any] = [client.jobs.create_or_update(job) for job in (search, counted)]
+    for job in sent:
+        client.jobs.begin_cancel(job.name).result()
+    first, second = (client.jobs.get(job.name) for job in sent)
+    assert (first.type, first.limits.timeout_minutes, first.target_column_name) == ("automl", 7, "y")
+    assert (second.type, second.entry.entry, second.status) == ("spark", "entry.py", "Canceled")
 
 
 COUNT = """

@@ -106,6 +106,7 @@ def search(settings: Json) -> None:
         options = {"eval_method": "cv", "n_splits": settings["folds"]}
     elif settings["validation_share"]:
         options = {"eval_method": "holdout", "split_ratio": settings["validation_share"]}
+    print(f"searching {', '.join(settings['algorithms'])} for {metric}", flush=True)
     automl = flaml.AutoML()
     automl.fit(
         prepare.transform(rows), truth.to_numpy(), task=task, metric=loss, estimator_list=settings["algorithms"],
