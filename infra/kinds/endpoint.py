@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -346,14 +346,14 @@ def _own_inputs(
     live = EndpointKind.live_name({"deployment": wanted})
     how: dict[str, Any] = {"steps": list(rollout.steps), "bake_seconds": rollout.bake_seconds}
     if rollout.checks != ChecksArgs():
-        how["checks"] = asdict(rollout.checks)
+        how["checks"] = written(rollout.checks)
     return {
         "deployment": wanted,
         "identity_id": identity_id,
         "rollout": how,
         "smoke_request": smoke_request,
         "traffic": {live: 100} if live else {},
-        "autoscale": asdict(scaling) if scaling is not None else None,
+        "autoscale": written(scaling) if scaling is not None else None,
     }
 
 

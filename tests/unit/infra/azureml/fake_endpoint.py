@@ -151,6 +151,10 @@ class FakeEndpoint:
         if id_.endswith("/metrics"):
             return self._request(lambda: self._metrics(query))
         name = id_.rpartition("w-flights-")[2]
+        if method == "GET":
+            if name not in self.settings:
+                raise ResourceNotFoundError("404")
+            return self.settings[name]
         effects: dict[str, Callable[[], Any]] = {
             "PUT": lambda: self.settings.update({name: body}),
             "DELETE": lambda: self.settings.pop(name, None),
