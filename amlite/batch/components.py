@@ -1,4 +1,4 @@
-"""What a model deployment is provisioned as: an anonymous component that runs the driver on the deployment's script."""
+"""What a model deployment is provisioned as: an anonymous parallel component that runs the deployment's script."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 
 from amlite.arm.types import Json
-from amlite.batch import driver, mlflow_script, settings
+from amlite.batch import entry, mlflow_script, settings
 from amlite.errors import AzureError
 from amlite.machinelearning import references
 from amlite.machinelearning.assets import ANONYMOUS
@@ -19,18 +19,9 @@ from amlite.platform import Platform
 from amlite.storage import blobs
 
 _TYPE = "batch/components"
-_DRIVER = "_batch_driver.py"
+_ENTRY = "_batch_entry.py"
 _MLFLOW_SCRIPT = "_mlflow_script.py"
 _MLFLOW_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
-# The inputs that an invocation may change for its own job, and their types.
-SETTINGS = {
-    "mini_batch_size": "integer",
-    "processes": "integer",
-    "error_threshold": "integer",
-    "max_retries": "integer",
-    "timeout": "number",
-    "output_file_name": "string",
-}
 
 
 async def provision(platform: Platform, deployment_id: str) -> None:
@@ -45,20 +36,29 @@ async def provision(platform: Platform, deployment_id: str) -> None:
     code = properties.get("codeConfiguration") or {}
     script = code.get("scoringScript") or _MLFLOW_SCRIPT
     environment_id = properties.get("environmentId") or await _environment(platform, workspace_id, model.body, place)
+    code_id = await _code(platform, workspace_id, code.get("codeId"), script)
+    environment = references.asset(platform, workspace_id, environment_id, "environments")
+    arguments = {
+        "--script": script,
+        "--model-name": "" if await blobs.exists(platform, place) else place.name,
+        "--logging-level": properties["loggingLevel"],
+    }
+    said = shlex.join(part for pair in arguments.items() for part in pair)
     spec = {
-        "type": "command",
+        "type": "parallel",
         "display_name": "batchscoring",
         "is_deterministic": False,
-        "inputs": {
-            "data": {"type": "uri_folder"},
-            "model": {"type": str(model.body["properties"]["modelType"])},
-            **{name: {"type": kind} for name, kind in SETTINGS.items()},
-        },
+        "inputs": {"data": {"type": "uri_folder"}, "model": {"type": str(model.body["properties"]["modelType"])}},
         "outputs": {"score": {"type": "uri_folder"}},
-        "code": f"azureml:{await _code(platform, workspace_id, code.get('codeId'), script)}",
-        "environment": f"azureml:{references.asset(platform, workspace_id, environment_id, 'environments').id}",
+        "input_data": "${{inputs.data}}",
         "environment_variables": properties.get("environmentVariables") or {},
-        "command": _command(properties, script, "" if await blobs.exists(platform, place) else place.name),
+        "task": {
+            "type": "run_function",
+            "entry_script": _ENTRY,
+            "program_arguments": f"{said} --model ${{{{inputs.model}}}} --score ${{{{outputs.score}}}}",
+            "code": f"azureml:{code_id}",
+            "environment": f"azureml:{environment.id}",
+        },
     }
     name = ANONYMOUS["components"]
     made = versions.create(
@@ -81,21 +81,8 @@ def provisioned(platform: Platform, deployment: Json) -> Json:
     return document.body
 
 
-def _command(properties: Json, script: str, model_name: str) -> str:
-    fixed = {
-        "--script": script,
-        "--model-name": model_name,
-        "--output-action": properties["outputAction"],
-        "--logging-level": properties["loggingLevel"],
-    }
-    parts = ["python", _DRIVER, *(part for pair in fixed.items() for part in pair)]
-    given = {"data": "data", "model": "model", **{name.replace("_", "-"): name for name in SETTINGS}}
-    bound = " ".join(f"--{option} ${{{{inputs.{name}}}}}" for option, name in given.items())
-    return f"{shlex.join(parts)} {bound} --score ${{{{outputs.score}}}}"
-
-
 async def _code(platform: Platform, workspace_id: str, code_id: str | None, script: str) -> str:
-    """Upload the deployment's code with the driver beside it; return the id of the code asset."""
+    """Upload the deployment's code with the entry script beside it; return the id of the code asset."""
     name = str(uuid.uuid4())
     with tempfile.TemporaryDirectory(prefix="amlite-batch-") as made:
         folder = Path(made)
@@ -105,7 +92,7 @@ async def _code(platform: Platform, workspace_id: str, code_id: str | None, scri
                 raise AzureError(
                     400, "BadArgument", f"codeConfiguration.scoringScript: there is no '{script}' in the code."
                 )
-        for source, target in ((driver, _DRIVER), (mlflow_script, _MLFLOW_SCRIPT)):
+        for source, target in ((entry, _ENTRY), (mlflow_script, _MLFLOW_SCRIPT)):
             shutil.copyfile(str(source.__file__), folder / target)
         uri = f"azureml://datastores/workspaceblobstore/paths/LocalUpload/{name}"
         place = references.location(platform, workspace_id, uri)

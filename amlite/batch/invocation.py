@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -94,26 +95,25 @@ def _model_job(
             f"properties.inputData: a deployment of a model takes one input of type UriFolder or UriFile, got: {given}."
         )
     score, file_name = _score(outputs, found["outputFileName"])
-    count = int(found["resources"]["instanceCount"])
     retries = found["retrySettings"]
-    literals = {
-        "mini_batch_size": found["miniBatchSize"],
-        "processes": count * int(found["maxConcurrencyPerInstance"]),
-        "error_threshold": found["errorThreshold"],
-        "max_retries": retries["maxRetries"],
-        "timeout": plan.seconds(retries["timeout"]),
-        "output_file_name": file_name,
-    }
+    appended = {"append_row_to": "${{outputs.score}}", "append_row_file_name": file_name}
     node = {
-        "type": "command",
+        "type": "parallel",
         "componentId": made["component"],
         "computeId": found["compute"],
         "display_name": STEP,
-        "resources": {"instance_count": count},
+        "resources": {"instance_count": int(found["resources"]["instanceCount"])},
+        "max_concurrency_per_instance": found["maxConcurrencyPerInstance"],
+        "mini_batch_size": str(found["miniBatchSize"]),
+        "error_threshold": found["errorThreshold"],
+        "retry_settings": {
+            "max_retries": retries["maxRetries"],
+            "timeout": math.ceil(plan.seconds(retries["timeout"])),
+        },
+        "task": appended if found["outputAction"] == "AppendRow" else {},
         "inputs": {
             "data": _bound(f"inputs.{next(iter(inputs))}"),
             "model": {"job_input_type": "custom_model", "uri": made["model"]},
-            **{key: {"job_input_type": "literal", "value": str(value)} for key, value in literals.items()},
         },
         "outputs": {"score": _bound("outputs.score")},
     }

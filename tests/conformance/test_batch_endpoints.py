@@ -233,7 +233,7 @@ def test_an_invocation_scores_every_file(
     batch.ml.jobs.download(step_of_it.name, download_path=str(tmp_path / "step"), all=True)
     log = (tmp_path / "step/artifacts/user_logs/std_log.txt").read_text("utf-8")
     assert log.count("mini batch of 2 in red") == 2
-    assert "5 files, 1 failed" in log
+    assert "1 items and 0 mini batches failed" in log
     listed = batch.ml.batch_endpoints.list_jobs(batch.name)
     assert (listed[0].name, listed[0].status) == (begun.name, "Completed")
     assert begun.name in [found.name for found in batch.ml.batch_deployments.list_jobs(batch.name, name="times")]
@@ -250,8 +250,8 @@ def test_more_failures_than_allowed_fail_the_job(batch: Batch, deploy: Callable[
     until(batch.ml, begun.name, "Failed")
     (failed,) = batch.ml.jobs.list(parent_job_name=begun.name)
     message = history(batch.ml, failed.name).error.error.message
-    assert "exit code 7; it is tried again" in message
-    assert "1 files failed, which is more than the error threshold of 0 allows" in message
+    assert "attempt 2: the worker process ended" in message
+    assert "1 items failed, and error_threshold allows 0" in message
     batch.ml.batch_deployments.begin_delete("strict", batch.name).result()
     assert "strict" not in [found.name for found in batch.ml.batch_deployments.list(batch.name)]
 

@@ -87,7 +87,7 @@ def settings(properties: Json, inputs: Mapping[str, str | Path], outputs: Mappin
     append = task.get("append_row_to")
     target = outputs[_named(append)] if append else None
     if target is not None and target.is_dir():
-        target /= _RESULTS
+        target /= task.get("append_row_file_name") or _RESULTS
     retries = properties["retrySettings"]
     instances = int((properties.get("resources") or {}).get("instance_count") or 1)
     workers = int(properties.get("maxConcurrencyPerInstance") or 1) * instances

@@ -1,0 +1,65 @@
+"""Stands between the driver of parallel jobs, which calls it, and a deployment's scoring script, which it calls.
+
+It gives the script the variables and folders that Azure ML's batch deployments have. It runs in the deployment's
+environment, beside the script, and so uses nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+_loaded: dict[str, Any] = {}
+
+
+def init() -> None:
+    """Load the scoring script and call its own `init()`."""
+    parser = argparse.ArgumentParser()
+    for name in ("script", "score", "model", "model-name", "logging-level"):
+        parser.add_argument(f"--{name}", required=True)
+    options = parser.parse_args(sys.argv[1:])
+    logging.basicConfig(level=options.logging_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    os.environ["AZUREML_BI_OUTPUT_PATH"] = options.score
+    os.environ["AZUREML_MODEL_DIR"] = str(show_model(Path(options.model), options.model_name))
+    script = _loaded["script"] = load(Path(options.script))
+    if hasattr(script, "init"):
+        script.init()
+
+
+def run(mini_batch: list[str]) -> Any:
+    """Return the script's results: a list or a DataFrame; raises TypeError for anything else."""
+    results = _loaded["script"].run(mini_batch)
+    if not isinstance(results, (list, tuple)) and not hasattr(results, "columns") and not hasattr(results, "tolist"):
+        raise TypeError(f"run() must return a list or a pandas DataFrame, not {type(results).__name__}")
+    return results
+
+
+def load(script: Path) -> Any:
+    """Import the scoring script; the modules beside it can be imported by it. ImportError for what is none."""
+    sys.path.insert(0, str(script.resolve().parent))
+    spec = importlib.util.spec_from_file_location(script.stem, script)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{script} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[script.stem] = module
+    spec.loader.exec_module(module)
+    if not hasattr(module, "run"):
+        raise ImportError(f"the scoring script {script.name} has no function run(mini_batch)")
+    return module
+
+
+def show_model(path: Path, name: str) -> Path:
+    """Return the folder that AZUREML_MODEL_DIR names: a model that is a folder lies in it under its own name."""
+    if not name:
+        return path
+    root = Path("azureml-models").resolve()
+    root.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # another process of this job was first
+        (root / name).symlink_to(path, target_is_directory=True)
+    return root
