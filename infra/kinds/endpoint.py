@@ -243,12 +243,13 @@ class EndpointKind(ManagedKind):
             return None
         content = (existing.tags or {}).get(ownership.CONTENT, ownership.CHANGED)
         found = {**props, "content_hash": content, "metadata": ownership.observed(existing, props["metadata"])}
-        traffic = shares(existing.traffic)
-        deployments = {each.name: each for each in ml.online_deployments.list(props["name"])} if traffic else {}
+        deployments = {each.name: each for each in ml.online_deployments.list(props["name"])}
+        ours = {each for each, it in deployments.items() if ownership.is_ours(it.tags, props["owner"])}
         wanted, name = props.get("deployment"), self.live_name(props)
+        # What a cut-off rollout left without traffic shows too, for the next update to delete it.
+        traffic = dict.fromkeys(ours - {name}, 0) | shares(existing.traffic)
         if wanted is None or name is None:
             # What others serve on the endpoint is none of ours as long as we serve nothing.
-            ours = {each for each, it in deployments.items() if ownership.is_ours(it.tags, props["owner"])}
             return {**found, "traffic": {each: share for each, share in traffic.items() if each in ours}}
         if name in deployments:
             changed = drift(deployments[name], wanted["definition"])

@@ -109,10 +109,18 @@ def test_a_refresh_shows_autoscale_that_others_changed_or_deleted(
 def test_what_others_serve_on_an_endpoint_is_no_drift_while_we_serve_nothing(
     endpoint: FakeEndpoint, props: dict[str, Any], live: Any
 ) -> None:
-    endpoint.traffic = {}
+    endpoint.traffic, endpoint.deployments = {}, {}
     endpoint.add("theirs", owner=THEM, share=100)
     nothing = {**props, "deployment": None, "traffic": {}}
     assert observe(endpoint, nothing) == nothing
+
+
+def test_what_a_cut_off_rollout_left_without_traffic_shows(
+    endpoint: FakeEndpoint, props: dict[str, Any], live: Any
+) -> None:
+    endpoint.add("blue-0")
+    endpoint.add("theirs", owner=THEM)
+    assert observe(endpoint, props) == {**props, "traffic": {live.name: 100, "blue-0": 0}}
 
 
 def test_a_deletion_takes_autoscale_along(endpoint: FakeEndpoint, props: dict[str, Any], live: Any) -> None:
