@@ -1,5 +1,6 @@
 """An Azure Machine Learning platform as code. Settings, then the plan, then the resources, then the outputs."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pulumi
@@ -140,7 +141,12 @@ assets = Assets(
     Stack(
         plan,
         AssetWorkspaceArgs(
-            config.cloud.subscription_id, group.name, workspace.name, config.owner, adopt=settings.assets.adopt
+            config.cloud.subscription_id,
+            group.name,
+            workspace.name,
+            config.owner,
+            adopt=settings.assets.adopt,
+            retain=settings.assets.retain,
         ),
         root,
         images={path: image.reference for path, image in images.items()},
@@ -163,7 +169,7 @@ outputs.export(
     registry=sharing.registry if sharing else None,
     compute=clusters.names,
     assets=planning.versions(plan),
-    schedules={name: schedule.model_dump() for name, schedule in planning.schedules(plan).items()},
+    schedules={name: schedule.model_dump() for name, schedule in planning.schedules(plan, datetime.now(UTC)).items()},
     endpoints=planning.endpoints(plan, assets.resources),
     models={endpoint: model.model_dump() for endpoint, model in settings.models.items()},
 )

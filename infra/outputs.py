@@ -22,6 +22,13 @@ class Schedule(_Output):
 
     trigger: str = Field(description="Cron expression, or the recurrence in words.", examples=["30 4 * * *"])
     time_zone: str = Field(description="Time zone of the trigger.", examples=["UTC"])
+    is_enabled: bool = Field(default=True, description="Whether it fires; false when it is paused.")
+    next_fire_times: list[str] = Field(
+        default_factory=list,
+        description="The next five times it fires after the update that wrote this, in UTC; none when it is paused or "
+        "has ended.",
+        examples=[["2026-11-23T04:30:00Z"]],
+    )
 
 
 class Endpoint(_Output):

@@ -2,12 +2,14 @@
 
 import difflib
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from infra.catalogue import Catalogue, CatalogueErrors, CatalogueSettings, ModelChoice, load
+from infra.catalogue.triggers import next_fire_times
 from infra.configuration import Configuration, ConfigurationError
 from infra.kinds import KINDS
 from infra.kinds.endpoint import AutoscaleArgs, ChecksArgs, RolloutArgs
@@ -106,13 +108,19 @@ def endpoints(catalogue: Catalogue, resources: Mapping[str, Mapping[str, Any]]) 
     }
 
 
-def schedules(catalogue: Catalogue) -> dict[str, Schedule]:
-    """When each schedule fires."""
-    triggers = {asset.name: asset.definition["trigger"] for asset in catalogue.of("schedule")}
+def schedules(catalogue: Catalogue, now: datetime) -> dict[str, Schedule]:
+    """When each schedule fires after `now`, an aware moment."""
     return {
-        name: Schedule(
-            trigger=trigger.get("expression") or f"every {trigger['interval']} {trigger['frequency']}",
-            time_zone=trigger.get("time_zone", "UTC"),
-        )
-        for name, trigger in sorted(triggers.items())
+        asset.name: _schedule(asset.definition["trigger"], asset.definition.get("is_enabled", True), now)
+        for asset in sorted(catalogue.of("schedule"), key=lambda asset: asset.name)
     }
+
+
+def _schedule(trigger: dict[str, Any], is_enabled: bool, now: datetime) -> Schedule:
+    times = next_fire_times(trigger, now) if is_enabled else []
+    return Schedule(
+        trigger=trigger.get("expression") or f"every {trigger['interval']} {trigger['frequency']}",
+        time_zone=trigger.get("time_zone", "UTC"),
+        is_enabled=is_enabled,
+        next_fire_times=[time.strftime("%Y-%m-%dT%H:%M:%SZ") for time in times],
+    )

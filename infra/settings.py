@@ -326,6 +326,14 @@ class Assets(Group):
         description="Whether an asset, schedule or endpoint that exists under a planned name and was not made by this "
         "stack is taken over. If false, `pulumi up` refuses it.",
     )
+    retain: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="How many versions of an environment, data asset, component or model stay listed. When a new one "
+        "is made, older ones of this stack are archived, which can be undone and hurts nothing that uses them. 0 "
+        "archives none.",
+    )
 
 
 class Model(Group):

@@ -47,6 +47,8 @@ class VersionedKind(ManagedKind):
         written = self._write(operations, props) if existing is None else self._take_over(operations, existing, props)
         if str(written.version) != version:
             raise AssetError(f"{self.name} '{name}' was written as version {written.version} instead of {version}")
+        if existing is None:
+            self._archive_old(operations, props)
         return {"resource_id": written.id}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
@@ -90,6 +92,16 @@ class VersionedKind(ManagedKind):
                 raise
             # Without a content hash, only Azure can tell whether the version's content is ours.
             raise AssetError(f"{what} cannot be adopted, its content is not ours: {error}") from error
+
+    @staticmethod
+    def _archive_old(operations: Any, props: Props) -> None:
+        """Archive this stack's versions beyond those to retain. What uses an archived version still can."""
+        if not props.get("retain"):
+            return
+        ours = [each for each in operations.list(name=props["name"]) if ownership.is_ours(each.tags, props["owner"])]
+        newest_first = sorted(ours, key=lambda each: each.creation_context.created_at, reverse=True)
+        for old in newest_first[props["retain"] :]:
+            operations.archive(name=props["name"], version=str(old.version))
 
     def _write(self, operations: Any, props: Props) -> Any:
         with staged(self.definition(props), props.get("trees", []), props["path"]) as definition:

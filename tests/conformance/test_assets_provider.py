@@ -98,6 +98,21 @@ def test_upsert_creates_and_again_makes_nothing_new(
         assert [str(each.version) for each in listed] == [props["version"]]
 
 
+@pytest.mark.parametrize("kind", VERSIONED)
+def test_retention_archives_the_oldest_versions_of_this_stack_alone(
+    kind: str, project: Project, ml_client: MLClient
+) -> None:
+    project.needs(kind)
+    operations = getattr(ml_client, MANAGED[kind].operations)  # type: ignore[attr-defined]
+    versions = [f"{number}-{project.tag}" for number in range(4)]
+    for version in versions:
+        project.edit(project.asset(kind).path, version=version)
+        owner = STRANGER if version == versions[0] else OWNER
+        MANAGED[kind].upsert(ml_client, {**project.props(kind, owner), "retain": 2})
+    listed = {str(each.version) for each in operations.list(name=project.asset(kind).name)}
+    assert listed == {versions[0], *versions[2:]}
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_observe_equals_the_inputs_and_writes_nothing(
     kind: str, project: Project, ml_client: MLClient, writes: Callable[[], list[str]]

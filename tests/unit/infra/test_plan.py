@@ -1,0 +1,49 @@
+"""What the stack's outputs say of the plan."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from infra.catalogue import Catalogue, CatalogueSettings, load
+from infra.kinds import KINDS
+from infra.plan import schedules
+
+NOW = datetime(2026, 3, 27, 12, 0, tzinfo=UTC)
+_JOB = "type: pipeline\njobs: {}\n"
+
+
+def plan(root: Path, schedule: str) -> Catalogue:
+    folder = root / "pipelines" / "schedules"
+    folder.mkdir(parents=True)
+    (folder.parent / "training.yml").write_text(_JOB)
+    (folder / "daily.yml").write_text(f"name: daily\ncreate_job: ../training.yml\n{schedule}")
+    settings = CatalogueSettings(frozenset(), cache_folder=None, check_with_azure=False)
+    return load(root, KINDS, settings=settings)
+
+
+def test_a_schedule_says_when_it_fires_next_across_the_change_of_the_clocks(tmp_path: Path) -> None:
+    text = 'trigger: {type: cron, expression: "30 4 * * *", time_zone: "W. Europe Standard Time"}\n'
+    (daily,) = schedules(plan(tmp_path, text), NOW).values()
+    assert (daily.trigger, daily.time_zone, daily.is_enabled) == ("30 4 * * *", "W. Europe Standard Time", True)
+    assert daily.next_fire_times == [
+        "2026-03-28T03:30:00Z",
+        "2026-03-29T02:30:00Z",
+        "2026-03-30T02:30:00Z",
+        "2026-03-31T02:30:00Z",
+        "2026-04-01T02:30:00Z",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("trigger: {type: recurrence, frequency: week, interval: 2, end_time: '2026-03-01'}\n", (True, 0)),
+        ("is_enabled: false\ntrigger: {type: recurrence, frequency: day, interval: 1}\n", (False, 0)),
+    ],
+)
+def test_what_is_paused_or_over_fires_no_more(schedule: str, expected: tuple[bool, int], tmp_path: Path) -> None:
+    (daily,) = schedules(plan(tmp_path, schedule), NOW).values()
+    assert (daily.is_enabled, len(daily.next_fire_times)) == expected
