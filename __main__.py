@@ -146,6 +146,7 @@ assets = Assets(
             workspace.name,
             config.owner,
             adopt=settings.assets.adopt,
+            location=config.cloud.location,
             retain=settings.assets.retain,
         ),
         root,

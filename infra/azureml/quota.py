@@ -56,9 +56,9 @@ def shortage(ml: MLClient, location: str, size: str, instances: int, before: int
         return None
     family = usage["name"]["value"]
     return (
-        f"{instances} x {size} take {needed} more vCPUs of '{family}' in {location}, beside the old deployment and with "
-        f"Azure's reserve for upgrades, and the subscription has {left} left of {usage['limit']}. Use fewer or smaller "
-        "instances, or ask for quota (ml.azure.com, Manage, Quota)"
+        f"{instances} x {size} take {needed} more vCPUs of '{family}' in {location}, beside the old deployment and "
+        f"with Azure's reserve for upgrades, and the subscription has {left} left of {usage['limit']}. Use fewer or "
+        "smaller instances, or ask for quota (ml.azure.com, Manage, Quota)"
     )
 
 

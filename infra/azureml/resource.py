@@ -24,6 +24,7 @@ class WorkspaceArgs:
         name: the workspace's name.
         owner: `project/stack`, written on what is made as a tag.
         adopt: take over what exists under the same name and was not made by the stack.
+        location: its region, in which quota is looked at before a deployment is made; None looks at none.
         retain: how many versions of an asset stay usable; older ones of this stack are archived. 0 archives none.
     """
 
@@ -32,6 +33,7 @@ class WorkspaceArgs:
     name: pulumi.Input[str]
     owner: str
     adopt: bool = False
+    location: str | None = None
     retain: int = 0
 
 
@@ -90,6 +92,7 @@ class Planned:
             "workspace": workspace,
             "owner": self.workspace.owner,
             "adopt": self.workspace.adopt,
+            "location": self.workspace.location,
             "retain": self.workspace.retain,
             "name": self.name,
             "version": self.version,

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pulumi
+from pulumi.runtime.rpc import UNKNOWN
 
-from infra.azureml import autoscale, ownership, progress
+from infra.azureml import autoscale, ownership, progress, quota
+from infra.azureml.connection import Workspace, connect
 from infra.azureml.drift import drift
 from infra.azureml.managed import ManagedKind, Props
 from infra.azureml.resource import Arguments, Planned, Resource, folders, trees, written
@@ -220,6 +222,26 @@ class EndpointKind(ManagedKind):
         own = _own_inputs(served, stack.endpoint_identity, stack.rollout, smoke_request, scaling)
         return OnlineEndpoint(f"endpoint-{asset.name}", stack.planned(asset, **own), stack.options(asset))
 
+    def check_inputs(self, olds: Props, news: Props) -> dict[str, str]:
+        """Refuse a managed deployment that takes more vCPUs than the subscription has left."""
+        wanted, name = news.get("deployment"), self.live_name(news)
+        if wanted is None or news.get("location") is None or "compute" in news["definition"]:
+            return {}
+        size, count = wanted["definition"].get("instance_type"), wanted["definition"].get("instance_count", 1)
+        before = _instances(olds) if self.live_name(olds) == name else 0
+        if size is None or count <= before:
+            return {}
+        place = Workspace.of(news)
+        is_there = UNKNOWN not in (place.resource_group, place.name)
+        ml = connect(place if is_there else Workspace(place.subscription_id, "-", "-"))
+        reason = quota.shortage(ml, news["location"], size, count, before)
+        if reason is not None and is_there:
+            # An attempt that was cut off has its vCPUs already.
+            left = next((each for each in self._deployments(ml, news["name"]) if each.name == name), None)
+            if left is not None:
+                reason = quota.shortage(ml, news["location"], size, count, left.instance_count or 1)
+        return {"deployment": f"{wanted['path']}: {reason}"} if reason is not None else {}
+
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Create or update the endpoint, then roll the wanted deployment out."""
         existing = self._get(ml, props["name"])
@@ -267,6 +289,15 @@ class EndpointKind(ManagedKind):
             if autoscale.TAG in (each.tags or {}):
                 autoscale.remove(existing.id, each.name)
         ml.online_endpoints.begin_delete(props["name"]).result()
+
+    @staticmethod
+    def _deployments(ml: MLClient, endpoint: str) -> list[Any]:
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            return list(ml.online_deployments.list(endpoint))
+        except ResourceNotFoundError:
+            return []
 
     @staticmethod
     def live_name(props: Props) -> str | None:
@@ -325,6 +356,10 @@ class EndpointKind(ManagedKind):
             return ml.online_endpoints.get(name)
         except ResourceNotFoundError:
             return None
+
+
+def _instances(props: Props) -> int:
+    return int((props.get("deployment") or {}).get("definition", {}).get("instance_count", 1))
 
 
 def _own_inputs(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from pulumi.runtime.rpc import UNKNOWN
 
 from infra.azureml.quota import shortage
+from infra.kinds import MANAGED
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -44,3 +46,40 @@ def test_what_fits_is_no_problem(ml_client: MLClient) -> None:
 
 def test_an_instance_type_that_azure_does_not_have_is_refused(ml_client: MLClient) -> None:
     assert str(shortage(ml_client, REGION, "Standard_Nothing_v9", 1)).startswith("Azure has no instance type")
+
+
+def props(ml: MLClient, instances: int, content: str = "a" * 64, workspace: str | None = None) -> dict[str, Any]:
+    deployment = {
+        "name": "blue",
+        "path": "ml/deploy/blue-deployment.yml",
+        "content_hash": content,
+        "definition": {"instance_type": SIZE, "instance_count": instances},
+    }
+    place = {
+        "subscription_id": ml.subscription_id,
+        "resource_group": workspace or ml.resource_group_name,
+        "name": workspace or ml.workspace_name,
+    }
+    return {
+        "name": "no-such-endpoint",
+        "workspace": place,
+        "location": REGION,
+        "definition": {},
+        "deployment": deployment,
+    }
+
+
+@pytest.mark.usefixtures("six_cores")
+@pytest.mark.parametrize("place", [None, UNKNOWN])
+def test_a_preview_refuses_a_deployment_beyond_the_quota_and_names_its_file(
+    place: str | None, ml_client: MLClient
+) -> None:
+    wrong = MANAGED["endpoint"].check_inputs({}, props(ml_client, 2, workspace=place))
+    assert wrong["deployment"].startswith("ml/deploy/blue-deployment.yml: 2 x Standard_F4s_v2 take 12 more vCPUs")
+
+
+@pytest.mark.usefixtures("six_cores")
+def test_the_surge_of_a_rollout_counts_and_the_same_deployment_does_not(ml_client: MLClient) -> None:
+    old = props(ml_client, 2)
+    assert MANAGED["endpoint"].check_inputs(old, old) == {}
+    assert "take 12 more vCPUs" in MANAGED["endpoint"].check_inputs(old, props(ml_client, 2, "b" * 64))["deployment"]
