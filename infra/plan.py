@@ -4,14 +4,15 @@ import difflib
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 
-from infra.catalogue import Catalogue, CatalogueErrors, CatalogueSettings, ModelChoice, load
+from infra.catalogue import Asset, Catalogue, CatalogueErrors, CatalogueSettings, ModelChoice, load
 from infra.catalogue.triggers import next_fire_times
 from infra.configuration import Configuration, ConfigurationError
 from infra.kinds import KINDS
+from infra.kinds.batch_endpoint import default_deployment
 from infra.kinds.endpoint import AutoscaleArgs, ChecksArgs, RolloutArgs
 from infra.naming import Names
 from infra.outputs import Schedule
@@ -105,7 +106,25 @@ def endpoints(catalogue: Catalogue, resources: Mapping[str, Mapping[str, Any]]) 
             "deployment": resources[asset.kind][asset.name].live.apply(lambda live: live or None),
         }
         for asset in catalogue.of("endpoint")
+    } | {
+        asset.name: {
+            "kind": "batch",
+            "auth_mode": "aad_token",
+            "scoring_uri": resources[asset.kind][asset.name].scoring_uri,
+            "deployment": _default_deployment(asset, resources.get("batch_deployment", {})),
+        }
+        for asset in catalogue.of("batch_endpoint")
     }
+
+
+def _default_deployment(endpoint: Asset, deployments: Mapping[str, Any]) -> pulumi.Output[str] | None:
+    """Return the name in Azure of the deployment that an invocation begins by default; None when there is none yet."""
+    default = default_deployment(endpoint.definition)
+    for name, made in deployments.items():
+        of, _, deployment = name.partition("/")
+        if of == endpoint.name and default in (None, deployment):
+            return cast("pulumi.Output[str]", made.live)
+    return None
 
 
 def schedules(catalogue: Catalogue, now: datetime) -> dict[str, Schedule]:

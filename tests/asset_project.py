@@ -49,6 +49,16 @@ class Project:
         store: Props = {"name": f"store_{self.tag}", "type": "azure_data_lake_gen2", "account_name": "stlake"}
         self.write("ml/store/datastore.yml", {**store, "filesystem": "lake"})
 
+    def add_batch(self) -> None:
+        """Add a batch endpoint and its deployment of the model."""
+        name = f"batch-{self.tag}"
+        self.write("ml/batch/endpoint.yml", {"name": name, "auth_mode": "aad_token"})
+        deployment: Props = {"name": "scores", "endpoint_name": name, "type": "model", "compute": "azureml:cpu"}
+        deployment |= {"model": f"azureml:model-{self.tag}@latest", "environment": f"azureml:env-{self.tag}@latest"}
+        deployment |= {"code_configuration": {"code": "./src", "scoring_script": "score.py"}}
+        self.write("ml/batch/scores-deployment.yml", {**deployment, "settings": {"mini_batch_size": 5}})
+        self.write("ml/batch/src/score.py", "def init(): ...\n\n\ndef run(batch):\n    return batch\n")
+
     def write(self, path: str, content: str | Props) -> None:
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -72,10 +82,13 @@ class Project:
         props = Planned.of(asset, WorkspaceArgs(*where, owner, adopt=adopt)).props()
         if kind == "endpoint":
             props |= {"rollout": {"steps": [100], "bake_seconds": 0}, "traffic": {}}
+        if kind == "batch_deployment":
+            props |= {"is_default": True}
         return props
 
     def needs(self, kind: str) -> None:
         """Make what an asset of the kind refers to."""
-        wanted = {"component": ["environment"], "schedule": ["environment", "component"]}.get(kind, [])
-        for each in wanted:
-            MANAGED[each].upsert(self.ml, self.props(each))
+        for each in self.asset(kind).depends_on:
+            self.needs(each.kind)
+            if each.kind in MANAGED:
+                MANAGED[each.kind].upsert(self.ml, self.props(each.kind))

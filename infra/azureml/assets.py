@@ -24,6 +24,7 @@ class Assets(pulumi.ComponentResource):
             kind = MANAGED.get(asset.kind)
             if kind is not None:  # a deployment is its endpoint's; a pipeline is the schedules' and the release's
                 made = kind.declare(asset, stack)
-                stack.made[asset.id] = made
-                self.resources.setdefault(asset.kind, {})[asset.name] = made
+                if made is not None:
+                    stack.made[asset.id] = made
+                    self.resources.setdefault(asset.kind, {})[asset.name] = made
         self.register_outputs({})

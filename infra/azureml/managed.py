@@ -36,8 +36,8 @@ class ManagedKind(Kind):
     outputs: ClassVar[tuple[str, ...]] = ("resource_id",)
     significant: ClassVar[tuple[str, ...]] = ("version", "content_hash", "metadata")
 
-    def declare(self, asset: Asset, stack: Stack) -> Resource[Any]:
-        """Make the resource of a planned asset."""
+    def declare(self, asset: Asset, stack: Stack) -> Resource[Any] | None:
+        """Make the resource of a planned asset; None when it cannot exist yet."""
         return self.resource(f"{self.name}-{asset.name}", stack.planned(asset), stack.options(asset))
 
     def check_inputs(self, _olds: Props, _news: Props) -> dict[str, str]:

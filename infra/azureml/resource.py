@@ -157,6 +157,7 @@ class Resource(dynamic.Resource, Generic[A]):
 
     Attributes:
         reference: how another asset names exactly this version.
+        azure_name: its name in Azure, known before anything is made.
     """
 
     name: pulumi.Output[str]
@@ -176,6 +177,7 @@ class Resource(dynamic.Resource, Generic[A]):
         if isinstance(args, Arguments):
             opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=args.needs()))
         planned = args if isinstance(args, Planned) else _plan(args)
+        self.azure_name = planned.name
         self.reference = f"azureml:{planned.name}:{planned.version}"
         outputs = dict.fromkeys(MANAGED[self.kind].outputs)
         super().__init__(AzureMLProvider(self.kind), name, {**planned.props(), **outputs}, opts)

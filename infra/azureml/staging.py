@@ -63,10 +63,10 @@ def load(loader: str, definition: dict[str, Any]) -> Any:
         loader: the name of its function, such as `load_component`.
         definition: CLI v2 YAML as a dictionary, local paths relative to the project or absolute.
     """
-    import azure.ai.ml
+    from azure.ai.ml.entities import _load_functions
 
     text = io.StringIO(yaml.safe_dump(definition, sort_keys=False))
-    return getattr(azure.ai.ml, loader)(text, relative_origin=str(project_root() / "Pulumi.yaml"))
+    return getattr(_load_functions, loader)(text, relative_origin=str(project_root() / "Pulumi.yaml"))
 
 
 def _read(reader: TreeReader, folder: str, path: str) -> Tree:

@@ -49,7 +49,7 @@ def check(
         key = content_hash({"kind": asset.kind, "definition": asset.definition})
         if key in accepted or refused & set(asset.depends_on):
             continue
-        error = _load(asset, kinds[asset.kind].loader, root)
+        error = _load(asset, kinds[asset.kind].loader_of(asset.definition), root)
         if error is None:
             passed.append(key)
         else:

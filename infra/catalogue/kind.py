@@ -47,6 +47,10 @@ class Kind(ABC):
         """Which of the kind's schemas a document has to follow; see `schema.types_of`."""
         return ""
 
+    def loader_of(self, _definition: Definition) -> str:
+        """The name of azure-ai-ml's function that loads a definition."""
+        return self.loader
+
     def asset_name(self, document: Document) -> str:
         """The asset's name; what is not text is reported by the schema."""
         name = document.data.get("name")

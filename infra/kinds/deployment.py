@@ -88,26 +88,17 @@ class DeploymentKind(Kind):
         return "kubernetes" if document.data.get("type") == "kubernetes" else "managed"
 
     def asset_name(self, document: Document) -> str:
-        """`<endpoint>/<deployment>`: a deployment's name is unique in its endpoint only."""
-        endpoint, name = document.data.get("endpoint_name"), document.data.get("name")
-        return f"{endpoint}/{name}" if isinstance(endpoint, str) and isinstance(name, str) else ""
+        """`<endpoint>/<deployment>`."""
+        return deployment_name(document)
 
     def check_name(self, draft: Draft) -> None:
         """Report a name that Azure refuses."""
-        name = draft.id.name.partition("/")[2]
-        if not NAME.fullmatch(name):
-            draft.problem(("name",), f"'{name}' is not a valid deployment name", NAME_RULE)
+        check_deployment_name(draft)
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
         """Note environment, code and model; check sizes."""
         data = draft.definition
-        use(draft, ("environment",), "environment", data.get("environment"))
-        code = data.get("code_configuration")
-        if isinstance(code, dict):
-            source(draft, ("code_configuration", "code"), code.get("code"), wanted="folder")
-            if code.get("code") and not code.get("scoring_script"):
-                fix = "add `scoring_script:` with the name of the script in `code`"
-                draft.problem(("code_configuration",), "'code_configuration' has no 'scoring_script'", fix)
+        collect_scoring(draft, settings)
         size = data.get("instance_type")
         if self.schema_type(draft.document) == "managed" and isinstance(size, str) and not size.startswith("Standard_"):
             fix = "use the name of a virtual machine size, such as `Standard_DS3_v2`"
@@ -115,55 +106,87 @@ class DeploymentKind(Kind):
         count = data.get("instance_count")
         if isinstance(count, int) and count < 1:
             draft.problem(("instance_count",), f"instance_count is {count}", "use 1 or more")
-        self._choose_model(draft, settings)
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
         """The endpoint and the scoring script have to be there."""
-        name = draft.definition.get("endpoint_name")
-        endpoints = [each.name for each in drafts if each.kind == "endpoint"]
-        if isinstance(name, str) and name not in endpoints:
-            advice = suggestion(name, endpoints, otherwise=f"add an endpoint.yml; there are: {listing(endpoints)}")
-            yield draft.document.problem(("endpoint_name",), f"unknown endpoint '{name}'", advice)
-        for other in of_endpoint(str(name), drafts):
+        yield from check_endpoint(draft, drafts, "endpoint")
+        name = draft.id.name.partition("/")[0]
+        for other in of_endpoint(name, drafts):
             if other.id < draft.id:
                 yield draft.document.problem(
                     ("endpoint_name",),
                     f"endpoint '{name}' already has its deployment in {other.document.path}",
                     "keep one of the two; a changed one is rolled out beside the old one by itself",
                 )
-        code = draft.definition.get("code_configuration")
-        if isinstance(code, dict) and isinstance(code.get("scoring_script"), str):
-            yield from self._check_script(draft, code)
+        yield from check_scoring_script(draft)
 
-    @staticmethod
-    def _check_script(draft: Draft, code: dict[str, str]) -> Iterator[Problem]:
-        """The resolved tree says whether the script is there and not ignored."""
-        tree = draft.trees.get(("code_configuration", "code"))
-        script = join("", code["scoring_script"])
-        if tree is not None and all(file.path != script for file in tree.files):
-            close = suggestion(script, [file.path for file in tree.files], otherwise="create it, or correct the name")
-            message = f"the scoring script '{script}' is not in '{tree.path}'"
-            yield draft.document.problem(("code_configuration", "scoring_script"), message, close)
 
-    @staticmethod
-    def _choose_model(draft: Draft, settings: CatalogueSettings) -> None:
-        data = draft.definition
-        endpoint, text = data.get("endpoint_name"), data.get("model")
-        if isinstance(text, dict):
-            use(draft, ("model",), "model", text)
-            return
-        written = parse(text, folder=draft.document.folder) if isinstance(text, str) else None
-        choice = settings.models.get(endpoint) if isinstance(endpoint, str) else None
-        if choice is not None and (written is None or written.is_floating):
-            if written is not None and written.name != choice.name:
-                fix = f"promote a version of '{written.name}', or write `model: azureml:{choice.name}@latest`"
-                message = f"the configuration picks model '{choice.name}' for '{endpoint}', the YAML '{written.name}'"
-                draft.problem(("model",), message, fix)
-            data["model"] = choice.reference
-        elif isinstance(text, str):
-            draft.uses.append(Use(("model",), "model", text, may_wait=True))
-        else:
-            draft.waiting_for = f"a model for endpoint '{endpoint}'"
+def deployment_name(document: Document) -> str:
+    """Return `<endpoint>/<deployment>`: a deployment's name is unique in its endpoint only."""
+    endpoint, name = document.data.get("endpoint_name"), document.data.get("name")
+    return f"{endpoint}/{name}" if isinstance(endpoint, str) and isinstance(name, str) else ""
+
+
+def check_deployment_name(draft: Draft) -> None:
+    """Report a name that Azure refuses."""
+    name = draft.id.name.partition("/")[2]
+    if not NAME.fullmatch(name):
+        draft.problem(("name",), f"'{name}' is not a valid deployment name", NAME_RULE)
+
+
+def collect_scoring(draft: Draft, settings: CatalogueSettings) -> None:
+    """Note what a deployment scores with: model, code and environment."""
+    data = draft.definition
+    use(draft, ("environment",), "environment", data.get("environment"))
+    code = data.get("code_configuration")
+    if isinstance(code, dict):
+        source(draft, ("code_configuration", "code"), code.get("code"), wanted="folder")
+        if code.get("code") and not code.get("scoring_script"):
+            fix = "add `scoring_script:` with the name of the script in `code`"
+            draft.problem(("code_configuration",), "'code_configuration' has no 'scoring_script'", fix)
+    _choose_model(draft, settings)
+
+
+def check_scoring_script(draft: Draft) -> Iterator[Problem]:
+    """The resolved tree says whether the script is there and not ignored."""
+    code = draft.definition.get("code_configuration")
+    tree = draft.trees.get(("code_configuration", "code"))
+    if tree is None or not isinstance(code, dict) or not isinstance(code.get("scoring_script"), str):
+        return
+    script = join("", code["scoring_script"])
+    if all(file.path != script for file in tree.files):
+        close = suggestion(script, [file.path for file in tree.files], otherwise="create it, or correct the name")
+        message = f"the scoring script '{script}' is not in '{tree.path}'"
+        yield draft.document.problem(("code_configuration", "scoring_script"), message, close)
+
+
+def check_endpoint(draft: Draft, drafts: Drafts, kind: str) -> Iterator[Problem]:
+    """The endpoint, of a kind, has to be there."""
+    name = draft.definition.get("endpoint_name")
+    endpoints = [each.name for each in drafts if each.kind == kind]
+    if isinstance(name, str) and name not in endpoints:
+        advice = suggestion(name, endpoints, otherwise=f"add an endpoint.yml; there are: {listing(endpoints)}")
+        yield draft.document.problem(("endpoint_name",), f"unknown endpoint '{name}'", advice)
+
+
+def _choose_model(draft: Draft, settings: CatalogueSettings) -> None:
+    data = draft.definition
+    endpoint, text = data.get("endpoint_name"), data.get("model")
+    if isinstance(text, dict):
+        use(draft, ("model",), "model", text)
+        return
+    written = parse(text, folder=draft.document.folder) if isinstance(text, str) else None
+    choice = settings.models.get(endpoint) if isinstance(endpoint, str) else None
+    if choice is not None and (written is None or written.is_floating):
+        if written is not None and written.name != choice.name:
+            fix = f"promote a version of '{written.name}', or write `model: azureml:{choice.name}@latest`"
+            message = f"the configuration picks model '{choice.name}' for '{endpoint}', the YAML '{written.name}'"
+            draft.problem(("model",), message, fix)
+        data["model"] = choice.reference
+    elif isinstance(text, str):
+        draft.uses.append(Use(("model",), "model", text, may_wait=True))
+    else:
+        draft.waiting_for = f"a model for endpoint '{endpoint}'"
 
 
 def of_endpoint(endpoint: str, drafts: Drafts) -> list[Draft]:

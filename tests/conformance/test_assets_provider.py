@@ -11,7 +11,7 @@ import pytest
 
 from infra.azureml import ownership
 from infra.azureml.errors import AssetError, OwnershipError
-from infra.kinds import MANAGED
+from infra.kinds import MANAGED, batch_deployment
 from tests.asset_project import OWNER, STRANGER, Project
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ def project(tmp_path: Path, workspace: Workspace, cluster: None, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     made = Project(tmp_path, workspace.client(), uuid.uuid4().hex[:8])
     made.add_datastore()
+    made.add_batch()
     yield made
     ml = workspace.client()
-    for kind in ("schedule", "endpoint"):
+    for kind in ("schedule", "endpoint", "batch_endpoint"):
         MANAGED[kind].remove(ml, made.props(kind))
 
 
@@ -74,6 +75,11 @@ def there(ml: MLClient, kind: str, props: Props) -> Any:
         return ml.schedules.get(props["name"])
     if kind == "endpoint":
         return ml.online_endpoints.get(props["name"])
+    if kind == "batch_endpoint":
+        return ml.batch_endpoints.get(props["name"])
+    if kind == "batch_deployment":
+        endpoint = props["name"].partition("/")[0]
+        return ml.batch_deployments.get(batch_deployment.live_name(props), endpoint)
     if kind == "datastore":
         return ml.datastores.get(props["name"])
     return getattr(ml, {"data": "data"}.get(kind, f"{kind}s")).get(props["name"], version=props["version"])
@@ -88,7 +94,11 @@ def test_upsert_creates_and_again_makes_nothing_new(
     props = project.props(kind)
     first = MANAGED[kind].upsert(ml_client, props)
     made = there(ml_client, kind, props)
-    assert workspace.azure.arm("GET", first["resource_id"]).json()["name"] in (props["name"], props["version"])
+    assert workspace.azure.arm("GET", first["resource_id"]).json()["name"] in (
+        props["name"],
+        props["version"],
+        first.get("live"),
+    )
     assert made.description == "what it is"
     assert ownership.untagged(made.tags) == {"team": "flights"}
     # An orphan of an attempt that never came to the state is the same case: the owner's tag says so.
