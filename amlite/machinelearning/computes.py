@@ -18,6 +18,13 @@ TYPE = f"{WORKSPACE_TYPE}/computes"
 # Least and most characters of a name by type; source: Azure's resource naming rules.
 _LENGTHS = {"amlcompute": (3, 32), "computeinstance": (3, 24)}
 _OTHER_LENGTHS = (2, 16)
+_CLUSTERS = ("microsoft.containerservice/managedclusters", "microsoft.kubernetes/connectedclusters")
+# What Azure's extension defines in every cluster; source: "Create and manage instance types".
+_INSTANCE_TYPES: Json = {
+    "defaultinstancetype": {
+        "resources": {"requests": {"cpu": "100m", "memory": "2Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}}
+    }
+}
 
 
 def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
@@ -38,6 +45,8 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
     location = workspace(platform, str(resource_id.parent)).body["location"]
     if kind.lower() == "amlcompute":
         compute["properties"] = _cluster(platform, resource_id.name, location, compute.get("properties") or {}, old)
+    elif kind.lower() == "kubernetes":
+        compute = _kubernetes(compute)
     now = platform.clock.stamp()
     added = {
         "computeLocation": compute.get("computeLocation") or location,
@@ -88,6 +97,25 @@ def _cluster(platform: Platform, name: str, region: str, given: Json, old: Json 
     }
     wanted = {**defaults, **given, "vmSize": size.upper(), "vmPriority": priority}
     return {**wanted, "scaleSettings": {**scale, "minNodeCount": least, "maxNodeCount": most}, **state}
+
+
+def _kubernetes(compute: Json) -> Json:
+    """Fill in what the service does for an attached cluster: its namespace, and the instance type that all have."""
+    target = ResourceId.parse(str(compute.get("resourceId") or ""))
+    if target is None or target.type.lower() not in _CLUSTERS:
+        raise AzureError(
+            400,
+            "BadRequest",
+            "properties.resourceId: must be the ARM id of a cluster (Microsoft.ContainerService/managedClusters or "
+            "Microsoft.Kubernetes/connectedClusters).",
+        )
+    given = compute.get("properties") or {}
+    types = {**_INSTANCE_TYPES, **(given.get("instanceTypes") or {})}
+    default = given.get("defaultInstanceType") or next(iter(_INSTANCE_TYPES))
+    if default not in types:
+        raise AzureError(400, "BadRequest", f"properties.properties.defaultInstanceType: '{default}' is not defined.")
+    filled = {"namespace": "default", **given, "instanceTypes": types, "defaultInstanceType": default}
+    return {**compute, "properties": filled}
 
 
 def _check_name(name: str, kind: str) -> None:

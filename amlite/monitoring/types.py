@@ -1,10 +1,11 @@
-"""Log Analytics workspaces and Application Insights components."""
+"""Log Analytics workspaces, Application Insights components and autoscale settings."""
 
 from __future__ import annotations
 
 import uuid
 
 from amlite.arm.types import Json, ResourceType
+from amlite.monitoring import autoscale
 from amlite.platform import Platform
 from amlite.resource_id import ResourceId
 
@@ -25,6 +26,7 @@ def _component(platform: Platform, id: ResourceId, body: Json, old: Json | None)
 
 
 TYPES = [
+    *autoscale.TYPES,
     ResourceType(
         "Microsoft.OperationalInsights/workspaces",
         pattern=r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",

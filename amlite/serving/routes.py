@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import web
@@ -12,7 +13,8 @@ from yarl import URL
 
 from amlite.arm.routes import resource as arm_resource
 from amlite.arm.routes import resource_of
-from amlite.errors import AzureError
+from amlite.errors import AzureError, StartError
+from amlite.machinelearning import references
 from amlite.monitoring import measurements
 from amlite.platform import Platform
 from amlite.resource_id import ResourceId
@@ -58,15 +60,40 @@ async def score(call: Call) -> web.Response:
     platform, request = call.platform, call.request
     began = time.perf_counter()
     endpoint = _endpoint(platform, call.host)
+    _require_public(platform, endpoint)
     keys.check(platform, endpoint, request.headers.get("Authorization", ""))
-    deployment = _chosen(platform, endpoint, request.headers.get(_DEPLOYMENT_HEADER))
+    named = request.headers.get(_DEPLOYMENT_HEADER)
+    deployment = _chosen(platform, endpoint, named)
+    asked = _Asked(
+        request.method,
+        request.raw_path,
+        {name: value for name, value in request.headers.items() if name.lower() not in _NOT_FORWARDED},
+        await _body(request),
+    )
+    if named is None:
+        _mirror(platform, endpoint, asked)
+    return await _measured(platform, endpoint, deployment, asked, began)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request as a model server gets it."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+async def _measured(platform: Platform, endpoint: Json, deployment: Json, asked: _Asked, began: float) -> web.Response:
+    """Return a deployment's answer, counted; raises AzureError with the gateway's own refusal, counted as well."""
 
     def measure(status: int, model_status: int | None) -> None:
         seconds = time.perf_counter() - began
         measurements.record(platform, endpoint["id"], deployment["name"], status, model_status, seconds)
 
     try:
-        answer, content = await _ask(platform, request, deployment)
+        answer, content = await _ask(platform, deployment, asked)
     except AzureError as error:
         measure(error.status, None)
         raise
@@ -75,19 +102,55 @@ async def score(call: Call) -> web.Response:
     return response
 
 
-async def _ask(platform: Platform, request: web.Request, deployment: Json) -> tuple[aiohttp.ClientResponse, bytes]:
+def _mirror(platform: Platform, endpoint: Json, asked: _Asked) -> None:
+    """Send a copy of every so-manieth request to the deployment that traffic is mirrored to; nobody waits for it."""
+    rules = endpoint["properties"].get("mirrorTraffic") or {}
+    name = next((each for each, percent in rules.items() if percent), None)
+    document = platform.store.get(f"{endpoint['id']}/deployments/{name}") if name else None
+    if name is None or document is None:
+        return
+    credit = platform.parts.setdefault("serving/mirrored", {}).setdefault(endpoint["id"].lower(), {})
+    if traffic.pick({name: rules[name], "": 100 - rules[name]}, credit) != name:
+        return
+
+    async def copy() -> None:
+        with contextlib.suppress(AzureError, StartError):
+            await _measured(platform, endpoint, document.body, asked, time.perf_counter())
+
+    copies: set[asyncio.Task[None]] = platform.parts.setdefault("serving/copies", set())
+    task = asyncio.create_task(copy(), name=f"mirrored to {document.id}")
+    copies.add(task)
+    task.add_done_callback(copies.discard)
+
+
+def _require_public(platform: Platform, endpoint: Json) -> None:
+    """Raise AzureError 403 for an endpoint without public access: requests on this machine count as public.
+
+    A workspace that has a private endpoint is reached by it, so then they do not.
+    """
+    if endpoint["properties"].get("publicNetworkAccess", "Enabled").lower() != "disabled":
+        return
+    workspace = references.workspace(platform, endpoint["id"].rsplit("/", 2)[0]).body["properties"]
+    if not workspace.get("privateEndpointConnections"):
+        raise AzureError(
+            403,
+            "Forbidden",
+            f"Public network access of endpoint '{endpoint['name']}' is disabled: it is scored through a private "
+            "endpoint of its workspace only.",
+        )
+
+
+async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aiohttp.ClientResponse, bytes]:
     """Return the model server's answer, read whole; raises AzureError with the gateway's own refusal."""
     limits = settings.requests(deployment["properties"], deployment["sku"]["capacity"])
-    body = await _body(request)
-    headers = {name: value for name, value in request.headers.items() if name.lower() not in _NOT_FORWARDED}
     async with servers.serving(platform, deployment, limits.most_pending) as server:
-        target = URL(server.address(request.raw_path), encoded=True)
+        target = URL(server.address(asked.path), encoded=True)
         try:
             async with platform.http.request(
-                request.method,
+                asked.method,
                 target,
-                headers=headers,
-                data=body or None,
+                headers=asked.headers,
+                data=asked.body or None,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=limits.timeout),
             ) as answer:

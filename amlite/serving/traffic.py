@@ -7,6 +7,9 @@ from typing import Any
 
 from amlite.errors import AzureError
 
+MOST_MIRRORED = 50
+"""The largest share of requests, in percent, that Azure copies."""
+
 
 def checked(traffic: Mapping[str, Any] | None, deployments: Collection[str]) -> dict[str, int]:
     """Return traffic rules with the deployments' own spelling; raises AzureError 400 for any that Azure refuses.
@@ -28,6 +31,31 @@ def checked(traffic: Mapping[str, Any] | None, deployments: Collection[str]) -> 
     if total not in (0, 100):
         raise AzureError(400, "BadArgument", f"properties.traffic: percentages must sum to 0 or 100, not {total}.")
     return rules
+
+
+def mirrored(
+    mirror: Mapping[str, Any] | None, rules: Mapping[str, int], deployments: Collection[str]
+) -> dict[str, int]:
+    """Return the rule for copied requests, spelt as the deployment is; raises AzureError 400 as Azure refuses.
+
+    One deployment, which has no live traffic, gets at most 50 % of the requests.
+    """
+    spelt = {name.lower(): name for name in deployments}
+    found: dict[str, int] = {}
+    for name, percent in (mirror or {}).items():
+        where = f"properties.mirrorTraffic.{name}"
+        if name.lower() not in spelt:
+            raise AzureError(400, "BadArgument", f"{where}: the endpoint has no deployment '{name}'.")
+        if not 0 <= int(percent) <= MOST_MIRRORED:
+            raise AzureError(400, "BadArgument", f"{where}: {percent} is not between 0 and {MOST_MIRRORED}.")
+        if int(percent) and rules.get(spelt[name.lower()]):
+            raise AzureError(
+                400, "BadArgument", f"{where}: a deployment receives live traffic or mirrored traffic, not both."
+            )
+        found[spelt[name.lower()]] = int(percent)
+    if len(found) > 1:
+        raise AzureError(400, "BadArgument", "properties.mirrorTraffic: one deployment at most receives copies.")
+    return found
 
 
 def pick(rules: Mapping[str, int], credit: MutableMapping[str, int]) -> str | None:

@@ -12,7 +12,7 @@ from amlite.monitoring import measurements
 from amlite.platform import Platform
 from amlite.published.validation import writable
 from amlite.resource_id import ResourceId
-from amlite.serving import custom, identities, keys, servers, settings, traffic
+from amlite.serving import custom, identities, keys, kubernetes, servers, settings, traffic
 from amlite.serving.servers import DEPLOYMENT_TYPE, ENDPOINT_TYPE
 
 _MODES = ("Key", "AMLToken", "AADToken")
@@ -28,24 +28,31 @@ def _endpoint(platform: Platform, resource_id: ResourceId, body: Json, old: Json
     if old is None:
         _check_unique(platform, resource_id, region)
     mode = next(each for each in _MODES if each.lower() == properties["authMode"].lower())
-    if properties.get("mirrorTraffic"):
-        raise AzureError(400, "BadArgument", "properties.mirrorTraffic: mirroring is not part of this local Azure.")
+    compute = properties.get("compute")
+    if compute:
+        properties["compute"] = kubernetes.compute_of(platform, str(resource_id.parent), compute)["id"]
+    if (
+        old is not None
+        and (old["properties"].get("compute") or "").lower() != (properties.get("compute") or "").lower()
+    ):
+        raise AzureError(400, "BadArgument", "properties.compute: cannot be changed; create another endpoint.")
     wanted_keys = properties.pop("keys", None)
     deployments = [doc.body["name"] for doc in platform.store.below(str(resource_id), DEPLOYMENT_TYPE)]
     base = f"https://{resource_id.name.lower()}.{region}.inference.ml.azure.com"
+    shares = traffic.checked(properties.get("traffic"), deployments)
     completed = {
         "publicNetworkAccess": "Enabled",
         **properties,
         "properties": {**(properties.get("properties") or {}), "azureml.onlineendpointid": str(resource_id).lower()},
         "authMode": mode,
-        "traffic": traffic.checked(properties.get("traffic"), deployments),
-        "mirrorTraffic": {},
+        "traffic": shares,
+        "mirrorTraffic": traffic.mirrored(properties.get("mirrorTraffic"), shares, deployments),
         "scoringUri": f"{base}/score",
         "swaggerUri": f"{base}/swagger.json",
     }
     envelope = {
         **body,
-        "kind": body.get("kind") or "Managed",
+        "kind": body.get("kind") or ("K8S" if compute else "Managed"),
         "identity": identities.assign(platform, resource_id, body.get("identity"), old),
         "properties": completed,
     }
@@ -68,13 +75,32 @@ def _check_unique(platform: Platform, resource_id: ResourceId, region: str) -> N
 def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
     body = writable("OnlineDeployment", body)
     properties: Json = body["properties"]
-    if properties["endpointComputeType"].lower() != "managed":
+    endpoint = resource_of(platform, resource_id.parent).body["properties"] if resource_id.parent else {}
+    kind = "Kubernetes" if endpoint.get("compute") else "Managed"
+    if properties["endpointComputeType"].lower() != kind.lower():
         raise AzureError(
             400,
             "BadArgument",
-            f"properties.endpointComputeType: '{properties['endpointComputeType']}' is not part of this local Azure; "
-            "use Managed.",
+            f"properties.endpointComputeType: the endpoint takes deployments of type {kind}, "
+            f"not {properties['endpointComputeType']}.",
         )
+    count = settings.instances(body)
+    settings.readiness(properties)
+    settings.liveness(properties)
+    settings.requests(properties, count)
+    if kind == "Kubernetes":
+        properties = kubernetes.check_deployment(platform, endpoint, resource_id, properties)
+    else:
+        properties = _managed(platform, resource_id, body, count, old)
+    _check_assets(platform, str(resource_id.parent.parent) if resource_id.parent else "", properties)
+    completed = {"appInsightsEnabled": False, "egressPublicNetworkAccess": "Enabled", **properties}
+    sku = {"name": "Default", "capacity": count}
+    return {**body, "kind": "K8S" if kind == "Kubernetes" else kind, "sku": sku, "properties": completed}
+
+
+def _managed(platform: Platform, resource_id: ResourceId, body: Json, count: int, old: Json | None) -> Json:
+    """Return a managed deployment's properties with what the service fills in; raises AzureError 400."""
+    properties = body["properties"]
     scale = properties.get("scaleSettings") or {"scaleType": "Default"}
     if scale["scaleType"].lower() != "default":
         raise AzureError(
@@ -89,7 +115,6 @@ def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Js
             "BadArgument",
             "properties.instanceType: cannot be changed; create another deployment and move traffic.",
         )
-    count = settings.instances(body)
     found = sizes.find(size)
     if found is None:
         raise AzureError(
@@ -98,19 +123,8 @@ def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Js
             f"properties.instanceType: '{size}' is not a VM size of Azure ML; see its list of sizes.",
         )
     quota.require(platform, resource_id, body["location"], found, count)
-    settings.readiness(properties)
-    settings.liveness(properties)
-    settings.requests(properties, count)
-    _check_assets(platform, str(resource_id.parent.parent) if resource_id.parent else "", properties)
-    completed = {
-        "appInsightsEnabled": False,
-        "egressPublicNetworkAccess": "Enabled",
-        **properties,
-        "endpointComputeType": "Managed",
-        "instanceType": size,
-        "scaleSettings": {**scale, "scaleType": "Default"},
-    }
-    return {**body, "kind": "Managed", "sku": {"name": "Default", "capacity": count}, "properties": completed}
+    filled = {"endpointComputeType": "Managed", "instanceType": size}
+    return {**properties, **filled, "scaleSettings": {**scale, "scaleType": "Default"}}
 
 
 def _check_assets(platform: Platform, workspace_id: str, properties: Json) -> None:

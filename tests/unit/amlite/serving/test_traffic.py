@@ -49,3 +49,22 @@ def test_rules_that_azure_refuses_are_refused(shares: dict[str, int], reason: st
     with pytest.raises(AzureError, match=reason) as raised:
         traffic.checked(shares, ["green", "blue"])
     assert raised.value.status == 400
+
+
+def test_copies_go_to_one_deployment_without_traffic() -> None:
+    assert traffic.mirrored({"GREEN": 30}, {"blue": 100}, ["blue", "green"]) == {"green": 30}
+    assert traffic.mirrored(None, {}, []) == {}
+
+
+@pytest.mark.parametrize(
+    ("mirror", "reason"),
+    [
+        ({"green": 51}, "51 is not between 0 and 50"),
+        ({"blue": 10}, "live traffic or mirrored traffic, not both"),
+        ({"red": 10}, "no deployment 'red'"),
+        ({"green": 10, "other": 10}, "one deployment at most"),
+    ],
+)
+def test_copies_that_azure_refuses_are_refused(mirror: dict[str, int], reason: str) -> None:
+    with pytest.raises(AzureError, match=reason):
+        traffic.mirrored(mirror, {"blue": 100}, ["blue", "green", "other"])
