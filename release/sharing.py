@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 KINDS = ("component", "data", "environment", "model")
 _OPERATIONS = {"component": "components", "data": "data", "environment": "environments", "model": "models"}
-_REFERENCE = re.compile(r"(?:.*/)?([^/:]+)(?:/versions/|:)([^/:]+)")
+_REFERENCE = re.compile(r"(?:.*/)?([^/:@]+)(?:/versions/|:)([^/:@]+)")
 # Lineage tag → where a version says it: the names of its tags and properties, the first that it has.
 _LINEAGE: Mapping[str, tuple[str, ...]] = {
     "shared_from_job": ("pipeline_job", "training_run_id", "azureml.jobName", "mlflow.runId"),
@@ -91,7 +91,10 @@ class Sharing:
                     f"registry '{self.registry_name}' has {what} with other content ({differs}). A version never "
                     "changes: register the new content under a new version and share that"
                 )
-            self._describe(kind, source, wanted)
+            if kind in ("data", "model"):
+                self._describe(kind, source, wanted)
+            elif there is not None:
+                wanted = {}  # somebody may have made it without lineage, and it can no longer be told
             written = self._verify(kind, source, content, uses, wanted, Path(folder) / "written")
         took = time.monotonic() - began
         done = f"shared and read back ({content.sha256[:12]})" if there is None else "is there, with the same content"
@@ -131,9 +134,9 @@ class Sharing:
     def _reference(self, kind: str, reference: Any) -> str:
         """Return the id in the registry of something referred to, sharing it when it is the workspace's."""
         text = str(getattr(reference, "id", None) or reference)
-        if text.removeprefix("azureml:").startswith("//registries/") or text.startswith("azureml://registries/"):
-            return text
-        found = _REFERENCE.fullmatch(text)
+        if "azureml://registries/" in text:
+            return text[text.index("azureml://registries/") :]
+        found = _REFERENCE.fullmatch(text.removeprefix("azureml:"))
         if found is None:
             raise ReleaseError(f"'{text}' names no version of a {kind}; only a named version can be shared")
         if "anonymous" in found[1].lower():
@@ -155,9 +158,7 @@ class Sharing:
             self.registry.components.create_or_update(_component(source, files, tags, uses))
 
     def _describe(self, kind: str, source: Any, tags: dict[str, str]) -> None:
-        """Add the lineage to what the service copied; what was created here has it already and cannot be changed."""
-        if kind not in ("data", "model"):
-            return
+        """Add the lineage to what the service copied."""
         operations = getattr(self.registry, _OPERATIONS[kind])
         there = operations.get(source.name, source.version)
         if not tags.items() <= (there.tags or {}).items():
@@ -177,7 +178,7 @@ class Sharing:
             problems.append(f"it is {found.name}:{found.version} there")
         if differs := self._difference(kind, found, content, uses, folder):
             problems.append(differs)
-        if kind in ("data", "model") and (lost := sorted(tags.items() - (found.tags or {}).items())):
+        if lost := sorted(tags.items() - (found.tags or {}).items()):
             problems.append(f"tags not written: {', '.join(key for key, _ in lost)}")
         if problems:
             raise ReleaseError(
@@ -241,7 +242,7 @@ def _component(source: Any, files: Path, tags: dict[str, str], uses: dict[str, s
 
 def _last(asset_id: str) -> tuple[str, ...]:
     """Return (name, version) of an id in any spelling, or what it is where it is none."""
-    found = _REFERENCE.fullmatch(asset_id)
+    found = _REFERENCE.fullmatch(asset_id.removeprefix("azureml:"))
     return found.groups() if found else (asset_id,)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from infra.azureml.connection import Workspace, connect, credential
@@ -26,6 +27,8 @@ def registry_client(name: str) -> MLClient:
     from azure.ai.ml import MLClient
     from azure.core.exceptions import HttpResponseError
 
+    # Its own line for each poll of a registry would stand between ours; its module sets its own level on import.
+    logging.getLogger("azure.ai.ml._utils._endpoint_utils").setLevel(logging.ERROR)
     try:
         return MLClient(credential(), registry_name=name, show_progress=False, enable_telemetry=False)
     except HttpResponseError as error:
