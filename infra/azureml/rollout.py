@@ -19,7 +19,7 @@ from infra.azureml import autoscale, ownership, progress
 from infra.azureml.checks import CheckError, Checks
 from infra.azureml.connection import project_root
 from infra.azureml.drift import drift
-from infra.azureml.errors import RolloutError
+from infra.azureml.errors import AssetError, RolloutError
 from infra.azureml.progress import Progress
 from infra.azureml.scoring import Target, score
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _LOG_LINES = 40
 _POLL_SECONDS = 5.0
+# Two hours, longer than Azure takes to give up a deployment.
+_MOST_POLLS = 1440
 # Azure Monitor counts by the minute: asking more often would show nothing new.
 _CHECK_SECONDS = 60.0
 _UNFINISHED = frozenset({"Creating", "Updating", "Deleting", "Scaling"})
@@ -83,6 +85,7 @@ class Rollout:
             RolloutError: the new deployment failed to start, its smoke test, a check or a traffic step; what served
                 still does.
             OwnershipError: somebody else's deployment has the name.
+            AssetError: an operation of an earlier attempt does not end.
         """
         if wanted is None or name is None:
             self._serve_nothing()
@@ -160,12 +163,22 @@ class Rollout:
         self._scale(name)
 
     def _settled(self, name: str) -> Any | None:
-        """Return the deployment once no operation of an earlier attempt runs on it; None when there is none."""
-        while True:
+        """Return the deployment once no operation of an earlier attempt runs on it; None when there is none.
+
+        Raises:
+            AssetError: one runs that does not end.
+        """
+        state = ""
+        for _ in range(_MOST_POLLS):
             found = {each.name: each for each in self._ml.online_deployments.list(self._endpoint)}.get(name)
             if found is None or found.provisioning_state not in _UNFINISHED:
                 return found
+            state = found.provisioning_state
             self._sleep(_POLL_SECONDS)
+        raise AssetError(
+            f"deployment '{name}' on endpoint '{self._endpoint}' is {state} since more than "
+            f"{_MOST_POLLS * _POLL_SECONDS / 3600:g} hours; delete it (az ml online-deployment delete) and update again"
+        )
 
     def _update_in_place(self, existing: Any, wanted: Any) -> None:
         """Bring what is no part of the content to what is wanted: instance count, autoscale, tags, description.

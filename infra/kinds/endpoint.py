@@ -80,6 +80,16 @@ class AutoscaleArgs:
     cpu_percent: int | None = None
     latency_ms: int | None = None
 
+    def __post_init__(self) -> None:
+        """Raise pulumi.RunError for what cannot be meant."""
+        if not 1 <= self.min_instances <= self.max_instances:
+            raise pulumi.RunError(
+                f"autoscale from {self.min_instances} to {self.max_instances} instances: use 1 or more, "
+                "and the smaller number first"
+            )
+        if self.cpu_percent is None and self.latency_ms is None:
+            raise pulumi.RunError("autoscale needs cpu_percent, latency_ms or both: what to scale by")
+
 
 @dataclass(frozen=True)
 class RolloutArgs:
@@ -94,6 +104,14 @@ class RolloutArgs:
     steps: tuple[int, ...] = (100,)
     bake_seconds: float = 0.0
     checks: ChecksArgs = ChecksArgs()
+
+    def __post_init__(self) -> None:
+        """Raise pulumi.RunError for steps that lead nowhere."""
+        rising = list(self.steps) == sorted(set(self.steps))
+        if not rising or not self.steps or self.steps[0] < 1 or self.steps[-1] != 100:
+            raise pulumi.RunError(
+                f"rollout steps {list(self.steps)} do not rise to 100: use percentages such as (10, 50, 100)"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

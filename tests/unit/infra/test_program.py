@@ -384,6 +384,24 @@ def test_a_model_for_an_endpoint_that_does_not_exist_is_refused() -> None:
         deploy("dev", {"azureml-platform:models": json.dumps(models)})
 
 
+def test_autoscale_of_an_unknown_endpoint_is_refused() -> None:
+    rules = {"maxInstances": 4, "cpuPercent": 70}
+    with pytest.raises(ConfigurationError, match=r'autoscale\["flight-dely"\] scales an .*did you mean flight-delay\?'):
+        deploy("dev", {"azureml-platform:rollout": json.dumps({"autoscale": {"flight-dely": rules}})})
+
+
+def test_the_endpoint_gets_the_configured_rollout() -> None:
+    rules = {"minInstances": 2, "maxInstances": 4, "latencyMs": 200}
+    checks = {"maxErrorPercent": 1, "command": ["./check"]}
+    rollout = {"steps": [10, 100], "bakeSeconds": 600, "checks": checks, "autoscale": {"flight-delay": rules}}
+    deployment = deploy("dev", {"azureml-platform:rollout": json.dumps(rollout)})
+    (endpoint,) = [each for each in deployment.resources if each.name == "endpoint-flight-delay"]
+    assert endpoint.inputs["autoscale"] == {"min_instances": 2, "max_instances": 4, "latency_ms": 200}
+    how = endpoint.inputs["rollout"]
+    assert (how["steps"], how["bake_seconds"], how["checks"]["command"]) == ([10, 100], 600, ["./check"])
+    assert (how["checks"]["max_error_percent"], how["checks"]["when_quiet"]) == (1, "fail")
+
+
 def test_an_asset_file_that_names_an_unknown_cluster_stops_the_preview_by_name() -> None:
     compute = [{"name": "other-cluster", "vmSize": "Standard_DS3_v2"}]
     with pytest.raises(PlanError, match="cpu-cluster"):

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pulumi
 import pytest
 
 from infra.azureml import autoscale, ownership, progress
@@ -168,3 +169,16 @@ def test_what_a_program_says_of_a_rollout_is_what_the_provider_gets(tmp_path: Pa
     assert rollout["checks"]["max_error_percent"] == 1
     assert rollout["checks"]["when_quiet"] == "fail"
     assert list(rollout["checks"]["command"]) == ["./check"]
+
+
+@pytest.mark.parametrize("steps", [(), (50, 10, 100), (10, 50), (0, 100), (10, 10, 100)])
+def test_steps_that_lead_nowhere_are_refused(steps: tuple[int, ...]) -> None:
+    with pytest.raises(pulumi.RunError, match="do not rise to 100"):
+        RolloutArgs(steps)
+
+
+def test_autoscale_that_cannot_be_meant_is_refused() -> None:
+    with pytest.raises(pulumi.RunError, match="from 5 to 2 instances"):
+        AutoscaleArgs(min_instances=5, max_instances=2, cpu_percent=70)
+    with pytest.raises(pulumi.RunError, match="needs cpu_percent, latency_ms or both"):
+        AutoscaleArgs(max_instances=2)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from infra.azureml import autoscale, progress
-from infra.azureml.errors import RolloutError
+from infra.azureml.errors import AssetError, RolloutError
 from tests.unit.infra.azureml.fake_endpoint import (
     BEGAN,
     RULES,
@@ -82,6 +82,18 @@ def test_a_third_content_after_a_cut_off_rollout_starts_from_what_served_before(
     run(endpoint, "blue-3", steps=(10, 100))
     assert "traffic {'blue-1': 90, 'blue-3': 10}" in endpoint.log
     assert list(endpoint.deployments) == ["blue-3"]
+
+
+def test_an_operation_of_an_earlier_attempt_that_does_not_end_is_reported(
+    endpoint: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint.add("blue-1", share=100)
+    endpoint.add("blue-2", state="Creating")
+    monkeypatch.setattr(endpoint, "sleep", endpoint.slept.append)
+    with pytest.raises(AssetError, match=r"'blue-2' .* is Creating since more than 2 hours; delete it"):
+        run(endpoint, "blue-2")
+    assert sum(endpoint.slept) == 7200
+    assert endpoint.log == []
 
 
 def test_a_tag_that_nobody_understands_is_no_progress(endpoint: FakeEndpoint) -> None:
