@@ -18,7 +18,7 @@ from amlite.entra.routes import identity_principal
 from amlite.errors import AzureError
 from amlite.jobs import documents
 from amlite.jobs.documents import Job
-from amlite.machinelearning import references
+from amlite.machinelearning import datastores, references
 from amlite.mlflow import versions
 from amlite.platform import Platform
 from amlite.registries import access as registry_access
@@ -57,12 +57,16 @@ def identity(platform: Platform, job: Job) -> Principal | None:
 
 
 def require(platform: Platform, workspace_id: str, target: BlobPath, who: Principal | None, verb: str) -> None:
-    """Raise DataAccessError unless `who` may `read` or `write` there, or a datastore holds the account's key."""
+    """Raise DataAccessError unless `who` may `read` or `write` there, or a datastore holds a credential that may."""
     if (registry := registry_access.owner_of(platform, target.account)) is not None:
         _require_registry(platform, workspace_id, registry, who)
         return
     if _keyed(platform, workspace_id, target):
         return
+    try:
+        who = datastores.service_principal(platform, workspace_id, target) or who
+    except AzureError as error:
+        raise DataAccessError(f"A datastore cannot sign in at {target.url}: {error.message}") from error
     keys = platform.store.get(f"{KEYS_TYPE}/{target.account}")
     scope = f"{keys.body['id']}/blobServices/default/containers/{target.container}" if keys else ""
     if who is not None and keys and platform.access.allowed(who, scope, f"{_BLOBS}/{verb}", data=True):
@@ -194,14 +198,14 @@ def _fixed(uri: str) -> bool:
 
 
 def _keyed(platform: Platform, workspace_id: str, target: BlobPath) -> bool:
-    """Whether a datastore of the workspace holds the account's key, or another credential to that container."""
-    for document in platform.store.below(f"{workspace_id}/datastores"):
+    """Whether a datastore of the workspace holds the account's key, or a signature for that container."""
+    for document in platform.store.below(f"{workspace_id}/datastores", datastores.TYPE):
         properties = document.body["properties"]
         if (properties.get("accountName") or "").lower() != target.account:
             continue
         kind = properties["credentials"]["credentialsType"]
         container = properties.get("containerName") or properties.get("filesystem")
-        if kind == "AccountKey" or (kind != "None" and container == target.container):
+        if kind == "AccountKey" or (kind in ("Sas", "Certificate") and container == target.container):
             return True
     return False
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from aiohttp import web
 
+from amlite.access import Principal
 from amlite.arm.routes import resource, resource_of
 from amlite.arm.types import Json, ResourceType
+from amlite.entra.routes import tokens
 from amlite.errors import AzureError
 from amlite.machinelearning.references import WORKSPACE_TYPE, workspace
 from amlite.platform import Platform
@@ -132,6 +134,22 @@ def _check_secrets(kind: str, secrets: Json) -> None:
         )
     if not secrets.get(field):
         raise AzureError(400, "ValidationError", f"properties.credentials.secrets.{field}: The {field} is required.")
+
+
+def service_principal(platform: Platform, workspace_id: str, target: blobs.BlobPath) -> Principal | None:
+    """Return the application that a workspace's datastore signs in as at a container; None when none does.
+
+    AzureError in Entra's words for an application that is not there or whose secret is not the datastore's.
+    """
+    for document in platform.store.below(workspace_id, TYPE):
+        properties = document.body["properties"]
+        place = (properties.get("accountName") or "", properties.get("containerName") or properties.get("filesystem"))
+        credentials = properties["credentials"]
+        if place == (target.account, target.container) and credentials["credentialsType"] == "ServicePrincipal":
+            saved = platform.store.get(f"{document.id}/secrets")
+            secret = saved.body["clientSecret"] if saved else ""
+            return tokens(platform).principal_with_secret(credentials["clientId"], secret)
+    return None
 
 
 async def _list_secrets(platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
