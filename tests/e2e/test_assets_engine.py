@@ -374,3 +374,55 @@ def test_a_preview_says_why_who_follows_and_what_others_changed(make: Make, monk
     (drift,) = planned(project).changes
     assert (drift.name, drift.drifted, drift.files) == (schedule, True, Files())
     assert drift.keys == [Key(key="trigger.expression", old="0 9 * * *", new="0 5 * * *")]
+
+
+_DIRECT = """
+import pulumi
+
+from infra.azureml.resource import WorkspaceArgs
+from infra.kinds.batch_deployment import BatchDeployment, BatchDeploymentArgs
+from infra.kinds.batch_endpoint import BatchEndpoint, BatchEndpointArgs
+from infra.kinds.component import Component, ComponentArgs
+from infra.kinds.data import DataArgs, DataAsset
+from infra.kinds.deployment import CodeConfiguration
+from infra.kinds.endpoint import OnlineEndpoint, OnlineEndpointArgs
+from infra.kinds.environment import Environment, EnvironmentArgs
+from infra.kinds.model import Model, ModelArgs
+from infra.kinds.schedule import CronTrigger, Schedule, ScheduleArgs
+
+place = WorkspaceArgs("SUBSCRIPTION", "GROUP", "WORKSPACE", "any-project/any-stack")
+environment = Environment("env", EnvironmentArgs(workspace=place, name="direct-TAG", image="python:3.11"))
+rows = DataAsset("rows", DataArgs(workspace=place, name="direct-rows-TAG", path="ml/data/files"))
+model = Model("model", ModelArgs(workspace=place, name="direct-model-TAG", path="ml/model/weights"))
+step = Component("step", ComponentArgs(
+    workspace=place, name="direct_TAG", code="ml/step/src", command="python main.py", environment=environment,
+))
+job = {"settings": {"default_compute": "azureml:cpu"}, "jobs": {"step": {"type": "command", "component": step}}}
+Schedule("nightly", ScheduleArgs(
+    workspace=place, name="direct-TAG", trigger=CronTrigger(expression="0 1 * * *"), create_job=job,
+))
+OnlineEndpoint("online", OnlineEndpointArgs(workspace=place, name="direct-on-TAG"))
+batch = BatchEndpoint("batch", BatchEndpointArgs(workspace=place, name="direct-batch-TAG"))
+scores = BatchDeployment("scores", BatchDeploymentArgs(
+    workspace=place, name="scores", endpoint_name=batch, model=model, environment=environment, compute="azureml:cpu",
+    code_configuration=CodeConfiguration("ml/batch/src", "score.py"),
+))
+pulumi.export("live", scores.live)
+"""
+
+
+def test_every_resource_works_by_itself_in_any_program(make: Make) -> None:
+    project = make()
+    project.add_batch()
+    values = {"SUBSCRIPTION": SUBSCRIPTION_ID, "GROUP": GROUP, "WORKSPACE": WORKSPACE, "TAG": project.tag}
+    text = _DIRECT
+    for name, value in values.items():
+        text = text.replace(name, value)
+    project.write("__main__.py", text)
+    project.pulumi("up", "--yes", "--skip-preview")
+    live = project.pulumi("stack", "output", "live").strip()
+    endpoint = project.ml.batch_endpoints.get(f"direct-batch-{project.tag}")
+    assert endpoint.defaults.deployment_name == live
+    assert project.ml.schedules.get(f"direct-{project.tag}").trigger.expression == "0 1 * * *"
+    project.pulumi("preview", "--expect-no-changes")
+    project.pulumi("destroy", "--yes")
