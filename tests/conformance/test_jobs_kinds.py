@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conformance.test_jobs import CLUSTER, children, equip, history, step, submit, until
+from tests.conformance.test_jobs import CLUSTER, children, equip, history, processes, step, submit, until
 from tests.conformance.test_jobs_mlflow import CONDA
 
 if TYPE_CHECKING:
@@ -256,6 +258,26 @@ def test_a_sweep_step_gives_up_what_is_hopeless_and_hands_its_best_output_on(cli
     assert [history(client, trial.name).status for trial in trials] == ["Canceled", "Completed"]
 
 
+@pytest.mark.parametrize(("limit", "status"), [(600, "Canceled"), (1, "Failed")])
+def test_a_sweep_that_is_canceled_or_out_of_time_ends_its_trials(client: MLClient, limit: int, status: str) -> None:
+    from azure.ai.ml import command
+    from azure.ai.ml.sweep import Uniform
+
+    job = command(command="sleep ${{inputs.x}}", environment="plain:1", compute=CLUSTER, inputs={"x": 1.0})
+    waiting = job(x=Uniform(300, 301)).sweep(primary_metric="loss", goal="minimize", sampling_algorithm="random")
+    waiting.set_limits(max_total_trials=3, max_concurrent_trials=2, timeout=limit)
+    waiting.compute, waiting.experiment_name = CLUSTER, "tests"
+    name = client.jobs.create_or_update(waiting).name
+    while len(processes(f"{name}_0") + processes(f"{name}_1")) < 2 and client.jobs.get(name).status != status:
+        time.sleep(0.05)
+    if status == "Canceled":
+        client.jobs.begin_cancel(name).result()
+    assert until(client, name).status == status
+    trials = [history(client, trial.name).status for trial in client.jobs.list(parent_job_name=name)]
+    assert trials == ["Canceled", "Canceled"]
+    assert processes(f"{name}_0") + processes(f"{name}_1") == []
+
+
 def test_automl_finds_a_model(client: MLClient, tmp_path: Path) -> None:
     from azure.ai.ml import Input, Output, automl, dsl
 
@@ -293,7 +315,7 @@ def test_spark_counts_rows(client: MLClient, tmp_path: Path) -> None:
         executor_cores=1, executor_memory="1g", executor_instances=1,
         inputs={"rows": Input(type="uri_file", mode="direct")},
         outputs={"sums": Output(type="uri_folder", mode="direct")},
-        args="--rows ${{inputs.rows}} --sums ${{outputs.sums}}",
+        args="--rows ${{inputs.rows}} --sums ${{outputs.sums}}", conf=QUICK,
         resources={"instance_type": "Standard_E4S_V3", "runtime_version": "3.4"},
     )  # fmt: skip
 
@@ -336,6 +358,12 @@ def test_automl_and_spark_jobs_of_their_own_are_shown_as_they_were_sent(client: 
     assert (second.type, second.entry.entry, second.status) == ("spark", "entry.py", "Canceled")
 
 
+# Three rows are not worth compiling for.
+QUICK = {
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.shuffle.partitions": "1",
+}
 COUNT = """
 import argparse
 from pyspark.sql import SparkSession
@@ -347,6 +375,20 @@ spark = SparkSession.builder.getOrCreate()
 rows = spark.read.csv(given.rows, header=True, inferSchema=True)
 rows.groupBy("kind").sum("n").coalesce(1).write.csv(given.sums)
 """
+
+
+def test_an_r_script_runs_where_r_is(client: MLClient, tmp_path: Path) -> None:
+    from azure.ai.ml import Output
+
+    (tmp_path / "fit.R").write_text("cat(6 * 7, file = commandArgs(trailingOnly = TRUE)[1])", "utf-8")
+    options: Json = {"code": str(tmp_path / "fit.R"), "outputs": {"o": Output(type="uri_file")}}
+    name = submit(client, "Rscript fit.R ${{outputs.o}}", **options)
+    ended = until(client, name).status
+    if shutil.which("Rscript"):
+        assert ended == "Completed", history(client, name).error
+        assert output(client, name, "o", tmp_path) == {"o": "42"}
+    else:
+        assert "a Docker build context that installs it (r-base for R)" in history(client, name).error.error.message
 
 
 def test_a_program_that_is_missing_is_named_with_the_way_to_get_it(client: MLClient) -> None:
