@@ -67,7 +67,8 @@ class Rollout:
         self._definition: dict[str, Any] = (props.get("deployment") or {}).get("definition", {})
         self._smoke_request: str | None = props.get("smoke_request")
         self._autoscale: dict[str, Any] | None = props.get("autoscale")
-        self._steps: list[int] = props["rollout"]["steps"]
+        # The engine hands every number over as a float.
+        self._steps = [int(percent) for percent in props["rollout"]["steps"]]
         self._bake_seconds: float = props["rollout"]["bake_seconds"]
         entity = ml.online_endpoints.get(self._endpoint)
         self._target = Target(str(entity.id), str(entity.scoring_uri), str(entity.auth_mode).lower())

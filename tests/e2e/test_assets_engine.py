@@ -328,10 +328,17 @@ def test_a_failed_rollout_and_a_revert_leave_the_old_deployment_serving(
     assert score(Target.of(project.ml, endpoint), {"value": 21}) == 42
 
     serve(project, factor=3)
-    project.up()
+    told = project.up()
     assert score(Target.of(project.ml, endpoint), {"value": 21}) == 63
     (new,) = deployments()
     assert new != live
+    for phase in (f"deploying {new}, without traffic", f"traffic: {new} 100 %", f"deleting {live}"):
+        assert f"endpoint {endpoint}: {phase}" in told
+
+    project.edit("ml/deploy/blue-deployment.yml", instance_count=2)
+    assert f"endpoint {endpoint}: changing instance_count of {new} in place" in project.up()
+    assert deployments() == [new]
+    assert project.ml.online_deployments.get(new, endpoint).instance_count == 2
     project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--stack", STACK)
 
 

@@ -224,7 +224,7 @@ def prepared(patch: pytest.MonkeyPatch, root: Path) -> FakeEndpoint:
 
 
 def run(
-    fake: FakeEndpoint, name: str | None, steps: tuple[int, ...] = (100,), smoke: str | None = "request.json",
+    fake: FakeEndpoint, name: str | None, steps: tuple[float, ...] = (100,), smoke: str | None = "request.json",
     bake: float = 0.0, checked: dict[str, Any] | None = None, definition: dict[str, Any] | None = None, **more: Any,
 ) -> Any:  # fmt: skip
     props = {

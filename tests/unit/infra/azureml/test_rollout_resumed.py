@@ -33,7 +33,7 @@ def test_the_step_and_what_served_before_are_kept_in_the_endpoints_tags(endpoint
 
     endpoint.sleep = sleep  # type: ignore[method-assign]
     endpoint.tags = {"team": "flights"}
-    run(endpoint, "blue-2", steps=(10, 100), bake=600)
+    run(endpoint, "blue-2", steps=(10.0, 100.0), bake=600.0)  # as the engine hands numbers over
     assert kept[0] == '{"deployment":"blue-2","percent":10,"since":"2026-01-31T12:00:00Z","before":{"blue-1":100}}'
     assert kept[1] is not None
     assert json.loads(kept[1])["since"] == "2026-01-31T12:10:00Z"
