@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
-    from azure.core.credentials import TokenCredential
+    from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential, TokenRequestOptions
     from azure.core.pipeline.transport import RequestsTransport
 
 _local = threading.local()
+_lock = threading.Lock()
 # Connections that are kept, as many as resources are worked on at once.
 _CONNECTIONS = 32
 
@@ -43,28 +44,45 @@ def connect(workspace: Workspace) -> MLClient:
     """Return this thread's client of a workspace, signed in as DefaultAzureCredential finds."""
     clients: dict[Workspace, MLClient] = _local.__dict__.setdefault("clients", {})
     if workspace not in clients:
-        from azure.ai.ml import MLClient
-
-        # The client warns about its own preview classes, noise between Pulumi's lines; its import sets its own level.
-        logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
-        clients[workspace] = MLClient(
-            credential(),
-            workspace.subscription_id,
-            workspace.resource_group,
-            workspace.name,
-            show_progress=False,
-            enable_telemetry=False,
-            transport=transport(),
-        )
+        with _lock:
+            clients[workspace] = _client(workspace)
     return clients[workspace]
+
+
+def _client(workspace: Workspace) -> MLClient:
+    from azure.ai.ml import MLClient
+
+    # The client warns about its own preview classes, noise between Pulumi's lines; its import sets its own level.
+    logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
+    _share_uploads()
+    return MLClient(
+        credential(),
+        workspace.subscription_id,
+        workspace.resource_group,
+        workspace.name,
+        show_progress=False,
+        enable_telemetry=False,
+        transport=transport(),
+    )
 
 
 @functools.cache
 def credential() -> TokenCredential:
-    """One for all threads, so that they share its tokens."""
+    """One for all threads, which asks for a token once where many need it at the same time."""
     from azure.identity import DefaultAzureCredential
 
-    return DefaultAzureCredential()
+    class OneAtATime(DefaultAzureCredential):
+        _asking = threading.RLock()
+
+        def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+            with self._asking:
+                return super().get_token(*scopes, **options)
+
+        def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+            with self._asking:
+                return super().get_token_info(*scopes, options=options)
+
+    return OneAtATime()
 
 
 @functools.cache
@@ -78,6 +96,22 @@ def transport() -> RequestsTransport:
     # azure-core repeats requests itself.
     session.mount("https://", HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0))
     return RequestsTransport(session=session, session_owner=False)
+
+
+@functools.cache
+def _share_uploads() -> None:
+    """Let azure-ai-ml's uploads share the connections too: it makes a storage client for each, and takes no options.
+
+    Reaches into a private module. Where that is not as it was, uploads work over connections of their own.
+    """
+    from azure.ai.ml._artifacts import _blob_storage_helper
+    from azure.storage.blob import ContainerClient
+
+    class Shared(ContainerClient):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **{"transport": transport(), **options})
+
+    setattr(_blob_storage_helper, "ContainerClient", Shared)  # noqa: B010 - its annotation says it is the class itself
 
 
 def project_root() -> Path:
