@@ -155,6 +155,7 @@ assets = Assets(
         rollout=planning.rollout(settings.rollout),
         autoscale=planning.autoscale(settings.rollout),
         requires=[workspace, clusters, *access.people, *access.endpoint, *(sharing.assignments if sharing else [])],
+        runs=planning.runs(settings.assets),
     ),
 )
 

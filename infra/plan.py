@@ -17,6 +17,7 @@ from infra.kinds.endpoint import AutoscaleArgs, ChecksArgs, RolloutArgs
 from infra.naming import Names
 from infra.outputs import Schedule
 from infra.rollout_settings import Rollout as RolloutSettings
+from infra.settings import Assets as AssetSettings
 
 TRAINING_ENVIRONMENT = "ml/environments/training/environment.yml"
 _VERSIONED = [name for name, kind in KINDS.items() if kind.versioned]
@@ -61,7 +62,18 @@ def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
                 f"      fix: write `scale_settings` with `type: target_utilization` in its deployment's YAML, and\n"
                 f"           pulumi config rm --path 'azureml-platform:{key}' -s {configuration.stack}"
             )
+    pipelines = [asset.name for asset in catalogue.of("pipeline")]
+    for pipeline in settings.assets.run:
+        if pipeline not in pipelines:
+            near = difflib.get_close_matches(pipeline, pipelines, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"pipelines are: {', '.join(pipelines) or 'none'}"
+            raise ConfigurationError(f"azureml-platform:assets.run: there is no pipelines/{pipeline}.yml; {hint}")
     return catalogue
+
+
+def runs(settings: AssetSettings) -> dict[str, int]:
+    """Pipelines that an update runs, and how many minutes it waits for each."""
+    return dict.fromkeys(settings.run, settings.run_timeout_minutes)
 
 
 def _require_endpoint(catalogue: Catalogue, key: str, name: str, does: str, stack: str) -> None:

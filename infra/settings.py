@@ -334,6 +334,19 @@ class Assets(Group):
         "is made, older ones of this stack are archived, which can be undone and hurts nothing that uses them. 0 "
         "archives none.",
     )
+    run: list[str] = Field(
+        default_factory=list,
+        max_length=20,
+        description="Pipelines of `pipelines/` that `pulumi up` runs and waits for, each when what it runs changed. "
+        "Others are run by schedules and `release train`.",
+        examples=["training"],
+    )
+    run_timeout_minutes: int = Field(
+        default=1440,
+        ge=1,
+        le=43200,
+        description="Minutes that `pulumi up` waits for such a job. It goes on after that; the next one waits again.",
+    )
 
 
 class Model(Group):

@@ -170,7 +170,7 @@ def share(stack: str, kind: str, name: str, version: str | None, registry: str |
 @click.argument("job")
 def logs(stack: str, job: str) -> None:
     """Print the logs of a job's steps."""
-    from release.training import log_of
+    from infra.azureml.jobs import log_of
 
     ml = _client(Stack(stack).deployed())
     steps = list(ml.jobs.list(parent_job_name=job))

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
-import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from infra.azureml.jobs import REGISTRATION, Step, commit, follow, read_output, why
 from infra.catalogue import CatalogueErrors, CatalogueSettings, load
 from infra.kinds import KINDS
 from infra.outputs import StackOutputs
@@ -24,20 +20,8 @@ from release.stack import ROOT
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-_ENDED = frozenset({"Completed", "Failed", "Canceled", "NotResponding"})
-_POLL_SECONDS = (0.5, 2.0)  # first and longest wait between two looks at the job
-_LOG_LINES = 40
-# The pipeline's outputs that hold what the gate decided and what was registered.
-DECISION, REGISTRATION = "decision/report.json", "registration/registration.json"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a pipeline job: name, status, seconds."""
-
-    name: str
-    status: str
-    seconds: float
+# The pipeline's output that holds what the gate decided; `REGISTRATION` holds what was registered.
+DECISION = "decision/report.json"
 
 
 @dataclass(frozen=True)
@@ -64,15 +48,6 @@ class Training:
     metrics: Mapping[str, float]
 
 
-@dataclass
-class _Watch:
-    """When each step was first seen to begin and to end."""
-
-    began: dict[str, float] = field(default_factory=dict)
-    ended: dict[str, float] = field(default_factory=dict)
-    status: dict[str, str] = field(default_factory=dict)
-
-
 def submit(ml: MLClient, outputs: StackOutputs, pipeline: str, inputs: Mapping[str, str]) -> Any:
     """Submit a pipeline of the tree with the asset versions that the stack deployed, and return the job.
 
@@ -86,7 +61,7 @@ def submit(ml: MLClient, outputs: StackOutputs, pipeline: str, inputs: Mapping[s
             raise ReleaseError(f"pipeline '{pipeline}' has no input '{name}'; inputs: {', '.join(sorted(known))}")
         known[name] = yaml.safe_load(value)
     if "git_sha" in known and "git_sha" not in inputs:
-        known["git_sha"] = _commit()
+        known["git_sha"] = commit(ROOT)
     from azure.ai.ml import load_job
 
     definition.pop("name", None)  # a job's name is its identity: every submission gets a new one
@@ -141,27 +116,14 @@ def watch(ml: MLClient, job: Any, say: Callable[[str], None]) -> Training:
     Raises:
         ReleaseError: it ended in any other status than Completed; the message has the failed step's last log lines.
     """
-    seen = _Watch()
-    wait = _POLL_SECONDS[0]
-    while True:
-        status = _status(ml.jobs.get(job.name))
-        _look_at_steps(ml, job.name, seen, say)
-        if status in _ENDED:
-            break
-        time.sleep(wait)
-        wait = min(wait * 1.2, _POLL_SECONDS[1])
-    if status != "Completed":
-        failed = next((name for name, state in seen.status.items() if state == "Failed"), None)
-        raise ReleaseError(f"job {job.name} ended as {status}{_why(ml, job.name, failed)}")
+    ended = follow(ml, job.name, say)
+    if ended.status != "Completed":
+        raise ReleaseError(f"job {job.name} ended as {ended.status}{why(ml, ended)}")
     decision, registration = _read_outputs(ml, job.name)
-    steps = tuple(
-        Step(name, seen.status[name], seen.ended.get(name, time.monotonic()) - begun)
-        for name, begun in seen.began.items()
-    )
     return Training(
         job=job.name,
         studio_url=job.studio_url,
-        steps=steps,
+        steps=ended.steps,
         registered=bool(registration["registered"]),
         model=str(registration["name"]),
         version=str(registration["version"]) if registration["registered"] else None,
@@ -170,64 +132,13 @@ def watch(ml: MLClient, job: Any, say: Callable[[str], None]) -> Training:
     )
 
 
-def log_of(ml: MLClient, job: str, lines: int | None = None) -> str:
-    """Return the end (or all) of a job's own log, as the workspace stored it."""
-    with tempfile.TemporaryDirectory() as folder:
-        ml.jobs.download(name=job, download_path=folder)
-        logs = sorted(Path(folder).rglob("user_logs/*.txt"))
-        text = "\n".join(path.read_text("utf-8", "replace") for path in logs)
-    return "\n".join(text.splitlines()[-lines:]) if lines else text
-
-
-def _look_at_steps(ml: MLClient, job: str, seen: _Watch, say: Callable[[str], None]) -> None:
-    for child in ml.jobs.list(parent_job_name=job):
-        name, status = child.display_name or child.name, _status(child)
-        if status == seen.status.get(name):
-            continue
-        now = time.monotonic()
-        if status not in ("NotStarted", "Queued"):
-            seen.began.setdefault(name, now)
-        if status in _ENDED:
-            seen.began.setdefault(name, now)
-            seen.ended[name] = now
-            say(f"{name}: {status} after {now - seen.began[name]:.1f} s")
-        elif status == "Running":
-            say(f"{name}: running")
-        seen.status[name] = status
-
-
-def _status(job: Any) -> str:
-    """Return a job's status as Azure writes it; the client gives some as text, some as its own enumeration."""
-    return str(getattr(job.status, "value", job.status))
-
-
-def _why(ml: MLClient, job: str, failed: str | None) -> str:
-    """Return the failed step and its log's end for an error message."""
-    if failed is None:
-        return ""
-    for child in ml.jobs.list(parent_job_name=job):
-        if (child.display_name or child.name) == failed:
-            return f": step '{failed}' failed. Last lines of its log:\n{log_of(ml, child.name, _LOG_LINES)}"
-    return f": step '{failed}' failed"
-
-
 def _read_outputs(ml: MLClient, job: str) -> tuple[dict[str, Any], dict[str, Any]]:
     read = []
-    with tempfile.TemporaryDirectory() as folder:
-        for path in (DECISION, REGISTRATION):
-            output, _, file = path.partition("/")
-            ml.jobs.download(name=job, output_name=output, download_path=folder)
-            found = next(Path(folder).rglob(file), None)
-            if found is None:
-                raise ReleaseError(
-                    f"job {job} completed without {path}: the pipeline must have the outputs decision and registration"
-                )
-            read.append(json.loads(found.read_text("utf-8")))
+    for path in (DECISION, REGISTRATION):
+        found = read_output(ml, job, path)
+        if found is None:
+            raise ReleaseError(
+                f"job {job} completed without {path}: the pipeline must have the outputs decision and registration"
+            )
+        read.append(found)
     return read[0], read[1]
-
-
-def _commit() -> str:
-    """Return the commit of the tree, with `-dirty` where it has changes; `unknown` outside a repository."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"

@@ -72,7 +72,7 @@ class Project:
 
     def asset(self, kind: str) -> Asset:
         settings = CatalogueSettings(frozenset({"cpu"}), cache_folder=None, check_with_azure=False)
-        (asset,) = load(self.root, KINDS, settings=settings).of(kind)
+        (asset,) = load(self.root, KINDS, settings=settings).of("pipeline" if kind == "pipeline_job" else kind)
         return asset
 
     def props(self, kind: str, owner: str = OWNER, *, adopt: bool = False) -> Props:
@@ -84,10 +84,16 @@ class Project:
             props |= {"rollout": {"steps": [100], "bake_seconds": 0}, "traffic": {}}
         if kind == "batch_deployment":
             props |= {"is_default": True}
+        if kind == "pipeline_job":
+            props |= {"timeout_minutes": 5}
         return props
 
     def needs(self, kind: str) -> None:
         """Make what an asset of the kind refers to."""
+        if kind == "pipeline_job":  # which really runs, in an image that is there
+            self.write("ml/environment/conda.yml", {"name": "plain", "dependencies": ["python=3.11"]})
+            image = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
+            self.edit("ml/environment/environment.yml", image=image, conda_file="./conda.yml")
         for each in self.asset(kind).depends_on:
             self.needs(each.kind)
             if each.kind in MANAGED:

@@ -23,12 +23,19 @@ def send(
         azure.core.exceptions.ResourceNotFoundError: 404.
         azure.core.exceptions.AzureError: it is refused or fails; the answer is in the message.
     """
+    return _sent(method, f"{_BASE}{resource_id}", body, {"api-version": api_version, **(query or {})})
+
+
+def get(url: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """GET a whole address, such as MLflow's in a workspace's region, and return the answer's JSON; errors as `send`."""
+    return _sent("GET", url, None, query or {})
+
+
+def _sent(method: str, url: str, body: Any, query: Mapping[str, str]) -> dict[str, Any]:
     from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
     from azure.core.rest import HttpRequest
 
-    parameters = {"api-version": api_version, **(query or {})}
-    request = HttpRequest(method, f"{_BASE}{resource_id}", params=parameters, json=body)
-    response = _client().send_request(request)
+    response = _client().send_request(HttpRequest(method, url, params=dict(query), json=body))
     if response.status_code >= 400:
         kind = ResourceNotFoundError if response.status_code == 404 else HttpResponseError
         raise kind(f"{response.status_code} {response.reason}: {response.text()}", response)

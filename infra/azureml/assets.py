@@ -27,4 +27,8 @@ class Assets(pulumi.ComponentResource):
                 if made is not None:
                     stack.made[asset.id] = made
                     self.resources.setdefault(asset.kind, {})[asset.name] = made
+        for asset in stack.plan.of("pipeline"):
+            if asset.name in stack.runs:
+                job = MANAGED["pipeline_job"].declare(asset, stack)
+                self.resources.setdefault("pipeline_job", {})[asset.name] = job
         self.register_outputs({})

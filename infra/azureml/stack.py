@@ -29,6 +29,7 @@ class Stack:
         rollout: how new deployments take over.
         requires: what has to be there before the first asset (roles, compute).
         autoscale: endpoint → how its deployments scale.
+        runs: pipeline → how many minutes an update waits for the job that it runs of it; others are not run.
         parent: the component resource that holds them.
         made: what has become a resource so far.
     """
@@ -41,6 +42,7 @@ class Stack:
     rollout: RolloutArgs
     requires: Sequence[pulumi.Resource]
     autoscale: Mapping[str, AutoscaleArgs] = field(default_factory=dict)
+    runs: Mapping[str, int] = field(default_factory=dict)
     parent: pulumi.Resource | None = None
     made: dict[AssetId, pulumi.Resource] = field(default_factory=dict)
 

@@ -24,6 +24,8 @@ from amlite import SUBSCRIPTION_ID, TENANT_ID, runtime
 from amlite.access import ROLES
 from amlite.control.client import ask
 from amlite.store import Store
+from infra.kinds import MANAGED
+from tests.asset_project import Project
 from tests.conformance.scoring import empty, make_deployment, make_model, serving_environment, shared
 
 if TYPE_CHECKING:
@@ -273,3 +275,26 @@ def registry(ml_client: MLClient) -> MLClient:
         Registry(name=REGISTRY, location="westeurope", tags={"team": "platform"}, replication_locations=regions)
     ).result()
     return registry_client()
+
+
+@pytest.fixture(scope="session")
+def cluster(workspace: Workspace) -> None:
+    """Give the shared workspace the cluster `cpu`."""
+    path = f"{workspace.id}/computes/cpu"
+    scale = {"minNodeCount": 0, "maxNodeCount": 1}
+    properties = {"vmSize": "Standard_DS3_v2", "scaleSettings": scale}
+    body = {"location": "westeurope", "properties": {"computeType": "AmlCompute", "properties": properties}}
+    workspace.azure.put(path, body)
+
+
+@pytest.fixture
+def project(tmp_path: Path, workspace: Workspace, cluster: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """Return a small project of assets in a folder of its own, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    made = Project(tmp_path, workspace.client(), uuid.uuid4().hex[:8])
+    made.add_datastore()
+    made.add_batch()
+    yield made
+    ml = workspace.client()
+    for kind in ("schedule", "endpoint", "batch_endpoint"):
+        MANAGED[kind].remove(ml, made.props(kind))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,27 +20,6 @@ if TYPE_CHECKING:
 Props = dict[str, Any]
 ALL = sorted(MANAGED)
 VERSIONED = sorted(name for name, kind in MANAGED.items() if kind.versioned)
-
-
-@pytest.fixture(scope="module")
-def cluster(workspace: Workspace) -> None:
-    path = f"{workspace.id}/computes/cpu"
-    scale = {"minNodeCount": 0, "maxNodeCount": 1}
-    properties = {"vmSize": "Standard_DS3_v2", "scaleSettings": scale}
-    body = {"location": "westeurope", "properties": {"computeType": "AmlCompute", "properties": properties}}
-    workspace.azure.put(path, body)
-
-
-@pytest.fixture
-def project(tmp_path: Path, workspace: Workspace, cluster: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    monkeypatch.chdir(tmp_path)
-    made = Project(tmp_path, workspace.client(), uuid.uuid4().hex[:8])
-    made.add_datastore()
-    made.add_batch()
-    yield made
-    ml = workspace.client()
-    for kind in ("schedule", "endpoint", "batch_endpoint"):
-        MANAGED[kind].remove(ml, made.props(kind))
 
 
 @pytest.fixture
@@ -69,6 +46,10 @@ def all_tags(body: Props) -> list[Props]:
     return [holder["tags"] for holder in holders if holder.get("tags")]
 
 
+def job_name(props: Props) -> str:
+    return f"{props['name']}-{props['version']}"
+
+
 def there(ml: MLClient, kind: str, props: Props) -> Any:
     """Read an asset by the client alone."""
     if kind == "schedule":
@@ -82,6 +63,8 @@ def there(ml: MLClient, kind: str, props: Props) -> Any:
         return ml.batch_deployments.get(batch_deployment.live_name(props), endpoint)
     if kind == "datastore":
         return ml.datastores.get(props["name"])
+    if kind == "pipeline_job":
+        return ml.jobs.get(job_name(props))
     return getattr(ml, {"data": "data"}.get(kind, f"{kind}s")).get(props["name"], version=props["version"])
 
 
@@ -98,6 +81,7 @@ def test_upsert_creates_and_again_makes_nothing_new(
         props["name"],
         props["version"],
         first.get("live"),
+        first.get("job"),
     )
     assert made.description == "what it is"
     assert ownership.untagged(made.tags) == {"team": "flights"}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from infra.azureml import jobs
 from release import training
 from release.errors import ReleaseError
 
@@ -53,11 +54,11 @@ class FakeJobs:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(jobs.time, "sleep", lambda _seconds: None)
 
 
-def watch(jobs: FakeJobs, say: Callable[[str], None] = lambda _line: None) -> training.Training:
-    ml: Any = SimpleNamespace(jobs=jobs)
+def watch(fake: FakeJobs, say: Callable[[str], None] = lambda _line: None) -> training.Training:
+    ml: Any = SimpleNamespace(jobs=fake)
     return training.watch(ml, SimpleNamespace(name="job-1", studio_url="https://ml.azure.com/runs/job-1"), say)
 
 
