@@ -42,15 +42,16 @@ async def delete_deployment(call: Call) -> web.StreamResponse:
         and resource_id.parent is not None
         and call.platform.store.get(str(resource_id)) is not None
     ):
-        shares = resource_of(call.platform, resource_id.parent).body["properties"]["traffic"]
-        percent = {name.lower(): share for name, share in shares.items()}.get(resource_id.name.lower(), 0)
-        if percent:
-            raise AzureError(
-                400,
-                "BadRequest",
-                f"Deployment '{resource_id.name}' has {percent} % of the endpoint's traffic and cannot be deleted; "
-                "set its traffic to 0 first.",
-            )
+        properties = resource_of(call.platform, resource_id.parent).body["properties"]
+        for what, shares in (("traffic", properties["traffic"]), ("mirrored traffic", properties["mirrorTraffic"])):
+            percent = {name.lower(): share for name, share in shares.items()}.get(resource_id.name.lower(), 0)
+            if percent:
+                raise AzureError(
+                    400,
+                    "BadRequest",
+                    f"Deployment '{resource_id.name}' has {percent} % of the endpoint's {what} and cannot be deleted; "
+                    f"set its {what} to 0 first.",
+                )
     return await arm_resource(call)
 
 

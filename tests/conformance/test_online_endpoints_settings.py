@@ -55,6 +55,8 @@ def test_copies_of_requests_go_to_a_deployment_without_traffic(shared: Scoring, 
     shared.post({"value": 1}, "blue", key=key)  # one that names its deployment is not copied
     # Nobody waits for copies, so they may be on their way.
     assert eventually(lambda: requests_of(workspace, shared, "green"), 5)
+    with pytest.raises(HttpResponseError, match="50 % of the endpoint's mirrored traffic"):
+        shared.ml.online_deployments.begin_delete("green", shared.name).result()
     endpoint.mirror_traffic = {"green": 60}
     with pytest.raises(HttpResponseError, match="60 is not between 0 and 50"):
         shared.ml.online_endpoints.begin_create_or_update(endpoint).result()

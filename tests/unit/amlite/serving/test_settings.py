@@ -38,3 +38,10 @@ def test_request_settings_have_the_services_defaults_and_limits() -> None:
 def test_a_deployment_has_at_least_one_instance(capacity: object) -> None:
     with pytest.raises(AzureError, match=r"sku\.capacity"):
         settings.instances({"sku": {"capacity": capacity}})
+
+
+def test_probes_are_read_alike_and_refused_by_name() -> None:
+    given = {"livenessProbe": {"period": "PT5S", "timeout": "PT3S", "failureThreshold": 2}}
+    assert settings.liveness(given) == settings.Probe(10.0, 5.0, 3.0, 2)
+    with pytest.raises(AzureError, match=r"livenessProbe\.period: must be at least 1"):
+        settings.liveness({"livenessProbe": {"period": "PT0S"}})
