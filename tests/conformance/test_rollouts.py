@@ -24,7 +24,8 @@ from infra.azureml.scoring import Target, access_key
 from infra.catalogue import CatalogueSettings, plan_given
 from infra.kinds import KINDS, MANAGED, endpoint
 from infra.kinds.deployment import CodeConfiguration, DeploymentArgs
-from infra.kinds.endpoint import ChecksArgs, OnlineEndpointArgs, RolloutArgs
+from infra.kinds.endpoint import AutoscaleArgs, ChecksArgs, OnlineEndpointArgs, RolloutArgs
+from tests.conformance.conftest import GROUP_ID
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -46,6 +47,7 @@ def run(raw_data):
     {failure}
     return os.environ["LEVEL"]
 """
+SETTINGS = "Microsoft.Insights/autoscaleSettings"
 FAILS = "if request.get('caller') == 'user': raise RuntimeError('no such feature')"
 BAKE = 900.0
 
@@ -65,7 +67,14 @@ class Site:
         (root / "Pulumi.yaml").write_text("name: azureml-platform\nruntime: python\n")
         (root / "request.json").write_text('{"caller": "smoke test"}')
 
-    def props(self, failure: str = "", count: int = 1, level: str = "info", **checks: Any) -> dict[str, Any]:
+    def props(
+        self,
+        failure: str = "",
+        count: int = 1,
+        level: str = "info",
+        autoscale: AutoscaleArgs | None = None,
+        **checks: Any,
+    ) -> dict[str, Any]:
         """Plan the endpoint with a deployment of a scoring script."""
         (self.root / "score").mkdir(exist_ok=True)
         (self.root / "score" / "score.py").write_text(SCORE.format(failure=failure))
@@ -87,6 +96,7 @@ class Site:
             ),
             rollout=RolloutArgs((25, 100), BAKE, ChecksArgs(**checks)),
             smoke_request="request.json",
+            autoscale=autoscale,
         )
         settings = CatalogueSettings(computes=None, cache_folder=None, check_with_azure=False)
         return args.planned(plan_given(self.root, KINDS, args.documents(), settings=settings)).props()
@@ -201,6 +211,27 @@ def test_what_is_changed_by_hand_is_seen_and_set_back_and_a_count_is_changed_in_
     assert site.up(more) == live
     assert site.ml.online_deployments.get(live, site.name).instance_count == 3
     assert site.slept == []
+
+
+def test_autoscale_follows_each_new_deployment(site: Site, workspace: Workspace) -> None:
+    rules = AutoscaleArgs(min_instances=2, max_instances=4, cpu_percent=70, latency_ms=200)
+
+    def settings() -> list[str]:
+        answer = workspace.azure.arm("GET", f"{GROUP_ID}/providers/{SETTINGS}", version="2022-10-01")
+        return [each["name"] for each in answer.json()["value"] if site.name in each["name"]]
+
+    first = site.up(site.props())
+    scaled = site.props(autoscale=rules)
+    assert site.up(scaled) == first
+    assert settings() == [f"{workspace.name}-{site.name}-{first}"]
+    # Azure has scaled it out to what is the least: no drift.
+    assert site.ml.online_deployments.get(first, site.name).instance_count == 2
+    assert MANAGED["endpoint"].observe(site.ml, scaled) == scaled
+    live = site.up(site.props(level="debug", autoscale=rules))
+    assert settings() == [f"{workspace.name}-{site.name}-{live}"]
+    assert site.deployments() == [live]
+    MANAGED["endpoint"].remove(site.ml, site.props())
+    assert settings() == []
 
 
 def test_an_endpoint_made_by_others_is_adopted_without_downtime(site: Site, make_theirs: Callable[[str], str]) -> None:
