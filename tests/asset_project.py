@@ -67,6 +67,32 @@ class Project:
     def edit(self, path: str, **changes: Any) -> None:
         self.write(path, {**yaml.safe_load((self.root / path).read_text("utf-8")), **changes})
 
+    def change(self, kind: str) -> None:
+        """Give an asset other content: another file, or another value where it has none. `take_back` undoes it."""
+        files = {
+            "batch_deployment": "ml/batch/src/score.py",
+            "component": "ml/step/src/main.py",
+            "data": "ml/data/files/rows.csv",
+            "model": "ml/model/weights/weights.json",
+        }
+        path = self.root / files.get(kind, self.asset(kind).path)
+        self._before = path, path.read_text("utf-8")
+        if kind in files:
+            path.write_text(path.read_text("utf-8") + "\n", "utf-8")
+        elif kind == "schedule":
+            self.edit(self.asset(kind).path, trigger={"type": "cron", "expression": "0 6 * * *"})
+        elif kind == "environment":
+            self.edit(self.asset(kind).path, image="python:3.12")
+        elif kind == "datastore":
+            self.edit(self.asset(kind).path, filesystem="other")
+        else:
+            self.edit(self.asset(kind).path, properties={"changed": "yes"})
+
+    def take_back(self) -> None:
+        """Undo the last `change`."""
+        path, text = self._before
+        path.write_text(text, "utf-8")
+
     def edit_metadata(self, kind: str, **changes: Any) -> None:
         self.edit(self.asset(kind).path, **changes)
 

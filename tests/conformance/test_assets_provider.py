@@ -151,6 +151,27 @@ def test_metadata_changes_in_place(kind: str, project: Project, ml_client: MLCli
     assert MANAGED[kind].observe(ml_client, after) == after
 
 
+# Where a datastore points never changes under its name.
+@pytest.mark.parametrize("kind", [kind for kind in ALL if kind != "datastore"])
+def test_new_content_is_an_update_and_going_back_finds_the_old_version(
+    kind: str, project: Project, ml_client: MLClient
+) -> None:
+    project.needs(kind)
+    before = project.props(kind)
+    first = MANAGED[kind].upsert(ml_client, before)
+    project.change(kind)
+    after = project.props(kind)
+    assert (after["name"], after["content_hash"] != before["content_hash"]) == (before["name"], True)
+    MANAGED[kind].upsert(ml_client, after)
+    assert MANAGED[kind].observe(ml_client, after) == after
+    if kind in VERSIONED:
+        listed = getattr(ml_client, MANAGED[kind].operations).list(name=before["name"])  # type: ignore[attr-defined]
+        assert {str(each.version) for each in listed} == {before["version"], after["version"]}
+    project.take_back()
+    assert MANAGED[kind].upsert(ml_client, before) == first
+    assert MANAGED[kind].observe(ml_client, before) == before
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_what_others_change_shows_and_is_repaired(
     kind: str, project: Project, workspace: Workspace, ml_client: MLClient

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +17,8 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from infra.azureml.provider import AzureMLProvider
 from infra.azureml.resource import Planned, WorkspaceArgs
+from infra.kinds import MANAGED
+from tests.asset_project import Project
 
 OLD, NEW = "a" * 64, "b" * 64
 
@@ -67,6 +71,25 @@ def test_diff_updates_new_content_and_replaces_only_what_is_something_else(
 ) -> None:
     result = AzureMLProvider("component").diff("prep", inputs(), inputs(**changes))
     assert (result.changes, result.replaces) == (changed, replaces)
+
+
+@pytest.mark.parametrize("kind", sorted(MANAGED))
+def test_a_preview_is_an_update_for_new_content_and_nothing_for_the_same(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    where: Any = SimpleNamespace(subscription_id="s", resource_group_name="rg", workspace_name="ws")
+    project = Project(tmp_path, where, "t1")
+    project.add_datastore()
+    project.add_batch()
+    before = project.props(kind)
+    same = AzureMLProvider(kind).diff("id", {**before, **dict.fromkeys(MANAGED[kind].outputs, "known")}, before)
+    assert (same.changes, same.replaces) == (False, [])
+    project.change(kind)
+    after = project.props(kind)
+    assert after["version"] != before["version"]
+    other = AzureMLProvider(kind).diff("id", before, after)
+    assert (other.changes, other.replaces) == (True, [])
 
 
 def test_a_name_that_is_not_known_in_a_preview_replaces_nothing() -> None:
