@@ -24,6 +24,7 @@ from infra.catalogue.catalogue import Catalogue
 from infra.catalogue.documents import Document
 from infra.catalogue.drafts import Draft
 from infra.catalogue.settings import CatalogueSettings
+from infra.kinds.pipeline import PipelineKind
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -78,8 +79,8 @@ class PipelineJob(Resource[PipelineJobArgs], module="azureml", name="PipelineJob
     was cut off is found by its name and awaited, not submitted twice. Display name, description and tags are updated in
     place; a refresh submits nothing; removal cancels what runs and archives the rest. Outputs: `job` (its name),
     `status`, `studio_url`, `metrics` (MLflow's, `<step>.<metric>`), `outputs` (name → URI, good as a `path:`), `model`
-    (what was registered, `azureml:NAME:VERSION`, by a pipeline whose output `registration` says so; else empty). Fails
-    when the job does, with the step and the end of its log; the next update makes a new attempt.
+    (what was registered, `azureml:NAME:VERSION`, by a pipeline whose output `registration` says so; else empty).
+    Fails when the job does, with the step and the end of its log; the next update makes a new attempt.
     """
 
     kind = "pipeline_job"
@@ -101,7 +102,7 @@ class PipelineJobKind(ManagedKind):
 
     name = "pipeline_job"
     loader = "load_job"
-    schemas: ClassVar = {}
+    schemas: ClassVar = PipelineKind.schemas
     resource = PipelineJob
     outputs = ("resource_id", "job", "status", "studio_url", "metrics", "outputs", "model")
 

@@ -18,6 +18,7 @@ from infra.azureml import resource
 from infra.azureml.managed import ManagedKind
 from infra.azureml.resource import Arguments, WorkspaceArgs
 from infra.kinds import KINDS, MANAGED
+from infra.kinds.pipeline_job import PipelineJobArgs
 from tests.asset_project import Project
 from tests.unit.infra.stack_files import ROOT
 
@@ -92,6 +93,15 @@ def test_typed_arguments_are_planned_as_the_yaml_is(name: str, tmp_path: Path, m
     planned = resource._plan(arguments_of(MANAGED[name])(workspace=WORKSPACE, **values))
     asset = project.asset(name)
     assert (planned.version, planned.content_hash) == (asset.version, asset.content_hash)
+
+
+def test_a_pipeline_job_is_planned_as_its_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    project = everything(tmp_path)
+    step = {"component": project.asset("component").reference, "compute": "azureml:cpu"}
+    planned = resource._plan(PipelineJobArgs(workspace=WORKSPACE, name="steps", jobs={"step": step}, timeout_minutes=9))
+    asset = project.asset("pipeline_job")
+    assert (planned.name, planned.version, planned.own) == ("steps", asset.version, {"timeout_minutes": 9})
 
 
 def test_all_problems_of_arguments_come_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
