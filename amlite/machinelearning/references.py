@@ -98,7 +98,7 @@ def version(platform: Platform, owner_id: str, kind: str, name: str, number: str
             raise AzureError(404, "UserError", f"{_title(kind)} '{name}' was not found in {_place(owner_id)}.")
         return newest
     document = platform.store.get(f"{base}/versions/{number}")
-    if document is None:
+    if document is None or _failed(document):
         raise AzureError(404, "UserError", f"{_title(kind)} '{name}:{number}' was not found in {_place(owner_id)}.")
     return document
 
@@ -107,7 +107,8 @@ def latest(platform: Platform, owner_id: str, kind: str, name: str) -> Document 
     """Return the version created last among those not archived, or None."""
     owner_type = WORKSPACE_TYPE if owner_id.startswith("/") else REGISTRY_TYPE
     found = platform.store.below(f"{owner_id}/{kind}/{name}", f"{owner_type}/{kind}/versions")
-    return next((doc for doc in reversed(found) if not doc.body["properties"].get("isArchived")), None)
+    live = (doc for doc in reversed(found) if not doc.body["properties"].get("isArchived") and not _failed(doc))
+    return next(live, None)
 
 
 def compute(platform: Platform, workspace_id: str, reference: str) -> Document:
@@ -237,6 +238,11 @@ def _in_registry(platform: Platform, reference: str, kind: str) -> Document:
         return version(platform, owner, kind, found[3], found[5])
     _check_label(found[5], kind, found[3])
     return version(platform, owner, kind, found[3], DEFAULT_VERSION)
+
+
+def _failed(document: Document) -> bool:
+    """Whether a version's creation failed: then it is not there, and may be created again."""
+    return bool(document.body["properties"].get("provisioningState") == "Failed")
 
 
 def _check_label(label: str | None, kind: str, name: str) -> None:

@@ -105,7 +105,7 @@ async def list_versions(call: Call) -> web.Response:
     """List versions, oldest first unless `$orderBy` says otherwise; a name that is not there has none."""
     path = assets.path_of(_registry(call), _kind(call), call.parameters["name"])
     found = call.platform.store.below(path, assets.version_type(_kind(call)))
-    bodies = [doc.body for doc in found]
+    bodies = [doc.body for doc in found if doc.body["properties"]["provisioningState"] != "Failed"]
     if call.query.get("$orderBy", "").lower().split()[1:] == ["desc"]:
         bodies.reverse()
     return page(call, viewed(call, bodies))
@@ -124,13 +124,15 @@ async def put_version(call: Call) -> web.Response:
     name, version = call.parameters["name"], call.parameters["version"]
     path = assets.path_of(owner, kind, name, version)
     old = call.platform.store.get(path)
+    if old is not None and old.body["properties"]["provisioningState"] == "Failed":
+        call.platform.store.delete(old.id)
+        old = None
     before = old.body if old else None
     properties = await assets.prepare_version(call.platform, owner, kind, name, version, await call.json(), before)
-    there = old is not None and old.body["properties"]["provisioningState"] == "Succeeded"
-    if not there:
+    if old is None:
         properties["provisioningState"] = "Creating"
     stored = assets.write(call.platform, owner, kind, name, version, properties, call.principal)
-    if there:
+    if old is not None:
         return reply(stored.body)
     operation = call.platform.operations.begin("registries.create", {"id": path}, resource_id=path)
     return reply(stored.body, 201, _polling(call, owner, operation))

@@ -186,6 +186,39 @@ def test_an_environment_with_a_build_context_and_data_are_shared(
     assert registry.data.get(name, "d1").tags["shared_from_workspace"] == sharing.origin
 
 
+@pytest.mark.parametrize(
+    ("kind", "request_", "fault"),
+    [
+        ("environment", "PUT */registries/*/environments/*", "lro-fail"),
+        ("environment", "PUT */registries/*/environments/*", "lost-response"),
+        ("model", "POST */registries/*/import", "lro-fail"),
+        ("model", "POST */registries/*/import", "lost-response"),
+        ("model", "PUT */registries/*/models/*", "reset"),
+    ],
+)
+def test_sharing_goes_on_where_it_was_cut_off(
+    sharing: Sharing, registry: MLClient, ml_client: MLClient, workspace: Workspace, name: str, folder: Path,
+    kind: str, request_: str, fault: str,
+) -> None:  # fmt: skip
+    """User pain 25: what was made, and not heard of, is found and completed."""
+    if kind == "model":
+        model(ml_client, name, folder)
+    else:
+        ml_client.environments.create_or_update(environment(name))
+    workspace.azure.command("fault", "add", "--match", request_, "--kind", fault)
+    try:
+        sharing.share(kind, name)
+    except ReleaseError as error:
+        assert f"cannot share {kind} {name}" in error.message  # noqa: PT017 - a client's retry may hide the fault
+    finally:
+        assert "met 1 " in workspace.azure.command("fault", "list")
+        workspace.azure.command("fault", "clear")
+    again = Sharing(ml_client, registry, REGISTRY, workspace.id, print).share(kind, name)
+    found = getattr(registry, f"{kind}s").get(name, again.version)
+    assert found.tags["shared_from_workspace"] == workspace.id
+    assert len(list(getattr(registry, f"{kind}s").list(name=name))) == 1
+
+
 def test_what_the_registry_changed_fails_loudly(
     sharing: Sharing, ml_client: MLClient, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
