@@ -53,7 +53,7 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, _old: Json
             raise AzureError(
                 409, "Conflict", f"The resource '{target}' has the autoscale setting '{other.body['name']}' already."
             )
-    return {**body, "properties": {"enabled": True, "name": resource_id.name, "notifications": None, **properties}}
+    return {**body, "properties": {"enabled": False, "name": resource_id.name, "notifications": None, **properties}}
 
 
 def _check_profile(profile: Json, where: str) -> None:

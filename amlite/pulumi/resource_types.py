@@ -203,6 +203,15 @@ TYPES: Mapping[str, ResourceType] = {
             "workspaceResourceId": "WorkspaceResourceId",
         },
     ),
+    "azure-native:monitor:AutoscaleSetting": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.Insights/autoscaleSettings/{{autoscaleSettingName}}",
+        wire_names={
+            "profiles.rules.metricTrigger.dimensions.dimensionName": "DimensionName",
+            "profiles.rules.metricTrigger.dimensions.operator": "Operator",
+            "profiles.rules.metricTrigger.dimensions.values": "Values",
+        },
+        inside_properties=frozenset({"name"}),
+    ),
     "azure-native:storage:StorageAccount": ResourceType(
         f"{_RESOURCE_GROUP}/providers/Microsoft.Storage/storageAccounts/{{accountName}}",
         wire_names={

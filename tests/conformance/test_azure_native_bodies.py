@@ -36,6 +36,11 @@ MODELS: Mapping[str, tuple[str, str, str]] = {
         "ApplicationInsightsComponent",
         "ApplicationInsightsComponent",
     ),
+    "azure-native:monitor:AutoscaleSetting": (
+        "azure.mgmt.monitor.models",
+        "AutoscaleSettingResource",
+        "AutoscaleSettingResource",
+    ),
     "azure-native:storage:StorageAccount": (
         "azure.mgmt.storage.models",
         "StorageAccountCreateParameters",

@@ -75,12 +75,14 @@ def test_an_endpoint_without_public_access_is_not_scored_from_here(ml_client: ML
 def test_a_live_deployment_is_scaled_in_place_and_bounded_by_autoscale(
     empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], workspace: Workspace
 ) -> None:
+    from azure.ai.ml.entities import DataCollector, DeploymentCollection
     from azure.mgmt.monitor import MonitorManagementClient
     from azure.mgmt.monitor.models import AutoscaleProfile, AutoscaleSettingResource, ScaleCapacity
 
     deployment = make_deployment(
-        empty.name, "scaled", egress_public_network_access="disabled", app_insights_enabled=True
-    )
+        empty.name, "scaled", egress_public_network_access="disabled", app_insights_enabled=True,
+        data_collector=DataCollector(collections={"model_inputs": DeploymentCollection(enabled="true")}),
+    )  # fmt: skip
     empty.ml.online_deployments.begin_create_or_update(deployment).result()
     path = f"{workspace.id}/onlineEndpoints/{empty.name}/deployments/scaled"
     change = workspace.azure.arm("PATCH", path, {"sku": {"name": "Default", "capacity": 2}})
