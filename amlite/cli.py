@@ -24,7 +24,10 @@ from amlite.errors import StartError
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 # Those of amlite.faults.Kind, which would cost half a second to import; a test compares them.
-_FAULT_KINDS = ("throttle", "error", "timeout", "reset", "lost-response", "slow", "lro-fail", "eventual")
+_FAULT_KINDS = (
+    "throttle", "error", "timeout", "reset", "lost-response", "slow", "lro-fail", "lro-slow", "conflict", "expired",
+    "eventual",
+)  # fmt: skip
 _PROJECT = Path(__file__).resolve().parent.parent
 # Ways of signing in that clients would prefer to, or mix with, the one that `amlite run` gives: a shell may hold those
 # of a real subscription.
@@ -187,10 +190,11 @@ def fault() -> None:
 @click.option("--kind", required=True, type=click.Choice(_FAULT_KINDS))
 @click.option("--times", type=click.IntRange(min=1), help="How many requests meet it (1 unless --rate is given).")
 @click.option("--rate", type=click.FloatRange(0, 1, min_open=True), help="Which share of the requests meets it.")
-@click.option("--seconds", type=click.FloatRange(min=0), help="How long `slow` and `timeout` take.")
-def add_fault(match: str, kind: str, times: int | None, rate: float | None, seconds: float | None) -> None:
+@click.option("--seconds", type=click.FloatRange(min=0), help="How long `slow`, `timeout` and `lro-slow` take.")
+@click.option("--after", type=click.IntRange(min=0), default=0, help="How many requests are let through first.")
+def add_fault(match: str, kind: str, times: int | None, rate: float | None, seconds: float | None, after: int) -> None:
     """Add a fault; amlite forgets it when it stops."""
-    wanted = {"match": match, "kind": kind, "times": times, "rate": rate, "seconds": seconds}
+    wanted = {"match": match, "kind": kind, "times": times, "rate": rate, "seconds": seconds, "after": after}
     click.echo(f"fault {_ask(_running(), 'POST', '/faults', wanted)['id']}")
 
 

@@ -18,6 +18,7 @@ from amlite import operations
 from amlite.errors import AzureError
 from amlite.platform import Platform
 from amlite.routing import Call, Handler
+from amlite.storage.routes import StorageError
 
 
 @unique
@@ -31,18 +32,22 @@ class Kind(StrEnum):
     LOST_RESPONSE = "lost-response"  # it is done, and the connection is dropped instead of the answer
     SLOW = "slow"  # it is done and answered, later
     LRO_FAIL = "lro-fail"  # it is accepted, and the long-running operation that it begins fails
+    LRO_SLOW = "lro-slow"  # it is accepted, and the long-running operation that it begins takes longer
+    CONFLICT = "conflict"  # 409: another operation runs on the resource; nothing is done
+    EXPIRED = "expired"  # 401: the token is not taken any more; nothing is done
     EVENTUAL = "eventual"  # a read finds nothing yet (404); writes are left alone
 
 
-_SECONDS = {Kind.TIMEOUT: 300.0, Kind.SLOW: 2.0}
+_SECONDS = {Kind.TIMEOUT: 300.0, Kind.SLOW: 2.0, Kind.LRO_SLOW: 7200.0}
 
 
 @dataclass
 class Fault:
     """One rule: requests that match `match` (method and a pattern of host and path, both with `*`) meet `kind`.
 
-    It holds for `times` requests; or, with a `rate` between 0 and 1, for that share of them until it is cleared.
-    `seconds` is the length of `timeout` and `slow`; `met` counts the requests that it was done to.
+    It holds for `times` requests after the first `after` that it concerns; or, with a `rate` between 0 and 1, for that
+    share of them until it is cleared. `seconds` is the length of `timeout`, `slow` and `lro-slow`; `met` counts the
+    requests that it was done to, `passed` those that went by before.
     """
 
     id: int
@@ -51,7 +56,9 @@ class Fault:
     times: int | None
     rate: float | None
     seconds: float
+    after: int = 0
     met: int = 0
+    passed: int = 0
 
     def concerns(self, method: str, address: str) -> bool:
         """Whether the rule is about such a request, and not used up."""
@@ -84,6 +91,9 @@ class Faults:
             raise _refusal(f"'times' must be a whole number from 1, not {times!r}")
         if rate is not None and (not isinstance(rate, int | float) or not 0 < rate <= 1):
             raise _refusal(f"'rate' must be above 0 and at most 1, not {rate!r}")
+        after = wanted.get("after") or 0
+        if not isinstance(after, int) or after < 0:
+            raise _refusal(f"'after' must be a whole number from 0, not {after!r}")
         seconds = wanted.get("seconds")
         if seconds is None:
             seconds = _SECONDS.get(Kind(kind), 0.0)
@@ -91,7 +101,7 @@ class Faults:
             raise _refusal(f"'seconds' must be a number that is not negative, not {seconds!r}")
         if times is None and rate is None:
             times = 1
-        rule = Fault(next(self._ids), match, Kind(kind), times, rate, float(seconds))
+        rule = Fault(next(self._ids), match, Kind(kind), times, rate, float(seconds), after)
         self._rules.append(rule)
         return rule
 
@@ -111,14 +121,8 @@ class Faults:
         if fault is None:
             return await handler(call)
         match fault.kind:
-            case Kind.THROTTLE:
-                raise AzureError(
-                    429, "TooManyRequests", "The request was throttled (a fault).", headers=operations.pace()
-                )
-            case Kind.ERROR:
-                raise AzureError(500, "InternalServerError", "The service stumbled (a fault).")
-            case Kind.EVENTUAL:
-                raise AzureError(404, "ResourceNotFound", f"The Resource '{call.path}' was not found (a fault).")
+            case Kind.THROTTLE | Kind.ERROR | Kind.CONFLICT | Kind.EXPIRED | Kind.EVENTUAL:
+                raise _refused(fault.kind, call)
             case Kind.RESET:
                 raise _drop(call)
             case Kind.TIMEOUT:
@@ -133,14 +137,21 @@ class Faults:
             case Kind.LRO_FAIL:
                 with operations.failing("OperationFailed", "The operation failed (a fault)."):
                     return await handler(call)
+            case Kind.LRO_SLOW:
+                with operations.delayed(fault.seconds):
+                    return await handler(call)
 
     def _pick(self, call: Call) -> Fault | None:
         address = f"{call.host}{call.path}"
         for rule in self._rules:
             lucky = rule.rate is not None and random.random() >= rule.rate  # noqa: S311 - no secret
-            if rule.concerns(call.method, address) and not lucky:
-                rule.met += 1
-                return rule
+            if not rule.concerns(call.method, address) or lucky:
+                continue
+            if rule.passed < rule.after:
+                rule.passed += 1
+                continue
+            rule.met += 1
+            return rule
         return None
 
 
@@ -150,6 +161,33 @@ def of(platform: Platform) -> Faults:
     if faults is None:
         faults = platform.parts["faults"] = Faults()
     return faults
+
+
+def _refused(kind: Kind, call: Call) -> AzureError:
+    """Return the answer of the service that was asked: blob storage has its own codes, and throttles with a 503."""
+    of_blobs = call.host.endswith(".blob.core.windows.net")
+    match kind:
+        case Kind.THROTTLE if of_blobs:
+            return StorageError(503, "ServerBusy", "The server is busy (a fault).")
+        case Kind.THROTTLE:
+            text = "The request was throttled (a fault)."
+            return AzureError(429, "TooManyRequests", text, headers={"Retry-After": "1"})
+        case Kind.ERROR if of_blobs:
+            return StorageError(500, "InternalError", "The service stumbled (a fault).")
+        case Kind.ERROR:
+            return AzureError(500, "InternalServerError", "The service stumbled (a fault).")
+        case Kind.CONFLICT:
+            # As the real one: no header says when to come again.
+            text = f"Another operation is in progress on '{call.path}' (a fault). Try again after '1' seconds."
+            return AzureError(409, "AnotherOperationInProgress", text)
+        case Kind.EXPIRED if of_blobs:
+            return StorageError(401, "InvalidAuthenticationInfo", "The access token has expired (a fault).")
+        case Kind.EXPIRED:
+            text = "The access token has expired (a fault)."
+            return AzureError(401, "ExpiredAuthenticationToken", text, headers={"WWW-Authenticate": "Bearer"})
+    if of_blobs:
+        return StorageError(404, "BlobNotFound", "The specified blob does not exist (a fault).")
+    return AzureError(404, "ResourceNotFound", f"The Resource '{call.path}' was not found (a fault).")
 
 
 def _refusal(message: str) -> AzureError:

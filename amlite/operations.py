@@ -28,6 +28,7 @@ _KEPT = dt.timedelta(days=1)
 _log = logging.getLogger("amlite.operations")
 _WORKS: dict[str, Work] = {}
 _FAILURE: ContextVar[tuple[str, str] | None] = ContextVar("failure", default=None)
+_DELAY: ContextVar[float] = ContextVar("delay", default=0.0)
 
 
 def work(name: str) -> Callable[[Work], Work]:
@@ -53,6 +54,16 @@ def failing(code: str, message: str) -> Iterator[None]:
         _FAILURE.reset(token)
 
 
+@contextmanager
+def delayed(seconds: float) -> Iterator[None]:
+    """Make every operation that is begun inside take `seconds` more, by amlite's clock, before its work is done."""
+    token = _DELAY.set(seconds)
+    try:
+        yield
+    finally:
+        _DELAY.reset(token)
+
+
 class Operations:
     """The operations of one platform."""
 
@@ -73,6 +84,7 @@ class Operations:
             "status": "InProgress",
             "startTime": self._platform.clock.stamp(),
             "failure": _FAILURE.get(),
+            "delay": _DELAY.get(),
         }
         self._platform.store.put(f"{TYPE}/{operation_id}", TYPE, body)
         self._start(operation_id)
@@ -149,6 +161,8 @@ class Operations:
             if record.get("failure"):
                 self._mark_failed(record["resourceId"])
                 raise AzureError(500, *record["failure"])
+            if record.get("delay"):
+                await self._platform.clock.sleep(record["delay"])
             result = await _WORKS[record["work"]](self._platform, record["arguments"])
             outcome = {"status": "Succeeded", "result": result}
         except AzureError as error:
@@ -170,5 +184,5 @@ class Operations:
 
 
 def pace() -> dict[str, str]:
-    """Return the headers that tell clients when to ask again; azure-core prefers the milliseconds."""
-    return {"retry-after-ms": str(POLL_MILLISECONDS), "Retry-After": "1"}
+    """Return the header that tells clients when to ask again; beside `Retry-After` azure-core would not look at it."""
+    return {"retry-after-ms": str(POLL_MILLISECONDS)}

@@ -347,6 +347,13 @@ class Assets(Group):
         le=43200,
         description="Minutes that `pulumi up` waits for such a job. It goes on after that; the next one waits again.",
     )
+    operation_minutes: int = Field(
+        default=60,
+        ge=1,
+        le=1440,
+        description="How long an operation of Azure's, such as the creation of a deployment, is waited for. Azure goes "
+        "on with one that takes longer, and the next `pulumi up` resumes it.",
+    )
 
 
 class Model(Group):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
+import random
+import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,21 @@ _local = threading.local()
 _lock = threading.Lock()
 # Connections that are kept, as many as resources are worked on at once.
 _CONNECTIONS = 32
+# azure-core's own: a request that is throttled or fails is sent again, for up to three minutes where Azure does not say
+# how long to wait.
+_POLICIES: dict[str, Any] = {
+    "retry_total": 12,
+    "retry_status": 12,
+    "retry_backoff_max": 20,
+}
+_CONNECTION_SECONDS, _ANSWER_SECONDS = 20, 120
+_THROTTLED, _CONFLICT = 429, 409
+# A resource on which an operation runs refuses another one until that has ended.
+_BUSY = ("AnotherOperationInProgress", "OperationInProgress", "ongoing operation", "operation is in progress")
+_BUSY_SECONDS = 10
+_LONGEST_WAIT_SECONDS = 600.0
+# Azure's gateways say it in the text of an answer: "Please try again after '17' seconds".
+_IN_TEXT = re.compile(r"(?:again|retry)\s+(?:after|in)\s+'?(\d+)'?\s+second", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,7 +60,9 @@ class Workspace:
 
 def connect(workspace: Workspace) -> MLClient:
     """Return this thread's client of a workspace, signed in as DefaultAzureCredential finds."""
-    clients: dict[Workspace, MLClient] = _local.__dict__.setdefault("clients", {})
+    if getattr(_local, "signed_in", None) is not credential():
+        _local.signed_in, _local.clients = credential(), {}
+    clients: dict[Workspace, MLClient] = _local.clients
     if workspace not in clients:
         with _lock:
             clients[workspace] = _client(workspace)
@@ -50,6 +70,9 @@ def connect(workspace: Workspace) -> MLClient:
 
 
 def _client(workspace: Workspace) -> MLClient:
+    # tqdm is told to be silent, and the client to show progress: without, it waits for ever for a file whose upload
+    # failed, because it looks at the outcome of uploads only to show them.
+    os.environ.setdefault("TQDM_DISABLE", "1")
     from azure.ai.ml import MLClient
 
     # The client warns about its own preview classes, noise between Pulumi's lines; its import sets its own level.
@@ -60,9 +83,11 @@ def _client(workspace: Workspace) -> MLClient:
         workspace.subscription_id,
         workspace.resource_group,
         workspace.name,
-        show_progress=False,
+        show_progress=True,
         enable_telemetry=False,
         transport=transport(),
+        raw_response_hook=say_when_to_ask_again,
+        **_POLICIES,
     )
 
 
@@ -95,7 +120,41 @@ def transport() -> RequestsTransport:
     session = Session()
     # azure-core repeats requests itself.
     session.mount("https://", HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0))
-    return RequestsTransport(session=session, session_owner=False)
+    waits = {"connection_timeout": _CONNECTION_SECONDS, "read_timeout": _ANSWER_SECONDS}
+    return RequestsTransport(session=session, session_owner=False, **waits)
+
+
+def sign_in_again() -> None:
+    """Forget the tokens that are no longer taken; clients are made anew with others."""
+    credential.cache_clear()
+
+
+def say_when_to_ask_again(answer: Any) -> None:
+    """Put what an answer says of waiting into the header by which azure-core's policy repeats any request.
+
+    Azure throttles with a header, with a sentence in the answer, or with neither; and a resource on which an operation
+    runs refuses others with a 409 that looks like a real conflict. Waits are spread a little: many are told the same.
+
+    Args:
+        answer: azure-core's `PipelineResponse`.
+    """
+    from azure.core.pipeline.policies import RetryPolicy
+
+    response = answer.http_response
+    if response.status_code not in (_THROTTLED, _CONFLICT):
+        return
+    text = _text(response)
+    asked = RetryPolicy().get_retry_after(answer)
+    if response.status_code == _CONFLICT and asked is None and not any(each in text for each in _BUSY):
+        return
+    if asked is None:
+        found = _IN_TEXT.search(text)
+        asked = float(found[1]) if found else _BUSY_SECONDS
+    for name in ("Retry-After", "retry-after-ms", "x-ms-retry-after-ms"):
+        response.headers.pop(name, None)
+    # Longer is not waited for: the refusal itself is what the user has to know.
+    if asked <= _LONGEST_WAIT_SECONDS:
+        response.headers["Retry-After"] = f"{asked * random.uniform(1, 1.2):.2f}"  # noqa: S311 - no secret
 
 
 @functools.cache
@@ -121,3 +180,9 @@ def project_root() -> Path:
         if (folder / "Pulumi.yaml").exists():
             return folder
     return here
+
+
+def _text(response: Any) -> str:
+    if hasattr(response, "read"):
+        response.read()
+    return str(response.text())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 import logging
 import sys
 import threading
@@ -20,7 +21,7 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from infra.azureml.connection import Workspace, connect
 from infra.azureml.listings import as_kept, packed, unpacked
-from infra.azureml.propagation import once_effective
+from infra.azureml.patience import confirmed, limit_operations, persistently
 
 _WORKERS = 32
 _IDENTITY = ("workspace", "name")
@@ -37,8 +38,14 @@ class AzureMLProvider(dynamic.ResourceProvider):
         self.kind = kind
 
     def configure(self, req: dynamic.ConfigureRequest) -> None:
-        """Widen the engine's pool of four threads, so that a slow endpoint does not hold back every asset."""
+        """Widen the engine's pool of four threads, so that a slow endpoint does not hold back every asset.
+
+        How long an operation of Azure's is waited for is no input of any resource, so that nothing changes with it.
+        """
         _widen_thread_pool()
+        minutes = _settings(req, "assets").get("operationMinutes")
+        if minutes is not None:
+            limit_operations(60 * float(minutes))
         # Once and here, where the engine calls one at a time, not by many threads at their first request.
         importlib.import_module("infra.kinds")
         if not isinstance(sys.stderr, _WithoutProgress):
@@ -63,8 +70,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Create the resource, or take over what an earlier attempt left."""
-        what = f"{self.kind} '{props['name']}'"
-        return dynamic.CreateResult(props["name"], once_effective(lambda: self._upsert(props), what))
+        return dynamic.CreateResult(props["name"], self._upsert(props))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
         """Bring the resource to its new inputs."""
@@ -76,7 +82,11 @@ class AzureMLProvider(dynamic.ResourceProvider):
 
         plain = _plain(props)
         kind = MANAGED[self.kind]
-        observed = kind.observe(connect(Workspace.of(plain)), plain)
+
+        def look() -> dict[str, Any] | None:
+            return kind.observe(connect(Workspace.of(plain)), plain)
+
+        observed = persistently(lambda: confirmed(look), self._name(plain))
         if observed is None:
             return dynamic.ReadResult("", {})
         inputs = {key: value for key, value in observed.items() if key not in kind.outputs}
@@ -87,13 +97,19 @@ class AzureMLProvider(dynamic.ResourceProvider):
         from infra.kinds import MANAGED
 
         plain = _plain(props)
-        MANAGED[self.kind].remove(connect(Workspace.of(plain)), plain)
+        kind = MANAGED[self.kind]
+        persistently(lambda: kind.remove(connect(Workspace.of(plain)), plain), self._name(plain))
 
     def _upsert(self, props: dict[str, Any]) -> dict[str, Any]:
         from infra.kinds import MANAGED
 
         plain = _plain(props)
-        return packed({**plain, **MANAGED[self.kind].upsert(connect(Workspace.of(plain)), plain)})
+        kind = MANAGED[self.kind]
+        outputs = persistently(lambda: kind.upsert(connect(Workspace.of(plain)), plain), self._name(plain))
+        return packed({**plain, **outputs})
+
+    def _name(self, props: dict[str, Any]) -> str:
+        return f"{self.kind} '{props['name']}'"
 
 
 class _WithoutProgress(io.TextIOBase):
@@ -128,6 +144,12 @@ def _show_log() -> None:
     if not log.handlers:
         log.addHandler(_Output())
         log.setLevel(logging.INFO)
+
+
+def _settings(req: dynamic.ConfigureRequest, group: str) -> dict[str, Any]:
+    """Return a group of the stack's configuration, which the engine hands over as JSON."""
+    value = req.config.get(group)
+    return dict(json.loads(value) if isinstance(value, str) else value or {})
 
 
 def _plain(props: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from infra.azureml import autoscale, ownership, progress
 from infra.azureml.checks import CheckError, Checks
 from infra.azureml.connection import project_root
 from infra.azureml.drift import drift
-from infra.azureml.errors import AssetError, RolloutError
+from infra.azureml.errors import RolloutError
+from infra.azureml.patience import finished, settled
 from infra.azureml.progress import Progress
 from infra.azureml.scoring import Target, score
 
@@ -28,12 +29,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _LOG_LINES = 40
-_POLL_SECONDS = 5.0
-# Two hours, longer than Azure takes to give up a deployment.
-_MOST_POLLS = 1440
 # Azure Monitor counts by the minute: asking more often would show nothing new.
 _CHECK_SECONDS = 60.0
-_UNFINISHED = frozenset({"Creating", "Updating", "Deleting", "Scaling"})
 
 
 def _utc_now() -> datetime:
@@ -139,7 +136,7 @@ class Rollout:
             if each.name in self._before and not ownership.is_ours(each.tags, self._owner):
                 self._say(f"taking over deployment {each.name}, which serves")
                 each.tags = {**(each.tags or {}), ownership.OWNER: self._owner}
-                self._ml.online_deployments.begin_create_or_update(each).result()
+                finished(self._ml.online_deployments.begin_create_or_update(each), f"deployment '{each.name}'")
 
     def _ensure(self, wanted: Any, name: str, *, serving: bool) -> None:
         from azure.core.exceptions import AzureError
@@ -156,7 +153,7 @@ class Rollout:
                 self._delete(existing)
         self._say(f"deploying {name}, without traffic" if not serving else f"repairing {name}")
         try:
-            self._ml.online_deployments.begin_create_or_update(wanted).result()
+            finished(self._ml.online_deployments.begin_create_or_update(wanted), f"deployment '{wanted.name}'")
         except AzureError as error:
             raise RolloutError(
                 f"deployment '{name}' on endpoint '{self._endpoint}' did not start: {error}{self._logs(name)}"
@@ -164,22 +161,12 @@ class Rollout:
         self._scale(name)
 
     def _settled(self, name: str) -> Any | None:
-        """Return the deployment once no operation of an earlier attempt runs on it; None when there is none.
+        """Return the deployment once no operation of an earlier attempt runs on it; None when there is none."""
 
-        Raises:
-            AssetError: one runs that does not end.
-        """
-        state = ""
-        for _ in range(_MOST_POLLS):
-            found = {each.name: each for each in self._ml.online_deployments.list(self._endpoint)}.get(name)
-            if found is None or found.provisioning_state not in _UNFINISHED:
-                return found
-            state = found.provisioning_state
-            self._sleep(_POLL_SECONDS)
-        raise AssetError(
-            f"deployment '{name}' on endpoint '{self._endpoint}' is {state} since more than "
-            f"{_MOST_POLLS * _POLL_SECONDS / 3600:g} hours; delete it (az ml online-deployment delete) and update again"
-        )
+        def look() -> Any | None:
+            return {each.name: each for each in self._ml.online_deployments.list(self._endpoint)}.get(name)
+
+        return settled(look, lambda found: found.provisioning_state, f"deployment '{name}'", self._sleep)
 
     def _update_in_place(self, existing: Any, wanted: Any) -> None:
         """Bring what is no part of the content to what is wanted: instance count, autoscale, tags, description.
@@ -205,7 +192,7 @@ class Rollout:
             for key in changed:
                 setattr(existing, key, getattr(wanted, key))
             try:
-                self._ml.online_deployments.begin_create_or_update(existing).result()
+                finished(self._ml.online_deployments.begin_create_or_update(existing), f"deployment '{existing.name}'")
             except AzureError as error:
                 self._undo(existing, old)
                 raise RolloutError(
@@ -221,7 +208,7 @@ class Rollout:
         for key, value in old.items():
             setattr(existing, key, value)
         try:
-            self._ml.online_deployments.begin_create_or_update(existing).result()
+            finished(self._ml.online_deployments.begin_create_or_update(existing), f"deployment '{existing.name}'")
         except AzureError as error:
             _log.warning("endpoint %s: %s could not be set back: %s", self._endpoint, existing.name, error)
 
@@ -333,7 +320,7 @@ class Rollout:
         entity.tags = {key: value for key, value in (entity.tags or {}).items() if key != progress.TAG}
         if step is not None:
             entity.tags[progress.TAG] = step.text()
-        self._ml.online_endpoints.begin_create_or_update(entity).result()
+        finished(self._ml.online_endpoints.begin_create_or_update(entity), f"endpoint '{self._endpoint}'")
 
     def _delete(self, deployment: Any) -> None:
         """Delete a deployment after its autoscale setting, which Azure would leave behind."""
@@ -344,7 +331,8 @@ class Rollout:
         if autoscale.TAG in (deployment.tags or {}):
             autoscale.remove(self._target.id, name)
         try:
-            self._ml.online_deployments.begin_delete(name=name, endpoint_name=self._endpoint).result()
+            deleting = self._ml.online_deployments.begin_delete(name=name, endpoint_name=self._endpoint)
+            finished(deleting, f"deployment '{name}'")
         except ResourceNotFoundError:
             return
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from infra.azureml import ownership
 from infra.azureml.errors import AssetError
 from infra.azureml.managed import ManagedKind, Props
+from infra.azureml.patience import confirmed
 from infra.azureml.staging import load, staged
 
 if TYPE_CHECKING:
@@ -63,11 +64,14 @@ class VersionedKind(ManagedKind):
         from azure.core.exceptions import ResourceNotFoundError
 
         operations = getattr(ml, self.operations)
-        try:
-            versions = list(operations.list(name=props["name"]))
-        except ResourceNotFoundError:
-            return
-        for existing in versions:
+
+        def listed() -> list[Any] | None:
+            try:
+                return list(operations.list(name=props["name"])) or None
+            except ResourceNotFoundError:
+                return None
+
+        for existing in confirmed(listed) or ():
             current = str(existing.version) == props["version"] and not ownership.is_foreign(
                 existing.tags, props["owner"]
             )

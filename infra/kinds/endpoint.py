@@ -19,6 +19,7 @@ from infra.azureml import autoscale, ownership, progress, quota
 from infra.azureml.connection import Workspace, connect
 from infra.azureml.drift import drift
 from infra.azureml.managed import ManagedKind, Props
+from infra.azureml.patience import confirmed, finished, settled
 from infra.azureml.resource import Arguments, Planned, Resource, folders, trees, written
 from infra.azureml.rollout import Rollout, shares
 from infra.azureml.stack import Stack
@@ -262,15 +263,17 @@ class EndpointKind(ManagedKind):
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Create or update the endpoint, then roll the wanted deployment out."""
-        existing = self._get(ml, props["name"])
+        what = f"endpoint '{props['name']}'"
+        # An operation of an attempt that was cut off may still run on it.
+        existing = settled(lambda: self._get(ml, props["name"]), lambda found: found.provisioning_state, what)
         if existing is not None:
-            ownership.check(f"endpoint '{props['name']}'", existing.tags, props["owner"], adopt=props["adopt"])
+            ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
         if existing is None or self._changed(existing, props):
             wanted = self._entity(props)
             wanted.traffic = existing.traffic if existing is not None else {}
             if existing is not None and progress.TAG in (existing.tags or {}):
                 wanted.tags[progress.TAG] = existing.tags[progress.TAG]
-            existing = ml.online_endpoints.begin_create_or_update(wanted).result()
+            existing = finished(ml.online_endpoints.begin_create_or_update(wanted), what)
         with self._deployment(props) as deployment:
             live = Rollout(ml, props).run(deployment, self.live_name(props))
         endpoint = self._get(ml, props["name"]) or existing
@@ -300,13 +303,13 @@ class EndpointKind(ManagedKind):
 
     def remove(self, ml: MLClient, props: Props) -> None:
         """Delete the endpoint with its deployments and their autoscale, unless another stack took it over."""
-        existing = self._get(ml, props["name"])
+        existing = confirmed(lambda: self._get(ml, props["name"]))
         if existing is None or ownership.is_foreign(existing.tags, props["owner"]):
             return
         for each in ml.online_deployments.list(props["name"]):
             if autoscale.TAG in (each.tags or {}):
                 autoscale.remove(existing.id, each.name)
-        ml.online_endpoints.begin_delete(props["name"]).result()
+        finished(ml.online_endpoints.begin_delete(props["name"]), f"endpoint '{props['name']}'")
 
     @staticmethod
     def _deployments(ml: MLClient, endpoint: str) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from infra.azureml import ownership
 from infra.azureml.connection import Workspace
 from infra.azureml.managed import ManagedKind, Props
+from infra.azureml.patience import confirmed, finished
 from infra.azureml.resource import Arguments, Resource
 from infra.azureml.staging import load, staged
 from infra.catalogue import triggers
@@ -157,11 +158,12 @@ class ScheduleKind(ManagedKind):
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Create or replace the schedule; ownership is checked first."""
+        what = f"schedule '{props['name']}'"
         existing = self._get(ml, props["name"])
         if existing is not None:
-            ownership.check(f"schedule '{props['name']}'", existing.tags, props["owner"], adopt=props["adopt"])
+            ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
         with staged({**props["definition"], **props["metadata"]}, props.get("trees", []), props["path"]) as definition:
-            ml.schedules.begin_create_or_update(self._entity(definition, props)).result()
+            finished(ml.schedules.begin_create_or_update(self._entity(definition, props)), what)
         # The client's schedules know no id.
         return {"resource_id": f"{Workspace.of(props).id}/schedules/{props['name']}"}
 
@@ -185,12 +187,13 @@ class ScheduleKind(ManagedKind):
 
     def remove(self, ml: MLClient, props: Props) -> None:
         """Disable, then delete: Azure ML refuses to delete an enabled schedule. Another stack's is left alone."""
-        existing = self._get(ml, props["name"])
+        existing = confirmed(lambda: self._get(ml, props["name"]))
         if existing is None or ownership.is_foreign(existing.tags, props["owner"]):
             return
+        what = f"schedule '{props['name']}'"
         if existing.is_enabled:
-            ml.schedules.begin_disable(props["name"]).result()
-        ml.schedules.begin_delete(props["name"]).result()
+            finished(ml.schedules.begin_disable(props["name"]), what)
+        finished(ml.schedules.begin_delete(props["name"]), what)
 
     @staticmethod
     def _entity(definition: dict[str, Any], props: Props) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.azureml import ownership
+from infra.azureml import ownership, patience
 from infra.azureml.errors import AssetError, OwnershipError
 from infra.kinds import MANAGED, batch_deployment
 from tests.asset_project import OWNER, STRANGER, Project
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 Props = dict[str, Any]
 ALL = sorted(MANAGED)
 VERSIONED = sorted(name for name, kind in MANAGED.items() if kind.versioned)
+
+
+@pytest.fixture(autouse=True)
+def believing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not there is looked for three times all the same, but not seconds apart."""
+    monkeypatch.setattr(patience, "_LOOK_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -45,6 +45,36 @@ def test_refused_so_many_times_and_nothing_done(local_azure: LocalAzure, path: s
     assert f"{kind:<14} 2 times    met 2 " in local_azure.command("fault", "list")
 
 
+def test_the_first_requests_may_pass(local_azure: LocalAzure, path: str) -> None:
+    local_azure.put(path, BODY, VERSION)
+    _add(local_azure, path, "GET", "error", "--after", "2")
+    answers = [local_azure.arm("GET", path, version=VERSION).status_code for _ in range(4)]
+    assert answers == [200, 200, 500, 200]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code"), [("conflict", 409, "AnotherOperationInProgress"), ("expired", 401, "Expired")]
+)
+def test_refused_in_the_words_of_the_service(
+    local_azure: LocalAzure, path: str, kind: str, status: int, code: str
+) -> None:
+    _add(local_azure, path, "PUT", kind)
+    answer = local_azure.arm("PUT", path, BODY, VERSION)
+    assert (answer.status_code, "Retry-After" in answer.headers) == (status, False)
+    assert code in answer.json()["error"]["code"]
+    assert not _exists(local_azure, path)
+
+
+def test_operation_that_takes_hours_by_the_clock(local_azure: LocalAzure, path: str) -> None:
+    _add(local_azure, path, "PUT", "lro-slow", "--seconds", "7200")
+    answer = local_azure.arm("PUT", path, BODY, VERSION)
+    for _ in range(3):
+        state = local_azure.arm("GET", path, version=VERSION).json()["properties"]["provisioningState"]
+        assert state == "Creating"
+    local_azure.advance(7201)
+    assert local_azure.finish(answer)["status"] == "Succeeded"
+
+
 def test_dropped_without_being_done(local_azure: LocalAzure, path: str) -> None:
     _add(local_azure, path, "PUT", "reset")
     with pytest.raises(requests.ConnectionError):

@@ -50,6 +50,7 @@ def test_once_is_the_default_and_a_rate_has_no_end() -> None:
         ({"match": "PUT *", "kind": "error", "times": "two"}, "times"),
         ({"match": "PUT *", "kind": "error", "rate": 1.5}, "rate"),
         ({"match": "PUT *", "kind": "slow", "seconds": -1}, "seconds"),
+        ({"match": "PUT *", "kind": "error", "after": -1}, "after"),
     ],
 )
 def test_bad_rules_are_refused_by_name(wanted: dict[str, Any], named: str) -> None:

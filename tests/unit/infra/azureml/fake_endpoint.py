@@ -30,12 +30,19 @@ class Cut(BaseException):
 class Done:
     """What the client's long-running calls return."""
 
-    def __init__(self, error: HttpResponseError | None = None) -> None:
+    def __init__(self, error: HttpResponseError | None = None, effect: Callable[[], None] = lambda: None) -> None:
         self.error = error
+        self.effect = effect
+
+    def wait(self, _seconds: float) -> None: ...
+
+    def done(self) -> bool:
+        return True
 
     def result(self) -> None:
         if self.error:
             raise self.error
+        self.effect()
 
 
 class FakeEndpoint:

@@ -15,7 +15,7 @@ from infra.catalogue import CatalogueSettings, plan_given
 from infra.kinds import KINDS
 from infra.kinds.deployment import DeploymentArgs
 from infra.kinds.endpoint import AutoscaleArgs, ChecksArgs, EndpointKind, OnlineEndpointArgs, RolloutArgs
-from tests.unit.infra.azureml.fake_endpoint import RULES, THEM, US, FakeEndpoint
+from tests.unit.infra.azureml.fake_endpoint import RULES, THEM, US, Done, FakeEndpoint
 
 KIND = EndpointKind()
 
@@ -128,7 +128,7 @@ def test_a_deletion_takes_autoscale_along(endpoint: FakeEndpoint, props: dict[st
     live.tags[autoscale.TAG] = "true"
     endpoint.settings[live.name] = {}
     deleted: list[str] = []
-    endpoint.online_endpoints.begin_delete = lambda name: SimpleNamespace(result=lambda: deleted.append(name))
+    endpoint.online_endpoints.begin_delete = lambda name: Done(effect=lambda: deleted.append(name))
     KIND.remove(endpoint, props)  # type: ignore[arg-type]
     assert (endpoint.settings, deleted) == ({}, ["flights"])
 
@@ -143,9 +143,7 @@ def test_an_update_of_the_endpoint_itself_keeps_its_traffic_and_the_step_of_a_ro
     entity = endpoint.online_endpoints.get("flights")
     entity.provisioning_state = "Succeeded"
     endpoint.online_endpoints.get = lambda _name: entity
-    endpoint.online_endpoints.begin_create_or_update = lambda wanted: SimpleNamespace(
-        result=lambda: written.append(wanted)
-    )
+    endpoint.online_endpoints.begin_create_or_update = lambda wanted: Done(effect=lambda: written.append(wanted))
     monkeypatch.setattr("infra.kinds.endpoint.Rollout", lambda *_: SimpleNamespace(run=lambda *_: live.name))
     KIND.upsert(endpoint, {**planned(tmp_path, public_network_access="disabled"), "deployment": None})  # type: ignore[arg-type]
     (wanted,) = written

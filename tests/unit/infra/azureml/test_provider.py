@@ -119,7 +119,7 @@ def test_a_preview_loads_no_client() -> None:
 
 def test_configure_widens_the_pool_of_threads_that_called_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", sys.stderr)
-    request: Any = None
+    request = dynamic.ConfigureRequest(dynamic.Config({}, "azureml-platform"))
     waiting, release = threading.Barrier(10 + 1, timeout=30), threading.Event()
 
     def busy() -> None:
