@@ -97,7 +97,7 @@ def test_programming_errors_are_not_retried() -> None:
 
 def test_what_was_written_and_is_not_seen_yet_is_waited_for() -> None:
     slept: list[float] = []
-    attempt = Attempt(refused("not found", 404)("written, but not returned"))
+    attempt = Attempt(refused("not found", 404), refused("not found", 404))
     assert persistently(attempt, "x", slept.append) == "done"
     assert_waits(slept, UNSEEN_WAITS[:2])
     with pytest.raises(HttpResponseError):
