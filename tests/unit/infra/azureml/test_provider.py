@@ -138,6 +138,16 @@ def test_configure_widens_the_pool_of_threads_that_called_it(monkeypatch: pytest
     assert written.write("\x1b[39m\n") == 6
 
 
+def test_the_stack_says_how_long_operations_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float] = []
+    monkeypatch.setattr("infra.azureml.provider.limit_operations", limits.append)
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    for config in ({}, {"azureml-platform:assets": '{"adopt": false, "operationMinutes": 90}'}):
+        AzureMLProvider("data").configure(dynamic.ConfigureRequest(dynamic.Config(config, "azureml-platform")))
+    assert limits == [5400]
+
+
 def test_each_phase_of_long_work_is_printed_for_the_engine_to_show(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,7 +156,7 @@ def test_each_phase_of_long_work_is_printed_for_the_engine_to_show(
     monkeypatch.setattr(log, "level", log.level)
     monkeypatch.setattr(sys, "stdout", sys.stdout)
     monkeypatch.setattr(sys, "stderr", sys.stderr)
-    request: Any = None
+    request = dynamic.ConfigureRequest(dynamic.Config({}, "azureml-platform"))
     AzureMLProvider("endpoint").configure(request)
     AzureMLProvider("component").configure(request)
     logging.getLogger("infra.azureml.rollout").info("endpoint %s: traffic: blue-2 10 %%", "flights")
