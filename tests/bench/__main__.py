@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import assets, catalogue, no_change, pipeline_steps, preview, scoring, start_up, trees, up
+from tests.bench import assets, catalogue, fault_matrix, no_change, pipeline_steps, preview, scoring, start_up, trees, up
 from tests.bench.figure import Figure, show
 from tests.bench.ground import Ground
 
@@ -22,6 +22,7 @@ BENCHES = {
     "preview": preview.measure,
     "pipeline-steps": pipeline_steps.measure,
     "scoring": scoring.measure,
+    "fault-matrix": fault_matrix.measure,
 }
 
 

@@ -1,0 +1,77 @@
+"""Every fault of a cloud, done to every kind of resource: do they converge, and is anything left over or doubled?"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from amlite import SUBSCRIPTION_ID, runtime
+from tests.bench.figure import Figure
+from tests.bench.ground import Ground
+from tests.checkout import ROOT
+from tests.conformance.conftest import GROUP, GROUP_ID, LocalAzure
+from tests.e2e.engine import WORKSPACE, make_workspace
+from tests.fault_matrix import Case, Matrix, Outcome, cases, impatient
+
+
+def measure(ground: Ground) -> list[Figure]:
+    """Run the whole matrix in a local Azure of its own."""
+    from azure.ai.ml import MLClient
+
+    went: list[Outcome] = []
+    wrong: list[str] = []
+    began = time.perf_counter()
+    with _local_azure(ground.folder()) as azure, impatient():
+        workspace_id = make_workspace(azure)
+        ml = MLClient(azure.credential, SUBSCRIPTION_ID, GROUP, WORKSPACE, show_progress=False, enable_telemetry=False)
+        matrix = Matrix(azure.state, ml, workspace_id)
+        for case in _asked(cases()):
+            try:
+                went.append(matrix.run(case))
+            except AssertionError as error:
+                wrong.append(str(error))
+    took = time.perf_counter() - began
+    for each in wrong:
+        Console(stderr=True).print(each, style="red", markup=False)
+    again = sum(each.attempts == 2 for each in went)
+    return [
+        Figure("fault matrix: cases that converge, nothing left over or doubled", [float(len(went))], "all", unit="cases"),
+        Figure("  cases that do not", [float(len(wrong))], "0", unit="cases"),
+        Figure("  which took a second attempt, after a clear message", [float(again)], unit="cases"),
+        Figure("  all of them", [took]),
+    ]
+
+
+def _asked(every: list[Case]) -> list[Case]:
+    """Return the cases whose name holds FAULT_MATRIX, where that is set."""
+    return [case for case in every if os.environ.get("FAULT_MATRIX", "") in str(case)]
+
+
+@contextmanager
+def _local_azure(state: Path) -> Iterator[LocalAzure]:
+    """Start a local Azure, and give this process the environment that `amlite run` gives."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(runtime.VARIABLE, str(state))
+        subprocess.run([sys.executable, "-m", "amlite.cli", "start"], cwd=ROOT, check=True, capture_output=True)
+        running = runtime.read(state)
+        if running is None:
+            raise RuntimeError("amlite did not start")
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
+        from azure.identity import DefaultAzureCredential
+
+        azure = LocalAzure(state, DefaultAzureCredential())
+        try:
+            azure.put(GROUP_ID, {"location": "westeurope"}, "2021-04-01")
+            yield azure
+        finally:
+            azure.session.close()
+            azure.command("stop")
