@@ -59,12 +59,18 @@ pathlib.Path(sys.argv[3], "depth").write_text(str(depth))
 
 
 @pytest.fixture(scope="module")
-def client(make_workspace: Callable[..., Workspace]) -> MLClient:
-    """Return the client of a workspace with a cluster, and environments without packages and with MLflow."""
+def kinds(make_workspace: Callable[..., Workspace]) -> Workspace:
+    """Return a workspace with a cluster, and environments without packages and with MLflow."""
     workspace = equip(make_workspace("kinds"))
     properties = {"image": IMAGE, "condaFile": CONDA}
     workspace.azure.put(f"{workspace.id}/environments/tracking/versions/1", {"properties": properties})
-    return workspace.client()
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def client(kinds: Workspace) -> MLClient:
+    """Return the real client of that workspace."""
+    return kinds.client()
 
 
 def output(client: MLClient, name: str, key: str, folder: Path) -> dict[str, str]:
@@ -141,12 +147,12 @@ def test_cancelling_a_pipeline_ends_the_steps_of_its_steps(client: MLClient, tmp
     wait = step(tmp_path, "wait", "", {}, {"o": Output(type="uri_folder")}, "sleep 300")
 
     @dsl.pipeline(name="waiting")  # type: ignore[call-overload]
-    def waiting():  # type: ignore[no-untyped-def] # noqa: ANN202
+    def wait_inside():  # type: ignore[no-untyped-def] # noqa: ANN202
         wait()
 
     @dsl.pipeline(name="outside", experiment_name="tests", default_compute=CLUSTER)  # type: ignore[call-overload]
     def outside():  # type: ignore[no-untyped-def] # noqa: ANN202
-        waiting()
+        wait_inside()
 
     name = client.jobs.create_or_update(outside()).name
     inner: dict[str, Any] = {}
@@ -258,19 +264,28 @@ def test_a_sweep_step_gives_up_what_is_hopeless_and_hands_its_best_output_on(cli
     assert [history(client, trial.name).status for trial in trials] == ["Canceled", "Completed"]
 
 
-@pytest.mark.parametrize(("limit", "status"), [(600, "Canceled"), (1, "Failed")])
-def test_a_sweep_that_is_canceled_or_out_of_time_ends_its_trials(client: MLClient, limit: int, status: str) -> None:
-    from azure.ai.ml import command
-    from azure.ai.ml.sweep import Uniform
+def waiting(limit: str) -> Json:
+    """Return a sweep of trials that would take minutes, with a time limit for all of it."""
+    return {
+        "jobType": "Sweep",
+        "trial": {"command": "sleep ${{search_space.x}}", "environmentId": "azureml:plain:1"},
+        "searchSpace": {"x": ["uniform", [300, 301]]},
+        "samplingAlgorithm": {"samplingAlgorithmType": "Random"},
+        "objective": {"goal": "Minimize", "primaryMetric": "loss"},
+        "limits": {"jobLimitsType": "Sweep", "maxTotalTrials": 3, "maxConcurrentTrials": 2, "timeout": limit},
+        "computeId": CLUSTER,
+    }
 
-    job = command(command="sleep ${{inputs.x}}", environment="plain:1", compute=CLUSTER, inputs={"x": 1.0})
-    waiting = job(x=Uniform(300, 301)).sweep(primary_metric="loss", goal="minimize", sampling_algorithm="random")
-    waiting.set_limits(max_total_trials=3, max_concurrent_trials=2, timeout=limit)
-    waiting.compute, waiting.experiment_name = CLUSTER, "tests"
-    name = client.jobs.create_or_update(waiting).name
-    while len(processes(f"{name}_0") + processes(f"{name}_1")) < 2 and client.jobs.get(name).status != status:
-        time.sleep(0.05)
+
+@pytest.mark.parametrize(("limit", "status"), [("PT1H", "Canceled"), ("PT1S", "Failed")])
+def test_a_sweep_that_is_canceled_or_out_of_time_ends_its_trials(
+    client: MLClient, kinds: Workspace, limit: str, status: str
+) -> None:
+    name = f"waiting-{limit}"
+    kinds.azure.put(f"{kinds.id}/jobs/{name}", {"properties": waiting(limit)})
     if status == "Canceled":
+        while len(processes(f"{name}_0") + processes(f"{name}_1")) < 2:
+            time.sleep(0.05)
         client.jobs.begin_cancel(name).result()
     assert until(client, name).status == status
     trials = [history(client, trial.name).status for trial in client.jobs.list(parent_job_name=name)]
