@@ -118,5 +118,6 @@ def _bind_outputs(platform: Platform, job: Job, steps: dict[str, Step], children
     for name, step in steps.items():
         for own, target in step.node.outputs.items():
             written = again(platform, children[name]).properties["outputs"][own]
-            outputs[target] = {"mode": "ReadWriteMount", **(outputs.get(target) or {}), "uri": written["uri"]}
+            if written.get("uri"):  # a pipeline or sweep that failed has written nothing
+                outputs[target] = {"mode": "ReadWriteMount", **(outputs.get(target) or {}), "uri": written["uri"]}
     change(platform, job.id, properties={"outputs": outputs})

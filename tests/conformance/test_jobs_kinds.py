@@ -141,6 +141,27 @@ def test_a_pipeline_component_is_a_step_with_steps_of_its_own(client: MLClient, 
     assert history(client, inner["both"].name).root_run_id == name
 
 
+def test_a_failure_in_a_step_of_a_step_is_told_at_the_top(client: MLClient, tmp_path: Path) -> None:
+    from azure.ai.ml import Output, dsl
+
+    broken = step(tmp_path, "broken", "", {}, {"o": Output(type="uri_file")}, "echo out of paper; exit 4")
+
+    @dsl.pipeline(name="printing")  # type: ignore[call-overload]
+    def printing():  # type: ignore[no-untyped-def] # noqa: ANN202
+        return {"page": broken().outputs.o}
+
+    @dsl.pipeline(name="office", experiment_name="tests", default_compute=CLUSTER)  # type: ignore[call-overload]
+    def office():  # type: ignore[no-untyped-def] # noqa: ANN202
+        return {"page": printing().outputs.page}
+
+    name = client.jobs.create_or_update(office()).name
+    assert until(client, name).status == "Failed"
+    message = history(client, name).error.error.message
+    assert "Failed nodes: /printing" in message
+    assert "Failed nodes: /broken" in message
+    assert "out of paper" in message
+
+
 def test_cancelling_a_pipeline_ends_the_steps_of_its_steps(client: MLClient, tmp_path: Path) -> None:
     from azure.ai.ml import Output, dsl
 
