@@ -83,8 +83,8 @@ def far_azure(folder: Path) -> Iterator[FarAzure]:
         command = [sys.executable, "-m", "amlite.cli", *arguments]
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
 
-    amlite("start")
     try:
+        amlite("start")
         running = runtime.read(folder)
         if running is None:
             raise RuntimeError("amlite started, and does not run")
