@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import assets, catalogue, fault_matrix, no_change, pipeline_steps, preview, scoring, start_up, trees, up
+from tests.bench import (
+    assets,
+    catalogue,
+    fault_matrix,
+    no_change,
+    pipeline_steps,
+    preview,
+    scoring,
+    start_up,
+    trees,
+    up,
+)
 from tests.bench.figure import Figure, show
 from tests.bench.ground import Ground
 
@@ -34,6 +46,8 @@ def main(names: tuple[str, ...], runs: int) -> None:
 
     Figures say how this machine is today: compare the ratios, which were taken side by side.
     """
+    # What they started ends with them, also when they are ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     # A file or a pipe has no width of its own.
     console = Console(width=None if sys.stdout.isatty() else 200)
     figures: list[Figure] = []
