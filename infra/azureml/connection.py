@@ -60,16 +60,17 @@ class Workspace:
 
 def connect(workspace: Workspace) -> MLClient:
     """Return this thread's client of a workspace, signed in as DefaultAzureCredential finds."""
-    if getattr(_local, "signed_in", None) is not credential():
-        _local.signed_in, _local.clients = credential(), {}
+    signed_in = credential()
+    if getattr(_local, "signed_in", None) is not signed_in:
+        _local.signed_in, _local.clients = signed_in, {}
     clients: dict[Workspace, MLClient] = _local.clients
     if workspace not in clients:
         with _lock:
-            clients[workspace] = _client(workspace)
+            clients[workspace] = _client(workspace, signed_in)
     return clients[workspace]
 
 
-def _client(workspace: Workspace) -> MLClient:
+def _client(workspace: Workspace, signed_in: TokenCredential) -> MLClient:
     # tqdm is told to be silent, and the client to show progress: without, it waits for ever for a file whose upload
     # failed, because it looks at the outcome of uploads only to show them.
     os.environ.setdefault("TQDM_DISABLE", "1")
@@ -79,7 +80,7 @@ def _client(workspace: Workspace) -> MLClient:
     logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
     _share_uploads()
     return MLClient(
-        credential(),
+        signed_in,
         workspace.subscription_id,
         workspace.resource_group,
         workspace.name,
@@ -91,9 +92,14 @@ def _client(workspace: Workspace) -> MLClient:
     )
 
 
-@functools.cache
 def credential() -> TokenCredential:
     """One for all threads, which asks for a token once where many need it at the same time."""
+    with _lock:
+        return _credential()
+
+
+@functools.cache
+def _credential() -> TokenCredential:
     from azure.identity import DefaultAzureCredential
 
     class OneAtATime(DefaultAzureCredential):
@@ -126,7 +132,8 @@ def transport() -> RequestsTransport:
 
 def sign_in_again() -> None:
     """Forget the tokens that are no longer taken; clients are made anew with others."""
-    credential.cache_clear()
+    with _lock:
+        _credential.cache_clear()
 
 
 def say_when_to_ask_again(answer: Any) -> None:

@@ -28,6 +28,7 @@ def measure(ground: Ground) -> list[Figure]:
 
     went: list[Outcome] = []
     wrong: list[str] = []
+    console = Console(stderr=True, width=400)
     began = time.perf_counter()
     with _local_azure(ground.folder()) as azure, impatient():
         workspace_id = make_workspace(azure)
@@ -38,12 +39,11 @@ def measure(ground: Ground) -> list[Figure]:
                 went.append(matrix.run(case))
             except AssertionError as error:
                 wrong.append(str(error))
+                console.print(error, style="red", markup=False)
     took = time.perf_counter() - began
-    for each in wrong:
-        Console(stderr=True).print(each, style="red", markup=False)
     again = sum(each.attempts == 2 for each in went)
     return [
-        Figure("fault matrix: cases that converge, nothing left over or doubled", [float(len(went))], "all", unit="cases"),
+        Figure("fault matrix: converge, nothing left over or doubled", [float(len(went))], "all", unit="cases"),
         Figure("  cases that do not", [float(len(wrong))], "0", unit="cases"),
         Figure("  which took a second attempt, after a clear message", [float(again)], unit="cases"),
         Figure("  all of them", [took]),
