@@ -57,8 +57,8 @@ def test_many_threads_ask_for_a_token_one_after_another(monkeypatch: pytest.Monk
         return AccessTokenInfo("token", int(time.time()) + 3600)
 
     monkeypatch.setattr(DefaultAzureCredential, "get_token_info", ask)
-    connection.credential.cache_clear()
+    connection.sign_in_again()
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: credential().get_token_info("https://management.azure.com/.default"), range(64)))
     assert max(most) == 1
-    connection.credential.cache_clear()
+    connection.sign_in_again()
