@@ -39,6 +39,10 @@ _METHODS = {"writes": "[!GH]*", "reads": "[GH]*"}
 _TIMES = 2
 _SECONDS = {Kind.TIMEOUT: 0.1, Kind.SLOW: 0.1, Kind.LRO_SLOW: 0.3}
 _SHORT_SECONDS = 0.02
+# Azure itself makes an anonymous component for each provisioning, which is nobody's.
+_MAKES_PARTS = frozenset({"batch_deployment"})
+# A job runs for minutes.
+_TOO_LONG = frozenset({"pipeline_job"})
 _ATTEMPTS = 2
 
 
@@ -69,7 +73,7 @@ def cases() -> list[Case]:
     """Return the whole matrix."""
     return [
         Case(kind, action, fault, side)
-        for kind in sorted(MANAGED)
+        for kind in sorted(MANAGED.keys() - _TOO_LONG)
         for action in ("create", "delete")
         for side, faults in (("writes", _AT_WRITES), ("reads", _AT_READS))
         for fault in faults
@@ -122,6 +126,8 @@ class Matrix:
         left, outcome = self._left(case, quiet=False)
         assert outcome.met, f"{case}: no request met the fault"
         quiet = self._quiet[key]
+        if case.kind in _MAKES_PARTS:
+            quiet, left = (Counter({what: each[what] for what in each if what[1]}) for each in (quiet, left))
         # Content that is there already, of an earlier case, is not kept a second time: there may be less of it.
         wrong = (left - quiet) + Counter({what: quiet[what] - left[what] for what in quiet if what[1]})
         assert not +wrong, f"{case}: left {left} instead of {quiet}; {outcome}"

@@ -6,10 +6,11 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from infra.azureml.connection import credential, transport
+from infra.azureml.connection import RETRIES, credential, say_when_to_ask_again, transport
 
 if TYPE_CHECKING:
     from azure.core import PipelineClient
+    from azure.core.credentials import TokenCredential
 
 _BASE = "https://management.azure.com"
 
@@ -35,19 +36,23 @@ def _sent(method: str, url: str, body: Any, query: Mapping[str, str]) -> dict[st
     from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
     from azure.core.rest import HttpRequest
 
-    response = _client().send_request(HttpRequest(method, url, params=dict(query), json=body))
+    response = _client(credential()).send_request(HttpRequest(method, url, params=dict(query), json=body))
     if response.status_code >= 400:
         kind = ResourceNotFoundError if response.status_code == 404 else HttpResponseError
         raise kind(f"{response.status_code} {response.reason}: {response.text()}", response)
     return dict(response.json()) if response.text() else {}
 
 
-@functools.cache
-def _client() -> PipelineClient[Any, Any]:
+@functools.lru_cache(maxsize=1)
+def _client(signed_in: TokenCredential) -> PipelineClient[Any, Any]:
     """One for all threads, with the connections that azure-ai-ml's clients share."""
     from azure.core import PipelineClient
     from azure.core.pipeline import policies
 
-    signed_in = policies.BearerTokenCredentialPolicy(credential(), f"{_BASE}/.default")
-    chain = [policies.RequestIdPolicy(), policies.RetryPolicy(), signed_in]
+    chain = [
+        policies.RequestIdPolicy(),
+        policies.RetryPolicy(**RETRIES),
+        policies.BearerTokenCredentialPolicy(signed_in, f"{_BASE}/.default"),
+        policies.CustomHookPolicy(raw_response_hook=say_when_to_ask_again),
+    ]
     return PipelineClient(_BASE, policies=chain, transport=transport())

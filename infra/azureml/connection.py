@@ -23,7 +23,7 @@ _lock = threading.Lock()
 _CONNECTIONS = 32
 # azure-core's own: a request that is throttled or fails is sent again, for up to three minutes where Azure does not say
 # how long to wait.
-_POLICIES: dict[str, Any] = {
+RETRIES: dict[str, Any] = {
     "retry_total": 12,
     "retry_status": 12,
     "retry_backoff_max": 20,
@@ -88,7 +88,7 @@ def _client(workspace: Workspace, signed_in: TokenCredential) -> MLClient:
         enable_telemetry=False,
         transport=transport(),
         raw_response_hook=say_when_to_ask_again,
-        **_POLICIES,
+        **RETRIES,
     )
 
 

@@ -12,6 +12,7 @@ import pulumi
 from infra.azureml import ownership
 from infra.azureml.errors import AssetError
 from infra.azureml.managed import ManagedKind, Props
+from infra.azureml.patience import confirmed, finished
 from infra.azureml.resource import Arguments, Planned, Resource
 from infra.azureml.stack import Stack
 from infra.azureml.staging import load, staged
@@ -200,6 +201,7 @@ class BatchDeploymentKind(ManagedKind):
 
     def remove(self, ml: MLClient, props: Props) -> None:
         """Delete it; a default deployment, which Azure would refuse to delete, stops being it first."""
+        confirmed(lambda: self._versions(ml, props) or None)
         self._sweep(ml, props, keep=None)
 
     @staticmethod
@@ -213,7 +215,8 @@ class BatchDeploymentKind(ManagedKind):
         definition = {**props["definition"], **props["metadata"], "name": live, "tags": tags}
         try:
             with staged(definition, props.get("trees", []), props["path"]) as here:
-                return ml.batch_deployments.begin_create_or_update(load(self.loader_of(here), here)).result()
+                making = ml.batch_deployments.begin_create_or_update(load(self.loader_of(here), here))
+                return finished(making, f"batch deployment '{live}'")
         except AzureError as error:
             reason = f"batch deployment '{live}' on endpoint '{endpoint}' was not made: {error}"
             failed = self._versions(ml, props).get(live)
@@ -227,7 +230,7 @@ class BatchDeploymentKind(ManagedKind):
         if there.defaults is not None and there.defaults.deployment_name == live:
             return
         there.defaults = {"deployment_name": live}
-        ml.batch_endpoints.begin_create_or_update(there).result()
+        finished(ml.batch_endpoints.begin_create_or_update(there), f"batch endpoint '{endpoint}'")
 
     def _sweep(self, ml: MLClient, props: Props, keep: str | None) -> None:
         """Delete this resource's other deployments: the old one, and what cut-off attempts left."""
@@ -238,7 +241,7 @@ class BatchDeploymentKind(ManagedKind):
             there = ml.batch_endpoints.get(endpoint)
             if there.defaults is not None and there.defaults.deployment_name == name:
                 there.defaults = None
-                ml.batch_endpoints.begin_create_or_update(there).result()
+                finished(ml.batch_endpoints.begin_create_or_update(there), f"batch endpoint '{endpoint}'")
             self._delete(ml, endpoint, name)
 
     @staticmethod
@@ -246,7 +249,7 @@ class BatchDeploymentKind(ManagedKind):
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
-            ml.batch_deployments.begin_delete(name=name, endpoint_name=endpoint).result()
+            finished(ml.batch_deployments.begin_delete(name=name, endpoint_name=endpoint), f"batch deployment '{name}'")
         except ResourceNotFoundError:
             return
 

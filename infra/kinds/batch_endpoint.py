@@ -11,6 +11,7 @@ import pulumi
 
 from infra.azureml import ownership
 from infra.azureml.managed import ManagedKind, Props
+from infra.azureml.patience import confirmed, finished
 from infra.azureml.resource import Arguments, Resource
 from infra.azureml.staging import load
 from infra.catalogue.assets import AssetId
@@ -99,7 +100,7 @@ class BatchEndpointKind(ManagedKind):
         entity = load(self.loader, definition)
         if existing is not None:
             entity.defaults = existing.defaults
-        made = ml.batch_endpoints.begin_create_or_update(entity).result()
+        made = finished(ml.batch_endpoints.begin_create_or_update(entity), f"batch endpoint '{props['name']}'")
         return {"resource_id": made.id, "scoring_uri": made.scoring_uri}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
@@ -112,9 +113,9 @@ class BatchEndpointKind(ManagedKind):
 
     def remove(self, ml: MLClient, props: Props) -> None:
         """Delete the endpoint with what it has, unless another stack took it over."""
-        existing = self._get(ml, props["name"])
+        existing = confirmed(lambda: self._get(ml, props["name"]))
         if existing is not None and not ownership.is_foreign(existing.tags, props["owner"]):
-            ml.batch_endpoints.begin_delete(props["name"]).result()
+            finished(ml.batch_endpoints.begin_delete(props["name"]), f"batch endpoint '{props['name']}'")
 
     @staticmethod
     def _get(ml: MLClient, name: str) -> Any | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from infra.azureml import ownership
 from infra.azureml.errors import AssetError
 from infra.azureml.managed import ManagedKind, Props
+from infra.azureml.patience import confirmed
 from infra.azureml.resource import Arguments, Resource
 from infra.azureml.staging import load
 from infra.catalogue.documents import Document
@@ -148,7 +149,7 @@ class DatastoreKind(ManagedKind):
 
     def remove(self, ml: MLClient, props: Props) -> None:
         """Delete the name; the data stays. Another stack's is left alone."""
-        existing = self._get(ml, props["name"])
+        existing = confirmed(lambda: self._get(ml, props["name"]))
         if existing is not None and not ownership.is_foreign(existing.tags, props["owner"]):
             ml.datastores.delete(props["name"])
 

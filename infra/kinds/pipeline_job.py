@@ -16,6 +16,7 @@ from infra.azureml.arm import send
 from infra.azureml.connection import Workspace, project_root
 from infra.azureml.errors import AssetError
 from infra.azureml.managed import ManagedKind, Props
+from infra.azureml.patience import finished
 from infra.azureml.resource import Arguments, Planned, Resource
 from infra.azureml.stack import Stack
 from infra.azureml.staging import load, staged
@@ -157,7 +158,7 @@ class PipelineJobKind(ManagedKind):
             if there is None or ownership.is_foreign(there["properties"].get("tags"), props["owner"]):
                 continue
             if there["properties"]["status"] not in jobs.ENDED:
-                ml.jobs.begin_cancel(name).result()
+                finished(ml.jobs.begin_cancel(name), f"job '{name}'")
             self._put(self._get(props, name) or there, {"isArchived": True})
 
     def _submit(self, ml: MLClient, props: Props, number: int) -> str:

@@ -117,6 +117,18 @@ def test_a_preview_loads_no_client() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_uploads_show_no_progress_bar() -> None:
+    """They are told to show progress, for without it they wait for ever for a file that could not be uploaded."""
+    program = (
+        "from infra.azureml.connection import Workspace, connect\n"
+        "print(connect(Workspace('s', 'rg', 'ws'))._operation_config.show_progress)\n"
+        "from tqdm import tqdm\n"
+        "print(tqdm(total=1).disable)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
+
+
 def test_configure_widens_the_pool_of_threads_that_called_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", sys.stderr)
     request = dynamic.ConfigureRequest(dynamic.Config({}, "azureml-platform"))
