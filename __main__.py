@@ -154,8 +154,9 @@ assets = Assets(
         endpoint_identity=identities.endpoint.id,
         rollout=planning.rollout(settings.rollout),
         autoscale=planning.autoscale(settings.rollout),
-        requires=[workspace, clusters, *access.people, *access.endpoint, *(sharing.assignments if sharing else [])],
+        requires=[workspace, clusters, *access.people, *access.endpoint, *([sharing] if sharing else [])],
         runs=planning.runs(settings.assets),
+        publish=settings.sharing.publish,
     ),
 )
 

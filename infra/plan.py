@@ -44,6 +44,7 @@ def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
                 build_images=settings.image.build,
                 # Known before the registry exists, which is why the plan needs no output of it.
                 login_server=f"{names.container_registry}.azurecr.io",
+                registry=settings.sharing.registry,
                 models={
                     endpoint: ModelChoice(model.name, model.version) for endpoint, model in settings.models.items()
                 },

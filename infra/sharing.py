@@ -28,11 +28,10 @@ class Sharing(pulumi.ComponentResource):
     """A registry of this stack's, or another's, and the roles of this stack's identities on it.
 
     Azure makes its storage account and container registry itself, in a resource group that it manages.
-    Outputs: `registry` (its name). Attribute `assignments`: without them jobs and deployments cannot use its assets.
+    Outputs: `registry` (its name).
     """
 
     registry: pulumi.Output[str]
-    assignments: list[authorization.RoleAssignment]
 
     def __init__(self, name: str, args: SharingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azureml-platform:infra:Sharing", name, None, opts)
@@ -48,12 +47,9 @@ class Sharing(pulumi.ComponentResource):
             group = f"/subscriptions/{args.subscription_id}/resourceGroups/{settings.resource_group}"
             path = f"{group}/providers/Microsoft.MachineLearningServices/registries/{settings.registry}"
             scope = pulumi.Output.from_input(path)
-        self.assignments = []
         if scope is not None:
-            self.assignments = [
-                self._assignment(name, who, scope, principal, args.subscription_id)
-                for who, principal in args.principals.items()
-            ]
+            for who, principal in args.principals.items():
+                self._assign(name, who, scope, principal, args.subscription_id)
         self.register_outputs({"registry": self.registry})
 
     def _made(self, name: str, registry: str, args: SharingArgs) -> ml.Registry:
@@ -87,11 +83,11 @@ class Sharing(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=place.protect, ignore_changes=["regionDetails"]),
         )
 
-    def _assignment(
+    def _assign(
         self, name: str, who: str, scope: pulumi.Output[str], principal: pulumi.Output[str], subscription_id: str
-    ) -> authorization.RoleAssignment:
+    ) -> None:
         role = Role.AZUREML_REGISTRY_USER
-        return authorization.RoleAssignment(
+        authorization.RoleAssignment(
             f"{name}-{who}-{role.slug}",
             scope=scope,
             role_assignment_name=pulumi.Output.all(scope, principal).apply(

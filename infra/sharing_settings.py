@@ -21,6 +21,11 @@ class Sharing(Group):
         default=False,
         description="Whether this stack makes the registry. One stack makes it; others name it and its resource group.",
     )
+    publish: bool = Field(
+        default=False,
+        description="Whether this stack registers the assets under `ml/shared/`. One stack does; others use what it "
+        "registered, by the same versions, since these are the content's.",
+    )
     resource_group: str | None = Field(
         default=None,
         pattern=r"^[\w().-]{0,89}[\w()-]$",
@@ -30,8 +35,8 @@ class Sharing(Group):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.registry is None and (self.create or self.resource_group):
-            raise ValueError("sharing.registry must name the registry where create or resourceGroup is set")
+        if self.registry is None and (self.create or self.publish or self.resource_group):
+            raise ValueError("sharing.registry must name the registry where create, publish or resourceGroup is set")
         if self.create and self.resource_group:
             raise ValueError(
                 "sharing.resourceGroup is of a registry that exists; one that is made lies in the stack's own group"

@@ -22,6 +22,8 @@ class Assets(pulumi.ComponentResource):
         self.resources = {}
         for asset in stack.plan.assets:
             kind = MANAGED.get(asset.kind)
+            if asset.registry is not None and not stack.publish:
+                continue  # another stack does
             if kind is not None:  # a deployment is its endpoint's; a pipeline is the schedules' and the release's
                 made = kind.declare(asset, stack)
                 if made is not None:

@@ -58,19 +58,31 @@ class Workspace:
         return f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{self.name}"
 
 
-def connect(workspace: Workspace) -> MLClient:
-    """Return this thread's client of a workspace, signed in as DefaultAzureCredential finds."""
+@dataclass(frozen=True)
+class Registry:
+    """Which registry: its name, which a tenant has once."""
+
+    name: str
+
+
+def place_of(props: dict[str, Any]) -> Workspace | Registry:
+    """Read from a resource's inputs where it lives."""
+    return Registry(props["registry"]) if props.get("registry") is not None else Workspace.of(props)
+
+
+def connect(place: Workspace | Registry) -> MLClient:
+    """Return this thread's client of a workspace or registry, signed in as DefaultAzureCredential finds."""
     signed_in = credential()
     if getattr(_local, "signed_in", None) is not signed_in:
         _local.signed_in, _local.clients = signed_in, {}
-    clients: dict[Workspace, MLClient] = _local.clients
-    if workspace not in clients:
+    clients: dict[Workspace | Registry, MLClient] = _local.clients
+    if place not in clients:
         with _lock:
-            clients[workspace] = _client(workspace, signed_in)
-    return clients[workspace]
+            clients[place] = _client(place, signed_in)
+    return clients[place]
 
 
-def _client(workspace: Workspace, signed_in: TokenCredential) -> MLClient:
+def _client(place: Workspace | Registry, signed_in: TokenCredential) -> MLClient:
     # tqdm is told to be silent, and the client to show progress: without, it waits for ever for a file whose upload
     # failed, because it looks at the outcome of uploads only to show them.
     os.environ.setdefault("TQDM_DISABLE", "1")
@@ -79,17 +91,17 @@ def _client(workspace: Workspace, signed_in: TokenCredential) -> MLClient:
     # The client warns about its own preview classes, noise between Pulumi's lines; its import sets its own level.
     logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
     _share_uploads()
-    return MLClient(
-        signed_in,
-        workspace.subscription_id,
-        workspace.resource_group,
-        workspace.name,
-        show_progress=True,
-        enable_telemetry=False,
-        transport=transport(),
-        raw_response_hook=say_when_to_ask_again,
+    options = {
+        "show_progress": True,
+        "enable_telemetry": False,
+        "raw_response_hook": say_when_to_ask_again,
         **RETRIES,
-    )
+    }
+    if isinstance(place, Registry):
+        # It makes further clients from its options, for which a shared transport is none.
+        return MLClient(signed_in, registry_name=place.name, **options)
+    where = (place.subscription_id, place.resource_group, place.name)
+    return MLClient(signed_in, *where, transport=transport(), **options)
 
 
 def credential() -> TokenCredential:

@@ -19,12 +19,12 @@ from typing import Any, TextIO
 from pulumi import dynamic
 from pulumi.runtime.rpc import UNKNOWN
 
-from infra.azureml.connection import Workspace, connect
+from infra.azureml.connection import connect, place_of
 from infra.azureml.listings import as_kept, packed, unpacked
 from infra.azureml.patience import confirmed, limit_operations, persistently
 
 _WORKERS = 32
-_IDENTITY = ("workspace", "name")
+_IDENTITY = ("workspace", "registry", "name")
 
 
 class AzureMLProvider(dynamic.ResourceProvider):
@@ -84,7 +84,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
         kind = MANAGED[self.kind]
 
         def look() -> dict[str, Any] | None:
-            return kind.observe(connect(Workspace.of(plain)), plain)
+            return kind.observe(connect(place_of(plain)), plain)
 
         observed = persistently(lambda: confirmed(look), self._name(plain))
         if observed is None:
@@ -98,14 +98,14 @@ class AzureMLProvider(dynamic.ResourceProvider):
 
         plain = _plain(props)
         kind = MANAGED[self.kind]
-        persistently(lambda: kind.remove(connect(Workspace.of(plain)), plain), self._name(plain))
+        persistently(lambda: kind.remove(connect(place_of(plain)), plain), self._name(plain))
 
     def _upsert(self, props: dict[str, Any]) -> dict[str, Any]:
         from infra.kinds import MANAGED
 
         plain = _plain(props)
         kind = MANAGED[self.kind]
-        outputs = persistently(lambda: kind.upsert(connect(Workspace.of(plain)), plain), self._name(plain))
+        outputs = persistently(lambda: kind.upsert(connect(place_of(plain)), plain), self._name(plain))
         return packed({**plain, **outputs})
 
     def _name(self, props: dict[str, Any]) -> str:
@@ -153,7 +153,19 @@ def _settings(req: dynamic.ConfigureRequest, group: str) -> dict[str, Any]:
 
 
 def _plain(props: dict[str, Any]) -> dict[str, Any]:
-    return unpacked({key: value for key, value in props.items() if key != dynamic.dynamic.PROVIDER_KEY})
+    return unpacked({key: _whole(value) for key, value in props.items() if key != dynamic.dynamic.PROVIDER_KEY})
+
+
+def _whole(value: Any) -> Any:
+    """Return whole numbers as such: the engine knows one kind of number, and hands a count of 2 over as 2.0."""
+    match value:
+        case dict():
+            return {key: _whole(item) for key, item in value.items()}
+        case list():
+            return [_whole(item) for item in value]
+        case float() if value.is_integer():
+            return int(value)
+    return value
 
 
 def _differs(old: Any, new: Any) -> bool:

@@ -11,7 +11,7 @@ from pulumi import dynamic
 
 from infra.azureml.connection import project_root
 from infra.azureml.provider import AzureMLProvider
-from infra.catalogue import Asset, Catalogue, CatalogueErrors, CatalogueSettings, plan_given
+from infra.catalogue import Asset, Catalogue, CatalogueErrors, CatalogueSettings, plan_given, reference
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,33 @@ class WorkspaceArgs:
     location: str | None = None
     retain: int = 0
 
+    def place(self) -> dict[str, Any]:
+        """Return the inputs that say where."""
+        names = {"subscription_id": self.subscription_id, "resource_group": self.resource_group, "name": self.name}
+        return {"workspace": names}
+
+
+@dataclass(frozen=True)
+class RegistryArgs:
+    """The registry that a shared asset lives in; the other attributes as in `WorkspaceArgs`."""
+
+    name: str
+    owner: str
+    adopt: bool = False
+    location: None = None
+    retain: int = 0
+
+    def place(self) -> dict[str, Any]:
+        """Return the inputs that say where."""
+        return {"registry": self.name}
+
 
 @dataclass(frozen=True)
 class Planned:
     """A planned asset as a resource's inputs.
 
     Attributes:
-        workspace: where it lives.
+        workspace: where it lives: a workspace or, for a shared asset, a registry.
         name: its name in Azure, which is the resource's id.
         version: its version, or for what has none in Azure the beginning of its content hash.
         content_hash: SHA-256, hex, of all that makes it what it is.
@@ -54,7 +74,7 @@ class Planned:
         own: the inputs that only this kind has.
     """
 
-    workspace: WorkspaceArgs
+    workspace: WorkspaceArgs | RegistryArgs
     name: str
     version: str
     content_hash: str
@@ -66,7 +86,7 @@ class Planned:
     own: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, asset: Asset, workspace: WorkspaceArgs, **own: Any) -> Planned:
+    def of(cls, asset: Asset, workspace: WorkspaceArgs | RegistryArgs, **own: Any) -> Planned:
         """Take over what the catalogue planned."""
         return cls(
             workspace=workspace,
@@ -83,13 +103,8 @@ class Planned:
 
     def props(self) -> dict[str, Any]:
         """Return the provider's inputs."""
-        workspace = {
-            "subscription_id": self.workspace.subscription_id,
-            "resource_group": self.workspace.resource_group,
-            "name": self.workspace.name,
-        }
         return {
-            "workspace": workspace,
+            **self.workspace.place(),
             "owner": self.workspace.owner,
             "adopt": self.workspace.adopt,
             "location": self.workspace.location,
@@ -114,7 +129,7 @@ class Arguments:
     Everything is a plain value, never an output: versions are planned before anything is registered.
 
     Attributes:
-        workspace: where the resource lives.
+        workspace: where the resource lives; for an asset that has versions, a registry is a place too.
         name: its name in Azure.
         description: for people; can change under a version.
         tags: for people and searches; can change under a version.
@@ -123,7 +138,7 @@ class Arguments:
     kind: ClassVar[str]
     apart: ClassVar[frozenset[str]] = frozenset({"workspace"})
 
-    workspace: WorkspaceArgs
+    workspace: WorkspaceArgs | RegistryArgs
     name: str
     description: str | None = None
     tags: Mapping[str, str] | None = None
@@ -177,8 +192,11 @@ class Resource(dynamic.Resource, Generic[A]):
         if isinstance(args, Arguments):
             opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=args.needs()))
         planned = args if isinstance(args, Planned) else _plan(args)
+        if isinstance(planned.workspace, RegistryArgs) and not MANAGED[self.kind].versioned:
+            raise pulumi.RunError(f"{self.kind} '{planned.name}': only what has versions can live in a registry")
         self.azure_name = planned.name
-        self.reference = f"azureml:{planned.name}:{planned.version}"
+        registry = planned.workspace.name if isinstance(planned.workspace, RegistryArgs) else None
+        self.reference = reference(self.kind, planned.name, planned.version, registry)
         outputs = dict.fromkeys(MANAGED[self.kind].outputs)
         super().__init__(AzureMLProvider(self.kind), name, {**planned.props(), **outputs}, opts)
 

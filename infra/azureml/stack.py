@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from infra.azureml.resource import Planned, WorkspaceArgs
+from infra.azureml.resource import Planned, RegistryArgs, WorkspaceArgs
 from infra.catalogue import Asset, AssetId, Catalogue
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Stack:
         requires: what has to be there before the first asset (roles, compute).
         autoscale: endpoint → how its deployments scale.
         runs: pipeline → how many minutes an update waits for the job that it runs of it; others are not run.
+        publish: whether the assets that are shared are registered by this stack.
         parent: the component resource that holds them.
         made: what has become a resource so far.
     """
@@ -43,12 +44,16 @@ class Stack:
     requires: Sequence[pulumi.Resource]
     autoscale: Mapping[str, AutoscaleArgs] = field(default_factory=dict)
     runs: Mapping[str, int] = field(default_factory=dict)
+    publish: bool = False
     parent: pulumi.Resource | None = None
     made: dict[AssetId, pulumi.Resource] = field(default_factory=dict)
 
     def planned(self, asset: Asset, **own: Any) -> Planned:
         """Return an asset's inputs; `own` are those that only its kind has."""
-        return Planned.of(asset, self.workspace, **own)
+        if asset.registry is None:
+            return Planned.of(asset, self.workspace, **own)
+        ours = self.workspace
+        return Planned.of(asset, RegistryArgs(asset.registry, ours.owner, ours.adopt, retain=ours.retain), **own)
 
     def options(self, *assets: Asset) -> pulumi.ResourceOptions:
         """Return the options that put a resource after all that `assets` need."""

@@ -86,6 +86,10 @@ class VersionedKind(ManagedKind):
         if found not in (None, props["content_hash"]):
             raise AssetError(f"{what} exists with other content. {_how_to_change(props)}")
         operations.restore(name=name, version=version)
+        if found is not None and not self._metadata_differs(existing, props):
+            return existing
+        if props.get("registry"):
+            return self._describe_shared(operations, existing, props, what)
         from azure.core.exceptions import HttpResponseError
 
         try:
@@ -96,6 +100,27 @@ class VersionedKind(ManagedKind):
                 raise
             # Without a content hash, only Azure can tell whether the version's content is ours.
             raise AssetError(f"{what} cannot be adopted, its content is not ours: {error}") from error
+
+    def _describe_shared(self, operations: Any, existing: Any, props: Props, what: str) -> Any:
+        """Change description and tags of a version in a registry, which takes its files once and not again."""
+        from azure.core.exceptions import HttpResponseError
+
+        wanted = self.definition(props)
+        existing.tags, existing.description = wanted["tags"], wanted.get("description")
+        try:
+            return operations.create_or_update(existing)
+        except HttpResponseError as error:
+            if error.status_code != 409:
+                raise
+            raise AssetError(
+                f"{what} is in a registry, which changes no description and no tags of it. Take their change back, or "
+                f"give it another version: in {props['path']}, write a `version:`"
+            ) from error
+
+    @staticmethod
+    def _metadata_differs(existing: Any, props: Props) -> bool:
+        is_ours = ownership.is_ours(existing.tags, props["owner"])
+        return not is_ours or ownership.observed(existing, props["metadata"]) != props["metadata"]
 
     @staticmethod
     def _archive_old(operations: Any, props: Props) -> None:

@@ -3,7 +3,7 @@
 Plain Python, and a pure function of the working tree and the settings: see `docs/assets.md`.
 """
 
-from infra.catalogue.assets import Asset, AssetId, BuildPlan
+from infra.catalogue.assets import Asset, AssetId, BuildPlan, reference
 from infra.catalogue.catalogue import Catalogue, load, plan_given
 from infra.catalogue.changes import Change, explain
 from infra.catalogue.problems import CatalogueErrors, Problem
@@ -22,4 +22,5 @@ __all__ = [
     "explain",
     "load",
     "plan_given",
+    "reference",
 ]

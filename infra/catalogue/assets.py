@@ -73,6 +73,7 @@ class Asset:
         dependants: assets that name this one.
         build: the image that the stack builds for this environment.
         waiting_for: why it cannot exist yet, as a deployment without a model; None when it can.
+        registry: the registry that it is shared in; None when it lives in the workspace.
     """
 
     id: AssetId
@@ -89,6 +90,7 @@ class Asset:
     dependants: tuple[AssetId, ...] = ()
     build: BuildPlan | None = None
     waiting_for: str | None = None
+    registry: str | None = None
 
     @property
     def kind(self) -> str:
@@ -103,7 +105,7 @@ class Asset:
     @property
     def reference(self) -> str:
         """How another asset names exactly this version."""
-        return f"azureml:{self.id.name}:{self.version}"
+        return reference(self.kind, self.name, self.version, self.registry)
 
     def on_disk(self, root: Path) -> Definition:
         """The definition with absolute paths, as azure-ai-ml's loaders take it from anywhere."""
@@ -111,6 +113,14 @@ class Asset:
         for keys in self.paths:
             put(result, keys, str(root / get(result, keys)))
         return result
+
+
+def reference(kind: str, name: str, version: str, registry: str | None = None) -> str:
+    """How a definition names a version, of the workspace or of a registry."""
+    if registry is None:
+        return f"azureml:{name}:{version}"
+    collection = kind if kind == "data" else f"{kind}s"
+    return f"azureml://registries/{registry}/{collection}/{name}/versions/{version}"
 
 
 def get(definition: Any, keys: KeyPath) -> Any:

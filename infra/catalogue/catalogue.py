@@ -17,7 +17,7 @@ import yaml
 from infra.catalogue import azure_check, documents, schema
 from infra.catalogue.assets import Asset, AssetId, BuildPlan, Definition, content_hash, get, put, short
 from infra.catalogue.documents import Document
-from infra.catalogue.drafts import Draft, Source, Use
+from infra.catalogue.drafts import SHARED, Draft, Source, Use
 from infra.catalogue.ignore import rules_for
 from infra.catalogue.kind import Kind, draft_of
 from infra.catalogue.problems import CatalogueErrors, Problem, listing, suggestion
@@ -151,9 +151,11 @@ class _Loading:
     def read(self, path: str) -> None:
         """Read one file into a draft, if a kind claims it."""
         convention = path.removesuffix(".yaml") + ".yml" if path.endswith(".yaml") else path
+        if path.startswith(SHARED):
+            convention = f"ml/{convention.removeprefix(SHARED)}"
         if not any(kind.claims(convention, Document(path, {}, {})) for kind in self.kinds.values()):
             return
-        if convention != path:
+        if path.endswith(".yaml"):
             fix = f"rename it to {convention.rpartition('/')[2]}"
             self.problems.append(Problem(path, 0, "has the ending .yaml, so it would not be found", fix))
         document = documents.read(self.root, path)
@@ -180,9 +182,19 @@ class _Loading:
             message = f"{draft.id} is already defined in {other.document.path}"
             self.problems.append(document.problem(("name",), message, "give one of the two another name"))
             return
+        if draft.is_shared:
+            self._check_shared(draft, kind)
         kind.collect(draft, self.settings)
         self.drafts[draft.id] = draft
         self.by_path[document.path] = draft.id
+
+    def _check_shared(self, draft: Draft, kind: Kind) -> None:
+        if not kind.versioned:
+            fix = f"move it out of `{SHARED}`: environments, data, models and components can be shared"
+            draft.problem((), f"{kind.name}s cannot be shared through a registry", fix)
+        elif self.settings.registry is None:
+            fix = "set `azureml-platform:sharing` with the `registry:`, or move it out of the folder"
+            draft.problem((), f"lies in `{SHARED}`, and the stack names no registry to share it through", fix)
 
     def _note_broken(self, path: str, convention: str) -> None:
         """Guess what a file that cannot be parsed would define: who refers to it is not to blame."""
@@ -212,8 +224,14 @@ class _Loading:
                 pinned = self.drafts[target].version if target in self.drafts else ""
                 if target in self.drafts and (reference.is_floating or reference.version == pinned):
                     draft.targets[use.keys] = target
+                    self._check_shared_use(draft, use, self.drafts[target])
                 elif reference.is_floating and target not in self.broken:
                     self._miss(draft, use, target)
+
+    def _check_shared_use(self, draft: Draft, use: Use, target: Draft) -> None:
+        if draft.is_shared and not target.is_shared:
+            message = f"is shared, and {target.id}, which it uses, is not: other workspaces could not use it"
+            draft.problem(use.keys, message, f"move {target.document.path} below `{SHARED}` too")
 
     def _resolve_file(self, draft: Draft, use: Use, path: str) -> None:
         target = self.by_path.get(path)
@@ -328,6 +346,7 @@ class _Loading:
             depends_on=tuple(sorted(set(_needs(draft)))),
             build=self._build_plan(draft),
             waiting_for=draft.waiting_for,
+            registry=self.settings.registry if draft.is_shared else None,
         )
 
     def _build_plan(self, draft: Draft) -> BuildPlan | None:

@@ -14,6 +14,8 @@ from infra.catalogue.settings import CatalogueSettings
 from infra.catalogue.tree import Tree
 
 _IN_DATASTORE = re.compile(r"azureml://datastores/([^/]+)/", re.IGNORECASE)
+# What lies below is shared through a registry, and found as if it lay in `ml/`.
+SHARED = "ml/shared/"
 _CLOUD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:", re.ASCII)
 
 
@@ -47,6 +49,11 @@ class Draft:
     problems: list[Problem] = field(default_factory=list)
     waiting_for: str | None = None
     build: Build | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it lives in a registry, by where its file lies."""
+        return self.document.path.startswith(SHARED)
 
     def problem(self, keys: KeyPath, message: str, fix: str) -> None:
         """Report a problem at a key of the document."""

@@ -40,6 +40,7 @@ class CatalogueSettings:
         build_arguments: Docker build arguments for those images; they are part of the environment's version.
         login_server: the container registry to push them to; needed by `build_images`, and no part of a version.
         models: endpoint name → the model it serves. An endpoint without an entry gets no deployment yet.
+        registry: the registry of the assets under `ml/shared/`; None when nothing is shared.
         cache_folder: where digests and validation results are remembered; None remembers nothing.
         check_with_azure: run azure-ai-ml's own loaders over every definition that has not passed them before.
     """
@@ -49,5 +50,6 @@ class CatalogueSettings:
     build_arguments: Mapping[str, str] = field(default_factory=dict)
     login_server: str | None = None
     models: Mapping[str, ModelChoice] = field(default_factory=dict)
+    registry: str | None = None
     cache_folder: Path | None = field(default_factory=default_cache_folder)
     check_with_azure: bool = True

@@ -93,7 +93,8 @@ class EnvironmentKind(VersionedKind):
         if "path" not in build:
             draft.problem(("build",), "'build' has no 'path'", "add the `path:` of the Docker context")
         source(draft, ("build", "path"), build.get("path"), wanted="folder")
-        if settings.build_images:
+        # Other workspaces cannot pull from this stack's registry, so Azure ML builds what is shared.
+        if settings.build_images and not draft.is_shared:
             dockerfile = str(build.get("dockerfile_path") or "Dockerfile")
             draft.build = Build(dockerfile, dict(settings.build_arguments), settings.login_server)
 

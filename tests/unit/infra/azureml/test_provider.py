@@ -92,6 +92,20 @@ def test_a_preview_is_an_update_for_new_content_and_nothing_for_the_same(
     assert (other.changes, other.replaces) == (True, [])
 
 
+def test_whole_numbers_reach_a_kind_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(MANAGED["component"], "check_inputs", lambda _olds, news: seen.append(news) or {})
+    news = inputs(retain=2.0, definition={"resources": {"instance_count": 3.0}, "rate": 0.5, "steps": [10.0]})
+    AzureMLProvider("component").check({}, news)
+    (given,) = seen
+    assert [given["retain"], given["definition"]] == [
+        2,
+        {"resources": {"instance_count": 3}, "rate": 0.5, "steps": [10]},
+    ]
+    assert isinstance(given["retain"], int)
+    assert isinstance(given["definition"]["steps"][0], int)
+
+
 def test_a_name_that_is_not_known_in_a_preview_replaces_nothing() -> None:
     """The workspace's outputs are unknown in the preview of any change to it."""
     olds = inputs()
