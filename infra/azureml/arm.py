@@ -10,7 +10,6 @@ from infra.azureml.connection import RETRIES, credential, say_when_to_ask_again,
 
 if TYPE_CHECKING:
     from azure.core import PipelineClient
-    from azure.core.credentials import TokenCredential
 
 _BASE = "https://management.azure.com"
 
@@ -44,7 +43,7 @@ def _sent(method: str, url: str, body: Any, query: Mapping[str, str]) -> dict[st
 
 
 @functools.lru_cache(maxsize=1)
-def _client(signed_in: TokenCredential) -> PipelineClient[Any, Any]:
+def _client(signed_in: Any) -> PipelineClient[Any, Any]:
     """One for all threads, with the connections that azure-ai-ml's clients share."""
     from azure.core import PipelineClient
     from azure.core.pipeline import policies

@@ -33,6 +33,8 @@ _POLL_SECONDS = 5.0
 _DENIED = ("AuthorizationFailed", "AuthorizationPermissionMismatch", "LinkedAuthorizationFailed")
 # What a long-running operation says of an identity that may not read its image or model yet.
 _SIGNS = ("acrpull", "pull access denied", "authentication required", "not authorized", "storage blob data reader")
+# Files lie where their hash says: of two uploads of the same at once, one finds what was not there when it looked.
+_TWICE = "BlobAlreadyExists"
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 _UNFINISHED = frozenset({"Creating", "Updating", "Deleting", "Scaling"})
 _limit_seconds = 3600.0
@@ -190,13 +192,17 @@ def _unseen(error: BaseException) -> str | None:
 def _broken(error: BaseException) -> str | None:
     from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 
-    passing = (ServiceRequestError, ServiceResponseError)
-    return next((type(each).__name__ for each in _own_chain(error) if isinstance(each, passing)), None)
+    for each in _own_chain(error):
+        if isinstance(each, ServiceRequestError | ServiceResponseError):
+            return "the connection broke"
+        if _TWICE in str(getattr(each, "error_code", None)):
+            return "another asset uploads the same files"
+    return None
 
 
 # From the innermost: each repeats what those before it gave up.
 _REASONS = (
-    _Reason(_broken, BROKEN_WAITS, "trying again after a broken connection"),
+    _Reason(_broken, BROKEN_WAITS, "trying again"),
     _Reason(_unseen, UNSEEN_WAITS, "waiting until Azure shows what was written"),
     _Reason(_expired, (0,), "signing in again", connection.sign_in_again),
     _Reason(denial, ROLE_WAITS, "waiting until role assignments are in force"),

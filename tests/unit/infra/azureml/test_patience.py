@@ -104,6 +104,13 @@ def test_what_was_written_and_is_not_seen_yet_is_waited_for() -> None:
         persistently(Attempt(*[refused("never", 404) for _ in range(100)]), "x", lambda _seconds: None)
 
 
+def test_of_two_uploads_of_the_same_files_both_succeed() -> None:
+    error = refused("The specified blob already exists.", 409)
+    error.error_code = "BlobAlreadyExists"  # type: ignore[attr-defined]
+    attempt = Attempt(error)
+    assert persistently(attempt, "x", lambda _seconds: None) == "done"
+
+
 def test_a_connection_that_breaks_is_tried_again_but_not_a_rollout() -> None:
     attempt = Attempt(ServiceResponseError("connection reset"))
     assert persistently(attempt, "x", lambda _seconds: None) == "done"
