@@ -11,12 +11,13 @@ from typing import Any
 import click
 from rich.console import Console
 
+from infra.configuration import NAMESPACE
 from infra.outputs import StackOutputs
 from release import summary
 from release.errors import ReleaseError
 from release.preview import Plan
 from release.progress import Phases, Progress
-from release.stack import Stack
+from release.stack import ROOT, Stack
 from release.training import Training
 
 _PIPELINE = "training"
@@ -163,6 +164,57 @@ def share(stack: str, kind: str, name: str, version: str | None, registry: str |
         )  # fmt: skip
         shared = sharing.share(kind, name, chosen)
     console.print(f"\n{shared.id}", highlight=False, markup=False, soft_wrap=True)
+
+
+@main.command()
+@_stack_option
+@click.argument("kind", required=False)
+@click.argument("names", nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Print what would be written.")
+@click.option("--subscription", help="Of another workspace than the stack's.")
+@click.option("--resource-group", help="Of another workspace than the stack's.")
+@click.option("--workspace", help="Another workspace than the stack's.")
+def adopt(
+    stack: str, kind: str | None, names: tuple[str, ...], dry_run: bool,
+    subscription: str | None, resource_group: str | None, workspace: str | None,
+) -> None:  # fmt: skip
+    """Write the YAML of what a workspace holds and this project does not define, all of it or KIND, or NAMES of KIND.
+
+    The next `pulumi up` with azureml-platform:assets.adopt takes it over. No file is overwritten, no secret is written.
+    """
+    from infra.azureml.connection import Workspace, connect
+    from release import adoption
+
+    place = (subscription, resource_group, workspace)
+    if any(place) and not all(place):
+        raise ReleaseError("another workspace needs all of --subscription, --resource-group and --workspace")
+    ml = connect(Workspace(*map(str, place))) if all(place) else _client(Stack(stack).deployed())
+    written = 0
+    for found in adoption.survey(ml, ROOT, kind, names):
+        what = f"{found.kind} {found.name}{f' version {found.version}' if found.version else ''}"
+        if found.reason:
+            console.print(f"  - {what}: {found.reason}", highlight=False, markup=False)
+            continue
+        paths = [*found.files, *(f"{each}/" for each in found.folders)]
+        written += 1
+        if not dry_run:
+            adoption.write(ml, ROOT, found)
+        note = f" ({found.note})" if found.note else ""
+        console.print(f"  + {what}: {', '.join(paths)}{note}", highlight=False, markup=False)
+        if dry_run:
+            for path, text in found.files.items():
+                console.print(f"\n# {path}\n{text}", highlight=False, markup=False)
+    if not written:
+        console.print("There is nothing to adopt.")
+        return
+    if dry_run:
+        return
+    adoption.plan(ROOT)
+    console.print(
+        f"\nLook at the files, then take over: pulumi config set --path {NAMESPACE}:assets.adopt true -s {stack}\n"
+        f"and: pulumi up -s {stack}",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
 
 
 @main.command()

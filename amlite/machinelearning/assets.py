@@ -27,7 +27,9 @@ _MODELS = {
     "models": ("ModelContainer", "ModelVersion"),
 }
 _MUTABLE = {"description", "tags", "properties", "isArchived", "isAnonymous", "stage", "provisioningState", "flavors"}
+# What may change in a specification, and what the client writes back into it of a component that it read.
 _MUTABLE_IN_SPEC = {"description", "tags", "display_name"}
+_SAID_IN_SPEC = {"id", "creation_context"}
 _NAME = re.compile(r"[a-zA-Z0-9][\w.-]{0,254}")
 _VERSION = re.compile(r"[\w.-]{1,128}")
 _SHORT_URI = re.compile(r"azureml://datastores/([^/]+)/paths/(.*)", re.IGNORECASE)
@@ -105,7 +107,8 @@ def _content(properties: Json) -> Json:
     spec = content.get("componentSpec")
     if isinstance(spec, dict):
         # Keys that begin with an underscore or a dollar sign say how the client read the file.
-        kept = {name: value for name, value in spec.items() if name not in _MUTABLE_IN_SPEC and name[0] not in "_$"}
+        apart = _MUTABLE_IN_SPEC | _SAID_IN_SPEC
+        kept = {name: value for name, value in spec.items() if name not in apart and name[0] not in "_$"}
         content["componentSpec"] = {name: value for name, value in kept.items() if value not in (None, {}, [])}
     parsed: Json = json.loads(json.dumps(content))
     return parsed

@@ -1,0 +1,129 @@
+"""Take over what a workspace already has: write the YAML of it, for the next update to adopt."""
+
+from __future__ import annotations
+
+import posixpath
+import urllib.parse
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.azureml.connection import credential
+from infra.catalogue import Catalogue, CatalogueErrors, CatalogueSettings, load
+from infra.kinds import KINDS as ASSET_KINDS
+from release.definitions import KINDS, CannotBeWrittenError, Found, not_a_definition
+from release.errors import ReleaseError
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.storage.blob import ContainerClient
+
+
+def plan(root: Path, computes: Collection[str] | None = None) -> Catalogue:
+    """Return what the project defines; with `computes`, checked for a stack that has those.
+
+    Raises:
+        ReleaseError: its files have problems.
+    """
+    settings = CatalogueSettings(frozenset(computes) if computes is not None else None)
+    try:
+        return load(root, ASSET_KINDS, settings=settings)
+    except CatalogueErrors as error:
+        raise ReleaseError(str(error)) from error
+
+
+def survey(ml: MLClient, root: Path, kind: str | None = None, names: Collection[str] = ()) -> Iterator[Found]:
+    """Yield what the workspace holds and the project does not define, described, or with the reason why it is not.
+
+    Args:
+        ml: the workspace's client.
+        root: the project.
+        kind: only this kind.
+        names: only these of it; one that is not there is an error.
+
+    Raises:
+        ReleaseError: the project's files have problems, or nothing of a name exists.
+    """
+    if kind is not None and kind not in KINDS:
+        raise ReleaseError(f"'{kind}' is no kind that can be adopted; kinds: {', '.join(KINDS)}")
+    known = {(asset.kind, asset.name) for asset in plan(root).assets}
+    for each in KINDS if kind is None else (kind,):
+        listed = sorted({str(found.name) for found in getattr(ml, KINDS[each].operations).list()})
+        if missing := sorted(set(names) - set(listed)):
+            raise ReleaseError(f"the workspace has no {each} '{missing[0]}'; it has: {', '.join(listed) or 'none'}")
+        for name in names or listed:
+            if (each, name) not in known:
+                yield _describe(ml, root, each, name)
+
+
+def write(ml: MLClient, root: Path, found: Found) -> list[str]:
+    """Write the files of what was found, and download its folders; return the paths of what was written.
+
+    Raises:
+        ReleaseError: its files cannot be read; nothing of it is left.
+    """
+    from azure.core.exceptions import AzureError
+
+    written: list[Path] = []
+    try:
+        for folder, address in found.folders.items():
+            written += _download(ml, address, root / folder)
+        for path, text in found.files.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            with (root / path).open("x", encoding="utf-8") as file:
+                file.write(text)
+            written.append(root / path)
+    except (AzureError, OSError) as error:
+        for path_ in written:
+            path_.unlink(missing_ok=True)
+        raise ReleaseError(f"{found.kind} '{found.name}' cannot be written: {error}") from error
+    return [path.relative_to(root).as_posix() for path in written]
+
+
+def _describe(ml: MLClient, root: Path, kind: str, name: str) -> Found:
+    from azure.core.exceptions import ResourceNotFoundError
+
+    reason = not_a_definition(kind, name)
+    if reason:
+        return Found(kind, name, reason=reason)
+    try:
+        found = KINDS[kind].describe(ml, name)
+    except CannotBeWrittenError as error:
+        return Found(kind, name, reason=str(error))
+    except ResourceNotFoundError:
+        return Found(kind, name, reason="all its versions are archived")
+    taken = next((path for path in (*found.files, *found.folders) if (root / path).exists()), None)
+    if taken is not None:
+        return Found(kind, name, found.version, reason=f"{taken} exists already, and is not overwritten")
+    return found
+
+
+def _download(ml: MLClient, address: str, folder: Path) -> list[Path]:
+    """Download a folder of blobs, `https://<account>.blob.core.windows.net/<container>/<folder>`."""
+    parts = urllib.parse.urlsplit(address)
+    container, _, prefix = parts.path.lstrip("/").partition("/")
+    prefix = urllib.parse.unquote(prefix).rstrip("/") + "/"
+    written = []
+    with _container(ml, f"{parts.scheme}://{parts.netloc}", container) as client:
+        for blob in client.list_blob_names(name_starts_with=prefix):
+            relative = posixpath.normpath(blob.removeprefix(prefix))
+            if relative.startswith(("../", "/")) or relative == "..":
+                raise OSError(f"a file is called '{blob}', which leads out of the folder")
+            target = folder / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as file:
+                file.write(client.download_blob(blob).readall())
+            written.append(target)
+    if not written:
+        raise OSError(f"there are no files at {address}")
+    return written
+
+
+def _container(ml: MLClient, account: str, container: str) -> ContainerClient:
+    """Return a client that signs in as the workspace's own datastore does: by the account's key, or by identity."""
+    from azure.storage.blob import ContainerClient
+
+    store = ml.datastores.get_default(include_secrets=True)
+    key = getattr(store.credentials, "account_key", None)
+    own = account.partition("://")[2].startswith(f"{store.account_name}.")
+    return ContainerClient(account, container, credential=key if key and own else credential())

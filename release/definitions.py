@@ -1,0 +1,366 @@
+"""What a workspace holds, as the CLI v2 YAML of this project's conventions: one function a kind."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from infra.azureml import ownership
+from infra.azureml.arm import send
+from infra.azureml.connection import Workspace
+from infra.kinds.datastore import DEFAULTS
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+_API_VERSION = "2024-10-01"
+_SCHEMAS = "https://azuremlschemas.azureedge.net/latest"
+# What the service says of an asset, and no YAML does.
+_SAID = frozenset({"id", "creation_context", "provisioning_state", "latest_version", "base_path", "scoring_uri"})
+_SAID |= frozenset({"openapi_uri", "mirror_traffic", "traffic", "auto_increment_version", "services", "status"})
+_OF_WORKSPACE = r"(?:azureml:)?/subscriptions/[^/]+/resource[gG]roups/[^/]+/providers/[^/]+/workspaces/{}"
+_VERSION = "/(?:components|environments|models|data)/([^/]+)/versions/([^/]+)"
+_LONG_PATH = re.compile(
+    r"azureml://subscriptions/[^/]+/resource[gG]roups/[^/]+/(?:providers/[^/]+/)?workspaces/([^/]+)/"
+)
+_SECRET_NAME = re.compile(
+    r"secret|passw|token|api_?key|account_?key|access_?key|connection_?string|credential", re.IGNORECASE
+)
+_SECRET_TEXT = re.compile(r"[?&]sig=|AccountKey=|SharedAccess(?:Key|Signature)=", re.IGNORECASE)
+# Top-level keys of a batch deployment's entity that its YAML has under `settings:`.
+_BATCH_SETTINGS = (
+    "mini_batch_size", "max_concurrency_per_instance", "output_action", "output_file_name", "retry_settings",
+    "logging_level", "error_threshold", "environment_variables",
+)  # fmt: skip
+
+
+class CannotBeWrittenError(Exception):
+    """Something of a workspace has no YAML here; the message is the reason."""
+
+
+@dataclass
+class Found:
+    """Something that a workspace holds and the project does not define.
+
+    Attributes:
+        kind: as plans call it.
+        name: in Azure.
+        version: of the newest, or empty for what has none.
+        files: path → text.
+        folders: path → address of the folder of blobs that belongs there.
+        reason: why it is not written; empty when it can be.
+        note: what to know of it.
+    """
+
+    kind: str
+    name: str
+    version: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+    folders: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
+    note: str = ""
+
+
+def environment(ml: MLClient, name: str) -> Found:
+    """Describe an environment's newest version; its conda file and build context get files of their own."""
+    entity = ml.environments.get(name, label="latest")
+    data, folder = _read(ml, entity), f"ml/environments/{name}"
+    found = Found("environment", name, str(entity.version))
+    if "conda_file" in data:
+        found.files[f"{folder}/conda.yml"] = _text(data["conda_file"])
+        data["conda_file"] = "./conda.yml"
+    if "build" in data:
+        address = str(data["build"]["path"]).rstrip("/")
+        data["build"] = {**data["build"], "path": f"./{posixpath.basename(address)}"}
+        found.folders[f"{folder}/{posixpath.basename(address)}"] = address
+        found.note = (
+            "where image.build is true the stack builds it itself: remove `version:`, or set image.build to false"
+        )
+    return _whole(found, f"{folder}/environment.yml", "environment", data)
+
+
+def component(ml: MLClient, name: str) -> Found:
+    """Describe a component's newest version, with its code."""
+    entity = ml.components.get(name, label="latest")
+    data = _read(ml, entity)
+    found = Found("component", name, str(entity.version))
+    kind = str(data.get("type", "command"))
+    if kind == "pipeline":
+        return _whole(found, f"pipelines/{name}.yml", "pipelineComponent", data)
+    for holder in (data, data.get("task")):
+        if isinstance(holder, dict) and "code" in holder:
+            found.folders[f"ml/{name}/src"] = _code_address(ml, holder["code"])
+            holder["code"] = "./src"
+    return _whole(found, f"ml/{name}/component.yml", f"{kind}Component", data)
+
+
+def data(ml: MLClient, name: str) -> Found:
+    """Describe a data asset's newest version: the data stays where it is."""
+    entity = ml.data.get(name, label="latest")
+    return _whole(Found("data", name, str(entity.version)), f"ml/data/{name}/data.yml", "data", _read(ml, entity))
+
+
+def model(ml: MLClient, name: str) -> Found:
+    """Describe a model's newest version: its files stay where they are."""
+    entity = ml.models.get(name, label="latest")
+    described = _read(ml, entity)
+    described.pop("stage", None)
+    found = Found("model", name, str(entity.version))
+    return _whole(found, f"ml/models/{name}/model.yml", "model", described)
+
+
+def datastore(ml: MLClient, name: str) -> Found:
+    """Describe a datastore that signs in by identity."""
+    from azure.ai.ml.entities import NoneCredentialConfiguration
+
+    entity = ml.datastores.get(name)
+    if not isinstance(entity.credentials, NoneCredentialConfiguration):
+        raise CannotBeWrittenError(
+            "it signs in with a key, token or secret, and those are not written into a repository"
+        )
+    described = _read(ml, entity)
+    described.pop("credentials", None)
+    schema = {"azure_blob": "azureBlob", "azure_data_lake_gen2": "azureDataLakeGen2", "azure_file": "azureFile"}
+    if described.get("type") not in schema:
+        raise CannotBeWrittenError(f"datastores of the type {described.get('type')} are no resources here")
+    path = f"ml/datastores/{name}/datastore.yml"
+    return _whole(Found("datastore", name), path, schema[described["type"]], described)
+
+
+def schedule(ml: MLClient, name: str) -> Found:
+    """Describe a schedule, with the pipeline that it starts in a file of its own."""
+    entity = ml.schedules.get(name)
+    described = _read(ml, entity)
+    job = described.pop("create_job", None)
+    if not isinstance(job, dict) or job.get("type") != "pipeline":
+        raise CannotBeWrittenError("it starts something else than a pipeline job")
+    for key in ("name", "trigger"):
+        job.pop(key, None)
+    _with_types(ml, job)
+    found = Found("schedule", name)
+    _whole(found, f"pipelines/{name}.yml", "pipelineJob", job)
+    described["create_job"] = f"../{name}.yml"
+    return _whole(found, f"pipelines/schedules/{name}.yml", "schedule", described)
+
+
+def endpoint(ml: MLClient, name: str) -> Found:
+    """Describe an online endpoint and the deployment that has the traffic."""
+    entity = ml.online_endpoints.get(name)
+    described = _endpoint(entity)
+    if getattr(entity, "public_network_access", None):
+        described["public_network_access"] = _said(entity.public_network_access).lower()
+    if getattr(entity, "compute", None):
+        described["compute"] = _short(ml, str(entity.compute))
+    identity = getattr(entity, "identity", None)
+    if identity is not None and str(identity.type).lower().replace("_", "") == "userassigned":
+        ids = [{"resource_id": each.resource_id} for each in identity.user_assigned_identities or []]
+        described["identity"] = {"type": "user_assigned", "user_assigned_identities": ids}
+    found, folder = Found("endpoint", name), f"ml/deploy/{name}"
+    _whole(found, f"{folder}/endpoint.yml", "managedOnlineEndpoint", described)
+    deployments = sorted(
+        ml.online_deployments.list(name), key=lambda each: -int((entity.traffic or {}).get(each.name, 0))
+    )
+    if len(deployments) > 1:
+        others = ", ".join(each.name for each in deployments[1:])
+        raise CannotBeWrittenError(f"an endpoint has one deployment here; move its traffic to one and delete {others}")
+    for each in deployments:
+        deployment = _read(ml, each)
+        _with_code(ml, found, deployment, folder)
+        _whole(found, f"{folder}/{each.name}-deployment.yml", "managedOnlineDeployment", deployment)
+        found.note = "the update rolls its deployment out anew, beside the one that serves, and then deletes that"
+    return found
+
+
+def batch_endpoint(ml: MLClient, name: str) -> Found:
+    """Describe a batch endpoint and its deployments."""
+    entity = ml.batch_endpoints.get(name)
+    described, folder = _endpoint(entity), f"ml/batch/{name}"
+    found = Found("batch_endpoint", name)
+    deployments = list(ml.batch_deployments.list(name))
+    default = _default(entity)
+    if len(deployments) > 1 and default:
+        described["defaults"] = {"deployment_name": default}
+    _whole(found, f"{folder}/endpoint.yml", "batchEndpoint", described)
+    for each in deployments:
+        deployment = _read(ml, each)
+        is_model = str(deployment.get("type", "model")) != "pipeline"
+        if is_model:
+            settings = {key: deployment.pop(key) for key in _BATCH_SETTINGS if key in deployment}
+            if "logging_level" in settings:
+                settings["logging_level"] = str(settings["logging_level"]).rpartition(".")[2].lower()
+            deployment = {**deployment, "type": "model", "settings": {**deployment.get("settings", {}), **settings}}
+            _with_code(ml, found, deployment, folder, each.name)
+        schema = "modelBatchDeployment" if is_model else "pipelineComponentBatchDeployment"
+        _whole(found, f"{folder}/{each.name}-deployment.yml", schema, deployment)
+        found.note = "the update makes its deployments anew, beside those that are there, and then deletes those"
+    return found
+
+
+@dataclass(frozen=True)
+class Described:
+    """How a kind is listed (the client's attribute) and described by name."""
+
+    operations: str
+    describe: Callable[[MLClient, str], Found]
+
+
+# What others depend on comes first.
+KINDS = {
+    "datastore": Described("datastores", datastore),
+    "environment": Described("environments", environment),
+    "data": Described("data", data),
+    "model": Described("models", model),
+    "component": Described("components", component),
+    "schedule": Described("schedules", schedule),
+    "endpoint": Described("online_endpoints", endpoint),
+    "batch_endpoint": Described("batch_endpoints", batch_endpoint),
+}
+
+
+def not_a_definition(kind: str, name: str) -> str:
+    """Return why something of a workspace is nobody's definition; empty when it may be one."""
+    if kind == "datastore" and name.lower() in DEFAULTS:
+        return "every workspace has it"
+    if name.startswith(("CliV2Anonymous", "azureml_anonymous")):
+        return "it is anonymous: a job made it"
+    if kind == "environment" and name.lower().startswith("azureml-"):
+        return "Azure Machine Learning provides it"
+    if kind == "data" and re.match(r"azureml_.+_output_", name):
+        return "it is a job's output"
+    return ""
+
+
+def secret_in(value: Any, key: str = "", *, named: bool = False) -> str:
+    """Return where a value looks like a secret, by its form or by the name of an environment variable; else nothing."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            inside = named or name == "environment_variables"
+            where = f"{key}.{name}" if key else str(name)
+            if named and isinstance(item, str) and item and _SECRET_NAME.search(str(name)):
+                return where
+            if told := secret_in(item, where, named=inside):
+                return told
+    elif isinstance(value, list):
+        return next((told for each in value if (told := secret_in(each, key, named=named))), "")
+    return key if isinstance(value, str) and _SECRET_TEXT.search(value) else ""
+
+
+def _read(ml: MLClient, entity: Any) -> dict[str, Any]:
+    """Return an entity as YAML, without what only the service says, its references as `az ml` writes them."""
+    buffer = io.StringIO()
+    entity.dump(buffer)
+    dumped = yaml.safe_load(buffer.getvalue()) or {}
+    described: dict[str, Any] = _plain(ml, {key: value for key, value in dumped.items() if key not in _SAID})
+    described["tags"] = ownership.untagged(described.get("tags"))
+    return {key: value for key, value in described.items() if value not in (None, {}, [])}
+
+
+def _endpoint(entity: Any) -> dict[str, Any]:
+    """Return what online and batch endpoints have in common; the client dumps neither."""
+    mode = _said(entity.auth_mode).lower()
+    described = {
+        "name": entity.name,
+        "description": entity.description,
+        "tags": ownership.untagged(entity.tags),
+        "auth_mode": {"aadtoken": "aad_token", "amltoken": "aml_token"}.get(mode, mode),
+    }
+    return {key: value for key, value in described.items() if value}
+
+
+def _said(value: Any) -> str:
+    """Return a text that the client may give as a member of an enumeration."""
+    return str(getattr(value, "value", value))
+
+
+def _with_types(ml: MLClient, job: dict[str, Any]) -> None:
+    """Give a pipeline job's values their types again: Azure keeps all of them as text."""
+    outer = job.get("inputs") or {}
+    for step in (job.get("jobs") or {}).values():
+        named = re.fullmatch(r"azureml:([^:/]+):([^:/]+)", str(step.get("component")))
+        wanted = ml.components.get(named[1], named[2]).inputs if named else {}
+        given = {name: _binding(value) for name, value in (step.get("inputs") or {}).items()}
+        if given:
+            step["inputs"] = given
+        for name, value in given.items():
+            if name not in wanted or str(wanted[name].type).lower() not in {"number", "integer", "boolean"}:
+                continue
+            bound = re.fullmatch(r"\$\{\{parent\.inputs\.([^.}]+)\}\}", str(value))
+            holder, key = (outer, bound[1]) if bound else (given, name)
+            if isinstance(holder.get(key), str) and "${{" not in holder[key]:
+                holder[key] = yaml.safe_load(holder[key])
+
+
+def _binding(value: Any) -> Any:
+    """Return a step's input as people write it, where the client wraps a binding into a path."""
+    is_wrapped = isinstance(value, dict) and set(value) == {"path"} and str(value["path"]).startswith("${{")
+    return value["path"] if is_wrapped else value
+
+
+def _default(entity: Any) -> str:
+    defaults = entity.defaults or {}
+    name = (
+        defaults.get("deployment_name") if isinstance(defaults, Mapping) else getattr(defaults, "deployment_name", "")
+    )
+    return str(name or "")
+
+
+def _with_code(ml: MLClient, found: Found, deployment: dict[str, Any], folder: str, name: str = "src") -> None:
+    code = deployment.get("code_configuration")
+    if isinstance(code, dict) and code.get("code"):
+        found.folders[f"{folder}/{name}"] = _code_address(ml, code["code"])
+        deployment["code_configuration"] = {**code, "code": f"./{name}"}
+
+
+def _code_address(ml: MLClient, reference: str) -> str:
+    """Return where the files of a code version lie."""
+    matched = re.search(r"/codes/([^/]+)/versions/([^/]+)$", reference) or re.fullmatch(
+        r"azureml:([^:/]+):([^:/]+)", reference
+    )
+    if matched is None:
+        raise CannotBeWrittenError(f"its code is {reference}, which is not kept in the workspace")
+    workspace = Workspace(ml.subscription_id, ml.resource_group_name, str(ml.workspace_name))
+    code = send("GET", f"{workspace.id}/codes/{matched[1]}/versions/{matched[2]}", _API_VERSION)
+    return str(code["properties"]["codeUri"]).rstrip("/")
+
+
+def _plain(ml: MLClient, value: Any) -> Any:
+    if isinstance(value, dict):
+        plain = {str(key): _plain(ml, item) for key, item in value.items() if key != "creation_context"}
+        return {key: item for key, item in plain.items() if item is not None}
+    if isinstance(value, list):
+        return [_plain(ml, item) for item in value]
+    return _short(ml, value) if isinstance(value, str) else value
+
+
+def _short(ml: MLClient, text: str) -> str:
+    """Return a reference or path inside the workspace without the workspace's own id."""
+    workspace = _OF_WORKSPACE.format(re.escape(str(ml.workspace_name)))
+    if found := re.fullmatch(workspace + _VERSION, text):
+        return f"azureml:{found[1]}:{found[2]}"
+    if found := re.fullmatch(workspace + "/computes/([^/]+)", text):
+        return f"azureml:{found[1]}"
+    long = _LONG_PATH.match(text)
+    return f"azureml://{text[long.end() :]}" if long and long[1] == ml.workspace_name else text
+
+
+def _whole(found: Found, path: str, schema: str, described: dict[str, Any]) -> Found:
+    """Add the YAML file of something, unless it would hold a secret."""
+    if where := secret_in(described):
+        raise CannotBeWrittenError(f"'{where}' looks like a secret, and those are not written into a repository")
+    found.files[path] = _text({"$schema": f"{_SCHEMAS}/{schema}.schema.json", **_ordered(described)})
+    return found
+
+
+def _ordered(described: dict[str, Any]) -> dict[str, Any]:
+    first = [key for key in ("type", "name", "version", "display_name", "description", "tags") if key in described]
+    return {**{key: described[key] for key in first}, **described}
+
+
+def _text(value: Any) -> str:
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)

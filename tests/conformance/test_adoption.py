@@ -1,0 +1,201 @@
+"""What a workspace holds is written as YAML, taken over by the next update, and shows no change after that."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from infra.azureml import ownership
+from infra.azureml.resource import Planned, WorkspaceArgs
+from infra.kinds import KINDS, MANAGED
+from release import adoption, definitions
+from release.errors import ReleaseError
+from tests.asset_project import OWNER, Project
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+    from tests.conformance.conftest import Workspace
+
+Props = dict[str, Any]
+VERSIONED = ("environment", "component", "data", "model")
+SCORE = "def init(): ...\n\n\ndef run(raw):\n    return raw\n"
+
+
+@pytest.fixture(scope="module")
+def others(make_workspace: Callable[..., Workspace]) -> Workspace:
+    """Return a workspace that somebody filled by hand, with a cluster."""
+    made = make_workspace("adoption")
+    scale = {"minNodeCount": 0, "maxNodeCount": 1}
+    cluster = {"computeType": "AmlCompute", "properties": {"vmSize": "Standard_DS3_v2", "scaleSettings": scale}}
+    made.azure.put(f"{made.id}/computes/cpu", {"location": "westeurope", "properties": cluster})
+    return made
+
+
+@pytest.fixture(scope="module")
+def theirs(others: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Fill the workspace as `az ml` does: no tag of this project, versions of their own, plain names."""
+    from azure.ai.ml import (
+        load_batch_endpoint,
+        load_component,
+        load_data,
+        load_datastore,
+        load_environment,
+        load_job,
+        load_model,
+        load_online_endpoint,
+    )
+    from azure.ai.ml.entities import CronTrigger, JobSchedule
+    from azure.ai.ml.entities._load_functions import load_model_batch_deployment
+
+    ml = others.client()
+    project = Project(tmp_path_factory.mktemp("theirs"), ml, uuid.uuid4().hex[:8])
+    project.add_datastore()
+    project.add_batch()
+    root, tag = project.root, project.tag
+    conda = {"name": "plain", "channels": ["conda-forge"], "dependencies": ["python=3.11"]}
+    project.write("ml/environment/conda.yml", conda)
+    image = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
+    its: Props = {"image": image, "conda_file": "./conda.yml", "version": "3", "description": "Runs steps"}
+    project.edit("ml/environment/environment.yml", **its)
+    ml.environments.create_or_update(load_environment(root / "ml/environment/environment.yml"))
+    environment = f"azureml:env-{tag}:3"
+    rate = {"type": "number", "default": 0.5, "min": 0, "max": 1}
+    step: Props = {"inputs": {"rate": rate, "rows": {"type": "uri_folder", "optional": True}}, "display_name": "A step"}
+    command = "python main.py --rate ${{inputs.rate}}"
+    project.edit("ml/step/component.yml", version="1.2", environment=environment, command=command, **step)
+    ml.components.create_or_update(load_component(root / "ml/step/component.yml"))
+    project.edit("ml/data/data.yml", version="1", tags={"team": "flights"})
+    ml.data.create_or_update(load_data(root / "ml/data/data.yml"))
+    project.edit("ml/model/model.yml", version="1")
+    ml.models.create_or_update(load_model(root / "ml/model/model.yml"))
+    ml.datastores.create_or_update(load_datastore(root / "ml/store/datastore.yml"))
+    node: Props = {"component": f"azureml:step_{tag}:1.2", "compute": "azureml:cpu"}
+    node["inputs"] = {"rate": "${{parent.inputs.rate}}"}
+    project.edit("pipelines/steps.yml", jobs={"step": node}, inputs={"rate": 0.1})
+    job = load_job(root / "pipelines/steps.yml")
+    trigger = CronTrigger(expression="0 5 * * *", time_zone="UTC")
+    ml.schedules.begin_create_or_update(JobSchedule(name=f"daily-{tag}", trigger=trigger, create_job=job)).result()
+    ml.online_endpoints.begin_create_or_update(load_online_endpoint(root / "ml/deploy/endpoint.yml")).result()
+    ml.batch_endpoints.begin_create_or_update(load_batch_endpoint(root / "ml/batch/endpoint.yml")).result()
+    project.edit("ml/batch/scores-deployment.yml", model=f"azureml:model-{tag}:1", environment=environment)
+    deployment = load_model_batch_deployment(root / "ml/batch/scores-deployment.yml")
+    ml.batch_deployments.begin_create_or_update(deployment).result()
+    return project
+
+
+@pytest.fixture
+def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: Workspace) -> Project:
+    """Return an empty project, which is the working directory."""
+    project = Project.__new__(Project)
+    project.root, project.ml, project.tag = tmp_path, others.client(), "ours"
+    project.write("Pulumi.yaml", "name: azureml-platform\nruntime: python\n")
+    monkeypatch.chdir(tmp_path)
+    return project
+
+
+def inputs(ml: MLClient, asset: Any) -> Props:
+    where = (ml.subscription_id, ml.resource_group_name, str(ml.workspace_name))
+    props = Planned.of(asset, WorkspaceArgs(*where, OWNER, adopt=True)).props()
+    if asset.kind == "endpoint":
+        props |= {"rollout": {"steps": [100], "bake_seconds": 0}, "traffic": {}}
+    return props | ({"is_default": True} if asset.kind == "batch_deployment" else {})
+
+
+def test_everything_is_written_taken_over_and_unchanged(theirs: Project, ours: Project, others: Workspace) -> None:
+    ml, tag = ours.ml, theirs.tag
+    found = list(adoption.survey(ml, ours.root))
+    assert {each.name: each.reason for each in found if each.reason} == dict.fromkeys(
+        ("workspaceartifactstore", "workspaceblobstore", "workspacefilestore", "workspaceworkingdirectory"),
+        "every workspace has it",
+    )
+    for each in found:
+        if not each.reason:
+            adoption.write(ml, ours.root, each)
+    assert (ours.root / f"ml/step_{tag}/src/main.py").read_text() == f"print('{tag}')\n"
+    plan = adoption.plan(ours.root, {"cpu"})
+    assert {(asset.kind, asset.name) for asset in plan.assets} == {
+        ("environment", f"env-{tag}"), ("component", f"step_{tag}"), ("data", f"data-{tag}"), ("model", f"model-{tag}"),
+        ("datastore", f"store_{tag}"), ("pipeline", f"daily-{tag}"), ("schedule", f"daily-{tag}"),
+        ("endpoint", f"ep-{tag}"), ("batch_endpoint", f"batch-{tag}"), ("batch_deployment", f"batch-{tag}/scores"),
+    }  # fmt: skip
+    before = {kind: versions(ml, kind) for kind in VERSIONED}
+    for asset in plan.assets:
+        if asset.kind in MANAGED:
+            props = inputs(ml, asset)
+            MANAGED[asset.kind].upsert(ml, props)
+            assert MANAGED[asset.kind].observe(ml, props) == props, asset.id
+    # Nothing was made anew: what was there is ours now.
+    assert {kind: versions(ml, kind) for kind in VERSIONED} == before
+    assert ownership.is_ours(ml.components.get(f"step_{tag}", "1.2").tags, OWNER)
+    assert ml.data.get(f"data-{tag}", "1").tags["team"] == "flights"
+    # And nothing is left to adopt.
+    assert [each for each in adoption.survey(ml, ours.root) if not each.reason] == []
+
+
+def versions(ml: MLClient, kind: str) -> list[str]:
+    operations = getattr(ml, MANAGED[kind].operations)  # type: ignore[attr-defined]
+    return sorted(f"{one.name}:{one.version}" for each in operations.list() for one in operations.list(name=each.name))
+
+
+def test_one_of_a_kind_is_chosen_and_no_file_is_overwritten(theirs: Project, ours: Project) -> None:
+    name = f"data-{theirs.tag}"
+    (found,) = adoption.survey(ours.ml, ours.root, "data", [name])
+    ours.write(f"ml/data/{name}/data.yml", "name: mine\n")
+    with pytest.raises(ReleaseError, match=r"cannot be written.*exists"):
+        adoption.write(ours.ml, ours.root, found)
+    assert (ours.root / f"ml/data/{name}/data.yml").read_text() == "name: mine\n"
+    ours.write(f"ml/data/{name}/data.yml", {"name": "mine", "path": "azureml://datastores/workspaceblobstore/paths/x/"})
+    (again,) = adoption.survey(ours.ml, ours.root, "data", [name])
+    assert again.reason == f"ml/data/{name}/data.yml exists already, and is not overwritten"
+    with pytest.raises(ReleaseError, match=f"the workspace has no data 'nothing'; it has: {name}"):
+        list(adoption.survey(ours.ml, ours.root, "data", ["nothing"]))
+    with pytest.raises(ReleaseError, match="'job' is no kind that can be adopted"):
+        list(adoption.survey(ours.ml, ours.root, "job"))
+
+
+def test_what_signs_in_with_a_key_is_said_and_not_written(theirs: Project, ours: Project) -> None:
+    from azure.ai.ml.entities import AccountKeyConfiguration, AzureBlobDatastore
+
+    name = f"keyed_{theirs.tag}"
+    key = AccountKeyConfiguration(account_key="c2VjcmV0")
+    ours.ml.datastores.create_or_update(
+        AzureBlobDatastore(name=name, account_name="stother", container_name="container", credentials=key)
+    )
+    (found,) = adoption.survey(ours.ml, ours.root, "datastore", [name])
+    assert "signs in with a key" in found.reason
+    assert found.files == {}
+    ours.ml.datastores.delete(name)
+
+
+def test_a_component_that_was_read_is_written_back_with_other_tags(theirs: Project, others: Workspace) -> None:
+    """`az ml component update` reads, changes and writes: what the service adds to the specification is no content."""
+    ml = others.client()
+    read = ml.components.get(f"step_{theirs.tag}", "1.2")
+    read.tags = {**(read.tags or {}), "seen": "yes"}
+    ml.components.create_or_update(read)
+    assert ml.components.get(f"step_{theirs.tag}", "1.2").tags["seen"] == "yes"
+
+
+def test_every_kind_that_others_make_can_be_described() -> None:
+    assert set(MANAGED) - set(definitions.KINDS) == {"batch_deployment", "pipeline_job"}  # an endpoint's; a run
+    assert set(definitions.KINDS) <= set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        ({"environment_variables": {"DB_PASSWORD": "x"}}, "environment_variables.DB_PASSWORD"),
+        ({"jobs": {"a": {"environment_variables": {"API_KEY": "x"}}}}, "jobs.a.environment_variables.API_KEY"),
+        ({"path": "https://a.blob.core.windows.net/c/d?sv=1&sig=abc"}, "path"),
+        ({"environment_variables": {"COLOUR": "red"}, "inputs": {"token": "a"}}, ""),
+    ],
+)
+def test_what_looks_like_a_secret_is_found(value: Props, where: str) -> None:
+    assert definitions.secret_in(value) == where
+    assert yaml.safe_dump(value)

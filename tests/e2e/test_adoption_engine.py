@@ -1,0 +1,46 @@
+"""Adoption by the real engine: an update takes over what was written down, and a preview after it shows no change."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from infra.azureml import ownership
+from infra.kinds import MANAGED
+from release import adoption
+from tests.asset_project import STRANGER
+from tests.e2e.engine import STACK
+from tests.e2e.test_assets_engine import Make, azure, make, operations
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::marshmallow.warnings.Marshmallow4Warning"),
+    pytest.mark.filterwarnings("ignore:The use of a 'BlobProperties' instance:DeprecationWarning"),
+]
+__all__ = ["azure", "make"]  # fixtures
+
+
+def test_what_others_made_is_adopted_and_then_unchanged(make: Make) -> None:
+    project = make()
+    project.add_datastore()
+    names = {}
+    for kind in ("datastore", "environment", "data", "model", "component", "schedule", "endpoint"):
+        MANAGED[kind].upsert(project.ml, project.props(kind, STRANGER))
+        names[kind] = project.asset(kind).name
+    for folder in ("ml", "pipelines"):
+        shutil.rmtree(project.root / folder)
+    for kind, name in names.items():
+        (found,) = adoption.survey(project.ml, project.root, kind, [name])
+        assert found.reason == ""
+        adoption.write(project.ml, project.root, found)
+    program = (project.root / "__main__.py").read_text("utf-8")
+    assert f"belongs to stack '{STRANGER}'" in project.up(expect=1)
+    project.write(
+        "__main__.py", program.replace(f'"azureml-platform/{STACK}")', f'"azureml-platform/{STACK}", adopt=True)')
+    )
+    project.up()
+    assert operations(project.preview(0, "--json")) == {}
+    project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--stack", STACK)
+    (component,) = project.ml.components.list(name=names["component"])
+    assert ownership.is_ours(component.tags, f"azureml-platform/{STACK}")
+    project.destroy()
