@@ -82,7 +82,9 @@ class VersionedKind(ManagedKind):
         name, version = props["name"], props["version"]
         what = f"{self.name} '{name}' version {version}"
         ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
-        found = (existing.tags or {}).get(ownership.CONTENT)
+        # Another stack's content hash is of other YAML, though it may say the same.
+        is_foreign = ownership.is_foreign(existing.tags, props["owner"])
+        found = None if is_foreign else (existing.tags or {}).get(ownership.CONTENT)
         if found not in (None, props["content_hash"]):
             raise AssetError(f"{what} exists with other content. {_how_to_change(props)}")
         operations.restore(name=name, version=version)
@@ -93,7 +95,7 @@ class VersionedKind(ManagedKind):
         from azure.core.exceptions import HttpResponseError
 
         try:
-            # Written anew, not read, changed and written: what the client reads of a component it cannot write back.
+            # Written anew, not read, changed and written: so Azure compares all of the content with ours.
             return self._write(operations, props)
         except HttpResponseError as error:
             if found is not None or error.status_code not in (400, 409):

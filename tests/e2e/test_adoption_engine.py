@@ -35,9 +35,8 @@ def test_what_others_made_is_adopted_and_then_unchanged(make: Make) -> None:
         adoption.write(project.ml, project.root, found)
     program = (project.root / "__main__.py").read_text("utf-8")
     assert f"belongs to stack '{STRANGER}'" in project.up(expect=1)
-    project.write(
-        "__main__.py", program.replace(f'"azureml-platform/{STACK}")', f'"azureml-platform/{STACK}", adopt=True)')
-    )
+    owner = f'"azureml-platform/{STACK}"'
+    project.write("__main__.py", program.replace(f"{owner})", f"{owner}, adopt=True)"))
     project.up()
     assert operations(project.preview(0, "--json")) == {}
     project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--stack", STACK)
