@@ -14,6 +14,7 @@ import pytest
 
 from amlite.cli import main as amlite
 from release.cli import main as release
+from tests import kinds_table
 from tests.bench.__main__ import BENCHES
 from tests.documentation import ROOT, Command, commands, pages, prose
 
@@ -53,6 +54,12 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
         targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", prose(page))
         todo += [(page.parent / target).resolve() for target in targets if not target.startswith("http")]
     assert [str(page.relative_to(ROOT)) for page in pages() if page not in seen] == []
+
+
+def test_the_table_of_kinds_is_current_and_without_a_gap() -> None:
+    text = kinds_table.PAGE.read_text("utf-8")
+    assert text == kinds_table.generate(), "run python -m tests.kinds_table"
+    assert "| no |" not in text
 
 
 def test_every_decision_is_listed_with_its_title() -> None:

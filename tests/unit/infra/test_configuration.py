@@ -129,7 +129,11 @@ def test_a_wrong_cluster_is_explained(change: dict[str, Any], expected: str) -> 
         ("tags", {"a<b": "x"}, "tags.a<b is no tag"),
         ("models", {"flights": {"name": "m"}}, "models.flights.version is missing"),
         ("models", {"a.b": {"name": 3, "version": "1"}}, 'models["a.b"].name must be a valid string (it is 3)'),
-        ("sharing", {"create": True}, "sharing.registry must name the registry where create, publish or resourceGroup is set"),
+        (
+            "sharing",
+            {"create": True},
+            "sharing.registry must name the registry where create, publish or resourceGroup is set",
+        ),
         ("sharing", {"registry": "models", "create": True, "resourceGroup": "rg"}, "sharing.resourceGroup is of a"),
         ("sharing", {"registry": "a b"}, 'sharing.registry is not well-formed (it is "a b")'),
         ("rollout", {"steps": [10, 50]}, "rollout steps must rise and end with 100, such as [10, 50, 100]"),
