@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -10,10 +11,19 @@ from typing import Any, ClassVar, Literal
 from infra.azureml.resource import Arguments, Resource
 from infra.azureml.versioned import VersionedKind
 from infra.catalogue.documents import Document
-from infra.catalogue.drafts import Draft, source
+from infra.catalogue.drafts import Draft, is_local, source
 from infra.catalogue.settings import CatalogueSettings
 
 _WANTED = {"mlflow_model": "folder", "triton_model": "folder"}
+# Where in the cloud a model's files may lie: a datastore (short, or with its workspace), a job's output, a registry.
+_PLACES = re.compile(
+    r"azureml://(subscriptions/[^/]+/resourcegroups/[^/]+/(providers/[^/]+/)?workspaces/[^/]+/)?datastores/[^/]+/paths/.+"
+    r"|azureml://jobs/[^/]+/outputs/[^/]+(/paths/.*)?"
+    r"|azureml://registries/[^/]+/models/[^/]+/versions/[^/]+"
+    r"|runs:/[^/]+/.+"
+    r"|(https|wasbs|abfss)://.+",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +33,8 @@ class ModelArgs(Arguments):
     Attributes:
         version: pins the version; without it the version is the content's hash.
         type: the model's format.
-        path: relative to the project, and uploaded; or a job's output (`azureml://jobs/…/outputs/…`), or a cloud path.
+        path: relative to the project, and uploaded; or where it lies: a job's output (`azureml://jobs/…/outputs/…`,
+            `runs:/…`), a datastore, or a model of a registry (`azureml://registries/…/models/…/versions/…`).
         flavors: of an MLflow model, read from its MLmodel file when they are not given.
         properties: what cannot change after registration, such as lineage.
     """
@@ -61,9 +72,16 @@ class ModelKind(VersionedKind):
         return path.startswith("ml/") and posixpath.basename(path) == "model.yml"
 
     def collect(self, draft: Draft, _settings: CatalogueSettings) -> None:
-        """Note the local file or folder."""
+        """Note the local file or folder; anything else has to be a place that Azure reads models from."""
         data = draft.definition
-        source(draft, ("path",), data.get("path"), wanted=_WANTED.get(str(data.get("type")), "any"))
+        path = data.get("path")
+        source(draft, ("path",), path, wanted=_WANTED.get(str(data.get("type")), "any"))
+        if isinstance(path, str) and not is_local(path) and not _PLACES.fullmatch(path):
+            fix = (
+                "use a path in the project, `azureml://jobs/JOB/outputs/NAME/paths/...`, `runs:/RUN/PATH`, "
+                "`azureml://datastores/NAME/paths/...` or `azureml://registries/NAME/models/MODEL/versions/VERSION`"
+            )
+            draft.problem(("path",), f"'{path}' is no place of a model", fix)
 
 
 KIND = ModelKind()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from infra.azureml import ownership, patience
 from infra.azureml.errors import AssetError, OwnershipError
 from infra.kinds import MANAGED, batch_deployment
 from tests.asset_project import OWNER, STRANGER, Project
+from tests.conformance.conftest import REGISTRY
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -362,6 +364,23 @@ def test_a_datastore_that_was_given_a_key_shows_and_is_repaired(project: Project
     assert "a2V5" not in str(seen)
     kind.upsert(ml_client, props)
     assert kind.observe(ml_client, props) == props
+
+
+def test_a_model_of_a_registry_becomes_one_of_the_workspace(
+    project: Project, registry: MLClient, ml_client: MLClient, tmp_path: Path
+) -> None:
+    from azure.ai.ml.entities import Model
+
+    weights = tmp_path / "shared-weights"
+    weights.mkdir()
+    (weights / "weights.json").write_text(f'"{project.tag}"', "utf-8")
+    shared = registry.models.create_or_update(Model(name=f"shared-{project.tag}", version="1", path=str(weights)))
+    path = f"azureml://registries/{REGISTRY}/models/{shared.name}/versions/1"
+    project.write("ml/model/model.yml", {"name": f"model-{project.tag}", "type": "custom_model", "path": path})
+    props = project.props("model")
+    MANAGED["model"].upsert(ml_client, props)
+    assert ml_client.models.get(props["name"], props["version"]).path == path
+    assert MANAGED["model"].observe(ml_client, props) == props
 
 
 def blobs(workspace: Workspace, code: str) -> list[str]:

@@ -68,9 +68,20 @@ def test_a_job_that_was_cut_off_is_awaited_and_leaves_its_outputs(
     assert KIND.upsert(ml_client, props)["metrics"] == {"step.auc": 0.75}
     # Its output is a path for other assets.
     project.write("ml/data/data.yml", {"name": f"data-{project.tag}", "path": done["outputs"]["registration"]})
-    data = project.props("data")
-    MANAGED["data"].upsert(ml_client, data)
-    assert MANAGED["data"].observe(ml_client, data) == data
+    artifacts = {
+        "name": f"model-{project.tag}",
+        "path": f"azureml://jobs/{child.name}/outputs/artifacts/paths/user_logs/",
+    }
+    for kind, model in (
+        ("data", None),
+        ("model", artifacts),
+        ("model", {**artifacts, "path": f"runs:/{child.name}/user_logs"}),
+    ):
+        if model is not None:
+            project.write("ml/model/model.yml", model)
+        made = project.props(kind)
+        MANAGED[kind].upsert(ml_client, made)
+        assert MANAGED[kind].observe(ml_client, made) == made
 
 
 def test_a_failed_job_says_why_and_is_tried_again(project: Project, ml_client: MLClient) -> None:
