@@ -35,7 +35,9 @@ def _sent(method: str, url: str, body: Any, query: Mapping[str, str]) -> dict[st
     from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
     from azure.core.rest import HttpRequest
 
-    response = _client(credential()).send_request(HttpRequest(method, url, params=dict(query), json=body))
+    # Another sign-in is another client; its protocol does not say that it can be told from others, as every object can.
+    client = _client(credential())  # type: ignore[arg-type]
+    response = client.send_request(HttpRequest(method, url, params=dict(query), json=body))
     if response.status_code >= 400:
         kind = ResourceNotFoundError if response.status_code == 404 else HttpResponseError
         raise kind(f"{response.status_code} {response.reason}: {response.text()}", response)

@@ -7,9 +7,13 @@ So a folder is copied without what is ignored, and the copy is uploaded.
 from __future__ import annotations
 
 import copy
+import functools
 import io
+import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +26,9 @@ from infra.azureml.errors import AssetError
 from infra.catalogue.assets import get, put
 from infra.catalogue.stat_cache import StatCache
 from infra.catalogue.tree import Tree, TreeError, TreeReader
+
+_PREFIX = "azureml-platform-upload-"
+_KEPT_SECONDS = 86_400
 
 
 @contextmanager
@@ -39,7 +46,8 @@ def staged(definition: dict[str, Any], trees: list[dict[str, Any]], path: str) -
     result = copy.deepcopy(definition)
     root = project_root()
     reader = TreeReader(root, StatCache(None))
-    with tempfile.TemporaryDirectory(prefix="azureml-platform-") as scratch:
+    _clear_leftovers(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as scratch:
         for number, each in enumerate(trees):
             if not _has(result, each["keys"]):
                 continue  # a build context, where the stack built the image from it
@@ -54,6 +62,30 @@ def staged(definition: dict[str, Any], trees: list[dict[str, Any]], path: str) -
                 shutil.copyfile(file.source, target / file.path)
             put(result, each["keys"], str(target))
         yield result
+
+
+@functools.cache
+def _clear_leftovers(folder: Path) -> None:
+    """Remove, once in a process, the copies that killed processes of this user left more than a day ago."""
+    for each in folder.glob(f"{_PREFIX}*-*"):
+        found = re.fullmatch(rf"{_PREFIX}(\d+)-\w+", each.name)
+        try:
+            there = each.stat()
+            old = there.st_uid == os.getuid() and time.time() - there.st_mtime > _KEPT_SECONDS
+        except OSError:
+            continue  # another process was faster
+        if found and old and not _runs(int(found[1])):
+            shutil.rmtree(each, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def load(loader: str, definition: dict[str, Any]) -> Any:

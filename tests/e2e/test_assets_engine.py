@@ -214,6 +214,9 @@ def test_slow_endpoints_hold_back_nothing_else(make: Make, tmp_path: Path) -> No
     """The engine's provider has four threads; more endpoints than that wait here, and everything else is made."""
     project = make()
     endpoints(project, 5)
+    many = [f"many-{number}-{project.tag}" for number in range(36)]
+    for name in many:
+        project.write(f"ml/many/{name}/environment.yml", {"name": name, "image": "python:3.11"})
     gate = tmp_path / "gate"
     environment = {**project.environment, "PYTHONPATH": hold(tmp_path / "hold", gate)}
     command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", STACK]
@@ -230,6 +233,9 @@ def test_slow_endpoints_hold_back_nothing_else(make: Make, tmp_path: Path) -> No
         while any(MANAGED[kind].observe(project.ml, props) is None for kind, props in wanted.items()):
             assert running.poll() is None, running.communicate()[0]
             assert time.monotonic() < last, "the endpoints hold everything back"
+        while not {each.name for each in project.ml.environments.list()}.issuperset(many):
+            assert running.poll() is None, running.communicate()[0]
+            assert time.monotonic() < last, "the endpoints hold assets back"
         assert ours() == []
     finally:
         gate.touch()
