@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 _API_VERSION = "2024-10-01"
-_SCHEMAS = "https://azuremlschemas.azureedge.net/latest"
+SCHEMAS = "https://azuremlschemas.azureedge.net/latest"
 # What the service says of an asset, and no YAML does.
 _SAID = frozenset({"id", "creation_context", "provisioning_state", "latest_version", "base_path", "scoring_uri"})
 _SAID |= frozenset({"openapi_uri", "mirror_traffic", "traffic", "auto_increment_version", "services", "status"})
@@ -353,7 +353,7 @@ def _whole(found: Found, path: str, schema: str, described: dict[str, Any]) -> F
     """Add the YAML file of something, unless it would hold a secret."""
     if where := secret_in(described):
         raise CannotBeWrittenError(f"'{where}' looks like a secret, and those are not written into a repository")
-    found.files[path] = _text({"$schema": f"{_SCHEMAS}/{schema}.schema.json", **_ordered(described)})
+    found.files[path] = _text({"$schema": f"{SCHEMAS}/{schema}.schema.json", **_ordered(described)})
     return found
 
 

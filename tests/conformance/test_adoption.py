@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from amlite import SUBSCRIPTION_ID
 from infra.azureml import ownership
-from infra.azureml.resource import Planned, WorkspaceArgs
+from infra.azureml.resource import Planned, WorkspaceArgs, folders, trees
 from infra.kinds import KINDS, MANAGED
-from release import adoption, definitions
+from infra.kinds.endpoint import EndpointKind
+from release import adoption, cli, definitions
 from release.errors import ReleaseError
 from tests.asset_project import OWNER, Project
+from tests.conformance.conftest import GROUP
+from tests.conformance.scoring import Scoring
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -180,6 +184,87 @@ def test_a_component_that_was_read_is_written_back_with_other_tags(theirs: Proje
     read.tags = {**(read.tags or {}), "seen": "yes"}
     ml.components.create_or_update(read)
     assert ml.components.get(f"step_{theirs.tag}", "1.2").tags["seen"] == "yes"
+
+
+def test_a_serving_deployment_is_taken_over_without_a_break(
+    ml_client: MLClient, empty: Scoring, make_deployment: Callable[..., Any], ours: Project
+) -> None:
+    ml, name = ml_client, empty.name
+    ml.online_deployments.begin_create_or_update(make_deployment(name, "blue")).result()
+    empty.set_traffic(blue=100)
+    (found,) = adoption.survey(ml, ours.root, "endpoint", [name])
+    assert found.reason == ""
+    adoption.write(ml, ours.root, found)
+    assert "def run" in (ours.root / f"ml/deploy/{name}/src/score.py").read_text()
+    plan = adoption.plan(ours.root)
+    (served,) = plan.of("deployment")
+    deployment = {
+        "name": "blue", "definition": {**served.definition, **served.metadata}, "path": served.path,
+        "content_hash": served.content_hash, "trees": trees(folders(served)),
+    }  # fmt: skip
+    live = EndpointKind.live_name({"deployment": deployment})
+    props = inputs(ml, plan["endpoint", name]) | {"deployment": deployment, "traffic": {live: 100}}
+    MANAGED["endpoint"].upsert(ml, props)
+    assert [each.name for each in ml.online_deployments.list(name)] == [live]
+    assert empty.post({"value": 21}, key=empty.key).json() == 42
+    assert MANAGED["endpoint"].observe(ml, props) == props
+
+
+def test_contexts_and_pipeline_components_are_written(others: Workspace, ours: Project, tmp_path: Path) -> None:
+    from azure.ai.ml import load_component
+    from azure.ai.ml.entities import BuildContext, Environment
+
+    ml = ours.ml
+    context = tmp_path / "made" / "context"
+    context.mkdir(parents=True)
+    (context / "Dockerfile").write_text("FROM mcr.microsoft.com/azureml/base\nCOPY a.txt /\n")
+    (context / "a.txt").write_text(uuid.uuid4().hex)
+    ml.environments.create_or_update(Environment(name="built", version="1", build=BuildContext(path=str(context))))
+    command = {
+        "type": "command",
+        "name": "inner",
+        "version": "1",
+        "command": "echo 1",
+        "environment": "azureml:built:1",
+    }
+    (tmp_path / "made" / "inner.yml").write_text(yaml.safe_dump(command))
+    ml.components.create_or_update(load_component(tmp_path / "made" / "inner.yml"))
+    schema = f"{definitions.SCHEMAS}/pipelineComponent.schema.json"
+    outer = {"$schema": schema, "type": "pipeline", "name": "outer", "version": "1"}
+    (tmp_path / "made" / "outer.yml").write_text(
+        yaml.safe_dump({**outer, "jobs": {"one": {"component": "azureml:inner:1"}}})
+    )
+    ml.components.create_or_update(load_component(tmp_path / "made" / "outer.yml"))
+    for kind, name in (("environment", "built"), ("component", "inner"), ("component", "outer")):
+        (found,) = adoption.survey(ml, ours.root, kind, [name])
+        assert found.reason == ""
+        adoption.write(ml, ours.root, found)
+    plan = adoption.plan(ours.root)
+    for kind, name in (("environment", "built"), ("component", "inner"), ("component", "outer")):
+        props = inputs(ml, plan[kind, name])
+        MANAGED[kind].upsert(ml, props)
+        assert MANAGED[kind].observe(ml, props) == props, name
+    assert len(list(ml.environments.list(name="built"))) == 1
+
+
+def test_the_command_prints_or_writes(
+    theirs: Project, ours: Project, monkeypatch: pytest.MonkeyPatch, others: Workspace
+) -> None:
+    from click.testing import CliRunner
+
+    monkeypatch.setattr(cli, "ROOT", ours.root)
+    place = ["--subscription", SUBSCRIPTION_ID, "--resource-group", GROUP, "--workspace", others.name]
+    command = ["adopt", "--stack", "dev", *place, "data", f"data-{theirs.tag}"]
+    shown = CliRunner().invoke(cli.main, [*command, "--dry-run"])
+    assert shown.exit_code == 0, shown.output
+    assert f"+ data data-{theirs.tag} version 1: ml/data/data-{theirs.tag}/data.yml" in shown.output
+    assert "path: azureml://datastores/workspaceblobstore/paths/" in shown.output
+    assert not (ours.root / "ml").exists()
+    written = CliRunner().invoke(cli.main, command)
+    assert written.exit_code == 0, written.output
+    assert "pulumi config set --path azureml-platform:assets.adopt true -s dev" in written.output
+    assert (ours.root / f"ml/data/data-{theirs.tag}/data.yml").exists()
+    assert "There is nothing to adopt." in CliRunner().invoke(cli.main, command).output
 
 
 def test_every_kind_that_others_make_can_be_described() -> None:
