@@ -21,6 +21,7 @@ _FILES = frozenset({"uri_file", "custom_model", "path"})
 _PORTS = _FOLDERS | _FILES
 _TYPES = _PORTS | {"boolean", "integer", "number", "string"}
 # Azure works these out when the job is submitted.
+_TABLES = ("training_data", "validation_data", "test_data")
 _NO_STEP_CHECK = frozenset({"automl", "do_while", "if_else", "parallel_for", "data_transfer", "import"})
 
 
@@ -52,10 +53,13 @@ def _collect_inputs(draft: Draft, keys: KeyPath) -> None:
     holder: Any = draft.definition
     for key in keys:
         holder = holder[key]
-    for name, value in _mapping(holder.get("inputs")).items():
+    inputs = _mapping(holder.get("inputs"))
+    places: dict[KeyPath, Any] = {("inputs", name): value for name, value in inputs.items()}
+    places |= {(key,): holder.get(key) for key in _TABLES}
+    for place_of, value in places.items():
         if not isinstance(value, dict):
             continue
-        path, place = value.get("path"), (*keys, "inputs", name, "path")
+        path, place = value.get("path"), (*keys, *place_of, "path")
         if isinstance(path, str) and is_asset(path):
             use(draft, place, "model" if value.get("type") in _MODELS else "data", path)
         elif isinstance(path, str) and "${{" not in path:
@@ -105,16 +109,21 @@ class _Steps:
             return
         component = self.components.get(name)
         given = _mapping(step.get("inputs"))
+        searched = _mapping(step.get("search_space"))
         declared = _mapping(component.definition.get("inputs")) if component is not None else None
         if declared is not None and component is not None:
             for input_name, port in declared.items():
                 is_free = _mapping(port).get("optional") or _mapping(port).get("default") is not None
-                if given.get(input_name) is None and not is_free:
+                if given.get(input_name) is None and input_name not in searched and not is_free:
                     message = f"step '{name}' gives no value to input '{input_name}' of component '{component.id.name}'"
                     fix = (
                         f"add `{input_name}:` under the step's `inputs:`, or a `default:` in {component.document.path}"
                     )
                     yield self.draft.document.problem(("jobs", name, "inputs"), message, fix)
+            for input_name in searched.keys() - declared.keys():
+                advice = suggestion(input_name, declared, otherwise=f"use one of {listing(declared)}")
+                message = f"the search space names '{input_name}', which is no input of component '{component.id.name}'"
+                yield self.draft.document.problem(("jobs", name, "search_space", input_name), message, advice)
         for input_name, value in given.items():
             keys = ("jobs", name, "inputs", input_name)
             if declared is not None and component is not None and input_name not in declared:

@@ -116,3 +116,53 @@ def test_a_schedule_may_only_change_inputs_of_its_pipeline(project: Project) -> 
         create_job={"type": "pipeline", "job": "../training.yml", "inputs": {"stps": 1}},
     )
     assert project.problem().fix == "did you mean 'steps'?"
+
+
+SWEEP = """
+    type: pipeline
+    settings: {default_compute: serverless}
+    inputs:
+      rows: {type: uri_folder, path: azureml:days@latest}
+    jobs:
+      tune:
+        type: sweep
+        trial: azureml:train
+        inputs: {rows: "${{parent.inputs.rows}}"}
+        search_space: {steps: {type: choice, values: [1, 2]}}
+        objective: {goal: minimize, primary_metric: loss}
+        sampling_algorithm: random
+        limits: {max_total_trials: 2}
+    """
+
+
+def test_a_search_space_gives_values_to_inputs(project: Project) -> None:
+    project.write("pipelines/tune.yml", SWEEP)
+    trial = project.load()["pipeline", "tune"].definition["jobs"]["tune"]["trial"]
+    assert trial == project.load()["component", "train"].reference
+
+
+def test_a_search_space_over_what_is_no_input_is_refused(project: Project) -> None:
+    project.write("pipelines/tune.yml", SWEEP.replace("{steps: {type", "{step: {type"))
+    missing, unknown = project.problems()
+    assert missing.message == "step 'tune' gives no value to input 'steps' of component 'train'"
+    assert unknown.message == "the search space names 'step', which is no input of component 'train'"
+    assert unknown.fix == "did you mean 'steps'?"
+
+
+def test_the_tables_of_an_automl_step_are_references(project: Project) -> None:
+    project.write(
+        "pipelines/search.yml",
+        """
+        type: pipeline
+        settings: {default_compute: serverless}
+        jobs:
+          search:
+            type: automl
+            task: regression
+            primary_metric: r2_score
+            target_column_name: delay
+            training_data: {type: mltable, path: azureml:days@latest}
+        """,
+    )
+    step = project.load()["pipeline", "search"].definition["jobs"]["search"]
+    assert step["training_data"]["path"] == project.load()["data", "days"].reference
