@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
 import urllib.parse
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,8 +81,42 @@ def write(ml: MLClient, root: Path, found: Found) -> list[str]:
     return [path.relative_to(root).as_posix() for path in written]
 
 
+def settle(root: Path, written: Mapping[str, Found]) -> list[Found]:
+    """Take back what the project's own checks refuse, and return it with the reasons.
+
+    Args:
+        root: the project.
+        written: path → whose it is, of every file that was written.
+
+    Raises:
+        ReleaseError: files that were there before have problems.
+    """
+    refused: list[Found] = []
+    while True:
+        try:
+            load(root, ASSET_KINDS, settings=CatalogueSettings(None))
+        except CatalogueErrors as errors:
+            reasons = {
+                (written[each.file].kind, written[each.file].name): each.message
+                for each in reversed(errors.problems)
+                if each.file in written
+            }
+            if not reasons:
+                raise ReleaseError(str(errors)) from errors
+            for path, found in written.items():
+                if (found.kind, found.name) in reasons:
+                    (root / path).unlink(missing_ok=True)
+            gone = {(found.kind, found.name): found for found in written.values()}
+            refused += [dataclasses.replace(gone[key], reason=reason) for key, reason in reasons.items()]
+            written = {path: found for path, found in written.items() if (found.kind, found.name) not in reasons}
+        else:
+            return refused
+
+
 def _describe(ml: MLClient, root: Path, kind: str, name: str) -> Found:
-    from azure.core.exceptions import ResourceNotFoundError
+    import marshmallow
+    from azure.ai.ml.exceptions import MlException
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
     reason = not_a_definition(kind, name)
     if reason:
@@ -92,6 +127,8 @@ def _describe(ml: MLClient, root: Path, kind: str, name: str) -> Found:
         return Found(kind, name, reason=str(error))
     except ResourceNotFoundError:
         return Found(kind, name, reason="all its versions are archived")
+    except (MlException, marshmallow.ValidationError, HttpResponseError) as error:
+        return Found(kind, name, reason=f"it cannot be read: {' '.join(str(error).split())[:300]}")
     taken = next((path for path in (*found.files, *found.folders) if (root / path).exists()), None)
     if taken is not None:
         return Found(kind, name, found.version, reason=f"{taken} exists already, and is not overwritten")

@@ -189,27 +189,29 @@ def adopt(
     if any(place) and not all(place):
         raise ReleaseError("another workspace needs all of --subscription, --resource-group and --workspace")
     ml = connect(Workspace(*map(str, place))) if all(place) else _client(Stack(stack).deployed())
-    written = 0
+    described = False
+    written: dict[str, Any] = {}
     for found in adoption.survey(ml, ROOT, kind, names):
         what = f"{found.kind} {found.name}{f' version {found.version}' if found.version else ''}"
         if found.reason:
             console.print(f"  - {what}: {found.reason}", highlight=False, markup=False)
             continue
         paths = [*found.files, *(f"{each}/" for each in found.folders)]
-        written += 1
+        described = True
         if not dry_run:
-            adoption.write(ml, ROOT, found)
+            written |= dict.fromkeys(adoption.write(ml, ROOT, found), found)
         note = f" ({found.note})" if found.note else ""
         console.print(f"  + {what}: {', '.join(paths)}{note}", highlight=False, markup=False)
         if dry_run:
             for path, text in found.files.items():
                 console.print(f"\n# {path}\n{text}", highlight=False, markup=False)
-    if not written:
+    if not described:
         console.print("There is nothing to adopt.")
         return
     if dry_run:
         return
-    adoption.plan(ROOT)
+    for refused in adoption.settle(ROOT, written):
+        console.print(f"  - {refused.kind} {refused.name}: taken back, {refused.reason}", highlight=False, markup=False)
     console.print(
         f"\nLook at the files, then take over: pulumi config set --path {NAMESPACE}:assets.adopt true -s {stack}\n"
         f"and: pulumi up -s {stack}",
