@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +14,8 @@ from infra.azureml.staging import load, staged
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
+
+_log = logging.getLogger(__name__)
 
 
 class VersionedKind(ManagedKind):
@@ -71,12 +74,16 @@ class VersionedKind(ManagedKind):
             except ResourceNotFoundError:
                 return None
 
+        archived = 0
         for existing in confirmed(listed) or ():
             current = str(existing.version) == props["version"] and not ownership.is_foreign(
                 existing.tags, props["owner"]
             )
             if current or ownership.is_ours(existing.tags, props["owner"]):
                 operations.archive(name=props["name"], version=str(existing.version))
+                archived += 1
+        if archived:
+            _log.info("%s '%s': %d archived, since Azure ML deletes no version", self.name, props["name"], archived)
 
     def _take_over(self, operations: Any, existing: Any, props: Props) -> Any:
         name, version = props["name"], props["version"]

@@ -31,6 +31,8 @@ def record(name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         backend = {"PULUMI_BACKEND_URL": f"file://{folder}", "PULUMI_CONFIG_PASSPHRASE": "test"}
         project = EngineProject(Path(folder, "project"), ml, "fixture", {**os.environ, **backend})
+        project.add_datastore()
+        project.add_batch()
         project.pulumi("stack", "init", STACK)
         project.up()
         state = project.state()

@@ -250,8 +250,13 @@ def test_a_state_of_an_earlier_release_previews_updates_and_is_destroyed(
 ) -> None:
     """The provider's import path and its inputs are a contract: see `states/README.md`."""
     project = make("fixture")
+    kinds = ["environment", "component", "data", "model", "schedule", "endpoint"]
+    if fixture.stem != "0.1.0":
+        project.add_datastore()
+        project.add_batch()
+        kinds += ["datastore", "batch_endpoint", "batch_deployment"]
     project.pulumi("stack", "import", "--stack", STACK, "--file", str(fixture))
-    for kind in ("environment", "component", "data", "model", "schedule", "endpoint"):
+    for kind in kinds:
         MANAGED[kind].upsert(project.ml, project.props(kind, f"azureml-platform/{STACK}"))
     asked()
     assert operations(project.preview(0, "--json")) == {}
