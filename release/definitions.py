@@ -110,7 +110,8 @@ def model(ml: MLClient, name: str) -> Found:
     """Describe a model's newest version: its files stay where they are."""
     entity = ml.models.get(name, label="latest")
     described = _read(ml, entity)
-    described.pop("stage", None)
+    for key in ("stage", "job_name"):  # what the registry of models says of it
+        described.pop(key, None)
     found = Found("model", name, str(entity.version))
     return _whole(found, f"ml/models/{name}/model.yml", "model", described)
 

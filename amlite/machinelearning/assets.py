@@ -78,6 +78,8 @@ def prepare_version(
     if check := _CHECKS.get(kind):
         check(platform, workspace, name, version, properties)
     if old is not None:
+        if old["properties"].get("jobName"):  # no client sends it back: it stays
+            properties.setdefault("jobName", old["properties"]["jobName"])
         if (changed := _changed(old["properties"], properties)) and not old["properties"]["isAnonymous"]:
             raise _conflict(kind, name, version, changed)
         properties["properties"] = {**old["properties"]["properties"], **properties["properties"]}

@@ -247,6 +247,19 @@ def test_contexts_and_pipeline_components_are_written(others: Workspace, ours: P
     assert len(list(ml.environments.list(name="built"))) == 1
 
 
+def test_a_model_that_a_job_registered_is_taken_over(others: Workspace, ours: Project) -> None:
+    uri = "azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.calm-sun/model"
+    body = {"modelUri": uri, "modelType": "mlflow_model", "jobName": "calm-sun", "tags": {"auc": "0.7"}}
+    others.azure.put(f"{others.id}/models/registered/versions/1", {"properties": body})
+    (found,) = adoption.survey(ours.ml, ours.root, "model", ["registered"])
+    adoption.write(ours.ml, ours.root, found)
+    props = inputs(ours.ml, adoption.plan(ours.root)["model", "registered"])
+    MANAGED["model"].upsert(ours.ml, props)
+    assert MANAGED["model"].observe(ours.ml, props) == props
+    made = others.azure.arm("GET", f"{others.id}/models/registered/versions/1").json()
+    assert made["properties"]["jobName"] == "calm-sun"
+
+
 def test_the_command_prints_or_writes(
     theirs: Project, ours: Project, monkeypatch: pytest.MonkeyPatch, others: Workspace
 ) -> None:
