@@ -38,6 +38,10 @@ class Endpoint(_Output):
     auth_mode: Literal["key", "aml_token", "aad_token"] = Field(description="How a caller proves who it is.")
     scoring_uri: str = Field(description="Where requests are sent.")
     deployment: str | None = Field(description="The deployment that gets the traffic; null before a first promotion.")
+    serves: str | None = Field(
+        default=None,
+        description="The model whose promoted version it serves, `*` for any; absent when no model is promoted to it.",
+    )
 
 
 class PromotedModel(_Output):

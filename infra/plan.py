@@ -52,11 +52,13 @@ def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
         )
     except CatalogueErrors as errors:
         raise PlanError(str(errors)) from errors
-    promoted = [(f'models["{name}"]', name, "promotes a model to") for name in settings.models]
-    scaled = [(f'rollout.autoscale["{name}"]', name, "scales") for name in settings.rollout.autoscale]
-    for key, name, does in [*promoted, *scaled]:
-        _require_endpoint(catalogue, f"azureml-platform:{key}", name, does, configuration.stack)
-    for key, name, _ in scaled:
+    online = [asset.name for asset in catalogue.of("endpoint")]
+    batch = [asset.name for asset in catalogue.of("batch_endpoint")]
+    promoted = [(f'models["{name}"]', name, "promotes a model to", online + batch) for name in settings.models]
+    scaled = [(f'rollout.autoscale["{name}"]', name, "scales", online) for name in settings.rollout.autoscale]
+    for key, name, does, known in [*promoted, *scaled]:
+        _require_endpoint(known, f"azureml-platform:{key}", name, does, configuration.stack)
+    for key, name, _, _ in scaled:
         if "compute" in catalogue["endpoint", name].definition:
             raise ConfigurationError(
                 f"azureml-platform:{key} scales a Kubernetes endpoint, which Azure Monitor does not scale\n"
@@ -77,8 +79,7 @@ def runs(settings: AssetSettings) -> dict[str, int]:
     return dict.fromkeys(settings.run, settings.run_timeout_minutes)
 
 
-def _require_endpoint(catalogue: Catalogue, key: str, name: str, does: str, stack: str) -> None:
-    known = [asset.name for asset in catalogue.of("endpoint")]
+def _require_endpoint(known: list[str], key: str, name: str, does: str, stack: str) -> None:
     if name in known:
         return
     near = difflib.get_close_matches(name, known, n=1)
@@ -111,23 +112,33 @@ def versions(catalogue: Catalogue) -> dict[str, dict[str, str]]:
 
 def endpoints(catalogue: Catalogue, resources: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Endpoints as the stack outputs have them; `resources` by kind and name."""
-    return {
+    serves = {
+        asset.name.partition("/")[0]: asset.serves
+        for kind in ("deployment", "batch_deployment")
+        for asset in catalogue.of(kind)
+        if asset.serves is not None
+    }
+    online = {
         asset.name: {
             "kind": "online",
             "auth_mode": asset.definition.get("auth_mode", "key"),
             "scoring_uri": resources[asset.kind][asset.name].scoring_uri,
             "deployment": resources[asset.kind][asset.name].live.apply(lambda live: live or None),
+            "serves": serves.get(asset.name),
         }
         for asset in catalogue.of("endpoint")
-    } | {
+    }
+    batch = {
         asset.name: {
             "kind": "batch",
             "auth_mode": "aad_token",
             "scoring_uri": resources[asset.kind][asset.name].scoring_uri,
             "deployment": _default_deployment(asset, resources.get("batch_deployment", {})),
+            "serves": serves.get(asset.name),
         }
         for asset in catalogue.of("batch_endpoint")
     }
+    return online | batch
 
 
 def _default_deployment(endpoint: Asset, deployments: Mapping[str, Any]) -> pulumi.Output[str] | None:

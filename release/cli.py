@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +54,12 @@ def up(stack: str, inputs: tuple[str, ...]) -> None:
         _update(target)
     outputs = target.deployed()
     training: Training | None = None
-    waiting = [name for name in outputs.endpoints if name not in outputs.models]
+    waiting = [name for name, endpoint in outputs.endpoints.items() if endpoint.serves and name not in outputs.models]
     if waiting:
         accepted, training = _model(phases, outputs, inputs)
         if accepted is not None:
             with phases.phase("Rollout"):
-                for endpoint in waiting:
+                for endpoint in _serving(outputs, accepted[0], waiting):
                     target.promote(endpoint, *accepted)
                 _update(target)
             outputs = target.deployed()
@@ -71,7 +71,7 @@ def up(stack: str, inputs: tuple[str, ...]) -> None:
 @_stack_option
 @_inputs_option
 @click.option("--promote/--no-promote", default=True, help="Write an accepted version to the stack's configuration.")
-@click.option("--endpoint", default=None, help="The endpoint to promote to (default: the only one).")
+@click.option("--endpoint", default=None, help="The endpoint to promote to (default: all that serve the model).")
 def train(stack: str, inputs: tuple[str, ...], promote: bool, endpoint: str | None) -> None:
     """Submit the training pipeline and watch it; fails on any end but Completed.
 
@@ -80,16 +80,23 @@ def train(stack: str, inputs: tuple[str, ...], promote: bool, endpoint: str | No
     """
     target = Stack(stack)
     outputs = target.deployed()
-    chosen = _choose_endpoint(outputs, endpoint) if promote else None
+    chosen = [_choose_endpoint(outputs.endpoints, endpoint)] if endpoint else list(outputs.endpoints)
     training = _train(Phases(console), outputs, inputs)
     if training.version is None:
         console.print(f"\nThe gate refused the model: {training.reason}\nNothing was registered and nothing changes.")
         return
     console.print(f"\nRegistered {training.model} version {training.version}: {training.reason}")
-    if chosen is not None:
-        target.promote(chosen, training.model, training.version)
+    if not promote:
+        return
+    promoted = _serving(outputs, training.model, chosen)
+    for name in promoted:
+        target.promote(name, training.model, training.version)
+        console.print(f"Promoted to endpoint {name} in Pulumi.{stack}.yaml")
+    if promoted:
+        console.print(f"Roll it out with: pulumi up --stack {stack}")
+    else:
         console.print(
-            f"Promoted to endpoint {chosen} in Pulumi.{stack}.yaml; roll it out with: pulumi up --stack {stack}"
+            f"No endpoint of {', '.join(chosen) or 'the stack'} serves {training.model}: nothing was promoted."
         )
 
 
@@ -120,7 +127,7 @@ def score(stack: str, endpoint: str, request: Path) -> None:
     outputs = Stack(stack).deployed()
     from release import scoring
 
-    click.echo(json.dumps(scoring.score(outputs, _choose_endpoint(outputs, endpoint), request)))
+    click.echo(json.dumps(scoring.score(outputs, _choose_endpoint(_online(outputs), endpoint), request)))
 
 
 @main.command()
@@ -131,7 +138,7 @@ def key(stack: str, endpoint: str) -> None:
     outputs = Stack(stack).deployed()
     from release import scoring
 
-    click.echo(scoring.key(outputs, _choose_endpoint(outputs, endpoint)))
+    click.echo(scoring.key(outputs, _choose_endpoint(_online(outputs), endpoint)))
 
 
 @main.command()
@@ -284,7 +291,7 @@ def _train(phases: Phases, outputs: StackOutputs, inputs: tuple[str, ...]) -> Tr
 
 
 def _predictions(phases: Phases, outputs: StackOutputs) -> dict[str, Any]:
-    live = [name for name, endpoint in outputs.endpoints.items() if endpoint.deployment]
+    live = [name for name in _online(outputs) if outputs.endpoints[name].deployment]
     if not live:
         console.print("\nNo endpoint has a model yet, so there is nothing to score.")
         return {}
@@ -304,13 +311,19 @@ def _client(outputs: StackOutputs) -> Any:
     return client(outputs)
 
 
-def _choose_endpoint(outputs: StackOutputs, wanted: str | None) -> str:
-    names = list(outputs.endpoints)
-    if wanted is None and len(names) == 1:
-        return names[0]
-    if wanted not in names:
-        asked = f"there is no endpoint '{wanted}'" if wanted else "which endpoint? give --endpoint"
-        raise ReleaseError(f"{asked}; endpoints: {', '.join(names) or 'none'}")
+def _serving(outputs: StackOutputs, model: str, names: list[str]) -> list[str]:
+    """Return those of the endpoints that serve promoted versions of a model."""
+    return [name for name in names if outputs.endpoints[name].serves in (model, "*")]
+
+
+def _online(outputs: StackOutputs) -> list[str]:
+    return [name for name, endpoint in outputs.endpoints.items() if endpoint.kind == "online"]
+
+
+def _choose_endpoint(names: Iterable[str], wanted: str) -> str:
+    known = list(names)
+    if wanted not in known:
+        raise ReleaseError(f"there is no endpoint '{wanted}'; endpoints: {', '.join(known) or 'none'}")
     return wanted
 
 

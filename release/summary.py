@@ -91,7 +91,7 @@ def _next(console: Console, stack: str, outputs: StackOutputs, training: Trainin
     console.print("\n[bold]next[/]")
     lines = []
     for name, endpoint in outputs.endpoints.items():
-        if endpoint.deployment:
+        if endpoint.deployment and endpoint.kind == "online":
             lines.append(
                 f'curl -H "Authorization: Bearer $(release key {name} --stack {stack})" '
                 f"-H 'Content-Type: application/json' -d @{SAMPLE} {endpoint.scoring_uri}"

@@ -21,6 +21,10 @@ class Assets(pulumi.ComponentResource):
         stack = dataclasses.replace(stack, parent=self)
         self.resources = {}
         for asset in stack.plan.assets:
+            if asset.waiting_for is not None:
+                pulumi.info(
+                    f"{asset.path} waits for {asset.waiting_for}: `release train`, or `azureml-platform:models`"
+                )
             kind = MANAGED.get(asset.kind)
             if asset.registry is not None and not stack.publish:
                 continue  # another stack does

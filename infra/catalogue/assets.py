@@ -74,6 +74,7 @@ class Asset:
         build: the image that the stack builds for this environment.
         waiting_for: why it cannot exist yet, as a deployment without a model; None when it can.
         registry: the registry that it is shared in; None when it lives in the workspace.
+        serves: of a deployment, the model of which the configuration picks the version; `*` for any model.
     """
 
     id: AssetId
@@ -91,6 +92,7 @@ class Asset:
     build: BuildPlan | None = None
     waiting_for: str | None = None
     registry: str | None = None
+    serves: str | None = None
 
     @property
     def kind(self) -> str:

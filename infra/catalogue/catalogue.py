@@ -347,6 +347,7 @@ class _Loading:
             build=self._build_plan(draft),
             waiting_for=draft.waiting_for,
             registry=self.settings.registry if draft.is_shared else None,
+            serves=draft.serves,
         )
 
     def _build_plan(self, draft: Draft) -> BuildPlan | None:

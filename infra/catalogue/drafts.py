@@ -48,6 +48,7 @@ class Draft:
     trees: dict[KeyPath, Tree] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     waiting_for: str | None = None
+    serves: str | None = None
     build: Build | None = None
 
     @property

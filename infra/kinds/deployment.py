@@ -176,6 +176,8 @@ def _choose_model(draft: Draft, settings: CatalogueSettings) -> None:
         use(draft, ("model",), "model", text)
         return
     written = parse(text, folder=draft.document.folder) if isinstance(text, str) else None
+    if written is None or written.is_floating:
+        draft.serves = written.name if written is not None else "*"
     choice = settings.models.get(endpoint) if isinstance(endpoint, str) else None
     if choice is not None and (written is None or written.is_floating):
         if written is not None and written.name != choice.name:
