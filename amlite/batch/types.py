@@ -7,18 +7,15 @@ from typing import Any
 from amlite.arm.types import Json, ResourceType
 from amlite.batch import components, settings
 from amlite.errors import AzureError
-from amlite.machinelearning import references
+from amlite.machinelearning import endpoint_names, references
 from amlite.platform import Platform
 from amlite.published.validation import writable
 from amlite.resource_id import ResourceId
 from amlite.serving import identities
-from amlite.serving.servers import ENDPOINT_TYPE as ONLINE_TYPE
 
 ENDPOINT_TYPE = f"{references.WORKSPACE_TYPE}/batchEndpoints"
 DEPLOYMENT_TYPE = f"{ENDPOINT_TYPE}/deployments"
 
-_NAME = r"[A-Za-z][A-Za-z0-9-]{2,31}"
-_RULE = "Names begin with a letter, are 3 to 32 characters long and consist of letters, digits and hyphens."
 _COMPUTES = ("amlcompute", "kubernetes")
 
 
@@ -27,7 +24,7 @@ def _endpoint(platform: Platform, resource_id: ResourceId, body: Json, old: Json
     properties: Json = body["properties"]
     region = body["location"]
     if old is None:
-        _check_unique(platform, resource_id, region)
+        endpoint_names.check_unique(platform, resource_id, region)
     if properties["authMode"].lower() != "aadtoken":
         raise AzureError(
             400,
@@ -70,18 +67,6 @@ def _identity(platform: Platform, resource_id: ResourceId, wanted: Json | None, 
     if wanted is None or str(wanted.get("type")).lower() == "none":
         return kept
     return identities.assign(platform, resource_id, wanted, old if kept else None)
-
-
-def _check_unique(platform: Platform, resource_id: ResourceId, region: str) -> None:
-    for kind in (ENDPOINT_TYPE, ONLINE_TYPE):
-        for other in platform.store.of_type(kind):
-            if other.body["name"].lower() == resource_id.name.lower() and other.body["location"] == region:
-                raise AzureError(
-                    409,
-                    "Conflict",
-                    f"There is already an endpoint with the name '{resource_id.name}' in region {region}; "
-                    "names are unique there.",
-                )
 
 
 def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
@@ -183,8 +168,8 @@ async def _list_keys(_platform: Platform, resource_id: ResourceId, _body: Json) 
 TYPES = [
     ResourceType(
         ENDPOINT_TYPE,
-        pattern=_NAME,
-        rule=_RULE,
+        pattern=endpoint_names.PATTERN,
+        rule=endpoint_names.RULE,
         required=("properties.authMode",),
         asynchronous=True,
         prepare=_endpoint,
@@ -193,8 +178,8 @@ TYPES = [
     ),
     ResourceType(
         DEPLOYMENT_TYPE,
-        pattern=_NAME,
-        rule=_RULE,
+        pattern=endpoint_names.PATTERN,
+        rule=endpoint_names.RULE,
         asynchronous=True,
         prepare=_deployment,
         created=_provision,

@@ -7,7 +7,7 @@ from typing import Any
 from amlite.arm.routes import resource_of
 from amlite.arm.types import Json, ResourceType
 from amlite.errors import AzureError, StartError
-from amlite.machinelearning import quota, references, sizes
+from amlite.machinelearning import endpoint_names, quota, references, sizes
 from amlite.monitoring import measurements
 from amlite.platform import Platform
 from amlite.published.validation import writable
@@ -16,8 +16,6 @@ from amlite.serving import custom, identities, keys, kubernetes, servers, settin
 from amlite.serving.servers import DEPLOYMENT_TYPE, ENDPOINT_TYPE
 
 _MODES = ("Key", "AMLToken", "AADToken")
-_NAME = r"[A-Za-z][A-Za-z0-9-]{2,31}"
-_RULE = "Names begin with a letter, are 3 to 32 characters long and consist of letters, digits and hyphens."
 _DEFAULT_SIZE = "Standard_F4s_v2"
 
 
@@ -26,7 +24,7 @@ def _endpoint(platform: Platform, resource_id: ResourceId, body: Json, old: Json
     properties: Json = body["properties"]
     region = body["location"]
     if old is None:
-        _check_unique(platform, resource_id, region)
+        endpoint_names.check_unique(platform, resource_id, region)
     mode = next(each for each in _MODES if each.lower() == properties["authMode"].lower())
     compute = properties.get("compute")
     if compute:
@@ -59,17 +57,6 @@ def _endpoint(platform: Platform, resource_id: ResourceId, body: Json, old: Json
     if old is None:
         keys.create(platform, str(resource_id), wanted_keys)
     return envelope
-
-
-def _check_unique(platform: Platform, resource_id: ResourceId, region: str) -> None:
-    for other in platform.store.of_type(ENDPOINT_TYPE):
-        if other.body["name"].lower() == resource_id.name.lower() and other.body["location"] == region:
-            raise AzureError(
-                409,
-                "Conflict",
-                f"There is already an endpoint with the name '{resource_id.name}' in region {region}; "
-                "names are unique there.",
-            )
 
 
 def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
@@ -197,8 +184,8 @@ async def _provision(platform: Platform, resource_id: ResourceId) -> None:
 TYPES = [
     ResourceType(
         ENDPOINT_TYPE,
-        pattern=_NAME,
-        rule=_RULE,
+        pattern=endpoint_names.PATTERN,
+        rule=endpoint_names.RULE,
         required=("properties.authMode",),
         asynchronous=True,
         prepare=_endpoint,
@@ -207,8 +194,8 @@ TYPES = [
     ),
     ResourceType(
         DEPLOYMENT_TYPE,
-        pattern=_NAME,
-        rule=_RULE,
+        pattern=endpoint_names.PATTERN,
+        rule=endpoint_names.RULE,
         required=("properties.endpointComputeType",),
         asynchronous=True,
         prepare=_deployment,
