@@ -73,7 +73,11 @@ class BatchEndpointKind(ManagedKind):
         """A batch endpoint uses nothing."""
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
-        """The default deployment has to be there, and has to be said where there are several."""
+        """The default deployment has to be there, and has to be said where there are several; names are host names."""
+        online = drafts.get(AssetId("endpoint", draft.id.name))
+        if online is not None:
+            message = f"'{draft.id.name}' is the online endpoint of {online.document.path} too"
+            yield draft.document.problem(("name",), message, "give one of the two another name: they are host names")
         names = sorted(
             id_.name.partition("/")[2]
             for id_ in drafts
