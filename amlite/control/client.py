@@ -16,7 +16,7 @@ from amlite.runtime import Runtime
 def ask(running: Runtime, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """Send one request to the control surface and return its JSON answer; raises URLError."""
     environment = running.environment
-    context = ssl.create_default_context(cafile=environment["SSL_CERT_FILE"])
+    context = ssl.create_default_context(cafile=running.authority)
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({"https": environment["HTTPS_PROXY"]}), urllib.request.HTTPSHandler(context=context)
     )

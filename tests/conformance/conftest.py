@@ -190,11 +190,11 @@ def local_azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure
     assert running is not None
     from azure.identity import DefaultAzureCredential
 
-    bundle, authority = running.environment["SSL_CERT_FILE"], state / "certificates" / "ca.pem"
+    bundle = running.environment["SSL_CERT_FILE"]
     with pytest.MonkeyPatch.context() as patch:
         for name, value in running.environment.items():
             # Each new connection reads the authorities it trusts: of the machine's hundreds none is needed here.
-            patch.setenv(name, str(authority) if value == bundle else value)
+            patch.setenv(name, str(running.authority) if value == bundle else value)
         azure = LocalAzure(state, DefaultAzureCredential())
         azure.put(GROUP_ID, {"location": "westeurope"}, "2021-04-01")
         try:

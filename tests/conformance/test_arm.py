@@ -141,7 +141,7 @@ def test_vault_and_identity_by_their_clients(local_azure: LocalAzure, group: str
         assert [credential.name for credential in found] == ["github"]
 
 
-@pytest.mark.parametrize("subscription", [str(uuid.uuid4()), "not-a-guid"])
+@pytest.mark.parametrize("subscription", ["0b1f6471-1bf0-4dda-aec3-cb9272f09590", "not-a-guid"])
 def test_no_other_subscription_is_known(local_azure: LocalAzure, subscription: str) -> None:
     with ResourceManagementClient(DefaultAzureCredential(), subscription) as client:
         with pytest.raises(ResourceNotFoundError) as refused:

@@ -399,6 +399,7 @@ QUICK = {
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.shuffle.partitions": "1",
+    "spark.ui.enabled": "false",
 }
 COUNT = """
 import argparse
@@ -408,7 +409,7 @@ parser.add_argument("--rows")
 parser.add_argument("--sums")
 given = parser.parse_args()
 spark = SparkSession.builder.getOrCreate()
-rows = spark.read.csv(given.rows, header=True, inferSchema=True)
+rows = spark.read.csv(given.rows, header=True, schema="kind string, n int")
 rows.groupBy("kind").sum("n").coalesce(1).write.csv(given.sums)
 """
 
