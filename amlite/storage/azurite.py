@@ -1,4 +1,4 @@
-"""Azurite as a child process: started on first use, told of every account, reached only by amlite."""
+"""Azurite as a child process: told of every account, started anew for the first use of one, reached only by amlite."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 import urllib.parse
+from typing import Any
 
 from amlite.children import Child, tool
 from amlite.errors import StartError
@@ -19,14 +20,17 @@ _KEYS_TYPE = "storage/keys"
 _SAS_VERSION = "2019-12-12"
 
 
-async def ensure(platform: Platform) -> Child:
-    """Return the running Azurite, which serves every storage account there is now."""
-    accounts = _accounts(platform)
-    started_with = platform.parts.get(NAME)
-    if started_with is not None and started_with != accounts:
-        # Azurite learns its accounts at its start only.
-        await platform.children.stop(NAME)
-    platform.parts[NAME] = accounts
+async def ensure(platform: Platform, account: str | None = None) -> Child:
+    """Return the running Azurite, which serves `account` when there is one of that name."""
+    started_with: frozenset[str] | None = platform.parts.get(NAME)
+    keys = platform.store.get(f"{_KEYS_TYPE}/{account}") if account else None
+    if started_with is None or (keys is not None and _entry(keys.body) not in started_with):
+        if started_with is not None:
+            # Azurite learns its accounts at its start only.
+            await platform.children.stop(NAME)
+        started_with = frozenset(_entry(each.body) for each in platform.store.of_type(_KEYS_TYPE))
+        platform.parts[NAME] = started_with
+    accounts = ";".join(sorted(started_with))
     binary = tool("azurite-blob")
     if binary is None:
         raise StartError("Azurite is not installed (azurite-blob is not in .venv/bin); run: make setup")
@@ -54,9 +58,10 @@ async def ensure(platform: Platform) -> Child:
 async def remove(platform: Platform, account: str) -> None:
     """Delete what an account holds."""
     keys = platform.store.get(f"{_KEYS_TYPE}/{account}")
-    if keys is None:
-        return
-    child = await ensure(platform)
+    started_with: frozenset[str] | None = platform.parts.get(NAME)
+    if keys is None or (started_with is not None and not any(each.startswith(f"{account}:") for each in started_with)):
+        return  # an account that Azurite was never told of is empty
+    child = await ensure(platform, account)
 
     def delete_containers() -> None:
         from azure.storage.blob import BlobServiceClient
@@ -97,6 +102,5 @@ def account_sas(platform: Platform, account: str) -> str:
     return sas
 
 
-def _accounts(platform: Platform) -> str:
-    keys = [doc.body for doc in platform.store.of_type(_KEYS_TYPE)]
-    return ";".join(f"{entry['account']}:{entry['key1']}:{entry['key2']}" for entry in keys)
+def _entry(keys: dict[str, Any]) -> str:
+    return f"{keys['account']}:{keys['key1']}:{keys['key2']}"

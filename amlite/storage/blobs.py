@@ -266,7 +266,7 @@ async def request(
     signature: str | None = None,
 ) -> ClientResponse:
     """Send one request of the blob service to Azurite; `signature` (default: of all rights) is a query string."""
-    child = await azurite.ensure(platform)
+    child = await azurite.ensure(platform, blob.account)
     try:
         signature = signature or azurite.account_sas(platform, blob.account)
     except KeyError as error:

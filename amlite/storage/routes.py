@@ -69,7 +69,7 @@ async def blob(call: Call) -> web.StreamResponse:
             "KeyBasedAuthenticationNotPermitted",
             "Key based authentication is not permitted on this storage account.",
         )
-    target = f"http://127.0.0.1:{(await azurite.ensure(call.platform)).port}{raw_path}"
+    target = f"http://127.0.0.1:{(await azurite.ensure(call.platform, account)).port}{raw_path}"
     upstream = await call.platform.http.request(
         request.method,
         URL(target, encoded=True),
@@ -97,7 +97,8 @@ async def _batch(call: Call, principal: Principal, signature: str) -> web.Respon
         parts = batch.parse(call.request.headers.get("Content-Type", ""), await call.request.read())
     except ValueError as error:
         raise StorageError(400, "InvalidInput", f"The batch cannot be read: {error}.") from error
-    azurite_url = f"http://127.0.0.1:{(await azurite.ensure(call.platform)).port}"
+    account = call.host.partition(".")[0]
+    azurite_url = f"http://127.0.0.1:{(await azurite.ensure(call.platform, account)).port}"
 
     async def send(part: batch.Part) -> tuple[int, dict[str, str], str]:
         try:

@@ -34,7 +34,7 @@ def _prepare(platform: Platform, id: ResourceId, body: Json, old: Json | None) -
 
 
 async def _created(platform: Platform, id: ResourceId) -> None:
-    await azurite.ensure(platform)  # which learns of the new account
+    await azurite.ensure(platform)  # whose start takes seconds, before somebody waits for it
     service = f"{id}/blobServices/default"
     if platform.store.get(service) is None:
         kind = f"{ACCOUNT_TYPE}/blobServices"

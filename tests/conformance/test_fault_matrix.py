@@ -73,7 +73,7 @@ def test_an_outage_is_reported_and_the_next_attempt_converges(
     add_fault("PUT */workspaces/*", Kind.ERROR, rate=1)
     with pytest.raises(HttpResponseError, match="The service stumbled"):
         AzureMLProvider("data").create(props)
-    workspace.azure.command("fault", "clear")
+    workspace.azure.clear_faults()
     AzureMLProvider("data").create(props)
     assert AzureMLProvider("data").read(props["name"], props).inputs == props
 
@@ -91,7 +91,7 @@ def test_ten_assets_converge_while_three_in_ten_requests_are_throttled(
     add_fault("* management.azure.com/*", Kind.THROTTLE, rate=0.3)
     with ThreadPoolExecutor(4) as threads:
         made = list(threads.map(AzureMLProvider("data").create, definitions))
-    workspace.azure.command("fault", "clear")
+    workspace.azure.clear_faults()
     assert [each.outs["name"] for each in made if each.outs] == [each["name"] for each in definitions]
     throttled = [each for each in workspace.azure.requests(project.tag) if each["status"] == 429]
     assert throttled
@@ -112,7 +112,7 @@ def test_an_upload_that_fails_is_reported_and_leaves_nothing_half(
     with pytest.raises(HttpResponseError, match="The service stumbled"):
         AzureMLProvider("data").create(props)
     assert MANAGED["data"].observe(project.ml, props) is None
-    workspace.azure.command("fault", "clear")
+    workspace.azure.clear_faults()
     AzureMLProvider("data").create(props)
     assert AzureMLProvider("data").read(props["name"], props).inputs == props
 
@@ -129,7 +129,7 @@ def test_code_that_was_uploaded_but_not_registered_is_taken_up(
     before = len(workspace.azure.requests("/codes/"))
     with pytest.raises(HttpResponseError):
         AzureMLProvider("component").create(props)
-    workspace.azure.command("fault", "clear")
+    workspace.azure.clear_faults()
     AzureMLProvider("component").create(props)
     # The client sends the bytes again, to a folder that no asset names otherwise; one code asset comes of it.
     made = [each for each in workspace.azure.requests("/codes/")[before:] if each["method"] == "PUT"]

@@ -22,7 +22,7 @@ BODY: Json = {"location": "westeurope"}
 def path(local_azure: LocalAzure) -> Iterator[str]:
     """The id of a resource that does not exist, with no fault left after the test."""
     yield f"{GROUP_ID}/providers/Microsoft.OperationalInsights/workspaces/log-{uuid.uuid4().hex[:8]}"
-    local_azure.command("fault", "clear")
+    local_azure.clear_faults()
 
 
 def _add(local_azure: LocalAzure, path: str, method: str, kind: str, *more: str) -> None:

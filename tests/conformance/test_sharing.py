@@ -212,7 +212,7 @@ def test_sharing_goes_on_where_it_was_cut_off(
         assert f"cannot share {kind} {name}" in error.message  # noqa: PT017 - a client's retry may hide the fault
     finally:
         assert "met 1 " in workspace.azure.command("fault", "list")
-        workspace.azure.command("fault", "clear")
+        workspace.azure.clear_faults()
     again = Sharing(ml_client, registry, REGISTRY, workspace.id, print).share(kind, name)
     found = getattr(registry, f"{kind}s").get(name, again.version)
     assert found.tags["shared_from_workspace"] == workspace.id
