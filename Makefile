@@ -68,7 +68,7 @@ clean: setup ## The same, then forget the local Azure's state; caches outside th
 
 .PHONY: test
 test: setup ## Run unit, conformance and end-to-end tests
-	@$(tools) $(bin)/python -m pytest -n 2 tests/unit tests/conformance tests/e2e $(PYTEST)
+	@$(tools) $(bin)/python -m pytest tests/unit tests/conformance tests/e2e $(PYTEST)
 
 .PHONY: lint
 lint: setup ## Check style, format and types
