@@ -24,6 +24,7 @@ from amlite import SUBSCRIPTION_ID, TENANT_ID, runtime
 from amlite.access import ROLES
 from amlite.control.client import ask
 from amlite.store import Store
+from infra.azureml import connection
 from infra.kinds import MANAGED
 from tests.asset_project import Project
 from tests.conformance.scoring import empty, make_deployment, make_model, serving_environment, shared
@@ -202,11 +203,13 @@ def local_azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure
         for name, value in running.environment.items():
             # Each new connection reads the authorities it trusts: of the machine's hundreds none is needed here.
             patch.setenv(name, str(running.authority) if value == bundle else value)
+        connection.sign_in_again()  # another test's cloud is not this one
         azure = LocalAzure(state, DefaultAzureCredential())
         azure.put(GROUP_ID, {"location": "westeurope"}, "2021-04-01")
         try:
             yield azure
         finally:
+            connection.sign_in_again()
             azure.session.close()
             azure.command("stop")
 

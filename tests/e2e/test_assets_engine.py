@@ -16,7 +16,7 @@ import pytest
 from pulumi import automation
 
 from amlite import SUBSCRIPTION_ID, runtime
-from infra.azureml import ownership
+from infra.azureml import connection, ownership
 from infra.azureml.scoring import Target, score
 from infra.kinds import MANAGED
 from release.preview import Cause, Files, Key, Plan
@@ -45,12 +45,14 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
             patch.setenv(name, value)
         from azure.identity import DefaultAzureCredential
 
+        connection.sign_in_again()  # another test's cloud is not this one
         made = LocalAzure(state, DefaultAzureCredential())
         try:
             made.put(GROUP_ID, {"location": "westeurope"}, "2021-04-01")
             make_workspace(made)
             yield made
         finally:
+            connection.sign_in_again()
             made.session.close()
             made.command("stop")
 

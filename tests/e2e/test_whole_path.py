@@ -107,7 +107,7 @@ def test_preview_names_the_changed_file_and_who_follows(platform: Platform) -> N
     prep = by_name["component-prep"]
     assert (prep["operation"], prep["old"]) == ("update", deployed["prep"])
     assert prep["new"] != prep["old"]
-    assert prep["files"] == ["~ ml/prep/src/prep.py"]
+    assert prep["files"] == {"added": [], "changed": ["ml/prep/src/prep.py"], "removed": []}
 
 
 def test_seven_broken_files_are_reported_at_once_and_change_nothing(platform: Platform) -> None:
