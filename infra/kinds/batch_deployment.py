@@ -156,8 +156,12 @@ class BatchDeploymentKind(ManagedKind):
         collect_scoring(draft, settings)
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
-        """The endpoint and the scoring script have to be there."""
+        """The endpoint and the scoring script have to be there, and what azure-ai-ml wants of settings."""
         yield from check_endpoint(draft, drafts, "batch_endpoint")
+        given = draft.definition.get("settings")
+        if self.schema_type(draft.document) == "model" and isinstance(given, dict) and "mini_batch_size" not in given:
+            message = "'mini_batch_size' is missing in 'settings'"
+            yield draft.document.problem(("settings",), message, "add `mini_batch_size:`, how many files a call gets")
         yield from check_scoring_script(draft)
 
     def declare(self, asset: Asset, stack: Stack) -> BatchDeployment | None:

@@ -78,6 +78,8 @@ class BatchEndpointKind(ManagedKind):
         if online is not None:
             message = f"'{draft.id.name}' is the online endpoint of {online.document.path} too"
             yield draft.document.problem(("name",), message, "give one of the two another name: they are host names")
+        if draft.definition.get("auth_mode", "aad_token") != "aad_token":
+            yield draft.document.problem(("auth_mode",), "batch endpoints have no keys", "write `auth_mode: aad_token`")
         names = sorted(
             id_.name.partition("/")[2]
             for id_ in drafts

@@ -59,6 +59,19 @@ def test_a_wrong_deployment_is_explained(old: str, new: str, message: str, fix: 
     assert (message, fix) in problems
 
 
+def test_settings_say_how_many_files_a_call_gets(batch: Project) -> None:
+    batch.edit("ml/batch/blue-deployment.yml", settings={"output_action": "append_row"})
+    assert batch.problem().message == "'mini_batch_size' is missing in 'settings'"
+    batch.edit("ml/batch/blue-deployment.yml", settings={"output_action": "append_row", "mini_batch_size": 5})
+    assert len(batch.load().of("batch_deployment")) == 1
+
+
+def test_a_batch_endpoint_has_no_keys(batch: Project) -> None:
+    batch.edit("ml/batch/endpoint.yml", auth_mode="key")
+    problem = batch.problem()
+    assert (problem.message, problem.fix) == ("batch endpoints have no keys", "write `auth_mode: aad_token`")
+
+
 def test_of_several_deployments_one_is_the_default(batch: Project) -> None:
     batch.write("ml/batch/green-deployment.yml", DEPLOYMENT.format(name="green"))
     problem = batch.problem()
