@@ -11,7 +11,9 @@ import contextlib
 import importlib.util
 import logging
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,18 @@ def show_model(path: Path, name: str) -> Path:
         return path
     root = Path("azureml-models").resolve()
     root.mkdir(exist_ok=True)
-    with contextlib.suppress(FileExistsError):  # another process of this job was first
-        (root / name).symlink_to(path, target_is_directory=True)
+    target = root / name
+    if not target.exists():
+        # A real folder, as in Azure: scripts look through it, and that does not follow links.
+        with tempfile.TemporaryDirectory(dir=".") as scratch:
+            shutil.copytree(path, Path(scratch, "model"), copy_function=_linked)
+            with contextlib.suppress(OSError):  # another process of this job was first
+                Path(scratch, "model").rename(target)
     return root
+
+
+def _linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk
+        shutil.copyfile(source, target)

@@ -99,7 +99,7 @@ def test_metadata_changes_in_place_or_says_why_not(kind: str, shared: Project) -
     shared.edit(f"ml/shared/{folder}/{kind}.yml", description="new", tags={"team": "flights"})
     after = props(shared, kind)
     assert after["version"] == before["version"]
-    if kind in ("component", "environment"):
+    if kind == "environment":
         with pytest.raises(AssetError, match=r"is in a registry, which changes no description.*write a `version:`"):
             MANAGED[kind].upsert(ml, after)
     else:
