@@ -98,6 +98,11 @@ class VersionedKind(ManagedKind):
         if found is not None and not self._metadata_differs(existing, props):
             return existing
         if props.get("registry"):
+            # The files are not sent again, so Azure is not asked: only the tag says whether the content is ours.
+            if (existing.tags or {}).get(ownership.CONTENT) != props["content_hash"]:
+                raise AssetError(
+                    f"{what} cannot be adopted, nothing says that its content is ours. {_how_to_change(props)}"
+                )
             return self._describe_shared(operations, existing, props, what)
         from azure.core.exceptions import HttpResponseError
 

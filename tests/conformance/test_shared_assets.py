@@ -79,6 +79,17 @@ def test_what_another_stack_shared_is_refused(kind: str, shared: Project) -> Non
         MANAGED[kind].upsert(ml, ours)
 
 
+def test_other_content_under_a_pinned_version_is_not_adopted(shared: Project) -> None:
+    shared.edit("ml/shared/data/data.yml", version="7")
+    theirs = props(shared, "data", STRANGER)
+    ml = client(theirs)
+    MANAGED["data"].upsert(ml, theirs)
+    ours = {**props(shared, "data", adopt=True), "content_hash": "0" * 64}
+    with pytest.raises(AssetError, match="cannot be adopted, nothing says that its content is ours"):
+        MANAGED["data"].upsert(ml, ours)
+    MANAGED["data"].upsert(ml, props(shared, "data", adopt=True))
+
+
 def test_a_component_of_the_workspace_and_one_of_the_registry_name_the_shared_environment(shared: Project) -> None:
     uri = f"azureml://registries/{REGISTRY}/environments/env-{shared.tag}/versions/"
     assert props(shared, "component")["definition"]["environment"].startswith(uri)
