@@ -56,8 +56,8 @@ async def forget(platform: Platform, workspace_id: str) -> None:
     running = [job for job in documents.every(platform, workspace.id) if not job.ended and not job.run.get("parent")]
     for job in running:
         cancel(platform, job, "the workspace is being deleted")
-    tasks = [task for job in running if (task := tasks(platform).get(job.id)) is not None]
-    await asyncio.gather(*tasks, return_exceptions=True)
+    ending = [task for job in running if (task := tasks(platform).get(job.id)) is not None]
+    await asyncio.gather(*ending, return_exceptions=True)
     await server.remove(platform, workspace.body)
     folder = documents.folder(platform, workspace.id, "any").parent
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

@@ -82,6 +82,7 @@ def test_workspace_delete_ends_its_jobs(make_workspace: Callable[..., Workspace]
         time.sleep(0.1)
     azure.remove(made.id)
     assert not sleeping(seconds)
+    assert azure.arm("GET", made.id).status_code == 404
 
 
 def sleeping(seconds: str) -> bool:
