@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
-import urllib.parse
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.azureml.connection import credential
 from infra.catalogue import Catalogue, CatalogueErrors, CatalogueSettings, load
 from infra.kinds import KINDS as ASSET_KINDS
+from release import contents
 from release.definitions import KINDS, CannotBeWrittenError, Found, not_a_definition
 from release.errors import ReleaseError
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
-    from azure.storage.blob import ContainerClient
+
+# In which registry shared assets lie says nothing of what the project defines.
+_ANY_REGISTRY = "any"
 
 
 def plan(root: Path, computes: Collection[str] | None = None) -> Catalogue:
@@ -26,9 +27,8 @@ def plan(root: Path, computes: Collection[str] | None = None) -> Catalogue:
     Raises:
         ReleaseError: its files have problems.
     """
-    settings = CatalogueSettings(frozenset(computes) if computes is not None else None)
     try:
-        return load(root, ASSET_KINDS, settings=settings)
+        return _load(root, computes)
     except CatalogueErrors as error:
         raise ReleaseError(str(error)) from error
 
@@ -65,20 +65,17 @@ def write(ml: MLClient, root: Path, found: Found) -> list[str]:
     """
     from azure.core.exceptions import AzureError
 
-    written: list[Path] = []
+    written: list[str] = []
     try:
         for folder, address in found.folders.items():
-            written += _download(ml, address, root / folder)
+            for path, content in _download(ml, address):
+                _create(root, f"{folder}/{path}", content, written)
         for path, text in found.files.items():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            with (root / path).open("x", encoding="utf-8") as file:
-                file.write(text)
-            written.append(root / path)
-    except (AzureError, OSError) as error:
-        for path_ in written:
-            path_.unlink(missing_ok=True)
+            _create(root, path, text.encode(), written)
+    except (AzureError, OSError, ReleaseError) as error:
+        _take_back(root, written)
         raise ReleaseError(f"{found.kind} '{found.name}' cannot be written: {error}") from error
-    return [path.relative_to(root).as_posix() for path in written]
+    return written
 
 
 def settle(root: Path, written: Mapping[str, Found]) -> list[Found]:
@@ -94,7 +91,7 @@ def settle(root: Path, written: Mapping[str, Found]) -> list[Found]:
     refused: list[Found] = []
     while True:
         try:
-            load(root, ASSET_KINDS, settings=CatalogueSettings(None))
+            _load(root)
         except CatalogueErrors as errors:
             reasons = {
                 (written[each.file].kind, written[each.file].name): each.message
@@ -103,14 +100,35 @@ def settle(root: Path, written: Mapping[str, Found]) -> list[Found]:
             }
             if not reasons:
                 raise ReleaseError(str(errors)) from errors
-            for path, found in written.items():
-                if (found.kind, found.name) in reasons:
-                    (root / path).unlink(missing_ok=True)
+            _take_back(root, (path for path, found in written.items() if (found.kind, found.name) in reasons))
             gone = {(found.kind, found.name): found for found in written.values()}
             refused += [dataclasses.replace(gone[key], reason=reason) for key, reason in reasons.items()]
             written = {path: found for path, found in written.items() if (found.kind, found.name) not in reasons}
         else:
             return refused
+
+
+def _load(root: Path, computes: Collection[str] | None = None) -> Catalogue:
+    known = frozenset(computes) if computes is not None else None
+    return load(root, ASSET_KINDS, settings=CatalogueSettings(known, registry=_ANY_REGISTRY))
+
+
+def _create(root: Path, path: str, content: bytes, written: list[str]) -> None:
+    """Write a file that is not there yet, and its path to `written` as soon as it is."""
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    with (root / path).open("xb") as file:
+        written.append(path)
+        file.write(content)
+
+
+def _take_back(root: Path, paths: Iterable[str]) -> None:
+    """Delete files and the folders that are empty then: what is there is not adopted another time."""
+    for path in paths:
+        (root / path).unlink(missing_ok=True)
+        for folder in (root / path).relative_to(root).parents[:-1]:
+            if any((root / folder).iterdir()):
+                break
+            (root / folder).rmdir()
 
 
 def _describe(ml: MLClient, root: Path, kind: str, name: str) -> Found:
@@ -135,32 +153,17 @@ def _describe(ml: MLClient, root: Path, kind: str, name: str) -> Found:
     return found
 
 
-def _download(ml: MLClient, address: str, folder: Path) -> list[Path]:
-    """Download a folder of blobs, `https://<account>.blob.core.windows.net/<container>/<folder>`."""
-    parts = urllib.parse.urlsplit(address)
-    container, _, prefix = parts.path.lstrip("/").partition("/")
-    prefix = urllib.parse.unquote(prefix).rstrip("/") + "/"
-    written = []
-    with _container(ml, f"{parts.scheme}://{parts.netloc}", container) as client:
+def _download(ml: MLClient, address: str) -> Iterator[tuple[str, bytes]]:
+    """Yield path and content of each file of a folder of blobs; OSError for a folder without any."""
+    container, prefix = contents.files(ml, address)
+    prefix = prefix.rstrip("/") + "/"
+    is_empty = True
+    with container as client:
         for blob in client.list_blob_names(name_starts_with=prefix):
             relative = posixpath.normpath(blob.removeprefix(prefix))
             if relative.startswith(("../", "/")) or relative == "..":
                 raise OSError(f"a file is called '{blob}', which leads out of the folder")
-            target = folder / relative
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("xb") as file:
-                file.write(client.download_blob(blob).readall())
-            written.append(target)
-    if not written:
+            yield relative, client.download_blob(blob).readall()
+            is_empty = False
+    if is_empty:
         raise OSError(f"there are no files at {address}")
-    return written
-
-
-def _container(ml: MLClient, account: str, container: str) -> ContainerClient:
-    """Return a client that signs in as the workspace's own datastore does: by the account's key, or by identity."""
-    from azure.storage.blob import ContainerClient
-
-    store = ml.datastores.get_default(include_secrets=True)
-    key = getattr(store.credentials, "account_key", None)
-    own = account.partition("://")[2].startswith(f"{store.account_name}.")
-    return ContainerClient(account, container, credential=key if key and own else credential())

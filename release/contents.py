@@ -73,7 +73,7 @@ def of(client: MLClient, kind: str, asset: Any, folder: Path) -> Content:
     folder.mkdir()
     uri = _files_uri(client, kind, asset)
     if uri is not None:
-        container, prefix = _registry_files(client, kind, asset, uri) if _registry(client) else _files(client, uri)
+        container, prefix = _registry_files(client, kind, asset, uri) if _registry(client) else files(client, uri)
         with container:
             _download(container, prefix, folder)
         if not any(folder.iterdir()):
@@ -129,8 +129,12 @@ def _registry(client: MLClient) -> str | None:
     return name
 
 
-def _files(client: MLClient, uri: str) -> tuple[ContainerClient, str]:
-    """Return the container and path of a URI of a workspace, signed in as its datastore is."""
+def files(client: MLClient, uri: str) -> tuple[ContainerClient, str]:
+    """Return the container and path of a URI of a workspace, signed in by its datastore's key, or else by identity.
+
+    Raises:
+        ReleaseError: it is neither a datastore's nor blob storage's.
+    """
     from azure.storage.blob import ContainerClient
 
     if found := _DATASTORE.fullmatch(uri):
@@ -140,7 +144,7 @@ def _files(client: MLClient, uri: str) -> tuple[ContainerClient, str]:
         store = client.datastores.get_default(include_secrets=True)
         account, container, path = found[1], found[2], unquote(found[3])
     else:
-        raise ReleaseError(f"'{uri}' is neither in a datastore nor in blob storage; only such files can be shared")
+        raise ReleaseError(f"'{uri}' is neither in a datastore nor in blob storage; only such files can be read")
     key = getattr(store.credentials, "account_key", None) if store.account_name == account else None
     url = f"https://{account}.blob.core.windows.net"
     return ContainerClient(url, container, credential=key or credential()), path

@@ -75,6 +75,7 @@ def resolved_pipeline(outputs: StackOutputs, pipeline: str) -> dict[str, Any]:
         computes=frozenset(outputs.compute),
         build_images=outputs.environment_image is not None,
         login_server=outputs.login_server,
+        registry=outputs.registry,
     )
     try:
         catalogue = load(ROOT, KINDS, settings=settings)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 
-from release import adoption
+from release import adoption, contents
 from release.definitions import Found
 from release.errors import ReleaseError
 
@@ -27,6 +31,7 @@ def test_what_the_checks_refuse_is_taken_back_with_the_reason(tmp_path: Path) ->
     assert refused.name == "bad"
     assert refused.reason == "the command uses ${{inputs.rows}}, which is not declared"
     assert [path.name for path in tmp_path.rglob("*.*")] == ["component.yml"]
+    assert not (tmp_path / "ml/bad").exists()
     assert adoption.plan(tmp_path)["component", "good"].version == "1"
 
 
@@ -37,3 +42,26 @@ def test_problems_of_the_projects_own_files_are_its_own(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match=r"ml/mine/component.yml:4: the command uses"):
         adoption.settle(tmp_path, written(tmp_path, good))
     assert (tmp_path / "ml/good/component.yml").exists()
+
+
+def test_shared_assets_of_the_project_are_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / "ml/shared/tools").mkdir(parents=True)
+    (tmp_path / "ml/shared/tools/environment.yml").write_text("name: tools\nversion: '1'\nimage: python:3.11\n")
+    assert adoption.plan(tmp_path)["environment", "tools"].version == "1"
+
+
+def test_a_download_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def download_blob(name: str) -> Any:
+        if name.endswith("two.py"):
+            raise HttpResponseError("the blob is gone")
+        return SimpleNamespace(readall=lambda: b"one")
+
+    def list_blob_names(name_starts_with: str) -> Iterator[str]:
+        return iter([f"{name_starts_with}one.py", f"{name_starts_with}sub/two.py"])
+
+    client = SimpleNamespace(list_blob_names=list_blob_names, download_blob=download_blob)
+    monkeypatch.setattr(contents, "files", lambda _ml, _uri: (nullcontext(client), "code/1"))
+    found = Found("component", "good", "1", {"ml/good/component.yml": GOOD}, {"ml/good/src": "https://code"})
+    with pytest.raises(ReleaseError, match="component 'good' cannot be written: the blob is gone"):
+        adoption.write(NO_CLIENT, tmp_path, found)
+    assert list(tmp_path.iterdir()) == []

@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 
 from infra.azureml import jobs
+from infra.catalogue import CatalogueSettings, load
+from infra.kinds import KINDS
+from infra.outputs import parse
+from infra.plan import versions
 from release import training
 from release.errors import ReleaseError
 
@@ -108,3 +112,27 @@ def test_a_pipeline_without_the_gates_outputs_is_refused() -> None:
         ReleaseError, match=r"completed without decision/report\.json: the pipeline must have the outputs"
     ):
         watch(FakeJobs("Completed", {"prep": ["Completed"]}, {}))
+
+
+def test_a_pipeline_of_shared_components_is_submitted_with_the_registrys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    component = "type: command\nname: prep\ncommand: echo 1\nenvironment: azureml:tools\n"
+    files = {
+        "ml/shared/tools/environment.yml": "name: tools\nimage: python:3.11\n",
+        "ml/shared/prep/component.yml": component,
+        "pipelines/training.yml": "type: pipeline\njobs:\n  prep:\n    type: command\n    component: azureml:prep\n",
+    }
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    monkeypatch.setattr(training, "ROOT", tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    settings = CatalogueSettings(frozenset(), registry="mlops", cache_folder=None, check_with_azure=False)
+    deployed = versions(load(tmp_path, KINDS, settings=settings))
+    names = ("subscription_id", "resource_group", "workspace", "workspace_id", "container_registry", "login_server")
+    empty: dict[str, Any] = {"compute": [], "schedules": {}, "endpoints": {}, "models": {}}
+    outputs = parse(dict.fromkeys(names, "x") | empty | {"outputs_version": 1, "registry": "mlops", "assets": deployed})
+    resolved = training.resolved_pipeline(outputs, "training")
+    version = deployed["component"]["prep"]
+    assert resolved["jobs"]["prep"]["component"] == f"azureml://registries/mlops/components/prep/versions/{version}"
