@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 
 from infra.azureml.ownership import CHANGED
+from infra.catalogue.assets import reference
 from infra.catalogue.changes import MISSING, explain
 from release.progress import kind
 
@@ -99,6 +100,7 @@ class Plan:
     def __init__(self) -> None:
         """Begin empty."""
         self._found: list[Change] = []
+        self._assets: dict[str, str] = {}  # how others name a planned version → the change's name
 
     def __call__(self, event: events.EngineEvent) -> None:
         """Take one engine event."""
@@ -113,11 +115,14 @@ class Plan:
         changed = operation in ("update", "replace")
         is_asset = "dynamic/azureml" in metadata.type
         why = explain(_files(old), _files(new), _said(old, is_asset), _said(new, is_asset))
+        name = metadata.urn.rpartition("::")[2]
+        if is_asset and operation != "delete":
+            self._assets[_reference(metadata.type, new)] = name
         files = Files(added=list(why.added), removed=list(why.removed), changed=list(why.changed))
         self._found.append(
             Change(
                 operation=operation,
-                name=metadata.urn.rpartition("::")[2],
+                name=name,
                 kind=kind(metadata.type),
                 old=old.get("version") if is_asset else None,
                 new=new.get("version") if is_asset else None,
@@ -130,8 +135,7 @@ class Plan:
     @property
     def changes(self) -> list[Change]:
         """The changes so far, each with those that it follows and those that follow it."""
-        assets = {_reference(each): each.name for each in self._found if each.new and each.operation != "delete"}
-        because = {each.name: list(_causes(each, assets)) for each in self._found}
+        because = {each.name: list(_causes(each, self._assets)) for each in self._found}
         followers: dict[str, list[str]] = {each.name: [] for each in self._found}
         for name, causes in because.items():
             for cause in dict.fromkeys(cause.name for cause in causes):
@@ -183,8 +187,13 @@ def _key(key: str, old: Any, new: Any) -> Key:
     return Key(key=key, old=None if old == MISSING else old, new=None if new == MISSING else new)
 
 
-def _reference(change: Change) -> str:
-    return f"azureml:{change.name.partition('-')[2]}:{change.new}"
+def _reference(token: str, inputs: Mapping[str, Any]) -> str:
+    """Return how others name a version, of the workspace or of the registry that it is shared in."""
+    from infra.kinds import MANAGED
+
+    class_name = token.rpartition(":")[2]
+    kind_name = next(name for name, each in MANAGED.items() if each.resource.__name__ == class_name)
+    return reference(kind_name, inputs["name"], inputs["version"], inputs.get("registry"))
 
 
 def _causes(change: Change, assets: Mapping[str, str]) -> Iterator[Cause]:

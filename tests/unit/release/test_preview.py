@@ -38,7 +38,7 @@ def event(operation: str, name: str, type_: str, old: Any = None, new: Any = Non
 def component(version: str, **changes: Any) -> dict[str, Any]:
     files = {"ml/prep/src/main.py": "aaa", "ml/prep/src/old.py": "bbb"}
     definition = {"command": "python main.py", "version": version}
-    return {"version": version, "files": files, "definition": definition, "metadata": {}, **changes}
+    return {"name": "prep", "version": version, "files": files, "definition": definition, "metadata": {}, **changes}
 
 
 def plan(*received: events.EngineEvent) -> Plan:
@@ -125,7 +125,7 @@ def schedule(prep: str, train: str, **changes: Any) -> dict[str, Any]:
         "train": {"component": f"azureml:train:{train}", "inputs": {"rows": "${{parent.jobs.prep.outputs.rows}}"}},
     }
     definition = {"trigger": {"type": "cron", "expression": "0 5 * * *"}, "create_job": {"jobs": jobs}}
-    return {"version": prep, "files": {}, "definition": definition, "metadata": {}, **changes}
+    return {"name": "daily", "version": prep, "files": {}, "definition": definition, "metadata": {}, **changes}
 
 
 def test_who_follows_a_changed_component_and_why() -> None:
@@ -143,6 +143,18 @@ def test_who_follows_a_changed_component_and_why() -> None:
     lines = printed(made).splitlines()
     assert "        followed by schedule-daily" in lines
     assert "        follows component-prep" in lines
+
+
+def test_who_follows_a_shared_component_whatever_the_resource_is_called() -> None:
+    shared = component("222222222222", registry="mlops")
+    pipeline = component("2", name="whole")
+    pipeline["definition"] = {"jobs": {"prep": "azureml://registries/mlops/components/prep/versions/222222222222"}}
+    made = plan(
+        event("create", "tidy", COMPONENT, None, shared),
+        event("update", "whole", COMPONENT, component("1", name="whole"), pipeline),
+    )
+    assert [each.dependants for each in made.changes] == [["whole"], []]
+    assert [(cause.name, cause.key) for cause in made.changes[1].because] == [("tidy", "jobs.prep")]
 
 
 def test_what_others_changed_is_told_with_both_values() -> None:
