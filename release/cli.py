@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from infra.configuration import NAMESPACE
 from infra.outputs import StackOutputs
-from release import summary
+from release import summary, terminal
 from release.errors import ReleaseError
 from release.preview import Plan
 from release.progress import Phases, Progress
@@ -21,8 +19,7 @@ from release.stack import ROOT, Stack
 from release.training import Training
 
 _PIPELINE = "training"
-# A log file or CI has no width of its own: digests and ids stay on one line there.
-console = Console(width=None if sys.stdout.isatty() else 160)
+console = terminal.console()
 
 
 def _stack_option(command: Callable[..., None]) -> Callable[..., None]:
@@ -167,10 +164,10 @@ def share(stack: str, kind: str, name: str, version: str | None, registry: str |
         ml = _client(outputs)
         sharing = Sharing(
             ml, registry_client(target), target, outputs.workspace_id,
-            lambda line: console.print(f"  {line}", highlight=False, markup=False),
+            lambda line: console.print(f"  {line}", highlight=False),
         )  # fmt: skip
         shared = sharing.share(kind, name, chosen)
-    console.print(f"\n{shared.id}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"\n{shared.id}", highlight=False, soft_wrap=True)
 
 
 @main.command()
@@ -201,28 +198,28 @@ def adopt(
     for found in adoption.survey(ml, ROOT, kind, names):
         what = f"{found.kind} {found.name}{f' version {found.version}' if found.version else ''}"
         if found.reason:
-            console.print(f"  - {what}: {found.reason}", highlight=False, markup=False)
+            console.print(f"  - {what}: {found.reason}", highlight=False)
             continue
         paths = [*found.files, *(f"{each}/" for each in found.folders)]
         described = True
         if not dry_run:
             written |= dict.fromkeys(adoption.write(ml, ROOT, found), found)
         note = f" ({found.note})" if found.note else ""
-        console.print(f"  + {what}: {', '.join(paths)}{note}", highlight=False, markup=False)
+        console.print(f"  + {what}: {', '.join(paths)}{note}", highlight=False)
         if dry_run:
             for path, text in found.files.items():
-                console.print(f"\n# {path}\n{text}", highlight=False, markup=False)
+                console.print(f"\n# {path}\n{text}", highlight=False)
     if not described:
         console.print("There is nothing to adopt.")
         return
     if dry_run:
         return
     for refused in adoption.settle(ROOT, written):
-        console.print(f"  - {refused.kind} {refused.name}: taken back, {refused.reason}", highlight=False, markup=False)
+        console.print(f"  - {refused.kind} {refused.name}: taken back, {refused.reason}", highlight=False)
     console.print(
         f"\nLook at the files, then take over: pulumi config set --path {NAMESPACE}:assets.adopt true -s {stack}\n"
         f"and: pulumi up -s {stack}",
-        highlight=False, markup=False, soft_wrap=True,
+        highlight=False, soft_wrap=True,
     )  # fmt: skip
 
 
@@ -285,8 +282,8 @@ def _train(phases: Phases, outputs: StackOutputs, inputs: tuple[str, ...]) -> Tr
         ml = _client(outputs)
         job = training.submit(ml, outputs, _PIPELINE, given)
         console.print(f"  job {job.name}", highlight=False)
-        done = training.watch(ml, job, lambda line: console.print(f"  {line}", highlight=False, markup=False))
-        console.print(f"  gate: {done.reason}", highlight=False, markup=False)
+        done = training.watch(ml, job, lambda line: console.print(f"  {line}", highlight=False))
+        console.print(f"  gate: {done.reason}", highlight=False)
     return done
 
 
@@ -301,7 +298,7 @@ def _predictions(phases: Phases, outputs: StackOutputs) -> dict[str, Any]:
     with phases.phase("Scoring"):
         for name in live:
             answers[name] = scoring.score(outputs, name, summary.sample_request())
-            console.print(f"  {name}: {json.dumps(answers[name])}", highlight=False, markup=False)
+            console.print(f"  {name}: {json.dumps(answers[name])}", highlight=False)
     return answers
 
 

@@ -9,6 +9,7 @@ from pulumi.automation import OpType, events
 from pulumi.runtime.rpc import UNKNOWN
 from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
+from rich.markup import escape
 
 from infra.azureml.ownership import CHANGED
 from infra.catalogue.assets import reference
@@ -153,10 +154,12 @@ class Plan:
         for change in changes:
             versions = f" {change.old or '(new)'} → {change.new}" if change.new else ""
             console.print(
-                f"{_SIGNS[change.operation]} {change.name} [dim]({change.kind})[/]{versions}", highlight=False
+                f"{_SIGNS[change.operation]} {escape(change.name)} [dim]({change.kind})[/]{versions}",
+                highlight=False,
+                markup=True,
             )
             for line in _reasons(change):
-                console.print(f"      {line}", highlight=False, markup=False, soft_wrap=True)
+                console.print(f"      {line}", highlight=False, soft_wrap=True)
         if changes:
             counts = {word: sum(each.operation == word for each in changes) for word in _SIGNS}
             console.print("\n" + ", ".join(f"{count} to {word}" for word, count in counts.items() if count))

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from pulumi.automation import OpType, events
 from rich.console import Console
+from rich.markup import escape
 
 _SHOWN = {
     OpType.CREATE: ("+", "created", "green"),
@@ -38,12 +39,13 @@ class Progress:
                 took = time.monotonic() - self._began.get(metadata.urn, time.monotonic())
                 name = metadata.urn.rpartition("::")[2]
                 self._console.print(
-                    f"  [{colour}]{sign}[/] {name} [dim]({kind(metadata.type)})[/] {word} [dim]{took:.1f} s[/]"
+                    f"  [{colour}]{sign}[/] {escape(name)} [dim]({kind(metadata.type)})[/] {word} [dim]{took:.1f} s[/]",
+                    markup=True,
                 )
         elif event.diagnostic_event and event.diagnostic_event.severity in ("warning", "info#err", "info"):
             message = event.diagnostic_event.message.strip()
             if message and not event.diagnostic_event.ephemeral:
-                self._console.print(f"  [dim]{message}[/]", highlight=False)
+                self._console.print(f"  {message}", style="dim", highlight=False)
 
 
 class Phases:
@@ -57,11 +59,11 @@ class Phases:
     @contextmanager
     def phase(self, title: str) -> Iterator[None]:
         """Time what happens inside."""
-        self._console.print(f"\n[bold]{title}[/]")
+        self._console.print(f"\n{title}", style="bold")
         began = time.monotonic()
         yield
         self.took.append((title, time.monotonic() - began))
-        self._console.print(f"  [dim]{self.took[-1][1]:.1f} s[/]")
+        self._console.print(f"  {self.took[-1][1]:.1f} s", style="dim")
 
 
 def kind(token: str) -> str:

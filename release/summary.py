@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from infra.outputs import StackOutputs
 from release.stack import ROOT
@@ -25,7 +26,7 @@ def show(
     phases: list[tuple[str, float]],
 ) -> None:
     """Print the platform, the last training, endpoints with their predictions, the phases' times, and next steps."""
-    console.rule(f"[bold]stack {stack}")
+    console.rule(Text(f"stack {stack}", "bold"))
     console.print(_platform(outputs))
     if training is not None:
         console.print(_training(training))
@@ -44,7 +45,9 @@ def _platform(outputs: StackOutputs) -> Table:
     table = _grid("platform")
     table.add_row("resource group", outputs.resource_group)
     table.add_row("workspace", outputs.workspace)
-    table.add_row("registry", outputs.login_server)
+    table.add_row("container registry", outputs.login_server)
+    if outputs.registry:
+        table.add_row("shared through", outputs.registry)
     table.add_row(
         "training image", outputs.environment_image or "built by Azure Machine Learning (image.build is false)"
     )
@@ -88,7 +91,7 @@ def _endpoint(name: str, endpoint: Any, model: Any, prediction: Any) -> Table:
 
 
 def _next(console: Console, stack: str, outputs: StackOutputs, training: Training | None) -> None:
-    console.print("\n[bold]next[/]")
+    console.print("\nnext", style="bold")
     lines = []
     for name, endpoint in outputs.endpoints.items():
         if endpoint.deployment and endpoint.kind == "online":
@@ -104,7 +107,7 @@ def _next(console: Console, stack: str, outputs: StackOutputs, training: Trainin
         f"pulumi stack output --json --stack {stack}",
     ]
     for line in lines:
-        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"  {line}", highlight=False, soft_wrap=True)
 
 
 def _grid(title: str) -> Table:

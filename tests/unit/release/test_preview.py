@@ -11,10 +11,9 @@ import jsonschema
 import pytest
 from pulumi.automation import events
 from pulumi.runtime.rpc import UNKNOWN
-from rich.console import Console
 
 from infra.azureml.ownership import CHANGED
-from release import documentation
+from release import documentation, terminal
 from release.preview import Plan
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,7 +49,7 @@ def plan(*received: events.EngineEvent) -> Plan:
 
 def printed(made: Plan) -> str:
     text = io.StringIO()
-    made.print(Console(file=text, width=120))
+    made.print(terminal.console(text))
     return text.getvalue()
 
 
@@ -68,6 +67,18 @@ def test_an_update_names_versions_files_and_keys() -> None:
         "      ~ description: (not set) → quick",
         "",
         "1 to update",
+    ]
+
+
+def test_names_and_values_are_printed_as_they_stand() -> None:
+    old = component("111111111111", definition={"component": "azureml:train:1", "command": "run [bold]", "a": "[/x]"})
+    new = component("222222222222", definition={"component": "azureml:train:2", "command": "run [red]", "a": "[/y]"})
+    made = plan(event("update", "component-[x]", COMPONENT, old, new))
+    assert printed(made).splitlines()[:4] == [
+        "~ component-[x] (azureml:Component) 111111111111 → 222222222222",
+        "      ~ a: [/x] → [/y]",
+        "      ~ command: run [bold] → run [red]",
+        "      ~ component: azureml:train:1 → azureml:train:2",
     ]
 
 
