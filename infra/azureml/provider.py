@@ -53,11 +53,14 @@ class AzureMLProvider(dynamic.ResourceProvider):
         _show_log()
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
-        """Refuse, in the preview already, what a kind says is wrong."""
+        """Refuse, in the preview already, what a kind says is wrong.
+
+        Without the input's name, since the engine would print its whole value before the reason.
+        """
         from infra.kinds import MANAGED
 
         wrong = MANAGED[self.kind].check_inputs(_plain(olds), _plain(news))
-        return dynamic.CheckResult(news, [dynamic.CheckFailure(key, reason) for key, reason in wrong.items()])
+        return dynamic.CheckResult(news, [dynamic.CheckFailure("", reason) for reason in wrong.values()])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         """Compare the significant inputs; another name or workspace is another resource."""

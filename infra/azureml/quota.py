@@ -1,20 +1,25 @@
-"""Whether the subscription has the vCPUs left that a managed deployment takes: asked in the preview, not after minutes.
+"""Whether the subscription has the vCPUs left that a run's deployments take: asked in the preview, not after minutes.
 
 Azure reserves a fifth more instances for upgrades: `ceil(1.2 * instances) * vCPUs`, but for a few large sizes; source:
 "Manage and increase quotas and limits for resources with Azure Machine Learning". A blue/green rollout needs the new
-deployment's vCPUs beside the old one's.
+deployment's vCPUs beside the old one's, and all endpoints of a run need theirs together.
+
+How far a cluster may grow (its `max_nodes`) is not counted: Azure takes any number as long as its fewest nodes, and one
+at all, fit; a job that wants more nodes than the quota holds then fails or waits.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 _log = logging.getLogger(__name__)
+_TOTAL = "Total Cluster Dedicated Regional vCPUs"
 _NOT_RESERVED = frozenset(
     {
         "standard_nc24ads_a100_v4", "standard_nc48ads_a100_v4", "standard_nc96ads_a100_v4", "standard_nd96asr_v4",
@@ -23,20 +28,52 @@ _NOT_RESERVED = frozenset(
 )  # fmt: skip
 
 
-def shortage(ml: MLClient, location: str, size: str, instances: int, before: int = 0) -> str | None:
-    """Say what is missing for a deployment's instances, and what to do; None when there is enough.
+@dataclass(frozen=True)
+class Need:
+    """What a deployment takes.
 
-    Where the quota cannot be read (no permission, no network) nothing is said but a warning: the deployment will tell.
+    Attributes:
+        path: its file, for messages.
+        size: the instance type, such as `Standard_DS3_v2`.
+        instances: how many it will have.
+        before: how many of them it has already.
+    """
+
+    path: str
+    size: str
+    instances: int
+    before: int = 0
+
+
+@dataclass(frozen=True)
+class Taker:
+    """Who needs it: an endpoint, whose name a region of a subscription has once."""
+
+    subscription_id: str
+    location: str
+    endpoint: str
+
+
+# What endpoints will take in this run and Azure does not count yet. The engine starts the provider's process for each
+# run anew, and this is its memory.
+_planned: dict[Taker, Need] = {}
+
+
+def shortage(ml: MLClient, taker: Taker, need: Need) -> str | None:
+    """Say what is missing for a deployment beside those of the run that were asked for before it, and what to do.
+
+    None when there is enough; then it is remembered for those that come after it, until `begun`. Where the quota cannot
+    be read (no permission, no network) nothing is said but a warning: the deployment will tell.
 
     Args:
         ml: any workspace's client in the subscription.
-        location: the region.
-        size: the instance type, such as `Standard_DS3_v2`.
-        instances: how many the deployment will have.
-        before: how many of them it has already.
+        taker: whose deployment it is.
+        need: what it takes.
     """
     from azure.core.exceptions import AzureError
 
+    _planned[taker] = need
+    location = taker.location
     try:
         # The client's entities hold the service's own names, not those of their attributes.
         sizes = {each.name.lower(): vars(each) for each in ml.compute.list_sizes(location=location)}
@@ -44,26 +81,62 @@ def shortage(ml: MLClient, location: str, size: str, instances: int, before: int
     except AzureError as error:
         _log.warning("the quota of %s could not be read: %s", location, getattr(error, "message", error))
         return None
-    found = sizes.get(size.lower())
-    if found is None:
-        return f"Azure has no instance type '{size}' in {location}: `az ml compute list-sizes -l {location}` lists them"
-    usage = usages.get(_family(f"{found['family']} Cluster Dedicated vCPUs"))
-    if usage is None:
-        return None
-    needed = (_reserved(size, instances) - _reserved(size, before)) * found["vCPUs"]
-    left = usage["limit"] - usage["currentValue"]
-    if needed <= left:
-        return None
-    family = usage["name"]["value"]
-    return (
-        f"{instances} x {size} take {needed} more vCPUs of '{family}' in {location}, beside the old deployment and "
-        f"with Azure's reserve for upgrades, and the subscription has {left} left of {usage['limit']}. Use fewer or "
-        "smaller instances, or ask for quota (ml.azure.com, Manage, Quota)"
-    )
+    reason = _reason(taker, need, sizes, usages)
+    if reason is not None:
+        begun(taker)
+    return reason
+
+
+def begun(taker: Taker) -> None:
+    """Forget what an endpoint was going to take: its deployment begins, and Azure counts it from now on."""
+    _planned.pop(taker, None)
+
+
+def _reason(taker: Taker, need: Need, sizes: dict[str, Any], usages: dict[str, Any]) -> str | None:
+    location = taker.location
+    if need.size.lower() not in sizes:
+        lists = f"`az ml compute list-sizes -l {location}` lists them"
+        return f"Azure has no instance type '{need.size}' in {location}: {lists}"
+    others = [
+        each
+        for who, each in list(_planned.items())
+        if who != taker and _place(who) == _place(taker) and each.size.lower() in sizes
+    ]
+    for name in (_family_of(need, sizes), _TOTAL):
+        usage = usages.get(_family(name))
+        # Azure says -1 where it has no limit.
+        if usage is None or usage["limit"] < 0:
+            continue
+        beside = [each for each in others if name in (_family_of(each, sizes), _TOTAL)]
+        needed = sum(_cores(each, sizes) for each in (need, *beside))
+        left = usage["limit"] - usage["currentValue"]
+        if needed > left:
+            named = ", ".join(f"{each.path} ({each.instances} x {each.size})" for each in beside)
+            return (
+                f"{need.instances} x {need.size}{f', together with {named},' if named else ''} take {needed} more "
+                f"vCPUs of '{usage['name']['value']}' in {location}, beside what serves now and with Azure's reserve "
+                f"for upgrades, and the subscription has {left} left of {usage['limit']}. Use fewer or smaller "
+                "instances, or ask for quota (ml.azure.com, Manage, Quota)"
+            )
+    return None
+
+
+def _place(taker: Taker) -> tuple[str, str]:
+    return taker.subscription_id, taker.location
+
+
+def _cores(need: Need, sizes: dict[str, Any]) -> int:
+    """Return how many vCPUs it takes beside those that it has."""
+    more = _reserved(need.size, need.instances) - _reserved(need.size, need.before)
+    return more * int(sizes[need.size.lower()]["vCPUs"])
 
 
 def _reserved(size: str, instances: int) -> int:
     return instances if size.lower() in _NOT_RESERVED else -(-instances * 12 // 10)
+
+
+def _family_of(need: Need, sizes: dict[str, Any]) -> str:
+    return f"{sizes[need.size.lower()]['family']} Cluster Dedicated vCPUs"
 
 
 def _family(name: str) -> str:

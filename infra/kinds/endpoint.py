@@ -242,7 +242,7 @@ class EndpointKind(ManagedKind):
         return OnlineEndpoint(f"endpoint-{asset.name}", stack.planned(asset, **own), stack.options(asset))
 
     def check_inputs(self, olds: Props, news: Props) -> dict[str, str]:
-        """Refuse a managed deployment that takes more vCPUs than the subscription has left."""
+        """Refuse a managed deployment that takes more vCPUs than the subscription and the run's others leave."""
         wanted, name = news.get("deployment"), self.live_name(news)
         if wanted is None or news.get("location") is None or "compute" in news["definition"]:
             return {}
@@ -253,16 +253,17 @@ class EndpointKind(ManagedKind):
         place = Workspace.of(news)
         is_there = UNKNOWN not in (place.resource_group, place.name)
         ml = connect(place if is_there else Workspace(place.subscription_id, "-", "-"))
-        reason = quota.shortage(ml, news["location"], size, count, before)
-        if reason is not None and is_there:
+        if is_there:
             # An attempt that was cut off has its vCPUs already.
-            left = next((each for each in self._deployments(ml, news["name"]) if each.name == name), None)
-            if left is not None:
-                reason = quota.shortage(ml, news["location"], size, count, left.instance_count or 1)
+            before = max(before, self._count(ml, news["name"], name))
+        if count <= before:
+            return {}
+        reason = quota.shortage(ml, _taker(news), quota.Need(wanted["path"], size, count, before))
         return {"deployment": f"{wanted['path']}: {reason}"} if reason is not None else {}
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Create or update the endpoint, then roll the wanted deployment out."""
+        quota.begun(_taker(props))
         what = f"endpoint '{props['name']}'"
         # An operation of an attempt that was cut off may still run on it.
         existing = settled(lambda: self._get(ml, props["name"]), lambda found: found.provisioning_state, what)
@@ -312,13 +313,13 @@ class EndpointKind(ManagedKind):
         finished(ml.online_endpoints.begin_delete(props["name"]), f"endpoint '{props['name']}'")
 
     @staticmethod
-    def _deployments(ml: MLClient, endpoint: str) -> list[Any]:
-        from azure.core.exceptions import ResourceNotFoundError
+    def _count(ml: MLClient, endpoint: str, deployment: str | None) -> int:
+        from azure.core.exceptions import AzureError
 
         try:
-            return list(ml.online_deployments.list(endpoint))
-        except ResourceNotFoundError:
-            return []
+            return int(ml.online_deployments.get(deployment, endpoint).instance_count or 0)
+        except AzureError:  # it is not there, or nothing can be read, as the quota then
+            return 0
 
     @staticmethod
     def live_name(props: Props) -> str | None:
@@ -377,6 +378,10 @@ class EndpointKind(ManagedKind):
             return ml.online_endpoints.get(name)
         except ResourceNotFoundError:
             return None
+
+
+def _taker(props: Props) -> quota.Taker:
+    return quota.Taker(props["workspace"]["subscription_id"], props.get("location") or "", props["name"])
 
 
 def _instances(props: Props) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
-from infra.azureml.quota import shortage
+from infra.azureml import quota
+from infra.azureml.quota import Need, Taker
 from infra.kinds import MANAGED
 
 if TYPE_CHECKING:
@@ -21,15 +22,37 @@ REGION, SIZE, FAMILY = "uksouth", "Standard_F4s_v2", "standardFSv2Family"
 
 
 @pytest.fixture
-def six_cores(local_azure: LocalAzure) -> Iterator[None]:
-    local_azure.command("quota", "set", FAMILY, "6", "--region", REGION)
-    yield
-    local_azure.command("quota", "set", FAMILY, "350", "--region", REGION)
+def set_quota(local_azure: LocalAzure) -> Iterator[Callable[[str, int], None]]:
+    """Return a function that sets the region's quota of a family, or of all together ("total")."""
+    usual = {FAMILY: 350, "total": 1000}
+
+    def change(name: str, cores: int) -> None:
+        local_azure.command("quota", "set", name, str(cores), "--region", REGION)
+
+    yield change
+    for name, cores in usual.items():
+        change(name, cores)
+
+
+@pytest.fixture
+def six_cores(set_quota: Callable[[str, int], None]) -> None:
+    set_quota(FAMILY, 6)
+
+
+@pytest.fixture(autouse=True)
+def own_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test the memory of a run of its own."""
+    monkeypatch.setattr(quota, "_planned", {})
+
+
+def shortage(ml: MLClient, size: str, instances: int, before: int = 0, endpoint: str = "a") -> str | None:
+    need = Need(f"ml/deploy/{endpoint}/blue-deployment.yml", size, instances, before)
+    return quota.shortage(ml, Taker(ml.subscription_id, REGION, endpoint), need)
 
 
 @pytest.mark.usefixtures("six_cores")
 def test_too_many_instances_are_named_with_what_is_left(ml_client: MLClient) -> None:
-    reason = shortage(ml_client, REGION, SIZE, 2)
+    reason = shortage(ml_client, SIZE, 2)
     assert reason is not None
     assert "2 x Standard_F4s_v2 take 12 more vCPUs" in reason
     assert "6 left of 6" in reason
@@ -37,15 +60,37 @@ def test_too_many_instances_are_named_with_what_is_left(ml_client: MLClient) -> 
 
 @pytest.mark.usefixtures("six_cores")
 def test_what_the_deployment_has_already_is_not_asked_for_again(ml_client: MLClient) -> None:
-    assert shortage(ml_client, REGION, SIZE, 2, before=2) is None
+    assert shortage(ml_client, SIZE, 2, before=2) is None
 
 
 def test_what_fits_is_no_problem(ml_client: MLClient) -> None:
-    assert shortage(ml_client, REGION, SIZE, 2) is None
+    assert shortage(ml_client, SIZE, 2) is None
 
 
 def test_an_instance_type_that_azure_does_not_have_is_refused(ml_client: MLClient) -> None:
-    assert str(shortage(ml_client, REGION, "Standard_Nothing_v9", 1)).startswith("Azure has no instance type")
+    assert str(shortage(ml_client, "Standard_Nothing_v9", 1)).startswith("Azure has no instance type")
+
+
+@pytest.mark.parametrize(("name", "other"), [(FAMILY, SIZE), ("total", "Standard_DS3_v2")])
+def test_endpoints_that_fit_each_but_not_together_are_refused_until_azure_counts_the_first(
+    name: str, other: str, ml_client: MLClient, set_quota: Callable[[str, int], None]
+) -> None:
+    # Two instances with the reserve, of four vCPUs each.
+    set_quota(name, 12)
+    assert shortage(ml_client, other, 1) is None
+    reason = str(shortage(ml_client, SIZE, 1, endpoint="b"))
+    assert f"1 x {SIZE}, together with ml/deploy/a/blue-deployment.yml (1 x {other}), take 16 more vCPUs" in reason
+    assert "12 left of 12" in reason
+    # The refused one takes nothing, and asking again is not asking for more.
+    assert shortage(ml_client, other, 1) is None
+    quota.begun(Taker(ml_client.subscription_id, REGION, "a"))
+    assert shortage(ml_client, SIZE, 1, endpoint="b") is None
+
+
+def test_another_familys_deployments_do_not_count(ml_client: MLClient, set_quota: Callable[[str, int], None]) -> None:
+    set_quota(FAMILY, 12)
+    assert shortage(ml_client, "Standard_DS3_v2", 1) is None
+    assert shortage(ml_client, SIZE, 1, endpoint="b") is None
 
 
 def props(ml: MLClient, instances: int, content: str = "a" * 64, workspace: str | None = None) -> dict[str, Any]:

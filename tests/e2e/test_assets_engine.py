@@ -355,6 +355,30 @@ def test_a_failed_rollout_and_a_revert_leave_the_old_deployment_serving(
     project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--stack", STACK)
 
 
+def test_endpoints_that_exceed_the_quota_together_are_refused_by_the_preview(make: Make, azure: LocalAzure) -> None:
+    project = make()
+    serve(project)
+    first, second = f"ep-{project.tag}", f"more-{project.tag}"
+    project.write("ml/deploy/more/endpoint.yml", {"name": second, "auth_mode": "key"})
+    for path in ("score/score.py", "blue-deployment.yml"):
+        project.write(f"ml/deploy/more/{path}", (project.root / "ml/deploy" / path).read_text("utf-8"))
+    project.edit("ml/deploy/more/blue-deployment.yml", endpoint_name=second)
+    models = json.loads((project.root / "models.json").read_text("utf-8"))
+    program = (project.root / "__main__.py").read_text("utf-8")
+    project.write("__main__.py", program.replace(f'/{STACK}")', f'/{STACK}", location="uksouth")'))
+    project.write("models.json", json.dumps({**models, second: models[first]}))
+    # Each takes two instances with Azure's reserve, of four vCPUs.
+    azure.command("quota", "set", "standardDSv2Family", "12", "--region", "uksouth")
+    told = project.preview(1)
+    assert "together with ml/deploy/" in told
+    assert "ml/deploy/blue-deployment.yml" in told
+    assert "ml/deploy/more/blue-deployment.yml" in told
+    assert "take 16 more vCPUs" in told
+    assert "content_hash" not in told
+    azure.command("quota", "set", "standardDSv2Family", "16", "--region", "uksouth")
+    project.preview()
+
+
 def planned(project: EngineProject) -> Plan:
     """Return what `release preview` makes of the engine's preview."""
     options = automation.LocalWorkspaceOptions(env_vars=project.environment)

@@ -33,7 +33,8 @@ def inputs(**changes: Any) -> dict[str, Any]:
 def test_changed_content_under_a_pinned_version_is_refused_at_preview(kind: str) -> None:
     olds, news = inputs(version="3"), inputs(version="3", content_hash=NEW)
     (failure,) = AzureMLProvider(kind).check(olds, news).failures or []
-    assert failure.property == "version"
+    # With a property the engine would print the whole value of that input before the reason.
+    assert failure.property == ""
     assert OLD[:12] in failure.reason
     assert NEW[:12] in failure.reason
     assert "in ml/prep/component.yml, count `version:` up" in failure.reason
