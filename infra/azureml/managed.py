@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from infra.azureml import ownership
 from infra.catalogue.assets import Asset
 from infra.catalogue.kind import Kind
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from infra.azureml.stack import Stack
 
 Props = dict[str, Any]
+_T = TypeVar("_T")
 
 
 class ManagedKind(Kind):
@@ -44,6 +47,11 @@ class ManagedKind(Kind):
         """Say, in the preview, what is wrong with new inputs beside those of the last update: input → reason."""
         return {}
 
+    def definition(self, props: Props) -> dict[str, Any]:
+        """Return the whole definition: content, metadata, our tags."""
+        tags = ownership.tagged(props["metadata"].get("tags"), props["owner"], props["content_hash"])
+        return {**props["definition"], **props["metadata"], "name": props["name"], "tags": tags}
+
     @abstractmethod
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Bring Azure to the wanted state, from whatever an earlier attempt left; return outputs beside the inputs.
@@ -59,3 +67,13 @@ class ManagedKind(Kind):
     @abstractmethod
     def remove(self, ml: MLClient, props: Props) -> None:
         """Delete it, or archive what Azure cannot delete; nothing happens when it is gone."""
+
+
+def found(read: Callable[[], _T]) -> _T | None:
+    """Return what `read` gets from Azure; None where there is no such thing."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        return read()
+    except ResourceNotFoundError:
+        return None

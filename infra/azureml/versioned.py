@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.azureml import ownership
 from infra.azureml.errors import AssetError
-from infra.azureml.managed import ManagedKind, Props
+from infra.azureml.managed import ManagedKind, Props, found
 from infra.azureml.patience import confirmed
 from infra.azureml.staging import load, staged
 
@@ -39,9 +39,7 @@ class VersionedKind(ManagedKind):
 
     def definition(self, props: Props) -> dict[str, Any]:
         """Return the whole definition: content, metadata, exact version, our tags."""
-        tags = ownership.tagged(props["metadata"].get("tags"), props["owner"], props["content_hash"])
-        whole = {**props["definition"], **props["metadata"], "name": props["name"], "version": props["version"]}
-        return {**whole, "tags": tags}
+        return {**super().definition(props), "version": props["version"]}
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Create the version, or take over what an earlier attempt of this stack left."""
@@ -64,18 +62,9 @@ class VersionedKind(ManagedKind):
 
     def remove(self, ml: MLClient, props: Props) -> None:
         """Archive every version of the asset that this stack made: Azure ML deletes none of them."""
-        from azure.core.exceptions import ResourceNotFoundError
-
         operations = getattr(ml, self.operations)
-
-        def listed() -> list[Any] | None:
-            try:
-                return list(operations.list(name=props["name"])) or None
-            except ResourceNotFoundError:
-                return None
-
         archived = 0
-        for existing in confirmed(listed) or ():
+        for existing in confirmed(lambda: found(lambda: list(operations.list(name=props["name"]))) or None) or ():
             current = str(existing.version) == props["version"] and not ownership.is_foreign(
                 existing.tags, props["owner"]
             )
@@ -91,11 +80,11 @@ class VersionedKind(ManagedKind):
         ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
         # Another stack's content hash is of other YAML, though it may say the same.
         is_foreign = ownership.is_foreign(existing.tags, props["owner"])
-        found = None if is_foreign else (existing.tags or {}).get(ownership.CONTENT)
-        if found not in (None, props["content_hash"]):
+        content = None if is_foreign else (existing.tags or {}).get(ownership.CONTENT)
+        if content not in (None, props["content_hash"]):
             raise AssetError(f"{what} exists with other content. {_how_to_change(props)}")
         operations.restore(name=name, version=version)
-        if found is not None and not self._metadata_differs(existing, props):
+        if content is not None and not self._metadata_differs(existing, props):
             return existing
         if props.get("registry"):
             # The files are not sent again, so Azure is not asked: only the tag says whether the content is ours.
@@ -110,7 +99,7 @@ class VersionedKind(ManagedKind):
             # Written anew, not read, changed and written: so Azure compares all of the content with ours.
             return self._write(operations, props)
         except HttpResponseError as error:
-            if found is not None or error.status_code not in (400, 409):
+            if content is not None or error.status_code not in (400, 409):
                 raise
             # Without a content hash, only Azure can tell whether the version's content is ours.
             raise AssetError(f"{what} cannot be adopted, its content is not ours: {error}") from error
@@ -152,12 +141,7 @@ class VersionedKind(ManagedKind):
 
     @staticmethod
     def _get(operations: Any, name: str, version: str) -> Any | None:
-        from azure.core.exceptions import ResourceNotFoundError
-
-        try:
-            return operations.get(name=name, version=version)
-        except ResourceNotFoundError:
-            return None
+        return found(lambda: operations.get(name=name, version=version))
 
 
 def _how_to_change(props: Props) -> str:

@@ -11,7 +11,7 @@ import pulumi
 
 from infra.azureml import ownership
 from infra.azureml.errors import AssetError
-from infra.azureml.managed import ManagedKind, Props
+from infra.azureml.managed import ManagedKind, Props, found
 from infra.azureml.patience import confirmed, finished
 from infra.azureml.resource import Arguments, Planned, Resource
 from infra.azureml.stack import Stack
@@ -183,7 +183,7 @@ class BatchDeploymentKind(ManagedKind):
             existing = self._create(ml, props, endpoint, live)
         if props["is_default"]:
             self._make_default(ml, endpoint, live)
-        self._sweep(ml, props, keep=live)
+        self._sweep(ml, props, self._versions(ml, props), keep=live)
         return {"resource_id": existing.id, "live": live}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
@@ -193,20 +193,20 @@ class BatchDeploymentKind(ManagedKind):
         if existing is None:
             return None
         content = (existing.tags or {}).get(ownership.CONTENT, ownership.CHANGED)
-        is_default = ml.batch_endpoints.get(endpoint).defaults.deployment_name == live
+        is_default = _is_default(ml.batch_endpoints.get(endpoint), live)
         metadata = ownership.observed(existing, props["metadata"])
         return {
             **props,
             "content_hash": content,
             "metadata": metadata,
             # Another deployment's being the default as well is no matter of this one.
-            "is_default": is_default if props["is_default"] else False,
+            "is_default": props["is_default"] and is_default,
         }
 
     def remove(self, ml: MLClient, props: Props) -> None:
         """Delete it; a default deployment, which Azure would refuse to delete, stops being it first."""
-        confirmed(lambda: self._versions(ml, props) or None)
-        self._sweep(ml, props, keep=None)
+        there = confirmed(lambda: self._versions(ml, props) or None)
+        self._sweep(ml, props, there or {}, keep=None)
 
     @staticmethod
     def _endpoint(props: Props) -> str:
@@ -215,10 +215,8 @@ class BatchDeploymentKind(ManagedKind):
     def _create(self, ml: MLClient, props: Props, endpoint: str, live: str) -> Any:
         from azure.core.exceptions import AzureError, HttpResponseError
 
-        tags = ownership.tagged(props["metadata"].get("tags"), props["owner"], props["content_hash"])
-        definition = {**props["definition"], **props["metadata"], "name": live, "tags": tags}
         try:
-            with staged(definition, props.get("trees", []), props["path"]) as here:
+            with staged({**self.definition(props), "name": live}, props.get("trees", []), props["path"]) as here:
                 making = ml.batch_deployments.begin_create_or_update(load(self.loader_of(here), here))
                 return finished(making, f"batch deployment '{live}'")
         except AzureError as error:
@@ -231,19 +229,19 @@ class BatchDeploymentKind(ManagedKind):
     @staticmethod
     def _make_default(ml: MLClient, endpoint: str, live: str) -> None:
         there = ml.batch_endpoints.get(endpoint)
-        if there.defaults is not None and there.defaults.deployment_name == live:
+        if _is_default(there, live):
             return
         there.defaults = {"deployment_name": live}
         finished(ml.batch_endpoints.begin_create_or_update(there), f"batch endpoint '{endpoint}'")
 
-    def _sweep(self, ml: MLClient, props: Props, keep: str | None) -> None:
+    def _sweep(self, ml: MLClient, props: Props, deployments: Mapping[str, Any], keep: str | None) -> None:
         """Delete this resource's other deployments: the old one, and what cut-off attempts left."""
         endpoint = self._endpoint(props)
-        for name, deployment in self._versions(ml, props).items():
+        for name, deployment in deployments.items():
             if name == keep or ownership.is_foreign(deployment.tags, props["owner"]):
                 continue
             there = ml.batch_endpoints.get(endpoint)
-            if there.defaults is not None and there.defaults.deployment_name == name:
+            if _is_default(there, name):
                 there.defaults = None
                 finished(ml.batch_endpoints.begin_create_or_update(there), f"batch endpoint '{endpoint}'")
             self._delete(ml, endpoint, name)
@@ -259,15 +257,9 @@ class BatchDeploymentKind(ManagedKind):
 
     def _versions(self, ml: MLClient, props: Props) -> dict[str, Any]:
         """Return the deployments in Azure that are called as versions of this one, by name."""
-        from azure.core.exceptions import ResourceNotFoundError
-
-        stem = live_name(props)[:-_HASH]
-        try:
-            found = list(ml.batch_deployments.list(self._endpoint(props)))
-        except ResourceNotFoundError:
-            return {}
-        pattern = re.compile(re.escape(stem) + rf"[0-9a-f]{{{_HASH}}}")
-        return {each.name: each for each in found if pattern.fullmatch(each.name)}
+        there = found(lambda: list(ml.batch_deployments.list(self._endpoint(props)))) or []
+        pattern = re.compile(re.escape(live_name(props)[:-_HASH]) + rf"[0-9a-f]{{{_HASH}}}")
+        return {each.name: each for each in there if pattern.fullmatch(each.name)}
 
     @staticmethod
     def _changed(existing: Any, props: Props) -> bool:
@@ -282,6 +274,11 @@ def live_name(props: Props) -> str:
     """Return the deployment's name in Azure; the same content has the same name, so a cut-off attempt is found."""
     name = props["name"].partition("/")[2]
     return f"{name[: _MAX_NAME - _HASH - 1]}-{props['content_hash'][:_HASH]}"
+
+
+def _is_default(endpoint: Any, live: str) -> bool:
+    """Whether an endpoint, the client's entity, has that deployment as its default; it may have none."""
+    return endpoint.defaults is not None and endpoint.defaults.deployment_name == live
 
 
 def _named(endpoint: BatchEndpoint | str) -> str:

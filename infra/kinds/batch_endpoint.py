@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import pulumi
 
 from infra.azureml import ownership
-from infra.azureml.managed import ManagedKind, Props
+from infra.azureml.managed import ManagedKind, Props, found
 from infra.azureml.patience import confirmed, finished
 from infra.azureml.resource import Arguments, Resource
 from infra.azureml.staging import load
@@ -100,8 +100,7 @@ class BatchEndpointKind(ManagedKind):
         existing = self._get(ml, props["name"])
         if existing is not None:
             ownership.check(f"batch endpoint '{props['name']}'", existing.tags, props["owner"], adopt=props["adopt"])
-        tags = ownership.tagged(props["metadata"].get("tags"), props["owner"], props["content_hash"])
-        definition = {**props["definition"], **props["metadata"], "name": props["name"], "tags": tags}
+        definition = self.definition(props)
         definition.pop("defaults", None)
         entity = load(self.loader, definition)
         if existing is not None:
@@ -125,12 +124,7 @@ class BatchEndpointKind(ManagedKind):
 
     @staticmethod
     def _get(ml: MLClient, name: str) -> Any | None:
-        from azure.core.exceptions import ResourceNotFoundError
-
-        try:
-            return ml.batch_endpoints.get(name)
-        except ResourceNotFoundError:
-            return None
+        return found(lambda: ml.batch_endpoints.get(name))
 
 
 def default_deployment(definition: Mapping[str, Any]) -> str | None:

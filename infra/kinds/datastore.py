@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from infra.azureml import ownership
 from infra.azureml.errors import AssetError
-from infra.azureml.managed import ManagedKind, Props
+from infra.azureml.managed import ManagedKind, Props, found
 from infra.azureml.patience import confirmed
 from infra.azureml.resource import Arguments, Resource
 from infra.azureml.staging import load
@@ -124,12 +124,10 @@ class DatastoreKind(ManagedKind):
         if existing is not None:
             what = f"datastore '{props['name']}'"
             ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
-            moved = [f"{key} {found}" for key, found in _elsewhere(existing, props["definition"]).items()]
+            moved = [f"{key} {there}" for key, there in _elsewhere(existing, props["definition"]).items()]
             if moved:
                 raise AssetError(f"{what} exists and points elsewhere ({', '.join(moved)}). {_how_to_move(props)}")
-        tags = ownership.tagged(props["metadata"].get("tags"), props["owner"], props["content_hash"])
-        definition = {**props["definition"], **props["metadata"], "name": props["name"], "tags": tags}
-        made = ml.datastores.create_or_update(load(self.loader, definition))
+        made = ml.datastores.create_or_update(load(self.loader, self.definition(props)))
         return {"resource_id": made.id}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
@@ -155,19 +153,14 @@ class DatastoreKind(ManagedKind):
 
     @staticmethod
     def _get(ml: MLClient, name: str) -> Any | None:
-        from azure.core.exceptions import ResourceNotFoundError
-
-        try:
-            return ml.datastores.get(name)
-        except ResourceNotFoundError:
-            return None
+        return found(lambda: ml.datastores.get(name))
 
 
 def _elsewhere(existing: Any, definition: Props) -> Props:
     """Return the keys that say where it points and that Azure has other values for, with those values."""
-    found = {key: getattr(existing, key, None) for key in _PLACE if key in definition}
-    found["type"] = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(getattr(existing.type, "value", existing.type))).lower()
-    return {key: value for key, value in found.items() if value != definition[key]}
+    there = {key: getattr(existing, key, None) for key in _PLACE if key in definition}
+    there["type"] = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(getattr(existing.type, "value", existing.type))).lower()
+    return {key: value for key, value in there.items() if value != definition[key]}
 
 
 def _how_to_move(props: Props) -> str:

@@ -15,7 +15,7 @@ from infra.azureml import jobs, ownership
 from infra.azureml.arm import send
 from infra.azureml.connection import Workspace, project_root
 from infra.azureml.errors import AssetError
-from infra.azureml.managed import ManagedKind, Props
+from infra.azureml.managed import ManagedKind, Props, found
 from infra.azureml.patience import finished
 from infra.azureml.resource import Arguments, Planned, Resource
 from infra.azureml.stack import Stack
@@ -121,24 +121,23 @@ class PipelineJobKind(ManagedKind):
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Submit the job unless this content's job is there, and await its end."""
-        number, found = self._last(props)
-        if found is not None:
-            what = f"job '{found['name']}'"
-            ownership.check(what, found["properties"].get("tags"), props["owner"], adopt=props["adopt"])
-        if found is None or found["properties"]["status"] in _LOST:
-            number += 1
-            name = self._submit(ml, props, number)
+        number, last = self._last(props)
+        if last is not None:
+            what = f"job '{last['name']}'"
+            ownership.check(what, last["properties"].get("tags"), props["owner"], adopt=props["adopt"])
+        if last is None or last["properties"]["status"] in _LOST:
+            name = self._submit(ml, props, number + 1)
         else:
-            name = found["name"]
-            self._put(found, self._metadata(props))
+            name = last["name"]
+            self._put(last, self._metadata(props))
         return self._completed(ml, props, name)
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
         """Read the job back. What it computed is history: only its metadata can differ."""
-        _, found = self._last(props)
-        if found is None or found["properties"].get("isArchived"):
+        _, last = self._last(props)
+        if last is None or last["properties"].get("isArchived"):
             return None
-        properties = found["properties"]
+        properties = last["properties"]
         there = SimpleNamespace(
             description=properties.get("description"),
             display_name=properties.get("displayName"),
@@ -163,10 +162,8 @@ class PipelineJobKind(ManagedKind):
 
     def _submit(self, ml: MLClient, props: Props, number: int) -> str:
         name = _name(props, number)
-        tags = ownership.tagged(props["metadata"].get("tags"), props["owner"], props["content_hash"])
-        definition = jobs.with_commit(props["definition"], project_root())
-        whole = {"experiment_name": props["name"], **definition, **props["metadata"], "name": name, "tags": tags}
-        with staged(whole, props.get("trees", []), props["path"]) as here:
+        whole = {"experiment_name": props["name"], **self.definition(props), "name": name}
+        with staged(jobs.with_commit(whole, project_root()), props.get("trees", []), props["path"]) as here:
             ml.jobs.create_or_update(load(self.loader, here))
         return name
 
@@ -210,18 +207,13 @@ class PipelineJobKind(ManagedKind):
     def _last(self, props: Props) -> tuple[int, dict[str, Any] | None]:
         """Return the number and the body of the last attempt at this content; 0 and None when there is none."""
         number, last = 0, None
-        while (found := self._get(props, _name(props, number + 1))) is not None:
-            number, last = number + 1, found
+        while (there := self._get(props, _name(props, number + 1))) is not None:
+            number, last = number + 1, there
         return number, last
 
     @staticmethod
     def _get(props: Props, name: str) -> dict[str, Any] | None:
-        from azure.core.exceptions import ResourceNotFoundError
-
-        try:
-            return send("GET", f"{Workspace.of(props).id}/jobs/{name}", _API_VERSION)
-        except ResourceNotFoundError:
-            return None
+        return found(lambda: send("GET", f"{Workspace.of(props).id}/jobs/{name}", _API_VERSION))
 
     @staticmethod
     def _put(there: dict[str, Any], changes: dict[str, Any]) -> None:

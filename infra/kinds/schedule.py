@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from infra.azureml import ownership
 from infra.azureml.connection import Workspace
-from infra.azureml.managed import ManagedKind, Props
+from infra.azureml.managed import ManagedKind, Props, found
 from infra.azureml.patience import confirmed, finished
 from infra.azureml.resource import Arguments, Resource
 from infra.azureml.staging import load, staged
@@ -162,8 +162,8 @@ class ScheduleKind(ManagedKind):
         existing = self._get(ml, props["name"])
         if existing is not None:
             ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
-        with staged({**props["definition"], **props["metadata"]}, props.get("trees", []), props["path"]) as definition:
-            finished(ml.schedules.begin_create_or_update(self._entity(definition, props)), what)
+        with staged(self.definition(props), props.get("trees", []), props["path"]) as definition:
+            finished(ml.schedules.begin_create_or_update(self._entity(definition)), what)
         # The client's schedules know no id.
         return {"resource_id": f"{Workspace.of(props).id}/schedules/{props['name']}"}
 
@@ -196,7 +196,7 @@ class ScheduleKind(ManagedKind):
         finished(ml.schedules.begin_delete(props["name"]), what)
 
     @staticmethod
-    def _entity(definition: dict[str, Any], props: Props) -> Any:
+    def _entity(definition: dict[str, Any]) -> Any:
         from azure.ai.ml.entities import CronTrigger, JobSchedule, RecurrencePattern, RecurrenceTrigger
 
         # A schedule's YAML names a job's file; the plan holds the job itself, so the parts are put together here.
@@ -207,23 +207,18 @@ class ScheduleKind(ManagedKind):
             pattern = trigger.pop("schedule", None)
             when = RecurrenceTrigger(**trigger, schedule=RecurrencePattern(**pattern) if pattern else None)
         return JobSchedule(
-            name=props["name"],
+            name=definition["name"],
             trigger=when,
             create_job=load("load_job", definition["create_job"]),
             display_name=definition.get("display_name"),
             description=definition.get("description"),
-            tags=ownership.tagged(definition.get("tags"), props["owner"], props["content_hash"]),
+            tags=definition["tags"],
             is_enabled=definition.get("is_enabled", True),
         )
 
     @staticmethod
     def _get(ml: MLClient, name: str) -> Any | None:
-        from azure.core.exceptions import ResourceNotFoundError
-
-        try:
-            return ml.schedules.get(name)
-        except ResourceNotFoundError:
-            return None
+        return found(lambda: ml.schedules.get(name))
 
 
 def _merged(base: dict[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:
