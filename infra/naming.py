@@ -8,10 +8,8 @@ hold none.
 import re
 from dataclasses import dataclass, fields
 
-from infra.configuration import ConfigurationError
+from infra.configuration import NAMESPACE, ConfigurationError
 from infra.settings import Naming
-
-PROJECT = "azureml-platform"
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def tags(naming: Naming, stack: str, extra: dict[str, str]) -> dict[str, str]:
     """The tags that every resource carries: the project's own, then the configured ones."""
     own = {
         "managed-by": "pulumi",
-        "project": PROJECT,
+        "project": NAMESPACE,
         "namespace": naming.namespace,
         "workspace": naming.workspace,
         "stack": stack,

@@ -1,7 +1,7 @@
 """Between the settings and the catalogue: what the catalogue must know of the stack, and what the outputs say of it."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +10,7 @@ import pulumi
 
 from infra.catalogue import Asset, Catalogue, CatalogueErrors, CatalogueSettings, ModelChoice, load
 from infra.catalogue.triggers import next_fire_times
-from infra.configuration import Configuration, ConfigurationError
+from infra.configuration import NAMESPACE, Configuration, ConfigurationError
 from infra.kinds import KINDS
 from infra.kinds.batch_endpoint import default_deployment
 from infra.kinds.endpoint import AutoscaleArgs, ChecksArgs, RolloutArgs
@@ -18,6 +18,7 @@ from infra.naming import Names
 from infra.outputs import Schedule
 from infra.rollout_settings import Rollout as RolloutSettings
 from infra.settings import Assets as AssetSettings
+from infra.settings import Settings
 
 TRAINING_ENVIRONMENT = "ml/environments/training/environment.yml"
 _VERSIONED = [name for name, kind in KINDS.items() if kind.versioned]
@@ -32,7 +33,8 @@ def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
 
     Raises:
         PlanError: an asset file is wrong.
-        ConfigurationError: a model or autoscale is configured for an endpoint that does not exist, or not in Azure.
+        ConfigurationError: an endpoint or pipeline is configured that no file defines, or what Azure does not scale.
+            The message names every such key and its fix.
     """
     settings = configuration.settings
     try:
@@ -52,25 +54,8 @@ def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
         )
     except CatalogueErrors as errors:
         raise PlanError(str(errors)) from errors
-    online = [asset.name for asset in catalogue.of("endpoint")]
-    batch = [asset.name for asset in catalogue.of("batch_endpoint")]
-    promoted = [(f'models["{name}"]', name, "promotes a model to", online + batch) for name in settings.models]
-    scaled = [(f'rollout.autoscale["{name}"]', name, "scales", online) for name in settings.rollout.autoscale]
-    for key, name, does, known in [*promoted, *scaled]:
-        _require_endpoint(known, f"azureml-platform:{key}", name, does, configuration.stack)
-    for key, name, _, _ in scaled:
-        if "compute" in catalogue["endpoint", name].definition:
-            raise ConfigurationError(
-                f"azureml-platform:{key} scales a Kubernetes endpoint, which Azure Monitor does not scale\n"
-                f"      fix: write `scale_settings` with `type: target_utilization` in its deployment's YAML, and\n"
-                f"           pulumi config rm --path 'azureml-platform:{key}' -s {configuration.stack}"
-            )
-    pipelines = [asset.name for asset in catalogue.of("pipeline")]
-    for pipeline in settings.assets.run:
-        if pipeline not in pipelines:
-            near = difflib.get_close_matches(pipeline, pipelines, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"pipelines are: {', '.join(pipelines) or 'none'}"
-            raise ConfigurationError(f"azureml-platform:assets.run: there is no pipelines/{pipeline}.yml; {hint}")
+    if problems := list(_problems(settings, catalogue, configuration.stack)):
+        raise ConfigurationError("\n".join(problems))
     return catalogue
 
 
@@ -79,15 +64,39 @@ def runs(settings: AssetSettings) -> dict[str, int]:
     return dict.fromkeys(settings.run, settings.run_timeout_minutes)
 
 
-def _require_endpoint(known: list[str], key: str, name: str, does: str, stack: str) -> None:
-    if name in known:
-        return
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"endpoints are: {', '.join(known) or 'none'}"
-    raise ConfigurationError(
-        f"{key} {does} an endpoint that no file under ml/ defines; {hint}\n"
-        f"      fix: pulumi config rm --path '{key}' -s {stack}"
+def _problems(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[str]:
+    """Yield what the settings name and no file defines, or Azure does not scale; each with its fix."""
+    online, batch, pipelines = (
+        [asset.name for asset in catalogue.of(kind)] for kind in ("endpoint", "batch_endpoint", "pipeline")
     )
+    promoted = [(f'models["{name}"]', name, "promotes a model to", online + batch) for name in settings.models]
+    scaled = [(f'rollout.autoscale["{name}"]', name, "scales", online) for name in settings.rollout.autoscale]
+    for key, name, does, known in [*promoted, *scaled]:
+        if name not in known:
+            yield (
+                f"{NAMESPACE}:{key} {does} an endpoint that no file under ml/ defines; "
+                f"{_hint(name, 'endpoints', known)}\n"
+                f"      fix: pulumi config rm --path '{NAMESPACE}:{key}' -s {stack}"
+            )
+    for key, name, _, _ in scaled:
+        if name in online and "compute" in catalogue["endpoint", name].definition:
+            yield (
+                f"{NAMESPACE}:{key} scales a Kubernetes endpoint, which Azure Monitor does not scale\n"
+                f"      fix: write `scale_settings` with `type: target_utilization` in its deployment's YAML, and\n"
+                f"           pulumi config rm --path '{NAMESPACE}:{key}' -s {stack}"
+            )
+    for number, name in enumerate(settings.assets.run):
+        if name not in pipelines:
+            key = f"{NAMESPACE}:assets.run[{number}]"
+            yield (
+                f"{key}: there is no pipelines/{name}.yml; {_hint(name, 'pipelines', pipelines)}\n"
+                f"      fix: pulumi config rm --path '{key}' -s {stack}"
+            )
+
+
+def _hint(name: str, what: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"{what} are: {', '.join(known) or 'none'}"
 
 
 def rollout(settings: RolloutSettings) -> RolloutArgs:

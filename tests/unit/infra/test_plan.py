@@ -1,15 +1,18 @@
-"""What the stack's outputs say of the plan."""
+"""What the plan refuses of a stack's settings, and what the stack's outputs say of it."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from infra.catalogue import Catalogue, CatalogueSettings, load
+from infra.configuration import ConfigurationError
 from infra.kinds import KINDS
-from infra.plan import schedules
+from infra.plan import PlanError, schedules
+from tests.unit.infra.deployed import deploy
 
 NOW = datetime(2026, 3, 27, 12, 0, tzinfo=UTC)
 _JOB = "type: pipeline\njobs: {}\n"
@@ -47,3 +50,28 @@ def test_a_schedule_says_when_it_fires_next_across_the_change_of_the_clocks(tmp_
 def test_what_is_paused_or_over_fires_no_more(schedule: str, expected: tuple[bool, int], tmp_path: Path) -> None:
     (daily,) = schedules(plan(tmp_path, schedule), NOW).values()
     assert (daily.is_enabled, len(daily.next_fire_times)) == expected
+
+
+def test_every_name_in_the_settings_that_no_file_defines_is_told_at_once() -> None:
+    rules = {"maxInstances": 4, "cpuPercent": 70}
+    settings = {
+        "models": {"flight-dely": {"name": "delays", "version": 7}},
+        "rollout": {"autoscale": {"flight-dely": rules}},
+        "assets": {"run": ["trainin"]},
+    }
+    with pytest.raises(ConfigurationError) as raised:
+        deploy("dev", {f"azureml-platform:{key}": json.dumps(value) for key, value in settings.items()})
+    lines = str(raised.value).splitlines()
+    undefined = "an endpoint that no file under ml/ defines; did you mean flight-delay?"
+    assert lines[::2] == [
+        f'azureml-platform:models["flight-dely"] promotes a model to {undefined}',
+        f'azureml-platform:rollout.autoscale["flight-dely"] scales {undefined}',
+        "azureml-platform:assets.run[0]: there is no pipelines/trainin.yml; did you mean training?",
+    ]
+    assert lines[1] == "      fix: pulumi config rm --path 'azureml-platform:models[\"flight-dely\"]' -s dev"
+
+
+def test_an_asset_file_that_names_an_unknown_cluster_stops_the_preview_by_name() -> None:
+    compute = [{"name": "other-cluster", "vmSize": "Standard_DS3_v2"}]
+    with pytest.raises(PlanError, match="cpu-cluster"):
+        deploy("dev", {"azureml-platform:compute": json.dumps(compute)}, preview=True)

@@ -1,0 +1,35 @@
+"""A program that would reach another cloud than its stack's stops."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.cloud import WrongCloudError, signed_in_principal
+from infra.configuration import parse
+from tests.unit.infra.deployed import deploy
+from tests.unit.infra.stack_files import filled_in
+
+OTHER_SUBSCRIPTION = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+OTHER_TENANT = "aaaaaaaa-4f89-41d3-9a0c-0305e82c3301"
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_the_wrong_cloud_is_left_alone(preview: bool) -> None:
+    with pytest.raises(WrongCloudError) as error:
+        deploy("prod", preview=preview, signed_in=(OTHER_TENANT, OTHER_SUBSCRIPTION))
+    message = str(error.value)
+    assert f"azure-native:tenantId is 3f2504e0-4f89-41d3-9a0c-000000000001, but signed in to {OTHER_TENANT}" in message
+    assert f"but signed in to {OTHER_SUBSCRIPTION}" in message
+    assert "az login --tenant 3f2504e0-4f89-41d3-9a0c-000000000001" in message
+
+
+def test_nobody_signed_in_is_told_how_to_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise Exception("invoke failed: please run az login")  # the SDK itself raises nothing narrower
+
+    monkeypatch.setattr("pulumi_azure_native.authorization.get_client_config", refuse)
+    with pytest.raises(WrongCloudError) as error:
+        signed_in_principal(parse(filled_in("dev"), "dev"))
+    message = str(error.value)
+    assert message.startswith("Cannot tell which cloud stack dev would reach: invoke failed: please run az login")
+    assert "fix: az login --tenant 3f2504e0-4f89-41d3-9a0c-000000000001" in message
