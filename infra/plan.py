@@ -43,6 +43,7 @@ def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
             KINDS,
             settings=CatalogueSettings(
                 computes=frozenset(cluster.name for cluster in settings.compute),
+                datastores=frozenset(settings.assets.datastores),
                 build_images=settings.image.build,
                 # Known before the registry exists, which is why the plan needs no output of it.
                 login_server=f"{names.container_registry}.azurecr.io",

@@ -334,6 +334,13 @@ class Assets(Group):
         "is made, older ones of this stack are archived, which can be undone and hurts nothing that uses them. 0 "
         "archives none.",
     )
+    datastores: list[str] = Field(
+        default_factory=list,
+        max_length=500,
+        description="Datastores that the workspace has and no `datastore.yml` defines, beside its own such as "
+        "`workspaceblobstore`. Paths may name these; any other name is taken for a mistake.",
+        examples=["lake"],
+    )
     run: list[str] = Field(
         default_factory=list,
         max_length=20,

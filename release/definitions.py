@@ -14,7 +14,7 @@ import yaml
 from infra.azureml import ownership
 from infra.azureml.arm import send
 from infra.azureml.connection import Workspace
-from infra.kinds.datastore import DEFAULTS
+from infra.catalogue.drafts import DEFAULT_DATASTORES
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -226,7 +226,7 @@ KINDS = {
 
 def not_a_definition(kind: str, name: str) -> str:
     """Return why something of a workspace is nobody's definition; empty when it may be one."""
-    if kind == "datastore" and name.lower() in DEFAULTS:
+    if kind == "datastore" and name.lower() in DEFAULT_DATASTORES:
         return "every workspace has it"
     if name.startswith(("CliV2Anonymous", "azureml_anonymous")):
         return "it is anonymous: a job made it"

@@ -17,7 +17,7 @@ import yaml
 from infra.catalogue import azure_check, documents, schema
 from infra.catalogue.assets import Asset, AssetId, BuildPlan, Definition, content_hash, get, put, short
 from infra.catalogue.documents import Document
-from infra.catalogue.drafts import SHARED, Draft, Source, Use
+from infra.catalogue.drafts import DEFAULT_DATASTORES, SHARED, Draft, Source, Use, datastores
 from infra.catalogue.ignore import rules_for
 from infra.catalogue.kind import Kind, draft_of
 from infra.catalogue.problems import CatalogueErrors, Problem, listing, suggestion
@@ -104,6 +104,7 @@ class _Loading:
         """Resolve, check and hash what was read or given."""
         for draft in self.drafts.values():
             self.kinds[draft.id.kind].relate(draft, self.drafts)
+            self._find_datastores(draft)
             self._resolve(draft)
             self._read_sources(draft)
         for draft in self.drafts.values():
@@ -204,6 +205,20 @@ class _Loading:
         name = kind.asset_name(Document(path, {"name": match[1] if match else path.split("/")[-2]}, {}))
         self.broken.add(AssetId(kind.name, name))
         self.by_path[path] = AssetId(kind.name, name)
+
+    def _find_datastores(self, draft: Draft) -> None:
+        """Let an asset come after the datastores that it names, and report those that are nowhere."""
+        known = self.settings.datastores
+        outside = DEFAULT_DATASTORES | {each.lower() for each in known or ()}
+        for keys, name in datastores(draft.definition):
+            id_ = AssetId("datastore", name)
+            if id_ in self.drafts:
+                draft.needs.append(id_)
+            elif known is not None and id_ not in self.broken and name.lower() not in outside:
+                ours = {each.name for each in {*self.drafts, *self.broken} if each.kind == "datastore"}
+                hint = suggestion(name, ours | outside, otherwise="add a `datastore.yml` for it.")
+                fix = f"{hint} If the workspace has it and no file shall: name it in the setting `assets.datastores`"
+                draft.problem(keys, f"unknown datastore '{name}'", fix)
 
     def _resolve(self, draft: Draft) -> None:
         """Find out which asset each reference means."""

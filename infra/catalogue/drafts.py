@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from infra.catalogue.assets import AssetId, Definition
@@ -13,7 +13,12 @@ from infra.catalogue.references import is_asset
 from infra.catalogue.settings import CatalogueSettings
 from infra.catalogue.tree import Tree
 
-_IN_DATASTORE = re.compile(r"azureml://datastores/([^/]+)/", re.IGNORECASE)
+# A workspace makes these itself and keeps its own data in them.
+DEFAULT_DATASTORES = frozenset(
+    {"workspaceblobstore", "workspaceartifactstore", "workspacefilestore", "workspaceworkingdirectory"}
+)
+_IN_DATASTORE = re.compile(r"azureml://datastores/([^/]+)(?:/|$)", re.IGNORECASE)
+_DATASTORE = re.compile(r"(?:azureml:)?([^:/]+)", re.IGNORECASE)
 # What lies below is shared through a registry, and found as if it lay in `ml/`.
 SHARED = "ml/shared/"
 _CLOUD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:", re.ASCII)
@@ -111,14 +116,16 @@ def source(draft: Draft, keys: KeyPath, value: object, *, wanted: str = "any", i
         draft.sources.append(Source(keys, value.removeprefix("file:"), wanted, is_yaml))
 
 
-def datastores(value: object, drafts: Drafts) -> list[AssetId]:
-    """Return the datastores of this tree that paths (`azureml://datastores/NAME/paths/…`) in a definition name."""
+def datastores(value: object, keys: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the datastores that a definition names, and where: in paths, and as a pipeline's default."""
     if isinstance(value, dict | list):
-        items = value.values() if isinstance(value, dict) else value
-        return [id_ for item in items for id_ in datastores(item, drafts)]
-    found = _IN_DATASTORE.match(value) if isinstance(value, str) else None
-    id_ = AssetId("datastore", found[1] if found else "")
-    return [id_] if id_ in drafts else []
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from datastores(item, (*keys, key))
+    elif isinstance(value, str):
+        is_default = keys[-2:] == ("settings", "default_datastore")
+        found = _DATASTORE.fullmatch(value) if is_default else _IN_DATASTORE.match(value)
+        if found and "${{" not in found[1]:
+            yield keys, found[1]
 
 
 def compute(draft: Draft, keys: KeyPath, value: object, settings: CatalogueSettings) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from infra.catalogue.assets import Asset, AssetId, Definition
 from infra.catalogue.documents import Document
-from infra.catalogue.drafts import Draft, Drafts, datastores
+from infra.catalogue.drafts import Draft, Drafts
 from infra.catalogue.problems import Problem
 from infra.catalogue.settings import CatalogueSettings
 
@@ -62,9 +62,8 @@ class Kind(ABC):
             fix = "use letters, digits, '-', '_' and '.', starting with a letter or digit, 255 at most"
             draft.problem(("name",), f"'{draft.id.name}' is not a valid name", fix)
 
-    def relate(self, draft: Draft, drafts: Drafts) -> None:
-        """Note needs that no reference in the YAML tells (`Draft.needs`): here, the datastores of its paths."""
-        draft.needs += datastores(draft.definition, drafts)
+    def relate(self, draft: Draft, drafts: Drafts) -> None:  # noqa: B027 - most kinds need nothing
+        """Note needs that no reference in the YAML tells (`Draft.needs`)."""
 
     def check(self, _draft: Draft, _drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
         """Problems that show only beside the other assets."""

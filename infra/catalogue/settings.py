@@ -36,6 +36,7 @@ class CatalogueSettings:
 
     Attributes:
         computes: names of the compute targets that the stack has; None takes every name.
+        datastores: those of the workspace that no file defines, beside its own defaults; None takes every name.
         build_images: the stack builds the images of environments with a `build:` context, rather than Azure ML.
         build_arguments: Docker build arguments for those images; they are part of the environment's version.
         login_server: the container registry to push them to; needed by `build_images`, and no part of a version.
@@ -46,6 +47,7 @@ class CatalogueSettings:
     """
 
     computes: frozenset[str] | None
+    datastores: frozenset[str] | None = None
     build_images: bool = False
     build_arguments: Mapping[str, str] = field(default_factory=dict)
     login_server: str | None = None

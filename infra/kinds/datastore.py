@@ -14,16 +14,12 @@ from infra.azureml.patience import confirmed
 from infra.azureml.resource import Arguments, Resource
 from infra.azureml.staging import load
 from infra.catalogue.documents import Document
-from infra.catalogue.drafts import Draft
+from infra.catalogue.drafts import DEFAULT_DATASTORES, Draft
 from infra.catalogue.settings import CatalogueSettings
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-# A workspace makes these itself and keeps its own data in them.
-DEFAULTS = frozenset(
-    {"workspaceblobstore", "workspaceartifactstore", "workspacefilestore", "workspaceworkingdirectory"}
-)
 # Where a datastore points. Its endpoint and protocol are Azure's own unless the YAML says them.
 _PLACE = ("type", "account_name", "container_name", "filesystem", "file_share_name", "endpoint", "protocol")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
@@ -88,7 +84,7 @@ class DatastoreKind(ManagedKind):
 
     def check_name(self, draft: Draft) -> None:
         """Report a name that Azure refuses, or that is the workspace's own."""
-        if draft.id.name.lower() in DEFAULTS:
+        if draft.id.name.lower() in DEFAULT_DATASTORES:
             message = f"'{draft.id.name}' is a datastore that every workspace makes itself"
             draft.problem(("name",), message, "use another name; refer to this one without a file of its own")
         elif not _NAME.fullmatch(draft.id.name):

@@ -27,9 +27,37 @@ def test_what_reads_from_a_datastore_comes_after_it(project: Project) -> None:
     assert lake not in plan["data", "days"].depends_on
 
 
-def test_a_datastore_of_the_workspace_needs_no_file(project: Project) -> None:
-    project.write("ml/data/raw/data.yml", "name: raw\npath: azureml://datastores/workspaceblobstore/paths/days/\n")
-    assert project.load()["data", "raw"].depends_on == ()
+@pytest.mark.parametrize(
+    ("store", "known"),
+    [("workspaceblobstore", []), ("WorkspaceFileStore", []), ("Theirs", ["theirs"]), ("theirs", None)],
+)
+def test_a_datastore_of_the_workspace_needs_no_file(project: Project, store: str, known: list[str] | None) -> None:
+    project.write("ml/data/raw/data.yml", f"name: raw\npath: azureml://datastores/{store}/paths/days/\n")
+    datastores = None if known is None else frozenset(known)
+    assert project.load(datastores=datastores)["data", "raw"].depends_on == ()
+
+
+def test_a_datastore_that_is_nowhere_is_reported_where_it_is_written(project: Project) -> None:
+    project.write("ml/stores/lake/datastore.yml", STORE)
+    project.write("ml/data/raw/data.yml", "name: raw\npath: azureml://datastores/lage/paths/days/\n")
+    project.write("ml/model/model.yml", "name: old\npath: azureml://datastores/nothing_alike/paths/model.bin\n")
+    project.edit("pipelines/training.yml", outputs={"model": {"path": "azureml://datastores/${{name}}/paths/m/"}})
+    raw, old = project.problems(datastores=frozenset({"theirs"}))
+    assert (raw.file, raw.line, raw.message) == ("ml/data/raw/data.yml", 2, "unknown datastore 'lage'")
+    assert raw.fix.startswith("did you mean 'lake'? ")
+    assert "`assets.datastores`" in raw.fix
+    assert (old.file, old.message) == ("ml/model/model.yml", "unknown datastore 'nothing_alike'")
+    assert old.fix.startswith("add a `datastore.yml` for it. ")
+
+
+def test_a_pipelines_default_datastore_is_one_too(project: Project) -> None:
+    project.write("ml/stores/lake/datastore.yml", STORE)
+    settings = {"default_compute": "azureml:cpu", "default_datastore": "azureml:lake"}
+    project.edit("pipelines/training.yml", settings=settings)
+    assert AssetId("datastore", "lake") in project.load(datastores=frozenset())["pipeline", "training"].depends_on
+    project.edit("pipelines/training.yml", settings={**settings, "default_datastore": "azureml:lage"})
+    problem = project.problem(datastores=frozenset())
+    assert (problem.file, problem.message) == ("pipelines/training.yml", "unknown datastore 'lage'")
 
 
 def test_credentials_are_refused_and_not_repeated(project: Project) -> None:
