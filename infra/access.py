@@ -72,8 +72,6 @@ class Access(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azureml-platform:infra:Access", name, None, opts)
-        self._name = name
-        self._subscription_id = args.subscription_id
         scopes = {
             "group": args.resource_group_id,
             "storage": args.storage_account_id,
@@ -87,7 +85,15 @@ class Access(pulumi.ComponentResource):
             who: str, principal: pulumi.Input[str], kind: PrincipalType | None, *grants: tuple[str, Role]
         ) -> list[authorization.RoleAssignment]:
             return [
-                self._assignment(f"{name}-{who}-{scope}-{role.slug}", scopes[scope], principal, kind, role)
+                assigned(
+                    f"{name}-{who}-{scope}-{role.slug}",
+                    args.subscription_id,
+                    scopes[scope],
+                    principal,
+                    kind,
+                    role,
+                    pulumi.ResourceOptions(parent=self),
+                )
                 for scope, role in grants
             ]
 
@@ -129,32 +135,35 @@ class Access(pulumi.ComponentResource):
             self.people += assign("deployer", args.deployer_principal, None, *data)
         self.register_outputs({})
 
-    def _assignment(
-        self,
-        name: str,
-        scope: pulumi.Output[str],
-        principal: pulumi.Input[str],
-        kind: PrincipalType | None,
-        role: Role,
-    ) -> authorization.RoleAssignment:
-        return authorization.RoleAssignment(
-            name,
-            scope=scope,
-            role_assignment_name=pulumi.Output.all(scope, principal).apply(
-                lambda known: assignment_name(known[0], known[1], role)
-            ),
-            principal_id=principal,
-            principal_type=kind,
-            role_definition_id=role_definition_id(self._subscription_id, role),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-
 
 def _groups(settings: AccessSettings) -> Iterator[tuple[str, str, tuple[tuple[str, Role], ...]]]:
     for principal in settings.owners:
         yield "owners", principal, (("group", Role.OWNER),)
     for principal in settings.contributors:
         yield "contributors", principal, (("group", Role.CONTRIBUTOR),)
+
+
+def assigned(
+    name: str,
+    subscription_id: str,
+    scope: pulumi.Output[str],
+    principal: pulumi.Input[str],
+    kind: PrincipalType | None,
+    role: Role,
+    opts: pulumi.ResourceOptions,
+) -> authorization.RoleAssignment:
+    """Assign a role to a principal (its object id; `kind` None lets Azure find out which it is) at a resource's id."""
+    return authorization.RoleAssignment(
+        name,
+        scope=scope,
+        role_assignment_name=pulumi.Output.all(scope, principal).apply(
+            lambda known: assignment_name(known[0], known[1], role)
+        ),
+        principal_id=principal,
+        principal_type=kind,
+        role_definition_id=role_definition_id(subscription_id, role),
+        opts=opts,
+    )
 
 
 def assignment_name(scope: str, principal: str, role: Role) -> str:

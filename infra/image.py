@@ -1,4 +1,4 @@
-"""The training environment's Docker image: built here, pushed to the registry, known by its digest."""
+"""The Docker images of environments: built here, pushed to the registry, known by their digests."""
 
 import json
 import re

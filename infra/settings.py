@@ -309,17 +309,17 @@ class Retention(Group):
 
 
 class Image(Group):
-    """The training environment's Docker image."""
+    """The Docker images of environments that have a build context."""
 
     build: bool = Field(
         default=True,
-        description="Whether `pulumi up` builds the image and pushes it to the registry. If false, the environment is "
-        "registered as a build context, which Azure Machine Learning builds itself.",
+        description="Whether `pulumi up` builds these images and pushes them to the registry. If false, the "
+        "environments are registered with their build contexts, which Azure Machine Learning builds itself.",
     )
 
 
 class Assets(Group):
-    """How the stack treats what it finds in the workspace."""
+    """How the stack takes over, keeps, runs and waits for what is in the workspace."""
 
     adopt: bool = Field(
         default=False,
@@ -393,8 +393,8 @@ class Settings(Group):
     storage: Storage = Field(default_factory=Storage, description="The storage account.")
     key_vault: KeyVault = Field(default_factory=KeyVault, description="The key vault.")
     retention: Retention = Field(default_factory=Retention, description="How long things are kept.")
-    image: Image = Field(default_factory=Image, description="The training environment's Docker image.")
-    assets: Assets = Field(default_factory=Assets, description="Assets that exist already.")
+    image: Image = Field(default_factory=Image, description="The environments' Docker images.")
+    assets: Assets = Field(default_factory=Assets, description="How assets are treated.")
     rollout: Rollout = Field(default_factory=Rollout, description="How new deployments take over.")
     sharing: Sharing = Field(default_factory=Sharing, description="The registry for sharing assets.")
     models: dict[str, Model] = Field(default_factory=dict, description="Promoted model by endpoint name.")

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_azure_native import authorization
 from pulumi_azure_native import machinelearningservices as ml
 
-from infra.access import Role, assignment_name, role_definition_id
+from infra.access import PrincipalType, Role, assigned
 from infra.placement import Placement
 from infra.settings import Network
 from infra.sharing_settings import Sharing as SharingSettings
@@ -48,8 +47,17 @@ class Sharing(pulumi.ComponentResource):
             path = f"{group}/providers/Microsoft.MachineLearningServices/registries/{settings.registry}"
             scope = pulumi.Output.from_input(path)
         if scope is not None:
+            role = Role.AZUREML_REGISTRY_USER
             for who, principal in args.principals.items():
-                self._assign(name, who, scope, principal, args.subscription_id)
+                assigned(
+                    f"{name}-{who}-{role.slug}",
+                    args.subscription_id,
+                    scope,
+                    principal,
+                    PrincipalType.SERVICE_PRINCIPAL,
+                    role,
+                    pulumi.ResourceOptions(parent=self),
+                )
         self.register_outputs({"registry": self.registry})
 
     def _made(self, name: str, registry: str, args: SharingArgs) -> ml.Registry:
@@ -81,20 +89,4 @@ class Sharing(pulumi.ComponentResource):
             tags=place.tags,
             # Azure adds to the details what it made; the stack never changes them afterwards.
             opts=pulumi.ResourceOptions(parent=self, protect=place.protect, ignore_changes=["regionDetails"]),
-        )
-
-    def _assign(
-        self, name: str, who: str, scope: pulumi.Output[str], principal: pulumi.Output[str], subscription_id: str
-    ) -> None:
-        role = Role.AZUREML_REGISTRY_USER
-        authorization.RoleAssignment(
-            f"{name}-{who}-{role.slug}",
-            scope=scope,
-            role_assignment_name=pulumi.Output.all(scope, principal).apply(
-                lambda known: assignment_name(known[0], known[1], role)
-            ),
-            principal_id=principal,
-            principal_type=authorization.PrincipalType.SERVICE_PRINCIPAL,
-            role_definition_id=role_definition_id(subscription_id, role),
-            opts=pulumi.ResourceOptions(parent=self),
         )

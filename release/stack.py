@@ -40,7 +40,7 @@ class Changes:
 
 
 class Stack:
-    """A stack of this project, by name. Every method runs the real engine."""
+    """A stack of this project, by name. Every method runs the real engine; ReleaseError says what it refuses."""
 
     def __init__(self, name: str) -> None:
         """Select the stack, creating it in the current backend when it is new.

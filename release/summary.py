@@ -69,7 +69,7 @@ def _training(training: Training) -> Table:
     for step in training.steps:
         table.add_row(f"  {step.name}", f"{step.status:<10} {step.seconds:6.1f} s")
     for name, value in training.metrics.items():
-        table.add_row(f"  {name}", f"{value:.4f}" if value != int(value) else f"{value:.0f}")
+        table.add_row(f"  {name}", f"{value:.0f}" if float(value).is_integer() else f"{value:.4f}")
     gate = (
         f"accepted: {training.model} version {training.version}"
         if training.registered

@@ -1,5 +1,5 @@
 """Azure Machine Learning's assets, schedules and endpoints as Pulumi resources.
 
-`resources` is what a program uses; `provider` is the thin shell that the Pulumi engine calls; `kinds` does the work,
-one file a kind, free of Pulumi; `connection` is the only way to Azure.
+What the kinds (`infra/kinds`) share: `resource` is Pulumi's side of them, `provider` the thin shell that the engine
+calls, `managed` and `versioned` what a kind can do, `connection` the only way to Azure; more in docs/architecture.md.
 """

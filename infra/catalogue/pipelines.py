@@ -93,7 +93,7 @@ class _Steps:
                     self.components[name] = drafts[target]
 
     def check_own_inputs(self) -> Iterator[Problem]:
-        """A pipeline job's inputs all need values; a managed component's declared inputs too, where it runs one."""
+        """A pipeline job's inputs all need values."""
         if not self.is_job:
             return
         for name, value in self.inputs.items():
