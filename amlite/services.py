@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from amlite import unserved
+from amlite.arm import polling as arm_polling
 from amlite.arm import routes as arm
 from amlite.arm.types import ResourceType
 from amlite.authorization import types as authorization
@@ -73,6 +74,7 @@ ROUTES: list[Routes] = [
     machinelearning_routes.region_routes,
     machinelearning_routes.routes,
     monitoring_routes.routes,
+    arm_polling.routes,
     arm.routes,  # it takes every path of management.azure.com
     *unserved.ROUTES,  # last: patterns that hosts above match too
 ]

@@ -10,11 +10,12 @@ from typing import Any
 from aiohttp import web
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID, operations
+from amlite.arm import polling
 from amlite.arm.types import ResourceType
 from amlite.errors import AzureError
 from amlite.platform import Platform
 from amlite.resource_id import ResourceId
-from amlite.routing import AUTHENTICATED, Call, Json, Routes, reply
+from amlite.routing import Call, Json, Routes, reply
 from amlite.store import Document
 
 routes = Routes("management.azure.com")
@@ -127,7 +128,7 @@ async def delete_group(call: Call) -> web.Response:
     id = _id(call)
     group_of(call.platform, id)
     operation = call.platform.operations.begin("arm.delete-group", {"id": str(id)}, resource_id=str(id))
-    return web.Response(status=202, headers=_polling(call, id, operation, final="operationresults"))
+    return web.Response(status=202, headers=polling.headers(call, id, operation, final="operationresults"))
 
 
 @routes.get("/subscriptions/{subscription}/resourceGroups/{group}/resources")
@@ -141,41 +142,6 @@ async def list_resources(call: Call) -> web.Response:
     return reply(
         {"value": [{key: body.get(key) for key in ("id", "name", "type", "location", "tags")} for body in found]}
     )
-
-
-@routes.get(
-    "/subscriptions/{subscription}/providers/{namespace}/locations/{location}/operationStatuses/{operation}",
-    action=AUTHENTICATED,
-)
-async def get_operation_status(call: Call) -> web.Response:
-    """Say how a long-running operation fares."""
-    return operation_status(call)
-
-
-@routes.get("/subscriptions/{subscription}/operationresults/{operation}", action=AUTHENTICATED)
-async def get_operation_result(call: Call) -> web.Response:
-    """Answer 202 until a deletion is done, then 200."""
-    record = call.platform.operations.get(call.parameters["operation"])
-    if record["status"] == "InProgress":
-        return web.Response(status=202, headers={"Location": str(call.request.url), **operations.pace()})
-    if record["status"] == "Failed":
-        raise AzureError(409, record["error"]["code"], record["error"]["message"])
-    return web.Response(status=200)
-
-
-@routes.get(
-    "/subscriptions/{subscription}/providers/{namespace}/locations/{location}/operationResults/{operation}",
-    action=AUTHENTICATED,
-)
-async def get_resource_operation_result(call: Call) -> web.Response:
-    """Answer 202 until the operation is done, then with the resource or 204."""
-    record = call.platform.operations.get(call.parameters["operation"])
-    if record["status"] == "InProgress":
-        return web.Response(status=202, headers={"Location": str(call.request.url), **operations.pace()})
-    if record["status"] != "Succeeded":
-        raise AzureError(409, record["error"]["code"], record["error"]["message"])
-    document = call.platform.store.get(record["resourceId"] or "")
-    return reply(document.body) if document else web.Response(status=204)
 
 
 @routes.route("*", "/{path:path}")
@@ -204,18 +170,6 @@ async def resource(call: Call) -> web.Response:
         case "DELETE":
             return await _delete(call, id, kind)
     raise AzureError(405, "MethodNotAllowed", f"{call.method} is not allowed on '{id}'.")
-
-
-def operation_status(call: Call) -> web.Response:
-    """Return an operation's record in ARM's shape."""
-    record = call.platform.operations.get(call.parameters["operation"])
-    body = {"id": call.path, "name": record["name"], "status": record["status"], "startTime": record["startTime"]}
-    if record["status"] == "InProgress":
-        return reply(body, headers=operations.pace())
-    body["endTime"] = record["endTime"]
-    if "error" in record:
-        body["error"] = record["error"]
-    return reply(body)
 
 
 def group_of(platform: Platform, id: ResourceId) -> Document:
@@ -333,7 +287,7 @@ async def _store(call: Call, id: ResourceId, kind: ResourceType, body: Json, old
     headers = {}
     if waits:
         operation = platform.operations.begin("arm.create", {"id": str(id)}, resource_id=str(id))
-        headers = _polling(call, id, operation)
+        headers = polling.headers(call, id, operation)
     elif kind.created is not None:
         await kind.created(platform, id)
     if waits and old is None and kind.accepted:
@@ -346,7 +300,7 @@ async def _delete(call: Call, id: ResourceId, kind: ResourceType) -> web.Respons
         return web.Response(status=204)
     if kind.asynchronous:
         operation = call.platform.operations.begin("arm.delete", {"id": str(id)}, resource_id=str(id))
-        return web.Response(status=202, headers=_polling(call, id, operation))
+        return web.Response(status=202, headers=polling.headers(call, id, operation))
     await finish_deletion(call.platform, {"id": str(id)})
     return web.Response(status=200)
 
@@ -361,19 +315,6 @@ async def _act(call: Call, id: ResourceId) -> web.Response:
         )
     resource_of(call.platform, target)
     return reply(await action(call.platform, target, await call.json()))
-
-
-def _polling(call: Call, id: ResourceId, operation: str, final: str = "operationResults") -> dict[str, str]:
-    base = f"/subscriptions/{id.subscription}"
-    if id.namespace is None:
-        return {
-            "Location": f"https://{call.host}{base}/{final}/{operation}?api-version=2021-04-01",
-            **operations.pace(),
-        }
-    place = f"{base}/providers/{id.namespace}/locations/westeurope"
-    return call.platform.operations.status_headers(
-        operation, f"{place}/operationStatuses", f"{place}/{final}", host=call.host
-    )
 
 
 def system_data(call: Call, old: Document | None) -> Json:

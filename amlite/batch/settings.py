@@ -66,7 +66,7 @@ def overridden(deployment: Json, invocation: Json) -> Json:
 def kind(written: Any) -> str:
     """Return an input's or output's type as jobs spell it: `uri_folder` for the `UriFolder` of an invocation."""
     spelt = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(written or "")).lower()
-    return {"mltable": "mltable", "ml_table": "mltable", "mlflow_model": "mlflow_model"}.get(spelt, spelt)
+    return "mltable" if spelt == "ml_table" else spelt
 
 
 def is_pipeline(deployment: Json) -> bool:

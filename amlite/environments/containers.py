@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Unpack
@@ -50,12 +50,11 @@ class Container:
     def command(self, argv: Sequence[str], **program: Unpack[Program]) -> tuple[list[str], dict[str, str]]:
         """Return `docker run` and its environment, from which it takes the values of the variables it is to pass on."""
         inside = {"HOME": "/tmp", **program["environment"], **docker_engine.owner_environment(self.state)}  # noqa: S108
-        certificates = {Path(value) for key, value in inside.items() if _CERTIFICATES.fullmatch(key)}
         line = [str(self.client), "run", "--rm", "--init", "--network", "host", "--name", program["name"]]
         line += ["--label", f"{OWNER_LABEL}={self.state}", "--user", f"{os.getuid()}:{os.getgid()}"]
         line += [part for key in sorted(inside) for part in ("--env", key)]
         line += [part for outer, inner in program["mounts"].items() for part in ("--volume", f"{outer}:{inner}")]
-        line += [part for path in sorted(certificates) for part in ("--volume", f"{path}:{path}:ro")]
+        line += certificate_volumes(inside)
         line += ["--workdir", str(program["cwd"]), "--entrypoint", argv[0], self.reference, *argv[1:]]
         # Values travel in the environment, not on a command line that everybody can read.
         return line, {"PATH": os.environ.get("PATH", os.defpath), **inside, "DOCKER_HOST": self.host}
@@ -63,6 +62,12 @@ class Container:
     async def stop(self, name: str) -> None:
         """Remove the container of that name, running or not."""
         await asyncio.to_thread(_remove, self.host, {"name": f"^/?{re.escape(name)}$"})
+
+
+def certificate_volumes(environment: Mapping[str, str]) -> list[str]:
+    """Return the options of `docker run` by which a container sees the certificate files that its variables name."""
+    files = {value for key, value in environment.items() if _CERTIFICATES.fullmatch(key)}
+    return [part for file in sorted(files) for part in ("--volume", f"{file}:{file}:ro")]
 
 
 async def prepare(platform: Platform, image: str, log: Callable[[str], None], principal: Principal | None) -> Container:

@@ -86,6 +86,21 @@ def prepare_version(
     return properties
 
 
+def held(kind: str, name: str, properties: Json, container: Document | None) -> Json:
+    """Return what a container says of all its versions, the type of data; AzureError 400 for a version of another."""
+    if kind != "data":
+        return {}
+    kept = container.body["properties"].get("dataType") if container is not None else None
+    if kept not in (None, properties["dataType"]):
+        raise AzureError(
+            400,
+            "UserError",
+            f"Data asset '{name}' holds versions of type {kept}; a version of type {properties['dataType']} needs "
+            "another name.",
+        )
+    return {"dataType": properties["dataType"]}
+
+
 def container_body(platform: Platform, container: Document) -> Json:
     """Return a container's envelope with its latest and next version."""
     path, kind = container.id, container.type.rpartition("/")[2]

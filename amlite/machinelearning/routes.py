@@ -8,6 +8,7 @@ import uuid
 
 from aiohttp import web
 
+from amlite.arm import polling
 from amlite.arm import routes as arm
 from amlite.arm.types import Json
 from amlite.errors import AzureError
@@ -37,16 +38,8 @@ async def discover(call: Call) -> web.Response:
     return reply({**dict.fromkeys(parts, base), "studio": "https://ml.azure.com", "gallery": base, "hyperdrive": base})
 
 
-@routes.get(_LOCATION + "/mfeOperationsStatus/{operation}", action=AUTHENTICATED)
-async def get_operation_status(call: Call) -> web.Response:
-    """Say how an operation of the service fares."""
-    return arm.operation_status(call)
-
-
-@routes.get(_LOCATION + "/mfeOperationResults/{operation}", action=AUTHENTICATED)
-async def get_operation_result(call: Call) -> web.StreamResponse:
-    """Answer 202 until an operation of the service is done, then with its resource or 204."""
-    return await arm.get_resource_operation_result(call)
+routes.get(f"{_LOCATION}/mfeOperationsStatus/{{operation}}", action=AUTHENTICATED)(polling.get_status)
+routes.get(f"{_LOCATION}/mfeOperationResults/{{operation}}", action=AUTHENTICATED)(polling.get_resource_result)
 
 
 def _register_kind(kind: str) -> None:
@@ -127,17 +120,10 @@ async def put_version(call: Call) -> web.Response:
     old = call.platform.store.get(path)
     properties = assets.prepare_version(call.platform, owner, kind, name, version, body, old.body if old else None)
     container = call.platform.store.get(f"{owner.id}/{kind}/{name}")
-    held = {"dataType": properties["dataType"]} if kind == "data" else {}
+    held = assets.held(kind, name, properties, container)
     if container is None:
         described = {"tags": {}, "properties": {}, "isArchived": False, **held}
         _store(call, f"{owner.id}/{kind}/{name}", name, assets.container_type(kind), described, None)
-    elif held and container.body["properties"].get("dataType", held["dataType"]) != held["dataType"]:
-        raise AzureError(
-            400,
-            "UserError",
-            f"Data asset '{name}' holds versions of type {container.body['properties']['dataType']}; a version of type "
-            f"{held['dataType']} needs another name.",
-        )
     stored = _store(call, path, version, assets.version_type(kind), properties, old)
     return reply(stored.body, 200 if old else 201, {"ETag": f'"{stored.etag}"'})
 

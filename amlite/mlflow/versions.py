@@ -23,13 +23,13 @@ def create(
 ) -> Document:
     """Create a version (default: the next number) of an asset, and its container when it is the first.
 
-    AzureError 400 where the version exists with other content.
+    AzureError 400 where the version exists with other content, or the name holds data of another type.
     """
     owner = references.workspace(platform, workspace_id)
     path = f"{owner.id}/{kind}/{name}"
     container = platform.store.get(path)
+    held = assets.held(kind, name, properties, container)
     if container is None:
-        held = {"dataType": properties["dataType"]} if kind == "data" else {}
         described = assets.prepare_container(kind, name, {"properties": held})
         container = write(platform, path, assets.container_type(kind), described, principal=principal)
     number = version or str(assets.container_body(platform, container)["properties"]["nextVersion"])

@@ -174,17 +174,10 @@ def write(
     """Store a version, and its name where it is the first; AzureError 400 where the name holds data of another type."""
     base = path_of(registry, kind, name)
     container = platform.store.get(base)
-    held = {"dataType": properties["dataType"]} if kind == "data" else {}
+    held = assets.held(kind, name, properties, container)
     if container is None:
         described = {"tags": {}, "properties": {}, "isArchived": False, **held}
         versions.write(platform, base, container_type(kind), described, principal=who)
-    elif held and container.body["properties"].get("dataType", held["dataType"]) != held["dataType"]:
-        raise AzureError(
-            400,
-            "UserError",
-            f"Data asset '{name}' holds versions of type {container.body['properties']['dataType']}; a version of type "
-            f"{held['dataType']} needs another name.",
-        )
     path = path_of(registry, kind, name, version)
     return versions.write(platform, path, version_type(kind), properties, old=platform.store.get(path), principal=who)
 

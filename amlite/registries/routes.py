@@ -8,7 +8,7 @@ import uuid
 from aiohttp import web
 
 from amlite import TENANT_ID
-from amlite.arm import routes as arm
+from amlite.arm import polling
 from amlite.arm.types import Json
 from amlite.errors import AzureError
 from amlite.machinelearning import assets as workspace_assets
@@ -55,16 +55,8 @@ async def discover(call: Call) -> web.Response:
     )
 
 
-@routes.get(f"{_LOCATION}/mfeOperationsStatus/{{operation}}", action=AUTHENTICATED)
-async def get_operation_status(call: Call) -> web.Response:
-    """Say how an operation of a registry fares."""
-    return arm.operation_status(call)
-
-
-@routes.get(f"{_LOCATION}/mfeOperationResults/{{operation}}", action=AUTHENTICATED)
-async def get_operation_result(call: Call) -> web.StreamResponse:
-    """Answer 202 until an operation of a registry is done, then with its asset or 204."""
-    return await arm.get_resource_operation_result(call)
+routes.get(f"{_LOCATION}/mfeOperationsStatus/{{operation}}", action=AUTHENTICATED)(polling.get_status)
+routes.get(f"{_LOCATION}/mfeOperationResults/{{operation}}", action=AUTHENTICATED)(polling.get_resource_result)
 
 
 def _register_kind(kind: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -16,14 +15,13 @@ from urllib.parse import urlsplit
 from amlite import docker_engine
 from amlite.access import Principal
 from amlite.environments import UnusableEnvironment, containers
-from amlite.environments.containers import OWNER_LABEL, Container
+from amlite.environments.containers import OWNER_LABEL, Container, certificate_volumes
 from amlite.errors import AzureError
 from amlite.platform import Platform
 from amlite.storage import blobs
 
 Json = dict[str, Any]
 MOUNT = "/var/azureml-app"
-_CERTIFICATES = re.compile(r"(SSL_CERT_FILE|\w+_CA_BUNDLE|\w+_CA_CERTS|\w+_ROOTS_FILE_PATH)")
 _ROUTES = ("livenessRoute", "readinessRoute", "scoringRoute")
 
 
@@ -125,7 +123,6 @@ def command(
     no network to publish from: see `isolated`.
     """
     inside = {**environment, **docker_engine.owner_environment(container.state)}
-    certificates = {Path(value) for key, value in environment.items() if _CERTIFICATES.fullmatch(key)}
     private = docker_engine.found().mode == "private"
     line = [str(container.client), "run", "--rm", "--name", name, "--label", f"{OWNER_LABEL}={container.state}"]
     line += ["--network", "none"] if private else ["--publish", f"127.0.0.1:{port}:{image.port}"]
@@ -133,7 +130,7 @@ def command(
     for outer, inner in (("azureml-models", PurePosixPath(image.mount)), ("code", PurePosixPath(MOUNT))):
         if (folder / outer).is_dir():
             line += ["--volume", f"{folder / outer}:{inner / outer}:ro"]
-    line += [part for path in sorted(certificates) for part in ("--volume", f"{path}:{path}:ro")]
+    line += certificate_volumes(environment)
     line.append(container.reference)
     if private:
         proxy = urlsplit(environment["HTTPS_PROXY"]).port
