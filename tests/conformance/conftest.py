@@ -23,11 +23,13 @@ import requests
 from amlite import SUBSCRIPTION_ID, TENANT_ID, runtime
 from amlite.access import ROLES
 from amlite.control.client import ask
+from amlite.faults import Kind
 from amlite.store import Store
 from infra.azureml import connection
 from infra.kinds import MANAGED
 from tests.asset_project import Project
 from tests.conformance.scoring import empty, make_deployment, make_model, serving_environment, shared
+from tests.fault_matrix import Matrix
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -75,6 +77,10 @@ class LocalAzure:
     def advance(self, seconds: float) -> None:
         """Move amlite's clock forward."""
         self._ask("POST", "/clock", {"seconds": seconds})
+
+    def add_fault(self, match: str, kind: Kind, **more: Any) -> None:
+        """Do what `amlite fault add` does; `more` are its other options."""
+        self._ask("POST", "/faults", {"match": match, "kind": str(kind), **more})
 
     def clear_faults(self) -> None:
         """Do what `amlite fault clear` does, without the seconds that a command takes to start."""
@@ -297,6 +303,19 @@ def cluster(workspace: Workspace) -> None:
     properties = {"vmSize": "Standard_DS3_v2", "scaleSettings": scale}
     body = {"location": "westeurope", "properties": {"computeType": "AmlCompute", "properties": properties}}
     workspace.azure.put(path, body)
+
+
+@pytest.fixture
+def add_fault(local_azure: LocalAzure) -> Iterator[Callable[..., None]]:
+    """Return `LocalAzure.add_fault`; no fault outlives its test."""
+    yield local_azure.add_fault
+    local_azure.clear_faults()
+
+
+@pytest.fixture(scope="module")
+def matrix(workspace: Workspace, cluster: None) -> Matrix:
+    """Return what does faults to the kinds of resources, in the shared workspace."""
+    return Matrix(workspace.azure.state, workspace.client(), workspace.id)
 
 
 @pytest.fixture

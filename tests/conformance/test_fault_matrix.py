@@ -6,12 +6,10 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from amlite import runtime
-from amlite.control.client import ask
 from amlite.faults import Kind
 from infra.azureml import patience
 from infra.azureml.errors import AssetError
@@ -31,23 +29,6 @@ _DIAGONAL = diagonal(_EVERY)
 def quick() -> Iterator[None]:
     with impatient():
         yield
-
-
-@pytest.fixture(scope="module")
-def matrix(workspace: Workspace, cluster: None) -> Matrix:
-    return Matrix(workspace.azure.state, workspace.client(), workspace.id)
-
-
-@pytest.fixture
-def add_fault(workspace: Workspace) -> Iterator[Callable[..., None]]:
-    running = runtime.read(workspace.azure.state)
-    assert running is not None
-
-    def add(match: str, kind: Kind, **more: Any) -> None:
-        ask(running, "POST", "/faults", {"match": match, "kind": str(kind), **more})
-
-    yield add
-    ask(running, "DELETE", "/faults")
 
 
 def test_the_matrix_has_every_kind_and_every_fault_and_so_has_its_diagonal() -> None:

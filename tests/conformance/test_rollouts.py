@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 
     from tests.conformance.conftest import LocalAzure, Workspace
 
-CONDA: dict[str, Any] = {
-    "channels": ["conda-forge"],
-    "dependencies": ["python=3.11", "pip", {"pip": ["azureml-inference-server-http==1.5.1"]}],
-}
 SCORE = """
 import json, os
 
@@ -132,21 +128,12 @@ class Site:
         return [each.name for each in self.ml.online_deployments.list(self.name)]
 
 
-@pytest.fixture(scope="module")
-def serving(ml_client: MLClient) -> str:
-    from azure.ai.ml.entities import Environment
-
-    conda = {"name": "scoring", **CONDA}
-    made = ml_client.environments.create_or_update(
-        Environment(name="rollouts", version="1", image="mcr.microsoft.com/azureml/base", conda_file=conda)
-    )
-    return f"azureml:{made.name}:{made.version}"
-
-
 @pytest.fixture
-def site(tmp_path: Path, workspace: Workspace, serving: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(
+    tmp_path: Path, workspace: Workspace, serving_environment: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
     monkeypatch.chdir(tmp_path)
-    made = Site(tmp_path, workspace.client(), workspace.azure, serving)
+    made = Site(tmp_path, workspace.client(), workspace.azure, serving_environment)
     monkeypatch.setattr(endpoint, "Rollout", functools.partial(Rollout, sleep=made.bake, now=made.now))
     yield made
     MANAGED["endpoint"].remove(made.ml, made.props())

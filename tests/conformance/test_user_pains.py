@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from azure.core.credentials import AccessToken
 
-from amlite import runtime
-from amlite.control.client import ask
 from amlite.faults import Kind
 from infra.azureml import connection
 from infra.azureml.errors import AssetError
 from infra.azureml.provider import AzureMLProvider
 from tests.asset_project import Project
 from tests.fault_matrix import Case, Matrix, cases, impatient
-
-if TYPE_CHECKING:
-    from tests.conformance.conftest import Workspace
 
 _KINDS = sorted({case.kind for case in cases()})
 
@@ -31,25 +26,8 @@ def quick() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def matrix(workspace: Workspace, cluster: None) -> Matrix:
-    return Matrix(workspace.azure.state, workspace.client(), workspace.id)
-
-
-@pytest.fixture
-def add_fault(workspace: Workspace) -> Iterator[Callable[..., None]]:
-    running = runtime.read(workspace.azure.state)
-    assert running is not None
-
-    def add(match: str, kind: Kind, **more: Any) -> None:
-        ask(running, "POST", "/faults", {"match": match, "kind": str(kind), **more})
-
-    yield add
-    ask(running, "DELETE", "/faults")
-
-
 @pytest.mark.parametrize("kind", ["batch_endpoint", "endpoint"])
-def test_pain_01_create_is_an_idempotent_upsert(kind: str, project: Project, workspace: Workspace) -> None:
+def test_pain_01_create_is_an_idempotent_upsert(kind: str, project: Project) -> None:
     props, shell = project.props(kind), AzureMLProvider(kind)
     first = shell.create(props)
     again = shell.create(props)
