@@ -252,6 +252,11 @@ def down(stack: str, yes: bool) -> None:
 
 
 def _update(target: Stack) -> None:
+    interrupted = target.interrupted()
+    if interrupted:
+        names = ", ".join(urn.rpartition("::")[2] for urn in interrupted)
+        console.print(f"  an earlier update was cut off: looking what became of {names}", highlight=False, markup=False)
+        target.refresh(interrupted, Progress(console))
     changes = target.up(Progress(console))
     if changes.unchanged:
         console.print("  no changes")

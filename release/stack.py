@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -23,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # The engine's own choice is four for each processor, and most of them only wait for Azure.
 _AT_ONCE = 32
 _NO_REASON = ("an unhandled error occurred", "update failed", "preview failed")
+# A creation is none of these: it is not in the state, so the next update repeats it.
+_CHANGING = ("updating", "deleting")
 OnEvent = Callable[[events.EngineEvent], None]
 
 
@@ -64,6 +67,17 @@ class Stack:
     def up(self, on_event: OnEvent) -> Changes:
         """Bring the cloud to what the program says."""
         return self._run(self._stack.up, on_event)
+
+    def interrupted(self) -> list[str]:
+        """Return the URNs of resources that a lost engine was changing: the state does not say how far it came."""
+        with self._told():
+            state = self._stack.export_stack().deployment or {}
+        pending = state.get("pending_operations") or []
+        return [each["resource"]["urn"] for each in pending if each["type"] in _CHANGING]
+
+    def refresh(self, urns: list[str], on_event: OnEvent) -> Changes:
+        """Read some resources back from the cloud into the state."""
+        return self._run(functools.partial(self._stack.refresh, target=urns), on_event)
 
     def destroy(self, on_event: OnEvent) -> Changes:
         """Delete everything the stack made."""

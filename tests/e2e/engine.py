@@ -138,6 +138,20 @@ def hold(folder: Path, gate: Path) -> str:
     return str(folder)
 
 
+def strand(folder: Path, reached: Path) -> str:
+    """Return a PYTHONPATH under which a rollout makes the file `reached` at its smoke test, and never goes on."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import pathlib, threading\n"
+        "from infra.azureml.rollout import Rollout\n"
+        "def stop(self, name):\n"
+        f"    pathlib.Path({str(reached)!r}).touch()\n"
+        "    threading.Event().wait()\n"
+        "Rollout._smoke_test = stop\n"
+    )
+    return str(folder)
+
+
 def endpoints(project: Project, count: int) -> None:
     """Add endpoints without deployments."""
     for number in range(count):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from pulumi import automation
 
@@ -19,10 +20,11 @@ from amlite import SUBSCRIPTION_ID, runtime
 from infra.azureml import connection, ownership
 from infra.azureml.scoring import Target, score
 from infra.kinds import MANAGED
+from release import cli, stack
 from release.preview import Cause, Files, Key, Plan
 from tests.asset_project import STRANGER
 from tests.conformance.conftest import GROUP, GROUP_ID, LocalAzure
-from tests.e2e.engine import ROOT, STACK, WORKSPACE, EngineProject, endpoints, hold, make_workspace, poison
+from tests.e2e.engine import ROOT, STACK, WORKSPACE, EngineProject, endpoints, hold, make_workspace, poison, strand
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::marshmallow.warnings.Marshmallow4Warning"),
@@ -353,6 +355,40 @@ def test_a_failed_rollout_and_a_revert_leave_the_old_deployment_serving(
     assert deployments() == [new]
     assert project.ml.online_deployments.get(new, endpoint).instance_count == 2
     project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--stack", STACK)
+
+
+def test_a_killed_rollout_and_a_revert_converge(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make()
+    endpoint, reached = f"ep-{project.tag}", tmp_path / "reached"
+    serve(project)
+    project.up()
+    (live,) = (each.name for each in project.ml.online_deployments.list(endpoint))
+    serve(project, factor=3)
+    environment = {**project.environment, "PYTHONPATH": strand(tmp_path / "strand", reached)}
+    command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", STACK]
+    running = psutil.Popen(command, cwd=project.root, env=environment, stdout=subprocess.DEVNULL)
+    last = time.monotonic() + 120
+    while not reached.exists():
+        assert running.poll() is None
+        assert time.monotonic() < last, "the rollout does not reach its smoke test"
+    for each in (*running.children(recursive=True), running):
+        each.kill()
+    running.wait()
+    serve(project)
+    project.pulumi("cancel", "--yes", "--stack", STACK)  # the lost engine's lock
+
+    # The state never learned of the new deployment, so nothing seems to have changed. `release up` looks.
+    assert operations(project.preview(0, "--json")) == {}
+    assert len(list(project.ml.online_deployments.list(endpoint))) == 2
+    for name in ("PATH", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"):
+        monkeypatch.setenv(name, project.environment[name])
+    monkeypatch.setattr(stack, "ROOT", project.root)
+    with cli.console.capture() as printed:
+        cli._update(stack.Stack(STACK))
+    assert f"an earlier update was cut off: looking what became of endpoint-{endpoint}" in printed.get()
+    assert [each.name for each in project.ml.online_deployments.list(endpoint)] == [live]
+    assert score(Target.of(project.ml, endpoint), {"value": 21}) == 42
+    assert stack.Stack(STACK).interrupted() == []
 
 
 def test_endpoints_that_exceed_the_quota_together_are_refused_by_the_preview(make: Make, azure: LocalAzure) -> None:
