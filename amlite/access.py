@@ -6,15 +6,18 @@ Role ids, actions and data actions are those of Azure's built-in roles.
 from __future__ import annotations
 
 import fnmatch
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from amlite import SUBSCRIPTION_ID
 from amlite.errors import AzureError
 
 if TYPE_CHECKING:
     from amlite.store import Store
 
 ASSIGNMENT_TYPE = "Microsoft.Authorization/roleAssignments"
+_DEFINITIONS = f"/subscriptions/{SUBSCRIPTION_ID}/providers/Microsoft.Authorization/roleDefinitions"
 
 
 @dataclass(frozen=True)
@@ -150,11 +153,25 @@ ROLES = {
 
 
 class Access:
-    """Checks permissions against the role assignments in the store."""
+    """The role assignments in the store, and what they permit."""
 
     def __init__(self, store: Store) -> None:
         """Read assignments from `store` at every check, so that a change holds at once."""
         self._store = store
+
+    def assign(self, principal: Principal, scope: str, role: str) -> str:
+        """Assign a built-in role (its id) at a scope, as Azure itself does, and return the assignment's id."""
+        name = str(uuid.uuid4())
+        id = f"{scope}/providers/{ASSIGNMENT_TYPE}/{name}"
+        properties = {
+            "principalId": principal.object_id,
+            "principalType": "ServicePrincipal",
+            "roleDefinitionId": f"{_DEFINITIONS}/{role}",
+            "scope": scope,
+        }
+        body = {"id": id, "name": name, "type": ASSIGNMENT_TYPE, "properties": properties}
+        self._store.put(id, ASSIGNMENT_TYPE, body)
+        return id
 
     def allowed(self, principal: Principal, scope: str, action: str, *, data: bool = False) -> bool:
         """Whether a role assigned to the principal at `scope` or above grants the action."""

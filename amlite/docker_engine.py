@@ -21,6 +21,7 @@ from typing import Any
 from amlite.children import OWNER_VARIABLE
 from amlite.errors import StartError
 from amlite.platform import Platform
+from amlite.runtime import cache_folder
 
 NAME = "dockerd"
 _SLOTS = 16
@@ -124,7 +125,7 @@ def _configuration(folder: Path) -> Path:
 
 def _free_slot() -> Path:
     """A data folder in the user's cache that no daemon uses now; the first one whenever it is free."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "azureml-platform" / "docker"
+    cache = cache_folder() / "docker"
     for number in range(_SLOTS):
         slot = cache / str(number)
         slot.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -46,6 +46,11 @@ def state_folder() -> Path:
     return Path(given or Path(__file__).resolve().parent.parent / ".amlite").resolve()
 
 
+def cache_folder() -> Path:
+    """Return this project's part of the user's cache: what every amlite of the user shares, and a reset keeps."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "azureml-platform"
+
+
 def read(state: Path) -> Runtime | None:
     """Return the amlite that runs on a state folder, or None; whatever else the file may hold means None."""
     try:

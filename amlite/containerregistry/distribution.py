@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import shutil
 import uuid
@@ -17,6 +16,7 @@ from pathlib import Path
 from amlite.children import Child, tool
 from amlite.errors import StartError
 from amlite.platform import Platform
+from amlite.runtime import cache_folder
 
 NAME = "docker-registry"
 _DIGEST = re.compile(r"sha256:(?P<start>[0-9a-f]{2})[0-9a-f]{62}")
@@ -93,8 +93,7 @@ def _root(platform: Platform) -> Path:
 
 
 def _cache() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "azureml-platform" / "image-layers"
+    return cache_folder() / "image-layers"
 
 
 def _configuration(platform: Platform, port: int) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from aiohttp import web
 
@@ -12,7 +13,7 @@ from amlite.entra.tokens import ISSUER, LIFETIME_SECONDS, Tokens, entra_error
 from amlite.errors import AzureError
 from amlite.managedidentity.types import IDENTITY_TYPE
 from amlite.platform import Platform
-from amlite.routing import Call, Routes, reply
+from amlite.routing import Call, Json, Routes, reply
 
 LOGIN = "login.microsoftonline.com"
 # Not a host of Azure's: on a real machine this endpoint is a link-local address given by environment variables.
@@ -138,6 +139,12 @@ def identity_principal(platform: Platform, identity_id: str) -> Principal:
         raise AzureError(400, "FailedIdentityOperation", f"The user-assigned identity '{identity_id}' was not found.")
     properties = document.body["properties"]
     return Principal(properties["principalId"], properties["clientId"])
+
+
+def assigned_identities(platform: Platform, names: Iterable[str]) -> Json:
+    """Return `userAssignedIdentities` as ARM shows it: id → {principalId, clientId}; AzureError 400 for no identity."""
+    found = {name: identity_principal(platform, name) for name in names}
+    return {name: {"principalId": who.object_id, "clientId": who.client_id} for name, who in found.items()}
 
 
 def tokens(platform: Platform) -> Tokens:

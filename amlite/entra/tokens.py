@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from amlite.access import ASSIGNMENT_TYPE, Principal
+from amlite.access import Access, Principal
 from amlite.errors import AzureError
 from amlite.store import Store
 
@@ -49,18 +49,7 @@ class Tokens:
         client_id, object_id, secret = str(uuid.uuid4()), str(uuid.uuid4()), secrets.token_urlsafe(32)
         body = {"clientId": client_id, "objectId": object_id, "secret": secret}
         self._store.put(f"{_APPLICATIONS}/{client_id}", _APPLICATIONS, body)
-        scope = f"/subscriptions/{SUBSCRIPTION_ID}"
-        name = str(uuid.uuid4())
-        id = f"{scope}/providers/{ASSIGNMENT_TYPE}/{name}"
-        properties = {
-            "principalId": object_id,
-            "principalType": "ServicePrincipal",
-            "roleDefinitionId": f"{scope}/providers/Microsoft.Authorization/roleDefinitions/{_OWNER_ROLE}",
-            "scope": scope,
-        }
-        self._store.put(
-            id, ASSIGNMENT_TYPE, {"id": id, "name": name, "type": ASSIGNMENT_TYPE, "properties": properties}
-        )
+        Access(self._store).assign(Principal(object_id, client_id), f"/subscriptions/{SUBSCRIPTION_ID}", _OWNER_ROLE)
         return client_id, secret
 
     def principal_with_secret(self, client_id: str, secret: str) -> Principal:

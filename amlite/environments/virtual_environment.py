@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import cast
 
+from amlite import runtime
 from amlite.children import OWNER_VARIABLE, tool
 from amlite.environments.errors import UnusableEnvironment
 from amlite.environments.packages import Packages
@@ -39,8 +40,7 @@ async def ensure(platform: Platform, packages: Packages, log: Log) -> Path:
 
 def cache_folder() -> Path:
     """Return where virtual environments are kept."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "azureml-platform" / "environments"
+    return runtime.cache_folder() / "environments"
 
 
 def _is_whole(folder: Path) -> bool:

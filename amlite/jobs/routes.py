@@ -8,8 +8,9 @@ from amlite.errors import AzureError
 from amlite.jobs import cluster, documents, execution, lifecycle, submission
 from amlite.jobs.documents import Job
 from amlite.machinelearning import references
+from amlite.mlflow.artifacts import workspace_of
 from amlite.platform import Platform
-from amlite.routing import Call, Json, Routes, reply
+from amlite.routing import Call, Routes, reply
 
 routes = Routes("management.azure.com")
 _JOBS = (
@@ -82,12 +83,7 @@ def _accepted(call: Call, work: str, job: Job) -> web.Response:
 
 
 def _workspace(call: Call) -> str:
-    path: Json = dict(call.parameters)
-    id = (
-        f"/subscriptions/{path['subscription']}/resourceGroups/{path['group']}/providers/{references.WORKSPACE_TYPE}"
-        f"/{path['workspace']}"
-    )
-    return references.workspace(call.platform, id).id
+    return str(workspace_of(call)["id"])
 
 
 def _job(call: Call) -> Job:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from amlite.arm.types import Json, ResourceType
-from amlite.entra.routes import identity_principal
+from amlite.entra.routes import assigned_identities
 from amlite.errors import AzureError
 from amlite.machinelearning import quota, sizes
 from amlite.machinelearning.references import WORKSPACE_TYPE, workspace
@@ -36,12 +36,8 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
     _check_name(resource_id.name, kind)
     if old and old["properties"]["computeType"].lower() != kind.lower():
         raise AzureError(400, "BadRequest", f"Compute '{resource_id.name}' exists with another computeType.")
-    for name in (body.get("identity") or {}).get("userAssignedIdentities") or {}:
-        principal = identity_principal(platform, name)
-        body["identity"]["userAssignedIdentities"][name] = {
-            "principalId": principal.object_id,
-            "clientId": principal.client_id,
-        }
+    if named := (body.get("identity") or {}).get("userAssignedIdentities"):
+        body["identity"]["userAssignedIdentities"] = assigned_identities(platform, named)
     location = workspace(platform, str(resource_id.parent)).body["location"]
     if kind.lower() == "amlcompute":
         compute["properties"] = _cluster(platform, resource_id.name, location, compute.get("properties") or {}, old)

@@ -7,7 +7,7 @@ from typing import Any
 
 from amlite import TENANT_ID
 from amlite.arm.types import Json, ResourceType
-from amlite.entra.routes import identity_principal
+from amlite.entra.routes import assigned_identities
 from amlite.errors import AzureError
 from amlite.machinelearning import datastores
 from amlite.machinelearning.references import WORKSPACE_TYPE, workspace
@@ -97,10 +97,7 @@ def _identity(platform: Platform, wanted: Json, old: Json | None) -> Json:
         named = wanted.get("userAssignedIdentities") or {}
         if not named:
             raise AzureError(400, "BadRequest", "identity.userAssignedIdentities must name at least one identity.")
-        principals = {name: identity_principal(platform, name) for name in named}
-        identity["userAssignedIdentities"] = {
-            name: {"principalId": found.object_id, "clientId": found.client_id} for name, found in principals.items()
-        }
+        identity["userAssignedIdentities"] = assigned_identities(platform, named)
     return identity
 
 

@@ -15,6 +15,7 @@ from amlite.children import Child, tail
 from amlite.errors import StartError
 from amlite.platform import Platform
 from amlite.routing import Json
+from amlite.runtime import cache_folder
 
 DEFAULT_EXPERIMENT = "Default"
 _START_SECONDS = 180.0
@@ -97,8 +98,7 @@ async def _make_template(platform: Platform) -> None:
 
 
 def _template() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "azureml-platform" / "mlflow" / f"{importlib.metadata.version('mlflow')}.db"
+    return cache_folder() / "mlflow" / f"{importlib.metadata.version('mlflow')}.db"
 
 
 def _environment() -> dict[str, str]:

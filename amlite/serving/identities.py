@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from amlite import SUBSCRIPTION_ID, TENANT_ID
-from amlite.access import ASSIGNMENT_TYPE, Principal
-from amlite.entra.routes import identity_principal
+from amlite import TENANT_ID
+from amlite.access import Principal
+from amlite.entra.routes import assigned_identities, identity_principal
 from amlite.errors import AzureError
 from amlite.machinelearning import references
 from amlite.platform import Platform
@@ -15,7 +15,6 @@ from amlite.resource_id import ResourceId
 
 Json = dict[str, Any]
 _TYPE = "serving/identities"
-_DEFINITIONS = f"/subscriptions/{SUBSCRIPTION_ID}/providers/Microsoft.Authorization/roleDefinitions"
 # What Azure assigns to an endpoint's own identity when it creates one.
 _STORAGE_BLOB_DATA_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 _ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
@@ -37,12 +36,9 @@ def assign(platform: Platform, resource_id: ResourceId, wanted: Json | None, old
             400, "BadArgument", f"identity.type: an endpoint takes SystemAssigned or UserAssigned, not '{kind}'."
         )
     if kind == "userassigned":
-        found = {name: identity_principal(platform, name) for name in named}
         identity: Json = {
             "type": "UserAssigned",
-            "userAssignedIdentities": {
-                name: {"principalId": who.object_id, "clientId": who.client_id} for name, who in found.items()
-            },
+            "userAssignedIdentities": assigned_identities(platform, named),
         }
     else:
         own = _own(platform, resource_id)
@@ -85,27 +81,10 @@ def _own(platform: Platform, resource_id: ResourceId) -> Principal:
         body = {
             "objectId": principal.object_id,
             "clientId": principal.client_id,
-            "assignments": [_grant(platform, principal, scope, role) for scope, role in grants if scope],
+            "assignments": [platform.access.assign(principal, scope, role) for scope, role in grants if scope],
         }
         document = platform.store.put(f"{_TYPE}{resource_id}", _TYPE, body)
     return Principal(document.body["objectId"], document.body["clientId"])
-
-
-def _grant(platform: Platform, principal: Principal, scope: str, role: str) -> str:
-    name = str(uuid.uuid4())
-    resource_id = f"{scope}/providers/{ASSIGNMENT_TYPE}/{name}"
-    properties = {
-        "principalId": principal.object_id,
-        "principalType": "ServicePrincipal",
-        "roleDefinitionId": f"{_DEFINITIONS}/{role}",
-        "scope": scope,
-    }
-    platform.store.put(
-        resource_id,
-        ASSIGNMENT_TYPE,
-        {"id": resource_id, "name": name, "type": ASSIGNMENT_TYPE, "properties": properties},
-    )
-    return resource_id
 
 
 def _essence(identity: Json) -> tuple[str, frozenset[str]]:
