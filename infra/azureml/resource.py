@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -198,7 +200,25 @@ class Resource(dynamic.Resource, Generic[A]):
         registry = planned.workspace.name if isinstance(planned.workspace, RegistryArgs) else None
         self.reference = reference(self.kind, planned.name, planned.version, registry)
         outputs = dict.fromkeys(MANAGED[self.kind].outputs)
-        super().__init__(AzureMLProvider(self.kind), name, {**planned.props(), **outputs}, opts)
+        with _no_call_stack():
+            super().__init__(AzureMLProvider(self.kind), name, {**planned.props(), **outputs}, opts)
+
+
+@contextmanager
+def _no_call_stack() -> Iterator[None]:
+    """Keep the program's call stack out of the state: 1.3 KB a resource, naming files of the machine it ran on.
+
+    Pulumi's SDK takes it with `traceback.extract_stack`, which heeds this limit; with one frame it writes none.
+    """
+    before = getattr(sys, "tracebacklimit", None)
+    sys.tracebacklimit = 1
+    try:
+        yield
+    finally:
+        if before is None:
+            del sys.tracebacklimit
+        else:
+            sys.tracebacklimit = before
 
 
 def trees(folders_: Mapping[tuple[str | int, ...], str]) -> list[dict[str, Any]]:
