@@ -19,6 +19,17 @@ from infra.settings import Cloud, Settings
 NAMESPACE = "azureml-platform"
 CLOUD_NAMESPACE = "azure-native"
 _Model = TypeVar("_Model", bound=BaseModel)
+# What pydantic says of these is meant for those who write the program.
+_WORDS = {
+    "bool_type": "must be true or false",
+    "dict_type": "must be a map with an entry for each name",
+    "float_type": "must be a number",
+    "int_from_float": "must be a whole number",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list",
+    "string_type": "must be text",
+}
+_OF_MANY = ("list_type", "dict_type", "too_short", "too_long")
 
 
 class ConfigurationError(pulumi.RunError):
@@ -118,15 +129,23 @@ def _problems(detail: ErrorDetails, model: type[BaseModel], namespace: str, stac
         hint = f"did you mean {_path((*location[:-1], near[0]))}?" if near else f"allowed here: {', '.join(parent)}"
         return [_Problem(key, f"is not a setting; {hint}", "", f"pulumi config rm --path '{key}' -s {stack}")]
     keys, field = _lookup(model, location)
-    description = (field.description or "") if field else ""
+    is_rule = detail["type"] == "value_error" and bool(keys)
     reason = _reason(detail)
+    first, _, rest = reason.partition(" ")
+    if is_rule and first in keys:
+        # A rule within a group begins with the key that breaks it.
+        key, reason, (_, field) = f"{key}.{first}", rest, _lookup(model, (*location, first))
+    description = (field.description or "") if field else ""
     if keys and detail["type"] in ("model_type", "model_attributes_type"):
         reason = f"must be a group of settings: {', '.join(keys)}"
     if detail["type"] != "missing" and isinstance(detail["input"], str | int | float | bool):
         reason += f" (it is {json.dumps(detail['input'])[:80]})"
     allowed = _allowed(field) if field else "value"
-    if keys or detail["type"] in ("list_type", "dict_type") or field is None:
+    if keys or field is None or detail["type"] in _OF_MANY:
         fix = f"edit it in Pulumi.{stack}.yaml"
+        if field is not None and field.examples and detail["type"] in _OF_MANY:
+            entries = field.examples[0] if isinstance(field.examples[0], list) else field.examples[:1]
+            fix += f", such as `{field.alias}: [{', '.join(map(str, entries))}]`"
     else:
         example = str(field.examples[0]) if field.examples else f"<{allowed}>"
         fix = f"pulumi config set --path '{key}' {example} -s {stack}"
@@ -141,6 +160,16 @@ def _reason(detail: ErrorDetails) -> str:
             return detail["msg"].removeprefix("Value error, ")
         case "string_pattern_mismatch":
             return "is not well-formed"
+        case "too_short" | "too_long" as kind:
+            limit = detail["ctx"]["min_length" if kind == "too_short" else "max_length"]
+            entries = "entry" if limit == 1 else "entries"
+            return f"must have {'at least' if kind == 'too_short' else 'at most'} {limit} {entries}"
+        case "greater_than_equal":
+            return f"must be {detail['ctx']['ge']} or more"
+        case "less_than_equal":
+            return f"must be {detail['ctx']['le']} or less"
+        case kind if kind in _WORDS:
+            return _WORDS[kind]
         case _:
             return re.sub("^(Input|List|String|Dictionary) should", "must", detail["msg"])
 

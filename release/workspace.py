@@ -32,4 +32,5 @@ def registry_client(name: str) -> MLClient:
     try:
         return MLClient(credential(), registry_name=name, show_progress=False, enable_telemetry=False)
     except HttpResponseError as error:
-        raise ReleaseError(f"cannot open the registry '{name}': {error.message}") from error
+        fix = "`az ml registry list` has those that you may use; name one with --registry or azureml-platform:sharing"
+        raise ReleaseError(f"cannot open the registry '{name}': {error.message}\n  fix: {fix}") from error
