@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,8 +155,7 @@ class Sharing:
         elif kind == "environment":
             self.registry.environments.create_or_update(_environment(source, files, tags))
         else:
-            with redirect_stdout(io.StringIO()):  # the client prints a dot for each look at the operation
-                self.registry.components.create_or_update(_component(source, files, tags, uses))
+            self.registry.components.create_or_update(_component(source, files, tags, uses))
 
     def _describe(self, kind: str, source: Any, tags: dict[str, str]) -> None:
         """Add the lineage to what the service copied."""

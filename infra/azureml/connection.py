@@ -93,6 +93,7 @@ def _client(place: Workspace | Registry, signed_in: TokenCredential) -> MLClient
     # The client warns about its own preview classes, noise between Pulumi's lines; its import sets its own level.
     logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
     _share_uploads()
+    _keep_quiet()
     options = {
         "show_progress": True,
         "enable_telemetry": False,
@@ -216,6 +217,19 @@ def _share_uploads() -> None:
             super().__init__(*args, **{"transport": transport(), **options})
 
     setattr(_blob_storage_helper, "ContainerClient", Shared)  # noqa: B010 - its annotation says it is the class itself
+
+
+@functools.cache
+def _keep_quiet() -> None:
+    """Take `print` from the modules of azure-ai-ml that print colours, dots and lines whatever they are told.
+
+    Not by a redirection of standard output, which is one for all threads.
+    """
+    from azure.ai.ml._artifacts import _blob_storage_helper, _gen2_storage_helper
+    from azure.ai.ml._utils import _azureml_polling, _endpoint_utils
+
+    for module in (_blob_storage_helper, _gen2_storage_helper, _azureml_polling, _endpoint_utils):
+        setattr(module, "print", lambda *_values, **_options: None)  # noqa: B010 - no attribute that it has by itself
 
 
 def project_root() -> Path:

@@ -54,7 +54,7 @@ def needed(project: Project, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", SHARED)
-def test_made_found_again_read_back_and_archived(kind: str, shared: Project) -> None:
+def test_made_found_again_read_back_and_archived(kind: str, shared: Project, capfd: pytest.CaptureFixture[str]) -> None:
     needed(shared, kind)
     wanted = props(shared, kind)
     ml = client(wanted)
@@ -67,6 +67,7 @@ def test_made_found_again_read_back_and_archived(kind: str, shared: Project) -> 
     assert list(operations.list(name=wanted["name"])) == []
     MANAGED[kind].upsert(ml, wanted)
     assert [str(each.version) for each in operations.list(name=wanted["name"])] == [wanted["version"]]
+    assert capfd.readouterr().out == "", "the client prints between Pulumi's lines"
 
 
 @pytest.mark.parametrize("kind", SHARED)
