@@ -152,7 +152,7 @@ class Plan:
         if not changes:
             console.print("No changes.")
         for change in changes:
-            versions = f" {change.old or '(new)'} → {change.new}" if change.new else ""
+            versions = f" {change.old or '(new)'} → {change.new}" if change.new and change.new != change.old else ""
             console.print(
                 f"{_SIGNS[change.operation]} {escape(change.name)} [dim]({change.kind})[/]{versions}",
                 highlight=False,

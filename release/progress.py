@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ from pulumi.automation import OpType, events
 from rich.console import Console
 from rich.markup import escape
 
+# The engine's advice for this is meant for providers that cannot tell what an operation did.
+_CUT_OFF = "Attempting to deploy or update resources with"
+_INTERRUPTED = re.compile(r"urn:\S*::([^\s,]+), interrupted")
 _SHOWN = {
     OpType.CREATE: ("+", "created", "green"),
     OpType.UPDATE: ("~", "updated", "yellow"),
@@ -44,6 +48,9 @@ class Progress:
                 )
         elif event.diagnostic_event and event.diagnostic_event.severity in ("warning", "info#err", "info"):
             message = event.diagnostic_event.message.strip()
+            if message.startswith(_CUT_OFF):
+                names = ", ".join(sorted(set(_INTERRUPTED.findall(message))))
+                message = f"an earlier update was cut off at {names}: this one finds out how far it came, and goes on"
             if message and not event.diagnostic_event.ephemeral:
                 self._console.print(f"  {message}", style="dim", highlight=False)
 

@@ -23,7 +23,8 @@ from release.errors import ReleaseError
 ROOT = Path(__file__).resolve().parent.parent
 # The engine's own choice is four for each processor, and most of them only wait for Azure.
 _AT_ONCE = 32
-_NO_REASON = ("an unhandled error occurred", "update failed", "preview failed")
+_CANCELLED = "update cancelled"
+_NO_REASON = ("an unhandled error occurred", "update failed", "preview failed", _CANCELLED)
 # A creation is none of these: it is not in the state, so the next update repeats it.
 _CHANGING = ("updating", "deleting")
 OnEvent = Callable[[events.EngineEvent], None]
@@ -144,9 +145,16 @@ class Stack:
         except automation.CommandError as error:
             # What the engine adds to every failed program says nothing beside the program's own words.
             reasons = [each for each in dict.fromkeys(changes.errors) if not each.startswith(_NO_REASON)]
-            told = "\n".join(reasons) or _essence(error)
+            told = "\n".join(reasons) or _cancelled(error) or _essence(error)
             raise ReleaseError(f"stack '{self.name}': {told}") from error
         return changes
+
+
+def _cancelled(error: automation.CommandError) -> str | None:
+    """Return what a user who cancelled an update has to know; None when nobody did."""
+    if _CANCELLED not in str(error):
+        return None
+    return "cancelled; what is done is kept, and the next update goes on from there"
 
 
 def _essence(error: automation.CommandError) -> str:

@@ -70,6 +70,12 @@ def test_an_update_names_versions_files_and_keys() -> None:
     ]
 
 
+def test_what_keeps_its_version_shows_none() -> None:
+    old, new = component("111111111111"), component("111111111111", metadata={"description": "quick"})
+    made = plan(event("update", "component-prep", COMPONENT, old, new))
+    assert printed(made).splitlines()[0] == "~ component-prep (azureml:Component)"
+
+
 def test_names_and_values_are_printed_as_they_stand() -> None:
     old = component("111111111111", definition={"component": "azureml:train:1", "command": "run [bold]", "a": "[/x]"})
     new = component("222222222222", definition={"component": "azureml:train:2", "command": "run [red]", "a": "[/y]"})

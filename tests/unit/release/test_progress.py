@@ -10,11 +10,29 @@ from pulumi.automation import events
 from release import terminal
 from release.progress import Progress
 
+CUT_OFF = """Attempting to deploy or update resources with 1 pending operations from previous deployment.
+  * urn:pulumi:local::azureml-platform::azureml:OnlineEndpoint::endpoint-flights, interrupted while updating
+These resources are in an unknown state because the Pulumi CLI was interrupted.
+"""
+
+
+def warning(message: str) -> events.EngineEvent:
+    diagnostic = {"message": message, "severity": "warning", "color": "never"}
+    return events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "diagnosticEvent": diagnostic})
+
+
+def shown(event: events.EngineEvent) -> str:
+    text = io.StringIO()
+    Progress(terminal.console(text))(event)
+    return text.getvalue()
+
 
 @pytest.mark.parametrize("message", ["component azureml:train:1 of [a]", "closed by [/b]"])
 def test_a_warning_is_printed_as_it_stands(message: str) -> None:
-    text = io.StringIO()
-    diagnostic = {"message": message, "severity": "warning", "color": "never"}
-    event = events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "diagnosticEvent": diagnostic})
-    Progress(terminal.console(text))(event)
-    assert text.getvalue() == f"  {message}\n"
+    assert shown(warning(message)) == f"  {message}\n"
+
+
+def test_what_was_cut_off_is_named_without_the_engine_s_advice_to_repair_it_by_hand() -> None:
+    assert shown(warning(CUT_OFF)) == (
+        "  an earlier update was cut off at endpoint-flights: this one finds out how far it came, and goes on\n"
+    )

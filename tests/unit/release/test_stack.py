@@ -109,3 +109,12 @@ def test_what_was_done_is_counted(fake: FakeStack) -> None:
     summary["resourceChanges"] = {"same": 5, "update": 1}
     fake.events = [events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "summaryEvent": summary})]
     assert not Stack("local").up(lambda _event: None).unchanged
+
+
+def test_a_cancelled_update_says_what_is_kept(fake: FakeStack) -> None:
+    fake.events = [diagnostic("error", "update failed")]
+    fake.fails = "pulumi:pulumi:Stack x-local running error: update failed\nerror: update cancelled"
+    with pytest.raises(
+        ReleaseError, match=r"^stack 'local': cancelled; what is done is kept, and the next update goes on"
+    ):
+        Stack("local").up(lambda _event: None)
