@@ -14,6 +14,8 @@ from infra.catalogue.problems import Problem
 from infra.catalogue.settings import CatalogueSettings
 
 _ASSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+# Characters of a wrong name that a message shows.
+_SHOWN = 40
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,29}")
 
 
@@ -60,7 +62,8 @@ class Kind(ABC):
         """Report a name that Azure refuses."""
         if not _ASSET_NAME.fullmatch(draft.id.name):
             fix = "use letters, digits, '-', '_' and '.', starting with a letter or digit, 255 at most"
-            draft.problem(("name",), f"'{draft.id.name}' is not a valid name", fix)
+            shown = draft.id.name if len(draft.id.name) <= _SHOWN else f"{draft.id.name[:_SHOWN]}…"
+            draft.problem(("name",), f"'{shown}' is not a valid name", fix)
 
     def relate(self, draft: Draft, drafts: Drafts) -> None:  # noqa: B027 - most kinds need nothing
         """Note needs that no reference in the YAML tells (`Draft.needs`)."""

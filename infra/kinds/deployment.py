@@ -17,6 +17,8 @@ from infra.kinds.environment import Environment
 from infra.kinds.model import Model
 
 NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){1,30}[A-Za-z0-9]")
+# The form of every size's name, as Azure lists them; which of them a region has, the preview asks Azure.
+_SIZE = re.compile(r"Standard_[A-Z]+[0-9]+(-[0-9]+)?[a-z]*(_[A-Za-z0-9]+)*")
 NAME_RULE = "use 3 to 32 letters, digits and single '-', starting with a letter and not ending with '-'"
 
 
@@ -100,7 +102,7 @@ class DeploymentKind(Kind):
         data = draft.definition
         collect_scoring(draft, settings)
         size = data.get("instance_type")
-        if self.schema_type(draft.document) == "managed" and isinstance(size, str) and not size.startswith("Standard_"):
+        if self.schema_type(draft.document) == "managed" and isinstance(size, str) and not _SIZE.fullmatch(size):
             fix = "use the name of a virtual machine size, such as `Standard_DS3_v2`"
             draft.problem(("instance_type",), f"'{size}' is not an instance type", fix)
         count = data.get("instance_count")

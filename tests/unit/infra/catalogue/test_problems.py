@@ -104,6 +104,13 @@ BREAKS: dict[str, tuple[Break, str, int, str, str]] = {
         "'dày s' is not a valid name",
         "letters, digits",
     ),
+    "name too long": (
+        lambda p: p.write("ml/data/more/data.yml", f"path: ../days/days.csv\nname: {'x' * 300}\ntype: uri_file\n"),
+        "ml/data/more/data.yml",
+        2,
+        f"'{'x' * 40}…' is not a valid name",
+        "255 at most",
+    ),
     "bad component name": (
         lambda p: p.write("ml/x/component.yml", "name: Score-it\ncommand: x\nenvironment: azureml:training\n"),
         "ml/x/component.yml",
@@ -275,10 +282,10 @@ BREAKS: dict[str, tuple[Break, str, int, str, str]] = {
         "did you mean 'score.py'?",
     ),
     "bad instance type": (
-        lambda p: p.edit("ml/deploy/blue-deployment.yml", instance_type="DS3"),
+        lambda p: p.edit("ml/deploy/blue-deployment.yml", instance_type="Standard_DS3v2"),
         "ml/deploy/blue-deployment.yml",
         8,
-        "'DS3' is not an instance type",
+        "'Standard_DS3v2' is not an instance type",
         "Standard_DS3_v2",
     ),
     "no instance": (
