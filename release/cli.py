@@ -15,6 +15,7 @@ from release import summary, terminal
 from release.errors import ReleaseError
 from release.preview import Plan
 from release.progress import Phases, Progress
+from release.samples import sample_of
 from release.stack import ROOT, Stack
 from release.training import Training
 
@@ -117,14 +118,18 @@ def preview(stack: str, output: str) -> None:
 @_stack_option
 @click.argument("endpoint")
 @click.option(
-    "--request", type=click.Path(path_type=Path), default=summary.SAMPLE, show_default=True, help="A JSON file."
+    "--request", type=click.Path(path_type=Path), help="A JSON file (default: the sample beside its endpoint.yml)."
 )
-def score(stack: str, endpoint: str, request: Path) -> None:
+def score(stack: str, endpoint: str, request: Path | None) -> None:
     """Send a request to an endpoint and print the answer."""
     outputs = Stack(stack).deployed()
+    name = _choose_endpoint(_online(outputs), endpoint)
+    sample = sample_of(name, ROOT)
+    if request is None and sample is None:
+        raise ReleaseError(f"endpoint '{name}' has no sample-request.json beside its endpoint.yml; use --request FILE")
     from release import scoring
 
-    click.echo(json.dumps(scoring.score(outputs, _choose_endpoint(_online(outputs), endpoint), request)))
+    click.echo(json.dumps(scoring.score(outputs, name, request or ROOT / str(sample))))
 
 
 @main.command()
@@ -302,7 +307,11 @@ def _predictions(phases: Phases, outputs: StackOutputs) -> dict[str, Any]:
     answers = {}
     with phases.phase("Scoring"):
         for name in live:
-            answers[name] = scoring.score(outputs, name, summary.sample_request())
+            sample = sample_of(name, ROOT)
+            if sample is None:
+                console.print(f"  {name}: no sample-request.json beside its endpoint.yml, so it is not scored")
+                continue
+            answers[name] = scoring.score(outputs, name, ROOT / sample)
             console.print(f"  {name}: {json.dumps(answers[name])}", highlight=False)
     return answers
 

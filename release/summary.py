@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -11,10 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.outputs import StackOutputs
+from release.samples import sample_of
 from release.stack import ROOT
 from release.training import Training
-
-SAMPLE = Path("ml/deploy/sample-request.json")
 
 
 def show(
@@ -94,10 +92,11 @@ def _next(console: Console, stack: str, outputs: StackOutputs, training: Trainin
     console.print("\nnext", style="bold")
     lines = []
     for name, endpoint in outputs.endpoints.items():
-        if endpoint.deployment and endpoint.kind == "online":
+        sample = sample_of(name, ROOT)
+        if endpoint.deployment and endpoint.kind == "online" and sample is not None:
             lines.append(
                 f'curl -H "Authorization: Bearer $(release key {name} --stack {stack})" '
-                f"-H 'Content-Type: application/json' -d @{SAMPLE} {endpoint.scoring_uri}"
+                f"-H 'Content-Type: application/json' -d @{sample} {endpoint.scoring_uri}"
             )
     if training is not None:
         lines.append(f"release logs {training.job} --stack {stack}")
@@ -118,8 +117,3 @@ def _grid(title: str) -> Table:
     table.add_column(style="dim", no_wrap=True, min_width=16)
     table.add_column(overflow="fold")
     return table
-
-
-def sample_request() -> Path:
-    """Return the request that shows an endpoint at work."""
-    return ROOT / SAMPLE
