@@ -18,7 +18,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from infra.azureml import autoscale, ownership, progress, quota
 from infra.azureml.connection import Workspace, connect
 from infra.azureml.drift import drift
-from infra.azureml.managed import ManagedKind, Props
+from infra.azureml.managed import ManagedKind, Props, found
 from infra.azureml.patience import confirmed, finished, settled
 from infra.azureml.resource import Arguments, Planned, Resource, folders, trees, written
 from infra.azureml.rollout import Rollout, shares
@@ -266,7 +266,7 @@ class EndpointKind(ManagedKind):
         quota.begun(_taker(props))
         what = f"endpoint '{props['name']}'"
         # An operation of an attempt that was cut off may still run on it.
-        existing = settled(lambda: self._get(ml, props["name"]), lambda found: found.provisioning_state, what)
+        existing = settled(lambda: self._get(ml, props["name"]), lambda there: there.provisioning_state, what)
         if existing is not None:
             ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
         if existing is None or self._changed(existing, props):
@@ -286,7 +286,7 @@ class EndpointKind(ManagedKind):
         if existing is None:
             return None
         content = (existing.tags or {}).get(ownership.CONTENT, ownership.CHANGED)
-        found = {**props, "content_hash": content, "metadata": ownership.observed(existing, props["metadata"])}
+        seen = {**props, "content_hash": content, "metadata": ownership.observed(existing, props["metadata"])}
         deployments = {each.name: each for each in ml.online_deployments.list(props["name"])}
         ours = {each for each, it in deployments.items() if ownership.is_ours(it.tags, props["owner"])}
         wanted, name = props.get("deployment"), self.live_name(props)
@@ -294,13 +294,13 @@ class EndpointKind(ManagedKind):
         traffic = dict.fromkeys(ours - {name}, 0) | shares(existing.traffic)
         if wanted is None or name is None:
             # What others serve on the endpoint is none of ours as long as we serve nothing.
-            return {**found, "traffic": {each: share for each, share in traffic.items() if each in ours}}
+            return {**seen, "traffic": {each: share for each, share in traffic.items() if each in ours}}
         if name in deployments:
             changed = drift(deployments[name], wanted["definition"])
-            found["deployment"] = {**wanted, "definition": {**wanted["definition"], **changed}}
+            seen["deployment"] = {**wanted, "definition": {**wanted["definition"], **changed}}
         if props.get("autoscale") is not None:
-            found["autoscale"] = autoscale.observe(existing.id, name)
-        return {**found, "traffic": traffic}
+            seen["autoscale"] = autoscale.observe(existing.id, name)
+        return {**seen, "traffic": traffic}
 
     def remove(self, ml: MLClient, props: Props) -> None:
         """Delete the endpoint with its deployments and their autoscale, unless another stack took it over."""
@@ -343,16 +343,14 @@ class EndpointKind(ManagedKind):
             or existing.provisioning_state == "Failed"
         )
 
-    @staticmethod
-    def _entity(props: Props) -> Any:
-        tags = ownership.tagged(props["metadata"].get("tags"), props["owner"], props["content_hash"])
-        definition = {**props["definition"], **props["metadata"], "name": props["name"], "tags": tags}
+    def _entity(self, props: Props) -> Any:
+        definition = self.definition(props)
         if props.get("identity_id") is not None and "identity" not in definition:
             definition["identity"] = {
                 "type": "user_assigned",
                 "user_assigned_identities": [{"resource_id": props["identity_id"]}],
             }
-        return load("load_online_endpoint", definition)
+        return load(self.loader, definition)
 
     @contextmanager
     def _deployment(self, props: Props) -> Iterator[Any | None]:
@@ -372,12 +370,7 @@ class EndpointKind(ManagedKind):
 
     @staticmethod
     def _get(ml: MLClient, name: str) -> Any | None:
-        from azure.core.exceptions import ResourceNotFoundError
-
-        try:
-            return ml.online_endpoints.get(name)
-        except ResourceNotFoundError:
-            return None
+        return found(lambda: ml.online_endpoints.get(name))
 
 
 def _taker(props: Props) -> quota.Taker:
