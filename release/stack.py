@@ -23,6 +23,8 @@ from release.errors import ReleaseError
 ROOT = Path(__file__).resolve().parent.parent
 # The engine's own choice is four for each processor, and most of them only wait for Azure.
 _AT_ONCE = 32
+# What gRPC puts before the message of a provider's exception.
+_GRPC = "Exception calling application: "
 _CANCELLED = "update cancelled"
 _NO_REASON = ("an unhandled error occurred", "update failed", "preview failed", _CANCELLED)
 # A creation is none of these: it is not in the state, so the next update repeats it.
@@ -135,7 +137,7 @@ class Stack:
         def note(event: events.EngineEvent) -> None:
             diagnostic = event.diagnostic_event
             if diagnostic and diagnostic.severity == "error" and diagnostic.message.strip():
-                changes.errors.append(diagnostic.message.strip())
+                changes.errors.append(diagnostic.message.strip().removeprefix(_GRPC))
             if event.summary_event:
                 changes.summary = {str(k): v for k, v in event.summary_event.resource_changes.items()}
             on_event(event)

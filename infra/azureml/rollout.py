@@ -301,6 +301,8 @@ class Rollout:
             for each in list(self._ml.online_deployments.list(self._endpoint)):
                 if each.name == name:
                     self._delete(each)
+            if old:
+                why.args = (f"{why}\nendpoint '{self._endpoint}' serves as before: {_listed(old)}",)
         except AzureError as error:
             why.args = (f"{why}\nand it could not be taken back now, which the next update does: {error}",)
 
@@ -315,7 +317,7 @@ class Rollout:
         wanted = {each: share for each, share in traffic.items() if share}
         entity = self._ml.online_endpoints.get(self._endpoint)
         if shares(entity.traffic) != wanted:
-            self._say("traffic: " + (", ".join(f"{each} {share} %" for each, share in wanted.items()) or "none"))
+            self._say("traffic: " + (_listed(wanted) or "none"))
         entity.traffic = wanted
         entity.tags = {key: value for key, value in (entity.tags or {}).items() if key != progress.TAG}
         if step is not None:
@@ -363,3 +365,7 @@ def scaled(traffic: Mapping[str, int], total: int) -> dict[str, int]:
         result[name] = round(left * share / whole)
         left, whole = left - result[name], whole - share
     return result
+
+
+def _listed(traffic: Mapping[str, int]) -> str:
+    return ", ".join(f"{each} {share} %" for each, share in traffic.items())

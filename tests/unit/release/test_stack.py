@@ -90,6 +90,13 @@ def test_a_failed_update_says_each_of_the_engines_errors_once(fake: FakeStack) -
     assert raised.value.message == f"stack 'local': {problem}"
 
 
+def test_what_grpc_says_before_a_provider_s_error_is_left_out(fake: FakeStack) -> None:
+    fake.events = [diagnostic("error", "Exception calling application: deployment 'blue-2' failed its checks")]
+    fake.fails = "update failed"
+    with pytest.raises(ReleaseError, match=r"^stack 'local': deployment 'blue-2' failed its checks$"):
+        Stack("local").up(lambda _event: None)
+
+
 def test_a_stack_file_that_is_no_yaml_is_one_error(fake: FakeStack) -> None:
     fake.fails = "error: invalid YAML file: yaml: line 32: mapping values are not allowed in this context"
     with pytest.raises(ReleaseError, match=r"^stack 'local': error: invalid YAML file: yaml: line 32"):

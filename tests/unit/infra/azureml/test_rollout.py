@@ -64,7 +64,10 @@ def test_a_deployment_that_does_not_start_leaves_the_old_one_serving(endpoint: F
 def test_a_failing_smoke_test_never_gets_traffic(endpoint: FakeEndpoint) -> None:
     endpoint.add("blue-1", share=100)
     endpoint.fails_smoke = {"blue-2"}
-    with pytest.raises(RolloutError, match=r"(?s)failed its smoke test with request.json: 424 .*the log of blue-2"):
+    with pytest.raises(
+        RolloutError,
+        match=r"(?s)failed its smoke test with request.json: 424 .*the log of blue-2.*before: blue-1 100 %",
+    ):
         run(endpoint, "blue-2")
     assert endpoint.log == ["deploy blue-2", "smoke blue-2", "delete blue-2"]
     assert endpoint.traffic == {"blue-1": 100}
