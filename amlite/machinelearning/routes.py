@@ -88,8 +88,10 @@ async def get_container(call: Call) -> web.Response:
 
 async def delete_asset(call: Call) -> web.Response:
     """Delete a version, or a name with all its versions."""
-    _workspace(call)
-    return web.Response(status=200 if call.platform.store.delete(_path(call)) else 204)
+    path = _path(call)
+    if "version" in call.parameters:
+        _require_match(call, call.platform.store.get(path))
+    return web.Response(status=200 if call.platform.store.delete(path) else 204)
 
 
 async def list_versions(call: Call) -> web.Response:
@@ -118,6 +120,7 @@ async def put_version(call: Call) -> web.Response:
     path = f"{owner.id}/{kind}/{name}/versions/{version}"
     body = await call.json()
     old = call.platform.store.get(path)
+    _require_match(call, old)
     properties = assets.prepare_version(call.platform, owner, kind, name, version, body, old.body if old else None)
     container = call.platform.store.get(f"{owner.id}/{kind}/{name}")
     held = assets.held(kind, name, properties, container)
@@ -125,7 +128,7 @@ async def put_version(call: Call) -> web.Response:
         described = {"tags": {}, "properties": {}, "isArchived": False, **held}
         _store(call, f"{owner.id}/{kind}/{name}", name, assets.container_type(kind), described, None)
     stored = _store(call, path, version, assets.version_type(kind), properties, old)
-    return reply(stored.body, 200 if old else 201, {"ETag": f'"{stored.etag}"'})
+    return reply(stored.body, 200 if old else 201, {"ETag": _tag(stored)})
 
 
 async def get_version(call: Call) -> web.Response:
@@ -133,7 +136,7 @@ async def get_version(call: Call) -> web.Response:
     owner, kind = _workspace(call), _kind(call)
     name, version = call.parameters["name"], call.parameters["version"]
     found = references.version(call.platform, owner.id, kind, name, version)
-    return reply(found.body, headers={"ETag": f'"{found.etag}"'})
+    return reply(found.body, headers={"ETag": _tag(found)})
 
 
 async def start_upload(call: Call) -> web.Response:
@@ -157,6 +160,21 @@ async def start_upload(call: Call) -> web.Response:
             },
         }
     )
+
+
+def _tag(stored: Document) -> str:
+    return f'"{stored.etag}"'
+
+
+def _require_match(call: Call, stored: Document | None) -> None:
+    """Raise ARM's 412 where `If-Match` names another state than the stored one, or `If-None-Match: *` meets any."""
+    headers, tag = call.request.headers, _tag(stored) if stored is not None else None
+    wanted = headers.get("If-Match")
+    if wanted is not None and (tag is None or not {"*", tag} & {each.strip() for each in wanted.split(",")}):
+        now = f"does not match etag {tag} of the resource" if tag else "was given, and the resource does not exist"
+        raise AzureError(412, "PreconditionFailed", f"The etag {wanted} in the If-Match header {now}.")
+    if headers.get("If-None-Match") == "*" and tag is not None:
+        raise AzureError(412, "PreconditionFailed", "The If-None-Match header is '*', and the resource exists already.")
 
 
 def _path(call: Call) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
-from tests.conformance.conftest import GROUP_ID, Workspace
+from tests.conformance.conftest import ARM, GROUP_ID, ML_VERSION, Workspace
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -274,6 +275,28 @@ def test_asset_put_names_every_wrong_property(workspace: Workspace, name: str) -
         "properties.image",
         "properties.tags",
     }
+
+
+def test_asset_put_and_delete_hold_to_the_conditions_of_a_request(workspace: Workspace, name: str) -> None:
+    def ask(method: str, tags: dict[str, str] | None = None, **conditions: str) -> requests.Response:
+        body = {"properties": {"image": "python:3.11", "tags": tags}} if tags is not None else None
+        headers = {key.replace("_", "-"): value for key, value in conditions.items()}
+        headers["Authorization"] = f"Bearer {workspace.azure.credential.get_token(f'{ARM}/.default').token}"
+        url = f"{ARM}{workspace.id}/environments/{name}/versions/1?api-version={ML_VERSION}"
+        return workspace.azure.session.request(method, url, json=body, headers=headers)
+
+    assert ask("PUT", {}, If_Match='"none"').status_code == 412
+    first = ask("PUT", {}, If_None_Match="*").headers["ETag"]
+    refused = ask("PUT", {}, If_None_Match="*")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (412, "PreconditionFailed")
+    second = ask("PUT", {"a": "1"}, If_Match=first).headers["ETag"]
+    assert second != first
+    refused = ask("PUT", {"a": "2"}, If_Match=first)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (412, "PreconditionFailed")
+    assert ask("GET").json()["properties"]["tags"] == {"a": "1"}
+    assert ask("DELETE", If_Match=first).status_code == 412
+    assert ask("PUT", {}, If_Match="*").status_code == 200
+    assert ask("DELETE", If_Match=ask("GET").headers["ETag"]).status_code == 200
 
 
 def test_asset_get_says_which_workspace_is_missing(workspace: Workspace) -> None:
