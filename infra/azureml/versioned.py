@@ -54,11 +54,22 @@ class VersionedKind(ManagedKind):
         return {"resource_id": written.id}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
-        """Read the version back; description and tags changed by others show as changed metadata."""
-        existing = self._get(getattr(ml, self.operations), props["name"], props["version"])
+        """Read the version back; description and tags changed by others, and an archived one, show as metadata."""
+        operations = getattr(ml, self.operations)
+        existing = self._get(operations, props["name"], props["version"])
         if existing is None:
             return None
-        return {**props, "metadata": ownership.observed(existing, props["metadata"])}
+        metadata = ownership.observed(existing, props["metadata"])
+        # The client's entities do not say it, but its lists leave archived versions out.
+        name, version = props["name"], props["version"]
+
+        def is_listed() -> bool | None:
+            listed = found(lambda: list(operations.list(name=name))) or ()
+            return any(str(each.version) == version for each in listed) or None
+
+        if not confirmed(is_listed):
+            metadata["archived"] = True
+        return {**props, "metadata": metadata}
 
     def remove(self, ml: MLClient, props: Props) -> None:
         """Archive every version of the asset that this stack made: Azure ML deletes none of them."""
@@ -134,6 +145,7 @@ class VersionedKind(ManagedKind):
         newest_first = sorted(ours, key=lambda each: each.creation_context.created_at, reverse=True)
         for old in newest_first[props["retain"] :]:
             operations.archive(name=props["name"], version=str(old.version))
+            _log.info("'%s': version %s archived, %d are retained", props["name"], old.version, props["retain"])
 
     def _write(self, operations: Any, props: Props) -> Any:
         with staged(self.definition(props), props.get("trees", []), props["path"]) as definition:

@@ -128,6 +128,21 @@ def test_observe_equals_the_inputs_and_writes_nothing(
     assert writes() == []
 
 
+@pytest.mark.parametrize("kind", VERSIONED)
+def test_a_version_that_others_archived_shows_and_comes_back(kind: str, project: Project, ml_client: MLClient) -> None:
+    project.needs(kind)
+    props = project.props(kind)
+    MANAGED[kind].upsert(ml_client, props)
+    operations = getattr(ml_client, MANAGED[kind].operations)  # type: ignore[attr-defined]
+    operations.archive(name=props["name"], version=props["version"])
+    seen = MANAGED[kind].observe(ml_client, props)
+    assert seen is not None
+    assert seen["metadata"] == {**props["metadata"], "archived": True}
+    MANAGED[kind].upsert(ml_client, props)
+    assert MANAGED[kind].observe(ml_client, props) == props
+    assert [str(each.version) for each in operations.list(name=props["name"])] == [props["version"]]
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_somebody_elses_is_refused_with_the_way_to_adopt_it(
     kind: str, project: Project, ml_client: MLClient, writes: Callable[[], list[str]]
