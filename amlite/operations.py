@@ -174,8 +174,11 @@ class Operations:
 
     def _mark_failed(self, resource_id: str | None) -> None:
         document = self._platform.store.get(resource_id or "")
-        if document is not None and "provisioningState" in document.body.get("properties", {}):
-            document.body["properties"]["provisioningState"] = "Failed"
+        properties = document.body.get("properties", {}) if document is not None else {}
+        # A job has a status instead, and would never end.
+        state = next((key for key in ("provisioningState", "status") if key in properties), None)
+        if document is not None and state is not None:
+            properties[state] = "Failed"
             self._platform.store.put(document.id, document.type, document.body)
 
     def _finish(self, operation_id: str, outcome: dict[str, Any]) -> None:

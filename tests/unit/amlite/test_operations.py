@@ -52,6 +52,17 @@ async def test_refusal_becomes_the_operations_error(platform: Platform, works: d
     assert record["error"] == {"code": "QuotaExceeded", "message": "No cores left.", "details": []}
 
 
+@pytest.mark.parametrize("state", ["provisioningState", "status"])
+async def test_what_is_made_to_fail_fails_its_resource_too(platform: Platform, gate: asyncio.Event, state: str) -> None:
+    platform.store.put("/r", "thing", {"properties": {state: "Waiting"}})
+    with operations.failing("OperationFailed", "A fault."):
+        id = platform.operations.begin("wait", {}, resource_id="/r")
+    assert (await platform.operations.finished(id))["error"]["message"] == "A fault."
+    document = platform.store.get("/r")
+    assert document is not None
+    assert document.body["properties"] == {state: "Failed"}
+
+
 async def test_bug_ends_the_operation_too(platform: Platform, works: dict[str, Any]) -> None:
     @operations.work("stumble")
     async def stumble(platform: Platform, arguments: dict[str, Any]) -> None:
