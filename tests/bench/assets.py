@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 from tests.bench.far_azure import FarAzure, assets, far_azure, project, write_components
 from tests.bench.figure import Figure, timed
 from tests.bench.ground import Ground
-from tests.bench.preview import TRIVIAL
+from tests.bench.preview import trivial
 from tests.checkout import Checkout
 from tests.conformance.conftest import GROUP
 from tests.e2e.engine import WORKSPACE
@@ -39,7 +40,7 @@ def measure(ground: Ground) -> list[Figure]:
         program = assets(ours, azure, "ours", COUNT)
         first[COUNT] = _seconds(program, _UP)
         again, asked = _again(azure, program, min(ground.runs, _RUNS))
-        noop[COUNT], trivial = _previews(ground, azure, program)
+        noop[COUNT], bare, laden = _previews(ground, azure, program)
         changed = _one_file(azure, program, ours / "ml" / "ours_000" / "src" / "main.py")
         for count in GROWTH:
             if count != COUNT:
@@ -53,7 +54,8 @@ def measure(ground: Ground) -> list[Figure]:
         Figure(f"first up of {COUNT} components", [first[COUNT]], "<= 0.17 x", loop, script[:1]),
         Figure("the same again", again, "<= 0.05 x", f"{loop}, again", script[1:]),
         Figure("  requests", asked, "0", unit="requests"),
-        Figure(f"no-op preview, {COUNT} assets", noop[COUNT], "<= 1.2 x", f"{COUNT} trivial resources", trivial),
+        Figure(f"no-op preview, {COUNT} assets", noop[COUNT], "<= 1.2 x", f"{COUNT} trivial resources", bare),
+        Figure("  the same", noop[COUNT], "", f"{COUNT} trivial ones with an asset's inputs", laden),
         Figure("one file changed: resources touched", [changed[0]], "2 (it, its schedule)", unit="resources"),
         Figure("  requests", [changed[1]], unit="requests"),
         Figure(f"first up of {GROWTH[0]}, {COUNT}, {GROWTH[-1]}: exponent", [_exponent(first)], "<= 1.1", unit=""),
@@ -97,17 +99,24 @@ def _again(azure: FarAzure, program: Checkout, runs: int) -> tuple[list[float], 
     return took, asked
 
 
-def _previews(ground: Ground, azure: FarAzure, program: Checkout) -> tuple[list[float], list[float]]:
-    """Preview it and as many trivial resources in turns."""
+def _previews(ground: Ground, azure: FarAzure, program: Checkout) -> tuple[list[float], list[float], list[float]]:
+    """Preview it in turns with as many trivial resources, and with as many that have the inputs of an asset."""
+    exported = json.loads(program.run("pulumi stack export -s bench"))
+    asset = next(each for each in exported["deployment"]["resources"] if "::component-" in each["urn"])
+    inputs = {key: value for key, value in asset["inputs"].items() if not key.startswith("__")}
     ours: list[float] = []
-    theirs: list[float] = []
-    with _folder(ground) as folder:
-        trivial = project(folder, TRIVIAL.replace("COUNT", str(COUNT)), azure.environment)
-        trivial.run(_UP)
+    bare: list[float] = []
+    laden: list[float] = []
+    with _folder(ground) as one, _folder(ground) as other:
+        of_bare = project(one, trivial(COUNT), azure.environment)
+        of_laden = project(other, trivial(COUNT, inputs), azure.environment)
+        of_bare.run(_UP)
+        of_laden.run(_UP)
         for _ in range(min(ground.runs, _RUNS)):
-            theirs.append(_seconds(trivial, _PREVIEW))
+            bare.append(_seconds(of_bare, _PREVIEW))
+            laden.append(_seconds(of_laden, _PREVIEW))
             ours.append(_seconds(program, _PREVIEW))
-    return ours, theirs
+    return ours, bare, laden
 
 
 def _one_file(azure: FarAzure, program: Checkout, file: Path) -> tuple[float, float]:

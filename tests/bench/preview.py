@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.bench.figure import Figure, timed
 from tests.bench.ground import Ground
 from tests.checkout import Checkout, clean_environment
 
-TRIVIAL = """
+_TRIVIAL = """
 from pulumi.dynamic import CreateResult, Resource, ResourceProvider
 
 class Provider(ResourceProvider):
@@ -20,11 +21,16 @@ class Provider(ResourceProvider):
 
 class Trivial(Resource):
     def __init__(self, name):
-        super().__init__(Provider(), name, {"value": name})
+        super().__init__(Provider(), name, {"value": name, **INPUTS})
 
 for number in range(COUNT):
     Trivial(f"trivial-{number}")
 """
+
+
+def trivial(count: int, inputs: Mapping[str, object] | None = None) -> str:
+    """Return a program of `count` dynamic resources that do nothing, each with its name and `inputs`."""
+    return _TRIVIAL.replace("INPUTS", repr(dict(inputs or {}))).replace("COUNT", str(count))
 
 
 def measure(ground: Ground) -> list[Figure]:
@@ -33,24 +39,24 @@ def measure(ground: Ground) -> list[Figure]:
     exported = json.loads(clone.run(".venv/bin/amlite run -- pulumi stack export -s local"))
     resources = exported["deployment"]["resources"]
     count = sum(not item["type"].startswith(("pulumi:", "azureml-platform:")) for item in resources)
-    trivial = _trivial(ground.folder(), clone, count)
+    beside = _trivial(ground.folder(), clone, count)
     ours: list[float] = []
     theirs: list[float] = []
     for _ in range(ground.runs):
         with timed(ours):
             clone.run(".venv/bin/amlite run -- pulumi preview --expect-no-changes -s local")
         with timed(theirs):
-            trivial.run("pulumi preview --expect-no-changes -s trivial")
-    shutil.rmtree(trivial.root)
-    beside = f"{count} trivial dynamic resources"
-    return [Figure(f"no-op pulumi preview, {count} resources", ours, "<= 1.3 x", beside, theirs)]
+            beside.run("pulumi preview --expect-no-changes -s trivial")
+    shutil.rmtree(beside.root)
+    peer = f"{count} trivial dynamic resources"
+    return [Figure(f"no-op pulumi preview, {count} resources", ours, "<= 1.3 x", peer, theirs)]
 
 
 def _trivial(folder: Path, clone: Checkout, count: int) -> Checkout:
     virtualenv = clone.root / ".venv"
     runtime = f"name: python\n  options:\n    toolchain: pip\n    virtualenv: {virtualenv}\n"
     (folder / "Pulumi.yaml").write_text(f"name: trivial\nruntime:\n  {runtime}")
-    (folder / "__main__.py").write_text(TRIVIAL.replace("COUNT", str(count)))
+    (folder / "__main__.py").write_text(trivial(count))
     (folder / "state").mkdir()
     environment = clean_environment()
     environment |= {
