@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 _AT_ONCE = 32
 # What gRPC puts before the message of a provider's exception.
 _GRPC = "Exception calling application: "
-_CANCELLED = "update cancelled"
-_NO_REASON = ("an unhandled error occurred", "update failed", "preview failed", _CANCELLED)
+_CANCELLED = ("update canceled", "update cancelled")
+_NO_REASON = ("an unhandled error occurred", "update failed", "preview failed", *_CANCELLED)
 # A creation is none of these: it is not in the state, so the next update repeats it.
 _CHANGING = ("updating", "deleting")
 OnEvent = Callable[[events.EngineEvent], None]
@@ -154,7 +154,7 @@ class Stack:
 
 def _cancelled(error: automation.CommandError) -> str | None:
     """Return what a user who cancelled an update has to know; None when nobody did."""
-    if _CANCELLED not in str(error):
+    if not any(each in str(error) for each in _CANCELLED):
         return None
     return "cancelled; what is done is kept, and the next update goes on from there"
 

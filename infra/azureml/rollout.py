@@ -101,6 +101,8 @@ class Rollout:
         else:
             try:
                 self._ensure(wanted, name, serving=name in before)
+                if self._smoke_request is None:
+                    self._say(f"no smoke test of {name}: the endpoint has no sample-request.json")
                 self._smoke_test(name)
                 self._shift(name, served)
             except RolloutError as error:

@@ -136,8 +136,7 @@ class VersionedKind(ManagedKind):
         is_ours = ownership.is_ours(existing.tags, props["owner"])
         return not is_ours or ownership.observed(existing, props["metadata"]) != props["metadata"]
 
-    @staticmethod
-    def _archive_old(operations: Any, props: Props) -> None:
+    def _archive_old(self, operations: Any, props: Props) -> None:
         """Archive this stack's versions beyond those to retain. What uses an archived version still can."""
         if not props.get("retain"):
             return
@@ -145,7 +144,8 @@ class VersionedKind(ManagedKind):
         newest_first = sorted(ours, key=lambda each: each.creation_context.created_at, reverse=True)
         for old in newest_first[props["retain"] :]:
             operations.archive(name=props["name"], version=str(old.version))
-            _log.info("'%s': version %s archived, %d are retained", props["name"], old.version, props["retain"])
+            what = f"{self.name} '{props['name']}' version {old.version}"
+            _log.info("%s: archived, %d are retained", what, props["retain"])
 
     def _write(self, operations: Any, props: Props) -> Any:
         with staged(self.definition(props), props.get("trees", []), props["path"]) as definition:

@@ -118,9 +118,10 @@ def test_what_was_done_is_counted(fake: FakeStack) -> None:
     assert not Stack("local").up(lambda _event: None).unchanged
 
 
-def test_a_cancelled_update_says_what_is_kept(fake: FakeStack) -> None:
-    fake.events = [diagnostic("error", "update failed")]
-    fake.fails = "pulumi:pulumi:Stack x-local running error: update failed\nerror: update cancelled"
+@pytest.mark.parametrize("word", ["canceled", "cancelled"])
+def test_a_cancelled_update_says_what_is_kept(word: str, fake: FakeStack) -> None:
+    fake.events = [diagnostic("error", "update failed"), diagnostic("error", f"update {word}")]
+    fake.fails = f"pulumi:pulumi:Stack x-local running error: update failed\nerror: update {word}"
     with pytest.raises(
         ReleaseError, match=r"^stack 'local': cancelled; what is done is kept, and the next update goes on"
     ):

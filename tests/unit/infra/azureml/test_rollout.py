@@ -23,6 +23,15 @@ def test_the_first_deployment_is_tested_before_it_gets_traffic(endpoint: FakeEnd
     assert endpoint.slept == []
 
 
+def test_a_deployment_that_nothing_tests_is_told(endpoint: FakeEndpoint, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    assert run(endpoint, "blue-1", smoke=None) == "blue-1"
+    assert endpoint.log == ["deploy blue-1", "traffic {'blue-1': 100}"]
+    assert (
+        caplog.messages.count("endpoint flights: no smoke test of blue-1: the endpoint has no sample-request.json") == 1
+    )
+
+
 def test_an_update_deploys_beside_the_old_one_and_deletes_it_last(endpoint: FakeEndpoint) -> None:
     endpoint.add("blue-1", share=100)
     run(endpoint, "blue-2")
