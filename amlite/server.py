@@ -16,7 +16,7 @@ import sys
 import time
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import aiohttp
 import psutil
@@ -38,6 +38,8 @@ from amlite.routing import AUTHENTICATED, Call, Route, reply
 from amlite.store import Store
 
 _log = logging.getLogger("amlite")
+# How often it is looked whether the state folder is still there.
+_LOOK_SECONDS = 1.0
 _requests = logging.getLogger("amlite.requests")
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 _LONG_PATH = 1 << 16
@@ -261,8 +263,8 @@ def _log_to(state: Path) -> None:
     _requests.propagate = False
 
 
-async def serve(state: Path) -> None:
-    """Serve a state folder until SIGTERM or SIGINT."""
+async def serve(state: Path, lock: TextIO) -> None:
+    """Serve a state folder until SIGTERM or SIGINT, or until somebody deletes the folder with the lock in it."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -270,10 +272,18 @@ async def serve(state: Path) -> None:
     server = Server(state)
     try:
         runtime.write(state, await server.start(dict(os.environ)))
-        await stop.wait()
+        while not stop.is_set() and _exists(lock):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOOK_SECONDS)
     finally:
-        runtime.forget(state)
+        # In a folder that was deleted and made again, what is there is another amlite's.
+        if _exists(lock):
+            runtime.forget(state)
         await server.stop()
+
+
+def _exists(file: TextIO) -> bool:
+    return os.fstat(file.fileno()).st_nlink > 0
 
 
 def main() -> None:
@@ -290,7 +300,7 @@ def main() -> None:
         if left:
             _log.warning("ended %d processes that an earlier amlite left", left)
         try:
-            asyncio.run(serve(state))
+            asyncio.run(serve(state, lock))
         except sqlite3.DatabaseError as error:
             sys.exit(f"{state / 'amlite.db'} cannot be read ({error}); forget this local Azure with: amlite reset")
 

@@ -206,6 +206,19 @@ def test_kill_leaves_nothing_after_the_next_start_and_loses_nothing(local: Proce
     )).stderr  # fmt: skip
 
 
+def test_it_ends_with_its_deleted_folder_and_spares_the_one_that_follows(local: Process) -> None:
+    local.python(PUT_ACCOUNT)
+    earlier = local.owned()
+    assert local.running.pid in {process.pid for process in earlier}
+    shutil.rmtree(local.state, ignore_errors=True)
+    local.ok("start")
+    follower = local.running
+    _, left = psutil.wait_procs(earlier, timeout=60)
+    assert left == []
+    assert local.running == follower
+    assert local.python(LIST) == "\n"
+
+
 def test_stop_ends_children_and_grandchildren(local: Process) -> None:
     local.python(PUT_ACCOUNT)
     assert len(local.owned()) > 1
