@@ -99,6 +99,7 @@ def resolved_pipeline(outputs: StackOutputs, pipeline: str) -> dict[str, Any]:
 
 def registered(ml: MLClient, pipeline: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return (name, version) of the newest registered version of the model that a pipeline trains, or None."""
+    from azure.ai.ml.exceptions import ValidationException
     from azure.core.exceptions import ResourceNotFoundError
 
     name = (pipeline.get("inputs") or {}).get("model_name")
@@ -106,7 +107,7 @@ def registered(ml: MLClient, pipeline: Mapping[str, Any]) -> tuple[str, str] | N
         return None
     try:
         model = ml.models.get(str(name), label="latest")
-    except ResourceNotFoundError:
+    except (ResourceNotFoundError, ValidationException):  # the client's own, where every version is archived
         return None
     return str(name), str(model.version)
 

@@ -136,3 +136,14 @@ def test_a_pipeline_of_shared_components_is_submitted_with_the_registrys(
     resolved = training.resolved_pipeline(outputs, "training")
     version = deployed["component"]["prep"]
     assert resolved["jobs"]["prep"]["component"] == f"azureml://registries/mlops/components/prep/versions/{version}"
+
+
+def test_a_model_whose_versions_are_all_archived_has_none_to_promote() -> None:
+    from azure.ai.ml.exceptions import ErrorTarget, ValidationException
+
+    def get(name: str, label: str) -> Any:
+        said = f"Asset {name} does not exist in workspace mlw."
+        raise ValidationException(said, target=ErrorTarget.MODEL, no_personal_data_message=label)
+
+    ml: Any = SimpleNamespace(models=SimpleNamespace(get=get))
+    assert training.registered(ml, {"inputs": {"model_name": "flights"}}) is None
