@@ -221,7 +221,7 @@ def _share_uploads() -> None:
 
 @functools.cache
 def _keep_quiet() -> None:
-    """Take `print` from the modules of azure-ai-ml that print colours, dots and lines whatever they are told.
+    """Take `print`, and a logger with a handler of its own, from azure-ai-ml's modules that show how far they are.
 
     Not by a redirection of standard output, which is one for all threads.
     """
@@ -230,6 +230,7 @@ def _keep_quiet() -> None:
 
     for module in (_blob_storage_helper, _gen2_storage_helper, _azureml_polling, _endpoint_utils):
         setattr(module, "print", lambda *_values, **_options: None)  # noqa: B010 - no attribute that it has by itself
+    _endpoint_utils.module_logger.setLevel(logging.ERROR)
 
 
 def project_root() -> Path:
