@@ -13,6 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 STACK ?= local
 PYTEST ?=
+TESTS ?= tests/unit tests/conformance tests/e2e
 
 state := $(or $(AMLITE_STATE),.amlite)
 bin := .venv/bin
@@ -33,6 +34,7 @@ help: ## Show this text
 	@printf '  STACK                    the stack to work on (local; dev and prod need a real subscription)\n'
 	@printf '  PYTHON                   the Python that starts set-up (python3; 3.11 or newer)\n'
 	@printf '  PYTEST                   more arguments for pytest, for example PYTEST="-k rollout"\n'
+	@printf '  TESTS                    which tests (tests/unit tests/conformance tests/e2e)\n'
 	@printf '  AMLITE_STATE             where the local Azure keeps its state (.amlite)\n'
 	@printf '  AZUREML_PLATFORM_DOCKER  auto, or off: build no image even where Docker could\n'
 
@@ -68,7 +70,7 @@ clean: setup ## The same, then forget the local Azure's state; caches outside th
 
 .PHONY: test
 test: setup ## Run unit, conformance and end-to-end tests
-	@$(tools) $(bin)/python -m pytest tests/unit tests/conformance tests/e2e $(PYTEST)
+	@$(tools) $(bin)/python -m pytest -n 2 $(TESTS) $(PYTEST)
 
 .PHONY: lint
 lint: setup ## Check style, format and types

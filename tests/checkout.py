@@ -32,7 +32,7 @@ def clean_environment() -> dict[str, str]:
     environment = {name: value for name, value in _ENVIRONMENT.items() if not name.startswith(_OURS)}
     folders = _ENVIRONMENT.get("PATH", os.defpath).split(os.pathsep)
     environment["PATH"] = os.pathsep.join(folder for folder in folders if Path(folder) != ROOT / ".venv" / "bin")
-    for name in ("VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    for name in ("VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
         environment.pop(name, None)
     return {**environment, "NO_COLOR": "1"}
 

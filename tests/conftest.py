@@ -1,36 +1,66 @@
-"""How `pytest -n 2` shares the tests out: what sets up much for its session stays together, the longest first."""
+"""How two processes share the tests out, and that none of them leaves a process behind, however it ends."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests import guard
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
     from xdist.scheduler import LoadScopeScheduling
 
-# Longest first: at the end there are small files left with which both processes end at about the same time.
-_ORDER = ("tests/e2e/", "tests/conformance/", "tests/unit/")
-# Each of these is one process's: a platform of its own, and endpoints with model servers that their files share.
-_TOGETHER = ("tests/e2e/", "tests/conformance/test_online_endpoints")
+# What one process runs, the longest first: at the end there are small files left with which all processes end at about
+# the same time. A group shares what is dear to set up (a platform; a local Azure; model servers).
+_GROUPS = {
+    "platform": ("tests/e2e/test_whole_path", "tests/e2e/test_documented_commands"),
+    "engine": ("tests/e2e/test_adoption_engine", "tests/e2e/test_assets_engine", "tests/e2e/test_pipeline_job_engine"),
+    "serving": ("tests/conformance/test_online_endpoints",),
+}
+_ORDER = [*(file for files in _GROUPS.values() for file in files), "tests/e2e/", "tests/conformance/", "tests/unit/"]
+# Set while conftest.py is read, before any test module keeps the environment: what this process starts carries it.
+os.environ[guard.VARIABLE] = uuid.uuid4().hex
+
+
+def _rank(nodeid: str) -> int:
+    return next((rank for rank, start in enumerate(_ORDER) if nodeid.startswith(start)), len(_ORDER))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Give a process whole files, one after another."""
+    """Give a process whole groups and whole files, one after another."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return next((group for group in _TOGETHER if file.startswith(group)), file)
+            return next((group for group, files in _GROUPS.items() if file.startswith(files)), file)
 
     config.option.loadscopereorder = False
     return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the folders in order where they are shared out; alone they run in the order of the command line."""
+    """Put the files in order where they are shared out; alone they run in the order of the command line."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: next((i for i, each in enumerate(_ORDER) if item.nodeid.startswith(each)), 0))
+        items.sort(key=lambda item: _rank(item.nodeid))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """End whatever this process leaves running, also when it is killed; when it ends by itself, nothing may be left."""
+    command = [sys.executable, "-m", "tests.guard", os.environ[guard.VARIABLE], str(tmp_path_factory.getbasetemp())]
+    # In a session of its own: Ctrl-C ends the tests, and then they are gone.
+    with subprocess.Popen(
+        command, cwd=guard.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as watching:
+        yield
+        left, _ = watching.communicate()
+    assert left == ""

@@ -178,22 +178,6 @@ class Workspace:
         )  # fmt: skip
 
 
-_CLIENT_WARNINGS = (
-    # azure-ai-ml declares its fields in ways that marshmallow 4 drops or changes,
-    "ignore::marshmallow.warnings.Marshmallow4Warning",
-    # and lists and reads blobs in ways that azure-storage-blob no longer likes.
-    "ignore:The use of a 'BlobProperties' instance:DeprecationWarning",
-    "ignore:content_as_bytes is deprecated:DeprecationWarning",
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let through the warnings of the unmodified clients that are not ours to mend."""
-    for item in items:
-        for warning in _CLIENT_WARNINGS:
-            item.add_marker(pytest.mark.filterwarnings(warning))
-
-
 @pytest.fixture(scope="session")
 def local_azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
     """Start amlite for the session, and give this process the environment that `amlite run` gives."""

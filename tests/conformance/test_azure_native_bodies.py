@@ -21,12 +21,6 @@ from pulumi._types import is_input_type
 from amlite.pulumi import sdk_types
 from amlite.pulumi.resource_types import TYPES
 
-# azure-ai-ml is built on a marshmallow that warns of its own next version.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::marshmallow.warnings.RemovedInMarshmallow4Warning"),
-    pytest.mark.filterwarnings("ignore::marshmallow.warnings.ChangedInMarshmallow4Warning"),
-]
-
 # token -> (models package, the model of the request, the model of the answer)
 MODELS: Mapping[str, tuple[str, str, str]] = {
     "azure-native:resources:ResourceGroup": ("azure.mgmt.resource.resources.models", "ResourceGroup", "ResourceGroup"),

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from tests.conformance.conftest import LocalAzure, Workspace
 
-# azure-ai-ml downloads blobs by a method that azure-storage-blob deprecates.
-pytestmark = pytest.mark.filterwarnings("ignore:content_as_bytes is deprecated:DeprecationWarning")
 ENDED = ("Completed", "Failed", "Canceled")
 CLUSTER = "cpu-cluster"
 COUNT = """

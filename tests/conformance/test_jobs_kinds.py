@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from tests.conformance.conftest import Workspace
 
-pytestmark = pytest.mark.filterwarnings("ignore:content_as_bytes is deprecated:DeprecationWarning")
 Json = dict[str, Any]
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 WRITE = "import pathlib, sys\npathlib.Path(sys.argv[1]).write_text(sys.argv[2])\n"

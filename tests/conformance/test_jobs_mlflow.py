@@ -15,7 +15,6 @@ from tests.conformance.test_jobs import CLUSTER, equip, history, until
 if TYPE_CHECKING:
     from tests.conformance.conftest import LocalAzure, Workspace
 
-pytestmark = pytest.mark.filterwarnings("ignore:content_as_bytes is deprecated:DeprecationWarning")
 REGION = "https://westeurope.api.azureml.ms"
 CONDA = """
 name: tracking

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,17 @@ class EngineProject(Project):
         """Return the assets' entries in the state by the resources' names."""
         entries = self.state()["deployment"].get("resources", [])
         return {each["urn"].rpartition("::")[2]: each for each in entries if "dynamic" in each["type"]}
+
+
+Make = Callable[..., EngineProject]
+"""The fixture `make`: it makes a project, with a tag of its own unless one is given."""
+
+
+def operations(preview: str) -> dict[str, str]:
+    """Return what a preview in JSON plans: resource → operation, without what stays the same."""
+    steps = json.loads(preview[preview.index("{") :])["steps"]
+    planned = {step["urn"].rpartition("::")[2]: step["op"] for step in steps}
+    return {name: operation for name, operation in planned.items() if operation != "same"}
 
 
 def make_workspace(azure: LocalAzure) -> str:

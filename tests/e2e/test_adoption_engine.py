@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import shutil
 
-import pytest
-
 from infra.azureml import ownership
 from infra.kinds import MANAGED
 from release import adoption
 from tests.asset_project import STRANGER
-from tests.e2e.engine import STACK
-from tests.e2e.test_assets_engine import Make, azure, make, operations
-
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::marshmallow.warnings.Marshmallow4Warning"),
-    pytest.mark.filterwarnings("ignore:The use of a 'BlobProperties' instance:DeprecationWarning"),
-]
-__all__ = ["azure", "make"]  # fixtures
+from tests.e2e.engine import STACK, Make, operations
 
 
 def test_what_others_made_is_adopted_and_then_unchanged(make: Make) -> None:

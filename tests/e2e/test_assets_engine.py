@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,86 +14,17 @@ import psutil
 import pytest
 from pulumi import automation
 
-from amlite import SUBSCRIPTION_ID, runtime
-from infra.azureml import connection, ownership
+from amlite import SUBSCRIPTION_ID
+from infra.azureml import ownership
 from infra.azureml.scoring import Target, score
 from infra.kinds import MANAGED
 from release import cli, stack
 from release.preview import Cause, Files, Key, Plan
 from tests.asset_project import STRANGER
-from tests.conformance.conftest import GROUP, GROUP_ID, LocalAzure
-from tests.e2e.engine import ROOT, STACK, WORKSPACE, EngineProject, endpoints, hold, make_workspace, poison, strand
+from tests.conformance.conftest import GROUP, LocalAzure
+from tests.e2e.engine import STACK, WORKSPACE, EngineProject, Make, endpoints, hold, operations, poison, strand
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::marshmallow.warnings.Marshmallow4Warning"),
-    pytest.mark.filterwarnings("ignore:The use of a 'BlobProperties' instance:DeprecationWarning"),
-]
 FIXTURES = sorted((Path(__file__).parent / "states").glob("*.json"))
-Make = Callable[..., EngineProject]
-
-
-@pytest.fixture(scope="module")
-def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
-    """Start a local Azure with a workspace, and give this process the environment that `amlite run` gives."""
-    state = tmp_path_factory.mktemp("engine")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(runtime.VARIABLE, str(state))
-        subprocess.run([sys.executable, "-m", "amlite.cli", "start"], cwd=ROOT, check=True)
-        running = runtime.read(state)
-        assert running is not None
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        from azure.identity import DefaultAzureCredential
-
-        connection.sign_in_again()  # another test's cloud is not this one
-        made = LocalAzure(state, DefaultAzureCredential())
-        try:
-            made.put(GROUP_ID, {"location": "westeurope"}, "2021-04-01")
-            make_workspace(made)
-            yield made
-        finally:
-            connection.sign_in_again()
-            made.session.close()
-            made.command("stop")
-
-
-@pytest.fixture
-def make(azure: LocalAzure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Return a function that makes a project with an empty stack of its own backend; the local Azure goes with it."""
-    from azure.ai.ml import MLClient
-
-    def make(tag: str | None = None) -> EngineProject:
-        ml = MLClient(azure.credential, SUBSCRIPTION_ID, GROUP, WORKSPACE, show_progress=False, enable_telemetry=False)
-        (tmp_path / "backend").mkdir()
-        backend = f"file://{tmp_path / 'backend'}"
-        environment = {**os.environ, "PULUMI_BACKEND_URL": backend, "PULUMI_CONFIG_PASSPHRASE": "test"}
-        (tmp_path / "project").mkdir()
-        monkeypatch.chdir(tmp_path / "project")
-        project = EngineProject(tmp_path / "project", ml, tag or uuid.uuid4().hex[:8], environment)
-        project.pulumi("stack", "init", STACK)
-        return project
-
-    return make
-
-
-@pytest.fixture
-def asked(azure: LocalAzure) -> Callable[[], list[str]]:
-    """Return a function that lists the requests to Azure ML since it was last asked."""
-    seen = [len(azure.requests())]
-
-    def since() -> list[str]:
-        new = azure.requests()[seen[0] :]
-        seen[0] += len(new)
-        return [f"{each['method']} {each['path']}" for each in new if "MachineLearningServices" in each["path"]]
-
-    return since
-
-
-def operations(preview: str) -> dict[str, str]:
-    """Return what a preview in JSON plans: resource → operation, without what stays the same."""
-    steps = json.loads(preview[preview.index("{") :])["steps"]
-    planned = {step["urn"].rpartition("::")[2]: step["op"] for step in steps}
-    return {name: operation for name, operation in planned.items() if operation != "same"}
 
 
 def test_the_life_of_a_project(make: Make, asked: Callable[[], list[str]], tmp_path: Path) -> None:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from tests.checkout import Checkout
-from tests.documentation import Command, commands
+from tests.documentation import ENDING, Command, commands
 from tests.e2e.conftest import Platform
 
 # `make test` runs this very test; lint and bench are steps of their own.
 ELSEWHERE = {"make test", "make lint", "make bench"}
-# These end what the other tests use: they run against a clone of their own.
-ENDING = {"make down", "make clean", ".venv/bin/amlite stop", ".venv/bin/amlite reset --yes"}
 LOCAL = [command for command in commands() if not command.azure]
 
 
@@ -32,19 +27,6 @@ def test_commands_in_their_order(platform: Platform) -> None:
             assert "The gate refused the model" in printed
         elif "MLClient" in command.text:
             assert "'evaluate'" in printed
-
-
-def test_commands_that_end_it(new_clone: Callable[[], Checkout]) -> None:
-    shown = list(dict.fromkeys(command.text for command in LOCAL if command.text in ENDING))
-    assert set(shown) == ENDING
-    clone = new_clone()
-    clone.run("make setup")
-    for text in shown:
-        clone.run(".venv/bin/amlite stack")
-        clone.run(text)
-        assert clone.leftovers() == [], text
-        kept = text in ("make down", ".venv/bin/amlite stop")
-        assert (clone.state / "amlite.db").exists() is kept, text
 
 
 @pytest.mark.parametrize("command", [Command("", text, False) for text in sorted(ELSEWHERE)], ids=lambda c: c.text)

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.e2e.engine import STACK
-from tests.e2e.test_assets_engine import Make, azure, make, operations
-
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::marshmallow.warnings.Marshmallow4Warning"),
-    pytest.mark.filterwarnings("ignore:The use of a 'BlobProperties' instance:DeprecationWarning"),
-]
-__all__ = ["azure", "make"]  # fixtures
+from tests.e2e.engine import STACK, Make, operations
 
 
 def test_a_pipeline_is_run_once_for_each_content(make: Make) -> None:

@@ -255,19 +255,6 @@ def test_interrupted_update_converges(platform: Platform) -> None:
     assert "No changes." in platform.run("make preview")
 
 
-def test_without_docker_the_platform_works_and_says_so(new_clone: Callable[[], Checkout]) -> None:
-    clone = new_clone()
-    clone.environment["AZUREML_PLATFORM_DOCKER"] = "off"
-    printed = clone.run("make up")
-    assert '"delay_probability"' in printed
-    assert "Switched the image build off" in printed
-    assert "image.build is off" in printed
-    found = json.loads(clone.run(".venv/bin/amlite run -- pulumi stack output --json -s local"))
-    assert "environment_image" not in found
-    clone.run("make down")
-    assert clone.leftovers() == []
-
-
 def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():

@@ -15,7 +15,6 @@ from azure.identity import DefaultAzureCredential
 from infra.azureml import connection
 from infra.azureml.connection import Workspace, connect, credential, transport
 
-pytestmark = pytest.mark.filterwarnings("ignore::marshmallow.warnings.Marshmallow4Warning")
 WORKSPACE = Workspace("00000000-0000-0000-0000-000000000001", "rg", "mlw")
 UPLOAD = "https://account.blob.core.windows.net/container?sig=x"
 
