@@ -67,6 +67,8 @@ async def to_its_end(platform: Platform, job: Job, produced: Produced = lambda: 
     workspace = references.workspace(platform, job.workspace_id).body
     status, error = "Completed", None
     try:
+        if again(platform, job).run.get("cancel"):
+            raise asyncio.CancelledError  # asked to end before there was a task to cancel
         tracking.prewarm(platform, job.workspace_id)
         tracking.start_run(platform, workspace, job)
         await _works[job.properties["jobType"]](platform, job, produced)
