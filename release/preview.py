@@ -34,6 +34,7 @@ _NO_REASON = frozenset(
         "metadata",
         "owner",
         "path",
+        "pipeline",
         "retain",
         "trees",
         "version",
@@ -67,6 +68,9 @@ class Cause(_Document):
 
     name: str = Field(description="The change that it follows, by that one's `name`.")
     key: str = Field(description="Where it names it, as in `Key`: for a schedule, the step of its pipeline.")
+    pipeline: str | None = Field(
+        default=None, description="The pipeline's file that stands between them: a schedule owns what it starts."
+    )
 
 
 class Change(_Document):
@@ -102,6 +106,7 @@ class Plan:
         """Begin empty."""
         self._found: list[Change] = []
         self._assets: dict[str, str] = {}  # how others name a planned version → the change's name
+        self._pipelines: dict[str, str] = {}  # the name of a schedule's change → its pipeline's file
 
     def __call__(self, event: events.EngineEvent) -> None:
         """Take one engine event."""
@@ -119,6 +124,8 @@ class Plan:
         name = metadata.urn.rpartition("::")[2]
         if is_asset and operation != "delete":
             self._assets[_reference(metadata.type, new)] = name
+        if new.get("pipeline"):
+            self._pipelines[name] = new["pipeline"]
         files = Files(added=list(why.added), removed=list(why.removed), changed=list(why.changed))
         self._found.append(
             Change(
@@ -136,7 +143,7 @@ class Plan:
     @property
     def changes(self) -> list[Change]:
         """The changes so far, each with those that it follows and those that follow it."""
-        because = {each.name: list(_causes(each, self._assets)) for each in self._found}
+        because = {each.name: list(self._causes(each)) for each in self._found}
         followers: dict[str, list[str]] = {each.name: [] for each in self._found}
         for name, causes in because.items():
             for cause in dict.fromkeys(cause.name for cause in causes):
@@ -145,6 +152,14 @@ class Plan:
             each.model_copy(update={"because": because[each.name], "dependants": followers[each.name]})
             for each in self._found
         ]
+
+    def _causes(self, change: Change) -> Iterator[Cause]:
+        """Yield the planned versions that a change names and did not name before."""
+        for each in change.keys:
+            for text in _texts(each.new):
+                name = self._assets.get(text)
+                if name is not None and name != change.name:
+                    yield Cause(name=name, key=each.key, pipeline=self._pipelines.get(change.name))
 
     def print(self, console: Console) -> None:
         """Print the changes, or that there are none."""
@@ -199,15 +214,6 @@ def _reference(token: str, inputs: Mapping[str, Any]) -> str:
     return reference(kind_name, inputs["name"], inputs["version"], inputs.get("registry"))
 
 
-def _causes(change: Change, assets: Mapping[str, str]) -> Iterator[Cause]:
-    """Yield the planned versions that a change names and did not name before."""
-    for each in change.keys:
-        for text in _texts(each.new):
-            name = assets.get(text)
-            if name is not None and name != change.name:
-                yield Cause(name=name, key=each.key)
-
-
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
@@ -224,8 +230,8 @@ def _reasons(change: Change) -> Iterator[str]:
     yield from (f"~ {path}" for path in change.files.changed)
     for each in change.keys:
         yield f"~ {each.key}: {_shown(each.old)} → {_shown(each.new)}"
-    for name in dict.fromkeys(cause.name for cause in change.because):
-        yield f"  follows {name}"
+    for name, pipeline in dict.fromkeys((cause.name, cause.pipeline) for cause in change.because):
+        yield f"  follows {name}" + (f" by {pipeline}" if pipeline else "")
     if change.dependants:
         yield f"  followed by {', '.join(change.dependants)}"
 

@@ -25,6 +25,8 @@ from infra.catalogue.settings import CatalogueSettings
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
+    from infra.azureml.stack import Stack
+
 
 @dataclass(frozen=True, kw_only=True)
 class CronTrigger:
@@ -155,6 +157,12 @@ class ScheduleKind(ManagedKind):
         pipeline = resolved[target]
         draft.definition["create_job"] = _merged(copy.deepcopy(pipeline.definition), updates)
         draft.trees |= {("create_job", *keys): tree for keys, tree in pipeline.trees.items()}
+
+    def declare(self, asset: Asset, stack: Stack) -> Resource[Any]:
+        """Make the resource; it says too, for previews, which file its pipeline is from."""
+        pipeline = next(each for each in asset.depends_on if each.kind == "pipeline")
+        planned = stack.planned(asset, pipeline=stack.plan[pipeline.kind, pipeline.name].path)
+        return self.resource(f"{self.name}-{asset.name}", planned, stack.options(asset))
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Create or replace the schedule; ownership is checked first."""

@@ -148,18 +148,26 @@ def schedule(prep: str, train: str, **changes: Any) -> dict[str, Any]:
 def test_who_follows_a_changed_component_and_why() -> None:
     made = plan(
         event("update", "component-prep", COMPONENT, component("111111111111"), component("222222222222")),
-        event("update", "schedule-daily", SCHEDULE, schedule("111111111111", "1"), schedule("222222222222", "1")),
+        event(
+            "update",
+            "schedule-daily",
+            SCHEDULE,
+            schedule("111111111111", "1"),
+            schedule("222222222222", "1", pipeline="pipelines/training.yml"),
+        ),
     )
     first, second = made.changes
     step = "create_job.jobs.prep.component"
     assert first.dependants == ["schedule-daily"]
-    assert [(cause.name, cause.key) for cause in second.because] == [("component-prep", step)]
+    assert [(cause.name, cause.key, cause.pipeline) for cause in second.because] == [
+        ("component-prep", step, "pipelines/training.yml")
+    ]
     assert [(each.key, each.old, each.new) for each in second.keys] == [
         (step, "azureml:prep:111111111111", "azureml:prep:222222222222")
     ]
     lines = printed(made).splitlines()
     assert "        followed by schedule-daily" in lines
-    assert "        follows component-prep" in lines
+    assert "        follows component-prep by pipelines/training.yml" in lines
 
 
 def test_who_follows_a_shared_component_whatever_the_resource_is_called() -> None:
