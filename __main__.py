@@ -174,5 +174,6 @@ outputs.export(
     assets=planning.versions(plan),
     schedules={name: schedule.model_dump() for name, schedule in planning.schedules(plan, datetime.now(UTC)).items()},
     endpoints=planning.endpoints(plan, assets.resources),
+    jobs=planning.jobs(assets.resources),
     models={endpoint: model.model_dump() for endpoint, model in settings.models.items()},
 )

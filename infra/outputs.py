@@ -51,6 +51,20 @@ class PromotedModel(_Output):
     version: str = Field(description="Version of the registered model.")
 
 
+class Job(_Output):
+    """The job of a pipeline that the stack runs (`assets.run`), for the content that the pipeline has now."""
+
+    name: str = Field(description="The job's name, as `az ml job show --name` takes it.")
+    status: str = Field(description="How it ended.", examples=["Completed"])
+    studio_url: str = Field(description="Its page in the studio.")
+    metrics: dict[str, float] = Field(description="What its steps logged with MLflow: `<step>.<metric>` to value.")
+    outputs: dict[str, str] = Field(description="Where its outputs are: name to URI, good as a `path:` in YAML.")
+    model: str | None = Field(
+        default=None,
+        description="What it registered, `azureml:NAME:VERSION`; absent where it registered none, as below the gate.",
+    )
+
+
 class StackOutputs(_Output):
     """Outputs of one stack, as `pulumi stack output --json` prints them."""
 
@@ -75,6 +89,9 @@ class StackOutputs(_Output):
     assets: dict[str, dict[str, str]] = Field(description="Asset versions: kind, then name, to version.")
     schedules: dict[str, Schedule] = Field(description="Schedules by name.")
     endpoints: dict[str, Endpoint] = Field(description="Endpoints by name.")
+    jobs: dict[str, Job] = Field(
+        default_factory=dict, description="Jobs that updates ran, by their pipeline's name; empty where they run none."
+    )
     models: dict[str, PromotedModel] = Field(description="Promoted models by endpoint name.")
 
 

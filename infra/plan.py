@@ -161,6 +161,18 @@ def _default_deployment(endpoint: Asset, deployments: Mapping[str, Any]) -> pulu
     return None
 
 
+def jobs(resources: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Jobs as the stack outputs have them; `resources` by kind and name."""
+    return {
+        name: {
+            "name": made.job,
+            **{each: getattr(made, each) for each in ("status", "studio_url", "metrics", "outputs")},
+            "model": made.model.apply(lambda model: model or None),
+        }
+        for name, made in resources.get("pipeline_job", {}).items()
+    }
+
+
 def schedules(catalogue: Catalogue, now: datetime) -> dict[str, Schedule]:
     """When each schedule fires after `now`, an aware moment."""
     return {

@@ -90,6 +90,13 @@ class Cloud(Mocks):
                 state["repoDigest"] = f"{args.inputs['imageName'].rpartition(':')[0]}@{DIGEST}"
             case "pulumi-python:dynamic/azureml:OnlineEndpoint":
                 state["scoring_uri"] = f"https://{args.inputs['name']}.westeurope.inference.ml.azure.com/score"
+            case "pulumi-python:dynamic/azureml:PipelineJob":
+                state |= {
+                    "job": f"{args.inputs['name']}-1",
+                    "status": "Completed",
+                    "studio_url": "https://ml.azure.com",
+                }
+                state |= {"metrics": {"evaluate.auc": 0.9}, "outputs": {}, "model": ""}
         return f"/{args.typ}/{state['name']}", state
 
 

@@ -207,6 +207,13 @@ def test_a_registry_of_another_stack_is_used_and_not_made(group: str | None) -> 
     assert parse(deployment.outputs).registry == "mlops-models"
 
 
+def test_the_outputs_say_how_the_job_of_a_pipeline_ended_that_the_stack_runs(deployment: Deployment) -> None:
+    assert parse(deployment.outputs).jobs == {}
+    ran = deploy("prod", {"azureml-platform:assets": json.dumps({"run": ["training"]})})
+    (job,) = parse(ran.outputs).jobs.values()
+    assert (job.name, job.status, job.metrics, job.model) == ("training-1", "Completed", {"evaluate.auc": 0.9}, None)
+
+
 def test_role_assignments_are_named_by_what_they_assign(deployment: Deployment) -> None:
     grants = deployment.of("authorization:RoleAssignment")
     names = [grant.inputs["roleAssignmentName"] for grant in grants]
