@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -23,6 +24,7 @@ from amlite.errors import StartError
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
+_REGION = "westeurope"
 # Those of amlite.faults.Kind, which would cost half a second to import; a test compares them.
 _FAULT_KINDS = (
     "throttle", "error", "timeout", "reset", "lost-response", "slow", "lro-fail", "lro-slow", "conflict", "expired",
@@ -225,6 +227,20 @@ def set_quota(family: str, cores: int, region: str | None) -> None:
     """Let FAMILY (standardDSv2Family, a VM size of it, or `total`) have CORES vCPUs."""
     told = _ask(_running(), "POST", "/quota", {"family": family, "cores": cores, "region": region})
     click.echo(f"{told['family']}: {told['cores']} vCPUs in {region or 'every region'}")
+
+
+@quota.command("list")
+@click.option("--region", default=_REGION, show_default=True, help="The region.")
+def list_quota(region: str) -> None:
+    """List the vCPUs in use and the limit of each family."""
+    for row in _ask(_running(), "GET", f"/quota?region={quote(region)}")["value"]:
+        click.echo(f"{row['used']:>5} of {row['limit']:<5} {row['family']}")
+
+
+@quota.command("clear")
+def clear_quota() -> None:
+    """Take back every limit that was set."""
+    click.echo(f"{_ask(_running(), 'DELETE', '/quota')['cleared']} limits taken back")
 
 
 def _running() -> runtime.Runtime:

@@ -72,6 +72,18 @@ async def clear_faults(call: Call) -> web.Response:
     return reply({"cleared": faults.of(call.platform).clear()})
 
 
+@routes.get("/quota", action=ACTION)
+async def list_quota(call: Call) -> web.Response:
+    """Return what is used of which limit in `?region=`."""
+    return reply({"value": quota.table(call.platform, call.query["region"].lower())})
+
+
+@routes.delete("/quota", action=ACTION)
+async def clear_quota(call: Call) -> web.Response:
+    """Take back every limit that was set."""
+    return reply({"cleared": quota.forget_limits(call.platform)})
+
+
 @routes.post("/quota", action=ACTION)
 async def set_quota(call: Call) -> web.Response:
     """Set the vCPUs of a VM family: `{"family": …, "cores": N, "region": …}`."""

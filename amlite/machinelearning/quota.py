@@ -64,6 +64,18 @@ def limit(platform: Platform, family: str, region: str) -> int:
     return _TOTAL_LIMIT if family == TOTAL else _FAMILY_LIMIT
 
 
+def table(platform: Platform, region: str) -> list[Json]:
+    """Return {family, used, limit} in vCPUs, of `TOTAL` and of each family."""
+    used = _used(platform, region)
+    taken = {TOTAL: used.total(), **{family: used[family] for family in sizes.FAMILIES}}
+    return [{"family": name, "used": now, "limit": limit(platform, name, region)} for name, now in taken.items()]
+
+
+def forget_limits(platform: Platform) -> int:
+    """Take back every limit that was set, and return how many there were."""
+    return platform.store.delete(_TYPE)
+
+
 def reserved(size: Size, instances: int) -> int:
     """Return the vCPUs that so many instances of a managed deployment take from the quota."""
     if size.name.lower() in _NOT_RESERVED:

@@ -23,7 +23,9 @@ def little_quota(workspace: Workspace) -> Iterator[None]:
     """Leave six vCPUs of a family that no other test uses."""
     assert workspace.azure.command("quota", "set", "Standard_E4s_v3", "6", "--region", "westeurope")
     yield
-    workspace.azure.command("quota", "set", "standardESv3Family", "350", "--region", "westeurope")
+    assert "of 6     standardESv3Family\n" in workspace.azure.command("quota", "list")
+    assert workspace.azure.command("quota", "clear").endswith(" limits taken back\n")
+    assert "of 350   standardESv3Family\n" in workspace.azure.command("quota", "list")
 
 
 def usage(ml: MLClient, name: str) -> tuple[int, int]:
