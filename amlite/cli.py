@@ -284,7 +284,8 @@ def _ensure_started() -> runtime.Runtime:
             elif code is not None:
                 break
             time.sleep(0.02)
-        raise click.ClickException(f"amlite did not start (state {state}):\n{tail(log)}")
+        held = f"another one holds the folder and does not answer; end it: pkill -f 'amlite.server {state}'"
+        raise click.ClickException(f"amlite did not start (state {state}):\n{tail(log) or held}")
     finally:
         log.unlink(missing_ok=True)
 

@@ -105,14 +105,14 @@ class LocalAzure:
         """PUT a resource, wait until it is there, and return it; any failure fails the test."""
         answer = self.arm("PUT", path, body, version)
         assert answer.status_code in (200, 201, 202), answer.text
-        self.finish(answer)
+        self._succeed(answer)
         return dict(self.arm("GET", path, version=version).json())
 
     def remove(self, path: str, version: str = ML_VERSION) -> None:
         """DELETE a resource and wait until it is gone."""
         answer = self.arm("DELETE", path, version=version)
         assert answer.status_code in (200, 202, 204), answer.text
-        self.finish(answer)
+        self._succeed(answer)
 
     def finish(self, answer: requests.Response) -> Json:
         """Poll a long-running operation to its end and return its record ({} when there is none)."""
@@ -126,6 +126,10 @@ class LocalAzure:
                 return record
             time.sleep(int(polled.headers.get("retry-after-ms", "100")) / 1000)
         return {}
+
+    def _succeed(self, answer: requests.Response) -> None:
+        record = self.finish(answer)
+        assert record.get("status") not in ("Failed", "Canceled"), record
 
     def application(self, *roles: tuple[str, str]) -> TokenCredential:
         """Return the credential of a new application with built-in roles, each (name, scope)."""
