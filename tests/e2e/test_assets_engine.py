@@ -371,7 +371,7 @@ def test_a_preview_says_why_who_follows_and_what_others_changed(make: Make, monk
     assert first.keys == [Key(key="tags.team", old=None, new="weather")]
     assert first.dependants == [schedule]
     step = "create_job.jobs.step.component"
-    assert second.because == [Cause(name=component, key=step)]
+    assert second.because == [Cause(name=component, key=step, pipeline="pipelines/steps.yml")]
     name = f"azureml:step_{project.tag}"
     assert second.keys == [Key(key=step, old=f"{name}:{old}", new=f"{name}:{new}")]
     project.up()
