@@ -31,6 +31,7 @@ from infra.kinds.deployment import (
     check_scoring_script,
     collect_scoring,
     deployment_name,
+    relate_model,
 )
 from infra.kinds.environment import Environment
 from infra.kinds.model import Model
@@ -154,6 +155,10 @@ class BatchDeploymentKind(ManagedKind):
             return
         compute(draft, ("compute",), data.get("compute"), settings)
         collect_scoring(draft, settings)
+
+    def relate(self, draft: Draft, drafts: Drafts) -> None:
+        """Come after the model."""
+        relate_model(draft, drafts)
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
         """The endpoint and the scoring script have to be there, and what azure-ai-ml wants of settings."""

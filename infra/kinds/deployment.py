@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from infra.catalogue.assets import AssetId
 from infra.catalogue.documents import Document
 from infra.catalogue.drafts import Draft, Drafts, Use, source, use
 from infra.catalogue.kind import Kind
@@ -109,6 +110,10 @@ class DeploymentKind(Kind):
         if isinstance(count, int) and count < 1:
             draft.problem(("instance_count",), f"instance_count is {count}", "use 1 or more")
 
+    def relate(self, draft: Draft, drafts: Drafts) -> None:
+        """Come after the model."""
+        relate_model(draft, drafts)
+
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
         """The endpoint and the scoring script have to be there."""
         yield from check_endpoint(draft, drafts, "endpoint")
@@ -191,6 +196,14 @@ def _choose_model(draft: Draft, settings: CatalogueSettings) -> None:
         draft.uses.append(Use(("model",), "model", text, may_wait=True))
     else:
         draft.waiting_for = f"a model for endpoint '{endpoint}'"
+
+
+def relate_model(draft: Draft, drafts: Drafts) -> None:
+    """Let a deployment come after a model that the configuration promotes and a file defines: both may be new."""
+    text = draft.definition.get("model")
+    written = parse(text, folder=draft.document.folder) if isinstance(text, str) else None
+    if written is not None and AssetId("model", written.name) in drafts:
+        draft.needs.append(AssetId("model", written.name))
 
 
 def of_endpoint(endpoint: str, drafts: Drafts) -> list[Draft]:

@@ -212,6 +212,11 @@ def test_a_model_of_the_tree_is_used_by_its_version(project: Project) -> None:
     deployment = catalogue["deployment", "flights/blue"]
     assert deployment.waiting_for is None
     assert deployment.definition["model"] == catalogue["model", "delay"].reference
+    # Promoted by the configuration, it may be made by the same update.
+    version = catalogue["model", "delay"].version
+    chosen = project.load(models={"flights": ModelChoice("delay", version)})["deployment", "flights/blue"]
+    assert AssetId("model", "delay") in chosen.depends_on
+    assert chosen.version == deployment.version
 
 
 def test_the_stack_builds_an_image_tagged_with_its_inputs(project: Project) -> None:
