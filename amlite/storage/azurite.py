@@ -22,6 +22,12 @@ _SAS_VERSION = "2019-12-12"
 
 async def ensure(platform: Platform, account: str | None = None) -> Child:
     """Return the running Azurite, which serves `account` when there is one of that name."""
+    # One at a time: a request that came while it is stopped for a new account would start it without that account.
+    async with platform.parts.setdefault(f"{NAME}/lock", asyncio.Lock()):
+        return await _ensure(platform, account)
+
+
+async def _ensure(platform: Platform, account: str | None) -> Child:
     started_with: frozenset[str] | None = platform.parts.get(NAME)
     keys = platform.store.get(f"{_KEYS_TYPE}/{account}") if account else None
     if started_with is None or (keys is not None and _entry(keys.body) not in started_with):
