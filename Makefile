@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 STACK ?= local
 PYTEST ?=
-TESTS ?= tests/unit tests/conformance tests/e2e
+TESTS ?= packages tests/unit tests/integration tests/e2e
 
 state := $(or $(AMLITE_STATE),.amlite)
 bin := .venv/bin
@@ -34,7 +34,7 @@ help: ## Show this text
 	@printf '  STACK                    the stack to work on (local; dev and prod need a real subscription)\n'
 	@printf '  PYTHON                   the Python that starts set-up (python3; 3.11 or newer)\n'
 	@printf '  PYTEST                   more arguments for pytest, for example PYTEST="-k rollout"\n'
-	@printf '  TESTS                    which tests (tests/unit tests/conformance tests/e2e)\n'
+	@printf '  TESTS                    which tests (packages tests/unit tests/integration tests/e2e)\n'
 	@printf '  AMLITE_STATE             where the local Azure keeps its state (.amlite)\n'
 	@printf '  AZUREML_PLATFORM_DOCKER  auto, or off: build no image even where Docker could\n'
 
@@ -76,7 +76,7 @@ test: setup ## Run unit, conformance and end-to-end tests
 lint: setup ## Check style, format and types
 	@$(bin)/ruff check .
 	@$(bin)/ruff format --check .
-	@$(bin)/mypy amlite infra release bootstrap __main__.py
+	@$(bin)/mypy packages/amlite/src packages/pulumi-azureml/src infra release bootstrap __main__.py
 
 .PHONY: bench
 bench: setup ## Measure the figures that the project promises

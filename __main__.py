@@ -8,9 +8,6 @@ import pulumi
 from infra import cloud, configuration, naming, outputs
 from infra import plan as planning
 from infra.access import Access, AccessArgs
-from infra.azureml.assets import Assets
-from infra.azureml.resource import WorkspaceArgs as AssetWorkspaceArgs
-from infra.azureml.stack import Stack
 from infra.compute import ComputeClusters, ComputeClustersArgs
 from infra.container_registry import ContainerRegistry, ContainerRegistryArgs
 from infra.identities import Identities, IdentitiesArgs
@@ -22,6 +19,9 @@ from infra.resource_group import ResourceGroup, ResourceGroupArgs
 from infra.sharing import Sharing, SharingArgs
 from infra.storage import StorageAccount, StorageAccountArgs
 from infra.workspace import Workspace, WorkspaceArgs
+from pulumi_azureml.resources.assets import Assets
+from pulumi_azureml.resources.resource import WorkspaceArgs as AssetWorkspaceArgs
+from pulumi_azureml.resources.stack import Stack
 
 # --- Settings: what the stack file says, and whether we are where it belongs -----------------------------------------
 config = configuration.read()

@@ -139,9 +139,12 @@ class PythonEnvironment:
 
     def inputs(self, layout: Layout) -> str:
         """See `Phase`."""
-        project = tomllib.loads((layout.repository / "pyproject.toml").read_text())
+        files = [folder / "pyproject.toml" for folder in projects(layout.repository)]
         # What decides the installation; the linters' settings do not.
-        installed = [project["project"], project["build-system"], project["tool"].get("hatch")]
+        installed = [
+            [project["project"], project["build-system"], project["tool"].get("hatch")]
+            for project in (tomllib.loads(file.read_text()) for file in files)
+        ]
         return digest(
             (layout.repository / "requirements.lock").read_bytes(),
             json.dumps(installed, sort_keys=True),
@@ -183,8 +186,7 @@ class PythonEnvironment:
                 "--no-deps",
                 "--no-build-isolation",
                 "--offline",
-                "-e",
-                repository,
+                *(part for project in projects(repository) for part in ("-e", project)),
             ],
             fix="Does pyproject.toml name folders that do not exist?",
             environment=environment,
@@ -195,6 +197,13 @@ class PythonEnvironment:
             f"Python {dotted(version)}, {packages} locked packages",
             facts={"python_path": str(python), "version": dotted(version)},
         )
+
+
+def projects(repository: Path) -> list[Path]:
+    """The folders of the workspace's projects: its packages, then the repository itself."""
+    workspace = tomllib.loads((repository / "pyproject.toml").read_text())["tool"]["uv"]["workspace"]
+    members = {folder for pattern in workspace["members"] for folder in repository.glob(pattern)}
+    return [*sorted(member for member in members if (member / "pyproject.toml").is_file()), repository]
 
 
 def runs(python: Path) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from infra.catalogue import BuildPlan
+from pulumi_azureml.planning import BuildPlan
 
 # What the registry calls the user of a token that stands for an Entra ID identity.
 TOKEN_USERNAME = "00000000-0000-0000-0000-000000000000"  # noqa: S105

@@ -8,17 +8,17 @@ from typing import Any, cast
 
 import pulumi
 
-from infra.catalogue import Asset, Catalogue, CatalogueErrors, CatalogueSettings, ModelChoice, load
-from infra.catalogue.triggers import next_fire_times
 from infra.configuration import NAMESPACE, Configuration, ConfigurationError
-from infra.kinds import KINDS
-from infra.kinds.batch_endpoint import default_deployment
-from infra.kinds.endpoint import AutoscaleArgs, ChecksArgs, RolloutArgs
 from infra.naming import Names
 from infra.outputs import Schedule
 from infra.rollout_settings import Rollout as RolloutSettings
 from infra.settings import Assets as AssetSettings
 from infra.settings import Settings
+from pulumi_azureml.kinds import KINDS
+from pulumi_azureml.kinds.batch_endpoint import default_deployment
+from pulumi_azureml.kinds.endpoint import AutoscaleArgs, ChecksArgs, RolloutArgs
+from pulumi_azureml.planning import Asset, Catalogue, CatalogueErrors, CatalogueSettings, ModelChoice, load
+from pulumi_azureml.planning.triggers import next_fire_times
 
 TRAINING_ENVIRONMENT = "ml/environments/training/environment.yml"
 _VERSIONED = [name for name, kind in KINDS.items() if kind.versioned]

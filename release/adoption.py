@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.catalogue import Catalogue, CatalogueErrors, CatalogueSettings, load
-from infra.kinds import KINDS as ASSET_KINDS
+from pulumi_azureml.kinds import KINDS as ASSET_KINDS
+from pulumi_azureml.planning import Catalogue, CatalogueErrors, CatalogueSettings, load
 from release import contents
 from release.definitions import KINDS, CannotBeWrittenError, Found, not_a_definition
 from release.errors import ReleaseError

@@ -191,7 +191,7 @@ def adopt(
 
     The next `pulumi up` with azureml-platform:assets.adopt takes it over. No file is overwritten, no secret is written.
     """
-    from infra.azureml.connection import Workspace, connect
+    from pulumi_azureml.operations.connection import Workspace, connect
     from release import adoption
 
     place = (subscription, resource_group, workspace)
@@ -233,7 +233,7 @@ def adopt(
 @click.argument("job")
 def logs(stack: str, job: str) -> None:
     """Print the logs of a job's steps."""
-    from infra.azureml.jobs import log_of
+    from pulumi_azureml.operations.jobs import log_of
 
     ml = _client(Stack(stack).deployed())
     steps = list(ml.jobs.list(parent_job_name=job))

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from infra.azureml.connection import credential
+from pulumi_azureml.operations.connection import credential
 from release.errors import ReleaseError
 
 if TYPE_CHECKING:

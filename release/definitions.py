@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from infra.azureml import ownership
-from infra.azureml.arm import send
-from infra.azureml.connection import Workspace
-from infra.catalogue.drafts import DEFAULT_DATASTORES
+from pulumi_azureml.operations import ownership
+from pulumi_azureml.operations.arm import send
+from pulumi_azureml.operations.connection import Workspace
+from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient

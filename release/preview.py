@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 from rich.markup import escape
 
-from infra.azureml.ownership import CHANGED
-from infra.catalogue.assets import reference
-from infra.catalogue.changes import MISSING, explain
+from pulumi_azureml.operations.ownership import CHANGED
+from pulumi_azureml.planning.assets import reference
+from pulumi_azureml.planning.changes import MISSING, explain
 from release.progress import kind
 
 _CHANGES: dict[OpType, Literal["create", "update", "delete", "replace"]] = {
@@ -207,7 +207,7 @@ def _key(key: str, old: Any, new: Any) -> Key:
 
 def _reference(token: str, inputs: Mapping[str, Any]) -> str:
     """Return how others name a version, of the workspace or of the registry that it is shared in."""
-    from infra.kinds import MANAGED
+    from pulumi_azureml.kinds import MANAGED
 
     class_name = token.rpartition(":")[2]
     kind_name = next(name for name, each in MANAGED.items() if each.resource.__name__ == class_name)

@@ -8,8 +8,8 @@ from typing import Any
 
 from azure.core.exceptions import AzureError
 
-from infra.azureml import scoring
 from infra.outputs import StackOutputs
+from pulumi_azureml.operations import scoring
 from release.errors import ReleaseError
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from infra.azureml.jobs import REGISTRATION, Step, commit, follow, read_output, why
-from infra.catalogue import CatalogueErrors, CatalogueSettings, load
-from infra.kinds import KINDS
 from infra.outputs import StackOutputs
 from infra.plan import versions
+from pulumi_azureml.kinds import KINDS
+from pulumi_azureml.operations.jobs import REGISTRATION, Step, commit, follow, read_output, why
+from pulumi_azureml.planning import CatalogueErrors, CatalogueSettings, load
 from release.errors import ReleaseError
 from release.stack import ROOT
 

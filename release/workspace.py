@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from infra.azureml.connection import Workspace, connect, credential
 from infra.outputs import StackOutputs
+from pulumi_azureml.operations.connection import Workspace, connect, credential
 from release.errors import ReleaseError
 
 if TYPE_CHECKING:

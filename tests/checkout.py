@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from amlite.children import OWNER_VARIABLE
+from amlite.core.processes import OWNER_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]
 # Nothing here takes that long; a command that hangs must not hang its caller.

@@ -22,9 +22,15 @@ if TYPE_CHECKING:
 _GROUPS = {
     "platform": ("tests/e2e/test_whole_path", "tests/e2e/test_documented_commands"),
     "engine": ("tests/e2e/test_adoption_engine", "tests/e2e/test_assets_engine", "tests/e2e/test_pipeline_job_engine"),
-    "serving": ("tests/conformance/test_online_endpoints",),
+    "serving": ("tests/integration/test_online_endpoints",),
 }
-_ORDER = [*(file for files in _GROUPS.values() for file in files), "tests/e2e/", "tests/conformance/", "tests/unit/"]
+_ORDER = [
+    *(file for files in _GROUPS.values() for file in files),
+    "tests/e2e/",
+    "tests/integration/",
+    "packages/",
+    "tests/unit/",
+]
 # Set while conftest.py is read, before any test module keeps the environment: what this process starts carries it.
 os.environ[guard.VARIABLE] = uuid.uuid4().hex
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from amlite.children import OWNER_VARIABLE
+from amlite.core.processes import OWNER_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]
 VARIABLE = "TESTS_STARTED_BY"

@@ -18,8 +18,8 @@ from tests.bench.figure import Figure, timed
 from tests.bench.ground import Ground
 from tests.bench.preview import trivial
 from tests.checkout import Checkout
-from tests.conformance.conftest import GROUP
 from tests.e2e.engine import WORKSPACE
+from tests.integration.conftest import GROUP
 
 COUNT = 200
 GROWTH = (50, COUNT, 800)

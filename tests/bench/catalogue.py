@@ -14,8 +14,8 @@ from tests.checkout import ROOT, clean_environment
 # In a process of its own, as in a preview; imports are not counted.
 _LOAD = """
 import hashlib, json, pathlib, time
-from infra.catalogue import CatalogueSettings, load
-from infra.kinds import KINDS
+from pulumi_azureml.planning import CatalogueSettings, load
+from pulumi_azureml.kinds import KINDS
 root = pathlib.Path.cwd()
 settings = CatalogueSettings(computes=frozenset({"cpu-cluster"}), build_images=True, login_server="x.azurecr.io")
 began = time.perf_counter()

@@ -15,11 +15,12 @@ from unittest import mock
 
 import yaml
 
-from amlite import SUBSCRIPTION_ID, runtime
+from amlite import SUBSCRIPTION_ID
 from amlite.control.client import ask
+from amlite.core import runtime
 from tests.checkout import ROOT, Checkout, clean_environment
-from tests.conformance.conftest import GROUP, GROUP_ID, LocalAzure
 from tests.e2e.engine import WORKSPACE, make_workspace
+from tests.integration.conftest import GROUP, GROUP_ID, LocalAzure
 
 LATENCY_SECONDS = 0.1
 # It is there before the components, which name exactly its version.
@@ -27,12 +28,12 @@ _ENVIRONMENT = "bench-environment"
 _PROGRAM = """
 from pathlib import Path
 
-from infra.azureml.assets import Assets
-from infra.azureml.resource import WorkspaceArgs
-from infra.azureml.stack import Stack
-from infra.catalogue import CatalogueSettings, load
-from infra.kinds import KINDS
-from infra.kinds.endpoint import RolloutArgs
+from pulumi_azureml.resources.assets import Assets
+from pulumi_azureml.resources.resource import WorkspaceArgs
+from pulumi_azureml.resources.stack import Stack
+from pulumi_azureml.planning import CatalogueSettings, load
+from pulumi_azureml.kinds import KINDS
+from pulumi_azureml.kinds.endpoint import RolloutArgs
 
 root = Path(__file__).parent
 plan = load(root, KINDS, settings=CatalogueSettings(frozenset({{"cpu"}}), cache_folder=root / "cache"))

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from amlite import SUBSCRIPTION_ID, runtime
+from amlite import SUBSCRIPTION_ID
+from amlite.core import runtime
+from azureml_fixtures.fault_matrix import Case, Matrix, Outcome, cases, impatient
 from tests.bench.figure import Figure
 from tests.bench.ground import Ground
 from tests.checkout import ROOT
-from tests.conformance.conftest import GROUP, GROUP_ID, LocalAzure
 from tests.e2e.engine import WORKSPACE, make_workspace
-from tests.fault_matrix import Case, Matrix, Outcome, cases, impatient
+from tests.integration.conftest import GROUP, GROUP_ID, LocalAzure
 
 
 def measure(ground: Ground) -> list[Figure]:

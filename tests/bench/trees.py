@@ -8,8 +8,8 @@ import shutil
 import time
 from pathlib import Path
 
-from infra.catalogue.stat_cache import StatCache
-from infra.catalogue.tree import TreeReader
+from pulumi_azureml.planning.stat_cache import StatCache
+from pulumi_azureml.planning.tree import TreeReader
 from tests.bench.figure import Figure, timed
 from tests.bench.ground import Ground
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from amlite import SUBSCRIPTION_ID, runtime
-from infra.azureml import connection
+from amlite import SUBSCRIPTION_ID
+from amlite.core import runtime
+from pulumi_azureml.operations import connection
 from tests.checkout import Checkout, checkout
-from tests.conformance.conftest import GROUP, GROUP_ID, LocalAzure
 from tests.e2e.engine import ROOT, STACK, WORKSPACE, EngineProject, Make, make_workspace
+from tests.integration.conftest import GROUP, GROUP_ID, LocalAzure
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from tests.asset_project import Project
-from tests.conformance.conftest import GROUP, GROUP_ID, LocalAzure
+from azureml_fixtures.asset_project import Project
+from tests.integration.conftest import GROUP, GROUP_ID, LocalAzure
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK = "test"
@@ -27,12 +27,12 @@ from pathlib import Path
 
 import pulumi
 
-from infra.azureml.assets import Assets
-from infra.azureml.resource import WorkspaceArgs
-from infra.azureml.stack import Stack
-from infra.catalogue import CatalogueSettings, ModelChoice, load
-from infra.kinds import KINDS
-from infra.kinds.endpoint import RolloutArgs
+from pulumi_azureml.resources.assets import Assets
+from pulumi_azureml.resources.resource import WorkspaceArgs
+from pulumi_azureml.resources.stack import Stack
+from pulumi_azureml.planning import CatalogueSettings, ModelChoice, load
+from pulumi_azureml.kinds import KINDS
+from pulumi_azureml.kinds.endpoint import RolloutArgs
 
 root = Path(__file__).parent
 models = {{name: ModelChoice(**model) for name, model in json.loads((root / "models.json").read_text()).items()}}
@@ -139,7 +139,7 @@ def hold(folder: Path, gate: Path) -> str:
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
         "import time, pathlib\n"
-        "from infra.kinds.endpoint import EndpointKind\n"
+        "from pulumi_azureml.kinds.endpoint import EndpointKind\n"
         "make = EndpointKind.upsert\n"
         "def later(self, ml, props):\n"
         f"    while not pathlib.Path({str(gate)!r}).exists():\n"
@@ -155,7 +155,7 @@ def strand(folder: Path, reached: Path) -> str:
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
         "import pathlib, threading\n"
-        "from infra.azureml.rollout import Rollout\n"
+        "from pulumi_azureml.operations.rollout import Rollout\n"
         "def stop(self, name):\n"
         f"    pathlib.Path({str(reached)!r}).touch()\n"
         "    threading.Event().wait()\n"

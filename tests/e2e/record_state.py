@@ -14,9 +14,10 @@ from pathlib import Path
 from azure.ai.ml import MLClient
 from azure.identity import DefaultAzureCredential
 
-from amlite import SUBSCRIPTION_ID, runtime
-from tests.conformance.conftest import GROUP, GROUP_ID, LocalAzure
+from amlite import SUBSCRIPTION_ID
+from amlite.core import runtime
 from tests.e2e.engine import STACK, WORKSPACE, EngineProject, make_workspace
+from tests.integration.conftest import GROUP, GROUP_ID, LocalAzure
 
 STATES = Path(__file__).parent / "states"
 

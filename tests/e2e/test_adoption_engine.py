@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 
-from infra.azureml import ownership
-from infra.kinds import MANAGED
+from azureml_fixtures.asset_project import STRANGER
+from pulumi_azureml.kinds import MANAGED
+from pulumi_azureml.operations import ownership
 from release import adoption
-from tests.asset_project import STRANGER
 from tests.e2e.engine import STACK, Make, operations
 
 

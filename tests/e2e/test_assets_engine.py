@@ -15,14 +15,14 @@ import pytest
 from pulumi import automation
 
 from amlite import SUBSCRIPTION_ID
-from infra.azureml import ownership
-from infra.azureml.scoring import Target, score
-from infra.kinds import MANAGED
+from azureml_fixtures.asset_project import STRANGER
+from pulumi_azureml.kinds import MANAGED
+from pulumi_azureml.operations import ownership
+from pulumi_azureml.operations.scoring import Target, score
 from release import cli, stack
 from release.preview import Cause, Files, Key, Plan
-from tests.asset_project import STRANGER
-from tests.conformance.conftest import GROUP, LocalAzure
 from tests.e2e.engine import STACK, WORKSPACE, EngineProject, Make, endpoints, hold, operations, poison, strand
+from tests.integration.conftest import GROUP, LocalAzure
 
 FIXTURES = sorted((Path(__file__).parent / "states").glob("*.json"))
 
@@ -388,16 +388,16 @@ def test_a_preview_says_why_who_follows_and_what_others_changed(make: Make, monk
 _DIRECT = """
 import pulumi
 
-from infra.azureml.resource import WorkspaceArgs
-from infra.kinds.batch_deployment import BatchDeployment, BatchDeploymentArgs
-from infra.kinds.batch_endpoint import BatchEndpoint, BatchEndpointArgs
-from infra.kinds.component import Component, ComponentArgs
-from infra.kinds.data import DataArgs, DataAsset
-from infra.kinds.deployment import CodeConfiguration
-from infra.kinds.endpoint import OnlineEndpoint, OnlineEndpointArgs
-from infra.kinds.environment import Environment, EnvironmentArgs
-from infra.kinds.model import Model, ModelArgs
-from infra.kinds.schedule import CronTrigger, Schedule, ScheduleArgs
+from pulumi_azureml.resources.resource import WorkspaceArgs
+from pulumi_azureml.kinds.batch_deployment import BatchDeployment, BatchDeploymentArgs
+from pulumi_azureml.kinds.batch_endpoint import BatchEndpoint, BatchEndpointArgs
+from pulumi_azureml.kinds.component import Component, ComponentArgs
+from pulumi_azureml.kinds.data import DataArgs, DataAsset
+from pulumi_azureml.kinds.deployment import CodeConfiguration
+from pulumi_azureml.kinds.endpoint import OnlineEndpoint, OnlineEndpointArgs
+from pulumi_azureml.kinds.environment import Environment, EnvironmentArgs
+from pulumi_azureml.kinds.model import Model, ModelArgs
+from pulumi_azureml.kinds.schedule import CronTrigger, Schedule, ScheduleArgs
 
 place = WorkspaceArgs("SUBSCRIPTION", "GROUP", "WORKSPACE", "any-project/any-stack")
 environment = Environment("env", EnvironmentArgs(workspace=place, name="direct-TAG", image="python:3.11"))

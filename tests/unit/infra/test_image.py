@@ -18,8 +18,8 @@ from pulumi.runtime import set_mocks
 from pulumi.runtime.stack import run_pulumi_func
 
 from infra import image
-from infra.catalogue import BuildPlan
 from infra.image import ContainerImage, ContainerImageArgs, ImageError, verified_reference
+from pulumi_azureml.planning import BuildPlan
 from tests.unit.infra.deployed import DIGEST, Cloud, Deployment, Monitor
 
 SERVER = "crtest.azurecr.io"

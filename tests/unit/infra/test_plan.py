@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.catalogue import Catalogue, CatalogueSettings, load
 from infra.configuration import ConfigurationError
-from infra.kinds import KINDS
 from infra.plan import PlanError, schedules
+from pulumi_azureml.kinds import KINDS
+from pulumi_azureml.planning import Catalogue, CatalogueSettings, load
 from tests.unit.infra.deployed import deploy
 
 NOW = datetime(2026, 3, 27, 12, 0, tzinfo=UTC)

@@ -12,7 +12,7 @@ import pytest
 from pulumi.automation import events
 from pulumi.runtime.rpc import UNKNOWN
 
-from infra.azureml.ownership import CHANGED
+from pulumi_azureml.operations.ownership import CHANGED
 from release import documentation, terminal
 from release.preview import Plan
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from infra.azureml import jobs
-from infra.catalogue import CatalogueSettings, load
-from infra.kinds import KINDS
 from infra.outputs import parse
 from infra.plan import versions
+from pulumi_azureml.kinds import KINDS
+from pulumi_azureml.operations import jobs
+from pulumi_azureml.planning import CatalogueSettings, load
 from release import training
 from release.errors import ReleaseError
 

@@ -1,0 +1,1 @@
+"""The local Azure without any service of it."""

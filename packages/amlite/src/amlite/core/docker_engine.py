@@ -1,0 +1,177 @@
+"""The Docker engine that builds images and runs containers: the machine's own, or a private daemon as a child.
+
+Set-up decided which (`.venv/toolchain.json`). The private daemon touches nothing of the host's network, and keeps its
+images in the user's cache, so that base image and layers survive `amlite reset`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amlite.core.errors import StartError
+from amlite.core.platform import Platform
+from amlite.core.processes import OWNER_VARIABLE
+from amlite.core.runtime import cache_folder
+
+NAME = "dockerd"
+_SLOTS = 16
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What set-up found.
+
+    `mode` is `engine` (at `host`), `private` (started from `daemon`) or `none` (`reason` says why).
+    `base_image` is a root file system that stands in for base images where no registry is within reach.
+    """
+
+    mode: str
+    reason: str
+    host: str | None = None
+    daemon: Path | None = None
+    base_image: Path | None = None
+
+    @property
+    def available(self) -> bool:
+        """Whether containers can be built and run on this machine."""
+        return self.mode != "none"
+
+
+def found(toolchain: Path | None = None) -> Engine:
+    """Read what set-up found (default: beside this Python). Nothing found is an engine of mode `none`."""
+    path = toolchain or Path(sys.prefix) / "toolchain.json"
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text("utf-8"))["phases"]["docker"]["facts"]
+    except (OSError, ValueError, KeyError):
+        return Engine("none", "set-up has not run; run: make setup")
+    return Engine(
+        mode=facts["mode"],
+        reason=facts["reason"],
+        host=facts.get("host"),
+        daemon=_path(facts.get("daemon_path")),
+        base_image=_path(facts.get("base_image_path")),
+    )
+
+
+async def ensure(platform: Platform) -> str:
+    """Return the address (as DOCKER_HOST says it) of an engine that answers, starting the private one when needed.
+
+    Containers that callers run must carry `owner_environment`, so that they are ended with amlite whatever happens.
+    Raises StartError where this machine has no engine, or the private one does not start.
+    """
+    engine = found()
+    if engine.host is None and engine.daemon is None:
+        raise StartError(f"there is no Docker engine: {engine.reason}")
+    if engine.host is not None:
+        return engine.host
+    folder = _runtime_folder(platform.state)
+    host = f"unix://{folder}/docker.sock"
+
+    async def answers(_: int) -> bool:
+        return await asyncio.to_thread(_answers, host)
+
+    started_before = any(child.name == NAME for child in platform.children.list())
+    # The slot is chosen when the daemon is really started: a running one holds its own.
+    await platform.children.ensure(NAME, lambda _: _command(engine.daemon, folder, host), ready=answers)
+    if not started_before:
+        await asyncio.to_thread(_tidy, host)
+    return host
+
+
+def owner_environment(state: Path) -> dict[str, str]:
+    """The environment variable by which amlite finds what belongs to it, also after it was killed."""
+    return {OWNER_VARIABLE: str(state)}
+
+
+def _command(daemon: Path | None, folder: Path, host: str) -> list[str | Path]:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / "docker.pid").unlink(missing_ok=True)
+    slot = _free_slot()
+    return [
+        # Two amlites cannot share a data folder. The lock is the daemon's own, so it lives exactly as long.
+        *("flock", "--nonblock", "--no-fork", slot / "lock"),
+        daemon or "dockerd",
+        *(
+            "--host",
+            host,
+            "--data-root",
+            slot / "data",
+            "--exec-root",
+            folder / "run",
+            "--pidfile",
+            folder / "docker.pid",
+        ),
+        *("--config-file", _configuration(folder)),
+        *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--log-level", "warn"),
+    ]
+
+
+def _configuration(folder: Path) -> Path:
+    """An empty configuration, so that the machine's /etc/docker/daemon.json is not taken for ours."""
+    path = folder / "daemon.json"
+    path.write_text("{}\n", "utf-8")
+    return path
+
+
+def _free_slot() -> Path:
+    """A data folder in the user's cache that no daemon uses now; the first one whenever it is free."""
+    cache = cache_folder() / "docker"
+    for number in range(_SLOTS):
+        slot = cache / str(number)
+        slot.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (slot / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
+            if os.path.ismount(slot / "data"):
+                # Left by a daemon that was killed: the next one would take it for somebody else's and leave it, too.
+                subprocess.run(["umount", "--recursive", "--lazy", slot / "data"], check=False, capture_output=True)
+            return slot
+    raise StartError(f"all {_SLOTS} data folders in {cache} are in use: stop other amlites (amlite stop)")
+
+
+def _runtime_folder(state: Path) -> Path:
+    """A short path for sockets, which may not be longer than 107 characters wherever the state folder lies."""
+    return Path(tempfile.gettempdir()) / f"amlite-{hashlib.sha256(str(state).encode()).hexdigest()[:12]}"
+
+
+def _answers(host: str) -> bool:
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        client = docker.DockerClient(base_url=host, timeout=5)
+    except DockerException:
+        return False
+    try:
+        return bool(client.ping())
+    except (DockerException, OSError):
+        return False
+    finally:
+        client.close()
+
+
+def _tidy(host: str) -> None:
+    """Remove the containers that an earlier daemon left in the data folder: none of them can still be wanted."""
+    import docker
+
+    client = docker.DockerClient(base_url=host, timeout=60)
+    try:
+        client.containers.prune()
+    finally:
+        client.close()
+
+
+def _path(value: str | None) -> Path | None:
+    return Path(value) if value else None

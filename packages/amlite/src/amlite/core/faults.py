@@ -1,0 +1,200 @@
+"""Faults on demand: what a cloud does now and then, done to the requests that one asks for.
+
+Faults live in memory: a restart of amlite is a sound machine.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import random
+from dataclasses import asdict, dataclass
+from enum import StrEnum, unique
+from typing import Any
+
+from aiohttp import web
+
+from amlite.core import operations
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.routing import Call, Handler
+from amlite.services.storage.routes import StorageError
+
+
+@unique
+class Kind(StrEnum):
+    """What happens to a request."""
+
+    THROTTLE = "throttle"  # 429 with Retry-After; nothing is done
+    ERROR = "error"  # 500; nothing is done
+    TIMEOUT = "timeout"  # no answer, then the connection is dropped; nothing is done
+    RESET = "reset"  # the connection is dropped at once; nothing is done
+    LOST_RESPONSE = "lost-response"  # it is done, and the connection is dropped instead of the answer
+    SLOW = "slow"  # it is done and answered, later
+    LRO_FAIL = "lro-fail"  # it is accepted, and the long-running operation that it begins fails
+    LRO_SLOW = "lro-slow"  # it is accepted, and the long-running operation that it begins takes longer
+    CONFLICT = "conflict"  # 409: another operation runs on the resource; nothing is done
+    EXPIRED = "expired"  # 401: the token is not taken any more; nothing is done
+    EVENTUAL = "eventual"  # a read finds nothing yet (404); writes are left alone
+
+
+_SECONDS = {Kind.TIMEOUT: 300.0, Kind.SLOW: 2.0, Kind.LRO_SLOW: 7200.0}
+
+
+@dataclass
+class Fault:
+    """One rule: requests that match `match` (method and a pattern of host and path, both with `*`) meet `kind`.
+
+    It holds for `times` requests after the first `after` that it concerns; or, with a `rate` between 0 and 1, for that
+    share of them until it is cleared. `seconds` is the length of `timeout`, `slow` and `lro-slow`; `met` counts the
+    requests that it was done to, `passed` those that went by before.
+    """
+
+    id: int
+    match: str
+    kind: Kind
+    times: int | None
+    rate: float | None
+    seconds: float
+    after: int = 0
+    met: int = 0
+    passed: int = 0
+
+    def concerns(self, method: str, address: str) -> bool:
+        """Whether the rule is about such a request, and not used up."""
+        wanted, _, pattern = self.match.partition(" ")
+        if self.kind is Kind.EVENTUAL and method not in ("GET", "HEAD"):
+            return False
+        return (
+            (self.times is None or self.met < self.times)
+            and fnmatch.fnmatchcase(method, wanted.upper())
+            and fnmatch.fnmatchcase(address.lower(), pattern.strip().lower())
+        )
+
+
+class Faults:
+    """The faults of one platform, oldest first: the first that concerns a request is done to it."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._ids = itertools.count(1)
+        self._rules: list[Fault] = []
+
+    def add(self, wanted: dict[str, Any]) -> Fault:
+        """Add a rule from its JSON form (`times` is 1 where neither it nor `rate` is given); AzureError 400 if bad."""
+        match, kind, times, rate = (wanted.get(name) for name in ("match", "kind", "times", "rate"))
+        if not isinstance(match, str) or len(match.split()) != 2:
+            raise _refusal(f"'match' must be a method and a pattern, such as 'PUT */onlineEndpoints/*', not {match!r}")
+        if kind not in list(Kind):
+            raise _refusal(f"'kind' must be one of {', '.join(Kind)}, not {kind!r}")
+        if times is not None and (not isinstance(times, int) or times < 1):
+            raise _refusal(f"'times' must be a whole number from 1, not {times!r}")
+        if rate is not None and (not isinstance(rate, int | float) or not 0 < rate <= 1):
+            raise _refusal(f"'rate' must be above 0 and at most 1, not {rate!r}")
+        after = wanted.get("after") or 0
+        if not isinstance(after, int) or after < 0:
+            raise _refusal(f"'after' must be a whole number from 0, not {after!r}")
+        seconds = wanted.get("seconds")
+        if seconds is None:
+            seconds = _SECONDS.get(Kind(kind), 0.0)
+        if not isinstance(seconds, int | float) or seconds < 0:
+            raise _refusal(f"'seconds' must be a number that is not negative, not {seconds!r}")
+        if times is None and rate is None:
+            times = 1
+        rule = Fault(next(self._ids), match, Kind(kind), times, rate, float(seconds), after)
+        self._rules.append(rule)
+        return rule
+
+    def list(self) -> list[dict[str, Any]]:
+        """Return every rule in its JSON form, the used up ones too."""
+        return [asdict(rule) for rule in self._rules]
+
+    def clear(self) -> int:
+        """Forget every rule; return how many there were."""
+        count = len(self._rules)
+        self._rules.clear()
+        return count
+
+    async def serve(self, call: Call, handler: Handler) -> web.StreamResponse:
+        """Answer a request by its handler, with the first fault that concerns it done to it."""
+        fault = self._pick(call) if self._rules else None
+        if fault is None:
+            return await handler(call)
+        match fault.kind:
+            case Kind.THROTTLE | Kind.ERROR | Kind.CONFLICT | Kind.EXPIRED | Kind.EVENTUAL:
+                raise _refused(fault.kind, call)
+            case Kind.RESET:
+                raise _drop(call)
+            case Kind.TIMEOUT:
+                await call.platform.clock.sleep(fault.seconds)
+                raise _drop(call)
+            case Kind.SLOW:
+                await call.platform.clock.sleep(fault.seconds)
+                return await handler(call)
+            case Kind.LOST_RESPONSE:
+                await handler(call)
+                raise _drop(call)
+            case Kind.LRO_FAIL:
+                with operations.failing("OperationFailed", "The operation failed (a fault)."):
+                    return await handler(call)
+            case Kind.LRO_SLOW:
+                with operations.delayed(fault.seconds):
+                    return await handler(call)
+
+    def _pick(self, call: Call) -> Fault | None:
+        address = f"{call.host}{call.path}"
+        for rule in self._rules:
+            lucky = rule.rate is not None and random.random() >= rule.rate  # noqa: S311 - no secret
+            if not rule.concerns(call.method, address) or lucky:
+                continue
+            if rule.passed < rule.after:
+                rule.passed += 1
+                continue
+            rule.met += 1
+            return rule
+        return None
+
+
+def of(platform: Platform) -> Faults:
+    """Return the platform's faults."""
+    faults: Faults | None = platform.parts.get("faults")
+    if faults is None:
+        faults = platform.parts["faults"] = Faults()
+    return faults
+
+
+def _refused(kind: Kind, call: Call) -> AzureError:
+    """Return the answer of the service that was asked: blob storage has its own codes, and throttles with a 503."""
+    of_blobs = call.host.endswith(".blob.core.windows.net")
+    match kind:
+        case Kind.THROTTLE if of_blobs:
+            return StorageError(503, "ServerBusy", "The server is busy (a fault).")
+        case Kind.THROTTLE:
+            text = "The request was throttled (a fault)."
+            return AzureError(429, "TooManyRequests", text, headers={"Retry-After": "1"})
+        case Kind.ERROR if of_blobs:
+            return StorageError(500, "InternalError", "The service stumbled (a fault).")
+        case Kind.ERROR:
+            return AzureError(500, "InternalServerError", "The service stumbled (a fault).")
+        case Kind.CONFLICT:
+            # As the real one: no header says when to come again.
+            text = f"Another operation is in progress on '{call.path}' (a fault). Try again after '1' seconds."
+            return AzureError(409, "AnotherOperationInProgress", text)
+        case Kind.EXPIRED if of_blobs:
+            return StorageError(401, "InvalidAuthenticationInfo", "The access token has expired (a fault).")
+        case Kind.EXPIRED:
+            text = "The access token has expired (a fault)."
+            return AzureError(401, "ExpiredAuthenticationToken", text, headers={"WWW-Authenticate": "Bearer"})
+    if of_blobs:
+        return StorageError(404, "BlobNotFound", "The specified blob does not exist (a fault).")
+    return AzureError(404, "ResourceNotFound", f"The Resource '{call.path}' was not found (a fault).")
+
+
+def _refusal(message: str) -> AzureError:
+    return AzureError(400, "InvalidFault", f"{message}.")
+
+
+def _drop(call: Call) -> ConnectionResetError:
+    if call.request.transport is not None:
+        call.request.transport.abort()
+    return ConnectionResetError("dropped by a fault")

@@ -1,0 +1,191 @@
+"""Long-running operations that survive a restart.
+
+A service registers the work of an operation by name; beginning one writes it down, runs it as a task and gives the
+headers that Azure's clients poll by. After a restart whatever was not finished runs again, so work must be repeatable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from amlite.core.errors import AzureError
+
+if TYPE_CHECKING:
+    from amlite.core.platform import Platform
+
+Work = Callable[["Platform", dict[str, Any]], Awaitable[Any]]
+
+TYPE = "operations"
+POLL_MILLISECONDS = 100
+_KEPT = dt.timedelta(days=1)
+_log = logging.getLogger("amlite.core.operations")
+_WORKS: dict[str, Work] = {}
+_FAILURE: ContextVar[tuple[str, str] | None] = ContextVar("failure", default=None)
+_DELAY: ContextVar[float] = ContextVar("delay", default=0.0)
+
+
+def work(name: str) -> Callable[[Work], Work]:
+    """Register `async def f(platform, arguments)` as the work of operations called `name`.
+
+    What it returns becomes the operation's result; an AzureError it raises becomes the operation's error.
+    """
+
+    def register(function: Work) -> Work:
+        _WORKS[name] = function
+        return function
+
+    return register
+
+
+@contextmanager
+def failing(code: str, message: str) -> Iterator[None]:
+    """Make every operation that is begun inside fail with an error, its resource too, without its work being done."""
+    token = _FAILURE.set((code, message))
+    try:
+        yield
+    finally:
+        _FAILURE.reset(token)
+
+
+@contextmanager
+def delayed(seconds: float) -> Iterator[None]:
+    """Make every operation that is begun inside take `seconds` more, by amlite's clock, before its work is done."""
+    token = _DELAY.set(seconds)
+    try:
+        yield
+    finally:
+        _DELAY.reset(token)
+
+
+class Operations:
+    """The operations of one platform."""
+
+    def __init__(self, platform: Platform) -> None:
+        """Begin with no task running; `resume` picks up what an earlier process left."""
+        self._platform = platform
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._canceling: set[str] = set()
+
+    def begin(self, name: str, arguments: dict[str, Any], *, resource_id: str | None = None) -> str:
+        """Write an operation down, start its work and return its id."""
+        operation_id = str(uuid.uuid4())
+        body = {
+            "name": operation_id,
+            "work": name,
+            "arguments": arguments,
+            "resourceId": resource_id,
+            "status": "InProgress",
+            "startTime": self._platform.clock.stamp(),
+            "failure": _FAILURE.get(),
+            "delay": _DELAY.get(),
+        }
+        self._platform.store.put(f"{TYPE}/{operation_id}", TYPE, body)
+        self._start(operation_id)
+        return operation_id
+
+    def get(self, operation_id: str) -> dict[str, Any]:
+        """Return an operation's record; AzureError 404 when there is none."""
+        document = self._platform.store.get(f"{TYPE}/{operation_id}")
+        if document is None:
+            raise AzureError(404, "OperationNotFound", f"The operation '{operation_id}' was not found.")
+        return document.body
+
+    async def finished(self, operation_id: str) -> dict[str, Any]:
+        """Wait for an operation's end and return its record."""
+        task = self._tasks.get(operation_id)
+        if task is not None:
+            await asyncio.wait([task])
+        return self.get(operation_id)
+
+    def cancel(self, operation_id: str) -> None:
+        """Cancel an operation's work; it ends as Canceled."""
+        task = self._tasks.get(operation_id)
+        if task is not None:
+            self._canceling.add(operation_id)
+            task.cancel()
+
+    def resume(self) -> int:
+        """Start again what an earlier process left unfinished, forget what ended over a day ago; return how many."""
+        long_ago = (self._platform.clock.now() - _KEPT).strftime("%Y-%m-%dT%H:%M:%S")
+        unfinished = []
+        for document in self._platform.store.of_type(TYPE):
+            if document.body["status"] == "InProgress":
+                unfinished.append(document.body["name"])
+            elif document.body["endTime"] < long_ago:
+                self._platform.store.delete(document.id)
+        for operation_id in unfinished:
+            self._start(operation_id)
+        return len(unfinished)
+
+    async def stop(self) -> None:
+        """Stop every task without ending its operation: the next start resumes it."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def status_headers(
+        self, operation_id: str, status_path: str, result_path: str | None = None, host: str = "management.azure.com"
+    ) -> dict[str, str]:
+        """Return the polling headers for an operation whose status answers at `status_path/<id>`."""
+        headers = {
+            "Azure-AsyncOperation": f"https://{host}{status_path}/{operation_id}?api-version=2024-04-01",
+            **pace(),
+        }
+        headers["Location"] = f"https://{host}{result_path or status_path}/{operation_id}?api-version=2024-04-01"
+        return headers
+
+    def _start(self, operation_id: str) -> None:
+        task = asyncio.create_task(self._run(operation_id), name=f"operation {operation_id}")
+        self._tasks[operation_id] = task
+        task.add_done_callback(lambda ended: self._ended(operation_id, ended))
+
+    def _ended(self, operation_id: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(operation_id, None)
+        # Here and not in the task: one that is canceled before its first step never runs a line.
+        if operation_id in self._canceling:
+            self._canceling.discard(operation_id)
+            if task.cancelled():
+                self._finish(operation_id, {"status": "Canceled"})
+
+    async def _run(self, operation_id: str) -> None:
+        record = self.get(operation_id)
+        outcome: dict[str, Any]
+        try:
+            if record.get("failure"):
+                self._mark_failed(record["resourceId"])
+                raise AzureError(500, *record["failure"])
+            if record.get("delay"):
+                await self._platform.clock.sleep(record["delay"])
+            result = await _WORKS[record["work"]](self._platform, record["arguments"])
+            outcome = {"status": "Succeeded", "result": result}
+        except AzureError as error:
+            outcome = {"status": "Failed", "error": error.body()["error"]}
+        except Exception as error:  # noqa: BLE001 - an operation must end, whatever its work trips over
+            _log.exception("operation %s (%s)", operation_id, record["work"])
+            outcome = {"status": "Failed", "error": {"code": "InternalServerError", "message": str(error)}}
+        self._finish(operation_id, outcome)
+
+    def _mark_failed(self, resource_id: str | None) -> None:
+        document = self._platform.store.get(resource_id or "")
+        properties = document.body.get("properties", {}) if document is not None else {}
+        # A job has a status instead, and would never end.
+        state = next((key for key in ("provisioningState", "status") if key in properties), None)
+        if document is not None and state is not None:
+            properties[state] = "Failed"
+            self._platform.store.put(document.id, document.type, document.body)
+
+    def _finish(self, operation_id: str, outcome: dict[str, Any]) -> None:
+        record = {**self.get(operation_id), **outcome, "endTime": self._platform.clock.stamp()}
+        self._platform.store.put(f"{TYPE}/{operation_id}", TYPE, record)
+
+
+def pace() -> dict[str, str]:
+    """Return the header that tells clients when to ask again; beside `Retry-After` azure-core would not look at it."""
+    return {"retry-after-ms": str(POLL_MILLISECONDS)}

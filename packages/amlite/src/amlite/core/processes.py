@@ -1,0 +1,222 @@
+"""Processes that amlite owns: started on first use, ended with it, found again after it was killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from amlite.core.errors import StartError
+
+OWNER_VARIABLE = "AMLITE_OWNER"
+_GRACE_SECONDS = 5.0
+
+
+class Child:
+    """A running child process, its log file and the loopback port it serves (0 if none)."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path, port: int) -> None:
+        self.name = name
+        self.process = process
+        self.log = log
+        self.port = port
+
+    @property
+    def running(self) -> bool:
+        """Whether the process has not ended."""
+        return self.process.returncode is None
+
+
+class Children:
+    """Starts named children once, however many callers want them at the same time."""
+
+    def __init__(self, state: Path) -> None:
+        """Keep logs under `state/logs`; mark every child as owned by `state`."""
+        self._state = state
+        self._running: dict[str, Child] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._stopping = False
+
+    def list(self) -> list[Child]:
+        """Return the children that are running."""
+        return [child for child in self._running.values() if child.running]
+
+    async def ensure(
+        self,
+        name: str,
+        command: Callable[[int], Sequence[str | Path]],
+        *,
+        ready: Callable[[int], Awaitable[bool]] | None = None,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        timeout: float = 60.0,  # noqa: ASYNC109 - of the child's readiness, not of this call
+    ) -> Child:
+        """Return the running child `name`, starting it with `command(port)` when it is not.
+
+        `ready(port)` is polled until true (default: the port accepts a connection). Raises StartError with the tail of
+        the child's log when it ends early or is not ready within `timeout` seconds.
+        """
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            child = self._running.get(name)
+            if child is not None and child.running:
+                return child
+            port = free_port()
+            child = await self.spawn(name, command(port), environment=environment, cwd=cwd, port=port)
+            await self._wait(child, ready or accepts, timeout)
+            self._running[name] = child
+            return child
+
+    async def spawn(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        port: int = 0,
+        log: Path | None = None,
+    ) -> Child:
+        """Start a process in a session of its own, its output going to `log` (default `logs/<name>.log`)."""
+        if self._stopping:
+            raise StartError(f"cannot start {name}: amlite is stopping")
+        log = log or self._state / "logs" / f"{name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *[str(part) for part in command],
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd=cwd,
+                    env={**(os.environ if environment is None else environment), OWNER_VARIABLE: str(self._state)},
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise StartError(f"cannot start {name} ({command[0]}): {error.strerror}") from error
+        return Child(name, process, log, port)
+
+    async def stop(self, name: str) -> None:
+        """End the named child and its descendants; nothing happens when it is not running.
+
+        Whoever asks for the child meanwhile waits for its end: two never share a folder.
+        """
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            child = self._running.pop(name, None)
+            if child is not None:
+                await end(child)
+
+    async def stop_all(self) -> None:
+        """End every child, then whatever else still carries this owner's mark; none can be started any more."""
+        self._stopping = True
+        await asyncio.gather(*(self.stop(name) for name in list(self._running)))
+        await asyncio.to_thread(reap, self._state)
+
+    async def _wait(self, child: Child, ready: Callable[[int], Awaitable[bool]], patience: float) -> None:
+        deadline = asyncio.get_running_loop().time() + patience
+        while not await ready(child.port):
+            late = asyncio.get_running_loop().time() > deadline
+            if late or not child.running:
+                await end(child)
+                why = f"was not ready after {patience:.0f} s" if late else f"ended with {child.process.returncode}"
+                raise StartError(f"{child.name} {why}; log {child.log}:\n{tail(child.log)}")
+            await asyncio.sleep(0.05)
+
+
+async def accepts(port: int) -> bool:
+    """Whether something listens on the loopback port."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def free_port() -> int:
+    """Return a loopback TCP port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """Return the last lines of a log file, or an empty string."""
+    try:
+        return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
+    except FileNotFoundError:
+        return ""
+
+
+async def end(child: Child) -> None:
+    """End a child and its descendants: politely, then by force after five seconds."""
+    if child.running:
+        await asyncio.to_thread(_end_tree, child.process.pid)
+    await child.process.wait()
+
+
+def reap(state: Path) -> int:
+    """End every process that carries the owner mark of `state`, except this one; return how many there were."""
+    mark = str(state)
+    ended = 0
+    # Again until there is none: a process may have started another while it was being looked for.
+    while found := [process for process in psutil.process_iter() if _carries(process, mark)]:
+        _end(found)
+        ended += len(found)
+        if all(map(_runs, found)):
+            break  # not ours to end (another user's)
+    return ended
+
+
+def _carries(process: psutil.Process, mark: str) -> bool:
+    try:
+        return process.pid != os.getpid() and process.environ().get(OWNER_VARIABLE) == mark and _runs(process)
+    except (psutil.Error, OSError):
+        return False
+
+
+def _end_tree(pid: int) -> None:
+    try:
+        root = psutil.Process(pid)
+        _end([root, *root.children(recursive=True)])
+    except psutil.NoSuchProcess:
+        return
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+    _wait(processes)
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    _wait(processes)
+
+
+def _wait(processes: list[psutil.Process]) -> None:
+    # Not psutil's wait: it takes the exit codes of our own children, for which asyncio waits.
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while any(map(_runs, processes)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def tool(name: str) -> Path | None:
+    """Find a tool beside this Python (the project's `.venv/bin`), then on PATH."""
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    return Path(found) if found else None

@@ -1,0 +1,161 @@
+"""The docker provider of the local stack: serves pulumi_docker's Image by really building and pushing.
+
+As with the vendor plugin, a changed file in the build context is a changed input (`build.contextDigest`), other
+registry credentials are no change, and deleting the resource deletes no image.
+
+Run with `python -m amlite.pulumi.docker --port N`.
+"""
+# ruff: noqa: N802, D102 -- the protocol's methods: gRPC names them, its documentation describes them
+
+from __future__ import annotations
+
+import urllib.error
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import grpc
+import pulumi_docker
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import provider_pb2
+
+from amlite.control.client import ask
+from amlite.core import runtime
+from amlite.pulumi import plugin, sdk_types, values
+from amlite.pulumi.docker_build import Builder, BuildError, Plan, Say, split_tag
+from amlite.pulumi.values import UNKNOWN
+from amlite.services.containerregistry.routes import loopback_reference
+
+IMAGE = "docker:index/image:Image"
+_CREDENTIALS = frozenset({"registry.username", "registry.password"})
+
+
+class Docker(plugin.Provider[plugin.Session]):
+    """Pulumi's resource provider protocol over a Docker engine."""
+
+    version = "5.2.0"
+
+    def Check(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
+        token, name = plugin.token_and_name(request.urn)
+        if token != IMAGE:
+            plugin.fail(context, f"{token} is not served by amlite: of the docker provider it has only {IMAGE}")
+        inputs = values.plain(request.news)
+        known = sdk_types.fields(pulumi_docker.ImageArgs)
+        failures = [
+            provider_pb2.CheckFailure(property=failure.path, reason=f"{name}: {failure.reason}")
+            for failure in sdk_types.check(inputs, known)
+        ]
+        checked = provider_pb2.CheckResponse(inputs=request.news).inputs
+        if not failures and not values.contains_unknown(inputs.get("build")):
+            build = dict(inputs.get("build") or {})
+            try:
+                plan = Plan.of(build, self.session(context).project())
+            except BuildError as error:
+                return provider_pb2.CheckResponse(
+                    failures=[provider_pb2.CheckFailure(property="build", reason=f"{name}: {error}")]
+                )
+            build.setdefault("context", ".")
+            build.setdefault("dockerfile", f"{build['context']}/Dockerfile")
+            build["contextDigest"] = plan.digest()
+            secrets = values.secret_keys(request.news) & {"build"}
+            checked.MergeFrom(values.struct({"build": build}, secrets))
+        return provider_pb2.CheckResponse(inputs=checked, failures=failures)
+
+    def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+        found = values.differences(values.plain(request.old_inputs), values.plain(request.news))
+        return plugin.diff_response({path: kind for path, kind in found.items() if path not in _CREDENTIALS})
+
+    def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
+        inputs = values.plain(request.properties)
+        outputs = self._make(context, request.urn, inputs, preview=request.preview)
+        image_id = "" if request.preview else str(inputs["imageName"])
+        return provider_pb2.CreateResponse(id=image_id, properties=values.struct(outputs))
+
+    def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
+        outputs = self._make(context, request.urn, values.plain(request.news), preview=request.preview)
+        return provider_pb2.UpdateResponse(properties=values.struct(outputs))
+
+    def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
+        # Like the vendor plugin: what was pushed is immutable, and its digest is in the state already.
+        return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
+
+    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        return empty_pb2.Empty()
+
+    def _make(
+        self, context: grpc.ServicerContext, urn: str, inputs: Mapping[str, Any], *, preview: bool
+    ) -> dict[str, Any]:
+        """Build and push; what is not known in a preview is `UNKNOWN`."""
+        build = inputs.get("build")
+        build = build if isinstance(build, Mapping) else {}
+        name = inputs["imageName"]
+        outputs = {
+            "baseImageName": name,
+            "imageName": name,
+            "context": build.get("context", UNKNOWN),
+            "dockerfile": build.get("dockerfile", UNKNOWN),
+            "registryServer": (inputs.get("registry") or {}).get("server", "docker.io"),
+            "repoDigest": UNKNOWN,
+        }
+        if "platform" in build:
+            outputs["platform"] = build["platform"]
+        if preview or values.contains_unknown(inputs):
+            return outputs
+        session = self.session(context)
+
+        def say(line: str) -> None:
+            if session.cancelled.is_set():
+                raise BuildError("cancelled")
+            session.log(line, urn, passing=True)
+
+        try:
+            plan = Plan.of(build, session.project())
+            outputs["repoDigest"] = _build_and_push(
+                inputs, plan, say, lambda line: session.log(line, urn, warning=True)
+            )
+        except BuildError as error:
+            plugin.fail(context, str(error))
+        return outputs
+
+
+def _build_and_push(inputs: Mapping[str, Any], plan: Plan, say: Say, warn: Say) -> str:
+    """Return `repository@sha256:...` of the pushed image; for one that is not pushed, its own id."""
+    name = str(inputs["imageName"])
+    amlite = _ask("/docker")
+    substitute = Path(amlite["baseImage"]) if amlite["baseImage"] else None
+    with Builder(amlite["host"], substitute=substitute, host_network=amlite["private"]) as builder:
+        image_id = builder.build(plan, name, say, warn)
+        if inputs.get("skipPush"):
+            return image_id
+        registry = inputs.get("registry") or {}
+        credentials = (registry.get("username", ""), registry["password"]) if registry.get("password") else None
+        digest = builder.push(name, loopback_reference(name, amlite["registryPort"]), credentials, say)
+        substituted = builder.substituted(image_id)
+    reference = f"{split_tag(name)[0]}@{digest}"
+    _ask("/docker/images", {"name": name, "reference": reference, "substituteFor": substituted})
+    return reference
+
+
+def _ask(path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Ask something of the running amlite."""
+    running = runtime.read(runtime.state_folder())
+    if running is None:
+        raise BuildError("amlite is not running; start it with: amlite start")
+    try:
+        return ask(running, "POST", path, body)
+    except urllib.error.HTTPError as error:
+        raise BuildError(f"amlite has no Docker engine: {error.read().decode('utf-8', 'replace')}") from error
+    except urllib.error.URLError as error:
+        raise BuildError(f"amlite does not answer: {error.reason}") from error
+
+
+@click.command()
+@click.option("--port", default=0, show_default=True, help="Port on loopback; 0 takes a free one and prints it.")
+def main(port: int) -> None:
+    """Serve the docker provider until stopped."""
+    plugin.serve(Docker(plugin.Session), port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,311 @@
+"""The one process: `python -m amlite.server STATE` serves until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import logging.handlers
+import os
+import signal
+import socket
+import sqlite3
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Any, TextIO
+
+import aiohttp
+import psutil
+from aiohttp import web
+
+from amlite import SUBSCRIPTION_ID, TENANT_ID
+from amlite import service_list as services
+from amlite.control import routes as control
+from amlite.core import faults, runtime
+from amlite.core.access import Principal
+from amlite.core.certificates import Certificates
+from amlite.core.errors import AzureError, StartError
+from amlite.core.platform import Platform
+from amlite.core.processes import Children, reap
+from amlite.core.proxy import Address, Proxy
+from amlite.core.resource_id import ResourceId
+from amlite.core.routing import AUTHENTICATED, Call, Route, reply
+from amlite.core.store import Store
+from amlite.pulumi import activation
+from amlite.services.arm.routes import check_subscription
+from amlite.services.entra.routes import tokens
+
+_log = logging.getLogger("amlite")
+# How often it is looked whether the state folder is still there.
+_LOOK_SECONDS = 1.0
+_requests = logging.getLogger("amlite.requests")
+_VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
+_LONG_PATH = 1 << 16
+_SURROUNDINGS = "settings/surroundings"
+
+
+class Server:
+    """Everything that listens, around one platform."""
+
+    def __init__(self, state: Path) -> None:
+        """Open the state folder; nothing listens yet."""
+        self.state = state
+        self.platform = Platform(state, Store(state / "amlite.db"), Children(state))
+        self._certificates = Certificates(state / "certificates")
+        self._tls: Address = ("127.0.0.1", 0)
+        self._stack = contextlib.AsyncExitStack()
+
+    async def start(self, inherited: dict[str, str]) -> runtime.Runtime:
+        """Listen, and return what commands need to know. `inherited` is the environment amlite was started in."""
+        platform = self.platform
+        platform.http = await self._stack.enter_async_context(aiohttp.ClientSession())
+        app = web.Application(client_max_size=0)
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        runner = web.AppRunner(
+            app, access_log=None, auto_decompress=False, max_line_size=_LONG_PATH, max_field_size=_LONG_PATH,
+            shutdown_timeout=2.0,
+        )  # fmt: skip
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        listener = _listen(0)
+        self._tls = listener.getsockname()
+        await web.SockSite(runner, listener, ssl_context=self._certificates.server_context()).start()
+
+        surroundings = _surroundings(self.platform, inherited)
+        proxy = Proxy(self._route, surroundings["proxy"], surroundings["bypass"])
+        previous = self.platform.store.get("settings/proxy-port")
+        gate = _listen(previous.body["port"] if previous else 0)
+        proxy_port = gate.getsockname()[1]
+        self.platform.store.put("settings/proxy-port", "settings", {"port": proxy_port})
+        self._stack.push_async_callback(_close, await asyncio.start_server(proxy.serve, sock=gate))
+
+        bundle = self._certificates.bundle(surroundings["authorities"])
+        platform.environment |= _client_environment(platform, proxy_port, bundle)
+        for provider in await activation.listen(platform):
+            self._stack.push_async_callback(_close, provider)
+        platform.operations.resume()
+        for begin in services.STARTERS:
+            await begin(platform)
+        return runtime.Runtime(os.getpid(), psutil.Process().create_time(), proxy_port, platform.environment)
+
+    async def stop(self) -> None:
+        """Stop listening, end every child, close the state. Unfinished operations go on at the next start."""
+        await self.platform.operations.stop()
+        await self.platform.children.stop_all()
+        await self._stack.aclose()
+        self.platform.store.close()
+
+    def _route(self, host: str) -> Address | None:
+        return self._tls if any(table.serves(host) for table in services.ROUTES) else None
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        began = time.perf_counter()
+        response: web.StreamResponse
+        try:
+            response = await self._dispatch(request)
+        except AzureError as error:
+            text, kind = error.content()
+            response = web.Response(status=error.status, text=text, content_type=kind, headers=error.headers)
+        except (StartError, aiohttp.ClientError) as error:
+            # A part of ours is not there, or went away under the request (Azurite starts again for every new account).
+            response = reply({"error": {"code": "ServiceUnavailable", "message": str(error)}}, 503)
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not take the connection down without a word
+            _log.exception("%s %s", request.method, request.url)
+            response = reply(
+                {"error": {"code": "InternalServerError", "message": f"{type(error).__name__}: {error}"}}, 500
+            )
+        if not response.prepared:
+            response.headers.setdefault("x-ms-request-id", str(uuid.uuid4()))
+        _requests.info(
+            "%s",
+            json.dumps(
+                {
+                    "at": round(time.time(), 3),
+                    "method": request.method,
+                    "host": request.host,
+                    "path": request.path,
+                    "query": {
+                        k: v for k, v in request.query.items() if k.lower() not in ("sig", "se", "sp", "sv", "code")
+                    },
+                    "status": response.status,
+                    "ms": round((time.perf_counter() - began) * 1000, 1),
+                    "client": request.headers.get("User-Agent", "")[:60],
+                }
+            ),
+        )
+        return response
+
+    async def _dispatch(self, request: web.Request) -> web.StreamResponse:
+        host = request.host.partition(":")[0].lower()
+        for table in services.ROUTES:
+            if table.serves(host) and (found := table.find(request.method, request.path)) is not None:
+                route, parameters = found
+                call = Call(self.platform, request, parameters)
+                self._authorize(call, route)
+                if table is control.routes:
+                    return await route.handler(call)
+                return await faults.of(self.platform).serve(call, route.handler)
+        raise AzureError(
+            404, "NotFound", f"{request.method} https://{host}{request.path} is not part of this local Azure."
+        )
+
+    def _authorize(self, call: Call, route: Route) -> None:
+        """Check the token, the subscription and the caller's roles, in the order ARM does."""
+        if route.audiences is None:
+            return
+        scheme, _, token = call.request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise AzureError(
+                401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.",
+                headers={"WWW-Authenticate": f'Bearer authorization_uri="https://login.microsoftonline.com/{TENANT_ID}"'},
+            )  # fmt: skip
+        call.claims = tokens(self.platform).check(token, route.audiences)
+        call.principal = Principal(call.claims["oid"], call.claims["appid"])
+        if route.action == AUTHENTICATED:
+            check_subscription(call.path)
+            return
+        index = call.path.lower().find("/subscriptions/")
+        if index < 0:
+            if route.action is not None:
+                self.platform.access.require(call.principal, f"/subscriptions/{SUBSCRIPTION_ID}", route.action)
+            return
+        path = call.path[index:]
+        check_subscription(path)
+        action = route.action or _action(call.method, path)
+        self.platform.access.require(call.principal, path, action)
+
+
+def _action(method: str, path: str) -> str:
+    id = ResourceId.parse(path)
+    if id is None:
+        return "Microsoft.Resources/subscriptions/read"
+    if method == "POST" and id.is_collection and len(id.segments) > 1:
+        owner = "/".join([id.namespace or "", *id.segments[:-1:2]])
+        return f"{owner}/{id.segments[-1]}/action"
+    return f"{id.type}/{_VERBS.get(method, 'write')}"
+
+
+def _client_environment(platform: Platform, proxy_port: int, bundle: Path) -> dict[str, str]:
+    client_id, secret = tokens(platform).deployer()
+    proxy = f"http://127.0.0.1:{proxy_port}"
+    both = {"HTTPS_PROXY": proxy, "NO_PROXY": "127.0.0.1,localhost,::1"}
+    certificates = (
+        "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE",
+        "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+    )  # fmt: skip
+    return {
+        **both,
+        **{name.lower(): value for name, value in both.items()},
+        **{name: str(bundle) for name in certificates},
+        "AZURE_TENANT_ID": TENANT_ID,
+        "AZURE_CLIENT_ID": client_id,
+        "AZURE_CLIENT_SECRET": secret,
+        "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION_ID,
+        "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential",
+        "ARM_TENANT_ID": TENANT_ID,
+        "ARM_CLIENT_ID": client_id,
+        "ARM_CLIENT_SECRET": secret,
+        "ARM_SUBSCRIPTION_ID": SUBSCRIPTION_ID,
+        runtime.VARIABLE: str(platform.state),
+        runtime.INSIDE: "1",
+    }
+
+
+def _surroundings(platform: Platform, inherited: dict[str, str]) -> dict[str, Any]:
+    """Return the proxy, its exceptions and the authorities of the machine around us.
+
+    A start from inside `amlite run` sees amlite's own variables, which would make the proxy dial itself: what was there
+    before them is remembered.
+    """
+    saved = platform.store.get(_SURROUNDINGS)
+    if inherited.get(runtime.VARIABLE) == str(platform.state) and saved is not None and runtime.INSIDE in inherited:
+        return saved.body
+    lower = {name.lower(): value for name, value in inherited.items()}
+    body = {
+        "proxy": lower.get("https_proxy") or None,
+        "bypass": lower.get("no_proxy") or None,
+        "authorities": [inherited[name] for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE") if inherited.get(name)],
+    }
+    platform.store.put(_SURROUNDINGS, "settings", body)
+    return body
+
+
+def _listen(port: int) -> socket.socket:
+    """Listen on a loopback port, or on any free one where that is taken."""
+    try:
+        return socket.create_server(("127.0.0.1", port), backlog=256)
+    except OSError:
+        return socket.create_server(("127.0.0.1", 0), backlog=256)
+
+
+async def _close(server: asyncio.Server) -> None:
+    server.close()
+
+
+def _log_to(state: Path) -> None:
+    folder = state / "logs"
+    folder.mkdir(exist_ok=True)
+    for logger, name in ((logging.getLogger(), "amlite.log"), (_requests, "requests.jsonl")):
+        handler = logging.handlers.RotatingFileHandler(
+            folder / name, maxBytes=20_000_000, backupCount=1, encoding="utf-8"
+        )
+        handler.setFormatter(
+            logging.Formatter(
+                "%(message)s" if logger is _requests else "%(asctime)s %(name)s %(levelname)s %(message)s"
+            )
+        )
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    _requests.propagate = False
+
+
+async def serve(state: Path, lock: TextIO) -> None:
+    """Serve a state folder until SIGTERM or SIGINT, or until somebody deletes the folder with the lock in it."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = Server(state)
+    try:
+        runtime.write(state, await server.start(dict(os.environ)))
+        while not stop.is_set() and _exists(lock):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOOK_SECONDS)
+    finally:
+        # In a folder that was deleted and made again, what is there is another amlite's.
+        if _exists(lock):
+            runtime.forget(state)
+        await server.stop()
+
+
+def _exists(file: TextIO) -> bool:
+    return os.fstat(file.fileno()).st_nlink > 0
+
+
+def main() -> None:
+    """Take the state folder for this process alone, end what an earlier one left, and serve."""
+    state = Path(sys.argv[1]).resolve()
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (state / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            sys.exit(runtime.BUSY)
+        _log_to(state)
+        left = reap(state)
+        if left:
+            _log.warning("ended %d processes that an earlier amlite left", left)
+        try:
+            asyncio.run(serve(state, lock))
+        except sqlite3.DatabaseError as error:
+            sys.exit(f"{state / 'amlite.db'} cannot be read ({error}); forget this local Azure with: amlite reset")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Resource types: what a service says about its resources so that ARM can keep them.
+
+A service folder lists `TYPES`; `amlite.services.arm.routes` serves them all alike: naming rules, required properties,
+long-running creation, what the service adds to a body, and what follows from a deletion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from amlite.core.errors import AzureError
+
+if TYPE_CHECKING:
+    from amlite.core.platform import Platform
+    from amlite.core.resource_id import ResourceId
+
+Json = dict[str, Any]
+# (platform, id, wanted body, stored body or None) -> the body to store
+Prepare = Callable[["Platform", "ResourceId", Json, Json | None], Json]
+Hook = Callable[["Platform", "ResourceId"], Awaitable[None]]
+Action = Callable[["Platform", "ResourceId", Json], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """A resource type of a service."""
+
+    name: str  # Microsoft.Storage/storageAccounts
+    pattern: str = r"[\w.()-]{1,90}"  # Azure's naming rule
+    rule: str = ""  # the same in words, for the error
+    located: bool = True  # tracked resources must name a location
+    required: tuple[str, ...] = ()  # dotted paths that a PUT must carry
+    globally_unique: bool = False  # the name is part of a host name
+    asynchronous: bool = False  # PUT and DELETE answer 202/201 with polling headers
+    accepted: bool = False  # a creation answers 202 without a body, and clients take no other answer
+    prepare: Prepare | None = None  # what the service adds before a body is stored
+    created: Hook | None = None  # work done before the resource is Succeeded
+    deleting: Hook | None = None  # work done before it is gone
+    actions: dict[str, Action] | None = None  # POST actions by lower-case name
+
+    def check_name(self, name: str) -> None:
+        """Raise Azure's 400 when the name breaks the type's rule."""
+        if re.fullmatch(self.pattern, name) is None:
+            raise AzureError(
+                400,
+                "InvalidResourceName",
+                f"The resource name '{name}' of type '{self.name}' is invalid. {self.rule or 'Rule: ' + self.pattern}",
+            )
+
+    def check_body(self, body: Json) -> None:
+        """Raise Azure's 400 for a missing location or required property, and for an envelope of the wrong types."""
+        for key, wanted in (("location", str), ("properties", dict), ("tags", dict)):
+            if not isinstance(body.get(key), wanted | None):
+                raise AzureError(
+                    400, "InvalidRequestContent", f"'{key}' must be {'a string' if wanted is str else 'an object'}."
+                )
+        if self.located and not body.get("location"):
+            raise AzureError(400, "LocationRequired", "The location property is required for this definition.")
+        missing = [path for path in self.required if _dig(body, path) in (None, "")]
+        if missing:
+            raise AzureError(
+                400, "InvalidRequestContent", f"The request is missing required properties: {', '.join(missing)}."
+            )
+
+
+def _dig(body: Json, path: str) -> Any:
+    value: Any = body
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,185 @@
+"""The address to invoke an endpoint at, `<endpoint>.<region>.inference.ml.azure.com/jobs`, and lists of its jobs."""
+
+from __future__ import annotations
+
+import uuid
+
+from aiohttp import web
+
+from amlite.core.access import Principal
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.resource_id import ResourceId
+from amlite.core.routing import ARM_AUDIENCES, Call, Json, Routes, reply
+from amlite.services.arm.routes import resource as arm_resource
+from amlite.services.batch import invocation
+from amlite.services.batch.types import DEPLOYMENT_TYPE, ENDPOINT_TYPE
+from amlite.services.entra.routes import tokens
+from amlite.services.jobs import documents
+from amlite.services.jobs.documents import Job
+from amlite.services.mlflow import AUDIENCE
+from amlite.services.mlflow.artifacts import WORKSPACE, workspace_of
+from amlite.services.serving.routes import score as online
+
+arm_routes = Routes("management.azure.com")
+region_routes = Routes("*.api.azureml.ms", audiences=ARM_AUDIENCES | {AUDIENCE})
+routes = Routes("*.inference.ml.azure.com", audiences=None)
+
+_DEPLOYMENT_HEADER = "azureml-model-deployment"
+_REPEAT_HEADER = "repeatability-request-id"
+_JOBS = f"{ENDPOINT_TYPE}/jobs"
+_DEPLOYMENT_JOBS = f"{DEPLOYMENT_TYPE}/jobs"
+_RESOURCE = "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.MachineLearningServices/workspaces/{w}"
+_LISTS = f"/mferp/managementfrontend{WORKSPACE}/batchEndpoints/{{endpoint}}"
+
+
+@arm_routes.delete(f"{_RESOURCE}/batchEndpoints/{{e}}/deployments/{{d}}")
+async def delete_deployment(call: Call) -> web.StreamResponse:
+    """Delete a deployment, unless it is the endpoint's default."""
+    resource_id = ResourceId.parse(call.path)
+    endpoint = call.platform.store.get(str(resource_id.parent)) if resource_id is not None else None
+    if resource_id is not None and endpoint is not None and call.platform.store.get(str(resource_id)) is not None:
+        default = endpoint.body["properties"]["defaults"].get("deploymentName")
+        if str(default).lower() == resource_id.name.lower():
+            raise AzureError(
+                400,
+                "BadRequest",
+                f"Deployment '{default}' is the default deployment of endpoint '{endpoint.body['name']}' and cannot be "
+                "deleted; make another deployment the default, or delete the endpoint.",
+            )
+    return await arm_resource(call)
+
+
+@routes.post("/jobs")
+async def invoke(call: Call) -> web.StreamResponse:
+    """Begin a job of the deployment that the header names, or of the default one."""
+    endpoint = _invoked(call.platform, call.host)
+    if endpoint is None:
+        return await online(call)
+    named = call.request.headers.get(_DEPLOYMENT_HEADER)
+    principal = _caller(call, endpoint, f"{_JOBS}/write")
+    deployment = _chosen(call.platform, endpoint, named)
+    if named:
+        call.platform.access.require(principal, deployment["id"], f"{_DEPLOYMENT_JOBS}/write")
+    request = await call.json()
+    name = (request.get("properties") or {}).get("name")
+    repeated = call.request.headers.get(_REPEAT_HEADER)
+    if name is None:
+        # A client that got no answer sends the same request again, which is to begin no second job.
+        number = uuid.uuid5(uuid.NAMESPACE_URL, f"{endpoint['id']} {repeated}") if repeated else uuid.uuid4()
+        name = f"batchjob-{number}"
+        if (known := _find(call.platform, endpoint, name)) is not None:
+            return reply(invocation.shown(endpoint, known))
+    elif _find(call.platform, endpoint, name) is not None:
+        raise AzureError(409, "UserError", f"A job with the name '{name}' already exists; use another one.")
+    job = await invocation.begin(call.platform, endpoint, deployment, name, request, principal)
+    return reply(invocation.shown(endpoint, job), 201)
+
+
+@routes.get("/jobs")
+async def list_jobs(call: Call) -> web.StreamResponse:
+    """List an endpoint's jobs, newest first."""
+    endpoint = _invoked(call.platform, call.host)
+    if endpoint is None:
+        return await online(call)
+    _caller(call, endpoint, f"{_JOBS}/read")
+    return _listed(call.platform, endpoint)
+
+
+@routes.get("/jobs/{job}")
+async def get_job(call: Call) -> web.StreamResponse:
+    """Describe one of an endpoint's jobs: how whoever has invoked it waits for its end."""
+    endpoint = _invoked(call.platform, call.host)
+    if endpoint is None:
+        return await online(call)
+    _caller(call, endpoint, f"{_JOBS}/read")
+    return reply(invocation.shown(endpoint, _job(call.platform, endpoint, call.parameters["job"])))
+
+
+@region_routes.get(f"{_LISTS}/jobs", action=f"{_JOBS}/read")
+async def list_endpoint_jobs(call: Call) -> web.Response:
+    """List an endpoint's jobs, newest first."""
+    return _listed(call.platform, _endpoint(call))
+
+
+@region_routes.get(f"{_LISTS}/deployments/{{deployment}}/jobs", action=f"{_DEPLOYMENT_JOBS}/read")
+async def list_deployment_jobs(call: Call) -> web.Response:
+    """List a deployment's jobs, newest first."""
+    endpoint = _endpoint(call)
+    return _listed(call.platform, endpoint, _deployment(call.platform, endpoint, call.parameters["deployment"])["name"])
+
+
+@region_routes.get(f"{_LISTS}/jobs/{{job}}", action=f"{_JOBS}/read")
+async def get_endpoint_job(call: Call) -> web.Response:
+    """Describe one of an endpoint's jobs."""
+    endpoint = _endpoint(call)
+    return reply(invocation.shown(endpoint, _job(call.platform, endpoint, call.parameters["job"])))
+
+
+def _invoked(platform: Platform, host: str) -> Json | None:
+    name, _, rest = host.partition(".")
+    region = rest.partition(".")[0]
+    for document in platform.store.of_type(ENDPOINT_TYPE):
+        if document.body["name"].lower() == name and document.body["location"] == region:
+            return document.body
+    return None
+
+
+def _caller(call: Call, endpoint: Json, action: str) -> Principal:
+    """Return who calls; AzureError 401 without a token for Azure Machine Learning, 403 without the permission."""
+    scheme, _, shown = call.request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not shown:
+        raise AzureError(401, "Unauthorized", "The header 'Authorization: Bearer <Microsoft Entra token>' is missing.")
+    claims = tokens(call.platform).check(shown, frozenset({AUDIENCE}))
+    principal = Principal(claims["oid"], claims["appid"])
+    call.platform.access.require(principal, endpoint["id"], action)
+    return principal
+
+
+def _chosen(platform: Platform, endpoint: Json, named: str | None) -> Json:
+    name = named or endpoint["properties"]["defaults"].get("deploymentName")
+    if not name:
+        raise AzureError(
+            400,
+            "BadArgument",
+            f"The endpoint '{endpoint['name']}' has no default deployment: set defaults.deploymentName, or name one in "
+            f"the header {_DEPLOYMENT_HEADER}.",
+        )
+    deployment = _deployment(platform, endpoint, name)
+    if deployment["properties"]["provisioningState"] != "Succeeded":
+        raise AzureError(
+            409, "DeploymentNotReady", f"Deployment '{name}' is {deployment['properties']['provisioningState']}."
+        )
+    return deployment
+
+
+def _deployment(platform: Platform, endpoint: Json, name: str) -> Json:
+    document = platform.store.get(f"{endpoint['id']}/deployments/{name}")
+    if document is None or document.type != DEPLOYMENT_TYPE.lower():
+        raise AzureError(404, "DeploymentNotFound", f"The endpoint '{endpoint['name']}' has no deployment '{name}'.")
+    return document.body
+
+
+def _endpoint(call: Call) -> Json:
+    workspace = workspace_of(call)
+    document = call.platform.store.get(f"{workspace['id']}/batchEndpoints/{call.parameters['endpoint']}")
+    if document is None:
+        name = call.parameters["endpoint"]
+        raise AzureError(404, "ResourceNotFound", f"The resource '{ENDPOINT_TYPE}/{name}' was not found.")
+    return document.body
+
+
+def _find(platform: Platform, endpoint: Json, name: str) -> Job | None:
+    return documents.find(platform, endpoint["id"].rsplit("/", 2)[0], name)
+
+
+def _job(platform: Platform, endpoint: Json, name: str) -> Job:
+    for job in invocation.of(platform, endpoint):
+        if job.name.lower() == name.lower():
+            return job
+    raise AzureError(404, "UserError", f"The endpoint '{endpoint['name']}' has no job '{name}'.")
+
+
+def _listed(platform: Platform, endpoint: Json, deployment: str | None = None) -> web.Response:
+    jobs = invocation.of(platform, endpoint, deployment)
+    return reply({"value": [invocation.shown(endpoint, job) for job in jobs]})

@@ -1,0 +1,82 @@
+"""What a deployment's and an invocation's bodies say, with the service's defaults; no platform needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from amlite.core.errors import AzureError
+from amlite.services.jobs import plan
+
+Json = dict[str, Any]
+
+DEFAULTS: Mapping[str, Any] = {
+    "errorThreshold": -1,
+    "loggingLevel": "Info",
+    "maxConcurrencyPerInstance": 1,
+    "miniBatchSize": 10,
+    "outputAction": "AppendRow",
+    "outputFileName": "predictions.csv",
+}
+_RETRIES: Mapping[str, Any] = {"maxRetries": 3, "timeout": "PT30S"}
+_LEAST = {"errorThreshold": -1, "maxConcurrencyPerInstance": 1, "miniBatchSize": 1}
+_FILE_NAME = re.compile(r"[\w.-]{1,255}")
+# What an invocation may say instead of its deployment.
+_OVERRIDES = ("errorThreshold", "miniBatchSize", "outputFileName", "retrySettings")
+
+
+def completed(properties: Json) -> Json:
+    """Return a model deployment's properties with the service's defaults; raises AzureError 400."""
+    found = {
+        **DEFAULTS,
+        **properties,
+        "retrySettings": {**_RETRIES, **(properties.get("retrySettings") or {})},
+        "resources": {"instanceCount": 1, **(properties.get("resources") or {})},
+    }
+    for name, least in _LEAST.items():
+        if int(found[name]) < least:
+            raise _refusal(f"properties.{name}: must be at least {least}, not {found[name]}.")
+    if int(found["resources"]["instanceCount"]) < 1:
+        raise _refusal("properties.resources.instanceCount: must be at least 1.")
+    if int(found["retrySettings"]["maxRetries"]) < 0:
+        raise _refusal("properties.retrySettings.maxRetries: must not be negative.")
+    if plan.seconds(found["retrySettings"]["timeout"]) <= 0:
+        raise _refusal("properties.retrySettings.timeout: must be longer than no time.")
+    if _FILE_NAME.fullmatch(str(found["outputFileName"])) is None:
+        raise _refusal(
+            f"properties.outputFileName: '{found['outputFileName']}' is no file name: letters, digits, '.', '_', '-'."
+        )
+    return found
+
+
+def overridden(deployment: Json, invocation: Json) -> Json:
+    """Return a deployment's properties with what an invocation changes for its own job; raises AzureError 400."""
+    changed = {name: invocation[name] for name in _OVERRIDES if invocation.get(name) is not None}
+    if retries := changed.get("retrySettings"):
+        changed["retrySettings"] = {**deployment["retrySettings"], **_without_nulls(retries)}
+    if count := (invocation.get("compute") or {}).get("instanceCount"):
+        changed["resources"] = {**deployment["resources"], "instanceCount": count}
+    try:
+        return completed({**deployment, **changed})
+    except (TypeError, ValueError) as error:
+        raise _refusal(f"The invocation's settings are malformed: {error}.") from error
+
+
+def kind(written: Any) -> str:
+    """Return an input's or output's type as jobs spell it: `uri_folder` for the `UriFolder` of an invocation."""
+    spelt = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(written or "")).lower()
+    return "mltable" if spelt == "ml_table" else spelt
+
+
+def is_pipeline(deployment: Json) -> bool:
+    """Whether a deployment (its ARM envelope) deploys a pipeline component."""
+    return bool(deployment["properties"].get("deploymentConfiguration"))
+
+
+def _without_nulls(body: Json) -> Json:
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _refusal(message: str) -> AzureError:
+    return AzureError(400, "BadArgument", message)

@@ -1,0 +1,121 @@
+"""A registry's own tokens: a refresh token for whoever shows an Entra ID token, access tokens for what its roles allow.
+
+The protocol is Azure Container Registry's: POST /oauth2/exchange, then /oauth2/token with scopes of the form
+`repository:NAME:pull,push`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jwt
+
+from amlite import TENANT_ID
+from amlite.core.access import Principal
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+
+REFRESH_SECONDS = 3 * 3600
+ACCESS_SECONDS = 75 * 60
+NO_USER = "00000000-0000-0000-0000-000000000000"
+"""The user name that goes with a token for a password."""
+_KEY = "containerregistry/signing-key"
+_REGISTRY = "Microsoft.ContainerRegistry/registries"
+_PERMISSIONS = {
+    "pull": f"{_REGISTRY}/pull/read",
+    "metadata_read": f"{_REGISTRY}/pull/read",
+    "push": f"{_REGISTRY}/push/write",
+    "metadata_write": f"{_REGISTRY}/push/write",
+    "delete": f"{_REGISTRY}/artifacts/delete",
+}
+
+
+class RegistryError(AzureError):
+    """A refusal in the shape that registry clients read (`{"errors": [...]}`)."""
+
+    def body(self) -> dict[str, Any]:
+        """Return the distribution protocol's error body."""
+        return {"errors": [{"code": self.code, "message": self.message, "detail": self.details or None}]}
+
+
+def refresh_token(platform: Platform, principal: Principal, registry: str) -> str:
+    """Issue a token by which the principal may ask for access to the registry, for three hours."""
+    identity = {"oid": principal.object_id, "appid": principal.client_id, "tenant": TENANT_ID}
+    return _sign(platform, registry, "refresh_token", REFRESH_SECONDS, identity)
+
+
+def principal_of(platform: Platform, token: str, registry: str) -> Principal:
+    """Return who a refresh token was issued to; RegistryError 401 for anything else."""
+    claims = _check(platform, token, registry, "refresh_token")
+    return Principal(claims["oid"], claims["appid"])
+
+
+def access_token(
+    platform: Platform, principal: Principal, registry: str, registry_id: str, scopes: Sequence[str]
+) -> str:
+    """Issue a token for those of the wanted actions that the principal's roles on the registry allow."""
+    granted = []
+    for scope in scopes:
+        kind, _, rest = scope.partition(":")
+        name, _, wanted = rest.rpartition(":")
+        permissions = {
+            action: _PERMISSIONS.get(action) for action in wanted.replace("*", ",".join(_PERMISSIONS)).split(",")
+        }
+        if kind != "repository":
+            permissions = {"*": _PERMISSIONS["pull"]}
+        allowed = [
+            action
+            for action, permission in permissions.items()
+            if permission is not None and platform.access.allowed(principal, registry_id, permission)
+        ]
+        granted.append({"type": kind, "name": name, "actions": allowed})
+    return _sign(platform, registry, "access_token", ACCESS_SECONDS, {"access": granted})
+
+
+def require(platform: Platform, token: str, registry: str, repository: str, action: str) -> None:
+    """Raise RegistryError 401 unless the access token is for this action on this repository ("" asks for any)."""
+    if not permits(platform, token, registry, repository, action):
+        raise denied(repository, action)
+
+
+def permits(platform: Platform, token: str, registry: str, repository: str, action: str) -> bool:
+    """Whether a valid access token is for this action on this repository; RegistryError 401 for an invalid one."""
+    claims = _check(platform, token, registry, "access_token")
+    wanted = ("repository", repository)
+    return not repository or any(
+        (entry["type"], entry["name"]) == wanted and action in entry["actions"] for entry in claims["access"]
+    )
+
+
+def denied(repository: str, action: str) -> RegistryError:
+    """Build the refusal for a missing or insufficient token."""
+    message = "authentication required, visit https://aka.ms/acr/authorization for more information."
+    details = [{"Type": "repository", "Name": repository, "Action": action}] if repository else []
+    return RegistryError(401, "UNAUTHORIZED", message, details=details)
+
+
+def _key(platform: Platform) -> str:
+    saved = platform.store.get(_KEY)
+    if saved is None:
+        saved = platform.store.put(_KEY, "containerregistry", {"secret": secrets.token_hex(32)})
+    return str(saved.body["secret"])
+
+
+def _sign(platform: Platform, registry: str, kind: str, seconds: int, claims: dict[str, Any]) -> str:
+    now = int(time.time())
+    times = {"iat": now, "nbf": now - 60, "exp": now + seconds}
+    payload = {"iss": "Azure Container Registry", "aud": registry, "grant_type": kind, **times, **claims}
+    return jwt.encode(payload, _key(platform), algorithm="HS256")
+
+
+def _check(platform: Platform, token: str, registry: str, kind: str) -> dict[str, Any]:
+    try:
+        claims: dict[str, Any] = jwt.decode(token, _key(platform), algorithms=["HS256"], audience=registry)
+    except jwt.InvalidTokenError as error:
+        raise RegistryError(401, "UNAUTHORIZED", f"The registry's token is invalid: {error}.") from error
+    if claims.get("grant_type") != kind:
+        raise RegistryError(401, "UNAUTHORIZED", f"This is no {kind.replace('_', ' ')}.")
+    return claims

@@ -1,0 +1,60 @@
+"""Container registries, as ARM keeps them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.resource_id import ResourceId
+from amlite.services.arm.types import Json, ResourceType
+from amlite.services.containerregistry import distribution
+
+REGISTRY_TYPE = "Microsoft.ContainerRegistry/registries"
+SUFFIX = ".azurecr.io"
+_SKUS = ("Basic", "Standard", "Premium")
+
+
+def _prepare(platform: Platform, resource: ResourceId, body: Json, old: Json | None) -> Json:
+    tier = next((sku for sku in _SKUS if sku.lower() == str(body["sku"]["name"]).lower()), None)
+    if tier is None:
+        raise AzureError(400, "InvalidSku", f"The SKU '{body['sku']['name']}' is not one of {', '.join(_SKUS)}.")
+    properties = {
+        "adminUserEnabled": False,
+        "anonymousPullEnabled": False,
+        "dataEndpointEnabled": False,
+        "networkRuleBypassOptions": "AzureServices",
+        "publicNetworkAccess": "Enabled",
+        "zoneRedundancy": "Disabled",
+        **body["properties"],
+        "creationDate": old["properties"]["creationDate"] if old else platform.clock.stamp(),
+        "loginServer": f"{resource.name.lower()}{SUFFIX}",
+    }
+    return {**body, "sku": {"name": tier, "tier": tier}, "properties": properties}
+
+
+async def _deleting(platform: Platform, resource: ResourceId) -> None:
+    await distribution.remove(platform, resource.name.lower())
+
+
+async def _list_credentials(_platform: Platform, resource: ResourceId, _body: Json) -> Any:
+    raise AzureError(
+        400,
+        "UnAuthorizedForCredentialOperations",
+        f"Cannot list credentials of '{resource.name}': amlite serves no admin user. Sign in with a token.",
+    )
+
+
+TYPES = [
+    ResourceType(
+        REGISTRY_TYPE,
+        pattern=r"[a-zA-Z0-9]{5,50}",
+        rule="Registry names may contain alphanumeric characters only and must be between 5 and 50 characters.",
+        required=("sku.name",),
+        globally_unique=True,
+        asynchronous=True,
+        prepare=_prepare,
+        deleting=_deleting,
+        actions={"listcredentials": _list_credentials},
+    )
+]

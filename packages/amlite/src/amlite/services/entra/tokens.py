@@ -1,0 +1,159 @@
+"""Signs and checks the tokens that every other part asks for."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import time
+import uuid
+from typing import Any, cast
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from amlite import SUBSCRIPTION_ID, TENANT_ID
+from amlite.core.access import Access, Principal
+from amlite.core.errors import AzureError
+from amlite.core.store import Store
+
+ISSUER = f"https://sts.windows.net/{TENANT_ID}/"
+LIFETIME_SECONDS = 3600
+_KEY = "entra/signing-key"
+_APPLICATIONS = "entra/applications"
+_OWNER_ROLE = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+
+
+class Tokens:
+    """The tenant's signing key and applications, kept in the store."""
+
+    def __init__(self, store: Store) -> None:
+        """Load the signing key and the deploying application, or create both."""
+        self._store = store
+        saved = store.get(_KEY)
+        if saved is None:
+            key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            pem = key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            saved = store.put(_KEY, "entra", {"pem": pem.decode(), "kid": uuid.uuid4().hex})
+        self._pem = saved.body["pem"]
+        self._kid = saved.body["kid"]
+        kept = serialization.load_pem_private_key(self._pem.encode(), password=None)
+        self._public = cast("rsa.RSAPrivateKey", kept).public_key()
+
+    def deployer(self) -> tuple[str, str]:
+        """Return (client id, client secret) of the application that owns the subscription, created on first use."""
+        for document in self._store.of_type(_APPLICATIONS):
+            return document.body["clientId"], document.body["secret"]
+        client_id, object_id, secret = str(uuid.uuid4()), str(uuid.uuid4()), secrets.token_urlsafe(32)
+        body = {"clientId": client_id, "objectId": object_id, "secret": secret}
+        self._store.put(f"{_APPLICATIONS}/{client_id}", _APPLICATIONS, body)
+        Access(self._store).assign(Principal(object_id, client_id), f"/subscriptions/{SUBSCRIPTION_ID}", _OWNER_ROLE)
+        return client_id, secret
+
+    def principal_with_secret(self, client_id: str, secret: str) -> Principal:
+        """Return the application's principal; AzureError 401 in Entra's words for a wrong id or secret."""
+        document = self._store.get(f"{_APPLICATIONS}/{client_id}")
+        if document is None:
+            raise entra_error(
+                "unauthorized_client",
+                f"AADSTS700016: Application with identifier '{client_id}' was not found in the directory 'local'.",
+                400,
+            )
+        if not secrets.compare_digest(document.body["secret"], secret):
+            raise entra_error("invalid_client", "AADSTS7000215: Invalid client secret provided.", 401)
+        return Principal(document.body["objectId"], document.body["clientId"])
+
+    def issue(self, principal: Principal, audience: str, lifetime: int = LIFETIME_SECONDS) -> str:
+        """Return a signed token for `audience` (a resource's URI), valid for `lifetime` seconds of real time."""
+        now = int(time.time())
+        claims = {
+            "aud": audience,
+            "iss": ISSUER,
+            "iat": now - 60,
+            "nbf": now - 60,
+            "exp": now + lifetime,
+            "appid": principal.client_id,
+            "idtyp": "app",
+            "oid": principal.object_id,
+            "sub": principal.object_id,
+            "tid": TENANT_ID,
+            "ver": "1.0",
+        }
+        return jwt.encode(claims, self._pem, algorithm="RS256", headers={"kid": self._kid, "x5t": self._kid})
+
+    def check(self, token: str, audiences: frozenset[str]) -> dict[str, Any]:
+        """Return a token's claims; AzureError 401 unless we signed it, it is valid now and for one of `audiences`."""
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token, self._public, algorithms=["RS256"], issuer=ISSUER, options={"verify_aud": False}
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise AzureError(
+                401,
+                "ExpiredAuthenticationToken",
+                "The access token expiry is in the past. Get a new token.",
+                headers=_CHALLENGE,
+            ) from error
+        except jwt.InvalidTokenError as error:
+            raise AzureError(
+                401, "InvalidAuthenticationToken", f"The access token is invalid: {error}.", headers=_CHALLENGE
+            ) from error
+        if claims["aud"].rstrip("/") not in audiences:
+            raise AzureError(
+                401,
+                "InvalidAuthenticationTokenAudience",
+                f"The access token has been obtained for wrong audience or resource '{claims['aud']}'. It should "
+                f"exactly match with one of the allowed audiences '{', '.join(sorted(audiences))}'.",
+                headers=_CHALLENGE,
+            )
+        return claims
+
+    def keys(self) -> dict[str, Any]:
+        """Return the public key as a JSON Web Key Set."""
+        numbers = self._public.public_numbers()
+        return {
+            "keys": [
+                {
+                    "kty": "RSA",
+                    "use": "sig",
+                    "kid": self._kid,
+                    "x5t": self._kid,
+                    "n": _number(numbers.n),
+                    "e": _number(numbers.e),
+                    "issuer": ISSUER,
+                }
+            ]
+        }
+
+
+_CHALLENGE = {
+    "WWW-Authenticate": f'Bearer authorization_uri="https://login.microsoftonline.com/{TENANT_ID}", '
+    'error="invalid_token"'
+}
+
+
+class EntraError(AzureError):
+    """A refusal in the token endpoint's shape (RFC 6749)."""
+
+    def body(self) -> dict[str, Any]:
+        """Return the token endpoint's error body."""
+        number = self.message.partition(":")[0].removeprefix("AADSTS")
+        return {
+            "error": self.code,
+            "error_description": self.message,
+            "error_codes": [int(number)] if number.isdigit() else [],
+            "trace_id": str(uuid.uuid4()),
+            "correlation_id": str(uuid.uuid4()),
+        }
+
+
+def entra_error(code: str, message: str, status: int) -> EntraError:
+    """Build a token endpoint's refusal; `message` begins with Entra's own `AADSTS…` number."""
+    return EntraError(status, code, message)
+
+
+def _number(value: int) -> str:
+    raw = value.to_bytes((value.bit_length() + 7) // 8, "big")
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,133 @@
+"""What an environment installs, read from its conda file or from the files of its build context."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from amlite.services.environments.errors import UnusableEnvironment
+
+_CONDA_SPEC = re.compile(r"(?:[\w./-]+::)?(?P<name>[\w.-]+)\s*(?P<version>[^\s\w].*|\s\S.*)?")
+_DOCKERFILE_PYTHON = re.compile(
+    r"\bpython(?:-version)?(?:[=:@]{1,2}|\s+|(?=3))(?P<version>3\.\d+(?:\.\d+)?)\b", re.IGNORECASE
+)
+OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+CONDA_FILES = ("conda.yml", "conda.yaml", "environment.yml", "environment.yaml")
+REQUIREMENTS_FILE = "requirements.txt"
+
+
+@dataclass(frozen=True)
+class Packages:
+    """A Python version as uv takes it (`3.11`, `>=3.10`), lines of a requirements file, and the file they come from."""
+
+    python: str
+    requirements: tuple[str, ...]
+    source: str
+
+    @property
+    def digest(self) -> str:
+        """A hash of what is installed, whatever file says so."""
+        return hashlib.sha256("\n".join([self.python, *self.requirements]).encode()).hexdigest()[:24]
+
+
+def from_conda(text: str, source: str) -> Packages:
+    """Read a conda file that asks conda for nothing but python and pip; raises UnusableEnvironment for any other.
+
+    pip installs what PyPI calls by a name, conda what a channel calls so: the two are not the same package, hence other
+    conda packages are refused rather than guessed.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UnusableEnvironment(f"{source} is not YAML: {error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("dependencies"), list):
+        raise UnusableEnvironment(f"{source}: 'dependencies' must be a list")
+    python = OWN_PYTHON
+    requirements: list[str] = []
+    refused: list[str] = []
+    for entry in content["dependencies"]:
+        if isinstance(entry, dict):
+            requirements += _pip_section(entry, source)
+            continue
+        spec = _CONDA_SPEC.fullmatch(str(entry).strip())
+        name, version = (spec["name"].lower(), (spec["version"] or "").strip()) if spec else (str(entry), "")
+        if name == "python":
+            python = _python_version(version) or python
+        elif name == "pip":
+            requirements.append(f"pip{_pip_version(version)}")
+        else:
+            refused.append(name)
+    if refused:
+        raise UnusableEnvironment(
+            f"{source}: conda packages other than python and pip cannot be installed here: {', '.join(refused)}. "
+            "Move them under 'pip:' (by their names on PyPI), or build an image of the environment."
+        )
+    return Packages(python, _normalised(requirements), source)
+
+
+def from_context(files: Mapping[str, str]) -> Packages:
+    """Read a build context's files (name -> text): its conda file, else its requirements.txt.
+
+    With requirements.txt the Python version is the one that the Dockerfile names (`python:3.11`, `--python 3.11`,
+    `python=3.11`), else that of amlite itself. Raises UnusableEnvironment where there is neither file.
+    """
+    for name in CONDA_FILES:
+        if name in files and isinstance(_mapping(files[name]).get("dependencies"), list):
+            return from_conda(files[name], name)
+    if REQUIREMENTS_FILE not in files:
+        raise UnusableEnvironment(
+            f"the build context has neither {REQUIREMENTS_FILE} nor {CONDA_FILES[0]} at its top. Without a Docker "
+            "image these say what to install: add one, or have the stack build the image (imageBuild)."
+        )
+    named = _DOCKERFILE_PYTHON.search(files.get("Dockerfile", ""))
+    lines = files[REQUIREMENTS_FILE].splitlines()
+    return Packages(named["version"] if named else OWN_PYTHON, _normalised(lines), REQUIREMENTS_FILE)
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _pip_section(entry: dict[str, Any], source: str) -> list[str]:
+    if set(entry) != {"pip"} or not isinstance(entry["pip"], list):
+        raise UnusableEnvironment(f"{source}: the only section that 'dependencies' may hold is 'pip:', a list")
+    lines = [str(line) for line in entry["pip"]]
+    for line in lines:
+        if re.match(r"\s*(-r|-c|-e|--requirement|--constraint|--editable|\.)", line):
+            raise UnusableEnvironment(
+                f"{source}: '{line}' names a file that does not travel with the environment. "
+                "List the packages themselves."
+            )
+    return lines
+
+
+def _python_version(version: str) -> str:
+    if re.match(r"[<>!~]", version) or "," in version:
+        return version.replace(" ", "")
+    # conda: name=version=build, '=' matches any patch release, as uv's bare version does.
+    return version.lstrip("= ").partition("=")[0].removesuffix(".*")
+
+
+def _pip_version(version: str) -> str:
+    if not version or re.match(r"[<>!~]|==", version):
+        return version.replace(" ", "")
+    number = version.lstrip("= ").partition("=")[0]
+    return f"=={number}" if number.endswith("*") else f"=={number}.*"
+
+
+def _normalised(lines: Iterable[str]) -> tuple[str, ...]:
+    """Drop comments, blank lines and surrounding space, so that a comment does not make another environment."""
+    bare = (re.sub(r"(^|\s)#.*", "", line).strip() for line in lines)
+    return tuple(line for line in bare if line)

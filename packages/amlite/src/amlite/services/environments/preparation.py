@@ -1,0 +1,108 @@
+"""From a registered environment version to something that runs programs."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol, Unpack
+
+from amlite.core.access import Principal
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.store import Document
+from amlite.services.environments import containers, virtual_environment
+from amlite.services.environments.errors import UnusableEnvironment
+from amlite.services.environments.packages import Packages, from_conda, from_context
+from amlite.services.environments.processes import VirtualEnvironment
+from amlite.services.environments.program import Program
+from amlite.services.storage import blobs
+
+Log = Callable[[str], None]
+_LARGEST_CONTEXT_FILE = 1 << 20
+
+
+class Prepared(Protocol):
+    """An environment that is ready to run programs."""
+
+    @property
+    def kind(self) -> Literal["process", "container"]:
+        """How programs run."""
+
+    @property
+    def label(self) -> str:
+        """What it is, for people: `Python 3.11 venv from conda.yml`, `container <image>`."""
+
+    def command(self, argv: Sequence[str], **program: Unpack[Program]) -> tuple[list[str], dict[str, str]]:
+        """Return the command line and its whole environment for `Children.spawn`/`ensure`."""
+
+    async def stop(self, name: str) -> None:
+        """End the container of that name; for processes nothing is left to do once the child has been ended."""
+
+
+async def prepare(platform: Platform, environment_id: str, log: Log, *, principal: Principal | None = None) -> Prepared:
+    """Make an environment version (its ARM id) ready, building it on first use; later calls cost milliseconds.
+
+    `principal` is who pulls the image, where there is one in a registry: it needs AcrPull there.
+    Raises AzureError 404 when there is no such environment and UnusableEnvironment when it cannot run here.
+    """
+    if is_image(platform, environment_id):
+        image = str(_document(platform, environment_id).body["properties"].get("image") or "")
+        return await containers.prepare(platform, image, log, principal)
+    return await installed(platform, await packages_of(platform, environment_id), log)
+
+
+def is_image(platform: Platform, environment_id: str) -> bool:
+    """Whether an environment version is an image and nothing else, so that its programs run in containers."""
+    properties = _document(platform, environment_id).body["properties"]
+    return not properties.get("condaFile") and not properties.get("build")
+
+
+async def packages_of(platform: Platform, environment_id: str) -> Packages:
+    """Return what an environment version installs beside its base image; raises as `prepare` does."""
+    document = _document(platform, environment_id)
+    known: dict[str, Packages] = platform.parts.setdefault("environments", {})
+    found = known.get(document.etag)
+    if found is None:
+        found = known[document.etag] = await _packages(platform, document.body["properties"])
+    return found
+
+
+async def installed(platform: Platform, packages: Packages, log: Log) -> VirtualEnvironment:
+    """Return a virtual environment of these packages, built on first use; raises UnusableEnvironment."""
+    folder = await virtual_environment.ensure(platform, packages, log)
+    return VirtualEnvironment(folder, f"Python {packages.python} venv from {packages.source}")
+
+
+def _document(platform: Platform, environment_id: str) -> Document:
+    document = platform.store.get(environment_id)
+    if document is None:
+        raise AzureError(404, "UserError", f"The environment '{environment_id}' was not found.")
+    return document
+
+
+async def _packages(platform: Platform, properties: dict[str, Any]) -> Packages:
+    if conda := properties.get("condaFile"):
+        return from_conda(conda, "the conda file")
+    uri = str((properties.get("build") or {}).get("contextUri") or "")
+    context = blobs.BlobPath.parse(uri)
+    if context is None:
+        raise UnusableEnvironment(
+            f"the build context '{uri}' is no folder in blob storage; upload it with the environment"
+        )
+    with tempfile.TemporaryDirectory(prefix="amlite-context-") as folder:
+        try:
+            await blobs.download_tree(platform, context, Path(folder))
+        except AzureError as error:
+            raise UnusableEnvironment(f"the build context cannot be read: {error.message}") from error
+        return from_context(await asyncio.to_thread(_texts, Path(folder)))
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    """Return the small files at the top of a folder."""
+    return {
+        path.name: path.read_text("utf-8", "replace")
+        for path in folder.iterdir()
+        if path.is_file() and path.stat().st_size <= _LARGEST_CONTEXT_FILE
+    }

@@ -1,0 +1,40 @@
+"""Programs as processes of this machine, in a virtual environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Unpack
+
+from amlite.services.environments.program import Program
+
+# What a program needs of this machine; nothing else is inherited, least of all somebody's credentials.
+_INHERITED = ("HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SHELL")
+
+
+@dataclass(frozen=True)
+class VirtualEnvironment:
+    """A virtual environment at `folder`; see `preparation.Prepared`."""
+
+    folder: Path
+    label: str
+
+    @property
+    def kind(self) -> Literal["process"]:
+        """How programs run."""
+        return "process"
+
+    def command(self, argv: Sequence[str], **program: Unpack[Program]) -> tuple[list[str], dict[str, str]]:
+        """Return the command line with its program looked up here first, and the environment."""
+        programs = self.folder / "bin"
+        first = programs / argv[0]
+        found = str(first) if "/" not in argv[0] and first.exists() else argv[0]
+        inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
+        path = f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        activated = {"VIRTUAL_ENV": str(self.folder), "PYTHONUNBUFFERED": "1"}
+        return [found, *argv[1:]], {**inherited, **activated, **program["environment"], "PATH": path}
+
+    async def stop(self, name: str) -> None:
+        """Nothing: the caller's child was all there is."""

@@ -1,0 +1,220 @@
+"""What a job reads and writes: inputs brought to this machine once and kept, outputs taken to their datastore.
+
+A job reads and writes as the identity of its compute, as it does in Azure ML: what that identity's roles do not allow
+fails the job, unless the datastore keeps a key of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from amlite.core.access import Principal
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.routing import Json
+from amlite.core.store import Document
+from amlite.services.entra.routes import identity_principal
+from amlite.services.jobs import documents
+from amlite.services.jobs.documents import Job
+from amlite.services.machinelearning import datastores, references
+from amlite.services.mlflow import versions
+from amlite.services.registries import access as registry_access
+from amlite.services.storage import blobs
+from amlite.services.storage.blobs import BlobPath
+from amlite.services.storage.types import KEYS_TYPE
+
+_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+_ROLES = {"read": "Storage Blob Data Reader", "write": "Storage Blob Data Contributor"}
+
+
+class DataAccessError(Exception):
+    """A job's data cannot be read or written; the message says what, by whom, and the fix."""
+
+
+def identity(platform: Platform, job: Job) -> Principal | None:
+    """Return who a job reads and writes data as; None where nobody is asked (serverless, without a submitter).
+
+    That is the compute's managed identity, or the submitter for `UserIdentity` and on serverless compute.
+    """
+    wanted = str((job.properties.get("identity") or {}).get("identityType", "")).lower()
+    compute_id = job.properties.get("computeId")
+    if compute_id is None or wanted == "useridentity":
+        return job.submitter
+    compute = references.compute(platform, job.workspace_id, compute_id).body
+    assigned = compute.get("identity") or {}
+    if users := assigned.get("userAssignedIdentities"):
+        asked = str((job.properties.get("identity") or {}).get("clientId") or "").lower()
+        principals = [identity_principal(platform, id) for id in users]
+        return next((found for found in principals if found.client_id.lower() == asked), principals[0])
+    if object_id := assigned.get("principalId"):
+        return Principal(object_id, str(assigned.get("clientId") or object_id))
+    return None
+
+
+def require(platform: Platform, workspace_id: str, target: BlobPath, who: Principal | None, verb: str) -> None:
+    """Raise DataAccessError unless `who` may `read` or `write` there, or a datastore holds a credential that may."""
+    if (registry := registry_access.owner_of(platform, target.account)) is not None:
+        _require_registry(platform, workspace_id, registry, who)
+        return
+    if _keyed(platform, workspace_id, target):
+        return
+    try:
+        who = datastores.service_principal(platform, workspace_id, target) or who
+    except AzureError as error:
+        raise DataAccessError(f"A datastore cannot sign in at {target.url}: {error.message}") from error
+    keys = platform.store.get(f"{KEYS_TYPE}/{target.account}")
+    scope = f"{keys.body['id']}/blobServices/default/containers/{target.container}" if keys else ""
+    if who is not None and keys and platform.access.allowed(who, scope, f"{_BLOBS}/{verb}", data=True):
+        return
+    subject = f"The identity with client id '{who.client_id}'" if who else "The compute has no identity, and so"
+    raise DataAccessError(
+        f"PermissionDenied (AuthorizationPermissionMismatch): {subject} may not {verb} {target.url}. Give it the role "
+        f"{_ROLES[verb]} on the storage account '{target.account}'."
+    )
+
+
+def _require_registry(platform: Platform, workspace_id: str, registry: Document, who: Principal | None) -> None:
+    """A registry's files are read by a role on the registry: of `who`, else of the workspace."""
+    reader = who or registry_access.workspace_identity(platform, workspace_id)
+    if not registry_access.may_read(platform, registry, reader):
+        subject = f"The identity with client id '{reader.client_id}'" if reader else "The workspace has no identity and"
+        raise DataAccessError(
+            f"PermissionDenied: {subject} may not read the assets of registry '{registry.body['name']}'. Give it the "
+            f"role {registry_access.ROLE} on the registry."
+        )
+
+
+async def fetch(platform: Platform, job: Job, given: Json, who: Principal | None) -> Path:
+    """Bring a data input to this machine and return its file or folder, which must not be written to.
+
+    An asset version and what a job has written never change, so they are fetched once and kept under `state/cache`.
+    Raises DataAccessError.
+    """
+    uri, kind = str(given["uri"]), str(given["jobInputType"])
+    try:
+        source = references.location(platform, job.workspace_id, uri, "models" if "model" in kind else "data")
+        require(platform, job.workspace_id, source, who, "read")
+        folder = await kept(platform, source, f"{uri} {source.url}") if _fixed(uri) else None
+        if folder is None:
+            folder = job.folder(platform) / "inputs" / hashlib.sha256(uri.encode()).hexdigest()[:16]
+            await blobs.download_tree(platform, source, folder)
+    except AzureError as error:
+        raise DataAccessError(f"{error.code}: {error.message}") from error
+    single = folder / source.name
+    return single if kind == "uri_file" and single.is_file() else folder
+
+
+async def kept(platform: Platform, source: BlobPath, key: str) -> Path:
+    """Return a folder with what is at or below `source`, fetched the first time `key` is asked for; AzureError."""
+    folder = platform.state / "cache" / "data" / hashlib.sha256(key.encode()).hexdigest()[:32]
+    locks: dict[Path, asyncio.Lock] = platform.parts.setdefault("data-locks", {})
+    async with locks.setdefault(folder, asyncio.Lock()):
+        if folder.is_dir():
+            return folder
+        beside = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            for path in await blobs.download_tree(platform, source, beside):
+                path.chmod(0o444)
+            beside.rename(folder)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, beside, ignore_errors=True)
+    return folder
+
+
+async def copy_code(platform: Platform, job: Job, who: Principal | None, target: Path) -> None:
+    """Copy a job's code into its working folder; raises DataAccessError."""
+    code_id = job.properties.get("codeId")
+    if not code_id:
+        return
+    try:
+        source = references.location(platform, job.workspace_id, code_id, "codes")
+        require(platform, job.workspace_id, source, who, "read")
+        folder = await kept(platform, source, source.url)
+    except AzureError as error:
+        raise DataAccessError(f"the code snapshot: {error.code}: {error.message}") from error
+    await asyncio.to_thread(_copy, folder, target)
+
+
+def output_path(platform: Platform, job: Job, output: str) -> Path:
+    """Return where a job writes an output on this machine: a folder, or for `uri_file` a file in one."""
+    folder = job.folder(platform) / "outputs" / output
+    declared = job.properties["outputs"].get(output) or {}
+    return folder / output if declared.get("jobOutputType") == "uri_file" else folder
+
+
+async def upload(platform: Platform, job: Job, output: str) -> None:
+    """Take an output to its datastore; AzureError when that fails, nothing when the job wrote nothing."""
+    source = output_path(platform, job, output)
+    if source.exists():
+        target = references.location(platform, job.workspace_id, job.properties["outputs"][output]["uri"])
+        await blobs.upload_tree(platform, source, target)
+
+
+def register(platform: Platform, job: Job, output: str) -> None:
+    """Make an output that names an asset a version of it; AzureError where that version exists with other content."""
+    declared = job.properties["outputs"][output]
+    if not declared.get("assetName"):
+        return
+    kind = str(declared["jobOutputType"])
+    if "model" in kind:
+        properties = {"modelUri": declared["uri"], "modelType": kind, "jobName": job.name}
+    else:
+        properties = {"dataUri": declared["uri"], "dataType": kind}
+    versions.create(
+        platform,
+        job.workspace_id,
+        "models" if "model" in kind else "data",
+        declared["assetName"],
+        properties,
+        version=declared.get("assetVersion"),
+        principal=job.submitter,
+    )
+
+
+async def from_step(platform: Platform, job: Job, given: Json, who: Principal | None) -> Path:
+    """Return what an earlier step wrote: its own copy on this machine, or the datastore's where that is gone."""
+    found = documents.get(platform, job.workspace_id, given["step"])
+    local = output_path(platform, found, given["output"])
+    if local.exists():
+        require(
+            platform,
+            job.workspace_id,
+            references.location(platform, job.workspace_id, found.properties["outputs"][given["output"]]["uri"]),
+            who,
+            "read",
+        )
+        return local
+    uri = found.properties["outputs"][given["output"]]["uri"]
+    return await fetch(platform, job, {"uri": uri, "jobInputType": given["jobInputType"]}, who)
+
+
+def _fixed(uri: str) -> bool:
+    return not references.is_data(uri)
+
+
+def _keyed(platform: Platform, workspace_id: str, target: BlobPath) -> bool:
+    """Whether a datastore of the workspace holds the account's key, or a signature for that container."""
+    for document in platform.store.below(f"{workspace_id}/datastores", datastores.TYPE):
+        properties = document.body["properties"]
+        if (properties.get("accountName") or "").lower() != target.account:
+            continue
+        kind = properties["credentials"]["credentialsType"]
+        container = properties.get("containerName") or properties.get("filesystem")
+        if kind == "AccountKey" or (kind in ("Sas", "Certificate") and container == target.container):
+            return True
+    return False
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, dirs_exist_ok=True, copy_function=_copy_writable)
+
+
+def _copy_writable(source: str, target: str) -> str:
+    shutil.copyfile(source, target)
+    os.chmod(target, 0o644)  # noqa: PTH101 - called once per file by copytree, which passes text
+    return target

@@ -1,0 +1,139 @@
+"""Jobs as they are kept: the ARM envelope, and beside it under `run` what only run history shows.
+
+`run` holds: `root` (a name), `parent` (a pipeline's step and a sweep's trial have one), `node` (a step's name in its
+pipeline), `number`, `created`, `started` and `ended` (time stamps), `error` ({code, message}), `cancel` (why it is
+being cancelled), `submitter` ({objectId, clientId}), `children` (a pipeline's: node -> job name; a sweep's: number ->
+job name), `operation` (the id of the operation that runs it), `runner` (what it ran in).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from amlite.core.access import Principal
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.services.machinelearning import references
+
+Json = dict[str, Any]
+JOB_TYPE = f"{references.WORKSPACE_TYPE}/jobs"
+TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
+PRIVATE = "run"
+
+
+class Job:
+    """A job at the time it was read. `change` writes; nothing else does."""
+
+    def __init__(self, id: str, body: Json) -> None:
+        self.id = id
+        self.body = body
+
+    @property
+    def name(self) -> str:
+        """Its name, which is its run id too."""
+        return str(self.body["name"])
+
+    @property
+    def workspace_id(self) -> str:
+        """The ARM id of its workspace."""
+        return self.id.rsplit("/", 2)[0]
+
+    @property
+    def properties(self) -> Json:
+        """The ARM properties."""
+        return self.body["properties"]  # type: ignore[no-any-return]
+
+    @property
+    def run(self) -> Json:
+        """What only run history shows."""
+        return self.body[PRIVATE]  # type: ignore[no-any-return]
+
+    @property
+    def status(self) -> str:
+        """NotStarted, Queued, Preparing, Running, Finalizing, CancelRequested, Completed, Failed or Canceled."""
+        return str(self.properties["status"])
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job has reached its final status."""
+        return self.status in TERMINAL
+
+    @property
+    def submitter(self) -> Principal | None:
+        """Who submitted it; None when that was amlite itself."""
+        who = self.run.get("submitter")
+        return Principal(who["objectId"], who["clientId"]) if who else None
+
+    def folder(self, platform: Platform) -> Path:
+        """Where it works on this machine."""
+        return folder(platform, self.workspace_id, self.name)
+
+
+def folder(platform: Platform, workspace_id: str, name: str) -> Path:
+    """Return the local folder of a job: `state/jobs/<workspace>/<job>`."""
+    return platform.state / "jobs" / workspace_id.rpartition("/")[2] / name
+
+
+def find(platform: Platform, workspace_id: str, name: str) -> Job | None:
+    """Return a job, or None."""
+    document = platform.store.get(f"{workspace_id}/jobs/{name}")
+    return Job(document.id, document.body) if document else None
+
+
+def get(platform: Platform, workspace_id: str, name: str) -> Job:
+    """Return a job; AzureError 404 in the service's words when there is none."""
+    job = find(platform, workspace_id, name)
+    if job is None:
+        raise AzureError(
+            404, "UserError", f"Could not find run with name '{name}' in workspace '{workspace_id.rpartition('/')[2]}'."
+        )
+    return job
+
+
+def every(platform: Platform, workspace_id: str) -> list[Job]:
+    """Return a workspace's jobs, children included, oldest first."""
+    return [Job(document.id, document.body) for document in platform.store.below(f"{workspace_id}/jobs", JOB_TYPE)]
+
+
+def children(platform: Platform, job: Job) -> list[Job]:
+    """Return a job's own child jobs: a pipeline's in the order of its nodes, a sweep's in that of its trials."""
+    names = job.run.get("children") or {}
+    found = (find(platform, job.workspace_id, name) for name in names.values())
+    return [child for child in found if child is not None]
+
+
+def descendants(platform: Platform, job: Job) -> list[Job]:
+    """Return the children of a job and all of theirs, each before its own."""
+    return [each for child in children(platform, job) for each in (child, *descendants(platform, child))]
+
+
+def change(
+    platform: Platform, id: str, *, status: str | None = None, run: Json | None = None, properties: Json | None = None
+) -> Job:
+    """Change a job's status, run facts or ARM properties; the times of its start and end follow from the status.
+
+    A job that has ended keeps its status. AzureError 404 when the job is gone.
+    """
+    document = platform.store.get(id)
+    if document is None:
+        raise AzureError(404, "UserError", f"The job '{id.rpartition('/')[2]}' was deleted.")
+    job = Job(document.id, document.body)
+    job.properties.update(properties or {})
+    job.run.update(run or {})
+    if status is not None and not job.ended:
+        job.properties["status"] = status
+        if status == "Running" and not job.run.get("started"):
+            job.run["started"] = platform.clock.stamp()
+        if status in TERMINAL:
+            job.run["ended"] = platform.clock.stamp()
+    platform.store.put(job.id, JOB_TYPE, job.body)
+    return job
+
+
+def shown(job: Job) -> Json:
+    """Return the envelope that ARM answers with. A pipeline's step has no properties there, only in run history."""
+    envelope = {key: value for key, value in job.body.items() if key != PRIVATE}
+    if job.run.get("node"):
+        envelope["properties"] = None
+    return envelope

@@ -1,0 +1,63 @@
+"""Jobs as operations: run, cancelled, deleted. What runs begins again after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+from amlite.core import operations
+from amlite.core.platform import Platform
+from amlite.core.routing import Json
+from amlite.services.jobs import documents, node, pipeline, trials  # noqa: F401 - these do the work of jobs, each of its kinds
+from amlite.services.jobs.documents import Job
+from amlite.services.jobs.lifecycle import cancel, tasks, to_its_end
+from amlite.services.jobs.submission import RUN
+from amlite.services.machinelearning import references
+from amlite.services.mlflow import server
+
+CANCELED = "jobs.canceled"
+DELETE = "jobs.delete"
+
+
+@operations.work(RUN)
+async def run(platform: Platform, arguments: Json) -> None:
+    """Run a submitted job to its end; a job that has ended is left alone."""
+    found = platform.store.get(arguments["id"])
+    if found is None or (job := Job(found.id, found.body)).ended:
+        return
+    await to_its_end(platform, job)
+
+
+@operations.work(CANCELED)
+async def wait_until_ended(platform: Platform, arguments: Json) -> None:
+    """Wait until a job that is being cancelled has ended."""
+    found = platform.store.get(arguments["id"])
+    if found is not None:
+        task = tasks(platform).get(found.id)
+        if task is not None:
+            await asyncio.wait([task])
+
+
+@operations.work(DELETE)
+async def delete(platform: Platform, arguments: Json) -> None:
+    """Forget a job that has ended, its children, and what they left on this machine."""
+    found = platform.store.get(arguments["id"])
+    if found is None:
+        return
+    job = Job(found.id, found.body)
+    for each in (*documents.descendants(platform, job), job):
+        await asyncio.to_thread(shutil.rmtree, each.folder(platform), ignore_errors=True)
+        platform.store.delete(each.id)
+
+
+async def forget(platform: Platform, workspace_id: str) -> None:
+    """End every job of a workspace that is being deleted, and forget what its jobs and MLflow left on this machine."""
+    workspace = references.workspace(platform, workspace_id)
+    running = [job for job in documents.every(platform, workspace.id) if not job.ended and not job.run.get("parent")]
+    for job in running:
+        cancel(platform, job, "the workspace is being deleted")
+    ending = [task for job in running if (task := tasks(platform).get(job.id)) is not None]
+    await asyncio.gather(*ending, return_exceptions=True)
+    await server.remove(platform, workspace.body)
+    folder = documents.folder(platform, workspace.id, "any").parent
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

@@ -1,0 +1,190 @@
+"""Run history: what clients ask about runs beyond ARM — status, logs, children, outputs, tokens."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import time
+
+from aiohttp import web
+
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.routing import Call, Json, reply
+from amlite.services.jobs import documents
+from amlite.services.jobs.documents import Job, change
+from amlite.services.jobs.variables import TOKEN_SECONDS, run_token
+from amlite.services.machinelearning import references
+from amlite.services.mlflow import tracking
+from amlite.services.mlflow.artifacts import READ, WORKSPACE, WRITE, routes, workspace_of
+from amlite.services.storage import blobs, delegation
+
+__all__ = ["routes"]
+
+_HISTORY = f"/history/v1.0{WORKSPACE}"
+_RUN = f"{_HISTORY}/runs/{{run}}"
+_RUN_OF = tuple(f"{_HISTORY}/{by}/{{experiment}}/runs/{{run}}" for by in ("experiments", "experimentids"))
+_LOG_FOLDERS = ("user_logs/", "azureml-logs/", "logs/azureml/")
+_LOG_LIFETIME = dt.timedelta(hours=1)
+_OUTPUT = re.compile(r".*/data/azureml_(.+)_output_data_([\w-]+)/versions/1")
+_KINDS = {"Pipeline": "azureml.PipelineRun", "Command": "commandjob", "Sweep": "hyperdrive", "AutoML": "automl",
+          "Spark": "spark"}  # fmt: skip
+
+
+@routes.get(_RUN, action=READ)
+@routes.get(_RUN_OF[0], action=READ)
+@routes.get(_RUN_OF[1], action=READ)
+async def get_run(call: Call) -> web.Response:
+    """Describe a run."""
+    return reply(run_of(call.platform, workspace_of(call), _job(call)))
+
+
+@routes.patch(_RUN, action=WRITE)
+@routes.patch(_RUN_OF[0], action=WRITE)
+@routes.patch(_RUN_OF[1], action=WRITE)
+async def patch_run(call: Call) -> web.Response:
+    """Change a run's display name, description or tags, or archive it (`hidden`)."""
+    job, body = _job(call), await call.json()
+    wanted: Json = {key: body[key] for key in ("displayName", "description") if body.get(key) is not None}
+    if body.get("tags") is not None:
+        wanted["tags"] = {**(job.properties.get("tags") or {}), **body["tags"]}
+    if body.get("properties") is not None:
+        wanted["properties"] = {**(job.properties.get("properties") or {}), **body["properties"]}
+    if body.get("hidden") is not None:
+        wanted["isArchived"] = bool(body["hidden"])
+    return reply(run_of(call.platform, workspace_of(call), change(call.platform, job.id, properties=wanted)))
+
+
+@routes.get(f"{_RUN}/details", action=READ)
+@routes.get(f"{_RUN_OF[0]}/details", action=READ)
+@routes.get(f"{_RUN_OF[1]}/details", action=READ)
+async def get_details(call: Call) -> web.Response:
+    """Describe a run, with an address to read each of its logs from."""
+    job = _job(call)
+    base = references.location(call.platform, job.workspace_id, f"azureml://jobs/{job.name}/outputs/artifacts")
+    logs = {}
+    for name in await blobs.names(call.platform, base):
+        inside = name[len(base.path) :].lstrip("/")
+        if inside.startswith(_LOG_FOLDERS):
+            logs[inside] = delegation.url(call.platform, base / inside, "r", _LOG_LIFETIME)
+    run = run_of(call.platform, workspace_of(call), job)
+    return reply({**run, "createdTimeUtc": run["createdUtc"], "warnings": [], "logFiles": logs, "runDefinition": {}})
+
+
+@routes.get(f"{_RUN}/children", action=READ)
+@routes.get(f"{_RUN_OF[0]}/children", action=READ)
+@routes.get(f"{_RUN_OF[1]}/children", action=READ)
+async def list_children(call: Call) -> web.Response:
+    """List a pipeline's steps in the order in which they could run."""
+    workspace = workspace_of(call)
+    found = [run_of(call.platform, workspace, child) for child in documents.children(call.platform, _job(call))]
+    top = call.query.get("$top")
+    return reply({"value": found[: int(top)] if top else found, "continuationToken": None, "nextLink": None})
+
+
+@routes.post(f"{_HISTORY}/rundata", action=READ)
+async def get_run_data(call: Call) -> web.Response:
+    """Describe a run together with what it was submitted as."""
+    workspace = workspace_of(call)
+    job = documents.get(call.platform, workspace["id"], str((await call.json()).get("runId")))
+    specification = {"job": {key: value for key, value in job.properties.items() if key != "services"}}
+    run = run_of(call.platform, workspace, job)
+    return reply({"runMetadata": run, "runDefinition": {}, "jobSpecification": specification})
+
+
+@routes.post(f"/data/v1.0{WORKSPACE}/dataversion/batchGetResolvedUris", action=READ)
+async def resolve_outputs(call: Call) -> web.Response:
+    """Say where the outputs lie that runs name by asset id."""
+    workspace = workspace_of(call)
+    found = {}
+    for asset_id in (await call.json()).get("values") or []:
+        parsed = _OUTPUT.fullmatch(asset_id)
+        if parsed is None:
+            raise AzureError(404, "UserError", f"No data asset has the id '{asset_id}'.")
+        job = documents.get(call.platform, workspace["id"], parsed[1])
+        declared = (job.properties.get("outputs") or {}).get(parsed[2])
+        if declared and declared.get("uri"):
+            found[asset_id] = {"uri": declared["uri"], "type": _data_type(declared)}
+    return reply({"values": found})
+
+
+@routes.get(f"{_RUN_OF[0]}/token", action=WRITE)
+@routes.get(f"{_RUN_OF[1]}/token", action=WRITE)
+async def renew_token(call: Call) -> web.Response:
+    """Give a running job a fresh token of its own."""
+    job = _job(call)
+    ends = dt.datetime.fromtimestamp(int(time.time()) + TOKEN_SECONDS, dt.UTC)
+    return reply({**run_of(call.platform, workspace_of(call), job), "token": run_token(call.platform, job),
+                  "expiryTimeUtc": ends.isoformat(), "tokenExpiryTimeUtc": ends.isoformat()})  # fmt: skip
+
+
+def run_of(platform: Platform, workspace: Json, job: Job) -> Json:
+    """Return a job as run history shows it; `metrics` (latest values) and `parameters` are what it logged to MLflow."""
+    metrics, parameters, tags = tracking.logged(platform, workspace, job.name)
+    properties, run = job.properties, job.run
+    who = run.get("submitter") or {}
+    compute = str(properties.get("computeId") or "serverless").rpartition("/")[2]
+    location, guid = workspace["location"], workspace["properties"]["workspaceId"]
+    outputs = {
+        name: {
+            "assetId": f"azureml://locations/{location}/workspaces/{guid}/data/azureml_{job.name}_output_data_{name}/versions/1",
+            "type": _data_type(declared),
+        }
+        for name, declared in (properties.get("outputs") or {}).items()
+        if name != "default" and declared and declared.get("uri")
+    }
+    return {
+        "runId": job.name,
+        "runNumber": run["number"],
+        "rootRunId": run["root"],
+        "parentRunId": run.get("parent"),
+        "experimentId": tracking.experiment(platform, workspace, str(properties["experimentName"])),
+        "status": job.status,
+        "createdUtc": run["created"],
+        "startTimeUtc": run.get("started"),
+        "endTimeUtc": run.get("ended"),
+        "duration": _duration(run),
+        "displayName": properties.get("displayName"),
+        "name": run.get("node") or properties.get("displayName"),
+        "description": properties.get("description"),
+        "hidden": bool(properties.get("isArchived")),
+        "runType": "azureml.StepRun" if run.get("node") else _KINDS[properties["jobType"]],
+        "properties": {
+            **(properties.get("properties") or {}),
+            **({"runner": run["runner"]} if run.get("runner") else {}),
+        },
+        "parameters": parameters,
+        "metrics": metrics,
+        "tags": {**tags, **(properties.get("tags") or {})},
+        "target": compute,
+        "compute": {"target": compute, "targetType": "amlcompute", "instanceCount": 1},
+        "createdBy": {"userObjectId": who.get("objectId"), "userName": job.body["systemData"]["createdBy"]},
+        "userId": who.get("objectId"),
+        "services": {
+            name: {"type": name, "endpoint": service["endpoint"]} for name, service in properties["services"].items()
+        },
+        "error": {"error": run["error"]} if run.get("error") else None,
+        "cancelationReason": run.get("cancel"),
+        "outputs": outputs,
+        "inputs": {},
+    }
+
+
+def _job(call: Call) -> Job:
+    return documents.get(call.platform, workspace_of(call)["id"], call.parameters["run"])
+
+
+def _data_type(declared: Json) -> str:
+    """Return an output's type; model folders are shown as folders, for the client cannot download them as models."""
+    kind = str(declared.get("jobOutputType", "uri_folder"))
+    return kind if kind in ("uri_file", "uri_folder", "mltable") else "uri_folder"
+
+
+def _duration(run: Json) -> str | None:
+    if not run.get("started") or not run.get("ended"):
+        return None
+    begin, end = (dt.datetime.fromisoformat(run[name][:26] + "+00:00") for name in ("started", "ended"))
+    seconds = max(0.0, (end - begin).total_seconds())
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{int(hours):02d}:{int(minutes):02d}:{rest:010.7f}"

@@ -1,0 +1,50 @@
+"""The kinds of jobs, one module for each: what is wrong with one, what a pipeline's node of it becomes, how it runs.
+
+A module works on the properties that the service's models give a job of its kind; `Parallel` has none of its own there,
+for it exists in pipelines only, and is written alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from amlite.core.access import Principal
+from amlite.core.platform import Platform
+from amlite.services.environments import Prepared
+from amlite.services.jobs.documents import Job
+from amlite.services.jobs.kinds import automl, command, parallel, pipeline, spark, sweep
+
+Json = dict[str, Any]
+
+
+class Kind(Protocol):
+    """What every kind can say."""
+
+    def problems(self, properties: Json) -> list[str]:
+        """Return what is wrong with a job of this kind that no look at another resource tells."""
+
+    def from_node(self, component: Json, spec: Json) -> Json:
+        """Return the properties that are this kind's own of a pipeline's node; its component is its `componentSpec`.
+
+        Raises ValueError for what is not run here.
+        """
+
+
+class Program(Kind, Protocol):
+    """A kind whose jobs are one program on a node."""
+
+    async def prepare(
+        self, platform: Platform, job: Job, log: Callable[[str], None], who: Principal | None
+    ) -> Prepared:
+        """Return the environment that the program runs in, ready; raises UnusableEnvironment."""
+
+    def program(
+        self, job: Job, inputs: Mapping[str, str | Path], outputs: Mapping[str, Path], folder: Path, prepared: Prepared
+    ) -> tuple[list[str], dict[str, str]]:
+        """Return the command line and variables of its own; `folder` is the job's, where it may leave files."""
+
+
+PROGRAMS: dict[str, Program] = {"Command": command, "Parallel": parallel, "Spark": spark, "AutoML": automl}
+KINDS: dict[str, Kind] = {**PROGRAMS, "Sweep": sweep, "Pipeline": pipeline}

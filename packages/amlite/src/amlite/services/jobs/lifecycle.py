@@ -1,0 +1,125 @@
+"""A job's way from submission to its end, whatever kind it is: its task, its final status, its cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.services.environments import UnusableEnvironment
+from amlite.services.jobs import documents, process
+from amlite.services.jobs.data import DataAccessError
+from amlite.services.jobs.documents import Job, change
+from amlite.services.machinelearning import references
+from amlite.services.mlflow import tracking
+from amlite.services.storage.blobs import BlobPath
+
+GRAPH_LOG = "logs/azureml/executionlogs.txt"
+Produced = Callable[[], None]
+Work = Callable[[Platform, Job, Produced], Awaitable[None]]
+_works: dict[str, Work] = {}
+_log = logging.getLogger("amlite.services.jobs")
+
+
+class JobFailure(Exception):  # noqa: N818 - a way for a job to end, not a fault of this program
+    """Why a job fails: the code and message that its error carries."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def work(*kinds: str) -> Callable[[Work], Work]:
+    """Say that the decorated function does the work of jobs of these types; whatever it raises fails the job."""
+
+    def register(function: Work) -> Work:
+        _works.update(dict.fromkeys(kinds, function))
+        return function
+
+    return register
+
+
+def cancel(platform: Platform, job: Job, reason: str) -> None:
+    """Ask a job and its children to end; they are Canceled as soon as their processes are gone."""
+    request_cancel(platform, job, reason)
+    task = tasks(platform).get(job.id)
+    if task is not None:
+        task.cancel()
+
+
+def request_cancel(platform: Platform, job: Job, reason: str) -> None:
+    """Write down that a job and its children are to end, which is what makes the end of their tasks theirs too."""
+    for each in (job, *documents.descendants(platform, job)):
+        if not again(platform, each).ended:
+            change(platform, each.id, status="CancelRequested", run={"cancel": reason})
+
+
+async def to_its_end(platform: Platform, job: Job, produced: Produced = lambda: None) -> None:
+    """Do a job's work and give the job its final status, unless amlite is stopping: then it begins again later.
+
+    `produced` is called as soon as others may read what the job wrote.
+    """
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101
+    tasks(platform)[job.id] = task
+    workspace = references.workspace(platform, job.workspace_id).body
+    status, error = "Completed", None
+    try:
+        if again(platform, job).run.get("cancel"):
+            raise asyncio.CancelledError  # asked to end before there was a task to cancel
+        tracking.prewarm(platform, job.workspace_id)
+        tracking.start_run(platform, workspace, job)
+        await _works[job.properties["jobType"]](platform, job, produced)
+    except asyncio.CancelledError:
+        if not documents.get(platform, job.workspace_id, job.name).run.get("cancel"):
+            raise
+        task.uncancel()
+        status = "Canceled"
+    except JobFailure as failure:
+        status, error = "Failed", {"code": failure.code, "message": str(failure)}
+    except (DataAccessError, UnusableEnvironment) as failure:
+        status, error = "Failed", {"code": "UserError", "message": str(failure)}
+    except AzureError as failure:
+        status, error = "Failed", {"code": failure.code, "message": failure.message}
+    except Exception as failure:  # noqa: BLE001 - a job must end, whatever its work trips over
+        _log.exception("job %s", job.name)
+        status, error = "Failed", {"code": "ServiceError", "message": f"{type(failure).__name__}: {failure}"}
+    finally:
+        tasks(platform).pop(job.id, None)
+    change(platform, job.id, status=status, run={"error": error})
+    tracking.end_run(platform, workspace, job.name, status)
+
+
+def tasks(platform: Platform) -> dict[str, asyncio.Task[object]]:
+    """Return the tasks of the jobs that are running, by the jobs' ids."""
+    found: dict[str, asyncio.Task[object]] = platform.parts.setdefault("job-tasks", {})
+    return found
+
+
+class GraphLog:
+    """The log of a job that runs other jobs: what it says about them."""
+
+    def __init__(self, platform: Platform, job: Job) -> None:
+        self._platform = platform
+        self._path = job.folder(platform) / GRAPH_LOG
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.unlink(missing_ok=True)
+        self._copy = process.LogCopy(platform, self._path, artifacts(platform, job) / GRAPH_LOG)
+
+    async def say(self, text: str) -> None:
+        """Write one line, with the time, here and in the datastore."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"[{self._platform.clock.now():%Y-%m-%d %H:%M:%SZ}] {text}\n")
+        await self._copy.push()
+
+
+def artifacts(platform: Platform, job: Job) -> BlobPath:
+    """Return where a job's logs and MLflow artifacts lie."""
+    return references.location(platform, job.workspace_id, f"azureml://jobs/{job.name}/outputs/artifacts")
+
+
+def again(platform: Platform, job: Job) -> Job:
+    """Return a job as it is now."""
+    return documents.get(platform, job.workspace_id, job.name)

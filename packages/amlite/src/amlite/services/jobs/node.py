@@ -1,0 +1,159 @@
+"""Running one program on a node: its environment and inputs made ready, its outputs and logs taken to their place."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from pathlib import Path
+
+from amlite.core.access import Principal
+from amlite.core.platform import Platform
+from amlite.core.processes import tail
+from amlite.core.routing import Json
+from amlite.services.environments import Prepared
+from amlite.services.jobs import cluster, data, kinds, plan, process
+from amlite.services.jobs.documents import Job, change
+from amlite.services.jobs.lifecycle import JobFailure, Produced, artifacts, work
+from amlite.services.jobs.variables import variables
+from amlite.services.machinelearning import references
+from amlite.services.storage import blobs
+
+USER_LOG = "user_logs/std_log.txt"
+_COMMAND_NOT_FOUND = 127
+_MISSING = re.compile(r"([\w.-]+): (?:command )?not found")
+BUILD_LOG = "azureml-logs/20_image_build_log.txt"
+
+
+@work("Command", "Parallel", "Spark", "AutoML")
+async def run(platform: Platform, job: Job, produced: Produced) -> None:
+    """Run a job on nodes of its compute once they are free."""
+    job = change(platform, job.id, status="Queued", run={"started": None})
+    resources = job.properties.get("resources") or {}
+    count = int(resources.get("instanceCount") or resources.get("instance_count") or 1)
+    async with cluster.nodes(platform, job.properties.get("computeId"), count):
+        change(platform, job.id, status="Preparing")
+        await _on_a_node(platform, job, produced)
+
+
+async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
+    folder = job.folder(platform)
+    work = folder / "wd"
+    if folder.exists():  # an attempt that a restart ended
+        await asyncio.to_thread(shutil.rmtree, folder)
+    work.mkdir(parents=True)
+    kept = artifacts(platform, job)
+    who = data.identity(platform, job)
+    written = [name for name in job.properties["outputs"] if name != "default"]
+    paths = {name: data.output_path(platform, job, name) for name in written}
+    for name, path in paths.items():
+        target = references.location(platform, job.workspace_id, job.properties["outputs"][name]["uri"])
+        data.require(platform, job.workspace_id, target, who, "write")
+        (path.parent if job.properties["outputs"][name]["jobOutputType"] == "uri_file" else path).mkdir(parents=True)
+    program = kinds.PROGRAMS[job.properties["jobType"]]
+    build_log = folder / BUILD_LOG
+    copies = {
+        USER_LOG: process.LogCopy(platform, folder / USER_LOG, kept / USER_LOG),
+        BUILD_LOG: process.LogCopy(platform, build_log, kept / BUILD_LOG),
+    }
+
+    def log(line: str) -> None:
+        build_log.parent.mkdir(exist_ok=True)
+        with build_log.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            ready = group.create_task(program.prepare(platform, job, log, who))
+            group.create_task(data.copy_code(platform, job, who, work))
+            values = {
+                name: group.create_task(_value(platform, job, given, who))
+                for name, given in job.properties["inputs"].items()
+            }
+    except ExceptionGroup as failures:
+        await copies[BUILD_LOG].push()
+        raise _first(failures) from None
+    prepared = ready.result()
+    await copies[BUILD_LOG].push()
+    inputs = {name: task.result() for name, task in values.items()}
+    job = change(platform, job.id, status="Running", run={"runner": prepared.label})
+    try:
+        code = await _execute(platform, job, prepared, inputs, paths, copies[USER_LOG])
+        if code == 0:
+            produced()
+            change(platform, job.id, status="Finalizing")
+        await copies[USER_LOG].push()
+        if (work / "outputs").is_dir():  # Azure ML keeps what is written to ./outputs with the job
+            await blobs.upload_tree(platform, work / "outputs", kept / "outputs")
+        if code != 0:
+            raise JobFailure("UserError", _exit_message(code, folder / USER_LOG, prepared))
+        for name in written:
+            await data.upload(platform, job, name)
+            data.register(platform, job, name)
+    finally:
+        for part in (work, folder / "inputs"):
+            await asyncio.to_thread(shutil.rmtree, part, ignore_errors=True)
+
+
+async def _execute(
+    platform: Platform,
+    job: Job,
+    prepared: Prepared,
+    inputs: dict[str, str | Path],
+    outputs: dict[str, Path],
+    copy: process.LogCopy,
+) -> int:
+    folder = job.folder(platform)
+    line, own = kinds.PROGRAMS[job.properties["jobType"]].program(job, inputs, outputs, folder, prepared)
+    given = {name: str(value) for name, value in inputs.items()}
+    limit = (job.properties.get("limits") or {}).get("timeout")
+    folders = [
+        folder,
+        *{value if value.is_dir() else value.parent for value in inputs.values() if isinstance(value, Path)},
+    ]
+    try:
+        return await process.run(
+            platform,
+            prepared,
+            job.name,
+            line,
+            cwd=folder / "wd",
+            environment={**variables(platform, job, data.identity(platform, job), given, outputs), **own},
+            folders=folders,
+            log=folder / USER_LOG,
+            copy=copy,
+            limit=plan.seconds(limit) if limit else None,
+        )
+    except TimeoutError:
+        await copy.push()
+        raise JobFailure("UserError", f"The job was ended: it exceeded its timeout of {limit}.") from None
+
+
+async def _value(platform: Platform, job: Job, given: Json, who: Principal | None) -> str | Path:
+    if "step" in given:
+        return await data.from_step(platform, job, given, who)
+    if "uri" in given:
+        return await data.fetch(platform, job, given, who)
+    return str(given["value"])
+
+
+def _exit_message(code: int, log: Path, prepared: Prepared) -> str:
+    ended = f"was ended by signal {-code}" if code < 0 else f"exited with status code {code}"
+    last = tail(log)
+    if missing := _MISSING.search(last) if code == _COMMAND_NOT_FOUND else None:
+        ended += (
+            f", for '{missing[1]}' is neither in the environment ({prepared.label}) nor on this machine's PATH. "
+            "Bring it by an environment with a Docker build context that installs it"
+            + (" (r-base for R)" if missing[1] in ("R", "Rscript") else "")
+            + " and have that image built, which takes a Docker engine, or install it on this machine"
+        )
+    return (
+        f"Execution failed. User process {ended}. Please check log file '{USER_LOG}' for error details. Error: {last}"
+    )
+
+
+def _first(failures: ExceptionGroup[Exception]) -> Exception:
+    found: Exception = failures
+    while isinstance(found, ExceptionGroup):
+        found = found.exceptions[0]
+    return found

@@ -1,0 +1,122 @@
+"""A job's references, inputs and outputs resolved: when it is submitted and again when it runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.services.jobs.graph import Data, GraphError, Literal
+from amlite.services.machinelearning import references
+
+Json = dict[str, Any]
+_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
+_MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model", "safe_model")
+
+
+def resolved(platform: Platform, workspace_id: str, properties: Json) -> Json:
+    """Return a job's properties with environment, code and compute as ARM ids, and everything else checked."""
+    resolved = _assets(platform, workspace_id, properties)
+    if trial := properties.get("trial"):
+        resolved["trial"] = _assets(platform, workspace_id, trial)
+    resolved |= _compute(platform, workspace_id, properties.get("computeId"), properties.get("resources"))
+    for name, output in (properties.get("outputs") or {}).items():
+        if output and output.get("uri") and not references.is_data(_named(output["uri"], "job", "output")):
+            raise refusal(f"output '{name}' has the uri '{output['uri']}', which is no datastore path")
+    limits = properties.get("limits") or {}
+    for name in ("timeout", "trialTimeout"):
+        if limits.get(name):
+            seconds(limits[name])
+    return resolved
+
+
+def _assets(platform: Platform, workspace_id: str, properties: Json) -> Json:
+    kinds = {"environmentId": "environments", "codeId": "codes"}
+    found = {name: references.asset(platform, workspace_id, properties[name], kind).id
+             for name, kind in kinds.items() if properties.get(name)}  # fmt: skip
+    return {**properties, **found}
+
+
+def written(platform: Platform, workspace_id: str, name: str, value: Literal | Data) -> Json:
+    """Return an input as ARM writes it; AzureError when it names nothing that exists."""
+    if isinstance(value, Literal):
+        return {"jobInputType": "literal", "value": value.value}
+    kind = "models" if value.type in _MODEL_TYPES else "data"
+    uri = value.uri
+    try:
+        if not references.is_data(uri):
+            uri = references.asset(platform, workspace_id, uri, kind).id
+        references.location(platform, workspace_id, uri, kind)
+    except AzureError as error:
+        raise AzureError(error.status, error.code, f"Input '{name}': {error.message}") from error
+    return {"jobInputType": value.type, "uri": f"azureml:{uri}" if uri.startswith("/") else uri}
+
+
+def _compute(platform: Platform, workspace_id: str, reference: str | None, resources: Json | None) -> Json:
+    if not reference or reference.lower() == "serverless":
+        return {"computeId": None}
+    document = references.compute(platform, workspace_id, reference)
+    nodes = int((resources or {}).get("instanceCount") or (resources or {}).get("instance_count") or 1)
+    most = most_nodes(document.body)
+    if nodes > most:
+        raise refusal(f"the job asks for {nodes} nodes and compute '{document.body['name']}' has at most {most}")
+    return {"computeId": document.id}
+
+
+def most_nodes(compute: Json) -> int:
+    """Return how many nodes a compute can have."""
+    inner = compute["properties"].get("properties") or {}
+    return int((inner.get("scaleSettings") or {}).get("maxNodeCount") or 1)
+
+
+def seconds(duration: str) -> float:
+    """Return the length of an ISO 8601 duration; AzureError 400 when it is none."""
+    found = _DURATION.fullmatch(duration)
+    if found is None:
+        raise refusal(f"'{duration}' is no ISO 8601 duration such as PT1H30M")
+    days, hours, minutes, rest = (float(part or 0) for part in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + rest
+
+
+def output_uri(name: str, output: str, declared: Mapping[str, Any]) -> str:
+    """Return where a job's output goes: its own `uri`, or the place that Azure ML gives it by default."""
+    uri = declared.get("uri")
+    if uri:
+        return _named(str(uri), name, output)
+    end = "" if declared.get("jobOutputType") == "uri_file" else "/"
+    return f"azureml://datastores/workspaceblobstore/paths/azureml/{name}/{output}{end}"
+
+
+def _named(uri: str, job: str, output: str) -> str:
+    return uri.replace("${{name}}", job).replace("${{output_name}}", output)
+
+
+def merge_output(target: Json, given: Json) -> None:
+    """Add to an output where a node or pipeline says it is to go, however it is spelt."""
+    for wire, name in (
+        ("uri", "uri"),
+        ("path", "uri"),
+        ("mode", "mode"),
+        ("assetName", "assetName"),
+        ("name", "assetName"),
+    ):
+        if given.get(wire):
+            target[name] = given[wire]
+    for wire in ("assetVersion", "version"):
+        if given.get(wire):
+            target["assetVersion"] = str(given[wire])
+
+
+def guard(function: Any, *arguments: Any) -> Any:
+    """Call a function, and make of what is wrong with a graph the AzureError that says so."""
+    try:
+        return function(*arguments)
+    except GraphError as error:
+        raise refusal(str(error)) from error
+
+
+def refusal(message: str) -> AzureError:
+    """Return the error for a job that cannot be run as it is written."""
+    return AzureError(400, "UserError", message[0].upper() + message[1:] + ("" if message.endswith(".") else "."))

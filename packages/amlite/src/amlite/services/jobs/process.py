@@ -1,0 +1,78 @@
+"""One command of a job as a child process: started, its log followed to the datastore, ended with all it started."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from amlite.core import processes as children
+from amlite.core.platform import Platform
+from amlite.services.environments import Prepared
+from amlite.services.storage import blobs
+from amlite.services.storage.blobs import BlobPath
+
+# How often what a running job printed is taken to the datastore; its end does not wait for this.
+_LOG_SECONDS = 1.0
+
+
+class LogCopy:
+    """A growing file on this machine and its copy in the datastore, an append blob."""
+
+    def __init__(self, platform: Platform, source: Path, target: BlobPath) -> None:
+        self._platform = platform
+        self._source = source
+        self._target = target
+        self._position = 0
+
+    async def push(self) -> None:
+        """Append what was written since the last time."""
+        if not self._source.exists() or self._source.stat().st_size <= self._position:
+            return
+        with self._source.open("rb") as file:
+            file.seek(self._position)
+            data = await asyncio.to_thread(file.read)
+        await blobs.append(self._platform, self._target, data)
+        self._position += len(data)
+
+
+async def run(
+    platform: Platform,
+    prepared: Prepared,
+    name: str,
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    folders: Sequence[Path],
+    log: Path,
+    copy: LogCopy,
+    limit: float | None,
+) -> int:
+    """Run a command to its end and return its exit code; raises TimeoutError after `limit` seconds.
+
+    However this ends - exit, timeout, cancellation - nothing that the command started goes on running.
+    """
+    line, whole = prepared.command(
+        argv, cwd=cwd, environment=environment, mounts={folder: folder for folder in folders}, name=name
+    )
+    child = await platform.children.spawn(f"job {name}", line, environment=whole, cwd=cwd, log=log)
+    ended = asyncio.create_task(child.process.wait())
+    try:
+        async with asyncio.timeout(limit):
+            while not ended.done():
+                await asyncio.wait({ended}, timeout=_LOG_SECONDS)
+                if not ended.done():
+                    await copy.push()
+        return ended.result()
+    finally:
+        if not ended.done():
+            await prepared.stop(name)
+            await children.end(child)
+        # What the command left in the background holds the same process group.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.process.pid, signal.SIGKILL)
+        await ended

@@ -1,0 +1,95 @@
+"""Jobs in ARM: `workspaces/{workspace}/jobs`."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.routing import Call, Routes, reply
+from amlite.services.jobs import cluster, documents, execution, lifecycle, submission
+from amlite.services.jobs.documents import Job
+from amlite.services.machinelearning import references
+from amlite.services.mlflow.artifacts import workspace_of
+
+routes = Routes("management.azure.com")
+_JOBS = (
+    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices"
+    "/workspaces/{workspace}/jobs"
+)
+_JOB = f"{_JOBS}/{{job}}"
+
+
+@routes.put(_JOB)
+async def put_job(call: Call) -> web.Response:
+    """Submit a job, or change the mutable parts of one that exists."""
+    workspace_id, name, body = _workspace(call), call.parameters["job"], await call.json()
+    changed = submission.update(call.platform, workspace_id, name, body)
+    if changed is not None:
+        return reply(changed)
+    return reply(await submission.submit(call.platform, workspace_id, name, body, call.principal), 201)
+
+
+@routes.get(_JOB)
+async def get_job(call: Call) -> web.Response:
+    """Describe a job."""
+    return reply(documents.shown(_job(call)))
+
+
+@routes.get(_JOBS)
+async def list_jobs(call: Call) -> web.Response:
+    """List jobs, newest first; a pipeline's children belong to run history."""
+    jobs = [job for job in documents.every(call.platform, _workspace(call)) if not job.run.get("parent")]
+    view = call.query.get("listViewType", "ActiveOnly").lower()
+    if view in ("activeonly", "archivedonly"):
+        jobs = [job for job in jobs if bool(job.properties.get("isArchived")) == (view == "archivedonly")]
+    if kind := call.query.get("jobType"):
+        jobs = [job for job in jobs if job.properties["jobType"].lower() == kind.lower()]
+    if tag := call.query.get("tag"):
+        key, equals, value = tag.partition("=")
+        tags = ((job, job.properties.get("tags") or {}) for job in jobs)
+        jobs = [job for job, found in tags if key in found and (not equals or found[key] == value)]
+    return reply({"value": [documents.shown(job) for job in reversed(jobs)]})
+
+
+@routes.post(f"{_JOB}/cancel")
+async def cancel_job(call: Call) -> web.Response:
+    """Cancel a job; cancelling one that has ended changes nothing."""
+    job = _job(call)
+    if job.ended:
+        return web.Response(status=200)
+    lifecycle.cancel(call.platform, job, "canceled by request")
+    return _accepted(call, execution.CANCELED, job)
+
+
+@routes.delete(_JOB)
+async def delete_job(call: Call) -> web.Response:
+    """Delete a job that has ended, with its children and what it left on this machine."""
+    job = documents.find(call.platform, _workspace(call), call.parameters["job"])
+    if job is None:
+        return web.Response(status=204)
+    if not job.ended:
+        raise AzureError(400, "UserError", f"Job '{job.name}' is {job.status}; cancel it before you delete it.")
+    return _accepted(call, execution.DELETE, job)
+
+
+def _accepted(call: Call, work: str, job: Job) -> web.Response:
+    operation = call.platform.operations.begin(work, {"id": job.id})
+    place = f"/subscriptions/{call.parameters['subscription']}/providers/{references.PROVIDER}/locations/westeurope"
+    headers = call.platform.operations.status_headers(
+        operation, f"{place}/operationStatuses", f"{place}/operationResults"
+    )
+    return web.Response(status=202, headers=headers)
+
+
+def _workspace(call: Call) -> str:
+    return str(workspace_of(call)["id"])
+
+
+def _job(call: Call) -> Job:
+    return documents.get(call.platform, _workspace(call), call.parameters["job"])
+
+
+async def begin(platform: Platform) -> None:
+    """Begin with every cluster idle: no job of an earlier amlite is running now."""
+    cluster.release_all(platform)

@@ -1,0 +1,197 @@
+"""Accepting a job: it is checked whole, written down, and begun as an operation that survives a restart."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+from amlite.core.access import Principal
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.published.validation import writable
+from amlite.services.jobs import graph, kinds, plan, steps
+from amlite.services.jobs.documents import JOB_TYPE, PRIVATE, Job, change, find, shown
+from amlite.services.machinelearning import references
+
+Json = dict[str, Any]
+RUN = "jobs.run"
+_NAME = re.compile(r"[A-Za-z0-9][\w-]{0,254}")
+_EXPERIMENT = re.compile(r"[A-Za-z0-9][\w-]{0,254}")
+_SERVED = ("Command", "Pipeline", "Sweep", "Spark", "AutoML")
+_NOT_SERVED = ("finetuning", "labeling")
+
+
+async def submit(
+    platform: Platform, workspace_id: str, name: str, body: Json, principal: Principal | None = None
+) -> Json:
+    """Submit a job under a new name and return its ARM envelope.
+
+    `body` is what a PUT of `workspaces/jobs` carries. `principal` is who submits it; the job's MLflow token speaks for
+    them (default: the subscription's deploying application). Raises AzureError for what Azure ML refuses at submission:
+    a malformed body, or a compute, component, environment, data asset or input that does not exist.
+    """
+    workspace = references.workspace(platform, workspace_id)
+    if _NAME.fullmatch(name) is None:
+        raise _refusal(
+            f"The job name '{name}' is invalid: 1-255 letters, digits, underscores and hyphens, no sign first."
+        )
+    properties = check(platform, workspace.id, body)
+    experiment = str(properties.setdefault("experimentName", "Default"))
+    if _EXPERIMENT.fullmatch(experiment) is None:
+        raise _refusal(f"The experiment name '{experiment}' is invalid: letters, digits, underscores and hyphens only.")
+    id = f"{workspace.id}/jobs/{name}"
+    job = new(platform, id, properties, workspace.body, submitter=principal)
+    operation = platform.operations.begin(RUN, {"id": id}, resource_id=id)
+    return shown(change(platform, job.id, run={"operation": operation}))
+
+
+def check(platform: Platform, workspace_id: str, body: Json) -> Json:
+    """Return the properties of a job that could be submitted, its references resolved; raises AzureError."""
+    given = (body.get("properties") or {}).get("jobType")
+    kind = next((served for served in _SERVED if served.lower() == str(given).lower()), None)
+    if kind is None and str(given).lower() in _NOT_SERVED:
+        raise _refusal(f"Jobs of type '{given}' are not served here; {', '.join(_SERVED)} are.")
+    properties: Json = writable("JobBase", body)["properties"]
+    properties["jobType"] = kind
+    if kind == "AutoML":
+        properties["inputs"] = kinds.automl.inputs(properties)
+    if kind != "Pipeline":
+        return _job(platform, workspace_id, properties)
+    steps.pipeline_job(platform, workspace_id, properties)
+    return properties
+
+
+def _job(platform: Platform, workspace_id: str, properties: Json) -> Json:
+    """Return a job's properties with its references resolved; AzureError for what cannot run.
+
+    Afterwards `environmentId`, `codeId` and `computeId` are ARM ids, and data inputs name a version.
+    """
+    given = properties.get("inputs") or {}
+    inputs = {name: plan.guard(graph.parse_input, name, value) for name, value in given.items()}
+    if wrong := kinds.KINDS[properties["jobType"]].problems(properties):
+        raise plan.refusal("; ".join(wrong))
+    found = {name: plan.written(platform, workspace_id, name, value) for name, value in inputs.items()}
+    return {**plan.resolved(platform, workspace_id, properties), "inputs": found}
+
+
+def new(
+    platform: Platform,
+    id: str,
+    properties: Json,
+    workspace: Json,
+    *,
+    submitter: Principal | None,
+    parent: Job | None = None,
+    node: str | None = None,
+) -> Job:
+    """Write a new job down, NotStarted, with what the service adds to it."""
+    name = id.rpartition("/")[2]
+    now = platform.clock.stamp()
+    who = {"objectId": submitter.object_id, "clientId": submitter.client_id} if submitter else None
+    outputs: Json = {
+        output: {"jobOutputType": "uri_folder", **(declared or {})}
+        for output, declared in (properties.get("outputs") or {}).items()
+    }
+    if properties["jobType"] in kinds.PROGRAMS:  # those of pipelines and sweeps lie where their jobs put them
+        for output, declared in outputs.items():
+            declared["uri"] = plan.output_uri(name, output, declared)
+    body: Json = {
+        "id": id,
+        "name": name,
+        "type": JOB_TYPE,
+        "properties": {
+            "displayName": name,
+            "tags": {},
+            "properties": {},
+            "isArchived": False,
+            **properties,
+            "outputs": {**outputs, **_default_output(platform, workspace["id"], name)},
+            "services": services(workspace, name),
+            "status": "NotStarted",
+        },
+        "systemData": {
+            "createdBy": submitter.client_id if submitter else "amlite",
+            "createdByType": "Application",
+            "createdAt": now,
+        },
+        PRIVATE: {
+            "created": now,
+            "number": platform.store.next(f"runs/{workspace['id']}".lower()),
+            "submitter": who,
+            "root": parent.run["root"] if parent else name,
+            **({"parent": parent.name} if parent else {}),
+            **({"node": node} if node else {}),
+        },
+    }
+    platform.store.put(id, JOB_TYPE, body)
+    return Job(id, body)
+
+
+def new_child(
+    platform: Platform, parent: Job, properties: Json, *, node: str | None = None, name: str | None = None
+) -> Job:
+    """Write a pipeline's step (of a node) or a sweep's trial down, under a name of its own unless one is given."""
+    workspace = references.workspace(platform, parent.workspace_id)
+    own = {"azureml.moduleName": node} if node else {}
+    return new(
+        platform,
+        f"{workspace.id}/jobs/{name or uuid.uuid4()}",
+        {**properties, "experimentName": parent.properties["experimentName"], "properties": own},
+        workspace.body,
+        submitter=parent.submitter,
+        parent=parent,
+        node=node,
+    )
+
+
+def _default_output(platform: Platform, workspace_id: str, name: str) -> Json:
+    """Return the output `default`: where logs and MLflow artifacts lie.
+
+    Clients that see it list the logs themselves and sign each one's address with the account's key. Where a workspace
+    signs in by identity there is none, and they take the addresses from run history when the output is absent.
+    """
+    store = references.datastore(platform, workspace_id, "workspaceartifactstore")
+    if store.body["properties"]["credentials"]["credentialsType"] != "AccountKey":
+        return {}
+    uri = f"azureml://datastores/workspaceartifactstore/ExperimentRun/dcid.{name}"
+    return {"default": {"jobOutputType": "uri_folder", "uri": uri, "mode": "ReadWriteMount"}}
+
+
+def services(workspace: Json, name: str) -> Json:
+    """Return a job's `services`: MLflow's tracking URI and the studio's page."""
+    tracking = workspace["properties"].get("mlFlowTrackingUri", "")
+    return {
+        "Tracking": {"jobServiceType": "Tracking", "endpoint": f"{tracking}?", "properties": {}},
+        "Studio": {
+            "jobServiceType": "Studio",
+            "endpoint": f"https://ml.azure.com/runs/{name}?wsid={workspace['id']}",
+            "properties": {},
+        },
+    }
+
+
+def update(platform: Platform, workspace_id: str, name: str, body: Json) -> Json | None:
+    """Apply a PUT to a job that exists: display name, description, tags and archiving change, nothing else does.
+
+    Returns None when there is no such job. AzureError 409 when the body is of another type than the job.
+    """
+    job = find(platform, workspace_id, name)
+    if job is None:
+        return None
+    given = body.get("properties") or {}
+    if str(given.get("jobType", job.properties["jobType"])).lower() != job.properties["jobType"].lower():
+        raise AzureError(
+            409,
+            "UserError",
+            f"A job with the name '{name}' already exists. To create a new job, use a different name; "
+            "an existing job's type cannot be changed.",
+        )
+    mutable = {
+        key: given[key] for key in ("displayName", "description", "tags", "isArchived") if given.get(key) is not None
+    }
+    return shown(change(platform, job.id, properties=mutable))
+
+
+def _refusal(message: str) -> AzureError:
+    return AzureError(400, "UserError", message)

@@ -1,0 +1,59 @@
+"""Tables as the file `MLTable` of a folder describes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from amlite.services.jobs.data import DataAccessError
+
+FILE = "MLTable"
+_READERS = {"read_delimited": "delimited", "read_parquet": "parquet", "read_json_lines": "json_lines"}
+_DELIMITERS = {"\\t": "\t", "tab": "\t", "comma": ","}
+Json = dict[str, Any]
+
+
+def is_table(folder: Path) -> bool:
+    """Whether there is a description."""
+    return (folder / FILE).is_file()
+
+
+def read(folder: Path) -> Json:
+    """Return a table: `files` (paths), `format` (delimited, parquet, json_lines; `files` of no reader), `delimiter`.
+
+    Raises DataAccessError for what is not read here: other transformations, or files elsewhere than in the folder.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load((folder / FILE).read_text("utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise DataAccessError(f"the table's file {FILE} cannot be read: {error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("paths"), list):
+        raise DataAccessError(f"the table's file {FILE} has no list 'paths'")
+    files = [str(file) for entry in content["paths"] for file in _files(folder, entry)]
+    form, delimiter = "files", ","
+    for step in content.get("transformations") or []:
+        name, options = (step, {}) if isinstance(step, str) else next(iter(step.items()))
+        if name not in _READERS or form != "files":
+            known = ", ".join(_READERS)
+            raise DataAccessError(f"{FILE}: the transformation '{name}' is not served here; one of {known} is")
+        form = _READERS[name]
+        delimiter = str((options or {}).get("delimiter") or ",")
+    return {"files": files, "format": form, "delimiter": _DELIMITERS.get(delimiter, delimiter)}
+
+
+def _files(folder: Path, entry: Any) -> list[Path]:
+    kind, value = next(iter(entry.items())) if isinstance(entry, dict) and len(entry) == 1 else ("", "")
+    if kind not in ("file", "folder", "pattern") or "://" in str(value) or Path(str(value)).is_absolute():
+        raise DataAccessError(
+            f"{FILE}: the path {entry} is not served here; 'file', 'folder' or 'pattern' with a path relative to {FILE}"
+        )
+    relative = str(value).removeprefix("./")
+    found = sorted(folder.glob(relative)) if kind == "pattern" else [folder / relative]
+    if kind == "folder":
+        found = sorted((folder / relative).rglob("*"))
+    files = [path for path in found if path.is_file() and path.name != FILE]
+    if not files:
+        raise DataAccessError(f"{FILE}: the path '{value}' names no file of the table's folder")
+    return files

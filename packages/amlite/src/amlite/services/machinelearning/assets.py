@@ -1,0 +1,238 @@
+"""The rules of asset versions: what may change, what the service adds, and what a container says about its versions.
+
+A version's content never changes once it exists; tags, description, properties and whether it is archived may.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.published.validation import writable
+from amlite.core.store import Document
+from amlite.services.arm.types import Json
+from amlite.services.machinelearning import references
+from amlite.services.machinelearning.references import URI_PROPERTY, WORKSPACE_TYPE
+
+ANONYMOUS = {"components": "azureml_anonymous", "environments": "CliV2AnonymousEnvironment"}
+_MODELS = {
+    "codes": ("CodeContainer", "CodeVersion"),
+    "components": ("ComponentContainer", "ComponentVersion"),
+    "data": ("DataContainer", "DataVersionBase"),
+    "environments": ("EnvironmentContainer", "EnvironmentVersion"),
+    "models": ("ModelContainer", "ModelVersion"),
+}
+_MUTABLE = {"description", "tags", "properties", "isArchived", "isAnonymous", "stage", "provisioningState", "flavors"}
+# What may change in a specification, and what the client writes back into it of a component that it read.
+_MUTABLE_IN_SPEC = {"description", "tags", "display_name"}
+_SAID_IN_SPEC = {"id", "creation_context"}
+_NAME = re.compile(r"[a-zA-Z0-9][\w.-]{0,254}")
+_VERSION = re.compile(r"[\w.-]{1,128}")
+_SHORT_URI = re.compile(r"azureml://datastores/([^/]+)/paths/(.*)", re.IGNORECASE)
+
+
+def container_type(kind: str) -> str:
+    """Return the ARM type of an asset container, such as `…/workspaces/models`."""
+    return f"{WORKSPACE_TYPE}/{kind}"
+
+
+def version_type(kind: str) -> str:
+    """Return the ARM type of an asset version, such as `…/workspaces/models/versions`."""
+    return f"{WORKSPACE_TYPE}/{kind}/versions"
+
+
+def prepare_container(kind: str, name: str, body: Json) -> Json:
+    """Check a container's body and return the properties to store."""
+    _check_name(kind, name)
+    properties: Json = writable(_MODELS[kind][0], body)["properties"]
+    return {"tags": {}, "properties": {}, "isArchived": False, **properties}
+
+
+def prepare_version(
+    platform: Platform, workspace: Document, kind: str, name: str, version: str, body: Json, old: Json | None
+) -> Json:
+    """Check a version's body against its model, its references and what is stored; return the properties to store.
+
+    AzureError 400 or 409 in the service's words where it would change the content of an existing version.
+    """
+    _check_name(kind, name)
+    if _VERSION.fullmatch(version) is None:
+        raise AzureError(
+            400, "UserError", f"The version '{version}' is invalid: versions are letters, digits, '.', '_' and '-'."
+        )
+    given: Json = writable(_MODELS[kind][1], body)["properties"]
+    properties: Json = {
+        "tags": {},
+        "properties": {},
+        "isAnonymous": name == ANONYMOUS.get(kind),
+        "isArchived": False,
+        **given,
+        "provisioningState": "Succeeded",
+    }
+    if kind in URI_PROPERTY and properties.get(URI_PROPERTY[kind]):
+        properties[URI_PROPERTY[kind]] = _long_uri(workspace.id, properties[URI_PROPERTY[kind]])
+    if check := _CHECKS.get(kind):
+        check(platform, workspace, name, version, properties)
+    if old is not None:
+        if old["properties"].get("jobName"):  # no client sends it back: it stays
+            properties.setdefault("jobName", old["properties"]["jobName"])
+        if (changed := _changed(old["properties"], properties)) and not old["properties"]["isAnonymous"]:
+            raise _conflict(kind, name, version, changed)
+        properties["properties"] = {**old["properties"]["properties"], **properties["properties"]}
+    return properties
+
+
+def held(kind: str, name: str, properties: Json, container: Document | None) -> Json:
+    """Return what a container says of all its versions, the type of data; AzureError 400 for a version of another."""
+    if kind != "data":
+        return {}
+    kept = container.body["properties"].get("dataType") if container is not None else None
+    if kept not in (None, properties["dataType"]):
+        raise AzureError(
+            400,
+            "UserError",
+            f"Data asset '{name}' holds versions of type {kept}; a version of type {properties['dataType']} needs "
+            "another name.",
+        )
+    return {"dataType": properties["dataType"]}
+
+
+def container_body(platform: Platform, container: Document) -> Json:
+    """Return a container's envelope with its latest and next version."""
+    path, kind = container.id, container.type.rpartition("/")[2]
+    versions = platform.store.below(path, version_type(kind))
+    live = [doc for doc in versions if not doc.body["properties"]["isArchived"]]
+    numbers = [int(doc.body["name"]) for doc in versions if doc.body["name"].isdigit()]
+    properties = {**container.body["properties"], "provisioningState": "Succeeded"}
+    properties["latestVersion"] = live[-1].body["name"] if live else None
+    properties["nextVersion"] = str(max(numbers, default=0) + 1)
+    return {**container.body, "properties": properties}
+
+
+def _changed(old: Json, new: Json) -> list[str]:
+    """Return the names of content properties that differ."""
+    before, after = _content(old), _content(new)
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+def _content(properties: Json) -> Json:
+    content = {name: value for name, value in properties.items() if name not in _MUTABLE and value not in ({}, [])}
+    spec = content.get("componentSpec")
+    if isinstance(spec, dict):
+        # Keys that begin with an underscore or a dollar sign say how the client read the file.
+        apart = _MUTABLE_IN_SPEC | _SAID_IN_SPEC
+        kept = {name: value for name, value in spec.items() if name not in apart and name[0] not in "_$"}
+        content["componentSpec"] = {name: value for name, value in kept.items() if value not in (None, {}, [])}
+    parsed: Json = json.loads(json.dumps(content))
+    return parsed
+
+
+def _conflict(kind: str, name: str, version: str, changed: list[str]) -> AzureError:
+    if kind not in ("data", "models"):
+        # azure-ai-ml waits for 409 here: an environment without a version then gets the next one.
+        what = f"{kind.removesuffix('s').capitalize()} {name} with version {version}"
+        return AzureError(
+            409, "UserError", f"{what} is already registered and cannot be changed (differs in {', '.join(changed)})."
+        )
+    noun = kind.removesuffix("s")
+    fixed = f"{noun} uri" if URI_PROPERTY[kind] in changed else ", ".join(changed)
+    return AzureError(
+        400,
+        "UserError",
+        f"A {noun} version with this name and version already exists. If you are trying to create a new {noun} "
+        f"version, use a different name or version. If you are trying to update an existing {noun} version, the "
+        f"existing asset's {fixed} cannot be changed. Only tags, description, and isArchived can be updated.",
+    )
+
+
+def _check_name(kind: str, name: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise AzureError(
+            400,
+            "UserError",
+            f"The name '{name}' of {kind} is invalid: names are 1-255 letters, digits, '.', '_' and '-' and begin with "
+            "a letter or digit.",
+        )
+
+
+def _long_uri(workspace_id: str, uri: str) -> str:
+    """Spell a datastore URI out, with subscription, group and workspace, as the service returns it."""
+    found = _SHORT_URI.fullmatch(uri)
+    if found is None:
+        return uri
+    _, _, subscription, _, group, *_, name = workspace_id.split("/")
+    owner = f"subscriptions/{subscription}/resourcegroups/{group}/workspaces/{name}"
+    return f"azureml://{owner}/datastores/{found[1]}/paths/{found[2]}"
+
+
+def _check_code(_platform: Platform, _workspace: Document, _name: str, _version: str, properties: Json) -> None:
+    if not properties.get("codeUri"):
+        raise AzureError(400, "ValidationError", "properties.codeUri: The codeUri field is required.")
+
+
+def _check_component(platform: Platform, workspace: Document, name: str, version: str, properties: Json) -> None:
+    spec = properties.get("componentSpec")
+    if not isinstance(spec, dict) or not spec.get("type"):
+        raise AzureError(
+            400, "ValidationError", "properties.componentSpec: The componentSpec field, with a type, is required."
+        )
+    parts: list[Any] = [spec, spec.get("task")]
+    for part in parts:
+        if isinstance(part, dict):
+            _check_reference(platform, workspace, "codes", part.get("code"))
+            _check_reference(platform, workspace, "environments", part.get("environment"))
+    properties["componentSpec"] = {**spec, "name": name, "version": version}
+
+
+def _check_reference(platform: Platform, workspace: Document, kind: str, reference: Any) -> None:
+    """An asset of a workspace must exist; what lies in a registry or is given inline is not looked up."""
+    if not isinstance(reference, str) or reference.startswith(("azureml://registries/", "git+", "https://")):
+        return
+    try:
+        references.asset(platform, workspace.id, reference, kind)
+    except AzureError as error:
+        raise AzureError(400, "UserError", error.message) from error
+
+
+def _check_environment(_platform: Platform, _workspace: Document, name: str, version: str, properties: Json) -> None:
+    image, build, conda = (properties.get(key) for key in ("image", "build", "condaFile"))
+    if bool(image) == bool(build):
+        raise AzureError(
+            400,
+            "UserError",
+            f"Environment '{name}:{version}' must have exactly one of image and build"
+            + (" (condaFile needs a base image)." if conda and not image else "."),
+        )
+    if conda:
+        import yaml  # late: it costs 40 ms, which a start does without
+
+        try:
+            parsed = yaml.safe_load(conda)
+        except yaml.YAMLError as error:
+            raise AzureError(
+                400, "UserError", f"The condaFile of environment '{name}' is not valid YAML: {error}"
+            ) from error
+        if not isinstance(parsed, dict):
+            raise AzureError(400, "UserError", f"The condaFile of environment '{name}' must be a mapping.")
+    if not properties.get("osType"):
+        properties["osType"] = "Linux"
+    properties["environmentType"] = "UserCreated"
+
+
+def _check_model(_platform: Platform, _workspace: Document, _name: str, _version: str, properties: Json) -> None:
+    if not properties.get("modelUri"):
+        raise AzureError(400, "ValidationError", "properties.modelUri: The modelUri field is required.")
+    properties.setdefault("modelType", "custom_model")
+    properties.setdefault("flavors", {})
+
+
+_CHECKS: dict[str, Callable[[Platform, Document, str, str, Json], None]] = {
+    "codes": _check_code,
+    "components": _check_component,
+    "environments": _check_environment,
+    "models": _check_model,
+}

@@ -1,0 +1,148 @@
+"""Computes of a workspace: clusters that scale between two sizes. Nodes are this machine's processes or containers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.published.validation import writable
+from amlite.core.resource_id import ResourceId
+from amlite.services.arm.types import Json, ResourceType
+from amlite.services.entra.routes import assigned_identities
+from amlite.services.machinelearning import quota, sizes
+from amlite.services.machinelearning.references import WORKSPACE_TYPE, workspace
+
+TYPE = f"{WORKSPACE_TYPE}/computes"
+# Least and most characters of a name by type; source: Azure's resource naming rules.
+_LENGTHS = {"amlcompute": (3, 32), "computeinstance": (3, 24)}
+_OTHER_LENGTHS = (2, 16)
+_CLUSTERS = ("microsoft.containerservice/managedclusters", "microsoft.kubernetes/connectedclusters")
+# What Azure's extension defines in every cluster; source: "Create and manage instance types".
+_INSTANCE_TYPES: Json = {
+    "defaultinstancetype": {
+        "resources": {"requests": {"cpu": "100m", "memory": "2Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}}
+    }
+}
+
+
+def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
+    body = writable("ComputeResource", body)
+    compute = body.get("properties") or {}
+    if "computeType" not in compute:
+        raise AzureError(400, "ValidationError", "properties.computeType: The computeType field is required.")
+    kind = compute["computeType"]
+    _check_name(resource_id.name, kind)
+    if old and old["properties"]["computeType"].lower() != kind.lower():
+        raise AzureError(400, "BadRequest", f"Compute '{resource_id.name}' exists with another computeType.")
+    if named := (body.get("identity") or {}).get("userAssignedIdentities"):
+        body["identity"]["userAssignedIdentities"] = assigned_identities(platform, named)
+    location = workspace(platform, str(resource_id.parent)).body["location"]
+    if kind.lower() == "amlcompute":
+        compute["properties"] = _cluster(platform, resource_id.name, location, compute.get("properties") or {}, old)
+    elif kind.lower() == "kubernetes":
+        compute = _kubernetes(compute)
+    now = platform.clock.stamp()
+    added = {
+        "computeLocation": compute.get("computeLocation") or location,
+        "createdOn": old["properties"]["createdOn"] if old else now,
+        "modifiedOn": now,
+        "isAttachedCompute": kind.lower() not in _LENGTHS,
+        "disableLocalAuth": compute.get("disableLocalAuth", True),
+        "provisioningErrors": None,
+    }
+    return {"location": location, "tags": {}, **body, "properties": {**compute, **added}}
+
+
+def _cluster(platform: Platform, name: str, region: str, given: Json, old: Json | None) -> Json:
+    size = given.get("vmSize")
+    if not size:
+        raise AzureError(400, "ValidationError", "properties.properties.vmSize: The vmSize field is required.")
+    found = sizes.find(size)
+    if found is None:
+        raise AzureError(
+            400,
+            "BadRequest",
+            f"The specified Azure ML Compute VM size '{size}' is not supported in this subscription or region.",
+        )
+    before = old["properties"]["properties"] if old else {}
+    priority = given.get("vmPriority", "Dedicated")
+    for what, value in (("vmSize", size.upper()), ("vmPriority", priority)):
+        if before.get(what, value).lower() != value.lower():
+            raise AzureError(
+                400,
+                "BadRequest",
+                f"Compute '{name}' exists and its {what} cannot be changed; delete it or use another name.",
+            )
+    scale = {"minNodeCount": 0, "nodeIdleTimeBeforeScaleDown": "PT120S", **(given.get("scaleSettings") or {})}
+    least, most = int(scale["minNodeCount"]), int(scale.get("maxNodeCount", 1))
+    if not 0 <= least <= most:
+        raise AzureError(
+            400, "BadRequest", f"scaleSettings: minNodeCount ({least}) must be between 0 and maxNodeCount ({most})."
+        )
+    if old is None and priority.lower() == "dedicated":
+        quota.require_node(platform, region, found, least)
+    defaults = {"osType": "Linux", "remoteLoginPortPublicAccess": "NotSpecified", "enableNodePublicIp": True}
+    counts = ("idle", "leaving", "preempted", "preparing", "running", "unusable")
+    state = {
+        "allocationState": "Steady",
+        "currentNodeCount": 0,
+        "targetNodeCount": least,
+        "nodeStateCounts": {f"{count}NodeCount": 0 for count in counts},
+    }
+    wanted = {**defaults, **given, "vmSize": size.upper(), "vmPriority": priority}
+    return {**wanted, "scaleSettings": {**scale, "minNodeCount": least, "maxNodeCount": most}, **state}
+
+
+def _kubernetes(compute: Json) -> Json:
+    """Fill in what the service does for an attached cluster: its namespace, and the instance type that all have."""
+    target = ResourceId.parse(str(compute.get("resourceId") or ""))
+    if target is None or target.type.lower() not in _CLUSTERS:
+        raise AzureError(
+            400,
+            "BadRequest",
+            "properties.resourceId: must be the ARM id of a cluster (Microsoft.ContainerService/managedClusters or "
+            "Microsoft.Kubernetes/connectedClusters).",
+        )
+    given = compute.get("properties") or {}
+    types = {**_INSTANCE_TYPES, **(given.get("instanceTypes") or {})}
+    default = given.get("defaultInstanceType") or next(iter(_INSTANCE_TYPES))
+    if default not in types:
+        raise AzureError(400, "BadRequest", f"properties.properties.defaultInstanceType: '{default}' is not defined.")
+    filled = {"namespace": "default", **given, "instanceTypes": types, "defaultInstanceType": default}
+    return {**compute, "properties": filled}
+
+
+def _check_name(name: str, kind: str) -> None:
+    least, most = _LENGTHS.get(kind.lower(), _OTHER_LENGTHS)
+    if not least <= len(name) <= most or re.fullmatch(r"[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?", name) is None:
+        raise AzureError(
+            400,
+            "BadRequest",
+            f"The compute name '{name}' is invalid: names of {kind} are {least}-{most} letters, digits and hyphens, "
+            "begin with a letter and do not end with a hyphen.",
+        )
+
+
+async def _list_nodes(_platform: Platform, _resource_id: ResourceId, _body: Json) -> Any:
+    return {"nodes": []}
+
+
+async def _created(platform: Platform, resource_id: ResourceId) -> None:
+    from amlite.services.mlflow import tracking  # both know workspaces, so neither can be imported first
+
+    tracking.prewarm(platform, str(resource_id.parent))  # what has compute will run jobs, which track
+
+
+TYPES = [
+    ResourceType(
+        TYPE,
+        pattern=r"[\w-]{1,64}",
+        located=False,
+        asynchronous=True,
+        prepare=_prepare,
+        created=_created,
+        actions={"listnodes": _list_nodes},
+    )
+]

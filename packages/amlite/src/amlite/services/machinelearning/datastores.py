@@ -1,0 +1,203 @@
+"""Datastores: the four a workspace begins with, and those that users add. Secrets are kept apart from the resource."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from aiohttp import web
+
+from amlite.core.access import Principal
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.published.validation import writable
+from amlite.core.resource_id import ResourceId
+from amlite.core.routing import Call, Routes, reply
+from amlite.core.store import Document
+from amlite.services.arm.routes import resource, resource_of
+from amlite.services.arm.types import Json, ResourceType
+from amlite.services.entra.routes import tokens
+from amlite.services.machinelearning.references import WORKSPACE_TYPE, workspace
+from amlite.services.storage import blobs
+from amlite.services.storage.types import KEYS_TYPE
+
+TYPE = f"{WORKSPACE_TYPE}/datastores"
+DEFAULT = "workspaceblobstore"
+_SECRETS_TYPE = "machinelearning/datastore-secrets"
+_SYSTEM_IDENTITY = "WorkspaceSystemAssignedIdentity"
+_SHARE = "code-391ff5ac-6576-460f-ba4d-7e03433c68b6"  # the same in every workspace of Azure's
+_LABEL = r"(?=.{3,63}$)[a-z0-9$]+(-[a-z0-9]+)*"
+_LABEL_RULE = "3-63 lower-case letters, digits and single hyphens"
+_PLACES = {
+    "accountName": (r"[a-z0-9]{3,24}", "3-24 lower-case letters and digits"),
+    "containerName": (_LABEL, _LABEL_RULE),
+    "filesystem": (_LABEL, _LABEL_RULE),
+    "fileShareName": (_LABEL, _LABEL_RULE),
+}
+# Kind of credentials -> what its secrets hold.
+_SECRETS = {
+    "AccountKey": "key",
+    "Certificate": "certificate",
+    "Sas": "sasToken",
+    "ServicePrincipal": "clientSecret",
+}
+_DATASTORES = (
+    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
+    "/datastores"
+)
+routes = Routes("management.azure.com")
+
+
+async def create_defaults(platform: Platform, owner: Document) -> None:
+    """Create (or bring up to date) a workspace's default datastores and their containers."""
+    properties = owner.body["properties"]
+    account = ResourceId.parse(properties["storageAccount"])
+    if account is None:
+        raise AzureError(400, "ValidationError", f"'{properties['storageAccount']}' is not a storage account.")
+    by_identity = properties["systemDatastoresAuthMode"].lower() == "identity"
+    service = "WorkspaceUserAssignedIdentity" if properties.get("primaryUserAssignedIdentity") else _SYSTEM_IDENTITY
+    guid = properties["workspaceId"]
+    common: Json = {
+        "subscriptionId": account.subscription,
+        "resourceGroup": account.group,
+        "accountName": account.name,
+        "endpoint": "core.windows.net",
+        "protocol": "https",
+        "credentials": {"credentialsType": "None" if by_identity else "AccountKey"},
+        "serviceDataAccessAuthIdentity": service if by_identity else "None",
+        "tags": {},
+    }
+    containers = {DEFAULT: f"azureml-blobstore-{guid}", "workspaceartifactstore": "azureml"}
+    shares = {"workspaceworkingdirectory": _SHARE, "workspacefilestore": f"azureml-filestore-{guid}"}
+    for name, container in containers.items():
+        await blobs.create_container(platform, account.name, container)
+        place = {"datastoreType": "AzureBlob", "containerName": container}
+        _put(platform, owner, name, {**common, **place, "isDefault": name == DEFAULT})
+    for name, share in shares.items():
+        place = {"datastoreType": "AzureFile", "fileShareName": share}
+        _put(platform, owner, name, {**common, **place, "isDefault": False})
+
+
+def _put(platform: Platform, owner: Document, name: str, properties: Json) -> None:
+    path = f"{owner.id}/datastores/{name}"
+    system_data = {
+        "createdAt": platform.clock.stamp(),
+        "createdBy": "Azure Machine Learning",
+        "createdByType": "Application",
+    }
+    old = platform.store.get(path)
+    body = {"id": path, "name": name, "type": TYPE, "properties": properties, "systemData": system_data}
+    platform.store.put(path, TYPE, {**body, "systemData": old.body["systemData"]} if old else body)
+
+
+def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
+    body = writable("Datastore", body)
+    properties = body["properties"]
+    fixed = ("datastoreType", "accountName", "containerName", "fileShareName", "filesystem")
+    for name in fixed:
+        if old and name in old["properties"] and properties.get(name) != old["properties"][name]:
+            raise AzureError(
+                400,
+                "UserError",
+                f"Datastore '{resource_id.name}' exists and its {name} cannot be changed; use another name.",
+            )
+    _check_place(properties)
+    secrets = properties["credentials"].pop("secrets", None)
+    if secrets is not None:
+        _check_secrets(properties["credentials"]["credentialsType"], secrets)
+        platform.store.put(f"{resource_id}/secrets", _SECRETS_TYPE, secrets)
+    elif properties["credentials"]["credentialsType"] == "None":
+        platform.store.delete(f"{resource_id}/secrets")
+    defaults: Json = {"endpoint": "core.windows.net", "protocol": "https", "serviceDataAccessAuthIdentity": "None"}
+    places: Json = {"subscriptionId": resource_id.subscription, "resourceGroup": resource_id.group}
+    added = {**places, **defaults, **properties, "isDefault": bool(old and old["properties"].get("isDefault"))}
+    return {**body, "properties": {"tags": {}, **added}}
+
+
+def _check_place(properties: Json) -> None:
+    """Refuse names that no storage account, container, file system or share can have; raises AzureError 400."""
+    for field, (pattern, rule) in _PLACES.items():
+        value = properties.get(field)
+        if value is not None and re.fullmatch(pattern, value) is None:
+            raise AzureError(400, "ValidationError", f"properties.{field}: '{value}' is invalid: {rule}.")
+
+
+def _check_secrets(kind: str, secrets: Json) -> None:
+    """Refuse secrets that are not those of the kind of credentials, or are empty; raises AzureError 400."""
+    field = _SECRETS[kind]
+    if secrets.get("secretsType") != kind:
+        raise AzureError(
+            400,
+            "ValidationError",
+            f"properties.credentials.secrets.secretsType: credentials of type {kind} have secrets of that type, not "
+            f"{secrets.get('secretsType')}.",
+        )
+    if not secrets.get(field):
+        raise AzureError(400, "ValidationError", f"properties.credentials.secrets.{field}: The {field} is required.")
+
+
+def service_principal(platform: Platform, workspace_id: str, target: blobs.BlobPath) -> Principal | None:
+    """Return the application that a workspace's datastore signs in as at a container; None when none does.
+
+    AzureError in Entra's words for an application that is not there or whose secret is not the datastore's.
+    """
+    for document in platform.store.below(workspace_id, TYPE):
+        properties = document.body["properties"]
+        place = (properties.get("accountName") or "", properties.get("containerName") or properties.get("filesystem"))
+        credentials = properties["credentials"]
+        if place == (target.account, target.container) and credentials["credentialsType"] == "ServicePrincipal":
+            saved = platform.store.get(f"{document.id}/secrets")
+            secret = saved.body["clientSecret"] if saved else ""
+            return tokens(platform).principal_with_secret(credentials["clientId"], secret)
+    return None
+
+
+async def _list_secrets(platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
+    properties = resource_of(platform, resource_id).body["properties"]
+    kind = properties["credentials"]["credentialsType"]
+    if kind == "None":
+        raise AzureError(400, "UserError", f"Datastore '{resource_id.name}' signs in by identity: it has no secrets.")
+    saved = platform.store.get(f"{resource_id}/secrets")
+    if saved is not None:
+        return {**saved.body, "secretsType": kind}
+    keys = platform.store.get(f"{KEYS_TYPE}/{properties['accountName']}")
+    if keys is None:
+        raise AzureError(400, "UserError", f"The storage account '{properties['accountName']}' was not found.")
+    return {"secretsType": "AccountKey", "key": keys.body["key1"]}
+
+
+@routes.get(_DATASTORES)
+async def list_datastores(call: Call) -> web.Response:
+    """List a workspace's datastores; `isDefault=true` and `names=a,b` narrow the list."""
+    owner = workspace(call.platform, call.path.rstrip("/").rpartition("/")[0])
+    found = [doc.body for doc in call.platform.store.below(owner.id, TYPE)]
+    if call.query.get("isDefault", "").lower() == "true":
+        found = [body for body in found if body["properties"]["isDefault"]]
+    if names := call.query.get("names"):
+        found = [body for body in found if body["name"].lower() in names.lower().split(",")]
+    return reply({"value": found})
+
+
+@routes.delete(f"{_DATASTORES}/{{name}}")
+async def delete_datastore(call: Call) -> web.StreamResponse:
+    """Delete a datastore, unless it is the workspace's default."""
+    document = call.platform.store.get(call.path.rstrip("/"))
+    if document is not None and document.body["properties"].get("isDefault"):
+        raise AzureError(
+            400,
+            "UserError",
+            f"Datastore '{document.body['name']}' is the workspace's default datastore and cannot be deleted.",
+        )
+    return await resource(call)
+
+
+TYPES = [
+    ResourceType(
+        TYPE,
+        pattern=r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}",
+        rule="Datastore names are 1-255 letters, digits, hyphens and underscores and begin with a letter or digit.",
+        located=False,
+        prepare=_prepare,
+        actions={"listsecrets": _list_secrets},
+    )
+]

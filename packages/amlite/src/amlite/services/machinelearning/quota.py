@@ -1,0 +1,225 @@
+"""How many vCPUs of each VM family a subscription may use in a region, and how many it uses.
+
+What uses them: the nodes that clusters have at the moment, compute instances, and the instances of managed online
+deployments, of which Azure reserves a fifth more for upgrades (`ceil(1.2 * instances) * vCPUs`; source: "Manage and
+increase quotas"), but for a few large sizes. Azure grants each subscription other limits; here every family has the
+same until `amlite quota set` says otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+from aiohttp import web
+
+from amlite import SUBSCRIPTION_ID
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.resource_id import ResourceId
+from amlite.core.routing import Call, Json, Routes, reply
+from amlite.services.machinelearning import sizes
+from amlite.services.machinelearning.references import PROVIDER, WORKSPACE_TYPE
+from amlite.services.machinelearning.sizes import Size
+
+routes = Routes("management.azure.com")
+TOTAL = "Total Cluster Dedicated Regional vCPUs"
+_TOTAL_LOW = "Total Cluster LowPriority Regional vCPUs"
+_TYPE = "settings/quota"
+_FAMILY_LIMIT = 350
+_TOTAL_LIMIT = 1000
+_CLUSTERS_LIMIT = 200
+_LOCATION = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{location}}"
+_DEPLOYMENT_TYPE = f"{WORKSPACE_TYPE}/onlineEndpoints/deployments"
+_EVERYWHERE = "*"
+# Of these sizes Azure reserves no instances for upgrades.
+_NOT_RESERVED = frozenset(
+    {
+        "standard_nc24ads_a100_v4", "standard_nc48ads_a100_v4", "standard_nc96ads_a100_v4", "standard_nd96asr_v4",
+        "standard_nd96amsr_a100_v4", "standard_nd40rs_v2",
+    }
+)  # fmt: skip
+
+
+def set_limit(platform: Platform, name: str, cores: int, region: str | None) -> str:
+    """Set the vCPUs of a family (its name or a size of it) or of all together (`total`), in one region or everywhere.
+
+    Returns the family's name; AzureError 400 for a name that is none.
+    """
+    family = TOTAL if name.lower() in ("total", TOTAL.lower()) else sizes.family_of(name)
+    if family is None:
+        known = ", ".join(sizes.FAMILIES)
+        raise AzureError(400, "InvalidQuota", f"'{name}' is no VM family or size; families are: {known}, and 'total'.")
+    platform.store.put(f"{_TYPE}/{(region or _EVERYWHERE).lower()}/{family}", "settings", {"limit": cores})
+    return family
+
+
+def limit(platform: Platform, family: str, region: str) -> int:
+    """Return how many vCPUs of a family (or `TOTAL`) there may be in a region."""
+    for place in (region.lower(), _EVERYWHERE):
+        document = platform.store.get(f"{_TYPE}/{place}/{family}")
+        if document is not None:
+            return int(document.body["limit"])
+    return _TOTAL_LIMIT if family == TOTAL else _FAMILY_LIMIT
+
+
+def table(platform: Platform, region: str) -> list[Json]:
+    """Return {family, used, limit} in vCPUs, of `TOTAL` and of each family."""
+    used = _used(platform, region)
+    taken = {TOTAL: used.total(), **{family: used[family] for family in sizes.FAMILIES}}
+    return [{"family": name, "used": now, "limit": limit(platform, name, region)} for name, now in taken.items()]
+
+
+def forget_limits(platform: Platform) -> int:
+    """Take back every limit that was set, and return how many there were."""
+    return platform.store.delete(_TYPE)
+
+
+def reserved(size: Size, instances: int) -> int:
+    """Return the vCPUs that so many instances of a managed deployment take from the quota."""
+    if size.name.lower() in _NOT_RESERVED:
+        return instances * size.cores
+    return -(-instances * 12 // 10) * size.cores
+
+
+def require(platform: Platform, resource_id: ResourceId, region: str, size: Size, instances: int) -> None:
+    """Raise Azure's 400 unless the quota holds `instances` of a managed deployment, beside what it has already."""
+    used = _used(platform, region, without=str(resource_id))
+    before = _used(platform, region)[size.family] - used[size.family]
+    needed = reserved(size, instances)
+    if needed <= before:
+        return
+    for family, taken in ((size.family, used[size.family]), (TOTAL, used.total())):
+        most = limit(platform, family, region)
+        if taken + needed > most:
+            raise _out_of_quota(size, taken + before, most, needed - before)
+
+
+def require_node(platform: Platform, region: str, size: Size, nodes: int) -> None:
+    """Raise Azure's 400 unless a new cluster can have its least number of nodes, and one at all."""
+    most = limit(platform, size.family, region)
+    if max(1, nodes) * size.cores > most:
+        raise AzureError(
+            400,
+            "BadRequest",
+            f"The specified subscription has a {sizes.title(size.family)} vCPU quota of {most} and cannot accomodate "
+            f"for at least {max(1, nodes)} requested managed compute node which maps to "
+            f"{max(1, nodes) * size.cores} vCPUs.",
+        )
+
+
+@routes.get(f"{_LOCATION}/usages")
+async def list_usages(call: Call) -> web.Response:
+    """List what is used of what: clusters, vCPUs together, and vCPUs by family."""
+    platform, region = call.platform, _region(call)
+    dedicated, low = _used(platform, region), _used(platform, region, low=True)
+    clusters = sum(1 for _ in _computes(platform, region))
+    rows = [
+        _usage("totalCores", "Clusters", clusters, _CLUSTERS_LIMIT),
+        _usage("dedicatedCores", TOTAL, dedicated.total(), limit(platform, TOTAL, region)),
+    ]
+    for family in sizes.FAMILIES:
+        name = f"{sizes.title(family)} Cluster Dedicated vCPUs"
+        rows.append(_usage("vmFamily", name, dedicated[family], limit(platform, family, region)))
+    rows.append(_usage("lowPriorityCores", _TOTAL_LOW, low.total(), limit(platform, TOTAL, region)))
+    rows += [
+        _usage("vmFamily", f"{sizes.title(family)} Cluster LowPriority vCPUs", low[family], -1)
+        for family in sizes.FAMILIES
+    ]
+    return reply({"value": rows})
+
+
+@routes.get(f"{_LOCATION}/quotas")
+async def list_quotas(call: Call) -> web.Response:
+    """List the subscription's limits."""
+    region = _region(call)
+    named = {TOTAL: TOTAL, **{family: f"{sizes.title(family)} Cluster Dedicated vCPUs" for family in sizes.FAMILIES}}
+    rows = [_usage("vmFamily", name, 0, limit(call.platform, family, region)) for family, name in named.items()]
+    for row in rows:
+        row |= {"id": row["id"].replace("/usages", "/quotas"), "type": row["type"].replace("/usages", "/quotas")}
+        del row["currentValue"]
+    return reply({"value": rows})
+
+
+@routes.get(f"{_LOCATION}/vmSizes")
+async def list_sizes(call: Call) -> web.Response:
+    """List the VM sizes of a region: here, the same in every one."""
+    rows = [
+        {
+            "name": size.name,
+            "family": size.family,
+            "vCPUs": size.cores,
+            "gpus": size.gpus,
+            "osVhdSizeMB": 1047552,
+            "maxResourceVolumeMB": int(size.memory * 2048),
+            "memoryGB": size.memory,
+            "lowPriorityCapable": True,
+            "premiumIO": "s" in size.name.rpartition("Standard_")[2].partition("_")[0].lower(),
+            "supportedComputeTypes": list(size.compute_types),
+        }
+        for size in sizes.SIZES
+    ]
+    return reply({"value": rows})
+
+
+def _out_of_quota(size: Size, used: int, most: int, needed: int) -> AzureError:
+    reason = (
+        f"Not enough quota available for {size.name} in SubscriptionId {SUBSCRIPTION_ID}. "
+        f"Current usage/limit: {used}/{most}. Additional needed: {needed} "
+        "Please see troubleshooting guide, available here: https://aka.ms/oe-tsg#error-outofquota"
+    )
+    problem = {
+        "errors": {"VmSize": [reason]},
+        "type": "https://tools.ietf.org/html/rfc7231#section-6.5.1",
+        "title": "One or more validation errors occurred.",
+        "status": 400,
+    }
+    detail = {
+        "code": "InferencingClientCreateDeploymentFailed",
+        "message": f"InferencingClient HttpRequest error, error detail: {json.dumps(problem)}",
+    }
+    return AzureError(400, "BadRequest", "The request is invalid.", details=[detail])
+
+
+def _used(platform: Platform, region: str, *, low: bool = False, without: str = "") -> Counter[str]:
+    """Return the vCPUs in use by family; `low` priority ones, else dedicated ones."""
+    used: Counter[str] = Counter()
+    for compute in _computes(platform, region):
+        inner = compute["properties"].get("properties") or {}
+        size = sizes.find(str(inner.get("vmSize")))
+        if size is not None and (str(inner.get("vmPriority", "Dedicated")).lower() == "lowpriority") is low:
+            is_cluster = compute["properties"]["computeType"].lower() == "amlcompute"
+            used[size.family] += size.cores * (int(inner.get("currentNodeCount") or 0) if is_cluster else 1)
+    if low:
+        return used
+    for document in platform.store.of_type(_DEPLOYMENT_TYPE):
+        body = document.body
+        managed = body["properties"]["endpointComputeType"].lower() == "managed"
+        size = sizes.find(str(body["properties"].get("instanceType")))
+        if managed and size and body["location"] == region and document.id.lower() != without.lower():
+            used[size.family] += reserved(size, body["sku"]["capacity"])
+    return used
+
+
+def _computes(platform: Platform, region: str) -> Iterator[Json]:
+    for document in platform.store.of_type(f"{WORKSPACE_TYPE}/computes"):
+        kind = str(document.body["properties"].get("computeType")).lower()
+        if kind in ("amlcompute", "computeinstance") and document.body.get("location") == region:
+            yield document.body
+
+
+def _region(call: Call) -> str:
+    return call.parameters["location"].replace(" ", "").lower()
+
+
+def _usage(kind: str, name: str, used: int, most: int) -> Json:
+    base = f"/subscriptions/{SUBSCRIPTION_ID}/usages"
+    return {
+        "id": f"{base}/{name.replace(' ', '_')}" if kind == "vmFamily" else base,
+        "type": f"{PROVIDER}/{kind}/usages",
+        "unit": "Count",
+        "currentValue": used,
+        "limit": most,
+        "name": {"value": name, "localizedValue": name},
+    }

@@ -1,0 +1,279 @@
+"""What a reference names, in every spelling that Azure Machine Learning takes.
+
+Assets: `azureml:name:version`, `azureml:name@latest`, `azureml:name`, the same without `azureml:`, ARM ids,
+`azureml://locations/<region>/workspaces/<workspaceId>/<kind>/<name>/versions/<version>`, and in a registry
+`azureml://registries/<registry>/<kind>/<name>/versions/<version>` or `…/labels/latest`.
+Data: `azureml://datastores/<name>/paths/<path>`, the long form with subscription, group and workspace,
+`azureml://jobs/<job>/outputs/<output>/paths/<path>`, `runs:/<job>/<path>`, blob URLs, and any asset that has a path.
+"""
+
+from __future__ import annotations
+
+import re
+
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.resource_id import ResourceId
+from amlite.core.store import Document
+from amlite.services.storage.blobs import BlobPath
+
+PROVIDER = "Microsoft.MachineLearningServices"
+WORKSPACE_TYPE = f"{PROVIDER}/workspaces"
+REGISTRY_TYPE = f"{PROVIDER}/registries"
+KINDS = ("codes", "components", "data", "environments", "models")
+URI_PROPERTY = {"codes": "codeUri", "data": "dataUri", "models": "modelUri"}
+DEFAULT_VERSION = "azureml_default"
+
+_ASSET_ID = re.compile(r"azureml://locations/[^/]+/workspaces/([^/]+)/(\w+)/([^/]+)/versions/([^/]+)", re.IGNORECASE)
+_IN_REGISTRY = re.compile(
+    r"(?:azureml:)?azureml://registries/([^/]+)/(\w+)/([^/]+)/(versions|labels)/([^/]+)", re.IGNORECASE
+)
+_SHORT = re.compile(r"(?:azureml:)?([\w.-]+)(?::([\w.-]+)|@([\w.-]+))?")
+_DATASTORE = re.compile(
+    r"azureml://(?:subscriptions/([^/]+)/resourcegroups/([^/]+)/(?:providers/Microsoft.MachineLearningServices/)?workspaces/([^/]+)/)?"
+    r"datastores/([^/]+)(?:/paths/?(.*))?",
+    re.IGNORECASE,
+)
+_JOB_OUTPUT = re.compile(
+    r"(?:azureml://(?:[^?]*?/)?jobs/([^/]+)/outputs/([^/]+)(?:/paths)?|runs:/([^/]+))(?:/(.*))?", re.IGNORECASE
+)
+
+
+def asset(platform: Platform, workspace_id: str, reference: str, kind: str) -> Document:
+    """Return the stored asset version that `reference` names in a workspace, or in whichever registry it names.
+
+    `kind` is one of KINDS. The document's body is the ARM envelope. AzureError 400 for what is no reference to this
+    kind, 404 where nothing of that name and version exists.
+    """
+    if is_in_registry(reference):
+        return _in_registry(platform, reference, kind)
+    if found := _ASSET_ID.fullmatch(reference):
+        owner = workspace_by_guid(platform, found[1])
+        if found[2].lower() != kind:
+            raise _malformed(reference, kind)
+        return version(platform, owner.id, kind, found[3], found[4])
+    bare = _bare(reference)
+    if bare.startswith("/"):
+        resource_id = ResourceId.parse(bare)
+        if (
+            resource_id is None
+            or resource_id.type.lower() != f"{WORKSPACE_TYPE}/{kind}/versions".lower()
+            or len(resource_id.segments) != 6
+        ):
+            raise _malformed(reference, kind)
+        owner_id = ResourceId(
+            resource_id.subscription, resource_id.group, resource_id.namespace, resource_id.segments[:2]
+        )
+        return version(platform, str(owner_id), kind, resource_id.segments[3], resource_id.segments[5])
+    short = _SHORT.fullmatch(bare)
+    if short is None:
+        raise _malformed(reference, kind)
+    name, number, label = short.groups()
+    _check_label(label, kind, name)
+    return version(platform, workspace_id, kind, name, number or DEFAULT_VERSION)
+
+
+def registry_uri(name: str) -> str:
+    """Return what the ids of a registry's assets begin with: they are kept under these ids."""
+    return f"azureml://registries/{name}"
+
+
+def registry(platform: Platform, name: str) -> Document:
+    """Return a registry by its name, which the tenant has once; AzureError 404 when there is none."""
+    for document in platform.store.of_type(REGISTRY_TYPE):
+        if document.body["name"].lower() == name.lower():
+            return document
+    raise AzureError(404, "RegistryNotFound", f"The registry '{name}' was not found.")
+
+
+def version(platform: Platform, owner_id: str, kind: str, name: str, number: str) -> Document:
+    """Return one version of an asset of a workspace (its ARM id) or a registry (its `registry_uri`).
+
+    `azureml_default` is the newest that is not archived. AzureError 404 when there is none.
+    """
+    base = f"{owner_id}/{kind}/{name}"
+    if number.lower() == DEFAULT_VERSION:
+        newest = latest(platform, owner_id, kind, name)
+        if newest is None:
+            raise AzureError(404, "UserError", f"{_title(kind)} '{name}' was not found in {_place(owner_id)}.")
+        return newest
+    document = platform.store.get(f"{base}/versions/{number}")
+    if document is None or _failed(document):
+        raise AzureError(404, "UserError", f"{_title(kind)} '{name}:{number}' was not found in {_place(owner_id)}.")
+    return document
+
+
+def latest(platform: Platform, owner_id: str, kind: str, name: str) -> Document | None:
+    """Return the version created last among those not archived, or None."""
+    owner_type = WORKSPACE_TYPE if owner_id.startswith("/") else REGISTRY_TYPE
+    found = platform.store.below(f"{owner_id}/{kind}/{name}", f"{owner_type}/{kind}/versions")
+    live = (doc for doc in reversed(found) if not doc.body["properties"].get("isArchived") and not _failed(doc))
+    return next(live, None)
+
+
+def compute(platform: Platform, workspace_id: str, reference: str) -> Document:
+    """Return the compute that `azureml:name`, `name` or an ARM id names; AzureError 404 when there is none."""
+    bare = _bare(reference)
+    resource_id = bare if bare.startswith("/") else f"{workspace_id}/computes/{bare}"
+    document = platform.store.get(resource_id)
+    if document is None or not document.type.endswith("/computes"):
+        raise AzureError(
+            404,
+            "ComputeNotFound",
+            f"Compute with name '{_last(resource_id)}' was not found in workspace '{_last(workspace_id)}'.",
+        )
+    return document
+
+
+def datastore(platform: Platform, workspace_id: str, reference: str) -> Document:
+    """Return the datastore that a name, `azureml:name` or ARM id names; AzureError 404 when there is none."""
+    bare = _bare(reference)
+    resource_id = bare if bare.startswith("/") else f"{workspace_id}/datastores/{bare}"
+    document = platform.store.get(resource_id)
+    if document is None or not document.type.endswith("/datastores"):
+        raise AzureError(
+            404, "UserError", f"Could not find datastore: {_last(resource_id)} in workspace '{_last(workspace_id)}'."
+        )
+    return document
+
+
+def workspace(platform: Platform, resource_id: str) -> Document:
+    """Return a workspace by its ARM id; AzureError 404 in ARM's words when it does not exist."""
+    document = platform.store.get(resource_id)
+    if document is None or document.type != WORKSPACE_TYPE.lower():
+        parsed = ResourceId.parse(resource_id)
+        raise AzureError(
+            404,
+            "ResourceNotFound",
+            f"The Resource '{WORKSPACE_TYPE}/{_last(resource_id)}' under resource group "
+            f"'{parsed.group if parsed else ''}' was not found. "
+            "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+        )
+    return document
+
+
+def workspace_by_guid(platform: Platform, guid: str) -> Document:
+    """Return the workspace whose `workspaceId` is `guid` (or whose name is); AzureError 404 when there is none."""
+    for document in platform.store.of_type(WORKSPACE_TYPE):
+        if guid.lower() in (document.body["properties"]["workspaceId"].lower(), document.body["name"].lower()):
+            return document
+    raise AzureError(404, "WorkspaceNotFound", f"No workspace has the id '{guid}'.")
+
+
+def is_in_registry(reference: str) -> bool:
+    """Whether a reference is to an asset of a registry."""
+    return reference.lower().startswith(("azureml://registries/", "azureml:azureml://registries/"))
+
+
+def is_data(reference: str) -> bool:
+    """Whether `location` can tell where this lies without asking for an asset of a kind."""
+    return (
+        _DATASTORE.fullmatch(reference) is not None
+        or _JOB_OUTPUT.fullmatch(reference) is not None
+        or BlobPath.parse(reference) is not None
+    )
+
+
+def location(platform: Platform, workspace_id: str, reference: str, kind: str = "data") -> BlobPath:
+    """Return the blob or folder that a data URI, a job's output or an asset (of `kind`) names.
+
+    A trailing slash is dropped: whether it is a file or a folder is for the blobs themselves to say.
+    AzureError 400 for a URI of no known form or a datastore that holds no blobs, 404 for what does not exist.
+    """
+    if found := _DATASTORE.fullmatch(reference):
+        subscription, group, name, store, path = found.groups()
+        owner = workspace_id
+        if subscription:
+            owner = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{WORKSPACE_TYPE}/{name}"
+        return _in_datastore(datastore(platform, owner, store), path or "")
+    if found := _JOB_OUTPUT.fullmatch(reference):
+        job, output, run, path = found.groups()
+        return _job_output(platform, workspace_id, job or run, output or "artifacts", path or "")
+    if blob := BlobPath.parse(reference):
+        return BlobPath(blob.account, blob.container, blob.path.rstrip("/"))
+    if reference.lower().startswith(("http://", "https://", "wasb", "abfs", "adl:")):
+        raise AzureError(
+            400, "UserError", f"'{reference}' is not a blob of this cloud; only blob storage is served here."
+        )
+    found_asset = asset(platform, workspace_id, reference, kind)
+    return location(platform, _owner(found_asset.id), found_asset.body["properties"][URI_PROPERTY[kind]], kind)
+
+
+def _job_output(platform: Platform, workspace_id: str, job: str, output: str, path: str) -> BlobPath:
+    if output.lower() in ("artifacts", "default"):
+        base = _in_datastore(datastore(platform, workspace_id, "workspaceartifactstore"), f"ExperimentRun/dcid.{job}")
+    else:
+        document = platform.store.get(f"{workspace_id}/jobs/{job}")
+        if document is None:
+            raise AzureError(404, "UserError", f"Job '{job}' was not found in workspace '{_last(workspace_id)}'.")
+        declared = (document.body["properties"].get("outputs") or {}).get(output) or {}
+        uri = declared.get("uri") or f"azureml://datastores/workspaceblobstore/paths/azureml/{job}/{output}"
+        base = location(platform, workspace_id, uri)
+    return base / path.strip("/") if path.strip("/") else base
+
+
+def _in_datastore(document: Document, path: str) -> BlobPath:
+    properties = document.body["properties"]
+    container = properties.get("containerName") or properties.get("filesystem")
+    if not container:
+        raise AzureError(
+            400,
+            "UserError",
+            f"Datastore '{document.body['name']}' of type {properties['datastoreType']} holds no blobs.",
+        )
+    return BlobPath(properties["accountName"].lower(), container, path.strip("/"))
+
+
+def _in_registry(platform: Platform, reference: str, kind: str) -> Document:
+    found = _IN_REGISTRY.fullmatch(reference)
+    if found is None or found[2].lower() != kind:
+        raise AzureError(
+            400,
+            "UserError",
+            f"'{reference}' is not a valid reference to {kind}; use "
+            f"azureml://registries/<registry>/{kind}/<name>/versions/<version> or …/labels/latest.",
+        )
+    owner = registry_uri(registry(platform, found[1]).body["name"])
+    if found[4].lower() == "versions":
+        return version(platform, owner, kind, found[3], found[5])
+    _check_label(found[5], kind, found[3])
+    return version(platform, owner, kind, found[3], DEFAULT_VERSION)
+
+
+def _failed(document: Document) -> bool:
+    """Whether a version's creation failed: then it is not there, and may be created again."""
+    return bool(document.body["properties"].get("provisioningState") == "Failed")
+
+
+def _check_label(label: str | None, kind: str, name: str) -> None:
+    if label and label.lower() not in ("latest", "default"):
+        raise AzureError(404, "UserError", f"Label '{label}' of {kind} '{name}' was not found.")
+
+
+def _place(owner_id: str) -> str:
+    return f"{'workspace' if owner_id.startswith('/') else 'registry'} '{_last(owner_id)}'"
+
+
+def _malformed(reference: str, kind: str) -> AzureError:
+    return AzureError(
+        400,
+        "UserError",
+        f"'{reference}' is not a valid reference to {kind}; use azureml:<name>:<version> or an ARM id.",
+    )
+
+
+def _bare(reference: str) -> str:
+    return reference.removeprefix("azureml:")
+
+
+def _owner(asset_id: str) -> str:
+    """Return the id of the workspace (or registry) an asset version lies in."""
+    return asset_id.rsplit("/", 4)[0]
+
+
+def _last(resource_id: str) -> str:
+    return resource_id.rstrip("/").rpartition("/")[2]
+
+
+def _title(kind: str) -> str:
+    return {"data": "Data asset"}.get(kind, kind.removesuffix("s").capitalize())

@@ -1,0 +1,141 @@
+"""Workspaces: what they must be given, what the service adds, and their default datastores."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from amlite import TENANT_ID
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.published.validation import writable
+from amlite.core.resource_id import ResourceId
+from amlite.services.arm.types import Json, ResourceType
+from amlite.services.entra.routes import assigned_identities
+from amlite.services.machinelearning import datastores
+from amlite.services.machinelearning.references import WORKSPACE_TYPE, workspace
+
+# Property -> (the type it must name, whether the workspace cannot be without it).
+_PARTS = {
+    "storageAccount": ("Microsoft.Storage/storageAccounts", True),
+    "keyVault": ("Microsoft.KeyVault/vaults", True),
+    "applicationInsights": ("Microsoft.Insights/components", True),
+    "containerRegistry": ("Microsoft.ContainerRegistry/registries", False),
+}
+_FIXED = ("storageAccount", "keyVault", "hbiWorkspace")
+_DEFAULTS: Json = {
+    "hbiWorkspace": False,
+    "publicNetworkAccess": "Enabled",
+    "v1LegacyMode": False,
+    "allowPublicAccessWhenBehindVnet": False,
+    "storageHnsEnabled": False,
+    "privateLinkCount": 0,
+    "systemDatastoresAuthMode": "accessKey",
+    "enableDataIsolation": False,
+}
+
+
+def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
+    body = writable("Workspace", body)
+    properties = body["properties"]
+    for name, (kind, required) in _PARTS.items():
+        properties |= _part(platform, name, kind, properties.get(name), required=required)
+    for name in _FIXED:
+        if old and properties.get(name, old["properties"].get(name)) != old["properties"].get(name):
+            raise AzureError(
+                400, "BadRequest", f"The property '{name}' of workspace '{resource_id.name}' cannot be changed."
+            )
+    kept = old["properties"] if old else {"workspaceId": str(uuid.uuid4()), "creationTime": platform.clock.stamp()}
+    host = f"{body['location']}.api.azureml.ms"
+    identity = _identity(platform, body.get("identity") or {"type": "SystemAssigned"}, (old or {}).get("identity"))
+    if identity["type"] == "UserAssigned" and not properties.get("primaryUserAssignedIdentity"):
+        raise AzureError(
+            400,
+            "BadRequest",
+            "properties.primaryUserAssignedIdentity is required when identity.type is UserAssigned.",
+        )
+    return {
+        "kind": "Default",
+        "sku": {"name": "Basic", "tier": "Basic"},
+        **body,
+        "identity": identity,
+        "properties": {
+            "friendlyName": resource_id.name,
+            **_DEFAULTS,
+            **properties,
+            "workspaceId": kept["workspaceId"],
+            "creationTime": kept["creationTime"],
+            "tenantId": TENANT_ID,
+            "discoveryUrl": f"https://{host}/discovery",
+            "mlFlowTrackingUri": f"azureml://{host}/mlflow/v1.0{resource_id}",
+        },
+    }
+
+
+def _part(platform: Platform, name: str, kind: str, given: str | None, *, required: bool) -> Json:
+    """Check that a part of the workspace exists; return it in the spelling it was created with."""
+    if not given:
+        if required:
+            raise AzureError(400, "ValidationError", f"Missing dependent resources in workspace json: {name}.")
+        return {}
+    document = platform.store.get(given)
+    if document is None or document.type != kind.lower():
+        raise AzureError(
+            400,
+            "ValidationError",
+            f"The resource '{given}' that properties.{name} names was not found; it must be a {kind}.",
+        )
+    return {name: document.id}
+
+
+def _identity(platform: Platform, wanted: Json, old: Json | None) -> Json:
+    kinds = [kind.strip() for kind in wanted["type"].split(",")]
+    identity: Json = {"type": ",".join(kinds)}
+    if any(kind.lower() == "systemassigned" for kind in kinds):
+        identity |= {"principalId": (old or {}).get("principalId") or str(uuid.uuid4()), "tenantId": TENANT_ID}
+    if any(kind.lower() == "userassigned" for kind in kinds):
+        named = wanted.get("userAssignedIdentities") or {}
+        if not named:
+            raise AzureError(400, "BadRequest", "identity.userAssignedIdentities must name at least one identity.")
+        identity["userAssignedIdentities"] = assigned_identities(platform, named)
+    return identity
+
+
+async def _created(platform: Platform, resource_id: ResourceId) -> None:
+    await datastores.create_defaults(platform, workspace(platform, str(resource_id)))
+
+
+async def _deleting(platform: Platform, resource_id: ResourceId) -> None:
+    """End what runs in the workspace: its jobs, its model servers, and whatever else a type below ends."""
+    from amlite import service_list as services
+    from amlite.services.jobs.execution import forget  # both know workspaces, so neither can be imported first
+
+    await forget(platform, str(resource_id))
+    ending = {kind.name.lower(): kind.deleting for kind in services.TYPES if kind.deleting is not None}
+    for document in platform.store.below(str(resource_id)):
+        below = ResourceId.parse(document.id)
+        if below is not None and document.type in ending:
+            await ending[document.type](platform, below)
+
+
+async def _list_keys(platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
+    properties = workspace(platform, str(resource_id)).body["properties"]
+    insights = platform.store.get(properties["applicationInsights"])
+    return {
+        "userStorageResourceId": properties["storageAccount"],
+        "appInsightsInstrumentationKey": insights.body["properties"]["InstrumentationKey"] if insights else None,
+    }
+
+
+TYPES = [
+    ResourceType(
+        WORKSPACE_TYPE,
+        pattern=r"[a-zA-Z0-9][\w-]{2,32}",
+        rule="Workspace names are 3-33 letters, digits, hyphens and underscores and begin with a letter or digit.",
+        asynchronous=True,
+        prepare=_prepare,
+        created=_created,
+        deleting=_deleting,
+        actions={"listkeys": _list_keys},
+    )
+]

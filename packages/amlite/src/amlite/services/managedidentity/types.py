@@ -1,0 +1,53 @@
+"""User-assigned identities and their federated credentials."""
+
+from __future__ import annotations
+
+import uuid
+
+from amlite import TENANT_ID
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.resource_id import ResourceId
+from amlite.services.arm.types import Json, ResourceType
+
+IDENTITY_TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
+_CREDENTIAL_TYPE = f"{IDENTITY_TYPE}/federatedIdentityCredentials"
+_MOST_CREDENTIALS = 20
+
+
+def _identity(platform: Platform, id: ResourceId, body: Json, old: Json | None) -> Json:
+    kept = old["properties"] if old else {"principalId": str(uuid.uuid4()), "clientId": str(uuid.uuid4())}
+    added = {"principalId": kept["principalId"], "clientId": kept["clientId"], "tenantId": TENANT_ID}
+    return {**body, "properties": {**body["properties"], **added}}
+
+
+def _credential(platform: Platform, id: ResourceId, body: Json, old: Json | None) -> Json:
+    others = [
+        doc for doc in platform.store.below(str(id.parent), _CREDENTIAL_TYPE) if doc.id.lower() != str(id).lower()
+    ]
+    if len(others) >= _MOST_CREDENTIALS:
+        raise AzureError(
+            400, "BadRequest", f"An identity has at most {_MOST_CREDENTIALS} federated identity credentials."
+        )
+    key = (body["properties"]["issuer"], body["properties"]["subject"])
+    if any((doc.body["properties"]["issuer"], doc.body["properties"]["subject"]) == key for doc in others):
+        raise AzureError(409, "Conflict", "Issuer and subject combination already exists for this Managed Identity.")
+    return body
+
+
+TYPES = [
+    ResourceType(
+        IDENTITY_TYPE,
+        pattern=r"[A-Za-z0-9][\w-]{2,127}",
+        rule="Identity names are 3-128 letters, digits, hyphens and underscores and begin with a letter or digit.",
+        prepare=_identity,
+    ),
+    ResourceType(
+        _CREDENTIAL_TYPE,
+        pattern=r"[A-Za-z0-9][\w-]{2,119}",
+        rule="Credential names are 3-120 letters, digits, hyphens and underscores and begin with a letter or digit.",
+        located=False,
+        required=("properties.issuer", "properties.subject", "properties.audiences"),
+        prepare=_credential,
+    ),
+]

@@ -1,0 +1,115 @@
+"""The MLflow server as a child process, one for each workspace that uses it, on a database of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+import shutil
+import sqlite3
+import sys
+import uuid
+from pathlib import Path
+
+from amlite.core.errors import StartError
+from amlite.core.platform import Platform
+from amlite.core.processes import Child, tail
+from amlite.core.routing import Json
+from amlite.core.runtime import cache_folder
+
+DEFAULT_EXPERIMENT = "Default"
+_START_SECONDS = 180.0
+
+
+def database(platform: Platform, workspace: Json) -> Path | None:
+    """Return the database that keeps a workspace's runs, or None where the very first one has yet to be made."""
+    path = platform.state / "mlflow" / f"{workspace['properties']['workspaceId']}.db"
+    if path.exists():
+        return path
+    template = _template()
+    if not template.exists():
+        return None
+    path.parent.mkdir(exist_ok=True)
+    beside = path.with_suffix(".new")
+    shutil.copyfile(template, beside)
+    beside.rename(path)
+    return path
+
+
+async def ensure(platform: Platform, workspace: Json) -> Child:
+    """Return a workspace's running MLflow server; raises StartError."""
+    lock: asyncio.Lock = platform.parts.setdefault("mlflow-template", asyncio.Lock())
+    async with lock:
+        if not _template().exists():
+            await _make_template(platform)
+    path = database(platform, workspace)
+    return await platform.children.ensure(
+        _child(workspace),
+        lambda port: [
+            sys.executable, "-m", "uvicorn", "mlflow.server.fastapi_app:app",
+            "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        ],
+        ready=lambda port: _answers(platform, port),
+        environment={
+            **_environment(),
+            # What `mlflow server` hands to the process it starts; without it in between there is one process less, and
+            # half the time and memory.
+            "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{path}",
+            "_MLFLOW_SERVER_ARTIFACT_ROOT": runs_uri(workspace, DEFAULT_EXPERIMENT),
+            "_MLFLOW_SGI_NAME": "uvicorn",
+        },
+        timeout=_START_SECONDS,
+    )  # fmt: skip
+
+
+async def remove(platform: Platform, workspace: Json) -> None:
+    """End a workspace's server and forget its runs."""
+    await platform.children.stop(_child(workspace))
+    path = database(platform, workspace)
+    if path is not None:
+        for each in path.parent.glob(f"{path.name}*"):
+            each.unlink()
+
+
+def _child(workspace: Json) -> str:
+    return f"mlflow-{workspace['name']}-{workspace['properties']['workspaceId'][:8]}"
+
+
+def runs_uri(workspace: Json, experiment: str) -> str:
+    """Return where azureml-mlflow looks for the artifacts of an experiment's runs."""
+    base = str(workspace["properties"]["mlFlowTrackingUri"]).replace("/mlflow/v1.0/", "/mlflow/v2.0/")
+    return f"{base}/experiments/{experiment}/runs"
+
+
+async def _make_template(platform: Platform) -> None:
+    """Make the empty database that every workspace's is a copy of: MLflow's many migrations take a dozen seconds."""
+    template = _template()
+    template.parent.mkdir(parents=True, exist_ok=True)
+    beside = template.with_name(f"{template.name}.{uuid.uuid4().hex[:8]}")
+    command = [sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{beside}"]
+    child = await platform.children.spawn("mlflow-schema", command, environment=_environment())
+    code = await child.process.wait()
+    if code != 0:
+        raise StartError(f"MLflow's database cannot be made (exit code {code}); log {child.log}:\n{tail(child.log)}")
+    with sqlite3.connect(beside) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    connection.close()
+    beside.replace(template)
+
+
+def _template() -> Path:
+    return cache_folder() / "mlflow" / f"{importlib.metadata.version('mlflow')}.db"
+
+
+def _environment() -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("MLFLOW_")}
+    # Left alone, the server also starts eight processes for evaluation jobs of its own, which Azure ML does not have.
+    return {**inherited, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+async def _answers(platform: Platform, port: int) -> bool:
+    try:
+        async with platform.http.get(f"http://127.0.0.1:{port}/health") as answer:
+            return answer.status == 200
+    except OSError:
+        return False

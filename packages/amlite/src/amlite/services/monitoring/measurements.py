@@ -1,0 +1,100 @@
+"""What scored requests leave behind: for each endpoint and minute, how many of each kind and how long they took.
+
+A minute is one document of bounded size, written with every request, so that nothing is lost when amlite is killed.
+Durations are kept as Envoy, Azure's gateway, keeps them: in bins of two significant digits.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from amlite.core.platform import Platform
+
+_TYPE = "monitoring/minutes"
+_PART = "monitoring/pruned"
+_KEPT = dt.timedelta(days=93)
+_MINUTE = "%Y-%m-%dT%H:%M:00Z"
+UNKNOWN = "unknown"
+"""The model's status code where the model did not answer."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What tells requests of an endpoint apart; status codes as text."""
+
+    deployment: str
+    status: str
+    model_status: str
+
+
+@dataclass
+class Tally:
+    """Requests of one kind in one minute: how many took how long (milliseconds), and the exact sum."""
+
+    bins: Counter[float] = field(default_factory=Counter)
+    total: float = 0.0
+
+    @property
+    def count(self) -> int:
+        """How many requests."""
+        return self.bins.total()
+
+
+def record(
+    platform: Platform, endpoint_id: str, deployment: str, status: int, model_status: int | None, seconds: float
+) -> None:
+    """Count a request that a deployment was chosen for."""
+    key = f"{_TYPE}{endpoint_id.lower()}/{platform.clock.now().strftime(_MINUTE)}"
+    document = platform.store.get(key)
+    if document is None:
+        _prune(platform, endpoint_id)
+    body: dict[str, Any] = document.body if document else {}
+    kind = f"{deployment}|{status}|{UNKNOWN if model_status is None else model_status}"
+    tally = body.setdefault(kind, {"bins": {}, "total": 0.0})
+    milliseconds = seconds * 1000
+    name = f"{float(f'{milliseconds:.2g}'):g}"
+    tally["bins"][name] = tally["bins"].get(name, 0) + 1
+    tally["total"] += milliseconds
+    platform.store.put(key, _TYPE, body)
+
+
+def minutes(
+    platform: Platform, endpoint_id: str, start: dt.datetime, end: dt.datetime
+) -> dict[dt.datetime, dict[Kind, Tally]]:
+    """Return the minutes with requests that begin in [start, end), oldest first."""
+    found: dict[dt.datetime, dict[Kind, Tally]] = {}
+    for document in platform.store.below(f"{_TYPE}{endpoint_id.lower()}", _TYPE):
+        at = _begin(document.id)
+        if start <= at < end:
+            found[at] = {
+                Kind(*name.split("|")): Tally(
+                    Counter({float(value): count for value, count in tally["bins"].items()}), tally["total"]
+                )
+                for name, tally in document.body.items()
+            }
+    return dict(sorted(found.items()))
+
+
+def forget(platform: Platform, endpoint_id: str) -> None:
+    """Delete what is known of an endpoint's requests."""
+    platform.store.delete(f"{_TYPE}{endpoint_id.lower()}")
+
+
+def _prune(platform: Platform, endpoint_id: str) -> None:
+    """Delete what is older than Azure keeps, once a day for each endpoint."""
+    now = platform.clock.now()
+    pruned: dict[str, dt.datetime] = platform.parts.setdefault(_PART, {})
+    last = pruned.get(endpoint_id.lower())
+    if last is not None and now - last < dt.timedelta(days=1):
+        return
+    pruned[endpoint_id.lower()] = now
+    for document in platform.store.below(f"{_TYPE}{endpoint_id.lower()}", _TYPE):
+        if _begin(document.id) < now - _KEPT:
+            platform.store.delete(document.id)
+
+
+def _begin(document_id: str) -> dt.datetime:
+    return dt.datetime.strptime(document_id.rpartition("/")[2], _MINUTE).replace(tzinfo=dt.UTC)

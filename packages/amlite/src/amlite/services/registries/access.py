@@ -1,0 +1,47 @@
+"""Who may read what lies in a registry's own storage account: that follows from a role on the registry."""
+
+from __future__ import annotations
+
+from amlite.core.access import Principal
+from amlite.core.platform import Platform
+from amlite.core.store import Document
+from amlite.services.entra.routes import identity_principal
+from amlite.services.machinelearning.references import PROVIDER, REGISTRY_TYPE, workspace
+
+READ = f"{PROVIDER}/registries/assets/read"
+WRITE = f"{PROVIDER}/registries/assets/write"
+DELETE = f"{PROVIDER}/registries/assets/delete"
+ROLE = "AzureML Registry User"
+
+
+def owner_of(platform: Platform, account: str) -> Document | None:
+    """Return the registry that a storage account was made for, or None when it is no registry's."""
+    for document in platform.store.of_type(REGISTRY_TYPE):
+        if account in accounts(document):
+            return document
+    return None
+
+
+def accounts(registry: Document) -> list[str]:
+    """Return the names of a registry's storage accounts, that of its own location first."""
+    home = registry.body["location"]
+    details = sorted(registry.body["properties"]["regionDetails"], key=lambda detail: detail["location"] != home)
+    return [
+        part["systemCreatedStorageAccount"]["storageAccountName"]
+        for detail in details
+        for part in detail["storageAccountDetails"]
+    ]
+
+
+def may_read(platform: Platform, registry: Document, who: Principal | None) -> bool:
+    """Whether a principal may use a registry's assets."""
+    return who is not None and platform.access.allowed(who, registry.id, READ)
+
+
+def workspace_identity(platform: Platform, workspace_id: str) -> Principal | None:
+    """Return who a workspace acts as: its primary user-assigned identity, else its own."""
+    body = workspace(platform, workspace_id).body
+    if primary := body["properties"].get("primaryUserAssignedIdentity"):
+        return identity_principal(platform, primary)
+    object_id = body["identity"].get("principalId")
+    return Principal(object_id, object_id) if object_id else None

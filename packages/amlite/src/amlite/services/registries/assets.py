@@ -1,0 +1,191 @@
+"""The rules of asset versions in a registry, where they differ from a workspace's.
+
+Everything a version refers to lies in a registry too, its files in the registry's own account; nothing is anonymous; an
+environment never changes but by archiving; and the version of something deleted is never given out again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from amlite.core import operations
+from amlite.core.access import Principal
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.store import Document
+from amlite.services.arm.types import Json
+from amlite.services.machinelearning import assets, references
+from amlite.services.machinelearning.references import REGISTRY_TYPE, registry_uri
+from amlite.services.mlflow import versions
+from amlite.services.registries import access
+from amlite.services.storage import blobs
+from amlite.services.storage.blobs import BlobPath
+
+_TOMBSTONE = "registries/tombstones"
+
+
+def container_type(kind: str) -> str:
+    """Return the type of a name in a registry, such as `…/registries/models`."""
+    return f"{REGISTRY_TYPE}/{kind}"
+
+
+def version_type(kind: str) -> str:
+    """Return the type of a version in a registry, such as `…/registries/models/versions`."""
+    return f"{REGISTRY_TYPE}/{kind}/versions"
+
+
+def path_of(registry: Document, kind: str, name: str, version: str | None = None) -> str:
+    """Return the id of a name or version, under which it is kept too."""
+    path = f"{registry_uri(registry.body['name'])}/{kind}/{name}"
+    return path if version is None else f"{path}/versions/{version}"
+
+
+async def prepare_version(
+    platform: Platform, registry: Document, kind: str, name: str, version: str, body: Json, old: Json | None
+) -> Json:
+    """Check a version's body and return the properties to store.
+
+    AzureError 400 for what a registry does not take, 409 where content would change or the version was deleted.
+    """
+    path = path_of(registry, kind, name, version)
+    if name in assets.ANONYMOUS.values() or ((body.get("properties") or {}).get("isAnonymous") and kind != "codes"):
+        raise AzureError(400, "UserError", f"A registry takes no anonymous assets: name the {_noun(kind)}.")
+    refuse_deleted(platform, path)
+    owner = replace(registry, id=registry_uri(registry.body["name"]))
+    _check_references(platform, kind, name, (body.get("properties") or {}).get("componentSpec"))
+    properties = assets.prepare_version(platform, owner, kind, name, version, body, old)
+    if old is not None and kind == "environments" and _metadata(properties) != _metadata(old["properties"]):
+        raise AzureError(
+            409,
+            "UserError",
+            f"Environment {name} with version {version} is already registered and cannot be changed in a registry, its "
+            "tags and description included.",
+        )
+    await _check_files(platform, registry, kind, name, properties)
+    return properties
+
+
+def refuse_deleted(platform: Platform, path: str) -> None:
+    """Raise AzureError 409 for a version that was there once."""
+    if platform.store.get(f"{_TOMBSTONE}/{path}") is not None:
+        raise AzureError(
+            409, "UserError", f"'{path}' was deleted; the version of a deleted asset cannot be used again."
+        )
+
+
+def bury(platform: Platform, path: str) -> int:
+    """Delete a version, or a name with all its versions, so that they are never given out again; return how many."""
+    versions = [path] if "/versions/" in path else [doc.id for doc in platform.store.below(path)]
+    for each in versions:
+        if platform.store.get(each) is not None:
+            platform.store.put(f"{_TOMBSTONE}/{each}", _TOMBSTONE, {"id": each})
+    return platform.store.delete(path)
+
+
+def container_body(platform: Platform, container: Document) -> Json:
+    """Return a name's envelope with its latest and next version; numbers of deleted versions count."""
+    path, kind = container.id, container.type.rpartition("/")[2]
+    versions = platform.store.below(path, version_type(kind))
+    live = [doc for doc in versions if not doc.body["properties"]["isArchived"]]
+    gone = [doc.body["id"] for doc in platform.store.below(f"{_TOMBSTONE}/{path}", _TOMBSTONE)]
+    names = [*(doc.body["name"] for doc in versions), *(each.rpartition("/")[2] for each in gone)]
+    numbers = [int(name) for name in names if name.isdigit()]
+    properties = {
+        **container.body["properties"],
+        "provisioningState": "Succeeded",
+        "latestVersion": live[-1].body["name"] if live else None,
+        "nextVersion": str(max(numbers, default=0) + 1),
+    }
+    return {**container.body, "properties": properties}
+
+
+def upload_place(registry: Document, kind: str, name: str, version: str) -> BlobPath:
+    """Return the container for an asset's files: the same whenever it is asked for again."""
+    account = access.accounts(registry)[0]
+    return BlobPath(account, str(uuid.uuid5(uuid.NAMESPACE_URL, path_of(registry, kind, name, version).lower())))
+
+
+def _check_references(platform: Platform, kind: str, name: str, spec: Any) -> None:
+    if kind != "components" or not isinstance(spec, dict):
+        return
+    for wanted, reference in _references(spec):
+        if not isinstance(reference, str) or reference.startswith(("git+", "https://")):
+            continue
+        if not references.is_in_registry(reference):
+            fix = "create it from its files" if wanted == "codes" else f"share the {_noun(wanted)} first"
+            raise AzureError(
+                400,
+                "UserError",
+                f"Component '{name}' refers to the {_noun(wanted)} '{reference}'. A component of a registry may refer "
+                f"to assets of a registry only (azureml://registries/<registry>/{wanted}/<name>/versions/<version>): "
+                f"{fix}.",
+            )
+        try:
+            references.asset(platform, "", reference, wanted)
+        except AzureError as error:
+            raise AzureError(400, "UserError", error.message) from error
+
+
+def _references(spec: Json) -> Iterator[tuple[str, Any]]:
+    """Yield (kind, reference) of everything a component's definition refers to."""
+    for part in (spec, spec.get("task")):
+        if isinstance(part, dict):
+            for key, kind in (("code", "codes"), ("environment", "environments")):
+                if part.get(key):
+                    yield kind, part[key]
+    for job in (spec.get("jobs") or {}).values():
+        if isinstance(job, dict) and job.get("componentId"):
+            yield "components", job["componentId"]
+
+
+async def _check_files(platform: Platform, registry: Document, kind: str, name: str, properties: Json) -> None:
+    """What has files must have them in the registry's account."""
+    uri = properties.get(references.URI_PROPERTY.get(kind, ""))
+    if kind == "environments":
+        uri = (properties.get("build") or {}).get("contextUri")
+    if not uri:
+        return
+    place = BlobPath.parse(str(uri))
+    if place is None or place.account not in access.accounts(registry):
+        raise AzureError(
+            400,
+            "UserError",
+            f"The files of {_noun(kind)} '{name}' are at '{uri}', which is not in the storage of registry "
+            f"'{registry.body['name']}'; upload them with the asset.",
+        )
+    if not await blobs.names(platform, place):
+        raise AzureError(400, "UserError", f"The files of {_noun(kind)} '{name}' were not uploaded: '{uri}' is empty.")
+
+
+def _metadata(properties: Json) -> Json:
+    return {name: properties.get(name) or None for name in ("description", "tags")}
+
+
+def _noun(kind: str) -> str:
+    return "data asset" if kind == "data" else kind.removesuffix("s")
+
+
+def write(
+    platform: Platform, registry: Document, kind: str, name: str, version: str, properties: Json, who: Principal | None
+) -> Document:
+    """Store a version, and its name where it is the first; AzureError 400 where the name holds data of another type."""
+    base = path_of(registry, kind, name)
+    container = platform.store.get(base)
+    held = assets.held(kind, name, properties, container)
+    if container is None:
+        described = {"tags": {}, "properties": {}, "isArchived": False, **held}
+        versions.write(platform, base, container_type(kind), described, principal=who)
+    path = path_of(registry, kind, name, version)
+    return versions.write(platform, path, version_type(kind), properties, old=platform.store.get(path), principal=who)
+
+
+@operations.work("registries.create")
+async def finish(platform: Platform, arguments: Json) -> None:
+    """End the creation of a version: its files were checked when it was asked for."""
+    document = platform.store.get(arguments["id"])
+    if document is not None:
+        document.body["properties"]["provisioningState"] = "Succeeded"
+        platform.store.put(document.id, document.type, document.body)

@@ -1,0 +1,92 @@
+"""Copying an asset version from a workspace into a registry, files and all: what `share` of azure-ai-ml asks for."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from amlite.core import operations
+from amlite.core.access import Principal
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.store import Document
+from amlite.services.arm.types import Json
+from amlite.services.machinelearning import references
+from amlite.services.registries import assets
+from amlite.services.storage import blobs
+from amlite.services.storage.blobs import BlobPath
+
+KINDS = ("data", "environments", "models")
+# What a version has because of where it lies, and so does not take along.
+_LEFT = ("provisioningState", "jobName", "isArchived", "isAnonymous", "environmentType", "stage")
+
+
+def source_of(platform: Platform, asset_id: str) -> tuple[Document, str]:
+    """Return the workspace's version that an import names, and its kind; AzureError 400 or 404."""
+    kind = next((each for each in KINDS if f"/{each}/" in asset_id), None)
+    if kind is None or not asset_id.lower().startswith("azureml://locations/"):
+        raise AzureError(
+            400,
+            "UserError",
+            f"sourceAssetId '{asset_id}' is no model, environment or data asset of a workspace; "
+            "only these can be imported.",
+        )
+    return references.asset(platform, "", asset_id, kind), kind
+
+
+def begin(
+    platform: Platform, registry: Document, source: Document, kind: str, name: str, version: str, who: Principal | None
+) -> str:
+    """Begin to copy a version and return the operation's id; AzureError 409 for a version that is or was there."""
+    path = assets.path_of(registry, kind, name, version)
+    assets.refuse_deleted(platform, path)
+    if platform.store.get(path) is not None:
+        raise AzureError(409, "UserError", f"'{path}' already exists; the content of a version never changes.")
+    arguments = {
+        "registry": registry.id,
+        "source": source.id,
+        "kind": kind,
+        "name": name,
+        "version": version,
+        "principal": [who.object_id, who.client_id] if who else None,
+    }
+    return platform.operations.begin("registries.import", arguments)
+
+
+@operations.work("registries.import")
+async def finish(platform: Platform, arguments: Json) -> None:
+    """Copy the files and write the version; done again after a restart, it changes nothing that is there."""
+    kind, name, version = (str(arguments[key]) for key in ("kind", "name", "version"))
+    registry, source = platform.store.get(arguments["registry"]), platform.store.get(arguments["source"])
+    if registry is None or source is None:
+        raise AzureError(404, "UserError", "The registry or the asset was deleted while it was being copied.")
+    path = assets.path_of(registry, kind, name, version)
+    if platform.store.get(path) is not None:
+        return
+    properties = {key: value for key, value in source.body["properties"].items() if key not in _LEFT}
+    target = assets.upload_place(registry, kind, name, version)
+    if kind == "environments":
+        if build := properties.get("build"):
+            place = BlobPath.parse(str(build["contextUri"]))
+            if place is None:
+                raise AzureError(400, "UserError", f"The build context '{build['contextUri']}' is not in blob storage.")
+            copied = await _copy(platform, BlobPath(place.account, place.container, place.path.rstrip("/")), target)
+            properties["build"] = {**build, "contextUri": f"{copied.url}/"}
+    else:
+        workspace_id = source.id.rsplit("/", 4)[0]
+        place = references.location(platform, workspace_id, source.id, kind)
+        properties[references.URI_PROPERTY[kind]] = (await _copy(platform, place, target)).url
+    checked = await assets.prepare_version(platform, registry, kind, name, version, {"properties": properties}, None)
+    who = Principal(*arguments["principal"]) if arguments["principal"] else None
+    assets.write(platform, registry, kind, name, version, checked, who)
+
+
+async def _copy(platform: Platform, source: BlobPath, target: BlobPath) -> BlobPath:
+    """Copy a blob or folder into the container of `target`, keeping its own name, and return where it is now."""
+    placed = target / (source.name or "content")
+    with tempfile.TemporaryDirectory(prefix="amlite-import-") as folder:
+        files = await blobs.download_tree(platform, source, Path(folder))
+        single = len(files) == 1 and await blobs.exists(platform, source)
+        await blobs.create_container(platform, target.account, target.container)
+        await blobs.upload_tree(platform, files[0] if single else Path(folder), placed)
+    return placed

@@ -1,0 +1,251 @@
+"""The HTTP surface of a registry: where it answers, its assets, uploads to it and downloads from it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+from aiohttp import web
+
+from amlite import TENANT_ID
+from amlite.core.errors import AzureError
+from amlite.core.resource_id import ResourceId
+from amlite.core.routing import ARM_AUDIENCES, AUTHENTICATED, Call, Routes, reply
+from amlite.core.store import Document
+from amlite.services.arm import polling
+from amlite.services.arm.types import Json
+from amlite.services.machinelearning import assets as workspace_assets
+from amlite.services.machinelearning import references
+from amlite.services.machinelearning.references import KINDS
+from amlite.services.machinelearning.routes import page, viewed
+from amlite.services.mlflow import AUDIENCE, versions
+from amlite.services.registries import access, assets, copying
+from amlite.services.storage import blobs, delegation
+from amlite.services.storage.blobs import BlobPath
+
+_LIFETIME = dt.timedelta(hours=12)
+_PREFIX = "/mferp/managementfrontend"
+_SERVICE = "providers/Microsoft.MachineLearningServices"
+_REGISTRY = f"{_PREFIX}/subscriptions/{{subscription}}/resourceGroups/{{group}}/{_SERVICE}/registries/{{registry}}"
+_LOCATION = f"{_PREFIX}/subscriptions/{{subscription}}/{_SERVICE}/locations/{{location}}"
+
+routes = Routes("*.api.azureml.ms", audiences=ARM_AUDIENCES | {AUDIENCE})
+
+
+@routes.get("/registrymanagement/v1.0/registries/{registry}/discovery")
+async def discover(call: Call) -> web.Response:
+    """Say where a registry answers."""
+    found = references.registry(call.platform, call.parameters["registry"])
+    if call.principal is not None:
+        call.platform.access.require(call.principal, found.id, f"{references.REGISTRY_TYPE}/read")
+    resource_id = ResourceId.of(found.id)
+    places = [detail["location"] for detail in found.body["properties"]["regionDetails"]]
+    home = found.body["location"]
+    return reply(
+        {
+            "registryName": found.body["name"],
+            "tenantId": TENANT_ID,
+            "subscriptionId": resource_id.subscription,
+            "resourceGroup": resource_id.group,
+            "primaryRegion": home,
+            "primaryRegionResourceProviderUri": f"{_base(home)}/",
+            "regions": places,
+            "registryFqdns": {place: {"uri": _base(place)} for place in places},
+        }
+    )
+
+
+routes.get(f"{_LOCATION}/mfeOperationsStatus/{{operation}}", action=AUTHENTICATED)(polling.get_status)
+routes.get(f"{_LOCATION}/mfeOperationResults/{{operation}}", action=AUTHENTICATED)(polling.get_resource_result)
+
+
+def _register_kind(kind: str) -> None:
+    containers = f"{_REGISTRY}/{kind}"
+    every = f"{containers}/{{name}}/versions"
+    routes.get(containers, action=access.READ)(list_containers)
+    routes.get(f"{containers}/{{name}}", action=access.READ)(get_container)
+    routes.put(f"{containers}/{{name}}", action=access.WRITE)(put_container)
+    routes.delete(f"{containers}/{{name}}", action=access.DELETE)(delete_asset)
+    routes.get(every, action=access.READ)(list_versions)
+    routes.get(f"{every}/{{version}}", action=access.READ)(get_version)
+    routes.put(f"{every}/{{version}}", action=access.WRITE)(put_version)
+    routes.delete(f"{every}/{{version}}", action=access.DELETE)(delete_asset)
+
+
+async def list_containers(call: Call) -> web.Response:
+    """List the names of a kind."""
+    base = f"{references.registry_uri(_registry(call).body['name'])}/{_kind(call)}"
+    found = call.platform.store.below(base, assets.container_type(_kind(call)))
+    return page(call, viewed(call, [assets.container_body(call.platform, doc) for doc in found]))
+
+
+async def get_container(call: Call) -> web.Response:
+    """Describe a name: its latest version, and the next free one."""
+    return reply(assets.container_body(call.platform, _container(call)))
+
+
+async def put_container(call: Call) -> web.Response:
+    """Change a name's tags, description or archiving."""
+    old = _container(call)
+    properties = workspace_assets.prepare_container(_kind(call), call.parameters["name"], await call.json())
+    merged = {**old.body["properties"], **properties}
+    stored = versions.write(call.platform, old.id, old.body["type"], merged, old=old, principal=call.principal)
+    return reply(assets.container_body(call.platform, stored))
+
+
+async def list_versions(call: Call) -> web.Response:
+    """List versions, oldest first unless `$orderBy` says otherwise; a name that is not there has none."""
+    path = assets.path_of(_registry(call), _kind(call), call.parameters["name"])
+    found = call.platform.store.below(path, assets.version_type(_kind(call)))
+    bodies = [doc.body for doc in found if doc.body["properties"]["provisioningState"] != "Failed"]
+    if call.query.get("$orderBy", "").lower().split()[1:] == ["desc"]:
+        bodies.reverse()
+    return page(call, viewed(call, bodies))
+
+
+async def get_version(call: Call) -> web.Response:
+    """Return one version; `azureml_default` is the newest one that is not archived."""
+    owner = references.registry_uri(_registry(call).body["name"])
+    name, version = call.parameters["name"], call.parameters["version"]
+    return reply(references.version(call.platform, owner, _kind(call), name, version).body)
+
+
+async def put_version(call: Call) -> web.Response:
+    """Create a version, which takes a while, or change what may change of an existing one."""
+    owner, kind = _registry(call), _kind(call)
+    name, version = call.parameters["name"], call.parameters["version"]
+    path = assets.path_of(owner, kind, name, version)
+    old = call.platform.store.get(path)
+    if old is not None and old.body["properties"]["provisioningState"] == "Failed":
+        call.platform.store.delete(old.id)
+        old = None
+    before = old.body if old else None
+    properties = await assets.prepare_version(call.platform, owner, kind, name, version, await call.json(), before)
+    if old is None:
+        properties["provisioningState"] = "Creating"
+    stored = assets.write(call.platform, owner, kind, name, version, properties, call.principal)
+    if old is not None:
+        return reply(stored.body)
+    operation = call.platform.operations.begin("registries.create", {"id": path}, resource_id=path)
+    return reply(stored.body, 201, _polling(call, owner, operation))
+
+
+async def delete_asset(call: Call) -> web.Response:
+    """Delete a version, or a name with all its versions; neither can be created again."""
+    owner, kind = _registry(call), _kind(call)
+    path = assets.path_of(owner, kind, call.parameters["name"], call.parameters.get("version"))
+    return web.Response(status=200 if assets.bury(call.platform, path) else 204)
+
+
+@routes.put(f"{_REGISTRY}/tempdatarefs/{{name}}/versions/{{version}}", action=access.WRITE)
+async def start_upload(call: Call) -> web.Response:
+    """Give a place to upload a new version's files to: a container of its own, and a signature for it alone."""
+    owner = _registry(call)
+    body = await call.json()
+    asset_id = str(body.get("assetId") or "")
+    kind = _kind_of(asset_id)
+    path = assets.path_of(owner, kind, call.parameters["name"], call.parameters["version"])
+    if path.lower() != asset_id.lower():
+        raise AzureError(400, "UserError", f"assetId '{asset_id}' is not the asset of this path, '{path}'.")
+    assets.refuse_deleted(call.platform, path)
+    if kind != "codes" and call.platform.store.get(path) is not None:
+        raise AzureError(409, "UserError", f"Asset already exists: '{path}'.")
+    target = assets.upload_place(owner, kind, call.parameters["name"], call.parameters["version"])
+    await blobs.create_container(call.platform, target.account, target.container)
+    return reply(
+        {
+            "temporaryDataReferenceId": str(uuid.uuid4()),
+            "temporaryDataReferenceType": "TemporaryBlobReference",
+            **_reference(call, target, "racwl"),
+        }
+    )
+
+
+@routes.post(f"{_REGISTRY}/datarefs/{{name}}/versions/{{version}}", action=access.READ)
+async def read_files(call: Call) -> web.Response:
+    """Give a signature that reads the container of a version's files."""
+    owner = _registry(call)
+    body = await call.json()
+    kind = _kind_of(str(body.get("assetId") or ""))
+    document = references.version(
+        call.platform,
+        references.registry_uri(owner.body["name"]),
+        kind,
+        call.parameters["name"],
+        call.parameters["version"],
+    )
+    properties = document.body["properties"]
+    uri = properties.get(references.URI_PROPERTY.get(kind, "")) or (properties.get("build") or {}).get("contextUri")
+    place = BlobPath.parse(str(uri or ""))
+    if place is None:
+        raise AzureError(400, "UserError", f"'{document.id}' has no files.")
+    return reply(_reference(call, place, "rl"))
+
+
+@routes.post(f"{_REGISTRY}/import", action=access.WRITE)
+async def import_asset(call: Call) -> web.Response:
+    """Copy a workspace's asset version into the registry; whoever asks must be allowed to read it there."""
+    owner = _registry(call)
+    given = (await call.json()).get("properties") or {}
+    missing = [key for key in ("sourceAssetId", "destinationName", "destinationVersion") if not given.get(key)]
+    if missing:
+        raise AzureError(400, "ValidationError", f"The import lacks properties.{', properties.'.join(missing)}.")
+    source, kind = copying.source_of(call.platform, str(given["sourceAssetId"]))
+    if call.principal is not None:
+        action = f"{references.WORKSPACE_TYPE}/{kind}/versions/read"
+        call.platform.access.require(call.principal, source.id, action)
+    name, version = str(given["destinationName"]), str(given["destinationVersion"])
+    operation = copying.begin(call.platform, owner, source, kind, name, version, call.principal)
+    return web.Response(status=202, headers=_polling(call, owner, operation))
+
+
+def _reference(call: Call, place: BlobPath, permissions: str) -> Json:
+    """Describe how to reach a place's container: clients take the container's address, whatever the asset's path."""
+    container = BlobPath(place.account, place.container)
+    signed = delegation.url(call.platform, container, permissions, _LIFETIME)
+    credential = {"credentialType": "SAS", "sasUri": signed}
+    return {"blobReferenceForConsumption": {"blobUri": place.url.rstrip("/"), "credential": credential}}
+
+
+def _registry(call: Call) -> Document:
+    found = references.registry(call.platform, call.parameters["registry"])
+    path = call.path[call.path.lower().index("/subscriptions/") :].lower()
+    if not path.startswith(f"{found.id.lower()}/"):
+        raise AzureError(404, "ResourceNotFound", f"The registry '{found.body['name']}' is not in this resource group.")
+    return found
+
+
+def _container(call: Call) -> Document:
+    owner, kind, name = _registry(call), _kind(call), call.parameters["name"]
+    document = call.platform.store.get(assets.path_of(owner, kind, name))
+    if document is None:
+        raise AzureError(404, "UserError", f"No {kind} named '{name}' was found in registry '{owner.body['name']}'.")
+    return document
+
+
+def _kind(call: Call) -> str:
+    path = call.path[call.path.lower().index("/subscriptions/") :]
+    return ResourceId.of(path).segments[2].lower()
+
+
+def _kind_of(asset_id: str) -> str:
+    kind = asset_id.lower().removeprefix("azureml://registries/").partition("/")[2].partition("/")[0]
+    if kind not in KINDS:
+        raise AzureError(400, "UserError", f"assetId '{asset_id}' is no asset of a registry.")
+    return kind
+
+
+def _polling(call: Call, owner: Document, operation: str) -> dict[str, str]:
+    subscription = ResourceId.of(owner.id).subscription
+    base = f"{_PREFIX}/subscriptions/{subscription}/{_SERVICE}/locations/{owner.body['location']}"
+    return call.platform.operations.status_headers(
+        operation, f"{base}/mfeOperationsStatus", f"{base}/mfeOperationResults", host=call.host
+    )
+
+
+def _base(location: str) -> str:
+    return f"https://{location}.api.azureml.ms"
+
+
+for _each in KINDS:
+    _register_kind(_each)

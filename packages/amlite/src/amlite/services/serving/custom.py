@@ -1,0 +1,140 @@
+"""Custom containers: an environment's own image and server, reached at the routes of its `inference_config`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from amlite.core import docker_engine
+from amlite.core.access import Principal
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.services.environments import UnusableEnvironment, containers
+from amlite.services.environments.containers import OWNER_LABEL, Container, certificate_volumes
+from amlite.services.storage import blobs
+
+Json = dict[str, Any]
+MOUNT = "/var/azureml-app"
+_ROUTES = ("livenessRoute", "readinessRoute", "scoringRoute")
+
+
+@dataclass(frozen=True)
+class Image:
+    """A custom container: its image (or the build context that makes it), its port, and the paths of its routes."""
+
+    image: str | None
+    context: str | None
+    dockerfile: str
+    port: int
+    liveness: str
+    readiness: str
+    scoring: str
+    mount: str = MOUNT
+
+    def json(self) -> Json:
+        """What `Image(**…)` takes."""
+        return asdict(self)
+
+    def path(self, asked: str) -> str:
+        """Return the path inside the container of a request: `/score` is its scoring route, all else is as it is."""
+        path, mark, query = asked.partition("?")
+        return f"{self.scoring}{mark}{query}" if path.rstrip("/") == "/score" else asked
+
+
+def of(environment: Json) -> Image | None:
+    """Read an environment's inference configuration; None without one. Raises AzureError 400 for half of one."""
+    given = environment.get("inferenceConfig") or {}
+    if not given:
+        return None
+    missing = [name for name in _ROUTES if not (given.get(name) or {}).get("port") or not given[name].get("path")]
+    if missing:
+        raise AzureError(
+            400, "BadArgument", f"inferenceConfig of the environment: {', '.join(missing)}: path and port are required."
+        )
+    ports = {int(given[name]["port"]) for name in _ROUTES}
+    if len(ports) > 1:
+        raise AzureError(
+            400, "BadArgument", "inferenceConfig of the environment: this local Azure reaches a container at one port."
+        )
+    build = environment.get("build") or {}
+    paths = ["/" + str(given[name]["path"]).lstrip("/") for name in _ROUTES]
+    return Image(
+        image=environment.get("image"),
+        context=build.get("contextUri"),
+        dockerfile=build.get("dockerfilePath") or "Dockerfile",
+        port=ports.pop(),
+        liveness=paths[0],
+        readiness=paths[1],
+        scoring=paths[2],
+    )
+
+
+async def prepare(platform: Platform, image: Image, principal: Principal, log: Callable[[str], None]) -> Container:
+    """Have the engine hold the image, pulled as `principal` or built; raises UnusableEnvironment."""
+    engine = docker_engine.found()
+    if not engine.available:
+        raise UnusableEnvironment(
+            f"a custom container runs on a Docker engine, and there is none here: {engine.reason}. Install one (then: "
+            "make setup), or deploy a scoring script or an MLflow model instead, which need none."
+        )
+    if image.context is not None:
+        image = replace(image, image=await _built(platform, image, log))
+    return await containers.prepare(platform, str(image.image), log, principal)
+
+
+async def _built(platform: Platform, image: Image, log: Callable[[str], None]) -> str:
+    """Build the image of a context and return its name, which follows from the context's content."""
+    from amlite.pulumi.docker_build import Builder, BuildError, Plan
+
+    context = blobs.BlobPath.parse(str(image.context))
+    if context is None:
+        raise UnusableEnvironment(f"the build context '{image.context}' is no folder in blob storage")
+    engine, host = docker_engine.found(), await docker_engine.ensure(platform)
+
+    def build(folder: Path) -> str:
+        try:
+            plan = Plan.of({"context": ".", "dockerfile": image.dockerfile}, folder)
+            name = f"amlite/custom:{plan.digest()[:24]}"
+            private = engine.mode == "private"
+            with Builder(host, substitute=engine.base_image, host_network=private) as builder:
+                builder.build(plan, name, log, log)
+        except BuildError as error:
+            raise UnusableEnvironment(str(error)) from error
+        return name
+
+    with tempfile.TemporaryDirectory(prefix="amlite-context-") as folder:
+        await blobs.download_tree(platform, context, Path(folder))
+        return await asyncio.to_thread(build, Path(folder))
+
+
+def command(
+    container: Container, image: Image, *, name: str, folder: Path, port: int, environment: Mapping[str, str]
+) -> tuple[list[str], dict[str, str]]:
+    """Return the command line that runs the image with its own user and start command, and its environment.
+
+    An engine of the machine publishes the port on loopback; its containers do not reach amlite. The private daemon has
+    no network to publish from: see `isolated`.
+    """
+    inside = {**environment, **docker_engine.owner_environment(container.state)}
+    private = docker_engine.found().mode == "private"
+    line = [str(container.client), "run", "--rm", "--name", name, "--label", f"{OWNER_LABEL}={container.state}"]
+    line += ["--network", "none"] if private else ["--publish", f"127.0.0.1:{port}:{image.port}"]
+    line += [part for key in sorted(inside) for part in ("--env", key)]
+    for outer, inner in (("azureml-models", PurePosixPath(image.mount)), ("code", PurePosixPath(MOUNT))):
+        if (folder / outer).is_dir():
+            line += ["--volume", f"{folder / outer}:{inner / outer}:ro"]
+    line += certificate_volumes(environment)
+    line.append(container.reference)
+    if private:
+        proxy = urlsplit(environment["HTTPS_PROXY"]).port
+        program = str(Path(__file__).with_name("isolated.py"))
+        line = [sys.executable, "-I", program, str(port), str(image.port), str(proxy), name, *line]
+    # Values travel in the environment, not on a command line that everybody can read.
+    return line, {"PATH": os.environ.get("PATH", os.defpath), **inside, "DOCKER_HOST": container.host}

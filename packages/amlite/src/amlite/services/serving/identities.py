@@ -1,0 +1,92 @@
+"""Who an endpoint acts as."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from amlite import TENANT_ID
+from amlite.core.access import Principal
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.resource_id import ResourceId
+from amlite.services.entra.routes import assigned_identities, identity_principal
+from amlite.services.machinelearning import references
+
+Json = dict[str, Any]
+_TYPE = "serving/identities"
+# What Azure assigns to an endpoint's own identity when it creates one.
+_STORAGE_BLOB_DATA_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+_ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+
+
+def assign(platform: Platform, resource_id: ResourceId, wanted: Json | None, old: Json | None) -> Json:
+    """Return an endpoint's `identity`, giving it one of its own unless it names one; raises AzureError 400.
+
+    An identity of its own gets the roles that Azure gives it: reading the workspace's storage, pulling its images.
+    """
+    if wanted is None and old is not None:
+        return dict(old["identity"])
+    kind = str((wanted or {}).get("type") or "SystemAssigned").replace(" ", "").lower()
+    named = (wanted or {}).get("userAssignedIdentities") or {}
+    if kind == "userassigned" and not named:
+        raise AzureError(400, "BadArgument", "identity.userAssignedIdentities: name the identity the endpoint acts as.")
+    if kind not in ("userassigned", "systemassigned"):
+        raise AzureError(
+            400, "BadArgument", f"identity.type: an endpoint takes SystemAssigned or UserAssigned, not '{kind}'."
+        )
+    if kind == "userassigned":
+        identity: Json = {
+            "type": "UserAssigned",
+            "userAssignedIdentities": assigned_identities(platform, named),
+        }
+    else:
+        own = _own(platform, resource_id)
+        identity = {"type": "SystemAssigned", "principalId": own.object_id, "tenantId": TENANT_ID}
+    if old is not None and _essence(identity) != _essence(old["identity"]):
+        raise AzureError(
+            400, "BadArgument", "identity: an endpoint's identity cannot be changed; delete the endpoint and create it."
+        )
+    return identity
+
+
+def principal_of(platform: Platform, endpoint: Json) -> Principal:
+    """Return who an endpoint (its ARM envelope) acts as; of several identities, the first."""
+    for name in endpoint["identity"].get("userAssignedIdentities") or {}:
+        return identity_principal(platform, name)
+    document = platform.store.get(f"{_TYPE}{endpoint['id']}")
+    if document is None:
+        raise AzureError(404, "ResourceNotFound", f"The identity of endpoint '{endpoint['name']}' is gone.")
+    return Principal(document.body["objectId"], document.body["clientId"])
+
+
+def forget(platform: Platform, endpoint_id: str) -> None:
+    """Delete an endpoint's own identity with its role assignments, if it has one."""
+    document = platform.store.get(f"{_TYPE}{endpoint_id}")
+    if document is not None:
+        for assignment in document.body["assignments"]:
+            platform.store.delete(assignment)
+        platform.store.delete(document.id)
+
+
+def _own(platform: Platform, resource_id: ResourceId) -> Principal:
+    document = platform.store.get(f"{_TYPE}{resource_id}")
+    if document is None:
+        principal = Principal(str(uuid.uuid4()), str(uuid.uuid4()))
+        workspace = references.workspace(platform, str(resource_id.parent)).body["properties"]
+        grants = (
+            (workspace.get("storageAccount"), _STORAGE_BLOB_DATA_READER),
+            (workspace.get("containerRegistry"), _ACR_PULL),
+        )
+        body = {
+            "objectId": principal.object_id,
+            "clientId": principal.client_id,
+            "assignments": [platform.access.assign(principal, scope, role) for scope, role in grants if scope],
+        }
+        document = platform.store.put(f"{_TYPE}{resource_id}", _TYPE, body)
+    return Principal(document.body["objectId"], document.body["clientId"])
+
+
+def _essence(identity: Json) -> tuple[str, frozenset[str]]:
+    names = identity.get("userAssignedIdentities") or {}
+    return identity["type"], frozenset(name.lower() for name in names)

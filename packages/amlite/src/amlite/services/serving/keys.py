@@ -1,0 +1,104 @@
+"""Keys and tokens that open an endpoint."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from typing import Any
+
+from amlite.core.access import Principal
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.services.entra.routes import tokens
+
+Json = dict[str, Any]
+_TYPE = "serving/keys"
+_TOKEN_SECONDS = 12 * 3600
+_SCORE = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/score/action"
+_AAD_AUDIENCES = frozenset({"https://ml.azure.com"})
+
+
+def create(platform: Platform, endpoint_id: str, wanted: Json | None) -> None:
+    """Give a new endpoint its keys: those it was created with, else random ones."""
+    given = wanted or {}
+    body = {name: given.get(name) or _new() for name in ("primaryKey", "secondaryKey")}
+    platform.store.put(f"{_TYPE}{endpoint_id}", _TYPE, body)
+
+
+def forget(platform: Platform, endpoint_id: str) -> None:
+    """Delete an endpoint's keys."""
+    platform.store.delete(f"{_TYPE}{endpoint_id}")
+
+
+def list_keys(platform: Platform, endpoint: Json) -> Json:
+    """Return both keys; AzureError 400 for an endpoint that is opened by tokens."""
+    _require_mode(endpoint, "Key")
+    return _keys(platform, endpoint["id"])
+
+
+def regenerate(platform: Platform, endpoint: Json, request: Json) -> None:
+    """Replace one key, by a given value or a random one; raises AzureError 400."""
+    _require_mode(endpoint, "Key")
+    name = {"primary": "primaryKey", "secondary": "secondaryKey"}.get(str(request.get("keyType")).lower())
+    if name is None:
+        raise AzureError(400, "BadArgument", f"keyType: must be Primary or Secondary, not {request.get('keyType')!r}.")
+    keys = _keys(platform, endpoint["id"])
+    wanted = request.get("keyValue")
+    # azure-ai-ml sends the present key along; a key that stays as it is would not have been regenerated.
+    new = wanted if wanted and wanted != keys[name] else _new()
+    platform.store.put(f"{_TYPE}{endpoint['id']}", _TYPE, {**keys, name: new})
+
+
+def token(platform: Platform, endpoint: Json) -> Json:
+    """Issue a token for an endpoint in mode AMLToken; times in seconds since the epoch."""
+    _require_mode(endpoint, "AMLToken")
+    nobody = Principal(endpoint["id"].lower(), "")
+    now = int(time.time())
+    return {
+        "accessToken": tokens(platform).issue(nobody, _audience(endpoint), _TOKEN_SECONDS),
+        "expiryTimeUtc": now + _TOKEN_SECONDS,
+        "refreshAfterTimeUtc": now + _TOKEN_SECONDS // 2,
+        "tokenType": "Bearer",
+    }
+
+
+def check(platform: Platform, endpoint: Json, authorization: str) -> None:
+    """Raise AzureError 401 (403 for an identity without the permission) unless the header opens the endpoint."""
+    scheme, _, shown = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not shown:
+        raise AzureError(401, "Unauthorized", "The header 'Authorization: Bearer <key or token>' is missing.")
+    match endpoint["properties"]["authMode"]:
+        case "Key":
+            known = _keys(platform, endpoint["id"]).values()
+            # Every key is compared, so that time does not tell which one was near.
+            if not sum(hmac.compare_digest(shown.encode(), key.encode()) for key in known):
+                raise AzureError(401, "Unauthorized", "The key is not one of this endpoint's.")
+        case "AMLToken":
+            tokens(platform).check(shown, frozenset({_audience(endpoint)}))
+        case _:
+            claims = tokens(platform).check(shown, _AAD_AUDIENCES)
+            platform.access.require(Principal(claims["oid"], claims["appid"]), endpoint["id"], _SCORE)
+
+
+def _keys(platform: Platform, endpoint_id: str) -> dict[str, str]:
+    document = platform.store.get(f"{_TYPE}{endpoint_id}")
+    if document is None:
+        raise AzureError(404, "ResourceNotFound", "The endpoint has no keys.")
+    return document.body
+
+
+def _require_mode(endpoint: Json, mode: str) -> None:
+    actual = endpoint["properties"]["authMode"]
+    if actual != mode:
+        raise AzureError(
+            400, "BadArgument", f"Endpoint '{endpoint['name']}' has the auth mode {actual}; this needs {mode}."
+        )
+
+
+def _audience(endpoint: Json) -> str:
+    return str(endpoint["id"]).lower()
+
+
+def _new() -> str:
+    return secrets.token_urlsafe(24)

@@ -1,0 +1,98 @@
+"""What is particular to endpoints on an attached Kubernetes cluster; behind them are the same model servers.
+
+Microsoft's "Troubleshoot online endpoints" names the errors (`InvalidDeploymentSpec`, …). The scoring address is that
+of a managed endpoint; on Azure it is one of the cluster.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.resource_id import ResourceId
+from amlite.services.machinelearning.references import WORKSPACE_TYPE
+
+Json = dict[str, Any]
+COMPUTE_TYPE = f"{WORKSPACE_TYPE}/computes"
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
+_FACTORS = {
+    "m": 1e-3, "k": 1e3, "Ki": 2**10, "M": 1e6, "Mi": 2**20, "G": 1e9, "Gi": 2**30, "T": 1e12, "Ti": 2**40,
+}  # fmt: skip
+
+
+def compute_of(platform: Platform, workspace_id: str, reference: str) -> Json:
+    """Return the attached cluster that an endpoint's `compute` names (ARM id or name); raises AzureError 400."""
+    bare = reference.removeprefix("azureml:")
+    document = platform.store.get(bare if bare.startswith("/") else f"{workspace_id}/computes/{bare}")
+    if document is None or document.type != COMPUTE_TYPE.lower():
+        raise AzureError(400, "BadArgument", f"properties.compute: there is no compute '{bare.rpartition('/')[2]}'.")
+    kind = document.body["properties"]["computeType"]
+    if kind.lower() != "kubernetes":
+        raise AzureError(
+            400,
+            "BadArgument",
+            f"properties.compute: '{document.body['name']}' is of type {kind}; an endpoint is put on an attached "
+            "Kubernetes cluster, or (without compute) on managed instances.",
+        )
+    return document.body
+
+
+def check_deployment(platform: Platform, endpoint: Json, resource_id: ResourceId, properties: Json) -> Json:
+    """Return a Kubernetes deployment's properties with what the service fills in; raises AzureError 400."""
+    compute = compute_of(platform, str(resource_id.parent.parent) if resource_id.parent else "", endpoint["compute"])
+    cluster = compute["properties"].get("properties") or {}
+    types = cluster.get("instanceTypes") or {}
+    name = properties.get("instanceType") or cluster.get("defaultInstanceType")
+    if name not in types:
+        raise AzureError(
+            400,
+            "InvalidDeploymentSpec",
+            f"properties.instanceType: the cluster '{compute['name']}' has no instance type '{name}'; "
+            f"it has: {', '.join(sorted(types))}.",
+        )
+    required = properties.get("containerResourceRequirements") or {}
+    requests = required.get("containerResourceRequests") or {}
+    limits = required.get("containerResourceLimits") or {}
+    for what, value in {**limits, **requests}.items():
+        quantity(value, what)
+    for what in requests.keys() & limits.keys():
+        if quantity(requests[what], what) > quantity(limits[what], what):
+            raise AzureError(
+                400,
+                "InvalidDeploymentSpec",
+                f"containerResourceRequirements: requests.{what} ({requests[what]}) is more than limits.{what} "
+                f"({limits[what]}).",
+            )
+    scale = _scale(properties.get("scaleSettings") or {"scaleType": "Default"})
+    return {**properties, "endpointComputeType": "Kubernetes", "instanceType": name, "scaleSettings": scale}
+
+
+def quantity(text: str, name: str) -> float:
+    """Read a Kubernetes quantity such as `500m` or `1.5Gi`; raises AzureError 400."""
+    found = _QUANTITY.fullmatch(str(text))
+    if found is None:
+        raise AzureError(
+            400, "InvalidDeploymentSpec", f"containerResourceRequirements: {name}: '{text}' is no quantity, e.g. 500m."
+        )
+    return float(found[1]) * _FACTORS.get(found[2] or "", 1.0)
+
+
+def _scale(scale: Json) -> Json:
+    if scale["scaleType"].lower() == "default":
+        return {**scale, "scaleType": "Default"}
+    least, most = int(scale.get("minInstances") or 1), int(scale.get("maxInstances") or 1)
+    target = int(scale.get("targetUtilizationPercentage") or 70)
+    if not 0 <= least <= most:
+        raise AzureError(
+            400,
+            "BadArgument",
+            f"properties.scaleSettings: minInstances ({least}) must be between 0 and maxInstances ({most}).",
+        )
+    if not 1 <= target <= 100:
+        raise AzureError(
+            400, "BadArgument", f"properties.scaleSettings.targetUtilizationPercentage: {target} is not 1 to 100."
+        )
+    filled = {"minInstances": least, "maxInstances": most, "targetUtilizationPercentage": target}
+    return {"pollingInterval": "PT1S", **scale, **filled, "scaleType": "TargetUtilization"}

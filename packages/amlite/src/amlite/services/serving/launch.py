@@ -1,0 +1,204 @@
+"""What a model server is started from, kept so that it can be started again after amlite was."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from amlite.core.access import Principal
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.services.entra.routes import identity_environment
+from amlite.services.machinelearning import references
+from amlite.services.registries import access as registry_access
+from amlite.services.serving import custom, identities, no_code, settings
+from amlite.services.serving.custom import MOUNT, Image
+from amlite.services.storage import blobs
+from amlite.services.storage.types import KEYS_TYPE
+
+Json = dict[str, Any]
+_PROBES = ("readinessProbe", "livenessProbe")
+_READ = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
+# The inference server listens on every interface and has no option to listen on less; newer gunicorns also listen on a
+# socket in the user's home that all of them share.
+_START = """
+import os
+from azureml_inference_server_http import amlserver
+from gunicorn import config
+amlserver.DEFAULT_HOST = "127.0.0.1"
+if hasattr(config, "ControlSocketDisable"):
+    os.environ["GUNICORN_CMD_ARGS"] = os.environ.get("GUNICORN_CMD_ARGS", "") + " --no-control-socket"
+amlserver.run()
+"""
+# What amlite's environment says of the deploying application and its tools is not for a model server.
+_NOT_FOR_SERVERS = ("AZURE_", "ARM_", "PULUMI_", "AMLITE_", "DOCKER_")
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A server's name (unique for ever), its folder with code and model, environment, size and identity.
+
+    Without `environment_id` the model is an MLflow model in the folder `mlflow`, which says itself what it needs.
+    `container` is the environment's own server (`custom.Image`), where it has one; `liveness` is its `settings.Probe`.
+    """
+
+    name: str
+    folder: str
+    environment_id: str | None
+    script: str
+    model: str | None
+    workers: int
+    patience: float
+    object_id: str
+    client_id: str
+    variables: dict[str, str]
+    mlflow: str | None = None
+    container: Json | None = None
+    probe_timeout: float = 2.0
+    liveness: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def custom(self) -> Image | None:
+        """The custom container that serves, or None."""
+        return Image(**self.container) if self.container else None
+
+    @property
+    def principal(self) -> Principal:
+        """Who the server acts as."""
+        return Principal(self.object_id, self.client_id)
+
+    @property
+    def code(self) -> Path:
+        """The folder with the scoring script, its working directory."""
+        return Path(self.folder) / "code"
+
+    def arguments(self, port: int) -> list[str]:
+        """The command line, the interpreter being found in the environment."""
+        options = ["--entry_script", str(self.code / self.script), "--port", str(port)]
+        return ["python", "-c", _START, *options, "--worker_count", str(self.workers)]
+
+    def environment(self, platform: Platform) -> dict[str, str]:
+        """The variables that Azure gives a scoring script, the way to amlite, and the endpoint's identity."""
+        reaching = {
+            name: value for name, value in platform.environment.items() if not name.startswith(_NOT_FOR_SERVERS)
+        }
+        code, model = str(self.code), self.model
+        if (image := self.custom) is not None:
+            code = f"{MOUNT}/code"
+            if model:
+                model = f"{image.mount}/{Path(model).relative_to(self.folder).as_posix()}"
+        models = {"AZUREML_MODEL_DIR": model} if model else {}
+        if self.mlflow:
+            models["MLFLOW_MODEL_FOLDER"] = Path(self.mlflow).name
+        return {
+            **reaching,
+            **identity_environment(platform, self.principal),
+            "AML_APP_ROOT": code,
+            "AZUREML_ENTRY_SCRIPT": self.script,
+            **models,
+            **self.variables,
+        }
+
+    def json(self) -> Json:
+        """What `Launch(**…)` takes."""
+        return asdict(self)
+
+
+def launched_from(deployment: Json) -> Json:
+    """What of a deployment's body decides about its server: the same is served by the server that runs."""
+    names = ("codeConfiguration", "model", "modelMountPath", "environmentId", "environmentVariables", *_PROBES)
+    return {"instances": settings.instances(deployment), **{name: deployment["properties"].get(name) for name in names}}
+
+
+async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Callable[[str], None]) -> Launch:
+    """Download a deployment's code and model as the endpoint's identity.
+
+    The model lies where Azure mounts it: `AZUREML_MODEL_DIR/<last part of its path>`. Raises AzureError.
+    """
+    properties = deployment["properties"]
+    workspace_id = endpoint["id"].rsplit("/", 2)[0]
+    principal = identities.principal_of(platform, endpoint)
+    generation = platform.store.next("serving/generation")
+    name = f"serving-{endpoint['name']}-{deployment['name']}-{generation}"
+    folder = platform.state / "serving" / name
+    code = properties.get("codeConfiguration")
+    readiness = settings.readiness(properties)
+    environment = None
+    if properties.get("environmentId"):
+        environment = references.asset(platform, workspace_id, properties["environmentId"], "environments")
+    image = custom.of(environment.body["properties"]) if environment else None
+    if image is not None and properties.get("modelMountPath"):
+        image = replace(image, mount=str(properties["modelMountPath"]).rstrip("/"))
+    model, mlflow = None, None
+    try:
+        if code:
+            source = _readable(
+                platform, principal, references.location(platform, workspace_id, code["codeId"], "codes")
+            )
+            await blobs.download_tree(platform, source, folder / "code")
+            if not (folder / "code" / code["scoringScript"]).is_file():
+                raise AzureError(
+                    400,
+                    "BadArgument",
+                    f"codeConfiguration.scoringScript: there is no '{code['scoringScript']}' in the code.",
+                )
+        elif image is None:
+            no_code.write_script(folder / "code")
+        if properties.get("model"):
+            asset = references.asset(platform, workspace_id, properties["model"], "models")
+            *_, model_name, _, version = asset.id.split("/")
+            source = _readable(platform, principal, references.location(platform, workspace_id, asset.id, "models"))
+            root = folder / "azureml-models" / model_name / version
+            is_file = await blobs.exists(platform, source)
+            log(f"downloading model {model_name}:{version} from {source.url}")
+            await blobs.download_tree(platform, source, root if is_file else root / source.name)
+            model = str(root)
+            mlflow = None if code or image else str(root / source.name)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return Launch(
+        name=name,
+        folder=str(folder),
+        environment_id=environment.id if environment else None,
+        script=code["scoringScript"] if code else no_code.SCRIPT,
+        model=model,
+        workers=settings.instances(deployment)
+        * int((properties.get("environmentVariables") or {}).get("WORKER_COUNT", 1)),
+        patience=readiness.patience,
+        object_id=principal.object_id,
+        client_id=principal.client_id,
+        variables={key: str(value) for key, value in (properties.get("environmentVariables") or {}).items()},
+        mlflow=mlflow,
+        container=image.json() if image else None,
+        probe_timeout=readiness.timeout,
+        liveness=asdict(settings.liveness(properties)),
+    )
+
+
+def _readable(platform: Platform, principal: Principal, source: blobs.BlobPath) -> blobs.BlobPath:
+    """Return the path if the endpoint's identity may read it; raises AzureError as Azure's start-up task does."""
+    if (registry := registry_access.owner_of(platform, source.account)) is not None:
+        if registry_access.may_read(platform, registry, principal):
+            return source
+        raise AzureError(
+            403,
+            "BadArgument",
+            f"Startup task failed due to authorization error: the endpoint's identity (object id "
+            f"{principal.object_id}) may not read the assets of registry '{registry.body['name']}'. Give it the role "
+            f"'{registry_access.ROLE}' on the registry.",
+        )
+    account = platform.store.get(f"{KEYS_TYPE}/{source.account}")
+    scope = f"{account.body['id']}/blobServices/default/containers/{source.container}" if account else ""
+    if not platform.access.allowed(principal, scope, _READ, data=True):
+        raise AzureError(
+            403,
+            "BadArgument",
+            f"Startup task failed due to authorization error: the endpoint's identity (object id "
+            f"{principal.object_id}) may not read {source.url}. Give it the role "
+            f"'Storage Blob Data Reader' on the storage account '{source.account}'.",
+        )
+    return source

@@ -1,0 +1,71 @@
+"""Deployments of MLflow models without code: the environment and the scoring script that Azure makes for them.
+
+Azure takes the model's own Conda file and adds what its inference server needs. So does amlite; packages become a
+virtual environment, as those of any Conda file do here. Of the Python version the patch release is left open.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from amlite.services.environments.errors import UnusableEnvironment
+from amlite.services.environments.packages import Packages, from_conda
+
+SCRIPT = "mlflow_score_script.py"
+SERVER = "azureml-inference-server-http>=1.4,<2"
+_MLFLOW = ("mlflow", "mlflow-skinny")
+_SOURCE = "the MLflow model"
+
+
+def write_script(folder: Path) -> None:
+    """Put the scoring script into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(Path(__file__).with_name(SCRIPT), folder / SCRIPT)
+
+
+def packages_of(model: Path) -> Packages:
+    """Return what an MLflow model (the folder of its MLmodel) needs to be served; raises UnusableEnvironment.
+
+    Read from `conda.yaml`, else from `python_env.yaml` and `requirements.txt`, as MLflow writes them.
+    """
+    if not (model / "MLmodel").is_file():
+        raise UnusableEnvironment(f"the model of type mlflow_model has no file 'MLmodel' in its folder '{model.name}'")
+    if (model / "conda.yaml").is_file():
+        found = from_conda((model / "conda.yaml").read_text("utf-8"), f"{_SOURCE}'s conda.yaml")
+    else:
+        found = _from_requirements(model)
+    required = [SERVER, *found.requirements]
+    names = {_name(line) for line in found.requirements}
+    if not names.intersection(_MLFLOW):
+        required.append("mlflow-skinny")
+    if "pandas" not in names:
+        required.append("pandas")
+    return Packages(_minor(found.python), tuple(required), found.source)
+
+
+def _from_requirements(model: Path) -> Packages:
+    import yaml
+
+    requirements, python = model / "requirements.txt", model / "python_env.yaml"
+    if not requirements.is_file():
+        raise UnusableEnvironment(
+            f"{_SOURCE} has neither conda.yaml nor requirements.txt, so what it needs is not known; log it again with "
+            "pip_requirements or conda_env"
+        )
+    described: Any = yaml.safe_load(python.read_text("utf-8")) if python.is_file() else {}
+    version = str(described.get("python") or "") if isinstance(described, dict) else ""
+    lines = [line.strip() for line in requirements.read_text("utf-8").splitlines()]
+    conda = {"dependencies": [f"python={version}" if version else "python", {"pip": [line for line in lines if line]}]}
+    return from_conda(yaml.safe_dump(conda), f"{_SOURCE}'s requirements.txt")
+
+
+def _minor(python: str) -> str:
+    exact = re.fullmatch(r"(3\.\d+)\.\d+", python)
+    return exact[1] if exact else python
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower().replace("_", "-")

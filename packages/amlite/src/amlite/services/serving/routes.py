@@ -1,0 +1,237 @@
+"""The scoring host `<endpoint>.<region>.inference.ml.azure.com`, and the refusal to delete what has traffic."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from amlite.core.errors import AzureError, StartError
+from amlite.core.platform import Platform
+from amlite.core.resource_id import ResourceId
+from amlite.core.routing import Call, Json, Routes
+from amlite.services.arm.routes import resource as arm_resource
+from amlite.services.arm.routes import resource_of
+from amlite.services.machinelearning import references
+from amlite.services.monitoring import measurements
+from amlite.services.serving import keys, servers, settings, traffic
+from amlite.services.serving.servers import DEPLOYMENT_TYPE, ENDPOINT_TYPE
+
+arm_routes = Routes("management.azure.com")
+routes = Routes("*.inference.ml.azure.com", audiences=None)
+
+_DEPLOYMENT_HEADER = "azureml-model-deployment"
+_REASON_HEADER = "ms-azureml-model-error-reason"
+_STATUS_HEADER = "ms-azureml-model-error-statuscode"
+_MOST_BYTES = 10 << 20
+_NOT_FORWARDED = {"authorization", "host", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect"}
+_WORKSPACE = "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.MachineLearningServices/workspaces/{w}"
+
+
+@arm_routes.delete(f"{_WORKSPACE}/onlineEndpoints/{{e}}/deployments/{{d}}")
+async def delete_deployment(call: Call) -> web.StreamResponse:
+    """Delete a deployment, unless it has traffic."""
+    resource_id = ResourceId.parse(call.path)
+    if (
+        resource_id is not None
+        and resource_id.parent is not None
+        and call.platform.store.get(str(resource_id)) is not None
+    ):
+        properties = resource_of(call.platform, resource_id.parent).body["properties"]
+        for what, shares in (("traffic", properties["traffic"]), ("mirrored traffic", properties["mirrorTraffic"])):
+            percent = {name.lower(): share for name, share in shares.items()}.get(resource_id.name.lower(), 0)
+            if percent:
+                raise AzureError(
+                    400,
+                    "BadRequest",
+                    f"Deployment '{resource_id.name}' has {percent} % of the endpoint's {what} and cannot be deleted; "
+                    f"set its {what} to 0 first.",
+                )
+    return await arm_resource(call)
+
+
+@routes.route("*", "/{path:path}")
+async def score(call: Call) -> web.Response:
+    """Hand a request to the model server of the deployment that the header names, or that traffic chooses."""
+    platform, request = call.platform, call.request
+    began = time.perf_counter()
+    endpoint = _endpoint(platform, call.host)
+    _require_public(platform, endpoint)
+    keys.check(platform, endpoint, request.headers.get("Authorization", ""))
+    named = request.headers.get(_DEPLOYMENT_HEADER)
+    deployment = _chosen(platform, endpoint, named)
+    asked = _Asked(
+        request.method,
+        request.raw_path,
+        {name: value for name, value in request.headers.items() if name.lower() not in _NOT_FORWARDED},
+        await _body(request),
+    )
+    if named is None:
+        _mirror(platform, endpoint, asked)
+    return await _measured(platform, endpoint, deployment, asked, began)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request as a model server gets it."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+async def _measured(platform: Platform, endpoint: Json, deployment: Json, asked: _Asked, began: float) -> web.Response:
+    """Return a deployment's answer, counted; raises AzureError with the gateway's own refusal, counted as well."""
+
+    def measure(status: int, model_status: int | None) -> None:
+        seconds = time.perf_counter() - began
+        measurements.record(platform, endpoint["id"], deployment["name"], status, model_status, seconds)
+
+    try:
+        answer, content = await _ask(platform, deployment, asked)
+    except AzureError as error:
+        measure(error.status, None)
+        raise
+    response = _answer(answer, content, deployment["name"])
+    measure(response.status, answer.status)
+    return response
+
+
+def _mirror(platform: Platform, endpoint: Json, asked: _Asked) -> None:
+    """Send a copy of every so-manieth request to the deployment that traffic is mirrored to; nobody waits for it."""
+    rules = endpoint["properties"].get("mirrorTraffic") or {}
+    name = next((each for each, percent in rules.items() if percent), None)
+    document = platform.store.get(f"{endpoint['id']}/deployments/{name}") if name else None
+    if name is None or document is None:
+        return
+    credit = platform.parts.setdefault("serving/mirrored", {}).setdefault(endpoint["id"].lower(), {})
+    if traffic.pick({name: rules[name], "": 100 - rules[name]}, credit) != name:
+        return
+
+    async def copy() -> None:
+        with contextlib.suppress(AzureError, StartError):
+            await _measured(platform, endpoint, document.body, asked, time.perf_counter())
+
+    copies: set[asyncio.Task[None]] = platform.parts.setdefault("serving/copies", set())
+    task = asyncio.create_task(copy(), name=f"mirrored to {document.id}")
+    copies.add(task)
+    task.add_done_callback(copies.discard)
+
+
+def _require_public(platform: Platform, endpoint: Json) -> None:
+    """Raise AzureError 403 for an endpoint without public access: requests on this machine count as public.
+
+    A workspace that has a private endpoint is reached by it, so then they do not.
+    """
+    if endpoint["properties"].get("publicNetworkAccess", "Enabled").lower() != "disabled":
+        return
+    workspace = references.workspace(platform, endpoint["id"].rsplit("/", 2)[0]).body["properties"]
+    if not workspace.get("privateEndpointConnections"):
+        raise AzureError(
+            403,
+            "Forbidden",
+            f"Public network access of endpoint '{endpoint['name']}' is disabled: it is scored through a private "
+            "endpoint of its workspace only.",
+        )
+
+
+async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aiohttp.ClientResponse, bytes]:
+    """Return the model server's answer, read whole; raises AzureError with the gateway's own refusal."""
+    limits = settings.requests(deployment["properties"], deployment["sku"]["capacity"])
+    async with servers.serving(platform, deployment, limits.most_pending) as server:
+        target = URL(server.address(asked.path), encoded=True)
+        try:
+            async with platform.http.request(
+                asked.method,
+                target,
+                headers=asked.headers,
+                data=asked.body or None,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=limits.timeout),
+            ) as answer:
+                return answer, await answer.read()
+        except TimeoutError as error:
+            raise AzureError(
+                408,
+                "RequestTimeout",
+                f"The model did not answer within request_timeout ({limits.timeout:g} s).",
+                headers={_DEPLOYMENT_HEADER: deployment["name"], _REASON_HEADER: "model_timeout"},
+            ) from error
+        except aiohttp.ClientError as error:
+            raise AzureError(
+                424,
+                "ModelError",
+                f"The model server of deployment '{deployment['name']}' ended while it answered; see its logs.",
+                headers={_DEPLOYMENT_HEADER: deployment["name"], _REASON_HEADER: "model_error"},
+            ) from error
+
+
+def _answer(answer: aiohttp.ClientResponse, content: bytes, deployment: str) -> web.Response:
+    """Pass the server's answer on.
+
+    Azure's gateway turns every status but 200 into 424 and tells the real one in a header. Here a 4xx keeps its status,
+    so that a caller sees at once whose fault it is; the headers are the same.
+    """
+    kept = (
+        "content-type",
+        "x-request-id",
+        "x-ms-request-id",
+        "x-ms-client-request-id",
+        "x-ms-server-version",
+        "traceid",
+    )
+    headers = {name: value for name, value in answer.headers.items() if name.lower() in kept}
+    headers[_DEPLOYMENT_HEADER] = deployment
+    status = answer.status
+    if status != 200:
+        headers |= {_REASON_HEADER: "model_error", _STATUS_HEADER: str(status)}
+        status = status if 400 <= status < 500 else 424
+    return web.Response(body=content, status=status, headers=headers)
+
+
+def _endpoint(platform: Platform, host: str) -> Json:
+    name, _, rest = host.partition(".")
+    region = rest.partition(".")[0]
+    for document in platform.store.of_type(ENDPOINT_TYPE):
+        if document.body["name"].lower() == name and document.body["location"] == region:
+            return document.body
+    raise AzureError(404, "EndpointNotFound", f"There is no online endpoint '{name}' in region {region}.")
+
+
+def _chosen(platform: Platform, endpoint: Json, named: str | None) -> Json:
+    credit = platform.parts.setdefault("serving/credit", {}).setdefault(endpoint["id"].lower(), {})
+    name = named or traffic.pick(endpoint["properties"]["traffic"], credit)
+    if name is None:
+        raise AzureError(
+            404,
+            "NoTraffic",
+            f"The endpoint '{endpoint['name']}' has no deployment with traffic: give one a share, or name one in "
+            f"the header {_DEPLOYMENT_HEADER}.",
+        )
+    document = platform.store.get(f"{endpoint['id']}/deployments/{name}")
+    if (
+        document is None
+        or document.type != DEPLOYMENT_TYPE.lower()
+        or document.body["properties"]["provisioningState"] == "Deleting"
+    ):
+        raise AzureError(404, "DeploymentNotFound", f"The endpoint '{endpoint['name']}' has no deployment '{name}'.")
+    return document.body
+
+
+async def _body(request: web.Request) -> bytes:
+    """Read a request's body, of at most 10 MB; raises AzureError 413 or 408."""
+    parts: list[bytes] = []
+    size = 0
+    with contextlib.suppress(asyncio.IncompleteReadError):
+        async for part in request.content.iter_chunked(1 << 18):
+            size += len(part)
+            if size > _MOST_BYTES:
+                raise AzureError(413, "PayloadTooLarge", "A request to an online endpoint is at most 10 MB.")
+            parts.append(part)
+    return b"".join(parts)

@@ -1,0 +1,210 @@
+"""The model servers: started when a deployment is created, again when needed, ended when it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amlite.core.errors import AzureError, StartError
+from amlite.core.platform import Platform
+from amlite.core.processes import tail
+from amlite.services.serving import settings
+from amlite.services.serving.launch import Launch, gather, launched_from
+from amlite.services.serving.settings import Probe
+from amlite.services.serving.starting import Server, lives, start
+
+ENDPOINT_TYPE = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints"
+DEPLOYMENT_TYPE = f"{ENDPOINT_TYPE}/deployments"
+_LAUNCHES = "serving/launches"
+_LOGS = "serving/logs"
+_PART = "serving"
+Json = dict[str, Any]
+
+
+@dataclass
+class _Servers:
+    """What is in memory, by lower-case deployment resource_id."""
+
+    running: dict[str, Server] = field(default_factory=dict)
+    locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    watches: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def lock(self, resource_id: str) -> asyncio.Lock:
+        return self.locks.setdefault(resource_id.lower(), asyncio.Lock())
+
+
+async def provision(platform: Platform, resource_id: str) -> None:
+    """Start the server of a created or changed deployment; the one before it, if any, ends once its requests have.
+
+    A change that does not reach the server (tags, request limits) leaves it running.
+    Raises AzureError with Azure's code for what went wrong and, where the server did not start, the end of its log.
+    """
+    servers = _servers(platform)
+    async with servers.lock(resource_id):
+        deployment, endpoint = platform.store.get(resource_id), platform.store.get(resource_id.rsplit("/", 2)[0])
+        if deployment is None or endpoint is None:
+            raise AzureError(409, "OperationCanceled", "The deployment was deleted while it was being created.")
+        content, kept = launched_from(deployment.body), platform.store.get(f"{_LAUNCHES}{resource_id}")
+        running = servers.running.get(resource_id.lower())
+        if kept is not None and kept.body["content"] == content and running is not None and running.child.running:
+            return
+        preparation = _preparation_log(platform, endpoint.body["name"], deployment.body["name"])
+        preparation.unlink(missing_ok=True)
+        platform.store.put(f"{_LOGS}{resource_id}", _LOGS, {"preparation": str(preparation), "server": None})
+        launch = await gather(platform, endpoint.body, deployment.body, lambda line: _write(preparation, line))
+        log = platform.state / "logs" / f"{launch.name}.log"
+        platform.store.put(f"{_LOGS}{resource_id}", _LOGS, {"preparation": str(preparation), "server": str(log)})
+        try:
+            await _start(platform, resource_id, launch)
+        except BaseException:
+            await asyncio.to_thread(shutil.rmtree, launch.folder, ignore_errors=True)
+            raise
+        platform.store.put(f"{_LAUNCHES}{resource_id}", _LAUNCHES, {"content": content, "launch": launch.json()})
+    if running is not None:
+        await _end(platform, running)
+    elif kept is not None:
+        await asyncio.to_thread(shutil.rmtree, kept.body["launch"]["folder"], ignore_errors=True)
+
+
+@contextlib.asynccontextmanager
+async def serving(platform: Platform, deployment: Json, most_pending: int) -> AsyncIterator[Server]:
+    """Hold a deployment's server for one request, starting it where it does not run.
+
+    Raises AzureError 424 for a deployment whose server has never started, 429 when `most_pending` requests are in it.
+    """
+    server = await _running(platform, deployment["id"])
+    if server.pending >= most_pending:
+        raise AzureError(
+            429,
+            "TooManyRequests",
+            f"Deployment '{deployment['name']}' has {server.pending} requests pending, the most it takes "
+            "(2 * max_concurrent_requests_per_instance * instance_count).",
+            headers={"ms-azureml-model-error-reason": "too_many_pending_request", "Retry-After": "1"},
+        )
+    server.pending += 1
+    server.idle.clear()
+    try:
+        yield server
+    finally:
+        server.pending -= 1
+        if not server.pending:
+            server.idle.set()
+
+
+async def retire(platform: Platform, resource_id: str) -> None:
+    """End a deployment's server once its requests have ended, and forget its files."""
+    servers = _servers(platform)
+    async with servers.lock(resource_id):
+        deployment = platform.store.get(resource_id)
+        if deployment is not None:
+            # From here on no request finds it, hence none starts it again.
+            deployment.body["properties"]["provisioningState"] = "Deleting"
+            platform.store.put(deployment.id, deployment.type, deployment.body)
+        server = servers.running.pop(resource_id.lower(), None)
+        if server is not None:
+            await _end(platform, server)
+        launch = platform.store.get(f"{_LAUNCHES}{resource_id}")
+        if launch is not None:
+            await asyncio.to_thread(shutil.rmtree, launch.body["launch"]["folder"], ignore_errors=True)
+        for kind in (_LAUNCHES, _LOGS):
+            platform.store.delete(f"{kind}{resource_id}")
+    servers.locks.pop(resource_id.lower(), None)
+
+
+async def retire_below(platform: Platform, resource_id: str) -> None:
+    """Retire every deployment below an endpoint, a workspace or a resource group."""
+    deployments = platform.store.below(resource_id, DEPLOYMENT_TYPE)
+    await asyncio.gather(*(retire(platform, document.id) for document in deployments))
+
+
+def log_tail(platform: Platform, resource_id: str, container: str, lines: int | None) -> str:
+    """Return the end of a deployment's log: of its server, or of what came before (`StorageInitializer`)."""
+    document = platform.store.get(f"{_LOGS}{resource_id}")
+    if document is None:
+        raise AzureError(404, "ResourceNotFound", "The deployment has no logs.")
+    server = document.body["server"]
+    wants_preparation = container.lower() == "storageinitializer"
+    path = Path(document.body["preparation"] if wants_preparation or server is None else server)
+    return tail(path, lines or 5000)
+
+
+async def _running(platform: Platform, resource_id: str) -> Server:
+    servers = _servers(platform)
+    server = servers.running.get(resource_id.lower())
+    if server is not None and server.child.running:
+        return server
+    async with servers.lock(resource_id):
+        server = servers.running.get(resource_id.lower())
+        if server is not None and server.child.running:
+            return server
+        kept = platform.store.get(f"{_LAUNCHES}{resource_id}")
+        if kept is None:
+            raise AzureError(
+                424,
+                "ModelNotReady",
+                "The deployment's model server has not started; see its logs.",
+                headers={"ms-azureml-model-error-reason": "model_not_ready"},
+            )
+        return await _start(platform, resource_id, Launch(**kept.body["launch"]))
+
+
+async def _start(platform: Platform, resource_id: str, launch: Launch) -> Server:
+    preparation = Path(_preparation_of(launch, platform))
+    server = await start(platform, launch, lambda line: _write(preparation, line))
+    servers = _servers(platform)
+    servers.running[resource_id.lower()] = server
+    watch = asyncio.create_task(_watch(platform, resource_id, server), name=f"liveness of {launch.name}")
+    servers.watches.add(watch)
+    watch.add_done_callback(servers.watches.discard)
+    return server
+
+
+async def _watch(platform: Platform, resource_id: str, server: Server) -> None:
+    """Ask a server's liveness probe for as long as it runs; one that fails too often is ended and started again."""
+    probe, failures = Probe(**server.launch.liveness), 0
+    await platform.clock.sleep(probe.initial_delay)
+    while server.child.running and _servers(platform).running.get(resource_id.lower()) is server:
+        failures = 0 if await lives(platform, server) else failures + 1
+        if failures >= probe.failure_threshold and server.child.running:
+            _write(server.child.log, f"Liveness probe failed {failures} times: the container is restarted.")
+            await platform.children.stop(server.launch.name)
+            await server.environment.stop(server.launch.name)
+            with contextlib.suppress(AzureError, StartError):
+                await _running(platform, resource_id)
+            return
+        await platform.clock.sleep(probe.period)
+
+
+async def _end(platform: Platform, server: Server) -> None:
+    """End a server after the requests in it, which end by their own time limits."""
+    if server.pending:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(server.idle.wait(), settings.LONGEST_REQUEST_SECONDS)
+    await platform.children.stop(server.launch.name)
+    await server.environment.stop(server.launch.name)
+    await asyncio.to_thread(shutil.rmtree, server.launch.folder, ignore_errors=True)
+
+
+def _servers(platform: Platform) -> _Servers:
+    found = platform.parts.setdefault(_PART, _Servers())
+    assert isinstance(found, _Servers)  # noqa: S101 - the part's type, for the type checker
+    return found
+
+
+def _preparation_log(platform: Platform, endpoint: str, deployment: str) -> Path:
+    return platform.state / "logs" / f"serving-{endpoint}-{deployment}.preparation.log"
+
+
+def _preparation_of(launch: Launch, platform: Platform) -> Path:
+    return platform.state / "logs" / f"{launch.name.rpartition('-')[0]}.preparation.log"
+
+
+def _write(log: Path, line: str) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")

@@ -1,0 +1,104 @@
+"""What a deployment's body says about its server, with the service's defaults; no platform needed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from amlite.core.errors import AzureError
+
+Json = dict[str, Any]
+_DURATION = re.compile(r"P(?:(?P<d>[\d.]+)D)?(?:T(?:(?P<h>[\d.]+)H)?(?:(?P<m>[\d.]+)M)?(?:(?P<s>[\d.]+)S)?)?")
+LONGEST_REQUEST_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """When a server counts as failed; seconds."""
+
+    initial_delay: float = 10.0
+    period: float = 10.0
+    timeout: float = 2.0
+    failure_threshold: int = 30
+
+    @property
+    def patience(self) -> float:
+        """How long a server may take until its first success, in seconds."""
+        return self.initial_delay + self.period * self.failure_threshold
+
+
+@dataclass(frozen=True)
+class Requests:
+    """How a deployment takes requests. `timeout` in seconds; `most_pending` is what its gateway lets in at a time."""
+
+    timeout: float
+    most_pending: int
+
+
+def readiness(properties: Json) -> Probe:
+    """Read the readiness probe of a deployment's properties; raises AzureError 400."""
+    return _probe(properties, "readinessProbe")
+
+
+def liveness(properties: Json) -> Probe:
+    """Read the liveness probe of a deployment's properties; raises AzureError 400."""
+    return _probe(properties, "livenessProbe")
+
+
+def _probe(properties: Json, name: str) -> Probe:
+    probe = properties.get(name) or {}
+    default = Probe()
+    found = Probe(
+        seconds(probe.get("initialDelay"), default.initial_delay, f"{name}.initialDelay"),
+        seconds(probe.get("period"), default.period, f"{name}.period"),
+        seconds(probe.get("timeout"), default.timeout, f"{name}.timeout"),
+        int(probe.get("failureThreshold") or default.failure_threshold),
+    )
+    for what, value in (
+        ("period", found.period),
+        ("timeout", found.timeout),
+        ("failureThreshold", found.failure_threshold),
+    ):
+        if value < 1:
+            raise AzureError(400, "BadArgument", f"properties.{name}.{what}: must be at least 1, not {value:g}.")
+    return found
+
+
+def requests(properties: Json, instances: int) -> Requests:
+    """Read the request settings of a deployment's properties; raises AzureError 400."""
+    settings = properties.get("requestSettings") or {}
+    timeout = seconds(settings.get("requestTimeout"), 5.0, "requestSettings.requestTimeout")
+    if not 0 < timeout <= LONGEST_REQUEST_SECONDS:
+        raise AzureError(
+            400,
+            "BadArgument",
+            "properties.requestSettings.requestTimeout: must be more than 0 and at most 180 seconds.",
+        )
+    concurrent = int(settings.get("maxConcurrentRequestsPerInstance") or 1)
+    if concurrent < 1:
+        raise AzureError(
+            400, "BadArgument", "properties.requestSettings.maxConcurrentRequestsPerInstance: must be at least 1."
+        )
+    return Requests(timeout, 2 * concurrent * instances)
+
+
+def instances(body: Json) -> int:
+    """Read the number of instances; raises AzureError 400."""
+    capacity = (body.get("sku") or {}).get("capacity", 1)
+    if not isinstance(capacity, int) or capacity < 1:
+        raise AzureError(400, "BadArgument", f"sku.capacity: instance count must be 1 or more, not {capacity!r}.")
+    return capacity
+
+
+def seconds(duration: str | None, default: float, name: str) -> float:
+    """Convert an ISO 8601 duration of days to seconds; raises AzureError 400."""
+    if duration is None:
+        return default
+    found = _DURATION.fullmatch(duration)
+    if found is None or not any(found.groups()):
+        raise AzureError(
+            400, "BadArgument", f"properties.{name}: '{duration}' is not an ISO 8601 duration, e.g. PT10S."
+        )
+    parts = {unit: float(value or 0) for unit, value in found.groupdict().items()}
+    return parts["d"] * 86400 + parts["h"] * 3600 + parts["m"] * 60 + parts["s"]

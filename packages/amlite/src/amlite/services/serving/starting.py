@@ -1,0 +1,127 @@
+"""Starting a model server, and asking it by its probes how it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import aiohttp
+
+from amlite.core.errors import AzureError, StartError
+from amlite.core.platform import Platform
+from amlite.core.processes import Child, tail
+from amlite.services.environments import Prepared, UnusableEnvironment, prepare, virtual_environment
+from amlite.services.environments.processes import VirtualEnvironment
+from amlite.services.serving import custom, no_code
+from amlite.services.serving.launch import Launch
+
+_LOG_LINES = 40
+Log = Callable[[str], None]
+Command = Callable[[int], tuple[list[str], dict[str, str]]]
+
+
+class _Environment(Protocol):
+    """What a server runs in, as far as ending it is concerned."""
+
+    async def stop(self, name: str) -> None:
+        """End what runs under that name, if anything but the child does."""
+
+
+@dataclass
+class Server:
+    """A running model server and how many requests are in it."""
+
+    launch: Launch
+    child: Child
+    environment: _Environment
+    pending: int = 0
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def address(self, path: str) -> str:
+        """Return where the server answers for a request to the endpoint's `path` (with its query)."""
+        image = self.launch.custom
+        return f"http://127.0.0.1:{self.child.port}{image.path(path) if image else path}"
+
+
+async def start(platform: Platform, launch: Launch, say: Log) -> Server:
+    """Start a server and wait until its readiness probe succeeds; `say` gets the lines of building what it runs in.
+
+    Raises AzureError with Azure's code for what went wrong and, where the server did not start, the end of its log.
+    """
+    try:
+        environment, command = await _prepared(platform, launch, say)
+    except UnusableEnvironment as error:
+        raise AzureError(400, "ImageBuildFailure", f"The deployment's environment cannot be used: {error}") from error
+    image = launch.custom
+
+    async def ready(port: int) -> bool:
+        return await answers(platform, port, image.readiness if image else "/", launch.probe_timeout)
+
+    variables: dict[str, str] = {}
+
+    def line(port: int) -> list[str]:
+        found, given = command(port)
+        variables.update(given)
+        return found
+
+    line(0)
+    try:
+        child = await platform.children.ensure(
+            launch.name,
+            line,
+            ready=ready,
+            environment=variables,
+            cwd=launch.code if launch.code.is_dir() else Path(launch.folder),
+            timeout=launch.patience,
+        )
+    except StartError as error:
+        await environment.stop(launch.name)
+        log = platform.state / "logs" / f"{launch.name}.log"
+        reason = str(error).partition("; log ")[0].partition("\n")[0]
+        raise AzureError(
+            400,
+            "ResourceNotReady",
+            f"User container has crashed or terminated: {reason}. The end of its log:\n{tail(log, _LOG_LINES)}",
+        ) from error
+    return Server(launch, child, environment)
+
+
+async def lives(platform: Platform, server: Server) -> bool:
+    """Ask a server's liveness probe once."""
+    image = server.launch.custom
+    timeout = float(server.launch.liveness.get("timeout", 2.0))
+    return await answers(platform, server.child.port, image.liveness if image else "/", timeout)
+
+
+async def answers(platform: Platform, port: int, path: str, patience: float) -> bool:
+    """Whether a GET of a path is answered with success within `patience` seconds."""
+    limit = aiohttp.ClientTimeout(total=patience)
+    try:
+        async with platform.http.get(f"http://127.0.0.1:{port}{path}", timeout=limit, allow_redirects=False) as answer:
+            return 200 <= answer.status < 400
+    except (aiohttp.ClientError, TimeoutError):
+        return False
+
+
+async def _prepared(platform: Platform, launch: Launch, say: Log) -> tuple[_Environment, Command]:
+    """Return what a launch runs in, and its command line and variables for a port."""
+    variables = launch.environment(platform)
+    folder = Path(launch.folder)
+    if (image := launch.custom) is not None:
+        container = await custom.prepare(platform, image, launch.principal, say)
+        return container, lambda port: custom.command(
+            container, image, name=launch.name, folder=folder, port=port, environment=variables
+        )
+    prepared: Prepared
+    if launch.environment_id is not None:
+        prepared = await prepare(platform, launch.environment_id, say, principal=launch.principal)
+    else:
+        packages = no_code.packages_of(Path(str(launch.mlflow)))
+        built = await virtual_environment.ensure(platform, packages, say)
+        prepared = VirtualEnvironment(built, f"Python {packages.python} venv from {packages.source}")
+    return prepared, lambda port: prepared.command(
+        launch.arguments(port), cwd=launch.code, environment=variables, mounts={folder: folder}, name=launch.name
+    )

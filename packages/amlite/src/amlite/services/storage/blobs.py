@@ -1,0 +1,306 @@
+"""Blobs as amlite itself reads and writes them: straight to Azurite, with the account's key behind a signature.
+
+Whoever asks has been checked before; nothing here looks at roles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import urllib.parse
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from xml.etree import ElementTree as ET
+
+from aiohttp import ClientResponse, ClientTimeout
+from yarl import URL
+
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.services.storage import azurite
+
+_PARALLEL = 8
+_CHUNK_BYTES = 1 << 20
+_PAGE = 5000
+# The largest body of one Put Blob or Append Block; a bigger file goes up as blocks.
+_PUT_BYTES = 64 << 20
+_APPEND_BYTES = 4 << 20
+# How a directory of a data lake says that it is one.
+DIRECTORY_HEADER = "x-ms-meta-hdi_isfolder"
+_HEADERS = {"x-ms-version": "2023-11-03"}
+_BLOB_URL = re.compile(r"https://([a-z0-9]+)\.(?:blob|dfs)\.core\.windows\.net/([^/?]+)/?([^?]*)(\?.*)?", re.IGNORECASE)
+_HADOOP_URL = re.compile(
+    r"(?:wasbs?|abfss?)://([^@/]+)@([a-z0-9]+)\.(?:blob|dfs)\.core\.windows\.net/?(.*)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class BlobPath:
+    """A blob or a prefix (folder) of blobs; `path` never begins with a slash, and "" is the whole container."""
+
+    account: str
+    container: str
+    path: str = ""
+
+    @classmethod
+    def parse(cls, url: str) -> BlobPath | None:
+        """Parse an `https://<account>.blob…`, `wasbs://` or `abfss://` URL; None when it is none of them."""
+        if found := _BLOB_URL.fullmatch(url):
+            return cls(found[1].lower(), found[2], urllib.parse.unquote(found[3]))
+        if found := _HADOOP_URL.fullmatch(url):
+            return cls(found[2].lower(), found[1], urllib.parse.unquote(found[3]))
+        return None
+
+    @property
+    def url(self) -> str:
+        """The address a storage client uses."""
+        return f"https://{self.account}.blob.core.windows.net/{self.container}/{urllib.parse.quote(self.path)}"
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return PurePosixPath(self.path).name
+
+    def __truediv__(self, name: str) -> BlobPath:
+        """Return the path of something below this one."""
+        base = self.path.rstrip("/")
+        return BlobPath(self.account, self.container, f"{base}/{name}" if base else name)
+
+
+async def create_container(platform: Platform, account: str, container: str) -> None:
+    """Create a container unless it exists."""
+    async with await request(platform, "PUT", BlobPath(account, container), {"restype": "container"}) as answer:
+        if answer.status != 409:
+            await check(answer, BlobPath(account, container))
+
+
+async def exists(platform: Platform, blob: BlobPath) -> bool:
+    """Whether a blob of exactly that name exists, which is no directory."""
+    async with await request(platform, "HEAD", blob) as answer:
+        return answer.status == 200 and answer.headers.get(DIRECTORY_HEADER, "").lower() != "true"
+
+
+async def read(platform: Platform, blob: BlobPath) -> bytes:
+    """Return a blob's content; AzureError 404 `BlobNotFound` when there is none."""
+    async with await request(platform, "GET", blob) as answer:
+        await check(answer, blob)
+        return await answer.read()
+
+
+async def write(
+    platform: Platform, blob: BlobPath, data: bytes, *, content_type: str = "application/octet-stream"
+) -> None:
+    """Write (or overwrite) a block blob; its container is created when missing."""
+    headers = {"x-ms-blob-type": "BlockBlob", "Content-Type": content_type}
+    await _write(platform, blob, data, headers=headers)
+
+
+async def append(platform: Platform, blob: BlobPath, data: bytes) -> None:
+    """Append to an append blob, creating it (and its container) on first use. One writer at a time."""
+    for start in range(0, len(data), _APPEND_BYTES):
+        block = data[start : start + _APPEND_BYTES]
+        async with await request(platform, "PUT", blob, {"comp": "appendblock"}, data=block) as answer:
+            if answer.status != 404:
+                await check(answer, blob)
+                continue
+        await _write(platform, blob, b"", headers={"x-ms-blob-type": "AppendBlob", "Content-Type": "text/plain"})
+        async with await request(platform, "PUT", blob, {"comp": "appendblock"}, data=block) as answer:
+            await check(answer, blob)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A blob in a listing; `length` in bytes, `modified` in HTTP's format. Data Lake clients mark directories so."""
+
+    name: str
+    length: int
+    modified: str
+    etag: str
+    directory: bool
+
+
+async def entries(platform: Platform, prefix: BlobPath, *, signature: str | None = None) -> list[Entry]:
+    """Return every blob at or below a path (not merely sharing its letters), in order; none without its container.
+
+    `signature` is a caller's own, instead of one that permits everything.
+    """
+    base = prefix.path.rstrip("/")
+    found: list[Entry] = []
+    marker = ""
+    while True:
+        query = {"restype": "container", "comp": "list", "prefix": base, "marker": marker, "include": "metadata"}
+        query["maxresults"] = str(_PAGE)
+        container = BlobPath(prefix.account, prefix.container)
+        async with await request(platform, "GET", container, query, signature=signature) as answer:
+            if answer.status == 404:
+                return []
+            await check(answer, prefix)
+            # Azurite is our own child: its XML is trusted.
+            page = ET.fromstring(await answer.text())  # noqa: S314
+        every = (_entry(element) for element in page.iterfind("Blobs/Blob"))
+        found += [entry for entry in every if not base or entry.name == base or entry.name.startswith(f"{base}/")]
+        marker = page.findtext("NextMarker") or ""
+        if not marker:
+            return _with_directories(found)
+
+
+async def names(platform: Platform, prefix: BlobPath) -> list[str]:
+    """Return the names of every blob at or below a path, in order; directories are none."""
+    found = await entries(platform, prefix)
+    return [entry.name for entry in found if not entry.directory and not entry.name.endswith("/")]
+
+
+def _entry(element: ET.Element) -> Entry:
+    def text(path: str) -> str:
+        return element.findtext(path) or ""
+
+    flag = text("Metadata/hdi_isfolder").lower() == "true"
+    length = int(text("Properties/Content-Length") or 0)
+    return Entry(text("Name"), length, text("Properties/Last-Modified"), text("Properties/Etag"), flag)
+
+
+def _with_directories(found: list[Entry]) -> list[Entry]:
+    """Mark what is empty and has something below it: a directory whose own metadata was replaced is still one."""
+    parents = {entry.name[:end] for entry in found for end, letter in enumerate(entry.name) if letter == "/"}
+    return [replace(entry, directory=True) if not entry.length and entry.name in parents else entry for entry in found]
+
+
+async def delete(platform: Platform, prefix: BlobPath) -> int:
+    """Delete every blob at or below a path; return how many there were."""
+    every = [entry.name for entry in await entries(platform, prefix)]
+
+    async def remove(name: str) -> None:
+        async with await request(platform, "DELETE", BlobPath(prefix.account, prefix.container, name)):
+            pass
+
+    await _all(remove(name) for name in every)
+    return len(every)
+
+
+async def upload_tree(platform: Platform, source: Path, target: BlobPath) -> int:
+    """Upload a folder's files below `target`, or one file to exactly `target`; return how many files went up."""
+    files = await asyncio.to_thread(_files, source, target)
+    await _all(upload_file(platform, path, blob) for path, blob in files)
+    return len(files)
+
+
+async def upload_file(platform: Platform, source: Path, target: BlobPath) -> None:
+    """Upload one file, whatever its size."""
+    if (await asyncio.to_thread(source.stat)).st_size <= _PUT_BYTES:
+        await write(platform, target, await asyncio.to_thread(source.read_bytes))
+        return
+    blocks: list[str] = []
+    with source.open("rb") as file:
+        while block := await asyncio.to_thread(file.read, _PUT_BYTES):
+            blocks.append(f"{len(blocks):08d}AAAA")  # block ids are base64 of one length; these are their own encoding
+            await _write(platform, target, block, {"comp": "block", "blockid": blocks[-1]})
+    listed = "".join(f"<Latest>{block}</Latest>" for block in blocks)
+    await _write(platform, target, f"<BlockList>{listed}</BlockList>".encode(), {"comp": "blocklist"})
+
+
+async def download_tree(platform: Platform, source: BlobPath, target: Path) -> list[Path]:
+    """Download what is at or below `source` into the folder `target`; return the files written.
+
+    A path that is one blob becomes `target/<its name>`. Nothing is written outside `target`. AzureError 404 when there
+    is no such blob or folder.
+    """
+    base = source.path.rstrip("/")
+    every = await names(platform, source)
+    if not every:
+        raise AzureError(404, "BlobNotFound", f"There is nothing at {source.url}.")
+    root = await asyncio.to_thread(target.resolve)
+    files: list[Path] = []
+
+    async def fetch(name: str, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        async with await request(platform, "GET", BlobPath(source.account, source.container, name)) as answer:
+            await check(answer, source)
+            with path.open("wb") as file:
+                async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+                    file.write(chunk)
+
+    wanted = []
+    for name in every:
+        relative = PurePosixPath(name).name if name == base else name[len(base) :].lstrip("/")
+        path = (root / relative).resolve()
+        if not path.is_relative_to(root):
+            raise AzureError(400, "InvalidBlobName", f"The blob name '{name}' leaves its folder.")
+        files.append(path)
+        wanted.append(fetch(name, path))
+    await _all(wanted)
+    return files
+
+
+def _files(source: Path, target: BlobPath) -> list[tuple[Path, BlobPath]]:
+    if source.is_file():
+        return [(source, target)]
+    every = (path for path in sorted(source.rglob("*")) if path.is_file())
+    return [(path, target / path.relative_to(source).as_posix()) for path in every]
+
+
+async def _write(
+    platform: Platform,
+    blob: BlobPath,
+    data: bytes,
+    query: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+) -> None:
+    async with await request(platform, "PUT", blob, query, data=data, headers=headers) as answer:
+        if answer.status != 404:
+            await check(answer, blob)
+            return
+    await create_container(platform, blob.account, blob.container)
+    async with await request(platform, "PUT", blob, query, data=data, headers=headers) as answer:
+        await check(answer, blob)
+
+
+async def request(
+    platform: Platform,
+    method: str,
+    blob: BlobPath,
+    query: dict[str, str] | None = None,
+    *,
+    data: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    signature: str | None = None,
+) -> ClientResponse:
+    """Send one request of the blob service to Azurite; `signature` (default: of all rights) is a query string."""
+    child = await azurite.ensure(platform, blob.account)
+    try:
+        signature = signature or azurite.account_sas(platform, blob.account)
+    except KeyError as error:
+        raise AzureError(
+            404, "ResourceNotFound", f"The storage account '{blob.account}' does not exist in this local Azure."
+        ) from error
+    path = "/".join(part for part in (blob.account, blob.container, blob.path) if part)
+    address = f"http://127.0.0.1:{child.port}/{urllib.parse.quote(path)}?{signature}"
+    if query:
+        address += f"&{urllib.parse.urlencode(query)}"
+    return await platform.http.request(
+        method,
+        URL(address, encoded=True),
+        data=data,
+        headers={**_HEADERS, **(headers or {})},
+        timeout=ClientTimeout(total=None),
+    )
+
+
+async def check(answer: ClientResponse, blob: BlobPath) -> None:
+    """Raise AzureError with the blob service's own status and code for an answer that is an error."""
+    if answer.status >= 400:
+        code = answer.headers.get("x-ms-error-code", "StorageError")
+        raise AzureError(answer.status, code, f"{code} at {blob.url}.")
+
+
+async def _all(work: Iterable[Awaitable[None]]) -> None:
+    """Run every one, a few at a time; the first failure ends the others."""
+    gate = asyncio.Semaphore(_PARALLEL)
+
+    async def one(task: Awaitable[None]) -> None:
+        async with gate:
+            await task
+
+    async with asyncio.TaskGroup() as group:
+        for task in work:
+            group.create_task(one(task))

@@ -1,0 +1,36 @@
+"""Azure's own hosts that amlite does not serve.
+
+They are refused here: a request that is meant for the local Azure must not reach the real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from amlite.core.errors import AzureError
+from amlite.core.routing import Call, Routes
+
+# Host pattern -> what to use instead.
+_HOSTS: Mapping[str, str] = {
+    "*.core.windows.net": "Of storage accounts, blobs and data lakes are: https://{account}.blob.core.windows.net/ and "
+    "https://{account}.dfs.core.windows.net/.",
+    "*.vault.azure.net": "Vaults exist as resources only: their secrets are not kept here.",
+    "graph.microsoft.com": "Principals are named by their object ids, which nothing here looks up.",
+}
+
+
+def _table(host: str, advice: str) -> Routes:
+    routes = Routes(host, audiences=None)
+
+    @routes.route("*", "/{path:path}")
+    async def refuse(call: Call) -> web.StreamResponse:
+        """Say that this host is not served, and what is."""
+        told = advice.format(account=call.host.partition(".")[0])
+        raise AzureError(501, "NotImplemented", f"{call.host} is not served by this local Azure. {told}")
+
+    return routes
+
+
+ROUTES = [_table(host, advice) for host, advice in _HOSTS.items()]

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+from amlite.core import processes as children_module
+from amlite.core.errors import StartError
+from amlite.core.processes import Child, Children, free_port, reap
+
+# Serves the port given, after printing a line.
+SERVE = "import http.server, sys; print('hello', flush=True); http.server.test(port=int(sys.argv[1]), bind='127.0.0.1')"
+# Starts a grandchild in a session of its own, says its number and waits.
+FORK = """
+import subprocess, sys, time
+grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+print(grandchild.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def _python(code: str, *arguments: object) -> Sequence[str]:
+    return [sys.executable, "-c", code, *map(str, arguments)]
+
+
+@pytest.fixture
+async def children(tmp_path: Path) -> AsyncIterator[Children]:
+    made = Children(tmp_path)
+    yield made
+    await made.stop_all()
+
+
+async def _first_line(child: Child) -> str:
+    while "\n" not in child.log.read_text():
+        assert child.running, child.log.read_text()
+        await asyncio.sleep(0.01)
+    return child.log.read_text().splitlines()[0]
+
+
+def _runs(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+async def test_started_once_for_all_who_ask(children: Children) -> None:
+    asked = [children.ensure("web", lambda port: _python(SERVE, port)) for _ in range(5)]
+    found = await asyncio.gather(*asked)
+    assert len({child.process.pid for child in found}) == 1
+    assert [child.name for child in children.list()] == ["web"]
+
+
+async def test_started_again_after_it_was_killed(children: Children) -> None:
+    first = await children.ensure("web", lambda port: _python(SERVE, port))
+    first.process.kill()
+    await first.process.wait()
+    assert children.list() == []
+    second = await children.ensure("web", lambda port: _python(SERVE, port))
+    assert second.process.pid != first.process.pid
+
+
+async def test_early_death_tells_the_exit_code_and_the_logs_tail(children: Children) -> None:
+    with pytest.raises(StartError, match=r"(?s)broken ended with 3; log .*broken\.log:\nno such option"):
+        await children.ensure("broken", lambda _: _python("import sys; print('no such option'); sys.exit(3)"))
+    assert children.list() == []
+
+
+async def test_one_that_is_never_ready_is_ended(children: Children) -> None:
+    started: list[int] = []
+
+    async def never(_: int) -> bool:
+        return False
+
+    def command(port: int) -> Sequence[str]:
+        started.append(port)
+        return _python("import time; time.sleep(600)")
+
+    with pytest.raises(StartError, match="lazy was not ready after 0 s"):
+        await children.ensure("lazy", command, ready=never, timeout=0.0)
+    assert started
+    assert children.list() == []
+
+
+async def test_program_that_is_missing_is_named(children: Children) -> None:
+    with pytest.raises(StartError, match=r"cannot start gone \(/no/such/program\): No such file"):
+        await children.spawn("gone", ["/no/such/program"])
+
+
+async def test_stopping_takes_descendants_in_other_sessions(children: Children) -> None:
+    child = await children.spawn("tree", _python(FORK))
+    grandchild = int(await _first_line(child))
+    await children_module.end(child)
+    assert not _runs(grandchild)
+    assert child.process.returncode == -15, "the exit code is the child's own"
+
+
+async def test_whoever_asks_during_a_stop_gets_a_new_one(children: Children) -> None:
+    first = await children.ensure("web", lambda port: _python(SERVE, port))
+    stopping = asyncio.create_task(children.stop("web"))
+    await asyncio.sleep(0)
+    second = await children.ensure("web", lambda port: _python(SERVE, port))
+    await stopping
+    assert not first.running
+    assert second.running
+
+
+async def test_reaping_finds_what_a_killed_owner_left(tmp_path: Path) -> None:
+    owner = Children(tmp_path)
+    child = await owner.spawn("tree", _python(FORK))
+    grandchild = int(await _first_line(child))
+    other = Children(tmp_path / "other")
+    stranger = await other.spawn("stranger", _python("import time; time.sleep(600)"), log=tmp_path / "stranger.log")
+    # The child dies alone, as it would by `kill -9`: its own child is left without any parent of ours.
+    child.process.kill()
+    await child.process.wait()
+    assert _runs(grandchild)
+    assert await asyncio.to_thread(reap, tmp_path) == 1
+    assert not _runs(grandchild)
+    assert stranger.running, "another owner's"
+    await children_module.end(stranger)
+
+
+async def test_stubborn_ones_are_killed(children: Children, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children_module, "_GRACE_SECONDS", 0.2)
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+    )
+    child = await children.spawn("deaf", _python(code))
+    await _first_line(child)
+    await children_module.end(child)
+    assert child.process.returncode == -9
+
+
+async def test_none_is_started_while_amlite_stops(tmp_path: Path) -> None:
+    stopped = Children(tmp_path)
+    await stopped.stop_all()
+    with pytest.raises(StartError, match="amlite is stopping"):
+        await stopped.spawn("late", _python("pass"))
+
+
+def test_free_ports_are_free() -> None:
+    assert 0 < free_port() < 65536

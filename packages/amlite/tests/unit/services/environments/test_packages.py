@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from amlite.services.environments import UnusableEnvironment
+from amlite.services.environments.packages import from_conda, from_context
+
+OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def conda(*entries: str) -> str:
+    return "name: any\ndependencies:\n" + "".join(f"  - {entry}\n" for entry in entries)
+
+
+@pytest.mark.parametrize(
+    ("spec", "version"),
+    [
+        ("python=3.11", "3.11"),
+        ("python==3.11.7", "3.11.7"),
+        ("python=3.11.*", "3.11"),
+        ("python=3.11=h2755cc3_0", "3.11"),
+        ("python >=3.10,<3.12", ">=3.10,<3.12"),
+        ("python>=3.10", ">=3.10"),
+        ("conda-forge::python=3.12", "3.12"),
+        ("python 3.11", "3.11"),
+        ("python", OWN),
+    ],
+)
+def test_a_conda_files_python_is_the_one_uv_is_asked_for(spec: str, version: str) -> None:
+    assert from_conda(conda(f'"{spec}"'), "conda.yml").python == version
+
+
+def test_a_conda_files_pip_section_is_what_is_installed() -> None:
+    text = "dependencies:\n  - python=3.11\n  - pip=24\n  - pip:\n      - numpy==2.4.6\n      - pandas>=3  # frames\n"
+    assert from_conda(text, "conda.yml").requirements == ("pip==24.*", "numpy==2.4.6", "pandas>=3")
+
+
+def test_packages_of_condas_own_are_refused_by_name_with_the_fix() -> None:
+    with pytest.raises(UnusableEnvironment, match=r"conda\.yml: .*: numpy, scikit-learn\. Move them under 'pip:'"):
+        from_conda(conda("python=3.11", "numpy=2.0", "scikit-learn"), "conda.yml")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("dependencies: [", "is not YAML"),
+        ("name: x", "'dependencies' must be a list"),
+        ("dependencies:\n  - npm: [x]", "only section"),
+        ("dependencies:\n  - pip: [-r requirements.txt]", "names a file"),
+    ],
+)
+def test_what_is_no_conda_file_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(UnusableEnvironment, match=reason):
+        from_conda(text, "conda.yml")
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "version"),
+    [
+        ("FROM python:3.12-slim", "3.12"),
+        ("FROM base\nRUN uv venv --python 3.11 /opt/x", "3.11"),
+        ("FROM base\nRUN conda create -n x python=3.10.4", "3.10.4"),
+        ("FROM mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04", OWN),
+    ],
+)
+def test_a_build_context_installs_its_requirements_for_the_dockerfiles_python(dockerfile: str, version: str) -> None:
+    found = from_context({"Dockerfile": dockerfile, "requirements.txt": "# pins\n\nnumpy==2.4.6  # arrays\n"})
+    assert (found.python, found.requirements) == (version, ("numpy==2.4.6",))
+
+
+def test_a_build_contexts_conda_file_goes_before_its_requirements() -> None:
+    files = {"conda.yml": conda("python=3.10"), "requirements.txt": "numpy", "environment.yml": "name: an asset"}
+    assert from_context(files).python == "3.10"
+
+
+def test_a_build_context_that_only_docker_understands_is_refused() -> None:
+    with pytest.raises(UnusableEnvironment, match=r"neither requirements\.txt nor conda\.yml"):
+        from_context({"Dockerfile": "FROM python:3.11"})
+
+
+def test_comments_make_no_other_environment_and_versions_do() -> None:
+    plain = from_context({"requirements.txt": "numpy==2.4.6\npandas==3.1.1"})
+    commented = from_context({"requirements.txt": "# why\nnumpy==2.4.6   \n\npandas==3.1.1 # frames"})
+    newer = from_context({"requirements.txt": "numpy==2.4.7\npandas==3.1.1"})
+    assert plain.digest == commented.digest != newer.digest

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from amlite.core.platform import Platform
+from amlite.services.environments import UnusableEnvironment, virtual_environment
+from amlite.services.environments.packages import Packages
+from amlite.services.environments.processes import VirtualEnvironment
+
+OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
+EMPTY = Packages(OWN, (), "conda.yml")
+
+
+def silent(_line: str) -> None:
+    """Drop a line."""
+
+
+def project(folder: Path, name: str) -> str:
+    """Write an installable project and return the requirement that names it: no package index is asked."""
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "{name}"\nversion = "1"\n'
+        f'[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (folder / "backend.py").write_text(
+        "import zipfile\n"
+        "def build_wheel(folder, config_settings=None, metadata_directory=None):\n"
+        f"    name = '{name}-1-py3-none-any.whl'\n"
+        "    with zipfile.ZipFile(f'{folder}/{name}', 'w') as wheel:\n"
+        f"        wheel.writestr('{name}.py', 'answer = 42')\n"
+        f"        wheel.writestr('{name}-1.dist-info/METADATA', "
+        f"'Metadata-Version: 2.1\\nName: {name}\\nVersion: 1\\n')\n"
+        f"        wheel.writestr('{name}-1.dist-info/WHEEL', "
+        "'Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\n"
+        f"        wheel.writestr('{name}-1.dist-info/RECORD', '')\n"
+        "    return name\n"
+    )
+    return f"{name} @ {folder.as_uri()}"
+
+
+async def test_an_environment_has_its_packages_and_python(platform: Platform, tmp_path: Path) -> None:
+    packages = Packages(OWN, (project(tmp_path / "made", "made"),), "requirements.txt")
+    lines: list[str] = []
+    folder = await virtual_environment.ensure(platform, packages, lines.append)
+    argv, environment = VirtualEnvironment(folder, "any").command(
+        ["python", "-c", "import made, sys; print(made.answer, sys.prefix)"],
+        cwd=tmp_path, environment={}, mounts={}, name="any",
+    )  # fmt: skip
+    done = await asyncio.create_subprocess_exec(*argv, env=environment, stdout=asyncio.subprocess.PIPE)
+    output, _ = await done.communicate()
+    assert output.decode().split() == ["42", str(folder)]
+    assert lines[0] == f"building a virtual environment of Python {OWN} from requirements.txt"
+
+
+async def test_it_is_built_once_however_many_want_it(platform: Platform) -> None:
+    lines: list[str] = []
+    folders = await asyncio.gather(*(virtual_environment.ensure(platform, EMPTY, lines.append) for _ in range(3)))
+    assert len(set(folders)) == 1
+    assert sum(line.startswith("building") for line in lines) == 1
+    again: list[str] = []
+    await virtual_environment.ensure(platform, EMPTY, again.append)
+    assert not again
+
+
+async def test_a_failed_build_says_why_and_leaves_nothing(platform: Platform, tmp_path: Path) -> None:
+    packages = Packages(OWN, (f"gone @ {(tmp_path / 'gone').as_uri()}",), "requirements.txt")
+    with pytest.raises(UnusableEnvironment, match=r"(?s)the packages of requirements\.txt cannot be installed.*gone"):
+        await virtual_environment.ensure(platform, packages, silent)
+    assert [path.name for path in virtual_environment.cache_folder().iterdir() if path.is_dir()] == []
+
+
+async def test_what_an_interrupted_build_left_is_not_taken_for_whole(platform: Platform) -> None:
+    left = (virtual_environment.cache_folder() / EMPTY.digest).with_suffix(".building")
+    (left / "bin").mkdir(parents=True)
+    (left / "bin" / "python").touch()
+    folder = await virtual_environment.ensure(platform, EMPTY, silent)
+    assert (folder / "pyvenv.cfg").is_file()
+    assert not left.exists()
+
+
+async def test_a_cancelled_build_leaves_nothing(platform: Platform) -> None:
+    started = asyncio.Event()
+    task = asyncio.create_task(virtual_environment.ensure(platform, EMPTY, lambda _line: started.set()))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [path.name for path in virtual_environment.cache_folder().iterdir() if path.is_dir()] == []
+
+
+def test_programs_inherit_nobodys_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "somebody's")
+    monkeypatch.setenv("PYTHONPATH", "/somewhere")
+    argv, environment = VirtualEnvironment(tmp_path, "any").command(
+        ["sh", "-c", "true"], cwd=tmp_path, environment={"GIVEN": "1"}, mounts={}, name="any"
+    )
+    assert argv == ["sh", "-c", "true"]
+    assert environment["GIVEN"] == "1"
+    assert not {"AZURE_CLIENT_SECRET", "PYTHONPATH"} & set(environment)
+    assert environment["PATH"].startswith(f"{tmp_path}/bin:")

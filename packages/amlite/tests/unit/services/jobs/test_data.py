@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from amlite import SUBSCRIPTION_ID
+from amlite.core.access import ASSIGNMENT_TYPE, Principal
+from amlite.core.platform import Platform
+from amlite.services.jobs import data
+from amlite.services.jobs.data import DataAccessError
+from amlite.services.machinelearning import datastores
+from amlite.services.storage.blobs import BlobPath
+from amlite.services.storage.types import KEYS_TYPE
+
+GROUP = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/g/providers"
+WORKSPACE = f"{GROUP}/Microsoft.MachineLearningServices/workspaces/w"
+ACCOUNT = f"{GROUP}/Microsoft.Storage/storageAccounts/acct"
+TARGET = BlobPath("acct", "lake", "in.txt")
+READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+COMPUTE = Principal("compute", "compute")
+Store = Callable[..., None]
+
+
+@pytest.fixture
+def store(platform: Platform) -> Store:
+    """Return a function that gives the workspace a data lake's datastore with credentials."""
+    platform.store.put(f"{KEYS_TYPE}/acct", KEYS_TYPE, {"account": "acct", "id": ACCOUNT})
+
+    def make(kind: str, filesystem: str = "lake", secrets: dict[str, Any] | None = None) -> None:
+        path = f"{WORKSPACE}/datastores/{kind}"
+        credentials = {"credentialsType": kind, "clientId": "app"}
+        properties = {"accountName": "acct", "filesystem": filesystem, "credentials": credentials}
+        platform.store.put(path, datastores.TYPE, {"id": path, "name": kind, "properties": properties})
+        if secrets:
+            platform.store.put(f"{path}/secrets", "secrets", secrets)
+
+    return make
+
+
+def assign(platform: Platform, principal: str) -> None:
+    body = {"principalId": principal, "scope": ACCOUNT, "roleDefinitionId": f"x/{READER}"}
+    platform.store.put(f"{ACCOUNT}/assignments/{principal}", ASSIGNMENT_TYPE, {"properties": body})
+
+
+def test_a_lake_without_credentials_is_read_as_the_compute(platform: Platform, store: Store) -> None:
+    store("None")
+    with pytest.raises(DataAccessError, match="client id 'compute' may not read"):
+        data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+    assign(platform, "compute")
+    data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+    with pytest.raises(DataAccessError, match="Storage Blob Data Contributor"):
+        data.require(platform, WORKSPACE, TARGET, COMPUTE, "write")
+
+
+def test_a_signature_is_for_its_own_file_system(platform: Platform, store: Store) -> None:
+    store("Sas", filesystem="other")
+    with pytest.raises(DataAccessError):
+        data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+    store("Sas")
+    data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+
+
+def test_an_application_reads_by_its_own_roles_and_secret(platform: Platform, store: Store) -> None:
+    application = {"clientId": "app", "objectId": "app-object", "secret": "right"}
+    platform.store.put("entra/applications/app", "entra/applications", application)
+    assign(platform, "compute")
+    store("ServicePrincipal", secrets={"clientSecret": "wrong"})
+    with pytest.raises(DataAccessError, match="Invalid client secret"):
+        data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+    store("ServicePrincipal", secrets={"clientSecret": "right"})
+    with pytest.raises(DataAccessError, match="client id 'app' may not read"):
+        data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+    assign(platform, "app-object")
+    data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")

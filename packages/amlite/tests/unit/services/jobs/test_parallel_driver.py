@@ -1,0 +1,111 @@
+"""The driver of parallel jobs, run as it is run in a job: in a process of its own, on a script of its user's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amlite.services.jobs import drivers
+from amlite.services.jobs.drivers.parallel import batches
+
+SCRIPT = """
+import os, pathlib, sys, time
+
+def init():
+    pathlib.Path("inits", str(os.getpid())).touch()
+
+def run(mini_batch):
+    found = []
+    for file in mini_batch:
+        word = pathlib.Path(file).read_text()
+        if word == "hang":
+            time.sleep(600)
+        if word == "once" and not pathlib.Path("once").exists():
+            pathlib.Path("once").touch()
+            raise ValueError("only the first time")
+        if word == "die":
+            os._exit(3)
+        if word != "skip":
+            found.append(word + sys.argv[1])
+    return found
+
+def shutdown():
+    pathlib.Path("shutdowns", str(os.getpid())).touch()
+"""
+
+
+def drive(folder: Path, words: list[str], **settings: Any) -> subprocess.CompletedProcess[str]:
+    for name in ("data", "inits", "shutdowns"):
+        (folder / name).mkdir()
+    for number, word in enumerate(words):
+        (folder / "data" / f"{number:02}").write_text(word, "utf-8")
+    (folder / "entry.py").write_text(SCRIPT, "utf-8")
+    whole = {
+        "script": "entry.py", "arguments": ["!"], "source": str(folder / "data"), "table": None, "size": 1,
+        "results": "results.txt", "workers": 2, "timeout": 60, "retries": 1, "error_threshold": -1,
+        "batch_error_threshold": -1, **settings,
+    }  # fmt: skip
+    (folder / "settings.json").write_text(json.dumps(whole), "utf-8")
+    command = [sys.executable, str(drivers.path("parallel")), "settings.json"]
+    return subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
+
+
+def results(folder: Path) -> list[str]:
+    return (folder / "results.txt").read_text("utf-8").splitlines()
+
+
+def test_every_batch_is_run_once_in_order_of_its_data(tmp_path: Path) -> None:
+    done = drive(tmp_path, ["a", "b", "c", "d", "e"], size=2, error_threshold=0)
+    assert (done.returncode, results(tmp_path)) == (0, ["a!", "b!", "c!", "d!", "e!"]), done.stderr
+    inits, shutdowns = (list((tmp_path / name).iterdir()) for name in ("inits", "shutdowns"))
+    assert len(inits) == len(shutdowns) == 2
+
+
+def test_a_batch_that_fails_is_tried_again(tmp_path: Path) -> None:
+    done = drive(tmp_path, ["a", "once", "b"], error_threshold=0, batch_error_threshold=0)
+    assert (done.returncode, results(tmp_path)) == (0, ["a!", "once!", "b!"]), done.stderr
+    assert "only the first time" in done.stderr
+
+
+@pytest.mark.parametrize("word", ["hang", "die"])
+def test_a_worker_that_hangs_or_dies_is_replaced(tmp_path: Path, word: str) -> None:
+    done = drive(tmp_path, ["a", word, "b"], timeout=1, workers=1, batch_error_threshold=1)
+    assert (done.returncode, results(tmp_path)) == (0, ["a!", "b!"]), done.stderr
+    assert "1 items and 1 mini batches failed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "said"),
+    [
+        (["a", "skip", "skip"], {"error_threshold": 1}, "2 items failed, and error_threshold allows 1"),
+        (["die"], {"batch_error_threshold": 0}, "1 mini batches failed, and mini_batch_error_threshold allows 0"),
+    ],
+)
+def test_too_many_failures_end_the_job(tmp_path: Path, words: list[str], settings: Any, said: str) -> None:
+    done = drive(tmp_path, words, **settings)
+    assert (done.returncode, (tmp_path / "results.txt").exists()) == (1, False)
+    assert said in done.stderr
+
+
+def test_as_many_failures_as_allowed_do_not(tmp_path: Path) -> None:
+    done = drive(tmp_path, ["a", "skip"], error_threshold=1)
+    assert (done.returncode, results(tmp_path)) == (0, ["a!"])
+
+
+def test_a_script_that_cannot_start_ends_the_job(tmp_path: Path) -> None:
+    done = drive(tmp_path, ["a"], script="none.py")
+    assert done.returncode == 1
+    assert "init() of none.py failed" in done.stderr
+
+
+def test_a_table_is_cut_by_its_size(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("name;n\nanna;1\nbert;2\ncarl;3\n", "utf-8")
+    table = {"files": [str(file)], "format": "delimited", "delimiter": ";"}
+    found = list(batches({"table": table, "size": 12, "source": ""}))
+    assert found == [(["name", "n"], [["anna", "1"], ["bert", "2"]]), (["name", "n"], [["carl", "3"]])]

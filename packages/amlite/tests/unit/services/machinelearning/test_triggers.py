@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from typing import Any
+
+import pytest
+
+from amlite.core.errors import AzureError
+from amlite.services.machinelearning import triggers
+from amlite.services.machinelearning.triggers import Trigger
+
+CREATED = dt.datetime(2026, 1, 1, 12, 30, tzinfo=dt.UTC)
+
+
+def at(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+
+
+def cron(expression: str, **more: str) -> dict[str, Any]:
+    return {"triggerType": "Cron", "expression": expression, **more}
+
+
+def recurrence(
+    frequency: str, interval: int = 1, schedule: dict[str, Any] | None = None, **more: str
+) -> dict[str, Any]:
+    return {"triggerType": "Recurrence", "frequency": frequency, "interval": interval, "schedule": schedule, **more}
+
+
+def firings(properties: dict[str, Any], count: int, since: dt.datetime = CREATED) -> list[str]:
+    trigger, found = Trigger(properties, CREATED), []
+    due: dt.datetime | None = since
+    while len(found) < count and due is not None and (due := trigger.next(due)) is not None:
+        found.append(due.strftime("%m-%d %H:%M"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("trigger", "expected"),
+    [
+        (cron("0 5 * * *"), ["01-02 05:00", "01-03 05:00", "01-04 05:00"]),
+        (cron("*/20 12 * * *"), ["01-01 12:40", "01-02 12:00", "01-02 12:20"]),
+        (cron("0 9 * * 1-5"), ["01-02 09:00", "01-05 09:00", "01-06 09:00"]),
+        (cron("0 5 * * *", startTime="2026-02-01 00:00:00"), ["02-01 05:00", "02-02 05:00", "02-03 05:00"]),
+        (cron("0 5 * * *", endTime="2026-01-03T05:00:00"), ["01-02 05:00", "01-03 05:00"]),
+        (cron("0 5 * * *", timeZone="Tokyo Standard Time"), ["01-01 20:00", "01-02 20:00", "01-03 20:00"]),
+        (recurrence("minute", 20), ["01-01 12:50", "01-01 13:10", "01-01 13:30"]),
+        (recurrence("Hour", 6, startTime="2026-01-01T03:00:00"), ["01-01 15:00", "01-01 21:00", "01-02 03:00"]),
+        (recurrence("day", 2, {"hours": [6, 18], "minutes": [0]}), ["01-01 18:00", "01-03 06:00", "01-03 18:00"]),
+        (
+            recurrence("week", 1, {"hours": [10], "minutes": [15], "weekDays": ["Monday", "friday"]}),
+            ["01-02 10:15", "01-05 10:15", "01-09 10:15"],
+        ),
+        (
+            recurrence("month", 1, {"hours": [0], "minutes": [0], "monthDays": [15, 31]}),
+            ["01-15 00:00", "01-31 00:00", "02-15 00:00"],
+        ),
+    ],
+)
+def test_next_follows_the_trigger(trigger: dict[str, Any], expected: list[str]) -> None:
+    assert firings(trigger, 3) == expected
+
+
+def test_a_daily_schedule_keeps_its_local_hour_over_summer_time() -> None:
+    trigger = cron("30 7 * * *", timeZone="W. Europe Standard Time")
+    assert firings(trigger, 3, at("2026-03-28T00:00")) == ["03-28 06:30", "03-29 05:30", "03-30 05:30"]
+
+
+def test_an_hour_that_summer_time_skips_fires_once_that_day() -> None:
+    trigger = cron("30 2 * * *", timeZone="W. Europe Standard Time")
+    assert firings(trigger, 3, at("2026-03-28T00:00")) == ["03-28 01:30", "03-29 01:30", "03-30 00:30"]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "said"),
+    [
+        (cron("0 5 * *"), "five fields"),
+        (cron("0 0 5 * * *"), "five fields"),
+        (cron("61 5 * * *"), "five fields"),
+        (cron("0 5 * * *", timeZone="Europe/Berlin"), "Windows name"),
+        (cron("0 5 * * *", startTime="soon"), "startTime"),
+        (cron("0 5 * * *", startTime="2026-02-01", endTime="2026-01-01"), "endTime"),
+        (recurrence("day", 0), "interval"),
+        (recurrence("hour", 1, {"hours": [1], "minutes": [0]}), "frequencies day, week and month"),
+        (recurrence("day", 1, {"hours": [24], "minutes": [0]}), "hours"),
+        (recurrence("day", 1, {"hours": [1], "minutes": [0], "weekDays": ["Monday"]}), "weekDays"),
+        (recurrence("week", 1, {"hours": [1], "minutes": [0], "monthDays": [1]}), "monthDays"),
+    ],
+)
+def test_a_wrong_trigger_is_refused(trigger: dict[str, Any], said: str) -> None:
+    with pytest.raises(AzureError, match=said) as refused:
+        Trigger(trigger, CREATED)
+    assert refused.value.status == 400
+
+
+def test_every_time_zone_of_the_client_is_known() -> None:
+    from azure.ai.ml.constants import TimeZone
+
+    zones = triggers._zones()
+    assert {zone.value.lower() for zone in TimeZone} <= set(zones)
+    for name in zones.values():
+        zoneinfo.ZoneInfo(name)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from amlite.services.mlflow.registry import RegistryError, filtered
+
+MODELS: list[dict[str, Any]] = [
+    {"name": "flight-delay", "run_id": "r1", "tags": [{"key": "stage", "value": "gold"}]},
+    {"name": "flight_cost", "tags": []},
+]
+
+
+@pytest.mark.parametrize(
+    ("expression", "names"),
+    [
+        ("", ["flight-delay", "flight_cost"]),
+        ("name = 'flight-delay'", ["flight-delay"]),
+        ("name != 'flight-delay'", ["flight_cost"]),
+        ("name LIKE 'flight%'", ["flight-delay", "flight_cost"]),
+        ("name like 'FLIGHT%'", []),
+        ("name ILIKE 'FLIGHT-%'", ["flight-delay"]),
+        ("run_id = 'r1' AND tags.stage = 'gold'", ["flight-delay"]),
+        ("run_id IN ('r1', 'r2')", ["flight-delay"]),
+        ("tags.`stage` != 'gold'", ["flight_cost"]),
+    ],
+)
+def test_filters_select_as_mlflow_does(expression: str, names: list[str]) -> None:
+    assert [model["name"] for model in filtered(MODELS, expression)] == names
+
+
+def test_a_malformed_filter_is_refused() -> None:
+    with pytest.raises(RegistryError, match="Invalid clause in filter string: 'name ~ 3'"):
+        filtered(MODELS, "name ~ 3")

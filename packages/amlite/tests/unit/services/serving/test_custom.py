@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amlite.core.access import Principal
+from amlite.core.docker_engine import Engine
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.services.environments import UnusableEnvironment
+from amlite.services.environments.containers import Container
+from amlite.services.serving import custom
+
+ROUTES = {
+    "livenessRoute": {"path": "/live", "port": 8501},
+    "readinessRoute": {"path": "ready", "port": 8501},
+    "scoringRoute": {"path": "/v1/models/half:predict", "port": 8501},
+}
+ENVIRONMENT = {"SSL_CERT_FILE": "/state/ca.pem", "HTTPS_PROXY": "http://127.0.0.1:4711", "SECRET": "hidden"}
+
+
+def image(**changes: Any) -> custom.Image:
+    found = custom.of({"image": "tf/serving:2", "inferenceConfig": {**ROUTES, **changes}})
+    assert found is not None
+    return found
+
+
+def line_of(monkeypatch: pytest.MonkeyPatch, mode: str, folder: Path) -> list[str]:
+    monkeypatch.setattr("amlite.core.docker_engine.found", lambda: Engine(mode, "as set"))
+    container = Container(Path("/usr/bin/docker"), "unix:///run/x", Path("/state"), "tf/serving:2", "tf/serving:2")
+    line, environment = custom.command(
+        container, image(), name="serving-1", folder=folder, port=40001, environment=ENVIRONMENT
+    )
+    assert environment["SECRET"] == "hidden"
+    assert "hidden" not in " ".join(line)
+    return line
+
+
+def test_routes_say_where_a_container_answers() -> None:
+    found = image()
+    assert (found.port, found.liveness, found.readiness) == (8501, "/live", "/ready")
+    assert found.path("/score?a=1") == "/v1/models/half:predict?a=1"
+    assert found.path("/v1/models/half/metadata") == "/v1/models/half/metadata"
+    assert custom.Image(**found.json()) == found
+    assert custom.of({"image": "tf/serving:2"}) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"readinessRoute": None}, "readinessRoute: path and port are required"),
+        ({"livenessRoute": {"path": "/live"}}, "livenessRoute: path and port are required"),
+        ({"scoringRoute": {"path": "/score", "port": 80}}, "at one port"),
+    ],
+)
+def test_routes_that_cannot_be_served_are_refused(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(AzureError, match=reason):
+        image(**changes)
+
+
+def test_an_engine_of_the_machine_publishes_the_port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "azureml-models").mkdir()
+    line = " ".join(line_of(monkeypatch, "engine", tmp_path))
+    assert line.startswith("/usr/bin/docker run --rm --name serving-1 --label amlite.owner=/state")
+    assert "--publish 127.0.0.1:40001:8501" in line
+    assert f"--volume {tmp_path}/azureml-models:/var/azureml-app/azureml-models:ro" in line
+    assert "--volume /state/ca.pem:/state/ca.pem:ro" in line
+    assert line.endswith("tf/serving:2")  # its own user and start command
+
+
+def test_the_private_daemon_gives_each_container_a_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    line = line_of(monkeypatch, "private", tmp_path)
+    at = line.index("/usr/bin/docker")
+    assert line[at - 4 : at] == ["40001", "8501", "4711", "serving-1"]
+    assert "--network none" in " ".join(line[at:])
+
+
+async def test_without_an_engine_the_reason_and_the_way_out_are_said(
+    monkeypatch: pytest.MonkeyPatch, platform: Platform
+) -> None:
+    monkeypatch.setattr("amlite.core.docker_engine.found", lambda: Engine("none", "no engine answers"))
+    with pytest.raises(UnusableEnvironment, match=r"none here: no engine answers\. Install one .* or an MLflow model"):
+        await custom.prepare(platform, image(), Principal("object", "client"), lambda _: None)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from amlite.core.platform import Platform
+from amlite.services.storage import azurite
+
+
+class Children:
+    """Starts nothing, and takes its time to stop it."""
+
+    def __init__(self) -> None:
+        self.accounts: str | None = None
+
+    async def stop(self, _name: str) -> None:
+        self.accounts = None
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    async def ensure(self, _name: str, _command: Any, *, environment: dict[str, str]) -> str:
+        if self.accounts is None:
+            self.accounts = environment["AZURITE_ACCOUNTS"]
+        return self.accounts
+
+
+def test_an_account_is_served_though_requests_for_another_come_while_azurite_starts_anew(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def create(name: str) -> None:
+        platform.store.put(f"storage/keys/{name}", "storage/keys", {"account": name, "key1": "a", "key2": "b"})
+
+    async def both() -> list[Any]:
+        await azurite.ensure(platform, "old")
+        create("new")
+        return await asyncio.gather(azurite.ensure(platform, "new"), azurite.ensure(platform, "old"))
+
+    monkeypatch.setattr(platform, "children", Children())
+    monkeypatch.setattr(azurite, "tool", lambda name: name)
+    create("old")
+    assert asyncio.run(both()) == ["new:a:b;old:a:b"] * 2

@@ -1,0 +1,139 @@
+"""Blobs written and read straight from a real Azurite, and the signatures amlite gives out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import urllib.parse
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.processes import Children
+from amlite.core.store import Store
+from amlite.services.storage import azurite, blobs, delegation
+from amlite.services.storage.blobs import BlobPath
+from amlite.services.storage.types import KEYS_TYPE
+
+KEY = "c2VjcmV0" * 8
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+    """Return a platform with one storage account, and nothing but Azurite running."""
+    state = tmp_path_factory.mktemp("state")
+    made = Platform(state, Store(state / "amlite.db"), Children(state))
+    made.store.put(f"{KEYS_TYPE}/account", KEYS_TYPE, {"account": "account", "id": "/a", "key1": KEY, "key2": KEY})
+    async with aiohttp.ClientSession() as made.http:
+        await azurite.ensure(made)
+        yield made
+        await made.children.stop_all()
+    made.store.close()
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_write_creates_the_container_and_read_returns_the_bytes(platform: Platform) -> None:
+    blob = BlobPath("account", "fresh", "a folder/ü%20+name.bin")
+    assert not await blobs.exists(platform, blob)
+    await blobs.write(platform, blob, b"\x00bytes")
+    assert await blobs.read(platform, blob) == b"\x00bytes"
+    assert await blobs.names(platform, BlobPath("account", "fresh")) == ["a folder/ü%20+name.bin"]
+
+
+async def test_append_grows_a_blob(platform: Platform) -> None:
+    blob = BlobPath("account", "logs", "run/std_log.txt")
+    for line in (b"one\n", b"two\n", b""):
+        await blobs.append(platform, blob, line)
+    assert await blobs.read(platform, blob) == b"one\ntwo\n"
+
+
+async def test_a_tree_goes_up_and_comes_back(platform: Platform, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "deep" / "er").mkdir(parents=True)
+    files = {"a.txt": b"a", "deep/b.txt": b"", "deep/er/c d.txt": b"c" * 70_000}
+    for name, content in files.items():
+        (source / name).write_bytes(content)
+    target = BlobPath("account", "trees", "up/here")
+    assert await blobs.upload_tree(platform, source, target) == 3
+    await blobs.write(platform, BlobPath("account", "trees", "up/hereafter.txt"), b"a neighbour")
+    written = await blobs.download_tree(platform, target, tmp_path / "back")
+    assert {path.relative_to(tmp_path / "back").as_posix(): path.read_bytes() for path in written} == files
+    assert await blobs.delete(platform, target) == 3
+    assert await blobs.names(platform, BlobPath("account", "trees", "up")) == ["up/hereafter.txt"]
+
+
+async def test_a_file_of_many_blocks_arrives_whole(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blobs, "_PUT_BYTES", 1000)
+    content = bytes(range(256)) * 20
+    (tmp_path / "large").write_bytes(content)
+    blob = BlobPath("account", "blocks", "large")
+    await blobs.upload_tree(platform, tmp_path / "large", blob)
+    assert await blobs.read(platform, blob) == content
+
+
+async def test_one_blob_downloads_under_its_name(platform: Platform, tmp_path: Path) -> None:
+    blob = BlobPath("account", "single", "x/data.csv")
+    await blobs.write(platform, blob, b"1")
+    assert await blobs.download_tree(platform, blob, tmp_path) == [tmp_path / "data.csv"]
+
+
+async def test_names_returns_more_than_one_page(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = BlobPath("account", "pages", "many")
+    for number in range(7):
+        await blobs.write(platform, folder / f"{number}", b"")
+    monkeypatch.setattr(blobs, "_PAGE", 3)
+    assert len(await blobs.names(platform, folder)) == 7
+
+
+@pytest.mark.parametrize(
+    ("blob", "status"),
+    [
+        (BlobPath("account", "none", "x"), 404),
+        (BlobPath("stranger", "c", "x"), 404),
+        (BlobPath("account", "single"), 404),
+    ],
+)
+async def test_what_is_not_there_is_an_azure_error(platform: Platform, blob: BlobPath, status: int) -> None:
+    with pytest.raises(AzureError) as refused:
+        await blobs.read(platform, blob / "missing")
+    assert refused.value.status == status
+    with pytest.raises(AzureError):
+        await blobs.download_tree(platform, blob / "missing", Path("unused"))
+
+
+async def test_a_signature_covers_what_it_says_and_nothing_else(platform: Platform) -> None:
+    container = BlobPath("account", "c")
+    query = dict(urllib.parse.parse_qsl(delegation.sign(platform, container, "rl")))
+    assert delegation.is_delegated(query)
+    assert delegation.permits(platform, "GET", container / "any/blob", query)
+    assert delegation.permits(platform, "GET", container, {**query, "comp": "list", "restype": "container"})
+    assert not delegation.permits(platform, "PUT", container / "blob", query)
+    assert not delegation.permits(platform, "DELETE", container / "blob", query)
+    assert not delegation.permits(platform, "GET", BlobPath("account", "other", "blob"), query)
+    assert not delegation.permits(platform, "GET", BlobPath("stranger", "c", "blob"), query)
+    assert not delegation.permits(platform, "PUT", container / "blob", {**query, "sp": "racwdl"})
+    assert not delegation.permits(platform, "GET", container / "blob", {**query, "sig": "AAAA"})
+
+
+async def test_a_signature_ends(platform: Platform) -> None:
+    blob = BlobPath("account", "c", "x")
+    query = dict(urllib.parse.parse_qsl(delegation.sign(platform, blob, "r", dt.timedelta(seconds=-1))))
+    assert not delegation.permits(platform, "GET", blob, query)
+
+
+async def test_blob_urls_are_parsed() -> None:
+    assert BlobPath.parse("https://Account.blob.core.windows.net/c/a/b%20c?sig=x") == BlobPath("account", "c", "a/b c")
+    assert BlobPath.parse("abfss://fs@account.dfs.core.windows.net/a") == BlobPath("account", "fs", "a")
+    assert BlobPath.parse("https://example.com/c/a") is None
+    assert (BlobPath("a", "c", "x y").url, BlobPath("a", "c", "d/e").name) == (
+        "https://a.blob.core.windows.net/c/x%20y",
+        "e",
+    )

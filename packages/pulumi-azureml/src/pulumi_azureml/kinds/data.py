@@ -1,0 +1,74 @@
+"""Data assets: `ml/**/data.yml`. A file, a folder or an MLTable, uploaded or referenced."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pulumi_azureml.operations.versioned import VersionedKind
+from pulumi_azureml.planning.documents import Document
+from pulumi_azureml.planning.drafts import Draft, Drafts, source
+from pulumi_azureml.planning.problems import Problem
+from pulumi_azureml.planning.settings import CatalogueSettings
+from pulumi_azureml.resources.resource import Arguments, Resource
+
+_WANTED = {"uri_file": "file", "uri_folder": "folder", "mltable": "folder"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataArgs(Arguments):
+    """Arguments of `DataAsset`: the keys of its CLI v2 YAML.
+
+    Attributes:
+        version: pins the version; without it the version is the content's hash.
+        type: what `path` is.
+        path: relative to the project, and uploaded; or in the cloud (`azureml://datastores/…`, `https://…`).
+    """
+
+    kind = "data"
+
+    version: str | None = None
+    type: Literal["uri_file", "uri_folder", "mltable"] = "uri_folder"
+    path: str
+
+
+class DataAsset(Resource[DataArgs], module="azureml", name="DataAsset"):
+    """A data asset version.
+
+    New content is a new version under the same resource, the old one stays; description and tags are updated in place;
+    removal archives. Fails when the version exists and is another stack's, or has other content.
+    """
+
+    kind = "data"
+
+
+class DataKind(VersionedKind):
+    """A file or folder: uploaded when it is local, referenced when it is in the cloud."""
+
+    name = "data"
+    loader = "load_data"
+    schemas: ClassVar = {"": "assets.data:DataSchema"}
+    operations = "data"
+    resource = DataAsset
+
+    def claims(self, path: str, _document: Document) -> bool:
+        """Anywhere below `ml/`."""
+        return path.startswith("ml/") and posixpath.basename(path) == "data.yml"
+
+    def collect(self, draft: Draft, _settings: CatalogueSettings) -> None:
+        """Note the local file or folder."""
+        data = draft.definition
+        source(draft, ("path",), data.get("path"), wanted=_WANTED.get(str(data.get("type", "uri_folder")), "any"))
+
+    def check(self, draft: Draft, _drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+        """An mltable is a folder with a file of that name."""
+        tree = draft.trees.get(("path",))
+        if tree is None or draft.definition.get("type") != "mltable":
+            return
+        if all(file.path != "MLTable" for file in tree.files):
+            yield draft.document.problem(("path",), f"there is no file 'MLTable' in '{tree.path}'", "add the file")
+
+
+KIND = DataKind()

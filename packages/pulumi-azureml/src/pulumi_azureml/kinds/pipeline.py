@@ -1,0 +1,49 @@
+"""Pipeline jobs: `pipelines/*.yml`. Azure keeps no such asset: schedules and `release train` use the definition."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pulumi_azureml.planning.documents import Document
+from pulumi_azureml.planning.drafts import Draft, Drafts
+from pulumi_azureml.planning.kind import Kind
+from pulumi_azureml.planning.pipelines import check_steps, collect_steps
+from pulumi_azureml.planning.problems import Problem
+from pulumi_azureml.planning.settings import CatalogueSettings
+
+
+class PipelineKind(Kind):
+    """The definition of a pipeline job, named by its file: a job's own `name` would be the id of a single run."""
+
+    name = "pipeline"
+    loader = "load_job"
+    schemas: ClassVar = {"": "pipeline.pipeline_job:PipelineJobSchema"}
+
+    def claims(self, path: str, _document: Document) -> bool:
+        """Directly in `pipelines/`."""
+        return re.fullmatch(r"pipelines/[^/]+\.yml", path) is not None
+
+    def asset_name(self, document: Document) -> str:
+        """The file's name."""
+        return posixpath.basename(document.path).removesuffix(".yml")
+
+    def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
+        """Note what the steps use."""
+        if "name" in draft.definition:
+            fix = "remove it: the pipeline is called after its file, `display_name` is for people"
+            draft.problem(("name",), "a job's 'name' is the id of one run, so it could be submitted only once", fix)
+        if draft.definition.get("type") != "pipeline":
+            draft.problem(
+                ("type",), "is not a pipeline job", "add `type: pipeline`, or move the file out of `pipelines/`"
+            )
+        collect_steps(draft, settings)
+
+    def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+        """Check the wiring and that each input has a value."""
+        yield from check_steps(draft, drafts, is_job=True)
+
+
+KIND = PipelineKind()

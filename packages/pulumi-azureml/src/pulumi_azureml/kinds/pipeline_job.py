@@ -1,0 +1,244 @@
+"""Pipeline jobs that an update runs: pipelines of `pipelines/*.yml` that the stack names, once for each content."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pulumi
+
+from pulumi_azureml.kinds.pipeline import PipelineKind
+from pulumi_azureml.operations import jobs, ownership
+from pulumi_azureml.operations.arm import send
+from pulumi_azureml.operations.connection import Workspace, project_root
+from pulumi_azureml.operations.errors import AssetError
+from pulumi_azureml.operations.managed import ManagedKind, Props, found
+from pulumi_azureml.operations.retry import finished
+from pulumi_azureml.operations.staging import load, staged
+from pulumi_azureml.planning.assets import Asset
+from pulumi_azureml.planning.catalogue import Catalogue
+from pulumi_azureml.planning.documents import Document
+from pulumi_azureml.planning.drafts import Draft
+from pulumi_azureml.planning.settings import CatalogueSettings
+from pulumi_azureml.resources.resource import Arguments, Planned, Resource
+from pulumi_azureml.resources.stack import Stack
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+_log = logging.getLogger(__name__)
+# The version whose PUT changes a pipeline job's metadata, as azure-ai-ml uses it.
+_API_VERSION = "2024-01-01-preview"
+_LOST = frozenset({"Failed", "Canceled", "NotResponding"})
+_MINUTES = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineJobArgs(Arguments):
+    """Arguments of `PipelineJob`: the keys of a pipeline job's CLI v2 YAML, and how long to wait.
+
+    Attributes:
+        display_name: for people; can change after the job ran.
+        experiment_name: what the job is grouped under; by default the resource's name.
+        settings: such as `{"default_compute": "cpu-cluster"}`.
+        inputs: name → value, or `{type, path}`.
+        outputs: name → `{type, …}`.
+        jobs: the steps; components are resources, or `azureml:NAME:VERSION`.
+        timeout_minutes: how long an update waits. The job goes on after that, and the next update waits again.
+        further: keys that are needed rarely (`identity`, `compute`, `properties`, …).
+    """
+
+    kind = "pipeline_job"
+    apart = Arguments.apart | {"name", "timeout_minutes", "further"}
+
+    display_name: str | None = None
+    experiment_name: str | None = None
+    settings: Mapping[str, Any] | None = None
+    inputs: Mapping[str, Any] | None = None
+    outputs: Mapping[str, Any] | None = None
+    jobs: Mapping[str, Any]
+    timeout_minutes: int = 24 * _MINUTES
+    further: Mapping[str, Any] | None = None
+
+    def documents(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Return the pipeline, as if it had a file of its own."""
+        return {self.name: ("pipeline", {"type": "pipeline", **self.definition(), **(self.further or {})})}
+
+    def planned(self, plan: Catalogue) -> Planned:
+        """Return the pipeline's inputs."""
+        return Planned.of(plan["pipeline", self.name], self.workspace, timeout_minutes=self.timeout_minutes)
+
+
+class PipelineJob(Resource[PipelineJobArgs], module="azureml", name="PipelineJob"):
+    """A pipeline job that completed, for the content that the pipeline has now.
+
+    New content (of a step's code, an environment, an input …) is submitted as a new job and awaited; an attempt that
+    was cut off is found by its name and awaited, not submitted twice. Display name, description and tags are updated in
+    place; a refresh submits nothing; removal cancels what runs and archives the rest. Outputs: `job` (its name),
+    `status`, `studio_url`, `metrics` (MLflow's, `<step>.<metric>`), `outputs` (name → URI, good as a `path:`), `model`
+    (what was registered, `azureml:NAME:VERSION`, by a pipeline whose output `registration` says so; else empty).
+    Fails when the job does, with the step and the end of its log; the next update makes a new attempt.
+    """
+
+    kind = "pipeline_job"
+
+    job: pulumi.Output[str]
+    status: pulumi.Output[str]
+    studio_url: pulumi.Output[str]
+    metrics: pulumi.Output[dict[str, float]]
+    outputs: pulumi.Output[dict[str, str]]
+    model: pulumi.Output[str]
+
+
+class PipelineJobKind(ManagedKind):
+    """A run of a pipeline. No file is one: the pipelines of the setting `assets.run` are, and what programs make.
+
+    Further input: `timeout_minutes`. A job's name is the pipeline's and its content hash, and from the second attempt
+    on its number: `training-0123456789ab-2`.
+    """
+
+    name = "pipeline_job"
+    loader = "load_job"
+    schemas: ClassVar = PipelineKind.schemas
+    resource = PipelineJob
+    outputs = ("resource_id", "job", "status", "studio_url", "metrics", "outputs", "model")
+
+    def claims(self, _path: str, _document: Document) -> bool:
+        """No file: a pipeline's definition is of the kind `pipeline`."""
+        return False
+
+    def collect(self, _draft: Draft, _settings: CatalogueSettings) -> None:
+        """Nothing: the pipeline was checked as one."""
+
+    def declare(self, asset: Asset, stack: Stack) -> PipelineJob:
+        """Make the resource of a planned pipeline."""
+        planned = stack.planned(asset, timeout_minutes=stack.runs[asset.name])
+        return PipelineJob(f"pipeline-job-{asset.name}", planned, stack.options(asset))
+
+    def upsert(self, ml: MLClient, props: Props) -> Props:
+        """Submit the job unless this content's job is there, and await its end."""
+        number, last = self._last(props)
+        if last is not None:
+            what = f"job '{last['name']}'"
+            ownership.check(what, last["properties"].get("tags"), props["owner"], adopt=props["adopt"])
+        if last is None or last["properties"]["status"] in _LOST:
+            name = self._submit(ml, props, number + 1)
+        else:
+            name = last["name"]
+            self._put(last, self._metadata(props))
+        return self._completed(ml, props, name)
+
+    def observe(self, ml: MLClient, props: Props) -> Props | None:
+        """Read the job back. What it computed is history: only its metadata can differ."""
+        _, last = self._last(props)
+        if last is None or last["properties"].get("isArchived"):
+            return None
+        properties = last["properties"]
+        there = SimpleNamespace(
+            description=properties.get("description"),
+            display_name=properties.get("displayName"),
+            tags=properties.get("tags"),
+        )
+        return {**props, "metadata": ownership.observed(there, props["metadata"])}
+
+    def remove(self, ml: MLClient, props: Props) -> None:
+        """Cancel what runs and archive every job of this pipeline that this stack submitted: none is deleted."""
+        _, current = self._last(props)
+        names = {current["name"]} if current is not None else set()
+        pattern = re.compile(rf"{re.escape(_base(props['name']))}-[0-9a-f]{{12}}(-\d+)?")
+        mine = (each for each in ml.jobs.list() if each is not None and pattern.fullmatch(each.name))
+        names |= {each.name for each in mine if ownership.is_ours(each.tags, props["owner"])}
+        for name in sorted(names):
+            there = self._get(props, name)
+            if there is None or ownership.is_foreign(there["properties"].get("tags"), props["owner"]):
+                continue
+            if there["properties"]["status"] not in jobs.ENDED:
+                finished(ml.jobs.begin_cancel(name), f"job '{name}'")
+            self._put(self._get(props, name) or there, {"isArchived": True})
+
+    def _submit(self, ml: MLClient, props: Props, number: int) -> str:
+        name = _name(props, number)
+        whole = {"experiment_name": props["name"], **self.definition(props), "name": name}
+        with staged(jobs.with_commit(whole, project_root()), props.get("trees", []), props["path"]) as here:
+            ml.jobs.create_or_update(load(self.loader, here))
+        return name
+
+    def _completed(self, ml: MLClient, props: Props, name: str) -> Props:
+        """Await the job's end and return what it left."""
+        minutes = props["timeout_minutes"]
+        try:
+            ended = jobs.follow(ml, name, lambda line: _log.info("job %s: %s", name, line), minutes * _MINUTES)
+        except jobs.StillRunningError as error:
+            raise AssetError(
+                f"job '{name}' is still {error} after {minutes} minutes and goes on. Update again to wait for it "
+                f"(longer with the setting assets.runTimeoutMinutes), or end it: az ml job cancel --name {name}"
+            ) from error
+        if ended.status != "Completed":
+            raise AssetError(f"job '{name}' ended as {ended.status}{jobs.why(ml, ended)}")
+        there = self._get(props, name)
+        if there is None:
+            raise AssetError(f"job '{name}' completed, but Azure does not return it")
+        services = there["properties"].get("services") or {}
+        declared = props["definition"].get("outputs") or {}
+        registered = jobs.read_output(ml, name, jobs.REGISTRATION) if "registration" in declared else None
+        runs = [("", name), *((f"{step.name}.", step.job) for step in ended.steps)]
+        return {
+            "resource_id": there["id"],
+            "job": name,
+            "status": ended.status,
+            "studio_url": (services.get("Studio") or {}).get("endpoint", ""),
+            "metrics": jobs.metrics(services["Tracking"]["endpoint"], runs) if "Tracking" in services else {},
+            "outputs": {output: f"azureml://jobs/{name}/outputs/{output}/paths/" for output in declared},
+            "model": _reference(registered),
+        }
+
+    @staticmethod
+    def _metadata(props: Props) -> dict[str, Any]:
+        metadata = props["metadata"]
+        names = {"description": "description", "display_name": "displayName"}
+        texts = {there: metadata[here] for here, there in names.items() if here in metadata}
+        tags = ownership.tagged(metadata.get("tags"), props["owner"], props["content_hash"])
+        return {"description": "", **texts, "tags": tags, "isArchived": False}
+
+    def _last(self, props: Props) -> tuple[int, dict[str, Any] | None]:
+        """Return the number and the body of the last attempt at this content; 0 and None when there is none."""
+        number, last = 0, None
+        while (there := self._get(props, _name(props, number + 1))) is not None:
+            number, last = number + 1, there
+        return number, last
+
+    @staticmethod
+    def _get(props: Props, name: str) -> dict[str, Any] | None:
+        return found(lambda: send("GET", f"{Workspace.of(props).id}/jobs/{name}", _API_VERSION))
+
+    @staticmethod
+    def _put(there: dict[str, Any], changes: dict[str, Any]) -> None:
+        """Change a job's metadata where it differs: the client merges tags, and cannot take one away."""
+        changed = {
+            key: value for key, value in changes.items() if (there["properties"].get(key) or None) != (value or None)
+        }
+        if changed:
+            send("PUT", there["id"], _API_VERSION, {"properties": {**there["properties"], **changed}})
+
+
+def _base(name: str) -> str:
+    """Return a pipeline's name in the letters that a job's name may have."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", name)
+
+
+def _name(props: Props, number: int) -> str:
+    name = f"{_base(props['name'])}-{props['content_hash'][:12]}"
+    return name if number == 1 else f"{name}-{number}"
+
+
+def _reference(registration: dict[str, Any] | None) -> str:
+    if registration is None or not registration.get("registered"):
+        return ""
+    return f"azureml:{registration['name']}:{registration['version']}"
+
+
+KIND = PipelineJobKind()

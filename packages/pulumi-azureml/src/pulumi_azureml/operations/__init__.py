@@ -1,0 +1,1 @@
+"""What is done in Azure ML for each kind of asset."""

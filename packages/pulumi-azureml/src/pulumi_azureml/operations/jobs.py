@@ -1,0 +1,190 @@
+"""Pipeline jobs as they run: followed step by step to their end, why one failed, and what it left."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pulumi_azureml.operations.arm import get
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+ENDED = frozenset({"Completed", "Failed", "Canceled", "NotResponding"})
+# Where a training pipeline's step says what it registered: {registered, name, version, reason}.
+REGISTRATION = "registration/registration.json"
+_POLL_SECONDS = (0.5, 2.0)  # first and longest wait between two looks at the job
+_LOG_LINES = 40
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a pipeline job: its name in the pipeline, the name of its own job, its status, seconds."""
+
+    name: str
+    job: str
+    status: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A pipeline job that has ended: its status, and its steps in the order they began."""
+
+    status: str
+    steps: tuple[Step, ...]
+
+    @property
+    def failed(self) -> Step | None:
+        """The first step that failed."""
+        return next((step for step in self.steps if step.status == "Failed"), None)
+
+
+class StillRunningError(Exception):
+    """The time to wait for a job is over, and the job goes on."""
+
+
+@dataclass
+class _Watch:
+    """When each step was first seen to begin and to end."""
+
+    began: dict[str, float] = field(default_factory=dict)
+    ended: dict[str, float] = field(default_factory=dict)
+    status: dict[str, str] = field(default_factory=dict)
+    job: dict[str, str] = field(default_factory=dict)
+
+
+def follow(ml: MLClient, job: str, say: Callable[[str], None], seconds: float | None = None) -> Ended:
+    """Watch a pipeline job to its end, saying when steps begin and end.
+
+    Args:
+        ml: the workspace's client.
+        job: its name.
+        say: takes one line, without its end.
+        seconds: how long to wait; None waits for ever.
+
+    Raises:
+        StillRunningError: it has not ended after `seconds`; it goes on.
+    """
+    seen = _Watch()
+    wait = _POLL_SECONDS[0]
+    last = time.monotonic() + seconds if seconds is not None else None
+    while True:
+        status = status_of(ml.jobs.get(job))
+        _look_at_steps(ml, job, seen, say)
+        if status in ENDED:
+            break
+        if last is not None and time.monotonic() >= last:
+            raise StillRunningError(status)
+        time.sleep(wait)
+        wait = min(wait * 1.2, _POLL_SECONDS[1])
+    steps = (
+        Step(name, seen.job[name], seen.status[name], seen.ended.get(name, time.monotonic()) - began)
+        for name, began in seen.began.items()
+    )
+    return Ended(status, tuple(steps))
+
+
+def why(ml: MLClient, ended: Ended) -> str:
+    """Return the failed step, Azure's reason and its log's end, to stand behind `job … ended as …`.
+
+    Empty when no step failed.
+    """
+    step = ended.failed
+    if step is None:
+        return ""
+    reason, log = _reason(ml, step.job), log_of(ml, step.job, _LOG_LINES)
+    told = f": step '{step.name}' failed{f' ({reason})' if reason else ''}"
+    return f"{told}. Last lines of its log:\n{log}" if log else told
+
+
+def log_of(ml: MLClient, job: str, lines: int | None = None) -> str:
+    """Return the end (or all) of a job's own log, as the workspace stored it."""
+    with tempfile.TemporaryDirectory() as folder:
+        ml.jobs.download(name=job, download_path=folder)
+        logs = sorted(Path(folder).rglob("user_logs/*.txt"))
+        text = "\n".join(path.read_text("utf-8", "replace") for path in logs)
+    return "\n".join(text.splitlines()[-lines:]) if lines else text
+
+
+def status_of(job: Any) -> str:
+    """Return a job's status as Azure writes it; the client gives some as text, some as its own enumeration."""
+    return str(getattr(job.status, "value", job.status))
+
+
+def read_output(ml: MLClient, job: str, path: str) -> dict[str, Any] | None:
+    """Return a JSON file of a job's output, `<output>/<file>`; None where the output has no such file."""
+    output, _, file = path.partition("/")
+    with tempfile.TemporaryDirectory() as folder:
+        ml.jobs.download(name=job, output_name=output, download_path=folder)
+        found = next(Path(folder).rglob(file), None)
+        return dict(json.loads(found.read_text("utf-8"))) if found is not None else None
+
+
+def metrics(tracking_uri: str, runs: Iterable[tuple[str, str]]) -> dict[str, float]:
+    """Return the last value of each metric that MLflow has of some runs; what is no number is left out.
+
+    Args:
+        tracking_uri: the workspace's, `azureml://<region>…`, as a job's `services` say it.
+        runs: (prefix of the metric's name, the run's id, which is its job's name).
+    """
+    from azure.core.exceptions import ResourceNotFoundError
+
+    base = f"https://{tracking_uri.partition('://')[2].partition('?')[0]}"
+    found: dict[str, float] = {}
+    for prefix, run in runs:
+        try:
+            data = get(f"{base}/api/2.0/mlflow/runs/get", {"run_id": run})["run"].get("data") or {}
+        except ResourceNotFoundError:
+            continue
+        for each in data.get("metrics") or []:
+            if isinstance(each.get("value"), int | float):
+                found[f"{prefix}{each['key']}"] = each["value"]
+    return found
+
+
+def with_commit(definition: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Return a pipeline's definition with the tree's commit as its input `git_sha`, where it has such an input."""
+    inputs = definition.get("inputs") or {}
+    return {**definition, "inputs": {**inputs, "git_sha": commit(root)}} if "git_sha" in inputs else dict(definition)
+
+
+def commit(root: Path) -> str:
+    """Return the commit of the tree, with `-dirty` where it has changes; `unknown` outside a repository."""
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def _reason(ml: MLClient, job: str) -> str:
+    """Return what run history says of a failed job: why a node or an environment failed is in no log of the job."""
+    services = getattr(ml.jobs.get(job), "services", None) or {}
+    if "Tracking" not in services:
+        return ""
+    host, _, workspace = services["Tracking"].endpoint.partition("://")[2].partition("?")[0].partition("/mlflow/v1.0/")
+    details = get(f"https://{host}/history/v1.0/{workspace}/runs/{job}/details")
+    return str(((details.get("error") or {}).get("error") or {}).get("message") or "")
+
+
+def _look_at_steps(ml: MLClient, job: str, seen: _Watch, say: Callable[[str], None]) -> None:
+    for child in ml.jobs.list(parent_job_name=job):
+        name, status = child.display_name or child.name, status_of(child)
+        if status == seen.status.get(name):
+            continue
+        now = time.monotonic()
+        seen.job[name] = child.name
+        if status not in ("NotStarted", "Queued"):
+            seen.began.setdefault(name, now)
+        if status in ENDED:
+            seen.began.setdefault(name, now)
+            seen.ended[name] = now
+            say(f"{name}: {status} after {now - seen.began[name]:.1f} s")
+        elif status == "Running":
+            say(f"{name}: running")
+        seen.status[name] = status

@@ -1,0 +1,79 @@
+"""What a kind that Azure ML keeps can do. Each kind is one file in `infra/kinds`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from pulumi_azureml.operations import ownership
+from pulumi_azureml.planning.assets import Asset
+from pulumi_azureml.planning.kind import Kind
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+    from pulumi_azureml.resources.resource import Resource
+    from pulumi_azureml.resources.stack import Stack
+
+Props = dict[str, Any]
+_T = TypeVar("_T")
+
+
+class ManagedKind(Kind):
+    """A kind of resource. Inputs and outputs are plain dictionaries, as Pulumi keeps them.
+
+    Every kind's inputs: `workspace` {subscription_id, resource_group, name}, `owner` (project/stack), `adopt`, `name`,
+    `version`, `content_hash` (SHA-256, hex), `definition` (CLI v2 YAML as a dictionary, local paths relative to the
+    project, references exact), `metadata` (what can change under a version), `path` (the YAML file), `files`
+    (path → digest), `trees` (folders in the definition: {keys, hash}), and the kind's own. Every kind's output:
+    `resource_id`.
+
+    Attributes:
+        resource: the class that Pulumi programs use.
+        outputs: the properties that Azure says, not the program.
+        significant: a change of one of these inputs is a change of the resource; everything else follows from them.
+    """
+
+    resource: ClassVar[type[Resource[Any]]]
+    outputs: ClassVar[tuple[str, ...]] = ("resource_id",)
+    significant: ClassVar[tuple[str, ...]] = ("version", "content_hash", "metadata")
+
+    def declare(self, asset: Asset, stack: Stack) -> Resource[Any] | None:
+        """Make the resource of a planned asset; None when it cannot exist yet."""
+        return self.resource(f"{self.name}-{asset.name}", stack.planned(asset), stack.options(asset))
+
+    def check_inputs(self, _olds: Props, _news: Props) -> dict[str, str]:
+        """Say, in the preview, what is wrong with new inputs beside those of the last update: input → reason."""
+        return {}
+
+    def definition(self, props: Props) -> dict[str, Any]:
+        """Return the whole definition: content, metadata, our tags."""
+        tags = ownership.tagged(props["metadata"].get("tags"), props["owner"], props["content_hash"])
+        return {**props["definition"], **props["metadata"], "name": props["name"], "tags": tags}
+
+    @abstractmethod
+    def upsert(self, ml: MLClient, props: Props) -> Props:
+        """Bring Azure to the wanted state, from whatever an earlier attempt left; return outputs beside the inputs.
+
+        Raises:
+            AssetError: it cannot be done; what was live before still is.
+        """
+
+    @abstractmethod
+    def observe(self, ml: MLClient, props: Props) -> Props | None:
+        """Return the properties as they are in Azure, changed only where Azure differs; None when it is gone."""
+
+    @abstractmethod
+    def remove(self, ml: MLClient, props: Props) -> None:
+        """Delete it, or archive what Azure cannot delete; nothing happens when it is gone."""
+
+
+def found(read: Callable[[], _T]) -> _T | None:
+    """Return what `read` gets from Azure; None where there is no such thing."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        return read()
+    except ResourceNotFoundError:
+        return None

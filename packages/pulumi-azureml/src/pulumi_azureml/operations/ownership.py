@@ -1,0 +1,58 @@
+"""Tags by which a stack knows its own: who made an asset, and from which content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi_azureml.operations.errors import OwnershipError
+
+PREFIX = "azureml-platform."
+OWNER = f"{PREFIX}owner"
+CONTENT = f"{PREFIX}content"
+# What a refresh shows in the place of the content hash of something that somebody else changed.
+CHANGED = "changed outside of this project"
+
+
+def tagged(tags: Mapping[str, str] | None, owner: str, content_hash: str) -> dict[str, str]:
+    """Return the user's tags with ours added."""
+    return {**(tags or {}), OWNER: owner, CONTENT: content_hash}
+
+
+def untagged(tags: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the user's tags alone."""
+    return {key: str(value) for key, value in (tags or {}).items() if not key.startswith(PREFIX)}
+
+
+def is_ours(tags: Mapping[str, str] | None, owner: str) -> bool:
+    """Whether something belongs to `owner`."""
+    return (tags or {}).get(OWNER) == owner
+
+
+def is_foreign(tags: Mapping[str, str] | None, owner: str) -> bool:
+    """Whether something belongs to somebody else. What lost its tag, and is in our state, is still ours."""
+    return (tags or {}).get(OWNER) not in (None, owner)
+
+
+def observed(existing: Any, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata as Azure has it, in the form of the wanted `metadata`: equal when nobody changed it."""
+    result = dict(metadata)
+    for key in ("description", "display_name"):
+        there = getattr(existing, key, None) or None
+        # Azure gives what has no display name one of its own.
+        if key in metadata or (key == "description" and there):
+            result[key] = there
+    result["tags"] = untagged(existing.tags)
+    return {key: value for key, value in result.items() if value}
+
+
+def check(what: str, tags: Mapping[str, str] | None, owner: str, *, adopt: bool) -> None:
+    """Raise OwnershipError when something that exists is not `owner`'s and is not to be adopted."""
+    found = (tags or {}).get(OWNER)
+    if found == owner or adopt:
+        return
+    whose = f"belongs to stack '{found}'" if found else "was not made by this project"
+    raise OwnershipError(
+        f"{what} exists already and {whose}. Rename yours, delete that one, or take it over: "
+        f"pulumi config set --path 'azureml-platform:assets.adopt' true"
+    )

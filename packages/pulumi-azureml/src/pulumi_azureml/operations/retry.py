@@ -1,0 +1,250 @@
+"""What Azure refuses now and does a little later: the one place that waits for it.
+
+azure-core's policies repeat single requests that were throttled, failed or got no answer (see `connection`). Here a
+whole upsert, read or removal is repeated, which each of them may be, for what only that can mend. Everything that is
+waited for has a limit, and what is over it is said in words.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pulumi_azureml.operations import connection
+from pulumi_azureml.operations.errors import AssetError, RolloutError
+
+if TYPE_CHECKING:
+    from azure.core.polling import LROPoller
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+# Seconds between attempts. Roles: five minutes in all, as Microsoft's documentation says of role assignments.
+ROLE_WAITS = (5, 10, 15, 30, 30, 30, 60, 60, 60)
+UNSEEN_WAITS = (1, 2, 4, 8, 15)
+BROKEN_WAITS = (2, 10, 30)
+# A read that finds nothing is believed when it has found nothing as often as this.
+_LOOKS = 3
+_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 5.0
+_DENIED = ("AuthorizationFailed", "AuthorizationPermissionMismatch", "LinkedAuthorizationFailed")
+# What a long-running operation says of an identity that may not read its image or model yet.
+_SIGNS = ("acrpull", "pull access denied", "authentication required", "not authorized", "storage blob data reader")
+# Files lie where their hash says: of two uploads of the same at once, one finds what was not there when it looked.
+_TWICE = "BlobAlreadyExists"
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
+_UNFINISHED = frozenset({"Creating", "Updating", "Deleting", "Scaling"})
+_limit_seconds = 3600.0
+
+
+@dataclass(frozen=True)
+class _Reason:
+    """Something that passes: how it is told (in a few words, or None), what is done about it, and how long."""
+
+    tell: Callable[[BaseException], str | None]
+    waits: tuple[float, ...]
+    meaning: str
+    remedy: Callable[[], None] = lambda: None
+
+
+def persistently(attempt: Callable[[], _T], what: str, sleep: Callable[[float], None] = time.sleep) -> _T:
+    """Return what `attempt` returns; repeat it while it fails for a reason that passes, and raise its last failure.
+
+    Waited for are role assignments (five minutes), a token that is no longer taken (a new sign-in, once), what was
+    written and is not seen yet (half a minute), and connections that break (three more attempts).
+
+    Args:
+        attempt: something that can be repeated.
+        what: what is attempted, for the messages.
+        sleep: waits the given seconds.
+    """
+    for reason in _REASONS:
+        attempt = partial(_repeated, reason, attempt, what, sleep)
+    return attempt()
+
+
+def finished(poller: LROPoller[_T], what: str) -> _T:
+    """Return the result of a long-running operation, which is waited for as long as `limit_operations` says.
+
+    Args:
+        poller: what one of the client's `begin_…` functions returned.
+        what: what the operation makes, for the message.
+
+    Raises:
+        AssetError: it has not ended in time. It goes on in Azure, and the next update finds it.
+        azure.core.exceptions.AzureError: it failed.
+    """
+    poller.wait(_limit_seconds)
+    if not poller.done():
+        raise unfinished(what, poller.status())
+    return poller.result()
+
+
+def unfinished(what: str, state: str) -> AssetError:
+    """Return the error for an operation that takes longer than `limit_operations` says."""
+    return AssetError(
+        f"{what} is still '{state}' after {_limit_seconds / 60:g} minutes. Azure goes on with it: look at it in the "
+        "studio, and run `pulumi up` again, which resumes here. Longer limit: "
+        "pulumi config set --path 'azureml-platform:assets.operationMinutes' N"
+    )
+
+
+def settled(
+    look: Callable[[], _T | None],
+    state: Callable[[_T], str],
+    what: str,
+    sleep: Callable[[float], None] = time.sleep,
+) -> _T | None:
+    """Return what `look` returns once no operation of an earlier attempt runs on it; None when there is nothing.
+
+    Args:
+        look: reads a resource; None when it does not exist.
+        state: its provisioning state.
+        what: its name for the message.
+        sleep: waits the given seconds.
+
+    Raises:
+        AssetError: the operation has not ended in time.
+    """
+    from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
+
+    def busy(found: _T | None) -> bool:
+        return found is not None and state(found) in _UNFINISHED
+
+    def give_up(attempts: Any) -> Any:
+        raise unfinished(what, state(attempts.outcome.result()))
+
+    looking = Retrying(
+        retry=retry_if_result(busy),
+        wait=wait_fixed(_POLL_SECONDS),
+        stop=stop_after_attempt(1 + int(_limit_seconds / _POLL_SECONDS)),
+        sleep=sleep,
+        retry_error_callback=give_up,
+    )
+    return looking(look)
+
+
+def confirmed(look: Callable[[], _T | None], sleep: Callable[[float], None] = time.sleep) -> _T | None:
+    """Return what `look` returns; None is believed only when it is returned three times in three seconds.
+
+    A read right after a write may find nothing: a removal that believed it would leave an orphan behind.
+    """
+    from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
+
+    looking = Retrying(
+        retry=retry_if_result(lambda found: found is None),
+        wait=wait_fixed(_LOOK_SECONDS),
+        stop=stop_after_attempt(_LOOKS),
+        sleep=sleep,
+        retry_error_callback=lambda _attempts: None,
+    )
+    return looking(look)
+
+
+def limit_operations(seconds: float) -> None:
+    """Set how long each long-running operation is waited for, in this process."""
+    global _limit_seconds  # noqa: PLW0603 - the engine configures the provider's process once
+    _limit_seconds = seconds
+
+
+def denial(error: BaseException) -> str | None:
+    """Return in a few words why an error is Azure's refusal for a missing role; None when it is something else."""
+    from azure.core.exceptions import HttpResponseError
+
+    for each in _chain(error):
+        if not isinstance(each, HttpResponseError):
+            continue
+        text = str(each)
+        code = next((code for code in _DENIED if code in text), None)
+        if code is not None:
+            return code
+        if each.status_code == _FORBIDDEN:
+            return "403 Forbidden"
+        sign = next((sign for sign in _SIGNS if sign in text.lower()), None)
+        if sign is not None:
+            return sign
+    return None
+
+
+def _expired(error: BaseException) -> str | None:
+    from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+
+    for each in _own_chain(error):
+        if isinstance(each, HttpResponseError) and each.status_code == _UNAUTHORIZED:
+            return "401 Unauthorized"
+        if isinstance(each, ClientAuthenticationError):
+            return "no token"
+    return None
+
+
+def _unseen(error: BaseException) -> str | None:
+    from azure.core.exceptions import HttpResponseError
+
+    for each in _own_chain(error):
+        if isinstance(each, HttpResponseError) and each.status_code == _NOT_FOUND:
+            return "404 Not Found"
+    return None
+
+
+def _broken(error: BaseException) -> str | None:
+    from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+
+    for each in _own_chain(error):
+        if isinstance(each, ServiceRequestError | ServiceResponseError):
+            return "the connection broke"
+        if _TWICE in str(getattr(each, "error_code", None)):
+            return "another asset uploads the same files"
+    return None
+
+
+# From the innermost: each repeats what those before it gave up.
+_REASONS = (
+    _Reason(_broken, BROKEN_WAITS, "trying again"),
+    _Reason(_unseen, UNSEEN_WAITS, "waiting until Azure shows what was written"),
+    _Reason(_expired, (0,), "signing in again", connection.sign_in_again),
+    _Reason(denial, ROLE_WAITS, "waiting until role assignments are in force"),
+)
+
+
+def _repeated(reason: _Reason, attempt: Callable[[], _T], what: str, sleep: Callable[[float], None]) -> _T:
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_chain, wait_fixed, wait_random
+
+    def passes(error: BaseException) -> bool:
+        return isinstance(error, _kinds()) and reason.tell(error) is not None
+
+    def prepare(attempts: Any) -> None:
+        if attempts.attempt_number == 1:
+            _log.warning("%s: %s (%s)", what, reason.meaning, reason.tell(attempts.outcome.exception()))
+        reason.remedy()
+
+    repeating = Retrying(
+        retry=retry_if_exception(passes),
+        # Many at once were refused at once, and would come back at once.
+        wait=wait_chain(*(wait_fixed(wait) + wait_random(0, wait / 10) for wait in reason.waits)),
+        stop=stop_after_attempt(len(reason.waits) + 1),
+        before_sleep=prepare,
+        sleep=sleep,
+        reraise=True,
+    )
+    return repeating(attempt)
+
+
+def _kinds() -> tuple[type[Exception], ...]:
+    from azure.core.exceptions import AzureError
+
+    return (AssetError, AzureError)
+
+
+def _own_chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what caused it; nothing of a rollout that gave up, which would be begun anew."""
+    if not isinstance(error, RolloutError):
+        yield from _chain(error)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

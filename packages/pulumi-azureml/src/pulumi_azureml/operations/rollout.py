@@ -1,0 +1,373 @@
+"""How a new deployment takes over an endpoint's traffic, or does not.
+
+New deployment without traffic → smoke test → traffic in steps, each with a bake and checks → old ones deleted.
+Whatever fails, the traffic goes back to where it was, the new deployment is removed and the reason is raised.
+Everything is found again by name, owner tag and the step that is kept in the endpoint's tags, so an attempt that was
+cut off is resumed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pulumi_azureml.operations import autoscale, ownership, progress
+from pulumi_azureml.operations.checks import CheckError, Checks
+from pulumi_azureml.operations.connection import project_root
+from pulumi_azureml.operations.drift import drift
+from pulumi_azureml.operations.errors import RolloutError
+from pulumi_azureml.operations.progress import Progress
+from pulumi_azureml.operations.retry import finished, settled
+from pulumi_azureml.operations.scoring import Target, score
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+_log = logging.getLogger(__name__)
+_LOG_LINES = 40
+# Azure Monitor counts by the minute: asking more often would show nothing new.
+_CHECK_SECONDS = 60.0
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Rollout:
+    """One rollout on one endpoint."""
+
+    def __init__(
+        self,
+        ml: MLClient,
+        props: dict[str, Any],
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        """Take the endpoint resource's inputs.
+
+        Args:
+            ml: the workspace's client.
+            props: the inputs, as `pulumi_azureml.kinds.endpoint` says.
+            sleep: waits the given seconds of a bake.
+            now: the time that metrics are asked for, UTC.
+        """
+        self._ml = ml
+        self._sleep = sleep
+        self._now = now
+        self._endpoint: str = props["name"]
+        self._owner: str = props["owner"]
+        self._adopt: bool = props.get("adopt", False)
+        self._definition: dict[str, Any] = (props.get("deployment") or {}).get("definition", {})
+        self._smoke_request: str | None = props.get("smoke_request")
+        self._autoscale: dict[str, Any] | None = props.get("autoscale")
+        # The engine hands every number over as a float.
+        self._steps = [int(percent) for percent in props["rollout"]["steps"]]
+        self._bake_seconds: float = props["rollout"]["bake_seconds"]
+        entity = ml.online_endpoints.get(self._endpoint)
+        self._target = Target(str(entity.id), str(entity.scoring_uri), str(entity.auth_mode).lower())
+        self._location: str = entity.location
+        self._before = shares(entity.traffic)
+        self._reached = Progress.read(entity.tags)
+        self._checks = Checks(props["rollout"].get("checks") or {}, self._endpoint, self._target)
+        # Whether the new deployment has still to prove itself when it has all the traffic.
+        self._judges = self._bake_seconds > 0 or self._checks.any
+
+    def run(self, wanted: Any | None, name: str | None) -> str | None:
+        """Bring the endpoint to serve `wanted` (None: nothing) under `name`; return the live deployment's name.
+
+        Raises:
+            RolloutError: the new deployment failed to start, its smoke test, a check or a traffic step; what served
+                still does.
+            OwnershipError: somebody else's deployment has the name.
+            AssetError: an operation of an earlier attempt does not end.
+        """
+        if wanted is None or name is None:
+            self._serve_nothing()
+            return None
+        before, reached = self._before, self._reached
+        if self._adopt:
+            self._take_over()
+        served = self._served_before(name)
+        if reached is not None and name in reached.before and self._is_up(name):
+            # The configuration was reverted after a rollout was cut off: what served before is known to be good.
+            self._move({name: 100}, None)
+            self._ensure(wanted, name, serving=True)
+        elif before == {name: 100} and reached is None:
+            self._ensure(wanted, name, serving=True)
+        else:
+            try:
+                self._ensure(wanted, name, serving=name in before)
+                if self._smoke_request is None:
+                    self._say(f"no smoke test of {name}: the endpoint has no sample-request.json")
+                self._smoke_test(name)
+                self._shift(name, served)
+            except RolloutError as error:
+                self._give_up(name, served, error)
+                raise
+        self._sweep(keep=name)
+        return name
+
+    def _is_up(self, name: str) -> bool:
+        deployments = self._ml.online_deployments.list(self._endpoint)
+        return any(each.name == name and each.provisioning_state == "Succeeded" for each in deployments)
+
+    def _served_before(self, name: str) -> dict[str, int]:
+        """Return what served before this rollout, and before an attempt at it or another one that was cut off."""
+        others = {each: share for each, share in self._before.items() if each != name}
+        if self._reached is not None:
+            there = {each.name for each in self._ml.online_deployments.list(self._endpoint)}
+            known = {each: share for each, share in self._reached.before.items() if each in there and each != name}
+            return scaled(known or others, 100)
+        return scaled(others, 100)
+
+    def _serve_nothing(self) -> None:
+        """Take the traffic away from this stack's deployments and delete them; others keep theirs."""
+        deployments = list(self._ml.online_deployments.list(self._endpoint))
+        ours = {each.name for each in deployments if ownership.is_ours(each.tags, self._owner)}
+        if ours & self._before.keys():
+            self._move(scaled({each: share for each, share in self._before.items() if each not in ours}, 100), None)
+        self._sweep(keep=None)
+
+    def _take_over(self) -> None:
+        """Mark what serves on an adopted endpoint as this stack's, so that it is deleted once it is replaced."""
+        for each in list(self._ml.online_deployments.list(self._endpoint)):
+            if each.name in self._before and not ownership.is_ours(each.tags, self._owner):
+                self._say(f"taking over deployment {each.name}, which serves")
+                each.tags = {**(each.tags or {}), ownership.OWNER: self._owner}
+                finished(self._ml.online_deployments.begin_create_or_update(each), f"deployment '{each.name}'")
+
+    def _ensure(self, wanted: Any, name: str, *, serving: bool) -> None:
+        from azure.core.exceptions import AzureError
+
+        if self._autoscale:
+            wanted.tags = {**(wanted.tags or {}), autoscale.TAG: "true"}
+        existing = self._settled(name)
+        if existing is not None:
+            ownership.check(f"deployment '{name}'", existing.tags, self._owner, adopt=self._adopt)
+            if existing.provisioning_state == "Succeeded":
+                self._update_in_place(existing, wanted)
+                return
+            if not serving:
+                self._delete(existing)
+        self._say(f"deploying {name}, without traffic" if not serving else f"repairing {name}")
+        try:
+            finished(self._ml.online_deployments.begin_create_or_update(wanted), f"deployment '{wanted.name}'")
+        except AzureError as error:
+            raise RolloutError(
+                f"deployment '{name}' on endpoint '{self._endpoint}' did not start: {error}{self._logs(name)}"
+            ) from error
+        self._scale(name)
+
+    def _settled(self, name: str) -> Any | None:
+        """Return the deployment once no operation of an earlier attempt runs on it; None when there is none."""
+
+        def look() -> Any | None:
+            return {each.name: each for each in self._ml.online_deployments.list(self._endpoint)}.get(name)
+
+        return settled(look, lambda found: found.provisioning_state, f"deployment '{name}'", self._sleep)
+
+    def _update_in_place(self, existing: Any, wanted: Any) -> None:
+        """Bring what is no part of the content to what is wanted: instance count, autoscale, tags, description.
+
+        So is what somebody changed by hand, for the definition is known to serve.
+        """
+        from azure.core.exceptions import AzureError
+
+        name = existing.name
+        changed = drift(existing, self._definition)
+        # The tag is there before the setting and goes after it.
+        if autoscale.TAG in (existing.tags or {}) and not self._autoscale:
+            autoscale.remove(self._target.id, name)
+            existing.tags = {key: value for key, value in existing.tags.items() if key != autoscale.TAG}
+            changed |= drift(existing, self._definition)
+            changed["tags"] = None
+        for key in ("tags", "description"):
+            if (getattr(existing, key) or None) != (getattr(wanted, key) or None):
+                changed[key] = None
+        if changed:
+            self._say(f"changing {', '.join(sorted(changed))} of {name} in place")
+            old = {key: getattr(existing, key, None) for key in changed}
+            for key in changed:
+                setattr(existing, key, getattr(wanted, key))
+            try:
+                finished(self._ml.online_deployments.begin_create_or_update(existing), f"deployment '{existing.name}'")
+            except AzureError as error:
+                self._undo(existing, old)
+                raise RolloutError(
+                    f"deployment '{name}' on endpoint '{self._endpoint}' could not be changed in place "
+                    f"({', '.join(sorted(changed))}), and serves as before: {error}"
+                ) from error
+        self._scale(name)
+
+    def _undo(self, existing: Any, old: Mapping[str, Any]) -> None:
+        """Set a deployment back, as far as Azure lets: a failed change leaves it marked as failed."""
+        from azure.core.exceptions import AzureError
+
+        for key, value in old.items():
+            setattr(existing, key, value)
+        try:
+            finished(self._ml.online_deployments.begin_create_or_update(existing), f"deployment '{existing.name}'")
+        except AzureError as error:
+            _log.warning("endpoint %s: %s could not be set back: %s", self._endpoint, existing.name, error)
+
+    def _scale(self, name: str) -> None:
+        if not self._autoscale:
+            return
+        from azure.core.exceptions import AzureError
+
+        try:
+            autoscale.apply(self._autoscale, self._target.id, name, self._location)
+        except AzureError as error:
+            raise RolloutError(
+                f"deployment '{name}' on endpoint '{self._endpoint}' could not be given its autoscale setting: {error}"
+            ) from error
+
+    def _smoke_test(self, name: str) -> None:
+        if self._smoke_request is None:
+            return
+        from azure.core.exceptions import AzureError
+
+        self._say(f"smoke test of {name} with {self._smoke_request}")
+        try:
+            request = json.loads((project_root() / self._smoke_request).read_text("utf-8"))
+            score(self._target, request, name)
+        except (AzureError, OSError, ValueError) as error:
+            raise RolloutError(
+                f"deployment '{name}' on endpoint '{self._endpoint}' failed its smoke test with {self._smoke_request}: "
+                f"{error}{self._logs(name)}"
+            ) from error
+
+    def _shift(self, name: str, old: Mapping[str, int]) -> None:
+        """Give the new deployment each step's share, and the old ones the rest as they had it among them.
+
+        What it has already it keeps, and it bakes only for what is left of the time.
+        """
+        from azure.core.exceptions import AzureError
+
+        reached = self._reached if self._reached is not None and self._reached.deployment == name else None
+        share = self._before.get(name, 0)
+        for percent in [each for each in self._steps if each >= share] if old else [100]:
+            if reached is not None and reached.percent == percent == share:
+                since = reached.since
+                self._say(f"going on with {name} at {percent} % of the traffic")
+            else:
+                since = self._now().replace(microsecond=0)
+                step = Progress(name, percent, since, old) if old and (percent < 100 or self._judges) else None
+                try:
+                    self._move({**scaled(old, 100 - percent), name: percent}, step)
+                except AzureError as error:
+                    raise RolloutError(f"endpoint '{self._endpoint}' refused {percent} % to {name}: {error}") from error
+            if old:
+                self._bake(name, percent, since)
+        if old and self._judges:
+            self._move({name: 100}, None)
+
+    def _bake(self, name: str, percent: int, since: datetime) -> None:
+        """Wait out a step's time and check the new deployment, at the end and, by its metrics, meanwhile."""
+        left = self._bake_seconds - (self._now() - since).total_seconds()
+        if left > 0:
+            self._say(f"{name} bakes for {left:.0f} s with {percent} % of the traffic")
+        try:
+            while left > 0:
+                pause = min(left, _CHECK_SECONDS) if self._checks.measures else left
+                self._sleep(pause)
+                left -= pause
+                if left > 0:
+                    self._checks.early(name, since, self._now())
+            if percent < 100 or self._judges:
+                self._smoke_test(name)
+            seen = self._checks.final(name, percent, since, self._now())
+        except CheckError as failure:
+            raise RolloutError(
+                f"deployment '{name}' on endpoint '{self._endpoint}' failed its checks at {percent} % of the traffic: "
+                f"{failure}{self._logs(name)}"
+            ) from failure
+        if seen:
+            self._say(f"{name} passed its checks at {percent} % of the traffic: {seen}")
+
+    def _give_up(self, name: str, old: Mapping[str, int], why: RolloutError) -> None:
+        """Return the traffic and remove the new deployment. What cannot be done now, the next update does."""
+        from azure.core.exceptions import AzureError
+
+        if not old:
+            advice = "correct the deployment, and the next `pulumi up` goes on here"
+            why.args = (f"{why}\nendpoint '{self._endpoint}' stays, without a deployment: {advice}",)
+        try:
+            entity = self._ml.online_endpoints.get(self._endpoint)
+            if shares(entity.traffic) != old or progress.TAG in (entity.tags or {}):
+                self._move(old, None)
+            for each in list(self._ml.online_deployments.list(self._endpoint)):
+                if each.name == name:
+                    self._delete(each)
+            if old:
+                why.args = (f"{why}\nendpoint '{self._endpoint}' serves as before: {_listed(old)}",)
+        except AzureError as error:
+            why.args = (f"{why}\nand it could not be taken back now, which the next update does: {error}",)
+
+    def _sweep(self, keep: str | None) -> None:
+        """Delete this stack's other deployments: the old one, and what cut-off attempts left."""
+        for each in list(self._ml.online_deployments.list(self._endpoint)):
+            if each.name != keep and ownership.is_ours(each.tags, self._owner):
+                self._delete(each)
+
+    def _move(self, traffic: Mapping[str, int], step: Progress | None) -> None:
+        """Set the traffic, and in the same request the step that it belongs to (None: no rollout is under way)."""
+        wanted = {each: share for each, share in traffic.items() if share}
+        entity = self._ml.online_endpoints.get(self._endpoint)
+        if shares(entity.traffic) != wanted:
+            self._say("traffic: " + (_listed(wanted) or "none"))
+        entity.traffic = wanted
+        entity.tags = {key: value for key, value in (entity.tags or {}).items() if key != progress.TAG}
+        if step is not None:
+            entity.tags[progress.TAG] = step.text()
+        finished(self._ml.online_endpoints.begin_create_or_update(entity), f"endpoint '{self._endpoint}'")
+
+    def _delete(self, deployment: Any) -> None:
+        """Delete a deployment after its autoscale setting, which Azure would leave behind."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        name = deployment.name
+        self._say(f"deleting {name}")
+        if autoscale.TAG in (deployment.tags or {}):
+            autoscale.remove(self._target.id, name)
+        try:
+            deleting = self._ml.online_deployments.begin_delete(name=name, endpoint_name=self._endpoint)
+            finished(deleting, f"deployment '{name}'")
+        except ResourceNotFoundError:
+            return
+
+    def _say(self, what: str) -> None:
+        _log.info("endpoint %s: %s", self._endpoint, what)
+
+    def _logs(self, name: str) -> str:
+        """Return the end of the deployment's log for an error message; empty when there is none to be had."""
+        from azure.core.exceptions import AzureError
+
+        try:
+            content = self._ml.online_deployments.get_logs(name=name, endpoint_name=self._endpoint, lines=_LOG_LINES)
+        except AzureError:
+            return ""
+        return f"\nlast lines of its log:\n{content}" if content else ""
+
+
+def shares(traffic: Mapping[str, Any] | None) -> dict[str, int]:
+    """Return the deployments that get traffic, and how many percent."""
+    return {name: int(percent) for name, percent in (traffic or {}).items() if int(percent) > 0}
+
+
+def scaled(traffic: Mapping[str, int], total: int) -> dict[str, int]:
+    """Return the same proportions with another sum, in whole percent; nothing stays nothing."""
+    result: dict[str, int] = {}
+    left, whole = total, sum(traffic.values())
+    for name, share in traffic.items():
+        result[name] = round(left * share / whole)
+        left, whole = left - result[name], whole - share
+    return result
+
+
+def _listed(traffic: Mapping[str, int]) -> str:
+    return ", ".join(f"{each} {share} %" for each, share in traffic.items())

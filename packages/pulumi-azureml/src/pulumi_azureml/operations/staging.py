@@ -1,0 +1,115 @@
+"""What is uploaded is what was hashed.
+
+azure-ai-ml reads the ignore file of the uploaded folder alone; the catalogue follows the whole hierarchy, as git does.
+So a folder is copied without what is ignored, and the copy is uploaded.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import io
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pulumi_azureml.operations.connection import project_root
+from pulumi_azureml.operations.errors import AssetError
+from pulumi_azureml.planning.assets import get, put
+from pulumi_azureml.planning.stat_cache import StatCache
+from pulumi_azureml.planning.tree import Tree, TreeError, TreeReader
+
+_PREFIX = "azureml-platform-upload-"
+_KEPT_SECONDS = 86_400
+
+
+@contextmanager
+def staged(definition: dict[str, Any], trees: list[dict[str, Any]], path: str) -> Iterator[dict[str, Any]]:
+    """Yield the definition with its folders replaced by copies that hold exactly what was hashed.
+
+    Args:
+        definition: CLI v2 YAML as a dictionary, local paths relative to the project.
+        trees: the folders in it: {keys: where in the definition, hash: of the tree}.
+        path: the asset's YAML file, which is part of no tree.
+
+    Raises:
+        AssetError: a folder is no longer what the plan hashed.
+    """
+    result = copy.deepcopy(definition)
+    root = project_root()
+    reader = TreeReader(root, StatCache(None))
+    _clear_leftovers(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as scratch:
+        for number, each in enumerate(trees):
+            if not _has(result, each["keys"]):
+                continue  # a build context, where the stack built the image from it
+            folder = get(result, each["keys"])
+            tree = _read(reader, folder, path)
+            if tree.hash != each["hash"]:
+                raise AssetError(f"{folder} changed after it was planned (for {path}); run the update again")
+            # The folder's own name stays: a model's folder is found by it where it is mounted.
+            target = Path(scratch, str(number), Path(root, folder).resolve().name)
+            for file in tree.files:
+                (target / file.path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file.source, target / file.path)
+            put(result, each["keys"], str(target))
+        yield result
+
+
+@functools.cache
+def _clear_leftovers(folder: Path) -> None:
+    """Remove, once in a process, the copies that killed processes of this user left more than a day ago."""
+    for each in folder.glob(f"{_PREFIX}*-*"):
+        found = re.fullmatch(rf"{_PREFIX}(\d+)-\w+", each.name)
+        try:
+            there = each.stat()
+            old = there.st_uid == os.getuid() and time.time() - there.st_mtime > _KEPT_SECONDS
+        except OSError:
+            continue  # another process was faster
+        if found and old and not _runs(int(found[1])):
+            shutil.rmtree(each, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def load(loader: str, definition: dict[str, Any]) -> Any:
+    """Return azure-ai-ml's entity for a definition.
+
+    Args:
+        loader: the name of its function, such as `load_component`.
+        definition: CLI v2 YAML as a dictionary, local paths relative to the project or absolute.
+    """
+    from azure.ai.ml.entities import _load_functions
+
+    # All of it overrides an empty file: to write YAML only to have it read again takes longer than all the rest.
+    options = {"relative_origin": str(project_root() / "Pulumi.yaml"), "params_override": [copy.deepcopy(definition)]}
+    return getattr(_load_functions, loader)(io.StringIO("{}"), **options)
+
+
+def _read(reader: TreeReader, folder: str, path: str) -> Tree:
+    try:
+        return reader.read(folder, without=path if folder == "." or path.startswith(folder + "/") else "")
+    except TreeError as error:
+        raise AssetError(f"{error}, though it was when {path} was planned; {error.fix}") from error
+
+
+def _has(definition: Any, keys: list[Any]) -> bool:
+    try:
+        get(definition, tuple(keys))
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True

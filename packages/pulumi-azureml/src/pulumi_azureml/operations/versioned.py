@@ -1,0 +1,163 @@
+"""What the versioned assets have in common: an immutable version, mutable metadata, archive instead of deletion."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pulumi_azureml.operations import ownership
+from pulumi_azureml.operations.errors import AssetError
+from pulumi_azureml.operations.managed import ManagedKind, Props, found
+from pulumi_azureml.operations.retry import confirmed
+from pulumi_azureml.operations.staging import load, staged
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+_log = logging.getLogger(__name__)
+
+
+class VersionedKind(ManagedKind):
+    """A kind of which Azure keeps versions. Subclasses say where the client has them."""
+
+    versioned = True
+    operations: ClassVar[str]  # attribute of MLClient
+    write_options: ClassVar[Mapping[str, Any]] = {}  # of its create_or_update
+
+    def check_inputs(self, olds: Props, news: Props) -> dict[str, str]:
+        """Refuse changed content under a version that the YAML pins."""
+        pinned = olds.get("name") == news["name"] and olds.get("version") == news["version"]
+        # Versions that nobody pins are the beginning of the content hash, and differ with it.
+        if not pinned or olds["content_hash"] == news["content_hash"]:
+            return {}
+        reason = (
+            f"{self.name} '{news['name']}' version {news['version']} is deployed with content "
+            f"{olds['content_hash'][:12]}, but the files have {news['content_hash'][:12]}. {_how_to_change(news)}"
+        )
+        return {"version": reason}
+
+    def definition(self, props: Props) -> dict[str, Any]:
+        """Return the whole definition: content, metadata, exact version, our tags."""
+        return {**super().definition(props), "version": props["version"]}
+
+    def upsert(self, ml: MLClient, props: Props) -> Props:
+        """Create the version, or take over what an earlier attempt of this stack left."""
+        operations = getattr(ml, self.operations)
+        name, version = props["name"], props["version"]
+        existing = self._get(operations, name, version)
+        written = self._write(operations, props) if existing is None else self._take_over(operations, existing, props)
+        if str(written.version) != version:
+            raise AssetError(f"{self.name} '{name}' was written as version {written.version} instead of {version}")
+        if existing is None:
+            self._archive_old(operations, props)
+        return {"resource_id": written.id}
+
+    def observe(self, ml: MLClient, props: Props) -> Props | None:
+        """Read the version back; description and tags changed by others, and an archived one, show as metadata."""
+        operations = getattr(ml, self.operations)
+        existing = self._get(operations, props["name"], props["version"])
+        if existing is None:
+            return None
+        metadata = ownership.observed(existing, props["metadata"])
+        # The client's entities do not say it, but its lists leave archived versions out.
+        name, version = props["name"], props["version"]
+
+        def is_listed() -> bool | None:
+            listed = found(lambda: list(operations.list(name=name))) or ()
+            return any(str(each.version) == version for each in listed) or None
+
+        if not confirmed(is_listed):
+            metadata["archived"] = True
+        return {**props, "metadata": metadata}
+
+    def remove(self, ml: MLClient, props: Props) -> None:
+        """Archive every version of the asset that this stack made: Azure ML deletes none of them."""
+        operations = getattr(ml, self.operations)
+        archived = 0
+        for existing in confirmed(lambda: found(lambda: list(operations.list(name=props["name"]))) or None) or ():
+            current = str(existing.version) == props["version"] and not ownership.is_foreign(
+                existing.tags, props["owner"]
+            )
+            if current or ownership.is_ours(existing.tags, props["owner"]):
+                operations.archive(name=props["name"], version=str(existing.version))
+                archived += 1
+        if archived:
+            _log.info("%s '%s': %d archived, since Azure ML deletes no version", self.name, props["name"], archived)
+
+    def _take_over(self, operations: Any, existing: Any, props: Props) -> Any:
+        name, version = props["name"], props["version"]
+        what = f"{self.name} '{name}' version {version}"
+        ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
+        # Another stack's content hash is of other YAML, though it may say the same.
+        is_foreign = ownership.is_foreign(existing.tags, props["owner"])
+        content = None if is_foreign else (existing.tags or {}).get(ownership.CONTENT)
+        if content not in (None, props["content_hash"]):
+            raise AssetError(f"{what} exists with other content. {_how_to_change(props)}")
+        operations.restore(name=name, version=version)
+        if content is not None and not self._metadata_differs(existing, props):
+            return existing
+        if props.get("registry"):
+            # The files are not sent again, so Azure is not asked: only the tag says whether the content is ours.
+            if (existing.tags or {}).get(ownership.CONTENT) != props["content_hash"]:
+                raise AssetError(
+                    f"{what} cannot be adopted, nothing says that its content is ours. {_how_to_change(props)}"
+                )
+            return self._describe_shared(operations, existing, props, what)
+        from azure.core.exceptions import HttpResponseError
+
+        try:
+            # Written anew, not read, changed and written: so Azure compares all of the content with ours.
+            return self._write(operations, props)
+        except HttpResponseError as error:
+            if content is not None or error.status_code not in (400, 409):
+                raise
+            # Without a content hash, only Azure can tell whether the version's content is ours.
+            raise AssetError(f"{what} cannot be adopted, its content is not ours: {error}") from error
+
+    def _describe_shared(self, operations: Any, existing: Any, props: Props, what: str) -> Any:
+        """Change description and tags of a version in a registry, which takes its files once and not again."""
+        from azure.core.exceptions import HttpResponseError
+
+        wanted = self.definition(props)
+        existing.tags, existing.description = wanted["tags"], wanted.get("description")
+        try:
+            return operations.create_or_update(existing)
+        except HttpResponseError as error:
+            if error.status_code != 409:
+                raise
+            raise AssetError(
+                f"{what} is in a registry, which changes no description and no tags of it. Take their change back, or "
+                f"give it another version: in {props['path']}, write a `version:`"
+            ) from error
+
+    @staticmethod
+    def _metadata_differs(existing: Any, props: Props) -> bool:
+        is_ours = ownership.is_ours(existing.tags, props["owner"])
+        return not is_ours or ownership.observed(existing, props["metadata"]) != props["metadata"]
+
+    def _archive_old(self, operations: Any, props: Props) -> None:
+        """Archive this stack's versions beyond those to retain. What uses an archived version still can."""
+        if not props.get("retain"):
+            return
+        ours = [each for each in operations.list(name=props["name"]) if ownership.is_ours(each.tags, props["owner"])]
+        newest_first = sorted(ours, key=lambda each: each.creation_context.created_at, reverse=True)
+        for old in newest_first[props["retain"] :]:
+            operations.archive(name=props["name"], version=str(old.version))
+            what = f"{self.name} '{props['name']}' version {old.version}"
+            _log.info("%s: archived, %d are retained", what, props["retain"])
+
+    def _write(self, operations: Any, props: Props) -> Any:
+        with staged(self.definition(props), props.get("trees", []), props["path"]) as definition:
+            return operations.create_or_update(load(self.loader, definition), **self.write_options)
+
+    @staticmethod
+    def _get(operations: Any, name: str, version: str) -> Any | None:
+        return found(lambda: operations.get(name=name, version=version))
+
+
+def _how_to_change(props: Props) -> str:
+    """Return what to do about changed content under a pinned version."""
+    return (
+        f"A version never changes: in {props['path']}, count `version:` up, or leave it out to have versions by content"
+    )

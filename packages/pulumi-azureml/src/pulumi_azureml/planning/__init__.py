@@ -1,0 +1,26 @@
+"""The catalogue: every asset's YAML and code, read, resolved, hashed and validated before anything is registered.
+
+Plain Python, and a pure function of the working tree and the settings: see `docs/assets.md`.
+"""
+
+from pulumi_azureml.planning.assets import Asset, AssetId, BuildPlan, reference
+from pulumi_azureml.planning.catalogue import Catalogue, load, plan_given
+from pulumi_azureml.planning.changes import Change, explain
+from pulumi_azureml.planning.problems import CatalogueErrors, Problem
+from pulumi_azureml.planning.settings import CatalogueSettings, ModelChoice
+
+__all__ = [
+    "Asset",
+    "AssetId",
+    "BuildPlan",
+    "Catalogue",
+    "CatalogueErrors",
+    "CatalogueSettings",
+    "Change",
+    "ModelChoice",
+    "Problem",
+    "explain",
+    "load",
+    "plan_given",
+    "reference",
+]

@@ -1,0 +1,397 @@
+"""Read the tree, resolve references, hash, validate: a plan of every asset, or every problem at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pulumi_azureml.planning import azure_check, documents, schema
+from pulumi_azureml.planning.assets import Asset, AssetId, BuildPlan, Definition, content_hash, get, put, short
+from pulumi_azureml.planning.documents import Document
+from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, SHARED, Draft, Source, Use, datastores
+from pulumi_azureml.planning.ignore import rules_for
+from pulumi_azureml.planning.kind import Kind, draft_of
+from pulumi_azureml.planning.problems import CatalogueErrors, Problem, listing, suggestion
+from pulumi_azureml.planning.references import is_inside, join, parse
+from pulumi_azureml.planning.settings import CatalogueSettings
+from pulumi_azureml.planning.stat_cache import StatCache
+from pulumi_azureml.planning.tree import SHORT, Tree, TreeError, TreeFile, TreeReader
+
+_FOLDERS = ("ml", "pipelines")
+_NAME_LINE = re.compile(r"^name:\s*['\"]?([A-Za-z0-9_.-]+)", re.MULTILINE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Catalogue:
+    """Every asset of a tree. `assets` are in an order in which each comes after all that it depends on."""
+
+    assets: tuple[Asset, ...]
+
+    def __getitem__(self, key: tuple[str, str]) -> Asset:
+        """The asset of a kind and name, such as `catalogue["component", "prep"]`."""
+        return self._by_id[AssetId(*key)]
+
+    def of(self, kind: str) -> tuple[Asset, ...]:
+        """All assets of one kind."""
+        return tuple(asset for asset in self.assets if asset.kind == kind)
+
+    @functools.cached_property
+    def _by_id(self) -> dict[AssetId, Asset]:
+        return {asset.id: asset for asset in self.assets}
+
+
+def load(root: Path, kinds: Mapping[str, Kind], *, settings: CatalogueSettings) -> Catalogue:
+    """Plan every asset below `root`. Depends on the tree and the settings alone, and prints nothing.
+
+    Raises:
+        CatalogueErrors: all problems of the tree.
+    """
+    loading = _Loading(root.absolute(), kinds, settings)
+    for path in sorted(loading.find()):
+        loading.read(path)
+    return loading.plan()
+
+
+def plan_given(
+    root: Path,
+    kinds: Mapping[str, Kind],
+    definitions: Mapping[str, tuple[str, Definition]],
+    *,
+    settings: CatalogueSettings,
+) -> Catalogue:
+    """Plan assets that no file defines, as `load` does those of files.
+
+    Args:
+        root: what local paths are relative to.
+        kinds: every kind by its name.
+        definitions: what stands for a file name (in messages, and where one refers to another) → kind, definition.
+        settings: of the stack.
+
+    Raises:
+        CatalogueErrors: all problems of the definitions.
+    """
+    loading = _Loading(root.absolute(), kinds, settings)
+    for path, (kind, definition) in definitions.items():
+        loading.take(kinds[kind], Document(path, _copied(definition), {}))
+    return loading.plan()
+
+
+class _Loading:
+    """One run of `load`: each step adds to `problems`, and goes on with what is sound."""
+
+    def __init__(self, root: Path, kinds: Mapping[str, Kind], settings: CatalogueSettings) -> None:
+        self.root = root
+        self.kinds = kinds
+        self.settings = settings
+        self.problems: list[Problem] = []
+        self.drafts: dict[AssetId, Draft] = {}
+        self.by_path: dict[str, AssetId] = {}
+        self.broken: set[AssetId] = set()
+        self.assets: dict[AssetId, Asset] = {}
+        self.cache = StatCache.for_root(settings.cache_folder, root) if settings.cache_folder else StatCache(None)
+        self.trees = TreeReader(root, self.cache)
+
+    def plan(self) -> Catalogue:
+        """Resolve, check and hash what was read or given."""
+        for draft in self.drafts.values():
+            self.kinds[draft.id.kind].relate(draft, self.drafts)
+            self._find_datastores(draft)
+            self._resolve(draft)
+            self._read_sources(draft)
+        for draft in self.drafts.values():
+            self.problems += draft.problems
+            self.problems += self.kinds[draft.id.kind].check(draft, self.drafts, self.settings)
+        for id_ in self._order():
+            self._build(self.drafts[id_])
+        self.cache.save()
+        if self.settings.check_with_azure:
+            files = {problem.file for problem in self.problems}
+            sound = [asset for asset in self.assets.values() if asset.path not in files]
+            read = {draft.document.path: draft.document for draft in self.drafts.values()}
+            self.problems += azure_check.check(sound, self.kinds, read, self.root, self.settings.cache_folder)
+        if self.problems:
+            raise CatalogueErrors(self.problems)
+        dependants: dict[AssetId, list[AssetId]] = defaultdict(list)
+        for asset in self.assets.values():
+            for needed in asset.depends_on:
+                dependants[needed].append(asset.id)
+        return Catalogue(
+            tuple(
+                dataclasses.replace(each, dependants=tuple(sorted(dependants[each.id])))
+                for each in self.assets.values()
+            )
+        )
+
+    def find(self) -> Iterator[str]:
+        """Every YAML file of the catalogue's folders that is not ignored. Ignored folders are not entered."""
+        open_folders = [(name, rules_for(self.root, name)) for name in _FOLDERS if (self.root / name).is_dir()]
+        while open_folders:
+            folder, rules = open_folders.pop()
+            with os.scandir(self.root / folder) as entries:
+                for entry in entries:
+                    path = f"{folder}/{entry.name}"
+                    is_folder = entry.is_dir(follow_symlinks=False)
+                    if not is_folder and not entry.name.endswith((".yml", ".yaml")):
+                        continue
+                    if rules.ignores(path, is_folder=is_folder):
+                        continue
+                    if is_folder:
+                        open_folders.append((path, rules.enter(self.root / path, path)))
+                    else:
+                        yield path
+
+    def read(self, path: str) -> None:
+        """Read one file into a draft, if a kind claims it."""
+        convention = path.removesuffix(".yaml") + ".yml" if path.endswith(".yaml") else path
+        if path.startswith(SHARED):
+            convention = f"ml/{convention.removeprefix(SHARED)}"
+        if not any(kind.claims(convention, Document(path, {}, {})) for kind in self.kinds.values()):
+            return
+        if path.endswith(".yaml"):
+            fix = f"rename it to {convention.rpartition('/')[2]}"
+            self.problems.append(Problem(path, 0, "has the ending .yaml, so it would not be found", fix))
+        document = documents.read(self.root, path)
+        if isinstance(document, Problem):
+            self.problems.append(document)
+            self._note_broken(path, convention)
+            return
+        self.take(next(kind for kind in self.kinds.values() if kind.claims(convention, document)), document)
+
+    def take(self, kind: Kind, document: Document) -> None:
+        """Make a draft of a document, and check it by itself."""
+        types, type_name = kind.types, kind.schema_type(document)
+        if types and type_name not in types:
+            advice = suggestion(type_name, types, otherwise=f"use one of {listing(types)}")
+            self.problems.append(document.problem(("type",), f"unknown {kind.name} type '{type_name}'", advice))
+        else:
+            self.problems += schema.check(kind.name, document, type_name=type_name if types else "")
+        definition = {str(key): _copied(value) for key, value in document.data.items() if key != "$schema"}
+        draft = draft_of(kind, document, definition)
+        if not draft.id.name:
+            return
+        other = self.drafts.get(draft.id)
+        if other is not None:
+            message = f"{draft.id} is already defined in {other.document.path}"
+            self.problems.append(document.problem(("name",), message, "give one of the two another name"))
+            return
+        if draft.is_shared:
+            self._check_shared(draft, kind)
+        kind.collect(draft, self.settings)
+        self.drafts[draft.id] = draft
+        self.by_path[document.path] = draft.id
+
+    def _check_shared(self, draft: Draft, kind: Kind) -> None:
+        if not kind.versioned:
+            fix = f"move it out of `{SHARED}`: environments, data, models and components can be shared"
+            draft.problem((), f"{kind.name}s cannot be shared through a registry", fix)
+        elif self.settings.registry is None:
+            fix = "set `azureml-platform:sharing` with the `registry:`, or move it out of the folder"
+            draft.problem((), f"lies in `{SHARED}`, and the stack names no registry to share it through", fix)
+
+    def _note_broken(self, path: str, convention: str) -> None:
+        """Guess what a file that cannot be parsed would define: who refers to it is not to blame."""
+        kind = next(kind for kind in self.kinds.values() if kind.claims(convention, Document(path, {}, {})))
+        text = (self.root / path).read_bytes().decode("utf-8", errors="replace") if (self.root / path).is_file() else ""
+        match = _NAME_LINE.search(text)
+        name = kind.asset_name(Document(path, {"name": match[1] if match else path.split("/")[-2]}, {}))
+        self.broken.add(AssetId(kind.name, name))
+        self.by_path[path] = AssetId(kind.name, name)
+
+    def _find_datastores(self, draft: Draft) -> None:
+        """Let an asset come after the datastores that it names, and report those that are nowhere."""
+        known = self.settings.datastores
+        outside = DEFAULT_DATASTORES | {each.lower() for each in known or ()}
+        for keys, name in datastores(draft.definition):
+            id_ = AssetId("datastore", name)
+            if id_ in self.drafts:
+                draft.needs.append(id_)
+            elif known is not None and id_ not in self.broken and name.lower() not in outside:
+                ours = {each.name for each in {*self.drafts, *self.broken} if each.kind == "datastore"}
+                hint = suggestion(name, ours | outside, otherwise="add a `datastore.yml` for it.")
+                fix = f"{hint} If the workspace has it and no file shall: name it in the setting `assets.datastores`"
+                draft.problem(keys, f"unknown datastore '{name}'", fix)
+
+    def _resolve(self, draft: Draft) -> None:
+        """Find out which asset each reference means."""
+        for use in draft.uses:
+            reference = parse(use.text, folder=draft.document.folder)
+            where = ".".join(map(str, use.keys))
+            if reference is None:
+                fix = "write `azureml:NAME`, `azureml:NAME:VERSION` or a path"
+                draft.problem(use.keys, f"'{use.text}' is not a reference", fix)
+            elif reference.file:
+                self._resolve_file(draft, use, reference.file)
+            elif reference.label and reference.label.lower() != "latest":
+                draft.problem(
+                    use.keys, f"'{where}' uses an unknown label '@{reference.label}'", "use `@latest` or a version"
+                )
+            elif reference.name:
+                target = AssetId(use.kind, reference.name)
+                pinned = self.drafts[target].version if target in self.drafts else ""
+                if target in self.drafts and (reference.is_floating or reference.version == pinned):
+                    draft.targets[use.keys] = target
+                    self._check_shared_use(draft, use, self.drafts[target])
+                elif reference.is_floating and target not in self.broken:
+                    self._miss(draft, use, target)
+
+    def _check_shared_use(self, draft: Draft, use: Use, target: Draft) -> None:
+        if draft.is_shared and not target.is_shared:
+            message = f"is shared, and {target.id}, which it uses, is not: other workspaces could not use it"
+            draft.problem(use.keys, message, f"move {target.document.path} below `{SHARED}` too")
+
+    def _resolve_file(self, draft: Draft, use: Use, path: str) -> None:
+        target = self.by_path.get(path)
+        if target is not None and target.kind == use.kind:
+            draft.targets[use.keys] = target
+        elif target is not None:
+            draft.problem(use.keys, f"'{use.text}' is a {target.kind}, not a {use.kind}", f"refer to a {use.kind}")
+        elif not (self.root / path).is_file():
+            known = [each for each, id_ in self.by_path.items() if id_.kind == use.kind]
+            advice = suggestion(path, known, otherwise=f"create it, or write `azureml:NAME` of a {use.kind}")
+            draft.problem(use.keys, f"there is no file '{path}'", advice)
+        elif not any(problem.file == path for problem in self.problems):
+            fix = f"move it to where a {use.kind} is found, so that it gets a name and a version"
+            draft.problem(use.keys, f"'{path}' is not part of the catalogue", fix)
+
+    def _miss(self, draft: Draft, use: Use, target: AssetId) -> None:
+        """Nothing in the tree is called so."""
+        if use.may_wait:
+            draft.waiting_for = f"a version of model '{target.name}'"
+            return
+        if use.kind == "environment" and target.name.lower().startswith("azureml-"):
+            return  # one that Azure ML provides
+        known = [id_.name for id_ in {*self.drafts, *self.broken} if id_.kind == use.kind]
+        otherwise = f"add it to the project, or write the version: `azureml:{target.name}:VERSION`"
+        draft.problem(
+            use.keys, f"unknown {use.kind} '{target.name}'", suggestion(target.name, known, otherwise=otherwise)
+        )
+
+    def _read_sources(self, draft: Draft) -> None:
+        for source in draft.sources:
+            path = join(draft.document.folder, source.path)
+            if not is_inside(path):
+                draft.problem(source.keys, f"'{source.path}' is outside of the project", "move it into the project")
+                continue
+            try:
+                draft.trees[source.keys] = self._tree(draft, source, path)
+            except TreeError as error:
+                what = f"'{source.path}'" if error.path == path else f"'{error.path}'"
+                key = ".".join(map(str, source.keys))
+                draft.problem(source.keys, f"{key}: {what} {_is(error.reason)}", error.fix)
+            except yaml.YAMLError as error:
+                reason = " ".join(str(error).split())
+                self.problems.append(Problem(path, 0, f"malformed YAML: {reason}", "correct the YAML"))
+
+    def _tree(self, draft: Draft, source: Source, path: str) -> Tree:
+        own = draft.document.path
+        tree = self.trees.read(path, without=own if path == "." or own.startswith(path + "/") else "")
+        if source.wanted != "any" and tree.is_folder != (source.wanted == "folder"):
+            raise TreeError(path, f"is not a {source.wanted}", f"give the path of a {source.wanted}")
+        if tree.is_folder and not tree.files:
+            raise TreeError(
+                path, "has no files that are not ignored", "add the files, or look at .amlignore and .gitignore"
+            )
+        if draft.build is not None and all(file.path != draft.build.dockerfile for file in tree.files):
+            raise TreeError(path, f"has no '{draft.build.dockerfile}'", "create it, or correct `dockerfile_path`")
+        if source.is_yaml:
+            content = yaml.safe_load(Path(tree.files[0].source).read_bytes())
+            only = TreeFile(tree.files[0].path, tree.files[0].source, content_hash({"yaml": content}))
+            return Tree(path, (only,), is_folder=False)
+        return tree
+
+    def _order(self) -> Iterator[AssetId]:
+        """Assets after all that they depend on; those in a cycle are reported instead."""
+        graph = {id_: [need for need in _needs(self.drafts[id_]) if need in self.drafts] for id_ in sorted(self.drafts)}
+        try:
+            yield from list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            cycle: list[AssetId] = error.args[1]
+            draft = self.drafts[min(cycle)]
+            shown = " → ".join(str(id_) for id_ in reversed(cycle))
+            self.problems.append(
+                draft.document.problem((), f"the assets need each other: {shown}", "remove one reference")
+            )
+
+    def _build(self, draft: Draft) -> None:
+        """Make the references exact, then hash. Skipped when something that it needs is not there."""
+        whole = len(draft.trees) == len(draft.sources)
+        if not whole or any(need not in self.assets for need in _needs(draft)):
+            return
+        kind, definition = self.kinds[draft.id.kind], draft.definition
+        for keys, target in draft.targets.items():
+            if self.kinds[target.kind].versioned:
+                put(definition, keys, self.assets[target].reference)
+        for keys, tree in draft.trees.items():
+            put(definition, keys, tree.path)
+        kind.finish(draft, self.assets)
+        metadata = {key: definition[key] for key in sorted(kind.metadata & definition.keys())}
+        content: dict[str, Any] = _copied({key: value for key, value in definition.items() if key not in metadata})
+        for keys, tree in draft.trees.items():
+            put(content, keys, tree.hash)
+        content = {"kind": kind.name, "definition": content}
+        if draft.build is not None:
+            content["image"] = {"built_by": "stack", "arguments": dict(draft.build.arguments)}
+        hash_ = content_hash(content)
+        version = draft.version or short(hash_)
+        if kind.versioned:
+            definition["version"] = version
+        files: dict[str, str] = {}
+        for tree in draft.trees.values():
+            files |= tree.listing()
+        self.assets[draft.id] = Asset(
+            id=draft.id,
+            version=version,
+            pinned=bool(draft.version),
+            content_hash=hash_,
+            path=draft.document.path,
+            definition=definition,
+            metadata=metadata,
+            paths=tuple(draft.trees),
+            files=dict(sorted(files.items())),
+            trees=dict(draft.trees),
+            depends_on=tuple(sorted(set(_needs(draft)))),
+            build=self._build_plan(draft),
+            waiting_for=draft.waiting_for,
+            registry=self.settings.registry if draft.is_shared else None,
+            serves=draft.serves,
+        )
+
+    def _build_plan(self, draft: Draft) -> BuildPlan | None:
+        if draft.build is None:
+            return None
+        build, tree = draft.build, draft.trees["build", "path"]
+        inputs = {"files": tree.hash, "dockerfile": build.dockerfile, "arguments": dict(build.arguments)}
+        return BuildPlan(
+            context=get(draft.definition, ("build", "path")),
+            dockerfile=build.dockerfile,
+            arguments=build.arguments,
+            repository=f"environments/{draft.id.name.lower()}",
+            tag=content_hash(inputs)[:SHORT],
+            login_server=build.login_server,
+        )
+
+
+def _needs(draft: Draft) -> list[AssetId]:
+    return [*draft.targets.values(), *draft.needs]
+
+
+def _is(reason: str) -> str:
+    return f"does not exist: {reason}" if reason.startswith("no such") else reason
+
+
+def _copied(value: Any) -> Any:
+    """A deep copy of plain data, so that anchors and aliases in the YAML do not share what is replaced."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return value

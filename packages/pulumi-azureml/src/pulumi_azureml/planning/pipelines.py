@@ -1,0 +1,295 @@
+"""The steps of a pipeline: what they use, and whether their inputs and outputs fit together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from pulumi_azureml.planning.assets import AssetId
+from pulumi_azureml.planning.documents import KeyPath
+from pulumi_azureml.planning.drafts import Draft, compute, source, use
+from pulumi_azureml.planning.problems import Problem, listing, suggestion
+from pulumi_azureml.planning.references import is_asset
+from pulumi_azureml.planning.settings import CatalogueSettings
+
+_BINDING = re.compile(r"\$\{\{\s*parent\.([A-Za-z0-9_.]+)\s*\}\}")
+_MODELS = frozenset({"custom_model", "mlflow_model", "triton_model"})
+_FOLDERS = frozenset({"uri_folder", "mltable", "path"}) | _MODELS
+_FILES = frozenset({"uri_file", "custom_model", "path"})
+_PORTS = _FOLDERS | _FILES
+_TYPES = _PORTS | {"boolean", "integer", "number", "string"}
+# Azure works these out when the job is submitted.
+_TABLES = ("training_data", "validation_data", "test_data")
+_NO_STEP_CHECK = frozenset({"automl", "do_while", "if_else", "parallel_for", "data_transfer", "import"})
+
+
+def collect_steps(draft: Draft, settings: CatalogueSettings) -> None:
+    """Note what a pipeline's steps use: components, environments, data, local files; report unknown computes."""
+    data = draft.definition
+    compute(draft, ("compute",), data.get("compute"), settings)
+    compute(draft, ("settings", "default_compute"), _mapping(data.get("settings")).get("default_compute"), settings)
+    use(draft, ("component",), "component", data.get("component"))
+    _collect_inputs(draft, ())
+    for name, step in _mapping(data.get("jobs")).items():
+        if not isinstance(step, dict):
+            continue
+        keys: KeyPath = ("jobs", name)
+        compute(draft, (*keys, "compute"), step.get("compute"), settings)
+        for key in ("component", "trial"):
+            use(draft, (*keys, key), "component", step.get(key))
+            if isinstance(step.get(key), dict):
+                fix = "move it to `ml/<name>/component.yml` and refer to it as `azureml:NAME`"
+                draft.problem((*keys, key), f"the component of step '{name}' is defined in place", fix)
+        for holder in ((), ("task",)):
+            inner = step if not holder else _mapping(step.get("task"))
+            use(draft, (*keys, *holder, "environment"), "environment", inner.get("environment"))
+            source(draft, (*keys, *holder, "code"), inner.get("code"), wanted="folder")
+        _collect_inputs(draft, keys)
+
+
+def _collect_inputs(draft: Draft, keys: KeyPath) -> None:
+    holder: Any = draft.definition
+    for key in keys:
+        holder = holder[key]
+    inputs = _mapping(holder.get("inputs"))
+    places: dict[KeyPath, Any] = {("inputs", name): value for name, value in inputs.items()}
+    places |= {(key,): holder.get(key) for key in _TABLES}
+    for place_of, value in places.items():
+        if not isinstance(value, dict):
+            continue
+        path, place = value.get("path"), (*keys, *place_of, "path")
+        if isinstance(path, str) and is_asset(path):
+            use(draft, place, "model" if value.get("type") in _MODELS else "data", path)
+        elif isinstance(path, str) and "${{" not in path:
+            source(draft, place, path, wanted="file" if value.get("type") == "uri_file" else "any")
+
+
+def check_steps(draft: Draft, drafts: Mapping[AssetId, Draft], *, is_job: bool) -> Iterator[Problem]:
+    """Problems of a pipeline's wiring. A job has to give its inputs values; a component's come from who uses it."""
+    steps = _Steps(draft, drafts, is_job=is_job)
+    yield from steps.check_own_inputs()
+    for name, step in steps.steps.items():
+        yield from steps.check_step(name, step)
+    yield from steps.check_cycles()
+
+
+class _Steps:
+    """One pipeline's wiring, looked up by name."""
+
+    def __init__(self, draft: Draft, drafts: Mapping[AssetId, Draft], *, is_job: bool) -> None:
+        self.draft = draft
+        self.is_job = is_job
+        data = draft.definition
+        self.inputs = _mapping(data.get("inputs"))
+        self.outputs = _mapping(data.get("outputs"))
+        self.steps = {str(name): step for name, step in _mapping(data.get("jobs")).items() if isinstance(step, dict)}
+        self.components: dict[str, Draft] = {}
+        for name in self.steps:
+            for key in ("component", "trial"):
+                target = draft.targets.get(("jobs", name, key))
+                if target is not None and target in drafts:
+                    self.components[name] = drafts[target]
+
+    def check_own_inputs(self) -> Iterator[Problem]:
+        """A pipeline job's inputs all need values."""
+        if not self.is_job:
+            return
+        for name, value in self.inputs.items():
+            is_empty = value is None or (
+                isinstance(value, dict) and value.get("path") is None and value.get("value") is None
+            )
+            if is_empty and not _mapping(value).get("optional") and _mapping(value).get("default") is None:
+                fix = "write the value, or the `path:` of the data"
+                yield self.draft.document.problem(("inputs", name), f"input '{name}' has no value", fix)
+
+    def check_step(self, name: str, step: dict[str, Any]) -> Iterator[Problem]:
+        if step.get("type") in _NO_STEP_CHECK:
+            return
+        component = self.components.get(name)
+        given = _mapping(step.get("inputs"))
+        searched = _mapping(step.get("search_space"))
+        declared = _mapping(component.definition.get("inputs")) if component is not None else None
+        if declared is not None and component is not None:
+            for input_name, port in declared.items():
+                is_free = _mapping(port).get("optional") or _mapping(port).get("default") is not None
+                if given.get(input_name) is None and input_name not in searched and not is_free:
+                    message = f"step '{name}' gives no value to input '{input_name}' of component '{component.id.name}'"
+                    fix = (
+                        f"add `{input_name}:` under the step's `inputs:`, or a `default:` in {component.document.path}"
+                    )
+                    yield self.draft.document.problem(("jobs", name, "inputs"), message, fix)
+            for input_name in searched.keys() - declared.keys():
+                advice = suggestion(input_name, declared, otherwise=f"use one of {listing(declared)}")
+                message = f"the search space names '{input_name}', which is no input of component '{component.id.name}'"
+                yield self.draft.document.problem(("jobs", name, "search_space", input_name), message, advice)
+        for input_name, value in given.items():
+            keys = ("jobs", name, "inputs", input_name)
+            if declared is not None and component is not None and input_name not in declared:
+                otherwise = f"use one of {listing(declared)}"
+                advice = suggestion(input_name, declared, otherwise=otherwise)
+                message = f"component '{component.id.name}' has no input '{input_name}'"
+                yield self.draft.document.problem(keys, message, advice)
+                continue
+            yield from self._check_value(keys, value, _mapping((declared or {}).get(input_name)))
+        yield from self._check_outputs(name, step, component)
+
+    def _check_value(self, keys: KeyPath, value: Any, port: Mapping[str, Any]) -> Iterator[Problem]:
+        """One value given to an input: its bindings exist, and its type is the port's."""
+        text = value.get("path") if isinstance(value, dict) else value
+        actual: str | None = None
+        if isinstance(text, str) and "${{" in text:
+            for match in _BINDING.finditer(text):
+                found, problem = self._resolve(keys, match[1])
+                if problem is not None:
+                    yield problem
+                actual = found if match[0] == text.strip() else "string"
+        elif isinstance(value, dict):
+            actual = str(value["type"]) if "type" in value else None
+        else:
+            actual = _literal_type(value)
+        wanted = port.get("type")
+        if actual is None or not isinstance(wanted, str):
+            return
+        literal = text if "${{" not in str(text) and not isinstance(value, dict) else None
+        if not _fits(actual, wanted, literal):
+            what = f"'{literal}' ({actual})" if literal is not None else actual
+            fix = f"give it {_described(wanted)}, or change the component's input"
+            yield self.draft.document.problem(keys, f"input '{keys[-1]}' takes {wanted} and is given {what}", fix)
+        elif literal is not None:
+            yield from self._check_range(keys, literal, port)
+
+    def _check_range(self, keys: KeyPath, value: Any, port: Mapping[str, Any]) -> Iterator[Problem]:
+        choices = port.get("enum")
+        if isinstance(choices, list) and choices and str(value) not in map(str, choices):
+            advice = suggestion(str(value), map(str, choices), otherwise=f"use one of {listing(map(str, choices))}")
+            yield self.draft.document.problem(keys, f"input '{keys[-1]}' cannot be '{value}'", advice)
+        if port.get("type") not in {"number", "integer"}:
+            return
+        low, high = port.get("min"), port.get("max")
+        if (low is not None and float(value) < float(low)) or (high is not None and float(value) > float(high)):
+            limits = f"between {'-∞' if low is None else low} and {'∞' if high is None else high}"
+            yield self.draft.document.problem(keys, f"input '{keys[-1]}' cannot be {value}", f"use a value {limits}")
+
+    def _check_outputs(self, name: str, step: dict[str, Any], component: Draft | None) -> Iterator[Problem]:
+        for output, value in _mapping(step.get("outputs")).items():
+            keys = ("jobs", name, "outputs", output)
+            if component is not None:
+                declared = _mapping(component.definition.get("outputs"))
+                if output not in declared:
+                    advice = suggestion(output, declared, otherwise=f"use one of {listing(declared)}")
+                    message = f"component '{component.id.name}' has no output '{output}'"
+                    yield self.draft.document.problem(keys, message, advice)
+            text = value.get("path") if isinstance(value, dict) else value
+            for match in _BINDING.finditer(text) if isinstance(text, str) else ():
+                _, problem = self._resolve(keys, match[1])
+                if problem is not None:
+                    yield problem
+
+    def _resolve(self, keys: KeyPath, path: str) -> tuple[str | None, Problem | None]:
+        """What `${{parent.<path>}}` means: its type where that is known, or the problem that it does not exist."""
+        parts = path.split(".")
+        match parts:
+            case ["inputs", name, *rest]:
+                if name in self.inputs:
+                    return (None if rest else self._input_type(name)), None
+                return None, self._missing(keys, path, f"the pipeline has no input '{name}'", name, self.inputs)
+            case ["outputs", name]:
+                if name in self.outputs:
+                    return _mapping(self.outputs[name]).get("type"), None
+                return None, self._missing(keys, path, f"the pipeline has no output '{name}'", name, self.outputs)
+            case ["jobs", step, ("outputs" | "inputs") as group, port]:
+                if step not in self.steps:
+                    return None, self._missing(keys, path, f"there is no step '{step}'", step, self.steps)
+                ports = self._ports(step, group)
+                if ports is not None and port not in ports:
+                    return None, self._missing(keys, path, f"step '{step}' has no {group[:-1]} '{port}'", port, ports)
+                return (_mapping(ports[port]).get("type") if ports is not None else None), None
+        fix = "write ${{parent.inputs.NAME}} or ${{parent.jobs.STEP.outputs.NAME}}"
+        return None, self.draft.document.problem(keys, f"${{{{parent.{path}}}}} is not a binding", fix)
+
+    def _missing(self, keys: KeyPath, path: str, why: str, word: str, known: Mapping[str, Any]) -> Problem:
+        advice = suggestion(word, known, otherwise=f"use one of {listing(known)}")
+        return self.draft.document.problem(keys, f"${{{{parent.{path}}}}}: {why}", advice)
+
+    def _ports(self, step: str, group: str) -> Mapping[str, Any] | None:
+        """The declared inputs or outputs of a step; None when its component is not in this tree."""
+        component = self.components.get(step)
+        if component is not None:
+            return _mapping(component.definition.get(group))
+        if not {"command", "task"} & self.steps[step].keys():
+            return None
+        return _mapping(self.steps[step].get(group))
+
+    def _input_type(self, name: str) -> str | None:
+        value = self.inputs[name]
+        if isinstance(value, dict):
+            if "type" in value:
+                return str(value["type"])
+            return _literal_type(value["value"]) if "value" in value else "uri_folder" if "path" in value else None
+        return _literal_type(value)
+
+    def check_cycles(self) -> Iterator[Problem]:
+        """Steps that wait for each other."""
+        graph = {
+            name: {
+                match[1].split(".")[1]
+                for value in _mapping(step.get("inputs")).values()
+                for match in _BINDING.finditer(str(value.get("path") if isinstance(value, dict) else value))
+                if match[1].startswith("jobs.")
+            }
+            & set(self.steps)
+            for name, step in self.steps.items()
+        }
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            cycle = [str(name) for name in error.args[1]]
+            shown = " → ".join(reversed(cycle))
+            message = f"the steps wait for each other: {shown}"
+            yield self.draft.document.problem(("jobs", min(cycle)), message, "remove one of these bindings")
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _literal_type(value: Any) -> str | None:
+    match value:
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "number"
+        case str():
+            return "string"
+    return None
+
+
+def _fits(actual: str, wanted: str, literal: Any) -> bool:
+    if actual == wanted or not {actual, wanted} <= _TYPES:
+        return True  # a type that nobody knows is reported where it is written
+    if actual in _PORTS and wanted in _PORTS:
+        return bool((actual in _FOLDERS and wanted in _FOLDERS) or (actual in _FILES and wanted in _FILES))
+    if actual in _PORTS or wanted in _PORTS:
+        return False
+    if wanted == "string" or (actual == "integer" and wanted == "number"):
+        return True
+    # `az ml` reads numbers and truth values from text.
+    return actual == "string" and literal is not None and _reads_as(str(literal), wanted)
+
+
+def _reads_as(text: str, wanted: str) -> bool:
+    if wanted == "boolean":
+        return text.lower() in {"true", "false"}
+    try:
+        int(text) if wanted == "integer" else float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _described(wanted: str) -> str:
+    return "the output of a step or a data asset" if wanted in _PORTS else f"a value of type {wanted}"

@@ -1,0 +1,131 @@
+"""Check a document's keys and types against `schema.json`, which is generated from azure-ai-ml's own schemas."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pulumi_azureml.planning.documents import Document, KeyPath
+from pulumi_azureml.planning.problems import Problem, listing, suggestion
+
+Node = dict[str, Any]
+
+_NAMES = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
+
+
+@functools.cache
+def _schema() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
+    return document
+
+
+def check(kind: str, document: Document, *, type_name: str = "") -> list[Problem]:
+    """Problems of one document: unknown keys, missing keys, wrong types, values that are not among the allowed ones.
+
+    `type_name` picks the schema where a kind has several (a component's `type:`).
+    """
+    return list(_check(_schema()["kinds"][kind][type_name], document.data, (), document))
+
+
+def _alternatives(node: Node, value: Any) -> list[Node]:
+    """A node as plain leaves: references followed, unions opened, the case picked by the value's type key."""
+    if "ref" in node:
+        return _alternatives(_schema()["definitions"][node["ref"]], value)
+    if "one_of" in node:
+        return [leaf for each in node["one_of"] for leaf in _alternatives(each, value)]
+    if "by" in node:
+        chosen = value.get(node["by"]) if isinstance(value, dict) else None
+        if isinstance(chosen, str) and chosen in node["cases"]:
+            return _alternatives(node["cases"][chosen], value)
+        everything = [node["other"], *([] if chosen is None else node["cases"].values())]
+        return [leaf for each in everything for leaf in _alternatives(each, value)]
+    return [node]
+
+
+def _fits(leaf: Node, value: Any) -> bool:
+    match leaf.get("type"):
+        case "string":
+            return isinstance(value, str) or not isinstance(value, dict | list | bool | int | float)
+        case "integer":
+            return (isinstance(value, int) and not isinstance(value, bool)) or _is_number(value, r"[+-]?\d+")
+        case "number":
+            return (isinstance(value, int | float) and not isinstance(value, bool)) or _is_number(value, r".*\d.*")
+        case "boolean":
+            return isinstance(value, bool) or str(value).lower() in {"true", "false"}
+        case "list":
+            return isinstance(value, list)
+        case "mapping":
+            return isinstance(value, dict)
+    return True
+
+
+def _is_number(value: Any, pattern: str) -> bool:
+    return isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def _check(node: Node, value: Any, keys: KeyPath, document: Document) -> Iterator[Problem]:
+    if value is None or (isinstance(value, str) and "${{" in value):
+        return
+    leaves = _alternatives(node, value)
+    if not leaves or any("any" in leaf for leaf in leaves):
+        return
+    fitting = [leaf for leaf in leaves if _fits(leaf, value)]
+    if not fitting:
+        yield _wrong_type(leaves, value, keys, document)
+    elif isinstance(value, dict):
+        yield from _check_mapping(fitting, value, keys, document)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _check({"one_of": [leaf["items"] for leaf in fitting]}, item, (*keys, index), document)
+    elif all("choices" in leaf for leaf in fitting):
+        choices = [choice for leaf in fitting for choice in leaf["choices"]]
+        if _plain(value) not in map(_plain, choices):
+            advice = suggestion(str(value), choices, otherwise=f"use one of {listing(choices)}")
+            yield document.problem(keys, f"'{_dotted(keys)}' cannot be '{value}'", advice)
+
+
+def _check_mapping(leaves: list[Node], value: dict[str, Any], keys: KeyPath, document: Document) -> Iterator[Problem]:
+    is_open = any(leaf.get("open") for leaf in leaves)
+    # A key that one alternative does not know is judged by those that do.
+    for key, item in value.items():
+        nodes = [leaf["keys"][key] for leaf in leaves if key in leaf.get("keys", {})]
+        nodes += [leaf["values"] for leaf in leaves if "values" in leaf]
+        if nodes:
+            yield from _check({"one_of": nodes}, item, (*keys, str(key)), document)
+            continue
+        known = {name for leaf in leaves for name in leaf.get("keys", {})}
+        advice = suggestion(str(key), known, otherwise="")
+        if advice or not is_open:
+            where = f" in '{_dotted(keys)}'" if keys else ""
+            fix = advice or f"remove it, or use one of {listing(known)}"
+            yield document.problem((*keys, str(key)), f"unknown key '{key}'{where}", fix)
+    missing = set.intersection(*(set(leaf.get("required", ())) for leaf in leaves)) - set(value)
+    for key in sorted(missing):
+        where = f"'{_dotted(keys)}' has no '{key}'" if keys else f"'{key}' is missing"
+        yield document.problem(keys, where, f"add `{key}:`")
+
+
+def _wrong_type(leaves: list[Node], value: Any, keys: KeyPath, document: Document) -> Problem:
+    wanted = sorted({_NAMES.get(leaf["type"], f"a {leaf['type']}") for leaf in leaves})
+    shown = (
+        value
+        if isinstance(value, str | int | float | bool)
+        else f"a {'list' if isinstance(value, list) else 'mapping'}"
+    )
+    fix = f"write {' or '.join(wanted)}" + (
+        " (quote it)" if wanted == ["text"] and not isinstance(value, dict | list) else ""
+    )
+    return document.problem(keys, f"'{_dotted(keys)}' has the wrong type: {shown}", fix)
+
+
+def _plain(value: Any) -> str:
+    """azure-ai-ml takes `AADToken`, `aad_token` and `aadtoken` for the same."""
+    return str(value).lower().replace("_", "")
+
+
+def _dotted(keys: KeyPath) -> str:
+    return ".".join(str(key) for key in keys)

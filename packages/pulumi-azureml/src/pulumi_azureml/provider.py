@@ -1,0 +1,190 @@
+"""The shell that the Pulumi engine calls. It forwards to `pulumi_azureml.kinds` and holds no state and no credential.
+
+The engine keeps this class by its import path in every stack's state: `pulumi_azureml.provider.AzureMLProvider` and its
+one attribute `kind` are a contract that cannot be renamed (docs/adr/0031).
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import logging
+import sys
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TextIO
+
+from pulumi import dynamic
+from pulumi.runtime.rpc import UNKNOWN
+
+from pulumi_azureml.operations.connection import connect, place_of
+from pulumi_azureml.operations.listings import as_kept, packed, unpacked
+from pulumi_azureml.operations.retry import confirmed, limit_operations, persistently
+
+_WORKERS = 32
+_IDENTITY = ("workspace", "registry", "name")
+
+
+class AzureMLProvider(dynamic.ResourceProvider):
+    """Creates, updates, reads and deletes one kind of resource. A resource's id is its name."""
+
+    serialize_as_secret_always = False
+
+    def __init__(self, kind: str) -> None:
+        """Take the kind's name in `pulumi_azureml.kinds.MANAGED`."""
+        super().__init__()
+        self.kind = kind
+
+    def configure(self, req: dynamic.ConfigureRequest) -> None:
+        """Widen the engine's pool of four threads, so that a slow endpoint does not hold back every asset.
+
+        How long an operation of Azure's is waited for is no input of any resource, so that nothing changes with it.
+        """
+        _widen_thread_pool()
+        minutes = _settings(req, "assets").get("operationMinutes")
+        if minutes is not None:
+            limit_operations(60 * float(minutes))
+        # Once and here, where the engine calls one at a time, not by many threads at their first request.
+        importlib.import_module("pulumi_azureml.kinds")
+        if not isinstance(sys.stderr, _WithoutProgress):
+            sys.stdout, sys.stderr = _WithoutProgress(sys.stdout), _WithoutProgress(sys.stderr)
+        _show_log()
+
+    def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
+        """Refuse, in the preview already, what a kind says is wrong.
+
+        Without the input's name, since the engine would print its whole value before the reason.
+        """
+        from pulumi_azureml.kinds import MANAGED
+
+        wrong = MANAGED[self.kind].check_inputs(_plain(olds), _plain(news))
+        return dynamic.CheckResult(news, [dynamic.CheckFailure("", reason) for reason in wrong.values()])
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
+        """Compare the significant inputs; another name or workspace is another resource."""
+        from pulumi_azureml.kinds import MANAGED
+
+        olds = _plain(olds)
+        replaces = [key for key in _IDENTITY if _differs(olds.get(key), news.get(key))]
+        changed = [key for key in MANAGED[self.kind].significant if _differs(olds.get(key), news.get(key))]
+        return dynamic.DiffResult(changes=bool(replaces or changed), replaces=replaces)
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        """Create the resource, or take over what an earlier attempt left."""
+        return dynamic.CreateResult(props["name"], self._upsert(props))
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
+        """Bring the resource to its new inputs."""
+        return dynamic.UpdateResult(self._upsert(news))
+
+    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
+        """Read the resource back as inputs, so that a preview after a refresh shows what others changed."""
+        from pulumi_azureml.kinds import MANAGED
+
+        plain = _plain(props)
+        kind = MANAGED[self.kind]
+
+        def look() -> dict[str, Any] | None:
+            return kind.observe(connect(place_of(plain)), plain)
+
+        observed = persistently(lambda: confirmed(look), self._name(plain))
+        if observed is None:
+            return dynamic.ReadResult("", {})
+        inputs = {key: value for key, value in observed.items() if key not in kind.outputs}
+        return dynamic.ReadResult(id_, as_kept(observed, props), inputs)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Delete the resource, or archive what Azure cannot delete."""
+        from pulumi_azureml.kinds import MANAGED
+
+        plain = _plain(props)
+        kind = MANAGED[self.kind]
+        persistently(lambda: kind.remove(connect(place_of(plain)), plain), self._name(plain))
+
+    def _upsert(self, props: dict[str, Any]) -> dict[str, Any]:
+        from pulumi_azureml.kinds import MANAGED
+
+        plain = _plain(props)
+        kind = MANAGED[self.kind]
+        outputs = persistently(lambda: kind.upsert(connect(place_of(plain)), plain), self._name(plain))
+        return packed({**plain, **outputs})
+
+    def _name(self, props: dict[str, Any]) -> str:
+        return f"{self.kind} '{props['name']}'"
+
+
+class _WithoutProgress(io.TextIOBase):
+    """What the engine shows of this process: azure-ai-ml's lone colour codes and dots, progress to it, stay out."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if text.strip("\x1b[39m. \r\n") or not text.strip("\n"):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+class _Output(logging.StreamHandler[TextIO]):
+    """Prints to what the output is at that time."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stdout
+
+
+def _show_log() -> None:
+    """Report each phase of long work: the engine shows every line that this process prints, while it works."""
+    log = logging.getLogger("pulumi_azureml")
+    if not log.handlers:
+        log.addHandler(_Output())
+        log.setLevel(logging.INFO)
+
+
+def _settings(req: dynamic.ConfigureRequest, group: str) -> dict[str, Any]:
+    """Return a group of the stack's configuration, which the engine hands over as JSON."""
+    value = req.config.get(group)
+    return dict(json.loads(value) if isinstance(value, str) else value or {})
+
+
+def _plain(props: dict[str, Any]) -> dict[str, Any]:
+    return unpacked({key: _whole(value) for key, value in props.items() if key != dynamic.dynamic.PROVIDER_KEY})
+
+
+def _whole(value: Any) -> Any:
+    """Return whole numbers as such: the engine knows one kind of number, and hands a count of 2 over as 2.0."""
+    match value:
+        case dict():
+            return {key: _whole(item) for key, item in value.items()}
+        case list():
+            return [_whole(item) for item in value]
+        case float() if value.is_integer():
+            return int(value)
+    return value
+
+
+def _differs(old: Any, new: Any) -> bool:
+    """Whether an input changes. What is not known yet follows from an input that is and that changes with it."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return any(_differs(old.get(key), new.get(key)) for key in {*old, *new})
+    return bool(new != UNKNOWN and old != new)
+
+
+def _widen_thread_pool() -> None:
+    """Let the pool that runs this call grow.
+
+    It is private to grpc's server, and reached by the weak reference its worker threads were started with. Where
+    that is not there everything works, four at a time.
+    """
+    started_with = getattr(threading.current_thread(), "_args", None) or (None,)
+    pool = started_with[0]() if isinstance(started_with[0], weakref.ref) else None
+    if isinstance(pool, ThreadPoolExecutor):
+        pool._max_workers = max(_WORKERS, pool._max_workers)

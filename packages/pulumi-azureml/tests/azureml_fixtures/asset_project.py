@@ -1,0 +1,126 @@
+"""A small project with one asset of each kind, for tests of the provider."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from pulumi_azureml.kinds import KINDS, MANAGED
+from pulumi_azureml.planning import Asset, CatalogueSettings, load
+from pulumi_azureml.resources.resource import Planned, WorkspaceArgs
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+Props = dict[str, Any]
+OWNER, STRANGER = "azureml-platform/test", "azureml-platform/other"
+
+
+class Project:
+    """A project with one asset of each kind in a folder that is the working directory, and its planned inputs."""
+
+    def __init__(self, root: Path, ml: MLClient, tag: str) -> None:
+        self.root = root
+        self.ml = ml
+        self.tag = tag
+        self.write("Pulumi.yaml", "name: azureml-platform\nruntime: python\n")
+        self.write(".gitignore", "*.tmp\n__pycache__/\n")
+        self.write("ml/environment/environment.yml", {"name": f"env-{tag}", "image": "python:3.11"})
+        component: Props = {"name": f"step_{tag}", "type": "command", "command": "python main.py", "code": "./src"}
+        self.write("ml/step/component.yml", {**component, "environment": f"azureml:env-{tag}@latest"})
+        self.write("ml/step/src/main.py", f"print('{tag}')\n")
+        self.write("ml/data/data.yml", {"name": f"data-{tag}", "type": "uri_folder", "path": "./files"})
+        self.write("ml/data/files/rows.csv", f"a,b\n1,{tag}\n")
+        self.write("ml/model/model.yml", {"name": f"model-{tag}", "type": "custom_model", "path": "./weights"})
+        self.write("ml/model/weights/weights.json", f'"{tag}"')
+        step = {"component": f"azureml:step_{tag}@latest", "compute": "azureml:cpu"}
+        self.write("pipelines/steps.yml", {"type": "pipeline", "jobs": {"step": step}})
+        trigger: Props = {"type": "cron", "expression": "0 5 * * *", "time_zone": "UTC"}
+        self.write(
+            "pipelines/schedules/daily.yml",
+            {"name": f"daily-{tag}", "trigger": trigger, "create_job": "../steps.yml"},
+        )
+        self.write("ml/deploy/endpoint.yml", {"name": f"ep-{tag}", "auth_mode": "key"})
+
+    def add_datastore(self) -> None:
+        """Add a datastore, which what the engine's tests list does not have."""
+        store: Props = {"name": f"store_{self.tag}", "type": "azure_data_lake_gen2", "account_name": "stlake"}
+        self.write("ml/store/datastore.yml", {**store, "filesystem": "lake"})
+
+    def add_batch(self) -> None:
+        """Add a batch endpoint and its deployment of the model."""
+        name = f"batch-{self.tag}"
+        self.write("ml/batch/endpoint.yml", {"name": name, "auth_mode": "aad_token"})
+        deployment: Props = {"name": "scores", "endpoint_name": name, "type": "model", "compute": "azureml:cpu"}
+        deployment |= {"model": f"azureml:model-{self.tag}@latest", "environment": f"azureml:env-{self.tag}@latest"}
+        deployment |= {"code_configuration": {"code": "./src", "scoring_script": "score.py"}}
+        self.write("ml/batch/scores-deployment.yml", {**deployment, "settings": {"mini_batch_size": 5}})
+        self.write("ml/batch/src/score.py", "def init(): ...\n\n\ndef run(batch):\n    return batch\n")
+
+    def write(self, path: str, content: str | Props) -> None:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content if isinstance(content, str) else yaml.safe_dump(content), "utf-8")
+
+    def edit(self, path: str, **changes: Any) -> None:
+        self.write(path, {**yaml.safe_load((self.root / path).read_text("utf-8")), **changes})
+
+    def change(self, kind: str) -> None:
+        """Give an asset other content: another file, or another value where it has none. `take_back` undoes it."""
+        files = {
+            "batch_deployment": "ml/batch/src/score.py",
+            "component": "ml/step/src/main.py",
+            "data": "ml/data/files/rows.csv",
+            "model": "ml/model/weights/weights.json",
+        }
+        path = self.root / files.get(kind, self.asset(kind).path)
+        self._before = path, path.read_text("utf-8")
+        if kind in files:
+            path.write_text(path.read_text("utf-8") + "\n", "utf-8")
+        elif kind == "schedule":
+            self.edit(self.asset(kind).path, trigger={"type": "cron", "expression": "0 6 * * *"})
+        elif kind == "environment":
+            self.edit(self.asset(kind).path, image="python:3.12")
+        elif kind == "datastore":
+            self.edit(self.asset(kind).path, filesystem="other")
+        else:
+            self.edit(self.asset(kind).path, properties={"changed": "yes"})
+
+    def take_back(self) -> None:
+        """Undo the last `change`."""
+        path, text = self._before
+        path.write_text(text, "utf-8")
+
+    def edit_metadata(self, kind: str, **changes: Any) -> None:
+        self.edit(self.asset(kind).path, **changes)
+
+    def asset(self, kind: str) -> Asset:
+        settings = CatalogueSettings(frozenset({"cpu"}), cache_folder=None, check_with_azure=False)
+        (asset,) = load(self.root, KINDS, settings=settings).of("pipeline" if kind == "pipeline_job" else kind)
+        return asset
+
+    def props(self, kind: str, owner: str = OWNER, *, adopt: bool = False) -> Props:
+        """The inputs that the program gives the resource, as the engine hands them over."""
+        asset = self.asset(kind)
+        where = (self.ml.subscription_id, self.ml.resource_group_name, self.ml.workspace_name)
+        props = Planned.of(asset, WorkspaceArgs(*where, owner, adopt=adopt)).props()
+        if kind == "endpoint":
+            props |= {"rollout": {"steps": [100], "bake_seconds": 0}, "traffic": {}}
+        if kind == "batch_deployment":
+            props |= {"is_default": True}
+        if kind == "pipeline_job":
+            props |= {"timeout_minutes": 5}
+        return props
+
+    def needs(self, kind: str) -> None:
+        """Make what an asset of the kind refers to."""
+        if kind == "pipeline_job":  # which really runs, in an image that is there
+            self.write("ml/environment/conda.yml", {"name": "plain", "dependencies": ["python=3.11"]})
+            image = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
+            self.edit("ml/environment/environment.yml", image=image, conda_file="./conda.yml")
+        for each in self.asset(kind).depends_on:
+            self.needs(each.kind)
+            if each.kind in MANAGED:
+                MANAGED[each.kind].upsert(self.ml, self.props(each.kind))

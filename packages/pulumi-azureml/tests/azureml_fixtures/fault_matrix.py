@@ -1,0 +1,228 @@
+"""Every fault of a cloud, done to every kind of resource: what is left must be what a quiet run leaves.
+
+Resources are made and deleted by the provider that the engine calls. A first attempt may fail, with a message; the
+second has to converge, because the fault has passed by then.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from amlite.control.client import ask
+from amlite.core import runtime
+from amlite.core.faults import Kind
+from amlite.core.store import Store
+from azureml_fixtures.asset_project import Project, Props
+from pulumi_azureml import provider
+from pulumi_azureml.kinds import MANAGED
+from pulumi_azureml.operations import connection, jobs, ownership
+from pulumi_azureml.operations import retry as patience
+from pulumi_azureml.operations.errors import AssetError
+from pulumi_azureml.provider import AzureMLProvider
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+_AT_WRITES = tuple(kind for kind in Kind if kind is not Kind.EVENTUAL)
+_AT_READS = tuple(kind for kind in Kind if kind not in (Kind.LRO_FAIL, Kind.LRO_SLOW, Kind.CONFLICT))
+# Methods that change something, and those that do not.
+_METHODS = {"writes": "[!GH]*", "reads": "[GH]*"}
+_TIMES = 2
+_SECONDS = {Kind.TIMEOUT: 0.1, Kind.SLOW: 0.1, Kind.LRO_SLOW: 0.3}
+_SHORT_SECONDS = 0.02
+# A job takes some seconds: fewer looks at it leave it the processor.
+_SHORT_JOB_SECONDS = 0.3
+# Azure itself makes an anonymous component for each provisioning, which is nobody's.
+_MAKES_PARTS = frozenset({"batch_deployment"})
+_ATTEMPTS = 2
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kind of resource, what is done with it, and what happens to two of its requests after the first `after`."""
+
+    kind: str
+    action: str  # create or delete
+    fault: Kind
+    side: str  # writes or reads
+    after: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind}-{self.action}-{self.fault}-{self.side}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a case went: attempts until it converged, what the first said if it failed, how often the fault was met."""
+
+    attempts: int
+    said: str
+    met: int
+
+
+def cases() -> list[Case]:
+    """Return the whole matrix."""
+    return [
+        Case(kind, action, fault, side)
+        for kind in sorted(MANAGED)
+        for action in ("create", "delete")
+        for side, faults in (("writes", _AT_WRITES), ("reads", _AT_READS))
+        for fault in faults
+    ]
+
+
+def diagonal(every: int) -> list[Case]:
+    """Return a part of it in which each kind and each fault is, and each pair of action and side."""
+    # The step is no divisor of a kind's number of cases, so that each kind begins elsewhere.
+    return cases()[::every]
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Shorten every wait of the clients and of the provider, so that only their number is as it is."""
+    from azure.core.pipeline.transport import HttpTransport
+
+    real = HttpTransport.sleep
+
+    def briefly(self: Any, seconds: float) -> None:
+        real(self, min(seconds, _SHORT_SECONDS))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HttpTransport, "sleep", briefly)
+        patch.setattr(patience, "_LOOK_SECONDS", _SHORT_SECONDS)
+        patch.setattr(patience, "_POLL_SECONDS", _SHORT_SECONDS)
+        patch.setattr(jobs, "_POLL_SECONDS", (_SHORT_JOB_SECONDS, _SHORT_JOB_SECONDS))
+        patch.setattr(provider, "persistently", partial(patience.persistently, sleep=lambda _seconds: None))
+        yield
+
+
+class Matrix:
+    """Runs cases in a workspace of a local Azure that has a cluster `cpu`."""
+
+    def __init__(self, state: Path, ml: MLClient, workspace_id: str) -> None:
+        """Take the local Azure's state folder, a client of the workspace and its ARM id."""
+        connection.sign_in_again()  # what this process was signed in to before is another cloud
+        running = runtime.read(state)
+        assert running is not None
+        self._running = running
+        self._state = state
+        self._ml = ml
+        self._workspace_id = workspace_id
+        self._quiet: dict[tuple[str, str], Counter[tuple[str, bool, bool]]] = {}
+
+    def run(self, case: Case) -> Outcome:
+        """Run one case; AssertionError says what is wrong with what it left."""
+        key = case.kind, case.action
+        if key not in self._quiet:
+            self._quiet[key], _ = self._left(case, quiet=True)
+        left, outcome = self._left(case, quiet=False)
+        assert outcome.met, f"{case}: no request met the fault"
+        quiet = self._quiet[key]
+        if case.kind in _MAKES_PARTS:
+            quiet, left = (Counter({what: each[what] for what in each if what[1]}) for each in (quiet, left))
+        # Content that is there already, of an earlier case, is not kept a second time: there may be less of it.
+        wrong = (left - quiet) + Counter({what: quiet[what] - left[what] for what in quiet if what[1]})
+        assert not +wrong, f"{case}: left {left} instead of {quiet}; {outcome}"
+        return outcome
+
+    def _left(self, case: Case, *, quiet: bool) -> tuple[Counter[tuple[str, bool, bool]], Outcome]:
+        home = Path.cwd()
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            try:
+                project = Project(Path(folder), self._ml, uuid.uuid4().hex[:8])
+                _widen(project, case.kind)
+                project.needs(case.kind)
+                return self._try(case, project, quiet)
+            finally:
+                self._faults("DELETE")
+                os.chdir(home)
+
+    def _try(self, case: Case, project: Project, quiet: bool) -> tuple[Counter[tuple[str, bool, bool]], Outcome]:
+        owner = f"azureml-platform/{project.tag}"
+        props = project.props(case.kind, owner)
+        before = set(self._documents())
+        shell = AzureMLProvider(case.kind)
+        if case.action == "delete":
+            shell.create(props)
+        if not quiet:
+            self._faults("POST", _rule(case))
+        outcome = self._attempt(case, shell, props)
+        if case.action == "create":
+            read = shell.read(props["name"], props)
+            # As the engine sees it: what others changed since would show here.
+            assert read.inputs == props, f"{case}: read back as {read.inputs}"
+        documents = self._documents()
+        made = (documents[each] for each in set(documents) - before)
+        left = Counter(_described(each, owner) for each in made if not _is_failed_job(each))
+        shell.delete(props["name"], {**props, "resource_id": ""})
+        return left, outcome
+
+    def _attempt(self, case: Case, shell: AzureMLProvider, props: Props) -> Outcome:
+        from azure.core.exceptions import AzureError
+
+        said, met = "", 0
+        for number in range(1, _ATTEMPTS + 1):
+            try:
+                if case.action == "create":
+                    shell.create(props)
+                else:
+                    shell.delete(props["name"], props)
+            except (AssetError, AzureError) as error:
+                if number == _ATTEMPTS or not str(error).strip():
+                    raise AssertionError(f"{case}: attempt {number} said: {error}") from error
+                said = f"{type(error).__name__}: {error}"
+            met += sum(rule["met"] for rule in self._faults("GET")["value"])
+            self._faults("DELETE")
+            if not said or number > 1:
+                break
+        return Outcome(number, said, met)
+
+    def _documents(self) -> dict[str, tuple[str, Props]]:
+        store = Store(self._state / "amlite.db")
+        try:
+            return {each.id: (each.type, each.body) for each in store.below(self._workspace_id)}
+        finally:
+            store.close()
+
+    def _faults(self, method: str, body: Props | None = None) -> Any:
+        return ask(self._running, method, "/faults", body)
+
+
+def _rule(case: Case) -> Props:
+    match = f"{_METHODS[case.side]} *MachineLearningServices*"
+    seconds = _SECONDS.get(case.fault)
+    return {"match": match, "kind": str(case.fault), "times": _TIMES, "seconds": seconds, "after": case.after}
+
+
+def _described(document: tuple[str, Props], owner: str) -> tuple[str, bool, bool]:
+    """Return a resource's type, whether it is this run's, and whether it is archived."""
+    kind, body = document
+    properties = body.get("properties") or {}
+    tags = {**(body.get("tags") or {}), **(properties.get("tags") or {})}
+    return kind, ownership.is_ours(tags, owner), bool(properties.get("isArchived"))
+
+
+def _is_failed_job(document: tuple[str, Props]) -> bool:
+    """Whether it is a job that failed, which stays beside the next attempt as what happened."""
+    kind, body = document
+    return kind.endswith("/jobs") and body["properties"]["status"] == "Failed"
+
+
+def _widen(project: Project, kind: str) -> None:
+    """Add to the project what only some tests need."""
+    if kind.startswith("batch"):
+        project.add_batch()
+    if kind == "datastore":
+        project.add_datastore()

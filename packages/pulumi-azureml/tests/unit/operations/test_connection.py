@@ -1,0 +1,63 @@
+"""What all threads share on the way to Azure: connections, and one sign-in."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from azure.ai.ml._artifacts._blob_storage_helper import BlobStorageClient
+from azure.core.credentials import AccessTokenInfo
+from azure.identity import DefaultAzureCredential
+
+from pulumi_azureml.operations import connection
+from pulumi_azureml.operations.connection import Workspace, connect, credential, transport
+
+WORKSPACE = Workspace("00000000-0000-0000-0000-000000000001", "rg", "mlw")
+UPLOAD = "https://account.blob.core.windows.net/container?sig=x"
+
+
+def test_threads_have_clients_of_their_own_over_the_same_connections() -> None:
+    started = threading.Barrier(4)
+
+    def open_client(_: int) -> tuple[Any, Any]:
+        started.wait()
+        client = connect(WORKSPACE)
+        assert connect(WORKSPACE) is client
+        return client, client._kwargs["transport"]
+
+    with ThreadPoolExecutor(4) as threads:
+        clients, transports = zip(*threads.map(open_client, range(4)), strict=True)
+    assert len(set(map(id, clients))) == 4
+    assert set(transports) == {transport()}
+
+
+def test_an_upload_shares_the_connections() -> None:
+    """It hangs on a name in a private module of azure-ai-ml: here shows when that goes."""
+    connect(WORKSPACE)
+    blob = BlobStorageClient(credential="", account_url=UPLOAD).container_client.get_blob_client("src/main.py")
+    inner = blob._pipeline._transport
+    while hasattr(inner, "_transport"):
+        inner = inner._transport
+    assert inner is transport()
+
+
+def test_many_threads_ask_for_a_token_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    asking: list[int] = []
+    most: list[int] = []
+
+    def ask(_self: Any, *_scopes: str, **_options: Any) -> AccessTokenInfo:
+        asking.append(1)
+        most.append(len(asking))
+        time.sleep(0)  # lets the others run
+        asking.pop()
+        return AccessTokenInfo("token", int(time.time()) + 3600)
+
+    monkeypatch.setattr(DefaultAzureCredential, "get_token_info", ask)
+    connection.sign_in_again()
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: credential().get_token_info("https://management.azure.com/.default"), range(64)))
+    assert max(most) == 1
+    connection.sign_in_again()

@@ -1,0 +1,54 @@
+"""The copies that are uploaded, and what is left of them when a process is killed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from pulumi_azureml.operations import staging
+from pulumi_azureml.operations.staging import staged
+
+LONG_AGO = 1_700_000_000
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def left(scratch: Path, name: str, *, old: bool = True) -> Path:
+    folder = scratch / name
+    (folder / "0").mkdir(parents=True)
+    (folder / "0" / "main.py").write_text("pass")
+    if old:
+        os.utime(folder, (LONG_AGO, LONG_AGO))
+    return folder
+
+
+def test_what_a_killed_process_left_a_day_ago_is_removed_and_nothing_else(scratch: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    gone = left(scratch, f"azureml-platform-upload-{ended.pid}-abc")
+    kept = [
+        left(scratch, f"azureml-platform-upload-{ended.pid}-new", old=False),
+        left(scratch, f"azureml-platform-upload-{os.getpid()}-abc"),  # still runs
+        left(scratch, f"azureml-platform-bench-{ended.pid}-abc"),
+        left(scratch, "azureml-platform-upload-mine-abc"),
+    ]
+    staging._clear_leftovers(scratch)
+    assert not gone.exists()
+    assert all(each.exists() for each in kept)
+
+
+def test_a_copy_is_named_after_its_process_and_goes_with_its_use(scratch: Path) -> None:
+    with staged({"image": "x"}, [], "environment.yml") as definition:
+        assert definition == {"image": "x"}
+        (there,) = scratch.iterdir()
+        assert there.name.startswith(f"azureml-platform-upload-{os.getpid()}-")
+    assert list(scratch.iterdir()) == []

@@ -1,0 +1,118 @@
+"""Batch endpoints and deployments: what is found, what waits, what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from azureml_fixtures.planned_project import Project
+from pulumi_azureml.kinds.batch_deployment import live_name
+from pulumi_azureml.planning import AssetId, ModelChoice
+
+DEPLOYMENT = """
+    name: {name}
+    endpoint_name: flights-batch
+    type: model
+    model: azureml:delay@latest
+    environment: azureml:serving
+    code_configuration: {{code: ./score, scoring_script: batch.py}}
+    compute: azureml:cpu
+    """
+
+
+@pytest.fixture
+def batch(project: Project) -> Project:
+    project.write("ml/batch/endpoint.yml", "name: flights-batch\nauth_mode: aad_token\n")
+    project.write("ml/batch/blue-deployment.yml", DEPLOYMENT.format(name="blue"))
+    project.write("ml/batch/score/batch.py", "def init(): ...\ndef run(batch): return batch\n")
+    return project
+
+
+def test_a_deployment_comes_after_its_endpoint_and_waits_for_its_model(batch: Project) -> None:
+    deployment = batch.load()["batch_deployment", "flights-batch/blue"]
+    assert deployment.waiting_for == "a version of model 'delay'"
+    assert deployment.serves == "delay"
+    assert AssetId("batch_endpoint", "flights-batch") in deployment.depends_on
+
+
+def test_the_configuration_picks_its_model(batch: Project) -> None:
+    deployment = batch.load(models={"flights-batch": ModelChoice("delay", "7")})[
+        "batch_deployment", "flights-batch/blue"
+    ]
+    assert (deployment.waiting_for, deployment.definition["model"]) == (None, "azureml:delay:7")
+    name = live_name({"name": deployment.name, "content_hash": deployment.content_hash})
+    assert name == f"blue-{deployment.content_hash[:8]}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "fix"),
+    [
+        ("flights-batch", "flight-batch", "unknown endpoint 'flight-batch'", "did you mean 'flights-batch'?"),
+        ("azureml:cpu", "azureml:cpus", "unknown compute 'cpus'", "did you mean 'cpu'?"),
+        ("batch.py", "bath.py", "the scoring script 'bath.py' is not in 'ml/batch/score'", "did you mean 'batch.py'?"),
+        ("compute:", "comptue:", "unknown key 'comptue'", "did you mean 'compute'?"),
+        ("type: model", "type: modell", "unknown batch_deployment type 'modell'", "did you mean 'model'?"),
+    ],
+)
+def test_a_wrong_deployment_is_explained(old: str, new: str, message: str, fix: str, batch: Project) -> None:
+    batch.replace("ml/batch/blue-deployment.yml", old, new)
+    problems = [(problem.message, problem.fix) for problem in batch.problems()]
+    assert (message, fix) in problems
+
+
+def test_settings_say_how_many_files_a_call_gets(batch: Project) -> None:
+    batch.edit("ml/batch/blue-deployment.yml", settings={"output_action": "append_row"})
+    assert batch.problem().message == "'mini_batch_size' is missing in 'settings'"
+    batch.edit("ml/batch/blue-deployment.yml", settings={"output_action": "append_row", "mini_batch_size": 5})
+    assert len(batch.load().of("batch_deployment")) == 1
+
+
+def test_a_batch_endpoint_has_no_keys(batch: Project) -> None:
+    batch.edit("ml/batch/endpoint.yml", auth_mode="key")
+    problem = batch.problem()
+    assert (problem.message, problem.fix) == ("batch endpoints have no keys", "write `auth_mode: aad_token`")
+
+
+def test_of_several_deployments_one_is_the_default(batch: Project) -> None:
+    batch.write("ml/batch/green-deployment.yml", DEPLOYMENT.format(name="green"))
+    problem = batch.problem()
+    assert problem.message == "does not say which deployment is the default, of 'blue', 'green'"
+    batch.edit("ml/batch/endpoint.yml", defaults={"deployment_name": "gren"})
+    problem = batch.problem()
+    assert (problem.message, problem.fix) == ("the default is an unknown deployment 'gren'", "did you mean 'green'?")
+    batch.edit("ml/batch/endpoint.yml", defaults={"deployment_name": "green"})
+    assert len(batch.load().of("batch_deployment")) == 2
+
+
+def test_an_online_endpoint_has_the_name(batch: Project) -> None:
+    batch.edit("ml/batch/endpoint.yml", name="flights")
+    batch.replace("ml/batch/blue-deployment.yml", "flights-batch", "flights")
+    problem = batch.problem()
+    assert problem.message == "'flights' is the online endpoint of ml/deploy/endpoint.yml too"
+
+
+def test_a_pipeline_component_is_deployed_by_its_exact_version(batch: Project) -> None:
+    batch.write(
+        "pipelines/scoring.yml",
+        """
+        $schema: https://azuremlschemas.azureedge.net/latest/pipelineComponent.schema.json
+        type: pipeline
+        name: scoring
+        inputs: {days: {type: uri_file}}
+        jobs:
+          prep: {type: command, component: azureml:prep, inputs: {days: "${{parent.inputs.days}}"}}
+        """,
+    )
+    batch.write(
+        "ml/batch/blue-deployment.yml",
+        """
+        name: blue
+        endpoint_name: flights-batch
+        type: pipeline
+        component: azureml:scoring@latest
+        settings: {default_compute: azureml:cpu}
+        """,
+    )
+    plan = batch.load()
+    deployment = plan["batch_deployment", "flights-batch/blue"]
+    assert deployment.definition["component"] == plan["component", "scoring"].reference
+    assert (deployment.waiting_for, deployment.serves) == (None, None)

@@ -1,0 +1,168 @@
+"""Steps that do not fit together."""
+
+import pytest
+
+from azureml_fixtures.planned_project import Project
+
+PIPELINE = "pipelines/training.yml"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message", "fix"),
+    [
+        ("steps: 10", "steps:", 5, "input 'steps' has no value", "write the value"),
+        ("path: azureml:days@latest", "mode: download", 4, "input 'days' has no value", "`path:`"),
+        ("azureml:days@latest", "azureml:dais@latest", 4, "unknown data 'dais'", "did you mean 'days'?"),
+        ('{days: "${{parent.inputs.days}}"}', "{}", 12, "gives no value to input 'days'", "add `days:`"),
+        ("{days: ", "{share: 0.1, dais: 1, days: ", 12, "component 'prep' has no input 'dais'", "did you mean 'days'?"),
+        ("{days: ", "{share: 2, days: ", 12, "input 'share' cannot be 2", "between 0 and 1"),
+        ("{days: ", "{share: text, days: ", 12,
+         "input 'share' takes number and is given 'text' (string)", "a value of"),
+        ("{days: ", "{share: true, days: ", 12,
+         "input 'share' takes number and is given 'True' (boolean)", "a value of"),
+        ('rows: "${{parent.jobs.prep.outputs.rows}}"', "rows: 3", 16, "takes uri_folder and is given '3'", "output"),
+        ('steps: "${{parent.inputs.steps}}"', 'steps: "${{parent.jobs.prep.outputs.rows}}"', 16,
+         "input 'steps' takes integer and is given uri_folder", "a value of type integer"),
+        ("parent.jobs.prep.outputs.rows", "parent.inputs.days", 16,
+         "takes uri_folder and is given uri_file", "change the"),
+        ("parent.inputs.steps", "parent.inputs.step", 16, "the pipeline has no input 'step'", "did you mean 'steps'?"),
+        ("parent.jobs.prep.outputs.rows", "parent.jobs.prop.outputs.rows", 16, "there is no step 'prop'", "'prep'"),
+        ("parent.jobs.prep.outputs.rows", "parent.jobs.prep.outputs.row", 16,
+         "step 'prep' has no output 'row'", "'rows'"),
+        ("parent.jobs.prep.outputs.rows", "parent.rows", 16, "${{parent.rows}} is not a binding", "parent.inputs.NAME"),
+        ('{model: "${{parent.outputs.model}}"}', '{model: "${{parent.outputs.modl}}"}', 17,
+         "the pipeline has no output 'modl'", "did you mean 'model'?"),
+        ('outputs: {model: "$', 'outputs: {modl: "$', 17, "component 'train' has no output 'modl'", "'model'"),
+        ("steps: 10", "steps: 1.5", 16, "input 'steps' takes integer and is given number", "a value of type integer"),
+        ("azureml:cpu", "azureml:gpu", 2, "unknown compute 'gpu'", "did you mean 'cpu'?"),
+    ],
+)  # fmt: skip
+def test_one_wrong_wire_is_one_problem(project: Project, old: str, new: str, line: int, message: str, fix: str) -> None:
+    project.replace(PIPELINE, old, new)
+    problem = project.problem()
+    assert (problem.file, problem.line) == (PIPELINE, line)
+    assert message in problem.message
+    assert fix in problem.fix
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("azureml:cpu", "serverless"),
+        ("azureml:cpu", "azureml:serverless"),
+        ("azureml:cpu", "cpu"),
+        ("azureml:cpu", "'${{parent.inputs.compute}}'"),
+        ("{days: ", "{share: 1, days: "),
+        ("{days: ", "{share: '0.25', days: "),
+        ("azureml:prep", "azureml:prep:5"),
+        ("azureml:prep", "azureml://registries/shared/components/prep/versions/1"),
+        ("azureml:days@latest", "https://example.com/days.csv"),
+    ],
+)
+def test_what_az_ml_accepts_is_accepted(project: Project, old: str, new: str) -> None:
+    project.replace(PIPELINE, old, new)
+    assert project.load()["pipeline", "training"].version
+
+
+def test_steps_that_wait_for_each_other_are_reported(project: Project) -> None:
+    project.write(
+        "ml/loop/component.yml",
+        """
+        name: loop
+        inputs: {rows: {type: uri_folder}}
+        outputs: {rows: {type: uri_folder}}
+        environment: azureml:training
+        command: run ${{inputs.rows}} ${{outputs.rows}}
+        """,
+    )
+    project.write(
+        "pipelines/loop.yml",
+        """
+        type: pipeline
+        jobs:
+          one: {type: command, component: "azureml:loop", inputs: {rows: "${{parent.jobs.two.outputs.rows}}"}}
+          two: {type: command, component: "azureml:loop", inputs: {rows: "${{parent.jobs.one.outputs.rows}}"}}
+        """,
+    )
+    problem = project.problem()
+    assert (problem.file, problem.line) == ("pipelines/loop.yml", 3)
+    assert "the steps wait for each other: " in problem.message
+
+
+def test_a_step_with_its_own_code_is_hashed_and_checked(project: Project) -> None:
+    project.write("pipelines/code/run.py", "print()\n")
+    project.write(
+        "pipelines/inline.yml",
+        """
+        type: pipeline
+        settings: {default_compute: cpu}
+        jobs:
+          only:
+            type: command
+            code: ./code
+            command: python run.py
+            environment: azureml:training
+        """,
+    )
+    before = project.load()["pipeline", "inline"]
+    assert before.definition["jobs"]["only"]["code"] == "pipelines/code"
+    project.write("pipelines/code/run.py", "print(1)\n")
+    assert project.load()["pipeline", "inline"].version != before.version
+
+
+def test_a_schedule_may_only_change_inputs_of_its_pipeline(project: Project) -> None:
+    project.edit(
+        "pipelines/schedules/daily.yml",
+        create_job={"type": "pipeline", "job": "../training.yml", "inputs": {"stps": 1}},
+    )
+    assert project.problem().fix == "did you mean 'steps'?"
+
+
+SWEEP = """
+    type: pipeline
+    settings: {default_compute: serverless}
+    inputs:
+      rows: {type: uri_folder, path: azureml:days@latest}
+    jobs:
+      tune:
+        type: sweep
+        trial: azureml:train
+        inputs: {rows: "${{parent.inputs.rows}}"}
+        search_space: {steps: {type: choice, values: [1, 2]}}
+        objective: {goal: minimize, primary_metric: loss}
+        sampling_algorithm: random
+        limits: {max_total_trials: 2}
+    """
+
+
+def test_a_search_space_gives_values_to_inputs(project: Project) -> None:
+    project.write("pipelines/tune.yml", SWEEP)
+    trial = project.load()["pipeline", "tune"].definition["jobs"]["tune"]["trial"]
+    assert trial == project.load()["component", "train"].reference
+
+
+def test_a_search_space_over_what_is_no_input_is_refused(project: Project) -> None:
+    project.write("pipelines/tune.yml", SWEEP.replace("{steps: {type", "{step: {type"))
+    missing, unknown = project.problems()
+    assert missing.message == "step 'tune' gives no value to input 'steps' of component 'train'"
+    assert unknown.message == "the search space names 'step', which is no input of component 'train'"
+    assert unknown.fix == "did you mean 'steps'?"
+
+
+def test_the_tables_of_an_automl_step_are_references(project: Project) -> None:
+    project.write(
+        "pipelines/search.yml",
+        """
+        type: pipeline
+        settings: {default_compute: serverless}
+        jobs:
+          search:
+            type: automl
+            task: regression
+            primary_metric: r2_score
+            target_column_name: delay
+            training_data: {type: mltable, path: azureml:days@latest}
+        """,
+    )
+    step = project.load()["pipeline", "search"].definition["jobs"]["search"]
+    assert step["training_data"]["path"] == project.load()["data", "days"].reference

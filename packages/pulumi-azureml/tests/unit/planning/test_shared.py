@@ -1,0 +1,61 @@
+"""What lies below `ml/shared/` belongs to a registry."""
+
+from __future__ import annotations
+
+from azureml_fixtures.planned_project import Project
+
+REGISTRY = "mlops-shared"
+
+
+def move(project: Project, folder: str) -> None:
+    (project.root / "ml/shared" / folder).parent.mkdir(parents=True, exist_ok=True)
+    (project.root / "ml" / folder).rename(project.root / "ml/shared" / folder)
+
+
+def shared(project: Project) -> Project:
+    for folder in ("prep", "environments"):
+        move(project, folder)
+    return project
+
+
+def test_shared_assets_are_named_by_the_registry(project: Project) -> None:
+    alone = project.versions()
+    plan = shared(project).load(registry=REGISTRY)
+    prep, training = plan["component", "prep"], plan["environment", "training"]
+    assert (prep.registry, training.registry) == (REGISTRY, REGISTRY)
+    assert prep.definition["environment"] == training.reference
+    assert training.reference == f"azureml://registries/{REGISTRY}/environments/training/versions/{training.version}"
+    # The environment refers to nothing, so its version is the same in either place.
+    assert training.version == alone["environment training"]
+    step = plan["pipeline", "training"].definition["jobs"]["prep"]
+    assert step["component"] == prep.reference
+    assert plan["component", "train"].registry is None
+
+
+def test_a_stack_without_a_registry_is_told_so(project: Project) -> None:
+    move(project, "environments")
+    problems = project.problems()
+    assert {problem.message for problem in problems} == {
+        "lies in `ml/shared/`, and the stack names no registry to share it through"
+    }
+    assert problems[0].fix.startswith("set `azureml-platform:sharing` with the `registry:`")
+
+
+def test_what_is_shared_uses_only_what_is_shared(project: Project) -> None:
+    move(project, "prep")
+    problem = project.problem(registry=REGISTRY)
+    assert problem.file == "ml/shared/prep/component.yml"
+    assert problem.message.startswith("is shared, and environment training, which it uses, is not")
+    assert "below `ml/shared/` too" in problem.fix
+
+
+def test_an_endpoint_cannot_be_shared(project: Project) -> None:
+    project.write("ml/shared/deploy/endpoint.yml", "name: other\nauth_mode: key\n")
+    problem = project.problem(registry=REGISTRY)
+    assert problem.message == "endpoints cannot be shared through a registry"
+    assert problem.fix.startswith("move it out of `ml/shared/`")
+
+
+def test_the_stack_builds_no_image_that_others_could_not_pull(project: Project) -> None:
+    plan = shared(project).load(registry=REGISTRY, build_images=True, login_server="a.azurecr.io")
+    assert all(asset.build is None for asset in plan.of("environment") if asset.registry)

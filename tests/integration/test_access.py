@@ -1,0 +1,173 @@
+"""Roles as they are enforced: a second principal may do what it was assigned, where it was, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.mgmt.authorization import AuthorizationManagementClient
+from azure.mgmt.authorization.models import RoleAssignmentCreateParameters
+from azure.mgmt.resource.resources import ResourceManagementClient
+
+from amlite import SUBSCRIPTION_ID
+from amlite.core import runtime
+from amlite.core.access import ROLES, Principal
+from amlite.core.platform import Platform
+from amlite.core.processes import Children
+from amlite.core.store import Store
+from amlite.services.entra.routes import identity_environment
+from tests.integration.conftest import GROUP, GROUP_ID, SUBSCRIPTION, LocalAzure
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+NOBODY = str(uuid.uuid4())
+
+
+def _definition(role: str) -> str:
+    id = next(found.id for found in ROLES.values() if found.name == role)
+    return f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{id}"
+
+
+@pytest.fixture
+def authorization(local_azure: LocalAzure) -> Iterator[AuthorizationManagementClient]:
+    with AuthorizationManagementClient(local_azure.credential, SUBSCRIPTION_ID) as client:
+        yield client
+
+
+def _groups(credential: TokenCredential) -> ResourceManagementClient:
+    return ResourceManagementClient(credential, SUBSCRIPTION_ID, retry_total=0)
+
+
+def test_without_a_role_nothing_is_allowed(local_azure: LocalAzure) -> None:
+    with _groups(local_azure.application()) as client, pytest.raises(HttpResponseError) as refused:
+        client.resource_groups.get(GROUP)
+    assert refused.value.status_code == 403
+    assert refused.value.error is not None
+    assert refused.value.error.code == "AuthorizationFailed"
+    assert "Microsoft.Resources/subscriptions/resourceGroups/read" in refused.value.error.message
+
+
+def test_reader_reads_and_does_not_write(local_azure: LocalAzure) -> None:
+    with _groups(local_azure.application(("Reader", GROUP_ID))) as client:
+        assert client.resource_groups.get(GROUP).name == GROUP
+        with pytest.raises(HttpResponseError, match="resourceGroups/write"):
+            client.resource_groups.create_or_update(GROUP, {"location": "westeurope"})
+        with pytest.raises(HttpResponseError, match="AuthorizationFailed"):
+            client.resource_groups.begin_delete(GROUP)
+        with pytest.raises(HttpResponseError, match="AuthorizationFailed"):
+            client.resource_groups.get("another")
+
+
+def test_contributor_of_one_group_sees_its_operations_through(local_azure: LocalAzure) -> None:
+    name = f"rg-{uuid.uuid4().hex[:8]}"
+    with _groups(local_azure.credential) as owner:
+        owner.resource_groups.create_or_update(name, {"location": "westeurope"})
+    scope = f"{SUBSCRIPTION}/resourceGroups/{name}"
+    contributor = local_azure.application(("Contributor", scope))
+    with _groups(contributor) as client:
+        path = f"{scope}/providers/Microsoft.OperationalInsights/workspaces/log-{name}"
+        created = client.resources.begin_create_or_update_by_id(
+            path, {"location": "westeurope"}, api_version="2023-09-01"
+        ).result()
+        assert created.name == f"log-{name}"
+        client.resources.begin_delete_by_id(path, api_version="2023-09-01").result()
+        client.resource_groups.begin_delete(name).result()
+
+
+def test_contributor_assigns_no_roles(local_azure: LocalAzure) -> None:
+    contributor = local_azure.application(("Contributor", GROUP_ID))
+    with AuthorizationManagementClient(contributor, SUBSCRIPTION_ID) as client:
+        wanted = RoleAssignmentCreateParameters(role_definition_id=_definition("Owner"), principal_id=NOBODY)
+        with pytest.raises(HttpResponseError, match="roleAssignments/write"):
+            client.role_assignments.create(GROUP_ID, str(uuid.uuid4()), wanted)
+
+
+def test_assignment_by_its_client(local_azure: LocalAzure, authorization: AuthorizationManagementClient) -> None:
+    principal = str(uuid.uuid4())
+    wanted = RoleAssignmentCreateParameters(
+        role_definition_id=_definition("Reader"), principal_id=principal, principal_type="ServicePrincipal"
+    )
+    name = str(uuid.uuid4())
+    created = authorization.role_assignments.create(GROUP_ID, name, wanted)
+    assert (created.scope, created.principal_id) == (GROUP_ID, principal)
+    with pytest.raises(ResourceExistsError, match="RoleAssignmentExists"):
+        authorization.role_assignments.create(GROUP_ID, str(uuid.uuid4()), wanted)
+    assert authorization.role_assignments.get(GROUP_ID, name).id == created.id
+    authorization.role_assignments.delete(GROUP_ID, name)
+    with pytest.raises(ResourceNotFoundError):
+        authorization.role_assignments.get(GROUP_ID, name)
+
+
+@dataclass
+class Identity:
+    """A user-assigned identity and the environment of a process that acts as it."""
+
+    azure: LocalAzure
+    object_id: str
+    environment: dict[str, str]
+
+    def read_group(self) -> str:
+        """Read the group by an unmodified DefaultAzureCredential in such a process; return the code of its outcome."""
+        code = (
+            "import os\n"
+            "from azure.core.exceptions import HttpResponseError\n"
+            "from azure.identity import DefaultAzureCredential\n"
+            "from azure.mgmt.resource.resources import ResourceManagementClient\n"
+            "credential = DefaultAzureCredential(managed_identity_client_id=os.environ['DEFAULT_IDENTITY_CLIENT_ID'])\n"
+            f"client = ResourceManagementClient(credential, '{SUBSCRIPTION_ID}')\n"
+            "try:\n"
+            f"    print(client.resource_groups.get('{GROUP}').name)\n"
+            "except HttpResponseError as error:\n"
+            "    print(error.error.code)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], check=False, env=self.environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def identity(local_azure: LocalAzure) -> Identity:
+    path = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-{uuid.uuid4().hex[:8]}"
+    properties = local_azure.put(path, {"location": "westeurope"}, "2023-01-31")["properties"]
+    principal = Principal(properties["principalId"], properties["clientId"])
+    store = Store(local_azure.state / "amlite.db")
+    variables = identity_environment(Platform(local_azure.state, store, Children(local_azure.state)), principal)
+    store.close()
+    running = runtime.read(local_azure.state)
+    assert running is not None
+    kept = {k: v for k, v in running.environment.items() if not k.startswith(("AZURE_", "ARM_"))}
+    return Identity(local_azure, principal.object_id, {"PATH": "/usr/bin:/bin", **kept, **variables})
+
+
+def test_managed_identity_acts_with_its_own_roles(identity: Identity) -> None:
+    assert identity.read_group() == "AuthorizationFailed"
+    identity.azure.assign("Reader", GROUP_ID, identity.object_id)
+    assert identity.read_group() == GROUP
+
+
+@pytest.mark.parametrize(
+    ("header", "query", "status"),
+    [
+        ("wrong", "resource=https://management.azure.com", 401),
+        (None, "resource=https://management.azure.com", 401),
+        ("right", "", 400),
+        ("right", "resource=https://management.azure.com&client_id=another", 400),
+    ],
+)
+def test_managed_identity_endpoint_refuses(identity: Identity, header: str | None, query: str, status: int) -> None:
+    secret = {"right": identity.environment["IDENTITY_HEADER"], "wrong": "x"}.get(header or "")
+    answer = identity.azure.session.get(
+        f"{identity.environment['IDENTITY_ENDPOINT']}?api-version=2019-08-01&{query}",
+        headers={"X-IDENTITY-HEADER": secret} if secret else {},
+    )
+    assert answer.status_code == status, json.dumps(answer.json())

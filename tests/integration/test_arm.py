@@ -1,0 +1,216 @@
+"""Azure Resource Manager as its real clients see it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.identity import DefaultAzureCredential
+from azure.mgmt.keyvault import KeyVaultManagementClient
+from azure.mgmt.msi import ManagedServiceIdentityClient
+from azure.mgmt.resource.resources import ResourceManagementClient
+from azure.mgmt.storage import StorageManagementClient
+
+from amlite import SUBSCRIPTION_ID, TENANT_ID
+from tests.integration.conftest import ARM, SUBSCRIPTION, Json, LocalAzure
+
+GROUP = "/resourceGroups/conformance"
+ACCOUNTS = f"{GROUP}/providers/Microsoft.Storage/storageAccounts"
+ASSIGNMENT = "/providers/Microsoft.Authorization/roleAssignments/10ca1000-0000-4000-8000-000000000001"
+ACCOUNT: Json = {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}
+VERSION = "2024-01-01"
+
+
+@pytest.fixture
+def resources(local_azure: LocalAzure) -> Iterator[ResourceManagementClient]:
+    with ResourceManagementClient(DefaultAzureCredential(), SUBSCRIPTION_ID) as client:
+        yield client
+
+
+@pytest.fixture
+def storage(local_azure: LocalAzure) -> Iterator[StorageManagementClient]:
+    with StorageManagementClient(DefaultAzureCredential(), SUBSCRIPTION_ID) as client:
+        yield client
+
+
+@pytest.fixture
+def group(resources: ResourceManagementClient) -> Iterator[str]:
+    name = f"rg-{uuid.uuid4().hex[:8]}"
+    resources.resource_groups.create_or_update(name, {"location": "West Europe", "tags": {"a": "1"}})
+    yield name
+    if resources.resource_groups.check_existence(name):
+        resources.resource_groups.begin_delete(name).wait()
+
+
+def _account() -> str:
+    return f"st{uuid.uuid4().hex[:16]}"
+
+
+def test_resource_group_lives_and_dies(resources: ResourceManagementClient) -> None:
+    name = f"rg-{uuid.uuid4().hex[:8]}"
+    assert not resources.resource_groups.check_existence(name)
+    created = resources.resource_groups.create_or_update(name, {"location": "West Europe"})
+    assert (created.location, created.properties.provisioning_state) == ("westeurope", "Succeeded")
+    assert resources.resource_groups.update(name, {"tags": {"owner": "me"}}).tags == {"owner": "me"}
+    assert name in [found.name for found in resources.resource_groups.list()]
+    resources.resource_groups.begin_delete(name).result()
+    with pytest.raises(ResourceNotFoundError, match="ResourceGroupNotFound"):
+        resources.resource_groups.get(name)
+
+
+def test_group_stays_in_its_region(resources: ResourceManagementClient, group: str) -> None:
+    with pytest.raises(ResourceExistsError, match="InvalidResourceGroupLocation"):
+        resources.resource_groups.create_or_update(group, {"location": "eastus"})
+
+
+def test_resource_is_created_by_a_long_running_operation(storage: StorageManagementClient, group: str) -> None:
+    name = _account()
+    created = storage.storage_accounts.begin_create(group, name, ACCOUNT).result()
+    assert created.provisioning_state == "Succeeded"
+    assert created.primary_endpoints.blob == f"https://{name}.blob.core.windows.net/"
+    assert storage.storage_accounts.get_properties(group, name.upper()).id == created.id, "ids have no case"
+    assert [found.name for found in storage.storage_accounts.list_by_resource_group(group)] == [name]
+
+
+def test_patch_merges_and_keeps_the_rest(storage: StorageManagementClient, group: str) -> None:
+    name = _account()
+    storage.storage_accounts.begin_create(group, name, {**ACCOUNT, "tags": {"a": "1"}}).result()
+    updated = storage.storage_accounts.update(group, name, {"properties": {"allowSharedKeyAccess": False}})
+    assert (updated.allow_shared_key_access, updated.tags, updated.kind) == (False, {"a": "1"}, "StorageV2")
+
+
+def test_deleting_a_group_takes_its_resources_and_frees_their_names(
+    resources: ResourceManagementClient, storage: StorageManagementClient, group: str
+) -> None:
+    name = _account()
+    storage.storage_accounts.begin_create(group, name, ACCOUNT).result()
+    assert [found.name for found in resources.resources.list_by_resource_group(group)] == [name]
+    resources.resource_groups.begin_delete(group).result()
+    resources.resource_groups.create_or_update(group, {"location": "westeurope"})
+    with pytest.raises(ResourceNotFoundError, match="ResourceNotFound"):
+        storage.storage_accounts.get_properties(group, name)
+    storage.storage_accounts.begin_create(group, name, ACCOUNT).result()
+
+
+def test_names_in_host_names_are_unique_over_groups(
+    resources: ResourceManagementClient, storage: StorageManagementClient, group: str
+) -> None:
+    name = _account()
+    storage.storage_accounts.begin_create(group, name, ACCOUNT).result()
+    other = f"{group}-other"
+    resources.resource_groups.create_or_update(other, {"location": "westeurope"})
+    with pytest.raises(ResourceExistsError, match="already in use"):
+        storage.storage_accounts.begin_create(other, name, ACCOUNT)
+    resources.resource_groups.begin_delete(other).wait()
+
+
+def test_resource_cannot_move(storage: StorageManagementClient, group: str) -> None:
+    name = _account()
+    storage.storage_accounts.begin_create(group, name, ACCOUNT).result()
+    with pytest.raises(ResourceExistsError, match="cannot be created in location 'eastus'"):
+        storage.storage_accounts.begin_create(group, name, {**ACCOUNT, "location": "eastus"})
+
+
+def test_deleting_what_is_not_there_is_a_204(storage: StorageManagementClient, group: str) -> None:
+    storage.storage_accounts.delete(group, _account())
+
+
+def test_vault_and_identity_by_their_clients(local_azure: LocalAzure, group: str) -> None:
+    credential = DefaultAzureCredential()
+    with KeyVaultManagementClient(credential, SUBSCRIPTION_ID) as vaults:
+        body = {
+            "location": "westeurope",
+            "properties": {"tenantId": TENANT_ID, "sku": {"family": "A", "name": "standard"}, "accessPolicies": []},
+        }
+        name = f"kv-{uuid.uuid4().hex[:8]}"
+        vault = vaults.vaults.begin_create_or_update(group, name, body).result()
+        assert vault.properties.vault_uri == f"https://{name}.vault.azure.net/"
+    with ManagedServiceIdentityClient(credential, SUBSCRIPTION_ID) as identities:
+        identity = identities.user_assigned_identities.create_or_update(group, "id-ci", {"location": "westeurope"})
+        again = identities.user_assigned_identities.create_or_update(group, "id-ci", {"location": "westeurope"})
+        assert (again.principal_id, again.client_id) == (identity.principal_id, identity.client_id)
+        trust = {
+            "properties": {"issuer": "https://i.example", "subject": "s", "audiences": ["api://AzureADTokenExchange"]}
+        }
+        identities.federated_identity_credentials.create_or_update(group, "id-ci", "github", trust)
+        with pytest.raises(ResourceExistsError, match="Issuer and subject combination already exists"):
+            identities.federated_identity_credentials.create_or_update(group, "id-ci", "another", trust)
+        found = identities.federated_identity_credentials.list(group, "id-ci")
+        assert [credential.name for credential in found] == ["github"]
+
+
+@pytest.mark.parametrize("subscription", ["0b1f6471-1bf0-4dda-aec3-cb9272f09590", "not-a-guid"])
+def test_no_other_subscription_is_known(local_azure: LocalAzure, subscription: str) -> None:
+    with ResourceManagementClient(DefaultAzureCredential(), subscription) as client:
+        with pytest.raises(ResourceNotFoundError) as refused:
+            list(client.resource_groups.list())
+        assert refused.value.error is not None
+        assert refused.value.error.code == "SubscriptionNotFound"
+        with pytest.raises(HttpResponseError, match=f"The subscription '{subscription}' could not be found"):
+            client.resource_groups.create_or_update("rg", {"location": "westeurope"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("PUT", f"{ACCOUNTS}/stabc".replace("conformance", "none"), ACCOUNT, 404, "ResourceGroupNotFound"),
+        ("GET", f"{ACCOUNTS}/none", None, 404, "ResourceNotFound"),
+        ("PUT", f"{ACCOUNTS}/A", ACCOUNT, 400, "InvalidResourceName"),
+        ("PUT", f"{ACCOUNTS}/stabc", {"kind": "x"}, 400, "LocationRequired"),
+        ("PUT", f"{ACCOUNTS}/stabc",
+         {"location": "westeurope"}, 400, "InvalidRequestContent"),
+        ("PUT", f"{ACCOUNTS}/stabc",
+         {**ACCOUNT, "properties": []}, 400, "InvalidRequestContent"),
+        ("PUT", f"{ACCOUNTS}/none/blobServices/default", {}, 404, "ParentResourceNotFound"),
+        ("GET", f"{GROUP}/providers/Microsoft.Storage/storageAccount/x", None, 404, "InvalidResourceType"),
+        ("POST", f"{ACCOUNTS}/x/explode", {}, 404, "InvalidResourceType"),
+        ("POST", ACCOUNTS, {}, 404, "InvalidResourceType"),
+        ("DELETE", ACCOUNTS, None, 405, "MethodNotAllowed"),
+        ("PUT", "/resourceGroups/bad*name", {"location": "westeurope"}, 400, "InvalidResourceGroup"),
+        ("PUT", "/resourceGroups/rg", {}, 400, "LocationRequired"),
+        ("GET", "/providers/Microsoft.Storage/locations/x/operationStatuses/none", None, 404, "OperationNotFound"),
+        ("PUT", f"{ACCOUNTS}/none{ASSIGNMENT}",
+         {"properties": {"roleDefinitionId": "x", "principalId": "y"}}, 404, "ResourceNotFound"),
+        ("PUT", ASSIGNMENT,
+         {"properties": {"roleDefinitionId": "x", "principalId": "y"}}, 400, "RoleDefinitionDoesNotExist"),
+        ("PUT", ASSIGNMENT,
+         {"properties": {"roleDefinitionId": 1, "principalId": "y"}}, 400, "InvalidRequestContent"),
+    ],
+)  # fmt: skip
+def test_refusals_in_arms_words(
+    local_azure: LocalAzure, method: str, path: str, body: Json | None, status: int, code: str
+) -> None:
+    answer = local_azure.arm(method, f"{SUBSCRIPTION}{path}", body, VERSION)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
+    assert answer.headers["x-ms-request-id"]
+
+
+def test_mistyped_type_is_suggested(local_azure: LocalAzure) -> None:
+    path = f"{SUBSCRIPTION}/resourceGroups/conformance/providers/Microsoft.Storage/storageAccount/x"
+    answer = local_azure.arm("GET", path, version=VERSION).json()
+    assert "Did you mean 'Microsoft.Storage/storageAccounts'?" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '"text"', "\xff"])
+def test_body_that_is_no_json_object_is_refused(local_azure: LocalAzure, content: str) -> None:
+    token = local_azure.credential.get_token(f"{ARM}/.default").token
+    answer = local_azure.session.put(
+        f"{ARM}{SUBSCRIPTION}/resourceGroups/rg?api-version=2021-04-01",
+        data=content.encode("latin-1"),
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "InvalidRequestContent")
+
+
+@pytest.mark.parametrize(
+    ("version", "code"), [("", "MissingApiVersionParameter"), ("yes", "InvalidApiVersionParameter")]
+)
+def test_api_version_is_required(local_azure: LocalAzure, version: str, code: str) -> None:
+    token = local_azure.credential.get_token(f"{ARM}/.default").token
+    path = f"{ARM}{SUBSCRIPTION}/resourceGroups/conformance/providers/Microsoft.Storage/storageAccounts/x"
+    answer = local_azure.session.get(
+        path, params={"api-version": version} if version else {}, headers={"Authorization": f"Bearer {token}"}
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)

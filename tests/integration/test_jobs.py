@@ -1,0 +1,421 @@
+"""Jobs through the real azure-ai-ml client: submitted, run as processes, streamed, downloaded, cancelled, refused."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from amlite.core import runtime
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import CommandComponent
+
+    from tests.integration.conftest import LocalAzure, Workspace
+
+ENDED = ("Completed", "Failed", "Canceled")
+CLUSTER = "cpu-cluster"
+COUNT = """
+import pathlib, sys, time
+time.sleep(float(sys.argv[3]))
+pathlib.Path(sys.argv[2], "n").write_text(sys.argv[1])
+"""
+ADD = """
+import pathlib, sys
+a, b = (int(pathlib.Path(folder, "n").read_text()) for folder in sys.argv[1:3])
+assert a + b < 100, f"{a + b} is too much"
+pathlib.Path(sys.argv[3]).write_text(str(a + b))
+"""
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def jobs_workspace(make_workspace: Callable[..., Workspace]) -> Workspace:
+    """Return a workspace with a cluster of two nodes and an environment without packages."""
+    return equip(make_workspace("jobs"))
+
+
+@pytest.fixture(scope="module")
+def client(jobs_workspace: Workspace) -> MLClient:
+    """Return the real client of that workspace."""
+    return jobs_workspace.client()
+
+
+def equip(workspace: Workspace, identity: str | None = None) -> Workspace:
+    """Give a workspace the cluster and the environment `plain:1`."""
+    scale = {"minNodeCount": 0, "maxNodeCount": 2, "nodeIdleTimeBeforeScaleDown": "PT120S"}
+    inner = {"vmSize": "STANDARD_DS2_V2", "scaleSettings": scale}
+    body: Json = {"location": "westeurope", "properties": {"computeType": "AmlCompute", "properties": inner}}
+    if identity:
+        body["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}
+    workspace.azure.put(f"{workspace.id}/computes/{CLUSTER}", body)
+    conda = "name: plain\ndependencies:\n- python=3.11\n"
+    properties = {"image": "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04", "condaFile": conda}
+    workspace.azure.put(f"{workspace.id}/environments/plain/versions/1", {"properties": properties})
+    return workspace
+
+
+def submit(client: MLClient, line: str, **options: Any) -> str:
+    """Submit a command without code and return the job's name."""
+    from azure.ai.ml import command
+
+    job = command(command=line, environment="plain:1", compute=CLUSTER, experiment_name="tests", **options)
+    return str(client.jobs.create_or_update(job).name)
+
+
+def step(folder: Path, name: str, script: str, inputs: Json, outputs: Json, line: str) -> CommandComponent:
+    """Return a command component with a script `main.py` of its own."""
+    from azure.ai.ml.entities import CommandComponent
+
+    code = folder / name
+    code.mkdir()
+    (code / "main.py").write_text(script, "utf-8")
+    return CommandComponent(
+        name=name, version="1", inputs=inputs, outputs=outputs, code=str(code), command=line, environment="plain:1"
+    )
+
+
+def until(client: MLClient, name: str, *states: str) -> Any:
+    """Wait until a job is in one of the states (default: has ended) and return it."""
+    while (job := client.jobs.get(name)).status not in (states or ENDED):
+        assert job.status not in ENDED, history(client, name)
+        time.sleep(0.1)
+    return job
+
+
+def history(client: MLClient, name: str) -> Any:
+    """Return what run history says about a job."""
+    return client.jobs._runs_operations.get_run_details(name)
+
+
+def children(client: MLClient, name: str) -> dict[str, Any]:
+    """Return a pipeline's steps by their names in the pipeline."""
+    return {child.display_name: child for child in client.jobs.list(parent_job_name=name)}
+
+
+def processes(job: str) -> list[psutil.Process]:
+    """Return the processes whose environment says that they belong to a job."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("AZUREML_RUN_ID") == job and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_outputs_and_logs_of_a_command_download(client: MLClient, tmp_path: Path) -> None:
+    from azure.ai.ml import Input, Output
+
+    (tmp_path / "words.txt").write_text("one two three\n", "utf-8")
+    name = submit(
+        client,
+        'wc -w < ${{inputs.words}} > ${{outputs.counts}}/n; echo "${{inputs.k}} $COLOUR $AZUREML_EXPERIMENT_NAME"',
+        inputs={"words": Input(type="uri_file", path=str(tmp_path / "words.txt")), "k": 3},
+        outputs={"counts": Output(type="uri_folder")},
+        environment_variables={"COLOUR": "red"},
+    )
+    job = until(client, name, "Completed")
+    assert job.services["Tracking"].endpoint.startswith(
+        "azureml://westeurope.api.azureml.ms/mlflow/v1.0/subscriptions/"
+    )
+    client.jobs.download(name, download_path=str(tmp_path), all=True)
+    assert (tmp_path / "named-outputs/counts/n").read_text("utf-8").strip() == "3"
+    assert "3 red tests" in (tmp_path / "artifacts/user_logs/std_log.txt").read_text("utf-8")
+    details = history(client, name)
+    assert details.start_time_utc <= details.end_time_utc
+
+
+@pytest.fixture(scope="module")
+def pipeline(client: MLClient, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Return a function that builds a pipeline: two counts in parallel, then their sum."""
+    from azure.ai.ml import Input, Output, dsl
+
+    folder = tmp_path_factory.mktemp("steps")
+    count = step(
+        folder,
+        "count",
+        COUNT,
+        {"n": Input(type="integer", min=0), "wait": Input(type="number", default=0)},
+        {"counted": Output(type="uri_folder")},
+        "python main.py ${{inputs.n}} ${{outputs.counted}} ${{inputs.wait}}",
+    )
+    add = step(
+        folder,
+        "add",
+        ADD,
+        {"a": Input(type="uri_folder"), "b": Input(type="uri_folder")},
+        {"sum": Output(type="uri_file")},
+        "python main.py ${{inputs.a}} ${{inputs.b}} ${{outputs.sum}}",
+    )
+    count, add = (client.components.create_or_update(each) for each in (count, add))
+
+    @dsl.pipeline(name="sums", experiment_name="tests", default_compute=CLUSTER)  # type: ignore[call-overload]
+    def sums(first, wait=0.0):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - the decorator reads annotations
+        one = count(n=first, wait=wait)
+        two = count(n=2, wait=wait)
+        total = add(a=one.outputs.counted, b=two.outputs.counted)
+        return {"sum": total.outputs.sum}
+
+    return sums  # type: ignore[no-any-return]
+
+
+def test_pipeline_hands_data_from_step_to_step(
+    client: MLClient, pipeline: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = client.jobs.create_or_update(pipeline(first=40, wait=0.5)).name
+    client.jobs.stream(name)
+    assert "total" in capsys.readouterr().out
+    assert client.jobs.get(name).status == "Completed"
+    client.jobs.download(name, download_path=str(tmp_path), output_name="sum")
+    assert [path.read_text("utf-8") for path in tmp_path.rglob("sum*") if path.is_file()] == ["42"]
+    steps = children(client, name)
+    assert {child.status for child in steps.values()} == {"Completed"}
+    assert set(steps) == {"one", "two", "total"}
+    times = {key: history(client, child.name) for key, child in steps.items()}
+    # Side by side on the cluster's two nodes, and the sum after both.
+    counts = (times["one"], times["two"])
+    assert max(count.start_time_utc for count in counts) < min(count.end_time_utc for count in counts)
+    assert times["total"].root_run_id == name
+    client.jobs.download(steps["one"].name, download_path=str(tmp_path / "one"), all=True)
+    assert (tmp_path / "one/named-outputs/counted/n").read_text("utf-8") == "40"
+    assert client.jobs.get(steps["one"].name).status == "Completed"
+
+
+def test_failing_step_fails_the_pipeline_with_its_name_and_reason(
+    client: MLClient, pipeline: Callable[..., Any]
+) -> None:
+    from azure.ai.ml.exceptions import JobException
+
+    name = client.jobs.create_or_update(pipeline(first=99)).name
+    with pytest.raises(JobException, match="101 is too much") as refused:
+        client.jobs.stream(name)
+    assert "Failed nodes: /total" in str(refused.value)
+    assert {key: child.status for key, child in children(client, name).items()} == {
+        "one": "Completed",
+        "two": "Completed",
+        "total": "Failed",
+    }
+
+
+def test_cancel_ends_every_process_of_a_job(client: MLClient) -> None:
+    name = submit(client, "sleep 300 & (setsid sleep 300) & sleep 300")
+    until(client, name, "Running")
+    while len(processes(name)) < 3:
+        time.sleep(0.05)
+    client.jobs.begin_cancel(name).result()
+    assert client.jobs.get(name).status == "Canceled"
+    assert processes(name) == []
+
+
+def test_failed_command_streams_its_log_and_says_why(client: MLClient, capsys: pytest.CaptureFixture[str]) -> None:
+    from azure.ai.ml.exceptions import JobException
+
+    name = submit(client, "echo so far so good; echo 'disk on fire' >&2; sleep 2; exit 3")
+    with pytest.raises(JobException, match="exited with status code 3"):
+        client.jobs.stream(name)
+    assert "so far so good" in capsys.readouterr().out
+
+
+def test_archived_jobs_are_listed_apart(client: MLClient) -> None:
+    from azure.ai.ml.constants import ListViewType
+
+    name = submit(client, "true", tags={"kind": "short"})
+    until(client, name, "Completed")
+    client.jobs.archive(name)
+    assert name not in [job.name for job in client.jobs.list()]
+    assert name in [job.name for job in client.jobs.list(list_view_type=ListViewType.ARCHIVED_ONLY)]
+    client.jobs.restore(name)
+    assert name in [job.name for job in client.jobs.list()]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "reason"),
+    [
+        ({"computeId": "gpu"}, 404, "Compute with name 'gpu' was not found"),
+        ({"environmentId": "azureml:plain:9"}, 404, "'plain:9' was not found"),
+        ({"codeId": "azureml:none:1"}, 404, "Code 'none:1' was not found"),
+        ({"command": "cat ${{inputs.b}}"}, 400, r"'${{inputs.b}}' is not declared; the inputs are: a"),
+        (
+            {"inputs": {"a": {"jobInputType": "uri_file", "uri": "azureml:nothing@latest"}}},
+            404,
+            "Input 'a': Data asset 'nothing'",
+        ),
+        ({"jobType": "Labeling"}, 400, "are not served here"),
+        ({"jobType": "Comand"}, 400, "known are: "),
+        ({"resources": {"instanceCount": 3}}, 400, "asks for 3 nodes and compute 'cpu-cluster' has at most 2"),
+        ({"experimentName": "a b"}, 400, "The experiment name 'a b' is invalid"),
+    ],
+)
+def test_what_cannot_run_is_refused_at_submission(
+    jobs_workspace: Workspace, change: Json, status: int, reason: str
+) -> None:
+    properties = {
+        "jobType": "Command",
+        "command": "echo ${{inputs.a}}",
+        "environmentId": "azureml:plain@latest",
+        "computeId": CLUSTER,
+        "inputs": {"a": {"jobInputType": "literal", "value": "1"}},
+    }
+    path = f"{jobs_workspace.id}/jobs/refused"
+    answer = jobs_workspace.azure.arm("PUT", path, {"properties": {**properties, **change}})
+    assert answer.status_code == status, answer.text
+    assert reason in f"{answer.json()['error']['code']} {answer.json()['error']['message']}"
+    assert jobs_workspace.azure.arm("GET", path).status_code == 404
+
+
+def test_a_cluster_runs_no_more_jobs_than_it_has_nodes(client: MLClient, jobs_workspace: Workspace) -> None:
+    names = [submit(client, "sleep 300") for _ in range(3)]
+    while sorted(client.jobs.get(name).status for name in names) != ["Queued", "Running", "Running"]:
+        time.sleep(0.05)
+    state = jobs_workspace.azure.arm("GET", f"{jobs_workspace.id}/computes/{CLUSTER}").json()["properties"][
+        "properties"
+    ]
+    assert (state["currentNodeCount"], state["nodeStateCounts"]["runningNodeCount"]) == (2, 2)
+    for name in names:
+        client.jobs.begin_cancel(name).result()
+    jobs_workspace.azure.advance(121)
+    while jobs_workspace.azure.arm("GET", f"{jobs_workspace.id}/computes/{CLUSTER}").json()["properties"]["properties"][
+        "currentNodeCount"
+    ]:
+        time.sleep(0.05)
+
+
+def test_a_job_reads_data_as_its_compute(make_workspace: Callable[..., Workspace], tmp_path: Path) -> None:
+    from azure.ai.ml import Input, Output
+
+    workspace = make_workspace("jobs-identity", identity=True)
+    azure = workspace.azure
+    group, storage = workspace.id.split("/providers/")[0], "Microsoft.Storage/storageAccounts"
+    identity = azure.put(
+        f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/nodes",
+        {"location": "westeurope"},
+        "2023-01-31",
+    )
+    equip(workspace, identity["id"])
+    account = f"{group}/providers/{storage}/{workspace.account}"
+    user = azure.application(("Contributor", workspace.id), ("Storage Blob Data Contributor", account))
+    client = workspace.client(user)
+    (tmp_path / "in.txt").write_text("kept apart\n", "utf-8")
+    _put_blob(user, workspace, "in.txt", (tmp_path / "in.txt").read_bytes())
+    options: Json = {
+        "inputs": {"a": Input(type="uri_file", path="azureml://datastores/workspaceblobstore/paths/in.txt")},
+        "outputs": {"b": Output(type="uri_folder")},
+    }
+    line = "cp ${{inputs.a}} ${{outputs.b}}/ && cat ${{inputs.a}}"
+    refused = submit(client, line, **options)
+    assert until(client, refused, "Failed").status == "Failed"
+    message = history(client, refused).error.error.message
+    assert "AuthorizationPermissionMismatch" in message
+    assert "Storage Blob Data Contributor" in message
+
+    azure.assign("Storage Blob Data Contributor", account, identity["properties"]["principalId"])
+    name = submit(client, line, **options)
+    assert until(client, name).status == "Completed", history(client, name)
+    client.jobs.stream(name)
+    client.jobs.download(name, download_path=str(tmp_path), output_name="b")
+    assert (tmp_path / "named-outputs/b/in.txt").read_text("utf-8") == "kept apart\n"
+
+
+def _put_blob(credential: Any, workspace: Workspace, path: str, data: bytes) -> None:
+    from azure.storage.blob import ContainerClient
+
+    store = workspace.azure.arm("GET", f"{workspace.id}/datastores/workspaceblobstore").json()["properties"]
+    address = f"https://{workspace.account}.blob.core.windows.net"
+    with ContainerClient(address, store["containerName"], credential=credential) as container:
+        container.upload_blob(path, data)
+
+
+@pytest.mark.parametrize("end", ["killed", "stopped"])
+def test_a_pipeline_goes_on_after_amlite_was(
+    end: str, client: MLClient, pipeline: Callable[..., Any], local_azure: LocalAzure
+) -> None:
+    name = client.jobs.create_or_update(pipeline(first=1, wait=2)).name
+    until(client, name, "Running")
+    while "Running" not in {child.status for child in children(client, name).values()}:
+        time.sleep(0.05)
+    before = [process for child in children(client, name).values() for process in processes(child.name)]
+    running = runtime.read(local_azure.state)
+    assert running is not None
+    if end == "killed":
+        os.kill(running.pid, signal.SIGKILL)
+        while running.alive and psutil.Process(running.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+    else:
+        local_azure.command("stop")
+    local_azure.command("start")
+    assert not [process for process in before if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert until(client, name).status == "Completed", history(client, name)
+    assert all(not processes(child.name) for child in children(client, name).values())
+
+
+def test_a_named_output_becomes_an_asset(client: MLClient, tmp_path: Path) -> None:
+    from azure.ai.ml import Input, Output
+
+    made = submit(client, "echo 1 > ${{outputs.o}}/f", outputs={"o": Output(type="uri_folder", name="made")})
+    until(client, made, "Completed")
+    assert client.data.get("made", label="latest").version == "1"
+    used = submit(client, "cat ${{inputs.i}}/f", inputs={"i": Input(type="uri_folder", path="azureml:made:1")})
+    until(client, used, "Completed")
+    client.jobs.download(used, download_path=str(tmp_path), all=True)
+    assert (tmp_path / "artifacts/user_logs/std_log.txt").read_text("utf-8") == "1\n"
+
+
+def test_a_deleted_job_is_gone_and_a_running_one_stays(client: MLClient) -> None:
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+    name = submit(client, "sleep 300")
+    until(client, name, "Running")
+    with pytest.raises(HttpResponseError, match="cancel it before you delete it"):
+        client.jobs.begin_delete(name).result()
+    client.jobs.begin_cancel(name).result()
+    client.jobs.begin_delete(name).result()
+    with pytest.raises(ResourceNotFoundError):
+        client.jobs.get(name)
+
+
+def test_a_job_ends_at_its_time_limit(client: MLClient, jobs_workspace: Workspace) -> None:
+    properties = {
+        "jobType": "Command",
+        "command": "sleep 300",
+        "environmentId": "azureml:plain:1",
+        "computeId": CLUSTER,
+        "limits": {"jobLimitsType": "Command", "timeout": "PT0.5S"},
+    }
+    assert (
+        jobs_workspace.azure.arm("PUT", f"{jobs_workspace.id}/jobs/short", {"properties": properties}).status_code
+        == 201
+    )
+    until(client, "short", "Failed")
+    assert "exceeded its timeout of PT0.5S" in history(client, "short").error.error.message
+    assert processes("short") == []
+
+
+def test_a_schedule_runs_its_pipeline(
+    client: MLClient, jobs_workspace: Workspace, pipeline: Callable[..., Any]
+) -> None:
+    azure = jobs_workspace.azure
+    sent = pipeline(first=3)
+    body = client.jobs.get(client.jobs.create_or_update(sent).name)._to_rest_object().as_dict()["properties"]
+    kept = ("jobType", "jobs", "inputs", "outputs", "settings", "experimentName")
+    definition = {key: body[key] for key in kept if body.get(key)}
+    properties = {
+        "trigger": {"triggerType": "Cron", "expression": "* * * * *", "timeZone": "UTC"},
+        "action": {"actionType": "CreateJob", "jobDefinition": definition},
+    }
+    path = f"{jobs_workspace.id}/schedules/each-minute"
+    azure.put(path, {"properties": properties})
+    azure.advance(60)
+    while not (fired := [job for job in client.jobs.list() if job.name.startswith("each-minute")]):
+        time.sleep(0.1)
+    azure.put(path, {"properties": {**properties, "isEnabled": False}})
+    assert until(client, fired[0].name).status == "Completed", history(client, fired[0].name).error
+    assert set(children(client, fired[0].name)) == {"one", "two", "total"}

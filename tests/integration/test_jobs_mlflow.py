@@ -1,0 +1,177 @@
+"""MLflow as training code uses it: in a job, unmodified, with the client that Azure ML's environments pin."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from tests.integration.test_jobs import CLUSTER, equip, history, until
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import LocalAzure, Workspace
+
+REGION = "https://westeurope.api.azureml.ms"
+CONDA = """
+name: tracking
+dependencies:
+- python=3.11
+- pip:
+  - mlflow-skinny==2.16.2
+  - azureml-mlflow==1.62.0.post6
+  - packaging==24.2
+  - setuptools<81
+"""
+TRAIN = """
+import os, pathlib, sys
+import mlflow
+from mlflow import MlflowClient
+
+model = pathlib.Path("model")
+model.mkdir()
+(model / "MLmodel").write_text("flavors:\\n  python_function:\\n    loader_module: none\\n")
+(model / "weights.txt").write_text("0.5")
+with mlflow.start_run() as run:
+    assert run.info.run_id == os.environ["AZUREML_RUN_ID"]
+    mlflow.log_params({"depth": 3})
+    mlflow.log_metric("auc", 0.7, step=1)
+    mlflow.log_metric("auc", 0.8, step=2)
+    mlflow.set_tag("colour", "red")
+    mlflow.log_artifacts("model", "model")
+    mlflow.log_text("hello", "notes/hello.txt")
+    client = MlflowClient()
+    listed = [entry.path for entry in client.list_artifacts(run.info.run_id, "model")]
+    assert listed == ["model/MLmodel", "model/weights.txt"], listed
+    version = mlflow.register_model(f"runs:/{run.info.run_id}/model", "weights", tags={"auc": "0.8"})
+    assert version.run_id == run.info.run_id
+    found = client.search_model_versions("name='weights'")
+    assert [str(each.version) for each in found] == [str(version.version)], found
+    here = mlflow.artifacts.download_artifacts(f"models:/weights/{version.version}", dst_path="back")
+    assert pathlib.Path(here, "weights.txt").read_text() == "0.5"
+    other = mlflow.artifacts.download_artifacts("models:/uploaded/1", dst_path="other")
+    assert pathlib.Path(other, "weights.txt").read_text() == "0.25"
+    assert mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/notes/hello.txt") == "hello"
+    assert client.get_model_version("uploaded", "1").tags == {"from": "azure-ai-ml"}
+"""
+
+
+@pytest.fixture(scope="module")
+def tracked(make_workspace: Callable[..., Workspace]) -> Workspace:
+    """Return a workspace with an environment that has MLflow; nothing in it signs in by key."""
+    found = make_workspace("tracked", identity=True)
+    azure, group = found.azure, found.id.split("/providers/")[0]
+    identity = azure.put(
+        f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/tracker",
+        {"location": "westeurope"},
+        "2023-01-31",
+    )
+    equip(found, identity["id"])
+    account = f"{group}/providers/Microsoft.Storage/storageAccounts/{found.account}"
+    azure.assign("Storage Blob Data Contributor", account, identity["properties"]["principalId"])
+    azure.assign("Storage Blob Data Contributor", account, _object_id(azure))
+    image = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
+    azure.put(f"{found.id}/environments/tracking/versions/1", {"properties": {"image": image, "condaFile": CONDA}})
+    return found
+
+
+def _object_id(azure: LocalAzure) -> str:
+    import jwt
+
+    token = azure.credential.get_token("https://management.azure.com/.default").token
+    return str(jwt.decode(token, options={"verify_signature": False})["oid"])
+
+
+def test_a_job_tracks_and_registers_by_mlflow(tracked: Workspace, tmp_path: Path) -> None:
+    from azure.ai.ml import command
+    from azure.ai.ml.entities import Model
+
+    client = tracked.client()
+    (tmp_path / "upload").mkdir()
+    (tmp_path / "upload" / "weights.txt").write_text("0.25", "utf-8")
+    uploaded = Model(name="uploaded", version="1", path=str(tmp_path / "upload"), tags={"from": "azure-ai-ml"})
+    client.models.create_or_update(uploaded)
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "train.py").write_text(TRAIN, "utf-8")
+    job = command(
+        command="python train.py", code=str(code), environment="tracking:1", compute=CLUSTER, experiment_name="weights"
+    )
+    name = client.jobs.create_or_update(job).name
+    assert until(client, name).status == "Completed", history(client, name).error
+
+    version = client.models.get("weights", version="1")
+    assert (version.type, version.tags, version.job_name) == ("mlflow_model", {"auc": "0.8"}, name)
+    client.models.download("weights", version="1", download_path=str(tmp_path / "down"))
+    assert (tmp_path / "down/weights/model/weights.txt").read_text("utf-8") == "0.5"
+    client.jobs.download(name, download_path=str(tmp_path), all=True)
+    assert (tmp_path / "artifacts/notes/hello.txt").read_text("utf-8") == "hello"
+
+    run = ask(tracked, "GET", "runs/get", run_id=name)["run"]
+    assert (run["info"]["status"], run["info"]["run_name"]) == ("FINISHED", name)
+    assert [metric["value"] for metric in run["data"]["metrics"]] == [0.8]
+    seen = [
+        metric["value"]
+        for metric in ask(tracked, "GET", "metrics/get-history", run_id=name, metric_key="auc")["metrics"]
+    ]
+    assert seen == [0.7, 0.8]
+    shown = region(tracked, "GET", f"/history/v1.0{tracked.id}/runs/{name}").json()
+    assert (shown["metrics"], shown["parameters"], shown["tags"]["colour"]) == ({"auc": 0.8}, {"depth": "3"}, "red")
+
+
+def test_experiments_have_names_and_searchable_runs(tracked: Workspace) -> None:
+    made = ask(tracked, "POST", "experiments/create", name="by-hand")["experiment_id"]
+    run = ask(tracked, "POST", "runs/create", experiment_id=made, start_time=1, run_name="mine")["run"]["info"]
+    assert run["artifact_uri"].startswith("azureml://westeurope.api.azureml.ms/mlflow/v2.0/subscriptions/")
+    assert run["artifact_uri"].endswith(f"/experiments/by-hand/runs/{run['run_id']}/artifacts")
+    found = ask(tracked, "POST", "runs/search", experiment_ids=[made])["runs"]
+    assert [each["info"]["run_id"] for each in found] == [run["run_id"]]
+    again = region(tracked, "POST", f"/mlflow/v2.0{tracked.id}/api/2.0/mlflow/experiments/create", {"name": "by-hand"})
+    assert again.json()["error_code"] == "RESOURCE_ALREADY_EXISTS"
+
+
+def test_models_of_azure_ml_are_mlflow_models_and_keep_their_tags(tracked: Workspace) -> None:
+    uri = "azureml://datastores/workspaceblobstore/paths/somewhere"
+    version = {"modelUri": uri, "modelType": "mlflow_model", "tags": {"a": "1"}}
+    tracked.azure.put(f"{tracked.id}/models/both/versions/7", {"properties": version})
+    assert ask(tracked, "GET", "model-versions/get", name="both", version="7")["model_version"]["tags"] == [
+        {"key": "a", "value": "1"}
+    ]
+    ask(tracked, "POST", "model-versions/set-tag", name="both", version="7", key="b", value="2")
+    ask(tracked, "POST", "registered-models/alias", name="both", alias="champion", version="7")
+    assert tracked.client().models.get("both", version="7").tags == {"a": "1", "b": "2"}
+    found = ask(tracked, "GET", "registered-models/search", filter="name LIKE 'bot%'")["registered_models"]
+    assert [(model["name"], model["aliases"]) for model in found] == [("both", [{"alias": "champion", "version": "7"}])]
+    by_tag = ask(tracked, "GET", "model-versions/search", filter="name='both' AND tags.b = '2'")["model_versions"]
+    assert [each["version"] for each in by_tag] == ["7"]
+    missing = region(tracked, "GET", f"/mlflow/v2.0{tracked.id}/api/2.0/mlflow/registered-models/get?name=none")
+    assert (missing.status_code, missing.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+def test_tracking_asks_for_a_token_and_a_role(tracked: Workspace) -> None:
+    path = f"/mlflow/v2.0{tracked.id}/api/2.0/mlflow/experiments/get?experiment_id=0"
+    assert requests.get(f"{REGION}{path}", timeout=60).status_code == 401
+    stranger = tracked.azure.application()
+    token = stranger.get_token("https://management.azure.com/.default").token
+    refused = requests.get(f"{REGION}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    assert refused.status_code == 403
+    assert refused.json()["error"]["code"] == "AuthorizationFailed"
+
+
+def region(workspace: Workspace, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
+    """Send one request to the service's regional host."""
+    token = workspace.azure.credential.get_token("https://management.azure.com/.default").token
+    headers = {"Authorization": f"Bearer {token}"}
+    return workspace.azure.session.request(method, f"{REGION}{path}", json=body, headers=headers, timeout=120)
+
+
+def ask(workspace: Workspace, method: str, api: str, **values: Any) -> dict[str, Any]:
+    """Call MLflow's REST API and return its answer."""
+    path = f"/mlflow/v2.0{workspace.id}/api/2.0/mlflow/{api}"
+    query = "?" + urllib.parse.urlencode(values) if method == "GET" else ""
+    answer = region(workspace, method, path + query, values if method != "GET" else None)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())

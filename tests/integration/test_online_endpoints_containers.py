@@ -1,0 +1,94 @@
+"""Deployments of custom containers, where this machine has a Docker engine; and what is said where it has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+
+from amlite.core import docker_engine
+
+if TYPE_CHECKING:
+    from tests.integration.scoring import Scoring
+
+SERVER = """
+import json, os, pathlib
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path in ("/live", "/ready") else 404)
+        self.end_headers()
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        model = pathlib.Path(os.environ["AZUREML_MODEL_DIR"]) / "weights" / "factor.json"
+        answer = json.dumps({"path": self.path, "answer": body["value"] * json.loads(model.read_text())})
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(answer.encode())
+
+print("the container's own server begins", flush=True)
+HTTPServer(("127.0.0.1", 5001), Handler).serve_forever()
+"""
+ROUTES = {
+    "liveness_route": {"path": "/live", "port": 5001},
+    "readiness_route": {"path": "/ready", "port": 5001},
+    "scoring_route": {"path": "/predict", "port": 5001},
+}
+
+
+@pytest.fixture
+def custom(make_model: Callable[[int], str], tmp_path: Path) -> Callable[..., Any]:
+    """Return a function that makes a deployment of the server above, built from a context or of an image."""
+
+    def make(endpoint: str, name: str, factor: int = 2, **environment: Any) -> Any:
+        from azure.ai.ml.entities import BuildContext, Environment, ManagedOnlineDeployment
+
+        (tmp_path / "Dockerfile").write_text(
+            'FROM python:3.11-slim\nCOPY server.py /server.py\nUSER 1000\nCMD ["python3", "/server.py"]\n'
+        )
+        (tmp_path / "server.py").write_text(SERVER)
+        made = {"build": BuildContext(path=str(tmp_path)), **environment}
+        return ManagedOnlineDeployment(
+            name=name,
+            endpoint_name=endpoint,
+            model=make_model(factor),
+            environment=Environment(name=f"custom-{name}", version="1", inference_config=ROUTES, **made),
+            instance_type="Standard_DS3_v2",
+            instance_count=1,
+        )
+
+    return make
+
+
+def test_a_custom_container_is_built_run_and_scored(empty: Scoring, custom: Callable[..., Any]) -> None:
+    if not docker_engine.found().available:
+        pytest.skip(f"no Docker engine here: {docker_engine.found().reason}")
+    deployments = empty.ml.online_deployments
+    deployments.begin_create_or_update(custom(empty.name, "blue", 2)).result()
+    # Both listen on port 5001, each in a network of its own.
+    deployments.begin_create_or_update(custom(empty.name, "green", 3)).result()
+    assert empty.post({"value": 21}, "blue").json() == {"path": "/predict", "answer": 42}
+    assert empty.post({"value": 21}, "green").json() == {"path": "/predict", "answer": 63}
+    assert "the container's own server begins" in deployments.get_logs("blue", empty.name, lines=50)
+    deployments.begin_delete("blue", empty.name).result()
+    assert empty.post({"value": 1}, "green").json()["answer"] == 3
+
+
+def test_an_image_that_nobody_has_fails_the_deployment(empty: Scoring, custom: Callable[..., Any]) -> None:
+    missing = custom(empty.name, "missing", build=None, image="127.0.0.1:1/nobody/has:this")
+    with pytest.raises(HttpResponseError, match=r"there is none here|cannot be pulled") as raised:
+        empty.ml.online_deployments.begin_create_or_update(missing).result()
+    assert "ImageBuildFailure" in str(raised.value)
+
+
+def test_half_an_inference_configuration_is_refused(empty: Scoring, custom: Callable[..., Any]) -> None:
+    half = custom(empty.name, "half")
+    half.environment.inference_config = {"scoring_route": {"path": "/predict", "port": 5001}}
+    with pytest.raises(HttpResponseError, match="livenessRoute, readinessRoute: path and port are required"):
+        empty.ml.online_deployments.begin_create_or_update(half).result()

@@ -1,0 +1,86 @@
+"""Azure Monitor's metrics of online endpoints, as azure-mgmt-monitor reads them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+
+from amlite import SUBSCRIPTION_ID
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Workspace
+    from tests.integration.scoring import Scoring
+
+
+@pytest.fixture
+def monitor(workspace: Workspace) -> Iterator[Any]:
+    """Return azure-mgmt-monitor's client; its answers say that anything may be None."""
+    from azure.mgmt.monitor import MonitorManagementClient
+
+    with MonitorManagementClient(workspace.azure.credential, SUBSCRIPTION_ID) as client:
+        yield client
+
+
+def span(workspace: Workspace) -> str:
+    """Return the minute that amlite is in, and one before and after."""
+    now = dt.datetime.fromisoformat(workspace.azure.command("status", "--output", "json").partition('"now": "')[2][:19])
+    return f"{now - dt.timedelta(minutes=1):%Y-%m-%dT%H:%M:00Z}/{now + dt.timedelta(minutes=2):%Y-%m-%dT%H:%M:00Z}"
+
+
+def sums(response: Any) -> dict[tuple[str, ...], float]:
+    """Return what the intervals' averages add up to, by the combination of dimensions."""
+    return {
+        tuple(value.value for value in series.metadatavalues): sum(point.average or 0 for point in series.data)
+        for series in response.value[0].timeseries
+    }
+
+
+def test_scored_requests_are_counted_by_deployment_and_status(
+    shared: Scoring, workspace: Workspace, monitor: Any
+) -> None:
+    workspace.azure.advance(3600)  # away from what other tests sent
+    key, uri = shared.key, f"{workspace.id}/onlineEndpoints/{shared.name}"
+    for deployment, body in [("blue", {"value": 1})] * 3 + [("green", {"value": 1}), ("green", {"wrong": 1})]:
+        shared.post(body, deployment, key=key)
+    asked = {"timespan": span(workspace), "interval": "PT1M", "aggregation": "Average"}
+    filter_ = "deployment eq '*' and statusCodeClass eq '*' and modelStatusCode eq '*'"
+    counted = monitor.metrics.list(uri, metricnames="RequestsPerMinute", filter=filter_, **asked)
+    assert sums(counted) == {("blue", "2xx", "200"): 3, ("green", "2xx", "200"): 1, ("green", "4xx", "500"): 1}
+    assert [value.name.value for value in counted.value[0].timeseries[0].metadatavalues] == [
+        "deployment", "statuscodeclass", "modelstatuscode",
+    ]  # fmt: skip
+    latency = monitor.metrics.list(
+        uri, metricnames="RequestLatency_P95,RequestLatency", filter="deployment eq 'blue'", **asked
+    )
+    assert [metric.unit for metric in latency.value] == ["Milliseconds"] * 2
+    durations = [point.average for point in latency.value[0].timeseries[0].data if point.average]
+    assert durations
+    assert all(0 < duration < 60_000 for duration in durations)
+    own = monitor.metrics.list(
+        f"{uri}/deployments/green", metricnames="RequestsPerMinute", filter="envoy_response_code eq '*'", **asked
+    )
+    assert sums(own) == {("200",): 1, ("424",): 1}
+
+
+def test_metrics_are_defined_and_others_refused(shared: Scoring, workspace: Workspace, monitor: Any) -> None:
+    uri = f"{workspace.id}/onlineEndpoints/{shared.name}"
+    defined = {metric.name.value: metric for metric in monitor.metric_definitions.list(uri)}
+    assert [each.value for each in defined["RequestsPerMinute"].dimensions] == [
+        "deployment", "statusCode", "statusCodeClass", "modelStatusCode",
+    ]  # fmt: skip
+    for wrong, reason in (
+        ({"metricnames": "Requests"}, "Valid metrics: RequestLatency,"),
+        ({"metricnames": "RequestLatency", "filter": "statusCode eq '*'"}, "supported ones are: deployment"),
+        ({"metricnames": "RequestsPerMinute", "aggregation": "Total"}, "requested aggregation: total"),
+    ):
+        with pytest.raises(HttpResponseError, match=reason):
+            monitor.metrics.list(uri, **wrong)
+    nobody = workspace.azure.application()
+    answer = workspace.azure.arm(
+        "GET", f"{uri}/providers/Microsoft.Insights/metrics", version="2018-01-01", credential=nobody
+    )
+    assert answer.status_code == 403

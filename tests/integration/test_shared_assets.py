@@ -1,0 +1,124 @@
+"""Assets below `ml/shared/` live in a registry: the contract of the kinds that can, by the real client."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from azureml_fixtures.asset_project import OWNER, STRANGER, Project
+from pulumi_azureml.kinds import KINDS, MANAGED
+from pulumi_azureml.operations.connection import Registry, connect, place_of
+from pulumi_azureml.operations.errors import AssetError, OwnershipError
+from pulumi_azureml.planning import CatalogueSettings, load
+from pulumi_azureml.resources.resource import Planned, RegistryArgs
+from tests.integration.conftest import REGISTRY
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+Props = dict[str, Any]
+SHARED = sorted(name for name, kind in MANAGED.items() if kind.versioned)
+
+
+@pytest.fixture
+def shared(project: Project, registry: MLClient) -> Iterator[Project]:
+    """Return the project with its versioned assets moved below `ml/shared/`, until the test is over."""
+    inside = project.root / "ml" / "shared"
+    inside.mkdir()
+    folders = ("environment", "step", "data", "model")
+    for folder in folders:
+        (project.root / "ml" / folder).rename(inside / folder)
+    yield project
+    for folder in folders:
+        (inside / folder).rename(project.root / "ml" / folder)
+
+
+def props(project: Project, kind: str, owner: str = OWNER, *, adopt: bool = False, retain: int = 0) -> Props:
+    settings = CatalogueSettings(frozenset({"cpu"}), registry=REGISTRY, cache_folder=None, check_with_azure=False)
+    (asset,) = load(project.root, KINDS, settings=settings).of(kind)
+    return Planned.of(asset, RegistryArgs(REGISTRY, owner, adopt, retain=retain)).props()
+
+
+def client(kind_props: Props) -> MLClient:
+    place = place_of(kind_props)
+    assert place == Registry(REGISTRY)
+    return connect(place)
+
+
+def needed(project: Project, kind: str) -> None:
+    if kind == "component":
+        environment = props(project, "environment")
+        MANAGED["environment"].upsert(client(environment), environment)
+
+
+@pytest.mark.parametrize("kind", SHARED)
+def test_made_found_again_read_back_and_archived(kind: str, shared: Project, capfd: pytest.CaptureFixture[str]) -> None:
+    needed(shared, kind)
+    wanted = props(shared, kind)
+    ml = client(wanted)
+    made = MANAGED[kind].upsert(ml, wanted)
+    assert made["resource_id"].startswith(f"azureml://registries/{REGISTRY}/")
+    assert MANAGED[kind].upsert(ml, wanted) == made
+    assert MANAGED[kind].observe(ml, wanted) == wanted
+    MANAGED[kind].remove(ml, wanted)
+    operations = getattr(ml, MANAGED[kind].operations)  # type: ignore[attr-defined]
+    assert list(operations.list(name=wanted["name"])) == []
+    MANAGED[kind].upsert(ml, wanted)
+    assert [str(each.version) for each in operations.list(name=wanted["name"])] == [wanted["version"]]
+    shown = capfd.readouterr()
+    assert "Creating/updating" not in shown.out + shown.err, "the client prints between Pulumi's lines"
+    assert shown.out == ""
+    # Its own handler keeps the standard error of its import, which is not this test's.
+    assert not logging.getLogger("azure.ai.ml._utils._endpoint_utils").isEnabledFor(logging.WARNING)
+
+
+@pytest.mark.parametrize("kind", SHARED)
+def test_what_another_stack_shared_is_refused(kind: str, shared: Project) -> None:
+    needed(shared, kind)
+    theirs, ours = props(shared, kind, STRANGER), props(shared, kind)
+    ml = client(ours)
+    MANAGED[kind].upsert(ml, theirs)
+    with pytest.raises(OwnershipError, match=f"belongs to stack '{STRANGER}'"):
+        MANAGED[kind].upsert(ml, ours)
+
+
+def test_other_content_under_a_pinned_version_is_not_adopted(shared: Project) -> None:
+    shared.edit("ml/shared/data/data.yml", version="7")
+    theirs = props(shared, "data", STRANGER)
+    ml = client(theirs)
+    MANAGED["data"].upsert(ml, theirs)
+    ours = {**props(shared, "data", adopt=True), "content_hash": "0" * 64}
+    with pytest.raises(AssetError, match="cannot be adopted, nothing says that its content is ours"):
+        MANAGED["data"].upsert(ml, ours)
+    MANAGED["data"].upsert(ml, props(shared, "data", adopt=True))
+
+
+def test_a_component_of_the_workspace_and_one_of_the_registry_name_the_shared_environment(shared: Project) -> None:
+    uri = f"azureml://registries/{REGISTRY}/environments/env-{shared.tag}/versions/"
+    assert props(shared, "component")["definition"]["environment"].startswith(uri)
+    settings = CatalogueSettings(frozenset({"cpu"}), registry=REGISTRY, cache_folder=None, check_with_azure=True)
+    (planned,) = load(shared.root, KINDS, settings=settings).of("batch_deployment")
+    assert planned.definition["environment"].startswith(uri)
+    assert planned.definition["model"].startswith(f"azureml://registries/{REGISTRY}/models/")
+
+
+@pytest.mark.parametrize("kind", SHARED)
+def test_metadata_changes_in_place_or_says_why_not(kind: str, shared: Project) -> None:
+    """User pain 7: a registry's environment takes no other tags, and the client does not say so."""
+    needed(shared, kind)
+    before = props(shared, kind)
+    ml = client(before)
+    MANAGED[kind].upsert(ml, before)
+    folder = {"component": "step"}.get(kind, kind)
+    shared.edit(f"ml/shared/{folder}/{kind}.yml", description="new", tags={"team": "flights"})
+    after = props(shared, kind)
+    assert after["version"] == before["version"]
+    if kind == "environment":
+        with pytest.raises(AssetError, match=r"is in a registry, which changes no description.*write a `version:`"):
+            MANAGED[kind].upsert(ml, after)
+    else:
+        MANAGED[kind].upsert(ml, after)
+        assert MANAGED[kind].observe(ml, after) == after

@@ -1,0 +1,284 @@
+"""Blob storage by the unmodified azure-storage-blob: who may, who may not, and that what comes back is what went in."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.storage.blob import (
+    BlobBlock,
+    BlobSasPermissions,
+    BlobServiceClient,
+    ContainerClient,
+    ContainerSasPermissions,
+    generate_blob_sas,
+    generate_container_sas,
+)
+
+from tests.integration.conftest import GROUP_ID, Json, LocalAzure
+
+VERSION = "2024-01-01"
+
+
+@pytest.fixture(scope="module")
+def account(local_azure: LocalAzure) -> str:
+    return _make(local_azure, shared_key=True)
+
+
+def _make(local_azure: LocalAzure, *, shared_key: bool) -> str:
+    name = f"st{uuid.uuid4().hex[:16]}"
+    body: Json = {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}
+    body["properties"] = {"allowSharedKeyAccess": shared_key}
+    local_azure.put(_id(name), body, VERSION)
+    return name
+
+
+def _id(account: str) -> str:
+    return f"{GROUP_ID}/providers/Microsoft.Storage/storageAccounts/{account}"
+
+
+@pytest.fixture(scope="module")
+def key(local_azure: LocalAzure, account: str) -> str:
+    return str(local_azure.arm("POST", f"{_id(account)}/listKeys", {}, VERSION).json()["keys"][0]["value"])
+
+
+def _service(account: str, credential: object) -> BlobServiceClient:
+    return BlobServiceClient(f"https://{account}.blob.core.windows.net", credential=credential, retry_total=0)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def container(local_azure: LocalAzure, account: str) -> Iterator[ContainerClient]:
+    """A new container, as a principal sees it that may read and write blobs by its token."""
+    contributor = local_azure.application(("Storage Blob Data Contributor", _id(account)))
+    with _service(account, contributor) as service:
+        created = service.create_container(f"c-{uuid.uuid4().hex[:12]}")
+        yield created
+        created.delete_container()
+
+
+def test_owning_the_account_is_no_role_on_its_blobs(local_azure: LocalAzure, account: str) -> None:
+    with _service(account, local_azure.credential) as service, pytest.raises(HttpResponseError) as refused:
+        service.get_blob_client("c", "b").upload_blob(b"x")
+    assert refused.value.error_code == "AuthorizationPermissionMismatch"
+
+
+def test_reader_may_read_and_not_write(local_azure: LocalAzure, account: str, container: ContainerClient) -> None:
+    container.upload_blob("a", b"content")
+    reader = local_azure.application(("Storage Blob Data Reader", _id(account)))
+    with _service(account, reader) as service:
+        seen = service.get_container_client(container.container_name)
+        assert seen.download_blob("a").readall() == b"content"
+        assert [blob.name for blob in seen.list_blobs()] == ["a"]
+        for forbidden in (
+            lambda: seen.upload_blob("b", b"x"),
+            lambda: seen.delete_blob("a"),
+            seen.delete_container,
+            lambda: service.create_container("other"),
+            lambda: seen.delete_blobs("a"),
+        ):
+            with pytest.raises(HttpResponseError):
+                forbidden()
+        assert seen.download_blob("a").readall() == b"content"
+
+
+def test_role_on_one_container_is_none_on_another(
+    local_azure: LocalAzure, account: str, container: ContainerClient
+) -> None:
+    container.upload_blob("a", b"x")
+    scope = f"{_id(account)}/blobServices/default/containers/other"
+    narrow = local_azure.application(("Storage Blob Data Contributor", scope))
+    with _service(account, narrow) as service, pytest.raises(HttpResponseError):
+        service.get_blob_client(container.container_name, "a").download_blob()
+
+
+def test_copying_needs_the_right_to_read_the_source(
+    local_azure: LocalAzure, account: str, container: ContainerClient
+) -> None:
+    container.upload_blob("secret", b"x")
+    own = f"{_id(account)}/blobServices/default/containers/{container.container_name}x"
+    source = container.get_blob_client("secret").url
+    narrow = local_azure.application(("Storage Blob Data Contributor", own))
+    with _service(account, narrow) as service:
+        mine = service.create_container(f"{container.container_name}x")
+        with pytest.raises(HttpResponseError):
+            mine.get_blob_client("stolen").start_copy_from_url(source)
+        assert list(mine.list_blobs()) == []
+        mine.delete_container()
+
+
+def test_copy_within_the_account(container: ContainerClient) -> None:
+    container.upload_blob("a b", b"content")
+    copied = container.get_blob_client("copy")
+    copied.start_copy_from_url(container.get_blob_client("a b").url)
+    assert copied.download_blob().readall() == b"content"
+
+
+@pytest.mark.parametrize("token", ["x", "a.b.c"])
+def test_forged_bearer_is_refused(local_azure: LocalAzure, account: str, token: str) -> None:
+    answer = local_azure.session.get(
+        f"https://{account}.blob.core.windows.net/?comp=list",
+        headers={"Authorization": f"Bearer {token}", "x-ms-version": "2023-11-03"},
+    )
+    assert (answer.status_code, answer.headers["x-ms-error-code"]) == (401, "InvalidAuthenticationInfo")
+
+
+def test_token_for_another_service_is_refused(local_azure: LocalAzure, account: str) -> None:
+    token = local_azure.credential.get_token("https://management.azure.com/.default").token
+    answer = local_azure.session.get(
+        f"https://{account}.blob.core.windows.net/?comp=list", headers={"Authorization": f"Bearer {token}"}
+    )
+    assert answer.status_code == 401
+
+
+def test_account_key_signs_in_and_a_wrong_one_does_not(account: str, key: str, container: ContainerClient) -> None:
+    with _service(account, key) as service:
+        service.get_blob_client(container.container_name, "by-key").upload_blob(b"x")
+    with _service(account, "d3Jvbmc=") as service, pytest.raises(HttpResponseError) as refused:
+        service.get_blob_client(container.container_name, "by-key").download_blob()
+    assert refused.value.status_code == 403
+
+
+def test_signatures_by_key_hold_for_what_they_say(account: str, key: str, container: ContainerClient) -> None:
+    container.upload_blob("a", b"content")
+    hour = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    names = (account, container.container_name)
+    sas = generate_blob_sas(*names, "a", account_key=key, permission=BlobSasPermissions(read=True), expiry=hour)
+    with _service(account, sas) as service:
+        blob = service.get_blob_client(container.container_name, "a")
+        assert blob.download_blob().readall() == b"content"
+        with pytest.raises(HttpResponseError):
+            blob.upload_blob(b"x", overwrite=True)
+    past = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
+    old = generate_container_sas(*names, key, permission=ContainerSasPermissions(list=True), expiry=past)
+    with _service(account, old) as service, pytest.raises(HttpResponseError):
+        list(service.get_container_client(container.container_name).list_blobs())
+
+
+def test_keys_are_refused_where_the_account_says_so(local_azure: LocalAzure) -> None:
+    name = _make(local_azure, shared_key=False)
+    refused = local_azure.arm("POST", f"{_id(name)}/listKeys", {}, VERSION)
+    assert refused.json()["error"]["code"] == "KeyBasedAuthenticationNotPermitted"
+    with _service(name, "a2V5") as service, pytest.raises(HttpResponseError) as by_key:
+        service.create_container("c")
+    assert by_key.value.error_code == "KeyBasedAuthenticationNotPermitted"
+    contributor = local_azure.application(("Storage Blob Data Contributor", _id(name)))
+    with _service(name, contributor) as service:
+        service.create_container("c-1").upload_blob("a", b"x")
+
+
+def test_without_any_sign_in_nothing_is_seen(local_azure: LocalAzure, container: ContainerClient) -> None:
+    container.upload_blob("a", b"x")
+    assert local_azure.session.get(container.get_blob_client("a").url).status_code in (401, 403, 404, 409)
+
+
+def test_unknown_account_is_a_404(local_azure: LocalAzure) -> None:
+    with _service("nosuchaccount", local_azure.credential) as service, pytest.raises(ResourceNotFoundError):
+        service.create_container("c-1")
+
+
+def test_big_blob_comes_back_as_it_went(container: ContainerClient, tmp_path: Path) -> None:
+    file = tmp_path / "big"
+    digest = hashlib.sha256()
+    with file.open("wb") as writing:
+        for _ in range(12):
+            chunk = os.urandom(6 << 20)
+            digest.update(chunk)
+            writing.write(chunk)
+    with file.open("rb") as reading:
+        container.upload_blob("big", reading, max_concurrency=4)
+    back = hashlib.sha256()
+    for chunk in container.download_blob("big", max_concurrency=4).chunks():
+        back.update(chunk)
+    assert back.digest() == digest.digest()
+
+
+def test_ranges(container: ContainerClient) -> None:
+    container.upload_blob("a", bytes(range(256)))
+    blob = container.get_blob_client("a")
+    assert blob.download_blob(offset=10, length=5).readall() == bytes(range(10, 15))
+    assert blob.download_blob(offset=250).readall() == bytes(range(250, 256))
+    assert blob.get_blob_properties().size == 256
+
+
+def test_conditions(container: ContainerClient) -> None:
+    blob = container.get_blob_client("a")
+    first = blob.upload_blob(b"1")
+    with pytest.raises(ResourceExistsError):
+        blob.upload_blob(b"2", overwrite=False)
+    blob.upload_blob(b"2", overwrite=True, etag=first["etag"], match_condition=MatchConditions.IfNotModified)
+    with pytest.raises(ResourceModifiedError):
+        blob.upload_blob(b"3", overwrite=True, etag=first["etag"], match_condition=MatchConditions.IfNotModified)
+    now = blob.get_blob_properties().etag
+    with pytest.raises(HttpResponseError) as unchanged:
+        blob.download_blob(etag=now, match_condition=MatchConditions.IfModified)
+    assert unchanged.value.status_code == 304
+    assert blob.download_blob().readall() == b"2"
+
+
+def test_blocks(container: ContainerClient) -> None:
+    blob = container.get_blob_client("blocks")
+    for number in ("1", "2", "3"):
+        blob.stage_block(number, number.encode() * 1000)
+    blob.commit_block_list([BlobBlock("3"), BlobBlock("1")], metadata={"k": "v"})
+    assert blob.download_blob().readall() == b"3" * 1000 + b"1" * 1000
+    assert blob.get_blob_properties().metadata == {"k": "v"}
+
+
+@pytest.mark.parametrize("name", ["a b/c+d.txt", "ünï/✓", "100%25/&=?#", "a//b", "tilde~'()!*", ".hidden/x"])
+def test_names_of_every_kind(container: ContainerClient, name: str) -> None:
+    container.upload_blob(name, name.encode())
+    assert container.download_blob(name).readall() == name.encode()
+    assert [blob.name for blob in container.list_blobs()] == [name]
+    assert [blob.name for blob in container.list_blobs(name_starts_with=name)] == [name]
+
+
+def test_listing_by_folder_and_by_page(container: ContainerClient) -> None:
+    for name in ("a/1", "a/2", "b/1", "top"):
+        container.upload_blob(name, b"")
+    assert [found.name for found in container.walk_blobs()] == ["a/", "b/", "top"]
+    pages = [[blob.name for blob in page] for page in container.list_blobs(results_per_page=3).by_page()]
+    assert pages == [["a/1", "a/2", "b/1"], ["top"]]
+
+
+def test_batch_deletes_by_token(container: ContainerClient) -> None:
+    names = ["one", "two/with space", "three"]
+    for name in names:
+        container.upload_blob(name, b"x")
+    answers = list(container.delete_blobs(*names[:2], "missing", raise_on_any_failure=False))
+    assert [answer.status_code for answer in answers] == [202, 202, 404]
+    assert [blob.name for blob in container.list_blobs()] == ["three"]
+
+
+def test_batch_deletes_by_key(account: str, key: str, container: ContainerClient) -> None:
+    container.upload_blob("a", b"x")
+    with _service(account, key) as service:
+        (answer,) = service.get_container_client(container.container_name).delete_blobs("a")
+    assert answer.status_code == 202
+
+
+def test_a_new_account_does_not_disturb_an_old_ones_content(
+    local_azure: LocalAzure, container: ContainerClient
+) -> None:
+    container.upload_blob("a", b"kept")
+    _make(local_azure, shared_key=True)
+    assert container.download_blob("a").readall() == b"kept"
+
+
+@pytest.mark.parametrize("part", ["queue", "table", "file"])
+def test_other_storage_services_are_refused_clearly(local_azure: LocalAzure, account: str, part: str) -> None:
+    answer = local_azure.session.get(f"https://{account}.{part}.core.windows.net/x")
+    assert answer.status_code == 501
+    assert f"{account}.{part}.core.windows.net is not served by this local Azure" in answer.text
+    assert f"{account}.blob.core.windows.net" in answer.text
