@@ -52,7 +52,7 @@ def test_a_job_that_was_cut_off_is_awaited_and_leaves_its_outputs(
     project.edit("pipelines/steps.yml", jobs=jobs, outputs={"registration": {"type": "uri_folder"}})
     project.needs("pipeline_job")
     props = project.props("pipeline_job")
-    caplog.set_level("INFO", "infra")
+    caplog.set_level("INFO", "pulumi_azureml")
     with pytest.raises(AssetError, match=r"is still .* after 0 minutes and goes on.*az ml job cancel --name steps-"):
         KIND.upsert(ml_client, {**props, "timeout_minutes": 0})
     done = KIND.upsert(ml_client, props)

@@ -178,7 +178,7 @@ def test_the_stack_says_how_long_operations_are_waited_for(monkeypatch: pytest.M
 def test_each_phase_of_long_work_is_printed_for_the_engine_to_show(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log = logging.getLogger("infra")
+    log = logging.getLogger("pulumi_azureml")
     monkeypatch.setattr(log, "handlers", [])
     monkeypatch.setattr(log, "level", log.level)
     monkeypatch.setattr(sys, "stdout", sys.stdout)
