@@ -62,17 +62,6 @@ def test_the_table_of_kinds_is_current_and_without_a_gap() -> None:
     assert "| no |" not in text
 
 
-def test_every_decision_is_listed_with_its_title() -> None:
-    folder = ROOT / "docs" / "adr"
-    listed = re.findall(r"^- \[(.+)\]\((.+)\)$", (folder / "README.md").read_text("utf-8"), re.MULTILINE)
-    written = []
-    for path in sorted(folder.glob("[0-9]*.md")):
-        title = path.read_text("utf-8").partition("\n")[0]
-        assert title.startswith(f"# {int(path.name[:4])}. "), f"{path.name} begins with {title!r}"
-        written.append((title.partition(". ")[2], path.name))
-    assert listed == written
-
-
 def test_the_readme_shows_every_make_target_and_no_other() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     shown = {command.text.split()[1] for command in commands() if command.text.startswith("make ")}
