@@ -23,13 +23,17 @@ class Command:
 
 def pages() -> list[Path]:
     """Return every page, README first."""
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    packages = [*ROOT.glob("packages/*/README.md"), *ROOT.glob("packages/*/docs/**/*.md")]
+    return [*_pages_of_the_repository(), *sorted(packages)]
 
 
 def commands() -> list[Command]:
-    """Return the commands of all ```sh blocks in their order; a block is split where its quotes are closed."""
+    """Return the commands of all ```sh blocks in their order; a block is split where its quotes are closed.
+
+    Those of a package's pages are not among them: they are typed elsewhere than in this repository.
+    """
     found = []
-    for page in pages():
+    for page in _pages_of_the_repository():
         for fence in _FENCE.finditer(page.read_text("utf-8")):
             language, _, rest = fence["language"].partition(" ")
             if language == "sh":
@@ -41,6 +45,10 @@ def commands() -> list[Command]:
 def prose(page: Path) -> str:
     """Return a page without its fenced blocks."""
     return _FENCE.sub("", page.read_text("utf-8"))
+
+
+def _pages_of_the_repository() -> list[Path]:
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def _split(body: str) -> list[str]:

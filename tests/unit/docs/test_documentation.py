@@ -142,7 +142,7 @@ def _parse(group: click.Group, words: list[str]) -> None:
 
 def _in_the_help_of_pulumi(words: list[str]) -> None:
     """Its help lists options, but no command by its other name (`init` for `new`): an unknown one gets its parent's."""
-    command = words[: 2 if words[0] == "stack" else 1]
+    command = words[: 2 if words[0] in ("config", "stack") else 1]
     told = _help_of_pulumi(command)
     assert told != _help_of_pulumi(command[:-1]), f"pulumi has no command {command}"
     for option in (word for word in words if word.startswith("-")):
