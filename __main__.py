@@ -5,22 +5,23 @@ from pathlib import Path
 
 import pulumi
 
-from infra import cloud, configuration, naming, outputs
+from infra import cloud, naming, outputs
 from infra import plan as planning
-from infra.access import Access, AccessArgs
-from infra.compute import ComputeClusters, ComputeClustersArgs
-from infra.container_registry import ContainerRegistry, ContainerRegistryArgs
-from infra.identities import Identities, IdentitiesArgs
-from infra.image import ContainerImage, ContainerImageArgs
-from infra.key_vault import KeyVault, KeyVaultArgs
-from infra.monitoring import Monitoring, MonitoringArgs
-from infra.placement import Placement
-from infra.resource_group import ResourceGroup, ResourceGroupArgs
-from infra.sharing import Sharing, SharingArgs
-from infra.storage import StorageAccount, StorageAccountArgs
-from infra.workspace import Workspace, WorkspaceArgs
+from infra.components.access import Access, AccessArgs
+from infra.components.compute import ComputeClusters, ComputeClustersArgs
+from infra.components.container_registry import ContainerRegistry, ContainerRegistryArgs
+from infra.components.identities import Identities, IdentitiesArgs
+from infra.components.image import ContainerImage, ContainerImageArgs
+from infra.components.key_vault import KeyVault, KeyVaultArgs
+from infra.components.monitoring import Monitoring, MonitoringArgs
+from infra.components.placement import Placement
+from infra.components.resource_group import ResourceGroup, ResourceGroupArgs
+from infra.components.sharing import Sharing, SharingArgs
+from infra.components.storage import StorageAccount, StorageAccountArgs
+from infra.components.workspace import AzureMLWorkspace, AzureMLWorkspaceArgs
+from infra.settings import configuration
 from pulumi_azureml.resources.assets import Assets
-from pulumi_azureml.resources.resource import WorkspaceArgs as AssetWorkspaceArgs
+from pulumi_azureml.resources.resource import WorkspaceArgs
 from pulumi_azureml.resources.stack import Stack
 
 # --- Settings: what the stack file says, and whether we are where it belongs -----------------------------------------
@@ -35,64 +36,47 @@ root = Path(__file__).parent
 plan = planning.plan(root, config, names)
 
 # --- Platform ---------------------------------------------------------------------------------------------------------
+subscription, tenant, location = config.cloud.subscription_id, config.cloud.tenant_id, config.cloud.location
+protect, network, retention = settings.protect, settings.network, settings.retention
+
 group = ResourceGroup(
-    "platform", ResourceGroupArgs(names.resource_group, config.cloud.location, tags, protect=settings.protect)
+    "platform", ResourceGroupArgs(name=names.resource_group, location=location, tags=tags, protect=protect)
 )
-placement = Placement(group.name, config.cloud.location, tags, protect=settings.protect)
-monitoring = Monitoring(
-    "monitoring",
-    MonitoringArgs(placement, names.log_analytics, names.application_insights, settings.retention.log_days),
-)
-storage = StorageAccount(
-    "storage", StorageAccountArgs(placement, names.storage_account, settings.storage, settings.network)
-)
+place = Placement(resource_group=group.name, location=location, tags=tags, names=names, protect=protect)
+monitoring = Monitoring("monitoring", MonitoringArgs(placement=place, retention_days=retention.log_days))
+storage = StorageAccount("storage", StorageAccountArgs(placement=place, settings=settings.storage, network=network))
 vault = KeyVault(
     "vault",
     KeyVaultArgs(
-        placement,
-        names.key_vault,
-        config.cloud.tenant_id,
-        settings.key_vault,
-        settings.retention.soft_delete_days,
-        settings.network,
+        placement=place,
+        tenant_id=tenant,
+        settings=settings.key_vault,
+        soft_delete_days=retention.soft_delete_days,
+        network=network,
     ),
 )
 registry = ContainerRegistry(
-    "registry", ContainerRegistryArgs(placement, names.container_registry, settings.registry, settings.network)
+    "registry", ContainerRegistryArgs(placement=place, settings=settings.registry, network=network)
 )
-identities = Identities(
-    "identity",
-    IdentitiesArgs(
-        placement,
-        names.workspace_identity,
-        names.cluster_identity,
-        names.endpoint_identity,
-        names.ci_identity,
-        settings.identities,
-    ),
-)
+identities = Identities("identity", IdentitiesArgs(placement=place, settings=settings.identities))
 access = Access(
     "access",
     AccessArgs(
-        subscription_id=config.cloud.subscription_id,
+        subscription_id=subscription,
         resource_group_id=group.id,
         storage_account_id=storage.id,
         key_vault_id=vault.id,
         container_registry_id=registry.id,
         application_insights_id=monitoring.application_insights_id,
-        workspace_principal=identities.workspace.principal_id,
-        cluster_principal=identities.cluster.principal_id,
-        endpoint_principal=identities.endpoint.principal_id,
-        ci_principal=identities.ci_principal_id,
+        principals=identities.principals,
         deployer_principal=deployer,
         settings=settings.access,
     ),
 )
-workspace = Workspace(
+workspace = AzureMLWorkspace(
     "workspace",
-    WorkspaceArgs(
-        placement,
-        names.workspace,
+    AzureMLWorkspaceArgs(
+        placement=place,
         identity_id=identities.workspace.id,
         storage_account_id=storage.id,
         key_vault_id=vault.id,
@@ -100,27 +84,28 @@ workspace = Workspace(
         application_insights_id=monitoring.application_insights_id,
         image_build_compute=settings.compute[0].name,
         settings=settings.workspace,
-        network=settings.network,
+        network=network,
         requires=access.workspace,
     ),
 )
 clusters = ComputeClusters(
     "compute",
-    ComputeClustersArgs(placement, workspace.name, identities.cluster.id, settings.compute, requires=access.cluster),
+    ComputeClustersArgs(
+        placement=place,
+        workspace_name=workspace.name,
+        identity_id=identities.cluster.id,
+        clusters=settings.compute,
+        requires=access.cluster,
+    ),
 )
 sharing = settings.sharing.registry and Sharing(
     "sharing",
     SharingArgs(
-        placement,
-        config.cloud.subscription_id,
-        settings.sharing,
-        settings.network,
-        {
-            "workspace": identities.workspace.principal_id,
-            "cluster": identities.cluster.principal_id,
-            "endpoint": identities.endpoint.principal_id,
-            "ci": identities.ci_principal_id,
-        },
+        placement=place,
+        subscription_id=subscription,
+        settings=settings.sharing,
+        network=network,
+        principals=identities.principals,
     ),
 )
 
@@ -128,41 +113,43 @@ sharing = settings.sharing.registry and Sharing(
 images = {
     asset.path: ContainerImage(
         f"image-{asset.name}",
-        ContainerImageArgs(asset.build, registry.login_server, config.cloud.tenant_id, requires=access.people),
+        ContainerImageArgs(
+            plan=asset.build, login_server=registry.login_server, tenant_id=tenant, requires=access.people
+        ),
     )
     for asset in plan.of("environment")
     if asset.build
 }
-training_image = images.get(planning.TRAINING_ENVIRONMENT)
+training_image = images.get("ml/environments/training/environment.yml")
 if not settings.image.build:
     pulumi.info("image.build is off: Azure Machine Learning builds the training environment from its context itself.")
 assets = Assets(
     "assets",
     Stack(
-        plan,
-        AssetWorkspaceArgs(
-            config.cloud.subscription_id,
-            group.name,
-            workspace.name,
-            config.owner,
+        plan=plan,
+        workspace=WorkspaceArgs(
+            subscription_id=subscription,
+            resource_group=group.name,
+            name=workspace.name,
+            owner=config.owner,
             adopt=settings.assets.adopt,
-            location=config.cloud.location,
+            location=location,
             retain=settings.assets.retain,
         ),
-        root,
+        root=root,
         images={path: image.reference for path, image in images.items()},
         endpoint_identity=identities.endpoint.id,
-        rollout=planning.rollout(settings.rollout),
-        autoscale=planning.autoscale(settings.rollout),
+        rollout=settings.rollout,
+        autoscale=settings.rollout.autoscale,
         requires=[workspace, clusters, *access.people, *access.endpoint, *([sharing] if sharing else [])],
-        runs=planning.runs(settings.assets),
+        runs=settings.assets.runs,
         publish=settings.sharing.publish,
     ),
 )
 
 # --- Outputs: a contract, see docs/stack-outputs.schema.json ----------------------------------------------------------
 outputs.export(
-    subscription_id=config.cloud.subscription_id,
+    subscription_id=subscription,
     resource_group=group.name,
     workspace=workspace.name,
     workspace_id=workspace.id,
@@ -171,9 +158,9 @@ outputs.export(
     environment_image=training_image and training_image.reference,
     registry=sharing.registry if sharing else None,
     compute=clusters.names,
-    assets=planning.versions(plan),
-    schedules={name: schedule.model_dump() for name, schedule in planning.schedules(plan, datetime.now(UTC)).items()},
-    endpoints=planning.endpoints(plan, assets.resources),
-    jobs=planning.jobs(assets.resources),
+    assets=outputs.versions(plan),
+    schedules={name: schedule.model_dump() for name, schedule in outputs.schedules(plan, datetime.now(UTC)).items()},
+    endpoints=outputs.endpoints(plan, assets.resources),
+    jobs=outputs.jobs(assets.resources),
     models={endpoint: model.model_dump() for endpoint, model in settings.models.items()},
 )

@@ -3,7 +3,7 @@
 import pulumi
 from pulumi_azure_native import authorization
 
-from infra.configuration import Configuration
+from infra.settings.configuration import Configuration
 
 
 class WrongCloudError(pulumi.RunError):

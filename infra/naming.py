@@ -8,8 +8,9 @@ hold none.
 import re
 from dataclasses import dataclass, fields
 
-from infra.configuration import NAMESPACE, ConfigurationError
-from infra.settings import Naming
+from infra import NAMESPACE
+from infra.settings.configuration import ConfigurationError
+from infra.settings.naming import NamingSettings
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ _RULES: dict[str, tuple[int, int, str]] = {
 }
 
 
-def names(naming: Naming, stack: str) -> Names:
+def names(naming: NamingSettings, stack: str) -> Names:
     """Name every resource of a stack.
 
     Raises:
@@ -89,7 +90,7 @@ def _broken(kind: str, name: str) -> str | None:
     return None
 
 
-def tags(naming: Naming, stack: str, extra: dict[str, str]) -> dict[str, str]:
+def tags(naming: NamingSettings, stack: str, extra: dict[str, str]) -> dict[str, str]:
     """The tags that every resource carries: the project's own, then the configured ones."""
     own = {
         "managed-by": "pulumi",

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from infra.configuration import NAMESPACE
+from infra import NAMESPACE
 from infra.outputs import StackOutputs
 from release import summary, terminal
 from release.errors import ReleaseError

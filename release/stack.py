@@ -16,7 +16,7 @@ from pulumi import automation
 from pulumi.automation import events
 from pydantic import ValidationError
 
-from infra.configuration import NAMESPACE
+from infra import NAMESPACE
 from infra.outputs import StackOutputs, parse
 from release.errors import ReleaseError
 

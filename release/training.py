@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from infra.outputs import StackOutputs
-from infra.plan import versions
+from infra.outputs import StackOutputs, versions
 from pulumi_azureml.kinds import KINDS
 from pulumi_azureml.operations.jobs import REGISTRATION, Step, commit, follow, read_output, why
 from pulumi_azureml.planning import CatalogueErrors, CatalogueSettings, load

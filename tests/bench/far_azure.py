@@ -33,7 +33,7 @@ from pulumi_azureml.resources.resource import WorkspaceArgs
 from pulumi_azureml.resources.stack import Stack
 from pulumi_azureml.planning import CatalogueSettings, load
 from pulumi_azureml.kinds import KINDS
-from pulumi_azureml.kinds.endpoint import RolloutArgs
+from pulumi_azureml.resources.rollout import RolloutArgs
 
 root = Path(__file__).parent
 plan = load(root, KINDS, settings=CatalogueSettings(frozenset({{"cpu"}}), cache_folder=root / "cache"))

@@ -32,7 +32,7 @@ from pulumi_azureml.resources.resource import WorkspaceArgs
 from pulumi_azureml.resources.stack import Stack
 from pulumi_azureml.planning import CatalogueSettings, ModelChoice, load
 from pulumi_azureml.kinds import KINDS
-from pulumi_azureml.kinds.endpoint import RolloutArgs
+from pulumi_azureml.resources.rollout import RolloutArgs
 
 root = Path(__file__).parent
 models = {{name: ModelChoice(**model) for name, model in json.loads((root / "models.json").read_text()).items()}}

@@ -18,13 +18,14 @@ from amlite.control.client import ask
 from amlite.core import runtime
 from pulumi_azureml.kinds import KINDS, MANAGED, endpoint
 from pulumi_azureml.kinds.deployment import CodeConfiguration, DeploymentArgs
-from pulumi_azureml.kinds.endpoint import AutoscaleArgs, ChecksArgs, OnlineEndpointArgs, RolloutArgs
+from pulumi_azureml.kinds.endpoint import OnlineEndpointArgs
 from pulumi_azureml.operations import progress
 from pulumi_azureml.operations.errors import RolloutError
 from pulumi_azureml.operations.rollout import Rollout
 from pulumi_azureml.operations.scoring import Target, access_key
 from pulumi_azureml.planning import CatalogueSettings, plan_given
 from pulumi_azureml.resources.resource import WorkspaceArgs
+from pulumi_azureml.resources.rollout import AutoscaleArgs, ChecksArgs, RolloutArgs
 from tests.integration.conftest import GROUP_ID
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def run(raw_data):
 """
 SETTINGS = "Microsoft.Insights/autoscaleSettings"
 FAILS = "if request.get('caller') == 'user': raise RuntimeError('no such feature')"
-BAKE = 300.0
+BAKE = 300
 
 
 class Site:
@@ -90,7 +91,7 @@ class Site:
                 request_settings={"request_timeout_ms": 4000, "max_concurrent_requests_per_instance": 2},
                 liveness_probe={"initial_delay": 1, "period": 5, "timeout": 2, "failure_threshold": 30},
             ),
-            rollout=RolloutArgs((25, 100), BAKE, ChecksArgs(**checks)),
+            rollout=RolloutArgs(steps=(25, 100), bake_seconds=BAKE, checks=ChecksArgs(**checks)),
             smoke_request="request.json",
             autoscale=autoscale,
         )

@@ -17,7 +17,7 @@ from pulumi.runtime import set_all_config, set_mocks
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
 from pulumi.runtime.stack import run_pulumi_func
 
-from infra import image
+from infra.components import image
 from tests.unit.infra.stack_files import ROOT, filled_in
 
 DEPLOYER = "d0000000-0000-4000-8000-000000000001"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.cloud import WrongCloudError, signed_in_principal
-from infra.configuration import parse
+from infra.settings.configuration import parse
 from tests.unit.infra.deployed import deploy
 from tests.unit.infra.stack_files import filled_in
 

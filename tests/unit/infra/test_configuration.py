@@ -3,10 +3,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
-from infra.configuration import ConfigurationError, nested_model, parse
-from infra.settings import Cloud, Settings, VmPriority
+from infra.settings.compute import VmPriority
+from infra.settings.configuration import ConfigurationError, parse
+from infra.settings.group import fields, nested_group
+from infra.settings.stack import CloudSettings, Settings
 from tests.unit.infra.stack_files import STACKS, filled_in, raw
 
 NAMING = "azureml-platform:naming"
@@ -224,9 +225,9 @@ def test_settings_left_out_take_their_documented_defaults() -> None:
 
 
 def test_every_setting_has_a_description() -> None:
-    def undescribed(group: type[BaseModel]) -> list[str]:
-        missing = [f"{group.__name__}.{name}" for name, field in group.model_fields.items() if not field.description]
-        inner = [nested_model(field.annotation) for field in group.model_fields.values()]
-        return missing + [name for model in inner if model for name in undescribed(model)]
+    def undescribed(group: type[Any]) -> list[str]:
+        missing = [f"{group.__name__}.{name}" for name, field in fields(group).items() if not field.description]
+        inner = [nested_group(field.annotation) for field in fields(group).values()]
+        return missing + [name for group in inner if group for name in undescribed(group)]
 
-    assert undescribed(Settings) + undescribed(Cloud) == []
+    assert undescribed(Settings) + undescribed(CloudSettings) == []

@@ -17,8 +17,8 @@ from azure.core.pipeline.transport import RequestsTransport
 from pulumi.runtime import set_mocks
 from pulumi.runtime.stack import run_pulumi_func
 
-from infra import image
-from infra.image import ContainerImage, ContainerImageArgs, ImageError, verified_reference
+from infra.components import image
+from infra.components.image import ContainerImage, ContainerImageArgs, ImageError, verified_reference
 from pulumi_azureml.planning import BuildPlan
 from tests.unit.infra.deployed import DIGEST, Cloud, Deployment, Monitor
 
@@ -54,7 +54,9 @@ def push(*, preview: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[Deployment,
         set_mocks(mocks, project="azureml-platform", stack="dev", preview=preview, monitor=Monitor(mocks, deployment))
 
         def main() -> None:
-            args = ContainerImageArgs(PLAN, pulumi.Output.from_input(SERVER), TENANT, requires=[])
+            args = ContainerImageArgs(
+                plan=PLAN, login_server=pulumi.Output.from_input(SERVER), tenant_id=TENANT, requires=[]
+            )
             reference.append(ContainerImage("training", args).reference)
 
         await run_pulumi_func(main)

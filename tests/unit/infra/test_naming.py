@@ -5,8 +5,8 @@ import re
 import pytest
 
 from infra import naming
-from infra.configuration import ConfigurationError
-from infra.settings import Naming
+from infra.settings.configuration import ConfigurationError
+from infra.settings.naming import NamingSettings
 
 # Shortest, longest and form, from Microsoft's "Naming rules and restrictions for Azure resources".
 AZURE = {
@@ -29,8 +29,8 @@ STACKS = ("local", "dev", "prod", "a", "Dev", "pull-request-7", "feature_x", "pr
 COMBINATIONS = list(itertools.product(NAMESPACES, WORKSPACES, POSTFIXES, STACKS))
 
 
-def parts(namespace: str = "mlops", workspace: str = "flights", postfix: str = "001") -> Naming:
-    return Naming(namespace=namespace, workspace=workspace, postfix=postfix)
+def parts(namespace: str = "mlops", workspace: str = "flights", postfix: str = "001") -> NamingSettings:
+    return NamingSettings(namespace=namespace, workspace=workspace, postfix=postfix)
 
 
 def accepted(combination: tuple[str, str, str, str]) -> bool:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.configuration import ConfigurationError
-from infra.plan import PlanError, schedules
+from infra.outputs import schedules
+from infra.plan import PlanError
+from infra.settings.configuration import ConfigurationError
 from pulumi_azureml.kinds import KINDS
 from pulumi_azureml.planning import Catalogue, CatalogueSettings, load
 from tests.unit.infra.deployed import deploy

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from infra.access import Role, assignment_name
-from infra.configuration import ConfigurationError
+from infra.components.access import Role, assignment_name
 from infra.outputs import parse
+from infra.settings.configuration import ConfigurationError
 from tests.unit.infra.deployed import DEPLOYER, DIGEST, Deployment, Registered, deploy
 from tests.unit.infra.stack_files import ROOT, STACKS
 

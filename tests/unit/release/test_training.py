@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.outputs import parse
-from infra.plan import versions
+from infra.outputs import parse, versions
 from pulumi_azureml.kinds import KINDS
 from pulumi_azureml.operations import jobs
 from pulumi_azureml.planning import CatalogueSettings, load

@@ -6,9 +6,9 @@ One resource owns an endpoint, its deployment and its traffic.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -30,6 +30,7 @@ from pulumi_azureml.planning.drafts import Draft, Drafts, compute
 from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.settings import CatalogueSettings
 from pulumi_azureml.resources.resource import Arguments, Planned, Resource, folders, trees, written
+from pulumi_azureml.resources.rollout import AutoscaleArgs, ChecksArgs, RolloutArgs
 from pulumi_azureml.resources.stack import Stack
 
 if TYPE_CHECKING:
@@ -38,81 +39,6 @@ if TYPE_CHECKING:
 SMOKE_REQUEST = "sample-request.json"
 _MAX_NAME = 32
 _HASH = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChecksArgs:
-    """What a new deployment has to show in each bake; what is None or empty is not checked.
-
-    Attributes:
-        max_error_percent: most percent of its requests that may fail (5xx, 424, 408, 429).
-        max_latency_ms: most milliseconds that 95 % of its requests may take.
-        min_requests: fewer than these are too few to judge errors and latency.
-        when_quiet: whether too few requests pass or fail.
-        command: a program and its arguments, run in the project's folder; another exit code than 0 fails.
-        command_seconds: its time limit.
-        command_key: whether it gets the endpoint's key or token as ENDPOINT_KEY.
-        command_variables: environment variables of the deployer that it gets, by name.
-    """
-
-    max_error_percent: float | None = None
-    max_latency_ms: int | None = None
-    min_requests: int = 20
-    when_quiet: Literal["pass", "fail"] = "fail"
-    command: Sequence[str] = ()
-    command_seconds: float = 300.0
-    command_key: bool = False
-    command_variables: Sequence[str] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class AutoscaleArgs:
-    """How many instances a managed deployment has: one more above a limit for five minutes, one less below half.
-
-    Attributes:
-        min_instances: fewest.
-        max_instances: most.
-        cpu_percent: limit of the mean CPU use.
-        latency_ms: limit of the latency's 95th percentile. One limit at least is needed.
-    """
-
-    min_instances: int = 1
-    max_instances: int
-    cpu_percent: int | None = None
-    latency_ms: int | None = None
-
-    def __post_init__(self) -> None:
-        """Raise pulumi.RunError for what cannot be meant."""
-        if not 1 <= self.min_instances <= self.max_instances:
-            raise pulumi.RunError(
-                f"autoscale from {self.min_instances} to {self.max_instances} instances: use 1 or more, "
-                "and the smaller number first"
-            )
-        if self.cpu_percent is None and self.latency_ms is None:
-            raise pulumi.RunError("autoscale needs cpu_percent, latency_ms or both: what to scale by")
-
-
-@dataclass(frozen=True)
-class RolloutArgs:
-    """How a new deployment takes over.
-
-    Attributes:
-        steps: traffic percentages in order; the last is 100.
-        bake_seconds: how long each step is waited out; the old deployment is there until the last one is over.
-        checks: what the new deployment has to show meanwhile.
-    """
-
-    steps: tuple[int, ...] = (100,)
-    bake_seconds: float = 0.0
-    checks: ChecksArgs = ChecksArgs()
-
-    def __post_init__(self) -> None:
-        """Raise pulumi.RunError for steps that lead nowhere."""
-        rising = list(self.steps) == sorted(set(self.steps))
-        if not rising or not self.steps or self.steps[0] < 1 or self.steps[-1] != 100:
-            raise pulumi.RunError(
-                f"rollout steps {list(self.steps)} do not rise to 100: use percentages such as (10, 50, 100)"
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +66,7 @@ class OnlineEndpointArgs(Arguments):
     public_network_access: Literal["enabled", "disabled"] | None = None
     identity_id: pulumi.Input[str] | None = None
     deployment: DeploymentArgs | None = None
-    rollout: RolloutArgs = RolloutArgs()
+    rollout: RolloutArgs = field(default_factory=RolloutArgs)
     smoke_request: str | None = None
     autoscale: AutoscaleArgs | None = None
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pulumi
 
 from pulumi_azureml.planning import Asset, AssetId, Catalogue
 from pulumi_azureml.resources.resource import Planned, RegistryArgs, WorkspaceArgs
-
-if TYPE_CHECKING:
-    from pulumi_azureml.kinds.endpoint import AutoscaleArgs, RolloutArgs
+from pulumi_azureml.resources.rollout import AutoscaleArgs, RolloutArgs
 
 
 @dataclass(frozen=True)

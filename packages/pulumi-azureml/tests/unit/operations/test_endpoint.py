@@ -12,10 +12,11 @@ import pytest
 from azureml_fixtures.fake_endpoint import RULES, THEM, US, Done, FakeEndpoint
 from pulumi_azureml.kinds import KINDS
 from pulumi_azureml.kinds.deployment import DeploymentArgs
-from pulumi_azureml.kinds.endpoint import AutoscaleArgs, ChecksArgs, EndpointKind, OnlineEndpointArgs, RolloutArgs
+from pulumi_azureml.kinds.endpoint import EndpointKind, OnlineEndpointArgs
 from pulumi_azureml.operations import autoscale, ownership, progress
 from pulumi_azureml.planning import CatalogueSettings, plan_given
 from pulumi_azureml.resources.resource import WorkspaceArgs
+from pulumi_azureml.resources.rollout import AutoscaleArgs, ChecksArgs, RolloutArgs
 
 KIND = EndpointKind()
 
@@ -162,7 +163,7 @@ def test_an_instance_count_is_no_new_deployment_and_a_probe_is(tmp_path: Path) -
 def test_what_a_program_says_of_a_rollout_is_what_the_provider_gets(tmp_path: Path) -> None:
     assert planned(tmp_path)["rollout"] == {"steps": [100], "bake_seconds": 0.0}
     checks = ChecksArgs(max_error_percent=1, command=["./check"])
-    rollout = planned(tmp_path, rollout=RolloutArgs((10, 100), 600, checks))["rollout"]
+    rollout = planned(tmp_path, rollout=RolloutArgs(steps=(10, 100), bake_seconds=600, checks=checks))["rollout"]
     assert (rollout["steps"], rollout["bake_seconds"]) == ([10, 100], 600)
     assert rollout["checks"]["max_error_percent"] == 1
     assert rollout["checks"]["when_quiet"] == "fail"
@@ -171,12 +172,12 @@ def test_what_a_program_says_of_a_rollout_is_what_the_provider_gets(tmp_path: Pa
 
 @pytest.mark.parametrize("steps", [(), (50, 10, 100), (10, 50), (0, 100), (10, 10, 100)])
 def test_steps_that_lead_nowhere_are_refused(steps: tuple[int, ...]) -> None:
-    with pytest.raises(pulumi.RunError, match="do not rise to 100"):
-        RolloutArgs(steps)
+    with pytest.raises(pulumi.RunError, match=r"steps( must rise and end with 100|: .*at least 1 item)"):
+        RolloutArgs(steps=steps)
 
 
 def test_autoscale_that_cannot_be_meant_is_refused() -> None:
-    with pytest.raises(pulumi.RunError, match="from 5 to 2 instances"):
+    with pytest.raises(pulumi.RunError, match=r"min_instances \(5\) must not exceed max_instances \(2\)"):
         AutoscaleArgs(min_instances=5, max_instances=2, cpu_percent=70)
     with pytest.raises(pulumi.RunError, match="needs cpu_percent, latency_ms or both"):
         AutoscaleArgs(max_instances=2)

@@ -10,7 +10,7 @@ from typing import Any, Self
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from infra.outputs import Endpoint
+from infra.outputs import EndpointOutput
 from pulumi_azureml.operations import scoring
 from pulumi_azureml.operations.scoring import Target
 from release import scoring as released
@@ -73,7 +73,7 @@ def test_a_smoke_test_names_its_deployment_to_no_other_request(sent: list[Any]) 
 
 
 def outputs(mode: str) -> Any:
-    endpoint = Endpoint.model_validate(
+    endpoint = EndpointOutput.model_validate(
         {"kind": "online", "auth_mode": mode, "scoring_uri": URI, "deployment": "blue-1"}
     )
     return SimpleNamespace(workspace_id=WORKSPACE, endpoints={"flights": endpoint})

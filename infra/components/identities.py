@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 import pulumi
 from pulumi_azure_native import managedidentity
 
-from infra.placement import Placement
-from infra.settings import Identities as IdentitiesSettings
+from infra.components.placement import Placement
+from infra.settings.access import IdentitiesSettings
 
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 FEDERATION_AUDIENCE = "api://AzureADTokenExchange"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Identity:
     """A user-assigned identity: its resource `id` and `name`, and the `principal_id` that roles are assigned to."""
 
@@ -26,48 +26,61 @@ class Identity:
     principal_id: pulumi.Output[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Principals:
+    """Object ids of the platform's identities: what roles are assigned to."""
+
+    workspace: pulumi.Output[str]
+    cluster: pulumi.Output[str]
+    endpoint: pulumi.Output[str]
+    ci: pulumi.Output[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class IdentitiesArgs:
-    """Inputs of `Identities`: one name per identity, and who may sign in as the CI identity."""
+    """Inputs of `Identities`; the settings say who may sign in as the CI identity."""
 
     placement: Placement
-    workspace_name: str
-    cluster_name: str
-    endpoint_name: str
-    ci_name: str
     settings: IdentitiesSettings = field(default_factory=IdentitiesSettings)
 
 
 class Identities(pulumi.ComponentResource):
     """The platform's identities, and CI's federated credentials.
 
-    Outputs: `workspace`, `cluster`, `endpoint`; `ci_principal_id` (of the identity made here or of the configured
-    service principal).
+    Outputs: `workspace`, `cluster`, `endpoint`; `principals` (`ci` is the identity made here or the configured service
+    principal).
     """
 
     workspace: Identity
     cluster: Identity
     endpoint: Identity
-    ci_principal_id: pulumi.Output[str]
+    principals: Principals
 
     def __init__(self, name: str, args: IdentitiesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azureml-platform:infra:Identities", name, None, opts)
-        self.workspace = self._identity(f"{name}-workspace", args.workspace_name, args.placement)
-        self.cluster = self._identity(f"{name}-cluster", args.cluster_name, args.placement)
-        self.endpoint = self._identity(f"{name}-endpoint", args.endpoint_name, args.placement)
+        place = args.placement
+        self.workspace = self._identity(f"{name}-workspace", place.names.workspace_identity, place)
+        self.cluster = self._identity(f"{name}-cluster", place.names.cluster_identity, place)
+        self.endpoint = self._identity(f"{name}-endpoint", place.names.endpoint_identity, place)
         existing = args.settings.existing_service_principal
         if existing is not None:
-            self.ci_principal_id = pulumi.Output.from_input(existing)
+            ci_principal_id = pulumi.Output.from_input(existing)
         else:
-            ci = self._identity(f"{name}-ci", args.ci_name, args.placement)
+            ci = self._identity(f"{name}-ci", place.names.ci_identity, place)
             self._federate(f"{name}-ci", ci, args)
-            self.ci_principal_id = ci.principal_id
+            ci_principal_id = ci.principal_id
+        self.principals = Principals(
+            workspace=self.workspace.principal_id,
+            cluster=self.cluster.principal_id,
+            endpoint=self.endpoint.principal_id,
+            ci=ci_principal_id,
+        )
         self.register_outputs(
             {
                 "workspace_id": self.workspace.id,
                 "cluster_id": self.cluster.id,
                 "endpoint_id": self.endpoint.id,
-                "ci_principal_id": self.ci_principal_id,
+                "ci_principal_id": ci_principal_id,
             }
         )
 
@@ -80,7 +93,7 @@ class Identities(pulumi.ComponentResource):
             tags=place.tags,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        return Identity(identity.id, identity.name, identity.principal_id)
+        return Identity(id=identity.id, name=identity.name, principal_id=identity.principal_id)
 
     def _federate(self, name: str, identity: Identity, args: IdentitiesArgs) -> None:
         trusted = [

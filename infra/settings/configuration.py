@@ -11,12 +11,14 @@ from typing import Any, TypeVar, get_args
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from infra.settings import Cloud, Settings
+from infra import NAMESPACE
+from infra.settings.group import fields, nested_group
+from infra.settings.stack import CloudSettings, Settings
 
-NAMESPACE = "azureml-platform"
 CLOUD_NAMESPACE = "azure-native"
 _Model = TypeVar("_Model", bound=BaseModel)
 # What pydantic says of these is meant for those who write the program.
@@ -29,6 +31,7 @@ _WORDS = {
     "list_type": "must be a list",
     "string_type": "must be text",
 }
+_NAME = re.compile(r"\b[a-z]+(_[a-z]+)+\b")
 _OF_MANY = ("list_type", "dict_type", "too_short", "too_long")
 
 
@@ -47,7 +50,7 @@ class Configuration:
     """
 
     stack: str
-    cloud: Cloud
+    cloud: CloudSettings
     settings: Settings
 
     @property
@@ -85,10 +88,10 @@ def parse(values: Mapping[str, str], stack: str) -> Configuration:
     """
     problems: list[_Problem] = []
     settings = _validate(Settings, NAMESPACE, values, stack, problems)
-    fields = {field.alias for field in Cloud.model_fields.values()}
+    known = {field.alias for field in fields(CloudSettings).values()}
     # The provider has many more keys of its own; only these three are the program's.
-    cloud_values = {key: value for key, value in values.items() if key.partition(":")[2] in fields}
-    cloud = _validate(Cloud, CLOUD_NAMESPACE, cloud_values, stack, problems)
+    cloud_values = {key: value for key, value in values.items() if key.partition(":")[2] in known}
+    cloud = _validate(CloudSettings, CLOUD_NAMESPACE, cloud_values, stack, problems)
     if settings is None or cloud is None:
         raise ConfigurationError(_message(problems, stack))
     return Configuration(stack, cloud, settings)
@@ -123,7 +126,7 @@ def _problems(detail: ErrorDetails, model: type[BaseModel], namespace: str, stac
         edit = f"edit it in Pulumi.{stack}.yaml"
         return [_Problem(f"{namespace}:{key}", reason, "", edit) for key, _, reason in broken]
     key = f"{namespace}:{_path(location)}"
-    if detail["type"] == "extra_forbidden":
+    if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         parent, _ = _lookup(model, location[:-1])
         near = difflib.get_close_matches(str(location[-1]), parent, n=1, cutoff=0.5)
         hint = f"did you mean {_path((*location[:-1], near[0]))}?" if near else f"allowed here: {', '.join(parent)}"
@@ -136,7 +139,7 @@ def _problems(detail: ErrorDetails, model: type[BaseModel], namespace: str, stac
         # A rule within a group begins with the key that breaks it.
         key, reason, (_, field) = f"{key}.{first}", rest, _lookup(model, (*location, first))
     description = (field.description or "") if field else ""
-    if keys and detail["type"] in ("model_type", "model_attributes_type"):
+    if keys and detail["type"] in ("model_type", "model_attributes_type", "dataclass_type"):
         reason = f"must be a group of settings: {', '.join(keys)}"
     if detail["type"] != "missing" and isinstance(detail["input"], str | int | float | bool):
         reason += f" (it is {json.dumps(detail['input'])[:80]})"
@@ -157,7 +160,8 @@ def _reason(detail: ErrorDetails) -> str:
         case "missing":
             return "is missing"
         case "value_error":
-            return detail["msg"].removeprefix("Value error, ")
+            # A rule of `pulumi_azureml` has the names that a program uses.
+            return _NAME.sub(lambda name: to_camel(name[0]), detail["msg"].removeprefix("Value error, "))
         case "string_pattern_mismatch":
             return "is not well-formed"
         case "too_short" | "too_long" as kind:
@@ -176,9 +180,12 @@ def _reason(detail: ErrorDetails) -> str:
 
 def _allowed(field: FieldInfo) -> str:
     """What a scalar setting, or one entry of a list of them, may be; for the fix's placeholder."""
-    for option in _leaves(field.annotation):
+    leaves = _leaves(field.annotation)
+    for option in leaves:
         if isinstance(option, type) and issubclass(option, Enum):
             return "|".join(str(member.value) for member in option)
+        if isinstance(option, str):  # of a `Literal`
+            return "|".join(leaf for leaf in leaves if isinstance(leaf, str))
         if option is bool:
             return "true|false"
         if option is int:
@@ -213,23 +220,16 @@ def _path(location: Sequence[str | int]) -> str:
     return path
 
 
-def _lookup(model: type[BaseModel], location: Sequence[str | int]) -> tuple[list[str], FieldInfo | None]:
+def _lookup(group: type[Any], location: Sequence[str | int]) -> tuple[list[str], FieldInfo | None]:
     """The keys allowed at a location, and the field that it names (None inside lists and maps)."""
-    current: type[BaseModel] | None = model
+    current: type[Any] | None = group
     field: FieldInfo | None = None
     for part in location:
         found = None
         if current is not None:
-            found = next((f for f in current.model_fields.values() if f.alias == part), None)
+            found = next((f for f in fields(current).values() if f.alias == part), None)
         if found is not None:
-            field, current = found, nested_model(found.annotation)
+            field, current = found, nested_group(found.annotation)
         elif current is None:
             field = None
-    return ([str(f.alias) for f in current.model_fields.values()] if current else []), field
-
-
-def nested_model(annotation: Any) -> type[BaseModel] | None:
-    """The group of settings within an annotation: itself, or what a list, map or optional of it holds."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((model for arg in get_args(annotation) if (model := nested_model(arg))), None)
+    return ([str(f.alias) for f in fields(current).values()] if current else []), field

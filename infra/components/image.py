@@ -19,7 +19,7 @@ class ImageError(pulumi.RunError):
     """The image cannot be pushed, or the registry does not say which image it holds."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ContainerImageArgs:
     """Inputs of `ContainerImage`; `requires` are the role assignments without which nobody may push."""
 

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import applicationinsights, operationalinsights
 
-from infra.placement import Placement
+from infra.components.placement import Placement
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MonitoringArgs:
     """Inputs of `Monitoring`; `retention_days` is how long logs are kept."""
 
     placement: Placement
-    log_analytics_name: str
-    application_insights_name: str
     retention_days: int
 
 
@@ -31,7 +29,7 @@ class Monitoring(pulumi.ComponentResource):
         place = args.placement
         logs = operationalinsights.Workspace(
             f"{name}-logs",
-            workspace_name=args.log_analytics_name,
+            workspace_name=place.names.log_analytics,
             resource_group_name=place.resource_group,
             location=place.location,
             sku=operationalinsights.WorkspaceSkuArgs(name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018),
@@ -41,7 +39,7 @@ class Monitoring(pulumi.ComponentResource):
         )
         insights = applicationinsights.Component(
             f"{name}-insights",
-            resource_name_=args.application_insights_name,
+            resource_name_=place.names.application_insights,
             resource_group_name=place.resource_group,
             location=place.location,
             kind="web",

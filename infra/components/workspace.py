@@ -6,21 +6,20 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import machinelearningservices as ml
 
-from infra.placement import Placement
-from infra.settings import Isolation, Network
-from infra.settings import Workspace as WorkspaceSettings
+from infra.components.placement import Placement
+from infra.settings.network import Isolation, NetworkSettings
+from infra.settings.services import WorkspaceSettings
 
 
-@dataclass(frozen=True)
-class WorkspaceArgs:
-    """Inputs of `Workspace`: resource ids of what it is made of.
+@dataclass(frozen=True, kw_only=True)
+class AzureMLWorkspaceArgs:
+    """Inputs of `AzureMLWorkspace`: resource ids of what it is made of.
 
     `image_build_compute` is the cluster that builds environments where the registry is closed to Azure's own builders.
     `requires` are the role assignments without which the workspace's identity cannot set it up (or tear it down).
     """
 
     placement: Placement
-    name: str
     identity_id: pulumi.Output[str]
     storage_account_id: pulumi.Output[str]
     key_vault_id: pulumi.Output[str]
@@ -28,11 +27,11 @@ class WorkspaceArgs:
     application_insights_id: pulumi.Output[str]
     image_build_compute: str
     settings: WorkspaceSettings
-    network: Network
+    network: NetworkSettings
     requires: Sequence[pulumi.Resource]
 
 
-class Workspace(pulumi.ComponentResource):
+class AzureMLWorkspace(pulumi.ComponentResource):
     """A workspace whose system datastores sign in by identity: no account key is stored or needed.
 
     Outputs: `id`, `name`.
@@ -41,17 +40,17 @@ class Workspace(pulumi.ComponentResource):
     id: pulumi.Output[str]
     name: pulumi.Output[str]
 
-    def __init__(self, name: str, args: WorkspaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: AzureMLWorkspaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azureml-platform:infra:Workspace", name, None, opts)
         place, network = args.placement, args.network
         workspace = ml.Workspace(
             name,
-            workspace_name=args.name,
+            workspace_name=place.names.workspace,
             resource_group_name=place.resource_group,
             location=place.location,
             kind="Default",
             sku=ml.SkuArgs(name="Basic", tier=ml.SkuTier.BASIC),
-            friendly_name=args.settings.friendly_name or args.name,
+            friendly_name=args.settings.friendly_name or place.names.workspace,
             description=args.settings.description,
             identity=ml.ManagedServiceIdentityArgs(
                 type=ml.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[args.identity_id]

@@ -6,7 +6,7 @@ import pulumi
 from pulumi_azure_native import resources
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ResourceGroupArgs:
     """Inputs of `ResourceGroup`; `protect` covers it because deleting a group deletes all within."""
 

@@ -5,21 +5,20 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import keyvault
 
-from infra.placement import Placement
-from infra.settings import KeyVault as KeyVaultSettings
-from infra.settings import Network
+from infra.components.placement import Placement
+from infra.settings.network import NetworkSettings
+from infra.settings.services import KeyVaultSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class KeyVaultArgs:
     """Inputs of `KeyVault`; `soft_delete_days` is fixed once the vault exists."""
 
     placement: Placement
-    name: str
     tenant_id: str
     settings: KeyVaultSettings
     soft_delete_days: int
-    network: Network
+    network: NetworkSettings
 
 
 class KeyVault(pulumi.ComponentResource):
@@ -35,7 +34,7 @@ class KeyVault(pulumi.ComponentResource):
         place, network = args.placement, args.network
         vault = keyvault.Vault(
             name,
-            vault_name=args.name,
+            vault_name=place.names.key_vault,
             resource_group_name=place.resource_group,
             location=place.location,
             properties=keyvault.VaultPropertiesArgs(

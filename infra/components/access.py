@@ -13,7 +13,8 @@ from enum import Enum
 import pulumi
 from pulumi_azure_native import authorization
 
-from infra.settings import Access as AccessSettings
+from infra.components.identities import Principals
+from infra.settings.access import AccessSettings
 
 PrincipalType = authorization.PrincipalType
 
@@ -37,9 +38,9 @@ class Role(Enum):
         return self.name.lower().replace("_", "-")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AccessArgs:
-    """Inputs of `Access`: the scopes (resource ids), the principals (object ids) and people's groups.
+    """Inputs of `Access`: the scopes (resource ids), the identities and people's groups.
 
     `deployer_principal` is whoever runs `pulumi up`; it gets data roles where `settings.deployer` says so.
     """
@@ -50,10 +51,7 @@ class AccessArgs:
     key_vault_id: pulumi.Output[str]
     container_registry_id: pulumi.Output[str]
     application_insights_id: pulumi.Output[str]
-    workspace_principal: pulumi.Output[str]
-    cluster_principal: pulumi.Output[str]
-    endpoint_principal: pulumi.Output[str]
-    ci_principal: pulumi.Output[str]
+    principals: Principals
     deployer_principal: str
     settings: AccessSettings
 
@@ -99,7 +97,7 @@ class Access(pulumi.ComponentResource):
 
         self.workspace = assign(
             "workspace",
-            args.workspace_principal,
+            args.principals.workspace,
             machine,
             ("storage", Role.CONTRIBUTOR),
             ("storage", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
@@ -111,20 +109,20 @@ class Access(pulumi.ComponentResource):
         )
         self.cluster = assign(
             "cluster",
-            args.cluster_principal,
+            args.principals.cluster,
             machine,
             ("storage", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
             ("registry", Role.ACR_PULL),
         )
         self.endpoint = assign(
             "endpoint",
-            args.endpoint_principal,
+            args.principals.endpoint,
             machine,
             ("storage", Role.STORAGE_BLOB_DATA_READER),
             ("registry", Role.ACR_PULL),
         )
         data = (("storage", Role.STORAGE_BLOB_DATA_CONTRIBUTOR), ("registry", Role.ACR_PUSH))
-        self.ci = assign("ci", args.ci_principal, machine, ("group", Role.CONTRIBUTOR), *data)
+        self.ci = assign("ci", args.principals.ci, machine, ("group", Role.CONTRIBUTOR), *data)
         self.people = []
         for who, principal, grants in _groups(args.settings):
             self.people += assign(f"{who}-{principal}", principal, PrincipalType.GROUP, *grants, *data)

@@ -1,26 +1,26 @@
 """The registry that assets are shared through with other workspaces, and who may use it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 from pulumi_azure_native import machinelearningservices as ml
 
-from infra.access import PrincipalType, Role, assigned
-from infra.placement import Placement
-from infra.settings import Network
-from infra.sharing_settings import Sharing as SharingSettings
+from infra.components.access import PrincipalType, Role, assigned
+from infra.components.identities import Principals
+from infra.components.placement import Placement
+from infra.settings.network import NetworkSettings
+from infra.settings.sharing import SharingSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SharingArgs:
-    """Inputs of `Sharing`: where it lies, and who uses shared assets (a short name → object id)."""
+    """Inputs of `Sharing`: where it lies, and who uses shared assets."""
 
     placement: Placement
     subscription_id: str
     settings: SharingSettings
-    network: Network
-    principals: Mapping[str, pulumi.Output[str]]
+    network: NetworkSettings
+    principals: Principals
 
 
 class Sharing(pulumi.ComponentResource):
@@ -48,7 +48,7 @@ class Sharing(pulumi.ComponentResource):
             scope = pulumi.Output.from_input(path)
         if scope is not None:
             role = Role.AZUREML_REGISTRY_USER
-            for who, principal in args.principals.items():
+            for who, principal in vars(args.principals).items():
                 assigned(
                     f"{name}-{who}-{role.slug}",
                     args.subscription_id,

@@ -1,13 +1,13 @@
-"""The typed settings of sharing: the keys below `azureml-platform:sharing`."""
+"""The settings of sharing: the keys below `azureml-platform:sharing`."""
 
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from infra.settings_group import Group
+from infra.settings.group import Group
 
 
-class Sharing(Group):
+class SharingSettings(Group):
     """The Azure Machine Learning registry that assets are shared through with other workspaces."""
 
     registry: str | None = Field(

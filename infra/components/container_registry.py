@@ -5,19 +5,18 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import containerregistry as registries
 
-from infra.placement import Placement
-from infra.settings import Network, RegistrySku
-from infra.settings import Registry as RegistrySettings
+from infra.components.placement import Placement
+from infra.settings.network import NetworkSettings
+from infra.settings.services import RegistrySettings, RegistrySku
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ContainerRegistryArgs:
     """Inputs of `ContainerRegistry`."""
 
     placement: Placement
-    name: str
     settings: RegistrySettings
-    network: Network
+    network: NetworkSettings
 
 
 class ContainerRegistry(pulumi.ComponentResource):
@@ -36,7 +35,7 @@ class ContainerRegistry(pulumi.ComponentResource):
         premium = args.settings.sku is RegistrySku.PREMIUM
         registry = registries.Registry(
             name,
-            registry_name=args.name,
+            registry_name=place.names.container_registry,
             resource_group_name=place.resource_group,
             location=place.location,
             sku=registries.SkuArgs(name=args.settings.sku.value),
@@ -54,12 +53,12 @@ class ContainerRegistry(pulumi.ComponentResource):
         self.register_outputs({"id": self.id, "name": self.name, "login_server": self.login_server})
 
 
-def _public_access(network: Network) -> registries.PublicNetworkAccess:
+def _public_access(network: NetworkSettings) -> registries.PublicNetworkAccess:
     access = registries.PublicNetworkAccess
     return access.ENABLED if network.public_access else access.DISABLED
 
 
-def _rules(network: Network) -> registries.NetworkRuleSetArgs:
+def _rules(network: NetworkSettings) -> registries.NetworkRuleSetArgs:
     return registries.NetworkRuleSetArgs(
         default_action=registries.DefaultAction.DENY if network.restricted else registries.DefaultAction.ALLOW,
         ip_rules=[registries.IPRuleArgs(i_p_address_or_range=ip) for ip in network.allowed_ip_ranges],

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import storage
 
-from infra.placement import Placement
-from infra.settings import Network, Storage
+from infra.components.placement import Placement
+from infra.settings.network import NetworkSettings
+from infra.settings.services import StorageSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StorageAccountArgs:
     """Inputs of `StorageAccount`."""
 
     placement: Placement
-    name: str
-    settings: Storage
-    network: Network
+    settings: StorageSettings
+    network: NetworkSettings
 
 
 class StorageAccount(pulumi.ComponentResource):
@@ -34,7 +34,7 @@ class StorageAccount(pulumi.ComponentResource):
         place, network = args.placement, args.network
         account = storage.StorageAccount(
             name,
-            account_name=args.name,
+            account_name=place.names.storage_account,
             resource_group_name=place.resource_group,
             location=place.location,
             kind=storage.Kind.STORAGE_V2,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import machinelearningservices as ml
 
-from infra.placement import Placement
-from infra.settings import Compute as ComputeSettings
+from infra.components.placement import Placement
+from infra.settings.compute import ComputeSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ComputeClustersArgs:
     """Inputs of `ComputeClusters`; `identity_id` is who every node acts as.
 

@@ -1,0 +1,1 @@
+"""Component resources of the platform, one concern each: typed arguments in, a few outputs out."""

@@ -1,0 +1,22 @@
+"""The settings of rollouts: the keys below `azureml-platform:rollout`, as `pulumi_azureml` declares and checks them."""
+
+from dataclasses import field
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from pulumi_azureml.resources.rollout import AutoscaleArgs, RolloutArgs
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutSettings(RolloutArgs):
+    """How a new deployment takes over an endpoint's traffic."""
+
+    autoscale: Annotated[
+        dict[str, AutoscaleArgs],
+        Field(
+            description="Autoscale by endpoint name, for managed endpoints. Each new deployment gets it before it gets "
+            "traffic; the deployment's `instance_count` is then only its first.",
+        ),
+    ] = field(default_factory=dict)

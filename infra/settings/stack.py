@@ -1,0 +1,106 @@
+"""Everything that a `Pulumi.<stack>.yaml` may hold: each group of settings is in a file of its topic.
+
+Keys are in camelCase in the stack file and in snake_case here. `infra.settings.configuration` reads them;
+`docs/configuration.md` is generated from them.
+"""
+
+import re
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from infra.settings.access import AccessSettings, IdentitiesSettings
+from infra.settings.assets import AssetsSettings, ModelSettings
+from infra.settings.compute import ComputeSettings
+from infra.settings.group import Group, Guid
+from infra.settings.naming import NamingSettings
+from infra.settings.network import Isolation, NetworkSettings
+from infra.settings.rollout import RolloutSettings
+from infra.settings.services import (
+    ImageSettings,
+    KeyVaultSettings,
+    RegistrySettings,
+    RegistrySku,
+    RetentionSettings,
+    StorageSettings,
+    WorkspaceSettings,
+)
+from infra.settings.sharing import SharingSettings
+
+_REGION = re.compile(r"[a-z]+[a-z0-9]*")
+_TAG_FORBIDDEN = re.compile(r"[<>%&\\?/]")
+RESERVED_TAGS = frozenset({"managed-by", "project", "namespace", "workspace", "stack"})
+
+
+class Settings(Group):
+    """Everything under `azureml-platform:` in a stack file."""
+
+    naming: NamingSettings = Field(description="The parts of every name.")
+    tags: dict[str, str] = Field(
+        default_factory=dict, max_length=40, description="Tags on every resource, beside the project's own."
+    )
+    protect: bool = Field(
+        default=False,
+        description="Whether `pulumi destroy` or a replacement may never delete what holds data: resource group, "
+        "logs, storage account, key vault, container registry and workspace.",
+    )
+    workspace: WorkspaceSettings = Field(
+        default_factory=WorkspaceSettings, description="The machine learning workspace."
+    )
+    compute: list[ComputeSettings] = Field(min_length=1, max_length=50, description="The compute clusters.")
+    identities: IdentitiesSettings = Field(
+        default_factory=IdentitiesSettings, description="The identity of continuous integration."
+    )
+    access: AccessSettings = Field(default_factory=AccessSettings, description="People's roles.")
+    network: NetworkSettings = Field(default_factory=NetworkSettings, description="Network exposure.")
+    registry: RegistrySettings = Field(default_factory=RegistrySettings, description="The container registry.")
+    storage: StorageSettings = Field(default_factory=StorageSettings, description="The storage account.")
+    key_vault: KeyVaultSettings = Field(default_factory=KeyVaultSettings, description="The key vault.")
+    retention: RetentionSettings = Field(default_factory=RetentionSettings, description="How long things are kept.")
+    image: ImageSettings = Field(default_factory=ImageSettings, description="The environments' Docker images.")
+    assets: AssetsSettings = Field(default_factory=AssetsSettings, description="How assets are treated.")
+    rollout: RolloutSettings = Field(default_factory=RolloutSettings, description="How new deployments take over.")
+    sharing: SharingSettings = Field(default_factory=SharingSettings, description="The registry for sharing assets.")
+    models: dict[str, ModelSettings] = Field(default_factory=dict, description="Promoted model by endpoint name.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = []
+        names = [compute.name.lower() for compute in self.compute]
+        if len(set(names)) < len(names):
+            problems.append("compute has two clusters of the same name")
+        if self.network.restricted and self.registry.sku is not RegistrySku.PREMIUM:
+            problems.append(
+                "registry.sku must be Premium where network.publicAccess is false or network.allowedIpRanges is set"
+            )
+        if not self.network.public_access and self.network.isolation is Isolation.DISABLED:
+            problems.append(
+                "network.isolation must not be Disabled where network.publicAccess is false: nodes would not reach "
+                "the workspace's storage"
+            )
+        for key, value in self.tags.items():
+            if key.lower() in RESERVED_TAGS:
+                problems.append(f"tags.{key} is set by the project itself")
+            elif not 0 < len(key) <= 128 or _TAG_FORBIDDEN.search(key) or len(value) > 256:
+                problems.append(
+                    f"tags.{key} is no tag: a name has 1-128 characters without <>%&\\?/, its value at most 256"
+                )
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
+def _region(value: str) -> str:
+    if not _REGION.fullmatch(value):
+        raise ValueError("must be the name of an Azure region in its short form, such as westeurope")
+    return value
+
+
+class CloudSettings(Group):
+    """The subscription that the stack lives in: the keys under `azure-native:`."""
+
+    tenant_id: Guid = Field(description="Entra ID tenant of the subscription.")
+    subscription_id: Guid = Field(description="Subscription that everything is created in.")
+    location: Annotated[str, AfterValidator(_region)] = Field(
+        description="Azure region of every resource, in its short form.", examples=["westeurope"]
+    )

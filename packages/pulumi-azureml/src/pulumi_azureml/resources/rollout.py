@@ -1,0 +1,166 @@
+"""How a new deployment takes over, and how many instances it has: what may be said of it, and what is refused.
+
+This is the only declaration. A program passes keyword arguments. A stack's configuration may be validated against the
+same classes, where the keys are in camelCase: `azureml.RolloutArgs(**config.require_object("rollout"))`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
+
+import pulumi
+from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic.alias_generators import to_camel, to_snake
+from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs
+
+# Azure Monitor counts by the minute and shows a minute about three minutes later.
+SHORTEST_BAKE = 300
+_CONFIG = ConfigDict(extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
+
+
+@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+class Validated:
+    """Arguments that are validated when they are made."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refused(cls, value: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """Raise pulumi.RunError in a program; whoever validates a file gets pydantic's error, with its locations."""
+        try:
+            return validate(value)
+        except ValidationError as error:
+            if isinstance(value, ArgsKwargs):
+                raise pulumi.RunError(f"{cls.__name__}: {_in_words(error)}") from error
+            raise
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChecksArgs(Validated):
+    """What a new deployment has to show in each bake. Whatever fails returns all traffic to what served before."""
+
+    max_error_percent: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=100,
+            description="Most percent of its requests that may fail: 5xx, 424 (the model failed), 408 (too slow) and "
+            "429 (too busy), as Azure Monitor counts them. Absent: not checked.",
+            examples=[1],
+        ),
+    ] = None
+    max_latency_ms: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Most milliseconds that 95 % of its requests may take, as Azure Monitor measures them. "
+            "Absent: not checked.",
+            examples=[250],
+        ),
+    ] = None
+    min_requests: Annotated[
+        int,
+        Field(ge=1, description="Fewer requests than these in a bake are too few to judge errors and latency."),
+    ] = 20
+    when_quiet: Annotated[
+        Literal["pass", "fail"],
+        Field(description="Whether a deployment that got too few requests passes or fails."),
+    ] = "fail"
+    command: Annotated[
+        Sequence[str],
+        Field(
+            max_length=50,
+            description="A program and its arguments, run in the project's folder at the end of each bake, with "
+            "ENDPOINT_NAME, DEPLOYMENT_NAME, SCORING_URI and TRAFFIC_PERCENT in its environment. Another exit code "
+            "than 0 fails the deployment.",
+            examples=["python"],
+        ),
+    ] = ()
+    command_seconds: Annotated[
+        int, Field(ge=1, le=86400, description="Seconds after which the command is ended and has failed.")
+    ] = 300
+    command_key: Annotated[
+        bool, Field(description="Whether the command gets the endpoint's key or token as ENDPOINT_KEY.")
+    ] = False
+    command_variables: Annotated[
+        Sequence[str],
+        Field(
+            max_length=50,
+            description="Environment variables of the deployer that the command gets too, by name. It sees none of "
+            "them else but PATH, HOME, language, proxy and certificates.",
+            examples=["AZURE_CLIENT_ID"],
+        ),
+    ] = ()
+
+    @property
+    def measures(self) -> bool:
+        """Whether metrics are read."""
+        return self.max_error_percent is not None or self.max_latency_ms is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoscaleArgs(Validated):
+    """How many instances a managed deployment has: one more above a limit for five minutes, one less below half."""
+
+    min_instances: Annotated[int, Field(ge=1, le=1000, description="Fewest instances.")] = 1
+    max_instances: Annotated[int, Field(ge=1, le=1000, description="Most instances.", examples=[5])]
+    cpu_percent: Annotated[
+        int | None, Field(ge=1, le=99, description="Mean CPU use that adds an instance.", examples=[70])
+    ] = None
+    latency_ms: Annotated[
+        int | None, Field(ge=1, description="95th percentile of the latency that adds an instance.", examples=[200])
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse bounds in the wrong order, and nothing to scale by."""
+        if self.min_instances > self.max_instances:
+            raise ValueError(
+                f"min_instances ({self.min_instances}) must not exceed max_instances ({self.max_instances})"
+            )
+        if self.cpu_percent is None and self.latency_ms is None:
+            raise ValueError("needs cpu_percent, latency_ms or both: what to scale by")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutArgs(Validated):
+    """How a new deployment takes over an endpoint's traffic."""
+
+    steps: Annotated[
+        Sequence[int],
+        Field(
+            min_length=1,
+            max_length=20,
+            description="Percentages of the traffic that a new deployment gets, one step after the other.",
+            examples=[[10, 50, 100]],
+        ),
+    ] = (100,)
+    bake_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86400,
+            description="Seconds that a new deployment has to prove itself after each step, the last one too: the old "
+            "one is deleted after that.",
+        ),
+    ] = 0
+    checks: Annotated[ChecksArgs, Field(description="What a new deployment has to show in each bake.")] = ChecksArgs()
+
+    def __post_init__(self) -> None:
+        """Refuse steps that lead nowhere, and a bake in which nothing is measured."""
+        if list(self.steps) != sorted(set(self.steps)) or self.steps[0] < 1 or self.steps[-1] != 100:
+            raise ValueError("steps must rise and end with 100, such as [10, 50, 100]")
+        if self.checks.measures and self.bake_seconds < SHORTEST_BAKE:
+            raise ValueError(
+                f"bake_seconds must be {SHORTEST_BAKE} or more where checks.max_error_percent or checks.max_latency_ms "
+                f"is set (it is {self.bake_seconds}): Azure Monitor shows requests minutes later"
+            )
+
+
+def _in_words(error: ValidationError) -> str:
+    problems = []
+    for each in error.errors(include_url=False):
+        name = ".".join(to_snake(str(part)) for part in each["loc"])
+        message = each["msg"].removeprefix("Value error, ")
+        problems.append(f"{name}: {message}" if name else message)
+    return "; ".join(problems)
