@@ -11,16 +11,23 @@ import click
 
 from infra import NAMESPACE
 from infra.outputs import StackOutputs
-from release import summary, terminal
+from pulumi_azureml.operations.connection import Workspace, connect
+from pulumi_azureml.operations.jobs import log_of
+from release import scoring, training
+from release.assets import adoption
+from release.assets.sharing import KINDS, RegistrySharing
 from release.errors import ReleaseError
-from release.preview import Plan
-from release.progress import Phases, Progress
 from release.samples import sample_of
-from release.stack import ROOT, Stack
+from release.stack import ROOT, PulumiStack
+from release.terminal import summary
+from release.terminal.console import new_console
+from release.terminal.preview import Plan
+from release.terminal.progress import Phases, UpdateProgress
 from release.training import Training
+from release.workspace import client, registry_client
 
 _PIPELINE = "training"
-console = terminal.console()
+console = new_console()
 
 
 def _stack_option(command: Callable[..., None]) -> Callable[..., None]:
@@ -44,17 +51,17 @@ def main() -> None:
 def up(stack: str, inputs: tuple[str, ...]) -> None:
     """Bring everything up: platform, a first trained model, its endpoint, and a scored sample request."""
     phases = Phases(console)
-    target = Stack(stack)
+    target = PulumiStack(stack)
     outputs = target.outputs()
     if outputs is None and target.forget_models():
         console.print("The stack is new: models promoted in an earlier life are forgotten.")
     with phases.phase("Platform and assets"):
         _update(target)
     outputs = target.deployed()
-    training: Training | None = None
+    trained: Training | None = None
     waiting = [name for name, endpoint in outputs.endpoints.items() if endpoint.serves and name not in outputs.models]
     if waiting:
-        accepted, training = _model(phases, outputs, inputs)
+        accepted, trained = _model(phases, outputs, inputs)
         if accepted is not None:
             with phases.phase("Rollout"):
                 for endpoint in _serving(outputs, accepted[0], waiting):
@@ -62,7 +69,7 @@ def up(stack: str, inputs: tuple[str, ...]) -> None:
                 _update(target)
             outputs = target.deployed()
     predictions = _predictions(phases, outputs)
-    summary.show(console, stack, outputs, training, predictions, phases.took)
+    summary.show(console, stack, outputs, trained, predictions, phases.took)
 
 
 @main.command()
@@ -76,25 +83,25 @@ def train(stack: str, inputs: tuple[str, ...], promote: bool, endpoint: str | No
     A model that passes the gate is registered and, unless --no-promote, written to the stack's configuration: the next
     `pulumi up` rolls it out.
     """
-    target = Stack(stack)
+    target = PulumiStack(stack)
     outputs = target.deployed()
     chosen = [_choose_endpoint(outputs.endpoints, endpoint)] if endpoint else list(outputs.endpoints)
-    training = _train(Phases(console), outputs, inputs)
-    if training.version is None:
-        console.print(f"\nThe gate refused the model: {training.reason}\nNothing was registered and nothing changes.")
+    trained = _train(Phases(console), outputs, inputs)
+    if trained.version is None:
+        console.print(f"\nThe gate refused the model: {trained.reason}\nNothing was registered and nothing changes.")
         return
-    console.print(f"\nRegistered {training.model} version {training.version}: {training.reason}")
+    console.print(f"\nRegistered {trained.model} version {trained.version}: {trained.reason}")
     if not promote:
         return
-    promoted = _serving(outputs, training.model, chosen)
+    promoted = _serving(outputs, trained.model, chosen)
     for name in promoted:
-        target.promote(name, training.model, training.version)
+        target.promote(name, trained.model, trained.version)
         console.print(f"Promoted to endpoint {name} in Pulumi.{stack}.yaml")
     if promoted:
         console.print(f"Roll it out with: pulumi up --stack {stack}")
     else:
         console.print(
-            f"No endpoint of {', '.join(chosen) or 'the stack'} serves {training.model}: nothing was promoted."
+            f"No endpoint of {', '.join(chosen) or 'the stack'} serves {trained.model}: nothing was promoted."
         )
 
 
@@ -107,7 +114,7 @@ def preview(stack: str, output: str) -> None:
     Also which changes follow which. docs/preview.schema.json describes the JSON.
     """
     plan = Plan()
-    Stack(stack).preview(plan)
+    PulumiStack(stack).preview(plan)
     if output == "json":
         click.echo(plan.json())
     else:
@@ -122,13 +129,11 @@ def preview(stack: str, output: str) -> None:
 )
 def score(stack: str, endpoint: str, request: Path | None) -> None:
     """Send a request to an endpoint and print the answer."""
-    outputs = Stack(stack).deployed()
+    outputs = PulumiStack(stack).deployed()
     name = _choose_endpoint(_online(outputs), endpoint)
     sample = sample_of(name, ROOT)
     if request is None and sample is None:
         raise ReleaseError(f"endpoint '{name}' has no sample-request.json beside its endpoint.yml; use --request FILE")
-    from release import scoring
-
     click.echo(json.dumps(scoring.score(outputs, name, request or ROOT / str(sample))))
 
 
@@ -137,15 +142,13 @@ def score(stack: str, endpoint: str, request: Path | None) -> None:
 @click.argument("endpoint")
 def key(stack: str, endpoint: str) -> None:
     """Print an endpoint's primary key (or a token, where it has no keys). It is a secret: use it, do not store it."""
-    outputs = Stack(stack).deployed()
-    from release import scoring
-
+    outputs = PulumiStack(stack).deployed()
     click.echo(scoring.key(outputs, _choose_endpoint(_online(outputs), endpoint)))
 
 
 @main.command()
 @_stack_option
-@click.argument("kind", type=click.Choice(["component", "data", "environment", "model"]))
+@click.argument("kind", type=click.Choice(KINDS))
 @click.argument("name")
 @click.argument("version", required=False)
 @click.option("--registry", default=None, help="The registry's name (default: the stack's).")
@@ -156,18 +159,15 @@ def share(stack: str, kind: str, name: str, version: str | None, registry: str |
     refers to comes along. A version that is there with the same content is left as it is; with other content it is an
     error.
     """
-    outputs = Stack(stack).deployed()
+    outputs = PulumiStack(stack).deployed()
     target = registry or outputs.registry
     if target is None:
         raise ReleaseError(f"stack '{stack}' has no registry; name one with --registry, or in azureml-platform:sharing")
-    from release.sharing import Sharing
-    from release.workspace import registry_client
-
     served = {model.name: model.version for model in outputs.models.values()}
     chosen = version or outputs.assets.get(kind, {}).get(name) or (served.get(name) if kind == "model" else None)
     with Phases(console).phase(f"Sharing with registry {target}"):
-        ml = _client(outputs)
-        sharing = Sharing(
+        ml = client(outputs)
+        sharing = RegistrySharing(
             ml, registry_client(target), target, outputs.workspace_id,
             lambda line: console.print(f"  {line}", highlight=False),
         )  # fmt: skip
@@ -191,13 +191,10 @@ def adopt(
 
     The next `pulumi up` with azureml-platform:assets.adopt takes it over. No file is overwritten, no secret is written.
     """
-    from pulumi_azureml.operations.connection import Workspace, connect
-    from release import adoption
-
     place = (subscription, resource_group, workspace)
     if any(place) and not all(place):
         raise ReleaseError("another workspace needs all of --subscription, --resource-group and --workspace")
-    ml = connect(Workspace(*map(str, place))) if all(place) else _client(Stack(stack).deployed())
+    ml = connect(Workspace(*map(str, place))) if all(place) else client(PulumiStack(stack).deployed())
     described = False
     written: dict[str, Any] = {}
     for found in adoption.survey(ml, ROOT, kind, names):
@@ -233,9 +230,7 @@ def adopt(
 @click.argument("job")
 def logs(stack: str, job: str) -> None:
     """Print the logs of a job's steps."""
-    from pulumi_azureml.operations.jobs import log_of
-
-    ml = _client(Stack(stack).deployed())
+    ml = client(PulumiStack(stack).deployed())
     steps = list(ml.jobs.list(parent_job_name=job))
     for step in steps:
         click.echo(f"==> {step.display_name or step.name} ({step.status})\n{log_of(ml, step.name)}")
@@ -248,21 +243,21 @@ def logs(stack: str, job: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def down(stack: str, yes: bool) -> None:
     """Destroy the stack: everything it made goes."""
-    target = Stack(stack)
+    target = PulumiStack(stack)
     if not yes:
         click.confirm(f"Destroy everything that stack '{stack}' made?", abort=True)
-    target.destroy(Progress(console))
+    target.destroy(UpdateProgress(console))
     target.forget_models()
     console.print(f"Stack {stack} is empty.")
 
 
-def _update(target: Stack) -> None:
+def _update(target: PulumiStack) -> None:
     interrupted = target.interrupted()
     if interrupted:
         names = ", ".join(urn.rpartition("::")[2] for urn in interrupted)
         console.print(f"  an earlier update was cut off: looking what became of {names}", highlight=False, markup=False)
-        target.refresh(interrupted, Progress(console))
-    changes = target.up(Progress(console))
+        target.refresh(interrupted, UpdateProgress(console))
+    changes = target.up(UpdateProgress(console))
     if changes.unchanged:
         console.print("  no changes")
 
@@ -274,9 +269,7 @@ def _model(
 
     A version that was registered but never promoted (an earlier run was cut off in between) needs no new training.
     """
-    from release import training
-
-    found = training.registered(_client(outputs), training.resolved_pipeline(outputs, _PIPELINE))
+    found = training.registered(client(outputs), training.resolved_pipeline(outputs, _PIPELINE))
     if found is not None:
         console.print(f"\n{found[0]} version {found[1]} passed the gate earlier and was not promoted yet.")
         return found, None
@@ -285,11 +278,9 @@ def _model(
 
 
 def _train(phases: Phases, outputs: StackOutputs, inputs: tuple[str, ...]) -> Training:
-    from release import training
-
     given = dict(_pair(text) for text in inputs)
     with phases.phase("Training"):
-        ml = _client(outputs)
+        ml = client(outputs)
         job = training.submit(ml, outputs, _PIPELINE, given)
         console.print(f"  job {job.name}", highlight=False)
         done = training.watch(ml, job, lambda line: console.print(f"  {line}", highlight=False))
@@ -302,8 +293,6 @@ def _predictions(phases: Phases, outputs: StackOutputs) -> dict[str, Any]:
     if not live:
         console.print("\nNo endpoint has a model yet, so there is nothing to score.")
         return {}
-    from release import scoring
-
     answers = {}
     with phases.phase("Scoring"):
         for name in live:
@@ -314,12 +303,6 @@ def _predictions(phases: Phases, outputs: StackOutputs) -> dict[str, Any]:
             answers[name] = scoring.score(outputs, name, ROOT / sample)
             console.print(f"  {name}: {json.dumps(answers[name])}", highlight=False)
     return answers
-
-
-def _client(outputs: StackOutputs) -> Any:
-    from release.workspace import client
-
-    return client(outputs)
 
 
 def _serving(outputs: StackOutputs, model: str, names: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from release.preview import Preview
+from release.terminal.preview import Preview
 
 _DOCS = Path(__file__).parents[1] / "docs"
 

@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from azure.core.exceptions import AzureError
-
 from infra.outputs import StackOutputs
 from pulumi_azureml.operations import scoring
 from release.errors import ReleaseError
@@ -19,6 +17,8 @@ def score(outputs: StackOutputs, name: str, request: Path) -> Any:
     Raises:
         ReleaseError: the file is missing or no JSON, or the endpoint refuses or fails; the message has its answer.
     """
+    from azure.core.exceptions import AzureError
+
     if not request.is_file():
         raise ReleaseError(f"there is no request file {request}")
     try:
@@ -37,6 +37,8 @@ def key(outputs: StackOutputs, name: str) -> str:
     Raises:
         ReleaseError: the signed-in identity may not read it.
     """
+    from azure.core.exceptions import AzureError
+
     try:
         return scoring.access_key(_target(outputs, name))
     except AzureError as error:

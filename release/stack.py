@@ -45,7 +45,7 @@ class Changes:
         return not any(count for operation, count in self.summary.items() if operation != "same")
 
 
-class Stack:
+class PulumiStack:
     """A stack of this project, by name. Every method runs the real engine; ReleaseError says what it refuses."""
 
     def __init__(self, name: str) -> None:

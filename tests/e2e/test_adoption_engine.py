@@ -7,7 +7,7 @@ import shutil
 from azureml_fixtures.asset_project import STRANGER
 from pulumi_azureml.kinds import MANAGED
 from pulumi_azureml.operations import ownership
-from release import adoption
+from release.assets import adoption
 from tests.e2e.engine import STACK, Make, operations
 
 

@@ -20,7 +20,7 @@ from pulumi_azureml.kinds import MANAGED
 from pulumi_azureml.operations import ownership
 from pulumi_azureml.operations.scoring import Target, score
 from release import cli, stack
-from release.preview import Cause, Files, Key, Plan
+from release.terminal.preview import Cause, Files, Key, Plan
 from tests.e2e.engine import STACK, WORKSPACE, EngineProject, Make, endpoints, hold, operations, poison, strand
 from tests.integration.conftest import GROUP, LocalAzure
 
@@ -313,11 +313,11 @@ def test_a_killed_rollout_and_a_revert_converge(make: Make, tmp_path: Path, monk
         monkeypatch.setenv(name, project.environment[name])
     monkeypatch.setattr(stack, "ROOT", project.root)
     with cli.console.capture() as printed:
-        cli._update(stack.Stack(STACK))
+        cli._update(stack.PulumiStack(STACK))
     assert f"an earlier update was cut off: looking what became of endpoint-{endpoint}" in printed.get()
     assert [each.name for each in project.ml.online_deployments.list(endpoint)] == [live]
     assert score(Target.of(project.ml, endpoint), {"value": 21}) == 42
-    assert stack.Stack(STACK).interrupted() == []
+    assert stack.PulumiStack(STACK).interrupted() == []
 
 
 def test_endpoints_that_exceed_the_quota_together_are_refused_by_the_preview(make: Make, azure: LocalAzure) -> None:

@@ -16,7 +16,8 @@ from pulumi_azureml.kinds import KINDS, MANAGED
 from pulumi_azureml.kinds.endpoint import EndpointKind
 from pulumi_azureml.operations import ownership
 from pulumi_azureml.resources.resource import Planned, WorkspaceArgs, folders, trees
-from release import adoption, cli, definitions
+from release import cli
+from release.assets import adoption, definitions
 from release.errors import ReleaseError
 from tests.integration.conftest import GROUP
 from tests.integration.scoring import Scoring

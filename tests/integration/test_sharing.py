@@ -12,9 +12,11 @@ from click.testing import CliRunner
 
 from infra.outputs import StackOutputs
 from release import cli
+from release.assets.sharing import CONTENT_TAG, RegistrySharing
 from release.errors import ReleaseError
-from release.sharing import CONTENT_TAG, Sharing
-from tests.integration.conftest import GROUP, REGISTRY, Workspace
+from release.workspace import registry_client
+from tests.integration import conftest as azure
+from tests.integration.conftest import GROUP, REGISTRY, REGISTRY_ID, Workspace
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -34,8 +36,8 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def sharing(registry: MLClient, ml_client: MLClient, workspace: Workspace, said: list[str]) -> Sharing:
-    return Sharing(ml_client, registry, REGISTRY, workspace.id, said.append)
+def sharing(registry: MLClient, ml_client: MLClient, workspace: Workspace, said: list[str]) -> RegistrySharing:
+    return RegistrySharing(ml_client, registry, REGISTRY, workspace.id, said.append)
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def environment(name: str, **parts: Any) -> Environment:
 
 
 def test_a_shared_model_keeps_version_bytes_tags_and_says_where_it_came_from(
-    sharing: Sharing, registry: MLClient, ml_client: MLClient, workspace: Workspace, name: str, folder: Path
+    sharing: RegistrySharing, registry: MLClient, ml_client: MLClient, workspace: Workspace, name: str, folder: Path
 ) -> None:
     """User pains 16 and 17: the same bytes under the same version, lineage kept."""
     model(ml_client, name, folder)
@@ -87,12 +89,14 @@ def test_a_shared_model_keeps_version_bytes_tags_and_says_where_it_came_from(
 
 
 def test_sharing_again_says_that_it_is_there_and_writes_nothing(
-    sharing: Sharing, workspace: Workspace, ml_client: MLClient, name: str, folder: Path, said: list[str]
+    sharing: RegistrySharing, workspace: Workspace, ml_client: MLClient, name: str, folder: Path, said: list[str]
 ) -> None:
     model(ml_client, name, folder)
     sharing.share("model", name)
     writes = [line for line in workspace.azure.requests(name) if line["method"] in ("PUT", "POST")]
-    again = Sharing(ml_client, sharing.registry, REGISTRY, workspace.id, said.append).share("model", name, "c0ffee")
+    again = RegistrySharing(ml_client, sharing.registry, REGISTRY, workspace.id, said.append).share(
+        "model", name, "c0ffee"
+    )
     assert not again.created
     assert "is there, with the same content" in said[-1]
     after = [line for line in workspace.azure.requests(name) if line["method"] in ("PUT", "POST")]
@@ -100,7 +104,7 @@ def test_sharing_again_says_that_it_is_there_and_writes_nothing(
 
 
 def test_other_content_under_the_same_version_is_refused(
-    sharing: Sharing, registry: MLClient, ml_client: MLClient, name: str, folder: Path
+    sharing: RegistrySharing, registry: MLClient, ml_client: MLClient, name: str, folder: Path
 ) -> None:
     from azure.ai.ml.entities import Model
 
@@ -112,7 +116,7 @@ def test_other_content_under_the_same_version_is_refused(
 
 
 def test_a_share_that_was_cut_off_before_its_lineage_is_completed(
-    sharing: Sharing, registry: MLClient, ml_client: MLClient, name: str, folder: Path
+    sharing: RegistrySharing, registry: MLClient, ml_client: MLClient, name: str, folder: Path
 ) -> None:
     model(ml_client, name, folder)
     ml_client.models.share(name, "c0ffee", share_with_name=name, share_with_version="c0ffee", registry_name=REGISTRY)
@@ -121,7 +125,7 @@ def test_a_share_that_was_cut_off_before_its_lineage_is_completed(
 
 
 def test_a_component_brings_its_environment_and_the_same_code(
-    sharing: Sharing, registry: MLClient, ml_client: MLClient, name: str, tmp_path: Path
+    sharing: RegistrySharing, registry: MLClient, ml_client: MLClient, name: str, tmp_path: Path
 ) -> None:
     """User pains 5 and 6: nothing anonymous, and what was written is what was shared."""
     from azure.ai.ml import Input
@@ -145,12 +149,12 @@ def test_a_component_brings_its_environment_and_the_same_code(
     assert found.inputs["rate"].default == 0.1
     assert found.tags["team"] == "ops"
     assert registry.environments.get(f"{name}_env", "v1").tags["shared_from_workspace"] == sharing.origin
-    again = Sharing(ml_client, registry, REGISTRY, sharing.origin, lambda _line: None)
+    again = RegistrySharing(ml_client, registry, REGISTRY, sharing.origin, lambda _line: None)
     assert not again.share("component", name, "ab12").created
 
 
 def test_a_pipeline_component_brings_its_steps_under_their_names(
-    sharing: Sharing, registry: MLClient, ml_client: MLClient, name: str, tmp_path: Path
+    sharing: RegistrySharing, registry: MLClient, ml_client: MLClient, name: str, tmp_path: Path
 ) -> None:
     """User pain 6: no step of a shared pipeline is anonymous."""
     from azure.ai.ml import load_component
@@ -167,11 +171,13 @@ def test_a_pipeline_component_brings_its_steps_under_their_names(
     assert sharing.share("component", name, "p1").created
     node = registry.components.get(name, "p1").jobs["one"]
     assert f"registries/{REGISTRY}/components/{name}_step/versions/s1" in str(node.component)
-    assert not Sharing(ml_client, registry, REGISTRY, sharing.origin, print).share("component", name, "p1").created
+    assert (
+        not RegistrySharing(ml_client, registry, REGISTRY, sharing.origin, print).share("component", name, "p1").created
+    )
 
 
 def test_an_environment_with_a_build_context_and_data_are_shared(
-    sharing: Sharing, registry: MLClient, ml_client: MLClient, name: str, tmp_path: Path
+    sharing: RegistrySharing, registry: MLClient, ml_client: MLClient, name: str, tmp_path: Path
 ) -> None:
     from azure.ai.ml.entities import BuildContext, Data
 
@@ -197,7 +203,7 @@ def test_an_environment_with_a_build_context_and_data_are_shared(
     ],
 )
 def test_sharing_goes_on_where_it_was_cut_off(
-    sharing: Sharing, registry: MLClient, ml_client: MLClient, workspace: Workspace, name: str, folder: Path,
+    sharing: RegistrySharing, registry: MLClient, ml_client: MLClient, workspace: Workspace, name: str, folder: Path,
     kind: str, request_: str, fault: str,
 ) -> None:  # fmt: skip
     """User pain 25: what was made, and not heard of, is found and completed."""
@@ -213,36 +219,34 @@ def test_sharing_goes_on_where_it_was_cut_off(
     finally:
         assert "met 1 " in workspace.azure.command("fault", "list")
         workspace.azure.clear_faults()
-    again = Sharing(ml_client, registry, REGISTRY, workspace.id, print).share(kind, name)
+    again = RegistrySharing(ml_client, registry, REGISTRY, workspace.id, print).share(kind, name)
     found = getattr(registry, f"{kind}s").get(name, again.version)
     assert found.tags["shared_from_workspace"] == workspace.id
     assert len(list(getattr(registry, f"{kind}s").list(name=name))) == 1
 
 
 def test_what_the_registry_changed_fails_loudly(
-    sharing: Sharing, ml_client: MLClient, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    sharing: RegistrySharing, ml_client: MLClient, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """User pain 6: "Done" is not believed."""
     model(ml_client, name, folder)
-    monkeypatch.setattr(Sharing, "_describe", lambda *_: None)
+    monkeypatch.setattr(RegistrySharing, "_describe", lambda *_: None)
     with pytest.raises(ReleaseError, match="tags not written: shared_content_sha256, shared_from_commit"):
         sharing.share("model", name)
 
 
 def test_what_is_not_there_or_not_allowed_is_one_clear_error(
-    sharing: Sharing, workspace: Workspace, registry: MLClient, ml_client: MLClient, name: str, folder: Path
+    sharing: RegistrySharing, workspace: Workspace, registry: MLClient, ml_client: MLClient, name: str, folder: Path
 ) -> None:
-    from release import workspace as clients
-
     with pytest.raises(ReleaseError, match=f"the workspace has no version 7 of model '{name}'"):
         sharing.share("model", name, "7")
     with pytest.raises(ReleaseError, match=r"(?s)cannot open the registry 'nowhere'.*not found.*\n  fix: .*--registry"):
-        clients.registry_client("nowhere")
+        registry_client("nowhere")
     model(ml_client, name, folder)
-    from tests.integration.conftest import REGISTRY_ID, registry_client
-
     reader = workspace.azure.application(("AzureML Data Scientist", workspace.id), ("Reader", REGISTRY_ID))
-    limited = Sharing(workspace.client(reader), registry_client(credential=reader), REGISTRY, workspace.id, print)
+    limited = RegistrySharing(
+        workspace.client(reader), azure.registry_client(credential=reader), REGISTRY, workspace.id, print
+    )
     with pytest.raises(ReleaseError, match=r"cannot share model.*registries/assets/write"):
         limited.share("model", name)
 
@@ -261,7 +265,7 @@ def test_the_command_shares_what_the_stack_serves(
             "assets": {}, "schedules": {}, "endpoints": {}, "models": {"live": {"name": name, "version": "3"}},
         }
     )  # fmt: skip
-    monkeypatch.setattr(cli, "Stack", lambda _name: type("Stack", (), {"deployed": lambda _self: outputs})())
+    monkeypatch.setattr(cli, "PulumiStack", lambda _name: type("Stack", (), {"deployed": lambda _self: outputs})())
     arguments = ["share", "--stack", "local", "model", name]
     unnamed = CliRunner().invoke(cli.main, arguments)
     assert (unnamed.exit_code, "name one with --registry" in unnamed.output) == (1, True)

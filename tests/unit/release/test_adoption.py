@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from release import adoption, contents
-from release.definitions import Found
+from release.assets import adoption, contents
+from release.assets.definitions import Found
 from release.errors import ReleaseError
 
 GOOD = "name: good\nversion: '1'\ntype: command\ncommand: echo 1\nenvironment: azureml:env:1\n"
@@ -57,7 +57,7 @@ def test_a_download_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: 
         return SimpleNamespace(readall=lambda: b"one")
 
     def list_blob_names(name_starts_with: str) -> Iterator[str]:
-        return iter([f"{name_starts_with}one.py", f"{name_starts_with}sub/two.py"])
+        return iter([f"{name_starts_with}/one.py", f"{name_starts_with}/sub/two.py"])
 
     client = SimpleNamespace(list_blob_names=list_blob_names, download_blob=download_blob)
     monkeypatch.setattr(contents, "files", lambda _ml, _uri: (nullcontext(client), "code/1"))

@@ -13,8 +13,9 @@ from pulumi.automation import events
 from pulumi.runtime.rpc import UNKNOWN
 
 from pulumi_azureml.operations.ownership import CHANGED
-from release import documentation, terminal
-from release.preview import Plan
+from release import documentation
+from release.terminal.console import new_console
+from release.terminal.preview import Plan
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -49,7 +50,7 @@ def plan(*received: events.EngineEvent) -> Plan:
 
 def printed(made: Plan) -> str:
     text = io.StringIO()
-    made.print(terminal.console(text))
+    made.print(new_console(text))
     return text.getvalue()
 
 

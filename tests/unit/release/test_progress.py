@@ -7,8 +7,8 @@ import io
 import pytest
 from pulumi.automation import events
 
-from release import terminal
-from release.progress import Progress
+from release.terminal.console import new_console
+from release.terminal.progress import UpdateProgress
 
 CUT_OFF = """Attempting to deploy or update resources with 1 pending operations from previous deployment.
   * urn:pulumi:local::azureml-platform::azureml:OnlineEndpoint::endpoint-flights, interrupted while updating
@@ -23,7 +23,7 @@ def warning(message: str) -> events.EngineEvent:
 
 def shown(event: events.EngineEvent) -> str:
     text = io.StringIO()
-    Progress(terminal.console(text))(event)
+    UpdateProgress(new_console(text))(event)
     return text.getvalue()
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from release import sharing
-from release.contents import Content
+from release.assets import sharing
+from release.assets.contents import Content
+from release.assets.sharing import RegistrySharing, SharedVersion
 from release.errors import ReleaseError
-from release.sharing import Shared, Sharing
 
 CONTENT = Content('{"command": "a", "type": "command"}', {"main.py": "1", "util.py": "2"})
 
@@ -57,16 +57,16 @@ def test_lineage_is_read_from_what_the_version_says(source: Any, lineage: dict[s
     assert found == {**lineage, "shared_from_workspace": "/ws", "shared_content_sha256": CONTENT.sha256}
 
 
-def sharer(monkeypatch: pytest.MonkeyPatch) -> tuple[Sharing, list[tuple[str, str, str]]]:
+def sharer(monkeypatch: pytest.MonkeyPatch) -> tuple[RegistrySharing, list[tuple[str, str, str]]]:
     asked: list[tuple[str, str, str]] = []
 
-    def share(_self: Sharing, kind: str, name: str, version: str) -> Shared:
+    def share(_self: RegistrySharing, kind: str, name: str, version: str) -> SharedVersion:
         asked.append((kind, name, version))
-        return Shared(kind, name, version, f"shared {name}:{version}", True)
+        return SharedVersion(kind, name, version, f"shared {name}:{version}", True)
 
-    monkeypatch.setattr(Sharing, "share", share)
+    monkeypatch.setattr(RegistrySharing, "share", share)
     nothing: Any = None
-    return Sharing(nothing, nothing, "models", "/ws", print), asked
+    return RegistrySharing(nothing, nothing, "models", "/ws", print), asked
 
 
 @pytest.mark.parametrize(

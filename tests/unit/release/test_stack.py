@@ -9,7 +9,7 @@ from pulumi import automation
 from pulumi.automation import events
 
 from release.errors import ReleaseError
-from release.stack import Stack
+from release.stack import PulumiStack
 
 
 class FakeStack:
@@ -54,7 +54,7 @@ def diagnostic(severity: str, message: str) -> events.EngineEvent:
 
 
 def test_promotion_writes_the_version_that_the_program_reads(fake: FakeStack) -> None:
-    Stack("local").promote("flight-delay", "flight-delay", "7")
+    PulumiStack("local").promote("flight-delay", "flight-delay", "7")
     assert fake.config == {
         'azureml-platform:models["flight-delay"].name': "flight-delay",
         'azureml-platform:models["flight-delay"].version': "7",
@@ -63,14 +63,14 @@ def test_promotion_writes_the_version_that_the_program_reads(fake: FakeStack) ->
 
 def test_models_are_forgotten_once(fake: FakeStack) -> None:
     fake.config = {"azureml-platform:models": "{}", "azureml-platform:namespace": "x"}
-    assert Stack("local").forget_models() is True
-    assert Stack("local").forget_models() is False
+    assert PulumiStack("local").forget_models() is True
+    assert PulumiStack("local").forget_models() is False
     assert fake.config == {"azureml-platform:namespace": "x"}
 
 
 def test_a_stack_without_a_file_is_refused_with_those_there_are(fake: FakeStack) -> None:
     with pytest.raises(ReleaseError, match=r"no Pulumi\.staging\.yaml; stacks of this project: dev, local, prod"):
-        Stack("staging")
+        PulumiStack("staging")
 
 
 def test_a_failed_update_says_each_of_the_engines_errors_once(fake: FakeStack) -> None:
@@ -86,7 +86,7 @@ def test_a_failed_update_says_each_of_the_engines_errors_once(fake: FakeStack) -
     ]
     fake.fails = "Traceback (most recent call last):\n  everything that pulumi printed"
     with pytest.raises(ReleaseError) as raised:
-        Stack("local").up(lambda _event: None)
+        PulumiStack("local").up(lambda _event: None)
     assert raised.value.message == f"stack 'local': {problem}"
 
 
@@ -94,28 +94,28 @@ def test_what_grpc_says_before_a_provider_s_error_is_left_out(fake: FakeStack) -
     fake.events = [diagnostic("error", "Exception calling application: deployment 'blue-2' failed its checks")]
     fake.fails = "update failed"
     with pytest.raises(ReleaseError, match=r"^stack 'local': deployment 'blue-2' failed its checks$"):
-        Stack("local").up(lambda _event: None)
+        PulumiStack("local").up(lambda _event: None)
 
 
 def test_a_stack_file_that_is_no_yaml_is_one_error(fake: FakeStack) -> None:
     fake.fails = "error: invalid YAML file: yaml: line 32: mapping values are not allowed in this context"
     with pytest.raises(ReleaseError, match=r"^stack 'local': error: invalid YAML file: yaml: line 32"):
-        Stack("local").forget_models()
+        PulumiStack("local").forget_models()
 
 
 def test_a_failure_without_an_event_says_the_lines_of_the_error(fake: FakeStack) -> None:
     fake.fails = "Updating (local)\nerror: the stack is currently locked by 1 lock(s)\nsomething else"
     with pytest.raises(ReleaseError, match=r"^stack 'local': error: the stack is currently locked by 1 lock\(s\)$"):
-        Stack("local").up(lambda _event: None)
+        PulumiStack("local").up(lambda _event: None)
 
 
 def test_what_was_done_is_counted(fake: FakeStack) -> None:
     summary = {"maybeCorrupt": False, "durationSeconds": 1, "resourceChanges": {"same": 5}, "policyPacks": {}}
     fake.events = [events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "summaryEvent": summary})]
-    assert Stack("local").up(lambda _event: None).unchanged
+    assert PulumiStack("local").up(lambda _event: None).unchanged
     summary["resourceChanges"] = {"same": 5, "update": 1}
     fake.events = [events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "summaryEvent": summary})]
-    assert not Stack("local").up(lambda _event: None).unchanged
+    assert not PulumiStack("local").up(lambda _event: None).unchanged
 
 
 @pytest.mark.parametrize("word", ["canceled", "cancelled"])
@@ -125,4 +125,4 @@ def test_a_cancelled_update_says_what_is_kept(word: str, fake: FakeStack) -> Non
     with pytest.raises(
         ReleaseError, match=r"^stack 'local': cancelled; what is done is kept, and the next update goes on"
     ):
-        Stack("local").up(lambda _event: None)
+        PulumiStack("local").up(lambda _event: None)

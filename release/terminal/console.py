@@ -8,7 +8,7 @@ from typing import TextIO
 from rich.console import Console
 
 
-def console(file: TextIO | None = None) -> Console:
+def new_console(file: TextIO | None = None) -> Console:
     """Return a console that prints what it is given as it stands, to standard output or to `file`.
 
     Names, versions and messages come from elsewhere: `azureml:train:1` is no emoji, and `[x]` in an error no style.

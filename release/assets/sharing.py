@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from release import contents
-from release.contents import Content
+from release.assets import contents
+from release.assets.contents import Content
 from release.errors import ReleaseError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ CONTENT_TAG = "shared_content_sha256"
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedVersion:
     """A version in a registry: its id there, and whether it was made now rather than found."""
 
     kind: str
@@ -42,7 +42,7 @@ class Shared:
 
 
 @dataclass
-class Sharing:
+class RegistrySharing:
     """Shares from one workspace to one registry.
 
     Attributes:
@@ -58,9 +58,9 @@ class Sharing:
     registry_name: str
     origin: str
     say: Callable[[str], None]
-    _done: dict[tuple[str, str, str], Shared] = field(default_factory=dict)
+    _done: dict[tuple[str, str, str], SharedVersion] = field(default_factory=dict)
 
-    def share(self, kind: str, name: str, version: str | None = None) -> Shared:
+    def share(self, kind: str, name: str, version: str | None = None) -> SharedVersion:
         """Share a version (default: the latest), with what it refers to; sharing it again changes nothing.
 
         Raises:
@@ -74,7 +74,7 @@ class Sharing:
                 known = self._done[kind, name, str(source.version)] = self._share(kind, source)
         return known
 
-    def _share(self, kind: str, source: Any) -> Shared:
+    def _share(self, kind: str, source: Any) -> SharedVersion:
         began = time.monotonic()
         what = f"{kind} {source.name}:{source.version}"
         with tempfile.TemporaryDirectory(prefix="release-share-") as folder:
@@ -99,7 +99,7 @@ class Sharing:
         took = time.monotonic() - began
         done = f"shared and read back ({content.sha256[:12]})" if there is None else "is there, with the same content"
         self.say(f"{what}: {done} in {took:.1f} s")
-        return Shared(kind, str(source.name), str(source.version), str(written.id), there is None)
+        return SharedVersion(kind, str(source.name), str(source.version), str(written.id), there is None)
 
     def _source(self, kind: str, name: str, version: str | None) -> Any:
         from azure.core.exceptions import ResourceNotFoundError

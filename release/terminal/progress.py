@@ -24,7 +24,7 @@ _SHOWN = {
 }
 
 
-class Progress:
+class UpdateProgress:
     """Prints a line for each resource that an update finished, with its time, and each of the engine's warnings."""
 
     def __init__(self, console: Console) -> None:

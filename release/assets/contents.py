@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -16,7 +17,7 @@ from release.errors import ReleaseError
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
-    from azure.storage.blob import ContainerClient
+    from azure.storage.blob import ContainerClient, StorageStreamDownloader
 
 _BLOB = re.compile(r"https://([^./]+)\.blob\.[^/]+/([^/?]+)/?([^?]*)")
 _DATASTORE = re.compile(r"azureml://(?:.*/)?datastores/([^/]+)/paths/(.*)")
@@ -172,19 +173,28 @@ def _registry_files(client: MLClient, kind: str, asset: Any, uri: str) -> tuple[
     return ContainerClient.from_container_url(signed), unquote(found[3])
 
 
-def _download(container: ContainerClient, path: str, folder: Path) -> None:
-    """Download the blob of exactly that path, or what is below it, into a folder."""
+def downloads(container: ContainerClient, path: str) -> Iterator[tuple[str, StorageStreamDownloader[bytes]]]:
+    """Yield relative path and content of the blob of exactly that path, or of those below it.
+
+    Raises:
+        ReleaseError: a name leads out of the folder.
+    """
     base = path.rstrip("/")
-    for blob in container.list_blobs(name_starts_with=base or None):
-        if base and blob.name != base and not blob.name.startswith(f"{base}/"):
+    for name in container.list_blob_names(name_starts_with=base or None):
+        if name.endswith("/") or (base and name != base and not name.startswith(f"{base}/")):
             continue
-        relative = blob.name[len(base) :].lstrip("/") or PurePosixPath(blob.name).name
-        target = (folder / relative).resolve()
-        if not target.is_relative_to(folder.resolve()) or blob.name.endswith("/"):
-            continue
+        relative = posixpath.normpath(name[len(base) :].lstrip("/") or posixpath.basename(name))
+        if relative == ".." or relative.startswith("../"):
+            raise ReleaseError(f"a file is called '{name}', which leads out of the folder")
+        yield relative, container.download_blob(name)
+
+
+def _download(container: ContainerClient, path: str, folder: Path) -> None:
+    for relative, content in downloads(container, path):
+        target = folder / relative
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as file:
-            container.download_blob(blob.name).readinto(file)
+            content.readinto(file)
 
 
 def _hashes(folder: Path) -> Iterator[tuple[str, str]]:

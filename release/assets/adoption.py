@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pulumi_azureml.kinds import KINDS as ASSET_KINDS
 from pulumi_azureml.planning import Catalogue, CatalogueErrors, CatalogueSettings, load
-from release import contents
-from release.definitions import KINDS, CannotBeWrittenError, Found, not_a_definition
+from release.assets import contents
+from release.assets.definitions import KINDS, CannotBeWrittenError, Found, not_a_definition
 from release.errors import ReleaseError
 
 if TYPE_CHECKING:
@@ -154,16 +153,12 @@ def _describe(ml: MLClient, root: Path, kind: str, name: str) -> Found:
 
 
 def _download(ml: MLClient, address: str) -> Iterator[tuple[str, bytes]]:
-    """Yield path and content of each file of a folder of blobs; OSError for a folder without any."""
-    container, prefix = contents.files(ml, address)
-    prefix = prefix.rstrip("/") + "/"
+    """Yield path and content of each file of a folder of blobs; ReleaseError for a folder without any."""
+    container, path = contents.files(ml, address)
     is_empty = True
     with container as client:
-        for blob in client.list_blob_names(name_starts_with=prefix):
-            relative = posixpath.normpath(blob.removeprefix(prefix))
-            if relative.startswith(("../", "/")) or relative == "..":
-                raise OSError(f"a file is called '{blob}', which leads out of the folder")
-            yield relative, client.download_blob(blob).readall()
+        for relative, content in contents.downloads(client, path):
+            yield relative, content.readall()
             is_empty = False
     if is_empty:
-        raise OSError(f"there are no files at {address}")
+        raise ReleaseError(f"there are no files at {address}")

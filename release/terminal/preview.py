@@ -14,7 +14,7 @@ from rich.markup import escape
 from pulumi_azureml.operations.ownership import CHANGED
 from pulumi_azureml.planning.assets import reference
 from pulumi_azureml.planning.changes import MISSING, explain
-from release.progress import kind
+from release.terminal.progress import kind
 
 _CHANGES: dict[OpType, Literal["create", "update", "delete", "replace"]] = {
     OpType.CREATE: "create",
@@ -73,7 +73,7 @@ class Cause(_Document):
     )
 
 
-class Change(_Document):
+class PlannedChange(_Document):
     """One planned change of a resource."""
 
     operation: Literal["create", "update", "delete", "replace"] = Field(description="What is done to it.")
@@ -96,7 +96,9 @@ class Preview(_Document):
     preview_version: Literal[1] = Field(
         default=1, description="Version of this format; a breaking change counts it up."
     )
-    changes: list[Change] = Field(description="In the order in which they are done. Empty: there is nothing to do.")
+    changes: list[PlannedChange] = Field(
+        description="In the order in which they are done. Empty: there is nothing to do."
+    )
 
 
 class Plan:
@@ -104,7 +106,7 @@ class Plan:
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._found: list[Change] = []
+        self._found: list[PlannedChange] = []
         self._assets: dict[str, str] = {}  # how others name a planned version → the change's name
         self._pipelines: dict[str, str] = {}  # the name of a schedule's change → its pipeline's file
 
@@ -128,7 +130,7 @@ class Plan:
             self._pipelines[name] = new["pipeline"]
         files = Files(added=list(why.added), removed=list(why.removed), changed=list(why.changed))
         self._found.append(
-            Change(
+            PlannedChange(
                 operation=operation,
                 name=name,
                 kind=kind(metadata.type),
@@ -141,7 +143,7 @@ class Plan:
         )
 
     @property
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[PlannedChange]:
         """The changes so far, each with those that it follows and those that follow it."""
         because = {each.name: list(self._causes(each)) for each in self._found}
         followers: dict[str, list[str]] = {each.name: [] for each in self._found}
@@ -153,7 +155,7 @@ class Plan:
             for each in self._found
         ]
 
-    def _causes(self, change: Change) -> Iterator[Cause]:
+    def _causes(self, change: PlannedChange) -> Iterator[Cause]:
         """Yield the planned versions that a change names and did not name before."""
         for each in change.keys:
             for text in _texts(each.new):
@@ -222,7 +224,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _reasons(change: Change) -> Iterator[str]:
+def _reasons(change: PlannedChange) -> Iterator[str]:
     if change.drifted:
         yield "! changed in Azure by somebody else; the update sets it back"
     yield from (f"+ {path}" for path in change.files.added)

@@ -1,0 +1,1 @@
+"""What a workspace has and a registry takes: existing assets become files of the project, versions are shared."""
