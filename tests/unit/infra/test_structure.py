@@ -1,4 +1,4 @@
-"""What the platform's code keeps to: names that mean one thing, and the types that deployed stacks are recorded with."""
+"""What the platform's code keeps to: names that mean one thing, and the types that recorded states have."""
 
 from __future__ import annotations
 
@@ -58,6 +58,6 @@ def test_deployed_stacks_find_their_resources_by_the_same_types_and_names() -> N
 @pytest.mark.parametrize("module", [each.name for each in pkgutil.iter_modules(components.__path__)])
 def test_arguments_of_components_are_named(module: str) -> None:
     found = vars(importlib.import_module(f"infra.components.{module}")).values()
-    arguments = [each for each in found if isinstance(each, type) and dataclasses.is_dataclass(each)]
-    assert arguments
-    assert [each for each in arguments if not all(field.kw_only for field in dataclasses.fields(each))] == []
+    declared = [each for each in found if dataclasses.is_dataclass(each) and each.__module__.endswith(module)]
+    assert declared
+    assert [each for each in declared if not all(field.kw_only for field in dataclasses.fields(each))] == []
