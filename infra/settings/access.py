@@ -12,7 +12,7 @@ class GitHubSubject(Group):
 
     repository: str = Field(
         pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$",
-        description="The repository, `owner/name`.",
+        description="Repository, as `owner/name`.",
         examples=["contoso/flights"],
     )
     environment: str | None = Field(default=None, description="Only jobs in this deployment environment may sign in.")
@@ -37,28 +37,28 @@ class AzureDevOpsSubject(Group):
 
     issuer: str = Field(
         pattern=r"^https://(vstoken\.dev\.azure\.com|login\.microsoftonline\.com)/\S+$",
-        description="Issuer, as the service connection's page shows it.",
+        description="Issuer, from the page of the service connection.",
         examples=["https://vstoken.dev.azure.com/3f2504e0-4f89-41d3-9a0c-0305e82c3301"],
     )
     subject: str = Field(
         min_length=1,
-        description="Subject identifier, as the service connection's page shows it.",
+        description="Subject identifier, from the page of the service connection.",
         examples=["sc://contoso/flights/azure-dev"],
     )
 
 
 class IdentitiesSettings(Group):
-    """Who continuous integration is: a user-assigned identity made here, or a service principal made elsewhere."""
+    """The identity of continuous integration (CI): a new user-assigned identity, or an existing service principal."""
 
     github: list[GitHubSubject] = Field(
-        default_factory=list, max_length=10, description="GitHub Actions workflows trusted by the CI identity."
+        default_factory=list, max_length=10, description="GitHub Actions workflows that the CI identity trusts."
     )
     azure_dev_ops: list[AzureDevOpsSubject] = Field(
-        default_factory=list, max_length=10, description="Azure DevOps service connections trusted by the CI identity."
+        default_factory=list, max_length=10, description="Azure DevOps service connections that the CI identity trusts."
     )
     existing_service_principal: Guid | None = Field(
         default=None,
-        description="Object id (not the application id) of a service principal to use in place of a new CI identity.",
+        description="Object id (not the application id) of a service principal to use instead of a new CI identity.",
     )
 
     @model_validator(mode="after")
@@ -71,17 +71,21 @@ class IdentitiesSettings(Group):
 
 
 class AccessSettings(Group):
-    """People's roles, by Entra ID group. Owners and contributors also get the data roles of their work."""
+    """Roles of people, assigned to Entra ID groups. Owners and contributors also get the data roles that they need."""
 
-    owners: list[Guid] = Field(default_factory=list, description="Object ids of groups: Owner of the resource group.")
-    contributors: list[Guid] = Field(
-        default_factory=list, description="Object ids of groups: Contributor to the resource group."
+    owners: list[Guid] = Field(
+        default_factory=list, description="Object ids of groups with the role Owner on the resource group."
     )
-    readers: list[Guid] = Field(default_factory=list, description="Object ids of groups: Reader of the resource group.")
+    contributors: list[Guid] = Field(
+        default_factory=list, description="Object ids of groups with the role Contributor on the resource group."
+    )
+    readers: list[Guid] = Field(
+        default_factory=list, description="Object ids of groups with the role Reader on the resource group."
+    )
     deployer: bool = Field(
         default=False,
-        description="Gives whoever runs `pulumi up` the roles to upload code and push images. For a stack that one "
-        "identity deploys; where a pipeline deploys too, leave it off and use groups.",
+        description="Give the identity that runs `pulumi up` the roles to upload code and push images. Use it if one "
+        "identity deploys the stack. If a CI pipeline also deploys it, use groups instead.",
     )
 
     @model_validator(mode="after")

@@ -18,14 +18,14 @@ def _idle_time(value: str) -> str:
 
 
 class VmPriority(StrEnum):
-    """Low-priority nodes are cheaper and may be taken away while a job runs."""
+    """Low-priority nodes cost less, but Azure may remove them while a job runs."""
 
     DEDICATED = "Dedicated"
     LOW_PRIORITY = "LowPriority"
 
 
 class ComputeSettings(Group):
-    """One compute cluster. Asset files refer to it by `azureml:<name>`."""
+    """A compute cluster. Asset files refer to it as `azureml:<name>`."""
 
     name: str = Field(
         pattern=r"^[A-Za-z]([A-Za-z0-9-]{1,30})[A-Za-z0-9]$",
@@ -37,15 +37,16 @@ class ComputeSettings(Group):
         description="Virtual machine size of every node.",
         examples=["Standard_DS3_v2"],
     )
-    min_nodes: int = Field(default=0, ge=0, description="Nodes kept running when idle; 0 costs nothing when idle.")
-    max_nodes: int = Field(default=2, ge=1, le=1000, description="Most nodes the cluster scales out to.")
+    min_nodes: int = Field(default=0, ge=0, description="Minimum number of nodes. 0 costs nothing when idle.")
+    max_nodes: int = Field(default=2, ge=1, le=1000, description="Maximum number of nodes.")
     idle_time: Annotated[str, AfterValidator(_idle_time)] = Field(
         default="PT15M",
-        description="How long a node stays idle before it is removed; an ISO 8601 duration.",
+        description="Idle time before a node is removed, as an ISO 8601 duration.",
         examples=["PT15M"],
     )
     priority: VmPriority = Field(
-        default=VmPriority.DEDICATED, description="Whether Azure may take nodes away while a job runs."
+        default=VmPriority.DEDICATED,
+        description="`LowPriority` nodes cost less, but Azure may remove them while a job runs.",
     )
 
     @model_validator(mode="after")

@@ -6,12 +6,11 @@ from infra.settings.group import Group, NumericText
 
 
 class NamingSettings(Group):
-    """The parts of every name. `<kind>-<namespace>-<workspace>-<stack>-<postfix>`, as infra/naming.py says."""
+    """The parts of every resource name: `<kind>-<namespace>-<workspace>-<stack>-<postfix>`."""
 
     namespace: str = Field(
         pattern=r"^[a-z][a-z0-9]{1,11}$",
-        description="Short name of the team or product, the first part of every name. "
-        "2-12 lower-case letters or digits.",
+        description="Short name of the team or product. 2-12 lower-case letters or digits.",
         examples=["mlops"],
     )
     workspace: str = Field(
@@ -21,8 +20,7 @@ class NamingSettings(Group):
     )
     postfix: NumericText = Field(
         pattern=r"^[a-z0-9]{1,6}$",
-        description="Makes names unique across Azure: storage accounts, key vaults and container registries share one "
-        "name space with everyone. Change it too when a soft-deleted twin holds a name. 1-6 lower-case letters or "
-        "digits.",
+        description="Makes the names of storage accounts, key vaults and container registries unique across Azure. "
+        "Change it if a soft-deleted resource holds a name. 1-6 lower-case letters or digits.",
         examples=["001"],
     )

@@ -32,20 +32,22 @@ class Isolation(StrEnum):
 
 
 class NetworkSettings(Group):
-    """Who can reach the platform, and what its nodes can reach."""
+    """Network access to the platform, and from its nodes."""
 
     public_access: bool = Field(
         default=True,
-        description="Whether workspace, storage, key vault and registry answer on the public internet (to callers with "
-        "a token). If false, `pulumi up` must run inside the private network.",
+        description="Let workspace, storage, key vault and registry answer callers with a token on the public "
+        "internet. If false, `pulumi up` must run inside the private network.",
     )
     allowed_ip_ranges: list[Annotated[str, AfterValidator(_ip_range)]] = Field(
         default_factory=list,
         max_length=100,
-        description="Public IPv4 addresses or CIDR ranges that storage, key vault and registry answer; empty: all.",
+        description="Public IPv4 addresses or CIDR ranges that may reach storage, key vault and registry. If empty, "
+        "all may.",
     )
     isolation: Isolation = Field(
-        default=Isolation.DISABLED, description="The workspace's managed virtual network for nodes and deployments."
+        default=Isolation.DISABLED,
+        description="Isolation mode of the workspace's managed virtual network, for nodes and deployments.",
     )
 
     @property

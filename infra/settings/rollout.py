@@ -16,7 +16,7 @@ class RolloutSettings(RolloutArgs):
     autoscale: Annotated[
         dict[str, AutoscaleArgs],
         Field(
-            description="Autoscale by endpoint name, for managed endpoints. Each new deployment gets it before it gets "
-            "traffic; the deployment's `instance_count` is then only its first.",
+            description="Autoscale of managed endpoints, by endpoint name. Each new deployment gets it before its "
+            "traffic. The deployment's `instance_count` is then only its initial count.",
         ),
     ] = field(default_factory=dict)

@@ -25,12 +25,12 @@ class StorageSku(StrEnum):
 
 
 class WorkspaceSettings(Group):
-    """How the machine learning workspace presents itself."""
+    """The machine learning workspace."""
 
     friendly_name: str | None = Field(
-        default=None, max_length=255, description="Display name in the studio; by default the workspace's name."
+        default=None, max_length=255, description="Display name in the studio. If absent, the workspace's name."
     )
-    description: str | None = Field(default=None, max_length=1000, description="What the workspace is for.")
+    description: str | None = Field(default=None, max_length=1000, description="Purpose of the workspace.")
 
 
 class RegistrySettings(Group):
@@ -45,8 +45,8 @@ class StorageSettings(Group):
     sku: StorageSku = Field(default=StorageSku.LOCAL, description="Replication of the storage account.")
     shared_key_access: bool = Field(
         default=False,
-        description="Whether account keys and SAS tokens signed by them are accepted. Everything here signs in by "
-        "identity; the studio's file shares and designer still want keys.",
+        description="Accept account keys, and SAS tokens that they sign. The platform signs in by identity only, but "
+        "the studio's file shares and designer need keys.",
     )
 
 
@@ -55,16 +55,19 @@ class KeyVaultSettings(Group):
 
     purge_protection: bool = Field(
         default=False,
-        description="Whether a deleted vault must stay recoverable until its retention ends. Cannot be turned off.",
+        description="Keep a deleted vault recoverable until its retention ends. You cannot turn it off again.",
     )
 
 
 class RetentionSettings(Group):
-    """How long things that pile up are kept."""
+    """Retention of logs and deleted resources."""
 
-    log_days: int = Field(default=30, ge=30, le=730, description="Days that logs and metrics are kept.")
+    log_days: int = Field(default=30, ge=30, le=730, description="Days to keep logs and metrics.")
     soft_delete_days: int = Field(
-        default=7, ge=7, le=90, description="Days that a deleted key vault stays recoverable. Fixed once created."
+        default=7,
+        ge=7,
+        le=90,
+        description="Days that a deleted key vault stays recoverable. You cannot change it after creation.",
     )
 
 
@@ -73,6 +76,6 @@ class ImageSettings(Group):
 
     build: bool = Field(
         default=True,
-        description="Whether `pulumi up` builds these images and pushes them to the registry. If false, the "
-        "environments are registered with their build contexts, which Azure Machine Learning builds itself.",
+        description="Let `pulumi up` build these images and push them to the registry. If false, the environments are "
+        "registered with their build contexts, and Azure Machine Learning builds the images.",
     )

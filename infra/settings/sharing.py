@@ -8,29 +8,29 @@ from infra.settings.group import Group
 
 
 class SharingSettings(Group):
-    """The Azure Machine Learning registry that assets are shared through with other workspaces."""
+    """The Azure Machine Learning registry that shares assets with other workspaces."""
 
     registry: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{2,32}$",
-        description="Name of the registry, which the tenant has once. The stack's nodes, endpoints and workspace may "
-        "use its assets, and `release share` writes to it. Absent: nothing is shared.",
+        description="Name of the registry, unique in the tenant. The stack's nodes, endpoints and workspace may use "
+        "its assets, and `release share` writes to it. If absent, nothing is shared.",
         examples=["mlops-models"],
     )
     create: bool = Field(
         default=False,
-        description="Whether this stack makes the registry. One stack makes it; others name it and its resource group.",
+        description="Create the registry. One stack creates it. Other stacks set its name and resource group.",
     )
     publish: bool = Field(
         default=False,
-        description="Whether this stack registers the assets under `ml/shared/`. One stack does; others use what it "
-        "registered, by the same versions, since these are the content's.",
+        description="Register the assets under `ml/shared/`. One stack registers them. Other stacks use the same "
+        "versions, because versions are content hashes.",
     )
     resource_group: str | None = Field(
         default=None,
         pattern=r"^[\w().-]{0,89}[\w()-]$",
-        description="Resource group, in the same subscription, of a registry that another stack makes. Absent: "
-        "somebody else gives the stack's identities the role AzureML Registry User there.",
+        description="Resource group, in the same subscription, of a registry that another stack creates. If absent, "
+        "you must give the stack's identities the role AzureML Registry User on the registry.",
     )
 
     @model_validator(mode="after")

@@ -35,13 +35,11 @@ RESERVED_TAGS = frozenset({"managed-by", "project", "namespace", "workspace", "s
 class Settings(Group):
     """Everything under `azureml-platform:` in a stack file."""
 
-    naming: NamingSettings = Field(description="The parts of every name.")
-    tags: dict[str, str] = Field(
-        default_factory=dict, max_length=40, description="Tags on every resource, beside the project's own."
-    )
+    naming: NamingSettings = Field(description="The parts of every resource name.")
+    tags: dict[str, str] = Field(default_factory=dict, max_length=40, description="Additional tags on every resource.")
     protect: bool = Field(
         default=False,
-        description="Whether `pulumi destroy` or a replacement may never delete what holds data: resource group, "
+        description="Protect the resources that hold data from `pulumi destroy` and from replacement: resource group, "
         "logs, storage account, key vault, container registry and workspace.",
     )
     workspace: WorkspaceSettings = Field(
@@ -51,17 +49,19 @@ class Settings(Group):
     identities: IdentitiesSettings = Field(
         default_factory=IdentitiesSettings, description="The identity of continuous integration."
     )
-    access: AccessSettings = Field(default_factory=AccessSettings, description="People's roles.")
-    network: NetworkSettings = Field(default_factory=NetworkSettings, description="Network exposure.")
+    access: AccessSettings = Field(default_factory=AccessSettings, description="Roles of people.")
+    network: NetworkSettings = Field(default_factory=NetworkSettings, description="Network access.")
     registry: RegistrySettings = Field(default_factory=RegistrySettings, description="The container registry.")
     storage: StorageSettings = Field(default_factory=StorageSettings, description="The storage account.")
     key_vault: KeyVaultSettings = Field(default_factory=KeyVaultSettings, description="The key vault.")
-    retention: RetentionSettings = Field(default_factory=RetentionSettings, description="How long things are kept.")
-    image: ImageSettings = Field(default_factory=ImageSettings, description="The environments' Docker images.")
-    assets: AssetsSettings = Field(default_factory=AssetsSettings, description="How assets are treated.")
-    rollout: RolloutSettings = Field(default_factory=RolloutSettings, description="How new deployments take over.")
-    sharing: SharingSettings = Field(default_factory=SharingSettings, description="The registry for sharing assets.")
-    models: dict[str, ModelSettings] = Field(default_factory=dict, description="Promoted model by endpoint name.")
+    retention: RetentionSettings = Field(
+        default_factory=RetentionSettings, description="Retention of logs and deleted resources."
+    )
+    image: ImageSettings = Field(default_factory=ImageSettings, description="The Docker images of environments.")
+    assets: AssetsSettings = Field(default_factory=AssetsSettings, description="Management of assets.")
+    rollout: RolloutSettings = Field(default_factory=RolloutSettings, description="Rollouts of new deployments.")
+    sharing: SharingSettings = Field(default_factory=SharingSettings, description="The registry that shares assets.")
+    models: dict[str, ModelSettings] = Field(default_factory=dict, description="Promoted models, by endpoint name.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -97,10 +97,10 @@ def _region(value: str) -> str:
 
 
 class CloudSettings(Group):
-    """The subscription that the stack lives in: the keys under `azure-native:`."""
+    """The subscription of the stack."""
 
     tenant_id: Guid = Field(description="Entra ID tenant of the subscription.")
-    subscription_id: Guid = Field(description="Subscription that everything is created in.")
+    subscription_id: Guid = Field(description="Subscription of all resources.")
     location: Annotated[str, AfterValidator(_region)] = Field(
-        description="Azure region of every resource, in its short form.", examples=["westeurope"]
+        description="Azure region of all resources, as a short name.", examples=["westeurope"]
     )

@@ -38,15 +38,15 @@ class Validated:
 
 @dataclass(frozen=True, kw_only=True)
 class ChecksArgs(Validated):
-    """What a new deployment has to show in each bake. Whatever fails returns all traffic to what served before."""
+    """The checks of a new deployment in each bake. A failed check returns all traffic to the old deployment."""
 
     max_error_percent: Annotated[
         float | None,
         Field(
             ge=0,
             le=100,
-            description="Most percent of its requests that may fail: 5xx, 424 (the model failed), 408 (too slow) and "
-            "429 (too busy), as Azure Monitor counts them. Absent: not checked.",
+            description="Maximum percentage of requests that may fail: 5xx, 424 (the model failed), 408 (too slow) and "
+            "429 (too busy), as Azure Monitor counts them. If absent, not checked.",
             examples=[1],
         ),
     ] = None
@@ -54,41 +54,41 @@ class ChecksArgs(Validated):
         int | None,
         Field(
             ge=1,
-            description="Most milliseconds that 95 % of its requests may take, as Azure Monitor measures them. "
-            "Absent: not checked.",
+            description="Maximum 95th percentile of the latency in milliseconds, as Azure Monitor measures it. If "
+            "absent, not checked.",
             examples=[250],
         ),
     ] = None
     min_requests: Annotated[
         int,
-        Field(ge=1, description="Fewer requests than these in a bake are too few to judge errors and latency."),
+        Field(ge=1, description="Minimum number of requests in a bake to judge errors and latency."),
     ] = 20
     when_quiet: Annotated[
         Literal["pass", "fail"],
-        Field(description="Whether a deployment that got too few requests passes or fails."),
+        Field(description="Result for a deployment with fewer requests than that."),
     ] = "fail"
     command: Annotated[
         Sequence[str],
         Field(
             max_length=50,
-            description="A program and its arguments, run in the project's folder at the end of each bake, with "
-            "ENDPOINT_NAME, DEPLOYMENT_NAME, SCORING_URI and TRAFFIC_PERCENT in its environment. Another exit code "
-            "than 0 fails the deployment.",
+            description="Program and arguments to run in the project's folder at the end of each bake. Its environment "
+            "contains ENDPOINT_NAME, DEPLOYMENT_NAME, SCORING_URI and TRAFFIC_PERCENT. An exit code other than 0 fails "
+            "the deployment.",
             examples=["python"],
         ),
     ] = ()
     command_seconds: Annotated[
-        int, Field(ge=1, le=86400, description="Seconds after which the command is ended and has failed.")
+        int, Field(ge=1, le=86400, description="Timeout of the command in seconds. The command then fails.")
     ] = 300
     command_key: Annotated[
-        bool, Field(description="Whether the command gets the endpoint's key or token as ENDPOINT_KEY.")
+        bool, Field(description="Pass the endpoint's key or token to the command as ENDPOINT_KEY.")
     ] = False
     command_variables: Annotated[
         Sequence[str],
         Field(
             max_length=50,
-            description="Environment variables of the deployer that the command gets too, by name. It sees none of "
-            "them else but PATH, HOME, language, proxy and certificates.",
+            description="Names of more environment variables to pass to the command. By default it gets only the "
+            "deployer's PATH, HOME, and variables for language, proxy and certificates.",
             examples=["AZURE_CLIENT_ID"],
         ),
     ] = ()
@@ -101,15 +101,24 @@ class ChecksArgs(Validated):
 
 @dataclass(frozen=True, kw_only=True)
 class AutoscaleArgs(Validated):
-    """How many instances a managed deployment has: one more above a limit for five minutes, one less below half."""
+    """Autoscale of a managed deployment.
 
-    min_instances: Annotated[int, Field(ge=1, le=1000, description="Fewest instances.")] = 1
-    max_instances: Annotated[int, Field(ge=1, le=1000, description="Most instances.", examples=[5])]
+    An instance is added after five minutes above a limit, and removed when all values are below half of their limits.
+    """
+
+    min_instances: Annotated[int, Field(ge=1, le=1000, description="Minimum number of instances.")] = 1
+    max_instances: Annotated[int, Field(ge=1, le=1000, description="Maximum number of instances.", examples=[5])]
     cpu_percent: Annotated[
-        int | None, Field(ge=1, le=99, description="Mean CPU use that adds an instance.", examples=[70])
+        int | None,
+        Field(ge=1, le=99, description="Mean CPU usage in percent above which an instance is added.", examples=[70]),
     ] = None
     latency_ms: Annotated[
-        int | None, Field(ge=1, description="95th percentile of the latency that adds an instance.", examples=[200])
+        int | None,
+        Field(
+            ge=1,
+            description="95th percentile of the latency in milliseconds above which an instance is added.",
+            examples=[200],
+        ),
     ] = None
 
     def __post_init__(self) -> None:
@@ -131,7 +140,7 @@ class RolloutArgs(Validated):
         Field(
             min_length=1,
             max_length=20,
-            description="Percentages of the traffic that a new deployment gets, one step after the other.",
+            description="Percentages of the traffic for the new deployment, step by step.",
             examples=[[10, 50, 100]],
         ),
     ] = (100,)
@@ -140,11 +149,11 @@ class RolloutArgs(Validated):
         Field(
             ge=0,
             le=86400,
-            description="Seconds that a new deployment has to prove itself after each step, the last one too: the old "
-            "one is deleted after that.",
+            description="Seconds to check a new deployment after each step, including the last. Then the old "
+            "deployment is deleted.",
         ),
     ] = 0
-    checks: Annotated[ChecksArgs, Field(description="What a new deployment has to show in each bake.")] = ChecksArgs()
+    checks: Annotated[ChecksArgs, Field(description="Checks of a new deployment in each bake.")] = ChecksArgs()
 
     def __post_init__(self) -> None:
         """Refuse steps that lead nowhere, and a bake in which nothing is measured."""
