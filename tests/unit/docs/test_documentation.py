@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
@@ -90,6 +91,17 @@ def test_every_command_is_documented(program: str, page: str) -> None:
     text = (ROOT / "docs" / page).read_text("utf-8")
     documented = re.findall(rf"^\| `{program} ([a-z]+)` \|", text, re.MULTILINE)
     assert sorted(documented) == sorted(PROGRAMS[program].commands)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_mentioned_command_exists(program: str) -> None:
+    mentioned = {word for page in pages() for word in re.findall(rf"`{program} ([a-z-]+)", page.read_text("utf-8"))}
+    assert mentioned - set(PROGRAMS[program].commands) == set()
+
+
+def test_every_mentioned_module_can_be_run() -> None:
+    modules = {name for page in pages() for name in re.findall(r"python3? -m ([\w.]+)", page.read_text("utf-8"))}
+    assert {name for name in modules if importlib.util.find_spec(name) is None} == set()
 
 
 def test_every_option_of_the_release_is_documented() -> None:
