@@ -11,13 +11,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import click
 
+from amlite import environment
 from amlite.core import runtime
 from amlite.core.errors import StartError
 from amlite.core.processes import reap, tail
@@ -31,17 +31,6 @@ _FAULT_KINDS = (
     "eventual",
 )  # fmt: skip
 _PROJECT = Path.cwd()
-# Ways of signing in that clients would prefer to, or mix with, the one that `amlite run` gives: a shell may hold those
-# of a real subscription.
-_OTHER_SIGN_INS = frozenset(
-    {
-        "ARM_CLIENT_CERTIFICATE_PASSWORD", "ARM_CLIENT_CERTIFICATE_PATH", "ARM_ENVIRONMENT", "ARM_METADATA_HOSTNAME",
-        "ARM_OIDC_REQUEST_TOKEN", "ARM_OIDC_REQUEST_URL", "ARM_OIDC_TOKEN", "ARM_OIDC_TOKEN_FILE_PATH", "ARM_USE_MSI",
-        "ARM_USE_OIDC", "AZURE_AUTHORITY_HOST", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_CLIENT_CERTIFICATE_PATH",
-        "AZURE_FEDERATED_TOKEN_FILE", "AZURE_PASSWORD", "AZURE_USERNAME", "IDENTITY_ENDPOINT", "IDENTITY_HEADER",
-        "MSI_ENDPOINT", "MSI_SECRET", "PULUMI_CONFIG_PASSPHRASE_FILE",
-    }
-)  # fmt: skip
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -95,9 +84,9 @@ def status(output: str) -> None:
 @main.command()
 def env() -> None:
     """Print the environment of `amlite run` for a shell: eval "$(amlite env)"."""
-    for name in sorted(_OTHER_SIGN_INS & os.environ.keys()):
+    for name in sorted(environment.OTHER_SIGN_INS & os.environ.keys()):
         click.echo(f"unset {name}")
-    for name, value in sorted(_command_environment(_ensure_started()).items()):
+    for name, value in sorted(environment.added(_ensure_started()).items()):
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
@@ -116,12 +105,12 @@ def hint() -> None:
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(command: tuple[str, ...]) -> None:
     """Run a command against the local Azure, starting amlite when needed: amlite run -- pulumi preview -s local."""
-    environment = _command_environment_over(os.environ, _ensure_started())
-    found = shutil.which(command[0], path=environment["PATH"])
+    variables = environment.over(os.environ, _ensure_started())
+    found = shutil.which(command[0], path=variables["PATH"])
     if found is None:
         raise click.ClickException(f"{command[0]}: command not found")
     sys.stdout.flush()
-    os.execve(found, [found, *command[1:]], environment)  # noqa: S606 - running the caller's command is the purpose
+    os.execve(found, [found, *command[1:]], variables)  # noqa: S606 - running the caller's command is the purpose
 
 
 @main.command()
@@ -166,9 +155,9 @@ def stack() -> None:
     from amlite import stack as local_stack
     from amlite.core import docker_engine
 
-    environment = _command_environment_over(os.environ, _ensure_started())
+    variables = environment.over(os.environ, _ensure_started())
     try:
-        told = local_stack.fit(_PROJECT, runtime.state_folder(), environment, docker_engine.found())
+        told = local_stack.fit(_PROJECT, runtime.state_folder(), variables, docker_engine.found())
     except StartError as error:
         raise click.ClickException(str(error)) from error
     for line in told:
@@ -293,41 +282,13 @@ def _ensure_started() -> runtime.Runtime:
 def _spawn(state: Path, log: Path) -> subprocess.Popen[bytes]:
     log.parent.mkdir(exist_ok=True)
     # Without its compiled files every start would take a second more, in amlite and in all it starts.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with log.open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "amlite.server", str(state)],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=environment,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=variables,
             cwd=_PROJECT,
         )  # fmt: skip
-
-
-def _command_environment(running: runtime.Runtime) -> dict[str, str]:
-    binaries = str(Path(sys.executable).parent)
-    path = os.environ.get("PATH", "")
-    pulumi_backend = runtime.state_folder() / "pulumi"
-    pulumi_backend.mkdir(exist_ok=True)
-    return {
-        **running.environment,
-        "PATH": path if path.split(os.pathsep)[0] == binaries else f"{binaries}{os.pathsep}{path}",
-        # A private backend: no command given to `amlite run` can see, let alone change, the state of a real stack.
-        "PULUMI_BACKEND_URL": pulumi_backend.as_uri(),
-        # Protects nothing but throw-away state of this machine; see docs/adr/0013.
-        "PULUMI_CONFIG_PASSPHRASE": "amlite-local",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        # The vendors' provider plugins are not used here: the engine need not look for, let alone download them.
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-    }
-
-
-def _command_environment_over(inherited: Mapping[str, str], running: runtime.Runtime) -> dict[str, str]:
-    kept = {
-        name: value
-        for name, value in inherited.items()
-        # The Azure SDK is so big that a program that may not keep its compiled files takes seconds longer every time.
-        if name not in _OTHER_SIGN_INS and name != "PYTHONDONTWRITEBYTECODE"
-    }
-    return {**kept, **_command_environment(running)}
 
 
 def _check_ours(state: Path) -> None:

@@ -1,4 +1,4 @@
-"""What `amlite status`, `advance`, `fault` and `quota` ask of the running process."""
+"""What amlite's command line and its pytest plugin ask of the running process."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from aiohttp import web
 from amlite.core import faults
 from amlite.core.errors import AzureError
 from amlite.core.routing import Call, Routes, reply
+from amlite.services.entra.routes import tokens
 from amlite.services.machinelearning import quota
 
 HOST = "control.amlite.internal"
@@ -93,3 +94,10 @@ async def set_quota(call: Call) -> web.Response:
         raise AzureError(400, "InvalidQuota", "'cores' must be a whole number that is not negative.")
     family = quota.set_limit(call.platform, str(body.get("family")), cores, body.get("region"))
     return reply({"family": family, "cores": cores, "region": body.get("region")})
+
+
+@routes.post("/applications", action=ACTION)
+async def register_application(call: Call) -> web.Response:
+    """Create an application in Entra ID, without any role, and return how it signs in."""
+    principal, secret = tokens(call.platform).register()
+    return reply({"clientId": principal.client_id, "objectId": principal.object_id, "secret": secret}, 201)

@@ -46,11 +46,16 @@ class Tokens:
         """Return (client id, client secret) of the application that owns the subscription, created on first use."""
         for document in self._store.of_type(_APPLICATIONS):
             return document.body["clientId"], document.body["secret"]
-        client_id, object_id, secret = str(uuid.uuid4()), str(uuid.uuid4()), secrets.token_urlsafe(32)
-        body = {"clientId": client_id, "objectId": object_id, "secret": secret}
-        self._store.put(f"{_APPLICATIONS}/{client_id}", _APPLICATIONS, body)
-        Access(self._store).assign(Principal(object_id, client_id), f"/subscriptions/{SUBSCRIPTION_ID}", _OWNER_ROLE)
-        return client_id, secret
+        principal, secret = self.register()
+        Access(self._store).assign(principal, f"/subscriptions/{SUBSCRIPTION_ID}", _OWNER_ROLE)
+        return principal.client_id, secret
+
+    def register(self) -> tuple[Principal, str]:
+        """Create an application without any role; return its principal and its client secret."""
+        principal, secret = Principal(str(uuid.uuid4()), str(uuid.uuid4())), secrets.token_urlsafe(32)
+        body = {"clientId": principal.client_id, "objectId": principal.object_id, "secret": secret}
+        self._store.put(f"{_APPLICATIONS}/{principal.client_id}", _APPLICATIONS, body)
+        return principal, secret
 
     def principal_with_secret(self, client_id: str, secret: str) -> Principal:
         """Return the application's principal; AzureError 401 in Entra's words for a wrong id or secret."""

@@ -1,0 +1,52 @@
+"""The environment that points a command to a running amlite."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from amlite.core import runtime
+
+# Ways of signing in that clients would prefer to, or mix with, the one that amlite gives: a shell may hold those of a
+# real subscription.
+OTHER_SIGN_INS = frozenset(
+    {
+        "ARM_CLIENT_CERTIFICATE_PASSWORD", "ARM_CLIENT_CERTIFICATE_PATH", "ARM_ENVIRONMENT", "ARM_METADATA_HOSTNAME",
+        "ARM_OIDC_REQUEST_TOKEN", "ARM_OIDC_REQUEST_URL", "ARM_OIDC_TOKEN", "ARM_OIDC_TOKEN_FILE_PATH", "ARM_USE_MSI",
+        "ARM_USE_OIDC", "AZURE_AUTHORITY_HOST", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_CLIENT_CERTIFICATE_PATH",
+        "AZURE_FEDERATED_TOKEN_FILE", "AZURE_PASSWORD", "AZURE_USERNAME", "IDENTITY_ENDPOINT", "IDENTITY_HEADER",
+        "MSI_ENDPOINT", "MSI_SECRET", "PULUMI_CONFIG_PASSPHRASE_FILE",
+    }
+)  # fmt: skip
+
+
+def added(running: runtime.Runtime) -> dict[str, str]:
+    """Return the variables that a command gets."""
+    binaries = str(Path(sys.executable).parent)
+    path = os.environ.get("PATH", "")
+    pulumi_backend = Path(running.environment[runtime.VARIABLE]) / "pulumi"
+    pulumi_backend.mkdir(exist_ok=True)
+    return {
+        **running.environment,
+        "PATH": path if path.split(os.pathsep)[0] == binaries else f"{binaries}{os.pathsep}{path}",
+        # A private backend: no command given to `amlite run` can see, let alone change, the state of a real stack.
+        "PULUMI_BACKEND_URL": pulumi_backend.as_uri(),
+        # Protects nothing but throw-away state of this machine; see docs/adr/0013.
+        "PULUMI_CONFIG_PASSPHRASE": "amlite-local",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # The vendors' provider plugins are not used here: the engine need not look for, let alone download them.
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+
+
+def over(inherited: Mapping[str, str], running: runtime.Runtime) -> dict[str, str]:
+    """Return the whole environment of a command: the inherited one, without other ways of signing in."""
+    kept = {
+        name: value
+        for name, value in inherited.items()
+        # The Azure SDK is so big that a program that may not keep its compiled files takes seconds longer every time.
+        if name not in OTHER_SIGN_INS and name != "PYTHONDONTWRITEBYTECODE"
+    }
+    return {**kept, **added(running)}

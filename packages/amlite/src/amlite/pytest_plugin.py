@@ -1,0 +1,55 @@
+"""The pytest plugin of amlite. Nothing is imported or started before a test asks for a fixture.
+
+Each pytest process, and each worker of pytest-xdist, gets an amlite of its own on a temporary state folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+    from amlite.testing import Clock, LocalAzure, Workspace
+
+
+@pytest.fixture(scope="session")
+def amlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
+    """A running amlite. Until the session ends, every Azure client of this process and its children reaches it."""
+    from amlite.testing import LocalAzure
+
+    with LocalAzure.started(tmp_path_factory.mktemp("amlite")) as azure, azure.signed_in():
+        yield azure
+
+
+@pytest.fixture(scope="session")
+def azureml_workspace(amlite: LocalAzure) -> Workspace:
+    """A workspace with storage account, key vault and container registry, which the session shares."""
+    from amlite.testing import Workspace
+    from amlite.workspace import WORKSPACE
+
+    return Workspace.create(amlite, WORKSPACE)
+
+
+@pytest.fixture(scope="session")
+def ml_client(azureml_workspace: Workspace) -> MLClient:
+    """The azure-ai-ml client of that workspace."""
+    return azureml_workspace.client()
+
+
+@pytest.fixture
+def clock(amlite: LocalAzure) -> Clock:
+    """The clock of amlite: `clock.advance(days=1)` makes daily schedules fire."""
+    from amlite.testing import Clock
+
+    return Clock(amlite)
+
+
+@pytest.fixture
+def add_fault(amlite: LocalAzure) -> Iterator[Callable[..., None]]:
+    """`add_fault("PUT */onlineEndpoints/*", "throttle", times=2)`; every fault is forgotten after the test."""
+    yield amlite.add_fault
+    amlite.clear_faults()

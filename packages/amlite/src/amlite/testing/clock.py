@@ -1,0 +1,35 @@
+"""amlite's clock in the hands of a test."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from amlite.testing.local_azure import LocalAzure
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The clock that schedules, waits and time stamps follow. It moves forward only, and never back after a test."""
+
+    azure: LocalAzure
+
+    def now(self) -> dt.datetime:
+        """Return the time, UTC."""
+        return self.azure.now()
+
+    def advance(self, seconds: float = 0, **units: float) -> dt.datetime:
+        """Move forward by seconds, or by units of `datetime.timedelta` such as `days=1`; return the new time."""
+        self.azure.advance(seconds + dt.timedelta(**units).total_seconds())
+        return self.now()
+
+    def advance_to(self, moment: dt.datetime) -> dt.datetime:
+        """Move forward to a moment (with its time zone); return the new time.
+
+        Raises:
+            ValueError: the moment has passed.
+        """
+        left = (moment - self.now()).total_seconds()
+        if left < 0:
+            raise ValueError(f"amlite's clock is {-left:.0f} seconds past {moment.isoformat()}, and only moves forward")
+        return self.advance(left)

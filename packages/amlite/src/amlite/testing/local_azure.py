@@ -1,0 +1,218 @@
+"""A running amlite as tests see it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from azure.identity import ClientSecretCredential
+from requests import Response, Session
+
+from amlite import SUBSCRIPTION_ID, TENANT_ID, environment
+from amlite.control.client import ask
+from amlite.core import runtime
+from amlite.core.access import ROLES
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+Json = dict[str, Any]
+ARM = "https://management.azure.com"
+ML_API_VERSION = "2024-04-01"
+_POLL_SECONDS = 0.1
+
+
+class LocalAzureError(AssertionError):
+    """A command or a request failed that the test relies on; the message has what amlite said."""
+
+
+class LocalAzure:
+    """A running amlite: its commands, its clock, faults, and plain requests to Azure Resource Manager.
+
+    What it sends reaches amlite whatever the environment of this process is. Other clients do so within `signed_in`.
+    """
+
+    def __init__(self, state: Path) -> None:
+        """Take the state folder of an amlite that runs.
+
+        Raises:
+            LocalAzureError: none runs there.
+        """
+        running = runtime.read(state)
+        if running is None:
+            raise LocalAzureError(f"amlite does not run on {state}")
+        self.state = state
+        self.session = Session()
+        """HTTP through amlite's proxy; it adds no token."""
+        self.session.trust_env = False
+        self.session.proxies = {"https": running.environment["HTTPS_PROXY"]}
+        self.session.verify = str(running.authority)
+        self.credential = self._credential(
+            running.environment["AZURE_CLIENT_ID"], running.environment["AZURE_CLIENT_SECRET"]
+        )
+        """The credential of the application that owns the subscription."""
+
+    @classmethod
+    @contextmanager
+    def started(cls, state: Path) -> Iterator[LocalAzure]:
+        """Start amlite on a state folder, and stop it at the end."""
+        _run(state, "start")
+        try:
+            azure = cls(state)
+            with azure.session:
+                yield azure
+        finally:
+            _run(state, "stop")
+
+    @contextmanager
+    def signed_in(self) -> Iterator[None]:
+        """Give this process the environment that `amlite run` gives a command, and take it back at the end."""
+        wanted = environment.over(os.environ, self._running())
+        with pytest.MonkeyPatch.context() as patch:
+            for name in os.environ.keys() - wanted.keys():
+                patch.delenv(name)
+            for name, value in wanted.items():
+                patch.setenv(name, value)
+            yield
+
+    def command(self, *arguments: str) -> str:
+        """Run `amlite ARGUMENTS…` on this amlite and return what it prints.
+
+        Raises:
+            LocalAzureError: the command failed.
+        """
+        return _run(self.state, *arguments)
+
+    def restart(self) -> None:
+        """Stop amlite and start it again on the same state."""
+        self.command("stop")
+        self.command("start")
+
+    def now(self) -> dt.datetime:
+        """Return the time by amlite's clock."""
+        return dt.datetime.fromisoformat(self._ask("GET", "/status")["now"])
+
+    def advance(self, seconds: float) -> None:
+        """Move amlite's clock forward: schedules fire, and waits end."""
+        self._ask("POST", "/clock", {"seconds": seconds})
+
+    def add_fault(self, match: str, kind: str, **options: Any) -> None:
+        """Make requests fail as `amlite fault add` does: `options` are times, rate, seconds and after."""
+        self._ask("POST", "/faults", {"match": match, "kind": str(kind), **options})
+
+    def clear_faults(self) -> None:
+        """Forget every fault."""
+        self._ask("DELETE", "/faults")
+
+    def requests(self, text: str = "") -> list[Json]:
+        """Return amlite's records of the requests so far, of those whose line holds `text`."""
+        lines = (self.state / "logs" / "requests.jsonl").read_text("utf-8").splitlines()
+        return [json.loads(line) for line in lines if text in line]
+
+    def arm(
+        self, method: str, path: str, body: Json | None = None, version: str = ML_API_VERSION, query: str = "",
+        credential: TokenCredential | None = None,
+    ) -> Response:  # fmt: skip
+        """Send one request to Azure Resource Manager; `path` is a resource's id."""
+        return self.session.request(
+            method, f"{ARM}{path}?api-version={version}{query}", json=body, headers=self._authorization(credential)
+        )
+
+    def put(self, path: str, body: Json, version: str = ML_API_VERSION) -> Json:
+        """Create or update a resource, wait until it is there, and return it.
+
+        Raises:
+            LocalAzureError: the request was refused, or the operation failed.
+        """
+        self._succeed(self.arm("PUT", path, body, version), (200, 201, 202))
+        return dict(self.arm("GET", path, version=version).json())
+
+    def remove(self, path: str, version: str = ML_API_VERSION) -> None:
+        """Delete a resource and wait until it is gone.
+
+        Raises:
+            LocalAzureError: the request was refused, or the operation failed.
+        """
+        self._succeed(self.arm("DELETE", path, version=version), (200, 202, 204))
+
+    def finish(self, answer: Response) -> Json:
+        """Wait for the long-running operation that a request began; return its record ({} when there is none)."""
+        address = answer.headers.get("Azure-AsyncOperation") or answer.headers.get("Location")
+        while address is not None:
+            polled = self.session.get(address, headers=self._authorization(None))
+            record: Json = polled.json() if polled.content else {}
+            if polled.status_code != 202 and record.get("status", "Succeeded") not in ("InProgress", "Creating"):
+                if polled.status_code >= 300:
+                    raise LocalAzureError(polled.text)
+                return record
+            time.sleep(float(polled.headers.get("retry-after-ms", _POLL_SECONDS * 1000)) / 1000)
+        return {}
+
+    def application(self, *roles: tuple[str, str]) -> ClientSecretCredential:
+        """Return the credential of a new application with built-in roles, each (name, scope)."""
+        made = self._ask("POST", "/applications")
+        for role, scope in roles:
+            self.assign(role, scope, made["objectId"])
+        return self._credential(made["clientId"], made["secret"])
+
+    def assign(self, role: str, scope: str, object_id: str) -> None:
+        """Assign a built-in role (by its name) at a scope (an ARM id) to a principal.
+
+        Raises:
+            LocalAzureError: amlite does not know the role, or refused.
+        """
+        definition = next((found.id for found in ROLES.values() if found.name == role), None)
+        if definition is None:
+            raise LocalAzureError(f"amlite has no role '{role}'; it has: {', '.join(r.name for r in ROLES.values())}")
+        properties = {
+            "principalId": object_id,
+            "principalType": "ServicePrincipal",
+            "roleDefinitionId": f"/subscriptions/{SUBSCRIPTION_ID}"
+            f"/providers/Microsoft.Authorization/roleDefinitions/{definition}",
+        }
+        path = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
+        self._succeed(self.arm("PUT", path, {"properties": properties}, "2022-04-01"), (201,))
+
+    def _running(self) -> runtime.Runtime:
+        running = runtime.read(self.state)
+        if running is None:
+            raise LocalAzureError(f"amlite does not run on {self.state}")
+        return running
+
+    def _ask(self, method: str, path: str, body: Json | None = None) -> Json:
+        return ask(self._running(), method, path, body)
+
+    def _credential(self, client_id: str, secret: str) -> ClientSecretCredential:
+        return ClientSecretCredential(
+            TENANT_ID, client_id, secret, proxies=self.session.proxies, connection_verify=self.session.verify
+        )
+
+    def _authorization(self, credential: TokenCredential | None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {(credential or self.credential).get_token(f'{ARM}/.default').token}"}
+
+    def _succeed(self, answer: Response, expected: tuple[int, ...]) -> None:
+        if answer.status_code not in expected:
+            raise LocalAzureError(f"{answer.request.method} {answer.url}: {answer.status_code} {answer.text}")
+        record = self.finish(answer)
+        if record.get("status") in ("Failed", "Canceled"):
+            raise LocalAzureError(f"{answer.request.method} {answer.url}: {json.dumps(record)}")
+
+
+def _run(state: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "amlite.cli", *arguments],
+        check=False, env={**os.environ, runtime.VARIABLE: str(state)}, capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise LocalAzureError(f"amlite {' '.join(arguments)}: {done.stdout}{done.stderr}")
+    return done.stdout
