@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 # the same time. A group shares what is dear to set up (a platform; a local Azure; model servers).
 _GROUPS = {
     "platform": ("tests/e2e/test_whole_path", "tests/e2e/test_documented_commands"),
-    "engine": ("tests/e2e/test_adoption_engine", "tests/e2e/test_assets_engine", "tests/e2e/test_pipeline_job_engine"),
-    "serving": ("tests/integration/test_online_endpoints",),
+    "engine": ("tests/e2e/test_adoption_engine", "tests/e2e/test_release_engine"),
+    "assets": ("packages/pulumi-azureml/tests/engine/",),
+    "serving": ("packages/amlite/tests/conformance/test_online_endpoints",),
 }
 _ORDER = [
     *(file for files in _GROUPS.values() for file in files),
     "tests/e2e/",
+    "packages/amlite/tests/conformance/",
+    "packages/pulumi-azureml/tests/integration/",
     "tests/integration/",
     "packages/",
     "tests/unit/",

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench.far_azure import FarAzure, assets, far_azure, project, write_components
+from amlite.testing import LocalAzure
+from azureml_fixtures.engine import GROUP, WORKSPACE
+from tests.bench.far_azure import assets, far_azure, project, write_components
 from tests.bench.figure import Figure, timed
 from tests.bench.ground import Ground
 from tests.bench.preview import trivial
 from tests.checkout import Checkout
-from tests.e2e.engine import WORKSPACE
-from tests.integration.conftest import GROUP
 
 COUNT = 200
 GROWTH = (50, COUNT, 800)
@@ -74,11 +74,11 @@ def _folder(ground: Ground) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _script(azure: FarAzure, folder: Path) -> float:
+def _script(azure: LocalAzure, folder: Path) -> float:
     command = [sys.executable, str(Path(__file__).with_name("one_by_one.py")), GROUP, WORKSPACE, str(folder)]
     took: list[float] = []
     with timed(took):
-        subprocess.run(command, env=azure.environment, check=True, capture_output=True)
+        subprocess.run(command, env=azure.environment(), check=True, capture_output=True)
     return took[0]
 
 
@@ -89,7 +89,7 @@ def _seconds(program: Checkout, command: str) -> float:
     return took[0]
 
 
-def _again(azure: FarAzure, program: Checkout, runs: int) -> tuple[list[float], list[float]]:
+def _again(azure: LocalAzure, program: Checkout, runs: int) -> tuple[list[float], list[float]]:
     took: list[float] = []
     asked: list[float] = []
     for _ in range(runs):
@@ -99,7 +99,7 @@ def _again(azure: FarAzure, program: Checkout, runs: int) -> tuple[list[float], 
     return took, asked
 
 
-def _previews(ground: Ground, azure: FarAzure, program: Checkout) -> tuple[list[float], list[float], list[float]]:
+def _previews(ground: Ground, azure: LocalAzure, program: Checkout) -> tuple[list[float], list[float], list[float]]:
     """Preview it in turns with as many trivial resources, and with as many that have the inputs of an asset."""
     exported = json.loads(program.run("pulumi stack export -s bench"))
     asset = next(each for each in exported["deployment"]["resources"] if "::component-" in each["urn"])
@@ -108,8 +108,8 @@ def _previews(ground: Ground, azure: FarAzure, program: Checkout) -> tuple[list[
     bare: list[float] = []
     laden: list[float] = []
     with _folder(ground) as one, _folder(ground) as other:
-        of_bare = project(one, trivial(COUNT), azure.environment)
-        of_laden = project(other, trivial(COUNT, inputs), azure.environment)
+        of_bare = project(one, trivial(COUNT), azure.environment())
+        of_laden = project(other, trivial(COUNT, inputs), azure.environment())
         of_bare.run(_UP)
         of_laden.run(_UP)
         for _ in range(min(ground.runs, _RUNS)):
@@ -119,7 +119,7 @@ def _previews(ground: Ground, azure: FarAzure, program: Checkout) -> tuple[list[
     return ours, bare, laden
 
 
-def _one_file(azure: FarAzure, program: Checkout, file: Path) -> tuple[float, float]:
+def _one_file(azure: LocalAzure, program: Checkout, file: Path) -> tuple[float, float]:
     """Change a file; return how many resources an update touches, and how many requests it sends."""
     file.write_text("print('changed')\n")
     before = len(azure.requests())

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
 import yaml
 
 from amlite import SUBSCRIPTION_ID
-from amlite.control.client import ask
-from amlite.core import runtime
+from amlite.core.faults import Kind
+from amlite.testing import LocalAzure
+from azureml_fixtures.engine import GROUP, WORKSPACE, make_workspace
 from tests.checkout import ROOT, Checkout, clean_environment
-from tests.e2e.engine import WORKSPACE, make_workspace
-from tests.integration.conftest import GROUP, GROUP_ID, LocalAzure
 
 LATENCY_SECONDS = 0.1
 # It is there before the components, which name exactly its version.
@@ -62,53 +57,18 @@ command: >-
 """
 
 
-@dataclass(frozen=True)
-class FarAzure:
-    """A running local Azure that answers each request 100 ms late, with a workspace."""
-
-    state: Path
-    environment: dict[str, str]
-
-    def requests(self) -> list[str]:
-        """Return method and path of every request it has seen, sign-in and long polls included."""
-        lines = (self.state / "logs" / "requests.jsonl").read_text("utf-8").splitlines()
-        return [f"{line['method']} {line['host']}{line['path']}" for line in map(json.loads, lines)]
-
-
 @contextmanager
-def far_azure(folder: Path) -> Iterator[FarAzure]:
-    """Start one with its state in `folder`; at the end stop it and delete the folder."""
-    environment = {**clean_environment(), runtime.VARIABLE: str(folder)}
-
-    def amlite(*arguments: str) -> None:
-        command = [sys.executable, "-m", "amlite.cli", *arguments]
-        subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
-
-    try:
-        amlite("start")
-        running = runtime.read(folder)
-        if running is None:
-            raise RuntimeError("amlite started, and does not run")
-        environment |= running.environment
-        with mock.patch.dict(os.environ, environment):
-            _furnish(folder)
-        ask(running, "POST", "/faults", {"match": "* *", "kind": "slow", "rate": 1.0, "seconds": LATENCY_SECONDS})
-        yield FarAzure(folder, environment)
-    finally:
-        amlite("stop")
-        shutil.rmtree(folder)
-
-
-def _furnish(folder: Path) -> None:
-    from azure.identity import DefaultAzureCredential
-
-    azure = LocalAzure(folder, DefaultAzureCredential())
-    with azure.session:
-        azure.put(GROUP_ID, {"location": "westeurope"}, "2021-04-01")
+def far_azure(folder: Path) -> Iterator[LocalAzure]:
+    """Start a local Azure with a workspace that answers each request 100 ms late; at the end delete its folder."""
+    # From the environment of a fresh shell: this one may stand inside another `amlite run`.
+    with mock.patch.dict(os.environ, clean_environment(), clear=True), LocalAzure.started(folder) as azure:
         workspace = make_workspace(azure)
         azure.put(f"{workspace}/environments/{_ENVIRONMENT}", {"properties": {}})
         version = {"properties": {"image": "python:3.11"}}
         azure.put(f"{workspace}/environments/{_ENVIRONMENT}/versions/1", version)
+        azure.add_fault("* *", Kind.SLOW, rate=1.0, seconds=LATENCY_SECONDS)
+        yield azure
+    shutil.rmtree(folder)
 
 
 def write_components(root: Path, prefix: str, count: int) -> None:
@@ -154,9 +114,9 @@ def project(folder: Path, program: str, environment: dict[str, str]) -> Checkout
     return made
 
 
-def assets(folder: Path, azure: FarAzure, prefix: str, count: int) -> Checkout:
+def assets(folder: Path, azure: LocalAzure, prefix: str, count: int) -> Checkout:
     """Make the Pulumi project of `count` components and a schedule of the first."""
     write_components(folder, prefix, count)
     write_schedule(folder, prefix)
     program = _PROGRAM.format(subscription=SUBSCRIPTION_ID, group=GROUP, workspace=WORKSPACE)
-    return project(folder, program, azure.environment)
+    return project(folder, program, azure.environment())

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-import pytest
 from rich.console import Console
 
 from amlite import SUBSCRIPTION_ID
-from amlite.core import runtime
+from amlite.testing import LocalAzure
+from azureml_fixtures.engine import GROUP, WORKSPACE, make_workspace
 from azureml_fixtures.fault_matrix import Case, Matrix, Outcome, cases, impatient
 from tests.bench.figure import Figure
 from tests.bench.ground import Ground
-from tests.checkout import ROOT
-from tests.e2e.engine import WORKSPACE, make_workspace
-from tests.integration.conftest import GROUP, GROUP_ID, LocalAzure
 
 
 def measure(ground: Ground) -> list[Figure]:
@@ -31,7 +23,7 @@ def measure(ground: Ground) -> list[Figure]:
     wrong: list[str] = []
     console = Console(stderr=True, width=400)
     began = time.perf_counter()
-    with _local_azure(ground.folder()) as azure, impatient():
+    with LocalAzure.started(ground.folder()) as azure, azure.signed_in(), impatient():
         workspace_id = make_workspace(azure)
         ml = MLClient(azure.credential, SUBSCRIPTION_ID, GROUP, WORKSPACE, show_progress=False, enable_telemetry=False)
         matrix = Matrix(azure.state, ml, workspace_id)
@@ -54,25 +46,3 @@ def measure(ground: Ground) -> list[Figure]:
 def _asked(every: list[Case]) -> list[Case]:
     """Return the cases whose name holds FAULT_MATRIX, where that is set."""
     return [case for case in every if os.environ.get("FAULT_MATRIX", "") in str(case)]
-
-
-@contextmanager
-def _local_azure(state: Path) -> Iterator[LocalAzure]:
-    """Start a local Azure, and give this process the environment that `amlite run` gives."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(runtime.VARIABLE, str(state))
-        subprocess.run([sys.executable, "-m", "amlite.cli", "start"], cwd=ROOT, check=True, capture_output=True)
-        running = runtime.read(state)
-        if running is None:
-            raise RuntimeError("amlite did not start")
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        from azure.identity import DefaultAzureCredential
-
-        azure = LocalAzure(state, DefaultAzureCredential())
-        try:
-            azure.put(GROUP_ID, {"location": "westeurope"}, "2021-04-01")
-            yield azure
-        finally:
-            azure.session.close()
-            azure.command("stop")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 
 from azureml_fixtures.asset_project import STRANGER
+from azureml_fixtures.engine import STACK, Make, operations
 from pulumi_azureml.kinds import MANAGED
 from pulumi_azureml.operations import ownership
 from release.assets import adoption
-from tests.e2e.engine import STACK, Make, operations
 
 
 def test_what_others_made_is_adopted_and_then_unchanged(make: Make) -> None:

@@ -11,6 +11,9 @@ import pytest
 import yaml
 
 from amlite import SUBSCRIPTION_ID
+from amlite.testing import LocalAzure, Workspace
+from amlite_fixtures.azure import GROUP
+from amlite_fixtures.scoring import Scoring
 from azureml_fixtures.asset_project import OWNER, Project
 from pulumi_azureml.kinds import KINDS, MANAGED
 from pulumi_azureml.kinds.endpoint import EndpointKind
@@ -19,13 +22,10 @@ from pulumi_azureml.resources.resource import Planned, WorkspaceArgs, folders, t
 from release import cli
 from release.assets import adoption, definitions
 from release.errors import ReleaseError
-from tests.integration.conftest import GROUP
-from tests.integration.scoring import Scoring
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-    from tests.integration.conftest import Workspace
 
 Props = dict[str, Any]
 VERSIONED = ("environment", "component", "data", "model")
@@ -33,9 +33,9 @@ SCORE = "def init(): ...\n\n\ndef run(raw):\n    return raw\n"
 
 
 @pytest.fixture(scope="module")
-def others(make_workspace: Callable[..., Workspace]) -> Workspace:
+def others(amlite: LocalAzure) -> Workspace:
     """Return a workspace that somebody filled by hand, with a cluster."""
-    made = make_workspace("adoption")
+    made = Workspace.create(amlite, "adoption")
     scale = {"minNodeCount": 0, "maxNodeCount": 1}
     cluster = {"computeType": "AmlCompute", "properties": {"vmSize": "Standard_DS3_v2", "scaleSettings": scale}}
     made.azure.put(f"{made.id}/computes/cpu", {"location": "westeurope", "properties": cluster})

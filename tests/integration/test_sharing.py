@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
+from amlite.testing import Workspace
+from amlite_fixtures import azure
+from amlite_fixtures.azure import GROUP, REGISTRY, REGISTRY_ID
 from infra.outputs import StackOutputs
 from release import cli
 from release.assets.sharing import CONTENT_TAG, RegistrySharing
 from release.errors import ReleaseError
 from release.workspace import registry_client
-from tests.integration import conftest as azure
-from tests.integration.conftest import GROUP, REGISTRY, REGISTRY_ID, Workspace
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -36,8 +37,8 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def sharing(registry: MLClient, ml_client: MLClient, workspace: Workspace, said: list[str]) -> RegistrySharing:
-    return RegistrySharing(ml_client, registry, REGISTRY, workspace.id, said.append)
+def sharing(registry: MLClient, ml_client: MLClient, azureml_workspace: Workspace, said: list[str]) -> RegistrySharing:
+    return RegistrySharing(ml_client, registry, REGISTRY, azureml_workspace.id, said.append)
 
 
 @pytest.fixture
@@ -66,7 +67,12 @@ def environment(name: str, **parts: Any) -> Environment:
 
 
 def test_a_shared_model_keeps_version_bytes_tags_and_says_where_it_came_from(
-    sharing: RegistrySharing, registry: MLClient, ml_client: MLClient, workspace: Workspace, name: str, folder: Path
+    sharing: RegistrySharing,
+    registry: MLClient,
+    ml_client: MLClient,
+    azureml_workspace: Workspace,
+    name: str,
+    folder: Path,
 ) -> None:
     """User pains 16 and 17: the same bytes under the same version, lineage kept."""
     model(ml_client, name, folder)
@@ -81,7 +87,7 @@ def test_a_shared_model_keeps_version_bytes_tags_and_says_where_it_came_from(
         "git_sha": "9a736ad",
         "pipeline_job": "busy_rain",
         "data": "flights:4",
-        "shared_from_workspace": workspace.id,
+        "shared_from_workspace": azureml_workspace.id,
         "shared_from_job": "busy_rain",
         "shared_from_data": "flights:4",
         "shared_from_commit": "9a736ad",
@@ -89,17 +95,22 @@ def test_a_shared_model_keeps_version_bytes_tags_and_says_where_it_came_from(
 
 
 def test_sharing_again_says_that_it_is_there_and_writes_nothing(
-    sharing: RegistrySharing, workspace: Workspace, ml_client: MLClient, name: str, folder: Path, said: list[str]
+    sharing: RegistrySharing,
+    azureml_workspace: Workspace,
+    ml_client: MLClient,
+    name: str,
+    folder: Path,
+    said: list[str],
 ) -> None:
     model(ml_client, name, folder)
     sharing.share("model", name)
-    writes = [line for line in workspace.azure.requests(name) if line["method"] in ("PUT", "POST")]
-    again = RegistrySharing(ml_client, sharing.registry, REGISTRY, workspace.id, said.append).share(
+    writes = [line for line in azureml_workspace.azure.requests(name) if line["method"] in ("PUT", "POST")]
+    again = RegistrySharing(ml_client, sharing.registry, REGISTRY, azureml_workspace.id, said.append).share(
         "model", name, "c0ffee"
     )
     assert not again.created
     assert "is there, with the same content" in said[-1]
-    after = [line for line in workspace.azure.requests(name) if line["method"] in ("PUT", "POST")]
+    after = [line for line in azureml_workspace.azure.requests(name) if line["method"] in ("PUT", "POST")]
     assert {line["path"].split(REGISTRY)[-1].split("/")[1] for line in after[len(writes) :]} <= {"datarefs"}
 
 
@@ -203,25 +214,25 @@ def test_an_environment_with_a_build_context_and_data_are_shared(
     ],
 )
 def test_sharing_goes_on_where_it_was_cut_off(
-    sharing: RegistrySharing, registry: MLClient, ml_client: MLClient, workspace: Workspace, name: str, folder: Path,
-    kind: str, request_: str, fault: str,
+    sharing: RegistrySharing, registry: MLClient, ml_client: MLClient, azureml_workspace: Workspace, name: str,
+    folder: Path, kind: str, request_: str, fault: str,
 ) -> None:  # fmt: skip
     """User pain 25: what was made, and not heard of, is found and completed."""
     if kind == "model":
         model(ml_client, name, folder)
     else:
         ml_client.environments.create_or_update(environment(name))
-    workspace.azure.command("fault", "add", "--match", request_, "--kind", fault)
+    azureml_workspace.azure.command("fault", "add", "--match", request_, "--kind", fault)
     try:
         sharing.share(kind, name)
     except ReleaseError as error:
         assert f"cannot share {kind} {name}" in error.message  # noqa: PT017 - a client's retry may hide the fault
     finally:
-        assert "met 1 " in workspace.azure.command("fault", "list")
-        workspace.azure.clear_faults()
-    again = RegistrySharing(ml_client, registry, REGISTRY, workspace.id, print).share(kind, name)
+        assert "met 1 " in azureml_workspace.azure.command("fault", "list")
+        azureml_workspace.azure.clear_faults()
+    again = RegistrySharing(ml_client, registry, REGISTRY, azureml_workspace.id, print).share(kind, name)
     found = getattr(registry, f"{kind}s").get(name, again.version)
-    assert found.tags["shared_from_workspace"] == workspace.id
+    assert found.tags["shared_from_workspace"] == azureml_workspace.id
     assert len(list(getattr(registry, f"{kind}s").list(name=name))) == 1
 
 
@@ -236,32 +247,44 @@ def test_what_the_registry_changed_fails_loudly(
 
 
 def test_what_is_not_there_or_not_allowed_is_one_clear_error(
-    sharing: RegistrySharing, workspace: Workspace, registry: MLClient, ml_client: MLClient, name: str, folder: Path
+    sharing: RegistrySharing,
+    azureml_workspace: Workspace,
+    registry: MLClient,
+    ml_client: MLClient,
+    name: str,
+    folder: Path,
 ) -> None:
     with pytest.raises(ReleaseError, match=f"the workspace has no version 7 of model '{name}'"):
         sharing.share("model", name, "7")
     with pytest.raises(ReleaseError, match=r"(?s)cannot open the registry 'nowhere'.*not found.*\n  fix: .*--registry"):
         registry_client("nowhere")
     model(ml_client, name, folder)
-    reader = workspace.azure.application(("AzureML Data Scientist", workspace.id), ("Reader", REGISTRY_ID))
+    reader = azureml_workspace.azure.application(
+        ("AzureML Data Scientist", azureml_workspace.id), ("Reader", REGISTRY_ID)
+    )
     limited = RegistrySharing(
-        workspace.client(reader), azure.registry_client(credential=reader), REGISTRY, workspace.id, print
+        azureml_workspace.client(reader),
+        azure.registry_client(credential=reader),
+        REGISTRY,
+        azureml_workspace.id,
+        print,
     )
     with pytest.raises(ReleaseError, match=r"cannot share model.*registries/assets/write"):
         limited.share("model", name)
 
 
 def test_the_command_shares_what_the_stack_serves(
-    registry: MLClient, ml_client: MLClient, workspace: Workspace, name: str, folder: Path,
+    registry: MLClient, ml_client: MLClient, azureml_workspace: Workspace, name: str, folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     model(ml_client, name, folder, "3")
     model(ml_client, name, folder, "4")
-    _, _, subscription, *_ = workspace.id.split("/")
+    _, _, subscription, *_ = azureml_workspace.id.split("/")
     outputs = StackOutputs.model_validate(
         {
-            "outputs_version": 1, "subscription_id": subscription, "resource_group": GROUP, "workspace": workspace.name,
-            "workspace_id": workspace.id, "container_registry": "x", "login_server": "x.azurecr.io", "compute": [],
+            "outputs_version": 1, "subscription_id": subscription, "resource_group": GROUP,
+            "workspace": azureml_workspace.name, "workspace_id": azureml_workspace.id,
+            "container_registry": "x", "login_server": "x.azurecr.io", "compute": [],
             "assets": {}, "schedules": {}, "endpoints": {}, "models": {"live": {"name": name, "version": "3"}},
         }
     )  # fmt: skip

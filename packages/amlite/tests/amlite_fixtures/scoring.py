@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import ManagedOnlineDeployment
 
-    from tests.integration.conftest import Workspace
+    from amlite.testing import Workspace
 
 CONDA: dict[str, Any] = {
     "channels": ["conda-forge"],

@@ -23,7 +23,8 @@ from amlite.core.platform import Platform
 from amlite.core.processes import Children
 from amlite.core.store import Store
 from amlite.services.entra.routes import identity_environment
-from tests.integration.conftest import GROUP, GROUP_ID, SUBSCRIPTION, LocalAzure
+from amlite.testing import LocalAzure
+from amlite_fixtures.azure import GROUP, GROUP_ID, SUBSCRIPTION
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -37,8 +38,8 @@ def _definition(role: str) -> str:
 
 
 @pytest.fixture
-def authorization(local_azure: LocalAzure) -> Iterator[AuthorizationManagementClient]:
-    with AuthorizationManagementClient(local_azure.credential, SUBSCRIPTION_ID) as client:
+def authorization(amlite: LocalAzure) -> Iterator[AuthorizationManagementClient]:
+    with AuthorizationManagementClient(amlite.credential, SUBSCRIPTION_ID) as client:
         yield client
 
 
@@ -46,8 +47,8 @@ def _groups(credential: TokenCredential) -> ResourceManagementClient:
     return ResourceManagementClient(credential, SUBSCRIPTION_ID, retry_total=0)
 
 
-def test_without_a_role_nothing_is_allowed(local_azure: LocalAzure) -> None:
-    with _groups(local_azure.application()) as client, pytest.raises(HttpResponseError) as refused:
+def test_without_a_role_nothing_is_allowed(amlite: LocalAzure) -> None:
+    with _groups(amlite.application()) as client, pytest.raises(HttpResponseError) as refused:
         client.resource_groups.get(GROUP)
     assert refused.value.status_code == 403
     assert refused.value.error is not None
@@ -55,8 +56,8 @@ def test_without_a_role_nothing_is_allowed(local_azure: LocalAzure) -> None:
     assert "Microsoft.Resources/subscriptions/resourceGroups/read" in refused.value.error.message
 
 
-def test_reader_reads_and_does_not_write(local_azure: LocalAzure) -> None:
-    with _groups(local_azure.application(("Reader", GROUP_ID))) as client:
+def test_reader_reads_and_does_not_write(amlite: LocalAzure) -> None:
+    with _groups(amlite.application(("Reader", GROUP_ID))) as client:
         assert client.resource_groups.get(GROUP).name == GROUP
         with pytest.raises(HttpResponseError, match="resourceGroups/write"):
             client.resource_groups.create_or_update(GROUP, {"location": "westeurope"})
@@ -66,12 +67,12 @@ def test_reader_reads_and_does_not_write(local_azure: LocalAzure) -> None:
             client.resource_groups.get("another")
 
 
-def test_contributor_of_one_group_sees_its_operations_through(local_azure: LocalAzure) -> None:
+def test_contributor_of_one_group_sees_its_operations_through(amlite: LocalAzure) -> None:
     name = f"rg-{uuid.uuid4().hex[:8]}"
-    with _groups(local_azure.credential) as owner:
+    with _groups(amlite.credential) as owner:
         owner.resource_groups.create_or_update(name, {"location": "westeurope"})
     scope = f"{SUBSCRIPTION}/resourceGroups/{name}"
-    contributor = local_azure.application(("Contributor", scope))
+    contributor = amlite.application(("Contributor", scope))
     with _groups(contributor) as client:
         path = f"{scope}/providers/Microsoft.OperationalInsights/workspaces/log-{name}"
         created = client.resources.begin_create_or_update_by_id(
@@ -82,15 +83,15 @@ def test_contributor_of_one_group_sees_its_operations_through(local_azure: Local
         client.resource_groups.begin_delete(name).result()
 
 
-def test_contributor_assigns_no_roles(local_azure: LocalAzure) -> None:
-    contributor = local_azure.application(("Contributor", GROUP_ID))
+def test_contributor_assigns_no_roles(amlite: LocalAzure) -> None:
+    contributor = amlite.application(("Contributor", GROUP_ID))
     with AuthorizationManagementClient(contributor, SUBSCRIPTION_ID) as client:
         wanted = RoleAssignmentCreateParameters(role_definition_id=_definition("Owner"), principal_id=NOBODY)
         with pytest.raises(HttpResponseError, match="roleAssignments/write"):
             client.role_assignments.create(GROUP_ID, str(uuid.uuid4()), wanted)
 
 
-def test_assignment_by_its_client(local_azure: LocalAzure, authorization: AuthorizationManagementClient) -> None:
+def test_assignment_by_its_client(amlite: LocalAzure, authorization: AuthorizationManagementClient) -> None:
     principal = str(uuid.uuid4())
     wanted = RoleAssignmentCreateParameters(
         role_definition_id=_definition("Reader"), principal_id=principal, principal_type="ServicePrincipal"
@@ -136,17 +137,17 @@ class Identity:
 
 
 @pytest.fixture
-def identity(local_azure: LocalAzure) -> Identity:
+def identity(amlite: LocalAzure) -> Identity:
     path = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-{uuid.uuid4().hex[:8]}"
-    properties = local_azure.put(path, {"location": "westeurope"}, "2023-01-31")["properties"]
+    properties = amlite.put(path, {"location": "westeurope"}, "2023-01-31")["properties"]
     principal = Principal(properties["principalId"], properties["clientId"])
-    store = Store(local_azure.state / "amlite.db")
-    variables = identity_environment(Platform(local_azure.state, store, Children(local_azure.state)), principal)
+    store = Store(amlite.state / "amlite.db")
+    variables = identity_environment(Platform(amlite.state, store, Children(amlite.state)), principal)
     store.close()
-    running = runtime.read(local_azure.state)
+    running = runtime.read(amlite.state)
     assert running is not None
     kept = {k: v for k, v in running.environment.items() if not k.startswith(("AZURE_", "ARM_"))}
-    return Identity(local_azure, principal.object_id, {"PATH": "/usr/bin:/bin", **kept, **variables})
+    return Identity(amlite, principal.object_id, {"PATH": "/usr/bin:/bin", **kept, **variables})
 
 
 def test_managed_identity_acts_with_its_own_roles(identity: Identity) -> None:

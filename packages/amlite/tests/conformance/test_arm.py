@@ -14,23 +14,24 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.mgmt.storage import StorageManagementClient
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from tests.integration.conftest import ARM, SUBSCRIPTION, Json, LocalAzure
+from amlite.testing import LocalAzure
+from amlite_fixtures.azure import ARM, GROUP, SUBSCRIPTION, Json
 
-GROUP = "/resourceGroups/conformance"
-ACCOUNTS = f"{GROUP}/providers/Microsoft.Storage/storageAccounts"
+IN_GROUP = f"/resourceGroups/{GROUP}"
+ACCOUNTS = f"{IN_GROUP}/providers/Microsoft.Storage/storageAccounts"
 ASSIGNMENT = "/providers/Microsoft.Authorization/roleAssignments/10ca1000-0000-4000-8000-000000000001"
 ACCOUNT: Json = {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}
 VERSION = "2024-01-01"
 
 
 @pytest.fixture
-def resources(local_azure: LocalAzure) -> Iterator[ResourceManagementClient]:
+def resources(amlite: LocalAzure) -> Iterator[ResourceManagementClient]:
     with ResourceManagementClient(DefaultAzureCredential(), SUBSCRIPTION_ID) as client:
         yield client
 
 
 @pytest.fixture
-def storage(local_azure: LocalAzure) -> Iterator[StorageManagementClient]:
+def storage(amlite: LocalAzure) -> Iterator[StorageManagementClient]:
     with StorageManagementClient(DefaultAzureCredential(), SUBSCRIPTION_ID) as client:
         yield client
 
@@ -117,7 +118,7 @@ def test_deleting_what_is_not_there_is_a_204(storage: StorageManagementClient, g
     storage.storage_accounts.delete(group, _account())
 
 
-def test_vault_and_identity_by_their_clients(local_azure: LocalAzure, group: str) -> None:
+def test_vault_and_identity_by_their_clients(amlite: LocalAzure, group: str) -> None:
     credential = DefaultAzureCredential()
     with KeyVaultManagementClient(credential, SUBSCRIPTION_ID) as vaults:
         body = {
@@ -142,7 +143,7 @@ def test_vault_and_identity_by_their_clients(local_azure: LocalAzure, group: str
 
 
 @pytest.mark.parametrize("subscription", ["0b1f6471-1bf0-4dda-aec3-cb9272f09590", "not-a-guid"])
-def test_no_other_subscription_is_known(local_azure: LocalAzure, subscription: str) -> None:
+def test_no_other_subscription_is_known(amlite: LocalAzure, subscription: str) -> None:
     with ResourceManagementClient(DefaultAzureCredential(), subscription) as client:
         with pytest.raises(ResourceNotFoundError) as refused:
             list(client.resource_groups.list())
@@ -155,7 +156,7 @@ def test_no_other_subscription_is_known(local_azure: LocalAzure, subscription: s
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "code"),
     [
-        ("PUT", f"{ACCOUNTS}/stabc".replace("conformance", "none"), ACCOUNT, 404, "ResourceGroupNotFound"),
+        ("PUT", f"{ACCOUNTS}/stabc".replace(GROUP, "none"), ACCOUNT, 404, "ResourceGroupNotFound"),
         ("GET", f"{ACCOUNTS}/none", None, 404, "ResourceNotFound"),
         ("PUT", f"{ACCOUNTS}/A", ACCOUNT, 400, "InvalidResourceName"),
         ("PUT", f"{ACCOUNTS}/stabc", {"kind": "x"}, 400, "LocationRequired"),
@@ -164,7 +165,7 @@ def test_no_other_subscription_is_known(local_azure: LocalAzure, subscription: s
         ("PUT", f"{ACCOUNTS}/stabc",
          {**ACCOUNT, "properties": []}, 400, "InvalidRequestContent"),
         ("PUT", f"{ACCOUNTS}/none/blobServices/default", {}, 404, "ParentResourceNotFound"),
-        ("GET", f"{GROUP}/providers/Microsoft.Storage/storageAccount/x", None, 404, "InvalidResourceType"),
+        ("GET", f"{IN_GROUP}/providers/Microsoft.Storage/storageAccount/x", None, 404, "InvalidResourceType"),
         ("POST", f"{ACCOUNTS}/x/explode", {}, 404, "InvalidResourceType"),
         ("POST", ACCOUNTS, {}, 404, "InvalidResourceType"),
         ("DELETE", ACCOUNTS, None, 405, "MethodNotAllowed"),
@@ -180,23 +181,23 @@ def test_no_other_subscription_is_known(local_azure: LocalAzure, subscription: s
     ],
 )  # fmt: skip
 def test_refusals_in_arms_words(
-    local_azure: LocalAzure, method: str, path: str, body: Json | None, status: int, code: str
+    amlite: LocalAzure, method: str, path: str, body: Json | None, status: int, code: str
 ) -> None:
-    answer = local_azure.arm(method, f"{SUBSCRIPTION}{path}", body, VERSION)
+    answer = amlite.arm(method, f"{SUBSCRIPTION}{path}", body, VERSION)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
     assert answer.headers["x-ms-request-id"]
 
 
-def test_mistyped_type_is_suggested(local_azure: LocalAzure) -> None:
-    path = f"{SUBSCRIPTION}/resourceGroups/conformance/providers/Microsoft.Storage/storageAccount/x"
-    answer = local_azure.arm("GET", path, version=VERSION).json()
+def test_mistyped_type_is_suggested(amlite: LocalAzure) -> None:
+    path = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Storage/storageAccount/x"
+    answer = amlite.arm("GET", path, version=VERSION).json()
     assert "Did you mean 'Microsoft.Storage/storageAccounts'?" in answer["error"]["message"]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '"text"', "\xff"])
-def test_body_that_is_no_json_object_is_refused(local_azure: LocalAzure, content: str) -> None:
-    token = local_azure.credential.get_token(f"{ARM}/.default").token
-    answer = local_azure.session.put(
+def test_body_that_is_no_json_object_is_refused(amlite: LocalAzure, content: str) -> None:
+    token = amlite.credential.get_token(f"{ARM}/.default").token
+    answer = amlite.session.put(
         f"{ARM}{SUBSCRIPTION}/resourceGroups/rg?api-version=2021-04-01",
         data=content.encode("latin-1"),
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
@@ -207,10 +208,10 @@ def test_body_that_is_no_json_object_is_refused(local_azure: LocalAzure, content
 @pytest.mark.parametrize(
     ("version", "code"), [("", "MissingApiVersionParameter"), ("yes", "InvalidApiVersionParameter")]
 )
-def test_api_version_is_required(local_azure: LocalAzure, version: str, code: str) -> None:
-    token = local_azure.credential.get_token(f"{ARM}/.default").token
-    path = f"{ARM}{SUBSCRIPTION}/resourceGroups/conformance/providers/Microsoft.Storage/storageAccounts/x"
-    answer = local_azure.session.get(
+def test_api_version_is_required(amlite: LocalAzure, version: str, code: str) -> None:
+    token = amlite.credential.get_token(f"{ARM}/.default").token
+    path = f"{ARM}{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Storage/storageAccounts/x"
+    answer = amlite.session.get(
         path, params={"api-version": version} if version else {}, headers={"Authorization": f"Bearer {token}"}
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)

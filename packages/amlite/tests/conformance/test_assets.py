@@ -12,7 +12,8 @@ import requests
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
-from tests.integration.conftest import ARM, GROUP_ID, ML_VERSION, Workspace
+from amlite.testing import Workspace
+from amlite_fixtures.azure import ARM, GROUP_ID, ML_VERSION
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -95,8 +96,10 @@ def test_environment_create_or_update_uploads_a_build_context(ml_client: MLClien
     assert ".blob.core.windows.net/azureml-blobstore-" in made.build.path
 
 
-def test_environment_create_or_update_refuses_neither_image_nor_build(workspace: Workspace, name: str) -> None:
-    answer = workspace.azure.arm("PUT", f"{workspace.id}/environments/{name}/versions/1", {"properties": {}})
+def test_environment_create_or_update_refuses_neither_image_nor_build(azureml_workspace: Workspace, name: str) -> None:
+    answer = azureml_workspace.azure.arm(
+        "PUT", f"{azureml_workspace.id}/environments/{name}/versions/1", {"properties": {}}
+    )
     assert answer.status_code == 400
     assert "image" in answer.json()["error"]["message"]
 
@@ -125,13 +128,13 @@ def test_component_create_or_update_uploads_its_code(
 
 
 def test_component_create_or_update_does_not_upload_the_same_code_twice(
-    workspace: Workspace, ml_client: MLClient, name: str, code: Path, environment: str
+    azureml_workspace: Workspace, ml_client: MLClient, name: str, code: Path, environment: str
 ) -> None:
     first = ml_client.components.create_or_update(component(name, code, environment))
-    uploads = len(workspace.azure.requests("startPendingUpload"))
+    uploads = len(azureml_workspace.azure.requests("startPendingUpload"))
     second = ml_client.components.create_or_update(component(f"{name}_b", code, environment))
     assert first.code == second.code
-    assert len(workspace.azure.requests("startPendingUpload")) == uploads
+    assert len(azureml_workspace.azure.requests("startPendingUpload")) == uploads
 
 
 def test_component_create_or_update_refuses_other_content_of_a_version(
@@ -252,21 +255,21 @@ def test_model_create_or_update_uploads_and_numbers_versions(
     assert ml_client.models.get(name, label="latest").version == "1"
 
 
-def test_model_list_pages_through_many(workspace: Workspace, ml_client: MLClient, name: str) -> None:
+def test_model_list_pages_through_many(azureml_workspace: Workspace, ml_client: MLClient, name: str) -> None:
     uri = "azureml://datastores/workspaceblobstore/paths/model"
 
     def put(number: int) -> int:
-        path = f"{workspace.id}/models/{name}/versions/{number}"
-        return workspace.azure.arm("PUT", path, {"properties": {"modelUri": uri}}).status_code
+        path = f"{azureml_workspace.id}/models/{name}/versions/{number}"
+        return azureml_workspace.azure.arm("PUT", path, {"properties": {"modelUri": uri}}).status_code
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(put, range(105))) == {201}
     assert len(list(ml_client.models.list(name))) == 105
 
 
-def test_asset_put_names_every_wrong_property(workspace: Workspace, name: str) -> None:
+def test_asset_put_names_every_wrong_property(azureml_workspace: Workspace, name: str) -> None:
     body = {"properties": {"osType": "Amiga", "image": ["a"], "tags": "none"}}
-    answer = workspace.azure.arm("PUT", f"{workspace.id}/environments/{name}/versions/1", body)
+    answer = azureml_workspace.azure.arm("PUT", f"{azureml_workspace.id}/environments/{name}/versions/1", body)
     assert answer.status_code == 400
     error = answer.json()["error"]
     assert error["code"] == "ValidationError"
@@ -277,13 +280,13 @@ def test_asset_put_names_every_wrong_property(workspace: Workspace, name: str) -
     }
 
 
-def test_asset_put_and_delete_hold_to_the_conditions_of_a_request(workspace: Workspace, name: str) -> None:
+def test_asset_put_and_delete_hold_to_the_conditions_of_a_request(azureml_workspace: Workspace, name: str) -> None:
     def ask(method: str, tags: dict[str, str] | None = None, **conditions: str) -> requests.Response:
         body = {"properties": {"image": "python:3.11", "tags": tags}} if tags is not None else None
         headers = {key.replace("_", "-"): value for key, value in conditions.items()}
-        headers["Authorization"] = f"Bearer {workspace.azure.credential.get_token(f'{ARM}/.default').token}"
-        url = f"{ARM}{workspace.id}/environments/{name}/versions/1?api-version={ML_VERSION}"
-        return workspace.azure.session.request(method, url, json=body, headers=headers)
+        headers["Authorization"] = f"Bearer {azureml_workspace.azure.credential.get_token(f'{ARM}/.default').token}"
+        url = f"{ARM}{azureml_workspace.id}/environments/{name}/versions/1?api-version={ML_VERSION}"
+        return azureml_workspace.azure.session.request(method, url, json=body, headers=headers)
 
     assert ask("PUT", {}, If_Match='"none"').status_code == 412
     first = ask("PUT", {}, If_None_Match="*").headers["ETag"]
@@ -299,17 +302,17 @@ def test_asset_put_and_delete_hold_to_the_conditions_of_a_request(workspace: Wor
     assert ask("DELETE", If_Match=ask("GET").headers["ETag"]).status_code == 200
 
 
-def test_asset_get_says_which_workspace_is_missing(workspace: Workspace) -> None:
-    answer = workspace.azure.arm("GET", f"{workspace.id}-not/models/m/versions/1")
+def test_asset_get_says_which_workspace_is_missing(azureml_workspace: Workspace) -> None:
+    answer = azureml_workspace.azure.arm("GET", f"{azureml_workspace.id}-not/models/m/versions/1")
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "ResourceNotFound"
 
 
-def test_asset_put_is_refused_to_a_reader(workspace: Workspace, name: str) -> None:
+def test_asset_put_is_refused_to_a_reader(azureml_workspace: Workspace, name: str) -> None:
     from azure.ai.ml.entities import Environment
 
-    client = workspace.client(workspace.azure.application(("Reader", workspace.id)))
-    assert client.workspaces.get(workspace.name).name == workspace.name
+    client = azureml_workspace.client(azureml_workspace.azure.application(("Reader", azureml_workspace.id)))
+    assert client.workspaces.get(azureml_workspace.name).name == azureml_workspace.name
     with pytest.raises(HttpResponseError, match="environments/versions/write") as refused:
         client.environments.create_or_update(Environment(name=name, version="1", image="python:3.11"))
     assert refused.value.status_code == 403

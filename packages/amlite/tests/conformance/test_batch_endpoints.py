@@ -12,13 +12,13 @@ import pytest
 import requests
 from azure.core.exceptions import HttpResponseError
 
-from tests.integration.test_jobs import CLUSTER, equip, history, step, until
+from amlite.testing import LocalAzure, Workspace
+from amlite_fixtures.jobs import CLUSTER, equip, history, step, until
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.core.credentials import TokenCredential
 
-    from tests.integration.conftest import Workspace
 
 Json = dict[str, Any]
 ML_SCOPE = "https://ml.azure.com/.default"
@@ -122,8 +122,8 @@ class Batch:
 
 
 @pytest.fixture(scope="module")
-def batch_workspace(make_workspace: Callable[..., Workspace]) -> Workspace:
-    return equip(make_workspace("batch"))
+def batch_workspace(amlite: LocalAzure) -> Workspace:
+    return equip(Workspace.create(amlite, "batch"))
 
 
 @pytest.fixture(scope="module")

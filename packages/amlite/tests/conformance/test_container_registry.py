@@ -28,16 +28,16 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 @pytest.fixture(scope="module")
-def registry(local_azure: Any) -> Iterator[tuple[str, str]]:
+def registry(amlite: Any) -> Iterator[tuple[str, str]]:
     """A registry's name and ARM id."""
     name = f"acr{uuid.uuid4().hex[:12]}"
-    group = local_azure.arm("GET", f"/subscriptions/{_subscription()}/resourceGroups", version="2021-04-01").json()
+    group = amlite.arm("GET", f"/subscriptions/{_subscription()}/resourceGroups", version="2021-04-01").json()
     arm_id = f"{group['value'][0]['id']}/providers/Microsoft.ContainerRegistry/registries/{name}"
-    body = local_azure.put(arm_id, {"location": "westeurope", "sku": {"name": "basic"}}, "2023-07-01")
+    body = amlite.put(arm_id, {"location": "westeurope", "sku": {"name": "basic"}}, "2023-07-01")
     assert body["properties"]["loginServer"] == f"{name}.azurecr.io"
     assert body["sku"] == {"name": "Basic", "tier": "Basic"}
     yield name, arm_id
-    local_azure.remove(arm_id, "2023-07-01")
+    amlite.remove(arm_id, "2023-07-01")
 
 
 def _subscription() -> str:
@@ -89,12 +89,10 @@ def test_without_a_token_the_registry_says_where_to_get_one(registry: tuple[str,
     assert answer.headers["WWW-Authenticate"] == f'Bearer realm="https://{server}/oauth2/token",service="{server}"'
 
 
-def test_a_pushed_image_is_there_under_its_digest_and_on_both_ways_in(
-    local_azure: Any, registry: tuple[str, str]
-) -> None:
+def test_a_pushed_image_is_there_under_its_digest_and_on_both_ways_in(amlite: Any, registry: tuple[str, str]) -> None:
     name, _ = registry
     base = f"https://{name}.azurecr.io"
-    signed = headers(name, local_azure.credential, "repository:team/train:pull,push")
+    signed = headers(name, amlite.credential, "repository:team/train:pull,push")
     pushed = push(base, "team/train", signed)
     assert pushed.status_code == 201, pushed.text
     digest = pushed.headers["Docker-Content-Digest"]
@@ -106,12 +104,12 @@ def test_a_pushed_image_is_there_under_its_digest_and_on_both_ways_in(
     assert requests.get(f"{base}/v2/team/train/tags/list", headers=signed, timeout=30).json()["tags"] == ["1"]
 
 
-def test_a_token_is_for_its_scope_alone(local_azure: Any, registry: tuple[str, str]) -> None:
+def test_a_token_is_for_its_scope_alone(amlite: Any, registry: tuple[str, str]) -> None:
     name, _ = registry
     base = f"https://{name}.azurecr.io"
-    signed = headers(name, local_azure.credential, "repository:mine:pull")
+    signed = headers(name, amlite.credential, "repository:mine:pull")
     assert push(base, "mine", signed).status_code == 401
-    other = headers(name, local_azure.credential, "repository:mine:pull,push")
+    other = headers(name, amlite.credential, "repository:mine:pull,push")
     assert push(base, "theirs", other).status_code == 401
 
 
@@ -120,26 +118,26 @@ def test_a_token_is_for_its_scope_alone(local_azure: Any, registry: tuple[str, s
     [("AcrPull", 200, 401), ("AcrPush", 200, 201), ("Reader", 200, 401), ("Storage Blob Data Reader", 401, 401)],
 )
 def test_roles_decide_who_pulls_and_who_pushes(
-    local_azure: Any, registry: tuple[str, str], role: str, pulls: int, pushes: int
+    amlite: Any, registry: tuple[str, str], role: str, pulls: int, pushes: int
 ) -> None:
     name, arm_id = registry
     base = f"https://{name}.azurecr.io"
-    owner = headers(name, local_azure.credential, "repository:shared:pull,push")
+    owner = headers(name, amlite.credential, "repository:shared:pull,push")
     assert push(base, "shared", owner).status_code == 201
-    signed = headers(name, local_azure.application((role, arm_id)), "repository:shared:pull,push")
+    signed = headers(name, amlite.application((role, arm_id)), "repository:shared:pull,push")
     assert push(base, "shared", signed, tag=role.lower().replace(" ", "-")).status_code == pushes
     pulled = requests.get(f"{base}/v2/shared/manifests/1", headers=signed | {"Accept": MANIFEST}, timeout=30)
     assert pulled.status_code == pulls
 
 
-def test_a_refresh_token_of_another_registry_is_refused(local_azure: Any, registry: tuple[str, str]) -> None:
+def test_a_refresh_token_of_another_registry_is_refused(amlite: Any, registry: tuple[str, str]) -> None:
     name, arm_id = registry
     other_id = arm_id.replace(name, f"other{name}")
-    local_azure.put(other_id, {"location": "westeurope", "sku": {"name": "Basic"}}, "2023-07-01")
-    shown = refresh_token(f"other{name}", local_azure.credential).json()["refresh_token"]
+    amlite.put(other_id, {"location": "westeurope", "sku": {"name": "Basic"}}, "2023-07-01")
+    shown = refresh_token(f"other{name}", amlite.credential).json()["refresh_token"]
     form = {"grant_type": "refresh_token", "scope": "repository:a:pull", "refresh_token": shown}
     answer = requests.post(f"https://{name}.azurecr.io/oauth2/token", data=form, timeout=30)
-    local_azure.remove(other_id, "2023-07-01")
+    amlite.remove(other_id, "2023-07-01")
     assert answer.status_code == 401
 
 
@@ -151,16 +149,16 @@ def test_a_forged_identity_gets_no_refresh_token(registry: tuple[str, str]) -> N
     assert refresh_token(registry[0], Forged()).status_code == 401  # type: ignore[arg-type]
 
 
-def test_an_unknown_registry_is_unknown(local_azure: Any) -> None:
-    assert refresh_token("nobodysregistry", local_azure.credential).status_code == 404
+def test_an_unknown_registry_is_unknown(amlite: Any) -> None:
+    assert refresh_token("nobodysregistry", amlite.credential).status_code == 404
 
 
 @pytest.fixture
-def docker(local_azure: Any) -> dict[str, Any]:
+def docker(amlite: Any) -> dict[str, Any]:
     """The engine and the registries' loopback port, as amlite tells them to its docker provider."""
     if not docker_engine.found().available:
         pytest.skip(f"no Docker engine here: {docker_engine.found().reason}")
-    running = runtime.read(local_azure.state)
+    running = runtime.read(amlite.state)
     assert running is not None
     return ask(running, "POST", "/docker")
 
@@ -173,14 +171,14 @@ def context(tmp_path: Path) -> Path:
 
 
 def test_docker_pushes_by_the_loopback_name_and_the_digest_is_the_registrys(
-    local_azure: Any, registry: tuple[str, str], docker: dict[str, Any], context: Path
+    amlite: Any, registry: tuple[str, str], docker: dict[str, Any], context: Path
 ) -> None:
     from amlite.pulumi.docker_build import Builder, BuildError, Plan
     from amlite.services.containerregistry.routes import loopback_reference
 
     name, _ = registry
     image = f"{name}.azurecr.io/built:1"
-    password = refresh_token(name, local_azure.credential).json()["refresh_token"]
+    password = refresh_token(name, amlite.credential).json()["refresh_token"]
     said: list[str] = []
     with Builder(docker["host"]) as builder:
         builder.build(Plan.of({"context": "."}, context), image, said.append, said.append)
@@ -189,48 +187,46 @@ def test_docker_pushes_by_the_loopback_name_and_the_digest_is_the_registrys(
             builder.push(image, reached, (NO_USER, "wrong"), said.append)
         digest = builder.push(image, reached, (NO_USER, password), said.append)
     assert any("COPY hello.txt" in line for line in said)
-    signed = headers(name, local_azure.credential, "repository:built:pull")
+    signed = headers(name, amlite.credential, "repository:built:pull")
     accept = {"Accept": "application/vnd.docker.distribution.manifest.v2+json"}
     url = f"https://{name}.azurecr.io/v2/built/manifests/1"
     assert requests.get(url, headers=signed | accept, timeout=30).headers["Docker-Content-Digest"] == digest
 
 
 def test_a_layer_that_this_machine_has_pushed_once_is_not_sent_again(
-    local_azure: Any, registry: tuple[str, str], docker: dict[str, Any], context: Path
+    amlite: Any, registry: tuple[str, str], docker: dict[str, Any], context: Path
 ) -> None:
     from amlite.pulumi.docker_build import Builder, Plan
     from amlite.services.containerregistry.routes import loopback_reference
 
     name, arm_id = registry
     other = f"again{name}"
-    local_azure.put(arm_id.replace(name, other), {"location": "westeurope", "sku": {"name": "Basic"}}, "2023-07-01")
+    amlite.put(arm_id.replace(name, other), {"location": "westeurope", "sku": {"name": "Basic"}}, "2023-07-01")
     digests: list[str] = []
     said: list[str] = []
     for server in (name, other):
         said = []
         image = f"{server}.azurecr.io/built:again"
-        password = refresh_token(server, local_azure.credential).json()["refresh_token"]
+        password = refresh_token(server, amlite.credential).json()["refresh_token"]
         with Builder(docker["host"]) as builder:
             builder.build(Plan.of({"context": "."}, context), image, said.append, said.append)
             reached = loopback_reference(image, docker["registryPort"])
             digests.append(builder.push(image, reached, (NO_USER, password), said.append))
-    local_azure.remove(arm_id.replace(name, other), "2023-07-01")
+    amlite.remove(arm_id.replace(name, other), "2023-07-01")
     assert digests[0] == digests[1]
     assert any("Layer already exists" in line or "Mounted from" in line for line in said)
 
 
-def test_who_may_only_pull_cannot_take_a_layer_of_another_repository(
-    local_azure: Any, registry: tuple[str, str]
-) -> None:
+def test_who_may_only_pull_cannot_take_a_layer_of_another_repository(amlite: Any, registry: tuple[str, str]) -> None:
     name, arm_id = registry
     base = f"https://{name}.azurecr.io"
-    owner = headers(name, local_azure.credential, "repository:one:pull,push")
+    owner = headers(name, amlite.credential, "repository:one:pull,push")
     push(base, "one", owner)
     manifest = requests.get(f"{base}/v2/one/manifests/1", headers=owner | {"Accept": MANIFEST}, timeout=30).json()
     url = f"{base}/v2/two/blobs/{manifest['config']['digest']}"
-    reader = headers(name, local_azure.application(("AcrPull", arm_id)), "repository:two:pull,push")
+    reader = headers(name, amlite.application(("AcrPull", arm_id)), "repository:two:pull,push")
     assert requests.head(url, headers=reader, timeout=30).status_code == 404
-    pusher = headers(name, local_azure.credential, "repository:two:pull,push")
+    pusher = headers(name, amlite.credential, "repository:two:pull,push")
     assert requests.head(url, headers=pusher, timeout=30).status_code == 200
 
 
@@ -256,12 +252,12 @@ def test_the_loopback_way_in_asks_for_a_token_too(registry: tuple[str, str], doc
 
 
 @pytest.mark.usefixtures("docker")
-def test_a_killed_amlite_leaves_no_daemon_and_no_registry(local_azure: Any) -> None:
+def test_a_killed_amlite_leaves_no_daemon_and_no_registry(amlite: Any) -> None:
     import psutil
 
-    running = runtime.read(local_azure.state)
+    running = runtime.read(amlite.state)
     assert running is not None
-    mark = str(local_azure.state)
+    mark = str(amlite.state)
     psutil.Process(running.pid).kill()
     subprocess.run([sys.executable, "-m", "amlite.cli", "stop"], env=_environment(mark), check=True)
     left = [process.pid for process in psutil.process_iter() if _owned(process, mark)]

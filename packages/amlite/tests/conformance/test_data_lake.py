@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
-from tests.integration.conftest import ARM
-from tests.integration.test_jobs import CLUSTER, equip, history, until
+from amlite.testing import LocalAzure, Workspace
+from amlite_fixtures.azure import ARM
+from amlite_fixtures.jobs import CLUSTER, equip, history, until
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.storage.filedatalake import FileSystemClient
 
-    from tests.integration.conftest import Workspace
 
 Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def lake_workspace(make_workspace: Callable[..., Workspace]) -> Workspace:
-    return equip(make_workspace("lake"))
+def lake_workspace(amlite: LocalAzure) -> Workspace:
+    return equip(Workspace.create(amlite, "lake"))
 
 
 @pytest.fixture(scope="module")

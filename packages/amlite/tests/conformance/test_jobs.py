@@ -13,15 +13,13 @@ import psutil
 import pytest
 
 from amlite.core import runtime
+from amlite.testing import LocalAzure, Workspace
+from amlite_fixtures.jobs import CLUSTER, children, equip, history, processes, step, submit, until
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import CommandComponent
 
-    from tests.integration.conftest import LocalAzure, Workspace
 
-ENDED = ("Completed", "Failed", "Canceled")
-CLUSTER = "cpu-cluster"
 COUNT = """
 import pathlib, sys, time
 time.sleep(float(sys.argv[3]))
@@ -37,79 +35,15 @@ Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def jobs_workspace(make_workspace: Callable[..., Workspace]) -> Workspace:
+def jobs_workspace(amlite: LocalAzure) -> Workspace:
     """Return a workspace with a cluster of two nodes and an environment without packages."""
-    return equip(make_workspace("jobs"))
+    return equip(Workspace.create(amlite, "jobs"))
 
 
 @pytest.fixture(scope="module")
 def client(jobs_workspace: Workspace) -> MLClient:
     """Return the real client of that workspace."""
     return jobs_workspace.client()
-
-
-def equip(workspace: Workspace, identity: str | None = None) -> Workspace:
-    """Give a workspace the cluster and the environment `plain:1`."""
-    scale = {"minNodeCount": 0, "maxNodeCount": 2, "nodeIdleTimeBeforeScaleDown": "PT120S"}
-    inner = {"vmSize": "STANDARD_DS2_V2", "scaleSettings": scale}
-    body: Json = {"location": "westeurope", "properties": {"computeType": "AmlCompute", "properties": inner}}
-    if identity:
-        body["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}
-    workspace.azure.put(f"{workspace.id}/computes/{CLUSTER}", body)
-    conda = "name: plain\ndependencies:\n- python=3.11\n"
-    properties = {"image": "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04", "condaFile": conda}
-    workspace.azure.put(f"{workspace.id}/environments/plain/versions/1", {"properties": properties})
-    return workspace
-
-
-def submit(client: MLClient, line: str, **options: Any) -> str:
-    """Submit a command without code and return the job's name."""
-    from azure.ai.ml import command
-
-    job = command(command=line, environment="plain:1", compute=CLUSTER, experiment_name="tests", **options)
-    return str(client.jobs.create_or_update(job).name)
-
-
-def step(folder: Path, name: str, script: str, inputs: Json, outputs: Json, line: str) -> CommandComponent:
-    """Return a command component with a script `main.py` of its own."""
-    from azure.ai.ml.entities import CommandComponent
-
-    code = folder / name
-    code.mkdir()
-    (code / "main.py").write_text(script, "utf-8")
-    return CommandComponent(
-        name=name, version="1", inputs=inputs, outputs=outputs, code=str(code), command=line, environment="plain:1"
-    )
-
-
-def until(client: MLClient, name: str, *states: str) -> Any:
-    """Wait until a job is in one of the states (default: has ended) and return it."""
-    while (job := client.jobs.get(name)).status not in (states or ENDED):
-        assert job.status not in ENDED, history(client, name)
-        time.sleep(0.1)
-    return job
-
-
-def history(client: MLClient, name: str) -> Any:
-    """Return what run history says about a job."""
-    return client.jobs._runs_operations.get_run_details(name)
-
-
-def children(client: MLClient, name: str) -> dict[str, Any]:
-    """Return a pipeline's steps by their names in the pipeline."""
-    return {child.display_name: child for child in client.jobs.list(parent_job_name=name)}
-
-
-def processes(job: str) -> list[psutil.Process]:
-    """Return the processes whose environment says that they belong to a job."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("AZUREML_RUN_ID") == job and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 def test_outputs_and_logs_of_a_command_download(client: MLClient, tmp_path: Path) -> None:
@@ -289,10 +223,10 @@ def test_a_cluster_runs_no_more_jobs_than_it_has_nodes(client: MLClient, jobs_wo
         time.sleep(0.05)
 
 
-def test_a_job_reads_data_as_its_compute(make_workspace: Callable[..., Workspace], tmp_path: Path) -> None:
+def test_a_job_reads_data_as_its_compute(amlite: LocalAzure, tmp_path: Path) -> None:
     from azure.ai.ml import Input, Output
 
-    workspace = make_workspace("jobs-identity", identity=True)
+    workspace = Workspace.create(amlite, "jobs-identity", identity=True)
     azure = workspace.azure
     group, storage = workspace.id.split("/providers/")[0], "Microsoft.Storage/storageAccounts"
     identity = azure.put(
@@ -336,22 +270,22 @@ def _put_blob(credential: Any, workspace: Workspace, path: str, data: bytes) -> 
 
 @pytest.mark.parametrize("end", ["killed", "stopped"])
 def test_a_pipeline_goes_on_after_amlite_was(
-    end: str, client: MLClient, pipeline: Callable[..., Any], local_azure: LocalAzure
+    end: str, client: MLClient, pipeline: Callable[..., Any], amlite: LocalAzure
 ) -> None:
     name = client.jobs.create_or_update(pipeline(first=1, wait=2)).name
     until(client, name, "Running")
     while "Running" not in {child.status for child in children(client, name).values()}:
         time.sleep(0.05)
     before = [process for child in children(client, name).values() for process in processes(child.name)]
-    running = runtime.read(local_azure.state)
+    running = runtime.read(amlite.state)
     assert running is not None
     if end == "killed":
         os.kill(running.pid, signal.SIGKILL)
         while running.alive and psutil.Process(running.pid).status() != psutil.STATUS_ZOMBIE:
             time.sleep(0.01)
     else:
-        local_azure.command("stop")
-    local_azure.command("start")
+        amlite.command("stop")
+    amlite.command("start")
     assert not [process for process in before if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     assert until(client, name).status == "Completed", history(client, name)
     assert all(not processes(child.name) for child in children(client, name).values())

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.test_jobs import CLUSTER, children, equip, history, processes, step, submit, until
-from tests.integration.test_jobs_mlflow import CONDA
+from amlite.testing import LocalAzure, Workspace
+from amlite_fixtures.jobs import CLUSTER, CONDA, children, equip, history, processes, step, submit, until
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-    from tests.integration.conftest import Workspace
 
 Json = dict[str, Any]
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
@@ -58,9 +56,9 @@ pathlib.Path(sys.argv[3], "depth").write_text(str(depth))
 
 
 @pytest.fixture(scope="module")
-def kinds(make_workspace: Callable[..., Workspace]) -> Workspace:
+def kinds(amlite: LocalAzure) -> Workspace:
     """Return a workspace with a cluster, and environments without packages and with MLflow."""
-    workspace = equip(make_workspace("kinds"))
+    workspace = equip(Workspace.create(amlite, "kinds"))
     properties = {"image": IMAGE, "condaFile": CONDA}
     workspace.azure.put(f"{workspace.id}/environments/tracking/versions/1", {"properties": properties})
     return workspace

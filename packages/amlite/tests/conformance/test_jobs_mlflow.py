@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
 
-from tests.integration.test_jobs import CLUSTER, equip, history, until
-
-if TYPE_CHECKING:
-    from tests.integration.conftest import LocalAzure, Workspace
+from amlite.testing import LocalAzure, Workspace
+from amlite_fixtures.jobs import CLUSTER, CONDA, equip, history, until
 
 REGION = "https://westeurope.api.azureml.ms"
-CONDA = """
-name: tracking
-dependencies:
-- python=3.11
-- pip:
-  - mlflow-skinny==2.16.2
-  - azureml-mlflow==1.62.0.post6
-  - packaging==24.2
-  - setuptools<81
-"""
 TRAIN = """
 import os, pathlib, sys
 import mlflow
@@ -60,9 +47,9 @@ with mlflow.start_run() as run:
 
 
 @pytest.fixture(scope="module")
-def tracked(make_workspace: Callable[..., Workspace]) -> Workspace:
+def tracked(amlite: LocalAzure) -> Workspace:
     """Return a workspace with an environment that has MLflow; nothing in it signs in by key."""
-    found = make_workspace("tracked", identity=True)
+    found = Workspace.create(amlite, "tracked", identity=True)
     azure, group = found.azure, found.id.split("/providers/")[0]
     identity = azure.put(
         f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/tracker",

@@ -15,13 +15,13 @@ import pytest
 import requests
 from azure.core.exceptions import HttpResponseError
 
-from tests.integration.scoring import CONDA, Scoring, new_endpoint, servers_busy, servers_of
+from amlite_fixtures.scoring import CONDA, Scoring, new_endpoint, servers_busy, servers_of
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import ManagedOnlineDeployment
 
-    from tests.integration.conftest import Workspace
+    from amlite.testing import Workspace
 
 
 def test_an_endpoint_says_where_it_answers(empty: Scoring) -> None:
@@ -141,7 +141,7 @@ def test_a_failing_script_fails_the_deployment_with_its_log(
 
 
 def test_a_deployment_with_traffic_is_not_deleted_and_one_without_ends_its_server(
-    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], workspace: Workspace
+    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], azureml_workspace: Workspace
 ) -> None:
     deployments = empty.ml.online_deployments
     deployments.begin_create_or_update(make_deployment(empty.name, "leaving")).result()
@@ -149,49 +149,49 @@ def test_a_deployment_with_traffic_is_not_deleted_and_one_without_ends_its_serve
     with pytest.raises(HttpResponseError, match="100 % of the endpoint's traffic"):
         deployments.begin_delete("leaving", empty.name).result()
     empty.set_traffic()
-    assert servers_of(workspace, "leaving")
+    assert servers_of(azureml_workspace, "leaving")
     late: list[requests.Response] = []
     key = empty.key
     asking = threading.Thread(target=lambda: late.append(empty.post({"value": 4, "sleep": 2}, "leaving", key=key)))
     asking.start()
-    while not servers_busy(workspace, "leaving"):
+    while not servers_busy(azureml_workspace, "leaving"):
         assert asking.is_alive()
     deployments.begin_delete("leaving", empty.name).result()
     asking.join()
     assert late[0].json() == 8
-    assert not servers_of(workspace, "leaving")
+    assert not servers_of(azureml_workspace, "leaving")
     assert empty.post({"value": 1}, "leaving").status_code == 404
 
 
 def test_a_changed_deployment_is_replaced_while_it_serves(
-    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], workspace: Workspace
+    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], azureml_workspace: Workspace
 ) -> None:
     deployments = empty.ml.online_deployments
     deployments.begin_create_or_update(make_deployment(empty.name, "changing", 2)).result()
     deployments.begin_create_or_update(make_deployment(empty.name, "changing", 5)).result()
     assert empty.post({"value": 1}, "changing").json() == 5
-    serving = {process.pid for process in servers_of(workspace, "changing")}
+    serving = {process.pid for process in servers_of(azureml_workspace, "changing")}
     tagged = deployments.get("changing", empty.name)
     tagged.tags = {"reviewed": "yes"}
     assert deployments.begin_create_or_update(tagged).result().tags == {"reviewed": "yes"}
-    assert {process.pid for process in servers_of(workspace, "changing")} == serving
+    assert {process.pid for process in servers_of(azureml_workspace, "changing")} == serving
     larger = make_deployment(empty.name, "changing", 5)
     larger.instance_type = "Standard_DS4_v2"
     with pytest.raises(HttpResponseError, match="instanceType: cannot be changed"):
         deployments.begin_create_or_update(larger).result()
 
 
-def test_servers_come_back_after_a_kill_and_after_a_restart(shared: Scoring, workspace: Workspace) -> None:
-    for process in servers_of(workspace, "green"):
+def test_servers_come_back_after_a_kill_and_after_a_restart(shared: Scoring, azureml_workspace: Workspace) -> None:
+    for process in servers_of(azureml_workspace, "green"):
         process.send_signal(signal.SIGKILL)
     assert shared.post({"value": 1}, "green").json() == 3
-    workspace.azure.restart()
-    assert not servers_of(workspace, "green")
+    azureml_workspace.azure.restart()
+    assert not servers_of(azureml_workspace, "green")
     assert shared.post({"value": 1}, "green").json() == 3
 
 
 def test_a_server_whose_liveness_probe_fails_is_started_again(
-    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], workspace: Workspace
+    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], azureml_workspace: Workspace
 ) -> None:
     from azure.ai.ml.entities import ProbeSettings
 
@@ -199,19 +199,23 @@ def test_a_server_whose_liveness_probe_fails_is_started_again(
     empty.ml.online_deployments.begin_create_or_update(
         make_deployment(empty.name, "hanging", liveness_probe=probe)
     ).result()
-    hanging = servers_of(workspace, "hanging")
+    hanging = servers_of(azureml_workspace, "hanging")
     for process in hanging:
         process.suspend()
     psutil.wait_procs(hanging, timeout=60)
     assert not any(process.is_running() for process in hanging)
     assert empty.post({"value": 1}, "hanging").json() == 2
     assert "Liveness probe failed 1 times" in "".join(
-        path.read_text() for path in (workspace.azure.state / "logs").glob(f"serving-{empty.name}-hanging-*.log")
+        path.read_text()
+        for path in (azureml_workspace.azure.state / "logs").glob(f"serving-{empty.name}-hanging-*.log")
     )
 
 
 def test_tokens_open_endpoints_that_take_them(
-    ml_client: MLClient, make_deployment: Callable[..., ManagedOnlineDeployment], workspace: Workspace, tmp_path: Path
+    ml_client: MLClient,
+    make_deployment: Callable[..., ManagedOnlineDeployment],
+    azureml_workspace: Workspace,
+    tmp_path: Path,
 ) -> None:
     request = tmp_path / "request.json"
     request.write_text('{"value": 2}')
@@ -222,27 +226,27 @@ def test_tokens_open_endpoints_that_take_them(
         assert json.loads(ml_client.online_endpoints.invoke(scoring.name, request_file=str(request))) == 4
         assert scoring.post({"value": 2}, key="forged").status_code == 401
         if mode == "aad_token":
-            reader = workspace.azure.application(("Reader", workspace.id))
+            reader = azureml_workspace.azure.application(("Reader", azureml_workspace.id))
             token = reader.get_token("https://ml.azure.com/.default").token
             assert scoring.post({"value": 2}, key=token).status_code == 403
         ml_client.online_endpoints.begin_delete(scoring.name).result()
 
 
 def test_an_identity_without_roles_cannot_read_the_model(
-    ml_client: MLClient, make_deployment: Callable[..., ManagedOnlineDeployment], workspace: Workspace
+    ml_client: MLClient, make_deployment: Callable[..., ManagedOnlineDeployment], azureml_workspace: Workspace
 ) -> None:
     from azure.ai.ml.entities import IdentityConfiguration, ManagedIdentityConfiguration
 
-    group = workspace.id.partition("/providers/")[0]
+    group = azureml_workspace.id.partition("/providers/")[0]
     identity = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/scorer"
-    made = workspace.azure.put(identity, {"location": "westeurope"}, "2023-01-31")
+    made = azureml_workspace.azure.put(identity, {"location": "westeurope"}, "2023-01-31")
     acting = IdentityConfiguration(
         type="user_assigned", user_assigned_identities=[ManagedIdentityConfiguration(resource_id=identity)]
     )
     scoring = new_endpoint(ml_client, identity=acting)
     with pytest.raises(HttpResponseError, match="Storage Blob Data Reader"):
         ml_client.online_deployments.begin_create_or_update(make_deployment(scoring.name, "early")).result()
-    storage = f"{group}/providers/Microsoft.Storage/storageAccounts/{workspace.account}"
+    storage = f"{group}/providers/Microsoft.Storage/storageAccounts/{azureml_workspace.account}"
     definition = "/providers/Microsoft.Authorization/roleDefinitions/2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
     subscription = group.partition("/resourceGroups/")[0]
     properties = {
@@ -251,7 +255,7 @@ def test_an_identity_without_roles_cannot_read_the_model(
         "roleDefinitionId": f"{subscription}{definition}",
     }
     path = f"{storage}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
-    workspace.azure.put(path, {"properties": properties}, "2022-04-01")
+    azureml_workspace.azure.put(path, {"properties": properties}, "2022-04-01")
     ml_client.online_deployments.begin_create_or_update(make_deployment(scoring.name, "early")).result()
     scoring.set_traffic(early=100)
     assert scoring.post({"value": 1}).json() == 2
@@ -279,12 +283,12 @@ def test_a_build_context_is_served_from_the_packages_it_names(
 
 
 def test_names_and_environments_that_azure_refuses_are_refused(
-    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], workspace: Workspace
+    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], azureml_workspace: Workspace
 ) -> None:
     from azure.ai.ml.entities import Environment
 
-    path = f"{workspace.id}/onlineEndpoints/1-begins-with-a-digit"
-    answer = workspace.azure.arm("PUT", path, {"location": "westeurope", "properties": {"authMode": "Key"}})
+    path = f"{azureml_workspace.id}/onlineEndpoints/1-begins-with-a-digit"
+    answer = azureml_workspace.azure.arm("PUT", path, {"location": "westeurope", "properties": {"authMode": "Key"}})
     assert answer.status_code == 400
     assert "begin with a letter" in answer.text
     refused = make_deployment(empty.name, "refused")

@@ -12,7 +12,7 @@ from azure.core.exceptions import HttpResponseError
 from amlite.core import docker_engine
 
 if TYPE_CHECKING:
-    from tests.integration.scoring import Scoring
+    from amlite_fixtures.scoring import Scoring
 
 SERVER = """
 import json, os, pathlib

@@ -12,16 +12,16 @@ from azure.core.exceptions import HttpResponseError
 from amlite import SUBSCRIPTION_ID
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Workspace
-    from tests.integration.scoring import Scoring
+    from amlite.testing import Workspace
+    from amlite_fixtures.scoring import Scoring
 
 
 @pytest.fixture
-def monitor(workspace: Workspace) -> Iterator[Any]:
+def monitor(azureml_workspace: Workspace) -> Iterator[Any]:
     """Return azure-mgmt-monitor's client; its answers say that anything may be None."""
     from azure.mgmt.monitor import MonitorManagementClient
 
-    with MonitorManagementClient(workspace.azure.credential, SUBSCRIPTION_ID) as client:
+    with MonitorManagementClient(azureml_workspace.azure.credential, SUBSCRIPTION_ID) as client:
         yield client
 
 
@@ -40,13 +40,13 @@ def sums(response: Any) -> dict[tuple[str, ...], float]:
 
 
 def test_scored_requests_are_counted_by_deployment_and_status(
-    shared: Scoring, workspace: Workspace, monitor: Any
+    shared: Scoring, azureml_workspace: Workspace, monitor: Any
 ) -> None:
-    workspace.azure.advance(3600)  # away from what other tests sent
-    key, uri = shared.key, f"{workspace.id}/onlineEndpoints/{shared.name}"
+    azureml_workspace.azure.advance(3600)  # away from what other tests sent
+    key, uri = shared.key, f"{azureml_workspace.id}/onlineEndpoints/{shared.name}"
     for deployment, body in [("blue", {"value": 1})] * 3 + [("green", {"value": 1}), ("green", {"wrong": 1})]:
         shared.post(body, deployment, key=key)
-    asked = {"timespan": span(workspace), "interval": "PT1M", "aggregation": "Average"}
+    asked = {"timespan": span(azureml_workspace), "interval": "PT1M", "aggregation": "Average"}
     filter_ = "deployment eq '*' and statusCodeClass eq '*' and modelStatusCode eq '*'"
     counted = monitor.metrics.list(uri, metricnames="RequestsPerMinute", filter=filter_, **asked)
     assert sums(counted) == {("blue", "2xx", "200"): 3, ("green", "2xx", "200"): 1, ("green", "4xx", "500"): 1}
@@ -66,8 +66,8 @@ def test_scored_requests_are_counted_by_deployment_and_status(
     assert sums(own) == {("200",): 1, ("424",): 1}
 
 
-def test_metrics_are_defined_and_others_refused(shared: Scoring, workspace: Workspace, monitor: Any) -> None:
-    uri = f"{workspace.id}/onlineEndpoints/{shared.name}"
+def test_metrics_are_defined_and_others_refused(shared: Scoring, azureml_workspace: Workspace, monitor: Any) -> None:
+    uri = f"{azureml_workspace.id}/onlineEndpoints/{shared.name}"
     defined = {metric.name.value: metric for metric in monitor.metric_definitions.list(uri)}
     assert [each.value for each in defined["RequestsPerMinute"].dimensions] == [
         "deployment", "statusCode", "statusCodeClass", "modelStatusCode",
@@ -79,8 +79,8 @@ def test_metrics_are_defined_and_others_refused(shared: Scoring, workspace: Work
     ):
         with pytest.raises(HttpResponseError, match=reason):
             monitor.metrics.list(uri, **wrong)
-    nobody = workspace.azure.application()
-    answer = workspace.azure.arm(
+    nobody = azureml_workspace.azure.application()
+    answer = azureml_workspace.azure.arm(
         "GET", f"{uri}/providers/Microsoft.Insights/metrics", version="2018-01-01", credential=nobody
     )
     assert answer.status_code == 403

@@ -13,7 +13,7 @@ from azure.core.exceptions import HttpResponseError
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-    from tests.integration.scoring import Scoring
+    from amlite_fixtures.scoring import Scoring
 
 LOADER = """
 class _Doubling:

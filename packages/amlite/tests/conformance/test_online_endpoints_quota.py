@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import ManagedOnlineDeployment
 
-    from tests.integration.conftest import Workspace
-    from tests.integration.scoring import Scoring
+    from amlite.testing import Workspace
+    from amlite_fixtures.scoring import Scoring
 
 FAMILY = "Standard ESv3 Family Cluster Dedicated vCPUs"
 
 
 @pytest.fixture
-def little_quota(workspace: Workspace) -> Iterator[None]:
+def little_quota(azureml_workspace: Workspace) -> Iterator[None]:
     """Leave six vCPUs of a family that no other test uses."""
-    assert workspace.azure.command("quota", "set", "Standard_E4s_v3", "6", "--region", "westeurope")
+    assert azureml_workspace.azure.command("quota", "set", "Standard_E4s_v3", "6", "--region", "westeurope")
     yield
-    assert "of 6     standardESv3Family\n" in workspace.azure.command("quota", "list")
-    assert workspace.azure.command("quota", "clear").endswith(" limits taken back\n")
-    assert "of 350   standardESv3Family\n" in workspace.azure.command("quota", "list")
+    assert "of 6     standardESv3Family\n" in azureml_workspace.azure.command("quota", "list")
+    assert azureml_workspace.azure.command("quota", "clear").endswith(" limits taken back\n")
+    assert "of 350   standardESv3Family\n" in azureml_workspace.azure.command("quota", "list")
 
 
 def usage(ml: MLClient, name: str) -> tuple[int, int]:
@@ -61,11 +61,11 @@ def test_sizes_are_listed_with_what_managed_endpoints_run_on(ml_client: MLClient
 
 
 def test_quotas_and_unknown_sizes(
-    workspace: Workspace, empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment]
+    azureml_workspace: Workspace, empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment]
 ) -> None:
-    subscription = workspace.id.partition("/resourceGroups/")[0]
+    subscription = azureml_workspace.id.partition("/resourceGroups/")[0]
     path = f"{subscription}/providers/Microsoft.MachineLearningServices/locations/westeurope/quotas"
-    listed = {row["name"]["value"]: row["limit"] for row in workspace.azure.arm("GET", path).json()["value"]}
+    listed = {row["name"]["value"]: row["limit"] for row in azureml_workspace.azure.arm("GET", path).json()["value"]}
     assert listed["Standard DSv2 Family Cluster Dedicated vCPUs"] > 0
     unknown = make_deployment(empty.name, "unknown", instance_type="Standard_X1")
     with pytest.raises(HttpResponseError, match="'Standard_X1' is not a VM size"):

@@ -12,17 +12,17 @@ import requests
 from azure.core.exceptions import HttpResponseError
 
 from amlite import SUBSCRIPTION_ID
-from tests.integration.scoring import Scoring, new_endpoint, servers_of
+from amlite_fixtures.azure import GROUP
+from amlite_fixtures.scoring import Scoring, new_endpoint, servers_of
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import ManagedOnlineDeployment
 
-    from tests.integration.conftest import Workspace
+    from amlite.testing import Workspace
 
 CLUSTER = (
-    f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/conformance/providers/Microsoft.ContainerService/"
-    "managedClusters/aks"
+    f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{GROUP}/providers/Microsoft.ContainerService/managedClusters/aks"
 )
 
 
@@ -43,8 +43,8 @@ def eventually(count: Callable[[], float], expected: float) -> bool:
     return count() == expected
 
 
-def test_copies_of_requests_go_to_a_deployment_without_traffic(shared: Scoring, workspace: Workspace) -> None:
-    workspace.azure.advance(7200)
+def test_copies_of_requests_go_to_a_deployment_without_traffic(shared: Scoring, azureml_workspace: Workspace) -> None:
+    azureml_workspace.azure.advance(7200)
     endpoint = shared.ml.online_endpoints.get(shared.name)
     endpoint.traffic, endpoint.mirror_traffic = {"blue": 100}, {"green": 50}
     shared.ml.online_endpoints.begin_create_or_update(endpoint).result()
@@ -54,7 +54,7 @@ def test_copies_of_requests_go_to_a_deployment_without_traffic(shared: Scoring, 
     assert {answer.headers["azureml-model-deployment"] for answer in answers} == {"blue"}
     shared.post({"value": 1}, "blue", key=key)  # one that names its deployment is not copied
     # Nobody waits for copies, so they may be on their way.
-    assert eventually(lambda: requests_of(workspace, shared, "green"), 5)
+    assert eventually(lambda: requests_of(azureml_workspace, shared, "green"), 5)
     with pytest.raises(HttpResponseError, match="50 % of the endpoint's mirrored traffic"):
         shared.ml.online_deployments.begin_delete("green", shared.name).result()
     endpoint.mirror_traffic = {"green": 60}
@@ -73,7 +73,7 @@ def test_an_endpoint_without_public_access_is_not_scored_from_here(ml_client: ML
 
 
 def test_a_live_deployment_is_scaled_in_place_and_bounded_by_autoscale(
-    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], workspace: Workspace
+    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment], azureml_workspace: Workspace
 ) -> None:
     from azure.ai.ml.entities import DataCollector, DeploymentCollection
     from azure.mgmt.monitor import MonitorManagementClient
@@ -84,25 +84,25 @@ def test_a_live_deployment_is_scaled_in_place_and_bounded_by_autoscale(
         data_collector=DataCollector(collections={"model_inputs": DeploymentCollection(enabled="true")}),
     )  # fmt: skip
     empty.ml.online_deployments.begin_create_or_update(deployment).result()
-    path = f"{workspace.id}/onlineEndpoints/{empty.name}/deployments/scaled"
-    change = workspace.azure.arm("PATCH", path, {"sku": {"name": "Default", "capacity": 2}})
+    path = f"{azureml_workspace.id}/onlineEndpoints/{empty.name}/deployments/scaled"
+    change = azureml_workspace.azure.arm("PATCH", path, {"sku": {"name": "Default", "capacity": 2}})
     assert change.status_code == 200, change.text
-    workspace.azure.finish(change)
+    azureml_workspace.azure.finish(change)
     assert empty.ml.online_deployments.get("scaled", empty.name).instance_count == 2
-    assert eventually(lambda: workers(workspace, "scaled"), 2)
+    assert eventually(lambda: workers(azureml_workspace, "scaled"), 2)
     profile = AutoscaleProfile(name="default", capacity=ScaleCapacity(minimum="3", maximum="4", default="3"), rules=[])
     setting = AutoscaleSettingResource(
         location="westeurope", profiles=[profile], target_resource_uri=path, enabled=True
     )
-    with MonitorManagementClient(workspace.azure.credential, SUBSCRIPTION_ID) as monitor:
-        made = monitor.autoscale_settings.create_or_update("conformance", "rules", setting)
+    with MonitorManagementClient(azureml_workspace.azure.credential, SUBSCRIPTION_ID) as monitor:
+        made = monitor.autoscale_settings.create_or_update(GROUP, "rules", setting)
         assert made.profiles[0].capacity.maximum == "4"
-        assert [each.name for each in monitor.autoscale_settings.list_by_resource_group("conformance")] == ["rules"]
-        assert eventually(lambda: workers(workspace, "scaled"), 3)
+        assert [each.name for each in monitor.autoscale_settings.list_by_resource_group(GROUP)] == ["rules"]
+        assert eventually(lambda: workers(azureml_workspace, "scaled"), 3)
         assert empty.post({"value": 1}, "scaled").json() == 2
-        monitor.autoscale_settings.delete("conformance", "rules")
+        monitor.autoscale_settings.delete(GROUP, "rules")
         with pytest.raises(HttpResponseError):
-            monitor.autoscale_settings.get("conformance", "rules")
+            monitor.autoscale_settings.get(GROUP, "rules")
 
 
 def workers(workspace: Workspace, deployment: str) -> int:
@@ -111,14 +111,14 @@ def workers(workspace: Workspace, deployment: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def cluster(workspace: Workspace) -> Iterator[str]:
+def cluster(azureml_workspace: Workspace) -> Iterator[str]:
     """Return the ARM id of an attached Kubernetes cluster."""
-    path = f"{workspace.id}/computes/k8s"
+    path = f"{azureml_workspace.id}/computes/k8s"
     types = {"small": {"resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}}}
     body = {"computeType": "Kubernetes", "resourceId": CLUSTER, "properties": {"instanceTypes": types}}
-    workspace.azure.put(path, {"location": "westeurope", "properties": body})
+    azureml_workspace.azure.put(path, {"location": "westeurope", "properties": body})
     yield path
-    workspace.azure.remove(path)
+    azureml_workspace.azure.remove(path)
 
 
 def test_endpoints_on_kubernetes_take_kubernetes_deployments(
@@ -168,13 +168,13 @@ def test_endpoints_on_kubernetes_take_kubernetes_deployments(
     ml_client.online_endpoints.begin_delete(name).result()
 
 
-def test_managed_endpoints_take_managed_deployments(empty: Scoring, workspace: Workspace, cluster: str) -> None:
-    path = f"{workspace.id}/onlineEndpoints/{empty.name}"
+def test_managed_endpoints_take_managed_deployments(empty: Scoring, azureml_workspace: Workspace, cluster: str) -> None:
+    path = f"{azureml_workspace.id}/onlineEndpoints/{empty.name}"
     body = {"location": "westeurope", "properties": {"endpointComputeType": "Kubernetes"}, "sku": {"name": "Default"}}
-    refused = workspace.azure.arm("PUT", f"{path}/deployments/blue", body)
+    refused = azureml_workspace.azure.arm("PUT", f"{path}/deployments/blue", body)
     assert refused.status_code == 400
     assert "takes deployments of type Managed, not Kubernetes" in refused.text
     missing = {"location": "westeurope", "properties": {"authMode": "Key", "compute": cluster + "x"}}
-    assert "there is no compute 'k8sx'" in workspace.azure.arm("PUT", f"{path}x", missing).text
+    assert "there is no compute 'k8sx'" in azureml_workspace.azure.arm("PUT", f"{path}x", missing).text
     moved = {"location": "westeurope", "properties": {"authMode": "Key", "compute": cluster}}
-    assert "compute: cannot be changed" in workspace.azure.arm("PUT", path, moved).text
+    assert "compute: cannot be changed" in azureml_workspace.azure.arm("PUT", path, moved).text

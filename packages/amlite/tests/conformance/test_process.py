@@ -22,7 +22,7 @@ from amlite.core import runtime
 from amlite.core.processes import OWNER_VARIABLE
 
 AMLITE = [sys.executable, "-m", "amlite.cli"]
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 # What a shell outside `amlite run` may hold; this test session itself may run inside one.
 _INSIDE = (
     runtime.INSIDE, "HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NO_PROXY", "no_proxy",

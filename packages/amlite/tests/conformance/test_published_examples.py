@@ -19,7 +19,8 @@ import pytest
 
 from amlite.core.processes import tool
 from amlite.core.published.validation import validate
-from tests.integration.conftest import Json, Workspace
+from amlite.testing import Workspace
+from amlite_fixtures.azure import Json
 
 PACKAGE = "@azure/arm-machinelearning@2.1.1"
 MODELS = {
@@ -96,18 +97,18 @@ def test_every_example_passes_the_published_models(examples: list[Example]) -> N
     assert seen == set(MODELS)
 
 
-def test_every_example_that_stands_alone_is_accepted(workspace: Workspace, examples: list[Example]) -> None:
+def test_every_example_that_stands_alone_is_accepted(azureml_workspace: Workspace, examples: list[Example]) -> None:
     sent = set()
     for number, (group, body) in enumerate(examples):
         if group in PLACES:
-            path = f"{workspace.id}/{PLACES[group].format(name=f'example{number}')}"
-            answer = workspace.azure.arm("PUT", path, body)
+            path = f"{azureml_workspace.id}/{PLACES[group].format(name=f'example{number}')}"
+            answer = azureml_workspace.azure.arm("PUT", path, body)
             assert answer.status_code == 201, f"{group}: {answer.text}"
             sent.add(group)
     assert sent == set(PLACES)
 
 
-def test_every_example_of_a_cluster_is_accepted(workspace: Workspace, examples: list[Example]) -> None:
+def test_every_example_of_a_cluster_is_accepted(azureml_workspace: Workspace, examples: list[Example]) -> None:
     clusters = [
         body for group, body in examples
         if group == "computeOperations" and body["properties"]["computeType"] == "AmlCompute"
@@ -116,13 +117,15 @@ def test_every_example_of_a_cluster_is_accepted(workspace: Workspace, examples: 
     ]  # fmt: skip
     assert clusters
     for number, body in enumerate(clusters):
-        answer = workspace.azure.arm("PUT", f"{workspace.id}/computes/example-{number}", body)
+        answer = azureml_workspace.azure.arm("PUT", f"{azureml_workspace.id}/computes/example-{number}", body)
         assert answer.status_code == 201, answer.text
 
 
-def test_workspace_examples_are_accepted_with_parts_that_exist(workspace: Workspace, examples: list[Example]) -> None:
+def test_workspace_examples_are_accepted_with_parts_that_exist(
+    azureml_workspace: Workspace, examples: list[Example]
+) -> None:
     envelope = ("identity", "kind", "location", "sku", "tags")
-    own = workspace.azure.arm("GET", workspace.id).json()["properties"]
+    own = azureml_workspace.azure.arm("GET", azureml_workspace.id).json()["properties"]
     parts = {name: own[name] for name in ("storageAccount", "keyVault", "applicationInsights")}
     bodies = [body for group, body in examples if group == "workspaces"]
     assert bodies
@@ -132,8 +135,8 @@ def test_workspace_examples_are_accepted_with_parts_that_exist(workspace: Worksp
         absent = ("containerRegistry", "encryption", "sharedPrivateLinkResources", "primaryUserAssignedIdentity")
         kept = {name: value for name, value in properties.items() if name not in absent}
         body = {"location": flat["location"], "properties": {**kept, **parts}}
-        path = workspace.id.rpartition("/")[0] + f"/example-{number}"
+        path = azureml_workspace.id.rpartition("/")[0] + f"/example-{number}"
         validate("Workspace", {**body, "properties": properties, "identity": flat.get("identity")})
-        answer = workspace.azure.arm("PUT", path, body)
+        answer = azureml_workspace.azure.arm("PUT", path, body)
         assert answer.status_code == 201, answer.text
-        workspace.azure.finish(answer)
+        azureml_workspace.azure.finish(answer)

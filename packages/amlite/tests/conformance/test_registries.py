@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,10 @@ import pytest
 from azure.ai.ml.exceptions import ValidationException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from tests.integration.conftest import GROUP_ID, REGISTRY, REGISTRY_ID, LocalAzure, Workspace, registry_client
-from tests.integration.scoring import CONDA, SCORE, new_endpoint
-from tests.integration.test_jobs import CLUSTER, equip, history, until
+from amlite.testing import LocalAzure, Workspace
+from amlite_fixtures.azure import GROUP_ID, REGISTRY, REGISTRY_ID, registry_client
+from amlite_fixtures.jobs import CLUSTER, equip, history, until
+from amlite_fixtures.scoring import CONDA, SCORE, new_endpoint
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -73,24 +73,24 @@ def test_a_registry_has_accounts_of_its_own_in_a_managed_group(registry: MLClien
     assert REGISTRY in [each.name for each in ml_client.registries.list(scope="subscription")]
 
 
-def test_a_registry_grows_by_a_region_and_goes_with_its_group(local_azure: LocalAzure, ml_client: MLClient) -> None:
+def test_a_registry_grows_by_a_region_and_goes_with_its_group(amlite: LocalAzure, ml_client: MLClient) -> None:
     path = f"{GROUP_ID}/providers/Microsoft.MachineLearningServices/registries/two-regions"
 
     def body(*places: str) -> dict[str, Any]:
         return {"location": "westeurope", "properties": {"regionDetails": [{"location": place} for place in places]}}
 
-    (first,) = local_azure.put(path, body("westeurope"), VERSION)["properties"]["regionDetails"]
-    both = local_azure.put(path, body("westeurope", "northeurope"), VERSION)["properties"]["regionDetails"]
+    (first,) = amlite.put(path, body("westeurope"), VERSION)["properties"]["regionDetails"]
+    both = amlite.put(path, body("westeurope", "northeurope"), VERSION)["properties"]["regionDetails"]
     assert both[0] == first
     assert both[1]["acrDetails"] == first["acrDetails"]
     account = both[1]["storageAccountDetails"][0]["systemCreatedStorageAccount"]["armResourceId"]["resourceId"]
-    assert local_azure.arm("GET", account, version="2024-01-01").json()["location"] == "northeurope"
-    assert "cannot be removed" in local_azure.arm("PUT", path, body("westeurope"), VERSION).text
-    assert "own location" in local_azure.arm("PUT", f"{path}-b", body("northeurope"), VERSION).text
-    group = local_azure.arm("GET", path, version=VERSION).json()["properties"]["managedResourceGroup"]["resourceId"]
+    assert amlite.arm("GET", account, version="2024-01-01").json()["location"] == "northeurope"
+    assert "cannot be removed" in amlite.arm("PUT", path, body("westeurope"), VERSION).text
+    assert "own location" in amlite.arm("PUT", f"{path}-b", body("northeurope"), VERSION).text
+    group = amlite.arm("GET", path, version=VERSION).json()["properties"]["managedResourceGroup"]["resourceId"]
     ml_client.registries.begin_delete(name="two-regions").result()
-    assert local_azure.arm("GET", group, version="2021-04-01").status_code == 404
-    assert local_azure.arm("GET", account, version="2024-01-01").status_code == 404
+    assert amlite.arm("GET", group, version="2021-04-01").status_code == 404
+    assert amlite.arm("GET", account, version="2024-01-01").status_code == 404
 
 
 def test_environment_cannot_be_changed_in_a_registry_but_archived(registry: MLClient, name: str) -> None:
@@ -147,11 +147,11 @@ def test_model_of_a_registry_is_uploaded_listed_and_downloaded(
 
 
 def test_model_of_a_registry_must_lie_in_its_account(
-    registry: MLClient, local_azure: LocalAzure, workspace: Workspace, name: str
+    registry: MLClient, amlite: LocalAzure, azureml_workspace: Workspace, name: str
 ) -> None:
     from azure.ai.ml.entities import Model
 
-    elsewhere = f"https://{workspace.account}.blob.core.windows.net/azureml/model"
+    elsewhere = f"https://{azureml_workspace.account}.blob.core.windows.net/azureml/model"
     with pytest.raises(HttpResponseError, match="not in the storage of registry"):
         registry.models.create_or_update(Model(name=name, version="1", path=elsewhere, type="custom_model"))
     with pytest.raises(ResourceNotFoundError):
@@ -222,52 +222,52 @@ def test_share_copies_environments_and_data(
 
 
 def test_a_deleted_version_is_never_given_out_again(
-    registry: MLClient, local_azure: LocalAzure, name: str, folder: Path
+    registry: MLClient, amlite: LocalAzure, name: str, folder: Path
 ) -> None:
     """User pain 4: the name and version of something deleted cannot be created again."""
     from azure.ai.ml.entities import Environment
 
     registry.environments.create_or_update(Environment(name=name, version="1", image=IMAGE))
-    token = local_azure.credential.get_token("https://management.azure.com/.default").token
+    token = amlite.credential.get_token("https://management.azure.com/.default").token
     address = f"https://westeurope.api.azureml.ms/mferp/managementfrontend{REGISTRY_ID}/environments/{name}/versions/1"
     asked: dict[str, Any] = {
         "params": {"api-version": "2021-10-01-dataplanepreview"},
         "headers": {"Authorization": f"Bearer {token}"},
     }
-    assert local_azure.session.delete(address, **asked).status_code == 200
-    assert local_azure.session.delete(address, **asked).status_code == 204
+    assert amlite.session.delete(address, **asked).status_code == 200
+    assert amlite.session.delete(address, **asked).status_code == 204
     with pytest.raises(HttpResponseError, match="was deleted"):
         registry.environments.create_or_update(Environment(name=name, version="1", image=IMAGE))
     assert registry.environments.create_or_update(Environment(name=name, image=IMAGE)).version == "2"
 
 
-def test_roles_on_the_registry_decide(registry: MLClient, local_azure: LocalAzure, environment: str, name: str) -> None:
+def test_roles_on_the_registry_decide(registry: MLClient, amlite: LocalAzure, environment: str, name: str) -> None:
     from azure.ai.ml.entities import Environment
 
     with pytest.raises(HttpResponseError, match="registries/read") as unseen:
-        registry_client(credential=local_azure.application())
+        registry_client(credential=amlite.application())
     assert unseen.value.status_code == 403
-    reader = registry_client(credential=local_azure.application(("Reader", REGISTRY_ID)))
+    reader = registry_client(credential=amlite.application(("Reader", REGISTRY_ID)))
     assert reader.environments.get("plain", "1").image == IMAGE
     with pytest.raises(HttpResponseError, match="registries/assets/write"):
         reader.environments.create_or_update(Environment(name=name, version="1", image=IMAGE))
-    user = registry_client(credential=local_azure.application(("AzureML Registry User", REGISTRY_ID)))
+    user = registry_client(credential=amlite.application(("AzureML Registry User", REGISTRY_ID)))
     assert user.environments.create_or_update(Environment(name=name, version="1", image=IMAGE)).version == "1"
 
 
 def test_share_asks_for_a_role_on_the_workspace_too(
-    registry: MLClient, ml_client: MLClient, local_azure: LocalAzure, name: str
+    registry: MLClient, ml_client: MLClient, amlite: LocalAzure, azureml_workspace: Workspace, name: str
 ) -> None:
     from azure.ai.ml.entities import Environment
 
     ml_client.environments.create_or_update(Environment(name=name, version="1", image=IMAGE))
-    guid = local_azure.arm("GET", f"{GROUP_ID}/providers/Microsoft.MachineLearningServices/workspaces/shared").json()
+    guid = amlite.arm("GET", azureml_workspace.id).json()
     source = (
         f"azureml://locations/westeurope/workspaces/{guid['properties']['workspaceId']}/environments/{name}/versions/1"
     )
-    credential = local_azure.application(("AzureML Registry User", REGISTRY_ID))
+    credential = amlite.application(("AzureML Registry User", REGISTRY_ID))
     token = credential.get_token("https://management.azure.com/.default").token
-    answer = local_azure.session.post(
+    answer = amlite.session.post(
         f"https://westeurope.api.azureml.ms/mferp/managementfrontend{REGISTRY_ID}/import",
         json={"properties": {"sourceAssetId": source, "destinationName": name, "destinationVersion": "1"}},
         headers={"Authorization": f"Bearer {token}"},
@@ -276,11 +276,11 @@ def test_share_asks_for_a_role_on_the_workspace_too(
 
 
 @pytest.fixture(scope="module")
-def cluster(make_workspace: Callable[..., Workspace], local_azure: LocalAzure) -> tuple[Workspace, str]:
+def cluster(amlite: LocalAzure) -> tuple[Workspace, str]:
     """Return a workspace whose cluster has an identity, and that identity's object id."""
     path = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/registry-cluster"
-    made = local_azure.put(path, {"location": "westeurope"}, "2023-01-31")
-    return equip(make_workspace("registry-user"), path), str(made["properties"]["principalId"])
+    made = amlite.put(path, {"location": "westeurope"}, "2023-01-31")
+    return equip(Workspace.create(amlite, "registry-user"), path), str(made["properties"]["principalId"])
 
 
 def test_a_job_runs_with_assets_of_a_registry_where_its_identity_may(
@@ -323,7 +323,12 @@ def test_a_job_runs_with_assets_of_a_registry_where_its_identity_may(
 
 
 def test_a_command_takes_the_latest_environment_and_a_model_of_a_registry(
-    registry: MLClient, ml_client: MLClient, workspace: Workspace, environment: str, folder: Path, tmp_path: Path
+    registry: MLClient,
+    ml_client: MLClient,
+    azureml_workspace: Workspace,
+    environment: str,
+    folder: Path,
+    tmp_path: Path,
 ) -> None:
     from azure.ai.ml import Input, Output, command
     from azure.ai.ml.entities import Model
@@ -345,7 +350,7 @@ def test_a_command_takes_the_latest_environment_and_a_model_of_a_registry(
 
 
 def test_a_deployment_serves_a_model_of_a_registry(
-    registry: MLClient, ml_client: MLClient, workspace: Workspace, folder: Path, tmp_path: Path
+    registry: MLClient, ml_client: MLClient, azureml_workspace: Workspace, folder: Path, tmp_path: Path
 ) -> None:
     from azure.ai.ml.entities import CodeConfiguration, Environment, ManagedOnlineDeployment, Model
 
@@ -368,7 +373,7 @@ def test_a_deployment_serves_a_model_of_a_registry(
     with pytest.raises(HttpResponseError, match="AzureML Registry User"):
         ml_client.online_deployments.begin_create_or_update(deployment).result()
     identity = ml_client.online_endpoints.get(scoring.name).identity.principal_id
-    workspace.azure.assign("AzureML Registry User", REGISTRY_ID, identity)
+    azureml_workspace.azure.assign("AzureML Registry User", REGISTRY_ID, identity)
     ml_client.online_deployments.begin_create_or_update(deployment).result()
     scoring.set_traffic(blue=100)
     assert json.loads(scoring.post({"value": 6}).text) == 42

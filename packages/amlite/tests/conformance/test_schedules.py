@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from tests.integration.conftest import Json, Workspace
+from amlite.testing import Workspace
+from amlite_fixtures.azure import Json
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -30,20 +31,20 @@ def name(ml_client: MLClient) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def definition(workspace: Workspace) -> Json:
+def definition(azureml_workspace: Workspace) -> Json:
     """Return the job that schedules here create: the smallest pipeline that says something."""
-    environment = f"{workspace.id}/environments/scheduled/versions/1"
-    workspace.azure.arm("PUT", environment, {"properties": {"image": "python:3.11"}})
+    environment = f"{azureml_workspace.id}/environments/scheduled/versions/1"
+    azureml_workspace.azure.arm("PUT", environment, {"properties": {"image": "python:3.11"}})
     spec = {
         "name": "scheduled", "version": "1", "type": "command", "command": "echo scheduled",
         "environment": f"azureml:{environment}",
     }  # fmt: skip
-    component = f"{workspace.id}/components/scheduled/versions/1"
-    assert workspace.azure.arm("PUT", component, {"properties": {"componentSpec": spec}}).status_code < 300
-    compute = f"{workspace.id}/computes/scheduled"
+    component = f"{azureml_workspace.id}/components/scheduled/versions/1"
+    assert azureml_workspace.azure.arm("PUT", component, {"properties": {"componentSpec": spec}}).status_code < 300
+    compute = f"{azureml_workspace.id}/computes/scheduled"
     scale = {"minNodeCount": 0, "maxNodeCount": 1}
     cluster = {"computeType": "AmlCompute", "properties": {"vmSize": "Standard_DS2_v2", "scaleSettings": scale}}
-    workspace.azure.put(compute, {"location": "westeurope", "properties": cluster})
+    azureml_workspace.azure.put(compute, {"location": "westeurope", "properties": cluster})
     job = {"componentId": component, "type": "command", "name": "say"}
     settings = {"defaultCompute": compute, "default_compute": compute}
     return {"jobType": "Pipeline", "jobs": {"say": job}, "experimentName": "scheduled", "settings": settings}
@@ -71,9 +72,9 @@ def cron(expression: str = "0 6 * * *", **more: str) -> Json:
 
 
 def test_schedule_create_or_update_is_seen_by_the_client(
-    workspace: Workspace, ml_client: MLClient, definition: Json, name: str
+    azureml_workspace: Workspace, ml_client: MLClient, definition: Json, name: str
 ) -> None:
-    workspace.azure.put(f"{workspace.id}/schedules/{name}", body(definition, cron("30 5 * * 1-5")))
+    azureml_workspace.azure.put(f"{azureml_workspace.id}/schedules/{name}", body(definition, cron("30 5 * * 1-5")))
     found = ml_client.schedules.get(name)
     assert found.is_enabled
     assert found.trigger.expression == "30 5 * * 1-5"
@@ -81,19 +82,19 @@ def test_schedule_create_or_update_is_seen_by_the_client(
 
 
 def test_schedule_disable_stops_and_hides_it(
-    workspace: Workspace, ml_client: MLClient, definition: Json, name: str
+    azureml_workspace: Workspace, ml_client: MLClient, definition: Json, name: str
 ) -> None:
-    workspace.azure.put(f"{workspace.id}/schedules/{name}", body(definition, cron()))
+    azureml_workspace.azure.put(f"{azureml_workspace.id}/schedules/{name}", body(definition, cron()))
     assert ml_client.schedules.begin_disable(name).result().is_enabled is False
     assert name not in {schedule.name for schedule in ml_client.schedules.list()}
-    workspace.azure.advance(2 * DAY)
-    assert jobs_of(workspace, name) == []
+    azureml_workspace.azure.advance(2 * DAY)
+    assert jobs_of(azureml_workspace, name) == []
 
 
 def test_schedule_delete_asks_for_it_to_be_disabled(
-    workspace: Workspace, ml_client: MLClient, definition: Json, name: str
+    azureml_workspace: Workspace, ml_client: MLClient, definition: Json, name: str
 ) -> None:
-    workspace.azure.put(f"{workspace.id}/schedules/{name}", body(definition, cron()))
+    azureml_workspace.azure.put(f"{azureml_workspace.id}/schedules/{name}", body(definition, cron()))
     with pytest.raises(HttpResponseError, match="disabled before"):
         ml_client.schedules.begin_delete(name).result()
     ml_client.schedules.begin_disable(name).result()
@@ -102,30 +103,30 @@ def test_schedule_delete_asks_for_it_to_be_disabled(
         ml_client.schedules.get(name)
 
 
-def test_schedule_fires_once_for_each_due_time(workspace: Workspace, definition: Json, name: str) -> None:
-    workspace.azure.put(f"{workspace.id}/schedules/{name}", body(definition, cron()))
-    workspace.azure.advance(DAY)
-    first = wait_for_jobs(workspace, name, 1)
+def test_schedule_fires_once_for_each_due_time(azureml_workspace: Workspace, definition: Json, name: str) -> None:
+    azureml_workspace.azure.put(f"{azureml_workspace.id}/schedules/{name}", body(definition, cron()))
+    azureml_workspace.azure.advance(DAY)
+    first = wait_for_jobs(azureml_workspace, name, 1)
     assert len(first) == 1
     assert first[0].endswith("T060000Z")
-    workspace.azure.advance(2 * DAY)
-    assert len(wait_for_jobs(workspace, name, 3)) == 3
+    azureml_workspace.azure.advance(2 * DAY)
+    assert len(wait_for_jobs(azureml_workspace, name, 3)) == 3
 
 
 def test_schedule_goes_on_after_a_restart_and_does_not_repeat_itself(
-    workspace: Workspace, definition: Json, name: str
+    azureml_workspace: Workspace, definition: Json, name: str
 ) -> None:
-    workspace.azure.put(f"{workspace.id}/schedules/{name}", body(definition, cron("0 7 * * *")))
-    workspace.azure.advance(DAY)
-    before = wait_for_jobs(workspace, name, 1)
-    workspace.azure.restart()
-    assert jobs_of(workspace, name) == before
-    workspace.azure.advance(DAY)
-    assert len(wait_for_jobs(workspace, name, 2)) == 2
+    azureml_workspace.azure.put(f"{azureml_workspace.id}/schedules/{name}", body(definition, cron("0 7 * * *")))
+    azureml_workspace.azure.advance(DAY)
+    before = wait_for_jobs(azureml_workspace, name, 1)
+    azureml_workspace.azure.restart()
+    assert jobs_of(azureml_workspace, name) == before
+    azureml_workspace.azure.advance(DAY)
+    assert len(wait_for_jobs(azureml_workspace, name, 2)) == 2
 
 
 def test_schedule_create_or_update_takes_a_pipeline_of_the_client(
-    workspace: Workspace, ml_client: MLClient, definition: Json, name: str
+    azureml_workspace: Workspace, ml_client: MLClient, definition: Json, name: str
 ) -> None:
     from azure.ai.ml.dsl import pipeline
     from azure.ai.ml.entities import CronTrigger, JobSchedule
@@ -141,30 +142,32 @@ def test_schedule_create_or_update_takes_a_pipeline_of_the_client(
         JobSchedule(name=name, trigger=trigger, create_job=said())
     ).result()
     assert made.provisioning_state == "Succeeded"
-    workspace.azure.advance(DAY)
-    job = wait_for_jobs(workspace, name, 1)[0]
+    azureml_workspace.azure.advance(DAY)
+    job = wait_for_jobs(azureml_workspace, name, 1)[0]
     found = ml_client.jobs.get(job)
     assert found.experiment_name == "scheduled"
     assert found.properties["azureml.scheduleName"] == name
 
 
-def test_schedule_of_a_job_repeats_that_job(workspace: Workspace, definition: Json, name: str) -> None:
-    source = f"{workspace.id}/jobs/{name}-source"
+def test_schedule_of_a_job_repeats_that_job(azureml_workspace: Workspace, definition: Json, name: str) -> None:
+    source = f"{azureml_workspace.id}/jobs/{name}-source"
     tagged = {**definition, "tags": {"from": "source"}}
-    assert workspace.azure.arm("PUT", source, {"properties": tagged}).status_code == 201
+    assert azureml_workspace.azure.arm("PUT", source, {"properties": tagged}).status_code == 201
     trigger = body({"jobType": "Pipeline", "sourceJobId": source}, cron("0 8 * * *"))
-    workspace.azure.put(f"{workspace.id}/schedules/{name}", trigger)
-    workspace.azure.advance(DAY)
-    fired = next(job for job in wait_for_jobs(workspace, name, 2) if not job.endswith("source"))
-    job = workspace.azure.arm("GET", f"{workspace.id}/jobs/{fired}").json()["properties"]
+    azureml_workspace.azure.put(f"{azureml_workspace.id}/schedules/{name}", trigger)
+    azureml_workspace.azure.advance(DAY)
+    fired = next(job for job in wait_for_jobs(azureml_workspace, name, 2) if not job.endswith("source"))
+    job = azureml_workspace.azure.arm("GET", f"{azureml_workspace.id}/jobs/{fired}").json()["properties"]
     assert job["tags"] == {"from": "source"}
     assert job["jobs"].keys() == definition["jobs"].keys()
 
 
-def test_schedule_trigger_runs_it_now(workspace: Workspace, ml_client: MLClient, definition: Json, name: str) -> None:
-    workspace.azure.put(f"{workspace.id}/schedules/{name}", body(definition, cron(), enabled=False))
+def test_schedule_trigger_runs_it_now(
+    azureml_workspace: Workspace, ml_client: MLClient, definition: Json, name: str
+) -> None:
+    azureml_workspace.azure.put(f"{azureml_workspace.id}/schedules/{name}", body(definition, cron(), enabled=False))
     submitted = ml_client.schedules.trigger(name)
-    assert jobs_of(workspace, name) == [submitted.job_name]
+    assert jobs_of(azureml_workspace, name) == [submitted.job_name]
 
 
 @pytest.mark.parametrize(
@@ -181,8 +184,8 @@ def test_schedule_trigger_runs_it_now(workspace: Workspace, ml_client: MLClient,
     ],
 )
 def test_schedule_create_or_update_refuses_a_wrong_trigger(
-    workspace: Workspace, definition: Json, trigger: Json, said: str
+    azureml_workspace: Workspace, definition: Json, trigger: Json, said: str
 ) -> None:
-    answer = workspace.azure.arm("PUT", f"{workspace.id}/schedules/wrong", body(definition, trigger))
+    answer = azureml_workspace.azure.arm("PUT", f"{azureml_workspace.id}/schedules/wrong", body(definition, trigger))
     assert answer.status_code == 400
     assert said in answer.json()["error"]["message"]

@@ -27,21 +27,22 @@ from azure.storage.blob import (
     generate_container_sas,
 )
 
-from tests.integration.conftest import GROUP_ID, Json, LocalAzure
+from amlite.testing import LocalAzure
+from amlite_fixtures.azure import GROUP_ID, Json
 
 VERSION = "2024-01-01"
 
 
 @pytest.fixture(scope="module")
-def account(local_azure: LocalAzure) -> str:
-    return _make(local_azure, shared_key=True)
+def account(amlite: LocalAzure) -> str:
+    return _make(amlite, shared_key=True)
 
 
-def _make(local_azure: LocalAzure, *, shared_key: bool) -> str:
+def _make(amlite: LocalAzure, *, shared_key: bool) -> str:
     name = f"st{uuid.uuid4().hex[:16]}"
     body: Json = {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}
     body["properties"] = {"allowSharedKeyAccess": shared_key}
-    local_azure.put(_id(name), body, VERSION)
+    amlite.put(_id(name), body, VERSION)
     return name
 
 
@@ -50,8 +51,8 @@ def _id(account: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def key(local_azure: LocalAzure, account: str) -> str:
-    return str(local_azure.arm("POST", f"{_id(account)}/listKeys", {}, VERSION).json()["keys"][0]["value"])
+def key(amlite: LocalAzure, account: str) -> str:
+    return str(amlite.arm("POST", f"{_id(account)}/listKeys", {}, VERSION).json()["keys"][0]["value"])
 
 
 def _service(account: str, credential: object) -> BlobServiceClient:
@@ -59,24 +60,24 @@ def _service(account: str, credential: object) -> BlobServiceClient:
 
 
 @pytest.fixture
-def container(local_azure: LocalAzure, account: str) -> Iterator[ContainerClient]:
+def container(amlite: LocalAzure, account: str) -> Iterator[ContainerClient]:
     """A new container, as a principal sees it that may read and write blobs by its token."""
-    contributor = local_azure.application(("Storage Blob Data Contributor", _id(account)))
+    contributor = amlite.application(("Storage Blob Data Contributor", _id(account)))
     with _service(account, contributor) as service:
         created = service.create_container(f"c-{uuid.uuid4().hex[:12]}")
         yield created
         created.delete_container()
 
 
-def test_owning_the_account_is_no_role_on_its_blobs(local_azure: LocalAzure, account: str) -> None:
-    with _service(account, local_azure.credential) as service, pytest.raises(HttpResponseError) as refused:
+def test_owning_the_account_is_no_role_on_its_blobs(amlite: LocalAzure, account: str) -> None:
+    with _service(account, amlite.credential) as service, pytest.raises(HttpResponseError) as refused:
         service.get_blob_client("c", "b").upload_blob(b"x")
     assert refused.value.error_code == "AuthorizationPermissionMismatch"
 
 
-def test_reader_may_read_and_not_write(local_azure: LocalAzure, account: str, container: ContainerClient) -> None:
+def test_reader_may_read_and_not_write(amlite: LocalAzure, account: str, container: ContainerClient) -> None:
     container.upload_blob("a", b"content")
-    reader = local_azure.application(("Storage Blob Data Reader", _id(account)))
+    reader = amlite.application(("Storage Blob Data Reader", _id(account)))
     with _service(account, reader) as service:
         seen = service.get_container_client(container.container_name)
         assert seen.download_blob("a").readall() == b"content"
@@ -93,23 +94,21 @@ def test_reader_may_read_and_not_write(local_azure: LocalAzure, account: str, co
         assert seen.download_blob("a").readall() == b"content"
 
 
-def test_role_on_one_container_is_none_on_another(
-    local_azure: LocalAzure, account: str, container: ContainerClient
-) -> None:
+def test_role_on_one_container_is_none_on_another(amlite: LocalAzure, account: str, container: ContainerClient) -> None:
     container.upload_blob("a", b"x")
     scope = f"{_id(account)}/blobServices/default/containers/other"
-    narrow = local_azure.application(("Storage Blob Data Contributor", scope))
+    narrow = amlite.application(("Storage Blob Data Contributor", scope))
     with _service(account, narrow) as service, pytest.raises(HttpResponseError):
         service.get_blob_client(container.container_name, "a").download_blob()
 
 
 def test_copying_needs_the_right_to_read_the_source(
-    local_azure: LocalAzure, account: str, container: ContainerClient
+    amlite: LocalAzure, account: str, container: ContainerClient
 ) -> None:
     container.upload_blob("secret", b"x")
     own = f"{_id(account)}/blobServices/default/containers/{container.container_name}x"
     source = container.get_blob_client("secret").url
-    narrow = local_azure.application(("Storage Blob Data Contributor", own))
+    narrow = amlite.application(("Storage Blob Data Contributor", own))
     with _service(account, narrow) as service:
         mine = service.create_container(f"{container.container_name}x")
         with pytest.raises(HttpResponseError):
@@ -126,17 +125,17 @@ def test_copy_within_the_account(container: ContainerClient) -> None:
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c"])
-def test_forged_bearer_is_refused(local_azure: LocalAzure, account: str, token: str) -> None:
-    answer = local_azure.session.get(
+def test_forged_bearer_is_refused(amlite: LocalAzure, account: str, token: str) -> None:
+    answer = amlite.session.get(
         f"https://{account}.blob.core.windows.net/?comp=list",
         headers={"Authorization": f"Bearer {token}", "x-ms-version": "2023-11-03"},
     )
     assert (answer.status_code, answer.headers["x-ms-error-code"]) == (401, "InvalidAuthenticationInfo")
 
 
-def test_token_for_another_service_is_refused(local_azure: LocalAzure, account: str) -> None:
-    token = local_azure.credential.get_token("https://management.azure.com/.default").token
-    answer = local_azure.session.get(
+def test_token_for_another_service_is_refused(amlite: LocalAzure, account: str) -> None:
+    token = amlite.credential.get_token("https://management.azure.com/.default").token
+    answer = amlite.session.get(
         f"https://{account}.blob.core.windows.net/?comp=list", headers={"Authorization": f"Bearer {token}"}
     )
     assert answer.status_code == 401
@@ -166,25 +165,25 @@ def test_signatures_by_key_hold_for_what_they_say(account: str, key: str, contai
         list(service.get_container_client(container.container_name).list_blobs())
 
 
-def test_keys_are_refused_where_the_account_says_so(local_azure: LocalAzure) -> None:
-    name = _make(local_azure, shared_key=False)
-    refused = local_azure.arm("POST", f"{_id(name)}/listKeys", {}, VERSION)
+def test_keys_are_refused_where_the_account_says_so(amlite: LocalAzure) -> None:
+    name = _make(amlite, shared_key=False)
+    refused = amlite.arm("POST", f"{_id(name)}/listKeys", {}, VERSION)
     assert refused.json()["error"]["code"] == "KeyBasedAuthenticationNotPermitted"
     with _service(name, "a2V5") as service, pytest.raises(HttpResponseError) as by_key:
         service.create_container("c")
     assert by_key.value.error_code == "KeyBasedAuthenticationNotPermitted"
-    contributor = local_azure.application(("Storage Blob Data Contributor", _id(name)))
+    contributor = amlite.application(("Storage Blob Data Contributor", _id(name)))
     with _service(name, contributor) as service:
         service.create_container("c-1").upload_blob("a", b"x")
 
 
-def test_without_any_sign_in_nothing_is_seen(local_azure: LocalAzure, container: ContainerClient) -> None:
+def test_without_any_sign_in_nothing_is_seen(amlite: LocalAzure, container: ContainerClient) -> None:
     container.upload_blob("a", b"x")
-    assert local_azure.session.get(container.get_blob_client("a").url).status_code in (401, 403, 404, 409)
+    assert amlite.session.get(container.get_blob_client("a").url).status_code in (401, 403, 404, 409)
 
 
-def test_unknown_account_is_a_404(local_azure: LocalAzure) -> None:
-    with _service("nosuchaccount", local_azure.credential) as service, pytest.raises(ResourceNotFoundError):
+def test_unknown_account_is_a_404(amlite: LocalAzure) -> None:
+    with _service("nosuchaccount", amlite.credential) as service, pytest.raises(ResourceNotFoundError):
         service.create_container("c-1")
 
 
@@ -268,17 +267,15 @@ def test_batch_deletes_by_key(account: str, key: str, container: ContainerClient
     assert answer.status_code == 202
 
 
-def test_a_new_account_does_not_disturb_an_old_ones_content(
-    local_azure: LocalAzure, container: ContainerClient
-) -> None:
+def test_a_new_account_does_not_disturb_an_old_ones_content(amlite: LocalAzure, container: ContainerClient) -> None:
     container.upload_blob("a", b"kept")
-    _make(local_azure, shared_key=True)
+    _make(amlite, shared_key=True)
     assert container.download_blob("a").readall() == b"kept"
 
 
 @pytest.mark.parametrize("part", ["queue", "table", "file"])
-def test_other_storage_services_are_refused_clearly(local_azure: LocalAzure, account: str, part: str) -> None:
-    answer = local_azure.session.get(f"https://{account}.{part}.core.windows.net/x")
+def test_other_storage_services_are_refused_clearly(amlite: LocalAzure, account: str, part: str) -> None:
+    answer = amlite.session.get(f"https://{account}.{part}.core.windows.net/x")
     assert answer.status_code == 501
     assert f"{account}.{part}.core.windows.net is not served by this local Azure" in answer.text
     assert f"{account}.blob.core.windows.net" in answer.text

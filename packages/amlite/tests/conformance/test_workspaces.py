@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import psutil
@@ -12,7 +11,8 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from tests.integration.conftest import GROUP, GROUP_ID, Json, LocalAzure, Workspace
+from amlite.testing import LocalAzure, Workspace
+from amlite_fixtures.azure import GROUP, GROUP_ID, Json
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -32,17 +32,17 @@ def parts_of(workspace: Workspace) -> Json:
     return {name: properties[name] for name in ("storageAccount", "keyVault", "applicationInsights")}
 
 
-def test_workspace_get_describes_what_it_is_made_of(workspace: Workspace, ml_client: MLClient) -> None:
-    found = ml_client.workspaces.get(workspace.name)
-    assert found.storage_account.endswith(workspace.account)
+def test_workspace_get_describes_what_it_is_made_of(azureml_workspace: Workspace, ml_client: MLClient) -> None:
+    found = ml_client.workspaces.get(azureml_workspace.name)
+    assert found.storage_account.endswith(azureml_workspace.account)
     assert found.discovery_url == "https://westeurope.api.azureml.ms/discovery"
-    assert found.mlflow_tracking_uri == f"azureml://westeurope.api.azureml.ms/mlflow/v1.0{workspace.id}"
+    assert found.mlflow_tracking_uri == f"azureml://westeurope.api.azureml.ms/mlflow/v1.0{azureml_workspace.id}"
     assert found.identity.principal_id
-    assert [entry.name for entry in ml_client.workspaces.list()].count(workspace.name) == 1
+    assert [entry.name for entry in ml_client.workspaces.list()].count(azureml_workspace.name) == 1
 
 
-def test_workspace_create_or_update_keeps_its_ids(make_workspace: Callable[..., Workspace]) -> None:
-    made = make_workspace("kept")
+def test_workspace_create_or_update_keeps_its_ids(amlite: LocalAzure) -> None:
+    made = Workspace.create(amlite, "kept")
     before = made.azure.arm("GET", made.id).json()
     body = {"location": "westeurope", "tags": {"a": "b"}, "properties": {**parts_of(made), "friendlyName": "new"}}
     after = made.azure.put(made.id, body)
@@ -55,8 +55,8 @@ def test_workspace_create_or_update_keeps_its_ids(make_workspace: Callable[..., 
     assert (properties["description"], properties["friendlyName"]) == ("patched", "new")
 
 
-def test_workspace_delete_takes_everything_below_with_it(make_workspace: Callable[..., Workspace]) -> None:
-    made = make_workspace("short-lived")
+def test_workspace_delete_takes_everything_below_with_it(amlite: LocalAzure) -> None:
+    made = Workspace.create(amlite, "short-lived")
     version = f"{made.id}/environments/e/versions/1"
     assert made.azure.arm("PUT", version, {"properties": {"image": "python:3.11"}}).status_code == 201
     made.azure.remove(made.id)
@@ -65,8 +65,8 @@ def test_workspace_delete_takes_everything_below_with_it(make_workspace: Callabl
         made.client().workspaces.get(made.name)
 
 
-def test_workspace_delete_ends_its_jobs(make_workspace: Callable[..., Workspace]) -> None:
-    made = make_workspace("busy")
+def test_workspace_delete_ends_its_jobs(amlite: LocalAzure) -> None:
+    made = Workspace.create(amlite, "busy")
     azure = made.azure
     azure.put(f"{made.id}/computes/cpu", cluster())
     environment = f"{made.id}/environments/e/versions/1"
@@ -99,25 +99,25 @@ def sleeping(seconds: str) -> bool:
         ("odd-mode", {"systemDatastoresAuthMode": "magic"}, "systemDatastoresAuthMode"),
     ],
 )
-def test_workspace_create_or_update_refuses(workspace: Workspace, name: str, change: Json, said: str) -> None:
-    body = {"location": "westeurope", "properties": {**parts_of(workspace), **change}}
-    answer = workspace.azure.arm("PUT", f"{WORKSPACES}/{name}", body)
+def test_workspace_create_or_update_refuses(azureml_workspace: Workspace, name: str, change: Json, said: str) -> None:
+    body = {"location": "westeurope", "properties": {**parts_of(azureml_workspace), **change}}
+    answer = azureml_workspace.azure.arm("PUT", f"{WORKSPACES}/{name}", body)
     assert answer.status_code == 400, answer.text
     assert said in answer.json()["error"]["message"]
 
 
-def test_workspace_create_or_update_asks_for_a_primary_identity(workspace: Workspace) -> None:
+def test_workspace_create_or_update_asks_for_a_primary_identity(azureml_workspace: Workspace) -> None:
     identity_id = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/workspace"
-    workspace.azure.put(identity_id, {"location": "westeurope"}, "2023-01-31")
+    azureml_workspace.azure.put(identity_id, {"location": "westeurope"}, "2023-01-31")
     body: Json = {
         "location": "westeurope",
         "identity": {"type": "UserAssigned", "userAssignedIdentities": {identity_id: {}}},
-        "properties": parts_of(workspace),
+        "properties": parts_of(azureml_workspace),
     }
-    answer = workspace.azure.arm("PUT", f"{WORKSPACES}/user-assigned", body)
+    answer = azureml_workspace.azure.arm("PUT", f"{WORKSPACES}/user-assigned", body)
     assert "primaryUserAssignedIdentity" in answer.json()["error"]["message"]
     body["properties"]["primaryUserAssignedIdentity"] = identity_id
-    made = workspace.azure.put(f"{WORKSPACES}/user-assigned", body)
+    made = azureml_workspace.azure.put(f"{WORKSPACES}/user-assigned", body)
     assert made["identity"]["userAssignedIdentities"][identity_id]["principalId"]
 
 
@@ -130,12 +130,16 @@ def test_workspace_get_in_another_subscription_fails() -> None:
         client.workspaces.get("any")
 
 
-def test_workspace_keeps_everything_over_a_restart(workspace: Workspace, ml_client: MLClient) -> None:
-    paths = [workspace.id, f"{workspace.id}/datastores/workspaceblobstore", f"{workspace.id}/computes/lasting"]
-    workspace.azure.put(paths[2], cluster())
-    before = [workspace.azure.arm("GET", path).json() for path in paths]
-    workspace.azure.restart()
-    assert [workspace.azure.arm("GET", path).json() for path in paths] == before
+def test_workspace_keeps_everything_over_a_restart(azureml_workspace: Workspace, ml_client: MLClient) -> None:
+    paths = [
+        azureml_workspace.id,
+        f"{azureml_workspace.id}/datastores/workspaceblobstore",
+        f"{azureml_workspace.id}/computes/lasting",
+    ]
+    azureml_workspace.azure.put(paths[2], cluster())
+    before = [azureml_workspace.azure.arm("GET", path).json() for path in paths]
+    azureml_workspace.azure.restart()
+    assert [azureml_workspace.azure.arm("GET", path).json() for path in paths] == before
     assert ml_client.compute.get("lasting").size == SIZE.upper()
 
 
@@ -167,23 +171,23 @@ def test_compute_create_or_update_scales_and_deletes(ml_client: MLClient) -> Non
         ("none", {"location": "westeurope"}, "computeType"),
     ],
 )
-def test_compute_create_or_update_refuses(workspace: Workspace, name: str, body: Json, said: str) -> None:
-    answer = workspace.azure.arm("PUT", f"{workspace.id}/computes/{name}", body)
+def test_compute_create_or_update_refuses(azureml_workspace: Workspace, name: str, body: Json, said: str) -> None:
+    answer = azureml_workspace.azure.arm("PUT", f"{azureml_workspace.id}/computes/{name}", body)
     assert answer.status_code == 400, answer.text
     assert said in answer.json()["error"]["message"]
 
 
-def test_compute_create_or_update_does_not_change_a_size(workspace: Workspace) -> None:
-    path = f"{workspace.id}/computes/fixed-size"
-    workspace.azure.put(path, cluster())
-    answer = workspace.azure.arm("PUT", path, cluster(vmSize="Standard_DS2_v2"))
+def test_compute_create_or_update_does_not_change_a_size(azureml_workspace: Workspace) -> None:
+    path = f"{azureml_workspace.id}/computes/fixed-size"
+    azureml_workspace.azure.put(path, cluster())
+    answer = azureml_workspace.azure.arm("PUT", path, cluster(vmSize="Standard_DS2_v2"))
     assert answer.status_code == 400
     assert "vmSize cannot be changed" in answer.json()["error"]["message"]
 
 
-def test_datastore_get_default_has_a_key_where_keys_are_used(workspace: Workspace, ml_client: MLClient) -> None:
+def test_datastore_get_default_has_a_key_where_keys_are_used(azureml_workspace: Workspace, ml_client: MLClient) -> None:
     default = ml_client.datastores.get_default(include_secrets=True)
-    assert (default.name, default.account_name) == ("workspaceblobstore", workspace.account)
+    assert (default.name, default.account_name) == ("workspaceblobstore", azureml_workspace.account)
     assert default.credentials.account_key
     names = {store.name for store in ml_client.datastores.list()}
     assert names >= {"workspaceblobstore", "workspaceartifactstore", "workspaceworkingdirectory", "workspacefilestore"}
@@ -198,37 +202,37 @@ def test_datastore_get_default_has_no_secret_where_identity_is_used(identity_wor
     assert secrets.status_code == 400
 
 
-def test_datastore_create_or_update_never_shows_its_secret(workspace: Workspace, ml_client: MLClient) -> None:
+def test_datastore_create_or_update_never_shows_its_secret(azureml_workspace: Workspace, ml_client: MLClient) -> None:
     from azure.ai.ml.entities import AccountKeyConfiguration, AzureBlobDatastore
 
     key = "c2VjcmV0" * 8
     store = AzureBlobDatastore(
-        name="extra", account_name=workspace.account, container_name="extra",
+        name="extra", account_name=azureml_workspace.account, container_name="extra",
         credentials=AccountKeyConfiguration(account_key=key),
     )  # fmt: skip
     ml_client.datastores.create_or_update(store)
-    assert key not in workspace.azure.arm("GET", f"{workspace.id}/datastores/extra").text
-    assert key not in workspace.azure.arm("GET", f"{workspace.id}/datastores").text
+    assert key not in azureml_workspace.azure.arm("GET", f"{azureml_workspace.id}/datastores/extra").text
+    assert key not in azureml_workspace.azure.arm("GET", f"{azureml_workspace.id}/datastores").text
     assert ml_client.datastores.get("extra", include_secrets=True).credentials.account_key == key
     ml_client.datastores.delete("extra")
     with pytest.raises(ResourceNotFoundError):
         ml_client.datastores.get("extra")
 
 
-def test_workspace_put_is_refused_to_a_data_scientist(workspace: Workspace) -> None:
-    scientist = workspace.azure.application(("AzureML Data Scientist", workspace.id))
-    answer = workspace.azure.arm("PUT", workspace.id, {"location": "westeurope"}, credential=scientist)
+def test_workspace_put_is_refused_to_a_data_scientist(azureml_workspace: Workspace) -> None:
+    scientist = azureml_workspace.azure.application(("AzureML Data Scientist", azureml_workspace.id))
+    answer = azureml_workspace.azure.arm("PUT", azureml_workspace.id, {"location": "westeurope"}, credential=scientist)
     assert answer.status_code == 403
     assert "workspaces/write" in answer.json()["error"]["message"]
 
 
-def test_discovery_needs_no_token(local_azure: LocalAzure) -> None:
-    answer = local_azure.session.get("https://westeurope.api.azureml.ms/discovery")
+def test_discovery_needs_no_token(amlite: LocalAzure) -> None:
+    answer = amlite.session.get("https://westeurope.api.azureml.ms/discovery")
     assert answer.json()["history"] == "https://westeurope.api.azureml.ms"
 
 
-def test_request_without_a_token_is_refused(local_azure: LocalAzure) -> None:
+def test_request_without_a_token_is_refused(amlite: LocalAzure) -> None:
     path = f"https://management.azure.com/subscriptions/{SUBSCRIPTION_ID}?api-version=2022-12-01"
-    answer = local_azure.session.get(path)
+    answer = amlite.session.get(path)
     assert answer.status_code == 401
     assert TENANT_ID in answer.headers["WWW-Authenticate"]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from amlite import SUBSCRIPTION_ID, TENANT_ID
+from amlite import SUBSCRIPTION_ID
+from amlite.testing import LocalAzure, Workspace
+from amlite_fixtures.azure import add_cluster
 from azureml_fixtures.asset_project import Project
-from tests.integration.conftest import GROUP, GROUP_ID, LocalAzure
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
+GROUP = "conformance"  # in recorded states, too
 STACK = "test"
 WORKSPACE = "engine"
 # A command that hangs must not hang its caller.
@@ -99,25 +100,10 @@ def operations(preview: str) -> dict[str, str]:
 
 
 def make_workspace(azure: LocalAzure) -> str:
-    """Make the workspace `engine` with what it hangs on and the cluster `cpu`; return its ARM id."""
-    providers, region = f"{GROUP_ID}/providers", "westeurope"
-    storage = f"{providers}/Microsoft.Storage/storageAccounts/st{uuid.uuid4().hex[:16]}"
-    vault = f"{providers}/Microsoft.KeyVault/vaults/kv-{uuid.uuid4().hex[:12]}"
-    insights = f"{providers}/Microsoft.Insights/components/insights"
-    kinds = {"kind": "StorageV2", "sku": {"name": "Standard_LRS"}}
-    azure.put(storage, {"location": region, **kinds, "properties": {}}, "2024-01-01")
-    sku = {"family": "A", "name": "standard"}
-    secrets = {"tenantId": TENANT_ID, "sku": sku, "accessPolicies": []}
-    azure.put(vault, {"location": region, "properties": secrets}, "2023-07-01")
-    web = {"location": region, "kind": "web", "properties": {"Application_Type": "web"}}
-    azure.put(insights, web, "2020-02-02")
-    path = f"{providers}/Microsoft.MachineLearningServices/workspaces/{WORKSPACE}"
-    parts = {"storageAccount": storage, "keyVault": vault, "applicationInsights": insights}
-    azure.put(path, {"location": region, "identity": {"type": "SystemAssigned"}, "properties": parts})
-    scale = {"minNodeCount": 0, "maxNodeCount": 1}
-    cluster = {"computeType": "AmlCompute", "properties": {"vmSize": "Standard_DS3_v2", "scaleSettings": scale}}
-    azure.put(f"{path}/computes/cpu", {"location": region, "properties": cluster})
-    return path
+    """Make the workspace `engine` with the cluster `cpu`; return its ARM id."""
+    workspace = Workspace.create(azure, WORKSPACE, resource_group=GROUP)
+    add_cluster(workspace)
+    return workspace.id
 
 
 def poison(folder: Path) -> str:
@@ -169,3 +155,36 @@ def endpoints(project: Project, count: int) -> None:
     for number in range(count):
         definition = {"name": f"slow-{number}-{project.tag}", "auth_mode": "key"}
         project.write(f"ml/deploy/slow{number}/endpoint.yml", yaml.safe_dump(definition))
+
+
+SCORE = """
+import json
+
+def init():
+    {init}
+
+def run(raw_data):
+    {run}
+    return json.loads(raw_data)["value"] * {factor}
+"""
+
+
+def serve(project: EngineProject, factor: int = 2, init: str = "pass", run: str = "pass") -> None:
+    """Add a deployment with a scoring script that multiplies, and promote the project's model to the endpoint."""
+    packages = ["python=3.11", "pip", {"pip": ["azureml-inference-server-http==1.5.1"]}]
+    project.write("ml/environment/conda.yml", {"name": "scoring", "dependencies": packages})
+    project.edit("ml/environment/environment.yml", image="mcr.microsoft.com/azureml/base", conda_file="./conda.yml")
+    project.write("ml/deploy/score/score.py", SCORE.format(factor=factor, init=init, run=run))
+    project.write("ml/deploy/sample-request.json", '{"value": 1}')
+    deployment = {
+        "name": "blue",
+        "endpoint_name": f"ep-{project.tag}",
+        "model": f"azureml:model-{project.tag}@latest",
+        "environment": f"azureml:env-{project.tag}@latest",
+        "code_configuration": {"code": "./score", "scoring_script": "score.py"},
+        "instance_type": "Standard_DS3_v2",
+        "instance_count": 1,
+    }
+    project.write("ml/deploy/blue-deployment.yml", deployment)
+    model = {"name": f"model-{project.tag}", "version": project.asset("model").version}
+    project.write("models.json", json.dumps({f"ep-{project.tag}": model}))

@@ -1,6 +1,9 @@
 """Record the state of the small project, as a fixture that later releases have to read.
 
-Run once for a release, by `amlite run -- python -m tests.e2e.record_state NAME`; the states are never recorded anew.
+Run once for a release; the states are never recorded anew.
+
+export PYTHONPATH=packages/amlite/tests:packages/pulumi-azureml/tests
+.venv/bin/amlite run -- python -m azureml_fixtures.record_state NAME
 """
 
 from __future__ import annotations
@@ -16,18 +19,16 @@ from azure.identity import DefaultAzureCredential
 
 from amlite import SUBSCRIPTION_ID
 from amlite.core import runtime
-from tests.e2e.engine import STACK, WORKSPACE, EngineProject, make_workspace
-from tests.integration.conftest import GROUP, GROUP_ID, LocalAzure
+from amlite.testing import LocalAzure
+from azureml_fixtures.engine import GROUP, STACK, WORKSPACE, EngineProject, make_workspace
 
-STATES = Path(__file__).parent / "states"
+STATES = Path(__file__).parents[1] / "engine" / "states"
 
 
 def record(name: str) -> None:
     """Bring the project up in an empty stack and export its state to `states/<name>.json`."""
     credential = DefaultAzureCredential()
-    azure = LocalAzure(runtime.state_folder(), credential)
-    azure.put(GROUP_ID, {"location": "westeurope"}, "2021-04-01")
-    make_workspace(azure)
+    make_workspace(LocalAzure(runtime.state_folder()))
     ml = MLClient(credential, SUBSCRIPTION_ID, GROUP, WORKSPACE, show_progress=False, enable_telemetry=False)
     with tempfile.TemporaryDirectory() as folder:
         backend = {"PULUMI_BACKEND_URL": f"file://{folder}", "PULUMI_CONFIG_PASSPHRASE": "test"}

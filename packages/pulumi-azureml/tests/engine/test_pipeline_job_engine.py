@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.engine import STACK, Make, operations
+from azureml_fixtures.engine import STACK, Make, operations
 
 
 def test_a_pipeline_is_run_once_for_each_content(make: Make) -> None:

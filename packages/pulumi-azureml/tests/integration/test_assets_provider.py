@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from amlite_fixtures.azure import REGISTRY
 from azureml_fixtures.asset_project import OWNER, STRANGER, Project
 from pulumi_azureml.kinds import MANAGED, batch_deployment
 from pulumi_azureml.operations import ownership
 from pulumi_azureml.operations import retry as patience
 from pulumi_azureml.operations.errors import AssetError, OwnershipError
-from tests.integration.conftest import REGISTRY
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-    from tests.integration.conftest import Workspace
+    from amlite.testing import Workspace
 
 Props = dict[str, Any]
 ALL = sorted(MANAGED)
@@ -32,12 +32,12 @@ def believing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def writes(workspace: Workspace) -> Callable[[], list[str]]:
+def writes(azureml_workspace: Workspace) -> Callable[[], list[str]]:
     """Return a function that says which resources of Azure ML were written since it was last asked."""
-    seen = [len(workspace.azure.requests())]
+    seen = [len(azureml_workspace.azure.requests())]
 
     def since() -> list[str]:
-        new = workspace.azure.requests()[seen[0] :]
+        new = azureml_workspace.azure.requests()[seen[0] :]
         seen[0] += len(new)
         return [
             f"{each['method']} {each['path']}"
@@ -79,14 +79,14 @@ def there(ml: MLClient, kind: str, props: Props) -> Any:
 
 @pytest.mark.parametrize("kind", ALL)
 def test_upsert_creates_and_again_makes_nothing_new(
-    kind: str, project: Project, workspace: Workspace, ml_client: MLClient
+    kind: str, project: Project, azureml_workspace: Workspace, ml_client: MLClient
 ) -> None:
     project.needs(kind)
     project.edit_metadata(kind, description="what it is", tags={"team": "flights"})
     props = project.props(kind)
     first = MANAGED[kind].upsert(ml_client, props)
     made = there(ml_client, kind, props)
-    assert workspace.azure.arm("GET", first["resource_id"]).json()["name"] in (
+    assert azureml_workspace.azure.arm("GET", first["resource_id"]).json()["name"] in (
         props["name"],
         props["version"],
         first.get("live"),
@@ -198,16 +198,16 @@ def test_new_content_is_an_update_and_going_back_finds_the_old_version(
 
 @pytest.mark.parametrize("kind", ALL)
 def test_what_others_change_shows_and_is_repaired(
-    kind: str, project: Project, workspace: Workspace, ml_client: MLClient
+    kind: str, project: Project, azureml_workspace: Workspace, ml_client: MLClient
 ) -> None:
     project.needs(kind)
     project.edit_metadata(kind, tags={"team": "flights"})
     props = project.props(kind)
     made = MANAGED[kind].upsert(ml_client, props)
-    body = workspace.azure.arm("GET", made["resource_id"]).json()
+    body = azureml_workspace.azure.arm("GET", made["resource_id"]).json()
     for tags in all_tags(body):
         tags["team"] = "somebody"
-    workspace.azure.put(made["resource_id"], body)
+    azureml_workspace.azure.put(made["resource_id"], body)
     seen = MANAGED[kind].observe(ml_client, props)
     assert seen is not None
     assert seen["metadata"]["tags"] == {"team": "somebody"}
@@ -236,15 +236,15 @@ def test_removal_can_be_repeated_and_undone(kind: str, project: Project, ml_clie
 
 @pytest.mark.parametrize("kind", ALL)
 def test_what_lost_its_tags_is_still_removed(
-    kind: str, project: Project, workspace: Workspace, ml_client: MLClient
+    kind: str, project: Project, azureml_workspace: Workspace, ml_client: MLClient
 ) -> None:
     project.needs(kind)
     props = project.props(kind)
     made = MANAGED[kind].upsert(ml_client, props)
-    body = workspace.azure.arm("GET", made["resource_id"]).json()
+    body = azureml_workspace.azure.arm("GET", made["resource_id"]).json()
     for tags in all_tags(body):
         tags.clear()
-    workspace.azure.put(made["resource_id"], body)
+    azureml_workspace.azure.put(made["resource_id"], body)
     MANAGED[kind].remove(ml_client, props)
     if kind in VERSIONED:
         assert list(getattr(ml_client, MANAGED[kind].operations).list(name=props["name"])) == []  # type: ignore[attr-defined]
@@ -271,17 +271,17 @@ def test_other_content_under_a_pinned_version_is_refused(kind: str, project: Pro
     ("kind", "changes"), [("environment", {"image": "python:3.12"}), ("component", {"command": "python other.py"})]
 )
 def test_adopting_other_content_is_refused(
-    kind: str, changes: Props, project: Project, workspace: Workspace, ml_client: MLClient
+    kind: str, changes: Props, project: Project, azureml_workspace: Workspace, ml_client: MLClient
 ) -> None:
     """What was made by hand carries no content hash: Azure itself has to say whether it is the same."""
     project.needs(kind)
     project.edit_metadata(kind, version="7")
     props = project.props(kind)
     made = MANAGED[kind].upsert(ml_client, props)
-    body = workspace.azure.arm("GET", made["resource_id"]).json()
+    body = azureml_workspace.azure.arm("GET", made["resource_id"]).json()
     for tags in all_tags(body):
         tags.clear()
-    workspace.azure.put(made["resource_id"], body)
+    azureml_workspace.azure.put(made["resource_id"], body)
     with pytest.raises(OwnershipError, match="was not made by this project"):
         MANAGED[kind].upsert(ml_client, props)
     project.edit_metadata(kind, **changes)
@@ -332,7 +332,7 @@ def test_a_weekly_schedule_reads_back_as_it_was_written(project: Project, ml_cli
 
 
 def test_only_what_was_hashed_is_uploaded_and_only_once(
-    project: Project, workspace: Workspace, ml_client: MLClient, tmp_path_factory: pytest.TempPathFactory
+    project: Project, azureml_workspace: Workspace, ml_client: MLClient, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Pains 9 and 10: a .gitignore above the code's folder counts, and the same code is not uploaded again."""
     project.needs("component")
@@ -342,12 +342,12 @@ def test_only_what_was_hashed_is_uploaded_and_only_once(
     props = project.props("component")
     MANAGED["component"].upsert(ml_client, props)
     code = ml_client.components.get(props["name"], props["version"]).code
-    uploaded = sorted(path for path in blobs(workspace, code))
+    uploaded = sorted(path for path in blobs(azureml_workspace, code))
     assert uploaded == ["inner/part.py", "main.py"]
-    before = len(workspace.azure.requests("blob.core.windows.net"))
+    before = len(azureml_workspace.azure.requests("blob.core.windows.net"))
     project.edit("ml/step/component.yml", command="python main.py --again")
     MANAGED["component"].upsert(ml_client, project.props("component"))
-    again = workspace.azure.requests("blob.core.windows.net")[before:]
+    again = azureml_workspace.azure.requests("blob.core.windows.net")[before:]
     assert [each for each in again if each["method"] == "PUT"] == []
 
 

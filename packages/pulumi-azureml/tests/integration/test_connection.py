@@ -13,14 +13,15 @@ import pytest
 import requests
 from requests import Session
 
+from amlite.testing import LocalAzure
+from amlite_fixtures.azure import ARM
 from pulumi_azureml.operations.connection import transport
-from tests.integration.conftest import ARM, LocalAzure
 
 
 @pytest.fixture
-def session(local_azure: LocalAzure) -> Session:
+def session(amlite: LocalAzure) -> Session:
     """Return the session of a transport that has no connection yet."""
-    assert local_azure
+    assert amlite
     made = transport.__wrapped__()
     made.open()
     return made.session

@@ -19,7 +19,7 @@ from pulumi_azureml.operations.errors import AssetError
 from pulumi_azureml.provider import AzureMLProvider
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Workspace
+    from amlite.testing import Workspace
 
 _EVERY = 19
 _DIAGONAL = diagonal(_EVERY)
@@ -46,7 +46,7 @@ def test_a_fault_leaves_what_a_quiet_run_leaves(case: Case, matrix: Matrix) -> N
 
 
 def test_an_outage_is_reported_and_the_next_attempt_converges(
-    project: Project, add_fault: Callable[..., None], workspace: Workspace
+    project: Project, add_fault: Callable[..., None], azureml_workspace: Workspace
 ) -> None:
     from azure.core.exceptions import HttpResponseError
 
@@ -54,13 +54,13 @@ def test_an_outage_is_reported_and_the_next_attempt_converges(
     add_fault("PUT */workspaces/*", Kind.ERROR, rate=1)
     with pytest.raises(HttpResponseError, match="The service stumbled"):
         AzureMLProvider("data").create(props)
-    workspace.azure.clear_faults()
+    azureml_workspace.azure.clear_faults()
     AzureMLProvider("data").create(props)
     assert AzureMLProvider("data").read(props["name"], props).inputs == props
 
 
 def test_ten_assets_converge_while_three_in_ten_requests_are_throttled(
-    project: Project, add_fault: Callable[..., None], workspace: Workspace
+    project: Project, add_fault: Callable[..., None], azureml_workspace: Workspace
 ) -> None:
     definitions = []
     for number in range(10):
@@ -72,16 +72,16 @@ def test_ten_assets_converge_while_three_in_ten_requests_are_throttled(
     add_fault("* management.azure.com/*", Kind.THROTTLE, rate=0.3)
     with ThreadPoolExecutor(4) as threads:
         made = list(threads.map(AzureMLProvider("data").create, definitions))
-    workspace.azure.clear_faults()
+    azureml_workspace.azure.clear_faults()
     assert [each.outs["name"] for each in made if each.outs] == [each["name"] for each in definitions]
-    throttled = [each for each in workspace.azure.requests(project.tag) if each["status"] == 429]
+    throttled = [each for each in azureml_workspace.azure.requests(project.tag) if each["status"] == 429]
     assert throttled
     for props in definitions:
         assert len(list(project.ml.data.list(name=props["name"]))) == 1
 
 
 def test_an_upload_that_fails_is_reported_and_leaves_nothing_half(
-    project: Project, add_fault: Callable[..., None], workspace: Workspace
+    project: Project, add_fault: Callable[..., None], azureml_workspace: Workspace
 ) -> None:
     """azure-ai-ml alone waits for ever for a file that could not be uploaded."""
     from azure.core.exceptions import HttpResponseError
@@ -93,13 +93,13 @@ def test_an_upload_that_fails_is_reported_and_leaves_nothing_half(
     with pytest.raises(HttpResponseError, match="The service stumbled"):
         AzureMLProvider("data").create(props)
     assert MANAGED["data"].observe(project.ml, props) is None
-    workspace.azure.clear_faults()
+    azureml_workspace.azure.clear_faults()
     AzureMLProvider("data").create(props)
     assert AzureMLProvider("data").read(props["name"], props).inputs == props
 
 
 def test_code_that_was_uploaded_but_not_registered_is_taken_up(
-    project: Project, add_fault: Callable[..., None], workspace: Workspace
+    project: Project, add_fault: Callable[..., None], azureml_workspace: Workspace
 ) -> None:
     from azure.core.exceptions import HttpResponseError
 
@@ -107,19 +107,19 @@ def test_code_that_was_uploaded_but_not_registered_is_taken_up(
     project.write("ml/step/src/main.py", f"print('{uuid.uuid4()}')\n")
     props = project.props("component")
     add_fault("PUT */codes/*", Kind.ERROR, rate=1)
-    before = len(workspace.azure.requests("/codes/"))
+    before = len(azureml_workspace.azure.requests("/codes/"))
     with pytest.raises(HttpResponseError):
         AzureMLProvider("component").create(props)
-    workspace.azure.clear_faults()
+    azureml_workspace.azure.clear_faults()
     AzureMLProvider("component").create(props)
     # The client sends the bytes again, to a folder that no asset names otherwise; one code asset comes of it.
-    made = [each for each in workspace.azure.requests("/codes/")[before:] if each["method"] == "PUT"]
+    made = [each for each in azureml_workspace.azure.requests("/codes/")[before:] if each["method"] == "PUT"]
     assert [each["status"] for each in made if each["status"] < 300] == [201]
     assert AzureMLProvider("component").read(props["name"], props).inputs == props
 
 
 def test_an_operation_that_never_ends_is_given_up_and_resumed(
-    project: Project, add_fault: Callable[..., None], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    project: Project, add_fault: Callable[..., None], azureml_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patience, "_limit_seconds", 0.3)
     props = project.props("endpoint")
@@ -127,10 +127,10 @@ def test_an_operation_that_never_ends_is_given_up_and_resumed(
     with pytest.raises(AssetError, match=r"endpoint 'ep-.*' is still 'InProgress' after .* minutes.*resumes here"):
         AzureMLProvider("endpoint").create(props)
     monkeypatch.setattr(patience, "_limit_seconds", 60.0)
-    writes = len([each for each in workspace.azure.requests(props["name"]) if each["method"] == "PUT"])
-    resumed = threading.Timer(0.5, workspace.azure.advance, [7201])
+    writes = len([each for each in azureml_workspace.azure.requests(props["name"]) if each["method"] == "PUT"])
+    resumed = threading.Timer(0.5, azureml_workspace.azure.advance, [7201])
     resumed.start()
     AzureMLProvider("endpoint").create(props)
     resumed.join()
     # The operation of the first attempt was waited for: nothing was written a second time.
-    assert len([each for each in workspace.azure.requests(props["name"]) if each["method"] == "PUT"]) == writes
+    assert len([each for each in azureml_workspace.azure.requests(props["name"]) if each["method"] == "PUT"]) == writes

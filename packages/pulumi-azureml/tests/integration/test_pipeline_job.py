@@ -14,7 +14,7 @@ from pulumi_azureml.operations.errors import AssetError
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-    from tests.integration.conftest import LocalAzure
+    from amlite.testing import LocalAzure
 
 KIND = MANAGED["pipeline_job"]
 WRITES = """
@@ -42,7 +42,7 @@ def log_metric(azure: LocalAzure, tracking_uri: str, run: str) -> None:
 
 
 def test_a_job_that_was_cut_off_is_awaited_and_leaves_its_outputs(
-    project: Project, ml_client: MLClient, local_azure: LocalAzure, caplog: pytest.LogCaptureFixture
+    project: Project, ml_client: MLClient, amlite: LocalAzure, caplog: pytest.LogCaptureFixture
 ) -> None:
     project.write("ml/step/src/main.py", WRITES)
     outputs = {"outputs": {"out": {"type": "uri_folder"}}, "command": "python main.py ${{outputs.out}}"}
@@ -64,7 +64,7 @@ def test_a_job_that_was_cut_off_is_awaited_and_leaves_its_outputs(
     assert f"job {done['job']}: step: Completed after " in caplog.text
     (child,) = ml_client.jobs.list(parent_job_name=done["job"])
     job = ml_client.jobs.get(done["job"])
-    log_metric(local_azure, job.services["Tracking"].endpoint, child.name)
+    log_metric(amlite, job.services["Tracking"].endpoint, child.name)
     assert KIND.upsert(ml_client, props)["metrics"] == {"step.auc": 0.75}
     # Its output is a path for other assets.
     project.write("ml/data/data.yml", {"name": f"data-{project.tag}", "path": done["outputs"]["registration"]})

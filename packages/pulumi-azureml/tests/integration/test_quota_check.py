@@ -15,19 +15,19 @@ from pulumi_azureml.operations.quota import Need, Taker
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-    from tests.integration.conftest import LocalAzure
+    from amlite.testing import LocalAzure
 
 # A region and a family of this test alone.
 REGION, SIZE, FAMILY = "uksouth", "Standard_F4s_v2", "standardFSv2Family"
 
 
 @pytest.fixture
-def set_quota(local_azure: LocalAzure) -> Iterator[Callable[[str, int], None]]:
+def set_quota(amlite: LocalAzure) -> Iterator[Callable[[str, int], None]]:
     """Return a function that sets the region's quota of a family, or of all together ("total")."""
     usual = {FAMILY: 350, "total": 1000}
 
     def change(name: str, cores: int) -> None:
-        local_azure.command("quota", "set", name, str(cores), "--region", REGION)
+        amlite.command("quota", "set", name, str(cores), "--region", REGION)
 
     yield change
     for name, cores in usual.items():

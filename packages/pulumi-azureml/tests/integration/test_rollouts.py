@@ -16,6 +16,7 @@ import requests
 
 from amlite.control.client import ask
 from amlite.core import runtime
+from amlite_fixtures.azure import GROUP_ID
 from pulumi_azureml.kinds import KINDS, MANAGED, endpoint
 from pulumi_azureml.kinds.deployment import CodeConfiguration, DeploymentArgs
 from pulumi_azureml.kinds.endpoint import OnlineEndpointArgs
@@ -26,12 +27,11 @@ from pulumi_azureml.operations.scoring import Target, access_key
 from pulumi_azureml.planning import CatalogueSettings, plan_given
 from pulumi_azureml.resources.resource import WorkspaceArgs
 from pulumi_azureml.resources.rollout import AutoscaleArgs, ChecksArgs, RolloutArgs
-from tests.integration.conftest import GROUP_ID
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-    from tests.integration.conftest import LocalAzure, Workspace
+    from amlite.testing import LocalAzure, Workspace
 
 SCORE = """
 import json, os
@@ -131,10 +131,10 @@ class Site:
 
 @pytest.fixture
 def site(
-    tmp_path: Path, workspace: Workspace, serving_environment: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, azureml_workspace: Workspace, serving_environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:
     monkeypatch.chdir(tmp_path)
-    made = Site(tmp_path, workspace.client(), workspace.azure, serving_environment)
+    made = Site(tmp_path, azureml_workspace.client(), azureml_workspace.azure, serving_environment)
     monkeypatch.setattr(endpoint, "Rollout", functools.partial(Rollout, sleep=made.bake, now=made.now))
     yield made
     MANAGED["endpoint"].remove(made.ml, made.props())
@@ -176,7 +176,7 @@ def test_a_canary_that_fails_its_callers_is_returned_from(site: Site) -> None:
 
 
 def test_what_is_changed_by_hand_is_seen_and_set_back_and_a_count_is_changed_in_place(
-    site: Site, workspace: Workspace
+    site: Site, azureml_workspace: Workspace
 ) -> None:
     props = site.props()
     live = site.up(props)
@@ -201,22 +201,22 @@ def test_what_is_changed_by_hand_is_seen_and_set_back_and_a_count_is_changed_in_
     assert site.slept == []
 
 
-def test_autoscale_follows_each_new_deployment(site: Site, workspace: Workspace) -> None:
+def test_autoscale_follows_each_new_deployment(site: Site, azureml_workspace: Workspace) -> None:
     rules = AutoscaleArgs(min_instances=2, max_instances=4, cpu_percent=70, latency_ms=200)
 
     def settings() -> list[str]:
-        answer = workspace.azure.arm("GET", f"{GROUP_ID}/providers/{SETTINGS}", version="2022-10-01")
+        answer = azureml_workspace.azure.arm("GET", f"{GROUP_ID}/providers/{SETTINGS}", version="2022-10-01")
         return [each["name"] for each in answer.json()["value"] if site.name in each["name"]]
 
     first = site.up(site.props())
     scaled = site.props(autoscale=rules)
     assert site.up(scaled) == first
-    assert settings() == [f"{workspace.name}-{site.name}-{first}"]
+    assert settings() == [f"{azureml_workspace.name}-{site.name}-{first}"]
     # Azure has scaled it out to what is the least: no drift.
     assert site.ml.online_deployments.get(first, site.name).instance_count == 2
     assert MANAGED["endpoint"].observe(site.ml, scaled) == scaled
     live = site.up(site.props(level="debug", autoscale=rules))
-    assert settings() == [f"{workspace.name}-{site.name}-{live}"]
+    assert settings() == [f"{azureml_workspace.name}-{site.name}-{live}"]
     assert site.deployments() == [live]
     MANAGED["endpoint"].remove(site.ml, site.props())
     assert settings() == []

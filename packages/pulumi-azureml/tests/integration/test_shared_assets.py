@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from amlite_fixtures.azure import REGISTRY
 from azureml_fixtures.asset_project import OWNER, STRANGER, Project
 from pulumi_azureml.kinds import KINDS, MANAGED
 from pulumi_azureml.operations.connection import Registry, connect, place_of
 from pulumi_azureml.operations.errors import AssetError, OwnershipError
 from pulumi_azureml.planning import CatalogueSettings, load
 from pulumi_azureml.resources.resource import Planned, RegistryArgs
-from tests.integration.conftest import REGISTRY
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient

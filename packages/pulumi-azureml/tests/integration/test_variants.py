@@ -15,7 +15,7 @@ from pulumi_azureml.resources.resource import Planned, WorkspaceArgs
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-    from tests.integration.conftest import Workspace
+    from amlite.testing import Workspace
 
 Props = dict[str, Any]
 _MLMODEL = "artifact_path: model\nflavors:\n  python_function:\n    loader_module: mlflow.sklearn\n"
@@ -129,13 +129,13 @@ CONTENT = {
 
 @pytest.fixture(scope="module")
 def plan(
-    tmp_path_factory: pytest.TempPathFactory, workspace: Workspace, cluster: None
+    tmp_path_factory: pytest.TempPathFactory, azureml_workspace: Workspace, cluster: None
 ) -> Iterator[tuple[Project, Catalogue]]:
     """Return a project with all of them, checked by azure-ai-ml too, and its plan."""
     root = tmp_path_factory.mktemp("variants")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        ml = workspace.client()
+        ml = azureml_workspace.client()
         project = Project(root, ml, "variants")
         for path, definition in FILES.items():
             project.write(path, definition)

@@ -74,10 +74,14 @@ class LocalAzure:
         finally:
             _run(state, "stop")
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment that `amlite run` gives a command, for processes that a test starts."""
+        return environment.over(os.environ, self._running())
+
     @contextmanager
     def signed_in(self) -> Iterator[None]:
         """Give this process the environment that `amlite run` gives a command, and take it back at the end."""
-        wanted = environment.over(os.environ, self._running())
+        wanted = self.environment()
         with pytest.MonkeyPatch.context() as patch:
             for name in os.environ.keys() - wanted.keys():
                 patch.delenv(name)

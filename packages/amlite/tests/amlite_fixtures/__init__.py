@@ -1,0 +1,1 @@
+"""What tests against amlite share: fixtures that a conftest.py imports, and helpers."""

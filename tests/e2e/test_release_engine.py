@@ -1,0 +1,91 @@
+"""What the release makes of the real engine: an update that was cut off, and previews."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from pulumi import automation
+
+from azureml_fixtures.engine import STACK, EngineProject, Make, operations, serve, strand
+from pulumi_azureml.operations.scoring import Target, score
+from release import cli, stack
+from release.terminal.preview import Cause, Files, Key, Plan
+
+
+def test_a_killed_rollout_and_a_revert_converge(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make()
+    endpoint, reached = f"ep-{project.tag}", tmp_path / "reached"
+    serve(project)
+    project.up()
+    (live,) = (each.name for each in project.ml.online_deployments.list(endpoint))
+    serve(project, factor=3)
+    environment = {**project.environment, "PYTHONPATH": strand(tmp_path / "strand", reached)}
+    command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", STACK]
+    running = psutil.Popen(command, cwd=project.root, env=environment, stdout=subprocess.DEVNULL)
+    last = time.monotonic() + 120
+    while not reached.exists():
+        assert running.poll() is None
+        assert time.monotonic() < last, "the rollout does not reach its smoke test"
+    for each in (*running.children(recursive=True), running):
+        each.kill()
+    running.wait()
+    serve(project)
+    project.pulumi("cancel", "--yes", "--stack", STACK)  # the lost engine's lock
+
+    # The state never learned of the new deployment, so nothing seems to have changed. `release up` looks.
+    assert operations(project.preview(0, "--json")) == {}
+    assert len(list(project.ml.online_deployments.list(endpoint))) == 2
+    for name in ("PATH", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"):
+        monkeypatch.setenv(name, project.environment[name])
+    monkeypatch.setattr(stack, "ROOT", project.root)
+    with cli.console.capture() as printed:
+        cli._update(stack.PulumiStack(STACK))
+    assert f"an earlier update was cut off: looking what became of endpoint-{endpoint}" in printed.get()
+    assert [each.name for each in project.ml.online_deployments.list(endpoint)] == [live]
+    assert score(Target.of(project.ml, endpoint), {"value": 21}) == 42
+    assert stack.PulumiStack(STACK).interrupted() == []
+
+
+def planned(project: EngineProject) -> Plan:
+    """Return what `release preview` makes of the engine's preview."""
+    options = automation.LocalWorkspaceOptions(env_vars=project.environment)
+    plan = Plan()
+    automation.select_stack(STACK, work_dir=str(project.root), opts=options).preview(on_event=plan, color="never")
+    return plan
+
+
+def test_a_preview_says_why_who_follows_and_what_others_changed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make()
+    for name in ("PATH", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"):
+        monkeypatch.setenv(name, project.environment[name])
+    component, schedule = f"component-step_{project.tag}", f"schedule-daily-{project.tag}"
+    project.up()
+    assert planned(project).changes == []
+
+    old = project.asset("component").version
+    project.write("ml/step/src/main.py", f"print('preview', {project.tag!r})\n")
+    project.write("ml/step/src/more.py", "")
+    project.edit("ml/step/component.yml", tags={"team": "weather"})
+    new = project.asset("component").version
+    first, second = planned(project).changes
+    assert (first.name, first.operation, first.old, first.new) == (component, "update", old, new)
+    assert first.files == Files(added=["ml/step/src/more.py"], changed=["ml/step/src/main.py"])
+    assert first.keys == [Key(key="tags.team", old=None, new="weather")]
+    assert first.dependants == [schedule]
+    step = "create_job.jobs.step.component"
+    assert second.because == [Cause(name=component, key=step, pipeline="pipelines/steps.yml")]
+    name = f"azureml:step_{project.tag}"
+    assert second.keys == [Key(key=step, old=f"{name}:{old}", new=f"{name}:{new}")]
+    project.up()
+
+    theirs = project.ml.schedules.get(f"daily-{project.tag}")
+    theirs.trigger.expression = "0 9 * * *"
+    project.ml.schedules.begin_create_or_update(theirs).result()
+    project.pulumi("refresh", "--yes", "--skip-preview", "--stack", STACK)
+    (drift,) = planned(project).changes
+    assert (drift.name, drift.drifted, drift.files) == (schedule, True, Files())
+    assert drift.keys == [Key(key="trigger.expression", old="0 9 * * *", new="0 5 * * *")]
