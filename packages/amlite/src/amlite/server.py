@@ -16,34 +16,33 @@ import sys
 import time
 import uuid
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import aiohttp
 import psutil
 from aiohttp import web
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from amlite import service_list as services
-from amlite.control import routes as control
-from amlite.core import faults, runtime
-from amlite.core.access import Principal
+from amlite.core import runtime
 from amlite.core.certificates import Certificates
 from amlite.core.errors import AzureError, StartError
+from amlite.core.faults import Faults
+from amlite.core.gate import Gate
 from amlite.core.platform import Platform
 from amlite.core.processes import Children, reap
 from amlite.core.proxy import Address, Proxy
-from amlite.core.resource_id import ResourceId
-from amlite.core.routing import AUTHENTICATED, Call, Route, reply
+from amlite.core.routing import Call, refusal, reply
+from amlite.core.service import Services
 from amlite.core.store import Store
+from amlite.core.wire import Json
 from amlite.pulumi import activation
-from amlite.services.arm.routes import check_subscription
-from amlite.services.entra.routes import tokens
+from amlite.service_list import SERVICES
+from amlite.services.entra.tokens import tokens
 
 _log = logging.getLogger("amlite")
 # How often it is looked whether the state folder is still there.
 _LOOK_SECONDS = 1.0
 _requests = logging.getLogger("amlite.requests")
-_VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 _LONG_PATH = 1 << 16
 _SURROUNDINGS = "settings/surroundings"
 
@@ -54,7 +53,9 @@ class Server:
     def __init__(self, state: Path) -> None:
         """Open the state folder; nothing listens yet."""
         self.state = state
-        self.platform = Platform(state, Store(state / "amlite.db"), Children(state))
+        self.platform = Platform(state, Store(state / "amlite.db"), Children(state), SERVICES.works)
+        self.platform.part(Services, lambda: SERVICES)
+        self._gate = Gate(self.platform.access, tokens(self.platform).principal_of)
         self._certificates = Certificates(state / "certificates")
         self._tls: Address = ("127.0.0.1", 0)
         self._stack = contextlib.AsyncExitStack()
@@ -88,8 +89,7 @@ class Server:
         for provider in await activation.listen(platform):
             self._stack.push_async_callback(_close, provider)
         platform.operations.resume()
-        for begin in services.STARTERS:
-            await begin(platform)
+        await SERVICES.start(platform)
         return runtime.Runtime(os.getpid(), psutil.Process().create_time(), proxy_port, platform.environment)
 
     async def stop(self) -> None:
@@ -100,7 +100,7 @@ class Server:
         self.platform.store.close()
 
     def _route(self, host: str) -> Address | None:
-        return self._tls if any(table.serves(host) for table in services.ROUTES) else None
+        return self._tls if SERVICES.router.serves(host) else None
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         began = time.perf_counter()
@@ -108,8 +108,7 @@ class Server:
         try:
             response = await self._dispatch(request)
         except AzureError as error:
-            text, kind = error.content()
-            response = web.Response(status=error.status, text=text, content_type=kind, headers=error.headers)
+            response = refusal(error)
         except (StartError, aiohttp.ClientError) as error:
             # A part of ours is not there, or went away under the request (Azurite starts again for every new account).
             response = reply({"error": {"code": "ServiceUnavailable", "message": str(error)}}, 503)
@@ -143,52 +142,15 @@ class Server:
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
         host = request.host.partition(":")[0].lower()
-        for table in services.ROUTES:
-            if table.serves(host) and (found := table.find(request.method, request.path)) is not None:
-                route, parameters = found
-                call = Call(self.platform, request, parameters)
-                self._authorize(call, route)
-                if table is control.routes:
-                    return await route.handler(call)
-                return await faults.of(self.platform).serve(call, route.handler)
-        raise AzureError(
-            404, "NotFound", f"{request.method} https://{host}{request.path} is not part of this local Azure."
-        )
-
-    def _authorize(self, call: Call, route: Route) -> None:
-        """Check the token, the subscription and the caller's roles, in the order ARM does."""
-        if route.audiences is None:
-            return
-        scheme, _, token = call.request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        found = SERVICES.router.find(self.platform, request.method, host, request.path)
+        if found is None:
             raise AzureError(
-                401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.",
-                headers={"WWW-Authenticate": f'Bearer authorization_uri="https://login.microsoftonline.com/{TENANT_ID}"'},
-            )  # fmt: skip
-        call.claims = tokens(self.platform).check(token, route.audiences)
-        call.principal = Principal(call.claims["oid"], call.claims["appid"])
-        if route.action == AUTHENTICATED:
-            check_subscription(call.path)
-            return
-        index = call.path.lower().find("/subscriptions/")
-        if index < 0:
-            if route.action is not None:
-                self.platform.access.require(call.principal, f"/subscriptions/{SUBSCRIPTION_ID}", route.action)
-            return
-        path = call.path[index:]
-        check_subscription(path)
-        action = route.action or _action(call.method, path)
-        self.platform.access.require(call.principal, path, action)
-
-
-def _action(method: str, path: str) -> str:
-    id = ResourceId.parse(path)
-    if id is None:
-        return "Microsoft.Resources/subscriptions/read"
-    if method == "POST" and id.is_collection and len(id.segments) > 1:
-        owner = "/".join([id.namespace or "", *id.segments[:-1:2]])
-        return f"{owner}/{id.segments[-1]}/action"
-    return f"{id.type}/{_VERBS.get(method, 'write')}"
+                404, "NotFound", f"{request.method} https://{host}{request.path} is not part of this local Azure."
+            )
+        route, parameters = found
+        call = Call(self.platform, request, parameters)
+        self._gate.admit(call, route)
+        return await self.platform.part(Faults).serve(call, route)
 
 
 def _client_environment(platform: Platform, proxy_port: int, bundle: Path) -> dict[str, str]:
@@ -217,7 +179,7 @@ def _client_environment(platform: Platform, proxy_port: int, bundle: Path) -> di
     }
 
 
-def _surroundings(platform: Platform, inherited: dict[str, str]) -> dict[str, Any]:
+def _surroundings(platform: Platform, inherited: dict[str, str]) -> Json:
     """Return the proxy, its exceptions and the authorities of the machine around us.
 
     A start from inside `amlite run` sees amlite's own variables, which would make the proxy dial itself: what was there

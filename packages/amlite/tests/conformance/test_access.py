@@ -22,7 +22,7 @@ from amlite.core.access import ROLES, Principal
 from amlite.core.platform import Platform
 from amlite.core.processes import Children
 from amlite.core.store import Store
-from amlite.services.entra.routes import identity_environment
+from amlite.services.managedidentity import identities
 from amlite.testing import LocalAzure
 from amlite_fixtures.azure import GROUP, GROUP_ID, SUBSCRIPTION
 
@@ -142,7 +142,7 @@ def identity(amlite: LocalAzure) -> Identity:
     properties = amlite.put(path, {"location": "westeurope"}, "2023-01-31")["properties"]
     principal = Principal(properties["principalId"], properties["clientId"])
     store = Store(amlite.state / "amlite.db")
-    variables = identity_environment(Platform(amlite.state, store, Children(amlite.state)), principal)
+    variables = identities.environment(Platform(amlite.state, store, Children(amlite.state)), principal)
     store.close()
     running = runtime.read(amlite.state)
     assert running is not None

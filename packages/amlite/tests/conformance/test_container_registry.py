@@ -173,8 +173,8 @@ def context(tmp_path: Path) -> Path:
 def test_docker_pushes_by_the_loopback_name_and_the_digest_is_the_registrys(
     amlite: Any, registry: tuple[str, str], docker: dict[str, Any], context: Path
 ) -> None:
-    from amlite.pulumi.docker_build import Builder, BuildError, Plan
-    from amlite.services.containerregistry.routes import loopback_reference
+    from amlite.core.docker_build import Builder, BuildError, Plan
+    from amlite.services.containerregistry import loopback
 
     name, _ = registry
     image = f"{name}.azurecr.io/built:1"
@@ -182,7 +182,7 @@ def test_docker_pushes_by_the_loopback_name_and_the_digest_is_the_registrys(
     said: list[str] = []
     with Builder(docker["host"]) as builder:
         builder.build(Plan.of({"context": "."}, context), image, said.append, said.append)
-        reached = loopback_reference(image, docker["registryPort"])
+        reached = loopback.reference(image, docker["registryPort"])
         with pytest.raises(BuildError, match="docker push"):
             builder.push(image, reached, (NO_USER, "wrong"), said.append)
         digest = builder.push(image, reached, (NO_USER, password), said.append)
@@ -196,8 +196,8 @@ def test_docker_pushes_by_the_loopback_name_and_the_digest_is_the_registrys(
 def test_a_layer_that_this_machine_has_pushed_once_is_not_sent_again(
     amlite: Any, registry: tuple[str, str], docker: dict[str, Any], context: Path
 ) -> None:
-    from amlite.pulumi.docker_build import Builder, Plan
-    from amlite.services.containerregistry.routes import loopback_reference
+    from amlite.core.docker_build import Builder, Plan
+    from amlite.services.containerregistry import loopback
 
     name, arm_id = registry
     other = f"again{name}"
@@ -210,7 +210,7 @@ def test_a_layer_that_this_machine_has_pushed_once_is_not_sent_again(
         password = refresh_token(server, amlite.credential).json()["refresh_token"]
         with Builder(docker["host"]) as builder:
             builder.build(Plan.of({"context": "."}, context), image, said.append, said.append)
-            reached = loopback_reference(image, docker["registryPort"])
+            reached = loopback.reference(image, docker["registryPort"])
             digests.append(builder.push(image, reached, (NO_USER, password), said.append))
     amlite.remove(arm_id.replace(name, other), "2023-07-01")
     assert digests[0] == digests[1]
@@ -231,7 +231,7 @@ def test_who_may_only_pull_cannot_take_a_layer_of_another_repository(amlite: Any
 
 
 def test_a_build_that_fails_says_why(docker: dict[str, Any], context: Path) -> None:
-    from amlite.pulumi.docker_build import Builder, BuildError, Plan
+    from amlite.core.docker_build import Builder, BuildError, Plan
 
     (context / "Dockerfile").write_text("FROM scratch\nCOPY missing.txt /\n")
     silent: Callable[[str], None] = lambda _: None  # noqa: E731 -- nothing is to be said

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from amlite.core.processes import tool
-from amlite.core.published.validation import validate
+from amlite.services.machinelearning.published.validation import validate
 from amlite.testing import Workspace
 from amlite_fixtures.azure import Json
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amlite.core.platform import Platform
+from amlite.core.platform import Platform, Work
 from amlite.core.processes import Children
 from amlite.core.store import Store
 
@@ -15,7 +15,13 @@ Opener = Callable[[], Platform]
 
 
 @pytest.fixture
-def open_platform(tmp_path: Path) -> Iterator[Opener]:
+def works() -> dict[str, Work]:
+    """The works of operations that a test's platforms know."""
+    return {}
+
+
+@pytest.fixture
+def open_platform(tmp_path: Path, works: dict[str, Work]) -> Iterator[Opener]:
     """Return a function that opens a platform on the test's state folder, as each start of amlite does."""
     state = tmp_path / "state"
     state.mkdir()
@@ -23,7 +29,7 @@ def open_platform(tmp_path: Path) -> Iterator[Opener]:
 
     def open_() -> Platform:
         opened.append(Store(state / "amlite.db"))
-        return Platform(state, opened[-1], Children(state))
+        return Platform(state, opened[-1], Children(state), works)
 
     yield open_
     for store in opened:

@@ -7,13 +7,13 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import Any
 
-from amlite.control.routes import AUDIENCE, HOST
+from amlite.control.address import AUDIENCE, HOST
 from amlite.core.runtime import Runtime
+from amlite.core.wire import Json
 
 
-def ask(running: Runtime, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def ask(running: Runtime, method: str, path: str, body: Json | None = None) -> Json:
     """Send one request to the control surface and return its JSON answer; raises URLError."""
     environment = running.environment
     context = ssl.create_default_context(cafile=running.authority)
@@ -38,5 +38,5 @@ def ask(running: Runtime, method: str, path: str, body: dict[str, Any] | None = 
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )
     with opener.open(request) as answer:
-        result: dict[str, Any] = json.load(answer)
+        result: Json = json.load(answer)
         return result

@@ -8,13 +8,10 @@ from __future__ import annotations
 import fnmatch
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from amlite import SUBSCRIPTION_ID
 from amlite.core.errors import AzureError
-
-if TYPE_CHECKING:
-    from amlite.core.store import Store
+from amlite.core.store import Store
 
 ASSIGNMENT_TYPE = "Microsoft.Authorization/roleAssignments"
 _DEFINITIONS = f"/subscriptions/{SUBSCRIPTION_ID}/providers/Microsoft.Authorization/roleDefinitions"

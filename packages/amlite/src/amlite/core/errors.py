@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+
+from amlite.core.wire import Json
 
 
 class AzureError(Exception):
@@ -18,7 +19,7 @@ class AzureError(Exception):
         code: str,
         message: str,
         *,
-        details: list[dict[str, Any]] | None = None,
+        details: list[Json] | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(f"({code}) {message}")
@@ -28,7 +29,7 @@ class AzureError(Exception):
         self.details = details or []
         self.headers = headers or {}
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> Json:
         """Return the JSON body Azure would send."""
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
 

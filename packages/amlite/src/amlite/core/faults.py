@@ -16,9 +16,7 @@ from aiohttp import web
 
 from amlite.core import operations
 from amlite.core.errors import AzureError
-from amlite.core.platform import Platform
-from amlite.core.routing import Call, Handler
-from amlite.services.storage.routes import StorageError
+from amlite.core.routing import Call, Refusal, Route
 
 
 @unique
@@ -38,6 +36,19 @@ class Kind(StrEnum):
     EVENTUAL = "eventual"  # a read finds nothing yet (404); writes are left alone
 
 
+_REFUSALS: dict[Kind, Refusal] = {
+    Kind.THROTTLE: (429, "TooManyRequests", "The request was throttled"),
+    Kind.ERROR: (500, "InternalServerError", "The service stumbled"),
+    # As the real one: no header says when to come again.
+    Kind.CONFLICT: (
+        409,
+        "AnotherOperationInProgress",
+        "Another operation is in progress on '{path}'. Try again after '1' seconds",
+    ),
+    Kind.EXPIRED: (401, "ExpiredAuthenticationToken", "The access token has expired"),
+    Kind.EVENTUAL: (404, "ResourceNotFound", "The Resource '{path}' was not found"),
+}
+_HEADERS = {Kind.THROTTLE: {"Retry-After": "1"}, Kind.EXPIRED: {"WWW-Authenticate": "Bearer"}}
 _SECONDS = {Kind.TIMEOUT: 300.0, Kind.SLOW: 2.0, Kind.LRO_SLOW: 7200.0}
 
 
@@ -115,14 +126,15 @@ class Faults:
         self._rules.clear()
         return count
 
-    async def serve(self, call: Call, handler: Handler) -> web.StreamResponse:
-        """Answer a request by its handler, with the first fault that concerns it done to it."""
-        fault = self._pick(call) if self._rules else None
+    async def serve(self, call: Call, route: Route) -> web.StreamResponse:
+        """Answer a request by its route's handler, with the first fault that concerns it done to it."""
+        handler = route.handler
+        fault = self._pick(call) if self._rules and not route.table.spared else None
         if fault is None:
             return await handler(call)
         match fault.kind:
             case Kind.THROTTLE | Kind.ERROR | Kind.CONFLICT | Kind.EXPIRED | Kind.EVENTUAL:
-                raise _refused(fault.kind, call)
+                raise _refused(fault.kind, call, route)
             case Kind.RESET:
                 raise _drop(call)
             case Kind.TIMEOUT:
@@ -155,39 +167,14 @@ class Faults:
         return None
 
 
-def of(platform: Platform) -> Faults:
-    """Return the platform's faults."""
-    faults: Faults | None = platform.parts.get("faults")
-    if faults is None:
-        faults = platform.parts["faults"] = Faults()
-    return faults
-
-
-def _refused(kind: Kind, call: Call) -> AzureError:
-    """Return the answer of the service that was asked: blob storage has its own codes, and throttles with a 503."""
-    of_blobs = call.host.endswith(".blob.core.windows.net")
-    match kind:
-        case Kind.THROTTLE if of_blobs:
-            return StorageError(503, "ServerBusy", "The server is busy (a fault).")
-        case Kind.THROTTLE:
-            text = "The request was throttled (a fault)."
-            return AzureError(429, "TooManyRequests", text, headers={"Retry-After": "1"})
-        case Kind.ERROR if of_blobs:
-            return StorageError(500, "InternalError", "The service stumbled (a fault).")
-        case Kind.ERROR:
-            return AzureError(500, "InternalServerError", "The service stumbled (a fault).")
-        case Kind.CONFLICT:
-            # As the real one: no header says when to come again.
-            text = f"Another operation is in progress on '{call.path}' (a fault). Try again after '1' seconds."
-            return AzureError(409, "AnotherOperationInProgress", text)
-        case Kind.EXPIRED if of_blobs:
-            return StorageError(401, "InvalidAuthenticationInfo", "The access token has expired (a fault).")
-        case Kind.EXPIRED:
-            text = "The access token has expired (a fault)."
-            return AzureError(401, "ExpiredAuthenticationToken", text, headers={"WWW-Authenticate": "Bearer"})
-    if of_blobs:
-        return StorageError(404, "BlobNotFound", "The specified blob does not exist (a fault).")
-    return AzureError(404, "ResourceNotFound", f"The Resource '{call.path}' was not found (a fault).")
+def _refused(kind: Kind, call: Call, route: Route) -> AzureError:
+    """Return the answer in the words of the service that was asked."""
+    own = route.table.faults.get(kind)
+    status, code, text = own or _REFUSALS[kind]
+    error = route.table.error(status, code, f"{text.format(path=call.path)} (a fault).")
+    if own is None:
+        error.headers |= _HEADERS.get(kind, {})
+    return error
 
 
 def _refusal(message: str) -> AzureError:

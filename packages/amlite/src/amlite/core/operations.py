@@ -1,7 +1,7 @@
 """Long-running operations that survive a restart.
 
-A service registers the work of an operation by name; beginning one writes it down, runs it as a task and gives the
-headers that Azure's clients poll by. After a restart whatever was not finished runs again, so work must be repeatable.
+Each has a work that a service names; beginning one writes it down, runs it as a task and gives the headers that
+Azure's clients poll by. After a restart whatever was not finished runs again, so work must be repeatable.
 """
 
 from __future__ import annotations
@@ -13,35 +13,19 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from amlite.core.clock import Clock
 from amlite.core.errors import AzureError
-
-if TYPE_CHECKING:
-    from amlite.core.platform import Platform
-
-Work = Callable[["Platform", dict[str, Any]], Awaitable[Any]]
+from amlite.core.store import Store
+from amlite.core.wire import Json
 
 TYPE = "operations"
 POLL_MILLISECONDS = 100
 _KEPT = dt.timedelta(days=1)
 _log = logging.getLogger("amlite.core.operations")
-_WORKS: dict[str, Work] = {}
 _FAILURE: ContextVar[tuple[str, str] | None] = ContextVar("failure", default=None)
 _DELAY: ContextVar[float] = ContextVar("delay", default=0.0)
-
-
-def work(name: str) -> Callable[[Work], Work]:
-    """Register `async def f(platform, arguments)` as the work of operations called `name`.
-
-    What it returns becomes the operation's result; an AzureError it raises becomes the operation's error.
-    """
-
-    def register(function: Work) -> Work:
-        _WORKS[name] = function
-        return function
-
-    return register
 
 
 @contextmanager
@@ -67,13 +51,18 @@ def delayed(seconds: float) -> Iterator[None]:
 class Operations:
     """The operations of one platform."""
 
-    def __init__(self, platform: Platform) -> None:
-        """Begin with no task running; `resume` picks up what an earlier process left."""
-        self._platform = platform
+    def __init__(self, store: Store, clock: Clock, perform: Callable[[str, Json], Awaitable[Any]]) -> None:
+        """Begin with no task running; `resume` picks up what an earlier process left.
+
+        `perform` does the work of a name. What it returns becomes the operation's result, its AzureError the error.
+        """
+        self._store = store
+        self._clock = clock
+        self._perform = perform
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._canceling: set[str] = set()
 
-    def begin(self, name: str, arguments: dict[str, Any], *, resource_id: str | None = None) -> str:
+    def begin(self, name: str, arguments: Json, *, resource_id: str | None = None) -> str:
         """Write an operation down, start its work and return its id."""
         operation_id = str(uuid.uuid4())
         body = {
@@ -82,22 +71,22 @@ class Operations:
             "arguments": arguments,
             "resourceId": resource_id,
             "status": "InProgress",
-            "startTime": self._platform.clock.stamp(),
+            "startTime": self._clock.stamp(),
             "failure": _FAILURE.get(),
             "delay": _DELAY.get(),
         }
-        self._platform.store.put(f"{TYPE}/{operation_id}", TYPE, body)
+        self._store.put(f"{TYPE}/{operation_id}", TYPE, body)
         self._start(operation_id)
         return operation_id
 
-    def get(self, operation_id: str) -> dict[str, Any]:
+    def get(self, operation_id: str) -> Json:
         """Return an operation's record; AzureError 404 when there is none."""
-        document = self._platform.store.get(f"{TYPE}/{operation_id}")
+        document = self._store.get(f"{TYPE}/{operation_id}")
         if document is None:
             raise AzureError(404, "OperationNotFound", f"The operation '{operation_id}' was not found.")
         return document.body
 
-    async def finished(self, operation_id: str) -> dict[str, Any]:
+    async def finished(self, operation_id: str) -> Json:
         """Wait for an operation's end and return its record."""
         task = self._tasks.get(operation_id)
         if task is not None:
@@ -113,13 +102,13 @@ class Operations:
 
     def resume(self) -> int:
         """Start again what an earlier process left unfinished, forget what ended over a day ago; return how many."""
-        long_ago = (self._platform.clock.now() - _KEPT).strftime("%Y-%m-%dT%H:%M:%S")
+        long_ago = (self._clock.now() - _KEPT).strftime("%Y-%m-%dT%H:%M:%S")
         unfinished = []
-        for document in self._platform.store.of_type(TYPE):
+        for document in self._store.of_type(TYPE):
             if document.body["status"] == "InProgress":
                 unfinished.append(document.body["name"])
             elif document.body["endTime"] < long_ago:
-                self._platform.store.delete(document.id)
+                self._store.delete(document.id)
         for operation_id in unfinished:
             self._start(operation_id)
         return len(unfinished)
@@ -129,17 +118,6 @@ class Operations:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-
-    def status_headers(
-        self, operation_id: str, status_path: str, result_path: str | None = None, host: str = "management.azure.com"
-    ) -> dict[str, str]:
-        """Return the polling headers for an operation whose status answers at `status_path/<id>`."""
-        headers = {
-            "Azure-AsyncOperation": f"https://{host}{status_path}/{operation_id}?api-version=2024-04-01",
-            **pace(),
-        }
-        headers["Location"] = f"https://{host}{result_path or status_path}/{operation_id}?api-version=2024-04-01"
-        return headers
 
     def _start(self, operation_id: str) -> None:
         task = asyncio.create_task(self._run(operation_id), name=f"operation {operation_id}")
@@ -156,14 +134,14 @@ class Operations:
 
     async def _run(self, operation_id: str) -> None:
         record = self.get(operation_id)
-        outcome: dict[str, Any]
+        outcome: Json
         try:
             if record.get("failure"):
                 self._mark_failed(record["resourceId"])
                 raise AzureError(500, *record["failure"])
             if record.get("delay"):
-                await self._platform.clock.sleep(record["delay"])
-            result = await _WORKS[record["work"]](self._platform, record["arguments"])
+                await self._clock.sleep(record["delay"])
+            result = await self._perform(record["work"], record["arguments"])
             outcome = {"status": "Succeeded", "result": result}
         except AzureError as error:
             outcome = {"status": "Failed", "error": error.body()["error"]}
@@ -173,19 +151,29 @@ class Operations:
         self._finish(operation_id, outcome)
 
     def _mark_failed(self, resource_id: str | None) -> None:
-        document = self._platform.store.get(resource_id or "")
+        document = self._store.get(resource_id or "")
         properties = document.body.get("properties", {}) if document is not None else {}
         # A job has a status instead, and would never end.
         state = next((key for key in ("provisioningState", "status") if key in properties), None)
         if document is not None and state is not None:
             properties[state] = "Failed"
-            self._platform.store.put(document.id, document.type, document.body)
+            self._store.put(document.id, document.type, document.body)
 
-    def _finish(self, operation_id: str, outcome: dict[str, Any]) -> None:
-        record = {**self.get(operation_id), **outcome, "endTime": self._platform.clock.stamp()}
-        self._platform.store.put(f"{TYPE}/{operation_id}", TYPE, record)
+    def _finish(self, operation_id: str, outcome: Json) -> None:
+        record = {**self.get(operation_id), **outcome, "endTime": self._clock.stamp()}
+        self._store.put(f"{TYPE}/{operation_id}", TYPE, record)
 
 
 def pace() -> dict[str, str]:
     """Return the header that tells clients when to ask again; beside `Retry-After` azure-core would not look at it."""
     return {"retry-after-ms": str(POLL_MILLISECONDS)}
+
+
+def headers(host: str, status_path: str, result_path: str, operation_id: str) -> dict[str, str]:
+    """Return the polling headers for an operation whose status and result answer below these paths of a host."""
+    end = f"{operation_id}?api-version=2024-04-01"
+    return {
+        "Azure-AsyncOperation": f"https://{host}{status_path}/{end}",
+        "Location": f"https://{host}{result_path}/{end}",
+        **pace(),
+    }

@@ -2,42 +2,74 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from amlite.core.access import Access
 from amlite.core.clock import Clock
 from amlite.core.operations import Operations
 from amlite.core.processes import Children
 from amlite.core.store import Store
+from amlite.core.wire import Json
 
 if TYPE_CHECKING:
-    import aiohttp
+    import aiohttp  # late: the command line does without it
 
+Part = TypeVar("Part")
+Work = Callable[["Platform", Json], Awaitable[Any]]
+"""What a long-running operation does. What it returns becomes the operation's result, its AzureError the error."""
 _CLOCK = "settings/clock"
+_log = logging.getLogger("amlite")
 
 
 @dataclass
 class Platform:
-    """One running amlite. `environment()` is what `amlite run` gives a command; jobs and children get it too."""
+    """One running amlite. `environment` is what `amlite run` gives a command; jobs and children get it too.
+
+    `works` are the works of operations by their names.
+    """
 
     state: Path
     store: Store
     children: Children
+    works: Mapping[str, Work] = field(default_factory=dict)
     clock: Clock = field(init=False)
     access: Access = field(init=False)
     operations: Operations = field(init=False)
     http: aiohttp.ClientSession = field(init=False)
     environment: dict[str, str] = field(default_factory=dict)
-    parts: dict[str, Any] = field(default_factory=dict)  # what a service keeps in memory, by the service's name
+    _parts: dict[type, object] = field(default_factory=dict)
+    _background: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Open what depends on the store."""
         saved = self.store.get(_CLOCK)
         self.clock = Clock(saved.body["offset"] if saved else 0.0)
         self.access = Access(self.store)
-        self.operations = Operations(self)
+        self.operations = Operations(self.store, self.clock, lambda name, arguments: self.works[name](self, arguments))
+
+    def part(self, kind: type[Part], make: Callable[[], Part] | None = None) -> Part:
+        """Return the one object of a class that a service keeps in memory; `make` makes it when it is first wanted."""
+        found = self._parts.get(kind)
+        if not isinstance(found, kind):
+            found = self._parts[kind] = (make or kind)()
+        return found
+
+    def background(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Start work that nobody waits for; what it trips over is logged."""
+        task = asyncio.create_task(work, name=name)
+        self._background.add(task)  # the event loop itself keeps no task alive
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%s ended", task.get_name(), exc_info=error)
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward for good."""

@@ -1,32 +1,33 @@
-"""How a request finds the function that answers it, and what that function gets and gives.
+"""How a service says which requests it answers, and what a function that answers one gets and gives.
 
-A part of amlite declares `routes = Routes("management.azure.com")` and decorates functions; hosts and paths match
-without case, as Azure's do; `{name}` matches one segment and `{name:path}` any number.
+A service declares `routes = Routes("management.azure.com")` and decorates functions; hosts and paths match without
+case, as Azure's do; `{name}` matches one segment and `{name:path}` any number. Which of several routes answers is not a
+matter of order: see `router`.
 """
 
 from __future__ import annotations
 
-import fnmatch
 import json
-import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
+from amlite.core.access import Principal
 from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.resource_id import ResourceId
+from amlite.core.wire import Json
 
-if TYPE_CHECKING:
-    from amlite.core.access import Principal
-    from amlite.core.platform import Platform
-
-Json = dict[str, Any]
 Handler = Callable[["Call"], Awaitable[web.StreamResponse]]
+Refusal = tuple[int, str, str]
+"""The status, code and message of an error."""
 
 AUTHENTICATED = ""
 """The `action` of a route that asks for a token and no role: whoever knows an operation's id may ask how it fares."""
 
+ARM_HOST = "management.azure.com"
 ARM_AUDIENCES = frozenset({"https://management.azure.com", "https://management.core.windows.net"})
 
 
@@ -38,7 +39,6 @@ class Call:
     request: web.Request
     parameters: Mapping[str, str]
     principal: Principal | None = None
-    claims: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def method(self) -> str:
@@ -59,6 +59,31 @@ class Call:
     def query(self) -> Mapping[str, str]:
         """The query parameters."""
         return self.request.query
+
+    @property
+    def bearer(self) -> str | None:
+        """The token of the header `Authorization: Bearer …`, or None without one."""
+        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
+        return token if scheme.lower() == "bearer" and token else None
+
+    @property
+    def client(self) -> str:
+        """The client id of whoever sent it, as `systemData` names them."""
+        return self.principal.client_id if self.principal else ""
+
+    @property
+    def resource_path(self) -> str | None:
+        """The ARM path inside the path, which the data plane's paths have too; None without one."""
+        index = self.path.lower().find("/subscriptions/")
+        return self.path[index:] if index >= 0 else None
+
+    @property
+    def resource_id(self) -> ResourceId:
+        """What that path names; AzureError 404 when it is no ARM path."""
+        found = ResourceId.parse(self.resource_path or self.path)
+        if found is None:
+            raise AzureError(404, "InvalidResourcePath", f"'{self.path}' is not a path of this API.")
+        return found
 
     async def json(self) -> Json:
         """Return the body as a JSON object ({} when empty); raises AzureError 400 for anything else."""
@@ -87,43 +112,57 @@ def reply(body: Any = None, status: int = 200, headers: Mapping[str, str] | None
     )
 
 
+def refusal(error: AzureError) -> web.Response:
+    """Build the answer that an error becomes."""
+    text, kind = error.content()
+    return web.Response(status=error.status, text=text, content_type=kind, headers=error.headers)
+
+
 @dataclass(frozen=True)
 class Route:
     """One entry of a route table."""
 
+    table: Routes
     method: str
-    pattern: re.Pattern[str]
+    path: str
     handler: Handler
-    audiences: frozenset[str] | None
     action: str | None
-
-    def match(self, method: str, path: str) -> Mapping[str, str] | None:
-        """Return the path's parameters when method and path fit."""
-        if self.method not in ("*", method):
-            return None
-        found = self.pattern.fullmatch(path)
-        return found.groupdict() if found else None
 
 
 class Routes:
-    """The routes of one host pattern, in the order they are tried."""
+    """The routes of one host pattern, such as `management.azure.com` or `*.azurecr.io`.
 
-    def __init__(self, host: str, *, audiences: frozenset[str] | None = ARM_AUDIENCES) -> None:
-        """Routes of `host` (may hold `*`). Tokens must be for one of `audiences`; None asks for no token at all."""
+    Tokens must be for one of `audiences`; None asks for no token at all. `only` narrows the table to some of the hosts.
+    `error` is the class of the service's errors, `faults` its words for faults, by kind, where they differ from ARM's.
+    No fault is done to a table that is `spared`.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        audiences: frozenset[str] | None = ARM_AUDIENCES,
+        only: Callable[[Platform, str], bool] | None = None,
+        error: Callable[[int, str, str], AzureError] = AzureError,
+        faults: Mapping[str, Refusal] | None = None,
+        spared: bool = False,
+    ) -> None:
         self.host = host
-        self._host = re.compile(fnmatch.translate(host), re.IGNORECASE)
-        self._audiences = audiences
-        self._routes: list[Route] = []
+        self.audiences = audiences
+        self.only = only
+        self.error = error
+        self.faults = faults or {}
+        self.spared = spared
+        self.entries: list[Route] = []
 
     def route(self, method: str, path: str, *, action: str | None = None) -> Callable[[Handler], Handler]:
-        """Register a function. `action` names the permission asked on the ARM resource inside the path.
+        """Register a function for a method, or for any (`*`). `action` names the permission asked on the ARM resource.
 
         Without it the permission follows from method and resource type (`…/read`, `…/write`, `…/delete`, `…/action`).
         """
-        pattern = re.compile(_pattern(path), re.IGNORECASE)
 
         def register(handler: Handler) -> Handler:
-            self._routes.append(Route(method, pattern, handler, self._audiences, action))
+            self.entries.append(Route(self, method, path, handler, action))
             return handler
 
         return register
@@ -147,27 +186,3 @@ class Routes:
     def delete(self, path: str, *, action: str | None = None) -> Callable[[Handler], Handler]:
         """Register a DELETE."""
         return self.route("DELETE", path, action=action)
-
-    def serves(self, host: str) -> bool:
-        """Whether this table answers for a host name."""
-        return self._host.fullmatch(host) is not None
-
-    def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
-        """Return the first route that fits, with its parameters."""
-        for route in self._routes:
-            parameters = route.match(method, path)
-            if parameters is not None:
-                return route, parameters
-        return None
-
-
-def _pattern(path: str) -> str:
-    parts = re.split(r"(\{\w+(?::path)?\})", path)
-    out = []
-    for part in parts:
-        if part.startswith("{"):
-            name, _, kind = part[1:-1].partition(":")
-            out.append(f"(?P<{name}>{'.*' if kind == 'path' else '[^/]+'})")
-        else:
-            out.append(re.escape(part))
-    return "".join(out) + "/?"

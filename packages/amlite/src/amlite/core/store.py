@@ -12,9 +12,8 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-Json = dict[str, Any]
+from amlite.core.wire import Json
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (

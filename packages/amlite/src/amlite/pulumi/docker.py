@@ -22,10 +22,10 @@ from pulumi.runtime.proto import provider_pb2
 
 from amlite.control.client import ask
 from amlite.core import runtime
+from amlite.core.docker_build import Builder, BuildError, Plan, Say, split_tag
 from amlite.pulumi import plugin, sdk_types, values
-from amlite.pulumi.docker_build import Builder, BuildError, Plan, Say, split_tag
 from amlite.pulumi.values import UNKNOWN
-from amlite.services.containerregistry.routes import loopback_reference
+from amlite.services.containerregistry import loopback
 
 IMAGE = "docker:index/image:Image"
 _CREDENTIALS = frozenset({"registry.username", "registry.password"})
@@ -130,7 +130,7 @@ def _build_and_push(inputs: Mapping[str, Any], plan: Plan, say: Say, warn: Say) 
             return image_id
         registry = inputs.get("registry") or {}
         credentials = (registry.get("username", ""), registry["password"]) if registry.get("password") else None
-        digest = builder.push(name, loopback_reference(name, amlite["registryPort"]), credentials, say)
+        digest = builder.push(name, loopback.reference(name, amlite["registryPort"]), credentials, say)
         substituted = builder.substituted(image_id)
     reference = f"{split_tag(name)[0]}@{digest}"
     _ask("/docker/images", {"name": name, "reference": reference, "substituteFor": substituted})

@@ -1,35 +1,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from amlite.core import operations
 from amlite.core.errors import AzureError
-from amlite.core.platform import Platform
+from amlite.core.platform import Platform, Work
 
 
 @pytest.fixture
-def works() -> Iterator[dict[str, Any]]:
-    """The registered works; what a test adds is forgotten after it."""
-    before = dict(operations._WORKS)
-    yield operations._WORKS
-    operations._WORKS.clear()
-    operations._WORKS.update(before)
-
-
-@pytest.fixture
-def gate(works: dict[str, Any]) -> asyncio.Event:
-    """Register `wait`, a work that ends when the returned event is set."""
+def gate(works: dict[str, Work]) -> asyncio.Event:
+    """Bring `wait`, a work that ends when the returned event is set."""
     event = asyncio.Event()
 
-    @operations.work("wait")
     async def wait(platform: Platform, arguments: dict[str, Any]) -> Any:
         await event.wait()
         return arguments["answer"]
 
+    works["wait"] = wait
     return event
 
 
@@ -42,11 +33,11 @@ async def test_success_carries_the_result(platform: Platform, gate: asyncio.Even
     assert record["startTime"] <= record["endTime"]
 
 
-async def test_refusal_becomes_the_operations_error(platform: Platform, works: dict[str, Any]) -> None:
-    @operations.work("refuse")
+async def test_refusal_becomes_the_operations_error(platform: Platform, works: dict[str, Work]) -> None:
     async def refuse(platform: Platform, arguments: dict[str, Any]) -> None:
         raise AzureError(409, "QuotaExceeded", "No cores left.")
 
+    works["refuse"] = refuse
     record = await platform.operations.finished(platform.operations.begin("refuse", {}))
     assert record["status"] == "Failed"
     assert record["error"] == {"code": "QuotaExceeded", "message": "No cores left.", "details": []}
@@ -63,11 +54,11 @@ async def test_what_is_made_to_fail_fails_its_resource_too(platform: Platform, g
     assert document.body["properties"] == {state: "Failed"}
 
 
-async def test_bug_ends_the_operation_too(platform: Platform, works: dict[str, Any]) -> None:
-    @operations.work("stumble")
+async def test_bug_ends_the_operation_too(platform: Platform, works: dict[str, Work]) -> None:
     async def stumble(platform: Platform, arguments: dict[str, Any]) -> None:
         raise ZeroDivisionError("by zero")
 
+    works["stumble"] = stumble
     record = await platform.operations.finished(platform.operations.begin("stumble", {}))
     assert record["error"] == {"code": "InternalServerError", "message": "by zero"}
 
@@ -100,7 +91,7 @@ async def test_what_a_stop_interrupted_goes_on_at_the_next_start(
 
 
 async def test_work_that_no_longer_exists_fails_the_operation(
-    open_platform: Callable[[], Platform], gate: asyncio.Event, works: dict[str, Any]
+    open_platform: Callable[[], Platform], gate: asyncio.Event, works: dict[str, Work]
 ) -> None:
     first = open_platform()
     id = first.operations.begin("wait", {})

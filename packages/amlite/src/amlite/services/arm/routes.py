@@ -1,26 +1,26 @@
-"""ARM's HTTP surface: subscriptions, resource groups, and every method on resources of the registered types."""
+"""ARM's HTTP surface: subscriptions, resource groups, and every method on resources of the services' types."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import replace
-from typing import Any
 
 from aiohttp import web
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from amlite.core import operations
+from amlite.core import wire
 from amlite.core.errors import AzureError
-from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
-from amlite.core.routing import Call, Json, Routes, reply
+from amlite.core.resource_types import ResourceType
+from amlite.core.routing import ARM_HOST, AUTHENTICATED, Call, Routes, reply
+from amlite.core.service import Services
 from amlite.core.store import Document
-from amlite.services.arm import polling
-from amlite.services.arm.types import ResourceType
+from amlite.core.wire import Json
+from amlite.services.arm import polling, resources
+from amlite.services.arm.resources import GROUP_TYPE, group_of, resource_of, type_of
 
-routes = Routes("management.azure.com")
-GROUP_TYPE = "Microsoft.Resources/resourceGroups"
+routes = Routes(ARM_HOST)
+public_routes = Routes(ARM_HOST, audiences=None)
 _API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview|-alpha|-privatepreview)?")
 _LOCATIONS = (
     "westeurope",
@@ -32,19 +32,39 @@ _LOCATIONS = (
     "uksouth",
     "germanywestcentral",
 )
-_registered: dict[str, ResourceType] = {}
+_GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
+_OPERATION = "/subscriptions/{subscription}/providers/{namespace}/locations/{location}"
 
 
-def register(types: list[ResourceType]) -> None:
-    """Make a service's resource types known to ARM."""
-    _registered.update({kind.name.lower(): kind for kind in types})
+@public_routes.get("/metadata/endpoints")
+async def describe_cloud(call: Call) -> web.Response:
+    """Describe this cloud, as clients that do not know Azure's own addresses by heart ask it to."""
+    return reply(
+        [
+            {
+                "name": "AzureCloud",
+                "portal": "https://portal.azure.com",
+                "resourceManager": "https://management.azure.com/",
+                "authentication": {
+                    "loginEndpoint": "https://login.microsoftonline.com/",
+                    "audiences": ["https://management.core.windows.net/", "https://management.azure.com/"],
+                    "tenant": "common",
+                    "identityProvider": "AAD",
+                },
+                "graphAudience": "https://graph.windows.net/",
+                "suffixes": {
+                    "storage": "core.windows.net",
+                    "keyVaultDns": "vault.azure.net",
+                    "acrLoginServer": "azurecr.io",
+                },
+            }
+        ]
+    )
 
 
-def check_subscription(path: str) -> None:
-    """Raise Azure's 404 for any subscription but amlite's own: this cloud knows no other."""
-    found = re.match(r"/subscriptions/([^/]+)", path, re.IGNORECASE)
-    if found and found[1].lower() != SUBSCRIPTION_ID:
-        raise AzureError(404, "SubscriptionNotFound", f"The subscription '{found[1]}' could not be found.")
+routes.get(f"{_OPERATION}/operationStatuses/{{operation}}", action=AUTHENTICATED)(polling.get_status)
+routes.get(f"{_OPERATION}/operationResults/{{operation}}", action=AUTHENTICATED)(polling.get_result)
+routes.get("/subscriptions/{subscription}/operationresults/{operation}", action=AUTHENTICATED)(polling.get_group_result)
 
 
 @routes.get("/subscriptions")
@@ -72,73 +92,64 @@ async def list_groups(call: Call) -> web.Response:
     return reply({"value": [doc.body for doc in call.platform.store.of_type(GROUP_TYPE)]})
 
 
-@routes.put("/subscriptions/{subscription}/resourceGroups/{group}")
+@routes.put(_GROUP)
 async def put_group(call: Call) -> web.Response:
     """Create or update a resource group."""
-    id = _id(call)
+    id = call.resource_id
     body = await call.json()
     if re.fullmatch(r"[-\w.()]{0,89}[-\w()]", id.name) is None:
         raise AzureError(400, "InvalidResourceGroup", f"The provided resource group name '{id.name}' is invalid.")
     if not body.get("location"):
         raise AzureError(400, "LocationRequired", "The location property is required for this definition.")
     old = call.platform.store.get(str(id))
-    if old and _region(old.body["location"]) != _region(body["location"]):
+    if old and wire.region(old.body["location"]) != wire.region(body["location"]):
         raise AzureError(
             409,
             "InvalidResourceGroupLocation",
             f"Invalid resource group location '{body['location']}'. The resource group already exists in location "
             f"'{old.body['location']}'.",
         )
-    stored = {
-        "id": str(id),
-        "name": id.name,
-        "type": GROUP_TYPE,
-        "location": _region(body["location"]),
-        "tags": body.get("tags") or {},
-        "properties": {"provisioningState": "Succeeded"},
-    }
-    call.platform.store.put(str(id), GROUP_TYPE, stored)
+    stored = resources.put_group(call.platform, str(id), body["location"], body.get("tags") or {})
     return reply(stored, 200 if old else 201)
 
 
-@routes.patch("/subscriptions/{subscription}/resourceGroups/{group}")
+@routes.patch(_GROUP)
 async def patch_group(call: Call) -> web.Response:
     """Change a resource group's tags."""
-    group = group_of(call.platform, _id(call))
+    group = group_of(call.platform, call.resource_id)
     body = await call.json()
     stored = {**group.body, "tags": body.get("tags", group.body["tags"])}
     call.platform.store.put(group.id, GROUP_TYPE, stored)
     return reply(stored)
 
 
-@routes.get("/subscriptions/{subscription}/resourceGroups/{group}")
+@routes.get(_GROUP)
 async def get_group(call: Call) -> web.Response:
     """Describe a resource group."""
-    return reply(group_of(call.platform, _id(call)).body)
+    return reply(group_of(call.platform, call.resource_id).body)
 
 
-@routes.route("HEAD", "/subscriptions/{subscription}/resourceGroups/{group}")
+@routes.route("HEAD", _GROUP)
 async def head_group(call: Call) -> web.Response:
     """Say whether a resource group exists."""
-    return web.Response(status=204 if call.platform.store.get(str(_id(call))) else 404)
+    return web.Response(status=204 if call.platform.store.get(str(call.resource_id)) else 404)
 
 
-@routes.delete("/subscriptions/{subscription}/resourceGroups/{group}")
+@routes.delete(_GROUP)
 async def delete_group(call: Call) -> web.Response:
     """Delete a resource group with all that is in it."""
-    id = _id(call)
+    id = call.resource_id
     group_of(call.platform, id)
-    operation = call.platform.operations.begin("arm.delete-group", {"id": str(id)}, resource_id=str(id))
-    return web.Response(status=202, headers=polling.headers(call, id, operation, final="operationresults"))
+    return _deleted_later(call, id)
 
 
-@routes.get("/subscriptions/{subscription}/resourceGroups/{group}/resources")
+@routes.get(f"{_GROUP}/resources")
 async def list_resources(call: Call) -> web.Response:
     """List what is in a resource group: the resources with a location, as ARM keeps track of no others."""
-    id = _id(call)
+    id = call.resource_id
     group_path = id.group_path
     group_of(call.platform, id)
-    tracked = {name for name, kind in _registered.items() if kind.located}
+    tracked = {name for name, kind in call.platform.part(Services).types.items() if kind.located}
     found = [doc.body for doc in call.platform.store.below(group_path) if doc.type in tracked]
     return reply(
         {"value": [{key: body.get(key) for key in ("id", "name", "type", "location", "tags")} for body in found]}
@@ -147,17 +158,14 @@ async def list_resources(call: Call) -> web.Response:
 
 @routes.route("*", "/{path:path}")
 async def resource(call: Call) -> web.Response:
-    """Serve a resource of any registered type."""
-    id = _id(call)
-    _check_version(call, id)
+    """Serve a resource of any service's type."""
+    id = call.resource_id
+    _check_version(call)
     if call.method == "POST" and id.is_collection:
         return await _act(call, id)
-    kind = _kind(id)
+    kind = type_of(call.platform, id)
     if id.is_collection:
-        if call.method != "GET":
-            raise AzureError(405, "MethodNotAllowed", f"{call.method} is not allowed on the collection '{id}'.")
-        below = call.platform.store.below(str(id.scope) if id.scope else _container(id), kind.name)
-        return reply({"value": [doc.body for doc in below]})
+        return _list(call, id, kind)
     match call.method:
         case "GET" | "HEAD":
             return reply(resource_of(call.platform, id).body)
@@ -167,75 +175,21 @@ async def resource(call: Call) -> web.Response:
             old = resource_of(call.platform, id)
             body = _merge(old.body, await call.json())
             kind.check_body(body)
-            return await _store(call, id, kind, body, old)
+            return await _write(call, id, kind, body, old)
         case "DELETE":
             return await _delete(call, id, kind)
     raise AzureError(405, "MethodNotAllowed", f"{call.method} is not allowed on '{id}'.")
 
 
-def group_of(platform: Platform, id: ResourceId) -> Document:
-    """Return the resource group an id lies in; AzureError 404 when it does not exist."""
-    document = platform.store.get(id.group_path)
-    if document is None:
-        raise AzureError(404, "ResourceGroupNotFound", f"Resource group '{id.group}' could not be found.")
-    return document
-
-
-def resource_of(platform: Platform, id: ResourceId) -> Document:
-    """Return a stored resource; AzureError 404 in ARM's words when it, or its group, does not exist."""
-    document = platform.store.get(str(id))
-    if document is None:
-        if id.group:
-            group_of(platform, id)
-        raise AzureError(
-            404,
-            "ResourceNotFound",
-            f"The Resource '{id.type}/{id.name}' under resource group '{id.group}' was not found. "
-            "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
-        )
-    return document
-
-
-@operations.work("arm.create")
-async def finish_creation(platform: Platform, arguments: Json) -> None:
-    """Do what a type does on creation, then mark the resource Succeeded (or Failed)."""
-    id = ResourceId.of(arguments["id"])
-    kind = _kind(id)
-    try:
-        if kind.created is not None:
-            await kind.created(platform, id)
-    except Exception:
-        _set_state(platform, id, "Failed")
-        raise
-    _set_state(platform, id, "Succeeded")
-
-
-def _set_state(platform: Platform, id: ResourceId, state: str) -> None:
-    document = platform.store.get(str(id))
-    if document is not None:
-        document.body["properties"]["provisioningState"] = state
-        platform.store.put(document.id, document.type, document.body)
-
-
-@operations.work("arm.delete")
-async def finish_deletion(platform: Platform, arguments: Json) -> None:
-    """Do what a type does on deletion, then forget the resource and what is below it."""
-    id = ResourceId.of(arguments["id"])
-    kind = _kind(id)
-    if kind.deleting is not None:
-        await kind.deleting(platform, id)
-    platform.store.delete(str(id))
-
-
-@operations.work("arm.delete-group")
-async def finish_group_deletion(platform: Platform, arguments: Json) -> None:
-    """Delete every top-level resource of a group as its own deletion would, then the group."""
-    for document in platform.store.below(arguments["id"]):
-        id = ResourceId.parse(document.id)
-        kind = _registered.get(document.type)
-        if id is not None and kind is not None and kind.deleting is not None:
-            await kind.deleting(platform, id)
-    platform.store.delete(arguments["id"])
+def _list(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
+    if call.method != "GET":
+        raise AzureError(405, "MethodNotAllowed", f"{call.method} is not allowed on the collection '{id}'.")
+    if id.scope is not None:
+        container = str(id.scope)
+    else:
+        container = resource_of(call.platform, id.parent).id if id.parent else id.group_path
+    bodies = [document.body for document in call.platform.store.below(container, kind.name)]
+    return reply({"value": kind.listed(bodies, call.query) if kind.listed else bodies})
 
 
 async def _put(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
@@ -255,60 +209,37 @@ async def _put(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
             f"the parent resource '{parent}' could not be found.",
         )
     kind.check_body(body)
-    return await _store(call, id, kind, body, call.platform.store.get(str(id)))
+    return await _write(call, id, kind, body, call.platform.store.get(str(id)))
 
 
-async def _store(call: Call, id: ResourceId, kind: ResourceType, body: Json, old: Document | None) -> web.Response:
-    platform = call.platform
-    if kind.globally_unique and old is None:
-        for other in platform.store.of_type(kind.name):
-            if other.body["name"].lower() == id.name.lower():
-                raise AzureError(409, "AlreadyExists", f"The name '{id.name}' is already in use for {kind.name}.")
-    if old and kind.located and _region(old.body["location"]) != _region(body["location"]):
-        raise AzureError(
-            409,
-            "InvalidResourceLocation",
-            f"The resource '{id.name}' already exists in location '{old.body['location']}' "
-            f"in resource group '{id.group}'. A resource with the same name cannot be created in location "
-            f"'{body['location']}'.",
-        )
-    envelope: Json = {
-        key: value for key, value in body.items() if key not in ("id", "name", "type", "systemData", "etag")
-    }
-    envelope["properties"] = dict(body.get("properties") or {})
-    if kind.located:
-        envelope["location"] = _region(body["location"])
-        envelope.setdefault("tags", {})
-    if kind.prepare is not None:
-        envelope = kind.prepare(platform, id, envelope, old.body if old else None)
-    envelope = {"id": str(id), "name": id.name, "type": kind.name, **envelope, "systemData": system_data(call, old)}
-    waits = kind.asynchronous and not (old and kind.created is None)
-    envelope["properties"]["provisioningState"] = ("Updating" if old else "Creating") if waits else "Succeeded"
-    platform.store.put(str(id), kind.name, envelope)
-    headers = {}
-    if waits:
-        operation = platform.operations.begin("arm.create", {"id": str(id)}, resource_id=str(id))
-        headers = polling.headers(call, id, operation)
-    elif kind.created is not None:
-        await kind.created(platform, id)
-    if waits and old is None and kind.accepted:
+async def _write(call: Call, id: ResourceId, kind: ResourceType, body: Json, old: Document | None) -> web.Response:
+    envelope, operation = await resources.write(call.platform, id, body, old, call.client)
+    headers = polling.headers(call, id, operation) if operation else {}
+    if operation and old is None and kind.accepted:
         return web.Response(status=202, headers=headers)
     return reply(envelope, 200 if old else 201, headers)
 
 
 async def _delete(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
-    if call.platform.store.get(str(id)) is None:
+    document = call.platform.store.get(str(id))
+    if document is None:
         return web.Response(status=204)
+    if kind.check_deletion is not None:
+        kind.check_deletion(call.platform, id, document.body)
     if kind.asynchronous:
-        operation = call.platform.operations.begin("arm.delete", {"id": str(id)}, resource_id=str(id))
-        return web.Response(status=202, headers=polling.headers(call, id, operation))
-    await finish_deletion(call.platform, {"id": str(id)})
+        return _deleted_later(call, id)
+    await resources.finish_deletion(call.platform, {"id": str(id)})
     return web.Response(status=200)
+
+
+def _deleted_later(call: Call, id: ResourceId) -> web.Response:
+    operation = call.platform.operations.begin(resources.DELETE, {"id": str(id)}, resource_id=str(id))
+    return web.Response(status=202, headers=polling.headers(call, id, operation))
 
 
 async def _act(call: Call, id: ResourceId) -> web.Response:
     target = ResourceId(id.subscription, id.group, id.namespace, id.segments[:-1], id.scope)
-    kind = _kind(target)
+    kind = type_of(call.platform, target)
     action = (kind.actions or {}).get(id.segments[-1].lower())
     if action is None:
         raise AzureError(
@@ -318,46 +249,7 @@ async def _act(call: Call, id: ResourceId) -> web.Response:
     return reply(await action(call.platform, target, await call.json()))
 
 
-def system_data(call: Call, old: Document | None) -> Json:
-    """Return `systemData` for a write by the caller, keeping who created the resource and when."""
-    who = call.principal.client_id if call.principal else ""
-    now = call.platform.clock.stamp()
-    first = (old.body.get("systemData") if old else None) or {
-        "createdBy": who,
-        "createdByType": "Application",
-        "createdAt": now,
-    }
-    return {**first, "lastModifiedBy": who, "lastModifiedByType": "Application", "lastModifiedAt": now}
-
-
-def _id(call: Call) -> ResourceId:
-    id = ResourceId.parse(call.path)
-    if id is None:
-        raise AzureError(404, "InvalidResourcePath", f"'{call.path}' is not a path of this API.")
-    return id
-
-
-def _container(id: ResourceId) -> str:
-    """Return the id whose subtree holds a collection's members."""
-    parent = id.parent
-    return str(parent) if parent else id.group_path
-
-
-def _kind(id: ResourceId) -> ResourceType:
-    kind = _registered.get(id.type.lower())
-    if kind is None:
-        near = difflib.get_close_matches(id.type.lower(), _registered, 1)
-        hint = f" Did you mean '{_registered[near[0]].name}'?" if near else ""
-        raise AzureError(
-            404,
-            "InvalidResourceType",
-            f"The resource type '{id.type}' could not be found in the namespace "
-            f"'{id.namespace}' (not part of this local Azure).{hint}",
-        )
-    return kind
-
-
-def _check_version(call: Call, id: ResourceId) -> None:
+def _check_version(call: Call) -> None:
     version = call.query.get("api-version")
     if version is None:
         raise AzureError(
@@ -380,11 +272,7 @@ def _merge(old: Json, change: Json) -> Json:
     return merged
 
 
-def _region(location: str) -> str:
-    return location.replace(" ", "").lower()
-
-
-def _subscription() -> dict[str, Any]:
+def _subscription() -> Json:
     return {
         "id": f"/subscriptions/{SUBSCRIPTION_ID}",
         "subscriptionId": SUBSCRIPTION_ID,

@@ -6,7 +6,8 @@ from amlite.core.access import ASSIGNMENT_TYPE, ROLES
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
-from amlite.services.arm.types import Json, ResourceType
+from amlite.core.resource_types import ResourceType
+from amlite.core.wire import Json
 
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 

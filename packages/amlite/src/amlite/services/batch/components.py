@@ -11,11 +11,10 @@ from pathlib import Path
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.services.arm.types import Json
+from amlite.core.wire import Json
 from amlite.services.batch import entry, mlflow_script, settings
-from amlite.services.machinelearning import references
+from amlite.services.machinelearning import references, versions
 from amlite.services.machinelearning.assets import ANONYMOUS
-from amlite.services.mlflow import versions
 from amlite.services.storage import blobs
 
 _TYPE = "batch/components"

@@ -9,15 +9,16 @@ from typing import Any
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.wire import Json
 from amlite.services.batch import components, settings
-from amlite.services.jobs import documents, plan, submit
+from amlite.services.jobs import documents, plan, submission
 from amlite.services.jobs.documents import Job
 from amlite.services.jobs.graph import PATH_TYPES
 from amlite.services.machinelearning import references
+from amlite.services.machinelearning.endpoints import BATCH_TYPE
 from amlite.services.storage.blobs import BlobPath
 
-Json = dict[str, Any]
-JOB_TYPE = f"{references.WORKSPACE_TYPE}/batchEndpoints/jobs"
+JOB_TYPE = f"{BATCH_TYPE}/jobs"
 STEP = "batchscoring"
 _ENDPOINT, _DEPLOYMENT = "azureml.endpointname", "azureml.deploymentname"
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
@@ -43,7 +44,7 @@ async def begin(
         "properties": {_ENDPOINT: endpoint["name"], _DEPLOYMENT: deployment["name"]},
         **{key: properties[key] for key in ("description", "tags", "displayName") if properties.get(key)},
     }
-    await submit(platform, workspace_id, name, {"properties": job}, principal)
+    await submission.submit(platform, workspace_id, name, {"properties": job}, principal)
     return documents.get(platform, workspace_id, name)
 
 

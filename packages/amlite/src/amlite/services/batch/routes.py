@@ -9,53 +9,43 @@ from aiohttp import web
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.core.resource_id import ResourceId
-from amlite.core.routing import ARM_AUDIENCES, Call, Json, Routes, reply
-from amlite.services.arm.routes import resource as arm_resource
+from amlite.core.routing import Call, Routes, reply
+from amlite.core.wire import Json
 from amlite.services.batch import invocation
 from amlite.services.batch.types import DEPLOYMENT_TYPE, ENDPOINT_TYPE
-from amlite.services.entra.routes import tokens
+from amlite.services.entra.tokens import tokens
 from amlite.services.jobs import documents
 from amlite.services.jobs.documents import Job
-from amlite.services.mlflow import AUDIENCE
-from amlite.services.mlflow.artifacts import WORKSPACE, workspace_of
-from amlite.services.serving.routes import score as online
+from amlite.services.machinelearning import endpoints
+from amlite.services.machinelearning.addresses import (
+    AUDIENCE,
+    DATA_AUDIENCES,
+    DATA_HOST,
+    SCORING_HOST,
+    WORKSPACE,
+    workspace_of,
+)
 
-arm_routes = Routes("management.azure.com")
-region_routes = Routes("*.api.azureml.ms", audiences=ARM_AUDIENCES | {AUDIENCE})
-routes = Routes("*.inference.ml.azure.com", audiences=None)
+
+def _is_batch(platform: Platform, host: str) -> bool:
+    """Whether a scoring host is a batch endpoint's; all others are online endpoints'."""
+    return endpoints.of_host(platform, ENDPOINT_TYPE, host) is not None
+
+
+region_routes = Routes(DATA_HOST, audiences=DATA_AUDIENCES)
+routes = Routes(SCORING_HOST, audiences=None, only=_is_batch)
 
 _DEPLOYMENT_HEADER = "azureml-model-deployment"
 _REPEAT_HEADER = "repeatability-request-id"
 _JOBS = f"{ENDPOINT_TYPE}/jobs"
 _DEPLOYMENT_JOBS = f"{DEPLOYMENT_TYPE}/jobs"
-_RESOURCE = "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.MachineLearningServices/workspaces/{w}"
 _LISTS = f"/mferp/managementfrontend{WORKSPACE}/batchEndpoints/{{endpoint}}"
-
-
-@arm_routes.delete(f"{_RESOURCE}/batchEndpoints/{{e}}/deployments/{{d}}")
-async def delete_deployment(call: Call) -> web.StreamResponse:
-    """Delete a deployment, unless it is the endpoint's default."""
-    resource_id = ResourceId.parse(call.path)
-    endpoint = call.platform.store.get(str(resource_id.parent)) if resource_id is not None else None
-    if resource_id is not None and endpoint is not None and call.platform.store.get(str(resource_id)) is not None:
-        default = endpoint.body["properties"]["defaults"].get("deploymentName")
-        if str(default).lower() == resource_id.name.lower():
-            raise AzureError(
-                400,
-                "BadRequest",
-                f"Deployment '{default}' is the default deployment of endpoint '{endpoint.body['name']}' and cannot be "
-                "deleted; make another deployment the default, or delete the endpoint.",
-            )
-    return await arm_resource(call)
 
 
 @routes.post("/jobs")
 async def invoke(call: Call) -> web.StreamResponse:
     """Begin a job of the deployment that the header names, or of the default one."""
-    endpoint = _invoked(call.platform, call.host)
-    if endpoint is None:
-        return await online(call)
+    endpoint = _invoked(call)
     named = call.request.headers.get(_DEPLOYMENT_HEADER)
     principal = _caller(call, endpoint, f"{_JOBS}/write")
     deployment = _chosen(call.platform, endpoint, named)
@@ -79,9 +69,7 @@ async def invoke(call: Call) -> web.StreamResponse:
 @routes.get("/jobs")
 async def list_jobs(call: Call) -> web.StreamResponse:
     """List an endpoint's jobs, newest first."""
-    endpoint = _invoked(call.platform, call.host)
-    if endpoint is None:
-        return await online(call)
+    endpoint = _invoked(call)
     _caller(call, endpoint, f"{_JOBS}/read")
     return _listed(call.platform, endpoint)
 
@@ -89,9 +77,7 @@ async def list_jobs(call: Call) -> web.StreamResponse:
 @routes.get("/jobs/{job}")
 async def get_job(call: Call) -> web.StreamResponse:
     """Describe one of an endpoint's jobs: how whoever has invoked it waits for its end."""
-    endpoint = _invoked(call.platform, call.host)
-    if endpoint is None:
-        return await online(call)
+    endpoint = _invoked(call)
     _caller(call, endpoint, f"{_JOBS}/read")
     return reply(invocation.shown(endpoint, _job(call.platform, endpoint, call.parameters["job"])))
 
@@ -116,22 +102,18 @@ async def get_endpoint_job(call: Call) -> web.Response:
     return reply(invocation.shown(endpoint, _job(call.platform, endpoint, call.parameters["job"])))
 
 
-def _invoked(platform: Platform, host: str) -> Json | None:
-    name, _, rest = host.partition(".")
-    region = rest.partition(".")[0]
-    for document in platform.store.of_type(ENDPOINT_TYPE):
-        if document.body["name"].lower() == name and document.body["location"] == region:
-            return document.body
-    return None
+def _invoked(call: Call) -> Json:
+    document = endpoints.of_host(call.platform, ENDPOINT_TYPE, call.host)
+    if document is None:
+        raise AzureError(404, "EndpointNotFound", f"There is no batch endpoint at {call.host}.")
+    return document.body
 
 
 def _caller(call: Call, endpoint: Json, action: str) -> Principal:
     """Return who calls; AzureError 401 without a token for Azure Machine Learning, 403 without the permission."""
-    scheme, _, shown = call.request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not shown:
+    if call.bearer is None:
         raise AzureError(401, "Unauthorized", "The header 'Authorization: Bearer <Microsoft Entra token>' is missing.")
-    claims = tokens(call.platform).check(shown, frozenset({AUDIENCE}))
-    principal = Principal(claims["oid"], claims["appid"])
+    principal = tokens(call.platform).principal_of(call.bearer, frozenset({AUDIENCE}))
     call.platform.access.require(principal, endpoint["id"], action)
     return principal
 
@@ -162,7 +144,7 @@ def _deployment(platform: Platform, endpoint: Json, name: str) -> Json:
 
 def _endpoint(call: Call) -> Json:
     workspace = workspace_of(call)
-    document = call.platform.store.get(f"{workspace['id']}/batchEndpoints/{call.parameters['endpoint']}")
+    document = call.platform.store.get(f"{workspace.id}/batchEndpoints/{call.parameters['endpoint']}")
     if document is None:
         name = call.parameters["endpoint"]
         raise AzureError(404, "ResourceNotFound", f"The resource '{ENDPOINT_TYPE}/{name}' was not found.")

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from amlite.core.errors import AzureError
+from amlite.core.wire import Json
 from amlite.services.jobs import plan
-
-Json = dict[str, Any]
 
 DEFAULTS: Mapping[str, Any] = {
     "errorThreshold": -1,

@@ -6,14 +6,14 @@ from typing import Any
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.core.published.validation import writable
 from amlite.core.resource_id import ResourceId
-from amlite.services.arm.types import Json, ResourceType
+from amlite.core.resource_types import ResourceType
+from amlite.core.wire import Json
 from amlite.services.batch import components, settings
-from amlite.services.machinelearning import endpoint_names, references
-from amlite.services.serving import identities
+from amlite.services.machinelearning import endpoints, references
+from amlite.services.machinelearning.published.validation import writable
 
-ENDPOINT_TYPE = f"{references.WORKSPACE_TYPE}/batchEndpoints"
+ENDPOINT_TYPE = endpoints.BATCH_TYPE
 DEPLOYMENT_TYPE = f"{ENDPOINT_TYPE}/deployments"
 
 _COMPUTES = ("amlcompute", "kubernetes")
@@ -24,7 +24,7 @@ def _endpoint(platform: Platform, resource_id: ResourceId, body: Json, old: Json
     properties: Json = body["properties"]
     region = body["location"]
     if old is None:
-        endpoint_names.check_unique(platform, resource_id, region)
+        endpoints.check_unique(platform, resource_id, region)
     if properties["authMode"].lower() != "aadtoken":
         raise AzureError(
             400,
@@ -66,7 +66,7 @@ def _identity(platform: Platform, resource_id: ResourceId, wanted: Json | None, 
     kept = (old or {}).get("identity")
     if wanted is None or str(wanted.get("type")).lower() == "none":
         return kept
-    return identities.assign(platform, resource_id, wanted, old if kept else None)
+    return endpoints.assign_identity(platform, resource_id, wanted, old if kept else None)
 
 
 def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
@@ -151,12 +151,25 @@ def _pipeline_component(platform: Platform, workspace_id: str, properties: Json)
     return {**properties, "deploymentConfiguration": {**configuration, "settings": given}}
 
 
+def _check_deletion(platform: Platform, resource_id: ResourceId, body: Json) -> None:
+    """Refuse to delete the endpoint's default deployment."""
+    endpoint = platform.store.get(str(resource_id.parent))
+    default = endpoint.body["properties"]["defaults"].get("deploymentName") if endpoint else None
+    if endpoint is not None and str(default).lower() == resource_id.name.lower():
+        raise AzureError(
+            400,
+            "BadRequest",
+            f"Deployment '{default}' is the default deployment of endpoint '{endpoint.body['name']}' and cannot be "
+            "deleted; make another deployment the default, or delete the endpoint.",
+        )
+
+
 async def _provision(platform: Platform, resource_id: ResourceId) -> None:
     await components.provision(platform, str(resource_id))
 
 
 async def _delete_endpoint(platform: Platform, resource_id: ResourceId) -> None:
-    identities.forget(platform, str(resource_id))
+    endpoints.forget_identity(platform, str(resource_id))
 
 
 async def _list_keys(_platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
@@ -168,8 +181,8 @@ async def _list_keys(_platform: Platform, resource_id: ResourceId, _body: Json) 
 TYPES = [
     ResourceType(
         ENDPOINT_TYPE,
-        pattern=endpoint_names.PATTERN,
-        rule=endpoint_names.RULE,
+        pattern=endpoints.PATTERN,
+        rule=endpoints.RULE,
         required=("properties.authMode",),
         asynchronous=True,
         prepare=_endpoint,
@@ -178,10 +191,11 @@ TYPES = [
     ),
     ResourceType(
         DEPLOYMENT_TYPE,
-        pattern=endpoint_names.PATTERN,
-        rule=endpoint_names.RULE,
+        pattern=endpoints.PATTERN,
+        rule=endpoints.RULE,
         asynchronous=True,
         prepare=_deployment,
         created=_provision,
+        check_deletion=_check_deletion,
     ),
 ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import jwt
 
@@ -17,6 +16,7 @@ from amlite import TENANT_ID
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.wire import Json
 
 REFRESH_SECONDS = 3 * 3600
 ACCESS_SECONDS = 75 * 60
@@ -36,7 +36,7 @@ _PERMISSIONS = {
 class RegistryError(AzureError):
     """A refusal in the shape that registry clients read (`{"errors": [...]}`)."""
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> Json:
         """Return the distribution protocol's error body."""
         return {"errors": [{"code": self.code, "message": self.message, "detail": self.details or None}]}
 
@@ -104,16 +104,16 @@ def _key(platform: Platform) -> str:
     return str(saved.body["secret"])
 
 
-def _sign(platform: Platform, registry: str, kind: str, seconds: int, claims: dict[str, Any]) -> str:
+def _sign(platform: Platform, registry: str, kind: str, seconds: int, claims: Json) -> str:
     now = int(time.time())
     times = {"iat": now, "nbf": now - 60, "exp": now + seconds}
     payload = {"iss": "Azure Container Registry", "aud": registry, "grant_type": kind, **times, **claims}
     return jwt.encode(payload, _key(platform), algorithm="HS256")
 
 
-def _check(platform: Platform, token: str, registry: str, kind: str) -> dict[str, Any]:
+def _check(platform: Platform, token: str, registry: str, kind: str) -> Json:
     try:
-        claims: dict[str, Any] = jwt.decode(token, _key(platform), algorithms=["HS256"], audience=registry)
+        claims: Json = jwt.decode(token, _key(platform), algorithms=["HS256"], audience=registry)
     except jwt.InvalidTokenError as error:
         raise RegistryError(401, "UNAUTHORIZED", f"The registry's token is invalid: {error}.") from error
     if claims.get("grant_type") != kind:

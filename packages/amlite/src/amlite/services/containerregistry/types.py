@@ -7,7 +7,8 @@ from typing import Any
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
-from amlite.services.arm.types import Json, ResourceType
+from amlite.core.resource_types import ResourceType
+from amlite.core.wire import Json
 from amlite.services.containerregistry import distribution
 
 REGISTRY_TYPE = "Microsoft.ContainerRegistry/registries"

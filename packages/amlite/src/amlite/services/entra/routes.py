@@ -1,26 +1,17 @@
-"""Entra ID's HTTP surface, and the managed identity endpoint that jobs and model servers ask."""
+"""Entra ID's HTTP surface."""
 
 from __future__ import annotations
-
-import time
-from collections.abc import Iterable
 
 from aiohttp import web
 
 from amlite import TENANT_ID
-from amlite.core.access import Principal
-from amlite.core.errors import AzureError
-from amlite.core.platform import Platform
-from amlite.core.routing import Call, Json, Routes, reply
-from amlite.services.entra.tokens import ISSUER, LIFETIME_SECONDS, Tokens, entra_error
-from amlite.services.managedidentity.types import IDENTITY_TYPE
+from amlite.control.address import ACTION, AUDIENCE, HOST
+from amlite.core.routing import Call, Routes, reply
+from amlite.services.entra.tokens import ISSUER, LIFETIME_SECONDS, entra_error, tokens
 
 LOGIN = "login.microsoftonline.com"
-# Not a host of Azure's: on a real machine this endpoint is a link-local address given by environment variables.
-IDENTITY_HOST = "identity.amlite.internal"
 routes = Routes(LOGIN, audiences=None)
-identity_routes = Routes(IDENTITY_HOST, audiences=None)
-_SECRETS = "entra/identity-secrets"
+control_routes = Routes(HOST, audiences=frozenset({AUDIENCE}), spared=True)
 
 
 @routes.get("/common/discovery/instance")
@@ -87,72 +78,11 @@ async def token(call: Call) -> web.Response:
     )
 
 
-@identity_routes.get("/msi/token")
-async def managed_identity_token(call: Call) -> web.Response:
-    """Issue a token for the managed identity whose secret header the caller shows (App Service's protocol)."""
-    secret = call.request.headers.get("X-IDENTITY-HEADER", "")
-    for document in call.platform.store.of_type(_SECRETS):
-        if document.body["secret"] == secret:
-            break
-    else:
-        raise AzureError(401, "Unauthorized", "The X-IDENTITY-HEADER is missing or wrong.")
-    principal = Principal(document.body["objectId"], document.body["clientId"])
-    asked = call.query.get("client_id")
-    if asked and asked.lower() != principal.client_id.lower():
-        raise AzureError(400, "BadRequest", f"No managed identity with client id '{asked}' is assigned here.")
-    resource = call.query.get("resource")
-    if not resource:
-        raise AzureError(400, "BadRequest", "The query parameter 'resource' is required.")
-    access = tokens(call.platform).issue(principal, resource)
-    return reply(
-        {
-            "access_token": access,
-            "expires_on": str(int(time.time()) + LIFETIME_SECONDS),
-            "resource": resource,
-            "token_type": "Bearer",
-            "client_id": principal.client_id,
-        }
-    )
-
-
-def identity_environment(platform: Platform, principal: Principal) -> dict[str, str]:
-    """Return the environment variables by which a process acts as a managed identity."""
-    key = f"{_SECRETS}/{principal.client_id}"
-    document = platform.store.get(key)
-    if document is None:
-        import secrets
-
-        body = {"secret": secrets.token_urlsafe(24), "objectId": principal.object_id, "clientId": principal.client_id}
-        document = platform.store.put(key, _SECRETS, body)
-    return {
-        "IDENTITY_ENDPOINT": f"https://{IDENTITY_HOST}/msi/token",
-        "IDENTITY_HEADER": document.body["secret"],
-        "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
-        "DEFAULT_IDENTITY_CLIENT_ID": principal.client_id,
-    }
-
-
-def identity_principal(platform: Platform, identity_id: str) -> Principal:
-    """Return the principal of a user-assigned identity; AzureError 400 when there is no such identity."""
-    document = platform.store.get(identity_id)
-    if document is None or document.type != IDENTITY_TYPE.lower():
-        raise AzureError(400, "FailedIdentityOperation", f"The user-assigned identity '{identity_id}' was not found.")
-    properties = document.body["properties"]
-    return Principal(properties["principalId"], properties["clientId"])
-
-
-def assigned_identities(platform: Platform, names: Iterable[str]) -> Json:
-    """Return `userAssignedIdentities` as ARM shows it: id → {principalId, clientId}; AzureError 400 for no identity."""
-    found = {name: identity_principal(platform, name) for name in names}
-    return {name: {"principalId": who.object_id, "clientId": who.client_id} for name, who in found.items()}
-
-
-def tokens(platform: Platform) -> Tokens:
-    """Return the platform's token signer."""
-    signer: Tokens | None = platform.parts.get("entra")
-    if signer is None:
-        signer = platform.parts["entra"] = Tokens(platform.store)
-    return signer
+@control_routes.post("/applications", action=ACTION)
+async def register_application(call: Call) -> web.Response:
+    """Create an application, without any role, and return how it signs in."""
+    principal, secret = tokens(call.platform).register()
+    return reply({"clientId": principal.client_id, "objectId": principal.object_id, "secret": secret}, 201)
 
 
 def _check_tenant(call: Call) -> None:

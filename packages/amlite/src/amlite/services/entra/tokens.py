@@ -1,4 +1,4 @@
-"""Signs and checks the tokens that every other part asks for."""
+"""Signs and checks the tokens that every other service asks for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import secrets
 import time
 import uuid
-from typing import Any, cast
+from typing import cast
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from amlite import SUBSCRIPTION_ID, TENANT_ID
 from amlite.core.access import Access, Principal
 from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
 from amlite.core.store import Store
+from amlite.core.wire import Json
 
 ISSUER = f"https://sts.windows.net/{TENANT_ID}/"
 LIFETIME_SECONDS = 3600
@@ -88,10 +90,10 @@ class Tokens:
         }
         return jwt.encode(claims, self._pem, algorithm="RS256", headers={"kid": self._kid, "x5t": self._kid})
 
-    def check(self, token: str, audiences: frozenset[str]) -> dict[str, Any]:
+    def check(self, token: str, audiences: frozenset[str]) -> Json:
         """Return a token's claims; AzureError 401 unless we signed it, it is valid now and for one of `audiences`."""
         try:
-            claims: dict[str, Any] = jwt.decode(
+            claims: Json = jwt.decode(
                 token, self._public, algorithms=["RS256"], issuer=ISSUER, options={"verify_aud": False}
             )
         except jwt.ExpiredSignatureError as error:
@@ -115,7 +117,12 @@ class Tokens:
             )
         return claims
 
-    def keys(self) -> dict[str, Any]:
+    def principal_of(self, token: str, audiences: frozenset[str]) -> Principal:
+        """Return who a token speaks for; AzureError 401 as `check`."""
+        claims = self.check(token, audiences)
+        return Principal(claims["oid"], claims["appid"])
+
+    def keys(self) -> Json:
         """Return the public key as a JSON Web Key Set."""
         numbers = self._public.public_numbers()
         return {
@@ -133,6 +140,11 @@ class Tokens:
         }
 
 
+def tokens(platform: Platform) -> Tokens:
+    """Return the platform's signer."""
+    return platform.part(Tokens, lambda: Tokens(platform.store))
+
+
 _CHALLENGE = {
     "WWW-Authenticate": f'Bearer authorization_uri="https://login.microsoftonline.com/{TENANT_ID}", '
     'error="invalid_token"'
@@ -142,7 +154,7 @@ _CHALLENGE = {
 class EntraError(AzureError):
     """A refusal in the token endpoint's shape (RFC 6749)."""
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> Json:
         """Return the token endpoint's error body."""
         number = self.message.partition(":")[0].removeprefix("AADSTS")
         return {

@@ -16,7 +16,7 @@ from amlite.core.access import Principal
 from amlite.core.errors import StartError
 from amlite.core.platform import Platform
 from amlite.core.processes import tool
-from amlite.services.containerregistry.routes import loopback_port, loopback_reference
+from amlite.services.containerregistry import loopback
 from amlite.services.containerregistry.tokens import NO_USER, refresh_token
 from amlite.services.containerregistry.types import REGISTRY_TYPE, SUFFIX
 from amlite.services.environments.errors import UnusableEnvironment
@@ -25,6 +25,13 @@ from amlite.services.environments.program import Program
 OWNER_LABEL = "amlite.owner"
 _PULL = "Microsoft.ContainerRegistry/registries/pull/read"
 _CERTIFICATES = re.compile(r"(SSL_CERT_FILE|\w+_CA_BUNDLE|\w+_CA_CERTS|\w+_ROOTS_FILE_PATH)")
+
+
+@dataclass
+class _Tidied:
+    """Whether the containers of an earlier amlite were ended."""
+
+    done: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,16 +92,16 @@ async def prepare(platform: Platform, image: str, log: Callable[[str], None], pr
         host = await docker_engine.ensure(platform)
         reference = image
         if _registry(image) is not None:
-            reference = loopback_reference(image, await loopback_port(platform))
+            reference = loopback.reference(image, await loopback.port(platform))
     except StartError as error:
         raise UnusableEnvironment(str(error)) from error
     credentials = None
     registry = _registry(image)
     if registry is not None and principal is not None:
         credentials = {"username": NO_USER, "password": refresh_token(platform, principal, registry)}
-    if "containers" not in platform.parts:
+    if not (tidied := platform.part(_Tidied)).done:
         # The first container of this amlite: what one that was killed left is ended now.
-        platform.parts["containers"] = True
+        tidied.done = True
         await asyncio.to_thread(_remove, host, {"label": f"{OWNER_LABEL}={platform.state}"})
     await asyncio.to_thread(_have, host, reference, image, credentials, log)
     return Container(client, host, platform.state, image, reference)

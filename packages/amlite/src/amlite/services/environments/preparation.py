@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, Unpack
+from typing import Literal, Protocol, Unpack
 
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Document
+from amlite.core.wire import Json
 from amlite.services.environments import containers, virtual_environment
 from amlite.services.environments.errors import UnusableEnvironment
 from amlite.services.environments.packages import Packages, from_conda, from_context
@@ -21,6 +23,13 @@ from amlite.services.storage import blobs
 
 Log = Callable[[str], None]
 _LARGEST_CONTEXT_FILE = 1 << 20
+
+
+@dataclass
+class _Known:
+    """What environment versions install, by their entity tags."""
+
+    packages: dict[str, Packages] = field(default_factory=dict)
 
 
 class Prepared(Protocol):
@@ -62,7 +71,7 @@ def is_image(platform: Platform, environment_id: str) -> bool:
 async def packages_of(platform: Platform, environment_id: str) -> Packages:
     """Return what an environment version installs beside its base image; raises as `prepare` does."""
     document = _document(platform, environment_id)
-    known: dict[str, Packages] = platform.parts.setdefault("environments", {})
+    known = platform.part(_Known).packages
     found = known.get(document.etag)
     if found is None:
         found = known[document.etag] = await _packages(platform, document.body["properties"])
@@ -82,7 +91,7 @@ def _document(platform: Platform, environment_id: str) -> Document:
     return document
 
 
-async def _packages(platform: Platform, properties: dict[str, Any]) -> Packages:
+async def _packages(platform: Platform, properties: Json) -> Packages:
     if conda := properties.get("condaFile"):
         return from_conda(conda, "the conda file")
     uri = str((properties.get("build") or {}).get("contextUri") or "")

@@ -3,7 +3,3 @@
 Sources: the service's OpenAPI documents (Azure/azure-rest-api-specs, specification/machinelearningservices), the run
 history models that azure-ai-ml ships, and what azure-ai-ml and azureml-mlflow send.
 """
-
-from amlite.services.jobs.submission import submit
-
-__all__ = ["submit"]

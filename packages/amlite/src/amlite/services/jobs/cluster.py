@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.services.jobs import plan
+from amlite.services.machinelearning import computes
 
 _DEFAULT_IDLE = "PT120S"
 _OTHER_STATES = ("preparingNodeCount", "unusableNodeCount", "leavingNodeCount", "preemptedNodeCount")
@@ -22,6 +23,13 @@ class Nodes:
     busy: int = 0
     idle: list[asyncio.Task[None]] = field(default_factory=list)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+
+@dataclass
+class Clusters:
+    """The nodes of every compute, by its id in lower case."""
+
+    nodes: dict[str, Nodes] = field(default_factory=dict)
 
 
 @contextlib.asynccontextmanager
@@ -48,9 +56,9 @@ async def nodes(platform: Platform, compute_id: str | None, count: int) -> Async
             held.changed.notify_all()
 
 
-def release_all(platform: Platform) -> None:
+async def release_all(platform: Platform) -> None:
     """Say that no node runs a job: what an earlier process wrote about its jobs no longer holds."""
-    for document in list(platform.store.of_type("Microsoft.MachineLearningServices/workspaces/computes")):
+    for document in list(platform.store.of_type(computes.TYPE)):
         _show(platform, document.id, Nodes())
 
 
@@ -66,8 +74,7 @@ async def _leave(platform: Platform, compute_id: str, held: Nodes) -> None:
 
 
 def _of(platform: Platform, compute_id: str) -> Nodes:
-    known: dict[str, Nodes] = platform.parts.setdefault("clusters", {})
-    return known.setdefault(compute_id.lower(), Nodes())
+    return platform.part(Clusters).nodes.setdefault(compute_id.lower(), Nodes())
 
 
 def _most(platform: Platform, compute_id: str) -> int:

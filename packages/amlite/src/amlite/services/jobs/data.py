@@ -11,29 +11,34 @@ import hashlib
 import os
 import shutil
 import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.core.routing import Json
 from amlite.core.store import Document
-from amlite.services.entra.routes import identity_principal
+from amlite.core.wire import Json
 from amlite.services.jobs import documents
 from amlite.services.jobs.documents import Job
-from amlite.services.machinelearning import datastores, references
-from amlite.services.mlflow import versions
+from amlite.services.machinelearning import datastores, references, versions
+from amlite.services.managedidentity import identities
 from amlite.services.registries import access as registry_access
-from amlite.services.storage import blobs
+from amlite.services.storage import accounts, blobs
 from amlite.services.storage.blobs import BlobPath
-from amlite.services.storage.types import KEYS_TYPE
 
-_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 _ROLES = {"read": "Storage Blob Data Reader", "write": "Storage Blob Data Contributor"}
 
 
 class DataAccessError(Exception):
     """A job's data cannot be read or written; the message says what, by whom, and the fix."""
+
+
+@dataclass
+class _Fetching:
+    """One at a time fetches what is kept in a folder."""
+
+    locks: dict[Path, asyncio.Lock] = field(default_factory=dict)
 
 
 def identity(platform: Platform, job: Job) -> Principal | None:
@@ -49,7 +54,7 @@ def identity(platform: Platform, job: Job) -> Principal | None:
     assigned = compute.get("identity") or {}
     if users := assigned.get("userAssignedIdentities"):
         asked = str((job.properties.get("identity") or {}).get("clientId") or "").lower()
-        principals = [identity_principal(platform, id) for id in users]
+        principals = [identities.principal_of(platform, id) for id in users]
         return next((found for found in principals if found.client_id.lower() == asked), principals[0])
     if object_id := assigned.get("principalId"):
         return Principal(object_id, str(assigned.get("clientId") or object_id))
@@ -67,9 +72,7 @@ def require(platform: Platform, workspace_id: str, target: BlobPath, who: Princi
         who = datastores.service_principal(platform, workspace_id, target) or who
     except AzureError as error:
         raise DataAccessError(f"A datastore cannot sign in at {target.url}: {error.message}") from error
-    keys = platform.store.get(f"{KEYS_TYPE}/{target.account}")
-    scope = f"{keys.body['id']}/blobServices/default/containers/{target.container}" if keys else ""
-    if who is not None and keys and platform.access.allowed(who, scope, f"{_BLOBS}/{verb}", data=True):
+    if who is not None and accounts.may(platform, who, target.account, target.container, verb):
         return
     subject = f"The identity with client id '{who.client_id}'" if who else "The compute has no identity, and so"
     raise DataAccessError(
@@ -112,8 +115,7 @@ async def fetch(platform: Platform, job: Job, given: Json, who: Principal | None
 async def kept(platform: Platform, source: BlobPath, key: str) -> Path:
     """Return a folder with what is at or below `source`, fetched the first time `key` is asked for; AzureError."""
     folder = platform.state / "cache" / "data" / hashlib.sha256(key.encode()).hexdigest()[:32]
-    locks: dict[Path, asyncio.Lock] = platform.parts.setdefault("data-locks", {})
-    async with locks.setdefault(folder, asyncio.Lock()):
+    async with platform.part(_Fetching).locks.setdefault(folder, asyncio.Lock()):
         if folder.is_dir():
             return folder
         beside = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}")

@@ -9,14 +9,13 @@ job name), `operation` (the id of the operation that runs it), `runner` (what it
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.wire import Json
 from amlite.services.machinelearning import references
 
-Json = dict[str, Any]
 JOB_TYPE = f"{references.WORKSPACE_TYPE}/jobs"
 TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
 PRIVATE = "run"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 
-from amlite.core import operations
 from amlite.core.platform import Platform
-from amlite.core.routing import Json
+from amlite.core.resource_id import ResourceId
+from amlite.core.wire import Json
 from amlite.services.jobs import documents, node, pipeline, trials  # noqa: F401 - these do the work of jobs, each of its kinds
 from amlite.services.jobs.documents import Job
 from amlite.services.jobs.lifecycle import cancel, tasks, to_its_end
-from amlite.services.jobs.submission import RUN
 from amlite.services.machinelearning import references
 from amlite.services.mlflow import server
 
@@ -19,7 +18,6 @@ CANCELED = "jobs.canceled"
 DELETE = "jobs.delete"
 
 
-@operations.work(RUN)
 async def run(platform: Platform, arguments: Json) -> None:
     """Run a submitted job to its end; a job that has ended is left alone."""
     found = platform.store.get(arguments["id"])
@@ -28,7 +26,6 @@ async def run(platform: Platform, arguments: Json) -> None:
     await to_its_end(platform, job)
 
 
-@operations.work(CANCELED)
 async def wait_until_ended(platform: Platform, arguments: Json) -> None:
     """Wait until a job that is being cancelled has ended."""
     found = platform.store.get(arguments["id"])
@@ -38,7 +35,6 @@ async def wait_until_ended(platform: Platform, arguments: Json) -> None:
             await asyncio.wait([task])
 
 
-@operations.work(DELETE)
 async def delete(platform: Platform, arguments: Json) -> None:
     """Forget a job that has ended, its children, and what they left on this machine."""
     found = platform.store.get(arguments["id"])
@@ -50,9 +46,9 @@ async def delete(platform: Platform, arguments: Json) -> None:
         platform.store.delete(each.id)
 
 
-async def forget(platform: Platform, workspace_id: str) -> None:
+async def forget(platform: Platform, workspace_id: ResourceId) -> None:
     """End every job of a workspace that is being deleted, and forget what its jobs and MLflow left on this machine."""
-    workspace = references.workspace(platform, workspace_id)
+    workspace = references.workspace(platform, str(workspace_id))
     running = [job for job in documents.every(platform, workspace.id) if not job.ended and not job.run.get("parent")]
     for job in running:
         cancel(platform, job, "the workspace is being deleted")

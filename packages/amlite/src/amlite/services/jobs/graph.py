@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-Json = dict[str, Any]
+from amlite.core.wire import Json
 
 _BINDING = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([\w.-]+?)\s*\}\}")
 _STEP_OUTPUT = re.compile(r"([\w-]+)\.outputs\.([\w-]+)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
@@ -21,6 +22,13 @@ Produced = Callable[[], None]
 Work = Callable[[Platform, Job, Produced], Awaitable[None]]
 _works: dict[str, Work] = {}
 _log = logging.getLogger("amlite.services.jobs")
+
+
+@dataclass
+class _Running:
+    """The tasks of the jobs that are running, by the jobs' ids."""
+
+    tasks: dict[str, asyncio.Task[object]] = field(default_factory=dict)
 
 
 class JobFailure(Exception):  # noqa: N818 - a way for a job to end, not a fault of this program
@@ -70,7 +78,7 @@ async def to_its_end(platform: Platform, job: Job, produced: Produced = lambda: 
         if again(platform, job).run.get("cancel"):
             raise asyncio.CancelledError  # asked to end before there was a task to cancel
         tracking.prewarm(platform, job.workspace_id)
-        tracking.start_run(platform, workspace, job)
+        tracking.start_run(platform, workspace, tracked(job))
         await _works[job.properties["jobType"]](platform, job, produced)
     except asyncio.CancelledError:
         if not documents.get(platform, job.workspace_id, job.name).run.get("cancel"):
@@ -92,10 +100,16 @@ async def to_its_end(platform: Platform, job: Job, produced: Produced = lambda: 
     tracking.end_run(platform, workspace, job.name, status)
 
 
+def tracked(job: Job) -> tracking.Run:
+    """Return a job's run as MLflow keeps it."""
+    properties, user = job.properties, str(job.body["systemData"]["createdBy"])
+    title, experiment = str(properties.get("displayName") or job.name), str(properties["experimentName"])
+    return tracking.Run(job.name, title, user, experiment, job.run["root"], job.run.get("parent"))
+
+
 def tasks(platform: Platform) -> dict[str, asyncio.Task[object]]:
     """Return the tasks of the jobs that are running, by the jobs' ids."""
-    found: dict[str, asyncio.Task[object]] = platform.parts.setdefault("job-tasks", {})
-    return found
+    return platform.part(_Running).tasks
 
 
 class GraphLog:

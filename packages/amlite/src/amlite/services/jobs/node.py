@@ -10,7 +10,7 @@ from pathlib import Path
 from amlite.core.access import Principal
 from amlite.core.platform import Platform
 from amlite.core.processes import tail
-from amlite.core.routing import Json
+from amlite.core.wire import Json
 from amlite.services.environments import Prepared
 from amlite.services.jobs import cluster, data, kinds, plan, process
 from amlite.services.jobs.documents import Job, change

@@ -8,10 +8,10 @@ from typing import Any
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.wire import Json
 from amlite.services.jobs.graph import Data, GraphError, Literal
 from amlite.services.machinelearning import references
 
-Json = dict[str, Any]
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model", "safe_model")
 

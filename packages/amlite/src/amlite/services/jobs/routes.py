@@ -5,18 +5,15 @@ from __future__ import annotations
 from aiohttp import web
 
 from amlite.core.errors import AzureError
-from amlite.core.platform import Platform
-from amlite.core.routing import Call, Routes, reply
-from amlite.services.jobs import cluster, documents, execution, lifecycle, submission
+from amlite.core.resource_id import ResourceId
+from amlite.core.routing import ARM_HOST, Call, Routes, reply
+from amlite.services.arm import polling
+from amlite.services.jobs import documents, execution, lifecycle, submission
 from amlite.services.jobs.documents import Job
-from amlite.services.machinelearning import references
-from amlite.services.mlflow.artifacts import workspace_of
+from amlite.services.machinelearning.addresses import WORKSPACE, workspace_of
 
-routes = Routes("management.azure.com")
-_JOBS = (
-    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices"
-    "/workspaces/{workspace}/jobs"
-)
+routes = Routes(ARM_HOST)
+_JOBS = f"{WORKSPACE}/jobs"
 _JOB = f"{_JOBS}/{{job}}"
 
 
@@ -75,21 +72,12 @@ async def delete_job(call: Call) -> web.Response:
 
 def _accepted(call: Call, work: str, job: Job) -> web.Response:
     operation = call.platform.operations.begin(work, {"id": job.id})
-    place = f"/subscriptions/{call.parameters['subscription']}/providers/{references.PROVIDER}/locations/westeurope"
-    headers = call.platform.operations.status_headers(
-        operation, f"{place}/operationStatuses", f"{place}/operationResults"
-    )
-    return web.Response(status=202, headers=headers)
+    return web.Response(status=202, headers=polling.headers(call, ResourceId.of(job.id), operation))
 
 
 def _workspace(call: Call) -> str:
-    return str(workspace_of(call)["id"])
+    return workspace_of(call).id
 
 
 def _job(call: Call) -> Job:
     return documents.get(call.platform, _workspace(call), call.parameters["job"])
-
-
-async def begin(platform: Platform) -> None:
-    """Begin with every cluster idle: no job of an earlier amlite is running now."""
-    cluster.release_all(platform)

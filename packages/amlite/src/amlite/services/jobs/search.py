@@ -9,7 +9,8 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-Json = dict[str, Any]
+from amlite.core.wire import Json
+
 Space = Mapping[str, Sequence[Any]]
 Point = dict[str, Any]
 # Each distribution's arguments in the order in which the service's models have them.

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from amlite.core.platform import Platform
+from amlite.core.wire import Json
 from amlite.services.jobs import graph, kinds
 from amlite.services.jobs.graph import Data, GraphError, Input, JobOutput, Literal, Node, StepOutput
 from amlite.services.jobs.plan import guard, merge_output, refusal, resolved, written
 from amlite.services.machinelearning import references
 
-Json = dict[str, Any]
 _TYPES = {"command": "Command", "pipeline": "Pipeline", "parallel": "Parallel", "sweep": "Sweep", "spark": "Spark",
           "automl": "AutoML"}  # fmt: skip
 

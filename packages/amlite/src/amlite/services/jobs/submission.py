@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import Any
 
+from amlite.core import wire
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.core.published.validation import writable
+from amlite.core.wire import Json
 from amlite.services.jobs import graph, kinds, plan, steps
 from amlite.services.jobs.documents import JOB_TYPE, PRIVATE, Job, change, find, shown
 from amlite.services.machinelearning import references
+from amlite.services.machinelearning.published.validation import writable
 
-Json = dict[str, Any]
 RUN = "jobs.run"
 _NAME = re.compile(r"[A-Za-z0-9][\w-]{0,254}")
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][\w-]{0,254}")
@@ -110,11 +110,7 @@ def new(
             "services": services(workspace, name),
             "status": "NotStarted",
         },
-        "systemData": {
-            "createdBy": submitter.client_id if submitter else "amlite",
-            "createdByType": "Application",
-            "createdAt": now,
-        },
+        "systemData": wire.created(submitter.client_id if submitter else "amlite", now),
         PRIVATE: {
             "created": now,
             "number": platform.store.next(f"runs/{workspace['id']}".lower()),

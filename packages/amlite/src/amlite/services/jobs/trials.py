@@ -7,11 +7,11 @@ import itertools
 from collections.abc import Iterator
 
 from amlite.core.platform import Platform
-from amlite.core.routing import Json
+from amlite.core.wire import Json
 from amlite.services.jobs import command, data, documents, graph, plan, search
 from amlite.services.jobs.documents import Job, change
 from amlite.services.jobs.kinds import sweep
-from amlite.services.jobs.lifecycle import GraphLog, JobFailure, Produced, again, cancel, to_its_end, work
+from amlite.services.jobs.lifecycle import GraphLog, JobFailure, Produced, again, cancel, to_its_end, tracked, work
 from amlite.services.jobs.submission import new_child
 from amlite.services.machinelearning import references
 from amlite.services.mlflow import tracking
@@ -181,7 +181,7 @@ async def _values(platform: Platform, job: Job, trials: list[Job]) -> dict[str, 
 
 async def _log_parameters(platform: Platform, trial: Job, point: search.Point) -> None:
     base = await _tracking(platform, trial)
-    tracking.start_run(platform, references.workspace(platform, trial.workspace_id).body, trial)
+    tracking.start_run(platform, references.workspace(platform, trial.workspace_id).body, tracked(trial))
     body: Json = {"run_id": trial.name, "params": [{"key": key, "value": str(value)} for key, value in point.items()]}
     async with platform.http.post(f"{base}/runs/log-batch", json=body) as answer:
         if answer.status != 200:

@@ -10,10 +10,12 @@ from amlite.core import runtime
 from amlite.core.access import Principal
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
-from amlite.services.entra.routes import identity_environment, tokens
+from amlite.services.entra.tokens import tokens
 from amlite.services.jobs.documents import Job
 from amlite.services.machinelearning import references
-from amlite.services.mlflow import AUDIENCE, tracking
+from amlite.services.machinelearning.addresses import AUDIENCE
+from amlite.services.managedidentity import identities
+from amlite.services.mlflow import tracking
 
 # The user's own sign-in: a job acts as the identity of its compute, never as whoever started it.
 _CREDENTIALS = (
@@ -42,7 +44,7 @@ def variables(
     given.pop(runtime.VARIABLE, None)
     return {
         **given,
-        **(identity_environment(platform, who) if who else {}),
+        **(identities.environment(platform, who) if who else {}),
         "AZUREML_RUN_ID": job.name,
         "AZUREML_ROOT_RUN_ID": str(job.run["root"]),
         "AZUREML_ARM_SUBSCRIPTION": id.subscription,

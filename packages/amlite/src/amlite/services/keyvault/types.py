@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
-from amlite.services.arm.types import Json, ResourceType
+from amlite.core.resource_types import ResourceType
+from amlite.core.wire import Json
 
 
 def _prepare(platform: Platform, id: ResourceId, body: Json, old: Json | None) -> Json:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.core.published.validation import writable
 from amlite.core.store import Document
-from amlite.services.arm.types import Json
+from amlite.core.wire import Json
 from amlite.services.machinelearning import references
+from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import URI_PROPERTY, WORKSPACE_TYPE
 
 ANONYMOUS = {"components": "azureml_anonymous", "environments": "CliV2AnonymousEnvironment"}
@@ -101,15 +101,18 @@ def held(kind: str, name: str, properties: Json, container: Document | None) -> 
     return {"dataType": properties["dataType"]}
 
 
-def container_body(platform: Platform, container: Document) -> Json:
-    """Return a container's envelope with its latest and next version."""
-    path, kind = container.id, container.type.rpartition("/")[2]
-    versions = platform.store.below(path, version_type(kind))
-    live = [doc for doc in versions if not doc.body["properties"]["isArchived"]]
-    numbers = [int(doc.body["name"]) for doc in versions if doc.body["name"].isdigit()]
-    properties = {**container.body["properties"], "provisioningState": "Succeeded"}
-    properties["latestVersion"] = live[-1].body["name"] if live else None
-    properties["nextVersion"] = str(max(numbers, default=0) + 1)
+def container_body(platform: Platform, container: Document, gone: Iterable[str] = ()) -> Json:
+    """Return a container's envelope with its latest and next version; `gone` are versions that were deleted."""
+    versions = platform.store.below(container.id, f"{container.type}/versions")
+    live = [document for document in versions if not document.body["properties"]["isArchived"]]
+    names = [*(document.body["name"] for document in versions), *gone]
+    numbers = [int(name) for name in names if name.isdigit()]
+    properties = {
+        **container.body["properties"],
+        "provisioningState": "Succeeded",
+        "latestVersion": live[-1].body["name"] if live else None,
+        "nextVersion": str(max(numbers, default=0) + 1),
+    }
     return {**container.body, "properties": properties}
 
 

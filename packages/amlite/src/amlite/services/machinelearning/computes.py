@@ -7,12 +7,13 @@ from typing import Any
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.core.published.validation import writable
 from amlite.core.resource_id import ResourceId
-from amlite.services.arm.types import Json, ResourceType
-from amlite.services.entra.routes import assigned_identities
+from amlite.core.resource_types import ResourceType
+from amlite.core.wire import Json
 from amlite.services.machinelearning import quota, sizes
+from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import WORKSPACE_TYPE, workspace
+from amlite.services.managedidentity import identities
 
 TYPE = f"{WORKSPACE_TYPE}/computes"
 # Least and most characters of a name by type; source: Azure's resource naming rules.
@@ -37,7 +38,7 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
     if old and old["properties"]["computeType"].lower() != kind.lower():
         raise AzureError(400, "BadRequest", f"Compute '{resource_id.name}' exists with another computeType.")
     if named := (body.get("identity") or {}).get("userAssignedIdentities"):
-        body["identity"]["userAssignedIdentities"] = assigned_identities(platform, named)
+        body["identity"]["userAssignedIdentities"] = identities.assigned(platform, named)
     location = workspace(platform, str(resource_id.parent)).body["location"]
     if kind.lower() == "amlcompute":
         compute["properties"] = _cluster(platform, resource_id.name, location, compute.get("properties") or {}, old)
@@ -129,12 +130,6 @@ async def _list_nodes(_platform: Platform, _resource_id: ResourceId, _body: Json
     return {"nodes": []}
 
 
-async def _created(platform: Platform, resource_id: ResourceId) -> None:
-    from amlite.services.mlflow import tracking  # both know workspaces, so neither can be imported first
-
-    tracking.prewarm(platform, str(resource_id.parent))  # what has compute will run jobs, which track
-
-
 TYPES = [
     ResourceType(
         TYPE,
@@ -142,7 +137,6 @@ TYPES = [
         located=False,
         asynchronous=True,
         prepare=_prepare,
-        created=_created,
         actions={"listnodes": _list_nodes},
     )
 ]

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from aiohttp import web
-
+from amlite.core import wire
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.core.published.validation import writable
 from amlite.core.resource_id import ResourceId
-from amlite.core.routing import Call, Routes, reply
+from amlite.core.resource_types import ResourceType
 from amlite.core.store import Document
-from amlite.services.arm.routes import resource, resource_of
-from amlite.services.arm.types import Json, ResourceType
-from amlite.services.entra.routes import tokens
-from amlite.services.machinelearning.references import WORKSPACE_TYPE, workspace
-from amlite.services.storage import blobs
-from amlite.services.storage.types import KEYS_TYPE
+from amlite.core.wire import Json
+from amlite.services.arm.resources import resource_of
+from amlite.services.entra.tokens import tokens
+from amlite.services.machinelearning.published.validation import writable
+from amlite.services.machinelearning.references import WORKSPACE_TYPE
+from amlite.services.storage import accounts, blobs
 
 TYPE = f"{WORKSPACE_TYPE}/datastores"
 DEFAULT = "workspaceblobstore"
@@ -41,11 +40,6 @@ _SECRETS = {
     "Sas": "sasToken",
     "ServicePrincipal": "clientSecret",
 }
-_DATASTORES = (
-    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
-    "/datastores"
-)
-routes = Routes("management.azure.com")
 
 
 async def create_defaults(platform: Platform, owner: Document) -> None:
@@ -80,14 +74,9 @@ async def create_defaults(platform: Platform, owner: Document) -> None:
 
 def _put(platform: Platform, owner: Document, name: str, properties: Json) -> None:
     path = f"{owner.id}/datastores/{name}"
-    system_data = {
-        "createdAt": platform.clock.stamp(),
-        "createdBy": "Azure Machine Learning",
-        "createdByType": "Application",
-    }
     old = platform.store.get(path)
-    body = {"id": path, "name": name, "type": TYPE, "properties": properties, "systemData": system_data}
-    platform.store.put(path, TYPE, {**body, "systemData": old.body["systemData"]} if old else body)
+    system = old.body["systemData"] if old else wire.created("Azure Machine Learning", platform.clock.stamp())
+    platform.store.put(path, TYPE, wire.envelope(path, TYPE, properties, system))
 
 
 def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
@@ -160,35 +149,28 @@ async def _list_secrets(platform: Platform, resource_id: ResourceId, _body: Json
     saved = platform.store.get(f"{resource_id}/secrets")
     if saved is not None:
         return {**saved.body, "secretsType": kind}
-    keys = platform.store.get(f"{KEYS_TYPE}/{properties['accountName']}")
+    keys = accounts.keys_of(platform, properties["accountName"])
     if keys is None:
         raise AzureError(400, "UserError", f"The storage account '{properties['accountName']}' was not found.")
-    return {"secretsType": "AccountKey", "key": keys.body["key1"]}
+    return {"secretsType": "AccountKey", "key": keys["key1"]}
 
 
-@routes.get(_DATASTORES)
-async def list_datastores(call: Call) -> web.Response:
-    """List a workspace's datastores; `isDefault=true` and `names=a,b` narrow the list."""
-    owner = workspace(call.platform, call.path.rstrip("/").rpartition("/")[0])
-    found = [doc.body for doc in call.platform.store.below(owner.id, TYPE)]
-    if call.query.get("isDefault", "").lower() == "true":
-        found = [body for body in found if body["properties"]["isDefault"]]
-    if names := call.query.get("names"):
-        found = [body for body in found if body["name"].lower() in names.lower().split(",")]
-    return reply({"value": found})
+def _listed(bodies: list[Json], query: Mapping[str, str]) -> list[Json]:
+    """Narrow a list by `isDefault=true` and `names=a,b`."""
+    if query.get("isDefault", "").lower() == "true":
+        bodies = [body for body in bodies if body["properties"]["isDefault"]]
+    if names := query.get("names"):
+        bodies = [body for body in bodies if body["name"].lower() in names.lower().split(",")]
+    return bodies
 
 
-@routes.delete(f"{_DATASTORES}/{{name}}")
-async def delete_datastore(call: Call) -> web.StreamResponse:
-    """Delete a datastore, unless it is the workspace's default."""
-    document = call.platform.store.get(call.path.rstrip("/"))
-    if document is not None and document.body["properties"].get("isDefault"):
+def _check_deletion(_platform: Platform, _resource_id: ResourceId, body: Json) -> None:
+    if body["properties"].get("isDefault"):
         raise AzureError(
             400,
             "UserError",
-            f"Datastore '{document.body['name']}' is the workspace's default datastore and cannot be deleted.",
+            f"Datastore '{body['name']}' is the workspace's default datastore and cannot be deleted.",
         )
-    return await resource(call)
 
 
 TYPES = [
@@ -198,6 +180,8 @@ TYPES = [
         rule="Datastore names are 1-255 letters, digits, hyphens and underscores and begin with a letter or digit.",
         located=False,
         prepare=_prepare,
+        check_deletion=_check_deletion,
+        listed=_listed,
         actions={"listsecrets": _list_secrets},
     )
 ]

@@ -12,26 +12,19 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
-from aiohttp import web
-
 from amlite import SUBSCRIPTION_ID
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
-from amlite.core.routing import Call, Json, Routes, reply
-from amlite.services.machinelearning import sizes
-from amlite.services.machinelearning.references import PROVIDER, WORKSPACE_TYPE
+from amlite.core.wire import Json
+from amlite.services.machinelearning import endpoints, sizes
+from amlite.services.machinelearning.references import WORKSPACE_TYPE
 from amlite.services.machinelearning.sizes import Size
 
-routes = Routes("management.azure.com")
 TOTAL = "Total Cluster Dedicated Regional vCPUs"
-_TOTAL_LOW = "Total Cluster LowPriority Regional vCPUs"
 _TYPE = "settings/quota"
 _FAMILY_LIMIT = 350
 _TOTAL_LIMIT = 1000
-_CLUSTERS_LIMIT = 200
-_LOCATION = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{location}}"
-_DEPLOYMENT_TYPE = f"{WORKSPACE_TYPE}/onlineEndpoints/deployments"
 _EVERYWHERE = "*"
 # Of these sizes Azure reserves no instances for upgrades.
 _NOT_RESERVED = frozenset(
@@ -66,7 +59,7 @@ def limit(platform: Platform, family: str, region: str) -> int:
 
 def table(platform: Platform, region: str) -> list[Json]:
     """Return {family, used, limit} in vCPUs, of `TOTAL` and of each family."""
-    used = _used(platform, region)
+    used = cores_used(platform, region)
     taken = {TOTAL: used.total(), **{family: used[family] for family in sizes.FAMILIES}}
     return [{"family": name, "used": now, "limit": limit(platform, name, region)} for name, now in taken.items()]
 
@@ -85,8 +78,8 @@ def reserved(size: Size, instances: int) -> int:
 
 def require(platform: Platform, resource_id: ResourceId, region: str, size: Size, instances: int) -> None:
     """Raise Azure's 400 unless the quota holds `instances` of a managed deployment, beside what it has already."""
-    used = _used(platform, region, without=str(resource_id))
-    before = _used(platform, region)[size.family] - used[size.family]
+    used = cores_used(platform, region, without=str(resource_id))
+    before = cores_used(platform, region)[size.family] - used[size.family]
     needed = reserved(size, instances)
     if needed <= before:
         return
@@ -109,60 +102,6 @@ def require_node(platform: Platform, region: str, size: Size, nodes: int) -> Non
         )
 
 
-@routes.get(f"{_LOCATION}/usages")
-async def list_usages(call: Call) -> web.Response:
-    """List what is used of what: clusters, vCPUs together, and vCPUs by family."""
-    platform, region = call.platform, _region(call)
-    dedicated, low = _used(platform, region), _used(platform, region, low=True)
-    clusters = sum(1 for _ in _computes(platform, region))
-    rows = [
-        _usage("totalCores", "Clusters", clusters, _CLUSTERS_LIMIT),
-        _usage("dedicatedCores", TOTAL, dedicated.total(), limit(platform, TOTAL, region)),
-    ]
-    for family in sizes.FAMILIES:
-        name = f"{sizes.title(family)} Cluster Dedicated vCPUs"
-        rows.append(_usage("vmFamily", name, dedicated[family], limit(platform, family, region)))
-    rows.append(_usage("lowPriorityCores", _TOTAL_LOW, low.total(), limit(platform, TOTAL, region)))
-    rows += [
-        _usage("vmFamily", f"{sizes.title(family)} Cluster LowPriority vCPUs", low[family], -1)
-        for family in sizes.FAMILIES
-    ]
-    return reply({"value": rows})
-
-
-@routes.get(f"{_LOCATION}/quotas")
-async def list_quotas(call: Call) -> web.Response:
-    """List the subscription's limits."""
-    region = _region(call)
-    named = {TOTAL: TOTAL, **{family: f"{sizes.title(family)} Cluster Dedicated vCPUs" for family in sizes.FAMILIES}}
-    rows = [_usage("vmFamily", name, 0, limit(call.platform, family, region)) for family, name in named.items()]
-    for row in rows:
-        row |= {"id": row["id"].replace("/usages", "/quotas"), "type": row["type"].replace("/usages", "/quotas")}
-        del row["currentValue"]
-    return reply({"value": rows})
-
-
-@routes.get(f"{_LOCATION}/vmSizes")
-async def list_sizes(call: Call) -> web.Response:
-    """List the VM sizes of a region: here, the same in every one."""
-    rows = [
-        {
-            "name": size.name,
-            "family": size.family,
-            "vCPUs": size.cores,
-            "gpus": size.gpus,
-            "osVhdSizeMB": 1047552,
-            "maxResourceVolumeMB": int(size.memory * 2048),
-            "memoryGB": size.memory,
-            "lowPriorityCapable": True,
-            "premiumIO": "s" in size.name.rpartition("Standard_")[2].partition("_")[0].lower(),
-            "supportedComputeTypes": list(size.compute_types),
-        }
-        for size in sizes.SIZES
-    ]
-    return reply({"value": rows})
-
-
 def _out_of_quota(size: Size, used: int, most: int, needed: int) -> AzureError:
     reason = (
         f"Not enough quota available for {size.name} in SubscriptionId {SUBSCRIPTION_ID}. "
@@ -182,10 +121,10 @@ def _out_of_quota(size: Size, used: int, most: int, needed: int) -> AzureError:
     return AzureError(400, "BadRequest", "The request is invalid.", details=[detail])
 
 
-def _used(platform: Platform, region: str, *, low: bool = False, without: str = "") -> Counter[str]:
+def cores_used(platform: Platform, region: str, *, low: bool = False, without: str = "") -> Counter[str]:
     """Return the vCPUs in use by family; `low` priority ones, else dedicated ones."""
     used: Counter[str] = Counter()
-    for compute in _computes(platform, region):
+    for compute in computes(platform, region):
         inner = compute["properties"].get("properties") or {}
         size = sizes.find(str(inner.get("vmSize")))
         if size is not None and (str(inner.get("vmPriority", "Dedicated")).lower() == "lowpriority") is low:
@@ -193,7 +132,7 @@ def _used(platform: Platform, region: str, *, low: bool = False, without: str = 
             used[size.family] += size.cores * (int(inner.get("currentNodeCount") or 0) if is_cluster else 1)
     if low:
         return used
-    for document in platform.store.of_type(_DEPLOYMENT_TYPE):
+    for document in platform.store.of_type(f"{endpoints.ONLINE_TYPE}/deployments"):
         body = document.body
         managed = body["properties"]["endpointComputeType"].lower() == "managed"
         size = sizes.find(str(body["properties"].get("instanceType")))
@@ -202,24 +141,9 @@ def _used(platform: Platform, region: str, *, low: bool = False, without: str = 
     return used
 
 
-def _computes(platform: Platform, region: str) -> Iterator[Json]:
+def computes(platform: Platform, region: str) -> Iterator[Json]:
+    """Yield the clusters and compute instances of a region."""
     for document in platform.store.of_type(f"{WORKSPACE_TYPE}/computes"):
         kind = str(document.body["properties"].get("computeType")).lower()
         if kind in ("amlcompute", "computeinstance") and document.body.get("location") == region:
             yield document.body
-
-
-def _region(call: Call) -> str:
-    return call.parameters["location"].replace(" ", "").lower()
-
-
-def _usage(kind: str, name: str, used: int, most: int) -> Json:
-    base = f"/subscriptions/{SUBSCRIPTION_ID}/usages"
-    return {
-        "id": f"{base}/{name.replace(' ', '_')}" if kind == "vmFamily" else base,
-        "type": f"{PROVIDER}/{kind}/usages",
-        "unit": "Count",
-        "currentValue": used,
-        "limit": most,
-        "name": {"value": name, "localizedValue": name},
-    }

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import uuid
 
 from aiohttp import web
 
 from amlite.core.errors import AzureError
-from amlite.core.resource_id import ResourceId
-from amlite.core.routing import AUTHENTICATED, Call, Routes, reply
+from amlite.core.listing import active, page
+from amlite.core.routing import ARM_HOST, AUTHENTICATED, Call, Routes, reply
 from amlite.core.store import Document
+from amlite.core.wire import Json
 from amlite.services.arm import polling
-from amlite.services.arm import routes as arm
-from amlite.services.arm.types import Json
-from amlite.services.machinelearning import assets, references
+from amlite.services.machinelearning import assets, references, versions
+from amlite.services.machinelearning.addresses import DATA_HOST, LOCATION, WORKSPACE, workspace_of
 from amlite.services.machinelearning.references import KINDS
 from amlite.services.storage import blobs, delegation
 from amlite.services.storage.blobs import BlobPath
 
-_PAGE = 100
 _UPLOAD_PERMISSIONS = "racwl"
 _UPLOAD_LIFETIME = dt.timedelta(hours=12)
-_PROVIDER = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices"
-_LOCATION = "/subscriptions/{subscription}/providers/Microsoft.MachineLearningServices/locations/{location}"
 
-routes = Routes("management.azure.com")
-region_routes = Routes("*.api.azureml.ms", audiences=None)
+routes = Routes(ARM_HOST)
+region_routes = Routes(DATA_HOST, audiences=None)
 
 
 @region_routes.get("/discovery")
@@ -38,48 +34,48 @@ async def discover(call: Call) -> web.Response:
     return reply({**dict.fromkeys(parts, base), "studio": "https://ml.azure.com", "gallery": base, "hyperdrive": base})
 
 
-routes.get(f"{_LOCATION}/mfeOperationsStatus/{{operation}}", action=AUTHENTICATED)(polling.get_status)
-routes.get(f"{_LOCATION}/mfeOperationResults/{{operation}}", action=AUTHENTICATED)(polling.get_resource_result)
+routes.get(f"{LOCATION}/mfeOperationsStatus/{{operation}}", action=AUTHENTICATED)(polling.get_status)
+routes.get(f"{LOCATION}/mfeOperationResults/{{operation}}", action=AUTHENTICATED)(polling.get_result)
 
 
 def _register_kind(kind: str) -> None:
-    containers = f"{_PROVIDER}/workspaces/{{workspace}}/{kind}"
-    versions = f"{containers}/{{name}}/versions"
+    containers = f"{WORKSPACE}/{kind}"
+    every = f"{containers}/{{name}}/versions"
     routes.get(containers)(list_containers)
     routes.put(f"{containers}/{{name}}")(put_container)
     routes.get(f"{containers}/{{name}}")(get_container)
     routes.delete(f"{containers}/{{name}}")(delete_asset)
-    routes.get(versions)(list_versions)
-    routes.put(f"{versions}/{{version}}")(put_version)
-    routes.get(f"{versions}/{{version}}")(get_version)
-    routes.delete(f"{versions}/{{version}}")(delete_asset)
+    routes.get(every)(list_versions)
+    routes.put(f"{every}/{{version}}")(put_version)
+    routes.get(f"{every}/{{version}}")(get_version)
+    routes.delete(f"{every}/{{version}}")(delete_asset)
     for action in ("startPendingUpload", "createOrGetStartPendingUpload"):
-        routes.post(f"{versions}/{{version}}/{action}")(start_upload)
+        routes.post(f"{every}/{{version}}/{action}")(start_upload)
 
 
 async def list_containers(call: Call) -> web.Response:
     """List the names under which a kind of asset has versions; anonymous ones are not shown."""
-    owner, kind = _workspace(call), _kind(call)
+    owner, kind = workspace_of(call), _kind(call)
     found = call.platform.store.below(f"{owner.id}/{kind}", assets.container_type(kind))
     bodies = [
         assets.container_body(call.platform, doc) for doc in found if doc.body["name"] != assets.ANONYMOUS.get(kind)
     ]
-    return page(call, viewed(call, bodies))
+    return page(call, active(call.query, bodies))
 
 
 async def put_container(call: Call) -> web.Response:
     """Change the tags, description or archiving of a name (creating it when new)."""
-    owner, kind, name = _workspace(call), _kind(call), call.parameters["name"]
+    owner, kind, name = workspace_of(call), _kind(call), call.parameters["name"]
     properties = assets.prepare_container(kind, name, await call.json())
     path = f"{owner.id}/{kind}/{name}"
     old = call.platform.store.get(path)
-    stored = _store(call, path, name, assets.container_type(kind), properties, old)
+    stored = versions.write(call.platform, path, assets.container_type(kind), properties, call.principal)
     return reply(assets.container_body(call.platform, stored), 200 if old else 201)
 
 
 async def get_container(call: Call) -> web.Response:
     """Describe a name: its latest version, and the next free one."""
-    owner, kind, name = _workspace(call), _kind(call), call.parameters["name"]
+    owner, kind, name = workspace_of(call), _kind(call), call.parameters["name"]
     document = call.platform.store.get(f"{owner.id}/{kind}/{name}")
     if document is None:
         raise AzureError(404, "UserError", f"No {kind} named '{name}' was found in workspace '{owner.body['name']}'.")
@@ -99,7 +95,7 @@ async def list_versions(call: Call) -> web.Response:
 
     Code is found by its hash in the whole workspace: the name in that path is a throw-away of the client's.
     """
-    owner, kind, name = _workspace(call), _kind(call), call.parameters["name"]
+    owner, kind, name = workspace_of(call), _kind(call), call.parameters["name"]
     base = f"{owner.id}/{kind}" if kind == "codes" and "hash" in call.query else f"{owner.id}/{kind}/{name}"
     bodies = [doc.body for doc in call.platform.store.below(base, assets.version_type(kind))]
     if "hash" in call.query:
@@ -110,30 +106,23 @@ async def list_versions(call: Call) -> web.Response:
     order = call.query.get("$orderBy", "").lower().split()
     if order[1:] == ["desc"]:
         bodies.reverse()
-    return page(call, viewed(call, bodies))
+    return page(call, active(call.query, bodies))
 
 
 async def put_version(call: Call) -> web.Response:
     """Create a version, or change what may change of an existing one."""
-    owner, kind = _workspace(call), _kind(call)
+    owner, kind = workspace_of(call), _kind(call)
     name, version = call.parameters["name"], call.parameters["version"]
-    path = f"{owner.id}/{kind}/{name}/versions/{version}"
     body = await call.json()
-    old = call.platform.store.get(path)
+    old = call.platform.store.get(f"{owner.id}/{kind}/{name}/versions/{version}")
     _require_match(call, old)
-    properties = assets.prepare_version(call.platform, owner, kind, name, version, body, old.body if old else None)
-    container = call.platform.store.get(f"{owner.id}/{kind}/{name}")
-    held = assets.held(kind, name, properties, container)
-    if container is None:
-        described = {"tags": {}, "properties": {}, "isArchived": False, **held}
-        _store(call, f"{owner.id}/{kind}/{name}", name, assets.container_type(kind), described, None)
-    stored = _store(call, path, version, assets.version_type(kind), properties, old)
+    stored = versions.put(call.platform, owner, kind, name, version, body, call.principal)
     return reply(stored.body, 200 if old else 201, {"ETag": _tag(stored)})
 
 
 async def get_version(call: Call) -> web.Response:
     """Return one version; `azureml_default` is the newest one that is not archived."""
-    owner, kind = _workspace(call), _kind(call)
+    owner, kind = workspace_of(call), _kind(call)
     name, version = call.parameters["name"], call.parameters["version"]
     found = references.version(call.platform, owner.id, kind, name, version)
     return reply(found.body, headers={"ETag": _tag(found)})
@@ -141,7 +130,7 @@ async def get_version(call: Call) -> web.Response:
 
 async def start_upload(call: Call) -> web.Response:
     """Give a place to upload an asset's files to: a container of its own, and a signature for that container alone."""
-    owner, kind = _workspace(call), _kind(call)
+    owner, kind = workspace_of(call), _kind(call)
     account_id = owner.body["properties"]["storageAccount"]
     account = account_id.rpartition("/")[2].lower()
     # The same version asked for again gets the same place, so that an interrupted upload can go on.
@@ -178,61 +167,18 @@ def _require_match(call: Call, stored: Document | None) -> None:
 
 
 def _path(call: Call) -> str:
-    owner, kind = _workspace(call), _kind(call)
+    owner, kind = workspace_of(call), _kind(call)
     path = f"{owner.id}/{kind}/{call.parameters['name']}"
     return f"{path}/versions/{call.parameters['version']}" if "version" in call.parameters else path
 
 
 def _kind(call: Call) -> str:
-    return _parsed(call).segments[2].lower()
-
-
-def _workspace(call: Call) -> Document:
-    path = _parsed(call)
-    owner = ResourceId(path.subscription, path.group, path.namespace, path.segments[:2])
-    document = call.platform.store.get(str(owner))
-    if document is None:
-        arm.group_of(call.platform, owner)
-    return references.workspace(call.platform, str(owner))
-
-
-def _parsed(call: Call) -> ResourceId:
-    found = ResourceId.parse(call.path)
-    if found is None:
-        raise AzureError(404, "InvalidResourcePath", f"'{call.path}' is not a path of this API.")
-    return found
-
-
-def _store(call: Call, path: str, name: str, kind: str, properties: Json, old: Document | None) -> Document:
-    body = {"id": path, "name": name, "type": kind, "properties": properties, "systemData": arm.system_data(call, old)}
-    return call.platform.store.put(old.id if old else path, kind, body)
+    return call.resource_id.segments[2].lower()
 
 
 def _hash(body: Json) -> tuple[str | None, str | None]:
     properties = body["properties"]["properties"]
     return properties.get("hash_sha256"), properties.get("hash_version")
-
-
-def viewed(call: Call, bodies: list[Json]) -> list[Json]:
-    """Apply `listViewType` (ActiveOnly unless given)."""
-    view = call.query.get("listViewType", "ActiveOnly").rpartition(".")[2].replace("_", "").lower()
-    if view == "all":
-        return bodies
-    archived = view == "archivedonly"
-    return [body for body in bodies if bool(body["properties"]["isArchived"]) is archived]
-
-
-def page(call: Call, bodies: list[Json]) -> web.Response:
-    """Return one page: `$top` bodies at most, else a hundred, and the link of the next one."""
-    if "$top" in call.query:
-        return reply({"value": bodies[: int(call.query["$top"])]})
-    token = call.query.get("$skip") or call.query.get("$skipToken") or ""
-    start = int(base64.urlsafe_b64decode(token).decode()) if token else 0
-    answer: Json = {"value": bodies[start : start + _PAGE]}
-    if start + _PAGE < len(bodies):
-        following = base64.urlsafe_b64encode(str(start + _PAGE).encode()).decode()
-        answer["nextLink"] = str(call.request.url.with_scheme("https").update_query({"$skip": following}))
-    return reply(answer)
 
 
 for _each in KINDS:

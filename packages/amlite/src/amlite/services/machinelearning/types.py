@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amlite.services.arm.types import ResourceType
-from amlite.services.machinelearning import computes, datastores, schedules, workspaces
+from amlite.core.resource_types import ResourceType
+from amlite.services.machinelearning import computes, datastores, workspaces
 
-TYPES: list[ResourceType] = [*workspaces.TYPES, *computes.TYPES, *datastores.TYPES, *schedules.TYPES]
+TYPES: list[ResourceType] = [*workspaces.TYPES, *computes.TYPES, *datastores.TYPES]

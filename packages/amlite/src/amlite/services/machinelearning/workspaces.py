@@ -8,12 +8,13 @@ from typing import Any
 from amlite import TENANT_ID
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.core.published.validation import writable
 from amlite.core.resource_id import ResourceId
-from amlite.services.arm.types import Json, ResourceType
-from amlite.services.entra.routes import assigned_identities
+from amlite.core.resource_types import ResourceType
+from amlite.core.wire import Json
 from amlite.services.machinelearning import datastores
+from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import WORKSPACE_TYPE, workspace
+from amlite.services.managedidentity import identities
 
 # Property -> (the type it must name, whether the workspace cannot be without it).
 _PARTS = {
@@ -97,25 +98,12 @@ def _identity(platform: Platform, wanted: Json, old: Json | None) -> Json:
         named = wanted.get("userAssignedIdentities") or {}
         if not named:
             raise AzureError(400, "BadRequest", "identity.userAssignedIdentities must name at least one identity.")
-        identity["userAssignedIdentities"] = assigned_identities(platform, named)
+        identity["userAssignedIdentities"] = identities.assigned(platform, named)
     return identity
 
 
 async def _created(platform: Platform, resource_id: ResourceId) -> None:
     await datastores.create_defaults(platform, workspace(platform, str(resource_id)))
-
-
-async def _deleting(platform: Platform, resource_id: ResourceId) -> None:
-    """End what runs in the workspace: its jobs, its model servers, and whatever else a type below ends."""
-    from amlite import service_list as services
-    from amlite.services.jobs.execution import forget  # both know workspaces, so neither can be imported first
-
-    await forget(platform, str(resource_id))
-    ending = {kind.name.lower(): kind.deleting for kind in services.TYPES if kind.deleting is not None}
-    for document in platform.store.below(str(resource_id)):
-        below = ResourceId.parse(document.id)
-        if below is not None and document.type in ending:
-            await ending[document.type](platform, below)
 
 
 async def _list_keys(platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
@@ -135,7 +123,6 @@ TYPES = [
         asynchronous=True,
         prepare=_prepare,
         created=_created,
-        deleting=_deleting,
         actions={"listkeys": _list_keys},
     )
 ]

@@ -8,7 +8,8 @@ from amlite import TENANT_ID
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
-from amlite.services.arm.types import Json, ResourceType
+from amlite.core.resource_types import ResourceType
+from amlite.core.wire import Json
 
 IDENTITY_TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
 _CREDENTIAL_TYPE = f"{IDENTITY_TYPE}/federatedIdentityCredentials"

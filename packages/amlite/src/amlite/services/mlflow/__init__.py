@@ -2,6 +2,3 @@
 
 Sources: MLflow's REST API, and what azureml-mlflow sends to `<region>.api.azureml.ms`.
 """
-
-AUDIENCE = "https://ml.azure.com"
-"""The audience of a job's own token: good for run history, artifacts and MLflow, not for ARM."""

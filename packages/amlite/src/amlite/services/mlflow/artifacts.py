@@ -1,50 +1,20 @@
-"""The artifact service: where azureml-mlflow uploads, lists and downloads what runs and models keep.
+"""Where the artifacts of runs and models lie.
 
 An artifact is named by origin, container and path, and lies at `<origin>/<container>/<path>` in the workspace's
-artifact store: a run's at `ExperimentRun/dcid.<run>/…`, an upload's at `LocalUpload/<container>/…`. Bytes travel
-straight to and from blob storage by signed addresses. The origin `Models` is amlite's own: a registered model, wherever
-its files lie.
+artifact store: a run's at `ExperimentRun/dcid.<run>/…`, an upload's at `LocalUpload/<container>/…`. The origin `Models`
+is amlite's own: a registered model, wherever its files lie.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-
-from aiohttp import web
-
-from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.core.routing import ARM_AUDIENCES, Call, Json, Routes, reply
+from amlite.core.wire import Json
 from amlite.services.machinelearning import references
-from amlite.services.mlflow import AUDIENCE, tracking
-from amlite.services.storage import blobs, delegation
 from amlite.services.storage.blobs import BlobPath
 
-routes = Routes("*.api.azureml.ms", audiences=ARM_AUDIENCES | {AUDIENCE})
-WORKSPACE = (
-    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices"
-    "/workspaces/{workspace}"
-)
-READ = "Microsoft.MachineLearningServices/workspaces/experiments/runs/read"
-WRITE = "Microsoft.MachineLearningServices/workspaces/experiments/runs/write"
 RUNS = "ExperimentRun"
 MODELS = "Models"
 _MODEL_ROOT = "model"
-_RUN_ARTIFACTS = tuple(
-    f"/history/v1.0{WORKSPACE}/{by}/{{experiment}}/runs/{{run}}/artifacts" for by in ("experiments", "experimentids")
-)
-_ARTIFACTS = f"/artifact/v2.0{WORKSPACE}/artifacts/{{origin}}/{{container}}"
-_LIFETIME = dt.timedelta(hours=8)
-
-
-def workspace_of(call: Call) -> Json:
-    """Return the workspace that a call's path names."""
-    path = call.parameters
-    id = (
-        f"/subscriptions/{path['subscription']}/resourceGroups/{path['group']}/providers/{references.WORKSPACE_TYPE}"
-        f"/{path['workspace']}"
-    )
-    return references.workspace(call.platform, id).body
 
 
 def place(platform: Platform, workspace: Json, origin: str, container: str) -> tuple[BlobPath, str]:
@@ -55,85 +25,3 @@ def place(platform: Platform, workspace: Json, origin: str, container: str) -> t
         return references.location(platform, workspace["id"], document.id, "models"), _MODEL_ROOT
     store = f"azureml://datastores/workspaceartifactstore/paths/{origin}/{container}"
     return references.location(platform, workspace["id"], store), ""
-
-
-@routes.post(f"{_ARTIFACTS}/batch/metadata", action=WRITE)
-async def create(call: Call) -> web.Response:
-    """Answer with an address to write each artifact to."""
-    return await _create(call, call.parameters["origin"], call.parameters["container"])
-
-
-@routes.get(f"{_ARTIFACTS}/contentinfo", action=READ)
-async def content(call: Call) -> web.Response:
-    """Answer with an address to read an artifact from."""
-    return await _content(call, call.parameters["origin"], call.parameters["container"])
-
-
-@routes.get(_ARTIFACTS, action=READ)
-async def listing(call: Call) -> web.Response:
-    """List a container's artifacts."""
-    return await _list(call, call.parameters["origin"], call.parameters["container"])
-
-
-def _of_runs(base: str) -> None:
-    """Serve a run's artifacts below run history too, where its experiment is named or numbered."""
-
-    @routes.post(f"{base}/batch/metadata", action=WRITE)
-    async def create_in_run(call: Call) -> web.Response:
-        return await _create(call, RUNS, _container(call))
-
-    @routes.get(f"{base}/contentinfo", action=READ)
-    async def content_of_run(call: Call) -> web.Response:
-        return await _content(call, RUNS, _container(call))
-
-    @routes.get(base, action=READ)
-    async def list_of_run(call: Call) -> web.Response:
-        return await _list(call, RUNS, _container(call))
-
-
-for _base in _RUN_ARTIFACTS:
-    _of_runs(_base)
-
-
-def _container(call: Call) -> str:
-    run = call.parameters["run"]
-    if tracking.experiment_of(call.platform, workspace_of(call), run) is None:
-        raise AzureError(404, "UserError", f"Run '{run}' was not found.")
-    return f"dcid.{run}"
-
-
-async def _create(call: Call, origin: str, container: str) -> web.Response:
-    base, _ = place(call.platform, workspace_of(call), origin, container)
-    paths = [str(entry["path"]) for entry in (await call.json()).get("paths") or []]
-    for path in paths:
-        if path.startswith("/") or ".." in path.split("/"):
-            raise AzureError(400, "UserError", f"The artifact path '{path}' is invalid.")
-    artifacts, contents = {}, {}
-    for path in paths:
-        identity = {"origin": origin, "container": container, "path": path}
-        artifacts[path] = {"artifactId": f"{origin}/{container}/{path}", **identity}
-        address = delegation.url(call.platform, base / path, "rcw", _LIFETIME)
-        contents[path] = {"contentUri": address, **identity}
-    return reply({"artifacts": artifacts, "artifactContentInformation": contents, "errors": {}})
-
-
-async def _content(call: Call, origin: str, container: str) -> web.Response:
-    base, root = place(call.platform, workspace_of(call), origin, container)
-    path = call.query.get("path", "")
-    inside = path.removeprefix(root).lstrip("/")
-    blob = base / inside if inside else base
-    if not await blobs.exists(call.platform, blob):
-        raise AzureError(404, "UserError", f"The artifact '{path}' was not found in '{origin}/{container}'.")
-    identity = {"origin": origin, "container": container, "path": path}
-    return reply({"contentUri": delegation.url(call.platform, blob, "r", _LIFETIME), **identity})
-
-
-async def _list(call: Call, origin: str, container: str) -> web.Response:
-    base, root = place(call.platform, workspace_of(call), origin, container)
-    found = []
-    for name in await blobs.names(call.platform, base):
-        inside = name[len(base.path.rstrip("/")) :].lstrip("/")
-        path = "/".join(part for part in (root, inside) if part)
-        identity = {"origin": origin, "container": container, "path": path}
-        found.append({"artifactId": f"{origin}/{container}/{path}", **identity})
-    return reply({"value": found, "continuationToken": None, "nextLink": None})

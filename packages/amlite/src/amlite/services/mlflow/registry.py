@@ -15,10 +15,9 @@ from typing import Any
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.core.routing import Json
 from amlite.core.store import Document
-from amlite.services.machinelearning import assets, references
-from amlite.services.mlflow import versions
+from amlite.core.wire import Json
+from amlite.services.machinelearning import assets, references, versions
 from amlite.services.mlflow.artifacts import MODELS
 from amlite.services.storage import blobs
 from amlite.services.storage.blobs import BlobPath
@@ -179,11 +178,7 @@ async def _create_model(registry: _Registry, body: Json) -> Json:
     given = {"tags": _given_tags(body), "description": body.get("description")}
     properties = assets.prepare_container("models", name, {"properties": given})
     stored = versions.write(
-        registry.platform,
-        f"{registry.base}/{name}",
-        assets.container_type("models"),
-        properties,
-        principal=registry.principal,
+        registry.platform, f"{registry.base}/{name}", assets.container_type("models"), properties, registry.principal
     )
     return {"registered_model": registry.shown_model(stored)}
 

@@ -8,57 +8,38 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from amlite.core.routing import Call, Json, Routes, reply
+from amlite.core.routing import Call, Routes, reply
+from amlite.core.wire import Json
+from amlite.services.machinelearning.addresses import (
+    DATA_AUDIENCES,
+    DATA_HOST,
+    READ_RUNS,
+    WORKSPACE,
+    WRITE_RUNS,
+    workspace_of,
+)
+from amlite.services.machinelearning.references import WORKSPACE_TYPE
 from amlite.services.mlflow import registry, tracking
-from amlite.services.mlflow.artifacts import READ, WORKSPACE, WRITE, routes, workspace_of
-
-__all__ = ["cloud_routes", "routes"]
 
 _API = f"/mlflow/{{version}}{WORKSPACE}/api/{{api}}/mlflow"
 _PREVIEW = f"/mlflow/{{version}}{WORKSPACE}/api/{{api}}/preview/mlflow"
-_READ_MODELS = "Microsoft.MachineLearningServices/workspaces/models/read"
-_WRITE_MODELS = "Microsoft.MachineLearningServices/workspaces/models/write"
+_READ_MODELS = f"{WORKSPACE_TYPE}/models/read"
+_WRITE_MODELS = f"{WORKSPACE_TYPE}/models/write"
+routes = Routes(DATA_HOST, audiences=DATA_AUDIENCES)
 _TIMEOUT = aiohttp.ClientTimeout(total=None)
-cloud_routes = Routes("management.azure.com", audiences=None)
 
 
-@cloud_routes.get("/metadata/endpoints")
-async def describe_cloud(call: Call) -> web.Response:
-    """Describe this cloud, as clients that do not know Azure's own addresses by heart ask it to."""
-    return reply(
-        [
-            {
-                "name": "AzureCloud",
-                "portal": "https://portal.azure.com",
-                "resourceManager": "https://management.azure.com/",
-                "authentication": {
-                    "loginEndpoint": "https://login.microsoftonline.com/",
-                    "audiences": ["https://management.core.windows.net/", "https://management.azure.com/"],
-                    "tenant": "common",
-                    "identityProvider": "AAD",
-                },
-                "graphAudience": "https://graph.windows.net/",
-                "suffixes": {
-                    "storage": "core.windows.net",
-                    "keyVaultDns": "vault.azure.net",
-                    "acrLoginServer": "azurecr.io",
-                },
-            }
-        ]
-    )
-
-
-@routes.post(f"{_API}/runs/search", action=READ)
-@routes.post(f"{_API}/experiments/search", action=READ)
+@routes.post(f"{_API}/runs/search", action=READ_RUNS)
+@routes.post(f"{_API}/experiments/search", action=READ_RUNS)
 async def search(call: Call) -> web.StreamResponse:
     """Search runs or experiments."""
     return await _forward(call)
 
 
-@routes.post(f"{_API}/experiments/create", action=WRITE)
+@routes.post(f"{_API}/experiments/create", action=WRITE_RUNS)
 async def create_experiment(call: Call) -> web.StreamResponse:
     """Create an experiment whose artifacts go to the workspace's artifact store."""
-    workspace, body = workspace_of(call), await call.json()
+    workspace, body = workspace_of(call).body, await call.json()
     name = str(body.get("name") or "")
     if not name:
         return _refusal(400, "INVALID_PARAMETER_VALUE", "Missing value for required parameter 'name'.")
@@ -70,7 +51,7 @@ async def create_experiment(call: Call) -> web.StreamResponse:
     return reply({"experiment_id": tracking.experiment(call.platform, workspace, name)})
 
 
-@routes.post(f"{_PREVIEW}/runs/log-batch-async", action=WRITE)
+@routes.post(f"{_PREVIEW}/runs/log-batch-async", action=WRITE_RUNS)
 async def log_batch_async(call: Call) -> web.StreamResponse:
     """Log a batch at once; with no tracking id the client has nothing to wait for."""
     answer = await _forward(call, "runs/log-batch")
@@ -92,13 +73,13 @@ async def write_models(call: Call) -> web.StreamResponse:
     return await _models(call)
 
 
-@routes.get(f"{_API}/{{rest:path}}", action=READ)
+@routes.get(f"{_API}/{{rest:path}}", action=READ_RUNS)
 async def read(call: Call) -> web.StreamResponse:
     """Ask the MLflow server."""
     return await _forward(call)
 
 
-@routes.route("*", f"{_API}/{{rest:path}}", action=WRITE)
+@routes.route("*", f"{_API}/{{rest:path}}", action=WRITE_RUNS)
 async def write(call: Call) -> web.StreamResponse:
     """Tell the MLflow server."""
     return await _forward(call)
@@ -108,13 +89,15 @@ async def _models(call: Call) -> web.Response:
     api = call.path.rpartition("/mlflow/")[2]
     body: Json = {**await call.json(), **call.query}
     try:
-        return reply(await registry.answer(call.platform, workspace_of(call), call.method, api, body, call.principal))
+        return reply(
+            await registry.answer(call.platform, workspace_of(call).body, call.method, api, body, call.principal)
+        )
     except registry.RegistryError as error:
         return _refusal(error.status, error.code, str(error))
 
 
 async def _forward(call: Call, api: str | None = None) -> web.Response:
-    port = await tracking.port(call.platform, workspace_of(call))
+    port = await tracking.port(call.platform, workspace_of(call).body)
     path = f"/api/{call.parameters['api']}/mlflow/{api or call.path.rpartition('/mlflow/')[2]}"
     target = URL(f"http://127.0.0.1:{port}{path}").with_query(call.request.url.query)
     headers = {"Content-Type": call.request.headers.get("Content-Type", "application/json")}

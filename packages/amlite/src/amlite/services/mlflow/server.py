@@ -9,16 +9,24 @@ import shutil
 import sqlite3
 import sys
 import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from amlite.core.errors import StartError
 from amlite.core.platform import Platform
 from amlite.core.processes import Child, tail
-from amlite.core.routing import Json
 from amlite.core.runtime import cache_folder
+from amlite.core.wire import Json
 
 DEFAULT_EXPERIMENT = "Default"
 _START_SECONDS = 180.0
+
+
+@dataclass
+class _Template:
+    """One at a time makes the template."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def database(platform: Platform, workspace: Json) -> Path | None:
@@ -38,8 +46,7 @@ def database(platform: Platform, workspace: Json) -> Path | None:
 
 async def ensure(platform: Platform, workspace: Json) -> Child:
     """Return a workspace's running MLflow server; raises StartError."""
-    lock: asyncio.Lock = platform.parts.setdefault("mlflow-template", asyncio.Lock())
-    async with lock:
+    async with platform.part(_Template).lock:
         if not _template().exists():
             await _make_template(platform)
     path = database(platform, workspace)

@@ -6,26 +6,46 @@ experiments and of jobs' runs itself. Everything that a run logs goes through th
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sqlite3
 import urllib.parse
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from amlite.core.platform import Platform
-from amlite.core.routing import Json
-from amlite.services.jobs.documents import Job, every
+from amlite.core.resource_id import ResourceId
+from amlite.core.wire import Json
 from amlite.services.mlflow import server
 
 _EXPERIMENTS = "mlflow/experiments"
+_WAITING = "mlflow/waiting"
 _STATUS = {"Completed": "FINISHED", "Failed": "FAILED", "Canceled": "KILLED"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that amlite itself begins: its id, name and user, its experiment, the run at the top, and its parent."""
+
+    id: str
+    title: str
+    user: str
+    experiment: str
+    root: str
+    parent: str | None
+
+
+@dataclass
+class _Settled:
+    """The workspaces whose database holds every run that began before there was one."""
+
+    workspaces: set[str] = field(default_factory=set)
 
 
 async def port(platform: Platform, workspace: Json) -> int:
     """Return the loopback port of a workspace's MLflow server, started when needed; raises StartError."""
     child = await server.ensure(platform, workspace)
-    settled: set[str] = platform.parts.setdefault("mlflow-settled", set())
+    settled = platform.part(_Settled).workspaces
     if workspace["id"] not in settled:
         _settle(platform, workspace)
         settled.add(workspace["id"])
@@ -35,13 +55,13 @@ async def port(platform: Platform, workspace: Json) -> int:
 def prewarm(platform: Platform, workspace_id: str) -> None:
     """Start a workspace's MLflow server in the background: it takes seconds, and the first job wants it at once."""
     document = platform.store.get(workspace_id)
-    if document is None:
-        return
-    task = asyncio.create_task(port(platform, document.body), name=f"MLflow of {document.body['name']}")
-    tasks: set[asyncio.Task[int]] = platform.parts.setdefault("mlflow-prewarm", set())
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # who asks first is told what is wrong
+    if document is not None:
+        platform.background(port(platform, document.body), f"MLflow of {document.body['name']}")
+
+
+async def compute_created(platform: Platform, compute_id: ResourceId) -> None:
+    """Prewarm: what has compute will run jobs, which track."""
+    prewarm(platform, str(compute_id.parent))
 
 
 def host(workspace: Json) -> str:
@@ -66,31 +86,40 @@ def experiment(platform: Platform, workspace: Json, name: str) -> str:
     return str(number)
 
 
-def start_run(platform: Platform, workspace: Json, job: Job) -> None:
-    """Write the run of a job down, RUNNING, unless it is there from an earlier attempt."""
-    number = experiment(platform, workspace, str(job.properties["experimentName"]))
+def start_run(platform: Platform, workspace: Json, run: Run) -> None:
+    """Write a run down, RUNNING, unless it is there from an earlier attempt."""
+    number = experiment(platform, workspace, run.experiment)
     with _open(platform, workspace) as database:
-        if database is not None:
-            _write_run(platform, database, workspace, job, number)
-            database.execute("UPDATE runs SET status = 'RUNNING', end_time = NULL WHERE run_uuid = ?", (job.name,))
+        if database is None:
+            platform.store.put(f"{_waiting(workspace)}/{run.id}", _WAITING, {"run": asdict(run)})
+        else:
+            _write_run(platform, database, workspace, run, number)
+            database.execute("UPDATE runs SET status = 'RUNNING', end_time = NULL WHERE run_uuid = ?", (run.id,))
 
 
-def end_run(platform: Platform, workspace: Json, name: str, status: str) -> None:
-    """Give the run of a job its final status."""
+def end_run(platform: Platform, workspace: Json, id: str, status: str) -> None:
+    """Give a run its final status."""
     with _open(platform, workspace) as database:
         if database is not None:
-            values = (_STATUS[status], _now(platform), name)
+            values = (_STATUS[status], _now(platform), id)
             database.execute("UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?", values)
+        elif (waiting := platform.store.get(f"{_waiting(workspace)}/{id}")) is not None:
+            platform.store.put(waiting.id, _WAITING, {**waiting.body, "status": status})
 
 
 def _settle(platform: Platform, workspace: Json) -> None:
-    """Write down the runs of jobs that began before there was a database."""
+    """Write down the runs that began before there was a database."""
     experiment(platform, workspace, server.DEFAULT_EXPERIMENT)  # what a client logs to that names none
-    for job in every(platform, workspace["id"]):
-        if job.status != "NotStarted":
-            start_run(platform, workspace, job)
-            if job.ended:
-                end_run(platform, workspace, job.name, job.status)
+    for waiting in platform.store.below(_waiting(workspace)):
+        run = Run(**waiting.body["run"])
+        start_run(platform, workspace, run)
+        if "status" in waiting.body:
+            end_run(platform, workspace, run.id, waiting.body["status"])
+        platform.store.delete(waiting.id)
+
+
+def _waiting(workspace: Json) -> str:
+    return f"{_WAITING}/{workspace['properties']['workspaceId']}"
 
 
 def logged(platform: Platform, workspace: Json, name: str) -> tuple[dict[str, float], dict[str, str], dict[str, str]]:
@@ -143,25 +172,23 @@ def _write_experiment(
     )
 
 
-def _write_run(platform: Platform, database: sqlite3.Connection, workspace: Json, job: Job, experiment_id: str) -> None:
-    title = str(job.properties.get("displayName") or job.name)
-    user = job.body["systemData"]["createdBy"]
-    artifacts = f"{server.runs_uri(workspace, str(job.properties['experimentName']))}/{job.name}/artifacts"
+def _write_run(platform: Platform, database: sqlite3.Connection, workspace: Json, run: Run, experiment_id: str) -> None:
+    artifacts = f"{server.runs_uri(workspace, run.experiment)}/{run.id}/artifacts"
     database.execute(
         "INSERT OR IGNORE INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status, "
         "start_time, source_version, lifecycle_stage, artifact_uri, experiment_id) "
         "VALUES (?, ?, 'JOB', '', '', ?, 'RUNNING', ?, '', 'active', ?, ?)",
-        (job.name, title, user, _now(platform), artifacts, experiment_id),
+        (run.id, run.title, run.user, _now(platform), artifacts, experiment_id),
     )
     tags = {
-        "mlflow.runName": title,
-        "mlflow.user": user,
+        "mlflow.runName": run.title,
+        "mlflow.user": run.user,
         "mlflow.source.type": "JOB",
-        "mlflow.rootRunId": job.run["root"],
+        "mlflow.rootRunId": run.root,
     }
-    if parent := job.run.get("parent"):
-        tags["mlflow.parentRunId"] = parent
-    rows = [(key, value, job.name) for key, value in tags.items()]
+    if run.parent is not None:
+        tags["mlflow.parentRunId"] = run.parent
+    rows = [(key, value, run.id) for key, value in tags.items()]
     database.executemany("INSERT OR IGNORE INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", rows)
 
 

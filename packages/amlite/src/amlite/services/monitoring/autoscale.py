@@ -7,18 +7,17 @@ document of Microsoft.Insights/autoscaleSettings.
 
 from __future__ import annotations
 
-from typing import Any
-
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
-from amlite.services.arm.routes import resource_of
-from amlite.services.arm.types import ResourceType
-from amlite.services.machinelearning.references import WORKSPACE_TYPE
+from amlite.core.resource_types import ResourceType
+from amlite.core.wire import Json
+from amlite.services.arm import resources
+from amlite.services.arm.resources import resource_of
+from amlite.services.machinelearning.endpoints import ONLINE_TYPE
 
-Json = dict[str, Any]
 TYPE = "Microsoft.Insights/autoscaleSettings"
-_TARGET = f"{WORKSPACE_TYPE}/onlineEndpoints/deployments".lower()
+_TARGET = f"{ONLINE_TYPE}/deployments".lower()
 _MOST_PROFILES, _MOST_RULES = 20, 10
 _TRIGGER = {
     "statistic": ("Average", "Min", "Max", "Sum", "Count"),
@@ -91,10 +90,6 @@ def bounds(profile: Json, where: str) -> tuple[int, int, int]:
 
 async def _apply(platform: Platform, resource_id: ResourceId) -> None:
     """Bring the target's instances between the bounds of the first profile that has no schedule."""
-    from amlite.services.serving import (
-        servers,  # its metrics are counted by this folder, so neither can be imported first
-    )
-
     properties = resource_of(platform, resource_id).body["properties"]
     profile = next((each for each in properties["profiles"] if not _scheduled(each)), None)
     document = platform.store.get(properties["targetResourceUri"])
@@ -106,7 +101,7 @@ async def _apply(platform: Platform, resource_id: ResourceId) -> None:
     if wanted != capacity:
         document.body["sku"]["capacity"] = wanted
         platform.store.put(document.id, document.type, document.body)
-        await servers.provision(platform, document.id)
+        await resources.provision(platform, document.id)
 
 
 def _scheduled(profile: Json) -> bool:

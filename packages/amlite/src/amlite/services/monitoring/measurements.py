@@ -9,12 +9,11 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from amlite.core.platform import Platform
+from amlite.core.wire import Json
 
 _TYPE = "monitoring/minutes"
-_PART = "monitoring/pruned"
 _KEPT = dt.timedelta(days=93)
 _MINUTE = "%Y-%m-%dT%H:%M:00Z"
 UNKNOWN = "unknown"
@@ -43,6 +42,13 @@ class Tally:
         return self.bins.total()
 
 
+@dataclass
+class _Pruned:
+    """When what is old was last deleted, by endpoint."""
+
+    moments: dict[str, dt.datetime] = field(default_factory=dict)
+
+
 def record(
     platform: Platform, endpoint_id: str, deployment: str, status: int, model_status: int | None, seconds: float
 ) -> None:
@@ -51,7 +57,7 @@ def record(
     document = platform.store.get(key)
     if document is None:
         _prune(platform, endpoint_id)
-    body: dict[str, Any] = document.body if document else {}
+    body: Json = document.body if document else {}
     kind = f"{deployment}|{status}|{UNKNOWN if model_status is None else model_status}"
     tally = body.setdefault(kind, {"bins": {}, "total": 0.0})
     milliseconds = seconds * 1000
@@ -86,7 +92,7 @@ def forget(platform: Platform, endpoint_id: str) -> None:
 def _prune(platform: Platform, endpoint_id: str) -> None:
     """Delete what is older than Azure keeps, once a day for each endpoint."""
     now = platform.clock.now()
-    pruned: dict[str, dt.datetime] = platform.parts.setdefault(_PART, {})
+    pruned = platform.part(_Pruned).moments
     last = pruned.get(endpoint_id.lower())
     if last is not None and now - last < dt.timedelta(days=1):
         return

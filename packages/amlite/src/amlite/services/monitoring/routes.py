@@ -8,17 +8,19 @@ from dataclasses import replace
 from aiohttp import web
 
 from amlite.core.resource_id import ResourceId
-from amlite.core.routing import Call, Json, Routes, reply
+from amlite.core.routing import ARM_HOST, Call, Routes, reply
 from amlite.core.store import Document
-from amlite.services.arm.routes import resource_of
+from amlite.core.wire import Json
+from amlite.services.arm.resources import resource_of
+from amlite.services.machinelearning.endpoints import ONLINE_TYPE
 from amlite.services.monitoring import measurements, metrics, queries
 from amlite.services.monitoring.metrics import Metric, Minutes, Series
 from amlite.services.monitoring.queries import MonitorError
 
-routes = Routes("management.azure.com")
+routes = Routes(ARM_HOST)
 _METRICS = {
-    "microsoft.machinelearningservices/workspaces/onlineendpoints": metrics.ENDPOINT,
-    "microsoft.machinelearningservices/workspaces/onlineendpoints/deployments": metrics.DEPLOYMENT,
+    ONLINE_TYPE.lower(): metrics.ENDPOINT,
+    f"{ONLINE_TYPE}/deployments".lower(): metrics.DEPLOYMENT,
 }
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 _MOST_SERIES = 10

@@ -6,7 +6,8 @@ import uuid
 
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
-from amlite.services.arm.types import Json, ResourceType
+from amlite.core.resource_types import ResourceType
+from amlite.core.wire import Json
 from amlite.services.monitoring import autoscale
 
 

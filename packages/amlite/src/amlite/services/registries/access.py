@@ -5,8 +5,8 @@ from __future__ import annotations
 from amlite.core.access import Principal
 from amlite.core.platform import Platform
 from amlite.core.store import Document
-from amlite.services.entra.routes import identity_principal
 from amlite.services.machinelearning.references import PROVIDER, REGISTRY_TYPE, workspace
+from amlite.services.managedidentity import identities
 
 READ = f"{PROVIDER}/registries/assets/read"
 WRITE = f"{PROVIDER}/registries/assets/write"
@@ -42,6 +42,6 @@ def workspace_identity(platform: Platform, workspace_id: str) -> Principal | Non
     """Return who a workspace acts as: its primary user-assigned identity, else its own."""
     body = workspace(platform, workspace_id).body
     if primary := body["properties"].get("primaryUserAssignedIdentity"):
-        return identity_principal(platform, primary)
+        return identities.principal_of(platform, primary)
     object_id = body["identity"].get("principalId")
     return Principal(object_id, object_id) if object_id else None

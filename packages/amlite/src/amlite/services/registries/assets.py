@@ -11,19 +11,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from amlite.core import operations
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Document
-from amlite.services.arm.types import Json
-from amlite.services.machinelearning import assets, references
+from amlite.core.wire import Json
+from amlite.services.machinelearning import assets, references, versions
 from amlite.services.machinelearning.references import REGISTRY_TYPE, registry_uri
-from amlite.services.mlflow import versions
 from amlite.services.registries import access
 from amlite.services.storage import blobs
 from amlite.services.storage.blobs import BlobPath
 
+WORK = "registries.create"
 _TOMBSTONE = "registries/tombstones"
 
 
@@ -78,8 +77,8 @@ def refuse_deleted(platform: Platform, path: str) -> None:
 
 def bury(platform: Platform, path: str) -> int:
     """Delete a version, or a name with all its versions, so that they are never given out again; return how many."""
-    versions = [path] if "/versions/" in path else [doc.id for doc in platform.store.below(path)]
-    for each in versions:
+    every = [path] if "/versions/" in path else [document.id for document in platform.store.below(path)]
+    for each in every:
         if platform.store.get(each) is not None:
             platform.store.put(f"{_TOMBSTONE}/{each}", _TOMBSTONE, {"id": each})
     return platform.store.delete(path)
@@ -87,19 +86,8 @@ def bury(platform: Platform, path: str) -> int:
 
 def container_body(platform: Platform, container: Document) -> Json:
     """Return a name's envelope with its latest and next version; numbers of deleted versions count."""
-    path, kind = container.id, container.type.rpartition("/")[2]
-    versions = platform.store.below(path, version_type(kind))
-    live = [doc for doc in versions if not doc.body["properties"]["isArchived"]]
-    gone = [doc.body["id"] for doc in platform.store.below(f"{_TOMBSTONE}/{path}", _TOMBSTONE)]
-    names = [*(doc.body["name"] for doc in versions), *(each.rpartition("/")[2] for each in gone)]
-    numbers = [int(name) for name in names if name.isdigit()]
-    properties = {
-        **container.body["properties"],
-        "provisioningState": "Succeeded",
-        "latestVersion": live[-1].body["name"] if live else None,
-        "nextVersion": str(max(numbers, default=0) + 1),
-    }
-    return {**container.body, "properties": properties}
+    gone = (document.body["id"] for document in platform.store.below(f"{_TOMBSTONE}/{container.id}", _TOMBSTONE))
+    return assets.container_body(platform, container, (each.rpartition("/")[2] for each in gone))
 
 
 def upload_place(registry: Document, kind: str, name: str, version: str) -> BlobPath:
@@ -172,17 +160,9 @@ def write(
     platform: Platform, registry: Document, kind: str, name: str, version: str, properties: Json, who: Principal | None
 ) -> Document:
     """Store a version, and its name where it is the first; AzureError 400 where the name holds data of another type."""
-    base = path_of(registry, kind, name)
-    container = platform.store.get(base)
-    held = assets.held(kind, name, properties, container)
-    if container is None:
-        described = {"tags": {}, "properties": {}, "isArchived": False, **held}
-        versions.write(platform, base, container_type(kind), described, principal=who)
-    path = path_of(registry, kind, name, version)
-    return versions.write(platform, path, version_type(kind), properties, old=platform.store.get(path), principal=who)
+    return versions.keep(platform, path_of(registry, kind, name), container_type(kind), version, properties, who)
 
 
-@operations.work("registries.create")
 async def finish(platform: Platform, arguments: Json) -> None:
     """End the creation of a version: its files were checked when it was asked for."""
     document = platform.store.get(arguments["id"])

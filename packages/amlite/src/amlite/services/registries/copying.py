@@ -5,17 +5,17 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from amlite.core import operations
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Document
-from amlite.services.arm.types import Json
+from amlite.core.wire import Json
 from amlite.services.machinelearning import references
 from amlite.services.registries import assets
 from amlite.services.storage import blobs
 from amlite.services.storage.blobs import BlobPath
 
+WORK = "registries.import"
 KINDS = ("data", "environments", "models")
 # What a version has because of where it lies, and so does not take along.
 _LEFT = ("provisioningState", "jobName", "isArchived", "isAnonymous", "environmentType", "stage")
@@ -50,10 +50,9 @@ def begin(
         "version": version,
         "principal": [who.object_id, who.client_id] if who else None,
     }
-    return platform.operations.begin("registries.import", arguments)
+    return platform.operations.begin(WORK, arguments)
 
 
-@operations.work("registries.import")
 async def finish(platform: Platform, arguments: Json) -> None:
     """Copy the files and write the version; done again after a restart, it changes nothing that is there."""
     kind, name, version = (str(arguments[key]) for key in ("kind", "name", "version"))

@@ -8,28 +8,31 @@ import uuid
 from aiohttp import web
 
 from amlite import TENANT_ID
+from amlite.core import operations
 from amlite.core.errors import AzureError
+from amlite.core.listing import active, page
 from amlite.core.resource_id import ResourceId
-from amlite.core.routing import ARM_AUDIENCES, AUTHENTICATED, Call, Routes, reply
+from amlite.core.routing import AUTHENTICATED, Call, Routes, reply
 from amlite.core.store import Document
+from amlite.core.wire import Json
 from amlite.services.arm import polling
-from amlite.services.arm.types import Json
 from amlite.services.machinelearning import assets as workspace_assets
-from amlite.services.machinelearning import references
-from amlite.services.machinelearning.references import KINDS
-from amlite.services.machinelearning.routes import page, viewed
-from amlite.services.mlflow import AUDIENCE, versions
+from amlite.services.machinelearning import references, versions
+from amlite.services.machinelearning.addresses import DATA_AUDIENCES, DATA_HOST
+from amlite.services.machinelearning.addresses import LOCATION as ARM_LOCATION
+from amlite.services.machinelearning.references import KINDS, PROVIDER
 from amlite.services.registries import access, assets, copying
 from amlite.services.storage import blobs, delegation
 from amlite.services.storage.blobs import BlobPath
 
 _LIFETIME = dt.timedelta(hours=12)
 _PREFIX = "/mferp/managementfrontend"
-_SERVICE = "providers/Microsoft.MachineLearningServices"
-_REGISTRY = f"{_PREFIX}/subscriptions/{{subscription}}/resourceGroups/{{group}}/{_SERVICE}/registries/{{registry}}"
-_LOCATION = f"{_PREFIX}/subscriptions/{{subscription}}/{_SERVICE}/locations/{{location}}"
+_REGISTRY = (
+    f"{_PREFIX}/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/registries/{{registry}}"
+)
+_LOCATION = f"{_PREFIX}{ARM_LOCATION}"
 
-routes = Routes("*.api.azureml.ms", audiences=ARM_AUDIENCES | {AUDIENCE})
+routes = Routes(DATA_HOST, audiences=DATA_AUDIENCES)
 
 
 @routes.get("/registrymanagement/v1.0/registries/{registry}/discovery")
@@ -56,7 +59,7 @@ async def discover(call: Call) -> web.Response:
 
 
 routes.get(f"{_LOCATION}/mfeOperationsStatus/{{operation}}", action=AUTHENTICATED)(polling.get_status)
-routes.get(f"{_LOCATION}/mfeOperationResults/{{operation}}", action=AUTHENTICATED)(polling.get_resource_result)
+routes.get(f"{_LOCATION}/mfeOperationResults/{{operation}}", action=AUTHENTICATED)(polling.get_result)
 
 
 def _register_kind(kind: str) -> None:
@@ -76,7 +79,7 @@ async def list_containers(call: Call) -> web.Response:
     """List the names of a kind."""
     base = f"{references.registry_uri(_registry(call).body['name'])}/{_kind(call)}"
     found = call.platform.store.below(base, assets.container_type(_kind(call)))
-    return page(call, viewed(call, [assets.container_body(call.platform, doc) for doc in found]))
+    return page(call, active(call.query, [assets.container_body(call.platform, doc) for doc in found]))
 
 
 async def get_container(call: Call) -> web.Response:
@@ -89,7 +92,7 @@ async def put_container(call: Call) -> web.Response:
     old = _container(call)
     properties = workspace_assets.prepare_container(_kind(call), call.parameters["name"], await call.json())
     merged = {**old.body["properties"], **properties}
-    stored = versions.write(call.platform, old.id, old.body["type"], merged, old=old, principal=call.principal)
+    stored = versions.write(call.platform, old.id, old.body["type"], merged, call.principal)
     return reply(assets.container_body(call.platform, stored))
 
 
@@ -100,7 +103,7 @@ async def list_versions(call: Call) -> web.Response:
     bodies = [doc.body for doc in found if doc.body["properties"]["provisioningState"] != "Failed"]
     if call.query.get("$orderBy", "").lower().split()[1:] == ["desc"]:
         bodies.reverse()
-    return page(call, viewed(call, bodies))
+    return page(call, active(call.query, bodies))
 
 
 async def get_version(call: Call) -> web.Response:
@@ -126,7 +129,7 @@ async def put_version(call: Call) -> web.Response:
     stored = assets.write(call.platform, owner, kind, name, version, properties, call.principal)
     if old is not None:
         return reply(stored.body)
-    operation = call.platform.operations.begin("registries.create", {"id": path}, resource_id=path)
+    operation = call.platform.operations.begin(assets.WORK, {"id": path}, resource_id=path)
     return reply(stored.body, 201, _polling(call, owner, operation))
 
 
@@ -209,8 +212,7 @@ def _reference(call: Call, place: BlobPath, permissions: str) -> Json:
 
 def _registry(call: Call) -> Document:
     found = references.registry(call.platform, call.parameters["registry"])
-    path = call.path[call.path.lower().index("/subscriptions/") :].lower()
-    if not path.startswith(f"{found.id.lower()}/"):
+    if not (call.resource_path or "").lower().startswith(f"{found.id.lower()}/"):
         raise AzureError(404, "ResourceNotFound", f"The registry '{found.body['name']}' is not in this resource group.")
     return found
 
@@ -224,8 +226,7 @@ def _container(call: Call) -> Document:
 
 
 def _kind(call: Call) -> str:
-    path = call.path[call.path.lower().index("/subscriptions/") :]
-    return ResourceId.of(path).segments[2].lower()
+    return call.resource_id.segments[2].lower()
 
 
 def _kind_of(asset_id: str) -> str:
@@ -237,10 +238,8 @@ def _kind_of(asset_id: str) -> str:
 
 def _polling(call: Call, owner: Document, operation: str) -> dict[str, str]:
     subscription = ResourceId.of(owner.id).subscription
-    base = f"{_PREFIX}/subscriptions/{subscription}/{_SERVICE}/locations/{owner.body['location']}"
-    return call.platform.operations.status_headers(
-        operation, f"{base}/mfeOperationsStatus", f"{base}/mfeOperationResults", host=call.host
-    )
+    base = f"{_PREFIX}/subscriptions/{subscription}/providers/{PROVIDER}/locations/{owner.body['location']}"
+    return operations.headers(call.host, f"{base}/mfeOperationsStatus", f"{base}/mfeOperationResults", operation)
 
 
 def _base(location: str) -> str:

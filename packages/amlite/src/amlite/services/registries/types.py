@@ -6,14 +6,17 @@ import re
 import uuid
 
 from amlite import TENANT_ID
+from amlite.core import wire
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.core.published.validation import writable
 from amlite.core.resource_id import ResourceId
-from amlite.services.arm import routes as arm
-from amlite.services.arm.types import Json, ResourceType
+from amlite.core.resource_types import ResourceType
+from amlite.core.wire import Json
+from amlite.services.arm import resources
+from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import REGISTRY_TYPE, registry_uri
 
+_OWNER = "Azure Machine Learning"
 _ACCOUNT_TYPE = "Microsoft.Storage/storageAccounts"
 _IMAGES_TYPE = "Microsoft.ContainerRegistry/registries"
 
@@ -25,7 +28,7 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
     managed = f"/subscriptions/{resource_id.subscription}/resourceGroups/azureml-rg-{resource_id.name}_{uuid.uuid4()}"
     group = kept.get("managedResourceGroup") or {"resourceId": managed}
     regions = _regions(resource_id.name, body["location"], properties.get("regionDetails") or [], kept, group)
-    host = f"{body['location'].replace(' ', '').lower()}.api.azureml.ms"
+    host = f"{wire.region(body['location'])}.api.azureml.ms"
     identity = {
         "type": "SystemAssigned",
         "principalId": ((old or {}).get("identity") or {}).get("principalId") or str(uuid.uuid4()),
@@ -47,10 +50,10 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
 
 def _regions(name: str, home: str, wanted: list[Json], kept: Json, group: Json) -> list[Json]:
     """Return the details of every region, with the accounts that are there and those to be made."""
-    places = [str(detail.get("location") or "").replace(" ", "").lower() for detail in wanted]
+    places = [wire.region(str(detail.get("location") or "")) for detail in wanted]
     if not all(places) or len(set(places)) != len(places):
         raise AzureError(400, "UserError", "properties.regionDetails: every region needs a location of its own.")
-    if home.replace(" ", "").lower() not in places:
+    if wire.region(home) not in places:
         raise AzureError(400, "UserError", f"properties.regionDetails must hold the registry's own location '{home}'.")
     before = {str(detail["location"]): detail for detail in kept.get("regionDetails", [])}
     if gone := before.keys() - set(places):
@@ -105,50 +108,32 @@ def _letters(name: str) -> str:
 
 async def _created(platform: Platform, resource_id: ResourceId) -> None:
     """Make the managed resource group and what is missing in it."""
-    document = arm.resource_of(platform, resource_id)
+    document = resources.resource_of(platform, resource_id)
     properties = document.body["properties"]
-    group = ResourceId.of(properties["managedResourceGroup"]["resourceId"])
+    group = properties["managedResourceGroup"]["resourceId"]
     location = document.body["location"]
-    if platform.store.get(str(group)) is None:
-        body: Json = {"location": location, "tags": document.body["tags"], "managedBy": document.id}
-        state = {"properties": {"provisioningState": "Succeeded"}}
-        envelope = {"id": str(group), "name": group.name, "type": arm.GROUP_TYPE, **body, **state}
-        platform.store.put(str(group), arm.GROUP_TYPE, envelope)
+    if platform.store.get(group) is None:
+        resources.put_group(platform, group, location, document.body["tags"], managedBy=document.id)
     for detail in properties["regionDetails"]:
         place = {"location": detail["location"], "tags": {}}
         for account in (part["systemCreatedStorageAccount"] for part in detail["storageAccountDetails"]):
             settings = {"allowBlobPublicAccess": account["allowBlobPublicAccess"], "allowSharedKeyAccess": False}
-            body = {
+            body: Json = {
                 **place,
                 "kind": "StorageV2",
                 "sku": {"name": account["storageAccountType"]},
                 "properties": settings,
             }
-            await _make(platform, account["armResourceId"]["resourceId"], body)
+            await resources.make(platform, account["armResourceId"]["resourceId"], body, _OWNER)
     images = properties["regionDetails"][0]["acrDetails"][0]["systemCreatedAcrAccount"]
     body = {"location": location, "tags": {}, "sku": {"name": images["acrAccountSku"]}, "properties": {}}
-    await _make(platform, images["armResourceId"]["resourceId"], body)
-
-
-async def _make(platform: Platform, path: str, body: Json) -> None:
-    """Make a resource as its own PUT would, unless it is there."""
-    from amlite import service_list as services  # which knows this module
-
-    if platform.store.get(path) is not None:
-        return
-    resource_id = ResourceId.of(path)
-    kind = next(each for each in services.TYPES if each.name.lower() == resource_id.type.lower())
-    made = kind.prepare(platform, resource_id, body, None) if kind.prepare else body
-    made["properties"]["provisioningState"] = "Succeeded"
-    platform.store.put(path, kind.name, {"id": path, "name": resource_id.name, "type": kind.name, **made})
-    if kind.created is not None:
-        await kind.created(platform, resource_id)
+    await resources.make(platform, images["armResourceId"]["resourceId"], body, _OWNER)
 
 
 async def _deleting(platform: Platform, resource_id: ResourceId) -> None:
     """Delete the registry's assets and its managed resource group."""
-    properties = arm.resource_of(platform, resource_id).body["properties"]
-    await arm.finish_group_deletion(platform, {"id": properties["managedResourceGroup"]["resourceId"]})
+    properties = resources.resource_of(platform, resource_id).body["properties"]
+    await resources.finish_deletion(platform, {"id": properties["managedResourceGroup"]["resourceId"]})
     platform.store.delete(registry_uri(resource_id.name))
 
 

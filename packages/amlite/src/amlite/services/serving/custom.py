@@ -9,18 +9,17 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import urlsplit
 
 from amlite.core import docker_engine
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.wire import Json
 from amlite.services.environments import UnusableEnvironment, containers
 from amlite.services.environments.containers import OWNER_LABEL, Container, certificate_volumes
 from amlite.services.storage import blobs
 
-Json = dict[str, Any]
 MOUNT = "/var/azureml-app"
 _ROUTES = ("livenessRoute", "readinessRoute", "scoringRoute")
 
@@ -91,7 +90,7 @@ async def prepare(platform: Platform, image: Image, principal: Principal, log: C
 
 async def _built(platform: Platform, image: Image, log: Callable[[str], None]) -> str:
     """Build the image of a context and return its name, which follows from the context's content."""
-    from amlite.pulumi.docker_build import Builder, BuildError, Plan
+    from amlite.core.docker_build import Builder, BuildError, Plan  # late: the Docker client costs
 
     context = blobs.BlobPath.parse(str(image.context))
     if context is None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
-from typing import Any
 
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.services.entra.routes import tokens
+from amlite.core.wire import Json
+from amlite.services.entra.tokens import tokens
+from amlite.services.machinelearning.addresses import AUDIENCE
+from amlite.services.machinelearning.endpoints import ONLINE_TYPE
 
-Json = dict[str, Any]
 _TYPE = "serving/keys"
 _TOKEN_SECONDS = 12 * 3600
-_SCORE = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/score/action"
-_AAD_AUDIENCES = frozenset({"https://ml.azure.com"})
+_SCORE = f"{ONLINE_TYPE}/score/action"
 
 
 def create(platform: Platform, endpoint_id: str, wanted: Json | None) -> None:
@@ -63,10 +63,9 @@ def token(platform: Platform, endpoint: Json) -> Json:
     }
 
 
-def check(platform: Platform, endpoint: Json, authorization: str) -> None:
-    """Raise AzureError 401 (403 for an identity without the permission) unless the header opens the endpoint."""
-    scheme, _, shown = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not shown:
+def check(platform: Platform, endpoint: Json, shown: str | None) -> None:
+    """Raise AzureError 401 (403 for an identity without the permission) unless a key or token opens the endpoint."""
+    if shown is None:
         raise AzureError(401, "Unauthorized", "The header 'Authorization: Bearer <key or token>' is missing.")
     match endpoint["properties"]["authMode"]:
         case "Key":
@@ -77,8 +76,8 @@ def check(platform: Platform, endpoint: Json, authorization: str) -> None:
         case "AMLToken":
             tokens(platform).check(shown, frozenset({_audience(endpoint)}))
         case _:
-            claims = tokens(platform).check(shown, _AAD_AUDIENCES)
-            platform.access.require(Principal(claims["oid"], claims["appid"]), endpoint["id"], _SCORE)
+            principal = tokens(platform).principal_of(shown, frozenset({AUDIENCE}))
+            platform.access.require(principal, endpoint["id"], _SCORE)
 
 
 def _keys(platform: Platform, endpoint_id: str) -> dict[str, str]:

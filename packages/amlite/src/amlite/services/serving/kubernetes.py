@@ -7,14 +7,13 @@ of a managed endpoint; on Azure it is one of the cluster.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
+from amlite.core.wire import Json
 from amlite.services.machinelearning.references import WORKSPACE_TYPE
 
-Json = dict[str, Any]
 COMPUTE_TYPE = f"{WORKSPACE_TYPE}/computes"
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
 _FACTORS = {

@@ -11,17 +11,15 @@ from typing import Any
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.services.entra.routes import identity_environment
-from amlite.services.machinelearning import references
+from amlite.core.wire import Json
+from amlite.services.machinelearning import endpoints, references
+from amlite.services.managedidentity import identities
 from amlite.services.registries import access as registry_access
-from amlite.services.serving import custom, identities, no_code, settings
+from amlite.services.serving import custom, no_code, settings
 from amlite.services.serving.custom import MOUNT, Image
-from amlite.services.storage import blobs
-from amlite.services.storage.types import KEYS_TYPE
+from amlite.services.storage import accounts, blobs
 
-Json = dict[str, Any]
 _PROBES = ("readinessProbe", "livenessProbe")
-_READ = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
 # The inference server listens on every interface and has no option to listen on less; newer gunicorns also listen on a
 # socket in the user's home that all of them share.
 _START = """
@@ -95,7 +93,7 @@ class Launch:
             models["MLFLOW_MODEL_FOLDER"] = Path(self.mlflow).name
         return {
             **reaching,
-            **identity_environment(platform, self.principal),
+            **identities.environment(platform, self.principal),
             "AML_APP_ROOT": code,
             "AZUREML_ENTRY_SCRIPT": self.script,
             **models,
@@ -120,7 +118,7 @@ async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Call
     """
     properties = deployment["properties"]
     workspace_id = endpoint["id"].rsplit("/", 2)[0]
-    principal = identities.principal_of(platform, endpoint)
+    principal = endpoints.principal_of(platform, endpoint)
     generation = platform.store.next("serving/generation")
     name = f"serving-{endpoint['name']}-{deployment['name']}-{generation}"
     folder = platform.state / "serving" / name
@@ -191,9 +189,7 @@ def _readable(platform: Platform, principal: Principal, source: blobs.BlobPath) 
             f"{principal.object_id}) may not read the assets of registry '{registry.body['name']}'. Give it the role "
             f"'{registry_access.ROLE}' on the registry.",
         )
-    account = platform.store.get(f"{KEYS_TYPE}/{source.account}")
-    scope = f"{account.body['id']}/blobServices/default/containers/{source.container}" if account else ""
-    if not platform.access.allowed(principal, scope, _READ, data=True):
+    if not accounts.may(platform, principal, source.account, source.container, "read"):
         raise AzureError(
             403,
             "BadArgument",

@@ -1,11 +1,11 @@
-"""The scoring host `<endpoint>.<region>.inference.ml.azure.com`, and the refusal to delete what has traffic."""
+"""The scoring host `<endpoint>.<region>.inference.ml.azure.com`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 from aiohttp import web
@@ -13,46 +13,21 @@ from yarl import URL
 
 from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
-from amlite.core.resource_id import ResourceId
-from amlite.core.routing import Call, Json, Routes
-from amlite.services.arm.routes import resource as arm_resource
-from amlite.services.arm.routes import resource_of
-from amlite.services.machinelearning import references
+from amlite.core.routing import Call, Routes
+from amlite.core.wire import Json
+from amlite.services.machinelearning import endpoints, references
+from amlite.services.machinelearning.addresses import SCORING_HOST
 from amlite.services.monitoring import measurements
 from amlite.services.serving import keys, servers, settings, traffic
 from amlite.services.serving.servers import DEPLOYMENT_TYPE, ENDPOINT_TYPE
 
-arm_routes = Routes("management.azure.com")
-routes = Routes("*.inference.ml.azure.com", audiences=None)
+routes = Routes(SCORING_HOST, audiences=None)
 
 _DEPLOYMENT_HEADER = "azureml-model-deployment"
 _REASON_HEADER = "ms-azureml-model-error-reason"
 _STATUS_HEADER = "ms-azureml-model-error-statuscode"
 _MOST_BYTES = 10 << 20
 _NOT_FORWARDED = {"authorization", "host", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect"}
-_WORKSPACE = "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.MachineLearningServices/workspaces/{w}"
-
-
-@arm_routes.delete(f"{_WORKSPACE}/onlineEndpoints/{{e}}/deployments/{{d}}")
-async def delete_deployment(call: Call) -> web.StreamResponse:
-    """Delete a deployment, unless it has traffic."""
-    resource_id = ResourceId.parse(call.path)
-    if (
-        resource_id is not None
-        and resource_id.parent is not None
-        and call.platform.store.get(str(resource_id)) is not None
-    ):
-        properties = resource_of(call.platform, resource_id.parent).body["properties"]
-        for what, shares in (("traffic", properties["traffic"]), ("mirrored traffic", properties["mirrorTraffic"])):
-            percent = {name.lower(): share for name, share in shares.items()}.get(resource_id.name.lower(), 0)
-            if percent:
-                raise AzureError(
-                    400,
-                    "BadRequest",
-                    f"Deployment '{resource_id.name}' has {percent} % of the endpoint's {what} and cannot be deleted; "
-                    f"set its {what} to 0 first.",
-                )
-    return await arm_resource(call)
 
 
 @routes.route("*", "/{path:path}")
@@ -62,7 +37,7 @@ async def score(call: Call) -> web.Response:
     began = time.perf_counter()
     endpoint = _endpoint(platform, call.host)
     _require_public(platform, endpoint)
-    keys.check(platform, endpoint, request.headers.get("Authorization", ""))
+    keys.check(platform, endpoint, call.bearer)
     named = request.headers.get(_DEPLOYMENT_HEADER)
     deployment = _chosen(platform, endpoint, named)
     asked = _Asked(
@@ -74,6 +49,14 @@ async def score(call: Call) -> web.Response:
     if named is None:
         _mirror(platform, endpoint, asked)
     return await _measured(platform, endpoint, deployment, asked, began)
+
+
+@dataclass
+class _Credits:
+    """What deployments have of the next request, live or mirrored, by endpoint: see `traffic.pick`."""
+
+    live: dict[str, dict[str, int]] = field(default_factory=dict)
+    mirrored: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,7 +93,7 @@ def _mirror(platform: Platform, endpoint: Json, asked: _Asked) -> None:
     document = platform.store.get(f"{endpoint['id']}/deployments/{name}") if name else None
     if name is None or document is None:
         return
-    credit = platform.parts.setdefault("serving/mirrored", {}).setdefault(endpoint["id"].lower(), {})
+    credit = platform.part(_Credits).mirrored.setdefault(endpoint["id"].lower(), {})
     if traffic.pick({name: rules[name], "": 100 - rules[name]}, credit) != name:
         return
 
@@ -118,10 +101,7 @@ def _mirror(platform: Platform, endpoint: Json, asked: _Asked) -> None:
         with contextlib.suppress(AzureError, StartError):
             await _measured(platform, endpoint, document.body, asked, time.perf_counter())
 
-    copies: set[asyncio.Task[None]] = platform.parts.setdefault("serving/copies", set())
-    task = asyncio.create_task(copy(), name=f"mirrored to {document.id}")
-    copies.add(task)
-    task.add_done_callback(copies.discard)
+    platform.background(copy(), f"a request mirrored to {document.id}")
 
 
 def _require_public(platform: Platform, endpoint: Json) -> None:
@@ -196,16 +176,15 @@ def _answer(answer: aiohttp.ClientResponse, content: bytes, deployment: str) -> 
 
 
 def _endpoint(platform: Platform, host: str) -> Json:
-    name, _, rest = host.partition(".")
-    region = rest.partition(".")[0]
-    for document in platform.store.of_type(ENDPOINT_TYPE):
-        if document.body["name"].lower() == name and document.body["location"] == region:
-            return document.body
-    raise AzureError(404, "EndpointNotFound", f"There is no online endpoint '{name}' in region {region}.")
+    document = endpoints.of_host(platform, ENDPOINT_TYPE, host)
+    if document is None:
+        name, region, *_ = host.split(".")
+        raise AzureError(404, "EndpointNotFound", f"There is no online endpoint '{name}' in region {region}.")
+    return document.body
 
 
 def _chosen(platform: Platform, endpoint: Json, named: str | None) -> Json:
-    credit = platform.parts.setdefault("serving/credit", {}).setdefault(endpoint["id"].lower(), {})
+    credit = platform.part(_Credits).live.setdefault(endpoint["id"].lower(), {})
     name = named or traffic.pick(endpoint["properties"]["traffic"], credit)
     if name is None:
         raise AzureError(

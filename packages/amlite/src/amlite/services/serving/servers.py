@@ -8,22 +8,21 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
 from amlite.core.processes import tail
+from amlite.core.wire import Json
+from amlite.services.machinelearning.endpoints import ONLINE_TYPE
 from amlite.services.serving import settings
 from amlite.services.serving.launch import Launch, gather, launched_from
 from amlite.services.serving.settings import Probe
 from amlite.services.serving.starting import Server, lives, start
 
-ENDPOINT_TYPE = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints"
+ENDPOINT_TYPE = ONLINE_TYPE
 DEPLOYMENT_TYPE = f"{ENDPOINT_TYPE}/deployments"
 _LAUNCHES = "serving/launches"
 _LOGS = "serving/logs"
-_PART = "serving"
-Json = dict[str, Any]
 
 
 @dataclass
@@ -32,7 +31,6 @@ class _Servers:
 
     running: dict[str, Server] = field(default_factory=dict)
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
-    watches: set[asyncio.Task[None]] = field(default_factory=set)
 
     def lock(self, resource_id: str) -> asyncio.Lock:
         return self.locks.setdefault(resource_id.lower(), asyncio.Lock())
@@ -44,7 +42,7 @@ async def provision(platform: Platform, resource_id: str) -> None:
     A change that does not reach the server (tags, request limits) leaves it running.
     Raises AzureError with Azure's code for what went wrong and, where the server did not start, the end of its log.
     """
-    servers = _servers(platform)
+    servers = platform.part(_Servers)
     async with servers.lock(resource_id):
         deployment, endpoint = platform.store.get(resource_id), platform.store.get(resource_id.rsplit("/", 2)[0])
         if deployment is None or endpoint is None:
@@ -98,7 +96,7 @@ async def serving(platform: Platform, deployment: Json, most_pending: int) -> As
 
 async def retire(platform: Platform, resource_id: str) -> None:
     """End a deployment's server once its requests have ended, and forget its files."""
-    servers = _servers(platform)
+    servers = platform.part(_Servers)
     async with servers.lock(resource_id):
         deployment = platform.store.get(resource_id)
         if deployment is not None:
@@ -116,12 +114,6 @@ async def retire(platform: Platform, resource_id: str) -> None:
     servers.locks.pop(resource_id.lower(), None)
 
 
-async def retire_below(platform: Platform, resource_id: str) -> None:
-    """Retire every deployment below an endpoint, a workspace or a resource group."""
-    deployments = platform.store.below(resource_id, DEPLOYMENT_TYPE)
-    await asyncio.gather(*(retire(platform, document.id) for document in deployments))
-
-
 def log_tail(platform: Platform, resource_id: str, container: str, lines: int | None) -> str:
     """Return the end of a deployment's log: of its server, or of what came before (`StorageInitializer`)."""
     document = platform.store.get(f"{_LOGS}{resource_id}")
@@ -134,7 +126,7 @@ def log_tail(platform: Platform, resource_id: str, container: str, lines: int | 
 
 
 async def _running(platform: Platform, resource_id: str) -> Server:
-    servers = _servers(platform)
+    servers = platform.part(_Servers)
     server = servers.running.get(resource_id.lower())
     if server is not None and server.child.running:
         return server
@@ -156,11 +148,8 @@ async def _running(platform: Platform, resource_id: str) -> Server:
 async def _start(platform: Platform, resource_id: str, launch: Launch) -> Server:
     preparation = Path(_preparation_of(launch, platform))
     server = await start(platform, launch, lambda line: _write(preparation, line))
-    servers = _servers(platform)
-    servers.running[resource_id.lower()] = server
-    watch = asyncio.create_task(_watch(platform, resource_id, server), name=f"liveness of {launch.name}")
-    servers.watches.add(watch)
-    watch.add_done_callback(servers.watches.discard)
+    platform.part(_Servers).running[resource_id.lower()] = server
+    platform.background(_watch(platform, resource_id, server), f"watching {launch.name}")
     return server
 
 
@@ -168,7 +157,7 @@ async def _watch(platform: Platform, resource_id: str, server: Server) -> None:
     """Ask a server's liveness probe for as long as it runs; one that fails too often is ended and started again."""
     probe, failures = Probe(**server.launch.liveness), 0
     await platform.clock.sleep(probe.initial_delay)
-    while server.child.running and _servers(platform).running.get(resource_id.lower()) is server:
+    while server.child.running and platform.part(_Servers).running.get(resource_id.lower()) is server:
         failures = 0 if await lives(platform, server) else failures + 1
         if failures >= probe.failure_threshold and server.child.running:
             _write(server.child.log, f"Liveness probe failed {failures} times: the container is restarted.")
@@ -188,12 +177,6 @@ async def _end(platform: Platform, server: Server) -> None:
     await platform.children.stop(server.launch.name)
     await server.environment.stop(server.launch.name)
     await asyncio.to_thread(shutil.rmtree, server.launch.folder, ignore_errors=True)
-
-
-def _servers(platform: Platform) -> _Servers:
-    found = platform.parts.setdefault(_PART, _Servers())
-    assert isinstance(found, _Servers)  # noqa: S101 - the part's type, for the type checker
-    return found
 
 
 def _preparation_log(platform: Platform, endpoint: str, deployment: str) -> Path:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from amlite.core.errors import AzureError
+from amlite.core.wire import Json
 
-Json = dict[str, Any]
 _DURATION = re.compile(r"P(?:(?P<d>[\d.]+)D)?(?:T(?:(?P<h>[\d.]+)H)?(?:(?P<m>[\d.]+)M)?(?:(?P<s>[\d.]+)S)?)?")
 LONGEST_REQUEST_SECONDS = 180.0
 

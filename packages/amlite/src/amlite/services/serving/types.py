@@ -6,13 +6,14 @@ from typing import Any
 
 from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
-from amlite.core.published.validation import writable
 from amlite.core.resource_id import ResourceId
-from amlite.services.arm.routes import resource_of
-from amlite.services.arm.types import Json, ResourceType
-from amlite.services.machinelearning import endpoint_names, quota, references, sizes
+from amlite.core.resource_types import ResourceType
+from amlite.core.wire import Json
+from amlite.services.arm.resources import resource_of
+from amlite.services.machinelearning import endpoints, quota, references, sizes
+from amlite.services.machinelearning.published.validation import writable
 from amlite.services.monitoring import measurements
-from amlite.services.serving import custom, identities, keys, kubernetes, servers, settings, traffic
+from amlite.services.serving import custom, keys, kubernetes, servers, settings, traffic
 from amlite.services.serving.servers import DEPLOYMENT_TYPE, ENDPOINT_TYPE
 
 _MODES = ("Key", "AMLToken", "AADToken")
@@ -24,7 +25,7 @@ def _endpoint(platform: Platform, resource_id: ResourceId, body: Json, old: Json
     properties: Json = body["properties"]
     region = body["location"]
     if old is None:
-        endpoint_names.check_unique(platform, resource_id, region)
+        endpoints.check_unique(platform, resource_id, region)
     mode = next(each for each in _MODES if each.lower() == properties["authMode"].lower())
     compute = properties.get("compute")
     if compute:
@@ -51,7 +52,7 @@ def _endpoint(platform: Platform, resource_id: ResourceId, body: Json, old: Json
     envelope = {
         **body,
         "kind": body.get("kind") or ("K8S" if compute else "Managed"),
-        "identity": identities.assign(platform, resource_id, body.get("identity"), old),
+        "identity": endpoints.assign_identity(platform, resource_id, body.get("identity"), old),
         "properties": completed,
     }
     if old is None:
@@ -161,10 +162,24 @@ async def _logs(platform: Platform, resource_id: ResourceId, body: Json) -> Any:
 
 
 async def _delete_endpoint(platform: Platform, resource_id: ResourceId) -> None:
-    await servers.retire_below(platform, str(resource_id))
-    identities.forget(platform, str(resource_id))
+    endpoints.forget_identity(platform, str(resource_id))
     keys.forget(platform, str(resource_id))
     measurements.forget(platform, str(resource_id))
+
+
+def _check_deletion(platform: Platform, resource_id: ResourceId, body: Json) -> None:
+    """Refuse to delete a deployment that has traffic."""
+    document = platform.store.get(str(resource_id.parent))
+    properties = document.body["properties"] if document else {"traffic": {}, "mirrorTraffic": {}}
+    for what, shares in (("traffic", properties["traffic"]), ("mirrored traffic", properties["mirrorTraffic"])):
+        percent = {name.lower(): share for name, share in shares.items()}.get(resource_id.name.lower(), 0)
+        if percent:
+            raise AzureError(
+                400,
+                "BadRequest",
+                f"Deployment '{body['name']}' has {percent} % of the endpoint's {what} and cannot be deleted; "
+                f"set its {what} to 0 first.",
+            )
 
 
 async def _delete_deployment(platform: Platform, resource_id: ResourceId) -> None:
@@ -184,8 +199,8 @@ async def _provision(platform: Platform, resource_id: ResourceId) -> None:
 TYPES = [
     ResourceType(
         ENDPOINT_TYPE,
-        pattern=endpoint_names.PATTERN,
-        rule=endpoint_names.RULE,
+        pattern=endpoints.PATTERN,
+        rule=endpoints.RULE,
         required=("properties.authMode",),
         asynchronous=True,
         prepare=_endpoint,
@@ -194,12 +209,13 @@ TYPES = [
     ),
     ResourceType(
         DEPLOYMENT_TYPE,
-        pattern=endpoint_names.PATTERN,
-        rule=endpoint_names.RULE,
+        pattern=endpoints.PATTERN,
+        rule=endpoints.RULE,
         required=("properties.endpointComputeType",),
         asynchronous=True,
         prepare=_deployment,
         created=_provision,
+        check_deletion=_check_deletion,
         deleting=_delete_deployment,
         actions={"getlogs": _logs},
     ),

@@ -9,34 +9,43 @@ import hashlib
 import hmac
 import os
 import urllib.parse
-from typing import Any
+from dataclasses import dataclass, field
 
 from amlite.core.errors import StartError
 from amlite.core.platform import Platform
 from amlite.core.processes import Child, tool
+from amlite.core.wire import Json
+from amlite.services.storage.accounts import KEYS_TYPE, keys_of
 
 NAME = "azurite"
-_KEYS_TYPE = "storage/keys"
 _SAS_VERSION = "2019-12-12"
+
+
+@dataclass
+class _Azurite:
+    """What is known of the child: the accounts that it was started with, and signatures for each with their ends."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    started_with: frozenset[str] | None = None
+    signatures: dict[str, tuple[dt.datetime, str]] = field(default_factory=dict)
 
 
 async def ensure(platform: Platform, account: str | None = None) -> Child:
     """Return the running Azurite, which serves `account` when there is one of that name."""
     # One at a time: a request that came while it is stopped for a new account would start it without that account.
-    async with platform.parts.setdefault(f"{NAME}/lock", asyncio.Lock()):
-        return await _ensure(platform, account)
+    known = platform.part(_Azurite)
+    async with known.lock:
+        return await _ensure(platform, known, account)
 
 
-async def _ensure(platform: Platform, account: str | None) -> Child:
-    started_with: frozenset[str] | None = platform.parts.get(NAME)
-    keys = platform.store.get(f"{_KEYS_TYPE}/{account}") if account else None
-    if started_with is None or (keys is not None and _entry(keys.body) not in started_with):
-        if started_with is not None:
+async def _ensure(platform: Platform, known: _Azurite, account: str | None) -> Child:
+    keys = keys_of(platform, account) if account else None
+    if known.started_with is None or (keys is not None and _entry(keys) not in known.started_with):
+        if known.started_with is not None:
             # Azurite learns its accounts at its start only.
             await platform.children.stop(NAME)
-        started_with = frozenset(_entry(each.body) for each in platform.store.of_type(_KEYS_TYPE))
-        platform.parts[NAME] = started_with
-    accounts = ";".join(sorted(started_with))
+        known.started_with = frozenset(_entry(each.body) for each in platform.store.of_type(KEYS_TYPE))
+    accounts = ";".join(sorted(known.started_with))
     binary = tool("azurite-blob")
     if binary is None:
         raise StartError("Azurite is not installed (azurite-blob is not in .venv/bin); run: make setup")
@@ -63,8 +72,7 @@ async def _ensure(platform: Platform, account: str | None) -> Child:
 
 async def remove(platform: Platform, account: str) -> None:
     """Delete what an account holds."""
-    keys = platform.store.get(f"{_KEYS_TYPE}/{account}")
-    started_with: frozenset[str] | None = platform.parts.get(NAME)
+    keys, started_with = keys_of(platform, account), platform.part(_Azurite).started_with
     if keys is None or (started_with is not None and not any(each.startswith(f"{account}:") for each in started_with)):
         return  # an account that Azurite was never told of is empty
     child = await ensure(platform, account)
@@ -72,7 +80,7 @@ async def remove(platform: Platform, account: str) -> None:
     def delete_containers() -> None:
         from azure.storage.blob import BlobServiceClient
 
-        credential = {"account_name": account, "account_key": keys.body["key1"]}
+        credential = {"account_name": account, "account_key": keys["key1"]}
         with BlobServiceClient(f"http://127.0.0.1:{child.port}/{account}", credential=credential) as client:
             for container in client.list_containers():
                 client.delete_container(container.name)
@@ -83,10 +91,11 @@ async def remove(platform: Platform, account: str) -> None:
 def account_sas(platform: Platform, account: str) -> str:
     """Return a shared access signature for all of an account, good for a day (cached for an hour)."""
     now = dt.datetime.now(dt.UTC)
-    cached: tuple[dt.datetime, str] | None = platform.parts.get(f"{NAME}/sas/{account}")
+    signatures = platform.part(_Azurite).signatures
+    cached = signatures.get(account)
     if cached and cached[0] > now:
         return cached[1]
-    keys = platform.store.get(f"{_KEYS_TYPE}/{account}")
+    keys = keys_of(platform, account)
     if keys is None:
         raise KeyError(account)
     values = {
@@ -101,12 +110,12 @@ def account_sas(platform: Platform, account: str) -> str:
     }
     # Signed here and not by azure-storage-blob: importing that takes the event loop's time for over a second.
     text = "\n".join([account, *values.values(), ""])
-    digest = hmac.digest(base64.b64decode(keys.body["key1"]), text.encode(), hashlib.sha256)
+    digest = hmac.digest(base64.b64decode(keys["key1"]), text.encode(), hashlib.sha256)
     signed = {name: value for name, value in values.items() if value} | {"sig": base64.b64encode(digest).decode()}
     sas = urllib.parse.urlencode(signed)
-    platform.parts[f"{NAME}/sas/{account}"] = (now + dt.timedelta(hours=1), sas)
+    signatures[account] = (now + dt.timedelta(hours=1), sas)
     return sas
 
 
-def _entry(keys: dict[str, Any]) -> str:
+def _entry(keys: Json) -> str:
     return f"{keys['account']}:{keys['key1']}:{keys['key2']}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -28,7 +28,7 @@ class Part:
     headers: dict[str, str]
 
 
-Send = Callable[[Part], Awaitable[tuple[int, dict[str, str], str]]]
+Send = Callable[[Part], Awaitable[tuple[int, Mapping[str, str], str]]]
 
 
 def parse(content_type: str, body: bytes) -> list[Part]:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
 from typing import Any
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
-from amlite.services.arm.types import Json, ResourceType
-from amlite.services.storage import azurite
+from amlite.core.resource_types import ResourceType
+from amlite.core.wire import Json
+from amlite.services.storage import accounts, azurite
+from amlite.services.storage.accounts import KEYS_TYPE
 
 ACCOUNT_TYPE = "Microsoft.Storage/storageAccounts"
-KEYS_TYPE = "storage/keys"
 
 
 def _prepare(platform: Platform, id: ResourceId, body: Json, old: Json | None) -> Json:
     name = id.name
     endpoints = {part: f"https://{name}.{part}.core.windows.net/" for part in ("blob", "dfs", "file", "queue", "table")}
-    if platform.store.get(f"{KEYS_TYPE}/{name}") is None:
-        keys = {"account": name, "id": str(id), "key1": _new_key(), "key2": _new_key()}
-        platform.store.put(f"{KEYS_TYPE}/{name}", KEYS_TYPE, keys)
+    accounts.create_keys(platform, name, str(id))
     properties = {
         "minimumTlsVersion": "TLS1_0",
         "supportsHttpsTrafficOnly": True,
@@ -48,15 +45,13 @@ async def _deleting(platform: Platform, id: ResourceId) -> None:
 
 
 async def _list_keys(platform: Platform, id: ResourceId, body: Json) -> Any:
-    account = platform.store.get(str(id))
-    if account and account.body["properties"].get("allowSharedKeyAccess") is False:
+    if not accounts.shared_key_allowed(platform, str(id)):
         raise AzureError(
             409,
             "KeyBasedAuthenticationNotPermitted",
             "Key based authentication is not permitted on this storage account.",
         )
-    keys = platform.store.get(f"{KEYS_TYPE}/{id.name}")
-    values = keys.body if keys else {}
+    values = accounts.keys_of(platform, id.name) or {}
     return {
         "keys": [
             {"keyName": name, "value": values[name], "permissions": "FULL"}
@@ -64,10 +59,6 @@ async def _list_keys(platform: Platform, id: ResourceId, body: Json) -> Any:
             if name in values
         ]
     }
-
-
-def _new_key() -> str:
-    return base64.b64encode(secrets.token_bytes(64)).decode()
 
 
 TYPES = [

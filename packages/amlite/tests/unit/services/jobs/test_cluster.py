@@ -60,7 +60,7 @@ def test_nodes_come_with_jobs_and_go_when_they_were_idle(tmp_path: Path) -> None
 
 def test_the_smallest_number_of_nodes_stays(tmp_path: Path) -> None:
     made = platform(tmp_path, 1, 2)
-    cluster.release_all(made)
+    asyncio.run(cluster.release_all(made))
     assert counts(made) == (1, 0, 1)
     made.store.close()
 

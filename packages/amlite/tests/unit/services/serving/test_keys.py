@@ -14,14 +14,14 @@ ENDPOINT: dict[str, Any] = {"id": "/e/one", "name": "one", "properties": {"authM
 def test_a_token_opens_its_own_endpoint_until_it_expires(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     issued = keys.token(platform, ENDPOINT)
     assert issued["refreshAfterTimeUtc"] < issued["expiryTimeUtc"]
-    keys.check(platform, ENDPOINT, f"Bearer {issued['accessToken']}")
+    keys.check(platform, ENDPOINT, issued["accessToken"])
     with pytest.raises(AzureError) as raised:
-        keys.check(platform, {**ENDPOINT, "id": "/e/two"}, f"Bearer {issued['accessToken']}")
+        keys.check(platform, {**ENDPOINT, "id": "/e/two"}, issued["accessToken"])
     assert raised.value.status == 401
     monkeypatch.setattr(keys, "_TOKEN_SECONDS", -60)
     expired = keys.token(platform, ENDPOINT)["accessToken"]
     with pytest.raises(AzureError) as raised:
-        keys.check(platform, ENDPOINT, f"Bearer {expired}")
+        keys.check(platform, ENDPOINT, expired)
     assert raised.value.status == 401
 
 

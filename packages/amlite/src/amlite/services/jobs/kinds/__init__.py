@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from amlite.core.access import Principal
 from amlite.core.platform import Platform
+from amlite.core.wire import Json
 from amlite.services.environments import Prepared
 from amlite.services.jobs.documents import Job
 from amlite.services.jobs.kinds import automl, command, parallel, pipeline, spark, sweep
-
-Json = dict[str, Any]
 
 
 class Kind(Protocol):

@@ -10,16 +10,15 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from amlite.core.access import Principal
 from amlite.core.platform import Platform
+from amlite.core.wire import Json
 from amlite.services import environments
 from amlite.services.environments import Prepared, own
 from amlite.services.jobs import drivers, plan, tables
 from amlite.services.jobs.documents import Job
 
-Json = dict[str, Any]
 MODEL = "best_model"
 _TASKS = ("Classification", "Regression")
 # The service's names of algorithms, without case and underscores, and FLAML's.

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from amlite.core.access import Principal
 from amlite.core.platform import Platform
+from amlite.core.wire import Json
 from amlite.services import environments
 from amlite.services.environments import Prepared
 from amlite.services.jobs import command
 from amlite.services.jobs.documents import Job
-
-Json = dict[str, Any]
 
 
 def problems(properties: Json) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from amlite.core.wire import Json
 from amlite.services.environments import Prepared
 from amlite.services.jobs import command, drivers, tables
 from amlite.services.jobs.data import DataAccessError
@@ -18,7 +19,6 @@ from amlite.services.jobs.kinds.command import prepare
 
 __all__ = ["from_node", "prepare", "problems", "program"]
 
-Json = dict[str, Any]
 _REFERENCE = re.compile(r"\$\{\{\s*(inputs|outputs)\.([\w.-]+)\s*\}\}")
 _SIZE = re.compile(r"(\d+)\s*(|kb|mb|gb)", re.IGNORECASE)
 _UNITS = {"": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}

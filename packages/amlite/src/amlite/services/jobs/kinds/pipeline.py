@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-Json = dict[str, Any]
+from amlite.core.wire import Json
 
 
 def problems(properties: Json) -> list[str]:

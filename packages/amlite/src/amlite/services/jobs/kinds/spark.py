@@ -9,17 +9,16 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from amlite.core.access import Principal
 from amlite.core.platform import Platform
 from amlite.core.processes import tool
+from amlite.core.wire import Json
 from amlite.services import environments
 from amlite.services.environments import Prepared, own
 from amlite.services.jobs import command
 from amlite.services.jobs.documents import Job
 
-Json = dict[str, Any]
 _LISTS = {"pyFiles": "--py-files", "jars": "--jars", "files": "--files", "archives": "--archives"}
 _SNAKE = {"pyFiles": "py_files", "jars": "jars", "files": "files", "archives": "archives"}
 _LOCAL = {

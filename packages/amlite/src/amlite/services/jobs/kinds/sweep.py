@@ -6,9 +6,9 @@ import json
 import re
 from typing import Any
 
+from amlite.core.wire import Json
 from amlite.services.jobs import command, search
 
-Json = dict[str, Any]
 _TIMES = {"timeout": "timeout", "trial_timeout": "trialTimeout"}
 _COUNTS = {"max_total_trials": "maxTotalTrials", "max_concurrent_trials": "maxConcurrentTrials"}
 

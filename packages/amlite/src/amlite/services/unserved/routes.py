@@ -1,7 +1,4 @@
-"""Azure's own hosts that amlite does not serve.
-
-They are refused here: a request that is meant for the local Azure must not reach the real one.
-"""
+"""Every request to a host that is not served is refused, with what to use instead."""
 
 from __future__ import annotations
 

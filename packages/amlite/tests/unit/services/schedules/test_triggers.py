@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from amlite.core.errors import AzureError
-from amlite.services.machinelearning import triggers
-from amlite.services.machinelearning.triggers import Trigger
+from amlite.services.schedules import triggers
+from amlite.services.schedules.triggers import Trigger
 
 CREATED = dt.datetime(2026, 1, 1, 12, 30, tzinfo=dt.UTC)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from amlite.core.errors import AzureError
-from amlite.core.published.validation import validate, writable
+from amlite.services.machinelearning.published.validation import validate, writable
 
 Json = dict[str, Any]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from amlite.control.routes import ACTION, AUDIENCE, HOST
+from amlite.control.address import ACTION, AUDIENCE, HOST
 from amlite.core import docker_engine
 from amlite.core.errors import AzureError, StartError
 from amlite.core.routing import Call, Routes, reply
-from amlite.services.containerregistry.routes import loopback_port
+from amlite.services.containerregistry import loopback
 
 IMAGES = "docker/images"
-routes = Routes(HOST, audiences=frozenset({AUDIENCE}))
+routes = Routes(HOST, audiences=frozenset({AUDIENCE}), spared=True)
 
 
 @routes.post("/docker", action=ACTION)
@@ -20,7 +20,7 @@ async def start(call: Call) -> web.Response:
     engine = docker_engine.found()
     try:
         host = await docker_engine.ensure(call.platform)
-        port = await loopback_port(call.platform)
+        port = await loopback.port(call.platform)
     except StartError as error:
         raise AzureError(503, "DockerUnavailable", str(error)) from error
     base = str(engine.base_image) if engine.base_image else None

@@ -1,26 +1,57 @@
-"""Who an endpoint acts as."""
+"""What online and batch endpoints have in common: names, and who they act as.
+
+Names are unique in a region, online and batch ones together, since they are host names.
+"""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from amlite import TENANT_ID
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
-from amlite.services.entra.routes import assigned_identities, identity_principal
+from amlite.core.store import Document
+from amlite.core.wire import Json
 from amlite.services.machinelearning import references
+from amlite.services.machinelearning.references import WORKSPACE_TYPE
+from amlite.services.managedidentity import identities
 
-Json = dict[str, Any]
-_TYPE = "serving/identities"
+PATTERN = r"[A-Za-z][A-Za-z0-9-]{2,31}"
+RULE = "Names begin with a letter, are 3 to 32 characters long and consist of letters, digits and hyphens."
+ONLINE_TYPE = f"{WORKSPACE_TYPE}/onlineEndpoints"
+BATCH_TYPE = f"{WORKSPACE_TYPE}/batchEndpoints"
+_IDENTITIES = "serving/identities"
 # What Azure assigns to an endpoint's own identity when it creates one.
 _STORAGE_BLOB_DATA_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 _ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 
 
-def assign(platform: Platform, resource_id: ResourceId, wanted: Json | None, old: Json | None) -> Json:
+def check_unique(platform: Platform, resource_id: ResourceId, region: str) -> None:
+    """Raise Azure's 409 when the region has an endpoint of the name."""
+    for kind in (ONLINE_TYPE, BATCH_TYPE):
+        for other in platform.store.of_type(kind):
+            if other.body["name"].lower() == resource_id.name.lower() and other.body["location"] == region:
+                raise AzureError(
+                    409,
+                    "Conflict",
+                    f"There is already an endpoint with the name '{resource_id.name}' in region {region}; "
+                    "names are unique there.",
+                )
+
+
+def of_host(platform: Platform, kind: str, host: str) -> Document | None:
+    """Return the endpoint of a type that a scoring host names, `<endpoint>.<region>.…`, or None."""
+    name, _, rest = host.partition(".")
+    region = rest.partition(".")[0]
+    for document in platform.store.of_type(kind):
+        if document.body["name"].lower() == name and document.body["location"] == region:
+            return document
+    return None
+
+
+def assign_identity(platform: Platform, resource_id: ResourceId, wanted: Json | None, old: Json | None) -> Json:
     """Return an endpoint's `identity`, giving it one of its own unless it names one; raises AzureError 400.
 
     An identity of its own gets the roles that Azure gives it: reading the workspace's storage, pulling its images.
@@ -36,10 +67,7 @@ def assign(platform: Platform, resource_id: ResourceId, wanted: Json | None, old
             400, "BadArgument", f"identity.type: an endpoint takes SystemAssigned or UserAssigned, not '{kind}'."
         )
     if kind == "userassigned":
-        identity: Json = {
-            "type": "UserAssigned",
-            "userAssignedIdentities": assigned_identities(platform, named),
-        }
+        identity: Json = {"type": "UserAssigned", "userAssignedIdentities": identities.assigned(platform, named)}
     else:
         own = _own(platform, resource_id)
         identity = {"type": "SystemAssigned", "principalId": own.object_id, "tenantId": TENANT_ID}
@@ -53,16 +81,16 @@ def assign(platform: Platform, resource_id: ResourceId, wanted: Json | None, old
 def principal_of(platform: Platform, endpoint: Json) -> Principal:
     """Return who an endpoint (its ARM envelope) acts as; of several identities, the first."""
     for name in endpoint["identity"].get("userAssignedIdentities") or {}:
-        return identity_principal(platform, name)
-    document = platform.store.get(f"{_TYPE}{endpoint['id']}")
+        return identities.principal_of(platform, name)
+    document = platform.store.get(f"{_IDENTITIES}{endpoint['id']}")
     if document is None:
         raise AzureError(404, "ResourceNotFound", f"The identity of endpoint '{endpoint['name']}' is gone.")
     return Principal(document.body["objectId"], document.body["clientId"])
 
 
-def forget(platform: Platform, endpoint_id: str) -> None:
+def forget_identity(platform: Platform, endpoint_id: str) -> None:
     """Delete an endpoint's own identity with its role assignments, if it has one."""
-    document = platform.store.get(f"{_TYPE}{endpoint_id}")
+    document = platform.store.get(f"{_IDENTITIES}{endpoint_id}")
     if document is not None:
         for assignment in document.body["assignments"]:
             platform.store.delete(assignment)
@@ -70,7 +98,7 @@ def forget(platform: Platform, endpoint_id: str) -> None:
 
 
 def _own(platform: Platform, resource_id: ResourceId) -> Principal:
-    document = platform.store.get(f"{_TYPE}{resource_id}")
+    document = platform.store.get(f"{_IDENTITIES}{resource_id}")
     if document is None:
         principal = Principal(str(uuid.uuid4()), str(uuid.uuid4()))
         workspace = references.workspace(platform, str(resource_id.parent)).body["properties"]
@@ -83,7 +111,7 @@ def _own(platform: Platform, resource_id: ResourceId) -> Principal:
             "clientId": principal.client_id,
             "assignments": [platform.access.assign(principal, scope, role) for scope, role in grants if scope],
         }
-        document = platform.store.put(f"{_TYPE}{resource_id}", _TYPE, body)
+        document = platform.store.put(f"{_IDENTITIES}{resource_id}", _IDENTITIES, body)
     return Principal(document.body["objectId"], document.body["clientId"])
 
 

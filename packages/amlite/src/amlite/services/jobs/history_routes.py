@@ -10,17 +10,24 @@ from aiohttp import web
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.core.routing import Call, Json, reply
+from amlite.core.routing import Call, Routes, reply
+from amlite.core.wire import Json
 from amlite.services.jobs import documents
 from amlite.services.jobs.documents import Job, change
 from amlite.services.jobs.variables import TOKEN_SECONDS, run_token
 from amlite.services.machinelearning import references
+from amlite.services.machinelearning.addresses import (
+    DATA_AUDIENCES,
+    DATA_HOST,
+    READ_RUNS,
+    WORKSPACE,
+    WRITE_RUNS,
+    workspace_of,
+)
 from amlite.services.mlflow import tracking
-from amlite.services.mlflow.artifacts import READ, WORKSPACE, WRITE, routes, workspace_of
 from amlite.services.storage import blobs, delegation
 
-__all__ = ["routes"]
-
+routes = Routes(DATA_HOST, audiences=DATA_AUDIENCES)
 _HISTORY = f"/history/v1.0{WORKSPACE}"
 _RUN = f"{_HISTORY}/runs/{{run}}"
 _RUN_OF = tuple(f"{_HISTORY}/{by}/{{experiment}}/runs/{{run}}" for by in ("experiments", "experimentids"))
@@ -31,17 +38,17 @@ _KINDS = {"Pipeline": "azureml.PipelineRun", "Command": "commandjob", "Sweep": "
           "Spark": "spark"}  # fmt: skip
 
 
-@routes.get(_RUN, action=READ)
-@routes.get(_RUN_OF[0], action=READ)
-@routes.get(_RUN_OF[1], action=READ)
+@routes.get(_RUN, action=READ_RUNS)
+@routes.get(_RUN_OF[0], action=READ_RUNS)
+@routes.get(_RUN_OF[1], action=READ_RUNS)
 async def get_run(call: Call) -> web.Response:
     """Describe a run."""
-    return reply(run_of(call.platform, workspace_of(call), _job(call)))
+    return reply(run_of(call.platform, workspace_of(call).body, _job(call)))
 
 
-@routes.patch(_RUN, action=WRITE)
-@routes.patch(_RUN_OF[0], action=WRITE)
-@routes.patch(_RUN_OF[1], action=WRITE)
+@routes.patch(_RUN, action=WRITE_RUNS)
+@routes.patch(_RUN_OF[0], action=WRITE_RUNS)
+@routes.patch(_RUN_OF[1], action=WRITE_RUNS)
 async def patch_run(call: Call) -> web.Response:
     """Change a run's display name, description or tags, or archive it (`hidden`)."""
     job, body = _job(call), await call.json()
@@ -52,12 +59,12 @@ async def patch_run(call: Call) -> web.Response:
         wanted["properties"] = {**(job.properties.get("properties") or {}), **body["properties"]}
     if body.get("hidden") is not None:
         wanted["isArchived"] = bool(body["hidden"])
-    return reply(run_of(call.platform, workspace_of(call), change(call.platform, job.id, properties=wanted)))
+    return reply(run_of(call.platform, workspace_of(call).body, change(call.platform, job.id, properties=wanted)))
 
 
-@routes.get(f"{_RUN}/details", action=READ)
-@routes.get(f"{_RUN_OF[0]}/details", action=READ)
-@routes.get(f"{_RUN_OF[1]}/details", action=READ)
+@routes.get(f"{_RUN}/details", action=READ_RUNS)
+@routes.get(f"{_RUN_OF[0]}/details", action=READ_RUNS)
+@routes.get(f"{_RUN_OF[1]}/details", action=READ_RUNS)
 async def get_details(call: Call) -> web.Response:
     """Describe a run, with an address to read each of its logs from."""
     job = _job(call)
@@ -67,35 +74,35 @@ async def get_details(call: Call) -> web.Response:
         inside = name[len(base.path) :].lstrip("/")
         if inside.startswith(_LOG_FOLDERS):
             logs[inside] = delegation.url(call.platform, base / inside, "r", _LOG_LIFETIME)
-    run = run_of(call.platform, workspace_of(call), job)
+    run = run_of(call.platform, workspace_of(call).body, job)
     return reply({**run, "createdTimeUtc": run["createdUtc"], "warnings": [], "logFiles": logs, "runDefinition": {}})
 
 
-@routes.get(f"{_RUN}/children", action=READ)
-@routes.get(f"{_RUN_OF[0]}/children", action=READ)
-@routes.get(f"{_RUN_OF[1]}/children", action=READ)
+@routes.get(f"{_RUN}/children", action=READ_RUNS)
+@routes.get(f"{_RUN_OF[0]}/children", action=READ_RUNS)
+@routes.get(f"{_RUN_OF[1]}/children", action=READ_RUNS)
 async def list_children(call: Call) -> web.Response:
     """List a pipeline's steps in the order in which they could run."""
-    workspace = workspace_of(call)
+    workspace = workspace_of(call).body
     found = [run_of(call.platform, workspace, child) for child in documents.children(call.platform, _job(call))]
     top = call.query.get("$top")
     return reply({"value": found[: int(top)] if top else found, "continuationToken": None, "nextLink": None})
 
 
-@routes.post(f"{_HISTORY}/rundata", action=READ)
+@routes.post(f"{_HISTORY}/rundata", action=READ_RUNS)
 async def get_run_data(call: Call) -> web.Response:
     """Describe a run together with what it was submitted as."""
-    workspace = workspace_of(call)
+    workspace = workspace_of(call).body
     job = documents.get(call.platform, workspace["id"], str((await call.json()).get("runId")))
     specification = {"job": {key: value for key, value in job.properties.items() if key != "services"}}
     run = run_of(call.platform, workspace, job)
     return reply({"runMetadata": run, "runDefinition": {}, "jobSpecification": specification})
 
 
-@routes.post(f"/data/v1.0{WORKSPACE}/dataversion/batchGetResolvedUris", action=READ)
+@routes.post(f"/data/v1.0{WORKSPACE}/dataversion/batchGetResolvedUris", action=READ_RUNS)
 async def resolve_outputs(call: Call) -> web.Response:
     """Say where the outputs lie that runs name by asset id."""
-    workspace = workspace_of(call)
+    workspace = workspace_of(call).body
     found = {}
     for asset_id in (await call.json()).get("values") or []:
         parsed = _OUTPUT.fullmatch(asset_id)
@@ -108,13 +115,13 @@ async def resolve_outputs(call: Call) -> web.Response:
     return reply({"values": found})
 
 
-@routes.get(f"{_RUN_OF[0]}/token", action=WRITE)
-@routes.get(f"{_RUN_OF[1]}/token", action=WRITE)
+@routes.get(f"{_RUN_OF[0]}/token", action=WRITE_RUNS)
+@routes.get(f"{_RUN_OF[1]}/token", action=WRITE_RUNS)
 async def renew_token(call: Call) -> web.Response:
     """Give a running job a fresh token of its own."""
     job = _job(call)
     ends = dt.datetime.fromtimestamp(int(time.time()) + TOKEN_SECONDS, dt.UTC)
-    return reply({**run_of(call.platform, workspace_of(call), job), "token": run_token(call.platform, job),
+    return reply({**run_of(call.platform, workspace_of(call).body, job), "token": run_token(call.platform, job),
                   "expiryTimeUtc": ends.isoformat(), "tokenExpiryTimeUtc": ends.isoformat()})  # fmt: skip
 
 
@@ -171,7 +178,7 @@ def run_of(platform: Platform, workspace: Json, job: Job) -> Json:
 
 
 def _job(call: Call) -> Job:
-    return documents.get(call.platform, workspace_of(call)["id"], call.parameters["run"])
+    return documents.get(call.platform, workspace_of(call).body["id"], call.parameters["run"])
 
 
 def _data_type(declared: Json) -> str:

@@ -1,6 +1,7 @@
-"""Write `machinelearning.json` from the ARM models that azure-ai-ml ships: python -m amlite.core.published.generate.
+"""Write `machinelearning.json` from the ARM models that azure-ai-ml ships.
 
-The source is parsed, not imported. The file is JSON, one model or enumeration on a line:
+Run it by `python -m amlite.services.machinelearning.published.generate`. The source is parsed, not imported. The
+file is JSON, one model or enumeration on a line:
 
     "models": {name: {"base": name?, "kind": [discriminator, {value: model}]?, "fields": {wire name: [type, marks]}}}
     "enums": {name: [value, ...]}

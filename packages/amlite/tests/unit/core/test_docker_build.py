@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from amlite.pulumi.docker_build import BuildError, Plan, split_tag
+from amlite.core.docker_build import BuildError, Plan, split_tag
 
 
 @pytest.fixture

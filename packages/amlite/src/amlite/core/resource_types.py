@@ -1,27 +1,25 @@
 """Resource types: what a service says about its resources so that ARM can keep them.
 
-A service folder lists `TYPES`; `amlite.services.arm.routes` serves them all alike: naming rules, required properties,
+A service folder lists `TYPES`; `amlite.services.arm` serves them all alike: naming rules, required properties,
 long-running creation, what the service adds to a body, and what follows from a deletion.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.resource_id import ResourceId
+from amlite.core.wire import Json
 
-if TYPE_CHECKING:
-    from amlite.core.platform import Platform
-    from amlite.core.resource_id import ResourceId
-
-Json = dict[str, Any]
 # (platform, id, wanted body, stored body or None) -> the body to store
-Prepare = Callable[["Platform", "ResourceId", Json, Json | None], Json]
-Hook = Callable[["Platform", "ResourceId"], Awaitable[None]]
-Action = Callable[["Platform", "ResourceId", Json], Awaitable[Any]]
+Prepare = Callable[[Platform, ResourceId, Json, Json | None], Json]
+Hook = Callable[[Platform, ResourceId], Awaitable[None]]
+Action = Callable[[Platform, ResourceId, Json], Awaitable[Any]]
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,10 @@ class ResourceType:
     accepted: bool = False  # a creation answers 202 without a body, and clients take no other answer
     prepare: Prepare | None = None  # what the service adds before a body is stored
     created: Hook | None = None  # work done before the resource is Succeeded
-    deleting: Hook | None = None  # work done before it is gone
-    actions: dict[str, Action] | None = None  # POST actions by lower-case name
+    check_deletion: Callable[[Platform, ResourceId, Json], None] | None = None  # raises AzureError for what must stay
+    deleting: Hook | None = None  # work done before it is gone; what lies below it is gone by then
+    listed: Callable[[list[Json], Mapping[str, str]], list[Json]] | None = None  # narrows a list by the query
+    actions: Mapping[str, Action] | None = None  # POST actions by lower-case name
 
     def check_name(self, name: str) -> None:
         """Raise Azure's 400 when the name breaks the type's rule."""

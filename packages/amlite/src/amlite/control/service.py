@@ -1,0 +1,8 @@
+"""What amlite's own surface brings."""
+
+from __future__ import annotations
+
+from amlite.control import routes
+from amlite.core.service import Service
+
+SERVICE = Service(routes=[routes.routes])

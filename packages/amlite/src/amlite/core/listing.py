@@ -1,0 +1,39 @@
+"""Lists as Azure Machine Learning's planes answer them: the archived ones or not, a page at a time."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from amlite.core.routing import Call, reply
+from amlite.core.wire import Json
+
+_PAGE = 100
+
+
+def view_type(query: Mapping[str, str], default: str) -> str:
+    """Return `listViewType` in lower case, however a client spells it: `activeonly`, `archivedonly`, `all` and more."""
+    return query.get("listViewType", default).rpartition(".")[2].replace("_", "").lower()
+
+
+def active(query: Mapping[str, str], bodies: list[Json]) -> list[Json]:
+    """Return what is not archived, unless `listViewType` asks for the archived ones or for all."""
+    view = view_type(query, "ActiveOnly")
+    if view == "all":
+        return bodies
+    return [body for body in bodies if bool(body["properties"].get("isArchived")) is (view == "archivedonly")]
+
+
+def page(call: Call, bodies: list[Json]) -> web.Response:
+    """Return one page: `$top` bodies at most, else a hundred, and the link of the next one."""
+    if "$top" in call.query:
+        return reply({"value": bodies[: int(call.query["$top"])]})
+    token = call.query.get("$skip") or call.query.get("$skipToken") or ""
+    start = int(base64.urlsafe_b64decode(token).decode()) if token else 0
+    answer: Json = {"value": bodies[start : start + _PAGE]}
+    if start + _PAGE < len(bodies):
+        following = base64.urlsafe_b64encode(str(start + _PAGE).encode()).decode()
+        answer["nextLink"] = str(call.request.url.with_scheme("https").update_query({"$skip": following}))
+    return reply(answer)

@@ -1,0 +1,49 @@
+"""Handing a request on to a child process over HTTP, and its answer back, both as a stream."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+
+from aiohttp import ClientResponse, ClientTimeout, web
+from multidict import CIMultiDict
+from yarl import URL
+
+from amlite.core.platform import Platform
+
+_HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "proxy-authorization"}
+_PIECE = 1 << 18
+
+
+def passed(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    """Return the headers of a message that are not about its connection alone."""
+    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in _HOP_HEADERS)
+
+
+@contextlib.asynccontextmanager
+async def sent(
+    platform: Platform, request: web.Request, port: int, raw_path: str, headers: Mapping[str, str]
+) -> AsyncIterator[ClientResponse]:
+    """Send a request on to a loopback port, under another path and with other headers."""
+    async with platform.http.request(
+        request.method,
+        URL(f"http://127.0.0.1:{port}{raw_path}", encoded=True),
+        headers=headers,
+        data=request.content if request.body_exists else None,
+        allow_redirects=False,
+        timeout=ClientTimeout(total=None),
+        auto_decompress=False,
+        skip_auto_headers=["Content-Type", "User-Agent", "Accept-Encoding"],
+    ) as answer:
+        yield answer
+
+
+async def stream(request: web.Request, upstream: ClientResponse, headers: Mapping[str, str]) -> web.StreamResponse:
+    """Answer a request with what a child answers."""
+    answer = web.StreamResponse(status=upstream.status, headers=headers)
+    await answer.prepare(request)
+    if request.method != "HEAD":
+        async for piece in upstream.content.iter_chunked(_PIECE):
+            await answer.write(piece)
+    await answer.write_eof()
+    return answer

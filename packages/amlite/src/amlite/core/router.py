@@ -1,0 +1,111 @@
+"""Which route answers a request: the most specific one that fits, wherever it was declared.
+
+- A host name beats a pattern of hosts, a longer pattern a shorter one, and a table that is narrowed to some of its
+  hosts (`only`) one that is not.
+- In paths, segment by segment from the left: text beats `{name}`, and both beat `{name:path}`.
+- A method beats `*`.
+
+Two routes that are equally specific and fit the same requests are a mistake, which is found when amlite starts.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+from amlite.core.platform import Platform
+from amlite.core.routing import Route, Routes
+
+_TEXT, _ONE, _END, _ANY = range(4)
+_PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A route and what of it decides."""
+
+    route: Route
+    pattern: re.Pattern[str]
+    rank: tuple[int, ...]
+    shape: str
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The routes of all tables with the same hosts, the most specific one first."""
+
+    table: Routes
+    hosts: re.Pattern[str]
+    entries: tuple[_Entry, ...]
+
+
+class Router:
+    """Every route of amlite. Raises ValueError for two of which neither is more specific than the other."""
+
+    def __init__(self, tables: Iterable[Routes]) -> None:
+        ordered = sorted(tables, key=_host_rank)
+        self._places = [_place(list(group)) for _, group in groupby(ordered, key=_host_rank)]
+
+    def serves(self, host: str) -> bool:
+        """Whether a host is one of ours."""
+        return any(place.hosts.fullmatch(host) for place in self._places)
+
+    def find(self, platform: Platform, method: str, host: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
+        """Return the route that answers a request, with the parameters of its path."""
+        for place in self._places:
+            if place.hosts.fullmatch(host) is None or not (
+                place.table.only is None or place.table.only(platform, host)
+            ):
+                continue
+            for entry in place.entries:
+                if entry.route.method in ("*", method) and (found := entry.pattern.fullmatch(path)):
+                    return entry.route, found.groupdict()
+        return None
+
+
+def _host_rank(table: Routes) -> tuple[bool, int, str, bool, int]:
+    """Sort the most specific hosts first, and tables of the same hosts side by side."""
+    return "*" in table.host, -len(table.host), table.host.lower(), table.only is None, id(table.only)
+
+
+def _place(tables: list[Routes]) -> _Place:
+    entries = sorted((_entry(route) for table in tables for route in table.entries), key=lambda entry: entry.rank)
+    host = tables[0].host
+    for first, second in pairwise(sorted(entries, key=lambda entry: entry.shape)):
+        if first.shape == second.shape:
+            raise ValueError(
+                f"two routes of {host} answer {first.shape}: {_where(first.route)} and {_where(second.route)}"
+            )
+    return _Place(tables[0], re.compile(fnmatch.translate(host), re.IGNORECASE), tuple(entries))
+
+
+def _entry(route: Route) -> _Entry:
+    segments = route.path.strip("/").split("/")
+    ranks = [_rank(segment) for segment in segments]
+    shape = "/".join(_PARAMETER.sub(lambda found: "**" if found[2] else "*", segment) for segment in segments)
+    return _Entry(
+        route,
+        re.compile(_pattern(route.path), re.IGNORECASE),
+        (*ranks, _END, route.method == "*"),
+        f"{route.method} /{shape.lower()}",
+    )
+
+
+def _rank(segment: str) -> int:
+    found = _PARAMETER.search(segment)
+    return _TEXT if found is None else _ANY if found[2] else _ONE
+
+
+def _pattern(path: str) -> str:
+    out, end = "", 0
+    for found in _PARAMETER.finditer(path):
+        out += re.escape(path[end : found.start()]) + f"(?P<{found[1]}>{'.*' if found[2] else '[^/]+'})"
+        end = found.end()
+    return f"{out}{re.escape(path[end:])}/?"
+
+
+def _where(route: Route) -> str:
+    return f"{route.handler.__module__}.{route.handler.__name__}"

@@ -1,0 +1,158 @@
+"""Resources as ARM keeps them: found, stored, and ended by what their types say."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from itertools import groupby
+
+from amlite.core import wire
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.resource_id import ResourceId
+from amlite.core.resource_types import ResourceType
+from amlite.core.service import Services
+from amlite.core.store import Document
+from amlite.core.wire import Json
+
+GROUP_TYPE = "Microsoft.Resources/resourceGroups"
+CREATE, DELETE = "arm.create", "arm.delete"
+_OUR_OWN = ("id", "name", "type", "systemData", "etag")
+
+
+def group_of(platform: Platform, id: ResourceId) -> Document:
+    """Return the resource group an id lies in; AzureError 404 when it does not exist."""
+    document = platform.store.get(id.group_path)
+    if document is None:
+        raise AzureError(404, "ResourceGroupNotFound", f"Resource group '{id.group}' could not be found.")
+    return document
+
+
+def resource_of(platform: Platform, id: ResourceId) -> Document:
+    """Return a stored resource; AzureError 404 in ARM's words when it, or its group, does not exist."""
+    document = platform.store.get(str(id))
+    if document is None:
+        if id.group:
+            group_of(platform, id)
+        raise AzureError(
+            404,
+            "ResourceNotFound",
+            f"The Resource '{id.type}/{id.name}' under resource group '{id.group}' was not found. "
+            "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+        )
+    return document
+
+
+def put_group(platform: Platform, path: str, location: str, tags: Json, **more: str) -> Json:
+    """Store a resource group and return its envelope."""
+    body: Json = {
+        "id": path,
+        "name": path.rpartition("/")[2],
+        "type": GROUP_TYPE,
+        "location": wire.region(location),
+        "tags": tags,
+        "properties": {"provisioningState": "Succeeded"},
+        **more,
+    }
+    return platform.store.put(path, GROUP_TYPE, body).body
+
+
+def type_of(platform: Platform, id: ResourceId) -> ResourceType:
+    """Return the type of the resource or collection that an id names; AzureError 404 when no service has it."""
+    types = platform.part(Services).types
+    kind = types.get(id.type.lower())
+    if kind is None:
+        near = difflib.get_close_matches(id.type.lower(), types, 1)
+        hint = f" Did you mean '{types[near[0]].name}'?" if near else ""
+        raise AzureError(
+            404,
+            "InvalidResourceType",
+            f"The resource type '{id.type}' could not be found in the namespace "
+            f"'{id.namespace}' (not part of this local Azure).{hint}",
+        )
+    return kind
+
+
+async def write(
+    platform: Platform, id: ResourceId, body: Json, old: Document | None, by: str, *, at_once: bool = False
+) -> tuple[Json, str | None]:
+    """Store a resource as its type wants it, `body` having been checked.
+
+    Returns its envelope and, unless it is to be ready `at_once`, the id of the operation that goes on with its
+    creation where that takes a while.
+    """
+    kind = type_of(platform, id)
+    _check_name_and_place(platform, id, kind, body, old)
+    envelope: Json = {key: value for key, value in body.items() if key not in _OUR_OWN}
+    envelope["properties"] = dict(body.get("properties") or {})
+    if kind.located:
+        envelope["location"] = wire.region(body["location"])
+        envelope.setdefault("tags", {})
+    if kind.prepare is not None:
+        envelope = kind.prepare(platform, id, envelope, old.body if old else None)
+    system = wire.modified(by, platform.clock.stamp(), old.body if old else None)
+    envelope = {"id": str(id), "name": id.name, "type": kind.name, **envelope, "systemData": system}
+    waits = kind.asynchronous and not at_once and (old is None or bool(platform.part(Services).created(kind.name)))
+    envelope["properties"]["provisioningState"] = ("Updating" if old else "Creating") if waits else "Succeeded"
+    platform.store.put(str(id), kind.name, envelope)
+    if waits:
+        return envelope, platform.operations.begin(CREATE, {"id": str(id)}, resource_id=str(id))
+    await provision(platform, str(id))
+    return envelope, None
+
+
+def _check_name_and_place(
+    platform: Platform, id: ResourceId, kind: ResourceType, body: Json, old: Document | None
+) -> None:
+    """Raise Azure's 409 for a name that another resource has, and for a resource that is in another region."""
+    if kind.globally_unique and old is None:
+        for other in platform.store.of_type(kind.name):
+            if other.body["name"].lower() == id.name.lower():
+                raise AzureError(409, "AlreadyExists", f"The name '{id.name}' is already in use for {kind.name}.")
+    if old and kind.located and wire.region(old.body["location"]) != wire.region(body["location"]):
+        raise AzureError(
+            409,
+            "InvalidResourceLocation",
+            f"The resource '{id.name}' already exists in location '{old.body['location']}' "
+            f"in resource group '{id.group}'. A resource with the same name cannot be created in location "
+            f"'{body['location']}'.",
+        )
+
+
+async def make(platform: Platform, path: str, body: Json, by: str) -> None:
+    """Make a resource whole, for a service that has resources of its own, unless it is there."""
+    if platform.store.get(path) is None:
+        await write(platform, ResourceId.of(path), body, None, by, at_once=True)
+
+
+async def provision(platform: Platform, path: str) -> None:
+    """Do what follows from a resource's creation or change."""
+    id = ResourceId.of(path)
+    for hook in platform.part(Services).created(id.type):
+        await hook(platform, id)
+
+
+async def finish_creation(platform: Platform, arguments: Json) -> None:
+    """Do what follows from a resource's creation, then mark it Succeeded (or Failed)."""
+    state = "Failed"
+    try:
+        await provision(platform, arguments["id"])
+        state = "Succeeded"
+    finally:
+        document = platform.store.get(arguments["id"])
+        if document is not None:
+            document.body["properties"]["provisioningState"] = state
+            platform.store.put(document.id, document.type, document.body)
+
+
+async def finish_deletion(platform: Platform, arguments: Json) -> None:
+    """Forget a resource or group and all below it, each as its own deletion would: what lies deepest goes first."""
+    path = arguments["id"]
+    services = platform.part(Services)
+    found = [*platform.store.below(path), *filter(None, [platform.store.get(path)])]
+    found.sort(key=lambda document: (-document.id.count("/"), -document.sequence))
+    for kind, documents in groupby(found, key=lambda document: document.type):
+        ids = [ResourceId.of(document.id) for document in documents] if (hooks := services.deleting(kind)) else []
+        for hook in hooks:
+            await asyncio.gather(*(hook(platform, id) for id in ids))
+    platform.store.delete(path)

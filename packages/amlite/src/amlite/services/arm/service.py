@@ -1,0 +1,11 @@
+"""What Azure Resource Manager brings."""
+
+from __future__ import annotations
+
+from amlite.core.service import Service
+from amlite.services.arm import resources, routes
+
+SERVICE = Service(
+    routes=[routes.routes, routes.public_routes],
+    works={resources.CREATE: resources.finish_creation, resources.DELETE: resources.finish_deletion},
+)

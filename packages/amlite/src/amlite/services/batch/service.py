@@ -1,0 +1,8 @@
+"""What batch endpoints bring."""
+
+from __future__ import annotations
+
+from amlite.core.service import Service
+from amlite.services.batch import routes, types
+
+SERVICE = Service(routes=[routes.routes, routes.region_routes], types=types.TYPES)

@@ -1,0 +1,130 @@
+"""What both ways into a registry answer: tokens for refresh tokens, then the distribution protocol for tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from amlite.core import relay
+from amlite.core.errors import StartError
+from amlite.core.platform import Platform
+from amlite.core.routing import reply
+from amlite.services.containerregistry import distribution, tokens
+from amlite.services.containerregistry.tokens import RegistryError
+from amlite.services.containerregistry.types import REGISTRY_TYPE, SUFFIX
+
+REPOSITORY = re.compile(r"/v2/(?P<name>.+?)/(?:manifests|blobs|tags|referrers)/")
+_BLOB = re.compile(r"/v2/.+/blobs/(?P<digest>sha256:[0-9a-f]{64})")
+
+
+@dataclass(frozen=True)
+class Door:
+    """One of the two ways in: the registry meant, its id, how this way calls itself, and what precedes repositories."""
+
+    registry: str
+    registry_id: str
+    address: str
+    prefix: str
+
+
+def find(platform: Platform, name: str, address: str, prefix: str) -> Door:
+    """Return a way into the registry of a name; RegistryError 404 when there is none."""
+    for document in platform.store.of_type(REGISTRY_TYPE):
+        if document.body["name"].lower() == name.lower():
+            return Door(name.lower(), document.id, address, prefix)
+    raise RegistryError(404, "NAME_UNKNOWN", f"The registry '{name}{SUFFIX}' does not exist.")
+
+
+async def token(platform: Platform, request: web.Request, door: Door) -> web.Response:
+    """Give an access token for a refresh token."""
+    form = await request.post() if request.method == "POST" else {}
+    shown = str(form.get("refresh_token", "")) or str(form.get("password", "")) or _basic_password(request)
+    principal = tokens.principal_of(platform, shown, door.registry)
+    asked = request.query.getall("scope", []) or str(form.get("scope", "")).split()
+    scopes = [scope for entry in asked for scope in entry.split()]
+    access = tokens.access_token(platform, principal, door.registry, door.registry_id, scopes)
+    return reply({"access_token": access, "token": access, "expires_in": tokens.ACCESS_SECONDS})
+
+
+def _basic_password(request: web.Request) -> str:
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        raise tokens.denied("", "")
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise RegistryError(401, "UNAUTHORIZED", "The Authorization header is malformed.") from error
+
+
+async def forward(platform: Platform, request: web.Request, door: Door) -> web.StreamResponse:
+    """Check the access token, then let distribution answer."""
+    found = REPOSITORY.match(request.path)
+    repository = found["name"] if found else ""
+    action = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}.get(request.method, "push")
+    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
+    base = f"http://{door.address}" if door.prefix else f"https://{door.address}"
+    if scheme.lower() != "bearer":
+        raise challenge(base, door.address, repository, action)
+    try:
+        tokens.require(platform, shown, door.registry, repository, action)
+    except RegistryError as error:
+        error.headers |= challenge(base, door.address, repository, action).headers
+        raise
+    blob = _BLOB.fullmatch(request.path)
+    if (
+        request.method == "HEAD"
+        and blob is not None
+        and tokens.permits(platform, shown, door.registry, repository, "push")
+    ):
+        # Whoever may push asks in order to learn whether the layer must be sent.
+        inside = repository if door.prefix else f"{door.registry}/{repository}"
+        await asyncio.to_thread(distribution.adopt, platform, inside, blob["digest"])
+    try:
+        child = await distribution.ensure(platform)
+    except StartError as error:
+        raise RegistryError(503, "UNAVAILABLE", str(error)) from error
+    if request.path.rstrip("/") == "/v2/_catalog":
+        return await _catalog(platform, door, child.port)
+    return await _relay(platform, request, door, child.port)
+
+
+async def _catalog(platform: Platform, door: Door, port: int) -> web.Response:
+    """List the repositories of this registry alone."""
+    async with platform.http.get(f"http://127.0.0.1:{port}/v2/_catalog", params={"n": "1000"}) as answer:
+        # A registry that was never pushed to has no folder yet, and answers 404.
+        names = (await answer.json())["repositories"] if answer.status != 404 else []
+    own = f"{door.registry}/"
+    return reply({"repositories": [name.removeprefix(own) for name in names if name.startswith(own)]})
+
+
+async def _relay(platform: Platform, request: web.Request, door: Door, port: int) -> web.StreamResponse:
+    # Distribution keeps every repository under its registry's name; only the loopback way in says it too.
+    hidden = "" if door.prefix else f"{door.registry}/"
+    path = request.raw_path
+    if REPOSITORY.match(request.path):
+        path = path.replace("/v2/", f"/v2/{hidden}", 1)
+    # A blob mounted from another repository is named without its registry, too.
+    path = re.sub(r"([?&]from=)", rf"\g<1>{hidden.replace('/', '%2F')}", path)
+    headers = relay.passed(request.headers)
+    del headers["Authorization"]
+    async with relay.sent(platform, request, port, path, headers) as upstream:
+        kept = relay.passed(upstream.headers)
+        for name in ("Location", "Link"):
+            if name in kept:
+                kept[name] = kept[name].replace(f"/v2/{hidden}", "/v2/", 1)
+        if upstream.status == 201 and "/blobs/uploads/" in request.path:
+            await asyncio.to_thread(distribution.keep, platform, request.query.get("digest", ""))
+        return await relay.stream(request, upstream, kept)
+
+
+def challenge(base: str, service: str, repository: str, action: str) -> RegistryError:
+    """Build the refusal that tells a client where to get a token."""
+    error = tokens.denied(repository, action)
+    scope = f',scope="repository:{repository}:{"pull,push" if action == "push" else action}"' if repository else ""
+    error.headers["WWW-Authenticate"] = f'Bearer realm="{base}/oauth2/token",service="{service}"{scope}'
+    return error

@@ -1,0 +1,87 @@
+"""The registries at a loopback port: a Docker daemon resolves names itself and knows nothing of amlite's proxy.
+
+There the registry's name comes first: `127.0.0.1:PORT/<registry>/<repository>`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.processes import free_port
+from amlite.core.routing import refusal, reply
+from amlite.services.containerregistry import distribution, doors
+from amlite.services.containerregistry.types import SUFFIX
+
+_PORT = "settings/registry-port"
+
+
+@dataclass
+class _Listener:
+    """What listens, once something does."""
+
+    runner: web.AppRunner | None = None
+    port: int = 0
+
+
+async def port(platform: Platform) -> int:
+    """Return the port at which a Docker daemon finds the registries, listening there when nothing does yet.
+
+    The port is kept over restarts: the daemon remembers images by it. Raises StartError.
+    """
+    await distribution.ensure(platform)
+    listener = platform.part(_Listener)
+    if listener.runner is None:
+        saved = platform.store.get(_PORT)
+        listener.port = saved.body["port"] if saved else free_port()
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            try:
+                return await _answer(platform, request)
+            except AzureError as error:
+                return refusal(error)
+
+        app = web.Application(client_max_size=0)
+        app.router.add_route("*", "/{path:.*}", answer)
+        listener.runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=2.0)
+        await listener.runner.setup()
+        try:
+            await web.TCPSite(listener.runner, "127.0.0.1", listener.port).start()
+        except OSError:
+            listener.port = free_port()
+            await web.TCPSite(listener.runner, "127.0.0.1", listener.port).start()
+        platform.store.put(_PORT, "settings", {"port": listener.port})
+    return listener.port
+
+
+def reference(image: str, port: int) -> str:
+    """The name by which a Docker daemon finds an image of a registry: `x.azurecr.io/a:b` -> `127.0.0.1:PORT/x/a:b`.
+
+    Names outside `*.azurecr.io` are returned as they are.
+    """
+    server, slash, rest = image.partition("/")
+    if not slash or not server.lower().endswith(SUFFIX):
+        return image
+    return f"127.0.0.1:{port}/{server.lower().removesuffix(SUFFIX)}/{rest}"
+
+
+async def _answer(platform: Platform, request: web.Request) -> web.StreamResponse:
+    address = request.host
+    if request.path == "/oauth2/token":
+        # A token is for one registry; on this way in, the scope's first part says which.
+        scopes = request.query.getall("scope", []) or [str((await request.post()).get("scope", ""))]
+        name = next((scope.split(":")[1].partition("/")[0] for scope in scopes if scope.count(":") >= 2), "")
+        if not name:
+            # `docker login` asks for no repository; whoever holds a refresh token may have a token for nothing.
+            return reply({"access_token": "", "token": ""})
+        return await doors.token(platform, request, doors.find(platform, name, address, f"{name}/"))
+    found = doors.REPOSITORY.match(request.path)
+    if found is None:
+        if request.headers.get("Authorization", "").lower().startswith("bearer "):
+            return reply({})
+        raise doors.challenge(f"http://{address}", address, "", "")
+    name = found["name"].partition("/")[0]
+    return await doors.forward(platform, request, doors.find(platform, name, address, f"{name}/"))

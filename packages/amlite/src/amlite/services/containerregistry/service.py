@@ -1,0 +1,8 @@
+"""What Microsoft.ContainerRegistry brings."""
+
+from __future__ import annotations
+
+from amlite.core.service import Service
+from amlite.services.containerregistry import routes, types
+
+SERVICE = Service(routes=[routes.routes], types=types.TYPES)

@@ -1,0 +1,8 @@
+"""What Microsoft.KeyVault brings."""
+
+from __future__ import annotations
+
+from amlite.core.service import Service
+from amlite.services.keyvault import types
+
+SERVICE = Service(types=types.TYPES)

@@ -1,0 +1,10 @@
+"""What workspaces with their assets, computes and datastores bring."""
+
+from __future__ import annotations
+
+from amlite.core.service import Service
+from amlite.services.machinelearning import quota_routes, routes, types
+
+SERVICE = Service(
+    routes=[routes.routes, routes.region_routes, quota_routes.routes, quota_routes.control_routes], types=types.TYPES
+)

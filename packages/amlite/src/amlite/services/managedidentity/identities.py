@@ -1,0 +1,54 @@
+"""Who a user-assigned identity is, and how a process acts as a managed identity."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+
+from amlite.core.access import Principal
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.wire import Json
+from amlite.services.managedidentity.types import IDENTITY_TYPE
+
+# Not a host of Azure's: on a real machine this endpoint is a link-local address given by environment variables.
+HOST = "identity.amlite.internal"
+_SECRETS = "entra/identity-secrets"
+
+
+def principal_of(platform: Platform, identity_id: str) -> Principal:
+    """Return the principal of a user-assigned identity; AzureError 400 when there is no such identity."""
+    document = platform.store.get(identity_id)
+    if document is None or document.type != IDENTITY_TYPE.lower():
+        raise AzureError(400, "FailedIdentityOperation", f"The user-assigned identity '{identity_id}' was not found.")
+    properties = document.body["properties"]
+    return Principal(properties["principalId"], properties["clientId"])
+
+
+def assigned(platform: Platform, names: Iterable[str]) -> Json:
+    """Return `userAssignedIdentities` as ARM shows it: id → {principalId, clientId}; AzureError 400 for no identity."""
+    found = {name: principal_of(platform, name) for name in names}
+    return {name: {"principalId": who.object_id, "clientId": who.client_id} for name, who in found.items()}
+
+
+def environment(platform: Platform, principal: Principal) -> dict[str, str]:
+    """Return the environment variables by which a process acts as a managed identity."""
+    key = f"{_SECRETS}/{principal.client_id}"
+    document = platform.store.get(key)
+    if document is None:
+        body = {"secret": secrets.token_urlsafe(24), "objectId": principal.object_id, "clientId": principal.client_id}
+        document = platform.store.put(key, _SECRETS, body)
+    return {
+        "IDENTITY_ENDPOINT": f"https://{HOST}/msi/token",
+        "IDENTITY_HEADER": document.body["secret"],
+        "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
+        "DEFAULT_IDENTITY_CLIENT_ID": principal.client_id,
+    }
+
+
+def holder_of(platform: Platform, secret: str) -> Principal:
+    """Return the identity whose secret a process shows; AzureError 401 for any other secret."""
+    for document in platform.store.of_type(_SECRETS):
+        if secrets.compare_digest(document.body["secret"].encode(), secret.encode()):
+            return Principal(document.body["objectId"], document.body["clientId"])
+    raise AzureError(401, "Unauthorized", "The X-IDENTITY-HEADER is missing or wrong.")

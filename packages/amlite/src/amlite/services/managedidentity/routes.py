@@ -1,0 +1,35 @@
+"""The managed identity endpoint that jobs and model servers ask (App Service's protocol)."""
+
+from __future__ import annotations
+
+import time
+
+from aiohttp import web
+
+from amlite.core.errors import AzureError
+from amlite.core.routing import Call, Routes, reply
+from amlite.services.entra.tokens import LIFETIME_SECONDS, tokens
+from amlite.services.managedidentity import identities
+
+routes = Routes(identities.HOST, audiences=None)
+
+
+@routes.get("/msi/token")
+async def token(call: Call) -> web.Response:
+    """Issue a token for the managed identity whose secret header the caller shows."""
+    principal = identities.holder_of(call.platform, call.request.headers.get("X-IDENTITY-HEADER", ""))
+    asked = call.query.get("client_id")
+    if asked and asked.lower() != principal.client_id.lower():
+        raise AzureError(400, "BadRequest", f"No managed identity with client id '{asked}' is assigned here.")
+    resource = call.query.get("resource")
+    if not resource:
+        raise AzureError(400, "BadRequest", "The query parameter 'resource' is required.")
+    return reply(
+        {
+            "access_token": tokens(call.platform).issue(principal, resource),
+            "expires_on": str(int(time.time()) + LIFETIME_SECONDS),
+            "resource": resource,
+            "token_type": "Bearer",
+            "client_id": principal.client_id,
+        }
+    )

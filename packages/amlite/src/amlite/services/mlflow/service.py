@@ -1,0 +1,12 @@
+"""What MLflow brings."""
+
+from __future__ import annotations
+
+from amlite.core.service import Service
+from amlite.services.machinelearning import computes
+from amlite.services.mlflow import artifact_routes, routes, tracking
+
+SERVICE = Service(
+    routes=[routes.routes, artifact_routes.routes],
+    created={computes.TYPE: tracking.compute_created},
+)

@@ -1,0 +1,10 @@
+"""What registries bring."""
+
+from __future__ import annotations
+
+from amlite.core.service import Service
+from amlite.services.registries import assets, copying, routes, types
+
+SERVICE = Service(
+    routes=[routes.routes], types=types.TYPES, works={assets.WORK: assets.finish, copying.WORK: copying.finish}
+)

@@ -1,0 +1,115 @@
+"""Firing schedules.
+
+Every due time makes one job, also those that `amlite advance` jumps over. What fell due while amlite was not running is
+not made up for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import logging
+from dataclasses import dataclass, field
+
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.store import Document
+from amlite.core.wire import Json
+from amlite.services.jobs import submission
+from amlite.services.machinelearning.published.validation import writable
+from amlite.services.machinelearning.references import WORKSPACE_TYPE
+from amlite.services.schedules.triggers import Trigger
+
+TYPE = f"{WORKSPACE_TYPE}/schedules"
+_STATE_TYPE = "machinelearning/schedule-state"
+_LONGEST_SLEEP_SECONDS = 24 * 3600.0
+_log = logging.getLogger("amlite.schedules")
+
+
+@dataclass
+class Firing:
+    """`changed` is set when a schedule was created or changed."""
+
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def start(platform: Platform) -> None:
+    """Begin to fire schedules, for as long as amlite runs."""
+    for schedule in platform.store.of_type(TYPE):
+        remember(platform, schedule.id, since=platform.clock.now())
+    platform.background(_run(platform), "firing schedules")
+
+
+async def _run(platform: Platform) -> None:
+    changed = platform.part(Firing).changed
+    while True:
+        changed.clear()
+        pause = await fire_due(platform)
+        sleeping = asyncio.ensure_future(platform.clock.sleep(min(pause, _LONGEST_SLEEP_SECONDS)))
+        waiting = asyncio.ensure_future(changed.wait())
+        try:
+            await asyncio.wait((sleeping, waiting), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sleeping, waiting):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+
+async def fire_due(platform: Platform) -> float:
+    """Fire what is due now, once for each due time, and return the seconds until the next one."""
+    pause = _LONGEST_SLEEP_SECONDS
+    for schedule in list(platform.store.of_type(TYPE)):
+        if not schedule.body["properties"]["isEnabled"]:
+            continue
+        while (due := next_due(platform, schedule)) is not None and due <= platform.clock.now():
+            remember(platform, schedule.id, since=due)
+            try:
+                await submit(platform, schedule, due)
+            except AzureError as error:
+                # Azure too goes on with the next due time; the user finds the reason in the log.
+                _log.warning("schedule %s, due %s: %s", schedule.body["name"], due.isoformat(), error)
+        if due is not None:
+            pause = min(pause, (due - platform.clock.now()).total_seconds())
+    return max(pause, 0.0)
+
+
+def next_due(platform: Platform, schedule: Document) -> dt.datetime | None:
+    """Return when a schedule fires next (UTC), whether it is enabled or not; None when it has ended."""
+    state = _state(platform, schedule.id)
+    trigger = Trigger(schedule.body["properties"]["trigger"], dt.datetime.fromisoformat(state["created"]))
+    return trigger.next(dt.datetime.fromisoformat(state["since"]))
+
+
+async def submit(platform: Platform, schedule: Document, due: dt.datetime, suffix: str = "") -> str:
+    """Submit the job of a schedule that is due and return the job's name; raises AzureError."""
+    definition: Json = schedule.body["properties"]["action"]["jobDefinition"]
+    if source := definition.get("sourceJobId"):
+        document = platform.store.get(source)
+        if document is None:
+            raise AzureError(400, "UserError", f"The job '{source}' was not found.")
+        given = {name: value for name, value in definition.items() if name != "sourceJobId" and value not in ({}, [])}
+        definition = {**writable("JobBase", document.body)["properties"], **given}
+    name = f"{schedule.body['name']}-{due.strftime('%Y%m%dT%H%M%SZ')}{suffix}"
+    properties = {
+        **(definition.get("properties") or {}),
+        "azureml.scheduleName": schedule.body["name"],
+        "azureml.scheduledTime": due.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    body = {"properties": {**definition, "properties": properties}}
+    body["properties"]["displayName"] = definition.get("displayName") or name
+    await submission.submit(platform, schedule.id.rpartition("/schedules/")[0], name, body)
+    return name
+
+
+def _state(platform: Platform, schedule_id: str) -> Json:
+    document = platform.store.get(f"{schedule_id}/state")
+    now = platform.clock.now().isoformat()
+    return document.body if document else {"created": now, "since": now}
+
+
+def remember(platform: Platform, schedule_id: str, **moments: dt.datetime) -> None:
+    """Keep when a schedule was `created`, and `since` when its due times count."""
+    state = {**_state(platform, schedule_id), **{name: moment.isoformat() for name, moment in moments.items()}}
+    platform.store.put(f"{schedule_id}/state", _STATE_TYPE, state)

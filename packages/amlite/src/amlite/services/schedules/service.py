@@ -1,0 +1,8 @@
+"""What schedules bring."""
+
+from __future__ import annotations
+
+from amlite.core.service import Service
+from amlite.services.schedules import firing, types
+
+SERVICE = Service(types=types.TYPES, start=firing.start)

@@ -1,0 +1,8 @@
+"""What online endpoints bring."""
+
+from __future__ import annotations
+
+from amlite.core.service import Service
+from amlite.services.serving import routes, types
+
+SERVICE = Service(routes=[routes.routes], types=types.TYPES)

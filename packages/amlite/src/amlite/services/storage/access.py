@@ -1,0 +1,62 @@
+"""Who may do what to blobs, in the blob service's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from xml.sax.saxutils import escape
+
+from amlite.core.access import Principal
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.services.entra.tokens import tokens
+from amlite.services.storage import accounts
+
+_AUDIENCES = frozenset({"https://storage.azure.com"})
+
+
+class StorageError(AzureError):
+    """A refusal of the blob service; the code travels in `x-ms-error-code`, the body is XML."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        """Keep the code where storage clients look for it."""
+        super().__init__(status, code, message, headers={"x-ms-error-code": code})
+
+    def content(self) -> tuple[str, str]:
+        """Return the blob service's XML error."""
+        text = f"<Error><Code>{self.code}</Code><Message>{escape(self.message)}</Message></Error>"
+        return f'<?xml version="1.0" encoding="utf-8"?>{text}', "application/xml"
+
+
+def principal_of(platform: Platform, token: str) -> Principal:
+    """Return whom a token for Azure Storage speaks for; raises StorageError 401."""
+    try:
+        return tokens(platform).principal_of(token, _AUDIENCES)
+    except AzureError as error:
+        raise StorageError(401, "InvalidAuthenticationInfo", error.message) from error
+
+
+def check_role(
+    platform: Platform,
+    principal: Principal,
+    method: str,
+    account: str,
+    path: str,
+    query: Mapping[str, str] | None = None,
+) -> None:
+    """Raise StorageError 403 unless a role permits a request of the blob service on `/container/blob`."""
+    keys = accounts.keys_of(platform, account)
+    if keys is None:
+        raise StorageError(404, "CannotVerifyCopySource", f"The storage account '{account}' does not exist.")
+    container, _, name = path.strip("/").partition("/")
+    verb = {"GET": "read", "HEAD": "read", "DELETE": "delete"}.get(method, "write")
+    if name or (container and (query or {}).get("comp") == "list"):
+        allowed = accounts.may(platform, principal, account, container, verb)
+    else:
+        scope = f"{keys['id']}/blobServices/default/containers/{container}" if container else keys["id"]
+        allowed = platform.access.allowed(principal, scope, f"{accounts.CONTAINERS}/{verb}")
+    if not allowed:
+        raise StorageError(
+            403,
+            "AuthorizationPermissionMismatch",
+            "This request is not authorized to perform this operation using this permission.",
+        )

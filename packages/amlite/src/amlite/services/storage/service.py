@@ -1,0 +1,8 @@
+"""What Microsoft.Storage brings."""
+
+from __future__ import annotations
+
+from amlite.core.service import Service
+from amlite.services.storage import lake_routes, routes, types
+
+SERVICE = Service(routes=[routes.routes, lake_routes.routes], types=types.TYPES)
