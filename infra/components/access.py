@@ -85,12 +85,12 @@ class Access(pulumi.ComponentResource):
             return [
                 assigned(
                     f"{name}-{who}-{scope}-{role.slug}",
-                    args.subscription_id,
-                    scopes[scope],
-                    principal,
-                    kind,
-                    role,
-                    pulumi.ResourceOptions(parent=self),
+                    subscription_id=args.subscription_id,
+                    scope=scopes[scope],
+                    principal=principal,
+                    kind=kind,
+                    role=role,
+                    opts=pulumi.ResourceOptions(parent=self),
                 )
                 for scope, role in grants
             ]
@@ -143,6 +143,7 @@ def _groups(settings: AccessSettings) -> Iterator[tuple[str, str, tuple[tuple[st
 
 def assigned(
     name: str,
+    *,
     subscription_id: str,
     scope: pulumi.Output[str],
     principal: pulumi.Input[str],

@@ -51,12 +51,12 @@ class Sharing(pulumi.ComponentResource):
             for who, principal in vars(args.principals).items():
                 assigned(
                     f"{name}-{who}-{role.slug}",
-                    args.subscription_id,
-                    scope,
-                    principal,
-                    PrincipalType.SERVICE_PRINCIPAL,
-                    role,
-                    pulumi.ResourceOptions(parent=self),
+                    subscription_id=args.subscription_id,
+                    scope=scope,
+                    principal=principal,
+                    kind=PrincipalType.SERVICE_PRINCIPAL,
+                    role=role,
+                    opts=pulumi.ResourceOptions(parent=self),
                 )
         self.register_outputs({"registry": self.registry})
 

@@ -1,0 +1,53 @@
+"""How the release finds an endpoint in the stack's outputs, and what it says of requests that cannot be sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+
+from azureml_fixtures.scoring_requests import URI, WORKSPACE, recorded
+from infra.outputs import EndpointOutput
+from pulumi_azureml.operations import scoring
+from release import scoring as released
+from release.errors import ReleaseError
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    return recorded(monkeypatch)
+
+
+def outputs(mode: str) -> Any:
+    endpoint = EndpointOutput.model_validate(
+        {"kind": "online", "auth_mode": mode, "scoring_uri": URI, "deployment": "blue-1"}
+    )
+    return SimpleNamespace(workspace_id=WORKSPACE, endpoints={"flights": endpoint})
+
+
+def test_the_release_scores_by_the_stacks_outputs(sent: list[Any], tmp_path: Path) -> None:
+    (tmp_path / "request.json").write_text('{"a": 1}')
+    assert released.score(outputs("aml_token"), "flights", tmp_path / "request.json") == {"ok": True}
+    assert sent[0].headers["Authorization"] == "Bearer a token"
+    assert released.key(outputs("key"), "flights") == "the key"
+
+
+def test_the_release_says_what_is_wrong_with_a_request(sent: list[Any], tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match="there is no request file"):
+        released.score(outputs("key"), "flights", tmp_path / "request.json")
+    (tmp_path / "request.json").write_text("{")
+    with pytest.raises(ReleaseError, match=r"request\.json is not JSON"):
+        released.score(outputs("key"), "flights", tmp_path / "request.json")
+    assert sent == []
+
+
+def test_a_key_that_may_not_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> Any:
+        raise HttpResponseError("403 Forbidden: AuthorizationFailed")
+
+    monkeypatch.setattr(scoring, "send", refuse)
+    with pytest.raises(ReleaseError, match="cannot read the key of endpoint 'flights': 403 Forbidden"):
+        released.key(outputs("key"), "flights")
