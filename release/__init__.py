@@ -1,1 +1,1 @@
-"""From a deployed platform to a served model: train, gate, promote, roll out, score. It reads stack outputs alone."""
+"""Commands for a deployed platform: train, gate, promote, roll out and score. They read only the stack's outputs."""

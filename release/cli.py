@@ -1,4 +1,4 @@
-"""`release`: bring a platform up, train, gate, promote, roll out and score, on any stack."""
+"""The `release` command: deploy a stack, train, promote, roll out and score."""
 
 from __future__ import annotations
 
@@ -31,30 +31,37 @@ console = new_console()
 
 
 def _stack_option(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option("-s", "--stack", required=True, envvar="PULUMI_STACK", help="The stack, such as dev.")(command)
+    return click.option(
+        "-s", "--stack", required=True, envvar="PULUMI_STACK", show_envvar=True, help="Stack to use, such as dev."
+    )(command)
 
 
 def _inputs_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option(
-        "--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input of the training pipeline; repeatable."
-    )(command)
+        "--input", "inputs", multiple=True, metavar="NAME=VALUE",
+        help="Set an input of the training pipeline. You can repeat this option.",
+    )(command)  # fmt: skip
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Release models on a platform that `pulumi up` made. Every command works on any stack."""
+    """Train, promote and serve models on a deployed platform. Every command works on any stack."""
 
 
 @main.command()
 @_stack_option
 @_inputs_option
 def up(stack: str, inputs: tuple[str, ...]) -> None:
-    """Bring everything up: platform, a first trained model, its endpoint, and a scored sample request."""
+    """Deploy the stack, train a first model, and score a sample.
+
+    If an endpoint has no promoted model, trains one. If the gate accepts the model, promotes it and rolls it out. Then
+    sends the sample request to each online endpoint and prints a summary.
+    """
     phases = Phases(console)
     target = PulumiStack(stack)
     outputs = target.outputs()
     if outputs is None and target.forget_models():
-        console.print("The stack is new: models promoted in an earlier life are forgotten.")
+        console.print(f"The stack is new, so its promoted models were removed from Pulumi.{stack}.yaml.")
     with phases.phase("Platform and assets"):
         _update(target)
     outputs = target.deployed()
@@ -75,20 +82,24 @@ def up(stack: str, inputs: tuple[str, ...]) -> None:
 @main.command()
 @_stack_option
 @_inputs_option
-@click.option("--promote/--no-promote", default=True, help="Write an accepted version to the stack's configuration.")
-@click.option("--endpoint", default=None, help="The endpoint to promote to (default: all that serve the model).")
+@click.option(
+    "--promote/--no-promote", default=True, show_default=True,
+    help="Write an accepted version to the stack's configuration.",
+)  # fmt: skip
+@click.option("--endpoint", default=None, help="Endpoint to promote to. Default: all endpoints that serve the model.")
 def train(stack: str, inputs: tuple[str, ...], promote: bool, endpoint: str | None) -> None:
-    """Submit the training pipeline and watch it; fails on any end but Completed.
+    """Run the training pipeline and promote an accepted model.
 
-    A model that passes the gate is registered and, unless --no-promote, written to the stack's configuration: the next
-    `pulumi up` rolls it out.
+    Submits the pipeline and waits for it. Fails if the job does not complete. If the gate accepts the model, the
+    pipeline registers it, and this command writes its version to Pulumi.<stack>.yaml. The next `pulumi up` rolls it
+    out.
     """
     target = PulumiStack(stack)
     outputs = target.deployed()
     chosen = [_choose_endpoint(outputs.endpoints, endpoint)] if endpoint else list(outputs.endpoints)
     trained = _train(Phases(console), outputs, inputs)
     if trained.version is None:
-        console.print(f"\nThe gate refused the model: {trained.reason}\nNothing was registered and nothing changes.")
+        console.print(f"\nThe gate refused the model: {trained.reason}\nNo model was registered or promoted.")
         return
     console.print(f"\nRegistered {trained.model} version {trained.version}: {trained.reason}")
     if not promote:
@@ -101,17 +112,18 @@ def train(stack: str, inputs: tuple[str, ...], promote: bool, endpoint: str | No
         console.print(f"Roll it out with: pulumi up --stack {stack}")
     else:
         console.print(
-            f"No endpoint of {', '.join(chosen) or 'the stack'} serves {trained.model}: nothing was promoted."
+            f"Nothing was promoted: no endpoint serves {trained.model} (checked: {', '.join(chosen) or 'none'})."
         )
 
 
 @main.command()
 @_stack_option
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format.")
 def preview(stack: str, output: str) -> None:
-    """Say what `pulumi up` would do: each asset's old → new version, and the changed files and keys.
+    """Show what `pulumi up` would change, and why.
 
-    Also which changes follow which. docs/preview.schema.json describes the JSON.
+    Shows the old and new version of each asset, the changed files and keys, and which change causes which.
+    docs/preview.schema.json describes the JSON.
     """
     plan = Plan()
     PulumiStack(stack).preview(plan)
@@ -125,15 +137,19 @@ def preview(stack: str, output: str) -> None:
 @_stack_option
 @click.argument("endpoint")
 @click.option(
-    "--request", type=click.Path(path_type=Path), help="A JSON file (default: the sample beside its endpoint.yml)."
-)
+    "--request", type=click.Path(path_type=Path),
+    help="JSON file to send. Default: sample-request.json beside the endpoint's endpoint.yml.",
+)  # fmt: skip
 def score(stack: str, endpoint: str, request: Path | None) -> None:
-    """Send a request to an endpoint and print the answer."""
+    """Send a request to an online endpoint and print the response."""
     outputs = PulumiStack(stack).deployed()
-    name = _choose_endpoint(_online(outputs), endpoint)
+    name = _choose_endpoint(_online(outputs), endpoint, "online endpoint")
     sample = sample_of(name, ROOT)
     if request is None and sample is None:
-        raise ReleaseError(f"endpoint '{name}' has no sample-request.json beside its endpoint.yml; use --request FILE")
+        raise ReleaseError(
+            f"endpoint '{name}' has no sample-request.json beside its endpoint.yml",
+            fix="add the file, or use --request FILE",
+        )
     click.echo(json.dumps(scoring.score(outputs, name, request or ROOT / str(sample))))
 
 
@@ -141,9 +157,12 @@ def score(stack: str, endpoint: str, request: Path | None) -> None:
 @_stack_option
 @click.argument("endpoint")
 def key(stack: str, endpoint: str) -> None:
-    """Print an endpoint's primary key (or a token, where it has no keys). It is a secret: use it, do not store it."""
+    """Print the primary key of an online endpoint, or a token.
+
+    Prints a token if the endpoint does not use keys. The output is a secret. Do not store it.
+    """
     outputs = PulumiStack(stack).deployed()
-    click.echo(scoring.key(outputs, _choose_endpoint(_online(outputs), endpoint)))
+    click.echo(scoring.key(outputs, _choose_endpoint(_online(outputs), endpoint, "online endpoint")))
 
 
 @main.command()
@@ -151,18 +170,21 @@ def key(stack: str, endpoint: str) -> None:
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("name")
 @click.argument("version", required=False)
-@click.option("--registry", default=None, help="The registry's name (default: the stack's).")
+@click.option("--registry", default=None, help="Name of the registry. Default: the stack's registry.")
 def share(stack: str, kind: str, name: str, version: str | None, registry: str | None) -> None:
-    """Share an asset's version with other workspaces, in a registry: same version, same bytes, with its lineage.
+    """Copy an asset version to a registry, for other workspaces.
 
-    Without VERSION: the version that the stack deployed, of a model the one it serves, else the latest. What the asset
-    refers to comes along. A version that is there with the same content is left as it is; with other content it is an
-    error.
+    Copies the version, its files and the assets that it refers to, and adds tags for their origin. Without VERSION,
+    takes the version that the stack deployed or, for a model, serves, and otherwise the latest. If the registry
+    already has the version, its content must be the same.
     """
     outputs = PulumiStack(stack).deployed()
     target = registry or outputs.registry
     if target is None:
-        raise ReleaseError(f"stack '{stack}' has no registry; name one with --registry, or in azureml-platform:sharing")
+        raise ReleaseError(
+            f"stack '{stack}' has no registry",
+            fix=f"use --registry NAME, or set {NAMESPACE}:sharing.registry in Pulumi.{stack}.yaml and run pulumi up",
+        )
     served = {model.name: model.version for model in outputs.models.values()}
     chosen = version or outputs.assets.get(kind, {}).get(name) or (served.get(name) if kind == "model" else None)
     with Phases(console).phase(f"Sharing with registry {target}"):
@@ -179,21 +201,23 @@ def share(stack: str, kind: str, name: str, version: str | None, registry: str |
 @_stack_option
 @click.argument("kind", required=False)
 @click.argument("names", nargs=-1)
-@click.option("--dry-run", is_flag=True, help="Print what would be written.")
-@click.option("--subscription", help="Of another workspace than the stack's.")
-@click.option("--resource-group", help="Of another workspace than the stack's.")
-@click.option("--workspace", help="Another workspace than the stack's.")
+@click.option("--dry-run", is_flag=True, help="Print the YAML, but write no files.")
+@click.option("--subscription", help="Subscription of --workspace.")
+@click.option("--resource-group", help="Resource group of --workspace.")
+@click.option("--workspace", help="Workspace to read. Default: the stack's workspace.")
 def adopt(
     stack: str, kind: str | None, names: tuple[str, ...], dry_run: bool,
     subscription: str | None, resource_group: str | None, workspace: str | None,
 ) -> None:  # fmt: skip
-    """Write the YAML of what a workspace holds and this project does not define, all of it or KIND, or NAMES of KIND.
+    """Write the YAML of assets that the project does not define.
 
-    The next `pulumi up` with azureml-platform:assets.adopt takes it over. No file is overwritten, no secret is written.
+    Reads the assets from a workspace. KIND and NAMES select assets, such as `component prep train`. Existing files are
+    not overwritten, and secrets are not written. If azureml-platform:assets.adopt is true, the next `pulumi up` takes
+    the assets over.
     """
     place = (subscription, resource_group, workspace)
     if any(place) and not all(place):
-        raise ReleaseError("another workspace needs all of --subscription, --resource-group and --workspace")
+        raise ReleaseError("--subscription, --resource-group and --workspace must be used together")
     ml = connect(Workspace(*map(str, place))) if all(place) else client(PulumiStack(stack).deployed())
     described = False
     written: dict[str, Any] = {}
@@ -217,10 +241,11 @@ def adopt(
     if dry_run:
         return
     for refused in adoption.settle(ROOT, written):
-        console.print(f"  - {refused.kind} {refused.name}: taken back, {refused.reason}", highlight=False)
+        console.print(f"  - {refused.kind} {refused.name}: files deleted again: {refused.reason}", highlight=False)
     console.print(
-        f"\nLook at the files, then take over: pulumi config set --path {NAMESPACE}:assets.adopt true -s {stack}\n"
-        f"and: pulumi up -s {stack}",
+        "\nReview the files. Then take the assets over:\n"
+        f"  pulumi config set --path {NAMESPACE}:assets.adopt true -s {stack}\n"
+        f"  pulumi up -s {stack}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
 
@@ -240,22 +265,24 @@ def logs(stack: str, job: str) -> None:
 
 @main.command()
 @_stack_option
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def down(stack: str, yes: bool) -> None:
-    """Destroy the stack: everything it made goes."""
+    """Destroy all resources of the stack."""
     target = PulumiStack(stack)
     if not yes:
-        click.confirm(f"Destroy everything that stack '{stack}' made?", abort=True)
+        click.confirm(f"Destroy all resources of stack '{stack}'?", abort=True)
     target.destroy(UpdateProgress(console))
     target.forget_models()
-    console.print(f"Stack {stack} is empty.")
+    console.print(f"All resources of stack {stack} are destroyed.")
 
 
 def _update(target: PulumiStack) -> None:
     interrupted = target.interrupted()
     if interrupted:
         names = ", ".join(urn.rpartition("::")[2] for urn in interrupted)
-        console.print(f"  an earlier update was cut off: looking what became of {names}", highlight=False, markup=False)
+        console.print(
+            f"  an earlier update was interrupted; reading the state of {names}", highlight=False, markup=False
+        )
         target.refresh(interrupted, UpdateProgress(console))
     changes = target.up(UpdateProgress(console))
     if changes.unchanged:
@@ -265,13 +292,13 @@ def _update(target: PulumiStack) -> None:
 def _model(
     phases: Phases, outputs: StackOutputs, inputs: tuple[str, ...]
 ) -> tuple[tuple[str, str] | None, Training | None]:
-    """Return (name, version) of a model to promote and the training it came from.
+    """Return (name, version) of a model to promote, and the training that produced it.
 
-    A version that was registered but never promoted (an earlier run was cut off in between) needs no new training.
+    Does not train if an earlier run registered a version and was interrupted before it promoted the version.
     """
     found = training.registered(client(outputs), training.resolved_pipeline(outputs, _PIPELINE))
     if found is not None:
-        console.print(f"\n{found[0]} version {found[1]} passed the gate earlier and was not promoted yet.")
+        console.print(f"\n{found[0]} version {found[1]} passed the gate in an earlier run and is not promoted yet.")
         return found, None
     done = _train(phases, outputs, inputs)
     return ((done.model, done.version) if done.version is not None else None), done
@@ -298,7 +325,7 @@ def _predictions(phases: Phases, outputs: StackOutputs) -> dict[str, Any]:
         for name in live:
             sample = sample_of(name, ROOT)
             if sample is None:
-                console.print(f"  {name}: no sample-request.json beside its endpoint.yml, so it is not scored")
+                console.print(f"  {name}: not scored, because there is no sample-request.json beside its endpoint.yml")
                 continue
             answers[name] = scoring.score(outputs, name, ROOT / sample)
             console.print(f"  {name}: {json.dumps(answers[name])}", highlight=False)
@@ -306,7 +333,7 @@ def _predictions(phases: Phases, outputs: StackOutputs) -> dict[str, Any]:
 
 
 def _serving(outputs: StackOutputs, model: str, names: list[str]) -> list[str]:
-    """Return those of the endpoints that serve promoted versions of a model."""
+    """Return the endpoints among `names` that serve promoted versions of a model."""
     return [name for name in names if outputs.endpoints[name].serves in (model, "*")]
 
 
@@ -314,17 +341,17 @@ def _online(outputs: StackOutputs) -> list[str]:
     return [name for name, endpoint in outputs.endpoints.items() if endpoint.kind == "online"]
 
 
-def _choose_endpoint(names: Iterable[str], wanted: str) -> str:
+def _choose_endpoint(names: Iterable[str], wanted: str, what: str = "endpoint") -> str:
     known = list(names)
     if wanted not in known:
-        raise ReleaseError(f"there is no endpoint '{wanted}'; endpoints: {', '.join(known) or 'none'}")
+        raise ReleaseError(f"the stack has no {what} '{wanted}'; it has: {', '.join(known) or 'none'}")
     return wanted
 
 
 def _pair(text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not sign or not name:
-        raise ReleaseError(f"--input {text!r} is not NAME=VALUE")
+        raise ReleaseError(f"--input '{text}' must have the form NAME=VALUE")
     return name, value
 
 

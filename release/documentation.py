@@ -1,4 +1,4 @@
-"""Writes docs/preview.schema.json: `python -m release.documentation`."""
+"""Write docs/preview.schema.json. Run `python -m release.documentation`."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ _DOCS = Path(__file__).parents[1] / "docs"
 
 
 def preview_schema() -> str:
-    """The JSON Schema of `release preview --output json`."""
+    """Return the JSON Schema of `release preview --output json`."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Preview.model_json_schema(mode="serialization"),

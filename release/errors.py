@@ -1,7 +1,11 @@
-"""What stops a release, in words that say what to do."""
+"""The error that a user of the release sees."""
 
 import click
 
 
 class ReleaseError(click.ClickException):
-    """A release step failed; the message is all a user needs. Exit code 1."""
+    """A command failed. Click prints the message, with the fix on its own line, and exits with code 1."""
+
+    def __init__(self, message: str, fix: str = "") -> None:
+        """Take the problem, and a command or edit that solves it."""
+        super().__init__(f"{message}\n  fix: {fix}" if fix else message)

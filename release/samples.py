@@ -1,4 +1,4 @@
-"""Which request shows an endpoint at work: the `sample-request.json` beside its `endpoint.yml`."""
+"""The sample request of an endpoint: `sample-request.json` beside its `endpoint.yml`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pulumi_azureml.kinds.endpoint import SMOKE_REQUEST
 
 
 def sample_of(endpoint: str, root: Path) -> Path | None:
-    """Return the sample's path relative to the project `root`; None when the endpoint has none, or no file here.
+    """Return the sample's path relative to the project `root`, or None if the endpoint has no sample.
 
-    It is the one that a rollout sends to a new deployment (docs/rollouts.md).
+    A rollout sends the same file to a new deployment. See docs/rollouts.md.
     """
     folder = root / "ml" / "deploy"
     for file in (folder / "endpoint.yml", *sorted(folder.glob("*/endpoint.yml"))):

@@ -1,4 +1,4 @@
-"""Score with a deployed endpoint, found in the stack's outputs."""
+"""Score with an endpoint that the stack's outputs name."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ from release.errors import ReleaseError
 
 
 def score(outputs: StackOutputs, name: str, request: Path) -> Any:
-    """Score a JSON file and return the parsed answer.
+    """Score a JSON file and return the parsed response.
 
     Raises:
-        ReleaseError: the file is missing or no JSON, or the endpoint refuses or fails; the message has its answer.
+        ReleaseError: The file is missing or is not JSON, or the endpoint returns an error. The message contains the
+            endpoint's response.
     """
     from azure.core.exceptions import AzureError
 
     if not request.is_file():
-        raise ReleaseError(f"there is no request file {request}")
+        raise ReleaseError(f"request file {request} does not exist")
     try:
         content = json.loads(request.read_text("utf-8"))
     except ValueError as error:
-        raise ReleaseError(f"{request} is not JSON: {error}") from error
+        raise ReleaseError(f"request file {request} is not valid JSON: {error}") from error
     try:
         return scoring.score(_target(outputs, name), content)
     except AzureError as error:
-        raise ReleaseError(f"endpoint '{name}' did not answer {request.name}: {error}") from error
+        raise ReleaseError(f"endpoint '{name}' cannot score {request}: {error}") from error
 
 
 def key(outputs: StackOutputs, name: str) -> str:
-    """Return an endpoint's primary key, or a token where it has no keys.
+    """Return an endpoint's primary key, or a token if it does not use keys.
 
     Raises:
-        ReleaseError: the signed-in identity may not read it.
+        ReleaseError: The signed-in identity may not read it.
     """
     from azure.core.exceptions import AzureError
 

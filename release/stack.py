@@ -1,4 +1,4 @@
-"""One stack, driven through Pulumi's Automation API."""
+"""A stack, controlled through Pulumi's Automation API."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from infra.outputs import StackOutputs, parse
 from release.errors import ReleaseError
 
 ROOT = Path(__file__).resolve().parent.parent
-# The engine's own choice is four for each processor, and most of them only wait for Azure.
-_AT_ONCE = 32
-# What gRPC puts before the message of a provider's exception.
+# Parallel operations mostly wait for Azure. The engine's default of four for each processor is too low.
+_PARALLEL = 32
+# gRPC puts this before the message of a provider's exception.
 _GRPC = "Exception calling application: "
 _CANCELLED = ("update canceled", "update cancelled")
 _NO_REASON = ("an unhandled error occurred", "update failed", "preview failed", *_CANCELLED)
-# A creation is none of these: it is not in the state, so the next update repeats it.
+# "creating" is missing on purpose: such a resource is not in the state, so the next update creates it again.
 _CHANGING = ("updating", "deleting")
 OnEvent = Callable[[events.EngineEvent], None]
 
 
 @dataclass
 class Changes:
-    """What one engine run did: operation → resources, and what it complained about."""
+    """The result of one engine run: the number of resources by operation, and the errors."""
 
     summary: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
@@ -46,48 +46,48 @@ class Changes:
 
 
 class PulumiStack:
-    """A stack of this project, by name. Every method runs the real engine; ReleaseError says what it refuses."""
+    """A stack of this project. Every method runs the Pulumi engine, and raises ReleaseError if it fails."""
 
     def __init__(self, name: str) -> None:
-        """Select the stack, creating it in the current backend when it is new.
+        """Select the stack. Create it in the current backend if it is new.
 
         Raises:
-            ReleaseError: there is no configuration for it, or the backend refuses.
+            ReleaseError: The stack has no configuration file, or the backend returns an error.
         """
         self.name = name
         if not (ROOT / f"Pulumi.{name}.yaml").exists():
             known = ", ".join(sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml")))
-            raise ReleaseError(f"there is no Pulumi.{name}.yaml; stacks of this project: {known}")
+            raise ReleaseError(f"stack '{name}' has no file Pulumi.{name}.yaml; stacks of this project: {known}")
         try:
             self._stack = automation.create_or_select_stack(name, work_dir=str(ROOT))
         except automation.CommandError as error:
             raise ReleaseError(f"cannot open stack '{name}': {_essence(error)}") from error
 
     def preview(self, on_event: OnEvent) -> Changes:
-        """Say what an update would do."""
+        """Preview an update."""
         return self._run(self._stack.preview, on_event)
 
     def up(self, on_event: OnEvent) -> Changes:
-        """Bring the cloud to what the program says."""
+        """Update the stack."""
         return self._run(self._stack.up, on_event)
 
     def interrupted(self) -> list[str]:
-        """Return the URNs of resources that a lost engine was changing: the state does not say how far it came."""
-        with self._told():
+        """Return the URNs of resources that an interrupted update was changing. Their state may be out of date."""
+        with self._one_error():
             state = self._stack.export_stack().deployment or {}
         pending = state.get("pending_operations") or []
         return [each["resource"]["urn"] for each in pending if each["type"] in _CHANGING]
 
     def refresh(self, urns: list[str], on_event: OnEvent) -> Changes:
-        """Read some resources back from the cloud into the state."""
+        """Read resources from Azure into the state."""
         return self._run(functools.partial(self._stack.refresh, target=urns), on_event)
 
     def destroy(self, on_event: OnEvent) -> Changes:
-        """Delete everything the stack made."""
+        """Delete all resources of the stack."""
         return self._run(self._stack.destroy, on_event)
 
     def outputs(self) -> StackOutputs | None:
-        """Return the stack's outputs, or None for a stack that was never brought up in full."""
+        """Return the stack's outputs, or None if the stack was never completely deployed."""
         command = ["pulumi", "stack", "output", "--json", "--stack", self.name]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -98,33 +98,35 @@ class PulumiStack:
             return None
 
     def deployed(self) -> StackOutputs:
-        """Return the outputs of a stack that must be up.
+        """Return the outputs of a deployed stack.
 
         Raises:
-            ReleaseError: it is not.
+            ReleaseError: The stack was never completely deployed.
         """
         outputs = self.outputs()
         if outputs is None:
-            raise ReleaseError(f"stack '{self.name}' is not deployed (in full); run: release up --stack {self.name}")
+            raise ReleaseError(
+                f"stack '{self.name}' is not deployed, or only in part", fix=f"release up --stack {self.name}"
+            )
         return outputs
 
     def promote(self, endpoint: str, model: str, version: str) -> None:
-        """Write to the stack's configuration which model version an endpoint serves."""
-        with self._told():
+        """Write the model version that an endpoint serves to the stack's configuration."""
+        with self._one_error():
             for key, value in (("name", model), ("version", version)):
                 path = f'{NAMESPACE}:models["{endpoint}"].{key}'
                 self._stack.set_config(path, automation.ConfigValue(value), path=True)
 
     def forget_models(self) -> bool:
-        """Remove every promoted model from the configuration; return whether there was one."""
-        with self._told():
+        """Remove all promoted models from the configuration. Return whether there were any."""
+        with self._one_error():
             if f"{NAMESPACE}:models" not in self._stack.get_all_config():
                 return False
             self._stack.remove_config(f"{NAMESPACE}:models")
             return True
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _one_error(self) -> Iterator[None]:
         """Turn a failed command into one error without a traceback."""
         try:
             yield
@@ -143,24 +145,24 @@ class PulumiStack:
             on_event(event)
 
         try:
-            command(on_event=note, parallel=_AT_ONCE, color="never" if os.environ.get("NO_COLOR") else "auto")
+            command(on_event=note, parallel=_PARALLEL, color="never" if os.environ.get("NO_COLOR") else "auto")
         except automation.CommandError as error:
-            # What the engine adds to every failed program says nothing beside the program's own words.
+            # The engine adds general errors to the program's own. They would only repeat that it failed.
             reasons = [each for each in dict.fromkeys(changes.errors) if not each.startswith(_NO_REASON)]
-            told = "\n".join(reasons) or _cancelled(error) or _essence(error)
-            raise ReleaseError(f"stack '{self.name}': {told}") from error
+            message = "\n".join(reasons) or _cancelled(error) or _essence(error)
+            raise ReleaseError(f"stack '{self.name}': {message}") from error
         return changes
 
 
 def _cancelled(error: automation.CommandError) -> str | None:
-    """Return what a user who cancelled an update has to know; None when nobody did."""
+    """Return the message for a cancelled update, or None if it was not cancelled."""
     if not any(each in str(error) for each in _CANCELLED):
         return None
-    return "cancelled; what is done is kept, and the next update goes on from there"
+    return "the update was cancelled. Completed changes are kept, and the next update continues from there"
 
 
 def _essence(error: automation.CommandError) -> str:
-    """Return the lines of a failed command that speak of the error."""
+    """Return the lines of a failed command's output that mention an error."""
     lines = [line.strip() for line in str(error).splitlines()]
-    told = [line.removeprefix("stderr: ") for line in lines if "error" in line.lower()]
-    return "\n".join(told) or str(error)
+    mentions = [line.removeprefix("stderr: ") for line in lines if "error" in line.lower()]
+    return "\n".join(mentions) or str(error)

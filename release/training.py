@@ -1,4 +1,4 @@
-"""Submit the training pipeline, watch it, and read what the gate decided."""
+"""Submit the training pipeline, watch it, and read the gate's decision."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from release.stack import ROOT
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-# The pipeline's output that holds what the gate decided; `REGISTRATION` holds what was registered.
+# The pipeline's output with the gate's decision. `REGISTRATION` has the registered version.
 DECISION = "decision/report.json"
 
 
@@ -28,13 +28,14 @@ class Training:
     """A pipeline job that completed.
 
     Attributes:
-        job: the job's name.
-        studio_url: where it can be looked at.
-        steps: in the order they began.
-        registered: whether the gate let the model through.
-        model: name of the model; `version` of what was registered, or None.
-        reason: why, in the gate's words.
-        metrics: of the hold-out evaluation.
+        job: Name of the job.
+        studio_url: Its page in the studio.
+        steps: Its steps, in the order in which they started.
+        registered: Whether the gate accepted the model.
+        model: Name of the model.
+        version: Registered version, or None if the gate refused the model.
+        reason: Reason that the gate gives.
+        metrics: Metrics of the hold-out evaluation.
     """
 
     job: str
@@ -48,10 +49,10 @@ class Training:
 
 
 def submit(ml: MLClient, outputs: StackOutputs, pipeline: str, inputs: Mapping[str, str]) -> Any:
-    """Submit a pipeline of the tree with the asset versions that the stack deployed, and return the job.
+    """Submit a pipeline with the asset versions that the stack deployed, and return the job.
 
     Raises:
-        ReleaseError: the tree is broken or differs from what is deployed, or an input is unknown.
+        ReleaseError: The asset files have problems or differ from the deployed versions, or an input is unknown.
     """
     definition = resolved_pipeline(outputs, pipeline)
     known = definition.setdefault("inputs", {})
@@ -63,13 +64,17 @@ def submit(ml: MLClient, outputs: StackOutputs, pipeline: str, inputs: Mapping[s
         known["git_sha"] = commit(ROOT)
     from azure.ai.ml import load_job
 
-    definition.pop("name", None)  # a job's name is its identity: every submission gets a new one
+    definition.pop("name", None)  # a job's name is its identity, so Azure gives every submission a new one
     job = load_job(io.StringIO(yaml.safe_dump(definition, sort_keys=False)), relative_origin=str(ROOT / "Pulumi.yaml"))
     return ml.jobs.create_or_update(job)
 
 
 def resolved_pipeline(outputs: StackOutputs, pipeline: str) -> dict[str, Any]:
-    """Return a pipeline's definition with exact references, as the deployed stack has them."""
+    """Return a pipeline's definition with references to the deployed versions.
+
+    Raises:
+        ReleaseError: The asset files have problems or differ from the deployed versions.
+    """
     settings = CatalogueSettings(
         computes=frozenset(outputs.compute),
         build_images=outputs.environment_image is not None,
@@ -82,22 +87,22 @@ def resolved_pipeline(outputs: StackOutputs, pipeline: str) -> dict[str, Any]:
         raise ReleaseError(str(error)) from error
     names = [asset.name for asset in catalogue.of("pipeline")]
     if pipeline not in names:
-        raise ReleaseError(f"there is no pipeline '{pipeline}'; pipelines: {', '.join(names)}")
+        raise ReleaseError(f"pipelines/{pipeline}.yml does not exist; pipelines: {', '.join(names) or 'none'}")
     changed = [
-        f"{kind} {name} (deployed {outputs.assets.get(kind, {}).get(name, 'not at all')}, in the tree {version})"
+        f"{kind} {name} (deployed: {outputs.assets.get(kind, {}).get(name, 'none')}, files: {version})"
         for kind, assets in versions(catalogue).items()
         for name, version in assets.items()
         if outputs.assets.get(kind, {}).get(name) != version
     ]
     if changed:
         raise ReleaseError(
-            f"the tree is not what is deployed: {', '.join(changed)}; run pulumi up (or release up) first"
+            f"the asset files differ from the deployed versions: {', '.join(changed)}", fix="pulumi up, or release up"
         )
     return dict(catalogue["pipeline", pipeline].definition)
 
 
 def registered(ml: MLClient, pipeline: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return (name, version) of the newest registered version of the model that a pipeline trains, or None."""
+    """Return (name, version) of the latest version of the model that a pipeline trains, or None if there is none."""
     from azure.ai.ml.exceptions import ValidationException
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -106,20 +111,20 @@ def registered(ml: MLClient, pipeline: Mapping[str, Any]) -> tuple[str, str] | N
         return None
     try:
         model = ml.models.get(str(name), label="latest")
-    except (ResourceNotFoundError, ValidationException):  # the client's own, where every version is archived
+    except (ResourceNotFoundError, ValidationException):  # the client raises the latter if all versions are archived
         return None
     return str(name), str(model.version)
 
 
 def watch(ml: MLClient, job: Any, say: Callable[[str], None]) -> Training:
-    """Watch a pipeline job to its end, saying when steps begin and end, and read the gate's decision.
+    """Wait for a pipeline job, report when steps start and end, and read the gate's decision.
 
     Raises:
-        ReleaseError: it ended in any other status than Completed; the message has the failed step's last log lines.
+        ReleaseError: The job did not complete. The message has the last lines of the failed step's log.
     """
     ended = follow(ml, job.name, say)
     if ended.status != "Completed":
-        raise ReleaseError(f"job {job.name} ended as {ended.status}{why(ml, ended)}")
+        raise ReleaseError(f"job {job.name} ended with status {ended.status}{why(ml, ended)}")
     decision, registration = _read_outputs(ml, job.name)
     return Training(
         job=job.name,
@@ -139,7 +144,8 @@ def _read_outputs(ml: MLClient, job: str) -> tuple[dict[str, Any], dict[str, Any
         found = read_output(ml, job, path)
         if found is None:
             raise ReleaseError(
-                f"job {job} completed without {path}: the pipeline must have the outputs decision and registration"
+                f"job {job} completed without {path}",
+                fix="add the outputs `decision` and `registration` to the pipeline, as in pipelines/training.yml",
             )
         read.append(found)
     return read[0], read[1]

@@ -1,4 +1,4 @@
-"""The clients of a deployed workspace and of a registry."""
+"""Clients of a deployed workspace and of a registry."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 
 def client(outputs: StackOutputs) -> MLClient:
-    """Return the client of the workspace that a stack's outputs name."""
+    """Return a client of the stack's workspace."""
     return connect(Workspace(outputs.subscription_id, outputs.resource_group, outputs.workspace))
 
 
 def registry_client(name: str) -> MLClient:
-    """Return the client of a registry.
+    """Return a client of a registry.
 
     Raises:
-        ReleaseError: there is none of that name, or the caller may not see it.
+        ReleaseError: The registry does not exist, or the caller may not read it.
     """
     from azure.ai.ml import MLClient
     from azure.core.exceptions import HttpResponseError
 
-    # Its own line for each poll of a registry would stand between ours; its module sets its own level on import.
+    # azure-ai-ml logs each poll of a registry between our lines. Its module resets the level on import.
     logging.getLogger("azure.ai.ml._utils._endpoint_utils").setLevel(logging.ERROR)
     try:
         return MLClient(credential(), registry_name=name, show_progress=False, enable_telemetry=False)
     except HttpResponseError as error:
-        fix = "`az ml registry list` has those that you may use; name one with --registry or azureml-platform:sharing"
-        raise ReleaseError(f"cannot open the registry '{name}': {error.message}\n  fix: {fix}") from error
+        fix = "use --registry with one of the registries that `az ml registry list` prints"
+        raise ReleaseError(f"cannot open registry '{name}': {error.message}", fix=fix) from error

@@ -1,1 +1,1 @@
-"""What a workspace has and a registry takes: existing assets become files of the project, versions are shared."""
+"""Existing assets of a workspace: write them as files of the project, or copy their versions to a registry."""

@@ -1,4 +1,4 @@
-"""Take over what a workspace already has: write the YAML of it, for the next update to adopt."""
+"""Write the YAML of a workspace's existing assets, so that the next update can take them over."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from release.errors import ReleaseError
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-# In which registry shared assets lie says nothing of what the project defines.
+# The catalogue needs a registry's name for shared assets. Adoption does not depend on it.
 _ANY_REGISTRY = "any"
 
 
 def plan(root: Path, computes: Collection[str] | None = None) -> Catalogue:
-    """Return what the project defines; with `computes`, checked for a stack that has those.
+    """Return the assets that the project defines. With `computes`, check references to compute clusters too.
 
     Raises:
-        ReleaseError: its files have problems.
+        ReleaseError: The project's files have problems.
     """
     try:
         return _load(root, computes)
@@ -33,19 +33,19 @@ def plan(root: Path, computes: Collection[str] | None = None) -> Catalogue:
 
 
 def survey(ml: MLClient, root: Path, kind: str | None = None, names: Collection[str] = ()) -> Iterator[Found]:
-    """Yield what the workspace holds and the project does not define, described, or with the reason why it is not.
+    """Yield the workspace's assets that the project does not define: their YAML, or the reason that there is none.
 
     Args:
-        ml: the workspace's client.
-        root: the project.
-        kind: only this kind.
-        names: only these of it; one that is not there is an error.
+        ml: Client of the workspace.
+        root: Folder of the project.
+        kind: Yield assets of this kind only.
+        names: Yield these assets of the kind only. Each must exist.
 
     Raises:
-        ReleaseError: the project's files have problems, or nothing of a name exists.
+        ReleaseError: The project's files have problems, or an asset does not exist.
     """
     if kind is not None and kind not in KINDS:
-        raise ReleaseError(f"'{kind}' is no kind that can be adopted; kinds: {', '.join(KINDS)}")
+        raise ReleaseError(f"'{kind}' is not a kind that you can adopt; kinds: {', '.join(KINDS)}")
     known = {(asset.kind, asset.name) for asset in plan(root).assets}
     for each in KINDS if kind is None else (kind,):
         listed = sorted({str(found.name) for found in getattr(ml, KINDS[each].operations).list()})
@@ -57,10 +57,10 @@ def survey(ml: MLClient, root: Path, kind: str | None = None, names: Collection[
 
 
 def write(ml: MLClient, root: Path, found: Found) -> list[str]:
-    """Write the files of what was found, and download its folders; return the paths of what was written.
+    """Write an asset's files, download its folders, and return the paths that were written.
 
     Raises:
-        ReleaseError: its files cannot be read; nothing of it is left.
+        ReleaseError: A file cannot be read or written. All files of the asset are deleted again.
     """
     from azure.core.exceptions import AzureError
 
@@ -72,20 +72,20 @@ def write(ml: MLClient, root: Path, found: Found) -> list[str]:
         for path, text in found.files.items():
             _create(root, path, text.encode(), written)
     except (AzureError, OSError, ReleaseError) as error:
-        _take_back(root, written)
+        _delete(root, written)
         raise ReleaseError(f"{found.kind} '{found.name}' cannot be written: {error}") from error
     return written
 
 
 def settle(root: Path, written: Mapping[str, Found]) -> list[Found]:
-    """Take back what the project's own checks refuse, and return it with the reasons.
+    """Delete the files that the project's checks refuse, and return their assets with the reasons.
 
     Args:
-        root: the project.
-        written: path → whose it is, of every file that was written.
+        root: Folder of the project.
+        written: Each file that was written, by path, and its asset.
 
     Raises:
-        ReleaseError: files that were there before have problems.
+        ReleaseError: Other files of the project have problems.
     """
     refused: list[Found] = []
     while True:
@@ -99,7 +99,7 @@ def settle(root: Path, written: Mapping[str, Found]) -> list[Found]:
             }
             if not reasons:
                 raise ReleaseError(str(errors)) from errors
-            _take_back(root, (path for path, found in written.items() if (found.kind, found.name) in reasons))
+            _delete(root, (path for path, found in written.items() if (found.kind, found.name) in reasons))
             gone = {(found.kind, found.name): found for found in written.values()}
             refused += [dataclasses.replace(gone[key], reason=reason) for key, reason in reasons.items()]
             written = {path: found for path, found in written.items() if (found.kind, found.name) not in reasons}
@@ -113,15 +113,15 @@ def _load(root: Path, computes: Collection[str] | None = None) -> Catalogue:
 
 
 def _create(root: Path, path: str, content: bytes, written: list[str]) -> None:
-    """Write a file that is not there yet, and its path to `written` as soon as it is."""
+    """Create a file, and add its path to `written`. Fail if the file exists."""
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     with (root / path).open("xb") as file:
         written.append(path)
         file.write(content)
 
 
-def _take_back(root: Path, paths: Iterable[str]) -> None:
-    """Delete files and the folders that are empty then: what is there is not adopted another time."""
+def _delete(root: Path, paths: Iterable[str]) -> None:
+    """Delete files, and the folders that are empty then. An existing path would prevent another adoption."""
     for path in paths:
         (root / path).unlink(missing_ok=True)
         for folder in (root / path).relative_to(root).parents[:-1]:
@@ -143,17 +143,21 @@ def _describe(ml: MLClient, root: Path, kind: str, name: str) -> Found:
     except CannotBeWrittenError as error:
         return Found(kind, name, reason=str(error))
     except ResourceNotFoundError:
-        return Found(kind, name, reason="all its versions are archived")
+        return Found(kind, name, reason="all versions are archived")
     except (MlException, marshmallow.ValidationError, HttpResponseError) as error:
         return Found(kind, name, reason=f"it cannot be read: {' '.join(str(error).split())[:300]}")
     taken = next((path for path in (*found.files, *found.folders) if (root / path).exists()), None)
     if taken is not None:
-        return Found(kind, name, found.version, reason=f"{taken} exists already, and is not overwritten")
+        return Found(kind, name, found.version, reason=f"{taken} already exists and is not overwritten")
     return found
 
 
 def _download(ml: MLClient, address: str) -> Iterator[tuple[str, bytes]]:
-    """Yield path and content of each file of a folder of blobs; ReleaseError for a folder without any."""
+    """Yield the path and content of each file in a folder of blobs.
+
+    Raises:
+        ReleaseError: The folder has no files.
+    """
     container, path = contents.files(ml, address)
     is_empty = True
     with container as client:

@@ -1,4 +1,4 @@
-"""What a version of an asset is made of: its definition and files, told alike for workspaces and registries."""
+"""The content of an asset version: its definition and files, in one form for workspaces and registries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _BLOB = re.compile(r"https://([^./]+)\.blob\.[^/]+/([^/?]+)/?([^?]*)")
 _DATASTORE = re.compile(r"azureml://(?:.*/)?datastores/([^/]+)/paths/(.*)")
 _PLURAL = {"component": "codes", "data": "data", "environment": "environments", "model": "models"}
-# What a component's definition holds because of where the component lies, or what may change under a version.
+# Keys of a component's definition that depend on its workspace or registry, or that may change within a version.
 _NOT_CONTENT = frozenset(
     {
         "$schema",
@@ -41,19 +41,19 @@ _NOT_CONTENT = frozenset(
 
 @dataclass(frozen=True)
 class Content:
-    """The definition without what it refers to, as text that can be compared, and path → SHA-256 of each file."""
+    """The definition without its references, as text to compare, and the SHA-256 of each file by path."""
 
     definition: str
     files: dict[str, str]
 
     @property
     def sha256(self) -> str:
-        """One hash of it all."""
+        """A hash of the definition and all files."""
         text = json.dumps([self.definition, sorted(self.files.items())])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def difference(self, other: Content) -> str:
-        """Say what differs from another content."""
+        """Describe the differences from another content. Empty if there are none."""
         changed = sorted(
             path for path in self.files.keys() | other.files.keys() if self.files.get(path) != other.files.get(path)
         )
@@ -66,10 +66,10 @@ class Content:
 
 
 def of(client: MLClient, kind: str, asset: Any, folder: Path) -> Content:
-    """Return what an asset version is made of, leaving a copy of its files in `folder`, which must not exist yet.
+    """Return the content of an asset version. Its files are downloaded to `folder`, which must not exist yet.
 
     Raises:
-        ReleaseError: it has files that cannot be found or read.
+        ReleaseError: The version's files do not exist or cannot be read.
     """
     folder.mkdir()
     uri = _files_uri(client, kind, asset)
@@ -89,7 +89,7 @@ def _definition(kind: str, asset: Any) -> dict[str, Any]:
             found = {"image": asset.image, "conda_file": asset.conda_file, "dockerfile": build, "os": asset.os_type}
         case "component":
             found = {key: value for key, value in asset._to_dict().items() if key not in _NOT_CONTENT}
-            # What a step refers to has another id in a registry; it is compared when it is shared itself.
+            # A step's component has another id in a registry. It is compared when it is shared itself.
             for step in (found.get("jobs") or {}).values():
                 step.pop("component", None)
             for key in ("code", "environment"):
@@ -101,7 +101,7 @@ def _definition(kind: str, asset: Any) -> dict[str, Any]:
 
 
 def _files_uri(client: MLClient, kind: str, asset: Any) -> str | None:
-    """Return where an asset's files lie, or None when it has none."""
+    """Return the URI of an asset's files, or None if it has no files."""
     if kind == "environment":
         return str(asset.build.path) if asset.build else None
     if kind == "component":
@@ -114,7 +114,7 @@ def _files_uri(client: MLClient, kind: str, asset: Any) -> str | None:
 
 
 def code_of(component: Any) -> str | None:
-    """Return the id of a component's code, or None when it has none of its own."""
+    """Return the id of a component's code, or None if it has no code."""
     holder = component.task if getattr(component, "task", None) is not None else component
     code = getattr(holder, "code", None)
     return str(code) if code else None
@@ -131,10 +131,10 @@ def _registry(client: MLClient) -> str | None:
 
 
 def files(client: MLClient, uri: str) -> tuple[ContainerClient, str]:
-    """Return the container and path of a URI of a workspace, signed in by its datastore's key, or else by identity.
+    """Return the container and path of a URI in a workspace. Sign in with the datastore's key, or else by identity.
 
     Raises:
-        ReleaseError: it is neither a datastore's nor blob storage's.
+        ReleaseError: The URI is not in a datastore or in blob storage.
     """
     from azure.storage.blob import ContainerClient
 
@@ -145,20 +145,20 @@ def files(client: MLClient, uri: str) -> tuple[ContainerClient, str]:
         store = client.datastores.get_default(include_secrets=True)
         account, container, path = found[1], found[2], unquote(found[3])
     else:
-        raise ReleaseError(f"'{uri}' is neither in a datastore nor in blob storage; only such files can be read")
+        raise ReleaseError(f"'{uri}' cannot be read, because it is not in a datastore or in blob storage")
     key = getattr(store.credentials, "account_key", None) if store.account_name == account else None
     url = f"https://{account}.blob.core.windows.net"
     return ContainerClient(url, container, credential=key or credential()), path
 
 
 def _registry_files(client: MLClient, kind: str, asset: Any, uri: str) -> tuple[ContainerClient, str]:
-    """Return the container and path of a URI of a registry, with the signature that the registry gives."""
+    """Return the container and path of a URI in a registry, with a signature from the registry."""
     from azure.ai.ml._utils._registry_utils import get_storage_details_for_registry_assets
     from azure.storage.blob import ContainerClient
 
     found = _BLOB.fullmatch(uri)
     if found is None:
-        raise ReleaseError(f"'{uri}' is not in a registry's storage")
+        raise ReleaseError(f"'{uri}' cannot be read, because it is not in the registry's blob storage")
     name, version = _name_version(str(code_of(asset))) if kind == "component" else (asset.name, asset.version)
     models = client.models
     signed, _ = get_storage_details_for_registry_assets(
@@ -174,10 +174,10 @@ def _registry_files(client: MLClient, kind: str, asset: Any, uri: str) -> tuple[
 
 
 def downloads(container: ContainerClient, path: str) -> Iterator[tuple[str, StorageStreamDownloader[bytes]]]:
-    """Yield relative path and content of the blob of exactly that path, or of those below it.
+    """Yield the relative path and content of the blob at a path, or of all blobs below it.
 
     Raises:
-        ReleaseError: a name leads out of the folder.
+        ReleaseError: A blob's name leads out of the folder.
     """
     base = path.rstrip("/")
     for name in container.list_blob_names(name_starts_with=base or None):
@@ -185,7 +185,7 @@ def downloads(container: ContainerClient, path: str) -> Iterator[tuple[str, Stor
             continue
         relative = posixpath.normpath(name[len(base) :].lstrip("/") or posixpath.basename(name))
         if relative == ".." or relative.startswith("../"):
-            raise ReleaseError(f"a file is called '{name}', which leads out of the folder")
+            raise ReleaseError(f"blob '{name}' has a path that leads out of the folder")
         yield relative, container.download_blob(name)
 
 

@@ -1,4 +1,4 @@
-"""What a workspace holds, as the CLI v2 YAML of this project's conventions: one function a kind."""
+"""A workspace's assets as CLI v2 YAML that follows this project's conventions: one function for each kind."""
 
 from __future__ import annotations
 
@@ -21,9 +21,23 @@ if TYPE_CHECKING:
 
 _API_VERSION = "2024-10-01"
 SCHEMAS = "https://azuremlschemas.azureedge.net/latest"
-# What the service says of an asset, and no YAML does.
-_SAID = frozenset({"id", "creation_context", "provisioning_state", "latest_version", "base_path", "scoring_uri"})
-_SAID |= frozenset({"openapi_uri", "mirror_traffic", "traffic", "auto_increment_version", "services", "status"})
+# Properties that the service sets. They do not belong in YAML.
+_SERVICE_KEYS = frozenset(
+    (
+        "auto_increment_version",
+        "base_path",
+        "creation_context",
+        "id",
+        "latest_version",
+        "mirror_traffic",
+        "openapi_uri",
+        "provisioning_state",
+        "scoring_uri",
+        "services",
+        "status",
+        "traffic",
+    )
+)
 _OF_WORKSPACE = r"(?:azureml:)?/subscriptions/[^/]+/resource[gG]roups/[^/]+/providers/[^/]+/workspaces/{}"
 _VERSION = "/(?:components|environments|models|data)/([^/]+)/versions/([^/]+)"
 _LONG_PATH = re.compile(
@@ -33,7 +47,7 @@ _SECRET_NAME = re.compile(
     r"secret|passw|token|api_?key|account_?key|access_?key|connection_?string|credential", re.IGNORECASE
 )
 _SECRET_TEXT = re.compile(r"[?&]sig=|AccountKey=|SharedAccess(?:Key|Signature)=", re.IGNORECASE)
-# Top-level keys of a batch deployment's entity that its YAML has under `settings:`.
+# Top-level keys of a batch deployment's entity that belong under `settings:` in YAML.
 _BATCH_SETTINGS = (
     "mini_batch_size", "max_concurrency_per_instance", "output_action", "output_file_name", "retry_settings",
     "logging_level", "error_threshold", "environment_variables",
@@ -41,21 +55,21 @@ _BATCH_SETTINGS = (
 
 
 class CannotBeWrittenError(Exception):
-    """Something of a workspace has no YAML here; the message is the reason."""
+    """An asset cannot be written as YAML of this project. The message is the reason."""
 
 
 @dataclass
 class Found:
-    """Something that a workspace holds and the project does not define.
+    """An asset that a workspace has and the project does not define.
 
     Attributes:
-        kind: as plans call it.
-        name: in Azure.
-        version: of the newest, or empty for what has none.
-        files: path → text.
-        folders: path → address of the folder of blobs that belongs there.
-        reason: why it is not written; empty when it can be.
-        note: what to know of it.
+        kind: Kind of the asset, such as `component`.
+        name: Name in Azure.
+        version: Latest version. Empty if the kind has no versions.
+        files: Files to write: text by path.
+        folders: Folders to download: address of the blobs by path.
+        reason: Reason that the asset is not written. Empty if it can be written.
+        note: Advice for the user.
     """
 
     kind: str
@@ -68,7 +82,7 @@ class Found:
 
 
 def environment(ml: MLClient, name: str) -> Found:
-    """Describe an environment's newest version; its conda file and build context get files of their own."""
+    """Describe an environment's latest version. Its conda file and build context become separate files."""
     entity = ml.environments.get(name, label="latest")
     data, folder = _read(ml, entity), f"ml/environments/{name}"
     found = Found("environment", name, str(entity.version))
@@ -80,13 +94,13 @@ def environment(ml: MLClient, name: str) -> Found:
         data["build"] = {**data["build"], "path": f"./{posixpath.basename(address)}"}
         found.folders[f"{folder}/{posixpath.basename(address)}"] = address
         found.note = (
-            "where image.build is true the stack builds it itself: remove `version:`, or set image.build to false"
+            "if image.build is true, the stack builds the image: remove `version:`, or set image.build to false"
         )
     return _whole(found, f"{folder}/environment.yml", "environment", data)
 
 
 def component(ml: MLClient, name: str) -> Found:
-    """Describe a component's newest version, with its code."""
+    """Describe a component's latest version, with its code."""
     entity = ml.components.get(name, label="latest")
     data = _read(ml, entity)
     found = Found("component", name, str(entity.version))
@@ -101,46 +115,44 @@ def component(ml: MLClient, name: str) -> Found:
 
 
 def data(ml: MLClient, name: str) -> Found:
-    """Describe a data asset's newest version: the data stays where it is."""
+    """Describe a data asset's latest version. The data stays where it is."""
     entity = ml.data.get(name, label="latest")
     return _whole(Found("data", name, str(entity.version)), f"ml/data/{name}/data.yml", "data", _read(ml, entity))
 
 
 def model(ml: MLClient, name: str) -> Found:
-    """Describe a model's newest version: its files stay where they are."""
+    """Describe a model's latest version. Its files stay where they are."""
     entity = ml.models.get(name, label="latest")
     described = _read(ml, entity)
-    for key in ("stage", "job_name"):  # what the registry of models says of it
+    for key in ("stage", "job_name"):  # the model registry sets these
         described.pop(key, None)
     found = Found("model", name, str(entity.version))
     return _whole(found, f"ml/models/{name}/model.yml", "model", described)
 
 
 def datastore(ml: MLClient, name: str) -> Found:
-    """Describe a datastore that signs in by identity."""
+    """Describe a datastore that uses identity-based access."""
     from azure.ai.ml.entities import NoneCredentialConfiguration
 
     entity = ml.datastores.get(name)
     if not isinstance(entity.credentials, NoneCredentialConfiguration):
-        raise CannotBeWrittenError(
-            "it signs in with a key, token or secret, and those are not written into a repository"
-        )
+        raise CannotBeWrittenError("it uses a key, token or secret, and secrets are not written to files")
     described = _read(ml, entity)
     described.pop("credentials", None)
     schema = {"azure_blob": "azureBlob", "azure_data_lake_gen2": "azureDataLakeGen2", "azure_file": "azureFile"}
     if described.get("type") not in schema:
-        raise CannotBeWrittenError(f"datastores of the type {described.get('type')} are no resources here")
+        raise CannotBeWrittenError(f"datastores of type {described.get('type')} are not supported")
     path = f"ml/datastores/{name}/datastore.yml"
     return _whole(Found("datastore", name), path, schema[described["type"]], described)
 
 
 def schedule(ml: MLClient, name: str) -> Found:
-    """Describe a schedule, with the pipeline that it starts in a file of its own."""
+    """Describe a schedule. The pipeline that it runs becomes a separate file."""
     entity = ml.schedules.get(name)
     described = _read(ml, entity)
     job = described.pop("create_job", None)
     if not isinstance(job, dict) or job.get("type") != "pipeline":
-        raise CannotBeWrittenError("it starts something else than a pipeline job")
+        raise CannotBeWrittenError("it does not run a pipeline job")
     for key in ("name", "trigger"):
         job.pop(key, None)
     _with_types(ml, job)
@@ -155,7 +167,7 @@ def endpoint(ml: MLClient, name: str) -> Found:
     entity = ml.online_endpoints.get(name)
     described = _endpoint(entity)
     if getattr(entity, "public_network_access", None):
-        described["public_network_access"] = _said(entity.public_network_access).lower()
+        described["public_network_access"] = _enum_text(entity.public_network_access).lower()
     if getattr(entity, "compute", None):
         described["compute"] = _short(ml, str(entity.compute))
     identity = getattr(entity, "identity", None)
@@ -169,12 +181,14 @@ def endpoint(ml: MLClient, name: str) -> Found:
     )
     if len(deployments) > 1:
         others = ", ".join(each.name for each in deployments[1:])
-        raise CannotBeWrittenError(f"an endpoint has one deployment here; move its traffic to one and delete {others}")
+        raise CannotBeWrittenError(
+            f"it has several deployments; move all traffic to {deployments[0].name} and delete {others}"
+        )
     for each in deployments:
         deployment = _read(ml, each)
         _with_code(ml, found, deployment, folder)
         _whole(found, f"{folder}/{each.name}-deployment.yml", "managedOnlineDeployment", deployment)
-        found.note = "the update rolls its deployment out anew, beside the one that serves, and then deletes that"
+        found.note = "the update rolls out a new deployment beside the existing one, and then deletes the existing one"
     return found
 
 
@@ -199,19 +213,19 @@ def batch_endpoint(ml: MLClient, name: str) -> Found:
             _with_code(ml, found, deployment, folder, each.name)
         schema = "modelBatchDeployment" if is_model else "pipelineComponentBatchDeployment"
         _whole(found, f"{folder}/{each.name}-deployment.yml", schema, deployment)
-        found.note = "the update makes its deployments anew, beside those that are there, and then deletes those"
+        found.note = "the update creates new deployments beside the existing ones, and then deletes the existing ones"
     return found
 
 
 @dataclass(frozen=True)
 class Described:
-    """How a kind is listed (the client's attribute) and described by name."""
+    """The client's attribute that lists a kind, and the function that describes an asset of the kind."""
 
     operations: str
     describe: Callable[[MLClient, str], Found]
 
 
-# What others depend on comes first.
+# In the order of their dependencies.
 KINDS = {
     "datastore": Described("datastores", datastore),
     "environment": Described("environments", environment),
@@ -225,46 +239,46 @@ KINDS = {
 
 
 def not_a_definition(kind: str, name: str) -> str:
-    """Return why something of a workspace is nobody's definition; empty when it may be one."""
+    """Return the reason that an asset was not defined by anybody. Empty if it may have been defined."""
     if kind == "datastore" and name.lower() in DEFAULT_DATASTORES:
-        return "every workspace has it"
+        return "it is a default datastore, which every workspace has"
     if name.startswith(("CliV2Anonymous", "azureml_anonymous")):
-        return "it is anonymous: a job made it"
+        return "it is an anonymous asset, which a job created"
     if kind == "environment" and name.lower().startswith("azureml-"):
         return "Azure Machine Learning provides it"
     if kind == "data" and re.match(r"azureml_.+_output_", name):
-        return "it is a job's output"
+        return "it is the output of a job"
     return ""
 
 
 def secret_in(value: Any, key: str = "", *, named: bool = False) -> str:
-    """Return where a value looks like a secret, by its form or by the name of an environment variable; else nothing."""
+    """Return the key of a value that looks like a secret, by its form or by an environment variable's name, or ""."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             inside = named or name == "environment_variables"
             where = f"{key}.{name}" if key else str(name)
             if named and isinstance(item, str) and item and _SECRET_NAME.search(str(name)):
                 return where
-            if told := secret_in(item, where, named=inside):
-                return told
+            if secret := secret_in(item, where, named=inside):
+                return secret
     elif isinstance(value, list):
-        return next((told for each in value if (told := secret_in(each, key, named=named))), "")
+        return next((secret for item in value if (secret := secret_in(item, key, named=named))), "")
     return key if isinstance(value, str) and _SECRET_TEXT.search(value) else ""
 
 
 def _read(ml: MLClient, entity: Any) -> dict[str, Any]:
-    """Return an entity as YAML, without what only the service says, its references as `az ml` writes them."""
+    """Return an entity's keys as `az ml` writes them in YAML, without the keys that the service sets."""
     buffer = io.StringIO()
     entity.dump(buffer)
     dumped = yaml.safe_load(buffer.getvalue()) or {}
-    described: dict[str, Any] = _plain(ml, {key: value for key, value in dumped.items() if key not in _SAID})
+    described: dict[str, Any] = _plain(ml, {key: value for key, value in dumped.items() if key not in _SERVICE_KEYS})
     described["tags"] = ownership.untagged(described.get("tags"))
     return {key: value for key, value in described.items() if value not in (None, {}, [])}
 
 
 def _endpoint(entity: Any) -> dict[str, Any]:
-    """Return what online and batch endpoints have in common; the client dumps neither."""
-    mode = _said(entity.auth_mode).lower()
+    """Return the keys that online and batch endpoints have in common. The client cannot dump an endpoint."""
+    mode = _enum_text(entity.auth_mode).lower()
     described = {
         "name": entity.name,
         "description": entity.description,
@@ -274,13 +288,13 @@ def _endpoint(entity: Any) -> dict[str, Any]:
     return {key: value for key, value in described.items() if value}
 
 
-def _said(value: Any) -> str:
-    """Return a text that the client may give as a member of an enumeration."""
+def _enum_text(value: Any) -> str:
+    """Return the text of a value that the client gives as text or as a member of an enumeration."""
     return str(getattr(value, "value", value))
 
 
 def _with_types(ml: MLClient, job: dict[str, Any]) -> None:
-    """Give a pipeline job's values their types again: Azure keeps all of them as text."""
+    """Restore the types of a pipeline job's inputs. Azure stores all values as text."""
     outer = job.get("inputs") or {}
     for step in (job.get("jobs") or {}).values():
         named = re.fullmatch(r"azureml:([^:/]+):([^:/]+)", str(step.get("component")))
@@ -298,7 +312,7 @@ def _with_types(ml: MLClient, job: dict[str, Any]) -> None:
 
 
 def _binding(value: Any) -> Any:
-    """Return a step's input as people write it, where the client wraps a binding into a path."""
+    """Return a step's input as people write it. The client wraps a binding in a path."""
     is_wrapped = isinstance(value, dict) and set(value) == {"path"} and str(value["path"]).startswith("${{")
     return value["path"] if is_wrapped else value
 
@@ -319,12 +333,12 @@ def _with_code(ml: MLClient, found: Found, deployment: dict[str, Any], folder: s
 
 
 def _code_address(ml: MLClient, reference: str) -> str:
-    """Return where the files of a code version lie."""
+    """Return the address of a code version's files."""
     matched = re.search(r"/codes/([^/]+)/versions/([^/]+)$", reference) or re.fullmatch(
         r"azureml:([^:/]+):([^:/]+)", reference
     )
     if matched is None:
-        raise CannotBeWrittenError(f"its code is {reference}, which is not kept in the workspace")
+        raise CannotBeWrittenError(f"its code is at {reference}, which is not in the workspace")
     workspace = Workspace(ml.subscription_id, ml.resource_group_name, str(ml.workspace_name))
     code = send("GET", f"{workspace.id}/codes/{matched[1]}/versions/{matched[2]}", _API_VERSION)
     return str(code["properties"]["codeUri"]).rstrip("/")
@@ -340,7 +354,7 @@ def _plain(ml: MLClient, value: Any) -> Any:
 
 
 def _short(ml: MLClient, text: str) -> str:
-    """Return a reference or path inside the workspace without the workspace's own id."""
+    """Return a reference or path inside the workspace without the workspace's id."""
     workspace = _OF_WORKSPACE.format(re.escape(str(ml.workspace_name)))
     if found := re.fullmatch(workspace + _VERSION, text):
         return f"azureml:{found[1]}:{found[2]}"
@@ -351,9 +365,13 @@ def _short(ml: MLClient, text: str) -> str:
 
 
 def _whole(found: Found, path: str, schema: str, described: dict[str, Any]) -> Found:
-    """Add the YAML file of something, unless it would hold a secret."""
+    """Add a YAML file.
+
+    Raises:
+        CannotBeWrittenError: The file would contain a secret.
+    """
     if where := secret_in(described):
-        raise CannotBeWrittenError(f"'{where}' looks like a secret, and those are not written into a repository")
+        raise CannotBeWrittenError(f"'{where}' looks like a secret, and secrets are not written to files")
     found.files[path] = _text({"$schema": f"{SCHEMAS}/{schema}.schema.json", **_ordered(described)})
     return found
 

@@ -1,4 +1,4 @@
-"""Share asset versions from a workspace to a registry: the same version, the same bytes, and where they came from."""
+"""Copy asset versions from a workspace to a registry: the same version and bytes, with tags for their origin."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KINDS = ("component", "data", "environment", "model")
 _OPERATIONS = {"component": "components", "data": "data", "environment": "environments", "model": "models"}
 _REFERENCE = re.compile(r"(?:.*/)?([^/:@]+)(?:/versions/|:)([^/:@]+)")
-# Lineage tag → where a version says it: the names of its tags and properties, the first that it has.
+# Lineage tags, and the tags or properties that they are read from. The first one that the version has is used.
 _LINEAGE: Mapping[str, tuple[str, ...]] = {
     "shared_from_job": ("pipeline_job", "training_run_id", "azureml.jobName", "mlflow.runId"),
     "shared_from_data": ("data",),
@@ -32,7 +32,7 @@ CONTENT_TAG = "shared_content_sha256"
 
 @dataclass(frozen=True)
 class SharedVersion:
-    """A version in a registry: its id there, and whether it was made now rather than found."""
+    """A version in a registry, its id there, and whether it was created now."""
 
     kind: str
     name: str
@@ -46,11 +46,11 @@ class RegistrySharing:
     """Shares from one workspace to one registry.
 
     Attributes:
-        workspace: client of the workspace.
-        registry: client of the registry.
-        registry_name: its name.
+        workspace: Client of the workspace.
+        registry: Client of the registry.
+        registry_name: Name of the registry.
         origin: ARM id of the workspace, which becomes a tag.
-        say: told what is done, line by line.
+        say: Takes each line of progress.
     """
 
     workspace: MLClient
@@ -61,13 +61,13 @@ class RegistrySharing:
     _done: dict[tuple[str, str, str], SharedVersion] = field(default_factory=dict)
 
     def share(self, kind: str, name: str, version: str | None = None) -> SharedVersion:
-        """Share a version (default: the latest), with what it refers to; sharing it again changes nothing.
+        """Share a version (default: the latest) and the assets that it refers to. Is repeatable.
 
         Raises:
-            ReleaseError: it does not exist, the registry has other content under that version, what was written is not
-                what was read back, or Azure refuses.
+            ReleaseError: The version does not exist, the registry has it with different content, the content read back
+                differs from the content written, or Azure returns an error.
         """
-        with _told(f"{kind} {name}"):
+        with _one_error(f"{kind} {name}"):
             source = self._source(kind, name, version)
             known = self._done.get((kind, name, str(source.version)))
             if known is None:
@@ -88,17 +88,17 @@ class RegistrySharing:
                 self._write(kind, source, files, wanted, uses)
             elif differs := self._difference(kind, there, content, uses, Path(folder) / "there"):
                 raise ReleaseError(
-                    f"registry '{self.registry_name}' has {what} with other content ({differs}). A version never "
-                    "changes: register the new content under a new version and share that"
+                    f"registry '{self.registry_name}' has {what} with different content ({differs})",
+                    fix="register the new content under a new version in the workspace, and share that version",
                 )
             if kind in ("data", "model"):
                 self._describe(kind, source, wanted)
             elif there is not None:
-                wanted = {}  # somebody may have made it without lineage, and it can no longer be told
+                wanted = {}  # it may have been created without lineage, and its tags can no longer be changed
             written = self._verify(kind, source, content, uses, wanted, Path(folder) / "written")
         took = time.monotonic() - began
-        done = f"shared and read back ({content.sha256[:12]})" if there is None else "is there, with the same content"
-        self.say(f"{what}: {done} in {took:.1f} s")
+        new, same = f"shared and verified, SHA-256 {content.sha256[:12]}", "already shared with the same content"
+        self.say(f"{what}: {new if there is None else same} ({took:.1f} s)")
         return SharedVersion(kind, str(source.name), str(source.version), str(written.id), there is None)
 
     def _source(self, kind: str, name: str, version: str | None) -> Any:
@@ -120,7 +120,7 @@ class RegistrySharing:
             return None
 
     def _uses(self, kind: str, source: Any) -> dict[str, str]:
-        """Share what a component refers to and return where: `environment`, or `jobs.<step>` → id in the registry."""
+        """Share the assets that a component refers to. Return their ids by key: `environment` or `jobs.<step>`."""
         if kind != "component":
             return {}
         found = {}
@@ -132,15 +132,17 @@ class RegistrySharing:
         return found
 
     def _reference(self, kind: str, reference: Any) -> str:
-        """Return the id in the registry of something referred to, sharing it when it is the workspace's."""
+        """Return the id in the registry of an asset that is referred to. Share the asset if it is in the workspace."""
         text = str(getattr(reference, "id", None) or reference)
         if "azureml://registries/" in text:
             return text[text.index("azureml://registries/") :]
         found = _REFERENCE.fullmatch(text.removeprefix("azureml:"))
         if found is None:
-            raise ReleaseError(f"'{text}' names no version of a {kind}; only a named version can be shared")
+            raise ReleaseError(
+                f"reference '{text}' does not name a version", fix=f"refer to the {kind} as azureml:NAME:VERSION"
+            )
         if "anonymous" in found[1].lower():
-            raise ReleaseError(f"the {kind} '{text}' has no name of its own; register it under one, then refer to it")
+            raise ReleaseError(f"{kind} '{text}' is anonymous", fix="register it under a name, and refer to that name")
         return self.share(kind, found[1], found[2]).id
 
     def _write(self, kind: str, source: Any, files: Path, tags: dict[str, str], uses: dict[str, str]) -> None:
@@ -158,7 +160,7 @@ class RegistrySharing:
             self.registry.components.create_or_update(_component(source, files, tags, uses))
 
     def _describe(self, kind: str, source: Any, tags: dict[str, str]) -> None:
-        """Add the lineage to what the service copied."""
+        """Add the lineage tags to the copy in the registry."""
         operations = getattr(self.registry, _OPERATIONS[kind])
         there = operations.get(source.name, source.version)
         if not tags.items() <= (there.tags or {}).items():
@@ -168,27 +170,32 @@ class RegistrySharing:
     def _verify(
         self, kind: str, source: Any, content: Content, uses: dict[str, str], tags: dict[str, str], folder: Path
     ) -> Any:
-        """Return what the registry has now; ReleaseError where that is not what was shared."""
+        """Return the version that the registry has now.
+
+        Raises:
+            ReleaseError: It differs from the version that was shared.
+        """
         what = f"{kind} {source.name}:{source.version}"
         found = self._find(kind, source.name, source.version)
         if found is None:
-            raise ReleaseError(f"the registry said that {what} was written, and has no such version")
+            raise ReleaseError(f"registry '{self.registry_name}' accepted {what}, but does not have this version")
         problems = []
         if (str(found.name), str(found.version)) != (str(source.name), str(source.version)):
-            problems.append(f"it is {found.name}:{found.version} there")
+            problems.append(f"it became {found.name}:{found.version}")
         if differs := self._difference(kind, found, content, uses, folder):
             problems.append(differs)
         if lost := sorted(tags.items() - (found.tags or {}).items()):
-            problems.append(f"tags not written: {', '.join(key for key, _ in lost)}")
+            problems.append(f"missing tags: {', '.join(key for key, _ in lost)}")
         if problems:
             raise ReleaseError(
-                f"registry '{self.registry_name}' does not have {what} as it was shared: {'; '.join(problems)}. "
-                "Archive it there and share another version"
+                f"the copy of {what} in registry '{self.registry_name}' differs from the original: "
+                f"{'; '.join(problems)}",
+                fix="archive the copy in the registry, and share another version",
             )
         return found
 
     def _difference(self, kind: str, there: Any, content: Content, uses: dict[str, str], folder: Path) -> str:
-        """Say in what a registry's version differs, or return nothing."""
+        """Describe the differences of a registry's version. Empty if there are none."""
         parts = [content.difference(contents.of(self.registry, kind, there, folder))]
         if kind == "component":
             holder = there.task if getattr(there, "task", None) is not None else there
@@ -200,13 +207,13 @@ class RegistrySharing:
 
 
 def _tags(origin: str, source: Any, content: Content) -> dict[str, str]:
-    """Return a version's tags with its lineage."""
-    said = {**(source.properties or {}), **(source.tags or {})}
+    """Return a version's tags, with the lineage tags."""
+    recorded = {**(source.properties or {}), **(source.tags or {})}
     if job := getattr(source, "job_name", None):
-        said.setdefault("azureml.jobName", job)
+        recorded.setdefault("azureml.jobName", job)
     tags = {key: str(value) for key, value in (source.tags or {}).items()}
     for tag, names in _LINEAGE.items():
-        if value := next((said[name] for name in names if said.get(name)), None):
+        if value := next((recorded[name] for name in names if recorded.get(name)), None):
             tags[tag] = str(value)
     return {**tags, "shared_from_workspace": origin, CONTENT_TAG: content.sha256}
 
@@ -241,14 +248,14 @@ def _component(source: Any, files: Path, tags: dict[str, str], uses: dict[str, s
 
 
 def _last(asset_id: str) -> tuple[str, ...]:
-    """Return (name, version) of an id in any spelling, or what it is where it is none."""
+    """Return (name, version) of an id in any form, or the text itself if it is not an id."""
     found = _REFERENCE.fullmatch(asset_id.removeprefix("azureml:"))
     return found.groups() if found else (asset_id,)
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Turn what Azure or its client refuses into one error without a traceback."""
+def _one_error(what: str) -> Iterator[None]:
+    """Turn an error of Azure or its client into one error without a traceback."""
     from azure.ai.ml.exceptions import MlException
     from azure.core.exceptions import AzureError
 

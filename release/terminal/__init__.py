@@ -1,1 +1,1 @@
-"""What a user of the release sees: previews, the progress of an update, the closing summary."""
+"""The output of the release: previews, the progress of an update, and the summary."""

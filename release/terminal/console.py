@@ -1,4 +1,4 @@
-"""The terminal that the release writes to."""
+"""The console that the release prints to."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rich.console import Console
 
 
 def new_console(file: TextIO | None = None) -> Console:
-    """Return a console that prints what it is given as it stands, to standard output or to `file`.
+    """Return a console that prints text unchanged, to standard output or to `file`.
 
-    Names, versions and messages come from elsewhere: `azureml:train:1` is no emoji, and `[x]` in an error no style.
-    Who wants a style says `markup=True`, and escapes the rest.
+    Names, versions and messages must not be read as emoji (`azureml:train:1`) or styles (`[x]`). To use styles, pass
+    `markup=True` and escape the rest.
     """
-    # A log file or CI has no width of its own: digests and ids stay on one line there.
+    # A log file has no width. The fixed width keeps digests and ids on one line.
     width = None if file is None and sys.stdout.isatty() else 160
     return Console(file=file, width=width, emoji=False, markup=False)

@@ -1,4 +1,4 @@
-"""What an update would do, as people and pull request bots read it: each asset old → new version, and why."""
+"""The preview of an update, for people and for pull request bots: old and new versions, and the reasons."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CHANGES: dict[OpType, Literal["create", "update", "delete", "replace"]] = {
     OpType.REPLACE: "replace",
 }
 _SIGNS = {"create": "[green]+[/]", "update": "[yellow]~[/]", "delete": "[red]-[/]", "replace": "[magenta]±[/]"}
-# Inputs of an asset that follow from others, or that nothing in Azure shows.
+# Inputs of an asset that depend on other inputs, or that are not visible in Azure.
 _NO_REASON = frozenset(
     (
         "__provider",
@@ -48,56 +48,56 @@ class _Document(BaseModel):
 
 
 class Files(_Document):
-    """Files of an asset, relative to the project; a folder (`src/`) stands for its files where there are many."""
+    """Files of an asset, relative to the project. If there are many, a folder (`src/`) stands for its files."""
 
-    added: list[str] = Field(default_factory=list, description="In the tree, and not in the deployed version.")
-    removed: list[str] = Field(default_factory=list, description="In the deployed version, and no longer in the tree.")
-    changed: list[str] = Field(default_factory=list, description="With other content.")
+    added: list[str] = Field(default_factory=list, description="Files that the deployed version does not have.")
+    removed: list[str] = Field(default_factory=list, description="Files that only the deployed version has.")
+    changed: list[str] = Field(default_factory=list, description="Files with different content.")
 
 
 class Key(_Document):
-    """A key with another value."""
+    """A key with a different value."""
 
-    key: str = Field(description="The key in the YAML, or the resource's property; nested keys dotted.")
-    old: Any = Field(description="Its value now: as deployed, or as a refresh found it in Azure. Null: not set.")
-    new: Any = Field(description="Its value after the update. Null: not set.")
+    key: str = Field(description="Key in the YAML, or property of the resource. Nested keys are joined by dots.")
+    old: Any = Field(description="Value now: as deployed, or as a refresh found it in Azure. Null if not set.")
+    new: Any = Field(description="Value after the update. Null if not set.")
 
 
 class Cause(_Document):
-    """Why something follows: it names an asset, which gets another version."""
+    """A reference to an asset that gets a new version, and so causes this change."""
 
-    name: str = Field(description="The change that it follows, by that one's `name`.")
-    key: str = Field(description="Where it names it, as in `Key`: for a schedule, the step of its pipeline.")
+    name: str = Field(description="`name` of the change that causes this one.")
+    key: str = Field(description="Key with the reference, as in `Key`. For a schedule, the step of its pipeline.")
     pipeline: str | None = Field(
-        default=None, description="The pipeline's file that stands between them: a schedule owns what it starts."
+        default=None, description="File of the pipeline with the reference, if a schedule runs the pipeline."
     )
 
 
 class PlannedChange(_Document):
-    """One planned change of a resource."""
+    """A planned change of a resource."""
 
-    operation: Literal["create", "update", "delete", "replace"] = Field(description="What is done to it.")
-    name: str = Field(description="Its name in the program, such as `component-prep`.")
-    kind: str = Field(description="Its type, short, such as `azureml:Component`.")
-    old: str | None = Field(default=None, description="Deployed version; null for what has none or is new.")
-    new: str | None = Field(default=None, description="Planned version; null for what has none or is deleted.")
-    files: Files = Field(default_factory=Files, description="Why its content differs: files.")
-    keys: list[Key] = Field(default_factory=list, description="Why it differs: keys. Of secrets, the value is hidden.")
+    operation: Literal["create", "update", "delete", "replace"] = Field(description="Operation on the resource.")
+    name: str = Field(description="Name of the resource in the program, such as `component-prep`.")
+    kind: str = Field(description="Short type of the resource, such as `azureml:Component`.")
+    old: str | None = Field(default=None, description="Deployed version. Null if it is new or has no version.")
+    new: str | None = Field(default=None, description="Planned version. Null if it is deleted or has no version.")
+    files: Files = Field(default_factory=Files, description="Files that differ.")
+    keys: list[Key] = Field(default_factory=list, description="Keys that differ. The values of secrets are hidden.")
     drifted: bool = Field(
-        default=False, description="Somebody else changed it in Azure, as a refresh found; the update sets it back."
+        default=False, description="A refresh found a change outside of Pulumi. The update reverts that change."
     )
-    because: list[Cause] = Field(default_factory=list, description="The changes that it follows.")
-    dependants: list[str] = Field(default_factory=list, description="The changes that follow it, by their `name`.")
+    because: list[Cause] = Field(default_factory=list, description="The changes that cause this one.")
+    dependants: list[str] = Field(default_factory=list, description="`name` of each change that this one causes.")
 
 
 class Preview(_Document):
-    """What `release preview --output json` prints."""
+    """The output of `release preview --output json`."""
 
     preview_version: Literal[1] = Field(
-        default=1, description="Version of this format; a breaking change counts it up."
+        default=1, description="Version of this format. A breaking change increments it."
     )
     changes: list[PlannedChange] = Field(
-        description="In the order in which they are done. Empty: there is nothing to do."
+        description="Planned changes, in the order of the update. Empty if there is nothing to do."
     )
 
 
@@ -105,10 +105,10 @@ class Plan:
     """Collects a preview's changes from engine events."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Start without changes."""
         self._found: list[PlannedChange] = []
-        self._assets: dict[str, str] = {}  # how others name a planned version → the change's name
-        self._pipelines: dict[str, str] = {}  # the name of a schedule's change → its pipeline's file
+        self._assets: dict[str, str] = {}  # reference to a planned version → name of its change
+        self._pipelines: dict[str, str] = {}  # name of a schedule's change → file of its pipeline
 
     def __call__(self, event: events.EngineEvent) -> None:
         """Take one engine event."""
@@ -122,7 +122,7 @@ class Plan:
         new = (metadata.new.inputs if metadata.new else None) or {}
         changed = operation in ("update", "replace")
         is_asset = "dynamic/azureml" in metadata.type
-        why = explain(_files(old), _files(new), _said(old, is_asset), _said(new, is_asset))
+        why = explain(_files(old), _files(new), _compared(old, is_asset), _compared(new, is_asset))
         name = metadata.urn.rpartition("::")[2]
         if is_asset and operation != "delete":
             self._assets[_reference(metadata.type, new)] = name
@@ -144,7 +144,7 @@ class Plan:
 
     @property
     def changes(self) -> list[PlannedChange]:
-        """The changes so far, each with those that it follows and those that follow it."""
+        """The changes so far, each with its causes and the changes that it causes."""
         because = {each.name: list(self._causes(each)) for each in self._found}
         followers: dict[str, list[str]] = {each.name: [] for each in self._found}
         for name, causes in because.items():
@@ -156,7 +156,7 @@ class Plan:
         ]
 
     def _causes(self, change: PlannedChange) -> Iterator[Cause]:
-        """Yield the planned versions that a change names and did not name before."""
+        """Yield the planned versions that a change refers to and that it did not refer to before."""
         for each in change.keys:
             for text in _texts(each.new):
                 name = self._assets.get(text)
@@ -182,7 +182,7 @@ class Plan:
             console.print("\n" + ", ".join(f"{count} to {word}" for word, count in counts.items() if count))
 
     def json(self) -> str:
-        """Return the changes as JSON; docs/preview.schema.json describes it."""
+        """Return the changes as JSON. See docs/preview.schema.json."""
         return Preview(changes=self.changes).model_dump_json(indent=2)
 
 
@@ -193,8 +193,8 @@ def _files(inputs: Mapping[str, Any]) -> dict[str, str]:
     return {**(own if isinstance(own, dict) else {}), **(nested if isinstance(nested, dict) else {})}
 
 
-def _said(inputs: Mapping[str, Any], is_asset: bool) -> dict[str, Any]:
-    """Return what is compared key by key: an asset's YAML and its kind's own inputs, or a resource's properties."""
+def _compared(inputs: Mapping[str, Any], is_asset: bool) -> dict[str, Any]:
+    """Return the keys to compare: an asset's YAML and the inputs of its kind, or a resource's properties."""
     if not is_asset:
         return {key: value for key, value in inputs.items() if key != "__defaults"}
     own = {key: value for key, value in inputs.items() if key not in _NO_REASON and value is not None}
@@ -208,7 +208,7 @@ def _key(key: str, old: Any, new: Any) -> Key:
 
 
 def _reference(token: str, inputs: Mapping[str, Any]) -> str:
-    """Return how others name a version, of the workspace or of the registry that it is shared in."""
+    """Return the reference to a version in the workspace, or in the registry that it is shared through."""
     from pulumi_azureml.kinds import MANAGED
 
     class_name = token.rpartition(":")[2]
@@ -226,16 +226,16 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _reasons(change: PlannedChange) -> Iterator[str]:
     if change.drifted:
-        yield "! changed in Azure by somebody else; the update sets it back"
+        yield "! changed outside of Pulumi; the update reverts it"
     yield from (f"+ {path}" for path in change.files.added)
     yield from (f"- {path}" for path in change.files.removed)
     yield from (f"~ {path}" for path in change.files.changed)
     for each in change.keys:
         yield f"~ {each.key}: {_shown(each.old)} → {_shown(each.new)}"
     for name, pipeline in dict.fromkeys((cause.name, cause.pipeline) for cause in change.because):
-        yield f"  follows {name}" + (f" by {pipeline}" if pipeline else "")
+        yield f"  caused by {name}" + (f" in {pipeline}" if pipeline else "")
     if change.dependants:
-        yield f"  followed by {', '.join(change.dependants)}"
+        yield f"  causes changes of {', '.join(change.dependants)}"
 
 
 def _shown(value: Any) -> str:

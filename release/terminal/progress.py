@@ -1,4 +1,4 @@
-"""What a user sees while the engine works."""
+"""The progress of an update."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pulumi.automation import OpType, events
 from rich.console import Console
 from rich.markup import escape
 
-# The engine's advice for this is meant for providers that cannot tell what an operation did.
-_CUT_OFF = "Attempting to deploy or update resources with"
+# The engine's warning about an interrupted update. Its advice does not apply: our provider can read what happened.
+_INTERRUPTION_WARNING = "Attempting to deploy or update resources with"
 _INTERRUPTED = re.compile(r"urn:\S*::([^\s,]+), interrupted")
 _SHOWN = {
     OpType.CREATE: ("+", "created", "green"),
     OpType.UPDATE: ("~", "updated", "yellow"),
     OpType.DELETE: ("-", "deleted", "red"),
     OpType.REPLACE: ("±", "replaced", "magenta"),
-    OpType.CREATE_REPLACEMENT: ("+", "created anew", "magenta"),
+    OpType.CREATE_REPLACEMENT: ("+", "created (replacement)", "magenta"),
     OpType.DELETE_REPLACED: ("-", "deleted (replaced)", "red"),
 }
 
 
 class UpdateProgress:
-    """Prints a line for each resource that an update finished, with its time, and each of the engine's warnings."""
+    """Prints a line with the duration of each resource operation, and the engine's messages."""
 
     def __init__(self, console: Console) -> None:
         """Print to `console`."""
@@ -48,15 +48,15 @@ class UpdateProgress:
                 )
         elif event.diagnostic_event and event.diagnostic_event.severity in ("warning", "info#err", "info"):
             message = event.diagnostic_event.message.strip()
-            if message.startswith(_CUT_OFF):
+            if message.startswith(_INTERRUPTION_WARNING):
                 names = ", ".join(sorted(set(_INTERRUPTED.findall(message))))
-                message = f"an earlier update was cut off at {names}: this one finds out how far it came, and goes on"
+                message = f"an earlier update was interrupted at {names}; this update reads their state and continues"
             if message and not event.diagnostic_event.ephemeral:
                 self._console.print(f"  {message}", style="dim", highlight=False)
 
 
 class Phases:
-    """Times the phases of a run and prints each when it begins and ends."""
+    """Times the phases of a run, and prints each when it starts and ends."""
 
     def __init__(self, console: Console) -> None:
         """Print to `console`."""
@@ -65,7 +65,7 @@ class Phases:
 
     @contextmanager
     def phase(self, title: str) -> Iterator[None]:
-        """Time what happens inside."""
+        """Time a phase."""
         self._console.print(f"\n{title}", style="bold")
         began = time.monotonic()
         yield
@@ -74,7 +74,7 @@ class Phases:
 
 
 def kind(token: str) -> str:
-    """Return a resource type token as people read it: `azureml:Component`, `storage:StorageAccount`."""
+    """Return the short form of a resource type token, such as `azureml:Component` or `storage:StorageAccount`."""
     provider, _, rest = token.partition(":")
     module, _, name = rest.rpartition(":")
     module = module.partition("/")[2] if provider == "pulumi-python" else module.partition("/")[0]

@@ -1,4 +1,4 @@
-"""The closing summary: what there is now, and what to type next."""
+"""The summary at the end of `release up`: the deployed resources, and the next commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def show(
     predictions: dict[str, Any],
     phases: list[tuple[str, float]],
 ) -> None:
-    """Print the platform, the last training, endpoints with their predictions, the phases' times, and next steps."""
+    """Print the platform, the training, the endpoints with their predictions, the phases' times, and next commands."""
     console.rule(Text(f"stack {stack}", "bold"))
     console.print(_platform(outputs))
     if training is not None:
@@ -34,7 +34,7 @@ def show(
     times = _grid("time")
     for title, seconds in phases:
         times.add_row(title, f"{seconds:6.1f} s")
-    times.add_row("in all", f"{sum(seconds for _, seconds in phases):6.1f} s")
+    times.add_row("total", f"{sum(seconds for _, seconds in phases):6.1f} s")
     console.print(times)
     _next(console, stack, outputs, training)
 
@@ -45,7 +45,7 @@ def _platform(outputs: StackOutputs) -> Table:
     table.add_row("workspace", outputs.workspace)
     table.add_row("container registry", outputs.login_server)
     if outputs.registry:
-        table.add_row("shared through", outputs.registry)
+        table.add_row("registry", outputs.registry)
     table.add_row(
         "training image", outputs.environment_image or "built by Azure Machine Learning (image.build is false)"
     )
@@ -71,7 +71,7 @@ def _training(training: Training) -> Table:
     gate = (
         f"accepted: {training.model} version {training.version}"
         if training.registered
-        else "refused, nothing registered"
+        else "refused; no model was registered"
     )
     table.add_row("gate", gate)
     table.add_row("", training.reason)

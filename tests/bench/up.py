@@ -22,6 +22,6 @@ def measure(ground: Ground) -> list[Figure]:
         raise RuntimeError(f"`make up` printed no phases:\n{deployed.printed}")
     for line in phases[1].splitlines():
         title, _, seconds = line.strip().removesuffix(" s").rpartition(" ")
-        if title.strip() != "in all":
+        if title.strip() != "total":
             figures.append(Figure(f"  {title.strip()}", [float(seconds)]))
     return figures

@@ -44,7 +44,7 @@ def test_a_killed_rollout_and_a_revert_converge(make: Make, tmp_path: Path, monk
     monkeypatch.setattr(stack, "ROOT", project.root)
     with cli.console.capture() as printed:
         cli._update(stack.PulumiStack(STACK))
-    assert f"an earlier update was cut off: looking what became of endpoint-{endpoint}" in printed.get()
+    assert f"an earlier update was interrupted; reading the state of endpoint-{endpoint}" in printed.get()
     assert [each.name for each in project.ml.online_deployments.list(endpoint)] == [live]
     assert score(Target.of(project.ml, endpoint), {"value": 21}) == 42
     assert stack.PulumiStack(STACK).interrupted() == []

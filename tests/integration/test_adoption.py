@@ -118,7 +118,9 @@ def test_everything_is_written_taken_over_and_unchanged(theirs: Project, ours: P
     # Other tests of this file make more in the workspace.
     own = ("workspaceartifactstore", "workspaceblobstore", "workspacefilestore", "workspaceworkingdirectory")
     reasons = {each.name: each.reason for each in found if each.name in own or tag in each.name}
-    assert {name: reason for name, reason in reasons.items() if reason} == dict.fromkeys(own, "every workspace has it")
+    assert {name: reason for name, reason in reasons.items() if reason} == dict.fromkeys(
+        own, "it is a default datastore, which every workspace has"
+    )
     for each in found:
         if tag in each.name:
             adoption.write(ml, ours.root, each)
@@ -157,10 +159,10 @@ def test_one_of_a_kind_is_chosen_and_no_file_is_overwritten(theirs: Project, our
     assert (ours.root / f"ml/data/{name}/data.yml").read_text() == "name: mine\n"
     ours.write(f"ml/data/{name}/data.yml", {"name": "mine", "path": "azureml://datastores/workspaceblobstore/paths/x/"})
     (again,) = adoption.survey(ours.ml, ours.root, "data", [name])
-    assert again.reason == f"ml/data/{name}/data.yml exists already, and is not overwritten"
+    assert again.reason == f"ml/data/{name}/data.yml already exists and is not overwritten"
     with pytest.raises(ReleaseError, match=f"the workspace has no data 'nothing'; it has: {name}"):
         list(adoption.survey(ours.ml, ours.root, "data", ["nothing"]))
-    with pytest.raises(ReleaseError, match="'job' is no kind that can be adopted"):
+    with pytest.raises(ReleaseError, match="'job' is not a kind that you can adopt"):
         list(adoption.survey(ours.ml, ours.root, "job"))
 
 
@@ -173,7 +175,7 @@ def test_what_signs_in_with_a_key_is_said_and_not_written(theirs: Project, ours:
         AzureBlobDatastore(name=name, account_name="stother", container_name="container", credentials=key)
     )
     (found,) = adoption.survey(ours.ml, ours.root, "datastore", [name])
-    assert "signs in with a key" in found.reason
+    assert "it uses a key, token or secret" in found.reason
     assert found.files == {}
     ours.ml.datastores.delete(name)
 

@@ -109,7 +109,7 @@ def test_sharing_again_says_that_it_is_there_and_writes_nothing(
         "model", name, "c0ffee"
     )
     assert not again.created
-    assert "is there, with the same content" in said[-1]
+    assert "already shared with the same content" in said[-1]
     after = [line for line in azureml_workspace.azure.requests(name) if line["method"] in ("PUT", "POST")]
     assert {line["path"].split(REGISTRY)[-1].split("/")[1] for line in after[len(writes) :]} <= {"datarefs"}
 
@@ -122,7 +122,7 @@ def test_other_content_under_the_same_version_is_refused(
     model(ml_client, name, folder)
     (folder / "data" / "part 1.bin").write_bytes(b"\x02")
     registry.models.create_or_update(Model(name=name, version="c0ffee", path=str(folder), type="custom_model"))
-    with pytest.raises(ReleaseError, match=r"other content \(1 file\(s\) differ, such as data/part 1.bin\)"):
+    with pytest.raises(ReleaseError, match=r"different content \(1 file\(s\) differ, such as data/part 1.bin\)"):
         sharing.share("model", name)
 
 
@@ -242,7 +242,7 @@ def test_what_the_registry_changed_fails_loudly(
     """User pain 6: "Done" is not believed."""
     model(ml_client, name, folder)
     monkeypatch.setattr(RegistrySharing, "_describe", lambda *_: None)
-    with pytest.raises(ReleaseError, match="tags not written: shared_content_sha256, shared_from_commit"):
+    with pytest.raises(ReleaseError, match="missing tags: shared_content_sha256, shared_from_commit"):
         sharing.share("model", name)
 
 
@@ -256,7 +256,7 @@ def test_what_is_not_there_or_not_allowed_is_one_clear_error(
 ) -> None:
     with pytest.raises(ReleaseError, match=f"the workspace has no version 7 of model '{name}'"):
         sharing.share("model", name, "7")
-    with pytest.raises(ReleaseError, match=r"(?s)cannot open the registry 'nowhere'.*not found.*\n  fix: .*--registry"):
+    with pytest.raises(ReleaseError, match=r"(?s)cannot open registry 'nowhere'.*not found.*\n  fix: .*--registry"):
         registry_client("nowhere")
     model(ml_client, name, folder)
     reader = azureml_workspace.azure.application(
@@ -291,7 +291,7 @@ def test_the_command_shares_what_the_stack_serves(
     monkeypatch.setattr(cli, "PulumiStack", lambda _name: type("Stack", (), {"deployed": lambda _self: outputs})())
     arguments = ["share", "--stack", "local", "model", name]
     unnamed = CliRunner().invoke(cli.main, arguments)
-    assert (unnamed.exit_code, "name one with --registry" in unnamed.output) == (1, True)
+    assert (unnamed.exit_code, "fix: use --registry NAME" in unnamed.output) == (1, True)
     done = CliRunner().invoke(cli.main, [*arguments, "--registry", REGISTRY])
     assert done.exit_code == 0, done.output
     assert done.output.strip().endswith(f"azureml://registries/{REGISTRY}/models/{name}/versions/3")

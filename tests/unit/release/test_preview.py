@@ -167,8 +167,8 @@ def test_who_follows_a_changed_component_and_why() -> None:
         (step, "azureml:prep:111111111111", "azureml:prep:222222222222")
     ]
     lines = printed(made).splitlines()
-    assert "        followed by schedule-daily" in lines
-    assert "        follows component-prep by pipelines/training.yml" in lines
+    assert "        causes changes of schedule-daily" in lines
+    assert "        caused by component-prep in pipelines/training.yml" in lines
 
 
 def test_who_follows_a_shared_component_whatever_the_resource_is_called() -> None:
@@ -194,7 +194,7 @@ def test_what_others_changed_is_told_with_both_values() -> None:
     )
     assert [each.drifted for each in made.changes] == [True]
     assert printed(made).splitlines()[1:3] == [
-        "      ! changed in Azure by somebody else; the update sets it back",
+        "      ! changed outside of Pulumi; the update reverts it",
         "      ~ trigger.expression: 0 9 * * * → 0 5 * * *",
     ]
 

@@ -34,5 +34,5 @@ def test_a_warning_is_printed_as_it_stands(message: str) -> None:
 
 def test_what_was_cut_off_is_named_without_the_engine_s_advice_to_repair_it_by_hand() -> None:
     assert shown(warning(CUT_OFF)) == (
-        "  an earlier update was cut off at endpoint-flights: this one finds out how far it came, and goes on\n"
+        "  an earlier update was interrupted at endpoint-flights; this update reads their state and continues\n"
     )

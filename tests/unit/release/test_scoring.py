@@ -36,10 +36,10 @@ def test_the_release_scores_by_the_stacks_outputs(sent: list[Any], tmp_path: Pat
 
 
 def test_the_release_says_what_is_wrong_with_a_request(sent: list[Any], tmp_path: Path) -> None:
-    with pytest.raises(ReleaseError, match="there is no request file"):
+    with pytest.raises(ReleaseError, match=r"request file .*request\.json does not exist"):
         released.score(outputs("key"), "flights", tmp_path / "request.json")
     (tmp_path / "request.json").write_text("{")
-    with pytest.raises(ReleaseError, match=r"request\.json is not JSON"):
+    with pytest.raises(ReleaseError, match=r"request\.json is not valid JSON"):
         released.score(outputs("key"), "flights", tmp_path / "request.json")
     assert sent == []
 

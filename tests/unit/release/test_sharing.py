@@ -96,10 +96,10 @@ def test_what_is_in_a_registry_stays_there(monkeypatch: pytest.MonkeyPatch, pref
 @pytest.mark.parametrize(
     ("reference", "reason"),
     [
-        ("azureml:CliV2AnonymousEnvironment:abc", "has no name of its own"),
-        ("/subscriptions/s/components/azureml_anonymous/versions/abc", "has no name of its own"),
-        ("azureml:env@latest", "names no version"),
-        ("azureml:env", "names no version"),
+        ("azureml:CliV2AnonymousEnvironment:abc", "is anonymous"),
+        ("/subscriptions/s/components/azureml_anonymous/versions/abc", "is anonymous"),
+        ("azureml:env@latest", "does not name a version"),
+        ("azureml:env", "does not name a version"),
     ],
 )
 def test_nothing_anonymous_is_shared(monkeypatch: pytest.MonkeyPatch, reference: str, reason: str) -> None:

@@ -69,7 +69,7 @@ def test_models_are_forgotten_once(fake: FakeStack) -> None:
 
 
 def test_a_stack_without_a_file_is_refused_with_those_there_are(fake: FakeStack) -> None:
-    with pytest.raises(ReleaseError, match=r"no Pulumi\.staging\.yaml; stacks of this project: dev, local, prod"):
+    with pytest.raises(ReleaseError, match=r"no file Pulumi\.staging\.yaml; stacks of this project: dev, local, prod"):
         PulumiStack("staging")
 
 
@@ -123,6 +123,7 @@ def test_a_cancelled_update_says_what_is_kept(word: str, fake: FakeStack) -> Non
     fake.events = [diagnostic("error", "update failed"), diagnostic("error", f"update {word}")]
     fake.fails = f"pulumi:pulumi:Stack x-local running error: update failed\nerror: update {word}"
     with pytest.raises(
-        ReleaseError, match=r"^stack 'local': cancelled; what is done is kept, and the next update goes on"
+        ReleaseError,
+        match=r"^stack 'local': the update was cancelled\. Completed changes are kept, and the next",
     ):
         PulumiStack("local").up(lambda _event: None)

@@ -95,20 +95,20 @@ def test_any_other_end_fails_with_the_failed_steps_last_lines(ending: str) -> No
     with pytest.raises(ReleaseError) as raised:
         watch(FakeJobs(ending, {"prep": ["Completed"], "train": ["Failed"]}, {}))
     text = raised.value.message
-    assert f"job job-1 ended as {ending}: step 'train' failed. Last lines of its log:\n" in text
+    assert f"job job-1 ended with status {ending}: step 'train' failed. Last lines of its log:\n" in text
     assert "line 99 of id-train" in text
     assert "line 60 of id-train" in text
     assert "line 59 of id-train" not in text
 
 
 def test_a_job_that_fails_without_a_step_says_so() -> None:
-    with pytest.raises(ReleaseError, match=r"^job job-1 ended as Canceled$"):
+    with pytest.raises(ReleaseError, match=r"^job job-1 ended with status Canceled$"):
         watch(FakeJobs("Canceled", {"prep": ["Canceled"]}, {}))
 
 
 def test_a_pipeline_without_the_gates_outputs_is_refused() -> None:
     with pytest.raises(
-        ReleaseError, match=r"completed without decision/report\.json: the pipeline must have the outputs"
+        ReleaseError, match=r"completed without decision/report\.json\n  fix: add the outputs `decision` and"
     ):
         watch(FakeJobs("Completed", {"prep": ["Completed"]}, {}))
 
