@@ -35,7 +35,6 @@ from amlite.core.routing import Call, refusal, reply
 from amlite.core.service import Services
 from amlite.core.store import Store
 from amlite.core.wire import Json
-from amlite.pulumi import activation
 from amlite.service_list import SERVICES
 from amlite.services.entra.tokens import tokens
 
@@ -86,8 +85,6 @@ class Server:
 
         bundle = self._certificates.bundle(surroundings["authorities"])
         platform.environment |= _client_environment(platform, proxy_port, bundle)
-        for provider in await activation.listen(platform):
-            self._stack.push_async_callback(_close, provider)
         platform.operations.resume()
         await SERVICES.start(platform)
         return runtime.Runtime(os.getpid(), psutil.Process().create_time(), proxy_port, platform.environment)

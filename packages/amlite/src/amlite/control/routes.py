@@ -7,13 +7,13 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from amlite.control.address import ACTION, AUDIENCE, HOST
+from amlite.control.table import ACTION, control_routes
 from amlite.core.errors import AzureError
 from amlite.core.faults import Faults
-from amlite.core.routing import Call, Routes, reply
+from amlite.core.routing import Call, reply
 from amlite.core.service import Services
 
-routes = Routes(HOST, audiences=frozenset({AUDIENCE}), spared=True)
+routes = control_routes()
 
 
 @routes.get("/status", action=ACTION)

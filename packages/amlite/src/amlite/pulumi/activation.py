@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from dataclasses import dataclass, field
 
 from amlite.core.errors import StartError
 from amlite.core.platform import Platform
@@ -19,9 +20,16 @@ PROVIDERS = {"azure-native": "amlite.pulumi.azure_native", "docker": "amlite.pul
 _CHUNK = 1 << 16
 
 
-async def listen(platform: Platform) -> list[asyncio.Server]:
+@dataclass
+class _Listening:
+    """What listens for the engine."""
+
+    servers: list[asyncio.Server] = field(default_factory=list)
+
+
+async def listen(platform: Platform) -> None:
     """Listen on one loopback port a provider, the same one as last time where it is free, and tell commands of them."""
-    servers, pairs = [], []
+    pairs = []
     for name in PROVIDERS:
         key = f"settings/provider-port/{name}"
         previous = platform.store.get(key)
@@ -35,10 +43,9 @@ async def listen(platform: Platform) -> list[asyncio.Server]:
             server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         platform.store.put(key, "settings", {"port": port})
-        servers.append(server)
+        platform.part(_Listening).servers.append(server)
         pairs.append(f"{name}:{port}")
     platform.environment["PULUMI_DEBUG_PROVIDERS"] = ",".join(pairs)
-    return servers
 
 
 async def _start(platform: Platform, name: str) -> Child:

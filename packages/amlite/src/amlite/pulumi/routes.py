@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from amlite.control.address import ACTION, AUDIENCE, HOST
+from amlite.control.table import ACTION, control_routes
 from amlite.core import docker_engine
 from amlite.core.errors import AzureError, StartError
-from amlite.core.routing import Call, Routes, reply
+from amlite.core.routing import Call, reply
 from amlite.services.containerregistry import loopback
 
 IMAGES = "docker/images"
-routes = Routes(HOST, audiences=frozenset({AUDIENCE}), spared=True)
+routes = control_routes()
 
 
 @routes.post("/docker", action=ACTION)

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from amlite.core.service import Service
-from amlite.pulumi import routes
+from amlite.pulumi import activation, routes
 
-SERVICE = Service(routes=[routes.routes])
+SERVICE = Service(routes=[routes.routes], start=activation.listen)

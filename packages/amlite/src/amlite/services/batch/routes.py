@@ -17,14 +17,7 @@ from amlite.services.entra.tokens import tokens
 from amlite.services.jobs import documents
 from amlite.services.jobs.documents import Job
 from amlite.services.machinelearning import endpoints
-from amlite.services.machinelearning.addresses import (
-    AUDIENCE,
-    DATA_AUDIENCES,
-    DATA_HOST,
-    SCORING_HOST,
-    WORKSPACE,
-    workspace_of,
-)
+from amlite.services.machinelearning.addresses import AUDIENCE, SCORING_HOST, WORKSPACE, data_routes, workspace_of
 
 
 def _is_batch(platform: Platform, host: str) -> bool:
@@ -32,7 +25,7 @@ def _is_batch(platform: Platform, host: str) -> bool:
     return endpoints.of_host(platform, ENDPOINT_TYPE, host) is not None
 
 
-region_routes = Routes(DATA_HOST, audiences=DATA_AUDIENCES)
+region_routes = data_routes()
 routes = Routes(SCORING_HOST, audiences=None, only=_is_batch)
 
 _DEPLOYMENT_HEADER = "azureml-model-deployment"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from aiohttp import web
 
 from amlite import TENANT_ID
-from amlite.control.address import ACTION, AUDIENCE, HOST
+from amlite.control.table import ACTION, control_routes
 from amlite.core.routing import Call, Routes, reply
 from amlite.services.entra.tokens import ISSUER, LIFETIME_SECONDS, entra_error, tokens
 
 LOGIN = "login.microsoftonline.com"
 routes = Routes(LOGIN, audiences=None)
-control_routes = Routes(HOST, audiences=frozenset({AUDIENCE}), spared=True)
+own_routes = control_routes()
 
 
 @routes.get("/common/discovery/instance")
@@ -78,7 +78,7 @@ async def token(call: Call) -> web.Response:
     )
 
 
-@control_routes.post("/applications", action=ACTION)
+@own_routes.post("/applications", action=ACTION)
 async def register_application(call: Call) -> web.Response:
     """Create an application, without any role, and return how it signs in."""
     principal, secret = tokens(call.platform).register()

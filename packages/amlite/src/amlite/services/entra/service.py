@@ -5,4 +5,4 @@ from __future__ import annotations
 from amlite.core.service import Service
 from amlite.services.entra import routes
 
-SERVICE = Service(routes=[routes.routes, routes.control_routes])
+SERVICE = Service(routes=[routes.routes, routes.own_routes])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.services.jobs import plan
-from amlite.services.machinelearning import computes
+from amlite.services.machinelearning.references import COMPUTE_TYPE
 
 _DEFAULT_IDLE = "PT120S"
 _OTHER_STATES = ("preparingNodeCount", "unusableNodeCount", "leavingNodeCount", "preemptedNodeCount")
@@ -58,7 +58,7 @@ async def nodes(platform: Platform, compute_id: str | None, count: int) -> Async
 
 async def release_all(platform: Platform) -> None:
     """Say that no node runs a job: what an earlier process wrote about its jobs no longer holds."""
-    for document in list(platform.store.of_type(computes.TYPE)):
+    for document in list(platform.store.of_type(COMPUTE_TYPE)):
         _show(platform, document.id, Nodes())
 
 

@@ -8,14 +8,15 @@ import shutil
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.wire import Json
-from amlite.services.jobs import documents, node, pipeline, trials  # noqa: F401 - these do the work of jobs, each of its kinds
+from amlite.services.jobs import documents, kinds, node, pipeline, trials
 from amlite.services.jobs.documents import Job
-from amlite.services.jobs.lifecycle import cancel, tasks, to_its_end
+from amlite.services.jobs.lifecycle import Work, cancel, tasks, to_its_end
 from amlite.services.machinelearning import references
 from amlite.services.mlflow import server
 
 CANCELED = "jobs.canceled"
 DELETE = "jobs.delete"
+_WORKS: dict[str, Work] = {**dict.fromkeys(kinds.PROGRAMS, node.run), "Pipeline": pipeline.run, "Sweep": trials.run}
 
 
 async def run(platform: Platform, arguments: Json) -> None:
@@ -23,7 +24,7 @@ async def run(platform: Platform, arguments: Json) -> None:
     found = platform.store.get(arguments["id"])
     if found is None or (job := Job(found.id, found.body)).ended:
         return
-    await to_its_end(platform, job)
+    await to_its_end(platform, job, _WORKS)
 
 
 async def wait_until_ended(platform: Platform, arguments: Json) -> None:

@@ -10,27 +10,26 @@ from aiohttp import web
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.core.routing import Call, Routes, reply
+from amlite.core.routing import Call, reply
 from amlite.core.wire import Json
 from amlite.services.jobs import documents
 from amlite.services.jobs.documents import Job, change
 from amlite.services.jobs.variables import TOKEN_SECONDS, run_token
 from amlite.services.machinelearning import references
 from amlite.services.machinelearning.addresses import (
-    DATA_AUDIENCES,
-    DATA_HOST,
     READ_RUNS,
     WORKSPACE,
     WRITE_RUNS,
+    data_routes,
     workspace_of,
 )
 from amlite.services.mlflow import tracking
 from amlite.services.storage import blobs, delegation
 
-routes = Routes(DATA_HOST, audiences=DATA_AUDIENCES)
+routes = data_routes()
 _HISTORY = f"/history/v1.0{WORKSPACE}"
 _RUN = f"{_HISTORY}/runs/{{run}}"
-_RUN_OF = tuple(f"{_HISTORY}/{by}/{{experiment}}/runs/{{run}}" for by in ("experiments", "experimentids"))
+_RUN_OF = f"{_HISTORY}/{{by}}/{{experiment}}/runs/{{run}}"  # by `experiments` (names) or `experimentids`
 _LOG_FOLDERS = ("user_logs/", "azureml-logs/", "logs/azureml/")
 _LOG_LIFETIME = dt.timedelta(hours=1)
 _OUTPUT = re.compile(r".*/data/azureml_(.+)_output_data_([\w-]+)/versions/1")
@@ -39,16 +38,14 @@ _KINDS = {"Pipeline": "azureml.PipelineRun", "Command": "commandjob", "Sweep": "
 
 
 @routes.get(_RUN, action=READ_RUNS)
-@routes.get(_RUN_OF[0], action=READ_RUNS)
-@routes.get(_RUN_OF[1], action=READ_RUNS)
+@routes.get(_RUN_OF, action=READ_RUNS)
 async def get_run(call: Call) -> web.Response:
     """Describe a run."""
     return reply(run_of(call.platform, workspace_of(call).body, _job(call)))
 
 
 @routes.patch(_RUN, action=WRITE_RUNS)
-@routes.patch(_RUN_OF[0], action=WRITE_RUNS)
-@routes.patch(_RUN_OF[1], action=WRITE_RUNS)
+@routes.patch(_RUN_OF, action=WRITE_RUNS)
 async def patch_run(call: Call) -> web.Response:
     """Change a run's display name, description or tags, or archive it (`hidden`)."""
     job, body = _job(call), await call.json()
@@ -63,8 +60,7 @@ async def patch_run(call: Call) -> web.Response:
 
 
 @routes.get(f"{_RUN}/details", action=READ_RUNS)
-@routes.get(f"{_RUN_OF[0]}/details", action=READ_RUNS)
-@routes.get(f"{_RUN_OF[1]}/details", action=READ_RUNS)
+@routes.get(f"{_RUN_OF}/details", action=READ_RUNS)
 async def get_details(call: Call) -> web.Response:
     """Describe a run, with an address to read each of its logs from."""
     job = _job(call)
@@ -79,8 +75,7 @@ async def get_details(call: Call) -> web.Response:
 
 
 @routes.get(f"{_RUN}/children", action=READ_RUNS)
-@routes.get(f"{_RUN_OF[0]}/children", action=READ_RUNS)
-@routes.get(f"{_RUN_OF[1]}/children", action=READ_RUNS)
+@routes.get(f"{_RUN_OF}/children", action=READ_RUNS)
 async def list_children(call: Call) -> web.Response:
     """List a pipeline's steps in the order in which they could run."""
     workspace = workspace_of(call).body
@@ -115,8 +110,7 @@ async def resolve_outputs(call: Call) -> web.Response:
     return reply({"values": found})
 
 
-@routes.get(f"{_RUN_OF[0]}/token", action=WRITE_RUNS)
-@routes.get(f"{_RUN_OF[1]}/token", action=WRITE_RUNS)
+@routes.get(f"{_RUN_OF}/token", action=WRITE_RUNS)
 async def renew_token(call: Call) -> web.Response:
     """Give a running job a fresh token of its own."""
     job = _job(call)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
@@ -19,8 +20,6 @@ from amlite.services.storage.blobs import BlobPath
 
 GRAPH_LOG = "logs/azureml/executionlogs.txt"
 Produced = Callable[[], None]
-Work = Callable[[Platform, Job, Produced], Awaitable[None]]
-_works: dict[str, Work] = {}
 _log = logging.getLogger("amlite.services.jobs")
 
 
@@ -31,22 +30,19 @@ class _Running:
     tasks: dict[str, asyncio.Task[object]] = field(default_factory=dict)
 
 
+class Work(Protocol):
+    """What jobs of a type do; whatever it raises fails the job. `works` are those of every type, for child jobs."""
+
+    async def __call__(self, platform: Platform, job: Job, produced: Produced, works: Mapping[str, Work]) -> None:
+        """Do it; `produced` is called as soon as others may read what the job wrote."""
+
+
 class JobFailure(Exception):  # noqa: N818 - a way for a job to end, not a fault of this program
     """Why a job fails: the code and message that its error carries."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-
-
-def work(*kinds: str) -> Callable[[Work], Work]:
-    """Say that the decorated function does the work of jobs of these types; whatever it raises fails the job."""
-
-    def register(function: Work) -> Work:
-        _works.update(dict.fromkeys(kinds, function))
-        return function
-
-    return register
 
 
 def cancel(platform: Platform, job: Job, reason: str) -> None:
@@ -64,11 +60,10 @@ def request_cancel(platform: Platform, job: Job, reason: str) -> None:
             change(platform, each.id, status="CancelRequested", run={"cancel": reason})
 
 
-async def to_its_end(platform: Platform, job: Job, produced: Produced = lambda: None) -> None:
-    """Do a job's work and give the job its final status, unless amlite is stopping: then it begins again later.
-
-    `produced` is called as soon as others may read what the job wrote.
-    """
+async def to_its_end(
+    platform: Platform, job: Job, works: Mapping[str, Work], produced: Produced = lambda: None
+) -> None:
+    """Do a job's work and give the job its final status, unless amlite is stopping: then it begins again later."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101
     tasks(platform)[job.id] = task
@@ -79,7 +74,7 @@ async def to_its_end(platform: Platform, job: Job, produced: Produced = lambda: 
             raise asyncio.CancelledError  # asked to end before there was a task to cancel
         tracking.prewarm(platform, job.workspace_id)
         tracking.start_run(platform, workspace, tracked(job))
-        await _works[job.properties["jobType"]](platform, job, produced)
+        await works[job.properties["jobType"]](platform, job, produced, works)
     except asyncio.CancelledError:
         if not documents.get(platform, job.workspace_id, job.name).run.get("cancel"):
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from amlite.core.access import Principal
@@ -14,7 +15,7 @@ from amlite.core.wire import Json
 from amlite.services.environments import Prepared
 from amlite.services.jobs import cluster, data, kinds, plan, process
 from amlite.services.jobs.documents import Job, change
-from amlite.services.jobs.lifecycle import JobFailure, Produced, artifacts, work
+from amlite.services.jobs.lifecycle import JobFailure, Produced, Work, artifacts
 from amlite.services.jobs.variables import variables
 from amlite.services.machinelearning import references
 from amlite.services.storage import blobs
@@ -25,8 +26,7 @@ _MISSING = re.compile(r"([\w.-]+): (?:command )?not found")
 BUILD_LOG = "azureml-logs/20_image_build_log.txt"
 
 
-@work("Command", "Parallel", "Spark", "AutoML")
-async def run(platform: Platform, job: Job, produced: Produced) -> None:
+async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[str, Work]) -> None:
     """Run a job on nodes of its compute once they are free."""
     job = change(platform, job.id, status="Queued", run={"started": None})
     resources = job.properties.get("resources") or {}

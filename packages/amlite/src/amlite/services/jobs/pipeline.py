@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Mapping
 
 from amlite.core.platform import Platform
 from amlite.services.jobs import documents
 from amlite.services.jobs.documents import Job, change
-from amlite.services.jobs.lifecycle import GraphLog, JobFailure, Produced, again, request_cancel, to_its_end, work
+from amlite.services.jobs.lifecycle import GraphLog, JobFailure, Produced, Work, again, request_cancel, to_its_end
 from amlite.services.jobs.steps import Step, pipeline_job
 from amlite.services.jobs.submission import new_child
 
 
-@work("Pipeline")
-async def run(platform: Platform, job: Job, produced: Produced) -> None:
+async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[str, Work]) -> None:
     """Run a pipeline's steps, each as soon as those it needs have produced what it reads."""
     change(platform, job.id, status="Running")
     steps = pipeline_job(platform, job.workspace_id, job.properties)
@@ -24,7 +24,7 @@ async def run(platform: Platform, job: Job, produced: Produced) -> None:
     log = GraphLog(platform, job)
     await log.say(f"Running {len(steps)} steps: {', '.join(f'{name}:{children[name].name}' for name in steps)}")
     tasks = {
-        asyncio.create_task(_step(platform, children[name], steps[name], ready), name=f"step {name}"): name
+        asyncio.create_task(_step(platform, children[name], steps[name], ready, works), name=f"step {name}"): name
         for name in steps
     }
     pending = set(tasks)
@@ -88,7 +88,9 @@ def _children(platform: Platform, job: Job, steps: dict[str, Step]) -> dict[str,
     return found
 
 
-async def _step(platform: Platform, child: Job, step: Step, ready: dict[str, asyncio.Future[bool]]) -> None:
+async def _step(
+    platform: Platform, child: Job, step: Step, ready: dict[str, asyncio.Future[bool]], works: Mapping[str, Work]
+) -> None:
     mine = ready[step.node.name]
 
     def produced() -> None:
@@ -103,7 +105,7 @@ async def _step(platform: Platform, child: Job, step: Step, ready: dict[str, asy
         if not all([await ready[name] for name in step.node.needs]):
             change(platform, child.id, status="Canceled", run={"cancel": "a step that it needs did not complete"})
             return
-        await to_its_end(platform, again(platform, child), produced)
+        await to_its_end(platform, again(platform, child), works, produced)
     except asyncio.CancelledError:
         if not again(platform, child).run.get("cancel"):
             raise

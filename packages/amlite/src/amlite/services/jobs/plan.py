@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from amlite.core import durations
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.jobs.graph import Data, GraphError, Literal
 from amlite.services.machinelearning import references
 
-_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model", "safe_model")
 
 
@@ -73,11 +72,10 @@ def most_nodes(compute: Json) -> int:
 
 def seconds(duration: str) -> float:
     """Return the length of an ISO 8601 duration; AzureError 400 when it is none."""
-    found = _DURATION.fullmatch(duration)
+    found = durations.parse(duration)
     if found is None:
         raise refusal(f"'{duration}' is no ISO 8601 duration such as PT1H30M")
-    days, hours, minutes, rest = (float(part or 0) for part in found.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + rest
+    return found.total_seconds()
 
 
 def output_uri(name: str, output: str, declared: Mapping[str, Any]) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.jobs import command, data, documents, graph, plan, search
 from amlite.services.jobs.documents import Job, change
 from amlite.services.jobs.kinds import sweep
-from amlite.services.jobs.lifecycle import GraphLog, JobFailure, Produced, again, cancel, to_its_end, tracked, work
+from amlite.services.jobs.lifecycle import GraphLog, JobFailure, Produced, Work, again, cancel, to_its_end, tracked
 from amlite.services.jobs.submission import new_child
 from amlite.services.machinelearning import references
 from amlite.services.mlflow import tracking
@@ -22,14 +22,13 @@ _LOOK_SECONDS = 1.0
 _MOST_TRIALS, _MOST_CONCURRENT = 1000, 100  # Azure ML's own bounds
 
 
-@work("Sweep")
-async def run(platform: Platform, job: Job, produced: Produced) -> None:
+async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[str, Work]) -> None:
     """Run a sweep's trials; its outputs are the best trial's. It fails when no trial completes with the metric."""
     job = change(platform, job.id, status="Running")
     log = GraphLog(platform, job)
     if str(job.properties["samplingAlgorithm"]["samplingAlgorithmType"]).lower() == "bayesian":
         await log.say("Bayesian sampling is not done here: parameters are drawn at random")
-    await _Sweep(platform, job, log).run()
+    await _Sweep(platform, job, log, works).run()
     trials = documents.children(platform, again(platform, job))
     values = await _values(platform, job, [trial for trial in trials if trial.status == "Completed"])
     winner = search.best(values, _maximize(job))
@@ -43,8 +42,8 @@ async def run(platform: Platform, job: Job, produced: Produced) -> None:
 class _Sweep:
     """The trials of a sweep while it runs: `over` says that no further one is to begin."""
 
-    def __init__(self, platform: Platform, job: Job, log: GraphLog) -> None:
-        self._platform, self._job, self._log = platform, job, log
+    def __init__(self, platform: Platform, job: Job, log: GraphLog, works: Mapping[str, Work]) -> None:
+        self._platform, self._job, self._log, self._works = platform, job, log, works
         self._over = False
 
     async def run(self) -> None:
@@ -81,7 +80,7 @@ class _Sweep:
             if not trial.ended:
                 await self._log.say(f"Trial {trial.name}: {sweep.hyperparameters(point)}")
                 await _log_parameters(self._platform, trial, point)
-                await to_its_end(self._platform, trial)
+                await to_its_end(self._platform, trial, self._works)
                 await self._log.say(f"Trial {trial.name}: {again(self._platform, trial).status}")
             if self._over:
                 return

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from amlite.core.routing import ARM_AUDIENCES, Call
+from amlite.core.routing import ARM_AUDIENCES, Call, Routes
 from amlite.core.store import Document
 from amlite.services.arm.resources import resource_of
 from amlite.services.machinelearning.references import PROVIDER, WORKSPACE_TYPE
 
 WORKSPACE = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/workspaces/{{workspace}}"
 LOCATION = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{location}}"
-DATA_HOST = "*.api.azureml.ms"
+REGION_HOST = "*.api.azureml.ms"
 SCORING_HOST = "*.inference.ml.azure.com"
 AUDIENCE = "https://ml.azure.com"
 """The audience of a job's own token: good for run history, artifacts and MLflow, not for ARM."""
-DATA_AUDIENCES = ARM_AUDIENCES | {AUDIENCE}
 READ_RUNS = f"{WORKSPACE_TYPE}/experiments/runs/read"
 WRITE_RUNS = f"{WORKSPACE_TYPE}/experiments/runs/write"
+
+
+def data_routes() -> Routes:
+    """Return an empty table of the data plane of every region."""
+    return Routes(REGION_HOST, audiences=ARM_AUDIENCES | {AUDIENCE})
 
 
 def workspace_of(call: Call) -> Document:

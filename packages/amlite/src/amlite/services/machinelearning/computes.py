@@ -12,10 +12,9 @@ from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
 from amlite.services.machinelearning import quota, sizes
 from amlite.services.machinelearning.published.validation import writable
-from amlite.services.machinelearning.references import WORKSPACE_TYPE, workspace
+from amlite.services.machinelearning.references import COMPUTE_TYPE, workspace
 from amlite.services.managedidentity import identities
 
-TYPE = f"{WORKSPACE_TYPE}/computes"
 # Least and most characters of a name by type; source: Azure's resource naming rules.
 _LENGTHS = {"amlcompute": (3, 32), "computeinstance": (3, 24)}
 _OTHER_LENGTHS = (2, 16)
@@ -132,7 +131,7 @@ async def _list_nodes(_platform: Platform, _resource_id: ResourceId, _body: Json
 
 TYPES = [
     ResourceType(
-        TYPE,
+        COMPUTE_TYPE,
         pattern=r"[\w-]{1,64}",
         located=False,
         asynchronous=True,

@@ -18,7 +18,7 @@ from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.wire import Json
 from amlite.services.machinelearning import endpoints, sizes
-from amlite.services.machinelearning.references import WORKSPACE_TYPE
+from amlite.services.machinelearning.references import COMPUTE_TYPE
 from amlite.services.machinelearning.sizes import Size
 
 TOTAL = "Total Cluster Dedicated Regional vCPUs"
@@ -143,7 +143,7 @@ def cores_used(platform: Platform, region: str, *, low: bool = False, without: s
 
 def computes(platform: Platform, region: str) -> Iterator[Json]:
     """Yield the clusters and compute instances of a region."""
-    for document in platform.store.of_type(f"{WORKSPACE_TYPE}/computes"):
+    for document in platform.store.of_type(COMPUTE_TYPE):
         kind = str(document.body["properties"].get("computeType")).lower()
         if kind in ("amlcompute", "computeinstance") and document.body.get("location") == region:
             yield document.body

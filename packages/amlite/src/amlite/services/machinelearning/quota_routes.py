@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from amlite import SUBSCRIPTION_ID
-from amlite.control.address import ACTION, AUDIENCE, HOST
+from amlite.control.table import ACTION, control_routes
 from amlite.core import wire
 from amlite.core.errors import AzureError
 from amlite.core.routing import ARM_HOST, Call, Routes, reply
@@ -15,7 +15,7 @@ from amlite.services.machinelearning.addresses import LOCATION
 from amlite.services.machinelearning.references import PROVIDER
 
 routes = Routes(ARM_HOST)
-control_routes = Routes(HOST, audiences=frozenset({AUDIENCE}), spared=True)
+own_routes = control_routes()
 _TOTAL_LOW = "Total Cluster LowPriority Regional vCPUs"
 _CLUSTERS_LIMIT = 200
 
@@ -77,13 +77,13 @@ async def list_sizes(call: Call) -> web.Response:
     return reply({"value": rows})
 
 
-@control_routes.get("/quota", action=ACTION)
+@own_routes.get("/quota", action=ACTION)
 async def list_limits(call: Call) -> web.Response:
     """Return what is used of which limit in `?region=`."""
     return reply({"value": quota.table(call.platform, call.query["region"].lower())})
 
 
-@control_routes.post("/quota", action=ACTION)
+@own_routes.post("/quota", action=ACTION)
 async def set_limit(call: Call) -> web.Response:
     """Set the vCPUs of a VM family: `{"family": …, "cores": N, "region": …}`."""
     body = await call.json()
@@ -94,7 +94,7 @@ async def set_limit(call: Call) -> web.Response:
     return reply({"family": family, "cores": cores, "region": body.get("region")})
 
 
-@control_routes.delete("/quota", action=ACTION)
+@own_routes.delete("/quota", action=ACTION)
 async def forget_limits(call: Call) -> web.Response:
     """Take back every limit that was set."""
     return reply({"cleared": quota.forget_limits(call.platform)})

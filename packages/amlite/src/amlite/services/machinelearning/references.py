@@ -19,6 +19,7 @@ from amlite.services.storage.blobs import BlobPath
 
 PROVIDER = "Microsoft.MachineLearningServices"
 WORKSPACE_TYPE = f"{PROVIDER}/workspaces"
+COMPUTE_TYPE = f"{WORKSPACE_TYPE}/computes"
 REGISTRY_TYPE = f"{PROVIDER}/registries"
 KINDS = ("codes", "components", "data", "environments", "models")
 URI_PROPERTY = {"codes": "codeUri", "data": "dataUri", "models": "modelUri"}
@@ -116,7 +117,7 @@ def compute(platform: Platform, workspace_id: str, reference: str) -> Document:
     bare = _bare(reference)
     resource_id = bare if bare.startswith("/") else f"{workspace_id}/computes/{bare}"
     document = platform.store.get(resource_id)
-    if document is None or not document.type.endswith("/computes"):
+    if document is None or document.type != COMPUTE_TYPE.lower():
         raise AzureError(
             404,
             "ComputeNotFound",

@@ -14,7 +14,7 @@ from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.arm import polling
 from amlite.services.machinelearning import assets, references, versions
-from amlite.services.machinelearning.addresses import DATA_HOST, LOCATION, WORKSPACE, workspace_of
+from amlite.services.machinelearning.addresses import LOCATION, REGION_HOST, WORKSPACE, workspace_of
 from amlite.services.machinelearning.references import KINDS
 from amlite.services.storage import blobs, delegation
 from amlite.services.storage.blobs import BlobPath
@@ -23,7 +23,7 @@ _UPLOAD_PERMISSIONS = "racwl"
 _UPLOAD_LIFETIME = dt.timedelta(hours=12)
 
 routes = Routes(ARM_HOST)
-region_routes = Routes(DATA_HOST, audiences=None)
+region_routes = Routes(REGION_HOST, audiences=None)
 
 
 @region_routes.get("/discovery")

@@ -6,5 +6,5 @@ from amlite.core.service import Service
 from amlite.services.machinelearning import quota_routes, routes, types
 
 SERVICE = Service(
-    routes=[routes.routes, routes.region_routes, quota_routes.routes, quota_routes.control_routes], types=types.TYPES
+    routes=[routes.routes, routes.region_routes, quota_routes.routes, quota_routes.own_routes], types=types.TYPES
 )

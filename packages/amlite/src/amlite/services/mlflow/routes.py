@@ -8,14 +8,13 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from amlite.core.routing import Call, Routes, reply
+from amlite.core.routing import Call, reply
 from amlite.core.wire import Json
 from amlite.services.machinelearning.addresses import (
-    DATA_AUDIENCES,
-    DATA_HOST,
     READ_RUNS,
     WORKSPACE,
     WRITE_RUNS,
+    data_routes,
     workspace_of,
 )
 from amlite.services.machinelearning.references import WORKSPACE_TYPE
@@ -25,7 +24,7 @@ _API = f"/mlflow/{{version}}{WORKSPACE}/api/{{api}}/mlflow"
 _PREVIEW = f"/mlflow/{{version}}{WORKSPACE}/api/{{api}}/preview/mlflow"
 _READ_MODELS = f"{WORKSPACE_TYPE}/models/read"
 _WRITE_MODELS = f"{WORKSPACE_TYPE}/models/write"
-routes = Routes(DATA_HOST, audiences=DATA_AUDIENCES)
+routes = data_routes()
 _TIMEOUT = aiohttp.ClientTimeout(total=None)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from amlite.core.service import Service
-from amlite.services.machinelearning import computes
+from amlite.services.machinelearning.references import COMPUTE_TYPE
 from amlite.services.mlflow import artifact_routes, routes, tracking
 
 SERVICE = Service(
     routes=[routes.routes, artifact_routes.routes],
-    created={computes.TYPE: tracking.compute_created},
+    created={COMPUTE_TYPE: tracking.compute_created},
 )

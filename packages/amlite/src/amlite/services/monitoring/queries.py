@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from amlite.core import durations
 from amlite.core.errors import AzureError
 
 GRAINS = {
@@ -21,7 +22,6 @@ GRAINS = {
     "P1D": dt.timedelta(days=1),
 }
 _MOST_POINTS = 50_000
-_DURATION = re.compile(r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?")
 _TOKEN = re.compile(r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<word>\w+)|(?P<other>\S))")
 _EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
 
@@ -62,22 +62,14 @@ def span(text: str | None, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
     if not text:
         return now - dt.timedelta(hours=1), now
     first, _, second = text.partition("/")
-    if not second and (length := duration(first)) is not None:
+    if not second and (length := durations.parse(first)) is not None:
         return now - length, now
     start = _time(first, text)
-    length = duration(second)
+    length = durations.parse(second)
     end = start + length if length is not None else _time(second, text)
     if end <= start:
         raise MonitorError(f"timespan: '{text}' ends before it starts.")
     return start, end
-
-
-def duration(text: str) -> dt.timedelta | None:
-    """Read an ISO 8601 duration of days and smaller; None for anything else."""
-    found = _DURATION.fullmatch(text)
-    if found is None or not any(found.groups()):
-        return None
-    return dt.timedelta(**{unit: int(value) for unit, value in found.groupdict(default="0").items()})
 
 
 def intervals(
@@ -93,7 +85,7 @@ def intervals(
         first = start - (start - _EPOCH) % GRAINS["PT1M"]
         return [first], end - first
     length = GRAINS.get(wanted)
-    if length is None and adjust and (asked := duration(wanted)) is not None:
+    if length is None and adjust and (asked := durations.parse(wanted)) is not None:
         length = next((each for each in GRAINS.values() if each >= asked), GRAINS["P1D"])
     if length is None:
         raise MonitorError(

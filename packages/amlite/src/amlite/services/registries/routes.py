@@ -12,14 +12,14 @@ from amlite.core import operations
 from amlite.core.errors import AzureError
 from amlite.core.listing import active, page
 from amlite.core.resource_id import ResourceId
-from amlite.core.routing import AUTHENTICATED, Call, Routes, reply
+from amlite.core.routing import AUTHENTICATED, Call, reply
 from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.arm import polling
 from amlite.services.machinelearning import assets as workspace_assets
 from amlite.services.machinelearning import references, versions
-from amlite.services.machinelearning.addresses import DATA_AUDIENCES, DATA_HOST
 from amlite.services.machinelearning.addresses import LOCATION as ARM_LOCATION
+from amlite.services.machinelearning.addresses import data_routes
 from amlite.services.machinelearning.references import KINDS, PROVIDER
 from amlite.services.registries import access, assets, copying
 from amlite.services.storage import blobs, delegation
@@ -32,7 +32,7 @@ _REGISTRY = (
 )
 _LOCATION = f"{_PREFIX}{ARM_LOCATION}"
 
-routes = Routes(DATA_HOST, audiences=DATA_AUDIENCES)
+routes = data_routes()
 
 
 @routes.get("/registrymanagement/v1.0/registries/{registry}/discovery")

@@ -12,9 +12,8 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.wire import Json
-from amlite.services.machinelearning.references import WORKSPACE_TYPE
+from amlite.services.machinelearning import references
 
-COMPUTE_TYPE = f"{WORKSPACE_TYPE}/computes"
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
 _FACTORS = {
     "m": 1e-3, "k": 1e3, "Ki": 2**10, "M": 1e6, "Mi": 2**20, "G": 1e9, "Gi": 2**30, "T": 1e12, "Ti": 2**40,
@@ -23,10 +22,11 @@ _FACTORS = {
 
 def compute_of(platform: Platform, workspace_id: str, reference: str) -> Json:
     """Return the attached cluster that an endpoint's `compute` names (ARM id or name); raises AzureError 400."""
-    bare = reference.removeprefix("azureml:")
-    document = platform.store.get(bare if bare.startswith("/") else f"{workspace_id}/computes/{bare}")
-    if document is None or document.type != COMPUTE_TYPE.lower():
-        raise AzureError(400, "BadArgument", f"properties.compute: there is no compute '{bare.rpartition('/')[2]}'.")
+    try:
+        document = references.compute(platform, workspace_id, reference)
+    except AzureError as error:
+        name = reference.removeprefix("azureml:").rpartition("/")[2]
+        raise AzureError(400, "BadArgument", f"properties.compute: there is no compute '{name}'.") from error
     kind = document.body["properties"]["computeType"]
     if kind.lower() != "kubernetes":
         raise AzureError(

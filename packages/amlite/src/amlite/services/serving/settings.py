@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from amlite.core import durations
 from amlite.core.errors import AzureError
 from amlite.core.wire import Json
 
-_DURATION = re.compile(r"P(?:(?P<d>[\d.]+)D)?(?:T(?:(?P<h>[\d.]+)H)?(?:(?P<m>[\d.]+)M)?(?:(?P<s>[\d.]+)S)?)?")
 LONGEST_REQUEST_SECONDS = 180.0
 
 
@@ -94,10 +93,9 @@ def seconds(duration: str | None, default: float, name: str) -> float:
     """Convert an ISO 8601 duration of days to seconds; raises AzureError 400."""
     if duration is None:
         return default
-    found = _DURATION.fullmatch(duration)
-    if found is None or not any(found.groups()):
+    found = durations.parse(duration)
+    if found is None:
         raise AzureError(
             400, "BadArgument", f"properties.{name}: '{duration}' is not an ISO 8601 duration, e.g. PT10S."
         )
-    parts = {unit: float(value or 0) for unit, value in found.groupdict().items()}
-    return parts["d"] * 86400 + parts["h"] * 3600 + parts["m"] * 60 + parts["s"]
+    return found.total_seconds()

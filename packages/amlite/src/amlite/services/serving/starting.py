@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import aiohttp
 
@@ -23,20 +22,13 @@ Log = Callable[[str], None]
 Command = Callable[[int], tuple[list[str], dict[str, str]]]
 
 
-class _Environment(Protocol):
-    """What a server runs in, as far as ending it is concerned."""
-
-    async def stop(self, name: str) -> None:
-        """End what runs under that name, if anything but the child does."""
-
-
 @dataclass
 class Server:
     """A running model server and how many requests are in it."""
 
     launch: Launch
     child: Child
-    environment: _Environment
+    environment: Prepared
     pending: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -106,7 +98,7 @@ async def answers(platform: Platform, port: int, path: str, patience: float) -> 
         return False
 
 
-async def _prepared(platform: Platform, launch: Launch, say: Log) -> tuple[_Environment, Command]:
+async def _prepared(platform: Platform, launch: Launch, say: Log) -> tuple[Prepared, Command]:
     """Return what a launch runs in, and its command line and variables for a port."""
     variables = launch.environment(platform)
     folder = Path(launch.folder)

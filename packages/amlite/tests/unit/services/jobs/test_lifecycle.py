@@ -29,10 +29,9 @@ def test_a_job_that_is_canceled_before_it_begins_never_begins(
     async def begun(*_: object) -> None:
         pytest.fail("it began")
 
-    monkeypatch.setitem(lifecycle._works, "Command", begun)
     for each in ("prewarm", "start_run", "end_run"):
         monkeypatch.setattr(lifecycle.tracking, each, lambda *_: None)
     made = job(platform)
     lifecycle.cancel(platform, made, "the sweep's time limit is over")
-    asyncio.run(lifecycle.to_its_end(platform, made))
+    asyncio.run(lifecycle.to_its_end(platform, made, {"Command": begun}))
     assert documents.get(platform, WORKSPACE, "j").status == "Canceled"

@@ -7,6 +7,7 @@ import pytest
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
+from amlite.services.machinelearning.references import COMPUTE_TYPE
 from amlite.services.serving import kubernetes
 
 WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
@@ -19,9 +20,9 @@ def cluster(platform: Platform) -> Platform:
     """Return a platform with an attached cluster and a cluster of managed nodes."""
     inner = {"instanceTypes": {"small": {}, "large": {}}, "defaultInstanceType": "small"}
     body = {"name": "k8s", "properties": {"computeType": "Kubernetes", "properties": inner}}
-    platform.store.put(COMPUTE, kubernetes.COMPUTE_TYPE, body)
+    platform.store.put(COMPUTE, COMPUTE_TYPE, body)
     managed = {"name": "cpu", "properties": {"computeType": "AmlCompute"}}
-    platform.store.put(f"{WORKSPACE}/computes/cpu", kubernetes.COMPUTE_TYPE, managed)
+    platform.store.put(f"{WORKSPACE}/computes/cpu", COMPUTE_TYPE, managed)
     return platform
 
 

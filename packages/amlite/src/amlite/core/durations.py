@@ -1,0 +1,18 @@
+"""ISO 8601 durations of days and smaller, such as `PT1H30M`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+_DURATION = re.compile(
+    r"P(?:(?P<days>[\d.]+)D)?(?:T(?:(?P<hours>[\d.]+)H)?(?:(?P<minutes>[\d.]+)M)?(?:(?P<seconds>[\d.]+)S)?)?"
+)
+
+
+def parse(text: str) -> dt.timedelta | None:
+    """Return a duration's length; None for what is no such duration."""
+    found = _DURATION.fullmatch(text)
+    if found is None or not any(found.groups()):
+        return None
+    return dt.timedelta(**{unit: float(value) for unit, value in found.groupdict(default="0").items()})
