@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pulumi
 
+import pulumi_azureml as azureml
 from infra import cloud, naming, outputs
 from infra import plan as planning
 from infra.components.access import Access, AccessArgs
@@ -20,9 +21,6 @@ from infra.components.sharing import Sharing, SharingArgs
 from infra.components.storage import StorageAccount, StorageAccountArgs
 from infra.components.workspace import AzureMLWorkspace, AzureMLWorkspaceArgs
 from infra.settings import configuration
-from pulumi_azureml.resources.assets import Assets
-from pulumi_azureml.resources.resource import WorkspaceArgs
-from pulumi_azureml.resources.stack import Stack
 
 # --- Settings: what the stack file says, and whether we are where it belongs -----------------------------------------
 config = configuration.read()
@@ -123,11 +121,11 @@ images = {
 training_image = images.get("ml/environments/training/environment.yml")
 if not settings.image.build:
     pulumi.info("image.build is off: Azure Machine Learning builds the training environment from its context itself.")
-assets = Assets(
+assets = azureml.Assets(
     "assets",
-    Stack(
+    azureml.AssetsArgs(
         plan=plan,
-        workspace=WorkspaceArgs(
+        workspace=azureml.WorkspaceArgs(
             subscription_id=subscription,
             resource_group=group.name,
             name=workspace.name,
@@ -136,7 +134,6 @@ assets = Assets(
             location=location,
             retain=settings.assets.retain,
         ),
-        root=root,
         images={path: image.reference for path, image in images.items()},
         endpoint_identity=identities.endpoint.id,
         rollout=settings.rollout,
@@ -144,7 +141,9 @@ assets = Assets(
         requires=[workspace, clusters, *access.people, *access.endpoint, *([sharing] if sharing else [])],
         runs=settings.assets.runs,
         publish=settings.sharing.publish,
+        waiting_hint="`release train`, or `azureml-platform:models`",
     ),
+    type_name="azureml-platform:infra:Assets",
 )
 
 # --- Outputs: a contract, see docs/stack-outputs.schema.json ----------------------------------------------------------

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal, cast, get_args
 import pulumi
 from pydantic import BaseModel, ConfigDict, Field
 
-from pulumi_azureml.kinds import KINDS
-from pulumi_azureml.kinds.batch_endpoint import default_deployment
 from pulumi_azureml.planning import Asset, Catalogue
+from pulumi_azureml.planning.kinds import KINDS
+from pulumi_azureml.planning.kinds.batch_endpoint import default_deployment
 from pulumi_azureml.planning.triggers import next_fire_times
 
 ImageReference = Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9.]+/[a-z0-9._/-]+@sha256:[0-9a-f]{64}$")]
@@ -140,7 +140,7 @@ def endpoints(catalogue: Catalogue, resources: Mapping[str, Mapping[str, Any]]) 
     """Endpoints as the stack outputs have them; `resources` by kind and name."""
     serves = {
         asset.name.partition("/")[0]: asset.serves
-        for kind in ("deployment", "batch_deployment")
+        for kind in ("online_deployment", "batch_deployment")
         for asset in catalogue.of(kind)
         if asset.serves is not None
     }
@@ -152,7 +152,7 @@ def endpoints(catalogue: Catalogue, resources: Mapping[str, Mapping[str, Any]]) 
             "deployment": resources[asset.kind][asset.name].live.apply(lambda live: live or None),
             "serves": serves.get(asset.name),
         }
-        for asset in catalogue.of("endpoint")
+        for asset in catalogue.of("online_endpoint")
     }
     batch = {
         asset.name: {

@@ -10,8 +10,7 @@ from infra import NAMESPACE
 from infra.naming import Names
 from infra.settings.configuration import Configuration, ConfigurationError
 from infra.settings.stack import Settings
-from pulumi_azureml.kinds import KINDS
-from pulumi_azureml.planning import Catalogue, CatalogueErrors, CatalogueSettings, ModelChoice, load
+from pulumi_azureml.planning import Catalogue, CatalogueErrors, CatalogueSettings, ModelChoice, load_catalogue
 
 
 class PlanError(pulumi.RunError):
@@ -28,10 +27,9 @@ def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
     """
     settings = configuration.settings
     try:
-        catalogue = load(
+        catalogue = load_catalogue(
             root,
-            KINDS,
-            settings=CatalogueSettings(
+            CatalogueSettings(
                 computes=frozenset(cluster.name for cluster in settings.compute),
                 datastores=frozenset(settings.assets.datastores),
                 build_images=settings.image.build,
@@ -53,7 +51,7 @@ def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
 def _problems(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[str]:
     """Yield what the settings name and no file defines, or Azure does not scale; each with its fix."""
     online, batch, pipelines = (
-        [asset.name for asset in catalogue.of(kind)] for kind in ("endpoint", "batch_endpoint", "pipeline")
+        [asset.name for asset in catalogue.of(kind)] for kind in ("online_endpoint", "batch_endpoint", "pipeline_job")
     )
     promoted = [(f'models["{name}"]', name, "promotes a model to", online + batch) for name in settings.models]
     scaled = [(f'rollout.autoscale["{name}"]', name, "scales", online) for name in settings.rollout.autoscale]
@@ -65,7 +63,7 @@ def _problems(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[
                 f"      fix: pulumi config rm --path '{NAMESPACE}:{key}' -s {stack}"
             )
     for key, name, _, _ in scaled:
-        if name in online and "compute" in catalogue["endpoint", name].definition:
+        if name in online and "compute" in catalogue["online_endpoint", name].definition:
             yield (
                 f"{NAMESPACE}:{key} scales a Kubernetes endpoint, which Azure Monitor does not scale\n"
                 f"      fix: write `scale_settings` with `type: target_utilization` in its deployment's YAML, and\n"

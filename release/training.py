@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from infra.outputs import StackOutputs, versions
-from pulumi_azureml.kinds import KINDS
 from pulumi_azureml.operations.jobs import REGISTRATION, Step, commit, follow, read_output, why
-from pulumi_azureml.planning import CatalogueErrors, CatalogueSettings, load
+from pulumi_azureml.planning import CatalogueErrors, CatalogueSettings, load_catalogue
 from release.errors import ReleaseError
 from release.stack import ROOT
 
@@ -82,10 +81,10 @@ def resolved_pipeline(outputs: StackOutputs, pipeline: str) -> dict[str, Any]:
         registry=outputs.registry,
     )
     try:
-        catalogue = load(ROOT, KINDS, settings=settings)
+        catalogue = load_catalogue(ROOT, settings)
     except CatalogueErrors as error:
         raise ReleaseError(str(error)) from error
-    names = [asset.name for asset in catalogue.of("pipeline")]
+    names = [asset.name for asset in catalogue.of("pipeline_job")]
     if pipeline not in names:
         raise ReleaseError(f"pipelines/{pipeline}.yml does not exist; pipelines: {', '.join(names) or 'none'}")
     changed = [
@@ -98,7 +97,7 @@ def resolved_pipeline(outputs: StackOutputs, pipeline: str) -> dict[str, Any]:
         raise ReleaseError(
             f"the asset files differ from the deployed versions: {', '.join(changed)}", fix="pulumi up, or release up"
         )
-    return dict(catalogue["pipeline", pipeline].definition)
+    return dict(catalogue["pipeline_job", pipeline].definition)
 
 
 def registered(ml: MLClient, pipeline: Mapping[str, Any]) -> tuple[str, str] | None:

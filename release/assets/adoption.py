@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pulumi_azureml.kinds import KINDS as ASSET_KINDS
-from pulumi_azureml.planning import Catalogue, CatalogueErrors, CatalogueSettings, load
+from pulumi_azureml.planning import Catalogue, CatalogueErrors, CatalogueSettings, load_catalogue
 from release.assets import contents
 from release.assets.definitions import KINDS, CannotBeWrittenError, Found, not_a_definition
 from release.errors import ReleaseError
@@ -109,7 +108,7 @@ def settle(root: Path, written: Mapping[str, Found]) -> list[Found]:
 
 def _load(root: Path, computes: Collection[str] | None = None) -> Catalogue:
     known = frozenset(computes) if computes is not None else None
-    return load(root, ASSET_KINDS, settings=CatalogueSettings(known, registry=_ANY_REGISTRY))
+    return load_catalogue(root, CatalogueSettings(known, registry=_ANY_REGISTRY))
 
 
 def _create(root: Path, path: str, content: bytes, written: list[str]) -> None:

@@ -174,7 +174,7 @@ def endpoint(ml: MLClient, name: str) -> Found:
     if identity is not None and str(identity.type).lower().replace("_", "") == "userassigned":
         ids = [{"resource_id": each.resource_id} for each in identity.user_assigned_identities or []]
         described["identity"] = {"type": "user_assigned", "user_assigned_identities": ids}
-    found, folder = Found("endpoint", name), f"ml/deploy/{name}"
+    found, folder = Found("online_endpoint", name), f"ml/deploy/{name}"
     _whole(found, f"{folder}/endpoint.yml", "managedOnlineEndpoint", described)
     deployments = sorted(
         ml.online_deployments.list(name), key=lambda each: -int((entity.traffic or {}).get(each.name, 0))
@@ -233,7 +233,7 @@ KINDS = {
     "model": Described("models", model),
     "component": Described("components", component),
     "schedule": Described("schedules", schedule),
-    "endpoint": Described("online_endpoints", endpoint),
+    "online_endpoint": Described("online_endpoints", endpoint),
     "batch_endpoint": Described("batch_endpoints", batch_endpoint),
 }
 

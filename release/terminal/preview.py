@@ -209,10 +209,10 @@ def _key(key: str, old: Any, new: Any) -> Key:
 
 def _reference(token: str, inputs: Mapping[str, Any]) -> str:
     """Return the reference to a version in the workspace, or in the registry that it is shared through."""
-    from pulumi_azureml.kinds import MANAGED
+    from pulumi_azureml.resources.kinds import RESOURCES
 
     class_name = token.rpartition(":")[2]
-    kind_name = next(name for name, each in MANAGED.items() if each.resource.__name__ == class_name)
+    kind_name = next(name for name, each in RESOURCES.items() if each.__name__ == class_name)
     return reference(kind_name, inputs["name"], inputs["version"], inputs.get("registry"))
 
 

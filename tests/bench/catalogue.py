@@ -14,12 +14,11 @@ from tests.checkout import ROOT, clean_environment
 # In a process of its own, as in a preview; imports are not counted.
 _LOAD = """
 import hashlib, json, pathlib, time
-from pulumi_azureml.planning import CatalogueSettings, load
-from pulumi_azureml.kinds import KINDS
+from pulumi_azureml.planning import CatalogueSettings, load_catalogue
 root = pathlib.Path.cwd()
 settings = CatalogueSettings(computes=frozenset({"cpu-cluster"}), build_images=True, login_server="x.azurecr.io")
 began = time.perf_counter()
-load(root, KINDS, settings=settings)
+load_catalogue(root, settings)
 loaded = time.perf_counter()
 for folder in ("ml", "pipelines"):
     for path in sorted((root / folder).rglob("*")):

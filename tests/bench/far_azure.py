@@ -23,17 +23,14 @@ _ENVIRONMENT = "bench-environment"
 _PROGRAM = """
 from pathlib import Path
 
-from pulumi_azureml.resources.assets import Assets
-from pulumi_azureml.resources.resource import WorkspaceArgs
-from pulumi_azureml.resources.stack import Stack
-from pulumi_azureml.planning import CatalogueSettings, load
-from pulumi_azureml.kinds import KINDS
-from pulumi_azureml.resources.rollout import RolloutArgs
+import pulumi_azureml as azureml
 
 root = Path(__file__).parent
-plan = load(root, KINDS, settings=CatalogueSettings(frozenset({{"cpu"}}), cache_folder=root / "cache"))
-workspace = WorkspaceArgs("{subscription}", "{group}", "{workspace}", "bench/bench")
-Assets("assets", Stack(plan, workspace, root, {{}}, None, RolloutArgs(), []))
+plan = azureml.load_catalogue(root, azureml.CatalogueSettings(frozenset({{"cpu"}}), cache_folder=root / "cache"))
+workspace = azureml.WorkspaceArgs(
+    subscription_id="{subscription}", resource_group="{group}", name="{workspace}", owner="bench/bench"
+)
+azureml.Assets("assets", azureml.AssetsArgs(plan=plan, workspace=workspace))
 """
 _COMPONENT = """\
 $schema: https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json

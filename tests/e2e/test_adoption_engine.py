@@ -6,8 +6,8 @@ import shutil
 
 from azureml_fixtures.asset_project import STRANGER
 from azureml_fixtures.engine import STACK, Make, operations
-from pulumi_azureml.kinds import MANAGED
 from pulumi_azureml.operations import ownership
+from pulumi_azureml.operations.kinds import OPERATIONS
 from release.assets import adoption
 
 
@@ -15,8 +15,8 @@ def test_what_others_made_is_adopted_and_then_unchanged(make: Make) -> None:
     project = make()
     project.add_datastore()
     names = {}
-    for kind in ("datastore", "environment", "data", "model", "component", "schedule", "endpoint"):
-        MANAGED[kind].upsert(project.ml, project.props(kind, STRANGER))
+    for kind in ("datastore", "environment", "data", "model", "component", "schedule", "online_endpoint"):
+        OPERATIONS[kind].upsert(project.ml, project.props(kind, STRANGER))
         names[kind] = project.asset(kind).name
     for folder in ("ml", "pipelines"):
         shutil.rmtree(project.root / folder)

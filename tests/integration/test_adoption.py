@@ -14,11 +14,12 @@ from amlite import SUBSCRIPTION_ID
 from amlite.testing import LocalAzure, Workspace
 from amlite_fixtures.azure import GROUP
 from amlite_fixtures.scoring import Scoring
-from azureml_fixtures.asset_project import OWNER, Project
-from pulumi_azureml.kinds import KINDS, MANAGED
-from pulumi_azureml.kinds.endpoint import EndpointKind
+from azureml_fixtures.asset_project import OWNER, Project, workspace_of
 from pulumi_azureml.operations import ownership
-from pulumi_azureml.resources.resource import Planned, WorkspaceArgs, folders, trees
+from pulumi_azureml.operations.kinds import OPERATIONS
+from pulumi_azureml.planning.deployments import azure_name
+from pulumi_azureml.planning.kinds import KINDS
+from pulumi_azureml.resources.planned import Planned, folders, trees
 from release import cli
 from release.assets import adoption, definitions
 from release.errors import ReleaseError
@@ -105,9 +106,8 @@ def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: Workspace) -> 
 
 
 def inputs(ml: MLClient, asset: Any) -> Props:
-    where = (ml.subscription_id, ml.resource_group_name, str(ml.workspace_name))
-    props = Planned.of(asset, WorkspaceArgs(*where, OWNER, adopt=True)).props()
-    if asset.kind == "endpoint":
+    props = Planned.of(asset, workspace_of(ml, OWNER, adopt=True)).props()
+    if asset.kind == "online_endpoint":
         props |= {"rollout": {"steps": [100], "bake_seconds": 0}, "traffic": {}}
     return props | ({"is_default": True} if asset.kind == "batch_deployment" else {})
 
@@ -128,15 +128,16 @@ def test_everything_is_written_taken_over_and_unchanged(theirs: Project, ours: P
     plan = adoption.plan(ours.root, {"cpu"})
     assert {(asset.kind, asset.name) for asset in plan.assets} == {
         ("environment", f"env-{tag}"), ("component", f"step_{tag}"), ("data", f"data-{tag}"), ("model", f"model-{tag}"),
-        ("datastore", f"store_{tag}"), ("pipeline", f"daily-{tag}"), ("schedule", f"daily-{tag}"),
-        ("endpoint", f"ep-{tag}"), ("batch_endpoint", f"batch-{tag}"), ("batch_deployment", f"batch-{tag}/scores"),
+        ("datastore", f"store_{tag}"), ("pipeline_job", f"daily-{tag}"), ("schedule", f"daily-{tag}"),
+        ("online_endpoint", f"ep-{tag}"), ("batch_endpoint", f"batch-{tag}"),
+        ("batch_deployment", f"batch-{tag}/scores"),
     }  # fmt: skip
     before = {kind: versions(ml, kind) for kind in VERSIONED}
     for asset in plan.assets:
-        if asset.kind in MANAGED:
+        if asset.kind != "pipeline_job":  # nothing is to be run
             props = inputs(ml, asset)
-            MANAGED[asset.kind].upsert(ml, props)
-            assert MANAGED[asset.kind].observe(ml, props) == props, asset.id
+            OPERATIONS[asset.kind].upsert(ml, props)
+            assert OPERATIONS[asset.kind].observe(ml, props) == props, asset.id
     # Nothing was made anew: what was there is ours now.
     assert {kind: versions(ml, kind) for kind in VERSIONED} == before
     assert ownership.is_ours(ml.components.get(f"step_{tag}", "1.2").tags, OWNER)
@@ -146,7 +147,7 @@ def test_everything_is_written_taken_over_and_unchanged(theirs: Project, ours: P
 
 
 def versions(ml: MLClient, kind: str) -> list[str]:
-    operations = getattr(ml, MANAGED[kind].operations)  # type: ignore[attr-defined]
+    operations = getattr(ml, OPERATIONS[kind].collection)  # type: ignore[attr-defined]
     return sorted(f"{one.name}:{one.version}" for each in operations.list() for one in operations.list(name=each.name))
 
 
@@ -195,22 +196,22 @@ def test_a_serving_deployment_is_taken_over_without_a_break(
     ml, name = ml_client, empty.name
     ml.online_deployments.begin_create_or_update(make_deployment(name, "blue")).result()
     empty.set_traffic(blue=100)
-    (found,) = adoption.survey(ml, ours.root, "endpoint", [name])
+    (found,) = adoption.survey(ml, ours.root, "online_endpoint", [name])
     assert found.reason == ""
     adoption.write(ml, ours.root, found)
     assert "def run" in (ours.root / f"ml/deploy/{name}/src/score.py").read_text()
     plan = adoption.plan(ours.root)
-    (served,) = plan.of("deployment")
+    (served,) = plan.of("online_deployment")
     deployment = {
         "name": "blue", "definition": {**served.definition, **served.metadata}, "path": served.path,
         "content_hash": served.content_hash, "trees": trees(folders(served)),
     }  # fmt: skip
-    live = EndpointKind.live_name({"deployment": deployment})
-    props = inputs(ml, plan["endpoint", name]) | {"deployment": deployment, "traffic": {live: 100}}
-    MANAGED["endpoint"].upsert(ml, props)
+    live = azure_name(deployment["name"], deployment["content_hash"])
+    props = inputs(ml, plan["online_endpoint", name]) | {"deployment": deployment, "traffic": {live: 100}}
+    OPERATIONS["online_endpoint"].upsert(ml, props)
     assert [each.name for each in ml.online_deployments.list(name)] == [live]
     assert empty.post({"value": 21}, key=empty.key).json() == 42
-    assert MANAGED["endpoint"].observe(ml, props) == props
+    assert OPERATIONS["online_endpoint"].observe(ml, props) == props
 
 
 def test_contexts_and_pipeline_components_are_written(others: Workspace, ours: Project, tmp_path: Path) -> None:
@@ -245,8 +246,8 @@ def test_contexts_and_pipeline_components_are_written(others: Workspace, ours: P
     plan = adoption.plan(ours.root)
     for kind, name in (("environment", "built"), ("component", "inner"), ("component", "outer")):
         props = inputs(ml, plan[kind, name])
-        MANAGED[kind].upsert(ml, props)
-        assert MANAGED[kind].observe(ml, props) == props, name
+        OPERATIONS[kind].upsert(ml, props)
+        assert OPERATIONS[kind].observe(ml, props) == props, name
     assert len(list(ml.environments.list(name="built"))) == 1
 
 
@@ -257,8 +258,8 @@ def test_a_model_that_a_job_registered_is_taken_over(others: Workspace, ours: Pr
     (found,) = adoption.survey(ours.ml, ours.root, "model", ["registered"])
     adoption.write(ours.ml, ours.root, found)
     props = inputs(ours.ml, adoption.plan(ours.root)["model", "registered"])
-    MANAGED["model"].upsert(ours.ml, props)
-    assert MANAGED["model"].observe(ours.ml, props) == props
+    OPERATIONS["model"].upsert(ours.ml, props)
+    assert OPERATIONS["model"].observe(ours.ml, props) == props
     made = others.azure.arm("GET", f"{others.id}/models/registered/versions/1").json()
     assert made["properties"]["jobName"] == "calm-sun"
 
@@ -284,7 +285,7 @@ def test_the_command_prints_or_writes(
 
 
 def test_every_kind_that_others_make_can_be_described() -> None:
-    assert set(MANAGED) - set(definitions.KINDS) == {"batch_deployment", "pipeline_job"}  # an endpoint's; a run
+    assert set(OPERATIONS) - set(definitions.KINDS) == {"batch_deployment", "pipeline_job"}  # an endpoint's; a run
     assert set(definitions.KINDS) <= set(KINDS)
 
 

@@ -11,8 +11,7 @@ import pytest
 from infra.outputs import schedules
 from infra.plan import PlanError
 from infra.settings.configuration import ConfigurationError
-from pulumi_azureml.kinds import KINDS
-from pulumi_azureml.planning import Catalogue, CatalogueSettings, load
+from pulumi_azureml.planning import Catalogue, CatalogueSettings, load_catalogue
 from tests.unit.infra.deployed import deploy
 
 NOW = datetime(2026, 3, 27, 12, 0, tzinfo=UTC)
@@ -25,7 +24,7 @@ def plan(root: Path, schedule: str) -> Catalogue:
     (folder.parent / "training.yml").write_text(_JOB)
     (folder / "daily.yml").write_text(f"name: daily\ncreate_job: ../training.yml\n{schedule}")
     settings = CatalogueSettings(frozenset(), cache_folder=None, check_with_azure=False)
-    return load(root, KINDS, settings=settings)
+    return load_catalogue(root, settings)
 
 
 def test_a_schedule_says_when_it_fires_next_across_the_change_of_the_clocks(tmp_path: Path) -> None:

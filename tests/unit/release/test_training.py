@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from infra.outputs import parse, versions
-from pulumi_azureml.kinds import KINDS
 from pulumi_azureml.operations import jobs
-from pulumi_azureml.planning import CatalogueSettings, load
+from pulumi_azureml.planning import CatalogueSettings, load_catalogue
 from release import training
 from release.errors import ReleaseError
 
@@ -128,7 +127,7 @@ def test_a_pipeline_of_shared_components_is_submitted_with_the_registrys(
     monkeypatch.setattr(training, "ROOT", tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     settings = CatalogueSettings(frozenset(), registry="mlops", cache_folder=None, check_with_azure=False)
-    deployed = versions(load(tmp_path, KINDS, settings=settings))
+    deployed = versions(load_catalogue(tmp_path, settings))
     names = ("subscription_id", "resource_group", "workspace", "workspace_id", "container_registry", "login_server")
     empty: dict[str, Any] = {"compute": [], "schedules": {}, "endpoints": {}, "models": {}}
     outputs = parse(dict.fromkeys(names, "x") | empty | {"outputs_version": 1, "registry": "mlops", "assets": deployed})

@@ -1,4 +1,4 @@
-"""The shell that the Pulumi engine calls. It forwards to `pulumi_azureml.kinds` and holds no state and no credential.
+"""The shell that the Pulumi engine calls. It forwards to `operations.kinds` and holds no state and no credential.
 
 The engine keeps this class by its import path in every stack's state: `pulumi_azureml.provider.AzureMLProvider` and its
 one attribute `kind` are a contract that cannot be renamed (docs/adr/0031).
@@ -6,7 +6,6 @@ one attribute `kind` are a contract that cannot be renamed (docs/adr/0031).
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
 import logging
@@ -20,11 +19,15 @@ from pulumi import dynamic
 from pulumi.runtime.rpc import UNKNOWN
 
 from pulumi_azureml.operations.connection import connect, place_of
+from pulumi_azureml.operations.kind import Operations
+from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.operations.listings import as_kept, packed, unpacked
 from pulumi_azureml.operations.retry import confirmed, limit_operations, persistently
 
 _WORKERS = 32
 _IDENTITY = ("workspace", "registry", "name")
+# What kinds were called in states of versions before 0.3.0.
+_EARLIER_NAMES = {"endpoint": "online_endpoint"}
 
 
 class AzureMLProvider(dynamic.ResourceProvider):
@@ -33,7 +36,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
     serialize_as_secret_always = False
 
     def __init__(self, kind: str) -> None:
-        """Take the kind's name in `pulumi_azureml.kinds.MANAGED`."""
+        """Take the kind's name in `OPERATIONS`."""
         super().__init__()
         self.kind = kind
 
@@ -46,8 +49,6 @@ class AzureMLProvider(dynamic.ResourceProvider):
         minutes = _settings(req, "assets").get("operationMinutes")
         if minutes is not None:
             limit_operations(60 * float(minutes))
-        # Once and here, where the engine calls one at a time, not by many threads at their first request.
-        importlib.import_module("pulumi_azureml.kinds")
         if not isinstance(sys.stderr, _WithoutProgress):
             sys.stdout, sys.stderr = _WithoutProgress(sys.stdout), _WithoutProgress(sys.stderr)
         _show_log()
@@ -57,18 +58,14 @@ class AzureMLProvider(dynamic.ResourceProvider):
 
         Without the input's name, since the engine would print its whole value before the reason.
         """
-        from pulumi_azureml.kinds import MANAGED
-
-        wrong = MANAGED[self.kind].check_inputs(_plain(olds), _plain(news))
+        wrong = self._operations.check_inputs(_known(_plain(olds)), _known(_plain(news)))
         return dynamic.CheckResult(news, [dynamic.CheckFailure("", reason) for reason in wrong.values()])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         """Compare the significant inputs; another name or workspace is another resource."""
-        from pulumi_azureml.kinds import MANAGED
-
         olds = _plain(olds)
         replaces = [key for key in _IDENTITY if _differs(olds.get(key), news.get(key))]
-        changed = [key for key in MANAGED[self.kind].significant if _differs(olds.get(key), news.get(key))]
+        changed = [key for key in self._operations.significant if _differs(olds.get(key), news.get(key))]
         return dynamic.DiffResult(changes=bool(replaces or changed), replaces=replaces)
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
@@ -81,38 +78,36 @@ class AzureMLProvider(dynamic.ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
         """Read the resource back as inputs, so that a preview after a refresh shows what others changed."""
-        from pulumi_azureml.kinds import MANAGED
-
         plain = _plain(props)
-        kind = MANAGED[self.kind]
+        operations = self._operations
 
         def look() -> dict[str, Any] | None:
-            return kind.observe(connect(place_of(plain)), plain)
+            return operations.observe(connect(place_of(plain)), plain)
 
         observed = persistently(lambda: confirmed(look), self._name(plain))
         if observed is None:
             return dynamic.ReadResult("", {})
-        inputs = {key: value for key, value in observed.items() if key not in kind.outputs}
+        inputs = {key: value for key, value in observed.items() if key not in operations.outputs}
         return dynamic.ReadResult(id_, as_kept(observed, props), inputs)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Delete the resource, or archive what Azure cannot delete."""
-        from pulumi_azureml.kinds import MANAGED
-
         plain = _plain(props)
-        kind = MANAGED[self.kind]
-        persistently(lambda: kind.remove(connect(place_of(plain)), plain), self._name(plain))
+        operations = self._operations
+        persistently(lambda: operations.remove(connect(place_of(plain)), plain), self._name(plain))
 
     def _upsert(self, props: dict[str, Any]) -> dict[str, Any]:
-        from pulumi_azureml.kinds import MANAGED
-
         plain = _plain(props)
-        kind = MANAGED[self.kind]
-        outputs = persistently(lambda: kind.upsert(connect(place_of(plain)), plain), self._name(plain))
+        operations = self._operations
+        outputs = persistently(lambda: operations.upsert(connect(place_of(plain)), plain), self._name(plain))
         return packed({**plain, **outputs})
 
+    @property
+    def _operations(self) -> Operations:
+        return OPERATIONS[_EARLIER_NAMES.get(self.kind, self.kind)]
+
     def _name(self, props: dict[str, Any]) -> str:
-        return f"{self.kind} '{props['name']}'"
+        return f"{self._operations.title} '{props['name']}'"
 
 
 class _WithoutProgress(io.TextIOBase):
@@ -169,6 +164,16 @@ def _whole(value: Any) -> Any:
         case float() if value.is_integer():
             return int(value)
     return value
+
+
+def _known(value: Any) -> Any:
+    """Return inputs with None for what a preview does not know yet."""
+    match value:
+        case dict():
+            return {key: _known(item) for key, item in value.items()}
+        case list():
+            return [_known(item) for item in value]
+    return None if value == UNKNOWN else value
 
 
 def _differs(old: Any, new: Any) -> bool:

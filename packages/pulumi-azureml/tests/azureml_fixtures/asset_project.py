@@ -7,15 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pulumi_azureml.kinds import KINDS, MANAGED
-from pulumi_azureml.planning import Asset, CatalogueSettings, load
-from pulumi_azureml.resources.resource import Planned, WorkspaceArgs
+from pulumi_azureml.operations.kinds import OPERATIONS
+from pulumi_azureml.planning import Asset, CatalogueSettings, load_catalogue
+from pulumi_azureml.resources.kinds import RESOURCES
+from pulumi_azureml.resources.places import WorkspaceArgs
+from pulumi_azureml.resources.planned import Planned
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 Props = dict[str, Any]
 OWNER, STRANGER = "azureml-platform/test", "azureml-platform/other"
+
+
+def workspace_of(ml: MLClient, owner: str, *, adopt: bool = False) -> WorkspaceArgs:
+    """Return the workspace that a client is of, as resources take it."""
+    return WorkspaceArgs(
+        subscription_id=ml.subscription_id,
+        resource_group=ml.resource_group_name,
+        name=str(ml.workspace_name),
+        owner=owner,
+        adopt=adopt,
+    )
 
 
 class Project:
@@ -98,15 +111,14 @@ class Project:
 
     def asset(self, kind: str) -> Asset:
         settings = CatalogueSettings(frozenset({"cpu"}), cache_folder=None, check_with_azure=False)
-        (asset,) = load(self.root, KINDS, settings=settings).of("pipeline" if kind == "pipeline_job" else kind)
+        (asset,) = load_catalogue(self.root, settings).of(kind)
         return asset
 
     def props(self, kind: str, owner: str = OWNER, *, adopt: bool = False) -> Props:
         """The inputs that the program gives the resource, as the engine hands them over."""
         asset = self.asset(kind)
-        where = (self.ml.subscription_id, self.ml.resource_group_name, self.ml.workspace_name)
-        props = Planned.of(asset, WorkspaceArgs(*where, owner, adopt=adopt)).props()
-        if kind == "endpoint":
+        props = Planned.of(asset, workspace_of(self.ml, owner, adopt=adopt)).props()
+        if kind == "online_endpoint":
             props |= {"rollout": {"steps": [100], "bake_seconds": 0}, "traffic": {}}
         if kind == "batch_deployment":
             props |= {"is_default": True}
@@ -122,5 +134,5 @@ class Project:
             self.edit("ml/environment/environment.yml", image=image, conda_file="./conda.yml")
         for each in self.asset(kind).depends_on:
             self.needs(each.kind)
-            if each.kind in MANAGED:
-                MANAGED[each.kind].upsert(self.ml, self.props(each.kind))
+            if each.kind in RESOURCES and RESOURCES[each.kind].is_needed:
+                OPERATIONS[each.kind].upsert(self.ml, self.props(each.kind))

@@ -28,20 +28,19 @@ from pathlib import Path
 
 import pulumi
 
-from pulumi_azureml.resources.assets import Assets
-from pulumi_azureml.resources.resource import WorkspaceArgs
-from pulumi_azureml.resources.stack import Stack
-from pulumi_azureml.planning import CatalogueSettings, ModelChoice, load
-from pulumi_azureml.kinds import KINDS
-from pulumi_azureml.resources.rollout import RolloutArgs
+import pulumi_azureml as azureml
 
 root = Path(__file__).parent
-models = {{name: ModelChoice(**model) for name, model in json.loads((root / "models.json").read_text()).items()}}
-settings = CatalogueSettings(frozenset({{"cpu"}}), models=models, cache_folder=None, check_with_azure=False)
-workspace = WorkspaceArgs("{SUBSCRIPTION_ID}", "{GROUP}", "{WORKSPACE}", "azureml-platform/{STACK}")
-plan = load(root, KINDS, settings=settings)
-assets = Assets("assets", Stack(plan, workspace, root, {{}}, None, RolloutArgs(), []))
-pulumi.export("endpoints", {{name: made.live for name, made in assets.resources.get("endpoint", {{}}).items()}})
+chosen = json.loads((root / "models.json").read_text())
+models = {{name: azureml.ModelChoice(**model) for name, model in chosen.items()}}
+settings = azureml.CatalogueSettings(frozenset({{"cpu"}}), models=models, cache_folder=None, check_with_azure=False)
+workspace = azureml.WorkspaceArgs(
+    subscription_id="{SUBSCRIPTION_ID}", resource_group="{GROUP}", name="{WORKSPACE}", owner="azureml-platform/{STACK}"
+)
+args = azureml.AssetsArgs(plan=azureml.load_catalogue(root, settings), workspace=workspace)
+assets = azureml.Assets("assets", args, type_name="azureml-platform:infra:Assets")
+online = assets.resources.get("online_endpoint", {{}})
+pulumi.export("endpoints", {{name: made.live for name, made in online.items()}})
 """
 
 
@@ -125,13 +124,13 @@ def hold(folder: Path, gate: Path) -> str:
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
         "import time, pathlib\n"
-        "from pulumi_azureml.kinds.endpoint import EndpointKind\n"
-        "make = EndpointKind.upsert\n"
+        "from pulumi_azureml.operations.kinds.online_endpoint import OnlineEndpointOperations\n"
+        "make = OnlineEndpointOperations.upsert\n"
         "def later(self, ml, props):\n"
         f"    while not pathlib.Path({str(gate)!r}).exists():\n"
         "        time.sleep(0.05)\n"
         "    return make(self, ml, props)\n"
-        "EndpointKind.upsert = later\n"
+        "OnlineEndpointOperations.upsert = later\n"
     )
     return str(folder)
 

@@ -25,10 +25,9 @@ from amlite.core.faults import Kind
 from amlite.core.store import Store
 from azureml_fixtures.asset_project import Project, Props
 from pulumi_azureml import provider
-from pulumi_azureml.kinds import MANAGED
-from pulumi_azureml.operations import connection, jobs, ownership
-from pulumi_azureml.operations import retry as patience
+from pulumi_azureml.operations import connection, jobs, ownership, retry
 from pulumi_azureml.operations.errors import AssetError
+from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.provider import AzureMLProvider
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def cases() -> list[Case]:
     """Return the whole matrix."""
     return [
         Case(kind, action, fault, side)
-        for kind in sorted(MANAGED)
+        for kind in sorted(OPERATIONS)
         for action in ("create", "delete")
         for side, faults in (("writes", _AT_WRITES), ("reads", _AT_READS))
         for fault in faults
@@ -100,10 +99,10 @@ def impatient() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(HttpTransport, "sleep", briefly)
-        patch.setattr(patience, "_LOOK_SECONDS", _SHORT_SECONDS)
-        patch.setattr(patience, "_POLL_SECONDS", _SHORT_SECONDS)
+        patch.setattr(retry, "_LOOK_SECONDS", _SHORT_SECONDS)
+        patch.setattr(retry, "_POLL_SECONDS", _SHORT_SECONDS)
         patch.setattr(jobs, "_POLL_SECONDS", (_SHORT_JOB_SECONDS, _SHORT_JOB_SECONDS))
-        patch.setattr(provider, "persistently", partial(patience.persistently, sleep=lambda _seconds: None))
+        patch.setattr(provider, "persistently", partial(retry.persistently, sleep=lambda _seconds: None))
         yield
 
 

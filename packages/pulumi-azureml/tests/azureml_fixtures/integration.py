@@ -12,8 +12,8 @@ import pytest
 from amlite.testing import LocalAzure, Workspace
 from azureml_fixtures.asset_project import Project
 from azureml_fixtures.fault_matrix import Matrix
-from pulumi_azureml.kinds import MANAGED
 from pulumi_azureml.operations import connection
+from pulumi_azureml.operations.kinds import OPERATIONS
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -43,9 +43,13 @@ def project(
     made.add_datastore()
     made.add_batch()
     yield made
-    paths = {"schedule": "schedules/daily", "endpoint": "onlineEndpoints/ep", "batch_endpoint": "batchEndpoints/batch"}
+    paths = {
+        "schedule": "schedules/daily",
+        "online_endpoint": "onlineEndpoints/ep",
+        "batch_endpoint": "batchEndpoints/batch",
+    }
     for kind, path in paths.items():
         # Asked for first: planning the project again for what most tests never made takes longer.
         place = f"{azureml_workspace.id}/{path}-{made.tag}"
         if azureml_workspace.azure.arm("GET", place).status_code == 200:
-            MANAGED[kind].remove(ml_client, made.props(kind))
+            OPERATIONS[kind].remove(ml_client, made.props(kind))

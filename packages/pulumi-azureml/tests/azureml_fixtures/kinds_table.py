@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pulumi_azureml.kinds import KINDS, MANAGED
-from pulumi_azureml.operations.managed import ManagedKind
+from pulumi_azureml.planning.kinds import KINDS
+from pulumi_azureml.resources.kinds import RESOURCES
+from pulumi_azureml.resources.resource import Resource
 
 ROOT = Path(__file__).resolve().parents[4]
 PAGE = ROOT / "docs" / "kinds.md"
@@ -77,12 +78,12 @@ def generate() -> str:
     """Return the page."""
     columns = {name: [shown(place) for place in places] for name, places in COLUMNS.items()}
     rows = [f"| {' | '.join(['kind', 'resource', *columns])} |", f"|{'---|' * (len(columns) + 2)}"]
-    for name, kind in sorted(MANAGED.items()):
+    for name, resource in sorted(RESOURCES.items()):
         cells = ["✓" if any(name in each.kinds for each in tests) else "no" for tests in columns.values()]
-        rows.append(f"| [{name}](#{name}) | `{kind.resource.__name__}` | {' | '.join(cells)} |")
+        rows.append(f"| [{name}](#{name}) | `{resource.__name__}` | {' | '.join(cells)} |")
     legend = [f"- **{column}**: {', '.join(f'`{each.test}`' for each in tests)}" for column, tests in columns.items()]
-    sections = [_section(kind) for _, kind in sorted(MANAGED.items())]
-    planned = ", ".join(f"`{name}`" for name in sorted(KINDS.keys() - MANAGED.keys()))
+    sections = [_section(resource) for _, resource in sorted(RESOURCES.items())]
+    planned = ", ".join(f"`{name}`" for name in sorted(KINDS.keys() - RESOURCES.keys()))
     return "\n".join(
         [
             "# Kinds",
@@ -102,11 +103,10 @@ def generate() -> str:
     )
 
 
-def _section(kind: ManagedKind) -> str:
-    module = inspect.getmodule(type(kind))
-    assert module is not None
-    resource = inspect.cleandoc(kind.resource.__doc__ or "")
-    return f"## {kind.name}\n\n{inspect.cleandoc(module.__doc__ or '')}\n\n{resource}\n"
+def _section(resource: type[Resource]) -> str:
+    found = inspect.getmodule(type(KINDS[resource.kind]))
+    where = inspect.cleandoc((found and found.__doc__) or "")
+    return f"## {resource.kind}\n\n{where}\n\n{inspect.cleandoc(resource.__doc__ or '')}\n"
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pulumi_azureml.kinds import KINDS
-from pulumi_azureml.planning import Catalogue, CatalogueErrors, CatalogueSettings, Problem, load
+from pulumi_azureml.planning import Catalogue, CatalogueErrors, CatalogueSettings, Problem, load_catalogue
 
 FILES = {
     "ml/environments/training/environment.yml": """
@@ -129,7 +128,7 @@ class Project:
 
     def load(self, **settings: Any) -> Catalogue:
         values = {"computes": frozenset({"cpu"}), "cache_folder": self.cache_folder, "check_with_azure": False}
-        return load(self.root, KINDS, settings=CatalogueSettings(**(values | settings)))
+        return load_catalogue(self.root, CatalogueSettings(**(values | settings)))
 
     def problems(self, **settings: Any) -> tuple[Problem, ...]:
         with pytest.raises(CatalogueErrors) as caught:

@@ -16,8 +16,8 @@ from amlite import SUBSCRIPTION_ID
 from amlite.testing import LocalAzure
 from azureml_fixtures.asset_project import STRANGER
 from azureml_fixtures.engine import GROUP, STACK, WORKSPACE, Make, endpoints, hold, operations, poison, serve
-from pulumi_azureml.kinds import MANAGED
 from pulumi_azureml.operations import ownership
+from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.operations.scoring import Target, score
 
 FIXTURES = sorted((Path(__file__).parent / "states").glob("*.json"))
@@ -88,7 +88,7 @@ def test_a_failed_update_and_a_revert_leave_what_was_live(make: Make) -> None:
     live = project.asset("component").version
     project.write("ml/step/src/main.py", "print('taken')\n")
     taken = project.asset("component").version
-    MANAGED["component"].upsert(project.ml, project.props("component", STRANGER))
+    OPERATIONS["component"].upsert(project.ml, project.props("component", STRANGER))
     told = project.up(expect=1)
     assert f"belongs to stack '{STRANGER}'" in told
     assert "Traceback" not in told
@@ -159,7 +159,7 @@ def test_slow_endpoints_hold_back_nothing_else(make: Make, tmp_path: Path) -> No
     try:
         wanted = {kind: project.props(kind) for kind in ("component", "data", "model", "schedule")}
         last = time.monotonic() + 120
-        while any(MANAGED[kind].observe(project.ml, props) is None for kind, props in wanted.items()):
+        while any(OPERATIONS[kind].observe(project.ml, props) is None for kind, props in wanted.items()):
             assert running.poll() is None, running.communicate()[0]
             assert time.monotonic() < last, "the endpoints hold everything back"
         while not {each.name for each in project.ml.environments.list()}.issuperset(many):
@@ -179,14 +179,14 @@ def test_a_state_of_an_earlier_release_previews_updates_and_is_destroyed(
 ) -> None:
     """The provider's import path and its inputs are a contract: see `states/README.md`."""
     project = make("fixture")
-    kinds = ["environment", "component", "data", "model", "schedule", "endpoint"]
+    kinds = ["environment", "component", "data", "model", "schedule", "online_endpoint"]
     if fixture.stem != "0.1.0":
         project.add_datastore()
         project.add_batch()
         kinds += ["datastore", "batch_endpoint", "batch_deployment"]
     project.pulumi("stack", "import", "--stack", STACK, "--file", str(fixture))
     for kind in kinds:
-        MANAGED[kind].upsert(project.ml, project.props(kind, f"azureml-platform/{STACK}"))
+        OPERATIONS[kind].upsert(project.ml, project.props(kind, f"azureml-platform/{STACK}"))
     asked()
     assert operations(project.preview(0, "--json")) == {}
     assert asked() == []
@@ -259,7 +259,7 @@ def test_endpoints_that_exceed_the_quota_together_are_refused_by_the_preview(mak
     project.edit("ml/deploy/more/blue-deployment.yml", endpoint_name=second)
     models = json.loads((project.root / "models.json").read_text("utf-8"))
     program = (project.root / "__main__.py").read_text("utf-8")
-    project.write("__main__.py", program.replace(f'/{STACK}")', f'/{STACK}", location="uksouth")'))
+    project.write("__main__.py", program.replace(f'/{STACK}"', f'/{STACK}", location="uksouth"'))
     project.write("models.json", json.dumps({**models, second: models[first]}))
     # Each takes two instances with Azure's reserve, of four vCPUs.
     azure.command("quota", "set", "standardDSv2Family", "12", "--region", "uksouth")
@@ -276,34 +276,27 @@ def test_endpoints_that_exceed_the_quota_together_are_refused_by_the_preview(mak
 _DIRECT = """
 import pulumi
 
-from pulumi_azureml.resources.resource import WorkspaceArgs
-from pulumi_azureml.kinds.batch_deployment import BatchDeployment, BatchDeploymentArgs
-from pulumi_azureml.kinds.batch_endpoint import BatchEndpoint, BatchEndpointArgs
-from pulumi_azureml.kinds.component import Component, ComponentArgs
-from pulumi_azureml.kinds.data import DataArgs, DataAsset
-from pulumi_azureml.kinds.deployment import CodeConfiguration
-from pulumi_azureml.kinds.endpoint import OnlineEndpoint, OnlineEndpointArgs
-from pulumi_azureml.kinds.environment import Environment, EnvironmentArgs
-from pulumi_azureml.kinds.model import Model, ModelArgs
-from pulumi_azureml.kinds.schedule import CronTrigger, Schedule, ScheduleArgs
+import pulumi_azureml as azureml
 
-place = WorkspaceArgs("SUBSCRIPTION", "GROUP", "WORKSPACE", "any-project/any-stack")
-environment = Environment("env", EnvironmentArgs(workspace=place, name="direct-TAG", image="python:3.11"))
-rows = DataAsset("rows", DataArgs(workspace=place, name="direct-rows-TAG", path="ml/data/files"))
-model = Model("model", ModelArgs(workspace=place, name="direct-model-TAG", path="ml/model/weights"))
-step = Component("step", ComponentArgs(
-    workspace=place, name="direct_TAG", code="ml/step/src", command="python main.py", environment=environment,
-))
+place = azureml.WorkspaceArgs(
+    subscription_id="SUBSCRIPTION", resource_group="GROUP", name="WORKSPACE", owner="any-project/any-stack"
+)
+environment = azureml.Environment("direct-TAG", workspace=place, image="python:3.11")
+rows = azureml.DataAsset("rows", azureml.DataAssetArgs(workspace=place, name="direct-rows-TAG", path="ml/data/files"))
+model = azureml.Model("model", workspace=place, name="direct-model-TAG", path="ml/model/weights")
+step = azureml.Component(
+    "direct_TAG", workspace=place, code="ml/step/src", command="python main.py", environment=environment
+)
 job = {"settings": {"default_compute": "azureml:cpu"}, "jobs": {"step": {"type": "command", "component": step}}}
-Schedule("nightly", ScheduleArgs(
-    workspace=place, name="direct-TAG", trigger=CronTrigger(expression="0 1 * * *"), create_job=job,
-))
-OnlineEndpoint("online", OnlineEndpointArgs(workspace=place, name="direct-on-TAG"))
-batch = BatchEndpoint("batch", BatchEndpointArgs(workspace=place, name="direct-batch-TAG"))
-scores = BatchDeployment("scores", BatchDeploymentArgs(
-    workspace=place, name="scores", endpoint_name=batch, model=model, environment=environment, compute="azureml:cpu",
-    code_configuration=CodeConfiguration("ml/batch/src", "score.py"),
-))
+azureml.Schedule(
+    "direct-TAG", workspace=place, trigger=azureml.CronTriggerArgs(expression="0 1 * * *"), create_job=job
+)
+online = azureml.OnlineEndpoint("direct-on-TAG", workspace=place, tags={"model": model.version})
+batch = azureml.BatchEndpoint("direct-batch-TAG", workspace=place)
+scores = azureml.BatchDeployment(
+    "scores", workspace=place, endpoint_name=batch, model=model, environment=environment, compute="azureml:cpu",
+    code_configuration=azureml.CodeConfigurationArgs(code="ml/batch/src", scoring_script="score.py"),
+)
 pulumi.export("live", scores.live)
 """
 

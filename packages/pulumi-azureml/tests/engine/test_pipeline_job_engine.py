@@ -11,10 +11,10 @@ def test_a_pipeline_is_run_once_for_each_content(make: Make) -> None:
     image = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
     project.edit("ml/environment/environment.yml", image=image, conda_file="./conda.yml")
     program = (project.root / "__main__.py").read_text("utf-8")
-    assert "RolloutArgs(), [])" in program
+    assert "workspace=workspace)" in program
     project.write(
         "__main__.py",
-        program.replace("RolloutArgs(), [])", 'RolloutArgs(), [], runs={"steps": 5})')
+        program.replace("workspace=workspace)", 'workspace=workspace, runs={"steps": 5})')
         + '\npulumi.export("job", assets.resources["pipeline_job"]["steps"].job)\n',
     )
     shown = project.up()
@@ -32,6 +32,9 @@ def test_a_pipeline_is_run_once_for_each_content(make: Make) -> None:
     assert "step 'step' failed" in told
     assert f"no rows for {project.tag}" in told
     assert "Traceback" not in told
+    # A schedule needs the pipeline as it is planned, and waits for no run of it.
+    step = project.ml.schedules.get(f"daily-{project.tag}").create_job.jobs["step"]
+    assert str(step.component).endswith(project.asset("component").version)
 
     project.write("ml/step/src/main.py", f"print('{project.tag}')\n")
     project.up()

@@ -10,10 +10,9 @@ import pytest
 
 from amlite_fixtures.azure import REGISTRY
 from azureml_fixtures.asset_project import OWNER, STRANGER, Project
-from pulumi_azureml.kinds import MANAGED, batch_deployment
-from pulumi_azureml.operations import ownership
-from pulumi_azureml.operations import retry as patience
+from pulumi_azureml.operations import ownership, retry
 from pulumi_azureml.operations.errors import AssetError, OwnershipError
+from pulumi_azureml.operations.kinds import OPERATIONS, batch_deployment
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -21,14 +20,14 @@ if TYPE_CHECKING:
     from amlite.testing import Workspace
 
 Props = dict[str, Any]
-ALL = sorted(MANAGED)
-VERSIONED = sorted(name for name, kind in MANAGED.items() if kind.versioned)
+ALL = sorted(OPERATIONS)
+VERSIONED = sorted(name for name, each in OPERATIONS.items() if each.planned.versioned)
 
 
 @pytest.fixture(autouse=True)
 def believing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not there is looked for three times all the same, but not seconds apart."""
-    monkeypatch.setattr(patience, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(retry, "_LOOK_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def there(ml: MLClient, kind: str, props: Props) -> Any:
     """Read an asset by the client alone."""
     if kind == "schedule":
         return ml.schedules.get(props["name"])
-    if kind == "endpoint":
+    if kind == "online_endpoint":
         return ml.online_endpoints.get(props["name"])
     if kind == "batch_endpoint":
         return ml.batch_endpoints.get(props["name"])
@@ -84,7 +83,7 @@ def test_upsert_creates_and_again_makes_nothing_new(
     project.needs(kind)
     project.edit_metadata(kind, description="what it is", tags={"team": "flights"})
     props = project.props(kind)
-    first = MANAGED[kind].upsert(ml_client, props)
+    first = OPERATIONS[kind].upsert(ml_client, props)
     made = there(ml_client, kind, props)
     assert azureml_workspace.azure.arm("GET", first["resource_id"]).json()["name"] in (
         props["name"],
@@ -95,9 +94,9 @@ def test_upsert_creates_and_again_makes_nothing_new(
     assert made.description == "what it is"
     assert ownership.untagged(made.tags) == {"team": "flights"}
     # An orphan of an attempt that never came to the state is the same case: the owner's tag says so.
-    assert MANAGED[kind].upsert(ml_client, props) == first
+    assert OPERATIONS[kind].upsert(ml_client, props) == first
     if kind in VERSIONED:
-        listed = getattr(ml_client, MANAGED[kind].operations).list(name=props["name"])  # type: ignore[attr-defined]
+        listed = getattr(ml_client, OPERATIONS[kind].collection).list(name=props["name"])  # type: ignore[attr-defined]
         assert [str(each.version) for each in listed] == [props["version"]]
 
 
@@ -106,12 +105,12 @@ def test_retention_archives_the_oldest_versions_of_this_stack_alone(
     kind: str, project: Project, ml_client: MLClient
 ) -> None:
     project.needs(kind)
-    operations = getattr(ml_client, MANAGED[kind].operations)  # type: ignore[attr-defined]
+    operations = getattr(ml_client, OPERATIONS[kind].collection)  # type: ignore[attr-defined]
     versions = [f"{number}-{project.tag}" for number in range(4)]
     for version in versions:
         project.edit(project.asset(kind).path, version=version)
         owner = STRANGER if version == versions[0] else OWNER
-        MANAGED[kind].upsert(ml_client, {**project.props(kind, owner), "retain": 2})
+        OPERATIONS[kind].upsert(ml_client, {**project.props(kind, owner), "retain": 2})
     listed = {str(each.version) for each in operations.list(name=project.asset(kind).name)}
     assert listed == {versions[0], *versions[2:]}
 
@@ -123,9 +122,9 @@ def test_observe_equals_the_inputs_and_writes_nothing(
     project.needs(kind)
     project.edit_metadata(kind, description="what it is", tags={"team": "flights", "level": "3"})
     props = project.props(kind)
-    MANAGED[kind].upsert(ml_client, props)
+    OPERATIONS[kind].upsert(ml_client, props)
     writes()
-    assert MANAGED[kind].observe(ml_client, props) == props
+    assert OPERATIONS[kind].observe(ml_client, props) == props
     assert writes() == []
 
 
@@ -133,14 +132,14 @@ def test_observe_equals_the_inputs_and_writes_nothing(
 def test_a_version_that_others_archived_shows_and_comes_back(kind: str, project: Project, ml_client: MLClient) -> None:
     project.needs(kind)
     props = project.props(kind)
-    MANAGED[kind].upsert(ml_client, props)
-    operations = getattr(ml_client, MANAGED[kind].operations)  # type: ignore[attr-defined]
+    OPERATIONS[kind].upsert(ml_client, props)
+    operations = getattr(ml_client, OPERATIONS[kind].collection)  # type: ignore[attr-defined]
     operations.archive(name=props["name"], version=props["version"])
-    seen = MANAGED[kind].observe(ml_client, props)
+    seen = OPERATIONS[kind].observe(ml_client, props)
     assert seen is not None
     assert seen["metadata"] == {**props["metadata"], "archived": True}
-    MANAGED[kind].upsert(ml_client, props)
-    assert MANAGED[kind].observe(ml_client, props) == props
+    OPERATIONS[kind].upsert(ml_client, props)
+    assert OPERATIONS[kind].observe(ml_client, props) == props
     assert [str(each.version) for each in operations.list(name=props["name"])] == [props["version"]]
 
 
@@ -149,16 +148,16 @@ def test_somebody_elses_is_refused_with_the_way_to_adopt_it(
     kind: str, project: Project, ml_client: MLClient, writes: Callable[[], list[str]]
 ) -> None:
     project.needs(kind)
-    MANAGED[kind].upsert(ml_client, project.props(kind, STRANGER))
+    OPERATIONS[kind].upsert(ml_client, project.props(kind, STRANGER))
     writes()
     with pytest.raises(OwnershipError, match=f"belongs to stack '{STRANGER}'.*assets.adopt"):
-        MANAGED[kind].upsert(ml_client, project.props(kind))
+        OPERATIONS[kind].upsert(ml_client, project.props(kind))
     assert writes() == []
-    MANAGED[kind].remove(ml_client, project.props(kind))
+    OPERATIONS[kind].remove(ml_client, project.props(kind))
     assert ownership.is_ours(there(ml_client, kind, project.props(kind)).tags, STRANGER)
-    MANAGED[kind].upsert(ml_client, project.props(kind, adopt=True))
+    OPERATIONS[kind].upsert(ml_client, project.props(kind, adopt=True))
     assert ownership.is_ours(there(ml_client, kind, project.props(kind)).tags, OWNER)
-    assert MANAGED[kind].observe(ml_client, project.props(kind)) == project.props(kind)
+    assert OPERATIONS[kind].observe(ml_client, project.props(kind)) == project.props(kind)
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -166,13 +165,13 @@ def test_metadata_changes_in_place(kind: str, project: Project, ml_client: MLCli
     project.needs(kind)
     project.edit_metadata(kind, description="old", tags={"a": "1", "b": "2"})
     before = project.props(kind)
-    MANAGED[kind].upsert(ml_client, before)
+    OPERATIONS[kind].upsert(ml_client, before)
     project.edit_metadata(kind, description="new", tags={"a": "9"})
     after = project.props(kind)
     assert (after["version"], after["content_hash"]) == (before["version"], before["content_hash"])
-    MANAGED[kind].upsert(ml_client, after)
+    OPERATIONS[kind].upsert(ml_client, after)
     assert there(ml_client, kind, after).description == "new"
-    assert MANAGED[kind].observe(ml_client, after) == after
+    assert OPERATIONS[kind].observe(ml_client, after) == after
 
 
 # Where a datastore points never changes under its name.
@@ -182,18 +181,18 @@ def test_new_content_is_an_update_and_going_back_finds_the_old_version(
 ) -> None:
     project.needs(kind)
     before = project.props(kind)
-    first = MANAGED[kind].upsert(ml_client, before)
+    first = OPERATIONS[kind].upsert(ml_client, before)
     project.change(kind)
     after = project.props(kind)
     assert (after["name"], after["content_hash"] != before["content_hash"]) == (before["name"], True)
-    MANAGED[kind].upsert(ml_client, after)
-    assert MANAGED[kind].observe(ml_client, after) == after
+    OPERATIONS[kind].upsert(ml_client, after)
+    assert OPERATIONS[kind].observe(ml_client, after) == after
     if kind in VERSIONED:
-        listed = getattr(ml_client, MANAGED[kind].operations).list(name=before["name"])  # type: ignore[attr-defined]
+        listed = getattr(ml_client, OPERATIONS[kind].collection).list(name=before["name"])  # type: ignore[attr-defined]
         assert {str(each.version) for each in listed} == {before["version"], after["version"]}
     project.take_back()
-    assert MANAGED[kind].upsert(ml_client, before) == first
-    assert MANAGED[kind].observe(ml_client, before) == before
+    assert OPERATIONS[kind].upsert(ml_client, before) == first
+    assert OPERATIONS[kind].observe(ml_client, before) == before
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -203,35 +202,35 @@ def test_what_others_change_shows_and_is_repaired(
     project.needs(kind)
     project.edit_metadata(kind, tags={"team": "flights"})
     props = project.props(kind)
-    made = MANAGED[kind].upsert(ml_client, props)
+    made = OPERATIONS[kind].upsert(ml_client, props)
     body = azureml_workspace.azure.arm("GET", made["resource_id"]).json()
     for tags in all_tags(body):
         tags["team"] = "somebody"
     azureml_workspace.azure.put(made["resource_id"], body)
-    seen = MANAGED[kind].observe(ml_client, props)
+    seen = OPERATIONS[kind].observe(ml_client, props)
     assert seen is not None
     assert seen["metadata"]["tags"] == {"team": "somebody"}
-    MANAGED[kind].upsert(ml_client, props)
-    assert MANAGED[kind].observe(ml_client, props) == props
+    OPERATIONS[kind].upsert(ml_client, props)
+    assert OPERATIONS[kind].observe(ml_client, props) == props
 
 
 @pytest.mark.parametrize("kind", ALL)
 def test_removal_can_be_repeated_and_undone(kind: str, project: Project, ml_client: MLClient) -> None:
     project.needs(kind)
     props = project.props(kind)
-    MANAGED[kind].remove(ml_client, props)  # nothing there yet
-    MANAGED[kind].upsert(ml_client, props)
-    MANAGED[kind].remove(ml_client, props)
-    MANAGED[kind].remove(ml_client, props)
+    OPERATIONS[kind].remove(ml_client, props)  # nothing there yet
+    OPERATIONS[kind].upsert(ml_client, props)
+    OPERATIONS[kind].remove(ml_client, props)
+    OPERATIONS[kind].remove(ml_client, props)
     if kind in VERSIONED:
-        operations = getattr(ml_client, MANAGED[kind].operations)  # type: ignore[attr-defined]
+        operations = getattr(ml_client, OPERATIONS[kind].collection)  # type: ignore[attr-defined]
         assert list(operations.list(name=props["name"])) == []
-        MANAGED[kind].upsert(ml_client, props)
+        OPERATIONS[kind].upsert(ml_client, props)
         assert [str(each.version) for each in operations.list(name=props["name"])] == [props["version"]]
     else:
-        assert MANAGED[kind].observe(ml_client, props) is None
-        MANAGED[kind].upsert(ml_client, props)
-    assert MANAGED[kind].observe(ml_client, props) == props
+        assert OPERATIONS[kind].observe(ml_client, props) is None
+        OPERATIONS[kind].upsert(ml_client, props)
+    assert OPERATIONS[kind].observe(ml_client, props) == props
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -240,31 +239,31 @@ def test_what_lost_its_tags_is_still_removed(
 ) -> None:
     project.needs(kind)
     props = project.props(kind)
-    made = MANAGED[kind].upsert(ml_client, props)
+    made = OPERATIONS[kind].upsert(ml_client, props)
     body = azureml_workspace.azure.arm("GET", made["resource_id"]).json()
     for tags in all_tags(body):
         tags.clear()
     azureml_workspace.azure.put(made["resource_id"], body)
-    MANAGED[kind].remove(ml_client, props)
+    OPERATIONS[kind].remove(ml_client, props)
     if kind in VERSIONED:
-        assert list(getattr(ml_client, MANAGED[kind].operations).list(name=props["name"])) == []  # type: ignore[attr-defined]
+        assert list(getattr(ml_client, OPERATIONS[kind].collection).list(name=props["name"])) == []  # type: ignore[attr-defined]
     else:
-        assert MANAGED[kind].observe(ml_client, props) is None
+        assert OPERATIONS[kind].observe(ml_client, props) is None
 
 
 @pytest.mark.parametrize("kind", VERSIONED)
 def test_what_never_was_shows_as_gone(kind: str, project: Project, ml_client: MLClient) -> None:
-    assert MANAGED[kind].observe(ml_client, project.props(kind)) is None
+    assert OPERATIONS[kind].observe(ml_client, project.props(kind)) is None
 
 
 @pytest.mark.parametrize("kind", VERSIONED)
 def test_other_content_under_a_pinned_version_is_refused(kind: str, project: Project, ml_client: MLClient) -> None:
     project.needs(kind)
     project.edit_metadata(kind, version="7")
-    MANAGED[kind].upsert(ml_client, project.props(kind))
+    OPERATIONS[kind].upsert(ml_client, project.props(kind))
     props = {**project.props(kind), "content_hash": "0" * 64}
     with pytest.raises(AssetError, match=r"version 7 exists with other content.*count `version:` up"):
-        MANAGED[kind].upsert(ml_client, props)
+        OPERATIONS[kind].upsert(ml_client, props)
 
 
 @pytest.mark.parametrize(
@@ -277,24 +276,24 @@ def test_adopting_other_content_is_refused(
     project.needs(kind)
     project.edit_metadata(kind, version="7")
     props = project.props(kind)
-    made = MANAGED[kind].upsert(ml_client, props)
+    made = OPERATIONS[kind].upsert(ml_client, props)
     body = azureml_workspace.azure.arm("GET", made["resource_id"]).json()
     for tags in all_tags(body):
         tags.clear()
     azureml_workspace.azure.put(made["resource_id"], body)
     with pytest.raises(OwnershipError, match="was not made by this project"):
-        MANAGED[kind].upsert(ml_client, props)
+        OPERATIONS[kind].upsert(ml_client, props)
     project.edit_metadata(kind, **changes)
     with pytest.raises(AssetError, match="cannot be adopted, its content is not ours"):
-        MANAGED[kind].upsert(ml_client, project.props(kind, adopt=True))
-    MANAGED[kind].upsert(ml_client, {**props, "adopt": True})
-    assert MANAGED[kind].observe(ml_client, props) == props
+        OPERATIONS[kind].upsert(ml_client, project.props(kind, adopt=True))
+    OPERATIONS[kind].upsert(ml_client, {**props, "adopt": True})
+    assert OPERATIONS[kind].observe(ml_client, props) == props
 
 
 def test_a_paused_or_moved_schedule_shows_and_is_repaired(project: Project, ml_client: MLClient) -> None:
     project.needs("schedule")
     props = project.props("schedule")
-    kind = MANAGED["schedule"]
+    kind = OPERATIONS["schedule"]
     kind.upsert(ml_client, props)
     ml_client.schedules.begin_disable(props["name"]).result()
     seen = kind.observe(ml_client, props)
@@ -316,9 +315,9 @@ def test_a_schedule_that_the_yaml_pauses_is_no_drift(project: Project, ml_client
     project.needs("schedule")
     project.edit("pipelines/schedules/daily.yml", is_enabled=False)
     props = project.props("schedule")
-    MANAGED["schedule"].upsert(ml_client, props)
+    OPERATIONS["schedule"].upsert(ml_client, props)
     assert ml_client.schedules.get(props["name"]).is_enabled is False
-    assert MANAGED["schedule"].observe(ml_client, props) == props
+    assert OPERATIONS["schedule"].observe(ml_client, props) == props
 
 
 def test_a_weekly_schedule_reads_back_as_it_was_written(project: Project, ml_client: MLClient) -> None:
@@ -327,8 +326,8 @@ def test_a_weekly_schedule_reads_back_as_it_was_written(project: Project, ml_cli
     trigger = {"type": "recurrence", "frequency": "week", "interval": 1, "schedule": pattern, "time_zone": "UTC"}
     project.edit("pipelines/schedules/daily.yml", trigger=trigger)
     props = project.props("schedule")
-    MANAGED["schedule"].upsert(ml_client, props)
-    assert MANAGED["schedule"].observe(ml_client, props) == props
+    OPERATIONS["schedule"].upsert(ml_client, props)
+    assert OPERATIONS["schedule"].observe(ml_client, props) == props
 
 
 def test_only_what_was_hashed_is_uploaded_and_only_once(
@@ -340,19 +339,19 @@ def test_only_what_was_hashed_is_uploaded_and_only_once(
     project.write("ml/step/src/scratch.tmp", "ignored by the project's .gitignore")
     project.write("ml/step/src/__pycache__/main.cpython-311.pyc", "ignored")
     props = project.props("component")
-    MANAGED["component"].upsert(ml_client, props)
+    OPERATIONS["component"].upsert(ml_client, props)
     code = ml_client.components.get(props["name"], props["version"]).code
     uploaded = sorted(path for path in blobs(azureml_workspace, code))
     assert uploaded == ["inner/part.py", "main.py"]
     before = len(azureml_workspace.azure.requests("blob.core.windows.net"))
     project.edit("ml/step/component.yml", command="python main.py --again")
-    MANAGED["component"].upsert(ml_client, project.props("component"))
+    OPERATIONS["component"].upsert(ml_client, project.props("component"))
     again = azureml_workspace.azure.requests("blob.core.windows.net")[before:]
     assert [each for each in again if each["method"] == "PUT"] == []
 
 
 def test_a_datastore_never_points_elsewhere_under_its_name(project: Project, ml_client: MLClient) -> None:
-    kind = MANAGED["datastore"]
+    kind = OPERATIONS["datastore"]
     before = project.props("datastore")
     kind.upsert(ml_client, before)
     project.edit("ml/store/datastore.yml", filesystem="other")
@@ -369,7 +368,7 @@ def test_a_datastore_that_was_given_a_key_shows_and_is_repaired(project: Project
     definition = {"name": f"store_{project.tag}", "type": "azure_blob", "account_name": "stlake"}
     project.write("ml/store/datastore.yml", {**definition, "container_name": "lake"})
     props = project.props("datastore")
-    kind = MANAGED["datastore"]
+    kind = OPERATIONS["datastore"]
     kind.upsert(ml_client, props)
     there_is = ml_client.datastores.get(props["name"])
     there_is.credentials = AccountKeyConfiguration(account_key="a2V5")
@@ -394,9 +393,9 @@ def test_a_model_of_a_registry_becomes_one_of_the_workspace(
     path = f"azureml://registries/{REGISTRY}/models/{shared.name}/versions/1"
     project.write("ml/model/model.yml", {"name": f"model-{project.tag}", "type": "custom_model", "path": path})
     props = project.props("model")
-    MANAGED["model"].upsert(ml_client, props)
+    OPERATIONS["model"].upsert(ml_client, props)
     assert ml_client.models.get(props["name"], props["version"]).path == path
-    assert MANAGED["model"].observe(ml_client, props) == props
+    assert OPERATIONS["model"].observe(ml_client, props) == props
 
 
 def blobs(workspace: Workspace, code: str) -> list[str]:
@@ -419,4 +418,4 @@ def test_files_that_change_after_the_plan_are_not_uploaded(project: Project, ml_
     props = project.props("component")
     project.write("ml/step/src/main.py", "print('other')\n")
     with pytest.raises(AssetError, match="ml/step/src changed after it was planned"):
-        MANAGED["component"].upsert(ml_client, props)
+        OPERATIONS["component"].upsert(ml_client, props)

@@ -13,9 +13,9 @@ import pytest
 from amlite.core.faults import Kind
 from azureml_fixtures.asset_project import OWNER, Project
 from azureml_fixtures.fault_matrix import Case, Matrix, cases, diagonal, impatient
-from pulumi_azureml.kinds import MANAGED
-from pulumi_azureml.operations import retry as patience
+from pulumi_azureml.operations import retry
 from pulumi_azureml.operations.errors import AssetError
+from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.provider import AzureMLProvider
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def quick() -> Iterator[None]:
 
 def test_the_matrix_has_every_kind_and_every_fault_and_so_has_its_diagonal() -> None:
     for chosen in (cases(), _DIAGONAL):
-        assert {case.kind for case in chosen} == set(MANAGED)
+        assert {case.kind for case in chosen} == set(OPERATIONS)
         assert {case.fault for case in chosen} == set(Kind)
         assert {(case.action, case.side) for case in chosen} == {
             (action, side) for action in ("create", "delete") for side in ("writes", "reads")
@@ -92,7 +92,7 @@ def test_an_upload_that_fails_is_reported_and_leaves_nothing_half(
     add_fault("PUT *.blob.core.windows.net/*part3.csv", Kind.ERROR, rate=1)
     with pytest.raises(HttpResponseError, match="The service stumbled"):
         AzureMLProvider("data").create(props)
-    assert MANAGED["data"].observe(project.ml, props) is None
+    assert OPERATIONS["data"].observe(project.ml, props) is None
     azureml_workspace.azure.clear_faults()
     AzureMLProvider("data").create(props)
     assert AzureMLProvider("data").read(props["name"], props).inputs == props
@@ -121,16 +121,16 @@ def test_code_that_was_uploaded_but_not_registered_is_taken_up(
 def test_an_operation_that_never_ends_is_given_up_and_resumed(
     project: Project, add_fault: Callable[..., None], azureml_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "_limit_seconds", 0.3)
-    props = project.props("endpoint")
+    monkeypatch.setattr(retry, "_limit_seconds", 0.3)
+    props = project.props("online_endpoint")
     add_fault("PUT */onlineEndpoints/*", Kind.LRO_SLOW, seconds=7200)
     with pytest.raises(AssetError, match=r"endpoint 'ep-.*' is still 'InProgress' after .* minutes.*resumes here"):
-        AzureMLProvider("endpoint").create(props)
-    monkeypatch.setattr(patience, "_limit_seconds", 60.0)
+        AzureMLProvider("online_endpoint").create(props)
+    monkeypatch.setattr(retry, "_limit_seconds", 60.0)
     writes = len([each for each in azureml_workspace.azure.requests(props["name"]) if each["method"] == "PUT"])
     resumed = threading.Timer(0.5, azureml_workspace.azure.advance, [7201])
     resumed.start()
-    AzureMLProvider("endpoint").create(props)
+    AzureMLProvider("online_endpoint").create(props)
     resumed.join()
     # The operation of the first attempt was waited for: nothing was written a second time.
     assert len([each for each in azureml_workspace.azure.requests(props["name"]) if each["method"] == "PUT"]) == writes

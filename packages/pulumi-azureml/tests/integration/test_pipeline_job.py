@@ -8,15 +8,15 @@ import pytest
 import requests
 
 from azureml_fixtures.asset_project import Project
-from pulumi_azureml.kinds import MANAGED
 from pulumi_azureml.operations.errors import AssetError
+from pulumi_azureml.operations.kinds import OPERATIONS
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
     from amlite.testing import LocalAzure
 
-KIND = MANAGED["pipeline_job"]
+KIND = OPERATIONS["pipeline_job"]
 WRITES = """
 import json, pathlib, sys
 folder = pathlib.Path(sys.argv[1])
@@ -80,8 +80,8 @@ def test_a_job_that_was_cut_off_is_awaited_and_leaves_its_outputs(
         if model is not None:
             project.write("ml/model/model.yml", model)
         made = project.props(kind)
-        MANAGED[kind].upsert(ml_client, made)
-        assert MANAGED[kind].observe(ml_client, made) == made
+        OPERATIONS[kind].upsert(ml_client, made)
+        assert OPERATIONS[kind].observe(ml_client, made) == made
 
 
 def test_a_failed_job_says_why_and_is_tried_again(project: Project, ml_client: MLClient) -> None:

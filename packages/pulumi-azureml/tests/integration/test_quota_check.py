@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
-from pulumi_azureml.kinds import MANAGED
 from pulumi_azureml.operations import quota
+from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.operations.quota import Need, Taker
 
 if TYPE_CHECKING:
@@ -119,12 +119,15 @@ def props(ml: MLClient, instances: int, content: str = "a" * 64, workspace: str 
 def test_a_preview_refuses_a_deployment_beyond_the_quota_and_names_its_file(
     place: str | None, ml_client: MLClient
 ) -> None:
-    wrong = MANAGED["endpoint"].check_inputs({}, props(ml_client, 2, workspace=place))
+    wrong = OPERATIONS["online_endpoint"].check_inputs({}, props(ml_client, 2, workspace=place))
     assert wrong["deployment"].startswith("ml/deploy/blue-deployment.yml: 2 x Standard_F4s_v2 take 12 more vCPUs")
 
 
 @pytest.mark.usefixtures("six_cores")
 def test_the_surge_of_a_rollout_counts_and_the_same_deployment_does_not(ml_client: MLClient) -> None:
     old = props(ml_client, 2)
-    assert MANAGED["endpoint"].check_inputs(old, old) == {}
-    assert "take 12 more vCPUs" in MANAGED["endpoint"].check_inputs(old, props(ml_client, 2, "b" * 64))["deployment"]
+    assert OPERATIONS["online_endpoint"].check_inputs(old, old) == {}
+    assert (
+        "take 12 more vCPUs"
+        in OPERATIONS["online_endpoint"].check_inputs(old, props(ml_client, 2, "b" * 64))["deployment"]
+    )

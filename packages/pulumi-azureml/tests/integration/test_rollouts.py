@@ -17,16 +17,21 @@ import requests
 from amlite.control.client import ask
 from amlite.core import runtime
 from amlite_fixtures.azure import GROUP_ID
-from pulumi_azureml.kinds import KINDS, MANAGED, endpoint
-from pulumi_azureml.kinds.deployment import CodeConfiguration, DeploymentArgs
-from pulumi_azureml.kinds.endpoint import OnlineEndpointArgs
+from azureml_fixtures.asset_project import workspace_of
+from pulumi_azureml import (
+    AutoscaleArgs,
+    ChecksArgs,
+    CodeConfigurationArgs,
+    OnlineDeploymentArgs,
+    OnlineEndpointArgs,
+    RolloutArgs,
+)
 from pulumi_azureml.operations import progress
 from pulumi_azureml.operations.errors import RolloutError
+from pulumi_azureml.operations.kinds import OPERATIONS, online_endpoint
 from pulumi_azureml.operations.rollout import Rollout
 from pulumi_azureml.operations.scoring import Target, access_key
-from pulumi_azureml.planning import CatalogueSettings, plan_given
-from pulumi_azureml.resources.resource import WorkspaceArgs
-from pulumi_azureml.resources.rollout import AutoscaleArgs, ChecksArgs, RolloutArgs
+from pulumi_azureml.planning import CatalogueSettings, plan_definitions
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -75,16 +80,13 @@ class Site:
         """Plan the endpoint with a deployment of a scoring script."""
         (self.root / "score").mkdir(exist_ok=True)
         (self.root / "score" / "score.py").write_text(SCORE.format(failure=failure))
-        ml = self.ml
         args = OnlineEndpointArgs(
-            workspace=WorkspaceArgs(
-                ml.subscription_id, ml.resource_group_name, str(ml.workspace_name), "test/rollouts"
-            ),
+            workspace=workspace_of(self.ml, "test/rollouts"),
             name=self.name,
-            deployment=DeploymentArgs(
+            deployment=OnlineDeploymentArgs(
                 name="blue",
                 environment=self.environment,
-                code_configuration=CodeConfiguration("score", "score.py"),
+                code_configuration=CodeConfigurationArgs(code="score", scoring_script="score.py"),
                 instance_type="Standard_DS3_v2",
                 instance_count=count,
                 environment_variables={"LEVEL": level},
@@ -96,10 +98,10 @@ class Site:
             autoscale=autoscale,
         )
         settings = CatalogueSettings(computes=None, cache_folder=None, check_with_azure=False)
-        return args.planned(plan_given(self.root, KINDS, args.documents(), settings=settings)).props()
+        return args.planned(plan_definitions(self.root, args.documents(), settings)).props()
 
     def up(self, props: dict[str, Any]) -> str:
-        return str(MANAGED["endpoint"].upsert(self.ml, props)["live"])
+        return str(OPERATIONS["online_endpoint"].upsert(self.ml, props)["live"])
 
     def call(self, times: int) -> list[requests.Response]:
         target = Target.of(self.ml, self.name)
@@ -135,9 +137,9 @@ def site(
 ) -> Iterator[Site]:
     monkeypatch.chdir(tmp_path)
     made = Site(tmp_path, azureml_workspace.client(), azureml_workspace.azure, serving_environment)
-    monkeypatch.setattr(endpoint, "Rollout", functools.partial(Rollout, sleep=made.bake, now=made.now))
+    monkeypatch.setattr(online_endpoint, "Rollout", functools.partial(Rollout, sleep=made.bake, now=made.now))
     yield made
-    MANAGED["endpoint"].remove(made.ml, made.props())
+    OPERATIONS["online_endpoint"].remove(made.ml, made.props())
 
 
 def test_a_canary_by_a_clock_that_is_moved(site: Site) -> None:
@@ -180,7 +182,7 @@ def test_what_is_changed_by_hand_is_seen_and_set_back_and_a_count_is_changed_in_
 ) -> None:
     props = site.props()
     live = site.up(props)
-    kind = MANAGED["endpoint"]
+    kind = OPERATIONS["online_endpoint"]
     observed = kind.observe(site.ml, props)
     assert observed == props
     by_hand = site.ml.online_deployments.get(live, site.name)
@@ -214,11 +216,11 @@ def test_autoscale_follows_each_new_deployment(site: Site, azureml_workspace: Wo
     assert settings() == [f"{azureml_workspace.name}-{site.name}-{first}"]
     # Azure has scaled it out to what is the least: no drift.
     assert site.ml.online_deployments.get(first, site.name).instance_count == 2
-    assert MANAGED["endpoint"].observe(site.ml, scaled) == scaled
+    assert OPERATIONS["online_endpoint"].observe(site.ml, scaled) == scaled
     live = site.up(site.props(level="debug", autoscale=rules))
     assert settings() == [f"{azureml_workspace.name}-{site.name}-{live}"]
     assert site.deployments() == [live]
-    MANAGED["endpoint"].remove(site.ml, site.props())
+    OPERATIONS["online_endpoint"].remove(site.ml, site.props())
     assert settings() == []
 
 
@@ -227,7 +229,7 @@ def test_an_endpoint_made_by_others_is_adopted_without_downtime(site: Site, make
     nothing = {**site.props(), "deployment": None, "traffic": {}, "adopt": True}
     assert site.up(nothing) == ""
     assert {answer.json() for answer in site.call(2)} == {"theirs"}
-    observed = MANAGED["endpoint"].observe(site.ml, nothing)
+    observed = OPERATIONS["online_endpoint"].observe(site.ml, nothing)
     assert observed == nothing
     live = site.up({**site.props(), "adopt": True})
     assert site.deployments() == [live]

@@ -10,17 +10,18 @@ import pytest
 
 from amlite_fixtures.azure import REGISTRY
 from azureml_fixtures.asset_project import OWNER, STRANGER, Project
-from pulumi_azureml.kinds import KINDS, MANAGED
 from pulumi_azureml.operations.connection import Registry, connect, place_of
 from pulumi_azureml.operations.errors import AssetError, OwnershipError
-from pulumi_azureml.planning import CatalogueSettings, load
-from pulumi_azureml.resources.resource import Planned, RegistryArgs
+from pulumi_azureml.operations.kinds import OPERATIONS
+from pulumi_azureml.planning import CatalogueSettings, load_catalogue
+from pulumi_azureml.resources.places import RegistryArgs
+from pulumi_azureml.resources.planned import Planned
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 Props = dict[str, Any]
-SHARED = sorted(name for name, kind in MANAGED.items() if kind.versioned)
+SHARED = sorted(name for name, each in OPERATIONS.items() if each.planned.versioned)
 
 
 @pytest.fixture
@@ -38,8 +39,8 @@ def shared(project: Project, registry: MLClient) -> Iterator[Project]:
 
 def props(project: Project, kind: str, owner: str = OWNER, *, adopt: bool = False, retain: int = 0) -> Props:
     settings = CatalogueSettings(frozenset({"cpu"}), registry=REGISTRY, cache_folder=None, check_with_azure=False)
-    (asset,) = load(project.root, KINDS, settings=settings).of(kind)
-    return Planned.of(asset, RegistryArgs(REGISTRY, owner, adopt, retain=retain)).props()
+    (asset,) = load_catalogue(project.root, settings).of(kind)
+    return Planned.of(asset, RegistryArgs(name=REGISTRY, owner=owner, adopt=adopt, retain=retain)).props()
 
 
 def client(kind_props: Props) -> MLClient:
@@ -51,7 +52,7 @@ def client(kind_props: Props) -> MLClient:
 def needed(project: Project, kind: str) -> None:
     if kind == "component":
         environment = props(project, "environment")
-        MANAGED["environment"].upsert(client(environment), environment)
+        OPERATIONS["environment"].upsert(client(environment), environment)
 
 
 @pytest.mark.parametrize("kind", SHARED)
@@ -59,14 +60,14 @@ def test_made_found_again_read_back_and_archived(kind: str, shared: Project, cap
     needed(shared, kind)
     wanted = props(shared, kind)
     ml = client(wanted)
-    made = MANAGED[kind].upsert(ml, wanted)
+    made = OPERATIONS[kind].upsert(ml, wanted)
     assert made["resource_id"].startswith(f"azureml://registries/{REGISTRY}/")
-    assert MANAGED[kind].upsert(ml, wanted) == made
-    assert MANAGED[kind].observe(ml, wanted) == wanted
-    MANAGED[kind].remove(ml, wanted)
-    operations = getattr(ml, MANAGED[kind].operations)  # type: ignore[attr-defined]
+    assert OPERATIONS[kind].upsert(ml, wanted) == made
+    assert OPERATIONS[kind].observe(ml, wanted) == wanted
+    OPERATIONS[kind].remove(ml, wanted)
+    operations = getattr(ml, OPERATIONS[kind].collection)  # type: ignore[attr-defined]
     assert list(operations.list(name=wanted["name"])) == []
-    MANAGED[kind].upsert(ml, wanted)
+    OPERATIONS[kind].upsert(ml, wanted)
     assert [str(each.version) for each in operations.list(name=wanted["name"])] == [wanted["version"]]
     shown = capfd.readouterr()
     assert "Creating/updating" not in shown.out + shown.err, "the client prints between Pulumi's lines"
@@ -80,27 +81,27 @@ def test_what_another_stack_shared_is_refused(kind: str, shared: Project) -> Non
     needed(shared, kind)
     theirs, ours = props(shared, kind, STRANGER), props(shared, kind)
     ml = client(ours)
-    MANAGED[kind].upsert(ml, theirs)
+    OPERATIONS[kind].upsert(ml, theirs)
     with pytest.raises(OwnershipError, match=f"belongs to stack '{STRANGER}'"):
-        MANAGED[kind].upsert(ml, ours)
+        OPERATIONS[kind].upsert(ml, ours)
 
 
 def test_other_content_under_a_pinned_version_is_not_adopted(shared: Project) -> None:
     shared.edit("ml/shared/data/data.yml", version="7")
     theirs = props(shared, "data", STRANGER)
     ml = client(theirs)
-    MANAGED["data"].upsert(ml, theirs)
+    OPERATIONS["data"].upsert(ml, theirs)
     ours = {**props(shared, "data", adopt=True), "content_hash": "0" * 64}
     with pytest.raises(AssetError, match="cannot be adopted, nothing says that its content is ours"):
-        MANAGED["data"].upsert(ml, ours)
-    MANAGED["data"].upsert(ml, props(shared, "data", adopt=True))
+        OPERATIONS["data"].upsert(ml, ours)
+    OPERATIONS["data"].upsert(ml, props(shared, "data", adopt=True))
 
 
 def test_a_component_of_the_workspace_and_one_of_the_registry_name_the_shared_environment(shared: Project) -> None:
     uri = f"azureml://registries/{REGISTRY}/environments/env-{shared.tag}/versions/"
     assert props(shared, "component")["definition"]["environment"].startswith(uri)
     settings = CatalogueSettings(frozenset({"cpu"}), registry=REGISTRY, cache_folder=None, check_with_azure=True)
-    (planned,) = load(shared.root, KINDS, settings=settings).of("batch_deployment")
+    (planned,) = load_catalogue(shared.root, settings).of("batch_deployment")
     assert planned.definition["environment"].startswith(uri)
     assert planned.definition["model"].startswith(f"azureml://registries/{REGISTRY}/models/")
 
@@ -111,14 +112,14 @@ def test_metadata_changes_in_place_or_says_why_not(kind: str, shared: Project) -
     needed(shared, kind)
     before = props(shared, kind)
     ml = client(before)
-    MANAGED[kind].upsert(ml, before)
+    OPERATIONS[kind].upsert(ml, before)
     folder = {"component": "step"}.get(kind, kind)
     shared.edit(f"ml/shared/{folder}/{kind}.yml", description="new", tags={"team": "flights"})
     after = props(shared, kind)
     assert after["version"] == before["version"]
     if kind == "environment":
         with pytest.raises(AssetError, match=r"is in a registry, which changes no description.*write a `version:`"):
-            MANAGED[kind].upsert(ml, after)
+            OPERATIONS[kind].upsert(ml, after)
     else:
-        MANAGED[kind].upsert(ml, after)
-        assert MANAGED[kind].observe(ml, after) == after
+        OPERATIONS[kind].upsert(ml, after)
+        assert OPERATIONS[kind].observe(ml, after) == after

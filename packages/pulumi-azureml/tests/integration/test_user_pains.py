@@ -26,13 +26,13 @@ def quick() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("kind", ["batch_endpoint", "endpoint"])
+@pytest.mark.parametrize("kind", ["batch_endpoint", "online_endpoint"])
 def test_pain_01_create_is_an_idempotent_upsert(kind: str, project: Project) -> None:
     props, shell = project.props(kind), AzureMLProvider(kind)
     first = shell.create(props)
     again = shell.create(props)
     assert (again.id, again.outs) == (first.id, first.outs)
-    listed = getattr(project.ml, {"endpoint": "online_endpoints"}.get(kind, f"{kind}s")).list()
+    listed = getattr(project.ml, f"{kind}s").list()
     assert [each.name for each in listed].count(props["name"]) == 1
 
 
@@ -84,7 +84,7 @@ def test_pain_25_a_lost_response_leaves_no_orphan_and_no_double(kind: str, matri
 
 @pytest.mark.parametrize("fault", [Kind.THROTTLE, Kind.CONFLICT])
 def test_pain_26_throttling_and_running_operations_are_waited_for(fault: Kind, matrix: Matrix) -> None:
-    for kind in ("endpoint", "environment"):
+    for kind in ("environment", "online_endpoint"):
         outcome = matrix.run(Case(kind, "create", fault, "writes"))
         assert outcome.attempts == 1, outcome.said
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from azureml_fixtures.asset_project import OWNER, Project
-from pulumi_azureml.kinds import KINDS, MANAGED
-from pulumi_azureml.planning import Catalogue, CatalogueSettings, load
-from pulumi_azureml.resources.resource import Planned, WorkspaceArgs
+from azureml_fixtures.asset_project import OWNER, Project, workspace_of
+from pulumi_azureml.operations.kinds import OPERATIONS
+from pulumi_azureml.planning import Catalogue, CatalogueSettings, load_catalogue
+from pulumi_azureml.resources.kinds import RESOURCES
+from pulumi_azureml.resources.planned import Planned
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -145,21 +146,20 @@ def plan(
         for path, text in CONTENT.items():
             project.write(path, text)
         settings = CatalogueSettings(frozenset({"cpu"}), cache_folder=None, check_with_azure=True)
-        planned = load(root, KINDS, settings=settings)
+        planned = load_catalogue(root, settings)
         yield project, planned
-        for kind in ("schedule", "endpoint", "batch_endpoint"):
+        for kind in ("schedule", "online_endpoint", "batch_endpoint"):
             for asset in planned.of(kind):
-                MANAGED[kind].remove(ml, props(project, planned, asset.path))
+                OPERATIONS[kind].remove(ml, props(project, planned, asset.path))
 
 
 def props(project: Project, plan: Catalogue, path: str) -> Props:
     (asset,) = (each for each in plan.assets if each.path == path)
-    where = (project.ml.subscription_id, project.ml.resource_group_name, project.ml.workspace_name)
     own: Props = {
-        "endpoint": {"rollout": {"steps": [100], "bake_seconds": 0}, "traffic": {}},
+        "online_endpoint": {"rollout": {"steps": [100], "bake_seconds": 0}, "traffic": {}},
         "batch_deployment": {"is_default": True},
     }.get(asset.kind, {})
-    return Planned.of(asset, WorkspaceArgs(*where, OWNER), **own).props()
+    return Planned.of(asset, workspace_of(project.ml, OWNER), **own).props()
 
 
 def make(project: Project, plan: Catalogue, ml: MLClient, path: str, made: set[str]) -> None:
@@ -167,8 +167,8 @@ def make(project: Project, plan: Catalogue, ml: MLClient, path: str, made: set[s
     (asset,) = (each for each in plan.assets if each.path == path)
     for need in asset.depends_on:
         make(project, plan, ml, plan[need.kind, need.name].path, made)
-    if path not in made and asset.kind in MANAGED:
-        MANAGED[asset.kind].upsert(ml, props(project, plan, path))
+    if path not in made and RESOURCES[asset.kind].is_needed:
+        OPERATIONS[asset.kind].upsert(ml, props(project, plan, path))
         made.add(path)
 
 
@@ -184,7 +184,7 @@ def test_made_found_again_and_read_back_as_written(
     project, planned = plan
     make(project, planned, ml_client, path, made)
     wanted = props(project, planned, path)
-    kind = MANAGED[next(each.kind for each in planned.assets if each.path == path)]
+    kind = OPERATIONS[next(each.kind for each in planned.assets if each.path == path)]
     assert kind.observe(ml_client, wanted) == wanted
     assert kind.upsert(ml_client, wanted)["resource_id"]
     assert kind.observe(ml_client, wanted) == wanted

@@ -1,4 +1,4 @@
-"""Every kind is a file that says all: typed arguments with Azure's own keys, documented, planned as its YAML is."""
+"""Every kind is three files that say all: how it is planned, what Azure is told, and its typed resource."""
 
 from __future__ import annotations
 
@@ -15,25 +15,18 @@ import pytest
 import yaml
 
 from azureml_fixtures.asset_project import Project
-from pulumi_azureml.kinds import KINDS, MANAGED
-from pulumi_azureml.kinds.pipeline_job import PipelineJobArgs
-from pulumi_azureml.operations.managed import ManagedKind
+from pulumi_azureml import PipelineJobArgs, WorkspaceArgs
+from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.planning import generate_schema
-from pulumi_azureml.resources import resource
-from pulumi_azureml.resources.resource import Arguments, WorkspaceArgs
+from pulumi_azureml.planning.kinds import KINDS
+from pulumi_azureml.resources.arguments import Arguments
+from pulumi_azureml.resources.kinds import RESOURCES
 
-WORKSPACE = WorkspaceArgs("subscription", "group", "workspace", "project/stack")
+WORKSPACE = WorkspaceArgs(subscription_id="subscription", resource_group="group", name="workspace", owner="a/b")
 SCHEMA = json.loads(generate_schema.PATH.read_text("utf-8"))
 COMMON = {each.name for each in dataclasses.fields(Arguments)}
-
-
-def arguments_of(kind: ManagedKind) -> type[Arguments]:
-    """Return the class of a kind's typed arguments, which its resource class names."""
-    (base,) = (each for each in getattr(kind.resource, "__orig_bases__", ()) if typing.get_args(each))
-    (arguments,) = typing.get_args(base)
-    assert isinstance(arguments, type)
-    assert issubclass(arguments, Arguments)
-    return arguments
+# An online deployment belongs to its endpoint's resource: it is planned, and has no operations of its own.
+WITHOUT_RESOURCE = {"online_deployment"}
 
 
 def keys_of(kind: str) -> set[str]:
@@ -42,26 +35,52 @@ def keys_of(kind: str) -> set[str]:
     return {key for node in nodes for key in SCHEMA["definitions"][node["ref"]]["keys"]}
 
 
-@pytest.mark.parametrize("name", sorted(MANAGED))
+def test_every_kind_is_planned_has_operations_and_a_resource() -> None:
+    assert set(OPERATIONS) == set(RESOURCES) == set(KINDS) - WITHOUT_RESOURCE
+
+
+@pytest.mark.parametrize("name", sorted(RESOURCES))
+def test_a_kind_stands_in_three_files_of_its_name(name: str) -> None:
+    modules = [type(KINDS[name]).__module__, type(OPERATIONS[name]).__module__, RESOURCES[name].__module__]
+    assert modules == [f"pulumi_azureml.{layer}.kinds.{name}" for layer in ("planning", "operations", "resources")]
+    assert KINDS[name] is OPERATIONS[name].planned
+
+
+@pytest.mark.parametrize("name", sorted(RESOURCES))
 def test_typed_arguments_are_the_keys_of_the_yaml_and_documented(name: str) -> None:
-    arguments = arguments_of(MANAGED[name])
+    arguments = RESOURCES[name].arguments
     own = {each.name for each in dataclasses.fields(arguments)} - COMMON
-    assert own - arguments.apart - keys_of(name) == set()
+    assert own - arguments.excluded - keys_of(name) == set()
     text = inspect.getdoc(arguments) or ""
     assert {each for each in own if f"{each}:" not in text} == set()
     assert arguments.kind == name
 
 
-@pytest.mark.parametrize("name", sorted(MANAGED))
+@pytest.mark.parametrize("name", sorted(RESOURCES))
+def test_keywords_are_the_fields_of_the_arguments(name: str) -> None:
+    """A resource's constructor repeats them, so that editors and type checkers see them."""
+    resource = RESOURCES[name]
+    with_object, with_keywords = typing.get_overloads(resource.__init__)
+    assert list(inspect.signature(with_object).parameters) == ["self", "resource_name", "args", "opts"]
+    given = list(inspect.signature(with_keywords).parameters.values())
+    assert [each.name for each in given[:3]] == ["self", "resource_name", "opts"]
+    keywords = {each.name: (each.annotation, each.default, each.kind) for each in given[3:]}
+    fields = {
+        each.name: (
+            each.type,
+            inspect.Parameter.empty if each.default is dataclasses.MISSING else each.default,
+            inspect.Parameter.KEYWORD_ONLY,
+        )
+        for each in dataclasses.fields(resource.arguments)
+    }
+    assert keywords == fields
+
+
+@pytest.mark.parametrize("name", sorted(RESOURCES))
 def test_a_resource_says_what_it_updates_and_how_it_fails(name: str) -> None:
-    text = inspect.getdoc(MANAGED[name].resource) or ""
+    text = inspect.getdoc(RESOURCES[name]) or ""
     assert "Fails when" in text
     assert "emoval" in text or "deleted" in text
-
-
-@pytest.mark.parametrize("name", sorted(KINDS))
-def test_a_kind_stands_in_a_file_of_its_name(name: str) -> None:
-    assert type(KINDS[name]).__module__ == f"pulumi_azureml.kinds.{name}"
 
 
 def everything(root: Path) -> Project:
@@ -83,14 +102,18 @@ def in_yaml(project: Project, kind: str) -> dict[str, Any]:
     return data
 
 
-@pytest.mark.parametrize("name", ["component", "data", "datastore", "endpoint", "environment", "model"])
+def given(kind: str, **values: Any) -> Arguments:
+    return RESOURCES[kind].arguments(workspace=WORKSPACE, **values)
+
+
+@pytest.mark.parametrize("name", ["component", "data", "datastore", "environment", "model", "online_endpoint"])
 def test_typed_arguments_are_planned_as_the_yaml_is(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     project = everything(tmp_path)
     values = in_yaml(project, name)
     if "environment" in values:
         values["environment"] = project.asset("environment").reference
-    planned = resource._plan(arguments_of(MANAGED[name])(workspace=WORKSPACE, **values))
+    planned = given(name, **values).plan()
     asset = project.asset(name)
     assert (planned.version, planned.content_hash) == (asset.version, asset.content_hash)
 
@@ -99,7 +122,7 @@ def test_a_pipeline_job_is_planned_as_its_file_is(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     project = everything(tmp_path)
     step = {"component": project.asset("component").reference, "compute": "azureml:cpu"}
-    planned = resource._plan(PipelineJobArgs(workspace=WORKSPACE, name="steps", jobs={"step": step}, timeout_minutes=9))
+    planned = PipelineJobArgs(workspace=WORKSPACE, name="steps", jobs={"step": step}, timeout_minutes=9).plan()
     asset = project.asset("pipeline_job")
     assert (planned.name, planned.version, planned.own) == ("steps", asset.version, {"timeout_minutes": 9})
 
@@ -107,14 +130,9 @@ def test_a_pipeline_job_is_planned_as_its_file_is(tmp_path: Path, monkeypatch: p
 def test_all_problems_of_arguments_come_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     everything(tmp_path)
-    wrong = arguments_of(MANAGED["component"])(
-        workspace=WORKSPACE,
-        name="Bad Name",
-        command="echo ${{inputs.nothing}}",
-        code="no/folder",  # type: ignore[call-arg]
-    )
+    wrong = given("component", name="Bad Name", command="echo ${{inputs.nothing}}", code="no/folder")
     with pytest.raises(pulumi.RunError) as raised:
-        resource._plan(wrong)
+        wrong.plan()
     text = str(raised.value)
     assert "component Bad Name" in text
     assert "'Bad Name' is not a valid component name" in text
@@ -122,14 +140,48 @@ def test_all_problems_of_arguments_come_at_once(tmp_path: Path, monkeypatch: pyt
     assert "${{inputs.nothing}}, which is not declared" in text
 
 
-def test_an_output_is_no_argument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def output() -> Any:
+    """Return an output that is known only after an update."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield loop.run_until_complete(_output())
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+async def _output() -> Any:
+    return pulumi.Output.from_input("known later")
+
+
+def test_what_a_version_is_made_of_is_no_output(output: Any) -> None:
+    with pytest.raises(pulumi.RunError, match=r"environment 'env': `image` is an output.*versions are planned before"):
+        given("environment", name="env", image=output).plan()
+    with pytest.raises(pulumi.RunError, match=r"component 'step': `inputs` is an output"):
+        given("component", name="step", command="echo", inputs={"rate": {"default": output}}).plan()
+
+
+def test_metadata_may_be_an_output_and_changes_no_version(
+    output: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    everything(tmp_path)
+    plain = given("environment", name="env", image="python:3.11", tags={"team": "weather"}).plan()
+    later = given(
+        "environment", name="env", image="python:3.11", tags={"team": "weather", "by": output}, description=output
+    ).plan()
+    assert (later.version, later.content_hash) == (plain.version, plain.content_hash)
+    assert plain.props()["metadata"] == {"tags": {"team": "weather"}}
+    assert later.props()["metadata"] == {"description": output, "tags": {"team": "weather", "by": output}}
 
-    async def give() -> None:
-        unknown: Any = pulumi.Output.from_input("image")
-        arguments = arguments_of(MANAGED["environment"])
-        resource._plan(arguments(workspace=WORKSPACE, name="env", image=unknown))  # type: ignore[call-arg]
 
-    with pytest.raises(pulumi.RunError, match="versions are planned before"):
-        asyncio.run(give())
+def test_an_image_that_the_program_built_may_be_an_output(
+    output: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    project = everything(tmp_path)
+    project.write("context/Dockerfile", "FROM python:3.11\n")
+    build = {"path": "context"}
+    theirs = given("environment", name="env", build=build).plan()
+    ours = given("environment", name="env", build=build, built_image=output).plan()
+    assert (theirs.own["image"], ours.own["image"]) == (None, output)
+    assert theirs.version != ours.version

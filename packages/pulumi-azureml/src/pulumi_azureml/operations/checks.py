@@ -16,8 +16,8 @@ from datetime import datetime
 from typing import IO, Any
 
 from pulumi_azureml.operations.arm import send
-from pulumi_azureml.operations.connection import project_root
 from pulumi_azureml.operations.scoring import Target, access_key
+from pulumi_azureml.planning.project import project_root
 
 _API_VERSION = "2023-10-01"
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"

@@ -233,15 +233,6 @@ def _keep_quiet() -> None:
     _endpoint_utils.module_logger.setLevel(logging.ERROR)
 
 
-def project_root() -> Path:
-    """Return the folder of Pulumi.yaml, which every path in a definition is relative to."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "Pulumi.yaml").exists():
-            return folder
-    return here
-
-
 def _text(response: Any) -> str:
     if hasattr(response, "read"):
         response.read()

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from pulumi_azureml.operations import autoscale, ownership, progress
 from pulumi_azureml.operations.checks import CheckError, Checks
-from pulumi_azureml.operations.connection import project_root
 from pulumi_azureml.operations.drift import drift
 from pulumi_azureml.operations.errors import RolloutError
 from pulumi_azureml.operations.progress import Progress
 from pulumi_azureml.operations.retry import finished, settled
 from pulumi_azureml.operations.scoring import Target, score
+from pulumi_azureml.planning.project import project_root
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -51,7 +51,7 @@ class Rollout:
 
         Args:
             ml: the workspace's client.
-            props: the inputs, as `pulumi_azureml.kinds.endpoint` says.
+            props: the inputs, as `operations.kinds.online_endpoint` says.
             sleep: waits the given seconds of a bake.
             now: the time that metrics are asked for, UTC.
         """

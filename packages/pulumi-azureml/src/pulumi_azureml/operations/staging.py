@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pulumi_azureml.operations.connection import project_root
 from pulumi_azureml.operations.errors import AssetError
 from pulumi_azureml.planning.assets import get, put
+from pulumi_azureml.planning.project import project_root
 from pulumi_azureml.planning.stat_cache import StatCache
 from pulumi_azureml.planning.tree import Tree, TreeError, TreeReader
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi_azureml.operations import ownership
 from pulumi_azureml.operations.errors import AssetError
-from pulumi_azureml.operations.managed import ManagedKind, Props, found
+from pulumi_azureml.operations.kind import Operations, Props, found
 from pulumi_azureml.operations.retry import confirmed
 from pulumi_azureml.operations.staging import load, staged
 
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class VersionedKind(ManagedKind):
-    """A kind of which Azure keeps versions. Subclasses say where the client has them."""
+class VersionedOperations(Operations):
+    """What is done with a kind of which Azure keeps versions. Subclasses say where the client has them.
 
-    versioned = True
-    operations: ClassVar[str]  # attribute of MLClient
-    write_options: ClassVar[Mapping[str, Any]] = {}  # of its create_or_update
+    Attributes:
+        collection: the attribute of MLClient.
+        write_options: of its `create_or_update`.
+    """
+
+    collection: ClassVar[str]
+    write_options: ClassVar[Mapping[str, Any]] = {}
 
     def check_inputs(self, olds: Props, news: Props) -> dict[str, str]:
         """Refuse changed content under a version that the YAML pins."""
@@ -32,7 +36,7 @@ class VersionedKind(ManagedKind):
         if not pinned or olds["content_hash"] == news["content_hash"]:
             return {}
         reason = (
-            f"{self.name} '{news['name']}' version {news['version']} is deployed with content "
+            f"{self.title} '{news['name']}' version {news['version']} is deployed with content "
             f"{olds['content_hash'][:12]}, but the files have {news['content_hash'][:12]}. {_how_to_change(news)}"
         )
         return {"version": reason}
@@ -43,19 +47,19 @@ class VersionedKind(ManagedKind):
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Create the version, or take over what an earlier attempt of this stack left."""
-        operations = getattr(ml, self.operations)
+        operations = getattr(ml, self.collection)
         name, version = props["name"], props["version"]
         existing = self._get(operations, name, version)
         written = self._write(operations, props) if existing is None else self._take_over(operations, existing, props)
         if str(written.version) != version:
-            raise AssetError(f"{self.name} '{name}' was written as version {written.version} instead of {version}")
+            raise AssetError(f"{self.title} '{name}' was written as version {written.version} instead of {version}")
         if existing is None:
             self._archive_old(operations, props)
         return {"resource_id": written.id}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
         """Read the version back; description and tags changed by others, and an archived one, show as metadata."""
-        operations = getattr(ml, self.operations)
+        operations = getattr(ml, self.collection)
         existing = self._get(operations, props["name"], props["version"])
         if existing is None:
             return None
@@ -73,7 +77,7 @@ class VersionedKind(ManagedKind):
 
     def remove(self, ml: MLClient, props: Props) -> None:
         """Archive every version of the asset that this stack made: Azure ML deletes none of them."""
-        operations = getattr(ml, self.operations)
+        operations = getattr(ml, self.collection)
         archived = 0
         for existing in confirmed(lambda: found(lambda: list(operations.list(name=props["name"]))) or None) or ():
             current = str(existing.version) == props["version"] and not ownership.is_foreign(
@@ -87,7 +91,7 @@ class VersionedKind(ManagedKind):
 
     def _take_over(self, operations: Any, existing: Any, props: Props) -> Any:
         name, version = props["name"], props["version"]
-        what = f"{self.name} '{name}' version {version}"
+        what = f"{self.title} '{name}' version {version}"
         ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
         # Another stack's content hash is of other YAML, though it may say the same.
         is_foreign = ownership.is_foreign(existing.tags, props["owner"])
@@ -144,12 +148,12 @@ class VersionedKind(ManagedKind):
         newest_first = sorted(ours, key=lambda each: each.creation_context.created_at, reverse=True)
         for old in newest_first[props["retain"] :]:
             operations.archive(name=props["name"], version=str(old.version))
-            what = f"{self.name} '{props['name']}' version {old.version}"
+            what = f"{self.title} '{props['name']}' version {old.version}"
             _log.info("%s: archived, %d are retained", what, props["retain"])
 
     def _write(self, operations: Any, props: Props) -> Any:
         with staged(self.definition(props), props.get("trees", []), props["path"]) as definition:
-            return operations.create_or_update(load(self.loader, definition), **self.write_options)
+            return operations.create_or_update(load(self.planned.loader, definition), **self.write_options)
 
     @staticmethod
     def _get(operations: Any, name: str, version: str) -> Any | None:

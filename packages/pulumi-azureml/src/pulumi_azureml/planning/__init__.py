@@ -1,10 +1,10 @@
 """The catalogue: every asset's YAML and code, read, resolved, hashed and validated before anything is registered.
 
-Plain Python, and a pure function of the working tree and the settings: see `docs/assets.md`.
+Plain Python, and a pure function of the working tree and the settings. It imports neither Pulumi nor a client of Azure.
 """
 
 from pulumi_azureml.planning.assets import Asset, AssetId, BuildPlan, reference
-from pulumi_azureml.planning.catalogue import Catalogue, load, plan_given
+from pulumi_azureml.planning.catalogue import Catalogue, load_catalogue, plan_definitions
 from pulumi_azureml.planning.changes import Change, explain
 from pulumi_azureml.planning.problems import CatalogueErrors, Problem
 from pulumi_azureml.planning.settings import CatalogueSettings, ModelChoice
@@ -20,7 +20,7 @@ __all__ = [
     "ModelChoice",
     "Problem",
     "explain",
-    "load",
-    "plan_given",
+    "load_catalogue",
+    "plan_definitions",
     "reference",
 ]

@@ -26,7 +26,7 @@ class AssetId:
     name: str
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
+        return f"{self.kind.replace('_', ' ')} {self.name}"
 
 
 @dataclass(frozen=True)

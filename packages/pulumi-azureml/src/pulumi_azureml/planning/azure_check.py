@@ -20,7 +20,7 @@ import yaml
 
 from pulumi_azureml.planning.assets import Asset, AssetId, Definition, content_hash
 from pulumi_azureml.planning.documents import Document
-from pulumi_azureml.planning.kind import Kind
+from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.stat_cache import write_whole
 
@@ -29,7 +29,6 @@ _REMEMBERED = 20_000
 
 def check(
     assets: Iterable[Asset],
-    kinds: Mapping[str, Kind],
     documents: Mapping[str, Document],
     root: Path,
     cache_folder: Path | None,
@@ -49,7 +48,7 @@ def check(
         key = content_hash({"kind": asset.kind, "definition": asset.definition})
         if key in accepted or refused & set(asset.depends_on):
             continue
-        error = _load(asset, kinds[asset.kind].loader_of(asset.definition), root)
+        error = _load(asset, KINDS[asset.kind].loader_of(asset.definition), root)
         if error is None:
             passed.append(key)
         else:

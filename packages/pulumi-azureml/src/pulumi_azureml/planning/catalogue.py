@@ -20,6 +20,7 @@ from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, SHARED, Draft, Source, Use, datastores
 from pulumi_azureml.planning.ignore import rules_for
 from pulumi_azureml.planning.kind import Kind, draft_of
+from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.planning.problems import CatalogueErrors, Problem, listing, suggestion
 from pulumi_azureml.planning.references import is_inside, join, parse
 from pulumi_azureml.planning.settings import CatalogueSettings
@@ -49,48 +50,42 @@ class Catalogue:
         return {asset.id: asset for asset in self.assets}
 
 
-def load(root: Path, kinds: Mapping[str, Kind], *, settings: CatalogueSettings) -> Catalogue:
+def load_catalogue(root: Path, settings: CatalogueSettings) -> Catalogue:
     """Plan every asset below `root`. Depends on the tree and the settings alone, and prints nothing.
 
     Raises:
         CatalogueErrors: all problems of the tree.
     """
-    loading = _Loading(root.absolute(), kinds, settings)
+    loading = _Loading(root.absolute(), settings)
     for path in sorted(loading.find()):
         loading.read(path)
     return loading.plan()
 
 
-def plan_given(
-    root: Path,
-    kinds: Mapping[str, Kind],
-    definitions: Mapping[str, tuple[str, Definition]],
-    *,
-    settings: CatalogueSettings,
+def plan_definitions(
+    root: Path, definitions: Mapping[str, tuple[str, Definition]], settings: CatalogueSettings
 ) -> Catalogue:
-    """Plan assets that no file defines, as `load` does those of files.
+    """Plan assets that no file defines, as `load_catalogue` does those of files.
 
     Args:
         root: what local paths are relative to.
-        kinds: every kind by its name.
         definitions: what stands for a file name (in messages, and where one refers to another) → kind, definition.
         settings: of the stack.
 
     Raises:
         CatalogueErrors: all problems of the definitions.
     """
-    loading = _Loading(root.absolute(), kinds, settings)
+    loading = _Loading(root.absolute(), settings)
     for path, (kind, definition) in definitions.items():
-        loading.take(kinds[kind], Document(path, _copied(definition), {}))
+        loading.take(KINDS[kind], Document(path, _copied(definition), {}))
     return loading.plan()
 
 
 class _Loading:
-    """One run of `load`: each step adds to `problems`, and goes on with what is sound."""
+    """One run of `load_catalogue`: each step adds to `problems`, and goes on with what is sound."""
 
-    def __init__(self, root: Path, kinds: Mapping[str, Kind], settings: CatalogueSettings) -> None:
+    def __init__(self, root: Path, settings: CatalogueSettings) -> None:
         self.root = root
-        self.kinds = kinds
         self.settings = settings
         self.problems: list[Problem] = []
         self.drafts: dict[AssetId, Draft] = {}
@@ -103,13 +98,13 @@ class _Loading:
     def plan(self) -> Catalogue:
         """Resolve, check and hash what was read or given."""
         for draft in self.drafts.values():
-            self.kinds[draft.id.kind].relate(draft, self.drafts)
+            KINDS[draft.id.kind].relate(draft, self.drafts)
             self._find_datastores(draft)
             self._resolve(draft)
             self._read_sources(draft)
         for draft in self.drafts.values():
             self.problems += draft.problems
-            self.problems += self.kinds[draft.id.kind].check(draft, self.drafts, self.settings)
+            self.problems += KINDS[draft.id.kind].check(draft, self.drafts, self.settings)
         for id_ in self._order():
             self._build(self.drafts[id_])
         self.cache.save()
@@ -117,7 +112,7 @@ class _Loading:
             files = {problem.file for problem in self.problems}
             sound = [asset for asset in self.assets.values() if asset.path not in files]
             read = {draft.document.path: draft.document for draft in self.drafts.values()}
-            self.problems += azure_check.check(sound, self.kinds, read, self.root, self.settings.cache_folder)
+            self.problems += azure_check.check(sound, read, self.root, self.settings.cache_folder)
         if self.problems:
             raise CatalogueErrors(self.problems)
         dependants: dict[AssetId, list[AssetId]] = defaultdict(list)
@@ -154,7 +149,7 @@ class _Loading:
         convention = path.removesuffix(".yaml") + ".yml" if path.endswith(".yaml") else path
         if path.startswith(SHARED):
             convention = f"ml/{convention.removeprefix(SHARED)}"
-        if not any(kind.claims(convention, Document(path, {}, {})) for kind in self.kinds.values()):
+        if not any(kind.claims(convention, Document(path, {}, {})) for kind in KINDS.values()):
             return
         if path.endswith(".yaml"):
             fix = f"rename it to {convention.rpartition('/')[2]}"
@@ -164,14 +159,14 @@ class _Loading:
             self.problems.append(document)
             self._note_broken(path, convention)
             return
-        self.take(next(kind for kind in self.kinds.values() if kind.claims(convention, document)), document)
+        self.take(next(kind for kind in KINDS.values() if kind.claims(convention, document)), document)
 
     def take(self, kind: Kind, document: Document) -> None:
         """Make a draft of a document, and check it by itself."""
         types, type_name = kind.types, kind.schema_type(document)
         if types and type_name not in types:
             advice = suggestion(type_name, types, otherwise=f"use one of {listing(types)}")
-            self.problems.append(document.problem(("type",), f"unknown {kind.name} type '{type_name}'", advice))
+            self.problems.append(document.problem(("type",), f"unknown {kind.title} type '{type_name}'", advice))
         else:
             self.problems += schema.check(kind.name, document, type_name=type_name if types else "")
         definition = {str(key): _copied(value) for key, value in document.data.items() if key != "$schema"}
@@ -192,14 +187,14 @@ class _Loading:
     def _check_shared(self, draft: Draft, kind: Kind) -> None:
         if not kind.versioned:
             fix = f"move it out of `{SHARED}`: environments, data, models and components can be shared"
-            draft.problem((), f"{kind.name}s cannot be shared through a registry", fix)
+            draft.problem((), f"{kind.title}s cannot be shared through a registry", fix)
         elif self.settings.registry is None:
             fix = "set `azureml-platform:sharing` with the `registry:`, or move it out of the folder"
             draft.problem((), f"lies in `{SHARED}`, and the stack names no registry to share it through", fix)
 
     def _note_broken(self, path: str, convention: str) -> None:
         """Guess what a file that cannot be parsed would define: who refers to it is not to blame."""
-        kind = next(kind for kind in self.kinds.values() if kind.claims(convention, Document(path, {}, {})))
+        kind = next(kind for kind in KINDS.values() if kind.claims(convention, Document(path, {}, {})))
         text = (self.root / path).read_bytes().decode("utf-8", errors="replace") if (self.root / path).is_file() else ""
         match = _NAME_LINE.search(text)
         name = kind.asset_name(Document(path, {"name": match[1] if match else path.split("/")[-2]}, {}))
@@ -253,13 +248,14 @@ class _Loading:
         if target is not None and target.kind == use.kind:
             draft.targets[use.keys] = target
         elif target is not None:
-            draft.problem(use.keys, f"'{use.text}' is a {target.kind}, not a {use.kind}", f"refer to a {use.kind}")
+            wanted, found = KINDS[use.kind].title, KINDS[target.kind].title
+            draft.problem(use.keys, f"'{use.text}' is a {found}, not a {wanted}", f"refer to a {wanted}")
         elif not (self.root / path).is_file():
             known = [each for each, id_ in self.by_path.items() if id_.kind == use.kind]
-            advice = suggestion(path, known, otherwise=f"create it, or write `azureml:NAME` of a {use.kind}")
-            draft.problem(use.keys, f"there is no file '{path}'", advice)
+            otherwise = f"create it, or write `azureml:NAME` of a {KINDS[use.kind].title}"
+            draft.problem(use.keys, f"there is no file '{path}'", suggestion(path, known, otherwise=otherwise))
         elif not any(problem.file == path for problem in self.problems):
-            fix = f"move it to where a {use.kind} is found, so that it gets a name and a version"
+            fix = f"move it to where a {KINDS[use.kind].title} is found, so that it gets a name and a version"
             draft.problem(use.keys, f"'{path}' is not part of the catalogue", fix)
 
     def _miss(self, draft: Draft, use: Use, target: AssetId) -> None:
@@ -326,9 +322,9 @@ class _Loading:
         whole = len(draft.trees) == len(draft.sources)
         if not whole or any(need not in self.assets for need in _needs(draft)):
             return
-        kind, definition = self.kinds[draft.id.kind], draft.definition
+        kind, definition = KINDS[draft.id.kind], draft.definition
         for keys, target in draft.targets.items():
-            if self.kinds[target.kind].versioned:
+            if KINDS[target.kind].versioned:
                 put(definition, keys, self.assets[target].reference)
         for keys, tree in draft.trees.items():
             put(definition, keys, tree.path)
@@ -337,7 +333,7 @@ class _Loading:
         content: dict[str, Any] = _copied({key: value for key, value in definition.items() if key not in metadata})
         for keys, tree in draft.trees.items():
             put(content, keys, tree.hash)
-        content = {"kind": kind.name, "definition": content}
+        content = {"kind": kind.hashed_as or kind.name, "definition": content}
         if draft.build is not None:
             content["image"] = {"built_by": "stack", "arguments": dict(draft.build.arguments)}
         hash_ = content_hash(content)

@@ -21,7 +21,7 @@ from azure.ai.ml._schema.core import fields as azure_fields
 from azure.ai.ml.constants._common import BASE_PATH_CONTEXT_KEY
 from marshmallow import INCLUDE, Schema, fields
 
-from pulumi_azureml.kinds import KINDS
+from pulumi_azureml.planning.kinds import KINDS
 
 PATH = Path(__file__).with_name("schema.json")
 

@@ -1,4 +1,4 @@
-"""What a kind of asset has to say about its YAML. Each kind is one file in `infra/kinds`."""
+"""What a kind of asset has to say about its YAML. Each kind is one file in `planning/kinds`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Kind(ABC):
     """How one kind of asset is planned.
 
     Attributes:
-        name: what the kind is called in plans, states and outputs.
+        name: what the kind is called in plans and states, and the name of its files.
+        hashed_as: what it is called in content hashes, where that differs: versions that exist depend on it.
         loader: azure-ai-ml's function that loads its YAML.
         schemas: azure-ai-ml's marshmallow schemas for its YAML, as `module:Class` below `azure.ai.ml._schema`, by what
             `schema_type` returns.
@@ -32,6 +33,7 @@ class Kind(ABC):
     """
 
     name: ClassVar[str]
+    hashed_as: ClassVar[str] = ""
     loader: ClassVar[str]
     schemas: ClassVar[Mapping[str, str]]
     versioned: ClassVar[bool] = False
@@ -74,6 +76,11 @@ class Kind(ABC):
 
     def finish(self, draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:  # noqa: B027 - most kinds need nothing
         """Amend the definition after its references are exact. `resolved` holds what it depends on."""
+
+    @property
+    def title(self) -> str:
+        """The name in words, for messages."""
+        return self.name.replace("_", " ")
 
     @property
     def types(self) -> frozenset[str]:

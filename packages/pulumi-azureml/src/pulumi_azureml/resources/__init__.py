@@ -1,1 +1,1 @@
-"""Pulumi resources."""
+"""Pulumi resources and their typed arguments."""

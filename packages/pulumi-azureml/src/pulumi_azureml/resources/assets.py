@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pulumi
 
-from pulumi_azureml.kinds import MANAGED
-from pulumi_azureml.resources.stack import Stack
+from pulumi_azureml.resources.declarations import AssetsArgs, Declarations
+from pulumi_azureml.resources.kinds import RESOURCES
 
 
 class Assets(pulumi.ComponentResource):
@@ -16,25 +15,36 @@ class Assets(pulumi.ComponentResource):
 
     resources: dict[str, dict[str, Any]]
 
-    def __init__(self, name: str, stack: Stack, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("azureml-platform:infra:Assets", name, None, opts)
-        stack = dataclasses.replace(stack, parent=self)
+    def __init__(
+        self,
+        resource_name: str,
+        args: AssetsArgs,
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        type_name: str = "azureml:index:Assets",
+    ) -> None:
+        """Make the resources.
+
+        Args:
+            resource_name: the component resource's name.
+            args: the plan, and what is said of all assets.
+            opts: of the component resource.
+            type_name: the type that states keep of it.
+        """
+        super().__init__(type_name, resource_name, None, opts)
+        declarations = Declarations(args, self)
         self.resources = {}
-        for asset in stack.plan.assets:
+        for asset in args.plan.assets:
             if asset.waiting_for is not None:
-                pulumi.info(
-                    f"{asset.path} waits for {asset.waiting_for}: `release train`, or `azureml-platform:models`"
-                )
-            kind = MANAGED.get(asset.kind)
-            if asset.registry is not None and not stack.publish:
+                hint = f": {args.waiting_hint}" if args.waiting_hint else ""
+                pulumi.info(f"{asset.path} waits for {asset.waiting_for}{hint}")
+            if asset.registry is not None and not args.publish:
                 continue  # another stack does
-            if kind is not None:  # a deployment is its endpoint's; a pipeline is the schedules' and the release's
-                made = kind.declare(asset, stack)
-                if made is not None:
-                    stack.made[asset.id] = made
-                    self.resources.setdefault(asset.kind, {})[asset.name] = made
-        for asset in stack.plan.of("pipeline"):
-            if asset.name in stack.runs:
-                job = MANAGED["pipeline_job"].declare(asset, stack)
-                self.resources.setdefault("pipeline_job", {})[asset.name] = job
+            resource = RESOURCES.get(asset.kind)
+            made = resource.declare(asset, declarations) if resource is not None else None
+            if resource is None or made is None:
+                continue
+            if resource.is_needed:
+                declarations.made[asset.id] = made
+            self.resources.setdefault(asset.kind, {})[asset.name] = made
         self.register_outputs({})

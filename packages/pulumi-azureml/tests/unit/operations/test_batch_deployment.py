@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from pulumi_azureml.kinds import MANAGED
-from pulumi_azureml.kinds.batch_deployment import live_name
 from pulumi_azureml.operations import ownership
+from pulumi_azureml.operations.kinds import OPERATIONS
+from pulumi_azureml.operations.kinds.batch_deployment import live_name
 
 OWNER = "azureml-platform/test"
 
@@ -24,4 +24,4 @@ def test_an_endpoint_whose_default_somebody_took_away_shows_as_drift() -> None:
         batch_deployments=SimpleNamespace(list=lambda _endpoint: [deployment]),
         batch_endpoints=SimpleNamespace(get=lambda _name: SimpleNamespace(defaults=None)),
     )
-    assert MANAGED["batch_deployment"].observe(ml, props) == {**props, "is_default": False}
+    assert OPERATIONS["batch_deployment"].observe(ml, props) == {**props, "is_default": False}

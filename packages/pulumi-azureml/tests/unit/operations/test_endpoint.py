@@ -10,22 +10,26 @@ import pulumi
 import pytest
 
 from azureml_fixtures.fake_endpoint import RULES, THEM, US, Done, FakeEndpoint
-from pulumi_azureml.kinds import KINDS
-from pulumi_azureml.kinds.deployment import DeploymentArgs
-from pulumi_azureml.kinds.endpoint import EndpointKind, OnlineEndpointArgs
+from pulumi_azureml import (
+    AutoscaleArgs,
+    ChecksArgs,
+    OnlineDeploymentArgs,
+    OnlineEndpointArgs,
+    RolloutArgs,
+    WorkspaceArgs,
+)
 from pulumi_azureml.operations import autoscale, ownership, progress
-from pulumi_azureml.planning import CatalogueSettings, plan_given
-from pulumi_azureml.resources.resource import WorkspaceArgs
-from pulumi_azureml.resources.rollout import AutoscaleArgs, ChecksArgs, RolloutArgs
+from pulumi_azureml.operations.kinds import online_endpoint
+from pulumi_azureml.planning import CatalogueSettings, plan_definitions
 
-KIND = EndpointKind()
+KIND = online_endpoint.OPERATIONS
 
 
 def planned(root: Path, count: int = 1, probe: int = 5, **more: Any) -> dict[str, Any]:
     args = OnlineEndpointArgs(
-        workspace=WorkspaceArgs("s", "g", "w", US),
+        workspace=WorkspaceArgs(subscription_id="s", resource_group="g", name="w", owner=US),
         name="flights",
-        deployment=DeploymentArgs(
+        deployment=OnlineDeploymentArgs(
             name="blue",
             model="azureml:delays:7",
             instance_type="Standard_DS3_v2",
@@ -36,7 +40,7 @@ def planned(root: Path, count: int = 1, probe: int = 5, **more: Any) -> dict[str
         **more,
     )
     settings = CatalogueSettings(computes=None, cache_folder=None, check_with_azure=False)
-    return args.planned(plan_given(root, KINDS, args.documents(), settings=settings)).props()
+    return args.planned(plan_definitions(root, args.documents(), settings)).props()
 
 
 @pytest.fixture
@@ -140,12 +144,16 @@ def test_an_update_of_the_endpoint_itself_keeps_its_traffic_and_the_step_of_a_ro
     step = '{"deployment":"blue-2","percent":10,"since":"2026-01-31T12:00:00Z","before":{"blue-1":100}}'
     endpoint.tags[progress.TAG] = step
     written: list[Any] = []
-    monkeypatch.setattr("pulumi_azureml.kinds.endpoint.load", lambda _loader, content: SimpleNamespace(**content))
+    monkeypatch.setattr(
+        "pulumi_azureml.operations.kinds.online_endpoint.load", lambda _loader, content: SimpleNamespace(**content)
+    )
     entity = endpoint.online_endpoints.get("flights")
     entity.provisioning_state = "Succeeded"
     endpoint.online_endpoints.get = lambda _name: entity
     endpoint.online_endpoints.begin_create_or_update = lambda wanted: Done(effect=lambda: written.append(wanted))
-    monkeypatch.setattr("pulumi_azureml.kinds.endpoint.Rollout", lambda *_: SimpleNamespace(run=lambda *_: live.name))
+    monkeypatch.setattr(
+        "pulumi_azureml.operations.kinds.online_endpoint.Rollout", lambda *_: SimpleNamespace(run=lambda *_: live.name)
+    )
     KIND.upsert(endpoint, {**planned(tmp_path, public_network_access="disabled"), "deployment": None})  # type: ignore[arg-type]
     (wanted,) = written
     assert (wanted.tags[progress.TAG], wanted.traffic) == (step, {live.name: 100})

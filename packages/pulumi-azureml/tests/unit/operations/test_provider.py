@@ -16,17 +16,30 @@ from pulumi import dynamic
 from pulumi.runtime.rpc import UNKNOWN
 
 from azureml_fixtures.asset_project import Project
-from pulumi_azureml.kinds import MANAGED
+from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.provider import AzureMLProvider
-from pulumi_azureml.resources.resource import Planned, WorkspaceArgs
+from pulumi_azureml.resources.places import WorkspaceArgs
+from pulumi_azureml.resources.planned import Planned
 
+WORKSPACE = WorkspaceArgs(
+    subscription_id="10ca1000-0000-4000-9000-616d6c697465",
+    resource_group="rg",
+    name="ws",
+    owner="azureml-platform/test",
+)
 OLD, NEW = "a" * 64, "b" * 64
 
 
 def inputs(**changes: Any) -> dict[str, Any]:
-    workspace = WorkspaceArgs("10ca1000-0000-4000-9000-616d6c697465", "rg", "ws", "azureml-platform/test")
-    props = Planned(workspace, "prep", OLD[:12], OLD, {"command": "x"}, path="ml/prep/component.yml").props()
-    return {**props, **changes}
+    planned = Planned(
+        workspace=WORKSPACE,
+        name="prep",
+        version=OLD[:12],
+        content_hash=OLD,
+        definition={"command": "x"},
+        path="ml/prep/component.yml",
+    )
+    return {**planned.props(), **changes}
 
 
 @pytest.mark.parametrize("kind", ["component", "data", "environment", "model"])
@@ -74,7 +87,7 @@ def test_diff_updates_new_content_and_replaces_only_what_is_something_else(
     assert (result.changes, result.replaces) == (changed, replaces)
 
 
-@pytest.mark.parametrize("kind", sorted(MANAGED))
+@pytest.mark.parametrize("kind", sorted(OPERATIONS))
 def test_a_preview_is_an_update_for_new_content_and_nothing_for_the_same(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,7 +97,7 @@ def test_a_preview_is_an_update_for_new_content_and_nothing_for_the_same(
     project.add_datastore()
     project.add_batch()
     before = project.props(kind)
-    same = AzureMLProvider(kind).diff("id", {**before, **dict.fromkeys(MANAGED[kind].outputs, "known")}, before)
+    same = AzureMLProvider(kind).diff("id", {**before, **dict.fromkeys(OPERATIONS[kind].outputs, "known")}, before)
     assert (same.changes, same.replaces) == (False, [])
     project.change(kind)
     after = project.props(kind)
@@ -95,7 +108,7 @@ def test_a_preview_is_an_update_for_new_content_and_nothing_for_the_same(
 
 def test_whole_numbers_reach_a_kind_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    monkeypatch.setattr(MANAGED["component"], "check_inputs", lambda _olds, news: seen.append(news) or {})
+    monkeypatch.setattr(OPERATIONS["component"], "check_inputs", lambda _olds, news: seen.append(news) or {})
     news = inputs(retain=2.0, definition={"resources": {"instance_count": 3.0}, "rate": 0.5, "steps": [10.0]})
     AzureMLProvider("component").check({}, news)
     (given,) = seen
@@ -116,16 +129,16 @@ def test_a_name_that_is_not_known_in_a_preview_replaces_nothing() -> None:
 
 
 def test_metadata_has_the_form_in_which_azure_returns_it() -> None:
-    workspace = WorkspaceArgs("s", "rg", "ws", "o")
     metadata = {"description": "", "display_name": None, "tags": {"level": 3}}
-    assert Planned(workspace, "prep", "1", OLD, {}, metadata).props()["metadata"] == {"tags": {"level": "3"}}
+    planned = Planned(workspace=WORKSPACE, name="prep", version="1", content_hash=OLD, definition={}, metadata=metadata)
+    assert planned.props()["metadata"] == {"tags": {"level": "3"}}
 
 
 def test_a_preview_loads_no_client() -> None:
     """azure.ai.ml costs a second and 100 MB; the shell, its kinds and the catalogue are loaded without it."""
     program = (
         "import sys\n"
-        "import pulumi_azureml.resources.assets, pulumi_azureml.kinds, pulumi_azureml.provider\n"
+        "import pulumi_azureml, pulumi_azureml.provider\n"
         "print([name for name in sys.modules if name.startswith('azure')])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -184,7 +197,7 @@ def test_each_phase_of_long_work_is_printed_for_the_engine_to_show(
     monkeypatch.setattr(sys, "stdout", sys.stdout)
     monkeypatch.setattr(sys, "stderr", sys.stderr)
     request = dynamic.ConfigureRequest(dynamic.Config({}, "azureml-platform"))
-    AzureMLProvider("endpoint").configure(request)
+    AzureMLProvider("online_endpoint").configure(request)
     AzureMLProvider("component").configure(request)
     logging.getLogger("pulumi_azureml.operations.rollout").info("endpoint %s: traffic: blue-2 10 %%", "flights")
     assert capsys.readouterr().out == "endpoint flights: traffic: blue-2 10 %\n"

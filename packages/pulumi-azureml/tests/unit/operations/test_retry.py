@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError, ServiceResponseError
 
-from pulumi_azureml.operations import connection
-from pulumi_azureml.operations import retry as patience
+from pulumi_azureml.operations import connection, retry
 from pulumi_azureml.operations.errors import AssetError, OwnershipError, RolloutError
 from pulumi_azureml.operations.retry import ROLE_WAITS, UNSEEN_WAITS, confirmed, denial, finished, persistently, settled
 
@@ -172,9 +171,9 @@ class Operation:
 
 @pytest.fixture
 def two_minutes() -> Iterator[None]:
-    patience.limit_operations(120)
+    retry.limit_operations(120)
     yield
-    patience.limit_operations(3600)
+    retry.limit_operations(3600)
 
 
 def test_an_operation_that_never_ends_is_given_up_with_what_to_do(two_minutes: None) -> None:
@@ -190,7 +189,7 @@ def test_an_earlier_attempts_operation_is_waited_for(two_minutes: None) -> None:
     states = iter(["Creating", "Updating", "Succeeded"])
     assert settled(lambda: next(states), str, "endpoint 'ep'", lambda _seconds: None) == "Succeeded"
     assert settled(lambda: None, str, "endpoint 'ep'", lambda _seconds: None) is None
-    patience.limit_operations(0)
+    retry.limit_operations(0)
     with pytest.raises(AssetError, match="endpoint 'ep' is still 'Creating'"):
         settled(lambda: "Creating", str, "endpoint 'ep'", lambda _seconds: None)
 

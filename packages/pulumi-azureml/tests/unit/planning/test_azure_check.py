@@ -54,7 +54,7 @@ def test_a_definition_is_asked_about_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert asked == []
     project.write("ml/train/src/train.py", "changed\n")
     project.load(check_with_azure=True)
-    assert sorted(asked) == ["component train", "pipeline training", "schedule daily"]
+    assert sorted(asked) == ["component train", "pipeline job training", "schedule daily"]
 
 
 def test_a_refused_definition_is_asked_about_again(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from azureml_fixtures.planned_project import Project
-from pulumi_azureml.kinds.batch_deployment import live_name
+from pulumi_azureml.operations.kinds.batch_deployment import live_name
 from pulumi_azureml.planning import AssetId, ModelChoice
 
 DEPLOYMENT = """
@@ -50,7 +50,7 @@ def test_the_configuration_picks_its_model(batch: Project) -> None:
         ("azureml:cpu", "azureml:cpus", "unknown compute 'cpus'", "did you mean 'cpu'?"),
         ("batch.py", "bath.py", "the scoring script 'bath.py' is not in 'ml/batch/score'", "did you mean 'batch.py'?"),
         ("compute:", "comptue:", "unknown key 'comptue'", "did you mean 'compute'?"),
-        ("type: model", "type: modell", "unknown batch_deployment type 'modell'", "did you mean 'model'?"),
+        ("type: model", "type: modell", "unknown batch deployment type 'modell'", "did you mean 'model'?"),
     ],
 )
 def test_a_wrong_deployment_is_explained(old: str, new: str, message: str, fix: str, batch: Project) -> None:

@@ -25,10 +25,25 @@ def test_every_file_of_the_convention_becomes_an_asset(project: Project) -> None
         "data days",
         "component prep",
         "component train",
-        "pipeline training",
+        "pipeline job training",
         "schedule daily",
-        "endpoint flights",
-        "deployment flights/blue",
+        "online endpoint flights",
+        "online deployment flights/blue",
+    }
+
+
+def test_versions_that_exist_stay_as_they_are(project: Project) -> None:
+    """What is hashed is a contract: another hash would register every asset anew, and deploy every model."""
+    assert project.versions(models={"flights": ModelChoice("delay", "4")}) == {
+        "component prep": "593c66095861",
+        "component train": "7377a8ebba32",
+        "data days": "a73247fff00e",
+        "environment serving": "dad581097164",
+        "environment training": "766cc14ffdab",
+        "online deployment flights/blue": "f1035fbaed78",
+        "online endpoint flights": "0e24eeb2ec64",
+        "pipeline job training": "3fcde9cd2fcc",
+        "schedule daily": "aa415df7cb90",
     }
 
 
@@ -49,9 +64,9 @@ def test_references_are_exact_and_paths_relative_to_the_root(project: Project) -
     assert prep.definition["environment"] == f"azureml:training:{training.version}"
     assert prep.definition["code"] == "ml/prep/src"
     assert prep.on_disk(project.root)["code"] == str(project.root / "ml/prep/src")
-    jobs = catalogue["pipeline", "training"].definition["jobs"]
+    jobs = catalogue["pipeline_job", "training"].definition["jobs"]
     assert (jobs["prep"]["component"], jobs["train"]["component"]) == (prep.reference, train.reference)
-    inputs = catalogue["pipeline", "training"].definition["inputs"]
+    inputs = catalogue["pipeline_job", "training"].definition["inputs"]
     assert inputs["days"]["path"] == catalogue["data", "days"].reference
 
 
@@ -66,7 +81,7 @@ def test_a_schedule_owns_the_whole_pipeline(project: Project) -> None:
     )
     catalogue = project.load()
     job = catalogue["schedule", "daily"].definition["create_job"]
-    pipeline = catalogue["pipeline", "training"].definition
+    pipeline = catalogue["pipeline_job", "training"].definition
     assert job["jobs"] == pipeline["jobs"]
     assert job["inputs"] == {**pipeline["inputs"], "steps": 99}
     assert pipeline["inputs"]["steps"] == 10
@@ -82,7 +97,7 @@ def test_dependants_are_the_other_direction_of_depends_on(project: Project) -> N
 def test_a_change_reaches_the_asset_and_its_dependants_only(project: Project) -> None:
     before = project.versions()
     project.write("ml/prep/src/prep.py", "print('other')\n")
-    assert changed(before, project.versions()) == {"component prep", "pipeline training", "schedule daily"}
+    assert changed(before, project.versions()) == {"component prep", "pipeline job training", "schedule daily"}
 
 
 def test_8_a_changed_file_of_a_build_context_is_a_new_environment(project: Project) -> None:
@@ -170,7 +185,7 @@ def test_a_version_in_the_yaml_is_kept_and_its_hash_still_tells_changes(project:
 
 def test_a_reference_to_another_version_of_a_managed_asset_stands_as_it_is(project: Project) -> None:
     project.replace("pipelines/training.yml", "azureml:prep", "azureml:prep:0123456789ab")
-    pipeline = project.load()["pipeline", "training"]
+    pipeline = project.load()["pipeline_job", "training"]
     assert pipeline.definition["jobs"]["prep"]["component"] == "azureml:prep:0123456789ab"
     assert AssetId("component", "prep") not in pipeline.depends_on
 
@@ -189,19 +204,19 @@ def test_assets_of_others_stand_as_they_are(project: Project, reference: str) ->
 
 
 def test_without_an_accepted_model_a_deployment_waits(project: Project) -> None:
-    deployment = project.load()["deployment", "flights/blue"]
+    deployment = project.load()["online_deployment", "flights/blue"]
     assert deployment.waiting_for == "a version of model 'delay'"
     assert deployment.depends_on == (AssetId("environment", "serving"),)
     # The endpoint owns it, so it comes last.
-    assert project.load()["endpoint", "flights"].depends_on == (deployment.id,)
+    assert project.load()["online_endpoint", "flights"].depends_on == (deployment.id,)
 
 
 def test_the_configuration_picks_the_model(project: Project) -> None:
-    before = project.load()["deployment", "flights/blue"].version
-    chosen = project.load(models={"flights": ModelChoice("delay", "4")})["deployment", "flights/blue"]
+    before = project.load()["online_deployment", "flights/blue"].version
+    chosen = project.load(models={"flights": ModelChoice("delay", "4")})["online_deployment", "flights/blue"]
     assert (chosen.waiting_for, chosen.definition["model"]) == (None, "azureml:delay:4")
     assert chosen.version != before
-    other = project.load(models={"flights": ModelChoice("delay", "4", "shared")})["deployment", "flights/blue"]
+    other = project.load(models={"flights": ModelChoice("delay", "4", "shared")})["online_deployment", "flights/blue"]
     assert other.definition["model"] == "azureml://registries/shared/models/delay/versions/4"
 
 
@@ -209,12 +224,12 @@ def test_a_model_of_the_tree_is_used_by_its_version(project: Project) -> None:
     project.write("ml/models/delay/model.yml", "name: delay\ntype: custom_model\npath: model.bin\n")
     project.write("ml/models/delay/model.bin", b"\x00\x01")
     catalogue = project.load()
-    deployment = catalogue["deployment", "flights/blue"]
+    deployment = catalogue["online_deployment", "flights/blue"]
     assert deployment.waiting_for is None
     assert deployment.definition["model"] == catalogue["model", "delay"].reference
     # Promoted by the configuration, it may be made by the same update.
     version = catalogue["model", "delay"].version
-    chosen = project.load(models={"flights": ModelChoice("delay", version)})["deployment", "flights/blue"]
+    chosen = project.load(models={"flights": ModelChoice("delay", version)})["online_deployment", "flights/blue"]
     assert AssetId("model", "delay") in chosen.depends_on
     assert chosen.version == deployment.version
 
@@ -285,10 +300,9 @@ def test_an_unchanged_tree_imports_no_azure_and_prints_nothing(tmp_path: Path) -
     script = f"""
 import sys
 from pathlib import Path
-from pulumi_azureml.planning import CatalogueSettings, load
+from pulumi_azureml.planning import CatalogueSettings, load_catalogue
 settings = CatalogueSettings(computes=frozenset({{"cpu"}}), cache_folder=Path({str(project.cache_folder)!r}))
-from pulumi_azureml.kinds import KINDS
-load(Path({str(project.root)!r}), KINDS, settings=settings)
+load_catalogue(Path({str(project.root)!r}), settings)
 assert not [name for name in sys.modules if name.startswith(("azure", "marshmallow"))]
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -22,7 +22,7 @@ def test_what_reads_from_a_datastore_comes_after_it(project: Project) -> None:
     project.edit("pipelines/training.yml", outputs={"model": {"path": "azureml://datastores/lake/paths/models/"}})
     plan = project.load(check_with_azure=True)
     lake = AssetId("datastore", "lake")
-    for kind, name in (("data", "raw"), ("model", "old"), ("pipeline", "training")):
+    for kind, name in (("data", "raw"), ("model", "old"), ("pipeline_job", "training")):
         assert lake in plan[kind, name].depends_on, name
     assert lake not in plan["data", "days"].depends_on
 
@@ -54,7 +54,7 @@ def test_a_pipelines_default_datastore_is_one_too(project: Project) -> None:
     project.write("ml/stores/lake/datastore.yml", STORE)
     settings = {"default_compute": "azureml:cpu", "default_datastore": "azureml:lake"}
     project.edit("pipelines/training.yml", settings=settings)
-    assert AssetId("datastore", "lake") in project.load(datastores=frozenset())["pipeline", "training"].depends_on
+    assert AssetId("datastore", "lake") in project.load(datastores=frozenset())["pipeline_job", "training"].depends_on
     project.edit("pipelines/training.yml", settings={**settings, "default_datastore": "azureml:lage"})
     problem = project.problem(datastores=frozenset())
     assert (problem.file, problem.message) == ("pipelines/training.yml", "unknown datastore 'lage'")

@@ -61,7 +61,7 @@ def test_one_wrong_wire_is_one_problem(project: Project, old: str, new: str, lin
 )
 def test_what_az_ml_accepts_is_accepted(project: Project, old: str, new: str) -> None:
     project.replace(PIPELINE, old, new)
-    assert project.load()["pipeline", "training"].version
+    assert project.load()["pipeline_job", "training"].version
 
 
 def test_steps_that_wait_for_each_other_are_reported(project: Project) -> None:
@@ -104,10 +104,10 @@ def test_a_step_with_its_own_code_is_hashed_and_checked(project: Project) -> Non
             environment: azureml:training
         """,
     )
-    before = project.load()["pipeline", "inline"]
+    before = project.load()["pipeline_job", "inline"]
     assert before.definition["jobs"]["only"]["code"] == "pipelines/code"
     project.write("pipelines/code/run.py", "print(1)\n")
-    assert project.load()["pipeline", "inline"].version != before.version
+    assert project.load()["pipeline_job", "inline"].version != before.version
 
 
 def test_a_schedule_may_only_change_inputs_of_its_pipeline(project: Project) -> None:
@@ -137,7 +137,7 @@ SWEEP = """
 
 def test_a_search_space_gives_values_to_inputs(project: Project) -> None:
     project.write("pipelines/tune.yml", SWEEP)
-    trial = project.load()["pipeline", "tune"].definition["jobs"]["tune"]["trial"]
+    trial = project.load()["pipeline_job", "tune"].definition["jobs"]["tune"]["trial"]
     assert trial == project.load()["component", "train"].reference
 
 
@@ -164,5 +164,5 @@ def test_the_tables_of_an_automl_step_are_references(project: Project) -> None:
             training_data: {type: mltable, path: azureml:days@latest}
         """,
     )
-    step = project.load()["pipeline", "search"].definition["jobs"]["search"]
+    step = project.load()["pipeline_job", "search"].definition["jobs"]["search"]
     assert step["training_data"]["path"] == project.load()["data", "days"].reference

@@ -347,7 +347,7 @@ def test_endpoint_names_that_azure_refuses(project: Project, name: str) -> None:
 def test_endpoint_names_that_azure_takes(project: Project, name: str) -> None:
     project.edit("ml/deploy/endpoint.yml", name=name)
     project.edit("ml/deploy/blue-deployment.yml", endpoint_name=name)
-    assert project.load()["endpoint", name].name == name
+    assert project.load()["online_endpoint", name].name == name
 
 
 def test_a_model_of_another_name_in_the_configuration_is_reported(project: Project) -> None:

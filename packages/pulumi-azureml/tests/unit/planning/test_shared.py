@@ -27,7 +27,7 @@ def test_shared_assets_are_named_by_the_registry(project: Project) -> None:
     assert training.reference == f"azureml://registries/{REGISTRY}/environments/training/versions/{training.version}"
     # The environment refers to nothing, so its version is the same in either place.
     assert training.version == alone["environment training"]
-    step = plan["pipeline", "training"].definition["jobs"]["prep"]
+    step = plan["pipeline_job", "training"].definition["jobs"]["prep"]
     assert step["component"] == prep.reference
     assert plan["component", "train"].registry is None
 
@@ -52,7 +52,7 @@ def test_what_is_shared_uses_only_what_is_shared(project: Project) -> None:
 def test_an_endpoint_cannot_be_shared(project: Project) -> None:
     project.write("ml/shared/deploy/endpoint.yml", "name: other\nauth_mode: key\n")
     problem = project.problem(registry=REGISTRY)
-    assert problem.message == "endpoints cannot be shared through a registry"
+    assert problem.message == "online endpoints cannot be shared through a registry"
     assert problem.fix.startswith("move it out of `ml/shared/`")
 
 

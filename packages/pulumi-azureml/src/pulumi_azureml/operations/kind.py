@@ -1,47 +1,49 @@
-"""What a kind that Azure ML keeps can do. Each kind is one file in `infra/kinds`."""
+"""What is done with a kind of resource. Each kind is one file in `operations/kinds`."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pulumi_azureml.operations import ownership
-from pulumi_azureml.planning.assets import Asset
 from pulumi_azureml.planning.kind import Kind
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-    from pulumi_azureml.resources.resource import Resource
-    from pulumi_azureml.resources.stack import Stack
-
 Props = dict[str, Any]
 _T = TypeVar("_T")
 
 
-class ManagedKind(Kind):
-    """A kind of resource. Inputs and outputs are plain dictionaries, as Pulumi keeps them.
+class Operations(ABC):
+    """What is done with a kind of resource. Inputs and outputs are plain dictionaries, as Pulumi keeps them.
 
-    Every kind's inputs: `workspace` {subscription_id, resource_group, name}, `owner` (project/stack), `adopt`, `name`,
-    `version`, `content_hash` (SHA-256, hex), `definition` (CLI v2 YAML as a dictionary, local paths relative to the
-    project, references exact), `metadata` (what can change under a version), `path` (the YAML file), `files`
-    (path → digest), `trees` (folders in the definition: {keys, hash}), and the kind's own. Every kind's output:
-    `resource_id`.
+    Every kind's inputs: `workspace` {subscription_id, resource_group, name} or `registry`, `owner` (project/stack),
+    `adopt`, `name`, `version`, `content_hash` (SHA-256, hex), `definition` (CLI v2 YAML as a dictionary, local paths
+    relative to the project, references exact), `metadata` (what can change under a version), `path` (the YAML file),
+    `files` (path → digest), `trees` (folders in the definition: {keys, hash}), and the kind's own. What a preview does
+    not know yet is None. Every kind's output: `resource_id`.
 
     Attributes:
-        resource: the class that Pulumi programs use.
+        planned: how the kind is planned.
         outputs: the properties that Azure says, not the program.
         significant: a change of one of these inputs is a change of the resource; everything else follows from them.
     """
 
-    resource: ClassVar[type[Resource[Any]]]
+    planned: ClassVar[Kind]
     outputs: ClassVar[tuple[str, ...]] = ("resource_id",)
     significant: ClassVar[tuple[str, ...]] = ("version", "content_hash", "metadata")
 
-    def declare(self, asset: Asset, stack: Stack) -> Resource[Any] | None:
-        """Make the resource of a planned asset; None when it cannot exist yet."""
-        return self.resource(f"{self.name}-{asset.name}", stack.planned(asset), stack.options(asset))
+    @property
+    def name(self) -> str:
+        """What the kind is called in plans and states."""
+        return self.planned.name
+
+    @property
+    def title(self) -> str:
+        """The name in words, for messages."""
+        return self.planned.title
 
     def check_inputs(self, _olds: Props, _news: Props) -> dict[str, str]:
         """Say, in the preview, what is wrong with new inputs beside those of the last update: input → reason."""

@@ -1,31 +1,21 @@
-"""Pipeline jobs that an update runs: pipelines of `pipelines/*.yml` that the stack names, once for each content."""
+"""Pipeline jobs: submitted once for each content, and awaited."""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-import pulumi
-
-from pulumi_azureml.kinds.pipeline import PipelineKind
 from pulumi_azureml.operations import jobs, ownership
 from pulumi_azureml.operations.arm import send
-from pulumi_azureml.operations.connection import Workspace, project_root
+from pulumi_azureml.operations.connection import Workspace
 from pulumi_azureml.operations.errors import AssetError
-from pulumi_azureml.operations.managed import ManagedKind, Props, found
+from pulumi_azureml.operations.kind import Operations, Props, found
 from pulumi_azureml.operations.retry import finished
 from pulumi_azureml.operations.staging import load, staged
-from pulumi_azureml.planning.assets import Asset
-from pulumi_azureml.planning.catalogue import Catalogue
-from pulumi_azureml.planning.documents import Document
-from pulumi_azureml.planning.drafts import Draft
-from pulumi_azureml.planning.settings import CatalogueSettings
-from pulumi_azureml.resources.resource import Arguments, Planned, Resource
-from pulumi_azureml.resources.stack import Stack
+from pulumi_azureml.planning.kinds import pipeline_job
+from pulumi_azureml.planning.project import project_root
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -37,87 +27,15 @@ _LOST = frozenset({"Failed", "Canceled", "NotResponding"})
 _MINUTES = 60
 
 
-@dataclass(frozen=True, kw_only=True)
-class PipelineJobArgs(Arguments):
-    """Arguments of `PipelineJob`: the keys of a pipeline job's CLI v2 YAML, and how long to wait.
-
-    Attributes:
-        display_name: for people; can change after the job ran.
-        experiment_name: what the job is grouped under; by default the resource's name.
-        settings: such as `{"default_compute": "cpu-cluster"}`.
-        inputs: name → value, or `{type, path}`.
-        outputs: name → `{type, …}`.
-        jobs: the steps; components are resources, or `azureml:NAME:VERSION`.
-        timeout_minutes: how long an update waits. The job goes on after that, and the next update waits again.
-        further: keys that are needed rarely (`identity`, `compute`, `properties`, …).
-    """
-
-    kind = "pipeline_job"
-    apart = Arguments.apart | {"name", "timeout_minutes", "further"}
-
-    display_name: str | None = None
-    experiment_name: str | None = None
-    settings: Mapping[str, Any] | None = None
-    inputs: Mapping[str, Any] | None = None
-    outputs: Mapping[str, Any] | None = None
-    jobs: Mapping[str, Any]
-    timeout_minutes: int = 24 * _MINUTES
-    further: Mapping[str, Any] | None = None
-
-    def documents(self) -> dict[str, tuple[str, dict[str, Any]]]:
-        """Return the pipeline, as if it had a file of its own."""
-        return {self.name: ("pipeline", {"type": "pipeline", **self.definition(), **(self.further or {})})}
-
-    def planned(self, plan: Catalogue) -> Planned:
-        """Return the pipeline's inputs."""
-        return Planned.of(plan["pipeline", self.name], self.workspace, timeout_minutes=self.timeout_minutes)
-
-
-class PipelineJob(Resource[PipelineJobArgs], module="azureml", name="PipelineJob"):
-    """A pipeline job that completed, for the content that the pipeline has now.
-
-    New content (of a step's code, an environment, an input …) is submitted as a new job and awaited; an attempt that
-    was cut off is found by its name and awaited, not submitted twice. Display name, description and tags are updated in
-    place; a refresh submits nothing; removal cancels what runs and archives the rest. Outputs: `job` (its name),
-    `status`, `studio_url`, `metrics` (MLflow's, `<step>.<metric>`), `outputs` (name → URI, good as a `path:`), `model`
-    (what was registered, `azureml:NAME:VERSION`, by a pipeline whose output `registration` says so; else empty).
-    Fails when the job does, with the step and the end of its log; the next update makes a new attempt.
-    """
-
-    kind = "pipeline_job"
-
-    job: pulumi.Output[str]
-    status: pulumi.Output[str]
-    studio_url: pulumi.Output[str]
-    metrics: pulumi.Output[dict[str, float]]
-    outputs: pulumi.Output[dict[str, str]]
-    model: pulumi.Output[str]
-
-
-class PipelineJobKind(ManagedKind):
-    """A run of a pipeline. No file is one: the pipelines of the setting `assets.run` are, and what programs make.
+class PipelineJobOperations(Operations):
+    """A run of a pipeline, which ends before it is there.
 
     Further input: `timeout_minutes`. A job's name is the pipeline's and its content hash, and from the second attempt
     on its number: `training-0123456789ab-2`.
     """
 
-    name = "pipeline_job"
-    loader = "load_job"
-    schemas: ClassVar = PipelineKind.schemas
-    resource = PipelineJob
+    planned = pipeline_job.KIND
     outputs = ("resource_id", "job", "status", "studio_url", "metrics", "outputs", "model")
-
-    def claims(self, _path: str, _document: Document) -> bool:
-        """No file: a pipeline's definition is of the kind `pipeline`."""
-        return False
-
-    def collect(self, _draft: Draft, _settings: CatalogueSettings) -> None:
-        """Nothing: the pipeline was checked as one."""
-
-    def declare(self, asset: Asset, stack: Stack) -> PipelineJob:
-        """Make the resource of a planned pipeline."""
-        planned = stack.planned(asset, timeout_minutes=stack.runs[asset.name])
-        return PipelineJob(f"pipeline-job-{asset.name}", planned, stack.options(asset))
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Submit the job unless this content's job is there, and await its end."""
@@ -164,7 +82,7 @@ class PipelineJobKind(ManagedKind):
         name = _name(props, number)
         whole = {"experiment_name": props["name"], **self.definition(props), "name": name}
         with staged(jobs.with_commit(whole, project_root()), props.get("trees", []), props["path"]) as here:
-            ml.jobs.create_or_update(load(self.loader, here))
+            ml.jobs.create_or_update(load(self.planned.loader, here))
         return name
 
     def _completed(self, ml: MLClient, props: Props, name: str) -> Props:
@@ -241,4 +159,4 @@ def _reference(registration: dict[str, Any] | None) -> str:
     return f"azureml:{registration['name']}:{registration['version']}"
 
 
-KIND = PipelineJobKind()
+OPERATIONS = PipelineJobOperations()

@@ -1,4 +1,4 @@
-"""Pipeline jobs: `pipelines/*.yml`. Azure keeps no such asset: schedules and `release train` use the definition."""
+"""Pipeline jobs: `pipelines/*.yml`. Schedules start them, and an update runs those that the program names."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.settings import CatalogueSettings
 
 
-class PipelineKind(Kind):
+class PipelineJobKind(Kind):
     """The definition of a pipeline job, named by its file: a job's own `name` would be the id of a single run."""
 
-    name = "pipeline"
+    name = "pipeline_job"
+    hashed_as = "pipeline"
     loader = "load_job"
     schemas: ClassVar = {"": "pipeline.pipeline_job:PipelineJobSchema"}
 
@@ -46,4 +47,4 @@ class PipelineKind(Kind):
         yield from check_steps(draft, drafts, is_job=True)
 
 
-KIND = PipelineKind()
+KIND = PipelineJobKind()

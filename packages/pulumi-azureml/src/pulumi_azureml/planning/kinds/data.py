@@ -4,54 +4,24 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from pulumi_azureml.operations.versioned import VersionedKind
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Drafts, source
+from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.settings import CatalogueSettings
-from pulumi_azureml.resources.resource import Arguments, Resource
 
 _WANTED = {"uri_file": "file", "uri_folder": "folder", "mltable": "folder"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class DataArgs(Arguments):
-    """Arguments of `DataAsset`: the keys of its CLI v2 YAML.
-
-    Attributes:
-        version: pins the version; without it the version is the content's hash.
-        type: what `path` is.
-        path: relative to the project, and uploaded; or in the cloud (`azureml://datastores/…`, `https://…`).
-    """
-
-    kind = "data"
-
-    version: str | None = None
-    type: Literal["uri_file", "uri_folder", "mltable"] = "uri_folder"
-    path: str
-
-
-class DataAsset(Resource[DataArgs], module="azureml", name="DataAsset"):
-    """A data asset version.
-
-    New content is a new version under the same resource, the old one stays; description and tags are updated in place;
-    removal archives. Fails when the version exists and is another stack's, or has other content.
-    """
-
-    kind = "data"
-
-
-class DataKind(VersionedKind):
+class DataKind(Kind):
     """A file or folder: uploaded when it is local, referenced when it is in the cloud."""
 
     name = "data"
     loader = "load_data"
     schemas: ClassVar = {"": "assets.data:DataSchema"}
-    operations = "data"
-    resource = DataAsset
+    versioned = True
 
     def claims(self, path: str, _document: Document) -> bool:
         """Anywhere below `ml/`."""

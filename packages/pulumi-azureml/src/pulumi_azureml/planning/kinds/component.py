@@ -3,80 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator
+from typing import ClassVar
 
-from pulumi_azureml.kinds.environment import Environment
-from pulumi_azureml.operations.versioned import VersionedKind
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Drafts, source, use
+from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.pipelines import check_steps, collect_steps
 from pulumi_azureml.planning.problems import Problem, listing
 from pulumi_azureml.planning.settings import CatalogueSettings
-from pulumi_azureml.resources.resource import Arguments, Resource
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|outputs)\.([A-Za-z0-9_]+)")
 
 
-@dataclass(frozen=True, kw_only=True)
-class ComponentArgs(Arguments):
-    """Arguments of `Component`: the keys of its CLI v2 YAML.
-
-    Attributes:
-        version: pins the version; without it the version is the content's hash.
-        display_name: for people; can change under a version.
-        type: what the component runs.
-        inputs: name → {type, default, optional, …}.
-        outputs: name → {type, …}.
-        command: of a command component; `Rscript …` is one too.
-        code: a folder relative to the project; ignored files are not uploaded.
-        environment: a resource, or `azureml:NAME:VERSION`.
-        jobs: the steps of a pipeline component.
-        task: what a parallel component runs.
-        entry: the script of a Spark component, `{"file": …}`.
-        conf: of a Spark component.
-        args: of a Spark component.
-        resources: instance count and type.
-        further: keys that only some types have (`mini_batch_size`, `input_data`, `py_files`, `is_deterministic`, …).
-    """
-
-    kind = "component"
-    apart = Arguments.apart | {"further"}
-
-    version: str | None = None
-    display_name: str | None = None
-    type: Literal["command", "parallel", "pipeline", "spark"] = "command"
-    inputs: Mapping[str, Any] | None = None
-    outputs: Mapping[str, Any] | None = None
-    command: str | None = None
-    code: str | None = None
-    environment: Environment | str | None = None
-    jobs: Mapping[str, Any] | None = None
-    task: Mapping[str, Any] | None = None
-    entry: Mapping[str, Any] | None = None
-    conf: Mapping[str, Any] | None = None
-    args: str | None = None
-    resources: Mapping[str, Any] | None = None
-    further: Mapping[str, Any] | None = None
-
-    def definition(self) -> dict[str, Any]:
-        """Return the YAML that says the same."""
-        return {**super().definition(), **(self.further or {})}
-
-
-class Component(Resource[ComponentArgs], module="azureml", name="Component"):
-    """A component version; unchanged code is found by its hash and not uploaded again.
-
-    New content is a new version under the same resource, the old one stays; display name, description and tags are
-    updated in place; removal archives. Fails when the version exists and is another stack's, or has other content.
-    """
-
-    kind = "component"
-
-
-class ComponentKind(VersionedKind):
+class ComponentKind(Kind):
     """A command, parallel, Spark or pipeline component."""
 
     name = "component"
@@ -87,10 +28,7 @@ class ComponentKind(VersionedKind):
         "pipeline": "pipeline.pipeline_component:PipelineComponentSchema",
         "spark": "component.spark_component:SparkComponentSchema",
     }
-    operations = "components"
-    # The catalogue has it validated by the same schema; once more would take a quarter of the time of a new component.
-    write_options: ClassVar = {"skip_validation": True}
-    resource = Component
+    versioned = True
 
     def claims(self, path: str, document: Document) -> bool:
         """One folder below `ml/` each; pipeline components say what they are in `$schema`."""

@@ -1,0 +1,143 @@
+"""Batch deployments: the new one beside the old one, which goes when the new one is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pulumi_azureml.operations import ownership
+from pulumi_azureml.operations.errors import AssetError
+from pulumi_azureml.operations.kind import Operations, Props, found
+from pulumi_azureml.operations.retry import confirmed, finished
+from pulumi_azureml.operations.staging import load, staged
+from pulumi_azureml.planning.deployments import azure_name, azure_names
+from pulumi_azureml.planning.kinds import batch_deployment
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+
+class BatchDeploymentOperations(Operations):
+    """A deployment of a model or a pipeline component. Its resource's name is `<endpoint>/<deployment>`.
+
+    Further input: `is_default`. Further output: `live`, its name in Azure: that in the YAML and the beginning of its
+    content hash.
+    """
+
+    planned = batch_deployment.KIND
+    outputs = ("resource_id", "live")
+    significant = (*Operations.significant, "is_default")
+
+    def upsert(self, ml: MLClient, props: Props) -> Props:
+        """Create the deployment beside the old one, make it the default if it is to be, and delete the old one."""
+        endpoint, live = self._endpoint(props), live_name(props)
+        existing = self._versions(ml, props).get(live)
+        if existing is not None:
+            ownership.check(f"batch deployment '{live}'", existing.tags, props["owner"], adopt=props["adopt"])
+        if existing is None or existing.provisioning_state != "Succeeded" or self._changed(existing, props):
+            existing = self._create(ml, props, endpoint, live)
+        if props["is_default"]:
+            self._make_default(ml, endpoint, live)
+        self._sweep(ml, props, self._versions(ml, props), keep=live)
+        return {"resource_id": existing.id, "live": live}
+
+    def observe(self, ml: MLClient, props: Props) -> Props | None:
+        """Read it back; what others changed shows in `content_hash` and `is_default`."""
+        endpoint, live = self._endpoint(props), live_name(props)
+        existing = self._versions(ml, props).get(live)
+        if existing is None:
+            return None
+        content = (existing.tags or {}).get(ownership.CONTENT, ownership.CHANGED)
+        is_default = _is_default(ml.batch_endpoints.get(endpoint), live)
+        metadata = ownership.observed(existing, props["metadata"])
+        return {
+            **props,
+            "content_hash": content,
+            "metadata": metadata,
+            # Another deployment's being the default as well is no matter of this one.
+            "is_default": props["is_default"] and is_default,
+        }
+
+    def remove(self, ml: MLClient, props: Props) -> None:
+        """Delete it; a default deployment, which Azure would refuse to delete, stops being it first."""
+        there = confirmed(lambda: self._versions(ml, props) or None)
+        self._sweep(ml, props, there or {}, keep=None)
+
+    @staticmethod
+    def _endpoint(props: Props) -> str:
+        return str(props["definition"]["endpoint_name"])
+
+    def _create(self, ml: MLClient, props: Props, endpoint: str, live: str) -> Any:
+        from azure.core.exceptions import AzureError, HttpResponseError
+
+        try:
+            with staged({**self.definition(props), "name": live}, props.get("trees", []), props["path"]) as here:
+                making = ml.batch_deployments.begin_create_or_update(load(self.planned.loader_of(here), here))
+                return finished(making, f"batch deployment '{live}'")
+        except AzureError as error:
+            reason = f"batch deployment '{live}' on endpoint '{endpoint}' was not made: {error}"
+            failed = self._versions(ml, props).get(live)
+            if isinstance(error, HttpResponseError) and failed is not None and failed.provisioning_state == "Failed":
+                self._delete(ml, endpoint, live)
+            raise AssetError(reason) from error
+
+    @staticmethod
+    def _make_default(ml: MLClient, endpoint: str, live: str) -> None:
+        there = ml.batch_endpoints.get(endpoint)
+        if _is_default(there, live):
+            return
+        there.defaults = {"deployment_name": live}
+        finished(ml.batch_endpoints.begin_create_or_update(there), f"batch endpoint '{endpoint}'")
+
+    def _sweep(self, ml: MLClient, props: Props, deployments: Mapping[str, Any], keep: str | None) -> None:
+        """Delete this resource's other deployments: the old one, and what cut-off attempts left."""
+        endpoint = self._endpoint(props)
+        for name, deployment in deployments.items():
+            if name == keep or ownership.is_foreign(deployment.tags, props["owner"]):
+                continue
+            there = ml.batch_endpoints.get(endpoint)
+            if _is_default(there, name):
+                there.defaults = None
+                finished(ml.batch_endpoints.begin_create_or_update(there), f"batch endpoint '{endpoint}'")
+            self._delete(ml, endpoint, name)
+
+    @staticmethod
+    def _delete(ml: MLClient, endpoint: str, name: str) -> None:
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            finished(ml.batch_deployments.begin_delete(name=name, endpoint_name=endpoint), f"batch deployment '{name}'")
+        except ResourceNotFoundError:
+            return
+
+    def _versions(self, ml: MLClient, props: Props) -> dict[str, Any]:
+        """Return the deployments in Azure that are called as versions of this one, by name."""
+        there = found(lambda: list(ml.batch_deployments.list(self._endpoint(props)))) or []
+        pattern = azure_names(_name(props))
+        return {each.name: each for each in there if pattern.fullmatch(each.name)}
+
+    @staticmethod
+    def _changed(existing: Any, props: Props) -> bool:
+        return (
+            not ownership.is_ours(existing.tags, props["owner"])
+            or (existing.tags or {}).get(ownership.CONTENT) != props["content_hash"]
+            or ownership.observed(existing, props["metadata"]) != props["metadata"]
+        )
+
+
+def live_name(props: Props) -> str:
+    """Return the deployment's name in Azure."""
+    return azure_name(_name(props), props["content_hash"])
+
+
+def _name(props: Props) -> str:
+    """Return its name in the YAML: a resource is called `<endpoint>/<deployment>`."""
+    return str(props["name"]).partition("/")[2]
+
+
+def _is_default(endpoint: Any, live: str) -> bool:
+    """Whether an endpoint, the client's entity, has that deployment as its default; it may have none."""
+    return endpoint.defaults is not None and endpoint.defaults.deployment_name == live
+
+
+OPERATIONS = BatchDeploymentOperations()

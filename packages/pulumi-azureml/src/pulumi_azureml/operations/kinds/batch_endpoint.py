@@ -1,0 +1,55 @@
+"""Batch endpoints: updated in place; which deployment is the default is the deployments' business."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pulumi_azureml.operations import ownership
+from pulumi_azureml.operations.kind import Operations, Props, found
+from pulumi_azureml.operations.retry import confirmed, finished
+from pulumi_azureml.operations.staging import load
+from pulumi_azureml.planning.kinds import batch_endpoint
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+
+class BatchEndpointOperations(Operations):
+    """An endpoint without its deployments, which come after it. Further output: `scoring_uri`."""
+
+    planned = batch_endpoint.KIND
+    outputs = ("resource_id", "scoring_uri")
+
+    def upsert(self, ml: MLClient, props: Props) -> Props:
+        """Create or update the endpoint; the default deployment stays what it is."""
+        existing = self._get(ml, props["name"])
+        if existing is not None:
+            ownership.check(f"batch endpoint '{props['name']}'", existing.tags, props["owner"], adopt=props["adopt"])
+        definition = self.definition(props)
+        definition.pop("defaults", None)
+        entity = load(self.planned.loader, definition)
+        if existing is not None:
+            entity.defaults = existing.defaults
+        made = finished(ml.batch_endpoints.begin_create_or_update(entity), f"batch endpoint '{props['name']}'")
+        return {"resource_id": made.id, "scoring_uri": made.scoring_uri}
+
+    def observe(self, ml: MLClient, props: Props) -> Props | None:
+        """Read it back; what others replaced shows in `content_hash`."""
+        existing = self._get(ml, props["name"])
+        if existing is None:
+            return None
+        content = (existing.tags or {}).get(ownership.CONTENT, ownership.CHANGED)
+        return {**props, "content_hash": content, "metadata": ownership.observed(existing, props["metadata"])}
+
+    def remove(self, ml: MLClient, props: Props) -> None:
+        """Delete the endpoint with what it has, unless another stack took it over."""
+        existing = confirmed(lambda: self._get(ml, props["name"]))
+        if existing is not None and not ownership.is_foreign(existing.tags, props["owner"]):
+            finished(ml.batch_endpoints.begin_delete(props["name"]), f"batch endpoint '{props['name']}'")
+
+    @staticmethod
+    def _get(ml: MLClient, name: str) -> Any | None:
+        return found(lambda: ml.batch_endpoints.get(name))
+
+
+OPERATIONS = BatchEndpointOperations()

@@ -1,0 +1,16 @@
+"""Models: a version for each content, archived and never deleted."""
+
+from __future__ import annotations
+
+from pulumi_azureml.operations.versioned import VersionedOperations
+from pulumi_azureml.planning.kinds import model
+
+
+class ModelOperations(VersionedOperations):
+    """Everything as all versioned assets have it."""
+
+    planned = model.KIND
+    collection = "models"
+
+
+OPERATIONS = ModelOperations()

@@ -1,0 +1,114 @@
+"""Schedules: replaced in place, paused before they are deleted."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from pulumi_azureml.operations import ownership
+from pulumi_azureml.operations.connection import Workspace
+from pulumi_azureml.operations.kind import Operations, Props, found
+from pulumi_azureml.operations.retry import confirmed, finished
+from pulumi_azureml.operations.staging import load, staged
+from pulumi_azureml.planning.kinds import schedule
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+
+class ScheduleOperations(Operations):
+    """A schedule owns the pipeline job that it starts: the definition holds the whole job under `create_job`.
+
+    Further input: `pipeline`, the file that the job is planned from, for previews.
+    """
+
+    planned = schedule.KIND
+
+    def upsert(self, ml: MLClient, props: Props) -> Props:
+        """Create or replace the schedule; ownership is checked first."""
+        what = f"schedule '{props['name']}'"
+        existing = self._get(ml, props["name"])
+        if existing is not None:
+            ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
+        with staged(self.definition(props), props.get("trees", []), props["path"]) as definition:
+            finished(ml.schedules.begin_create_or_update(self._entity(definition)), what)
+        # The client's schedules know no id.
+        return {"resource_id": f"{Workspace.of(props).id}/schedules/{props['name']}"}
+
+    def observe(self, ml: MLClient, props: Props) -> Props | None:
+        """Read it back; what others replaced, paused or moved shows in `content_hash` and `definition`."""
+        existing = self._get(ml, props["name"])
+        if existing is None:
+            return None
+        content = (existing.tags or {}).get(ownership.CONTENT, ownership.CHANGED)
+        definition = dict(props["definition"])
+        if existing.is_enabled != definition.get("is_enabled", True):
+            definition["is_enabled"] = existing.is_enabled
+        definition["trigger"] = {
+            key: value if key == "type" else _as_wanted(_part(existing.trigger, key), value)
+            for key, value in definition["trigger"].items()
+        }
+        if definition != props["definition"]:
+            content = ownership.CHANGED
+        metadata = ownership.observed(existing, props["metadata"])
+        return {**props, "content_hash": content, "definition": definition, "metadata": metadata}
+
+    def remove(self, ml: MLClient, props: Props) -> None:
+        """Disable, then delete: Azure ML refuses to delete an enabled schedule. Another stack's is left alone."""
+        existing = confirmed(lambda: self._get(ml, props["name"]))
+        if existing is None or ownership.is_foreign(existing.tags, props["owner"]):
+            return
+        what = f"schedule '{props['name']}'"
+        if existing.is_enabled:
+            finished(ml.schedules.begin_disable(props["name"]), what)
+        finished(ml.schedules.begin_delete(props["name"]), what)
+
+    @staticmethod
+    def _entity(definition: dict[str, Any]) -> Any:
+        from azure.ai.ml.entities import CronTrigger, JobSchedule, RecurrencePattern, RecurrenceTrigger
+
+        # A schedule's YAML names a job's file; the plan holds the job itself, so the parts are put together here.
+        trigger = dict(definition["trigger"])
+        if trigger.pop("type") == "cron":
+            when: CronTrigger | RecurrenceTrigger = CronTrigger(**trigger)
+        else:
+            pattern = trigger.pop("schedule", None)
+            when = RecurrenceTrigger(**trigger, schedule=RecurrencePattern(**pattern) if pattern else None)
+        return JobSchedule(
+            name=definition["name"],
+            trigger=when,
+            create_job=load("load_job", definition["create_job"]),
+            display_name=definition.get("display_name"),
+            description=definition.get("description"),
+            tags=definition["tags"],
+            is_enabled=definition.get("is_enabled", True),
+        )
+
+    @staticmethod
+    def _get(ml: MLClient, name: str) -> Any | None:
+        return found(lambda: ml.schedules.get(name))
+
+
+def _part(there: Any, key: str) -> Any:
+    return there.get(key) if isinstance(there, dict) else getattr(there, key, None)
+
+
+def _as_wanted(there: Any, wanted: Any) -> Any:
+    """Return the wanted value where Azure's says the same in another form (case, one item or a list), else Azure's."""
+    if isinstance(wanted, dict):
+        return {key: _as_wanted(_part(there, key), value) for key, value in wanted.items()}
+    return wanted if _plain(there) == _plain(wanted) else _shown(there)
+
+
+def _plain(value: Any) -> list[str]:
+    values = value if isinstance(value, list | tuple) else [value]
+    return sorted(str(_shown(each)).lower() for each in values)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_shown(each) for each in value]
+    return value.value if isinstance(value, Enum) else value
+
+
+OPERATIONS = ScheduleOperations()

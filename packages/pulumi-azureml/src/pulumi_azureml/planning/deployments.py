@@ -1,0 +1,123 @@
+"""What online and batch deployments have in common: their names, and what they score with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pulumi_azureml.planning.assets import AssetId
+from pulumi_azureml.planning.documents import Document
+from pulumi_azureml.planning.drafts import Draft, Drafts, Use, source, use
+from pulumi_azureml.planning.problems import Problem, listing, suggestion
+from pulumi_azureml.planning.references import join, parse
+from pulumi_azureml.planning.settings import CatalogueSettings
+
+NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){1,30}[A-Za-z0-9]")
+NAME_RULE = "use 3 to 32 letters, digits and single '-', starting with a letter and not ending with '-'"
+# The request beside an endpoint's file that a rollout sends to a new deployment.
+SMOKE_REQUEST = "sample-request.json"
+_MAX_NAME = 32
+_HASH = 8
+
+
+def azure_name(name: str, content_hash: str) -> str:
+    """Return a deployment's name in Azure: its name in the YAML and the beginning of its content hash.
+
+    The same content has the same name, so an attempt that was cut off is found again and a revert goes back to what is
+    still there.
+    """
+    return f"{name[: _MAX_NAME - _HASH - 1]}-{content_hash[:_HASH]}"
+
+
+def azure_names(name: str) -> re.Pattern[str]:
+    """Return what every name matches that `azure_name` gives a deployment's versions."""
+    return re.compile(re.escape(name[: _MAX_NAME - _HASH - 1]) + rf"-[0-9a-f]{{{_HASH}}}")
+
+
+def check_endpoint_name(draft: Draft) -> None:
+    """Report an endpoint's name that Azure refuses."""
+    if not NAME.fullmatch(draft.id.name):
+        draft.problem(("name",), f"'{draft.id.name}' is not a valid endpoint name", NAME_RULE)
+
+
+def deployment_name(document: Document) -> str:
+    """Return `<endpoint>/<deployment>`: a deployment's name is unique in its endpoint only."""
+    endpoint, name = document.data.get("endpoint_name"), document.data.get("name")
+    return f"{endpoint}/{name}" if isinstance(endpoint, str) and isinstance(name, str) else ""
+
+
+def check_deployment_name(draft: Draft) -> None:
+    """Report a name that Azure refuses."""
+    name = draft.id.name.partition("/")[2]
+    if not NAME.fullmatch(name):
+        draft.problem(("name",), f"'{name}' is not a valid deployment name", NAME_RULE)
+
+
+def collect_scoring(draft: Draft, settings: CatalogueSettings) -> None:
+    """Note what a deployment scores with: model, code and environment."""
+    data = draft.definition
+    use(draft, ("environment",), "environment", data.get("environment"))
+    code = data.get("code_configuration")
+    if isinstance(code, dict):
+        source(draft, ("code_configuration", "code"), code.get("code"), wanted="folder")
+        if code.get("code") and not code.get("scoring_script"):
+            fix = "add `scoring_script:` with the name of the script in `code`"
+            draft.problem(("code_configuration",), "'code_configuration' has no 'scoring_script'", fix)
+    _choose_model(draft, settings)
+
+
+def check_scoring_script(draft: Draft) -> Iterator[Problem]:
+    """The resolved tree says whether the script is there and not ignored."""
+    code = draft.definition.get("code_configuration")
+    tree = draft.trees.get(("code_configuration", "code"))
+    if tree is None or not isinstance(code, dict) or not isinstance(code.get("scoring_script"), str):
+        return
+    script = join("", code["scoring_script"])
+    if all(file.path != script for file in tree.files):
+        close = suggestion(script, [file.path for file in tree.files], otherwise="create it, or correct the name")
+        message = f"the scoring script '{script}' is not in '{tree.path}'"
+        yield draft.document.problem(("code_configuration", "scoring_script"), message, close)
+
+
+def check_endpoint(draft: Draft, drafts: Drafts, kind: str) -> Iterator[Problem]:
+    """The endpoint, of a kind, has to be there."""
+    name = draft.definition.get("endpoint_name")
+    endpoints = [each.name for each in drafts if each.kind == kind]
+    if isinstance(name, str) and name not in endpoints:
+        advice = suggestion(name, endpoints, otherwise=f"add an endpoint.yml; there are: {listing(endpoints)}")
+        yield draft.document.problem(("endpoint_name",), f"unknown endpoint '{name}'", advice)
+
+
+def _choose_model(draft: Draft, settings: CatalogueSettings) -> None:
+    data = draft.definition
+    endpoint, text = data.get("endpoint_name"), data.get("model")
+    if isinstance(text, dict):
+        use(draft, ("model",), "model", text)
+        return
+    written = parse(text, folder=draft.document.folder) if isinstance(text, str) else None
+    if written is None or written.is_floating:
+        draft.serves = written.name if written is not None else "*"
+    choice = settings.models.get(endpoint) if isinstance(endpoint, str) else None
+    if choice is not None and (written is None or written.is_floating):
+        if written is not None and written.name != choice.name:
+            fix = f"promote a version of '{written.name}', or write `model: azureml:{choice.name}@latest`"
+            message = f"the configuration picks model '{choice.name}' for '{endpoint}', the YAML '{written.name}'"
+            draft.problem(("model",), message, fix)
+        data["model"] = choice.reference
+    elif isinstance(text, str):
+        draft.uses.append(Use(("model",), "model", text, may_wait=True))
+    else:
+        draft.waiting_for = f"a model for endpoint '{endpoint}'"
+
+
+def relate_model(draft: Draft, drafts: Drafts) -> None:
+    """Let a deployment come after a model that the configuration promotes and a file defines: both may be new."""
+    text = draft.definition.get("model")
+    written = parse(text, folder=draft.document.folder) if isinstance(text, str) else None
+    if written is not None and AssetId("model", written.name) in drafts:
+        draft.needs.append(AssetId("model", written.name))
+
+
+def of_endpoint(endpoint: str, drafts: Drafts, kind: str) -> list[Draft]:
+    """Return the drafts of an endpoint's deployments of a kind."""
+    return [draft for id_, draft in drafts.items() if id_.kind == kind and id_.name.partition("/")[0] == endpoint]

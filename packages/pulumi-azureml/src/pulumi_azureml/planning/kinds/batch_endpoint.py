@@ -1,0 +1,64 @@
+"""Batch endpoints: `ml/batch/endpoint.yml`, or `ml/batch/<folder>/endpoint.yml` for more than one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from pulumi_azureml.planning.assets import AssetId
+from pulumi_azureml.planning.deployments import check_endpoint_name, of_endpoint
+from pulumi_azureml.planning.documents import Document
+from pulumi_azureml.planning.drafts import Draft, Drafts
+from pulumi_azureml.planning.kind import Kind
+from pulumi_azureml.planning.problems import Problem, listing, suggestion
+from pulumi_azureml.planning.settings import CatalogueSettings
+
+
+class BatchEndpointKind(Kind):
+    """A batch endpoint. `defaults.deployment_name` in the YAML is input of the deployments, which come after it."""
+
+    name = "batch_endpoint"
+    loader = "load_batch_endpoint"
+    schemas: ClassVar = {"": "_endpoint.batch.batch_endpoint:BatchEndpointSchema"}
+    metadata = frozenset({"description", "tags"})
+
+    def claims(self, path: str, _document: Document) -> bool:
+        """One in `ml/batch/`, or one in each folder of it."""
+        return re.fullmatch(r"ml/batch/([^/]+/)?endpoint\.yml", path) is not None
+
+    def check_name(self, draft: Draft) -> None:
+        """Report a name that Azure refuses."""
+        check_endpoint_name(draft)
+
+    def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
+        """A batch endpoint uses nothing."""
+
+    def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+        """The default deployment has to be there, and has to be said where there are several; names are host names."""
+        online = drafts.get(AssetId("online_endpoint", draft.id.name))
+        if online is not None:
+            message = f"'{draft.id.name}' is the online endpoint of {online.document.path} too"
+            yield draft.document.problem(("name",), message, "give one of the two another name: they are host names")
+        if draft.definition.get("auth_mode", "aad_token") != "aad_token":
+            yield draft.document.problem(("auth_mode",), "batch endpoints have no keys", "write `auth_mode: aad_token`")
+        names = [each.id.name.partition("/")[2] for each in of_endpoint(draft.id.name, drafts, "batch_deployment")]
+        default = default_deployment(draft.definition)
+        if default is not None and AssetId("batch_deployment", f"{draft.id.name}/{default}") not in drafts:
+            advice = suggestion(default, names, otherwise=f"add `{default}-deployment.yml` beside the endpoint")
+            message = f"the default is an unknown deployment '{default}'"
+            yield draft.document.problem(("defaults", "deployment_name"), message, advice)
+        elif default is None and len(names) > 1:
+            fix = "add `defaults:` with the `deployment_name:` of one"
+            message = f"does not say which deployment is the default, of {listing(names)}"
+            yield draft.document.problem(("defaults",), message, fix)
+
+
+def default_deployment(definition: Mapping[str, Any]) -> str | None:
+    """Return the name of the default deployment that an endpoint's definition says, if it says one."""
+    defaults = definition.get("defaults")
+    name = defaults.get("deployment_name") if isinstance(defaults, Mapping) else None
+    return name if isinstance(name, str) else None
+
+
+KIND = BatchEndpointKind()

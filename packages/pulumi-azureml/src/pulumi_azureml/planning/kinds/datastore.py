@@ -1,0 +1,59 @@
+"""Datastores: `ml/**/datastore.yml`. A name for a storage account's container, read by the reader's own identity."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import ClassVar
+
+from pulumi_azureml.planning.documents import Document
+from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, Draft
+from pulumi_azureml.planning.kind import Kind
+from pulumi_azureml.planning.settings import CatalogueSettings
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
+
+
+class DatastoreKind(Kind):
+    """A blob container, a Data Lake Storage Gen2 file system or a file share of a storage account."""
+
+    name = "datastore"
+    loader = "load_datastore"
+    schemas: ClassVar = {
+        "azure_blob": "_datastore:AzureBlobSchema",
+        "azure_data_lake_gen2": "_datastore:AzureDataLakeGen2Schema",
+        "azure_file": "_datastore:AzureFileSchema",
+    }
+    metadata = frozenset({"description", "tags"})
+
+    def claims(self, path: str, _document: Document) -> bool:
+        """Anywhere below `ml/`."""
+        return path.startswith("ml/") and posixpath.basename(path) == "datastore.yml"
+
+    def schema_type(self, document: Document) -> str:
+        """Which storage it is."""
+        return str(document.data.get("type", ""))
+
+    def check_name(self, draft: Draft) -> None:
+        """Report a name that Azure refuses, or that is the workspace's own."""
+        if draft.id.name.lower() in DEFAULT_DATASTORES:
+            message = f"'{draft.id.name}' is a datastore that every workspace makes itself"
+            draft.problem(("name",), message, "use another name; refer to this one without a file of its own")
+        elif not _NAME.fullmatch(draft.id.name):
+            fix = "use letters, digits, '-' and '_', starting with a letter or digit, 255 at most"
+            draft.problem(("name",), f"'{draft.id.name}' is not a valid datastore name", fix)
+
+    def collect(self, draft: Draft, _settings: CatalogueSettings) -> None:
+        """Refuse secrets, without repeating them."""
+        credentials = draft.definition.get("credentials")
+        if credentials is not None:
+            keys = ", ".join(sorted(map(str, credentials))) if isinstance(credentials, dict) else ""
+            message = f"'credentials' do not belong into a repository{f' ({keys})' if keys else ''}"
+            fix = (
+                "remove `credentials:` (and replace what was committed): the datastore then signs in by identity; give "
+                "who reads, such as the compute's identity, the role Storage Blob Data Reader on the account"
+            )
+            draft.problem(("credentials",), message, fix)
+
+
+KIND = DatastoreKind()

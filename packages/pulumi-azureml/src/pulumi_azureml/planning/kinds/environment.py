@@ -1,0 +1,52 @@
+"""Environments: `ml/**/environment.yml`. An image, conda on an image, a Docker context, or the stack's own image."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import ClassVar
+
+from pulumi_azureml.planning.documents import Document
+from pulumi_azureml.planning.drafts import Build, Draft, source
+from pulumi_azureml.planning.kind import Kind
+from pulumi_azureml.planning.settings import CatalogueSettings
+
+
+class EnvironmentKind(Kind):
+    """An image, an image with a conda file, or a Docker build context, which the stack may build itself.
+
+    The version covers the inputs of a build that the stack does, and not the digest of what it built.
+    """
+
+    name = "environment"
+    loader = "load_environment"
+    schemas: ClassVar = {"": "assets.environment:EnvironmentSchema"}
+    versioned = True
+
+    def claims(self, path: str, _document: Document) -> bool:
+        """Anywhere below `ml/`."""
+        return path.startswith("ml/") and posixpath.basename(path) == "environment.yml"
+
+    def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
+        """Note the conda file or build context, and whether the stack builds it."""
+        data = draft.definition
+        build = data.get("build")
+        if isinstance(build, dict) and "image" in data:
+            draft.problem(("image",), "'image' and 'build' exclude each other", "remove one of the two")
+        elif build is None and "image" not in data:
+            draft.problem(
+                (), "says neither 'image' nor 'build'", "add `image:`, or `build:` with the `path:` of a Docker context"
+            )
+        if "conda_file" in data:
+            source(draft, ("conda_file",), data["conda_file"], wanted="file", is_yaml=True)
+        if not isinstance(build, dict):
+            return
+        if "path" not in build:
+            draft.problem(("build",), "'build' has no 'path'", "add the `path:` of the Docker context")
+        source(draft, ("build", "path"), build.get("path"), wanted="folder")
+        # Other workspaces cannot pull from this stack's registry, so Azure ML builds what is shared.
+        if settings.build_images and not draft.is_shared:
+            dockerfile = str(build.get("dockerfile_path") or "Dockerfile")
+            draft.build = Build(dockerfile, dict(settings.build_arguments), settings.login_server)
+
+
+KIND = EnvironmentKind()

@@ -1,0 +1,91 @@
+"""Online deployments: `ml/deploy/*-deployment.yml`, or `ml/deploy/<folder>/*-deployment.yml`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pulumi_azureml.planning.deployments import (
+    check_deployment_name,
+    check_endpoint,
+    check_scoring_script,
+    collect_scoring,
+    deployment_name,
+    of_endpoint,
+    relate_model,
+)
+from pulumi_azureml.planning.documents import Document
+from pulumi_azureml.planning.drafts import Draft, Drafts
+from pulumi_azureml.planning.kind import Kind
+from pulumi_azureml.planning.problems import Problem
+from pulumi_azureml.planning.settings import CatalogueSettings
+
+# The form of every size's name, as Azure lists them; which of them a region has, the preview asks Azure.
+_SIZE = re.compile(r"Standard_[A-Z]+[0-9]+(-[0-9]+)?[a-z]*(_[A-Za-z0-9]+)*")
+
+
+class OnlineDeploymentKind(Kind):
+    """A deployment of a model to an endpoint. The stack's configuration picks the model's version.
+
+    Where the YAML says `azureml:NAME` or `azureml:NAME@latest` and no version has been accepted yet, the deployment is
+    checked and planned, and waits.
+    """
+
+    name = "online_deployment"
+    hashed_as = "deployment"
+    loader = "load_online_deployment"
+    schemas: ClassVar = {
+        "managed": "_deployment.online.online_deployment:ManagedOnlineDeploymentSchema",
+        "kubernetes": "_deployment.online.online_deployment:KubernetesOnlineDeploymentSchema",
+    }
+    # Azure changes these on a deployment that serves, without touching what serves (docs/adr/0032).
+    metadata = frozenset({"description", "tags", "instance_count", "scale_settings"})
+
+    def claims(self, path: str, _document: Document) -> bool:
+        """Beside the endpoint's file."""
+        return re.fullmatch(r"ml/deploy/([^/]+/)?[^/]+-deployment\.yml", path) is not None
+
+    def schema_type(self, document: Document) -> str:
+        """Managed unless it says otherwise."""
+        return "kubernetes" if document.data.get("type") == "kubernetes" else "managed"
+
+    def asset_name(self, document: Document) -> str:
+        """`<endpoint>/<deployment>`."""
+        return deployment_name(document)
+
+    def check_name(self, draft: Draft) -> None:
+        """Report a name that Azure refuses."""
+        check_deployment_name(draft)
+
+    def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
+        """Note environment, code and model; check sizes."""
+        data = draft.definition
+        collect_scoring(draft, settings)
+        size = data.get("instance_type")
+        if self.schema_type(draft.document) == "managed" and isinstance(size, str) and not _SIZE.fullmatch(size):
+            fix = "use the name of a virtual machine size, such as `Standard_DS3_v2`"
+            draft.problem(("instance_type",), f"'{size}' is not an instance type", fix)
+        count = data.get("instance_count")
+        if isinstance(count, int) and count < 1:
+            draft.problem(("instance_count",), f"instance_count is {count}", "use 1 or more")
+
+    def relate(self, draft: Draft, drafts: Drafts) -> None:
+        """Come after the model."""
+        relate_model(draft, drafts)
+
+    def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+        """The endpoint and the scoring script have to be there."""
+        yield from check_endpoint(draft, drafts, "online_endpoint")
+        name = draft.id.name.partition("/")[0]
+        for other in of_endpoint(name, drafts, self.name):
+            if other.id < draft.id:
+                yield draft.document.problem(
+                    ("endpoint_name",),
+                    f"endpoint '{name}' already has its deployment in {other.document.path}",
+                    "keep one of the two; a changed one is rolled out beside the old one by itself",
+                )
+        yield from check_scoring_script(draft)
+
+
+KIND = OnlineDeploymentKind()

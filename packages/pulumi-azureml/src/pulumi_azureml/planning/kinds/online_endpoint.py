@@ -1,0 +1,65 @@
+"""Online endpoints: `ml/deploy/endpoint.yml`, or `ml/deploy/<folder>/endpoint.yml` for more than one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pulumi_azureml.planning.assets import AssetId
+from pulumi_azureml.planning.deployments import check_endpoint_name, of_endpoint
+from pulumi_azureml.planning.documents import Document
+from pulumi_azureml.planning.drafts import Draft, Drafts, compute
+from pulumi_azureml.planning.kind import Kind
+from pulumi_azureml.planning.problems import Problem
+from pulumi_azureml.planning.settings import CatalogueSettings
+
+
+class OnlineEndpointKind(Kind):
+    """A managed online endpoint, or a Kubernetes one when it names a `compute`."""
+
+    name = "online_endpoint"
+    hashed_as = "endpoint"
+    loader = "load_online_endpoint"
+    schemas: ClassVar = {
+        "managed": "_endpoint.online.online_endpoint:ManagedOnlineEndpointSchema",
+        "kubernetes": "_endpoint.online.online_endpoint:KubernetesOnlineEndpointSchema",
+    }
+    metadata = frozenset({"description", "tags"})
+
+    def claims(self, path: str, _document: Document) -> bool:
+        """One in `ml/deploy/`, or one in each folder of it."""
+        return re.fullmatch(r"ml/deploy/([^/]+/)?endpoint\.yml", path) is not None
+
+    def schema_type(self, document: Document) -> str:
+        """A Kubernetes endpoint names its `compute`."""
+        return "kubernetes" if "compute" in document.data else "managed"
+
+    def check_name(self, draft: Draft) -> None:
+        """Report a name that Azure refuses."""
+        check_endpoint_name(draft)
+
+    def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
+        """Check the compute and the sum of the traffic."""
+        data = draft.definition
+        compute(draft, ("compute",), data.get("compute"), settings)
+        traffic = data.get("traffic")
+        if isinstance(traffic, dict) and all(isinstance(share, int) for share in traffic.values()):
+            total = sum(traffic.values())
+            if total not in {0, 100} or any(share < 0 for share in traffic.values()):
+                draft.problem(("traffic",), f"the traffic adds up to {total} %", "make the shares add up to 100 (or 0)")
+
+    def relate(self, draft: Draft, drafts: Drafts) -> None:
+        """The endpoint owns its deployment, so it comes after all that the deployment needs."""
+        draft.needs += [each.id for each in of_endpoint(draft.id.name, drafts, "online_deployment")]
+
+    def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+        """Traffic may only go to deployments that exist."""
+        traffic = draft.definition.get("traffic")
+        for name in traffic if isinstance(traffic, dict) else ():
+            if AssetId("online_deployment", f"{draft.id.name}/{name}") not in drafts:
+                fix = f"add `{name}-deployment.yml` beside the endpoint, or remove the share"
+                yield draft.document.problem(("traffic", name), f"traffic goes to an unknown deployment '{name}'", fix)
+
+
+KIND = OnlineEndpointKind()

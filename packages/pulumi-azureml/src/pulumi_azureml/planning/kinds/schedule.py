@@ -1,0 +1,86 @@
+"""Schedules: `pipelines/schedules/*.yml`. A trigger and the pipeline job it starts, which the schedule owns."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from pulumi_azureml.planning import triggers
+from pulumi_azureml.planning.assets import Asset, AssetId
+from pulumi_azureml.planning.documents import Document
+from pulumi_azureml.planning.drafts import Draft, Drafts, compute, use
+from pulumi_azureml.planning.kind import Kind
+from pulumi_azureml.planning.problems import Problem, listing, suggestion
+from pulumi_azureml.planning.settings import CatalogueSettings
+
+
+class ScheduleKind(Kind):
+    """A cron or recurrence trigger and the pipeline it starts.
+
+    The plan's definition holds the whole pipeline job under `create_job`, so that a schedule owns what it runs and
+    never follows a file that changed later.
+    """
+
+    name = "schedule"
+    loader = "load_schedule"
+    schemas: ClassVar = {"": "schedule.schedule:JobScheduleSchema"}
+
+    def claims(self, path: str, _document: Document) -> bool:
+        """Directly in `pipelines/schedules/`."""
+        return re.fullmatch(r"pipelines/schedules/[^/]+\.yml", path) is not None
+
+    def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
+        """Check the trigger and note the pipeline."""
+        data = draft.definition
+        trigger = data.get("trigger")
+        if isinstance(trigger, dict):
+            for error in triggers.check(trigger):
+                draft.problem(("trigger", error.key), error.reason, error.fix)
+        else:
+            draft.problem((), "'trigger' is missing", "add `trigger:` with `type: cron` and an `expression:`")
+        job = data.get("create_job")
+        keys, text = (("create_job", "job"), job.get("job")) if isinstance(job, dict) else (("create_job",), job)
+        if not isinstance(text, str):
+            fix = "add `create_job:` with the path of a pipeline, such as `../training.yml`"
+            draft.problem(("create_job",), "does not say which pipeline it starts", fix)
+            return
+        use(draft, keys, "pipeline_job", text)
+        if isinstance(job, dict):
+            compute(draft, ("create_job", "compute"), job.get("compute"), settings)
+
+    def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+        """Changed inputs have to be the pipeline's."""
+        job = draft.definition.get("create_job")
+        target = draft.targets.get(("create_job", "job"))
+        if not isinstance(job, dict) or target is None or target not in drafts:
+            return
+        known = drafts[target].definition.get("inputs") or {}
+        for name in job.get("inputs") or {}:
+            if name not in known:
+                advice = suggestion(name, known, otherwise=f"use one of {listing(known)}")
+                message = f"pipeline '{target.name}' has no input '{name}'"
+                yield draft.document.problem(("create_job", "inputs", name), message, advice)
+
+    def finish(self, draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:
+        """Put the resolved pipeline in place of its file."""
+        job = draft.definition.get("create_job")
+        target = draft.targets.get(("create_job", "job")) or draft.targets.get(("create_job",))
+        if target is None:
+            return
+        updates = {key: value for key, value in job.items() if key != "job"} if isinstance(job, dict) else {}
+        pipeline = resolved[target]
+        draft.definition["create_job"] = _merged(copy.deepcopy(pipeline.definition), updates)
+        draft.trees |= {("create_job", *keys): tree for keys, tree in pipeline.trees.items()}
+
+
+def _merged(base: dict[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:
+    """Mappings merged, other values replaced: what `az ml` does with a schedule's changes to its job."""
+    for key, value in updates.items():
+        both = isinstance(base.get(key), dict) and isinstance(value, dict)
+        base[key] = _merged(base[key], value) if both else value
+    return base
+
+
+KIND = ScheduleKind()

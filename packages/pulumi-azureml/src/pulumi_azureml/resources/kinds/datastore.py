@@ -1,0 +1,83 @@
+"""Datastores: a name for a storage account's container."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, overload
+
+import pulumi
+
+from pulumi_azureml.resources.arguments import Arguments
+from pulumi_azureml.resources.places import RegistryArgs, WorkspaceArgs
+from pulumi_azureml.resources.resource import Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatastoreArgs(Arguments):
+    """Arguments of `Datastore`: the keys of its CLI v2 YAML. There are no credentials among them, on purpose.
+
+    Attributes:
+        type: what kind of storage it is.
+        account_name: the storage account.
+        container_name: of an `azure_blob`.
+        filesystem: of an `azure_data_lake_gen2`.
+        file_share_name: of an `azure_file`.
+        endpoint: the cloud's storage suffix, such as `core.windows.net`, which it is by default.
+        protocol: `https` by default.
+    """
+
+    kind = "datastore"
+
+    type: Literal["azure_blob", "azure_data_lake_gen2", "azure_file"] = "azure_blob"
+    account_name: str
+    container_name: str | None = None
+    filesystem: str | None = None
+    file_share_name: str | None = None
+    endpoint: str | None = None
+    protocol: Literal["https", "wasbs", "abfss"] | None = None
+
+
+class Datastore(Resource, module="azureml", name="Datastore"):
+    """A datastore that signs in by identity: who reads needs a role on the storage account, and no key exists.
+
+    Description and tags are updated in place. Where it points never changes under a name: every data asset and job that
+    names it would silently read other data, so the preview refuses it, as the service does. Removal deletes the name
+    and no data. Fails when a datastore of the name is another stack's, or points elsewhere.
+    """
+
+    kind = "datastore"
+    arguments = DatastoreArgs
+
+    @overload
+    def __init__(self, resource_name: str, args: DatastoreArgs, opts: pulumi.ResourceOptions | None = None) -> None: ...
+    @overload
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        opts: pulumi.ResourceOptions | None = None,
+        workspace: WorkspaceArgs | RegistryArgs,
+        name: str = "",
+        description: pulumi.Input[str] | None = None,
+        tags: Mapping[str, pulumi.Input[str]] | None = None,
+        type: Literal["azure_blob", "azure_data_lake_gen2", "azure_file"] = "azure_blob",
+        account_name: str,
+        container_name: str | None = None,
+        filesystem: str | None = None,
+        file_share_name: str | None = None,
+        endpoint: str | None = None,
+        protocol: Literal["https", "wasbs", "abfss"] | None = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        resource_name: str,
+        args: DatastoreArgs | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+        **values: Any,
+    ) -> None:
+        """Take arguments by keyword, or an object of them."""
+        super().__init__(resource_name, args, opts, **values)
+
+
+RESOURCE = Datastore

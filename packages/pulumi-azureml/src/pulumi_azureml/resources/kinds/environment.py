@@ -1,0 +1,110 @@
+"""Environments: an image, conda on an image, a Docker context, or an image that the program built from one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self, overload
+
+import pulumi
+
+from pulumi_azureml.planning import Asset, Catalogue, CatalogueSettings
+from pulumi_azureml.resources.arguments import Arguments
+from pulumi_azureml.resources.declarations import Declarations
+from pulumi_azureml.resources.places import RegistryArgs, WorkspaceArgs
+from pulumi_azureml.resources.planned import Planned
+from pulumi_azureml.resources.resource import Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildContextArgs:
+    """A Docker build context: a folder relative to the project, and its Dockerfile relative to that."""
+
+    path: str
+    dockerfile_path: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentArgs(Arguments):
+    """Arguments of `Environment`: the keys of its CLI v2 YAML.
+
+    Attributes:
+        version: pins the version; without it the version is the content's hash.
+        image: a base image, by itself or under `conda_file`.
+        conda_file: a conda file, relative to the project.
+        build: a Docker context that Azure ML builds.
+        inference_config: liveness, readiness and scoring routes of an image that serves by itself.
+        os_type: `linux` or `windows`.
+        built_image: `name@digest` of the image that the program built from `build`; may be an output, since the version
+            covers the context and not the digest.
+    """
+
+    kind = "environment"
+    excluded = Arguments.excluded | {"built_image"}
+
+    version: str | None = None
+    image: str | None = None
+    conda_file: str | None = None
+    build: BuildContextArgs | None = None
+    inference_config: Mapping[str, Any] | None = None
+    os_type: str | None = None
+    built_image: pulumi.Input[str] | None = None
+
+    def planning_settings(self) -> CatalogueSettings:
+        """An image of the program's own is another content than a context that Azure ML builds."""
+        return replace(super().planning_settings(), build_images=self.built_image is not None)
+
+    def planned(self, plan: Catalogue) -> Planned:
+        """Add the image that the program built."""
+        return replace(super().planned(plan), own={"image": self.built_image})
+
+
+class Environment(Resource, module="azureml", name="Environment"):
+    """An environment version.
+
+    New content is a new version under the same resource, the old one stays; description and tags are updated in place;
+    removal archives. Fails when the version exists and is another stack's, or has other content.
+    """
+
+    kind = "environment"
+    arguments = EnvironmentArgs
+
+    @overload
+    def __init__(
+        self, resource_name: str, args: EnvironmentArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        opts: pulumi.ResourceOptions | None = None,
+        workspace: WorkspaceArgs | RegistryArgs,
+        name: str = "",
+        description: pulumi.Input[str] | None = None,
+        tags: Mapping[str, pulumi.Input[str]] | None = None,
+        version: str | None = None,
+        image: str | None = None,
+        conda_file: str | None = None,
+        build: BuildContextArgs | None = None,
+        inference_config: Mapping[str, Any] | None = None,
+        os_type: str | None = None,
+        built_image: pulumi.Input[str] | None = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        resource_name: str,
+        args: EnvironmentArgs | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+        **values: Any,
+    ) -> None:
+        """Take arguments by keyword, or an object of them."""
+        super().__init__(resource_name, args, opts, **values)
+
+    @classmethod
+    def declare(cls, asset: Asset, declarations: Declarations) -> Self:
+        """Add the image that the program built."""
+        return cls.of(asset, declarations, declarations.planned(asset, image=declarations.args.images.get(asset.path)))
+
+
+RESOURCE = Environment

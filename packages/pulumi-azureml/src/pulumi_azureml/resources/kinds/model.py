@@ -1,0 +1,77 @@
+"""Models from local files, a job's output or a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, overload
+
+import pulumi
+
+from pulumi_azureml.resources.arguments import Arguments
+from pulumi_azureml.resources.places import RegistryArgs, WorkspaceArgs
+from pulumi_azureml.resources.resource import Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelArgs(Arguments):
+    """Arguments of `Model`: the keys of its CLI v2 YAML.
+
+    Attributes:
+        version: pins the version; without it the version is the content's hash.
+        type: the model's format.
+        path: relative to the project, and uploaded; or where it lies: a job's output (`azureml://jobs/…/outputs/…`,
+            `runs:/…`), a datastore, or a model of a registry (`azureml://registries/…/models/…/versions/…`).
+        flavors: of an MLflow model, read from its MLmodel file when they are not given.
+        properties: what cannot change after registration, such as lineage.
+    """
+
+    kind = "model"
+
+    version: str | None = None
+    type: Literal["custom_model", "mlflow_model", "triton_model"] = "custom_model"
+    path: str
+    flavors: Mapping[str, Any] | None = None
+    properties: Mapping[str, str] | None = None
+
+
+class Model(Resource, module="azureml", name="Model"):
+    """A model version.
+
+    New content is a new version under the same resource, the old one stays; description and tags are updated in place;
+    removal archives. Fails when the version exists and is another stack's, or has other content.
+    """
+
+    kind = "model"
+    arguments = ModelArgs
+
+    @overload
+    def __init__(self, resource_name: str, args: ModelArgs, opts: pulumi.ResourceOptions | None = None) -> None: ...
+    @overload
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        opts: pulumi.ResourceOptions | None = None,
+        workspace: WorkspaceArgs | RegistryArgs,
+        name: str = "",
+        description: pulumi.Input[str] | None = None,
+        tags: Mapping[str, pulumi.Input[str]] | None = None,
+        version: str | None = None,
+        type: Literal["custom_model", "mlflow_model", "triton_model"] = "custom_model",
+        path: str,
+        flavors: Mapping[str, Any] | None = None,
+        properties: Mapping[str, str] | None = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        resource_name: str,
+        args: ModelArgs | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+        **values: Any,
+    ) -> None:
+        """Take arguments by keyword, or an object of them."""
+        super().__init__(resource_name, args, opts, **values)
+
+
+RESOURCE = Model

@@ -1,0 +1,164 @@
+"""Online endpoints: one resource owns an endpoint, its deployment and its traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Self, overload
+
+import pulumi
+
+from pulumi_azureml.planning import Asset, Catalogue
+from pulumi_azureml.planning.deployments import SMOKE_REQUEST, azure_name
+from pulumi_azureml.planning.project import project_root
+from pulumi_azureml.resources.arguments import Arguments, plain
+from pulumi_azureml.resources.declarations import Declarations
+from pulumi_azureml.resources.kinds.online_deployment import OnlineDeploymentArgs
+from pulumi_azureml.resources.places import RegistryArgs, WorkspaceArgs
+from pulumi_azureml.resources.planned import Planned, folders, trees
+from pulumi_azureml.resources.resource import Resource
+from pulumi_azureml.resources.rollout import AutoscaleArgs, ChecksArgs, RolloutArgs
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnlineEndpointArgs(Arguments):
+    """Arguments of `OnlineEndpoint`: the keys of its CLI v2 YAML, its deployment and the rollout.
+
+    Attributes:
+        auth_mode: how callers prove who they are.
+        compute: the attached Kubernetes cluster, for a Kubernetes endpoint.
+        identity: `{"type": "user_assigned", "user_assigned_identities": [{"resource_id": …}]}`.
+        public_network_access: `enabled` or `disabled`.
+        identity_id: a user-assigned identity, in the place of `identity`; may be an output.
+        deployment: what it serves; None serves nothing yet.
+        rollout: how a new deployment takes over; by default in one step.
+        smoke_request: a JSON file relative to the project, sent to a new deployment before it gets traffic.
+        autoscale: for a managed endpoint; `instance_count` is then only a deployment's first.
+    """
+
+    kind = "online_endpoint"
+    excluded = Arguments.excluded | {"identity_id", "deployment", "rollout", "smoke_request", "autoscale"}
+
+    auth_mode: Literal["key", "aml_token", "aad_token"] = "key"
+    compute: str | None = None
+    identity: Mapping[str, Any] | None = None
+    public_network_access: Literal["enabled", "disabled"] | None = None
+    identity_id: pulumi.Input[str] | None = None
+    deployment: OnlineDeploymentArgs | None = None
+    rollout: RolloutArgs | None = None
+    smoke_request: str | None = None
+    autoscale: AutoscaleArgs | None = None
+
+    def documents(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Return the endpoint and its deployment."""
+        documents = super().documents()
+        if self.deployment is not None:
+            definition = self.written("deployment", self.deployment)
+            definition |= {**definition.pop("extra", {}), "endpoint_name": self.name}
+            # Without a slash: what is before one would be the folder that local paths are relative to.
+            name = f"online deployment {self.deployment.name} of {self.name}"
+            documents[name] = ("online_deployment", definition)
+        return documents
+
+    def planned(self, plan: Catalogue) -> Planned:
+        """Return the inputs of both."""
+        deployment = next(iter(plan.of("online_deployment")), None)
+        own = _own_inputs(deployment, self.identity_id, self.rollout, self.smoke_request, self.autoscale)
+        return replace(super().planned(plan), own=own)
+
+
+class OnlineEndpoint(Resource, module="azureml", name="OnlineEndpoint"):
+    """An online endpoint, its deployment and its traffic.
+
+    A new deployment is an update: deployed without traffic, smoke-tested, given traffic in steps; then the old one is
+    deleted. Outputs: `scoring_uri`, `live` (the deployment that has the traffic, or an empty text). Fails when the
+    deployment does not start or does not pass a test: then what served before still serves.
+    """
+
+    kind = "online_endpoint"
+    arguments = OnlineEndpointArgs
+    prefix = "endpoint"  # as states of versions before 0.3.0 have it
+
+    scoring_uri: pulumi.Output[str]
+    live: pulumi.Output[str]
+
+    @overload
+    def __init__(
+        self, resource_name: str, args: OnlineEndpointArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        opts: pulumi.ResourceOptions | None = None,
+        workspace: WorkspaceArgs | RegistryArgs,
+        name: str = "",
+        description: pulumi.Input[str] | None = None,
+        tags: Mapping[str, pulumi.Input[str]] | None = None,
+        auth_mode: Literal["key", "aml_token", "aad_token"] = "key",
+        compute: str | None = None,
+        identity: Mapping[str, Any] | None = None,
+        public_network_access: Literal["enabled", "disabled"] | None = None,
+        identity_id: pulumi.Input[str] | None = None,
+        deployment: OnlineDeploymentArgs | None = None,
+        rollout: RolloutArgs | None = None,
+        smoke_request: str | None = None,
+        autoscale: AutoscaleArgs | None = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        resource_name: str,
+        args: OnlineEndpointArgs | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+        **values: Any,
+    ) -> None:
+        """Take arguments by keyword, or an object of them."""
+        super().__init__(resource_name, args, opts, **values)
+
+    @classmethod
+    def declare(cls, asset: Asset, declarations: Declarations) -> Self:
+        """Add what the endpoint serves, once its model is known, and how it takes over."""
+        args = declarations.args
+        deployment = next((each for each in args.plan.of("online_deployment") if each.id in asset.depends_on), None)
+        served = deployment if deployment is not None and deployment.waiting_for is None else None
+        request = Path(asset.path).parent / SMOKE_REQUEST
+        smoke_request = request.as_posix() if (project_root() / request).exists() else None
+        own = _own_inputs(served, args.endpoint_identity, args.rollout, smoke_request, args.autoscale.get(asset.name))
+        return cls.of(asset, declarations, declarations.planned(asset, **own))
+
+
+def _own_inputs(
+    deployment: Asset | None,
+    identity_id: pulumi.Input[str] | None,
+    rollout: RolloutArgs | None,
+    smoke_request: str | None,
+    scaling: AutoscaleArgs | None,
+) -> dict[str, Any]:
+    wanted: dict[str, Any] | None = None
+    if deployment is not None:
+        wanted = {
+            "name": deployment.name.partition("/")[2],
+            "definition": {**deployment.definition, **deployment.metadata},
+            "content_hash": deployment.content_hash,
+            "path": deployment.path,
+            "files": dict(deployment.files),
+            "trees": trees(folders(deployment)),
+        }
+    live = azure_name(wanted["name"], wanted["content_hash"]) if wanted is not None else None
+    rollout = rollout or RolloutArgs()
+    how: dict[str, Any] = {"steps": list(rollout.steps), "bake_seconds": rollout.bake_seconds}
+    if rollout.checks != ChecksArgs():
+        how["checks"] = plain(rollout.checks)
+    return {
+        "deployment": wanted,
+        "identity_id": identity_id,
+        "rollout": how,
+        "smoke_request": smoke_request,
+        "traffic": {live: 100} if live else {},
+        "autoscale": plain(scaling) if scaling is not None else None,
+    }
+
+
+RESOURCE = OnlineEndpoint

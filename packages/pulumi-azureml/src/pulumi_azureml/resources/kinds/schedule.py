@@ -1,0 +1,127 @@
+"""Schedules: a trigger and the pipeline job that it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self, overload
+
+import pulumi
+
+from pulumi_azureml.planning import Asset
+from pulumi_azureml.resources.arguments import Arguments
+from pulumi_azureml.resources.declarations import Declarations
+from pulumi_azureml.resources.places import RegistryArgs, WorkspaceArgs
+from pulumi_azureml.resources.resource import Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class CronTriggerArgs:
+    """Fires when a cron expression of five fields says so, between two times of its time zone (ISO 8601)."""
+
+    type: Literal["cron"] = "cron"
+    expression: str
+    time_zone: str | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecurrencePatternArgs:
+    """At which hours and minutes, and on which week days or days of the month, a recurrence fires."""
+
+    hours: int | list[int]
+    minutes: int | list[int]
+    week_days: str | list[str] | None = None
+    month_days: int | list[int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecurrenceTriggerArgs:
+    """Fires every `interval` minutes, hours, days, weeks or months, at the pattern's times."""
+
+    type: Literal["recurrence"] = "recurrence"
+    frequency: Literal["minute", "hour", "day", "week", "month"]
+    interval: int
+    schedule: RecurrencePatternArgs | None = None
+    time_zone: str | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleArgs(Arguments):
+    """Arguments of `Schedule`: the keys of its CLI v2 YAML.
+
+    Attributes:
+        display_name: for people.
+        trigger: when it fires.
+        create_job: the pipeline job it starts, as CLI v2 YAML has it; paths relative to the project. Components are
+            resources, or `azureml:NAME:VERSION`.
+        is_enabled: False pauses it.
+    """
+
+    kind = "schedule"
+
+    display_name: pulumi.Input[str] | None = None
+    trigger: CronTriggerArgs | RecurrenceTriggerArgs
+    create_job: Mapping[str, Any]
+    is_enabled: bool = True
+
+    def documents(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Return the schedule and, as if it had a file of its own, its pipeline."""
+        job = f"job-of-{self.name}"
+        definition = self.definition()
+        pipeline = {"type": "pipeline", **definition.pop("create_job")}
+        return {
+            job: ("pipeline_job", pipeline),
+            f"schedule {self.name}": ("schedule", {**definition, "create_job": job}),
+        }
+
+
+class Schedule(Resource, module="azureml", name="Schedule"):
+    """A schedule with the pipeline job it starts.
+
+    Everything is updated in place; removal disables and deletes it. Fails when a schedule of the name is another
+    stack's.
+    """
+
+    kind = "schedule"
+    arguments = ScheduleArgs
+
+    @overload
+    def __init__(self, resource_name: str, args: ScheduleArgs, opts: pulumi.ResourceOptions | None = None) -> None: ...
+    @overload
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        opts: pulumi.ResourceOptions | None = None,
+        workspace: WorkspaceArgs | RegistryArgs,
+        name: str = "",
+        description: pulumi.Input[str] | None = None,
+        tags: Mapping[str, pulumi.Input[str]] | None = None,
+        display_name: pulumi.Input[str] | None = None,
+        trigger: CronTriggerArgs | RecurrenceTriggerArgs,
+        create_job: Mapping[str, Any],
+        is_enabled: bool = True,
+    ) -> None: ...
+    def __init__(
+        self,
+        resource_name: str,
+        args: ScheduleArgs | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+        **values: Any,
+    ) -> None:
+        """Take arguments by keyword, or an object of them."""
+        super().__init__(resource_name, args, opts, **values)
+
+    @classmethod
+    def declare(cls, asset: Asset, declarations: Declarations) -> Self:
+        """Say too, for previews, which file its pipeline is from."""
+        pipeline = next(each for each in asset.depends_on if each.kind == "pipeline_job")
+        path = declarations.args.plan[pipeline.kind, pipeline.name].path
+        return cls.of(asset, declarations, declarations.planned(asset, pipeline=path))
+
+
+RESOURCE = Schedule

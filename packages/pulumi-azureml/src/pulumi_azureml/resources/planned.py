@@ -1,0 +1,110 @@
+"""A planned asset as the inputs of a resource."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+
+from pulumi_azureml.planning import Asset
+from pulumi_azureml.resources.places import RegistryArgs, WorkspaceArgs, inputs_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A planned asset as a resource's inputs.
+
+    Attributes:
+        workspace: where it lives: a workspace or, for a shared asset, a registry.
+        name: its name in Azure, which is the resource's id.
+        version: its version, or for what has none in Azure the beginning of its content hash.
+        content_hash: SHA-256, hex, of all that makes it what it is.
+        definition: CLI v2 YAML as a dictionary without metadata; paths relative to the project, references exact.
+        metadata: what may change under a version: description, display_name, tags. Values may be outputs.
+        path: the YAML file, for messages.
+        files: path → digest of the files that belong to it, for previews.
+        trees: folders in the definition, by their keys in it, and the hash of what is uploaded.
+        own: the inputs that only this kind has.
+    """
+
+    workspace: WorkspaceArgs | RegistryArgs
+    name: str
+    version: str
+    content_hash: str
+    definition: Mapping[str, Any]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    path: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    trees: Mapping[tuple[str | int, ...], str] = field(default_factory=dict)
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        asset: Asset,
+        workspace: WorkspaceArgs | RegistryArgs,
+        later: Mapping[str, Any] | None = None,
+        **own: Any,
+    ) -> Planned:
+        """Take over what the catalogue planned.
+
+        Args:
+            asset: the planned asset.
+            workspace: where it lives.
+            later: metadata that the plan does not know.
+            **own: the inputs that only this kind has.
+        """
+        return cls(
+            workspace=workspace,
+            name=asset.name,
+            version=asset.version,
+            content_hash=asset.content_hash,
+            definition={key: value for key, value in asset.definition.items() if key not in asset.metadata},
+            metadata=_with(asset.metadata, later or {}),
+            path=asset.path,
+            files=asset.files,
+            trees=folders(asset),
+            own=own,
+        )
+
+    def props(self) -> dict[str, Any]:
+        """Return the provider's inputs."""
+        return {
+            **inputs_of(self.workspace),
+            "name": self.name,
+            "version": self.version,
+            "content_hash": self.content_hash,
+            "definition": dict(self.definition),
+            "metadata": _metadata(self.metadata),
+            "path": self.path,
+            "files": dict(self.files),
+            "trees": trees(self.trees),
+            **self.own,
+        }
+
+
+def trees(folders_: Mapping[tuple[str | int, ...], str]) -> list[dict[str, Any]]:
+    """Return folders and hashes as Pulumi keeps them."""
+    return [{"keys": list(keys), "hash": hash_} for keys, hash_ in folders_.items()]
+
+
+def folders(asset: Asset) -> dict[tuple[str | int, ...], str]:
+    """Return the asset's folders: a single file is uploaded as it is."""
+    return {keys: tree.hash for keys, tree in asset.trees.items() if tree.is_folder}
+
+
+def _with(metadata: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    tags = {**(metadata.get("tags") or {}), **later.get("tags", {})}
+    return {**metadata, **later, "tags": tags}
+
+
+def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metadata in the form in which Azure gives it back: nothing empty, tags of text."""
+    tags = {
+        key: value if isinstance(value, pulumi.Output) else str(value)
+        for key, value in (metadata.get("tags") or {}).items()
+    }
+    whole = {**metadata, "tags": tags}
+    return {key: value for key, value in whole.items() if isinstance(value, pulumi.Output) or value}
