@@ -22,7 +22,7 @@ tools := env PATH="$(CURDIR)/$(bin):$$PATH"
 # Commands reach a stack in a real subscription directly, and the stack `local` through amlite.
 through := $(tools) $(if $(filter local,$(STACK)),$(bin)/amlite run --)
 # Creates the stack `local` if it is missing, and turns its image build off if this machine cannot build images.
-fit = $(if $(filter local,$(STACK)),$(bin)/amlite stack &&)
+fit = $(if $(filter local,$(STACK)),$(bin)/amlite run -- $(bin)/python -m bootstrap.local_stack fit &&)
 # If two commands use the same state, the second waits and says so.
 exclusively = $(PYTHON) -m bootstrap --exclusive "$(state).lock" --
 
@@ -36,7 +36,7 @@ help: ## Show this help
 	@printf '  PYTEST                   more arguments for pytest, such as PYTEST="-k rollout"\n'
 	@printf '  TESTS                    the tests to run (default packages tests/unit tests/integration tests/e2e)\n'
 	@printf '  AMLITE_STATE             the state folder of the local Azure (default .amlite)\n'
-	@printf '  AZUREML_PLATFORM_DOCKER  off builds no image, even if Docker is available (default auto)\n'
+	@printf '  AMLITE_DOCKER            off builds no image, even if Docker is available (default auto)\n'
 
 .PHONY: setup
 setup: ## Install every tool that this project needs
@@ -45,7 +45,7 @@ setup: ## Install every tool that this project needs
 .PHONY: up
 up: setup ## Provision the platform, train, deploy, and score a prediction
 	@$(exclusively) $(tools) sh -c '$(fit) $(through) $(bin)/release up --stack $(STACK)'
-	@$(if $(filter local,$(STACK)),$(bin)/amlite hint)
+	@$(if $(filter local,$(STACK)),$(tools) $(bin)/python -m bootstrap.local_stack hint)
 
 .PHONY: preview
 preview: setup ## Show what `make up` would change: assets, versions, and the files that cause it

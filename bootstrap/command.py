@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from bootstrap.azurite import Azurite
-from bootstrap.docker import Docker
 from bootstrap.errors import SetupError
 from bootstrap.files import link
 from bootstrap.layout import Layout
+from bootstrap.local_azure import LocalAzure
 from bootstrap.locking import exclusive, run_exclusively
 from bootstrap.phases import Found, Phase, SideBySide, Toolchain, pending
 from bootstrap.processes import Processes
@@ -22,7 +21,7 @@ from bootstrap.progress import Progress, duration
 from bootstrap.pulumi_cli import PulumiCli
 from bootstrap.python_environment import PythonEnvironment, Uv
 
-PHASES: tuple[Phase, ...] = (Uv(), PythonEnvironment(), PulumiCli(), Azurite(), Docker())
+PHASES: tuple[Phase, ...] = (Uv(), PythonEnvironment(), PulumiCli(), LocalAzure())
 INTERRUPTED = 130
 
 

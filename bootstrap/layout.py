@@ -63,5 +63,5 @@ class Layout:
 
     @property
     def toolchain(self) -> Path:
-        """What set-up found, for amlite and for the next run."""
+        """What set-up found, for the next run."""
         return self.venv / "toolchain.json"

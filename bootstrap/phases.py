@@ -18,7 +18,7 @@ from bootstrap.layout import Layout
 from bootstrap.processes import Processes
 from bootstrap.progress import Progress
 
-FORMAT = 1
+FORMAT = 2
 """Of toolchain.json; another one is read as an empty file."""
 
 
@@ -29,14 +29,12 @@ class Found:
     Attributes:
         summary: For people: version and origin.
         tools: Name of a program → its absolute path; each gets a link in `.venv/bin`.
-        facts: What else amlite or later phases need to know; JSON values.
-        off: The phase decided that its part is not available on this machine, and `summary` says why.
+        facts: What else later phases need to know; JSON values.
     """
 
     summary: str
     tools: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    off: bool = False
 
     def is_there(self) -> bool:
         """Whether every file it names still exists."""
@@ -52,6 +50,7 @@ class Task:
         layout: Where to read and write.
         log: The phase's log file.
         detail: Shows what the phase is doing now.
+        say: Shows a line that stays.
         need: Waits for another phase by name and returns what it found.
         processes: Runs programs.
     """
@@ -59,6 +58,7 @@ class Task:
     layout: Layout
     log: Path
     detail: Callable[[str], None]
+    say: Callable[[str], None]
     need: Callable[[str], Found]
     processes: Processes
 
@@ -213,6 +213,7 @@ class SideBySide:
             layout=self._layout,
             log=self._layout.logs / f"{phase.name}.log",
             detail=lambda text: self._progress.detail(phase.title, text),
+            say=lambda text: self._progress.say(f"          {text}"),
             need=lambda name: self._results[name].result(),
             processes=self._processes,
         )
@@ -225,5 +226,5 @@ class SideBySide:
             # Whoever waits for this phase fails with it.
             result.set_exception(error)
             raise
-        self._progress.end(phase.title, "off" if found.off else "done", found.summary)
+        self._progress.end(phase.title, "done", found.summary)
         result.set_result(found)

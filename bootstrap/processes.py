@@ -25,7 +25,7 @@ class Processes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: dict[subprocess.Popen[str], bool] = {}
+        self._running: dict[subprocess.Popen[str], float] = {}
         self._interrupted = threading.Event()
 
     def run(
@@ -38,7 +38,7 @@ class Processes:
         directory: Path | None = None,
         on_line: Callable[[str], None] | None = None,
         seconds: float | None = None,
-        finish: bool = False,
+        grace: float = 5.0,
     ) -> str:
         """Run a program to its end; its output and errors go to the log.
 
@@ -50,7 +50,7 @@ class Processes:
             directory: Where to run.
             on_line: Called with every line of output.
             seconds: How long it may take at most.
-            finish: An interruption waits for this one to end by itself (a package manager in the middle of its work).
+            grace: How many seconds it may take to end when it is asked to.
 
         Returns:
             All its output.
@@ -65,12 +65,12 @@ class Processes:
         with log.open("a", errors="replace") as file:
             file.write(f"$ {' '.join(words)}\n")
             file.flush()
-            process = self._start(words, environment, directory, finish=finish)
+            process = self._start(words, environment, directory, grace)
             late = threading.Event()
 
             def end() -> None:
                 late.set()
-                self._end(process)
+                self._end(process, grace)
 
             timer = threading.Timer(seconds or 0, end)
             if seconds is not None:
@@ -97,12 +97,12 @@ class Processes:
         return "".join(lines)
 
     def interrupt(self) -> None:
-        """End every running program (except those that have to finish), and start no more."""
+        """End every running program, and start no more."""
         with self._lock:
             self._interrupted.set()
-            running = [process for process, finish in self._running.items() if not finish]
-        for process in running:
-            self._end(process)
+            running = list(self._running.items())
+        for process, grace in running:
+            self._end(process, grace)
 
     @property
     def interrupted(self) -> bool:
@@ -110,7 +110,7 @@ class Processes:
         return self._interrupted.is_set()
 
     def _start(
-        self, words: list[str], environment: Mapping[str, str] | None, directory: Path | None, *, finish: bool
+        self, words: list[str], environment: Mapping[str, str] | None, directory: Path | None, grace: float
     ) -> subprocess.Popen[str]:
         with self._lock:
             if self._interrupted.is_set():
@@ -132,18 +132,18 @@ class Processes:
                 raise SetupError(
                     f"`{words[0]}` does not start: {error}", fix="Is it installed and executable?"
                 ) from error
-            self._running[process] = finish
+            self._running[process] = grace
             return process
 
     @staticmethod
-    def _end(process: subprocess.Popen[str]) -> None:
-        """Ask the program's whole group to end, and after 5 s make it."""
+    def _end(process: subprocess.Popen[str], grace: float) -> None:
+        """Ask the program's whole group to end, and after `grace` seconds make it."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(process.pid, number)
             except ProcessLookupError:
                 return
             try:
-                process.wait(timeout=5)
+                process.wait(timeout=grace)
             except subprocess.TimeoutExpired:
                 continue

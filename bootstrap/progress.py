@@ -68,7 +68,7 @@ class Progress:
 
         Args:
             title: The phase.
-            mark: One word: `done`, `failed`, `stopped`, `off`.
+            mark: One word: `done`, `failed`, `stopped`.
             text: What came of it.
         """
         with self._lock:

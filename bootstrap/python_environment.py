@@ -45,7 +45,7 @@ def install_wheel(task: Task, name: str) -> Path:
     lock = task.layout.recipes / "tools" / f"{name}.lock"
     target = task.layout.cache / f"{name}-{digest(lock.read_bytes())}"
     if not target.is_dir():
-        uv = task.need("uv").tools["uv"]
+        uv = task.need("uv").facts["uv_path"]
         with new_directory(target) as folder:
             task.run(
                 [uv, "pip", "install", "--python", sys.executable, "--target", folder, "--require-hashes", "-r", lock],
@@ -77,7 +77,7 @@ class Uv:
         if on_path is not None:
             version = self._version(task, on_path)
             if version is not None and version >= UV_AT_LEAST:
-                return Found(f"{dotted(version)} on PATH", {"uv": on_path})
+                return Found(f"{dotted(version)} on PATH", facts={"uv_path": on_path})
         lock = task.layout.recipes / "tools" / "uv.lock"
         target = task.layout.cache / f"uv-{digest(lock.read_bytes())}"
         program = target / "bin" / "uv"
@@ -87,7 +87,7 @@ class Uv:
         version = self._version(task, str(program))
         if version is None:
             raise SetupError(f"{program} does not run", log=task.log, fix=f"Delete {target} and run it again.")
-        return Found(f"{dotted(version)} in the cache", {"uv": str(program)})
+        return Found(f"{dotted(version)} in the cache", facts={"uv_path": str(program)})
 
     @staticmethod
     def _version(task: Task, program: str) -> Version | None:
@@ -157,7 +157,7 @@ class PythonEnvironment:
 
     def run(self, task: Task) -> Found:
         """See `Phase`."""
-        uv = task.need("uv").tools["uv"]
+        uv = task.need("uv").facts["uv_path"]
         repository, python = task.layout.repository, task.layout.bin / "python"
         environment = index_environment(dict(os.environ))
         if not runs(python):

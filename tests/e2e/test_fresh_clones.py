@@ -11,7 +11,7 @@ from tests.documentation import ENDING, commands
 
 def test_without_docker_the_platform_works_and_says_so(new_clone: Callable[[], Checkout]) -> None:
     clone = new_clone()
-    clone.environment["AZUREML_PLATFORM_DOCKER"] = "off"
+    clone.environment["AMLITE_DOCKER"] = "off"
     printed = clone.run("make up")
     assert '"delay_probability"' in printed
     assert "Switched the image build off" in printed
@@ -28,7 +28,7 @@ def test_commands_that_end_it(new_clone: Callable[[], Checkout]) -> None:
     clone = new_clone()
     clone.run("make setup")
     for text in shown:
-        clone.run(".venv/bin/amlite stack")
+        clone.run(".venv/bin/amlite run -- .venv/bin/python -m bootstrap.local_stack fit")
         clone.run(text)
         assert clone.leftovers() == [], text
         kept = text in ("make down", ".venv/bin/amlite stop")

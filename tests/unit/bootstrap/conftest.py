@@ -39,6 +39,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
 
     def add(name: str, script: str) -> Path:
         path = folder / name
+        path.unlink(missing_ok=True)  # a link would be written through
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
         return path
@@ -58,13 +59,14 @@ def task(layout: Layout, details: list[str], tmp_path: Path) -> Task:
     others = tmp_path / "others"
     others.mkdir()
     results = {
-        "uv": Found("", {"uv": str(others / "uv")}),
+        "uv": Found("", facts={"uv_path": str(others / "uv")}),
         "python": Found("", facts={"python_path": str(others / "python")}),
     }
     return Task(
         layout=layout,
         log=layout.logs / "phase.log",
         detail=details.append,
+        say=details.append,
         need=results.__getitem__,
         processes=Processes(),
     )

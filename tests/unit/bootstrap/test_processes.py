@@ -82,20 +82,21 @@ def test_interrupt_ends_the_whole_group_and_lets_nothing_start(tmp_path: Path) -
         processes.run(["true"], log=tmp_path / "log", fix="")
 
 
-def test_interrupt_lets_a_program_finish_that_has_to(tmp_path: Path) -> None:
+def test_interrupt_gives_a_program_its_time_to_end(tmp_path: Path) -> None:
     processes, begun, gate, done = Processes(), threading.Event(), tmp_path / "gate", tmp_path / "done"
 
     def work() -> None:
-        script = f"echo begun; until [ -e {gate} ]; do sleep 0.01; done; touch {done}"
+        ending = f"until [ -e {gate} ]; do sleep 0.01; done; touch {done}; exit"
+        script = f"trap '{ending}' TERM; echo begun; while :; do sleep 0.01; done"
         with pytest.raises(Interrupted):
-            processes.run(
-                ["sh", "-c", script], log=tmp_path / "log", fix="", on_line=lambda _: begun.set(), finish=True
-            )
+            processes.run(["sh", "-c", script], log=tmp_path / "log", fix="", on_line=lambda _: begun.set(), grace=60)
 
     thread = threading.Thread(target=work)
     thread.start()
     assert begun.wait(10)
-    processes.interrupt()
+    interrupting = threading.Thread(target=processes.interrupt)
+    interrupting.start()
     gate.touch()
+    interrupting.join(10)
     thread.join(10)
     assert done.exists()

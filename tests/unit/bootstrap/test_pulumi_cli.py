@@ -151,7 +151,7 @@ def test_an_old_go_gives_way_to_the_wheel(programs: Callable[[str, str], Path], 
     good = tmp_path / "good"
     good.mkdir()
     go_that_builds(lambda name, script: _script(good / name, script), tmp_path / "modules")
-    uv = Path(task.need("uv").tools["uv"])
+    uv = Path(task.need("uv").facts["uv_path"])
     # `uv pip install --python X --target FOLDER ...`
     uv.write_text(f'#!/bin/sh\nmkdir -p "$6/go/bin"\ncp {good}/go "$6/go/bin/go"\n')
     uv.chmod(0o755)

@@ -27,7 +27,7 @@ def without(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
 def test_uv_on_path_is_taken_when_new_enough(programs: Callable[[str, str], Path], task: Task) -> None:
     uv = programs("uv", "echo uv 0.9.1")
     found = Uv().run(task)
-    assert found.tools == {"uv": str(uv)}
+    assert found.facts == {"uv_path": str(uv)}
     assert found.summary == "0.9.1 on PATH"
 
 
@@ -51,7 +51,7 @@ def test_an_unusable_uv_on_path_is_passed_over_for_one_in_the_cache(
     monkeypatch.setattr(python_environment, "pip_command", command)
     found = Uv().run(task)
     assert found.summary == "0.13.8 in the cache"
-    assert Path(found.tools["uv"]).is_relative_to(task.layout.cache)
+    assert Path(found.facts["uv_path"]).is_relative_to(task.layout.cache)
     assert Uv().run(task) == found
     assert len(calls) == 1
 
@@ -93,7 +93,7 @@ def test_uv_learns_pips_index_and_certificates_where_it_has_none() -> None:
 
 
 def test_the_environment_is_made_synchronised_and_gets_the_project_without_network(task: Task) -> None:
-    uv = Path(task.need("uv").tools["uv"])
+    uv = Path(task.need("uv").facts["uv_path"])
     log = uv.with_name("calls")
     uv.write_text(
         f'#!/bin/sh\necho "$@" >> {log}\n[ "$1" = venv ] && ln -sf {sys.executable} {task.layout.bin}/python\nexit 0\n'

@@ -19,7 +19,6 @@ import click
 
 from amlite import environment
 from amlite.core import runtime
-from amlite.core.errors import StartError
 from amlite.core.processes import reap, tail
 
 _START_SECONDS = 30.0
@@ -30,14 +29,13 @@ _FAULT_KINDS = (
     "throttle", "error", "timeout", "reset", "lost-response", "slow", "lro-fail", "lro-slow", "conflict", "expired",
     "eventual",
 )  # fmt: skip
-_PROJECT = Path.cwd()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """The Azure that fits on a laptop: real clients, no account, nothing leaves this machine.
 
-    State lives in .amlite/ of the project (or in $AMLITE_STATE).
+    State lives in .amlite/ of the working folder (or in $AMLITE_STATE).
     """
 
 
@@ -90,17 +88,6 @@ def env() -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-@main.command()
-def hint() -> None:
-    """Say how a shell gets to the local Azure, and how its jobs run here."""
-    report = _ask(_ensure_started(), "GET", "/status")
-    runners = sorted({job["runner"] for job in report["jobs"] if job["runner"]})
-    for runner in runners:
-        click.echo(f"Jobs ran in a {runner}")
-    click.echo('For these commands, point your shell to the local Azure first:  eval "$(.venv/bin/amlite env)"')
-    click.echo("Its parts and their logs: .venv/bin/amlite status. Stop it: make down")
-
-
 @main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(command: tuple[str, ...]) -> None:
@@ -150,18 +137,12 @@ def reset(yes: bool) -> None:
 
 
 @main.command()
-def stack() -> None:
-    """Fit the stack `local` to this machine: create it when missing, build images only where an engine is."""
-    from amlite import stack as local_stack
-    from amlite.core import docker_engine
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+def tools(output: str) -> None:
+    """Find every program that amlite needs, and bring those that are missing now instead of when first needed."""
+    from amlite.tools import command
 
-    variables = environment.over(os.environ, _ensure_started())
-    try:
-        told = local_stack.fit(_PROJECT, runtime.state_folder(), variables, docker_engine.found())
-    except StartError as error:
-        raise click.ClickException(str(error)) from error
-    for line in told:
-        click.echo(line)
+    command.show(output)
 
 
 @main.command()
@@ -256,6 +237,12 @@ def _ask(running: runtime.Runtime, method: str, path: str, body: dict[str, Any] 
 def _ensure_started() -> runtime.Runtime:
     state = runtime.state_folder()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    running = runtime.read(state)
+    if running is not None:
+        return running
+    from amlite.tools import command
+
+    command.prepare_start()
     log = state / "logs" / f"start-{os.getpid()}.log"
     deadline = time.monotonic() + _START_SECONDS
     process: subprocess.Popen[bytes] | None = None
@@ -287,7 +274,6 @@ def _spawn(state: Path, log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "amlite.server", str(state)],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=variables,
-            cwd=_PROJECT,
         )  # fmt: skip
 
 

@@ -17,8 +17,9 @@ import requests
 
 from amlite import TENANT_ID
 from amlite.control.client import ask
-from amlite.core import docker_engine, runtime
+from amlite.core import runtime
 from amlite.services.containerregistry.tokens import NO_USER
+from amlite.tools import docker_engine
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -156,8 +157,8 @@ def test_an_unknown_registry_is_unknown(amlite: Any) -> None:
 @pytest.fixture
 def docker(amlite: Any) -> dict[str, Any]:
     """The engine and the registries' loopback port, as amlite tells them to its docker provider."""
-    if not docker_engine.found().available:
-        pytest.skip(f"no Docker engine here: {docker_engine.found().reason}")
+    if docker_engine.TOOL.find() is None:
+        pytest.skip("no Docker engine here")
     running = runtime.read(amlite.state)
     assert running is not None
     return ask(running, "POST", "/docker")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from amlite.core import docker_engine
+from amlite.tools import docker_engine
 
 if TYPE_CHECKING:
     from amlite_fixtures.scoring import Scoring
@@ -67,8 +67,8 @@ def custom(make_model: Callable[[int], str], tmp_path: Path) -> Callable[..., An
 
 
 def test_a_custom_container_is_built_run_and_scored(empty: Scoring, custom: Callable[..., Any]) -> None:
-    if not docker_engine.found().available:
-        pytest.skip(f"no Docker engine here: {docker_engine.found().reason}")
+    if docker_engine.TOOL.find() is None:
+        pytest.skip("no Docker engine here")
     deployments = empty.ml.online_deployments
     deployments.begin_create_or_update(custom(empty.name, "blue", 2)).result()
     # Both listen on port 5001, each in a network of its own.

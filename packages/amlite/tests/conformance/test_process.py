@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from amlite.core import runtime
 from amlite.core.processes import OWNER_VARIABLE
 
 AMLITE = [sys.executable, "-m", "amlite.cli"]
-ROOT = Path(__file__).resolve().parents[4]
 # What a shell outside `amlite run` may hold; this test session itself may run inside one.
 _INSIDE = (
     runtime.INSIDE, "HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NO_PROXY", "no_proxy",
@@ -352,66 +351,3 @@ def test_secrets_are_the_owners_alone(local: Process) -> None:
     local.ok("start")
     assert local.state.stat().st_mode & 0o077 == 0
     assert (local.state / "runtime.json").stat().st_mode & 0o077 == 0
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A project with nothing but its stack's configuration."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    for name in ("Pulumi.yaml", "Pulumi.local.yaml"):
-        shutil.copy(ROOT / name, folder / name)
-    return folder
-
-
-@pytest.fixture
-def pulumi(local: Process, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, str]]:
-    local.ok("start")
-    environment = json.loads(local.python("import json, os; print(json.dumps(dict(os.environ)))"))
-    return lambda: environment
-
-
-def test_stack_fits_the_machine_and_changes_no_more_than_that(
-    local: Process, project: Path, pulumi: Callable[[], dict[str, str]]
-) -> None:
-    from amlite import stack
-    from amlite.core.docker_engine import Engine
-
-    engine, none = Engine("engine", "an engine answers", "unix:///x"), Engine("none", "no Docker engine answers")
-    committed = (project / "Pulumi.local.yaml").read_text()
-
-    told = stack.fit(project, local.state, pulumi(), engine)
-    assert told == [f"Created the stack local in {(local.state / 'pulumi').as_uri()}"]
-    assert stack.fit(project, local.state, pulumi(), engine) == []
-    assert (project / "Pulumi.local.yaml").read_text() == committed
-
-    (line,) = stack.fit(project, local.state, pulumi(), none)
-    assert "no Docker engine answers" in line
-    assert "build: false" in (project / "Pulumi.local.yaml").read_text()
-    assert stack.fit(project, local.state, pulumi(), none) == []
-
-    (line,) = stack.fit(project, local.state, pulumi(), engine)
-    assert "on again" in line
-    assert (project / "Pulumi.local.yaml").read_text() == committed
-
-
-def test_stack_leaves_a_users_own_choice(local: Process, project: Path, pulumi: Callable[[], dict[str, str]]) -> None:
-    from amlite import stack
-    from amlite.core.docker_engine import Engine
-
-    file = project / "Pulumi.local.yaml"
-    file.write_text(file.read_text().replace("build: true", "build: false"))
-    for engine in (Engine("none", "no engine"), Engine("engine", "there is one", "unix:///x")):
-        stack.fit(project, local.state, pulumi(), engine)
-        assert "build: false" in file.read_text()
-
-
-def test_stack_without_its_project_is_one_clear_error(
-    local: Process, tmp_path: Path, pulumi: Callable[[], dict[str, str]]
-) -> None:
-    from amlite import stack
-    from amlite.core.docker_engine import Engine
-    from amlite.core.errors import StartError
-
-    with pytest.raises(StartError, match=r"pulumi stack .*no Pulumi\.yaml project file found"):
-        stack.fit(tmp_path, local.state, pulumi(), Engine("none", "no engine"))

@@ -6,8 +6,8 @@ those of resources that need nothing else are sent to amlite.
 
 from __future__ import annotations
 
+import asyncio
 import json
-import os
 import shutil
 import subprocess
 import tarfile
@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from amlite.core.processes import tool
+from amlite.core.runtime import cache_folder
 from amlite.services.machinelearning.published.validation import validate
 from amlite.testing import Workspace
+from amlite.tools import node
 from amlite_fixtures.azure import Json
 
 PACKAGE = "@azure/arm-machinelearning@2.1.1"
@@ -61,24 +62,19 @@ Example = tuple[str, Json]
 @pytest.fixture(scope="session")
 def examples() -> list[Example]:
     """Return (group, body) of every PUT in Microsoft's samples."""
-    node = tool("node")
-    assert node is not None, "Node is not installed; run: make setup"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "azureml-platform" / "published-examples"
-    folder = cache / PACKAGE.rpartition("@")[2]
+    program = asyncio.run(node.TOOL.ensure())
+    folder = cache_folder() / "published-examples" / PACKAGE.rpartition("@")[2]
     if not folder.is_dir():
-        _fetch(node, folder)
+        _fetch(program, folder)
     script = Path(__file__).with_name("samples.js")
-    done = subprocess.run([node, script, folder], capture_output=True, text=True, check=True)
+    done = subprocess.run([program, script, folder], capture_output=True, text=True, check=True)
     calls: list[tuple[str, str, list[Any]]] = [json.loads(line) for line in done.stdout.splitlines()]
     # The body is the first object among the arguments; options may follow it.
     return [(group, next(given for given in arguments if isinstance(given, dict))) for group, _, arguments in calls]
 
 
-def _fetch(node: Path, folder: Path) -> None:
-    found = shutil.which("npm")
-    # Node that came as a wheel brings npm beside it, under no name of its own.
-    beside = node.resolve().parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    npm = [found] if found else [str(node), str(beside)]
+def _fetch(program: str, folder: Path) -> None:
+    npm = node.npm(program)
     making = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}")
     making.mkdir(parents=True)
     subprocess.run([*npm, "pack", "--silent", "--pack-destination", making, PACKAGE], check=True, capture_output=True)

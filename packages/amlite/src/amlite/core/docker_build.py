@@ -129,9 +129,12 @@ class _Lines:
 
 
 class Builder:
-    """Builds and pushes on one engine. `substitute` is a root file system for bases that no registry here serves."""
+    """Builds and pushes on one engine.
 
-    def __init__(self, host: str, *, substitute: Path | None = None, host_network: bool = False) -> None:
+    `substitute` returns a root file system for a base image that cannot be pulled, and raises BuildError without one.
+    """
+
+    def __init__(self, host: str, *, substitute: Callable[[], Path] | None = None, host_network: bool = False) -> None:
         """Connect to the engine at `host` (as DOCKER_HOST says it); raises BuildError when none answers."""
         self._substitute = substitute
         self._network = "host" if host_network else None
@@ -222,12 +225,16 @@ class Builder:
                     raise BuildError(str(event["error"]))
             return
         except (APIError, BuildError) as error:
+            reason = str(getattr(error, "explanation", None) or error).strip()
             if self._substitute is None:
-                raise BuildError(f"cannot pull {base}: {error}") from error
-            reason = str(getattr(error, "explanation", None) or error)
-        warn(f"{base} is out of reach here ({reason.strip()}): the image is built on the local Debian base instead")
+                raise BuildError(f"cannot pull {base}: {reason}") from error
+        try:
+            root = self._substitute()
+        except BuildError as error:
+            raise BuildError(f"cannot pull {base}: {reason}\n{error}") from error
+        warn(f"{base} is out of reach here ({reason}): the image is built on the local Debian base instead")
         changes = [f"ENV {_PATH}", 'CMD ["bash"]', f"LABEL {SUBSTITUTE_LABEL}={base}"]
-        self._api.import_image_from_file(str(self._substitute), repository=repository, tag=tag, changes=changes)
+        self._api.import_image_from_file(str(root), repository=repository, tag=tag, changes=changes)
 
     def _inspect(self, image: str) -> dict[str, Any]:
         try:

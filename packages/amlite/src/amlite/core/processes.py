@@ -159,7 +159,7 @@ def tail(log: Path, lines: int = 15) -> str:
 async def end(child: Child) -> None:
     """End a child and its descendants: politely, then by force after five seconds."""
     if child.running:
-        await asyncio.to_thread(_end_tree, child.process.pid)
+        await asyncio.to_thread(end_tree, child.process.pid)
     await child.process.wait()
 
 
@@ -183,7 +183,8 @@ def _carries(process: psutil.Process, mark: str) -> bool:
         return False
 
 
-def _end_tree(pid: int) -> None:
+def end_tree(pid: int) -> None:
+    """End a process and its descendants: politely, then by force after five seconds."""
     try:
         root = psutil.Process(pid)
         _end([root, *root.children(recursive=True)])
@@ -217,6 +218,6 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def tool(name: str) -> Path | None:
-    """Find a tool beside this Python (the project's `.venv/bin`), then on PATH."""
+    """Find a program beside this Python (in its virtual environment), then on PATH."""
     found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     return Path(found) if found else None

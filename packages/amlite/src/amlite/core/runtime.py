@@ -47,8 +47,8 @@ def state_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Return this project's part of the user's cache: what every amlite of the user shares, and a reset keeps."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "azureml-platform"
+    """Return amlite's part of the user's cache: what every amlite of the user shares, and a reset keeps."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "amlite"
 
 
 def read(state: Path) -> Runtime | None:

@@ -9,6 +9,7 @@ Run with `python -m amlite.pulumi.docker --port N`.
 
 from __future__ import annotations
 
+import json
 import urllib.error
 from collections.abc import Mapping
 from pathlib import Path
@@ -123,8 +124,7 @@ def _build_and_push(inputs: Mapping[str, Any], plan: Plan, say: Say, warn: Say) 
     """Return `repository@sha256:...` of the pushed image; for one that is not pushed, its own id."""
     name = str(inputs["imageName"])
     amlite = _ask("/docker")
-    substitute = Path(amlite["baseImage"]) if amlite["baseImage"] else None
-    with Builder(amlite["host"], substitute=substitute, host_network=amlite["private"]) as builder:
+    with Builder(amlite["host"], substitute=_substitute, host_network=amlite["private"]) as builder:
         image_id = builder.build(plan, name, say, warn)
         if inputs.get("skipPush"):
             return image_id
@@ -137,6 +137,10 @@ def _build_and_push(inputs: Mapping[str, Any], plan: Plan, say: Say, warn: Say) 
     return reference
 
 
+def _substitute() -> Path:
+    return Path(_ask("/docker/base-image")["path"])
+
+
 def _ask(path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """Ask something of the running amlite."""
     running = runtime.read(runtime.state_folder())
@@ -145,7 +149,8 @@ def _ask(path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     try:
         return ask(running, "POST", path, body)
     except urllib.error.HTTPError as error:
-        raise BuildError(f"amlite has no Docker engine: {error.read().decode('utf-8', 'replace')}") from error
+        told = json.load(error)["error"]
+        raise BuildError(told["message"]) from error
     except urllib.error.URLError as error:
         raise BuildError(f"amlite does not answer: {error.reason}") from error
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from aiohttp import web
 
 from amlite.control.table import ACTION, control_routes
-from amlite.core import docker_engine
 from amlite.core.errors import AzureError, StartError
 from amlite.core.routing import Call, reply
 from amlite.services.containerregistry import loopback
+from amlite.services.environments import engine
+from amlite.tools import base_image
 
 IMAGES = "docker/images"
 routes = control_routes()
@@ -16,15 +17,23 @@ routes = control_routes()
 
 @routes.post("/docker", action=ACTION)
 async def start(call: Call) -> web.Response:
-    """Start what building and pushing needs: `{"host", "registryPort", "baseImage", "private"}`."""
-    engine = docker_engine.found()
+    """Start what building and pushing needs: `{"host", "registryPort", "private"}`."""
     try:
-        host = await docker_engine.ensure(call.platform)
+        found = await engine.ensure(call.platform)
         port = await loopback.port(call.platform)
     except StartError as error:
         raise AzureError(503, "DockerUnavailable", str(error)) from error
-    base = str(engine.base_image) if engine.base_image else None
-    return reply({"host": host, "registryPort": port, "baseImage": base, "private": engine.mode == "private"})
+    return reply({"host": found.host, "registryPort": port, "private": found.private})
+
+
+@routes.post("/docker/base-image", action=ACTION)
+async def substitute(call: Call) -> web.Response:
+    """Bring what stands in for a base image that cannot be pulled: `{"path": the archive of a root file system}`."""
+    del call
+    try:
+        return reply({"path": await base_image.TOOL.ensure()})
+    except StartError as error:
+        raise AzureError(503, "BaseImageUnavailable", str(error)) from error
 
 
 @routes.post("/docker/images", action=ACTION)

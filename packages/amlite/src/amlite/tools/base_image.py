@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import threading
+import urllib.error
+import urllib.request
 from pathlib import Path
 
-from bootstrap.debian import install_packages
-from bootstrap.errors import SetupError
-from bootstrap.files import digest
-from bootstrap.phases import Task, which
+from amlite.tools import debian, docker_engine
+from amlite.tools.base import Task, Tool, ToolError, Unavailable, digest, tools_folder
 
 SUITE = "bookworm"
 """The Debian release whose python3 is 3.11."""
 
 PACKAGES = ("ca-certificates", "python3", "python3-pip", "python3-venv")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-FIX = "Run `debootstrap` by hand to see why, or set AZUREML_PLATFORM_DOCKER=off."
 
-PREPARE = """\
+_REGISTRY = "https://mcr.microsoft.com/v2/"
+_SECONDS = 5.0
+"""How long the registry may take to answer before it counts as out of reach."""
+
+_FIX = f"Run `debootstrap` by hand to see why, or set {docker_engine.SWITCH}=off."
+_PREPARE = """\
 set -eu
 cp {certificates} "$1/etc/ssl/certs/ca-certificates.crt"
 rm -f "$1"/usr/lib/python3*/EXTERNALLY-MANAGED
@@ -32,45 +38,86 @@ tar --create --numeric-owner --one-file-system --exclude='./dev/*' --exclude='./
 """$1 is the root file system, $2 the archive: the machine's certificates go in, for pip inside may need them."""
 
 
-def base_image(task: Task) -> Path:
-    """The archive, made once by debootstrap (root only).
+def find() -> str | None:
+    """See `Tool`: an uncompressed tar file for `docker import`."""
+    archive = _archive()
+    return str(archive) if archive is not None and archive.exists() else None
 
-    Returns:
-        An uncompressed tar file for `docker import`; the machine's own CA bundle is in it, and pip installs
-        into its Python without `--break-system-packages`.
 
-    Raises:
-        SetupError: debootstrap failed.
-    """
-    recipe = digest(SUITE, *PACKAGES, PREPARE, CERTIFICATES.read_bytes())
-    archive = task.layout.cache / "base-image" / f"debian-{SUITE}-python-{recipe}.tar"
-    if archive.exists():
-        return archive
+async def bring(task: Task) -> str:
+    """See `Tool`. The machine's own CA bundle is in it, and pip installs without `--break-system-packages`."""
+    if await asyncio.to_thread(_registry_answers):
+        raise Unavailable("not needed: the registry of base images answers", fix="Pull the image that you need.")
+    why_not = debian.why_not()
+    archive = _archive()
+    if why_not is not None or archive is None:
+        raise Unavailable(
+            f"no registry of base images answers, and {why_not or f'{CERTIFICATES} is missing'}",
+            fix="Pull or load the base image into the engine by hand.",
+        )
     root, unfinished = archive.with_suffix(".root"), archive.with_suffix(".unfinished")
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(root, ignore_errors=True)
-    if which("debootstrap", task.layout) is None:
-        install_packages(task, ["debootstrap"])
-    # In a mount namespace of its own: what debootstrap mounts goes away with it, however it ends.
-    isolated = ["unshare", "--mount"] if shutil.which("unshare") else []
-    task.run(
-        [*isolated, "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, root, *mirror(task)],
-        fix=FIX,
-        environment={**os.environ, "LC_ALL": "C"},
-        on_line=lambda line: task.detail(f"base image: {line.removeprefix('I: ')[:50]}"),
-    )
-    task.detail("base image: packing")
-    task.run(["sh", "-c", PREPARE.format(certificates=CERTIFICATES), "sh", root, unfinished], fix=FIX)
-    shutil.rmtree(root, ignore_errors=True)
-    unfinished.replace(archive)
-    return archive
+    if shutil.which("debootstrap") is None:
+        await debian.install(task, ["debootstrap"])
+    try:
+        shutil.rmtree(root, ignore_errors=True)
+        # In a mount namespace of its own: what debootstrap mounts goes away with it, however it ends.
+        isolated = ["unshare", "--mount"] if shutil.which("unshare") else []
+        include = f"--include={','.join(PACKAGES)}"
+        await task.run(
+            [*isolated, "debootstrap", "--variant=minbase", include, SUITE, root, *await _mirror(task)],
+            fix=_FIX,
+            environment={**os.environ, "LC_ALL": "C"},
+            line=lambda line: task.say(line.removeprefix("I: ")[:50]),
+        )
+        task.say("packing")
+        await task.run(["sh", "-c", _PREPARE.format(certificates=CERTIFICATES), "sh", root, unfinished], fix=_FIX)
+        unfinished.replace(archive)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    return str(archive)
 
 
-def mirror(task: Task) -> list[str]:
-    """The mirror this machine uses for the suite, so that a private one is honoured; else debootstrap's default."""
+def version(where: str) -> str:
+    """See `Tool`."""
+    del where
+    return f"Debian {SUITE}"
+
+
+def _archive() -> Path | None:
+    if not CERTIFICATES.exists():
+        return None
+    parts = (SUITE, *PACKAGES, _PREPARE)
+    recipe = digest(*(part.encode() for part in parts), CERTIFICATES.read_bytes())
+    return tools_folder() / f"base-image-{SUITE}-{recipe}.tar"
+
+
+async def _mirror(task: Task) -> list[str]:
+    """Return the mirror this machine uses for the suite, so that a private one is honoured; else the default."""
     listing = ["apt-get", "indextargets", "--format", "$(REPO_URI)", f"Codename: {SUITE}", "Created-By: Packages"]
     try:
-        lines = task.run(listing, fix="").split()
-    except SetupError:
+        lines = (await task.run(listing, fix="")).split()
+    except ToolError:
         return []
     return [lines[0].rstrip("/")] if lines else []
+
+
+def _registry_answers() -> bool:
+    """Whether base images can be pulled, decided within seconds, name resolution and proxies included."""
+    answers: list[bool] = []
+
+    def ask() -> None:
+        try:
+            with urllib.request.urlopen(_REGISTRY, timeout=_SECONDS) as response:
+                answers.append(response.status == 200)
+        except (urllib.error.URLError, OSError, ValueError):
+            answers.append(False)
+
+    thread = threading.Thread(target=ask, daemon=True, name="probe")
+    thread.start()
+    thread.join(_SECONDS)
+    return any(answers)
+
+
+TOOL = Tool(
+    "base-image", "building images without a registry", find, bring, version, needs=docker_engine.TOOL, optional=True
+)

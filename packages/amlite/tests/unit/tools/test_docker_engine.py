@@ -9,19 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import docker
-from bootstrap.debian import is_debian, no_new_daemons
-from bootstrap.docker import Docker, engine_address, engine_answers, has_capability, off, switch
-from bootstrap.errors import SetupError
-from bootstrap.phases import Task
+from amlite.tools import debian, docker_engine
+from amlite.tools.base import Task, ToolError, Unavailable
+from amlite.tools.docker_engine import TOOL, engine_address, engine_answers, has_capability
+
+Programs = Callable[[str, str], Path]
 
 
 class Engine(http.server.BaseHTTPRequestHandler):
-    """Answers `GET /_ping` as a Docker engine does, everything else with 404."""
+    """Answers a ping and with its version as a Docker engine does, everything else with 404."""
 
     def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/_ping" else 404)
+        known = {"/_ping": b"OK", "/version": b'{"Version": "28.1.0"}'}
+        self.send_response(200 if self.path in known else 404)
         self.end_headers()
+        self.wfile.write(known.get(self.path, b""))
 
     def address_string(self) -> str:
         return "unix"
@@ -61,88 +63,78 @@ def test_a_docker_host_that_does_not_answer_is_not_replaced_by_another_engine() 
     assert engine_address({"DOCKER_HOST": "unix:///nonexistent"}) is None
 
 
-def test_an_engine_that_answers_is_used(
-    engine: str, programs: Callable[[str, str], Path], task: Task, monkeypatch: pytest.MonkeyPatch
+async def test_an_engine_that_answers_is_used(engine: str, programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", engine)
+    programs("docker", "true")
+    assert await TOOL.ensure() == engine
+    assert docker_engine.is_address(engine)
+    assert TOOL.version(engine) == "28.1.0"
+
+
+async def test_an_engine_without_a_client_is_of_no_use(
+    engine: str, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    del programs  # nothing on PATH
     monkeypatch.setenv("DOCKER_HOST", engine)
-    monkeypatch.setattr(docker, "needs_base_image", lambda: False)
-    client, registry = programs("docker", "true"), programs("docker-registry", "true")
-    before = Docker().inputs(task.layout)
-    found = Docker().run(task)
-    assert found.tools == {"docker-registry": str(registry)}
-    assert (found.facts["mode"], found.facts["host"], found.facts["client_path"]) == ("engine", engine, str(client))
-    assert not found.off
+    with pytest.raises(Unavailable, match="but the `docker` program is not on PATH"):
+        await TOOL.ensure()
+
+
+async def test_switched_off_it_is_off_even_with_an_engine(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", engine)
+    monkeypatch.setenv("AMLITE_DOCKER", "off")
+    with pytest.raises(Unavailable, match="turned off by AMLITE_DOCKER=off"):
+        await TOOL.ensure()
+
+
+async def test_without_root_it_is_off_and_says_why(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs("docker", "true")
+    programs("dockerd", "true")
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")
-    assert Docker().inputs(task.layout) != before
-
-
-def test_switched_off_it_is_off_even_with_an_engine(engine: str, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", engine)
-    monkeypatch.setenv("AZUREML_PLATFORM_DOCKER", "off")
-    found = Docker().run(task)
-    assert found.off
-    assert found.facts["mode"] == "none"
-    assert found.summary == "image build is off: turned off by AZUREML_PLATFORM_DOCKER=off"
-    assert Docker().still_holds(found)
-
-
-def test_without_root_it_is_off_and_says_why(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docker, "engine_address", lambda: None)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert Docker().run(task).facts["reason"] == "no engine answers, and only root can install one"
+    with pytest.raises(Unavailable, match=r"no engine answers, and only root can install one\n  fix: Install Docker"):
+        await TOOL.ensure()
 
 
-def test_a_failing_installation_is_off_and_tried_again_next_time(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise SetupError("apt-get ended with code 100", fix="", log=task.log)
+async def test_root_on_debian_gets_a_daemon_that_amlite_can_start(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def install(_task: Task, packages: list[str]) -> None:
+        assert packages == ["docker.io"]
+        programs("docker", "true")
+        programs("dockerd", "echo Docker version 20.10.24, build 297e128")
 
-    monkeypatch.setattr(docker, "engine_address", lambda: None)
-    monkeypatch.setattr(docker, "private_daemon_impossible", lambda: None)
-    monkeypatch.setattr(docker, "which", lambda *_: None)
-    monkeypatch.setattr(docker, "install_packages", fail)
-    found = Docker().run(task)
-    assert found.off
-    assert "apt-get ended with code 100" in found.summary
-    assert not Docker().still_holds(found)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")
+    monkeypatch.setattr(docker_engine, "why_no_daemon", lambda: None)
+    monkeypatch.setattr(debian, "why_not", lambda: None)
+    monkeypatch.setattr(debian, "install", install)
+    found = await TOOL.ensure()
+    assert found.endswith("/programs/dockerd")
+    assert not docker_engine.is_address(found)
+    assert TOOL.version(found) == "20.10.24"
+
+
+async def test_a_package_without_its_programs_is_an_error(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def install(_task: Task, _packages: list[str]) -> None:
+        """Install nothing."""
+
+    del programs
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")
+    monkeypatch.setattr(docker_engine, "why_no_daemon", lambda: None)
+    monkeypatch.setattr(debian, "why_not", lambda: None)
+    monkeypatch.setattr(debian, "install", install)
+    with pytest.raises(ToolError, match=r"docker\.io was installed without docker or dockerd"):
+        await TOOL.ensure()
 
 
 def test_an_unknown_switch_is_an_error_with_the_allowed_values() -> None:
-    with pytest.raises(SetupError, match="AZUREML_PLATFORM_DOCKER=no is not known") as caught:
-        switch({"AZUREML_PLATFORM_DOCKER": "no"})
-    assert "auto or off" in caught.value.fix
-    assert switch({}) == switch({"AZUREML_PLATFORM_DOCKER": ""}) == "auto"
+    with pytest.raises(ToolError, match=r"AMLITE_DOCKER=no is not known\n  fix: Set AMLITE_DOCKER to auto or off"):
+        docker_engine.is_off({"AMLITE_DOCKER": "no"})
+    assert not docker_engine.is_off({})
+    assert not docker_engine.is_off({"AMLITE_DOCKER": ""})
 
 
 def test_capabilities_are_read_from_the_effective_set() -> None:
     assert has_capability("CapPrm:\t0\nCapEff:\t000001ffffffffff\n", 21)
     assert not has_capability("CapPrm:\t000001ffffffffff\nCapEff:\t00000000a80425fb\n", 21)
     assert not has_capability("", 21)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("ID=debian\n", True), ('ID=pop\nID_LIKE="ubuntu debian"\n', True), ("ID=fedora\n", False), ("", False)],
-)
-def test_debian_and_its_children(
-    programs: Callable[[str, str], Path], tmp_path: Path, text: str, expected: bool
-) -> None:
-    programs("apt-get", "true")
-    (tmp_path / "os-release").write_text(text)
-    assert is_debian(tmp_path / "os-release") is expected
-    assert not is_debian(tmp_path / "nothing")
-
-
-def test_daemons_are_kept_from_starting_and_the_machines_own_policy_stays(tmp_path: Path) -> None:
-    policy = tmp_path / "policy-rc.d"
-    with no_new_daemons(policy):
-        assert policy.read_text().endswith("exit 101\n")
-        assert os.access(policy, os.X_OK)
-    assert not policy.exists()
-    policy.write_text("theirs")
-    with no_new_daemons(policy):
-        assert policy.read_text() == "theirs"
-    assert policy.read_text() == "theirs"
-
-
-def test_off_has_every_fact_amlite_reads() -> None:
-    assert set(off("x").facts) >= {"mode", "reason", "host", "client_path", "daemon_path", "base_image_path"}

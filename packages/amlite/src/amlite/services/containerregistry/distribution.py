@@ -13,10 +13,10 @@ import shutil
 import uuid
 from pathlib import Path
 
-from amlite.core.errors import StartError
 from amlite.core.platform import Platform
-from amlite.core.processes import Child, tool
+from amlite.core.processes import Child
 from amlite.core.runtime import cache_folder
+from amlite.tools import container_registry
 
 NAME = "docker-registry"
 _DIGEST = re.compile(r"sha256:(?P<start>[0-9a-f]{2})[0-9a-f]{62}")
@@ -24,13 +24,9 @@ _DATA = Path("docker") / "registry" / "v2"
 
 
 async def ensure(platform: Platform) -> Child:
-    """Return the running registry; raises StartError where set-up found none."""
-    binary = tool(NAME)
-    if binary is None:
-        raise StartError(
-            "the container registry is not installed (docker-registry is not in .venv/bin); run: make setup"
-        )
-    return await platform.children.ensure(NAME, lambda port: [binary, "serve", _configuration(platform, port)])
+    """Return the running registry; raises StartError where none can be had."""
+    program = await container_registry.TOOL.ensure()
+    return await platform.children.ensure(NAME, lambda port: [program, "serve", _configuration(platform, port)])
 
 
 async def remove(platform: Platform, registry: str) -> None:

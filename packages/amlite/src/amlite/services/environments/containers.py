@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
-from amlite.core import docker_engine
 from amlite.core.access import Principal
 from amlite.core.errors import StartError
 from amlite.core.platform import Platform
-from amlite.core.processes import tool
 from amlite.services.containerregistry import loopback
 from amlite.services.containerregistry.tokens import NO_USER, refresh_token
 from amlite.services.containerregistry.types import REGISTRY_TYPE, SUFFIX
+from amlite.services.environments import engine
+from amlite.services.environments.engine import Engine
 from amlite.services.environments.errors import UnusableEnvironment
 from amlite.services.environments.program import Program
 
@@ -38,8 +38,7 @@ class _Tidied:
 class Container:
     """An image on an engine, ready to run; see `preparation.Prepared`. The engine knows it as `reference`."""
 
-    client: Path
-    host: str
+    engine: Engine
     state: Path
     image: str
     reference: str
@@ -56,19 +55,19 @@ class Container:
 
     def command(self, argv: Sequence[str], **program: Unpack[Program]) -> tuple[list[str], dict[str, str]]:
         """Return `docker run` and its environment, from which it takes the values of the variables it is to pass on."""
-        inside = {"HOME": "/tmp", **program["environment"], **docker_engine.owner_environment(self.state)}  # noqa: S108
-        line = [str(self.client), "run", "--rm", "--init", "--network", "host", "--name", program["name"]]
+        inside = {"HOME": "/tmp", **program["environment"], **engine.owner_environment(self.state)}  # noqa: S108
+        line = [self.engine.client, "run", "--rm", "--init", "--network", "host", "--name", program["name"]]
         line += ["--label", f"{OWNER_LABEL}={self.state}", "--user", f"{os.getuid()}:{os.getgid()}"]
         line += [part for key in sorted(inside) for part in ("--env", key)]
         line += [part for outer, inner in program["mounts"].items() for part in ("--volume", f"{outer}:{inner}")]
         line += certificate_volumes(inside)
         line += ["--workdir", str(program["cwd"]), "--entrypoint", argv[0], self.reference, *argv[1:]]
         # Values travel in the environment, not on a command line that everybody can read.
-        return line, {"PATH": os.environ.get("PATH", os.defpath), **inside, "DOCKER_HOST": self.host}
+        return line, {"PATH": os.environ.get("PATH", os.defpath), **inside, "DOCKER_HOST": self.engine.host}
 
     async def stop(self, name: str) -> None:
         """Remove the container of that name, running or not."""
-        await asyncio.to_thread(_remove, self.host, {"name": f"^/?{re.escape(name)}$"})
+        await asyncio.to_thread(_remove, self.engine.host, {"name": f"^/?{re.escape(name)}$"})
 
 
 def certificate_volumes(environment: Mapping[str, str]) -> list[str]:
@@ -80,21 +79,15 @@ def certificate_volumes(environment: Mapping[str, str]) -> list[str]:
 async def prepare(platform: Platform, image: str, log: Callable[[str], None], principal: Principal | None) -> Container:
     """Have the engine hold an image, pulling it as `principal` where it does not; raises UnusableEnvironment."""
     _require_pull(platform, image, principal)
-    engine = docker_engine.found()
-    client = tool("docker")
-    if not engine.available or client is None:
-        raise UnusableEnvironment(
-            f"the environment is the image '{image}' and there is no Docker engine to run it: "
-            f"{engine.reason if not engine.available else 'the docker command is not on PATH'}. Install one, or set "
-            "imageBuild to false so that the environment's build context is used."
-        )
     try:
-        host = await docker_engine.ensure(platform)
+        found = await engine.ensure(platform, log)
         reference = image
         if _registry(image) is not None:
             reference = loopback.reference(image, await loopback.port(platform))
     except StartError as error:
-        raise UnusableEnvironment(str(error)) from error
+        raise UnusableEnvironment(
+            f"the environment is the image '{image}', which nothing here can run: {error}"
+        ) from error
     credentials = None
     registry = _registry(image)
     if registry is not None and principal is not None:
@@ -102,9 +95,9 @@ async def prepare(platform: Platform, image: str, log: Callable[[str], None], pr
     if not (tidied := platform.part(_Tidied)).done:
         # The first container of this amlite: what one that was killed left is ended now.
         tidied.done = True
-        await asyncio.to_thread(_remove, host, {"label": f"{OWNER_LABEL}={platform.state}"})
-    await asyncio.to_thread(_have, host, reference, image, credentials, log)
-    return Container(client, host, platform.state, image, reference)
+        await asyncio.to_thread(_remove, found.host, {"label": f"{OWNER_LABEL}={platform.state}"})
+    await asyncio.to_thread(_have, found.host, reference, image, credentials, log)
+    return Container(found, platform.state, image, reference)
 
 
 def _registry(image: str) -> str | None:

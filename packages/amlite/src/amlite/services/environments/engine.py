@@ -1,7 +1,7 @@
 """The Docker engine that builds images and runs containers: the machine's own, or a private daemon as a child.
 
-Set-up decided which (`.venv/toolchain.json`). The private daemon touches nothing of the host's network, and keeps its
-images in the user's cache, so that base image and layers survive `amlite reset`.
+The private daemon touches nothing of the host's network, and keeps its images in the user's cache, so that base image
+and layers survive `amlite reset`.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
-import json
 import os
+import shutil
 import subprocess
-import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from amlite.core.errors import StartError
 from amlite.core.platform import Platform
 from amlite.core.processes import OWNER_VARIABLE
 from amlite.core.runtime import cache_folder
+from amlite.tools import docker_engine
 
 NAME = "dockerd"
 _SLOTS = 16
@@ -29,63 +29,38 @@ _SLOTS = 16
 
 @dataclass(frozen=True)
 class Engine:
-    """What set-up found.
+    """An engine that answers at `host` (as DOCKER_HOST says it), and the Docker client, a program.
 
-    `mode` is `engine` (at `host`), `private` (started from `daemon`) or `none` (`reason` says why).
-    `base_image` is a root file system that stands in for base images where no registry is within reach.
+    A private one is our child, and has no network.
     """
 
-    mode: str
-    reason: str
-    host: str | None = None
-    daemon: Path | None = None
-    base_image: Path | None = None
-
-    @property
-    def available(self) -> bool:
-        """Whether containers can be built and run on this machine."""
-        return self.mode != "none"
+    host: str
+    client: str
+    private: bool
 
 
-def found(toolchain: Path | None = None) -> Engine:
-    """Read what set-up found (default: beside this Python). Nothing found is an engine of mode `none`."""
-    path = toolchain or Path(sys.prefix) / "toolchain.json"
-    try:
-        facts: dict[str, Any] = json.loads(path.read_text("utf-8"))["phases"]["docker"]["facts"]
-    except (OSError, ValueError, KeyError):
-        return Engine("none", "set-up has not run; run: make setup")
-    return Engine(
-        mode=facts["mode"],
-        reason=facts["reason"],
-        host=facts.get("host"),
-        daemon=_path(facts.get("daemon_path")),
-        base_image=_path(facts.get("base_image_path")),
-    )
-
-
-async def ensure(platform: Platform) -> str:
-    """Return the address (as DOCKER_HOST says it) of an engine that answers, starting the private one when needed.
+async def ensure(platform: Platform, say: Callable[[str], None] | None = None) -> Engine:
+    """Return an engine that answers: the machine's own, else a private daemon, brought and started when needed.
 
     Containers that callers run must carry `owner_environment`, so that they are ended with amlite whatever happens.
-    Raises StartError where this machine has no engine, or the private one does not start.
+    Raises StartError where this machine can have no engine, or the private one does not start.
     """
-    engine = found()
-    if engine.host is None and engine.daemon is None:
-        raise StartError(f"there is no Docker engine: {engine.reason}")
-    if engine.host is not None:
-        return engine.host
     folder = _runtime_folder(platform.state)
-    host = f"unix://{folder}/docker.sock"
+    client = shutil.which("docker") or "docker"
+    private = Engine(f"unix://{folder}/docker.sock", client, private=True)
+    if any(child.name == NAME for child in platform.children.list()):
+        return private
+    found = await docker_engine.TOOL.ensure(say)
+    if docker_engine.is_address(found):
+        return Engine(found, client, private=False)
 
     async def answers(_: int) -> bool:
-        return await asyncio.to_thread(_answers, host)
+        return await asyncio.to_thread(_answers, private.host)
 
-    started_before = any(child.name == NAME for child in platform.children.list())
     # The slot is chosen when the daemon is really started: a running one holds its own.
-    await platform.children.ensure(NAME, lambda _: _command(engine.daemon, folder, host), ready=answers)
-    if not started_before:
-        await asyncio.to_thread(_tidy, host)
-    return host
+    await platform.children.ensure(NAME, lambda _: _command(found, folder, private.host), ready=answers)
+    await asyncio.to_thread(_tidy, private.host)
+    return private
 
 
 def owner_environment(state: Path) -> dict[str, str]:
@@ -93,14 +68,14 @@ def owner_environment(state: Path) -> dict[str, str]:
     return {OWNER_VARIABLE: str(state)}
 
 
-def _command(daemon: Path | None, folder: Path, host: str) -> list[str | Path]:
+def _command(daemon: str, folder: Path, host: str) -> list[str | Path]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "docker.pid").unlink(missing_ok=True)
     slot = _free_slot()
     return [
         # Two amlites cannot share a data folder. The lock is the daemon's own, so it lives exactly as long.
         *("flock", "--nonblock", "--no-fork", slot / "lock"),
-        daemon or "dockerd",
+        daemon,
         *(
             "--host",
             host,
@@ -171,7 +146,3 @@ def _tidy(host: str) -> None:
         client.containers.prune()
     finally:
         client.close()
-
-
-def _path(value: str | None) -> Path | None:
-    return Path(value) if value else None

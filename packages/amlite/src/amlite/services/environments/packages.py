@@ -83,7 +83,7 @@ def from_context(files: Mapping[str, str]) -> Packages:
     if REQUIREMENTS_FILE not in files:
         raise UnusableEnvironment(
             f"the build context has neither {REQUIREMENTS_FILE} nor {CONDA_FILES[0]} at its top. Without a Docker "
-            "image these say what to install: add one, or have the stack build the image (imageBuild)."
+            "image these say what to install: add one, or build the image, push it and name it in the environment."
         )
     named = _DOCKERFILE_PYTHON.search(files.get("Dockerfile", ""))
     lines = files[REQUIREMENTS_FILE].splitlines()

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import contextlib
-import fcntl
-import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 from amlite.core import runtime
+from amlite.core.errors import StartError
+from amlite.core.locking import locked
 from amlite.core.platform import Platform
-from amlite.core.processes import OWNER_VARIABLE, tool
+from amlite.core.processes import OWNER_VARIABLE
+from amlite.core.programs import run
 from amlite.services.environments.errors import UnusableEnvironment
 from amlite.services.environments.packages import Packages
+from amlite.tools import uv
 
 Log = Callable[[str], None]
 _TAIL_LINES = 25
@@ -31,8 +31,8 @@ async def ensure(platform: Platform, packages: Packages, log: Log) -> Path:
     folder = cache_folder() / packages.digest
     if _is_whole(folder):
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    async with _locked(folder.with_suffix(".lock"), log):
+    waiting = "waiting for the same environment, which is being built elsewhere"
+    async with locked(folder.with_suffix(".lock"), lambda: log(waiting)):
         if not _is_whole(folder):
             await _build(platform, packages, folder, log)
     return folder
@@ -49,21 +49,24 @@ def _is_whole(folder: Path) -> bool:
 
 
 async def _build(platform: Platform, packages: Packages, folder: Path, log: Log) -> None:
-    uv = tool("uv")
-    if uv is None:
-        raise UnusableEnvironment("uv, which builds environments, is not in .venv/bin; run: make setup")
+    try:
+        builder = await uv.TOOL.ensure(log)
+    except StartError as error:
+        raise UnusableEnvironment(str(error)) from error
     beside = folder.with_suffix(".building")
     await asyncio.to_thread(shutil.rmtree, beside, ignore_errors=True)
     try:
         log(f"building a virtual environment of Python {packages.python} from {packages.source}")
         # Relocatable, for it moves to its own name once it is whole.
         venv = ("venv", "--quiet", "--no-project", "--relocatable", "--python", packages.python)
-        await _run(platform, packages, log, uv, *venv, beside)
+        await _run(platform, packages, log, builder, *venv, beside)
         requirements = beside / "requirements.txt"
         requirements.write_text("\n".join(packages.requirements) + "\n", "utf-8")
         if packages.requirements:
             python = beside / "bin" / "python"
-            await _run(platform, packages, log, uv, "pip", "install", "--python", python, "--requirement", requirements)
+            await _run(
+                platform, packages, log, builder, "pip", "install", "--python", python, "--requirement", requirements
+            )
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         beside.rename(folder)
     finally:
@@ -71,45 +74,16 @@ async def _build(platform: Platform, packages: Packages, folder: Path, log: Log)
 
 
 async def _run(platform: Platform, packages: Packages, log: Log, *command: str | Path) -> None:
-    inherited = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    process = await asyncio.create_subprocess_exec(
-        *[str(part) for part in command],
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={**inherited, "NO_COLOR": "1", OWNER_VARIABLE: str(platform.state)},
-    )
-    output = cast("asyncio.StreamReader", process.stdout)
     last: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
-    try:
-        async for raw in output:
-            line = raw.decode("utf-8", "replace").rstrip()
-            last.append(line)
-            log(line)
-        code = await process.wait()
-    except asyncio.CancelledError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        raise
+
+    def line(text: str) -> None:
+        last.append(text)
+        log(text)
+
+    code = await run(
+        command, line=line, environment={**uv.environment(), "NO_COLOR": "1", OWNER_VARIABLE: str(platform.state)}
+    )
     if code != 0:
         raise UnusableEnvironment(
             f"the packages of {packages.source} cannot be installed (uv ended with {code}):\n" + "\n".join(last)
         )
-
-
-@contextlib.asynccontextmanager
-async def _locked(path: Path, log: Log) -> AsyncIterator[None]:
-    """Hold a lock that other tasks and other processes respect, and that ends with whoever holds it."""
-    with path.open("w") as file:
-        waited = False
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if not waited:
-                    log("waiting for the same environment, which is being built elsewhere")
-                waited = True
-                await asyncio.sleep(0.1)
-        yield

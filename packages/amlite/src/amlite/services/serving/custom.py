@@ -11,14 +11,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from amlite.core import docker_engine
 from amlite.core.access import Principal
-from amlite.core.errors import AzureError
+from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
-from amlite.services.environments import UnusableEnvironment, containers
+from amlite.services.environments import UnusableEnvironment, containers, engine
 from amlite.services.environments.containers import OWNER_LABEL, Container, certificate_volumes
+from amlite.services.environments.engine import Engine
 from amlite.services.storage import blobs
+from amlite.tools import base_image
 
 MOUNT = "/var/azureml-app"
 _ROUTES = ("livenessRoute", "readinessRoute", "scoringRoute")
@@ -77,32 +78,37 @@ def of(environment: Json) -> Image | None:
 
 async def prepare(platform: Platform, image: Image, principal: Principal, log: Callable[[str], None]) -> Container:
     """Have the engine hold the image, pulled as `principal` or built; raises UnusableEnvironment."""
-    engine = docker_engine.found()
-    if not engine.available:
+    try:
+        found = await engine.ensure(platform, log)
+    except StartError as error:
         raise UnusableEnvironment(
-            f"a custom container runs on a Docker engine, and there is none here: {engine.reason}. Install one (then: "
-            "make setup), or deploy a scoring script or an MLflow model instead, which need none."
-        )
+            f"a custom container needs a Docker engine; a scoring script or an MLflow model needs none: {error}"
+        ) from error
     if image.context is not None:
-        image = replace(image, image=await _built(platform, image, log))
+        image = replace(image, image=await _built(platform, found, image, log))
     return await containers.prepare(platform, str(image.image), log, principal)
 
 
-async def _built(platform: Platform, image: Image, log: Callable[[str], None]) -> str:
+async def _built(platform: Platform, found: Engine, image: Image, log: Callable[[str], None]) -> str:
     """Build the image of a context and return its name, which follows from the context's content."""
     from amlite.core.docker_build import Builder, BuildError, Plan  # late: the Docker client costs
 
     context = blobs.BlobPath.parse(str(image.context))
     if context is None:
         raise UnusableEnvironment(f"the build context '{image.context}' is no folder in blob storage")
-    engine, host = docker_engine.found(), await docker_engine.ensure(platform)
+    loop = asyncio.get_running_loop()
+
+    def substitute() -> Path:
+        try:
+            return Path(asyncio.run_coroutine_threadsafe(base_image.TOOL.ensure(log), loop).result())
+        except StartError as error:
+            raise BuildError(str(error)) from error
 
     def build(folder: Path) -> str:
         try:
             plan = Plan.of({"context": ".", "dockerfile": image.dockerfile}, folder)
             name = f"amlite/custom:{plan.digest()[:24]}"
-            private = engine.mode == "private"
-            with Builder(host, substitute=engine.base_image, host_network=private) as builder:
+            with Builder(found.host, substitute=substitute, host_network=found.private) as builder:
                 builder.build(plan, name, log, log)
         except BuildError as error:
             raise UnusableEnvironment(str(error)) from error
@@ -121,9 +127,9 @@ def command(
     An engine of the machine publishes the port on loopback; its containers do not reach amlite. The private daemon has
     no network to publish from: see `isolated`.
     """
-    inside = {**environment, **docker_engine.owner_environment(container.state)}
-    private = docker_engine.found().mode == "private"
-    line = [str(container.client), "run", "--rm", "--name", name, "--label", f"{OWNER_LABEL}={container.state}"]
+    inside = {**environment, **engine.owner_environment(container.state)}
+    private = container.engine.private
+    line = [container.engine.client, "run", "--rm", "--name", name, "--label", f"{OWNER_LABEL}={container.state}"]
     line += ["--network", "none"] if private else ["--publish", f"127.0.0.1:{port}:{image.port}"]
     line += [part for key in sorted(inside) for part in ("--env", key)]
     for outer, inner in (("azureml-models", PurePosixPath(image.mount)), ("code", PurePosixPath(MOUNT))):
@@ -136,4 +142,4 @@ def command(
         program = str(Path(__file__).with_name("isolated.py"))
         line = [sys.executable, "-I", program, str(port), str(image.port), str(proxy), name, *line]
     # Values travel in the environment, not on a command line that everybody can read.
-    return line, {"PATH": os.environ.get("PATH", os.defpath), **inside, "DOCKER_HOST": container.host}
+    return line, {"PATH": os.environ.get("PATH", os.defpath), **inside, "DOCKER_HOST": container.engine.host}

@@ -11,11 +11,11 @@ import os
 import urllib.parse
 from dataclasses import dataclass, field
 
-from amlite.core.errors import StartError
 from amlite.core.platform import Platform
-from amlite.core.processes import Child, tool
+from amlite.core.processes import Child
 from amlite.core.wire import Json
 from amlite.services.storage.accounts import KEYS_TYPE, keys_of
+from amlite.tools import azurite
 
 NAME = "azurite"
 _SAS_VERSION = "2019-12-12"
@@ -46,15 +46,13 @@ async def _ensure(platform: Platform, known: _Azurite, account: str | None) -> C
             await platform.children.stop(NAME)
         known.started_with = frozenset(_entry(each.body) for each in platform.store.of_type(KEYS_TYPE))
     accounts = ";".join(sorted(known.started_with))
-    binary = tool("azurite-blob")
-    if binary is None:
-        raise StartError("Azurite is not installed (azurite-blob is not in .venv/bin); run: make setup")
+    program = azurite.command(await azurite.TOOL.ensure())
     folder = platform.state / "azurite"
     folder.mkdir(exist_ok=True, mode=0o700)
     return await platform.children.ensure(
         NAME,
         lambda port: [
-            binary,
+            *program,
             "--blobHost",
             "127.0.0.1",
             "--blobPort",

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from amlite.core.access import Principal
-from amlite.core.docker_engine import Engine
 from amlite.core.platform import Platform
 from amlite.services.environments import UnusableEnvironment, containers
 from amlite.services.environments.containers import Container
+from amlite.services.environments.engine import Engine
 
 IMAGE = "made.azurecr.io/training@sha256:" + "0123456789ab" + "c" * 52
 REGISTRY = (
@@ -24,7 +24,8 @@ def silent(_line: str) -> None:
 
 
 def test_a_container_is_run_as_this_user_and_marked_as_amlites_own() -> None:
-    container = Container(Path("/usr/bin/docker"), "unix:///run/x", Path("/state"), IMAGE, "127.0.0.1:5/made/training")
+    engine = Engine("unix:///run/x", "/usr/bin/docker", private=False)
+    container = Container(engine, Path("/state"), IMAGE, "127.0.0.1:5/made/training")
     assert container.label == "container made.azurecr.io/training@sha256:0123456789ab"
     line, environment = container.command(
         ["python", "-m", "train"],
@@ -47,8 +48,8 @@ def test_a_container_is_run_as_this_user_and_marked_as_amlites_own() -> None:
 
 
 async def test_an_image_needs_an_engine(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amlite.core.docker_engine.found", lambda: Engine("none", "no engine answers"))
-    with pytest.raises(UnusableEnvironment, match=r"no Docker engine to run it: no engine answers\. Install one"):
+    monkeypatch.setenv("AMLITE_DOCKER", "off")
+    with pytest.raises(UnusableEnvironment, match=r"nothing here can run: turned off by AMLITE_DOCKER=off"):
         await containers.prepare(platform, "mcr.microsoft.com/azureml/curated:1", silent, None)
 
 

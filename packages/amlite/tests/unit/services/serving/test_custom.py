@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from amlite.core.access import Principal
-from amlite.core.docker_engine import Engine
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.services.environments import UnusableEnvironment
 from amlite.services.environments.containers import Container
+from amlite.services.environments.engine import Engine
 from amlite.services.serving import custom
 
 ROUTES = {
@@ -27,9 +27,9 @@ def image(**changes: Any) -> custom.Image:
     return found
 
 
-def line_of(monkeypatch: pytest.MonkeyPatch, mode: str, folder: Path) -> list[str]:
-    monkeypatch.setattr("amlite.core.docker_engine.found", lambda: Engine(mode, "as set"))
-    container = Container(Path("/usr/bin/docker"), "unix:///run/x", Path("/state"), "tf/serving:2", "tf/serving:2")
+def line_of(folder: Path, *, private: bool) -> list[str]:
+    engine = Engine("unix:///run/x", "/usr/bin/docker", private=private)
+    container = Container(engine, Path("/state"), "tf/serving:2", "tf/serving:2")
     line, environment = custom.command(
         container, image(), name="serving-1", folder=folder, port=40001, environment=ENVIRONMENT
     )
@@ -60,9 +60,9 @@ def test_routes_that_cannot_be_served_are_refused(changes: dict[str, Any], reaso
         image(**changes)
 
 
-def test_an_engine_of_the_machine_publishes_the_port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_engine_of_the_machine_publishes_the_port(tmp_path: Path) -> None:
     (tmp_path / "azureml-models").mkdir()
-    line = " ".join(line_of(monkeypatch, "engine", tmp_path))
+    line = " ".join(line_of(tmp_path, private=False))
     assert line.startswith("/usr/bin/docker run --rm --name serving-1 --label amlite.owner=/state")
     assert "--publish 127.0.0.1:40001:8501" in line
     assert f"--volume {tmp_path}/azureml-models:/var/azureml-app/azureml-models:ro" in line
@@ -70,8 +70,8 @@ def test_an_engine_of_the_machine_publishes_the_port(monkeypatch: pytest.MonkeyP
     assert line.endswith("tf/serving:2")  # its own user and start command
 
 
-def test_the_private_daemon_gives_each_container_a_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    line = line_of(monkeypatch, "private", tmp_path)
+def test_the_private_daemon_gives_each_container_a_network(tmp_path: Path) -> None:
+    line = line_of(tmp_path, private=True)
     at = line.index("/usr/bin/docker")
     assert line[at - 4 : at] == ["40001", "8501", "4711", "serving-1"]
     assert "--network none" in " ".join(line[at:])
@@ -80,6 +80,6 @@ def test_the_private_daemon_gives_each_container_a_network(monkeypatch: pytest.M
 async def test_without_an_engine_the_reason_and_the_way_out_are_said(
     monkeypatch: pytest.MonkeyPatch, platform: Platform
 ) -> None:
-    monkeypatch.setattr("amlite.core.docker_engine.found", lambda: Engine("none", "no engine answers"))
-    with pytest.raises(UnusableEnvironment, match=r"none here: no engine answers\. Install one .* or an MLflow model"):
+    monkeypatch.setenv("AMLITE_DOCKER", "off")
+    with pytest.raises(UnusableEnvironment, match=r"or an MLflow model needs none: turned off by AMLITE_DOCKER=off"):
         await custom.prepare(platform, image(), Principal("object", "client"), lambda _: None)

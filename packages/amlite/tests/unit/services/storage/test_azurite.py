@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from amlite.core.platform import Platform
 from amlite.services.storage import azurite
+from amlite.tools import azurite as tool
 
 
 class Children:
@@ -38,6 +40,6 @@ def test_an_account_is_served_though_requests_for_another_come_while_azurite_sta
         return await asyncio.gather(azurite.ensure(platform, "new"), azurite.ensure(platform, "old"))
 
     monkeypatch.setattr(platform, "children", Children())
-    monkeypatch.setattr(azurite, "tool", lambda name: name)
+    monkeypatch.setattr(tool, "TOOL", replace(tool.TOOL, find=lambda: "/azurite"))
     create("old")
     assert asyncio.run(both()) == ["new:a:b;old:a:b"] * 2

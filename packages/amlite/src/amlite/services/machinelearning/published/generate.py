@@ -38,7 +38,7 @@ def source() -> Path:
     """Return the folder of the models inside the installed azure-ai-ml."""
     found = importlib.util.find_spec("azure.ai.ml")
     if found is None or found.origin is None:
-        raise SystemExit("azure-ai-ml is not installed; run: make setup")
+        raise SystemExit("azure-ai-ml is not installed; run: pip install azure-ai-ml")
     return Path(found.origin).parent / "_restclient" / "arm_ml_service" / "models"
 
 

@@ -1,0 +1,38 @@
+"""The programs that the local Azure needs: amlite finds or brings them itself; set-up has it do so beside the rest."""
+
+from __future__ import annotations
+
+from bootstrap.files import digest
+from bootstrap.layout import Layout
+from bootstrap.phases import Found, Task
+
+GRACE_SECONDS = 120.0
+"""A package manager that is in the middle of its work has to finish."""
+
+
+class LocalAzure:
+    """`amlite tools`: Node, Azurite, a container registry and, where the machine allows it, a Docker engine."""
+
+    name = "amlite"
+    title = "Local Azure"
+
+    def inputs(self, layout: Layout) -> str:
+        """See `Phase`. A tool that goes missing later, amlite brings when it needs it."""
+        folder = layout.repository / "packages" / "amlite" / "src" / "amlite" / "tools"
+        files = sorted(path for path in folder.rglob("*") if path.suffix in {".json", ".lock", ".mod", ".py", ".sum"})
+        return digest(*(path.read_bytes() for path in files))
+
+    def still_holds(self, found: Found) -> bool:
+        """See `Phase`."""
+        return True
+
+    def run(self, task: Task) -> Found:
+        """See `Phase`."""
+        task.need("python")
+        task.run(
+            [task.layout.bin / "amlite", "tools"],
+            fix="The lines above say what is missing, and how to bring it.",
+            on_line=task.say,
+            grace=GRACE_SECONDS,
+        )
+        return Found("the tools of amlite")

@@ -1,0 +1,182 @@
+"""What the tools have in common: finding one, bringing it once, and what a user is told when that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from amlite.core import runtime
+from amlite.core.errors import StartError
+from amlite.core.locking import locked
+from amlite.core.processes import OWNER_VARIABLE
+from amlite.core.programs import run
+
+RECIPES = Path(__file__).with_name("recipes")
+"""Lock files: which packages and modules a tool is made of, each with its hash."""
+
+NETWORK_FIX = "Check the network and the proxy (HTTPS_PROXY), then run it again: amlite tools"
+
+_VERSION_SECONDS = 20.0
+_log = logging.getLogger("amlite.tools")
+
+Say = Callable[[str], None]
+Version = tuple[int, int, int]
+
+
+class ToolError(StartError):
+    """A tool cannot be brought: what failed, the log with the whole output, and what the reader can do."""
+
+    def __init__(self, what: str, *, fix: str, log: Path | None = None) -> None:
+        super().__init__("\n".join([what, *([f"  log: {log}"] if log else []), f"  fix: {fix}"]))
+        self.what = what
+
+
+class Unavailable(ToolError):  # noqa: N818 - a state of the machine, not a failure
+    """This machine cannot have the tool, or its user does not want it."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What bringing a tool works with: its log, and `say` for what it is doing now."""
+
+    log: Path
+    say: Say
+
+    async def run(
+        self,
+        command: Sequence[str | Path],
+        *,
+        fix: str,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        line: Say | None = None,
+        finish: bool = False,
+    ) -> str:
+        """Run a program to its end, its output going to the log and to `line`, and return the output.
+
+        `finish` is for a package manager: an interruption waits for its end. Raises ToolError with `fix`.
+        """
+        words = [str(word) for word in command]
+        environment = dict(os.environ if environment is None else environment)
+        if finish:
+            # Without amlite's mark, which would have it ended with amlite.
+            environment.pop(OWNER_VARIABLE, None)
+        lines: list[str] = []
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(f"$ {' '.join(words)}\n")
+
+            def tell(text: str) -> None:
+                lines.append(text)
+                file.write(f"{text}\n")
+                file.flush()
+                if line is not None:
+                    line(text)
+
+            try:
+                code = await run(words, line=tell, environment=environment, cwd=cwd, finish=finish)
+            except OSError as error:
+                raise ToolError(f"`{words[0]}` does not start: {error.strerror}", fix=fix, log=self.log) from error
+        if code != 0:
+            what = f"`{' '.join(words)[:120]}` ended with code {code}: {reason_in(lines)[:300]}"
+            raise ToolError(what, fix=fix, log=self.log)
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program, or a file, that amlite needs.
+
+    Attributes:
+        name: What `amlite tools` calls it.
+        purpose: What amlite needs it for.
+        find: Returns where it is, a path or an address, or None when it has to be brought. Takes milliseconds.
+        bring: Brings it, and returns where it is. Raises ToolError.
+        version: Returns the version of what is there.
+        needs: The tool that this one is of no use without.
+        optional: amlite does most of its work without it.
+    """
+
+    name: str
+    purpose: str
+    find: Callable[[], str | None]
+    bring: Callable[[Task], Awaitable[str]]
+    version: Callable[[str], str]
+    needs: Tool | None = None
+    optional: bool = False
+
+    async def ensure(self, say: Say | None = None) -> str:
+        """Return where the tool is; bring it first when it is nowhere. Raises ToolError."""
+        if (found := await asyncio.to_thread(self.find)) is not None:
+            return found
+        say = say or (lambda text: _log.info("%s: %s", self.name, text))
+        async with locked(tools_folder() / f"{self.name}.lock", lambda: say("waiting for another amlite that gets it")):
+            if (found := await asyncio.to_thread(self.find)) is not None:
+                return found
+            log = runtime.cache_folder() / "logs" / f"{self.name}.log"
+            log.unlink(missing_ok=True)
+            say("getting it")
+            return await self.bring(Task(log, say))
+
+
+def tools_folder() -> Path:
+    """Return where tools are kept that were brought; it may be deleted at any time, which costs time only."""
+    return runtime.cache_folder() / "tools"
+
+
+@contextlib.contextmanager
+def new_directory(path: Path) -> Iterator[Path]:
+    """Fill a directory that appears at `path` only when the block ends without an error."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        shutil.rmtree(path, ignore_errors=True)
+        unfinished.replace(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def digest(*parts: bytes) -> str:
+    """Return a short name for content."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(len(part).to_bytes(8, "big") + part)
+    return total.hexdigest()[:16]
+
+
+def output_of(*command: str) -> str:
+    """Return what a quick command prints, or an empty string when it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=_VERSION_SECONDS)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def version_in(text: str) -> Version | None:
+    """Return the first version number in a program's output; a missing patch counts as 0."""
+    match = re.search(r"(?<![\d.])(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else None
+
+
+def dotted(version: Version | None) -> str:
+    """Return `1.2.3`, or an empty string for None."""
+    return ".".join(str(part) for part in version or ())
+
+
+def reason_in(lines: Sequence[str]) -> str:
+    """Return the line of a failed program's output that says most: the first with the word error, else the last."""
+    told = [line.strip() for line in lines if line.strip()]
+    errors = (line for line in told if re.search(r"\berror\b", line, re.IGNORECASE))
+    return next(errors, told[-1] if told else "no output")
