@@ -1,4 +1,4 @@
-"""The programs that the local Azure needs: amlite finds or brings them itself; set-up has it do so beside the rest."""
+"""The programs that the local Azure needs. amlite installs them; set-up runs it beside the other phases."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LocalAzure:
     title = "Local Azure"
 
     def inputs(self, layout: Layout) -> str:
-        """See `Phase`. A tool that goes missing later, amlite brings when it needs it."""
+        """See `Phase`. amlite itself replaces a tool that goes missing later."""
         folder = layout.repository / "packages" / "amlite" / "src" / "amlite" / "tools"
         files = sorted(path for path in folder.rglob("*") if path.suffix in {".json", ".lock", ".mod", ".py", ".sum"})
         return digest(*(path.read_bytes() for path in files))
@@ -31,7 +31,7 @@ class LocalAzure:
         task.need("python")
         task.run(
             [task.layout.bin / "amlite", "tools"],
-            fix="The lines above say what is missing, and how to bring it.",
+            fix="The lines above show the missing tool and its fix.",
             on_line=task.say,
             grace=GRACE_SECONDS,
         )

@@ -1,4 +1,4 @@
-"""The stack `local` on this machine: made when missing, without an image build where nothing can build one.
+"""The stack `local` on this machine: created if missing, without an image build if the machine cannot build images.
 
 Run by the Makefile, inside `amlite run`: `python -m bootstrap.local_stack fit`, and `hint` after `make up`.
 """
@@ -21,33 +21,33 @@ _BUILD_KEY = "azureml-platform:image.build"
 
 @dataclass(frozen=True)
 class Engine:
-    """Whether amlite has a Docker engine here, and why it has none."""
+    """Whether amlite has a Docker engine on this machine, and the reason if it has none."""
 
     available: bool
     reason: str = ""
 
 
 def engine() -> Engine:
-    """Ask amlite for its Docker engine, which it brings where it can and none is there."""
+    """Ask amlite for its Docker engine. It installs one if there is none and the machine allows it."""
     rows = json.loads(_run("amlite", "tools", "--output", "json"))["tools"]
     row = next(row for row in rows if row["tool"] == "docker-engine")
     return Engine(row["where"] is not None, row["reason"].partition("\n")[0])
 
 
 def fit(project: Path, here: Engine) -> list[str]:
-    """Create the stack when it is missing; build images only where the machine can.
+    """Create the stack if it is missing. Turn the image build off if there is no Docker engine.
 
-    Only a build that was switched off here is switched on again: a user's own `false` stays.
+    Turns the image build on again only if this function turned it off. A user's own `false` stays.
 
     Args:
         project: The folder with Pulumi.yaml.
-        here: The engine of this machine.
+        here: The Docker engine of this machine.
 
     Returns:
-        A line for each change.
+        One line per change.
 
     Raises:
-        SetupError: Pulumi refuses.
+        SetupError: Pulumi fails.
     """
     told = []
     if _create(project):
@@ -65,7 +65,7 @@ def fit(project: Path, here: Engine) -> list[str]:
 
 
 def hint() -> list[str]:
-    """Say what the jobs ran in, and how a shell gets to the local Azure."""
+    """Tell what the jobs ran in, and how to use the local Azure from a shell."""
     jobs = json.loads(_run("amlite", "status", "--output", "json"))["jobs"]
     return [
         *(f"Jobs ran in a {runner}" for runner in sorted({job["runner"] for job in jobs if job["runner"]})),
@@ -84,7 +84,7 @@ def _create(project: Path) -> bool:
 
 
 def _builds(project: Path) -> bool:
-    """Whether the stack's configuration asks for the build (as it does when it says nothing)."""
+    """Whether the stack's configuration turns the image build on, which is the default."""
     config: dict[str, Any] = json.loads(_pulumi(project, "config", "--json", "--stack", STACK))
     image = config.get(_BUILD_KEY.partition(".")[0], {})
     return bool((image.get("objectValue") or {}).get("build", True))
@@ -95,10 +95,10 @@ def _pulumi(project: Path, *arguments: str) -> str:
 
 
 def _run(*command: str) -> str:
-    """Run a program and return what it prints; progress and errors are shown as they come."""
+    """Run a program and return its output. Its progress and errors go to standard error."""
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise SetupError(f"`{' '.join(command)}` ended with code {done.returncode}", fix="Its own words are above.")
+        raise SetupError(f"`{' '.join(command)}` ended with code {done.returncode}", fix="See its error above.")
     return done.stdout
 
 

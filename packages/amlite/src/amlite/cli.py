@@ -139,7 +139,7 @@ def reset(yes: bool) -> None:
 @main.command()
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
 def tools(output: str) -> None:
-    """Find every program that amlite needs, and bring those that are missing now instead of when first needed."""
+    """Install the programs that amlite needs and does not find, and list all of them."""
     from amlite.tools import command
 
     command.show(output)

@@ -28,7 +28,7 @@ async def start(call: Call) -> web.Response:
 
 @routes.post("/docker/base-image", action=ACTION)
 async def substitute(call: Call) -> web.Response:
-    """Bring what stands in for a base image that cannot be pulled: `{"path": the archive of a root file system}`."""
+    """Provide the substitute for a base image that cannot be pulled: `{"path": the archive of a root file system}`."""
     del call
     try:
         return reply({"path": await base_image.TOOL.ensure()})

@@ -1,5 +1,5 @@
-"""The programs that amlite needs beside its Python packages: found on this machine, or brought into amlite's cache.
+"""The programs that amlite needs besides its Python packages: found on this machine, or installed into its cache.
 
-One file a tool, each with a `TOOL`. `await TOOL.ensure()` says where the tool is and brings it first when it has to;
-two that ask at once, in one process or in several, get the same one. `amlite tools` brings all of them.
+Each file defines one `TOOL`. `await TOOL.ensure()` returns where the tool is, and installs it first if necessary.
+Concurrent calls, in one process or in several, install it once. `amlite tools` installs all of them.
 """

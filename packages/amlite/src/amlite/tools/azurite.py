@@ -21,7 +21,7 @@ def find() -> str | None:
     return str(folder) if all(Path(part).exists() for part in command(str(folder))) else None
 
 
-async def bring(task: Task) -> str:
+async def install(task: Task) -> str:
     """See `Tool`."""
     program = await node.TOOL.ensure(task.say)
     folder = _folder()
@@ -67,4 +67,4 @@ def _pinned() -> str:
     return str(json.loads((_RECIPE / "package.json").read_text("utf-8"))["dependencies"]["azurite"])
 
 
-TOOL = Tool("azurite", "blob storage", find, bring, version, needs=node.TOOL)
+TOOL = Tool("azurite", "blob storage", find, install, version, needs=node.TOOL)

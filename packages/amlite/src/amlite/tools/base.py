@@ -1,4 +1,4 @@
-"""What the tools have in common: finding one, bringing it once, and what a user is told when that fails."""
+"""The common parts of the tools: finding one, installing it once, and the error when that fails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from amlite.core.processes import OWNER_VARIABLE
 from amlite.core.programs import run
 
 RECIPES = Path(__file__).with_name("recipes")
-"""Lock files: which packages and modules a tool is made of, each with its hash."""
+"""Lock files: the packages and modules of each tool, with their hashes."""
 
 NETWORK_FIX = "Check the network and the proxy (HTTPS_PROXY), then run it again: amlite tools"
 
@@ -33,7 +33,7 @@ Version = tuple[int, int, int]
 
 
 class ToolError(StartError):
-    """A tool cannot be brought: what failed, the log with the whole output, and what the reader can do."""
+    """A tool cannot be installed. Tells what failed, the log with the complete output, and the fix."""
 
     def __init__(self, what: str, *, fix: str, log: Path | None = None) -> None:
         super().__init__("\n".join([what, *([f"  log: {log}"] if log else []), f"  fix: {fix}"]))
@@ -41,12 +41,12 @@ class ToolError(StartError):
 
 
 class Unavailable(ToolError):  # noqa: N818 - a state of the machine, not a failure
-    """This machine cannot have the tool, or its user does not want it."""
+    """This machine cannot have the tool, or the user turned it off."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What bringing a tool works with: its log, and `say` for what it is doing now."""
+    """An installation in progress: its log, and `say` to report the current step."""
 
     log: Path
     say: Say
@@ -61,7 +61,7 @@ class Task:
         line: Say | None = None,
         finish: bool = False,
     ) -> str:
-        """Run a program to its end, its output going to the log and to `line`, and return the output.
+        """Run a program, send its output to the log and to `line`, and return the output.
 
         `finish` is for a package manager: an interruption waits for its end. Raises ToolError with `fix`.
         """
@@ -97,45 +97,47 @@ class Tool:
     """A program, or a file, that amlite needs.
 
     Attributes:
-        name: What `amlite tools` calls it.
+        name: The name in `amlite tools`.
         purpose: What amlite needs it for.
-        find: Returns where it is, a path or an address, or None when it has to be brought. Takes milliseconds.
-        bring: Brings it, and returns where it is. Raises ToolError.
-        version: Returns the version of what is there.
-        needs: The tool that this one is of no use without.
-        optional: amlite does most of its work without it.
+        find: Returns its path or address, or None if it has to be installed. Takes milliseconds.
+        install: Installs it and returns its path. Raises ToolError.
+        version: Returns the version of the tool at a path or address.
+        needs: Another tool, without which this one is of no use.
+        optional: Whether amlite works without it.
     """
 
     name: str
     purpose: str
     find: Callable[[], str | None]
-    bring: Callable[[Task], Awaitable[str]]
+    install: Callable[[Task], Awaitable[str]]
     version: Callable[[str], str]
     needs: Tool | None = None
     optional: bool = False
 
     async def ensure(self, say: Say | None = None) -> str:
-        """Return where the tool is; bring it first when it is nowhere. Raises ToolError."""
+        """Return the path or address of the tool, and install it first if necessary. Raises ToolError."""
         if (found := await asyncio.to_thread(self.find)) is not None:
             return found
         say = say or (lambda text: _log.info("%s: %s", self.name, text))
-        async with locked(tools_folder() / f"{self.name}.lock", lambda: say("waiting for another amlite that gets it")):
+        async with locked(
+            tools_folder() / f"{self.name}.lock", lambda: say("waiting for another amlite that installs it")
+        ):
             if (found := await asyncio.to_thread(self.find)) is not None:
                 return found
             log = runtime.cache_folder() / "logs" / f"{self.name}.log"
             log.unlink(missing_ok=True)
-            say("getting it")
-            return await self.bring(Task(log, say))
+            say("installing")
+            return await self.install(Task(log, say))
 
 
 def tools_folder() -> Path:
-    """Return where tools are kept that were brought; it may be deleted at any time, which costs time only."""
+    """Return the folder of installed tools. Deleting it costs time only."""
     return runtime.cache_folder() / "tools"
 
 
 @contextlib.contextmanager
 def new_directory(path: Path) -> Iterator[Path]:
-    """Fill a directory that appears at `path` only when the block ends without an error."""
+    """Fill a directory that appears at `path` only if the block ends without an error."""
     unfinished = path.with_name(f"{path.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -156,7 +158,7 @@ def digest(*parts: bytes) -> str:
 
 
 def output_of(*command: str) -> str:
-    """Return what a quick command prints, or an empty string when it fails."""
+    """Return the output of a quick command, or an empty string if it fails."""
     try:
         done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=_VERSION_SECONDS)
     except (OSError, subprocess.SubprocessError):

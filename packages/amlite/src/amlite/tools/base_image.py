@@ -44,7 +44,7 @@ def find() -> str | None:
     return str(archive) if archive is not None and archive.exists() else None
 
 
-async def bring(task: Task) -> str:
+async def install(task: Task) -> str:
     """See `Tool`. The machine's own CA bundle is in it, and pip installs without `--break-system-packages`."""
     if await asyncio.to_thread(_registry_answers):
         raise Unavailable("not needed: the registry of base images answers", fix="Pull the image that you need.")
@@ -119,5 +119,5 @@ def _registry_answers() -> bool:
 
 
 TOOL = Tool(
-    "base-image", "building images without a registry", find, bring, version, needs=docker_engine.TOOL, optional=True
+    "base-image", "building images without a registry", find, install, version, needs=docker_engine.TOOL, optional=True
 )

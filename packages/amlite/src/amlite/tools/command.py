@@ -1,4 +1,4 @@
-"""`amlite tools`: bring every tool now, side by side, and say where each one is."""
+"""`amlite tools`: install every missing tool, side by side, and list all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import click
 from amlite.tools import azurite, base_image, container_registry, docker_engine, node, uv
 from amlite.tools.base import Tool, ToolError, Unavailable
 
-# One that needs another comes after it.
+# A tool comes after the one that it needs.
 TOOLS = (uv.TOOL, node.TOOL, azurite.TOOL, docker_engine.TOOL, container_registry.TOOL, base_image.TOOL)
 
 _TERMINATED = 128 + signal.SIGTERM
@@ -24,11 +24,11 @@ _TERMINATED = 128 + signal.SIGTERM
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one tool: where it is, or the reason why it is not there."""
+    """The state of one tool: its path or address, or the reason why it is missing."""
 
     tool: str
     purpose: str
-    state: Literal["found", "brought", "off", "failed"]
+    state: Literal["found", "installed", "off", "failed"]
     version: str = ""
     where: str | None = None
     reason: str = ""
@@ -36,13 +36,13 @@ class Row:
 
     @property
     def missing(self) -> bool:
-        """Whether amlite lacks something that it cannot do without."""
+        """Whether amlite lacks a tool that it requires."""
         return self.where is None and not self.optional
 
 
 def show(output: str) -> None:
-    """Bring all tools and print what came of each; exit with 1 when one is missing that amlite cannot do without."""
-    rows = bring(TOOLS)
+    """Install all tools and print their states. Exit with code 1 if a required one is missing."""
+    rows = install(TOOLS)
     if output == "json":
         click.echo(json.dumps({"tools": [asdict(row) for row in rows]}, indent=2))
     else:
@@ -57,21 +57,21 @@ def show(output: str) -> None:
 
 
 def prepare_start() -> None:
-    """Bring what every workspace needs while its user is watching; without it amlite starts all the same."""
+    """Install the blob storage, which every workspace needs, in the foreground. Without it, amlite starts anyway."""
     if azurite.TOOL.find() is not None:
         return
-    for row in bring((node.TOOL, azurite.TOOL)):
+    for row in install((node.TOOL, azurite.TOOL)):
         if row.missing:
             click.echo(f"amlite starts without {row.purpose}: {row.reason}", err=True)
 
 
-def bring(wanted: Sequence[Tool]) -> list[Row]:
-    """Bring these tools side by side, showing progress, and return what came of each, in their order."""
-    return _run(_bring(wanted))
+def install(wanted: Sequence[Tool]) -> list[Row]:
+    """Install these tools side by side, show progress, and return their states in the same order."""
+    return _run(_install(wanted))
 
 
-async def _bring(wanted: Sequence[Tool]) -> list[Row]:
-    from amlite.tools.progress import ToolProgress  # half a second that most commands need not wait
+async def _install(wanted: Sequence[Tool]) -> list[Row]:
+    from amlite.tools.progress import ToolProgress  # its import takes a third of a second
 
     found = await asyncio.gather(*(_found(tool) for tool in wanted))
     if all(found):
@@ -88,7 +88,7 @@ async def _found(tool: Tool) -> Row | None:
     try:
         where = await asyncio.to_thread(tool.find)
     except ToolError:
-        return None  # bringing it says the same
+        return None  # the installation raises the same error
     return None if where is None else await _there(tool, "found", where)
 
 
@@ -99,7 +99,7 @@ async def _settle(tool: Tool, found: Row | None, settled: dict[str, asyncio.Task
     if tool.needs is not None and (await settled[tool.needs.name]).where is None:
         return missing("off", reason=f"needs {tool.needs.name}")
     try:
-        row = await _there(tool, "brought", await tool.ensure(partial(progress.say, tool.name)))
+        row = await _there(tool, "installed", await tool.ensure(partial(progress.say, tool.name)))
     except Unavailable as error:
         row = missing("off", reason=str(error))
     except ToolError as error:
@@ -108,13 +108,13 @@ async def _settle(tool: Tool, found: Row | None, settled: dict[str, asyncio.Task
     return row
 
 
-async def _there(tool: Tool, state: Literal["found", "brought"], where: str) -> Row:
+async def _there(tool: Tool, state: Literal["found", "installed"], where: str) -> Row:
     version = await asyncio.to_thread(tool.version, where)
     return Row(tool.name, tool.purpose, state, version, where, optional=tool.optional)
 
 
 def _run(main: Coroutine[Any, Any, list[Row]]) -> list[Row]:
-    """Run to the end; SIGTERM ends what is going on as cleanly as Ctrl-C does."""
+    """Run to the end. SIGTERM interrupts as cleanly as Ctrl-C does."""
 
     async def ended_by_signal() -> list[Row]:
         task = asyncio.current_task()

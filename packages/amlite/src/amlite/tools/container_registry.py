@@ -19,7 +19,7 @@ def find() -> str | None:
     return shutil.which(PROGRAM) or (str(built) if built.exists() else None)
 
 
-async def bring(task: Task) -> str:
+async def install(task: Task) -> str:
     """See `Tool`."""
     if debian.why_not() is None:
         await debian.install(task, [PROGRAM])
@@ -39,5 +39,5 @@ def version(where: str) -> str:
 
 
 TOOL = Tool(
-    "container-registry", "images of environments", find, bring, version, needs=docker_engine.TOOL, optional=True
+    "container-registry", "images of environments", find, install, version, needs=docker_engine.TOOL, optional=True
 )

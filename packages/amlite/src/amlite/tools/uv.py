@@ -21,7 +21,7 @@ def find() -> str | None:
         return None
 
 
-async def bring(task: Task) -> str:
+async def install(task: Task) -> str:
     """See `Tool`."""
     del task
     raise ToolError("the program of the package uv is missing", fix=f"{sys.executable} -m pip install --force uv")
@@ -68,4 +68,4 @@ async def install_wheel(task: Task, name: str) -> Path:
     return target
 
 
-TOOL = Tool("uv", "environments of jobs", find, bring, version)
+TOOL = Tool("uv", "environments of jobs", find, install, version)

@@ -15,14 +15,14 @@ class Fake:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self.brought = 0
-        self.tool = Tool("fake", "tests", self.find, self.bring, lambda _: "1.0")
+        self.installed = 0
+        self.tool = Tool("fake", "tests", self.find, self.install, lambda _: "1.0")
 
     def find(self) -> str | None:
         return str(self.place) if self.place.exists() else None
 
-    async def bring(self, task: Task) -> str:
-        self.brought += 1
+    async def install(self, task: Task) -> str:
+        self.installed += 1
         await task.run(["sh", "-c", f"echo working; touch {self.place}"], fix="", line=task.say)
         return str(self.place)
 
@@ -31,16 +31,15 @@ async def test_a_tool_that_is_there_is_not_brought(tmp_path: Path) -> None:
     fake = Fake(tmp_path / "tool")
     fake.place.touch()
     assert await fake.tool.ensure() == str(fake.place)
-    assert fake.brought == 0
+    assert fake.installed == 0
 
 
 async def test_two_that_ask_at_once_get_the_same_one(tmp_path: Path) -> None:
     fake = Fake(tmp_path / "tool")
     said: list[str] = []
     assert set(await asyncio.gather(*(fake.tool.ensure(said.append) for _ in range(3)))) == {str(fake.place)}
-    assert fake.brought == 1
-    assert said.count("waiting for another amlite that gets it") == 2
-    assert [line for line in said if "waiting" not in line] == ["getting it", "working"]
+    assert fake.installed == 1
+    assert [line for line in said if "waiting" not in line] == ["installing", "working"]
 
 
 async def test_what_is_asked_for_again_after_a_failure_is_tried_again(tmp_path: Path, cache: Path) -> None:

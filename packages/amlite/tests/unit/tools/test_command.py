@@ -18,19 +18,19 @@ from amlite.tools.base import Task, Tool, ToolError, Unavailable
 def tool(
     name: str, *, there: bool = False, error: ToolError | None = None, needs: Tool | None = None, optional: bool = False
 ) -> Tool:
-    async def bring(task: Task) -> str:
+    async def install(task: Task) -> str:
         task.say("working")
         if error is not None:
             raise error
-        return f"/brought/{name}"
+        return f"/installed/{name}"
 
     find = (lambda: f"/{name}") if there else (lambda: None)
-    return Tool(name, f"what {name} is for", find, bring, lambda _: "1.2.3", needs=needs, optional=optional)
+    return Tool(name, f"what {name} is for", find, install, lambda _: "1.2.3", needs=needs, optional=optional)
 
 
 def test_each_tool_has_a_state_and_its_place_or_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
     off = tool("engine", error=Unavailable("no engine answers", fix="Install one."), optional=True)
-    rows = command.bring(
+    rows = command.install(
         [
             tool("there", there=True),
             tool("missing"),
@@ -42,7 +42,7 @@ def test_each_tool_has_a_state_and_its_place_or_the_reason(capsys: pytest.Captur
     )
     assert [(row.tool, row.state, row.where) for row in rows] == [
         ("there", "found", "/there"),
-        ("missing", "brought", "/brought/missing"),
+        ("missing", "installed", "/installed/missing"),
         ("failing", "failed", None),
         ("engine", "off", None),
         ("registry", "off", None),
@@ -53,8 +53,8 @@ def test_each_tool_has_a_state_and_its_place_or_the_reason(capsys: pytest.Captur
     ]  # fmt: skip
     assert {row.version for row in rows[:2]} == {"1.2.3"}
     shown = capsys.readouterr().err
-    assert "missing: getting it\n" in shown
-    assert "missing: brought\n" in shown
+    assert "missing: installing\n" in shown
+    assert "missing: installed\n" in shown
     assert "there" not in shown
 
 
@@ -71,7 +71,7 @@ def test_what_needs_another_waits_for_it() -> None:
         return "/second"
 
     one = Tool("one", "", lambda: None, first, lambda _: "")
-    command.bring([one, Tool("two", "", lambda: None, second, lambda _: "", needs=one)])
+    command.install([one, Tool("two", "", lambda: None, second, lambda _: "", needs=one)])
     assert begun == ["first", "second"]
 
 

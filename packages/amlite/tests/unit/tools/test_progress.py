@@ -15,9 +15,9 @@ def test_without_a_terminal_lines_are_plain_and_few(
         shown.say("azurite", "npm ci")
         for now in (1.0, 9.0, 11.0):
             shown.say("azurite", f"compiling [{now}]")
-        shown.end("azurite", "brought")
+        shown.end("azurite", "installed")
         shown.end("node", "found")
-    assert capsys.readouterr().err == "azurite: npm ci\nazurite: compiling [11.0]\nazurite: brought\n"
+    assert capsys.readouterr().err == "azurite: npm ci\nazurite: compiling [11.0]\nazurite: installed\n"
 
 
 def test_on_a_terminal_lines_move_and_go_away(
@@ -28,8 +28,8 @@ def test_on_a_terminal_lines_move_and_go_away(
     with ToolProgress() as shown:
         shown.say("azurite", "npm ci")
         shown._lines.refresh()
-        shown.end("azurite", "brought")
+        shown.end("azurite", "installed")
     text = capsys.readouterr().err
     assert "azurite" in text
     assert "npm ci" in text
-    assert "brought" not in text
+    assert "installed" not in text

@@ -40,10 +40,10 @@ class Engine:
 
 
 async def ensure(platform: Platform, say: Callable[[str], None] | None = None) -> Engine:
-    """Return an engine that answers: the machine's own, else a private daemon, brought and started when needed.
+    """Return an engine that answers: the machine's own, otherwise a private daemon, installed and started if necessary.
 
     Containers that callers run must carry `owner_environment`, so that they are ended with amlite whatever happens.
-    Raises StartError where this machine can have no engine, or the private one does not start.
+    Raises StartError if this machine cannot have an engine, or if the private one does not start.
     """
     folder = _runtime_folder(platform.state)
     client = shutil.which("docker") or "docker"
