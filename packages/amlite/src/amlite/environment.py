@@ -33,7 +33,7 @@ def added(running: runtime.Runtime) -> dict[str, str]:
         "PATH": path if path.split(os.pathsep)[0] == binaries else f"{binaries}{os.pathsep}{path}",
         # A private backend: no command given to `amlite run` can see, let alone change, the state of a real stack.
         "PULUMI_BACKEND_URL": pulumi_backend.as_uri(),
-        # Protects nothing but throw-away state of this machine; see docs/adr/0013.
+        # Protects nothing but throw-away state of this machine.
         "PULUMI_CONFIG_PASSPHRASE": "amlite-local",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         # The vendors' provider plugins are not used here: the engine need not look for, let alone download them.

@@ -141,7 +141,7 @@ class Engine:
         self.stub.Configure(provider_pb2.ConfigureRequest(args=values.struct(settings)))
 
     def urn(self, token: str, name: str) -> str:
-        return f"urn:pulumi:local::azureml-platform::pkg:index:Group${token}::{name}"
+        return f"urn:pulumi:local::program::pkg:index:Group${token}::{name}"
 
     def check(self, token: str, name: str, news: struct_pb2.Struct | dict[str, Any], **old: Any) -> Any:
         inputs = news if isinstance(news, struct_pb2.Struct) else values.struct(news)

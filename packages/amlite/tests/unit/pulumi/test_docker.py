@@ -13,7 +13,7 @@ from amlite.pulumi import plugin, values
 from amlite.pulumi.docker import IMAGE, Docker
 from amlite.pulumi.values import UNKNOWN
 
-URN = f"urn:pulumi:local::azureml-platform::{IMAGE}::image"
+URN = f"urn:pulumi:local::program::{IMAGE}::image"
 REGISTRY = {"server": "reg.azurecr.io", "username": "u", "password": "one"}
 
 

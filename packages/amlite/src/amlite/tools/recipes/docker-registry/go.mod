@@ -1,4 +1,4 @@
-module azureml-platform/docker-registry
+module amlite/docker-registry
 
 go 1.25.0
 
