@@ -44,14 +44,13 @@ def fit(project: Path, here: Engine) -> list[str]:
         here: The Docker engine of this machine.
 
     Returns:
-        One line per change.
+        One line per change of the image build.
 
     Raises:
         SetupError: Pulumi fails.
     """
     told = []
-    if _create(project):
-        told.append(f"Created the stack {STACK}")
+    _create(project)
     switched_off = project / ".venv" / "image-build-switched-off"
     if not here.available and _builds(project):
         _pulumi(project, "config", "set", "--stack", STACK, "--path", _BUILD_KEY, "false")
@@ -74,13 +73,11 @@ def hint() -> list[str]:
     ]
 
 
-def _create(project: Path) -> bool:
+def _create(project: Path) -> None:
     known = json.loads(_pulumi(project, "stack", "ls", "--json"))
-    if any(stack["name"].rpartition("/")[2] == STACK for stack in known):
-        return False
-    # --no-select: which stack a plain `pulumi` works on is the user's choice.
-    _pulumi(project, "stack", "init", "--no-select", "--stack", STACK)
-    return True
+    if all(stack["name"].rpartition("/")[2] != STACK for stack in known):
+        # --no-select: which stack a plain `pulumi` works on is the user's choice.
+        _pulumi(project, "stack", "init", "--no-select", "--stack", STACK)
 
 
 def _builds(project: Path) -> bool:

@@ -32,11 +32,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "project"
 
 
-def test_it_fits_the_machine_and_changes_no_more_than_that(project: Path) -> None:
+def test_it_fits_the_machine_and_changes_no_more_than_that(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     committed = (project / "Pulumi.local.yaml").read_text()
 
-    assert local_stack.fit(project, ENGINE) == ["Created the stack local"]
     assert local_stack.fit(project, ENGINE) == []
+    assert "Created stack 'local'" in capfd.readouterr().err
+    assert local_stack.fit(project, ENGINE) == []
+    assert capfd.readouterr().err == ""
     assert (project / "Pulumi.local.yaml").read_text() == committed
 
     (line,) = local_stack.fit(project, NONE)
