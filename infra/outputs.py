@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 import pulumi
 from pydantic import BaseModel, ConfigDict, Field
 
-from pulumi_azureml.planning import Asset, Catalogue
+from pulumi_azureml import Asset, Catalogue
 from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.planning.kinds.batch_endpoint import default_deployment
 from pulumi_azureml.planning.triggers import next_fire_times

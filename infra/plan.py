@@ -10,7 +10,7 @@ from infra import NAMESPACE
 from infra.naming import Names
 from infra.settings.configuration import Configuration, ConfigurationError
 from infra.settings.stack import Settings
-from pulumi_azureml.planning import Catalogue, CatalogueErrors, CatalogueSettings, ModelChoice, load_catalogue
+from pulumi_azureml import Catalogue, CatalogueErrors, CatalogueSettings, ModelChoice, load_catalogue
 
 
 class PlanError(pulumi.RunError):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from infra.outputs import StackOutputs, versions
+from pulumi_azureml import CatalogueErrors, CatalogueSettings, load_catalogue
 from pulumi_azureml.operations.jobs import REGISTRATION, Step, commit, follow, read_output, why
-from pulumi_azureml.planning import CatalogueErrors, CatalogueSettings, load_catalogue
 from release.errors import ReleaseError
 from release.stack import ROOT
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from pulumi_azureml.resources.rollout import AutoscaleArgs, RolloutArgs
+from pulumi_azureml import AutoscaleArgs, RolloutArgs
 
 
 @dataclass(frozen=True, kw_only=True)

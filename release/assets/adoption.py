@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pulumi_azureml.planning import Catalogue, CatalogueErrors, CatalogueSettings, load_catalogue
+from pulumi_azureml import Catalogue, CatalogueErrors, CatalogueSettings, load_catalogue
 from release.assets import contents
 from release.assets.definitions import KINDS, CannotBeWrittenError, Found, not_a_definition
 from release.errors import ReleaseError

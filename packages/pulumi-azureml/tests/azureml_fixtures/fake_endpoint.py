@@ -14,6 +14,8 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from pulumi_azureml.operations import autoscale, checks, rollout, scoring
 from pulumi_azureml.operations.ownership import OWNER
 from pulumi_azureml.operations.rollout import Rollout
+from pulumi_azureml.resources.arguments import plain
+from pulumi_azureml.resources.rollout import ChecksArgs
 
 US, THEM = "azureml-platform/test", "azureml-platform/other"
 ID = (
@@ -239,7 +241,11 @@ def run(
         "owner": US,
         "smoke_request": smoke,
         "deployment": {"definition": definition or {}},
-        "rollout": {"steps": list(steps), "bake_seconds": bake, "checks": checked},
+        "rollout": {
+            "steps": list(steps),
+            "bake_seconds": bake,
+            "checks": plain(ChecksArgs(**checked)) if checked else None,
+        },
         **more,
     }
     entity = wanted(name, **(definition or {})) if name else None

@@ -49,7 +49,7 @@ class Measured:
 class Checks:
     """The checks of one rollout on one endpoint.
 
-    `settings` are those of `rollout.checks` in snake_case; what is absent or None is not checked.
+    `settings` are `ChecksArgs` in full, a limit that is None left out. Empty: nothing is checked.
     """
 
     def __init__(self, settings: Mapping[str, Any], endpoint: str, target: Target) -> None:
@@ -58,10 +58,10 @@ class Checks:
         self._target = target
         self._most_errors: float | None = settings.get("max_error_percent")
         self._most_latency: float | None = settings.get("max_latency_ms")
-        self._enough: int = settings.get("min_requests", 20)
-        self._quiet_passes: bool = settings.get("when_quiet", "fail") == "pass"
+        self._enough: int = settings.get("min_requests", 0)
+        self._quiet_passes: bool = settings.get("when_quiet") == "pass"
         self._command: list[str] = list(settings.get("command") or [])
-        self._command_seconds: float = settings.get("command_seconds", 300)
+        self._command_seconds: float = settings.get("command_seconds", 0)
         self._command_variables: list[str] = list(settings.get("command_variables") or [])
         self._command_key: bool = settings.get("command_key", False)
 

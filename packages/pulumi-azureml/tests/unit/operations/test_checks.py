@@ -15,6 +15,8 @@ from azureml_fixtures.fake_endpoint import ID
 from pulumi_azureml.operations import checks
 from pulumi_azureml.operations.checks import CheckError, Checks
 from pulumi_azureml.operations.scoring import Target
+from pulumi_azureml.resources.arguments import plain
+from pulumi_azureml.resources.rollout import ChecksArgs
 
 TARGET = Target(ID, "https://flights.westeurope.inference.ml.azure.com/score", "key")
 SINCE = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -30,8 +32,11 @@ def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def command(program: str, **more: Any) -> str:
     """Check a deployment by a Python program, and return what was seen."""
-    settings = {"command": [sys.executable, "-c", program], **more}
-    return Checks(settings, "flights", TARGET).final("blue-2", 10, SINCE, UNTIL)
+    return checked(command=[sys.executable, "-c", program], **more).final("blue-2", 10, SINCE, UNTIL)
+
+
+def checked(**settings: Any) -> Checks:
+    return Checks(plain(ChecksArgs(**settings)), "flights", TARGET)
 
 
 def test_a_command_knows_what_it_checks_and_where_it_is(root: Path) -> None:
@@ -72,18 +77,17 @@ def test_a_failing_command_is_told_with_the_end_of_its_output_and_without_secret
 
 
 def test_a_command_that_does_not_end_is_ended_with_all_that_it_started(root: Path) -> None:
-    settings = {"command": ["sh", "-c", "sleep 600 & echo $! > child; echo waiting; wait"], "command_seconds": 3}
+    endless = checked(command=["sh", "-c", "sleep 600 & echo $! > child; echo waiting; wait"], command_seconds=3)
     with pytest.raises(CheckError, match=r"(?s)did not end within 3 s\nlast lines of its output:\nwaiting"):
-        Checks(settings, "flights", TARGET).final("blue-2", 10, SINCE, UNTIL)
+        endless.final("blue-2", 10, SINCE, UNTIL)
     with contextlib.suppress(psutil.NoSuchProcess):
         child = psutil.Process(int((root / "child").read_text()))
         assert psutil.wait_procs([child], timeout=60) == ([child], [])
 
 
 def test_a_command_that_is_not_there_fails() -> None:
-    settings = {"command": ["./no-such-check", "--fast"]}
     with pytest.raises(CheckError, match=r"the command '\./no-such-check --fast' cannot be run: .*No such file"):
-        Checks(settings, "flights", TARGET).final("blue-2", 10, SINCE, UNTIL)
+        checked(command=["./no-such-check", "--fast"]).final("blue-2", 10, SINCE, UNTIL)
 
 
 def test_metrics_are_asked_for_by_their_documented_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +99,7 @@ def test_metrics_are_asked_for_by_their_documented_names(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(checks, "send", send)
     with pytest.raises(CheckError, match="not enough traffic to judge it: 0 requests"):
-        Checks({"max_error_percent": 1, "max_latency_ms": 100}, "flights", TARGET).final("blue-2", 10, SINCE, UNTIL)
+        checked(max_error_percent=1, max_latency_ms=100).final("blue-2", 10, SINCE, UNTIL)
     assert {(method, id_) for method, id_, _, _ in asked} == {("GET", f"{ID}/providers/Microsoft.Insights/metrics")}
     requests, latency = (query for _, _, _, query in asked)
     assert (requests["metricnames"], latency["metricnames"]) == ("RequestsPerMinute", "RequestLatency_P95")
@@ -116,9 +120,9 @@ def test_a_minute_counts_for_the_latency_as_much_as_it_had_requests(monkeypatch:
         return {"value": [{"timeseries": values}]}
 
     monkeypatch.setattr(checks, "send", send)
-    passing = Checks({"max_error_percent": 2, "max_latency_ms": 190}, "flights", TARGET)
+    passing = checked(max_error_percent=2, max_latency_ms=190)
     assert passing.final("blue-2", 10, SINCE, UNTIL) == "100 requests, 2 failed, p95 190 ms"
     with pytest.raises(CheckError, match="took up to 190 ms"):
-        Checks({"max_latency_ms": 189}, "flights", TARGET).early("blue-2", SINCE, UNTIL)
+        checked(max_latency_ms=189).early("blue-2", SINCE, UNTIL)
     with pytest.raises(CheckError, match=r"2\.0 % of its 100 requests failed"):
-        Checks({"max_error_percent": 1.9}, "flights", TARGET).early("blue-2", SINCE, UNTIL)
+        checked(max_error_percent=1.9).early("blue-2", SINCE, UNTIL)
