@@ -1,7 +1,5 @@
 """What amlite's own surface brings."""
 
-from __future__ import annotations
-
 from amlite.control import routes
 from amlite.core.service import Service
 

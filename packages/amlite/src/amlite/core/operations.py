@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
 
 from amlite.core.clock import Clock
 from amlite.core.errors import AzureError
@@ -51,16 +50,15 @@ def delayed(seconds: float) -> Iterator[None]:
 class Operations:
     """The operations of one platform."""
 
-    def __init__(self, store: Store, clock: Clock, perform: Callable[[str, Json], Awaitable[Any]]) -> None:
+    def __init__(self, store: Store, clock: Clock, perform: Callable[[str, Json], Awaitable[None]]) -> None:
         """Begin with no task running; `resume` picks up what an earlier process left.
 
-        `perform` does the work of a name. What it returns becomes the operation's result, its AzureError the error.
+        `perform` does the work of a name; an AzureError that it raises becomes the operation's error.
         """
         self._store = store
         self._clock = clock
         self._perform = perform
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._canceling: set[str] = set()
 
     def begin(self, name: str, arguments: Json, *, resource_id: str | None = None) -> str:
         """Write an operation down, start its work and return its id."""
@@ -86,20 +84,6 @@ class Operations:
             raise AzureError(404, "OperationNotFound", f"The operation '{operation_id}' was not found.")
         return document.body
 
-    async def finished(self, operation_id: str) -> Json:
-        """Wait for an operation's end and return its record."""
-        task = self._tasks.get(operation_id)
-        if task is not None:
-            await asyncio.wait([task])
-        return self.get(operation_id)
-
-    def cancel(self, operation_id: str) -> None:
-        """Cancel an operation's work; it ends as Canceled."""
-        task = self._tasks.get(operation_id)
-        if task is not None:
-            self._canceling.add(operation_id)
-            task.cancel()
-
     def resume(self) -> int:
         """Start again what an earlier process left unfinished, forget what ended over a day ago; return how many."""
         long_ago = (self._clock.now() - _KEPT).strftime("%Y-%m-%dT%H:%M:%S")
@@ -122,15 +106,7 @@ class Operations:
     def _start(self, operation_id: str) -> None:
         task = asyncio.create_task(self._run(operation_id), name=f"operation {operation_id}")
         self._tasks[operation_id] = task
-        task.add_done_callback(lambda ended: self._ended(operation_id, ended))
-
-    def _ended(self, operation_id: str, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(operation_id, None)
-        # Here and not in the task: one that is canceled before its first step never runs a line.
-        if operation_id in self._canceling:
-            self._canceling.discard(operation_id)
-            if task.cancelled():
-                self._finish(operation_id, {"status": "Canceled"})
+        task.add_done_callback(lambda _: self._tasks.pop(operation_id, None))
 
     async def _run(self, operation_id: str) -> None:
         record = self.get(operation_id)
@@ -141,8 +117,8 @@ class Operations:
                 raise AzureError(500, *record["failure"])
             if record.get("delay"):
                 await self._clock.sleep(record["delay"])
-            result = await self._perform(record["work"], record["arguments"])
-            outcome = {"status": "Succeeded", "result": result}
+            await self._perform(record["work"], record["arguments"])
+            outcome = {"status": "Succeeded"}
         except AzureError as error:
             outcome = {"status": "Failed", "error": error.body()["error"]}
         except Exception as error:  # noqa: BLE001 - an operation must end, whatever its work trips over

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import aiohttp  # late: the command line does without it
 
 Part = TypeVar("Part")
-Work = Callable[["Platform", Json], Awaitable[Any]]
-"""What a long-running operation does. What it returns becomes the operation's result, its AzureError the error."""
+Work = Callable[["Platform", Json], Awaitable[None]]
+"""What a long-running operation does; an AzureError that it raises becomes the operation's error."""
 _CLOCK = "settings/clock"
 _log = logging.getLogger("amlite")
 

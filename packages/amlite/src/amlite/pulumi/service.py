@@ -1,7 +1,5 @@
 """What the stand-ins for Pulumi's plugins bring to the process that they are clients of."""
 
-from __future__ import annotations
-
 from amlite.core.service import Service
 from amlite.pulumi import activation, routes
 

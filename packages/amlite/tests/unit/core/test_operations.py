@@ -16,21 +16,31 @@ def gate(works: dict[str, Work]) -> asyncio.Event:
     """Bring `wait`, a work that ends when the returned event is set."""
     event = asyncio.Event()
 
-    async def wait(platform: Platform, arguments: dict[str, Any]) -> Any:
+    async def wait(platform: Platform, arguments: dict[str, Any]) -> None:
         await event.wait()
-        return arguments["answer"]
+        platform.store.put("/done", "thing", arguments)
 
     works["wait"] = wait
     return event
 
 
-async def test_success_carries_the_result(platform: Platform, gate: asyncio.Event) -> None:
+async def ended(platform: Platform, id: str) -> dict[str, Any]:
+    """Wait for an operation's end and return its record."""
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)
+    return platform.operations.get(id)
+
+
+async def test_success_is_written_down_after_the_work(platform: Platform, gate: asyncio.Event) -> None:
     id = platform.operations.begin("wait", {"answer": 42}, resource_id="/r")
     assert platform.operations.get(id)["status"] == "InProgress"
     gate.set()
-    record = await platform.operations.finished(id)
-    assert (record["status"], record["result"], record["resourceId"]) == ("Succeeded", 42, "/r")
+    record = await ended(platform, id)
+    assert (record["status"], record["resourceId"]) == ("Succeeded", "/r")
     assert record["startTime"] <= record["endTime"]
+    document = platform.store.get("/done")
+    assert document is not None
+    assert document.body == {"answer": 42}
 
 
 async def test_refusal_becomes_the_operations_error(platform: Platform, works: dict[str, Work]) -> None:
@@ -38,7 +48,7 @@ async def test_refusal_becomes_the_operations_error(platform: Platform, works: d
         raise AzureError(409, "QuotaExceeded", "No cores left.")
 
     works["refuse"] = refuse
-    record = await platform.operations.finished(platform.operations.begin("refuse", {}))
+    record = await ended(platform, platform.operations.begin("refuse", {}))
     assert record["status"] == "Failed"
     assert record["error"] == {"code": "QuotaExceeded", "message": "No cores left.", "details": []}
 
@@ -48,7 +58,7 @@ async def test_what_is_made_to_fail_fails_its_resource_too(platform: Platform, g
     platform.store.put("/r", "thing", {"properties": {state: "Waiting"}})
     with operations.failing("OperationFailed", "A fault."):
         id = platform.operations.begin("wait", {}, resource_id="/r")
-    assert (await platform.operations.finished(id))["error"]["message"] == "A fault."
+    assert (await ended(platform, id))["error"]["message"] == "A fault."
     document = platform.store.get("/r")
     assert document is not None
     assert document.body["properties"] == {state: "Failed"}
@@ -59,19 +69,8 @@ async def test_bug_ends_the_operation_too(platform: Platform, works: dict[str, W
         raise ZeroDivisionError("by zero")
 
     works["stumble"] = stumble
-    record = await platform.operations.finished(platform.operations.begin("stumble", {}))
+    record = await ended(platform, platform.operations.begin("stumble", {}))
     assert record["error"] == {"code": "InternalServerError", "message": "by zero"}
-
-
-@pytest.mark.parametrize("steps", [0, 3], ids=["before it began", "while it ran"])
-async def test_cancellation_ends_it_as_canceled(platform: Platform, gate: asyncio.Event, steps: int) -> None:
-    id = platform.operations.begin("wait", {"answer": 1})
-    for _ in range(steps):
-        await asyncio.sleep(0)
-    platform.operations.cancel(id)
-    record = await platform.operations.finished(id)
-    assert record["status"] == "Canceled"
-    assert "endTime" in record
 
 
 async def test_what_a_stop_interrupted_goes_on_at_the_next_start(
@@ -86,7 +85,10 @@ async def test_what_a_stop_interrupted_goes_on_at_the_next_start(
     second = open_platform()
     assert second.operations.resume() == 1
     gate.set()
-    assert (await second.operations.finished(id))["result"] == "kept"
+    assert (await ended(second, id))["status"] == "Succeeded"
+    document = second.store.get("/done")
+    assert document is not None
+    assert document.body == {"answer": "kept"}
     assert open_platform().operations.resume() == 0
 
 
@@ -99,7 +101,7 @@ async def test_work_that_no_longer_exists_fails_the_operation(
     del works["wait"]
     second = open_platform()
     second.operations.resume()
-    assert (await second.operations.finished(id))["status"] == "Failed"
+    assert (await ended(second, id))["status"] == "Failed"
 
 
 async def test_operations_that_ended_long_ago_are_forgotten(
@@ -108,14 +110,14 @@ async def test_operations_that_ended_long_ago_are_forgotten(
     platform = open_platform()
     gate.set()
     old = platform.operations.begin("wait", {"answer": 1})
-    await platform.operations.finished(old)
+    await ended(platform, old)
     platform.advance(25 * 3600)
     new = platform.operations.begin("wait", {"answer": 2})
-    await platform.operations.finished(new)
+    await ended(platform, new)
 
     again = open_platform()
     again.operations.resume()
-    assert again.operations.get(new)["result"] == 2
+    assert again.operations.get(new)["status"] == "Succeeded"
     with pytest.raises(AzureError, match="was not found"):
         again.operations.get(old)
 

@@ -1,7 +1,5 @@
 """What Azure Resource Manager brings."""
 
-from __future__ import annotations
-
 from amlite.core.service import Service
 from amlite.services.arm import resources, routes
 

@@ -1,7 +1,5 @@
 """What batch endpoints bring."""
 
-from __future__ import annotations
-
 from amlite.core.service import Service
 from amlite.services.batch import routes, types
 

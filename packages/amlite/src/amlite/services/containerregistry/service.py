@@ -1,7 +1,5 @@
 """What Microsoft.ContainerRegistry brings."""
 
-from __future__ import annotations
-
 from amlite.core.service import Service
 from amlite.services.containerregistry import routes, types
 

@@ -1,7 +1,5 @@
 """What Microsoft Entra ID brings."""
 
-from __future__ import annotations
-
 from amlite.core.service import Service
 from amlite.services.entra import routes
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from amlite.core.access import Access, Principal
+from amlite.core.access import Access, Principal, role_id
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Store
@@ -23,7 +23,6 @@ ISSUER = f"https://sts.windows.net/{TENANT_ID}/"
 LIFETIME_SECONDS = 3600
 _KEY = "entra/signing-key"
 _APPLICATIONS = "entra/applications"
-_OWNER_ROLE = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 
 
 class Tokens:
@@ -49,7 +48,7 @@ class Tokens:
         for document in self._store.of_type(_APPLICATIONS):
             return document.body["clientId"], document.body["secret"]
         principal, secret = self.register()
-        Access(self._store).assign(principal, f"/subscriptions/{SUBSCRIPTION_ID}", _OWNER_ROLE)
+        Access(self._store).assign(principal, f"/subscriptions/{SUBSCRIPTION_ID}", role_id("Owner"))
         return principal.client_id, secret
 
     def register(self) -> tuple[Principal, str]:

@@ -1,7 +1,5 @@
 """What Microsoft.KeyVault brings."""
 
-from __future__ import annotations
-
 from amlite.core.service import Service
 from amlite.services.keyvault import types
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 
 from amlite import TENANT_ID
-from amlite.core.access import Principal
+from amlite.core.access import Principal, role_id
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
@@ -23,9 +23,6 @@ RULE = "Names begin with a letter, are 3 to 32 characters long and consist of le
 ONLINE_TYPE = f"{WORKSPACE_TYPE}/onlineEndpoints"
 BATCH_TYPE = f"{WORKSPACE_TYPE}/batchEndpoints"
 _IDENTITIES = "serving/identities"
-# What Azure assigns to an endpoint's own identity when it creates one.
-_STORAGE_BLOB_DATA_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
-_ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 
 
 def check_unique(platform: Platform, resource_id: ResourceId, region: str) -> None:
@@ -103,8 +100,8 @@ def _own(platform: Platform, resource_id: ResourceId) -> Principal:
         principal = Principal(str(uuid.uuid4()), str(uuid.uuid4()))
         workspace = references.workspace(platform, str(resource_id.parent)).body["properties"]
         grants = (
-            (workspace.get("storageAccount"), _STORAGE_BLOB_DATA_READER),
-            (workspace.get("containerRegistry"), _ACR_PULL),
+            (workspace.get("storageAccount"), role_id("Storage Blob Data Reader")),
+            (workspace.get("containerRegistry"), role_id("AcrPull")),
         )
         body = {
             "objectId": principal.object_id,

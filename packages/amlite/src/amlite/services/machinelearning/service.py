@@ -1,7 +1,5 @@
 """What workspaces with their assets, computes and datastores bring."""
 
-from __future__ import annotations
-
 from amlite.core.service import Service
 from amlite.services.machinelearning import quota_routes, routes, types
 

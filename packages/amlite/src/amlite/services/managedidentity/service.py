@@ -1,7 +1,5 @@
 """What Microsoft.ManagedIdentity brings."""
 
-from __future__ import annotations
-
 from amlite.core.service import Service
 from amlite.services.managedidentity import routes, types
 

@@ -1,7 +1,5 @@
 """What MLflow brings."""
 
-from __future__ import annotations
-
 from amlite.core.service import Service
 from amlite.services.machinelearning.references import COMPUTE_TYPE
 from amlite.services.mlflow import artifact_routes, routes, tracking

@@ -135,15 +135,6 @@ def logged(platform: Platform, workspace: Json, name: str) -> tuple[dict[str, fl
         return select("value", "latest_metrics"), select("value", "params"), select("value", "tags")
 
 
-def experiment_name(platform: Platform, workspace: Json, id: str) -> str | None:
-    """Return the name of an experiment, or None when there is none of that id."""
-    with _open(platform, workspace) as database:
-        if database is None:
-            return None
-        row = database.execute("SELECT name FROM experiments WHERE experiment_id = ?", (id,)).fetchone()
-        return str(row[0]) if row else None
-
-
 def experiment_of(platform: Platform, workspace: Json, run: str) -> str | None:
     """Return the name of the experiment that a run belongs to, or None when there is no such run."""
     with _open(platform, workspace) as database:

@@ -1,7 +1,5 @@
 """What registries bring."""
 
-from __future__ import annotations
-
 from amlite.core.service import Service
 from amlite.services.registries import assets, copying, routes, types
 

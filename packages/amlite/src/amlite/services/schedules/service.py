@@ -1,7 +1,5 @@
 """What schedules bring."""
 
-from __future__ import annotations
-
 from amlite.core.service import Service
 from amlite.services.schedules import firing, types
 

@@ -1,7 +1,5 @@
 """What online endpoints bring."""
 
-from __future__ import annotations
-
 from amlite.core.service import Service
 from amlite.services.serving import routes, types
 

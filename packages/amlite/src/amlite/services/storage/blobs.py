@@ -166,18 +166,6 @@ def _with_directories(found: list[Entry]) -> list[Entry]:
     return [replace(entry, directory=True) if not entry.length and entry.name in parents else entry for entry in found]
 
 
-async def delete(platform: Platform, prefix: BlobPath) -> int:
-    """Delete every blob at or below a path; return how many there were."""
-    every = [entry.name for entry in await entries(platform, prefix)]
-
-    async def remove(name: str) -> None:
-        async with await request(platform, "DELETE", BlobPath(prefix.account, prefix.container, name)):
-            pass
-
-    await _all(remove(name) for name in every)
-    return len(every)
-
-
 async def upload_tree(platform: Platform, source: Path, target: BlobPath) -> int:
     """Upload a folder's files below `target`, or one file to exactly `target`; return how many files went up."""
     files = await asyncio.to_thread(_files, source, target)

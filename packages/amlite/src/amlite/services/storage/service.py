@@ -1,7 +1,5 @@
 """What Microsoft.Storage brings."""
 
-from __future__ import annotations
-
 from amlite.core.service import Service
 from amlite.services.storage import lake_routes, routes, types
 

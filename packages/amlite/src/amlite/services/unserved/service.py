@@ -1,7 +1,5 @@
 """What the hosts that are not served bring: a refusal that says what is."""
 
-from __future__ import annotations
-
 from amlite.core.service import Service
 from amlite.services.unserved import routes
 

@@ -64,8 +64,9 @@ async def test_a_tree_goes_up_and_comes_back(platform: Platform, tmp_path: Path)
     await blobs.write(platform, BlobPath("account", "trees", "up/hereafter.txt"), b"a neighbour")
     written = await blobs.download_tree(platform, target, tmp_path / "back")
     assert {path.relative_to(tmp_path / "back").as_posix(): path.read_bytes() for path in written} == files
-    assert await blobs.delete(platform, target) == 3
-    assert await blobs.names(platform, BlobPath("account", "trees", "up")) == ["up/hereafter.txt"]
+    here = [f"up/here/{name}" for name in sorted(files)]
+    assert await blobs.names(platform, target) == here
+    assert await blobs.names(platform, BlobPath("account", "trees", "up")) == [*here, "up/hereafter.txt"]
 
 
 async def test_a_file_of_many_blocks_arrives_whole(
