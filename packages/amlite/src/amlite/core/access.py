@@ -11,11 +11,11 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from amlite import SUBSCRIPTION_ID
 from amlite.core.errors import AzureError
 from amlite.core.store import Store
+from amlite.core.wire import Json
 
 ASSIGNMENT_TYPE = "Microsoft.Authorization/roleAssignments"
 _DEFINITIONS = f"/subscriptions/{SUBSCRIPTION_ID}/providers/Microsoft.Authorization/roleDefinitions"
@@ -47,7 +47,7 @@ class Role:
 
 
 def _read() -> dict[str, Role]:
-    rows: list[dict[str, Any]] = json.loads(Path(__file__).with_name("roles.json").read_text("utf-8"))
+    rows: list[Json] = json.loads(Path(__file__).with_name("roles.json").read_text("utf-8"))
     return {row["id"]: Role(**row) for row in rows}
 
 

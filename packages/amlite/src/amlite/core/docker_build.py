@@ -15,6 +15,8 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils.build import exclude_paths
 
+from amlite.core.wire import Json
+
 SUBSTITUTE_LABEL = "org.opencontainers.image.base.substitute"
 """On an image that was built on a stand-in for the base that its Dockerfile names; the value is that name."""
 _FROM = re.compile(r"FROM\s+(?:--platform=\S+\s+)?(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?", re.IGNORECASE)
@@ -236,15 +238,15 @@ class Builder:
         changes = [f"ENV {_PATH}", 'CMD ["bash"]', f"LABEL {SUBSTITUTE_LABEL}={base}"]
         self._api.import_image_from_file(str(root), repository=repository, tag=tag, changes=changes)
 
-    def _inspect(self, image: str) -> dict[str, Any]:
+    def _inspect(self, image: str) -> Json:
         try:
-            found: dict[str, Any] = self._api.inspect_image(image)
+            found: Json = self._api.inspect_image(image)
         except APIError as error:
             raise BuildError(f"the engine does not know the image {image}: {error.explanation}") from error
         return found
 
     @staticmethod
-    def _events(stream: Iterator[dict[str, Any]], step: str) -> Iterator[dict[str, Any]]:
+    def _events(stream: Iterator[Json], step: str) -> Iterator[Json]:
         try:
             yield from stream
         except DockerException as error:

@@ -10,13 +10,13 @@ import itertools
 import random
 from dataclasses import asdict, dataclass
 from enum import StrEnum, unique
-from typing import Any
 
 from aiohttp import web
 
 from amlite.core import operations
 from amlite.core.errors import AzureError
 from amlite.core.routing import Call, Refusal, Route
+from amlite.core.wire import Json
 
 
 @unique
@@ -91,7 +91,7 @@ class Faults:
         self._ids = itertools.count(1)
         self._rules: list[Fault] = []
 
-    def add(self, wanted: dict[str, Any]) -> Fault:
+    def add(self, wanted: Json) -> Fault:
         """Add a rule from its JSON form (`times` is 1 where neither it nor `rate` is given); AzureError 400 if bad."""
         match, kind, times, rate = (wanted.get(name) for name in ("match", "kind", "times", "rate"))
         if not isinstance(match, str) or len(match.split()) != 2:
@@ -116,7 +116,7 @@ class Faults:
         self._rules.append(rule)
         return rule
 
-    def list(self) -> list[dict[str, Any]]:
+    def list(self) -> list[Json]:
         """Return every rule in its JSON form, the used up ones too."""
         return [asdict(rule) for rule in self._rules]
 

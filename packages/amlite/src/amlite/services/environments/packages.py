@@ -7,8 +7,8 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from amlite.core.wire import Json
 from amlite.services.environments.errors import UnusableEnvironment
 
 _CONDA_SPEC = re.compile(r"(?:[\w./-]+::)?(?P<name>[\w.-]+)\s*(?P<version>[^\s\w].*|\s\S.*)?")
@@ -90,7 +90,7 @@ def from_context(files: Mapping[str, str]) -> Packages:
     return Packages(named["version"] if named else OWN_PYTHON, _normalised(lines), REQUIREMENTS_FILE)
 
 
-def _mapping(text: str) -> dict[str, Any]:
+def _mapping(text: str) -> Json:
     import yaml
 
     try:
@@ -100,7 +100,7 @@ def _mapping(text: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _pip_section(entry: dict[str, Any], source: str) -> list[str]:
+def _pip_section(entry: Json, source: str) -> list[str]:
     if set(entry) != {"pip"} or not isinstance(entry["pip"], list):
         raise UnusableEnvironment(f"{source}: the only section that 'dependencies' may hold is 'pip:', a list")
     lines = [str(line) for line in entry["pip"]]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from amlite.core.wire import Json
 from amlite.services.jobs.data import DataAccessError
 
 FILE = "MLTable"
 _READERS = {"read_delimited": "delimited", "read_parquet": "parquet", "read_json_lines": "json_lines"}
 _DELIMITERS = {"\\t": "\t", "tab": "\t", "comma": ","}
-Json = dict[str, Any]
 
 
 def is_table(folder: Path) -> bool:

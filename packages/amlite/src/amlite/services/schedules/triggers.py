@@ -6,11 +6,11 @@ import datetime as dt
 import functools
 import zoneinfo
 from pathlib import Path
-from typing import Any
 
 from dateutil import rrule  # type: ignore[import-untyped]
 
 from amlite.core.errors import AzureError
+from amlite.core.wire import Json
 
 _FREQUENCIES = {
     "minute": rrule.MINUTELY,
@@ -25,7 +25,7 @@ _WEEK_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday"
 class Trigger:
     """The trigger of a schedule, in its own time zone. Raises AzureError 400 for one the service would refuse."""
 
-    def __init__(self, properties: dict[str, Any], created: dt.datetime) -> None:
+    def __init__(self, properties: Json, created: dt.datetime) -> None:
         """Read `properties` (ARM's `CronTrigger` or `RecurrenceTrigger`) of a schedule created at that moment."""
         self._zone = _zone(properties.get("timeZone") or "UTC")
         start, end = (self._moment(properties, name) for name in ("startTime", "endTime"))
@@ -61,7 +61,7 @@ class Trigger:
             return found
         return self._rule.after(local) if self._rule is not None else None
 
-    def _recurrence(self, properties: dict[str, Any]) -> rrule.rrule:
+    def _recurrence(self, properties: Json) -> rrule.rrule:
         interval = int(properties["interval"])
         if interval < 1:
             raise _refusal("trigger.interval must be at least 1.")
@@ -87,7 +87,7 @@ class Trigger:
             bymonthday=month_days or None,
         )
 
-    def _moment(self, properties: dict[str, Any], name: str) -> dt.datetime | None:
+    def _moment(self, properties: Json, name: str) -> dt.datetime | None:
         text = properties.get(name)
         if not text:
             return None
@@ -110,7 +110,7 @@ def _cron(expression: str) -> str:
     return expression
 
 
-def _numbers(pattern: dict[str, Any], name: str, least: int, most: int) -> list[int]:
+def _numbers(pattern: Json, name: str, least: int, most: int) -> list[int]:
     numbers = [int(number) for number in pattern.get(name) or []]
     if any(not least <= number <= most for number in numbers):
         raise _refusal(f"trigger.schedule.{name} must be between {least} and {most}.")

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
@@ -56,7 +55,7 @@ class Launch:
     mlflow: str | None = None
     container: Json | None = None
     probe_timeout: float = 2.0
-    liveness: dict[str, Any] = field(default_factory=dict)
+    liveness: Json = field(default_factory=dict)
 
     @property
     def custom(self) -> Image | None:

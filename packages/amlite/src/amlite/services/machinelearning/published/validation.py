@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from amlite.core.errors import AzureError
+from amlite.core.wire import Json
 
 _DURATION = re.compile(r"-?P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?")
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?")
@@ -21,7 +22,7 @@ _INTEGER = re.compile(r"-?\d+")
 Problem = tuple[str, str]  # where, what
 
 
-def validate(model: str, body: dict[str, Any]) -> None:
+def validate(model: str, body: Json) -> None:
     """Raise Azure's 400 `ValidationError`, with one detail per property, when `body` does not fit the model."""
     problems: list[Problem] = []
     _model(model, body, "", problems)
@@ -34,7 +35,7 @@ def validate(model: str, body: dict[str, Any]) -> None:
         )
 
 
-def writable(model: str, body: dict[str, Any]) -> dict[str, Any]:
+def writable(model: str, body: Json) -> Json:
     """Validate `body` and return it as the service keeps it.
 
     Nulls and read-only properties are gone, text is text, and enumeration values are spelt as published.
@@ -44,8 +45,8 @@ def writable(model: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @functools.cache
-def _published() -> dict[str, dict[str, Any]]:
-    content: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("machinelearning.json").read_text("utf-8"))
+def _published() -> dict[str, Json]:
+    content: dict[str, Json] = json.loads(Path(__file__).with_name("machinelearning.json").read_text("utf-8"))
     return content
 
 
@@ -63,7 +64,7 @@ def _discriminator(model: str) -> list[Any] | None:
     return found if found and found[1] else None
 
 
-def _concrete(model: str, body: dict[str, Any]) -> str | None:
+def _concrete(model: str, body: Json) -> str | None:
     """Return the model that the body's discriminators choose, or None when one names nothing known."""
     while (found := _discriminator(model)) is not None:
         value = body.get(found[0])
@@ -104,7 +105,7 @@ def _model(model: str, body: Any, path: str, problems: list[Problem]) -> None:
             problems.append((where, f"The {name} field is required."))
 
 
-def _unknown_kind(model: str, body: dict[str, Any], path: str, problems: list[Problem]) -> None:
+def _unknown_kind(model: str, body: Json, path: str, problems: list[Problem]) -> None:
     found = _discriminator(model)
     while found is not None:
         field, kinds = found
@@ -188,7 +189,7 @@ def _written(kind: str, value: Any) -> Any:
     return _written_model(inner, value) if outer == "model" else value
 
 
-def _written_model(model: str, body: dict[str, Any]) -> dict[str, Any]:
+def _written_model(model: str, body: Json) -> Json:
     fields = _fields(_concrete(model, body) or model)
     written = {
         name: _written(fields[name][0], item) if name in fields else item
