@@ -1,4 +1,4 @@
-"""What every request passes before it is answered: its token, the subscription and the caller's roles, as ARM does."""
+"""Checks a request as ARM does before it is answered: its token, the subscription, and the caller's roles."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELE
 
 
 class Gate:
-    """Lets the requests in that may be answered; `check` returns who a token for one of some audiences speaks for."""
+    """Admits requests. `check` returns the principal of a token for one of some audiences, or raises AzureError."""
 
     def __init__(self, access: Access, check: Callable[[str, frozenset[str]], Principal]) -> None:
         self._access = access
         self._check = check
 
     def admit(self, call: Call, route: Route) -> None:
-        """Fill in who sent a request; raises AzureError 401, 403 or 404 for one that is not to be answered."""
+        """Set the principal of an admissible call; raises AzureError 401, 403 or 404 for any other."""
         if route.table.audiences is None:
             return
         if call.bearer is None:

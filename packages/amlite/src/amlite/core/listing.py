@@ -1,4 +1,4 @@
-"""Lists as Azure Machine Learning's planes answer them: the archived ones or not, a page at a time."""
+"""Lists of resources: with or without the archived ones, one page at a time."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _log = logging.getLogger("amlite")
 class Platform:
     """One running amlite. `environment` is what `amlite run` gives a command; jobs and children get it too.
 
-    `works` are the works of operations by their names.
+    `works` maps the names of long-running operations to functions.
     """
 
     state: Path
@@ -53,14 +53,14 @@ class Platform:
         self.operations = Operations(self.store, self.clock, lambda name, arguments: self.works[name](self, arguments))
 
     def part(self, kind: type[Part], make: Callable[[], Part] | None = None) -> Part:
-        """Return the one object of a class that a service keeps in memory; `make` makes it when it is first wanted."""
+        """Return the object of a class that a service keeps in memory. The first call creates it, by `make`."""
         found = self._parts.get(kind)
         if not isinstance(found, kind):
             found = self._parts[kind] = (make or kind)()
         return found
 
     def background(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Start work that nobody waits for; what it trips over is logged."""
+        """Start a task that nobody waits for. Its exception, if any, is logged."""
         task = asyncio.create_task(work, name=name)
         self._background.add(task)  # the event loop itself keeps no task alive
         task.add_done_callback(self._ended)

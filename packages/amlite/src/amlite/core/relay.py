@@ -1,4 +1,4 @@
-"""Handing a request on to a child process over HTTP, and its answer back, both as a stream."""
+"""Relays requests to child processes over HTTP, and streams their answers back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PIECE = 1 << 18
 
 
 def passed(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """Return the headers of a message that are not about its connection alone."""
+    """Return the headers of a message without those that concern only its connection."""
     return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in _HOP_HEADERS)
 
 
@@ -24,7 +24,7 @@ def passed(headers: Mapping[str, str]) -> CIMultiDict[str]:
 async def sent(
     platform: Platform, request: web.Request, port: int, raw_path: str, headers: Mapping[str, str]
 ) -> AsyncIterator[ClientResponse]:
-    """Send a request on to a loopback port, under another path and with other headers."""
+    """Send a request to a loopback port, with the given path and headers."""
     async with platform.http.request(
         request.method,
         URL(f"http://127.0.0.1:{port}{raw_path}", encoded=True),
@@ -39,7 +39,7 @@ async def sent(
 
 
 async def stream(request: web.Request, upstream: ClientResponse, headers: Mapping[str, str]) -> web.StreamResponse:
-    """Answer a request with what a child answers."""
+    """Answer a request with a child's answer and the given headers."""
     answer = web.StreamResponse(status=upstream.status, headers=headers)
     await answer.prepare(request)
     if request.method != "HEAD":

@@ -1,4 +1,4 @@
-"""Resource types: what a service says about its resources so that ARM can keep them.
+"""Resource types: how a service describes its resources to ARM, which stores them.
 
 A service folder lists `TYPES`; `amlite.services.arm` serves them all alike: naming rules, required properties,
 long-running creation, what the service adds to a body, and what follows from a deletion.

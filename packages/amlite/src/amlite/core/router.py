@@ -1,11 +1,11 @@
-"""Which route answers a request: the most specific one that fits, wherever it was declared.
+"""Finds the route that answers a request: the most specific one that fits, wherever it is declared.
 
-- A host name beats a pattern of hosts, a longer pattern a shorter one, and a table that is narrowed to some of its
-  hosts (`only`) one that is not.
-- In paths, segment by segment from the left: text beats `{name}`, and both beat `{name:path}`.
-- A method beats `*`.
+- Hosts: a name is more specific than a pattern, and a longer pattern more specific than a shorter one. Among tables
+  with the same hosts, one that is narrowed to some of them (`only`) is more specific than one that is not.
+- Paths, compared segment by segment from the left: text is more specific than `{name}`, and both than `{name:path}`.
+- Methods: a name is more specific than `*`.
 
-Two routes that are equally specific and fit the same requests are a mistake, which is found when amlite starts.
+amlite does not start with two routes that fit the same requests and are equally specific.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 
 @dataclass(frozen=True)
 class _Entry:
-    """A route and what of it decides."""
+    """A route, its pattern, its rank (the most specific one first), and its path with anonymous parameters."""
 
     route: Route
     pattern: re.Pattern[str]
@@ -35,7 +35,7 @@ class _Entry:
 
 @dataclass(frozen=True)
 class _Place:
-    """The routes of all tables with the same hosts, the most specific one first."""
+    """The routes of all tables with the same hosts, the most specific ones first."""
 
     table: Routes
     hosts: re.Pattern[str]
@@ -43,11 +43,14 @@ class _Place:
 
 
 class Router:
-    """Every route of amlite. Raises ValueError for two of which neither is more specific than the other."""
+    """Every route of amlite. Raises ValueError for two that fit the same requests and are equally specific."""
 
     def __init__(self, tables: Iterable[Routes]) -> None:
         ordered = sorted(tables, key=_host_rank)
         self._places = [_place(list(group)) for _, group in groupby(ordered, key=_host_rank)]
+        for first, second in pairwise(self._places):
+            if first.table.host == second.table.host and second.table.only is not None:
+                raise ValueError(f"two functions narrow the tables of {second.table.host}")
 
     def serves(self, host: str) -> bool:
         """Whether a host is one of ours."""
@@ -67,7 +70,7 @@ class Router:
 
 
 def _host_rank(table: Routes) -> tuple[bool, int, str, bool, int]:
-    """Sort the most specific hosts first, and tables of the same hosts side by side."""
+    """Return the key that puts the most specific hosts first, and tables with the same hosts side by side."""
     return "*" in table.host, -len(table.host), table.host.lower(), table.only is None, id(table.only)
 
 

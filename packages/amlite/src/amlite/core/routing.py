@@ -1,8 +1,8 @@
-"""How a service says which requests it answers, and what a function that answers one gets and gives.
+"""Route tables, and what a function that answers a request receives and returns.
 
-A service declares `routes = Routes("management.azure.com")` and decorates functions; hosts and paths match without
-case, as Azure's do; `{name}` matches one segment and `{name:path}` any number. Which of several routes answers is not a
-matter of order: see `router`.
+A service declares `routes = Routes("management.azure.com")` and decorates functions. Hosts and paths match without
+case, as Azure's do. `{name}` matches one segment and `{name:path}` any number. The order of routes does not matter; see
+`router`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Call:
 
     @property
     def client(self) -> str:
-        """The client id of whoever sent it, as `systemData` names them."""
+        """The client id of the caller, for `systemData`."""
         return self.principal.client_id if self.principal else ""
 
     @property
@@ -132,9 +132,9 @@ class Route:
 class Routes:
     """The routes of one host pattern, such as `management.azure.com` or `*.azurecr.io`.
 
-    Tokens must be for one of `audiences`; None asks for no token at all. `only` narrows the table to some of the hosts.
-    `error` is the class of the service's errors, `faults` its words for faults, by kind, where they differ from ARM's.
-    No fault is done to a table that is `spared`.
+    Tokens must be for one of `audiences`; with None, a request needs no token. `only` narrows the table to some of the
+    hosts. `error` is the class of the service's errors. `faults` maps kinds of faults to the service's own answers,
+    where they differ from ARM's. `spared` excludes the table from faults.
     """
 
     def __init__(

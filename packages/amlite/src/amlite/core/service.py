@@ -1,8 +1,7 @@
-"""What a service brings. Each folder of `amlite.services` says it once, as `SERVICE` in its `service.py`."""
+"""What a service brings. Each folder of `amlite.services` declares it once, as `SERVICE` in its `service.py`."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -20,9 +19,9 @@ T = TypeVar("T")
 class Service:
     """One service.
 
-    `works` are what its long-running operations do, by name. `created` and `deleting` are what it does in addition when
-    a resource of another service's type is created or goes. `start` is called once, when amlite is ready; `status` is
-    what `amlite status` shows of it.
+    `works` maps the names of its long-running operations to functions. `created` and `deleting` map resource types of
+    other services to functions, which are called after such a resource is created and before it is deleted. `start` is
+    called once, when amlite is ready. `status` returns what the service adds to `amlite status`.
     """
 
     routes: Sequence[Routes] = ()
@@ -35,7 +34,7 @@ class Service:
 
 
 class Services:
-    """The services of one amlite, and what they bring together. Raises ValueError where two bring the same."""
+    """All services of amlite together. Raises ValueError if two of them bring the same route, type or operation."""
 
     def __init__(self, services: Sequence[Service] = ()) -> None:
         self._all = services
@@ -46,27 +45,27 @@ class Services:
         self._deleting = _grouped(pair for service in services for pair in service.deleting.items())
 
     async def start(self, platform: Platform) -> None:
-        """Begin what runs for as long as amlite does."""
+        """Start every service that runs in the background."""
         for service in self._all:
             if service.start is not None:
                 await service.start(platform)
 
     def status(self, platform: Platform) -> Json:
-        """Return what the services say about themselves."""
+        """Return the status of every service that has one."""
         found: Json = {}
         for service in self._all:
             found |= service.status(platform) if service.status is not None else {}
         return found
 
     def created(self, kind: str) -> list[Hook]:
-        """Return what is done when a resource of a type is created: by the type itself, then by other services."""
+        """Return what to call after a resource of a type is created: the type's own function first."""
         own = self.types.get(kind.lower())
-        return [*([own.created] if own and own.created else []), *self._created[kind.lower()]]
+        return [*([own.created] if own and own.created else []), *self._created.get(kind.lower(), [])]
 
     def deleting(self, kind: str) -> list[Hook]:
-        """Return what is done before a resource of a type goes: by other services, then by the type itself."""
+        """Return what to call before a resource of a type is deleted: the type's own function last."""
         own = self.types.get(kind.lower())
-        return [*self._deleting[kind.lower()], *([own.deleting] if own and own.deleting else [])]
+        return [*self._deleting.get(kind.lower(), []), *([own.deleting] if own and own.deleting else [])]
 
 
 def _unique(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
@@ -78,8 +77,8 @@ def _unique(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
     return found
 
 
-def _grouped(pairs: Iterable[tuple[str, Hook]]) -> Mapping[str, list[Hook]]:
-    found: defaultdict[str, list[Hook]] = defaultdict(list)
+def _grouped(pairs: Iterable[tuple[str, Hook]]) -> dict[str, list[Hook]]:
+    found: dict[str, list[Hook]] = {}
     for kind, hook in pairs:
-        found[kind.lower()].append(hook)
+        found.setdefault(kind.lower(), []).append(hook)
     return found

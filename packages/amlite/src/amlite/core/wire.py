@@ -1,4 +1,4 @@
-"""What Azure's services write alike: JSON objects, the envelope of a resource, `systemData`, names of regions."""
+"""Formats that Azure's services share: JSON objects, resource envelopes, `systemData`, names of regions."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def envelope(path: str, kind: str, properties: Json, system: Json) -> Json:
 
 
 def created(by: str, at: str) -> Json:
-    """Return the `systemData` of something that was created and not changed since."""
+    """Return the `systemData` of a new resource."""
     return {"createdBy": by, "createdByType": "Application", "createdAt": at}
 
 
 def modified(by: str, at: str, old: Json | None = None) -> Json:
-    """Return the `systemData` of a write; of what was there (its envelope), who created it and when is kept."""
+    """Return the `systemData` of a write. The creator and the time of creation are those of the `old` envelope."""
     first = (old or {}).get("systemData") or created(by, at)
     return {**first, "lastModifiedBy": by, "lastModifiedByType": "Application", "lastModifiedAt": at}
 

@@ -102,7 +102,13 @@ def test_equally_specific_routes_are_an_error(first: str, second: str) -> None:
         Router([table(ARM, first), table(ARM, second)])
 
 
-def test_routes_that_differ_are_none() -> None:
+def test_hosts_are_narrowed_by_one_function() -> None:
+    tables = [table("*.net", "GET /a", narrowed="a.net"), table("*.net", "GET /b", narrowed="b.net"), table("*.net")]
+    with pytest.raises(ValueError, match=r"two functions narrow the tables of \*.net"):
+        Router(tables)
+
+
+def test_routes_that_differ_are_no_error() -> None:
     Router([table(ARM, "GET /a/{b}", "PUT /a/{b}", "GET /b/{b}"), table("*.net", "GET /a/{b}")])
 
 
