@@ -159,7 +159,7 @@ def tail(log: Path, lines: int = 15) -> str:
 async def end(child: Child) -> None:
     """End a child and its descendants: politely, then by force after five seconds."""
     if child.running:
-        await asyncio.to_thread(end_tree, child.process.pid)
+        await asyncio.to_thread(_end_tree, child.process.pid)
     await child.process.wait()
 
 
@@ -183,8 +183,7 @@ def _carries(process: psutil.Process, mark: str) -> bool:
         return False
 
 
-def end_tree(pid: int) -> None:
-    """End a process and its descendants: politely, then by force after five seconds."""
+def _end_tree(pid: int) -> None:
     try:
         root = psutil.Process(pid)
         _end([root, *root.children(recursive=True)])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from amlite.core.processes import end_tree
-
+_GRACE_SECONDS = 5.0
 _LONGEST_LINE = 1 << 20
 
 
@@ -25,28 +27,36 @@ async def run(
     When the caller is cancelled, the program ends with everything it started; one with `finish` is waited for instead.
     Raises OSError when it does not start.
     """
-    process = await asyncio.create_subprocess_exec(
-        *[str(part) for part in command],
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=environment,
-        cwd=cwd,
-        limit=_LONGEST_LINE,
-        # Ctrl-C comes to us alone.
-        start_new_session=True,
+    # Tasks of their own: one that is cancelled while it starts a process would leave what that has started already.
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_exec(
+            *[str(part) for part in command],
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=environment,
+            cwd=cwd,
+            limit=_LONGEST_LINE,
+            # A group of its own, which can be ended as a whole; Ctrl-C comes to us alone.
+            start_new_session=True,
+        )
     )
-    ending = asyncio.create_task(_follow(process, line))
+    ending = asyncio.create_task(_follow(starting, line))
     try:
         return await asyncio.shield(ending)
     except asyncio.CancelledError:
-        if not finish:
-            await asyncio.to_thread(end_tree, process.pid)
+        process = await starting
+        for number in () if finish else (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            if (await asyncio.wait({ending}, timeout=_GRACE_SECONDS))[0]:
+                break
         await ending
         raise
 
 
-async def _follow(process: asyncio.subprocess.Process, line: Callable[[str], None]) -> int:
+async def _follow(starting: asyncio.Task[asyncio.subprocess.Process], line: Callable[[str], None]) -> int:
+    process = await starting
     async for raw in cast("asyncio.StreamReader", process.stdout):
         line(raw.decode("utf-8", "replace").rstrip())
     return await process.wait()
