@@ -21,6 +21,7 @@ from infra.components.sharing import Sharing, SharingArgs
 from infra.components.storage import StorageAccount, StorageAccountArgs
 from infra.components.workspace import AzureMLWorkspace, AzureMLWorkspaceArgs
 from infra.settings import configuration
+from infra.settings.assets import CONFIG_KEYS
 
 # --- Settings: what the stack file says, and whether we are where it belongs -----------------------------------------
 config = configuration.read()
@@ -133,6 +134,7 @@ assets = azureml.Assets(
             adopt=settings.assets.adopt,
             location=location,
             retain=settings.assets.retain,
+            config_keys=CONFIG_KEYS,
         ),
         images={path: image.reference for path, image in images.items()},
         endpoint_identity=identities.endpoint.id,

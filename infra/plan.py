@@ -8,6 +8,7 @@ import pulumi
 
 from infra import NAMESPACE
 from infra.naming import Names
+from infra.settings.assets import CONFIG_KEYS
 from infra.settings.configuration import Configuration, ConfigurationError
 from infra.settings.stack import Settings
 from pulumi_azureml import Catalogue, CatalogueErrors, CatalogueSettings, ModelChoice, load_catalogue
@@ -36,6 +37,7 @@ def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
                 # Known before the registry exists, which is why the plan needs no output of it.
                 login_server=f"{names.container_registry}.azurecr.io",
                 registry=settings.sharing.registry,
+                config_keys=CONFIG_KEYS,
                 models={
                     endpoint: ModelChoice(model.name, model.version) for endpoint, model in settings.models.items()
                 },

@@ -2,7 +2,18 @@
 
 from pydantic import Field
 
+from infra import NAMESPACE
 from infra.settings.group import Group, NumericText
+from pulumi_azureml import ConfigKeys
+
+# By which a message of pulumi_azureml names an option.
+CONFIG_KEYS = ConfigKeys(
+    adopt=f"{NAMESPACE}:assets.adopt",
+    operation_minutes=f"{NAMESPACE}:assets.operationMinutes",
+    timeout_minutes=f"{NAMESPACE}:assets.runTimeoutMinutes",
+    registry=f"{NAMESPACE}:sharing.registry",
+    datastores=f"{NAMESPACE}:assets.datastores",
+)
 
 
 class AssetsSettings(Group):

@@ -27,7 +27,7 @@ def test_what_others_made_is_adopted_and_then_unchanged(make: Make) -> None:
     program = (project.root / "__main__.py").read_text("utf-8")
     assert f"belongs to stack '{STRANGER}'" in project.up(expect=1)
     owner = f'"azureml-platform/{STACK}"'
-    project.write("__main__.py", program.replace(f"{owner})", f"{owner}, adopt=True)"))
+    project.write("__main__.py", program.replace(owner, f"{owner}, adopt=True"))
     project.up()
     assert operations(project.preview(0, "--json")) == {}
     project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--stack", STACK)

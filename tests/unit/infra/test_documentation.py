@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from infra import documentation, outputs
+from infra.settings.assets import CONFIG_KEYS
 from tests.unit.infra.deployed import DIGEST
 from tests.unit.infra.stack_files import ROOT
 
@@ -25,6 +26,13 @@ EXAMPLE = {
     },
     "models": {"flights": {"name": "delays", "version": "7"}},
 }
+
+
+@pytest.mark.parametrize("key", sorted(vars(CONFIG_KEYS).values()))
+def test_messages_of_the_provider_name_keys_that_there_are(key: str) -> None:
+    group, _, name = key.partition(".")
+    section = documentation.configuration().partition(f"## `{group}`")[2].partition("## ")[0]
+    assert f"| `{name}` |" in section
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The shell that the Pulumi engine calls. It forwards to `operations.kinds` and holds no state and no credential.
 
 The engine keeps this class by its import path in every stack's state: `pulumi_azureml.provider.AzureMLProvider` and its
-one attribute `kind` are a contract that cannot be renamed (docs/adr/0031).
+attributes are a contract that cannot be renamed (docs/adr/0031).
 """
 
 from __future__ import annotations
@@ -12,19 +12,26 @@ import logging
 import sys
 import threading
 import weakref
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TextIO
+from types import MappingProxyType
+from typing import Any, TextIO, TypeVar
 
 from pulumi import dynamic
 from pulumi.runtime.rpc import UNKNOWN
 
 from pulumi_azureml.operations.connection import connect, place_of
+from pulumi_azureml.operations.errors import AssetError
 from pulumi_azureml.operations.kind import Operations
 from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.operations.listings import as_kept, packed, unpacked
 from pulumi_azureml.operations.retry import confirmed, limit_operations, persistently
+from pulumi_azureml.planning.config_keys import ConfigKeys
 
+_T = TypeVar("_T")
 _WORKERS = 32
+# The options that messages of operations name.
+_OPTIONS = ("adopt", "operation_minutes", "timeout_minutes")
 _IDENTITY = ("workspace", "registry", "name")
 # What kinds were called in states of versions before 0.3.0.
 _EARLIER_NAMES = {"endpoint": "online_endpoint"}
@@ -35,10 +42,16 @@ class AzureMLProvider(dynamic.ResourceProvider):
 
     serialize_as_secret_always = False
 
-    def __init__(self, kind: str) -> None:
-        """Take the kind's name in `OPERATIONS`."""
+    # States of versions before 0.3.0 have none.
+    config_keys: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, kind: str, config_keys: ConfigKeys | None = None) -> None:
+        """Take the kind's name in `OPERATIONS`, and how the program's options are configured."""
         super().__init__()
         self.kind = kind
+        if config_keys is not None and config_keys != ConfigKeys():
+            # A dictionary: the path of another class in every state would be another contract.
+            self.config_keys = kept(config_keys)
 
     def configure(self, req: dynamic.ConfigureRequest) -> None:
         """Widen the engine's pool of four threads, so that a slow endpoint does not hold back every asset.
@@ -46,7 +59,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
         How long an operation of Azure's is waited for is no input of any resource, so that nothing changes with it.
         """
         _widen_thread_pool()
-        minutes = _settings(req, "assets").get("operationMinutes")
+        minutes = _configured(req, self._keys.operation_minutes)
         if minutes is not None:
             limit_operations(60 * float(minutes))
         if not isinstance(sys.stderr, _WithoutProgress):
@@ -84,7 +97,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
         def look() -> dict[str, Any] | None:
             return operations.observe(connect(place_of(plain)), plain)
 
-        observed = persistently(lambda: confirmed(look), self._name(plain))
+        observed = self._attempt(lambda: confirmed(look), plain)
         if observed is None:
             return dynamic.ReadResult("", {})
         inputs = {key: value for key, value in observed.items() if key not in operations.outputs}
@@ -94,20 +107,33 @@ class AzureMLProvider(dynamic.ResourceProvider):
         """Delete the resource, or archive what Azure cannot delete."""
         plain = _plain(props)
         operations = self._operations
-        persistently(lambda: operations.remove(connect(place_of(plain)), plain), self._name(plain))
+        self._attempt(lambda: operations.remove(connect(place_of(plain)), plain), plain)
 
     def _upsert(self, props: dict[str, Any]) -> dict[str, Any]:
         plain = _plain(props)
         operations = self._operations
-        outputs = persistently(lambda: operations.upsert(connect(place_of(plain)), plain), self._name(plain))
+        outputs = self._attempt(lambda: operations.upsert(connect(place_of(plain)), plain), plain)
         return packed({**plain, **outputs})
 
     @property
     def _operations(self) -> Operations:
         return OPERATIONS[_EARLIER_NAMES.get(self.kind, self.kind)]
 
-    def _name(self, props: dict[str, Any]) -> str:
-        return f"{self._operations.title} '{props['name']}'"
+    @property
+    def _keys(self) -> ConfigKeys:
+        return ConfigKeys(**self.config_keys)
+
+    def _attempt(self, attempt: Callable[[], _T], props: dict[str, Any]) -> _T:
+        try:
+            return persistently(attempt, f"{self._operations.title} '{props['name']}'")
+        except AssetError as error:
+            error.name_option(self._keys)
+            raise
+
+
+def kept(config_keys: ConfigKeys) -> dict[str, str]:
+    """Return the keys of those options that messages of operations name, as a state keeps them."""
+    return {option: getattr(config_keys, option) for option in _OPTIONS}
 
 
 class _WithoutProgress(io.TextIOBase):
@@ -144,10 +170,13 @@ def _show_log() -> None:
         log.setLevel(logging.INFO)
 
 
-def _settings(req: dynamic.ConfigureRequest, group: str) -> dict[str, Any]:
-    """Return a group of the stack's configuration, which the engine hands over as JSON."""
-    value = req.config.get(group)
-    return dict(json.loads(value) if isinstance(value, str) else value or {})
+def _configured(req: dynamic.ConfigureRequest, key: str) -> Any:
+    """Return a value of the stack's configuration; the engine hands groups over as JSON."""
+    name, *path = key.split(".")
+    value = req.config.get(name)
+    for each in path:
+        value = (json.loads(value) if isinstance(value, str) else value or {}).get(each)
+    return value
 
 
 def _plain(props: dict[str, Any]) -> dict[str, Any]:

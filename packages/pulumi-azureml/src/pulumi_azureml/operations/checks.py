@@ -95,8 +95,8 @@ class Checks:
             elif not self._quiet_passes:
                 raise CheckError(
                     f"not enough traffic to judge it: {measured.requests:g} requests since "
-                    f"{since.strftime(_STAMP)}, {self._enough} are needed. Bake longer (rollout.bakeSeconds), ask for "
-                    "fewer (rollout.checks.minRequests), or let it pass (rollout.checks.whenQuiet: pass)"
+                    f"{since.strftime(_STAMP)}, {self._enough} are needed. Bake longer (bake_seconds), "
+                    "require fewer (min_requests), or let a quiet deployment pass (when_quiet)"
                 )
             said.append(_in_words(measured))
         if self._command:
@@ -110,13 +110,12 @@ class Checks:
         if self._most_errors is not None and percent > self._most_errors:
             raise CheckError(
                 f"{percent:.1f} % of its {measured.requests:g} requests failed "
-                f"(rollout.checks.maxErrorPercent is {self._most_errors:g})"
+                f"(max_error_percent is {self._most_errors:g})"
             )
         latency = measured.latency_ms
         if self._most_latency is not None and latency is not None and latency > self._most_latency:
             raise CheckError(
-                f"95 % of its requests took up to {latency:.0f} ms "
-                f"(rollout.checks.maxLatencyMs is {self._most_latency:g})"
+                f"95 % of its requests took up to {latency:.0f} ms (max_latency_ms is {self._most_latency:g})"
             )
 
     def _measure(self, deployment: str, since: datetime, until: datetime) -> Measured:

@@ -2,9 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from pulumi_azureml.planning.config_keys import ConfigKeys
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """An option of the program that would let an operation succeed.
+
+    Attributes:
+        purpose: what setting it does, such as `Take it over`.
+        option: its name in `ConfigKeys`.
+        value: what to set it to, in the configuration.
+        argument: the argument in a program, where the option has no key.
+    """
+
+    purpose: str
+    option: str
+    value: str
+    argument: str
+
+    def text(self, keys: ConfigKeys) -> str:
+        """Return the sentence that says so."""
+        return f"{self.purpose}: {keys.how(self.option, self.value, self.argument)}"
+
+
+ADOPT = Remedy("To take it over", "adopt", "true", "`adopt=True` in WorkspaceArgs")
+WAIT_LONGER = Remedy("Longer limit", "operation_minutes", "N", "")
+AWAIT_LONGER = Remedy("Longer limit", "timeout_minutes", "N", "`timeout_minutes` of the pipeline job")
+
 
 class AssetError(Exception):
     """An asset cannot be brought to the wanted state; the message names it, the reason and the fix."""
+
+    def __init__(self, message: str, remedy: Remedy | None = None) -> None:
+        super().__init__(f"{message}. {remedy.text(ConfigKeys())}" if remedy else message)
+        self._message, self._remedy = message, remedy
+
+    def name_option(self, keys: ConfigKeys) -> None:
+        """Name the option of its remedy as the program's user knows it."""
+        if self._remedy is not None:
+            self.args = (f"{self._message}. {self._remedy.text(keys)}",)
 
 
 class OwnershipError(AssetError):

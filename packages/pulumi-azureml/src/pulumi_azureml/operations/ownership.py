@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pulumi_azureml.operations.errors import OwnershipError
+from pulumi_azureml.operations.errors import ADOPT, OwnershipError
 
+# What was made by versions before 0.3.0 has these tags, so they stay.
 PREFIX = "azureml-platform."
 OWNER = f"{PREFIX}owner"
 CONTENT = f"{PREFIX}content"
@@ -51,8 +52,5 @@ def check(what: str, tags: Mapping[str, str] | None, owner: str, *, adopt: bool)
     found = (tags or {}).get(OWNER)
     if found == owner or adopt:
         return
-    whose = f"belongs to stack '{found}'" if found else "was not made by this project"
-    raise OwnershipError(
-        f"{what} exists already and {whose}. Rename yours, delete that one, or take it over: "
-        f"pulumi config set --path 'azureml-platform:assets.adopt' true"
-    )
+    whose = f"belongs to stack '{found}'" if found else "was not made by this program"
+    raise OwnershipError(f"{what} exists already and {whose}. Rename yours or delete that one", ADOPT)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pulumi_azureml.operations import connection
-from pulumi_azureml.operations.errors import AssetError, RolloutError
+from pulumi_azureml.operations.errors import WAIT_LONGER, AssetError, RolloutError
 
 if TYPE_CHECKING:
     from azure.core.polling import LROPoller
@@ -87,8 +87,8 @@ def unfinished(what: str, state: str) -> AssetError:
     """Return the error for an operation that takes longer than `limit_operations` says."""
     return AssetError(
         f"{what} is still '{state}' after {_limit_seconds / 60:g} minutes. Azure goes on with it: look at it in the "
-        "studio, and run `pulumi up` again, which resumes here. Longer limit: "
-        "pulumi config set --path 'azureml-platform:assets.operationMinutes' N"
+        "studio, and run `pulumi up` again, which resumes here",
+        WAIT_LONGER,
     )
 
 

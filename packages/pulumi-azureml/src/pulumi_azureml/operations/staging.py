@@ -25,7 +25,7 @@ from pulumi_azureml.planning.project import project_root
 from pulumi_azureml.planning.stat_cache import StatCache
 from pulumi_azureml.planning.tree import Tree, TreeError, TreeReader
 
-_PREFIX = "azureml-platform-upload-"
+_PREFIX = "pulumi-azureml-upload-"
 _KEPT_SECONDS = 86_400
 
 

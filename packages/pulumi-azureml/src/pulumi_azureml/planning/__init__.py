@@ -6,6 +6,8 @@ Plain Python, and a pure function of the working tree and the settings. It impor
 from pulumi_azureml.planning.assets import Asset, AssetId, BuildPlan, reference
 from pulumi_azureml.planning.catalogue import Catalogue, load_catalogue, plan_definitions
 from pulumi_azureml.planning.changes import Change, explain
+from pulumi_azureml.planning.config_keys import ConfigKeys
+from pulumi_azureml.planning.folders import Folders
 from pulumi_azureml.planning.problems import CatalogueErrors, Problem
 from pulumi_azureml.planning.settings import CatalogueSettings, ModelChoice
 
@@ -17,6 +19,8 @@ __all__ = [
     "CatalogueErrors",
     "CatalogueSettings",
     "Change",
+    "ConfigKeys",
+    "Folders",
     "ModelChoice",
     "Problem",
     "explain",

@@ -17,7 +17,7 @@ import yaml
 from pulumi_azureml.planning import azure_check, documents, schema
 from pulumi_azureml.planning.assets import Asset, AssetId, BuildPlan, Definition, content_hash, get, put, short
 from pulumi_azureml.planning.documents import Document
-from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, SHARED, Draft, Source, Use, datastores
+from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, Draft, Source, Use, datastores
 from pulumi_azureml.planning.ignore import rules_for
 from pulumi_azureml.planning.kind import Kind, draft_of
 from pulumi_azureml.planning.kinds import KINDS
@@ -27,7 +27,6 @@ from pulumi_azureml.planning.settings import CatalogueSettings
 from pulumi_azureml.planning.stat_cache import StatCache
 from pulumi_azureml.planning.tree import SHORT, Tree, TreeError, TreeFile, TreeReader
 
-_FOLDERS = ("ml", "pipelines")
 _NAME_LINE = re.compile(r"^name:\s*['\"]?([A-Za-z0-9_.-]+)", re.MULTILINE)
 
 
@@ -128,12 +127,13 @@ class _Loading:
 
     def find(self) -> Iterator[str]:
         """Every YAML file of the catalogue's folders that is not ignored. Ignored folders are not entered."""
-        open_folders = [(name, rules_for(self.root, name)) for name in _FOLDERS if (self.root / name).is_dir()]
+        roots = [name for name in self.settings.folders.roots() if (self.root / name).is_dir()]
+        open_folders = [(name, rules_for(self.root, name.removeprefix("."))) for name in roots]
         while open_folders:
             folder, rules = open_folders.pop()
             with os.scandir(self.root / folder) as entries:
                 for entry in entries:
-                    path = f"{folder}/{entry.name}"
+                    path = entry.name if folder == "." else f"{folder}/{entry.name}"
                     is_folder = entry.is_dir(follow_symlinks=False)
                     if not is_folder and not entry.name.endswith((".yml", ".yaml")):
                         continue
@@ -147,8 +147,7 @@ class _Loading:
     def read(self, path: str) -> None:
         """Read one file into a draft, if a kind claims it."""
         convention = path.removesuffix(".yaml") + ".yml" if path.endswith(".yaml") else path
-        if path.startswith(SHARED):
-            convention = f"ml/{convention.removeprefix(SHARED)}"
+        convention = self.settings.folders.convention(convention)
         if not any(kind.claims(convention, Document(path, {}, {})) for kind in KINDS.values()):
             return
         if path.endswith(".yaml"):
@@ -170,7 +169,8 @@ class _Loading:
         else:
             self.problems += schema.check(kind.name, document, type_name=type_name if types else "")
         definition = {str(key): _copied(value) for key, value in document.data.items() if key != "$schema"}
-        draft = draft_of(kind, document, definition)
+        is_shared = self.settings.folders.is_shared(document.path)
+        draft = draft_of(kind, document, definition, is_shared=is_shared)
         if not draft.id.name:
             return
         other = self.drafts.get(draft.id)
@@ -185,12 +185,14 @@ class _Loading:
         self.by_path[document.path] = draft.id
 
     def _check_shared(self, draft: Draft, kind: Kind) -> None:
+        shared = self.settings.folders.shared
         if not kind.versioned:
-            fix = f"move it out of `{SHARED}`: environments, data, models and components can be shared"
+            fix = f"move it out of `{shared}/`: environments, data, models and components can be shared"
             draft.problem((), f"{kind.title}s cannot be shared through a registry", fix)
         elif self.settings.registry is None:
-            fix = "set `azureml-platform:sharing` with the `registry:`, or move it out of the folder"
-            draft.problem((), f"lies in `{SHARED}`, and the stack names no registry to share it through", fix)
+            option = self.settings.config_keys.name("registry", "`registry` in CatalogueSettings")
+            fix = f"set {option}, or move the file out of the folder"
+            draft.problem((), f"lies in `{shared}/`, and no registry is named to share it through", fix)
 
     def _note_broken(self, path: str, convention: str) -> None:
         """Guess what a file that cannot be parsed would define: who refers to it is not to blame."""
@@ -212,7 +214,8 @@ class _Loading:
             elif known is not None and id_ not in self.broken and name.lower() not in outside:
                 ours = {each.name for each in {*self.drafts, *self.broken} if each.kind == "datastore"}
                 hint = suggestion(name, ours | outside, otherwise="add a `datastore.yml` for it.")
-                fix = f"{hint} If the workspace has it and no file shall: name it in the setting `assets.datastores`"
+                option = self.settings.config_keys.name("datastores", "`datastores` in CatalogueSettings")
+                fix = f"{hint} If the workspace has it and no file defines it, add it to {option}"
                 draft.problem(keys, f"unknown datastore '{name}'", fix)
 
     def _resolve(self, draft: Draft) -> None:
@@ -241,7 +244,7 @@ class _Loading:
     def _check_shared_use(self, draft: Draft, use: Use, target: Draft) -> None:
         if draft.is_shared and not target.is_shared:
             message = f"is shared, and {target.id}, which it uses, is not: other workspaces could not use it"
-            draft.problem(use.keys, message, f"move {target.document.path} below `{SHARED}` too")
+            draft.problem(use.keys, message, f"move {target.document.path} below `{self.settings.folders.shared}/` too")
 
     def _resolve_file(self, draft: Draft, use: Use, path: str) -> None:
         target = self.by_path.get(path)

@@ -19,8 +19,6 @@ DEFAULT_DATASTORES = frozenset(
 )
 _IN_DATASTORE = re.compile(r"azureml://datastores/([^/]+)(?:/|$)", re.IGNORECASE)
 _DATASTORE = re.compile(r"(?:azureml:)?([^:/]+)", re.IGNORECASE)
-# What lies below is shared through a registry, and found as if it lay in `ml/`.
-SHARED = "ml/shared/"
 _CLOUD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:", re.ASCII)
 
 
@@ -39,7 +37,7 @@ class Draft:
 
     `definition` starts as the document's mapping and becomes `Asset.definition`. A kind fills `uses`, `sources`,
     `needs` (assets that have to exist first without being named by a reference) and `problems`; the catalogue then
-    fills `targets` (which asset a reference means) and `trees`.
+    fills `targets` (which asset a reference means) and `trees`. `is_shared`: it lives in a registry.
     """
 
     id: AssetId
@@ -55,11 +53,7 @@ class Draft:
     waiting_for: str | None = None
     serves: str | None = None
     build: Build | None = None
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether it lives in a registry, by where its file lies."""
-        return self.document.path.startswith(SHARED)
+    is_shared: bool = False
 
     def problem(self, keys: KeyPath, message: str, fix: str) -> None:
         """Report a problem at a key of the document."""
@@ -106,7 +100,7 @@ def use(draft: Draft, keys: KeyPath, kind: str, value: object) -> None:
         draft.uses.append(Use(keys, kind, value))
     elif isinstance(value, dict) and kind in {"environment", "model"}:
         where = ".".join(map(str, keys))
-        fix = f"give it a file of its own (`{kind}.yml` below `ml/`) and refer to it as `azureml:NAME`"
+        fix = f"give it a file of its own (`{kind}.yml`) and refer to it as `azureml:NAME`"
         draft.problem(keys, f"'{where}' is defined in place, so Azure would keep it without a name", fix)
 
 

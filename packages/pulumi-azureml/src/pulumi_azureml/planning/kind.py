@@ -88,9 +88,9 @@ class Kind(ABC):
         return frozenset(self.schemas) - {""}
 
 
-def draft_of(kind: Kind, document: Document, definition: Definition) -> Draft:
+def draft_of(kind: Kind, document: Document, definition: Definition, *, is_shared: bool) -> Draft:
     """A draft with its name and pinned version checked."""
-    draft = Draft(AssetId(kind.name, kind.asset_name(document)), document, definition)
+    draft = Draft(AssetId(kind.name, kind.asset_name(document)), document, definition, is_shared=is_shared)
     if draft.id.name:
         kind.check_name(draft)
     version = definition.pop("version", None) if kind.versioned else None

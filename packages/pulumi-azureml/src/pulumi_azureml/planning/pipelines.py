@@ -40,7 +40,7 @@ def collect_steps(draft: Draft, settings: CatalogueSettings) -> None:
         for key in ("component", "trial"):
             use(draft, (*keys, key), "component", step.get(key))
             if isinstance(step.get(key), dict):
-                fix = "move it to `ml/<name>/component.yml` and refer to it as `azureml:NAME`"
+                fix = "move it to a `component.yml` of its own and refer to it as `azureml:NAME`"
                 draft.problem((*keys, key), f"the component of step '{name}' is defined in place", fix)
         for holder in ((), ("task",)):
             inner = step if not holder else _mapping(step.get("task"))

@@ -1,4 +1,4 @@
-"""What the catalogue has to know that is not in the tree: it comes from the stack's configuration."""
+"""What the catalogue has to know that is not in the tree: the program hands it in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from pulumi_azureml.planning.config_keys import ConfigKeys
+from pulumi_azureml.planning.folders import Folders
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,9 @@ class ModelChoice:
 
 
 def default_cache_folder() -> Path:
-    """The catalogue's part of the user's cache folder."""
+    """Return this package's part of the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "azureml-platform" / "catalogue"
+    return Path(base) / "pulumi-azureml"
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class CatalogueSettings:
         build_arguments: Docker build arguments for those images; they are part of the environment's version.
         login_server: the container registry to push them to; needed by `build_images`, and no part of a version.
         models: endpoint name → the model it serves. An endpoint without an entry gets no deployment yet.
-        registry: the registry of the assets under `ml/shared/`; None when nothing is shared.
+        registry: the registry of the assets in `folders.shared`; None when nothing is shared.
+        folders: where the YAML lies.
+        config_keys: from where the program takes what is said here, for messages.
         cache_folder: where digests and validation results are remembered; None remembers nothing.
         check_with_azure: run azure-ai-ml's own loaders over every definition that has not passed them before.
     """
@@ -53,5 +58,7 @@ class CatalogueSettings:
     login_server: str | None = None
     models: Mapping[str, ModelChoice] = field(default_factory=dict)
     registry: str | None = None
+    folders: Folders = field(default_factory=Folders)
+    config_keys: ConfigKeys = field(default_factory=ConfigKeys)
     cache_folder: Path | None = field(default_factory=default_cache_folder)
     check_with_azure: bool = True

@@ -62,7 +62,13 @@ class Declarations:
         ours = self.args.workspace
         if asset.registry is None:
             return Planned.of(asset, ours, **own)
-        registry = RegistryArgs(name=asset.registry, owner=ours.owner, adopt=ours.adopt, retain=ours.retain)
+        registry = RegistryArgs(
+            name=asset.registry,
+            owner=ours.owner,
+            adopt=ours.adopt,
+            retain=ours.retain,
+            config_keys=ours.config_keys,
+        )
         return Planned.of(asset, registry, **own)
 
     def options(self, *assets: Asset) -> pulumi.ResourceOptions:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
+
+from pulumi_azureml.planning.config_keys import ConfigKeys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +22,7 @@ class WorkspaceArgs:
         adopt: take over what exists under the same name and was not made by the stack.
         location: its region, in which quota is looked at before a deployment is made; None looks at none.
         retain: how many versions of an asset stay usable; older ones of this stack are archived. 0 archives none.
+        config_keys: from where the program takes its options, for messages.
     """
 
     subscription_id: pulumi.Input[str]
@@ -29,6 +32,7 @@ class WorkspaceArgs:
     adopt: bool = False
     location: str | None = None
     retain: int = 0
+    config_keys: ConfigKeys = field(default_factory=ConfigKeys)
 
     def place(self) -> dict[str, Any]:
         """Return the inputs that say where."""
@@ -47,6 +51,7 @@ class RegistryArgs:
     owner: str = ""
     adopt: bool = False
     retain: int = 0
+    config_keys: ConfigKeys = field(default_factory=ConfigKeys)
 
     def place(self) -> dict[str, Any]:
         """Return the inputs that say where."""

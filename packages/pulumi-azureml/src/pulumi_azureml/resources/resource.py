@@ -65,7 +65,8 @@ class Resource(Referable, dynamic.Resource):
         self.reference = reference(self.kind, given.name, given.version, registry)
         with _no_call_stack():
             props = {**given.props(), **dict.fromkeys(operations.outputs)}
-            super().__init__(AzureMLProvider(self.kind), resource_name, props, opts)
+            provider = AzureMLProvider(self.kind, given.workspace.config_keys)
+            super().__init__(provider, resource_name, props, opts)
 
     @classmethod
     def declare(cls, asset: Asset, declarations: Declarations) -> Self | None:

@@ -16,6 +16,9 @@ from pulumi import dynamic
 from pulumi.runtime.rpc import UNKNOWN
 
 from azureml_fixtures.asset_project import Project
+from pulumi_azureml import ConfigKeys
+from pulumi_azureml.operations import ownership
+from pulumi_azureml.operations.errors import OwnershipError
 from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.provider import AzureMLProvider
 from pulumi_azureml.resources.places import WorkspaceArgs
@@ -183,9 +186,35 @@ def test_the_stack_says_how_long_operations_are_waited_for(monkeypatch: pytest.M
     monkeypatch.setattr("pulumi_azureml.provider.limit_operations", limits.append)
     monkeypatch.setattr(sys, "stdout", sys.stdout)
     monkeypatch.setattr(sys, "stderr", sys.stderr)
-    for config in ({}, {"azureml-platform:assets": '{"adopt": false, "operationMinutes": 90}'}):
-        AzureMLProvider("data").configure(dynamic.ConfigureRequest(dynamic.Config(config, "azureml-platform")))
-    assert limits == [5400]
+    grouped = {"my-project:assets": '{"adopt": false, "operationMinutes": 90}'}
+    keys = ConfigKeys(operation_minutes="my-project:assets.operationMinutes")
+    for provider, config in (
+        (AzureMLProvider("data"), grouped),
+        (AzureMLProvider("data", keys), {}),
+        (AzureMLProvider("data", keys), grouped),
+        (AzureMLProvider("data"), {"azureml:operationMinutes": "30"}),
+    ):
+        provider.configure(dynamic.ConfigureRequest(dynamic.Config(config, "my-project")))
+    assert limits == [5400, 1800]
+
+
+def test_an_error_names_the_options_as_the_program_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_ml: Any, props: dict[str, Any]) -> None:
+        ownership.check("data 'prep'", {ownership.OWNER: "other/stack"}, props["owner"], adopt=False)
+
+    monkeypatch.setattr("pulumi_azureml.provider.connect", lambda _place: None)
+    monkeypatch.setattr(OPERATIONS["data"], "upsert", refuse)
+    keys = ConfigKeys(adopt="my-project:assets.adopt")
+    for provider, how in (
+        (AzureMLProvider("data"), "`adopt=True` in WorkspaceArgs"),
+        (AzureMLProvider("data", keys), "pulumi config set --path 'my-project:assets.adopt' true"),
+    ):
+        with pytest.raises(OwnershipError) as raised:
+            provider.create(inputs())
+        assert str(raised.value) == (
+            "data 'prep' exists already and belongs to stack 'other/stack'. "
+            f"Rename yours or delete that one. To take it over: {how}"
+        )
 
 
 def test_each_phase_of_long_work_is_printed_for_the_engine_to_show(
@@ -206,6 +235,9 @@ def test_each_phase_of_long_work_is_printed_for_the_engine_to_show(
 def test_the_shell_is_small_and_knows_only_its_kind() -> None:
     provider = AzureMLProvider("component")
     assert vars(provider) == {"kind": "component"}
+    keys = ConfigKeys(adopt="my-project:adopt", registry="my-project:registry")
+    kept = {"adopt": "my-project:adopt", "operation_minutes": "azureml:operationMinutes", "timeout_minutes": ""}
+    assert vars(AzureMLProvider("component", keys)) == {"kind": "component", "config_keys": kept}
     assert AzureMLProvider.serialize_as_secret_always is False
     assert (AzureMLProvider.__module__, AzureMLProvider.__qualname__) == ("pulumi_azureml.provider", "AzureMLProvider")
     assert isinstance(provider, dynamic.ResourceProvider)

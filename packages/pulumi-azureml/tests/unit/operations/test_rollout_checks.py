@@ -33,7 +33,7 @@ def test_a_deployment_that_fails_requests_is_returned_from_in_mid_bake(endpoint:
 def test_a_slow_deployment_is_returned_from(endpoint: FakeEndpoint) -> None:
     endpoint.add("blue-1", share=100)
     endpoint.statuses, endpoint.latency = {"blue-2": {"200": 100}}, 800
-    with pytest.raises(RolloutError, match=r"95 % of its requests took up to 800 ms \(rollout.checks.maxLatencyMs"):
+    with pytest.raises(RolloutError, match=r"95 % of its requests took up to 800 ms \(max_latency_ms"):
         run(endpoint, "blue-2", bake=120, checked={"max_latency_ms": 500})
     assert endpoint.traffic == {"blue-1": 100}
 

@@ -34,12 +34,12 @@ def left(scratch: Path, name: str, *, old: bool = True) -> Path:
 def test_what_a_killed_process_left_a_day_ago_is_removed_and_nothing_else(scratch: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    gone = left(scratch, f"azureml-platform-upload-{ended.pid}-abc")
+    gone = left(scratch, f"pulumi-azureml-upload-{ended.pid}-abc")
     kept = [
-        left(scratch, f"azureml-platform-upload-{ended.pid}-new", old=False),
-        left(scratch, f"azureml-platform-upload-{os.getpid()}-abc"),  # still runs
+        left(scratch, f"pulumi-azureml-upload-{ended.pid}-new", old=False),
+        left(scratch, f"pulumi-azureml-upload-{os.getpid()}-abc"),  # still runs
         left(scratch, f"azureml-platform-bench-{ended.pid}-abc"),
-        left(scratch, "azureml-platform-upload-mine-abc"),
+        left(scratch, "pulumi-azureml-upload-mine-abc"),
     ]
     staging._clear_leftovers(scratch)
     assert not gone.exists()
@@ -50,5 +50,5 @@ def test_a_copy_is_named_after_its_process_and_goes_with_its_use(scratch: Path) 
     with staged({"image": "x"}, [], "environment.yml") as definition:
         assert definition == {"image": "x"}
         (there,) = scratch.iterdir()
-        assert there.name.startswith(f"azureml-platform-upload-{os.getpid()}-")
+        assert there.name.startswith(f"pulumi-azureml-upload-{os.getpid()}-")
     assert list(scratch.iterdir()) == []

@@ -45,7 +45,7 @@ def test_a_datastore_that_is_nowhere_is_reported_where_it_is_written(project: Pr
     raw, old = project.problems(datastores=frozenset({"theirs"}))
     assert (raw.file, raw.line, raw.message) == ("ml/data/raw/data.yml", 2, "unknown datastore 'lage'")
     assert raw.fix.startswith("did you mean 'lake'? ")
-    assert "`assets.datastores`" in raw.fix
+    assert "add it to `datastores` in CatalogueSettings" in raw.fix
     assert (old.file, old.message) == ("ml/model/model.yml", "unknown datastore 'nothing_alike'")
     assert old.fix.startswith("add a `datastore.yml` for it. ")
 

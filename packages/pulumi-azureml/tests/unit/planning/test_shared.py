@@ -36,9 +36,9 @@ def test_a_stack_without_a_registry_is_told_so(project: Project) -> None:
     move(project, "environments")
     problems = project.problems()
     assert {problem.message for problem in problems} == {
-        "lies in `ml/shared/`, and the stack names no registry to share it through"
+        "lies in `ml/shared/`, and no registry is named to share it through"
     }
-    assert problems[0].fix.startswith("set `azureml-platform:sharing` with the `registry:`")
+    assert problems[0].fix.startswith("set `registry` in CatalogueSettings")
 
 
 def test_what_is_shared_uses_only_what_is_shared(project: Project) -> None:

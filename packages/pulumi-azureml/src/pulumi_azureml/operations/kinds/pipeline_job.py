@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pulumi_azureml.operations import jobs, ownership
 from pulumi_azureml.operations.arm import send
 from pulumi_azureml.operations.connection import Workspace
-from pulumi_azureml.operations.errors import AssetError
+from pulumi_azureml.operations.errors import AWAIT_LONGER, AssetError
 from pulumi_azureml.operations.kind import Operations, Props, found
 from pulumi_azureml.operations.retry import finished
 from pulumi_azureml.operations.staging import load, staged
@@ -92,8 +92,9 @@ class PipelineJobOperations(Operations):
             ended = jobs.follow(ml, name, lambda line: _log.info("job %s: %s", name, line), minutes * _MINUTES)
         except jobs.StillRunningError as error:
             raise AssetError(
-                f"job '{name}' is still {error} after {minutes} minutes and goes on. Update again to wait for it "
-                f"(longer with the setting assets.runTimeoutMinutes), or end it: az ml job cancel --name {name}"
+                f"job '{name}' is still {error} after {minutes} minutes and goes on. Update again to wait for it, "
+                f"or end it: az ml job cancel --name {name}",
+                AWAIT_LONGER,
             ) from error
         if ended.status != "Completed":
             raise AssetError(f"job '{name}' ended as {ended.status}{jobs.why(ml, ended)}")

@@ -38,7 +38,7 @@ class PipelineJobKind(Kind):
             draft.problem(("name",), "a job's 'name' is the id of one run, so it could be submitted only once", fix)
         if draft.definition.get("type") != "pipeline":
             draft.problem(
-                ("type",), "is not a pipeline job", "add `type: pipeline`, or move the file out of `pipelines/`"
+                ("type",), "is not a pipeline job", "add `type: pipeline`, or move the file to another folder"
             )
         collect_steps(draft, settings)
 
