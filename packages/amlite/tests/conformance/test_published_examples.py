@@ -134,5 +134,5 @@ def test_workspace_examples_are_accepted_with_parts_that_exist(
         path = azureml_workspace.id.rpartition("/")[0] + f"/example-{number}"
         validate("Workspace", {**body, "properties": properties, "identity": flat.get("identity")})
         answer = azureml_workspace.azure.arm("PUT", path, body)
-        assert answer.status_code == 201, answer.text
+        assert answer.status_code == 202, answer.text
         azureml_workspace.azure.finish(answer)

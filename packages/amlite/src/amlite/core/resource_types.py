@@ -32,8 +32,9 @@ class ResourceType:
     located: bool = True  # tracked resources must name a location
     required: tuple[str, ...] = ()  # dotted paths that a PUT must carry
     globally_unique: bool = False  # the name is part of a host name
-    asynchronous: bool = False  # PUT and DELETE answer 202/201 with polling headers
-    accepted: bool = False  # a creation answers 202 without a body, and clients take no other answer
+    asynchronous: bool = False  # PUT and DELETE answer with polling headers
+    deleted_at_once: bool = False  # but DELETE answers when the resource is gone
+    creation: int = 201  # the status of the answer to a creation, of those that clients take; 202 comes without a body
     prepare: Prepare | None = None  # what the service adds before a body is stored
     created: Hook | None = None  # work done before the resource is Succeeded
     check_deletion: Callable[[Platform, ResourceId, Json], None] | None = None  # raises AzureError for what must stay

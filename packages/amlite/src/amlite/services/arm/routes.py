@@ -215,9 +215,10 @@ async def _put(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
 async def _write(call: Call, id: ResourceId, kind: ResourceType, body: Json, old: Document | None) -> web.Response:
     envelope, operation = await resources.write(call.platform, id, body, old, call.client)
     headers = polling.headers(call, id, operation) if operation else {}
-    if operation and old is None and kind.accepted:
-        return web.Response(status=202, headers=headers)
-    return reply(envelope, 200 if old else 201, headers)
+    status = 200 if old else kind.creation
+    if status == 202:
+        return web.Response(status=status, headers=headers)
+    return reply(envelope, status, headers)
 
 
 async def _delete(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
@@ -226,7 +227,7 @@ async def _delete(call: Call, id: ResourceId, kind: ResourceType) -> web.Respons
         return web.Response(status=204)
     if kind.check_deletion is not None:
         kind.check_deletion(call.platform, id, document.body)
-    if kind.asynchronous:
+    if kind.asynchronous and not kind.deleted_at_once:
         return _deleted_later(call, id)
     await resources.finish_deletion(call.platform, {"id": str(id)})
     return web.Response(status=200)

@@ -121,6 +121,7 @@ TYPES = [
         pattern=r"[a-zA-Z0-9][\w-]{2,32}",
         rule="Workspace names are 3-33 letters, digits, hyphens and underscores and begin with a letter or digit.",
         asynchronous=True,
+        creation=202,
         prepare=_prepare,
         created=_created,
         actions={"listkeys": _list_keys},

@@ -39,6 +39,7 @@ TYPES = [
         "Microsoft.Insights/components",
         pattern=r"[^%&\\?/]{0,254}[^%&\\?/. ]",
         required=("kind", "properties.Application_Type"),
+        creation=200,
         prepare=_component,
     ),
 ]
