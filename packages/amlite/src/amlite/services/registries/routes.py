@@ -1,4 +1,7 @@
-"""The HTTP surface of a registry: where it answers, its assets, uploads to it and downloads from it."""
+"""The HTTP surface of a registry: where it answers, its assets, uploads to it and downloads from it.
+
+A registry's assets answer in Resource Manager, and in the data plane of the registry's region.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from amlite.core import operations
 from amlite.core.errors import AzureError
 from amlite.core.listing import active, page
 from amlite.core.resource_id import ResourceId
-from amlite.core.routing import AUTHENTICATED, Call, reply
+from amlite.core.routing import ARM_HOST, AUTHENTICATED, Call, Routes, reply
 from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.arm import polling
@@ -26,13 +29,13 @@ from amlite.services.storage import blobs, delegation
 from amlite.services.storage.blobs import BlobPath
 
 _LIFETIME = dt.timedelta(hours=12)
+_ARM_REGISTRY = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/registries/{{registry}}"
 _PREFIX = "/mferp/managementfrontend"
-_REGISTRY = (
-    f"{_PREFIX}/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/registries/{{registry}}"
-)
+_REGISTRY = f"{_PREFIX}{_ARM_REGISTRY}"
 _LOCATION = f"{_PREFIX}{ARM_LOCATION}"
 
 routes = data_routes()
+arm_routes = Routes(ARM_HOST)
 
 
 @routes.get("/registrymanagement/v1.0/registries/{registry}/discovery")
@@ -62,17 +65,16 @@ routes.get(f"{_LOCATION}/mfeOperationsStatus/{{operation}}", action=AUTHENTICATE
 routes.get(f"{_LOCATION}/mfeOperationResults/{{operation}}", action=AUTHENTICATED)(polling.get_result)
 
 
-def _register_kind(kind: str) -> None:
-    containers = f"{_REGISTRY}/{kind}"
+def _register_kind(table: Routes, containers: str) -> None:
     every = f"{containers}/{{name}}/versions"
-    routes.get(containers, action=access.READ)(list_containers)
-    routes.get(f"{containers}/{{name}}", action=access.READ)(get_container)
-    routes.put(f"{containers}/{{name}}", action=access.WRITE)(put_container)
-    routes.delete(f"{containers}/{{name}}", action=access.DELETE)(delete_asset)
-    routes.get(every, action=access.READ)(list_versions)
-    routes.get(f"{every}/{{version}}", action=access.READ)(get_version)
-    routes.put(f"{every}/{{version}}", action=access.WRITE)(put_version)
-    routes.delete(f"{every}/{{version}}", action=access.DELETE)(delete_asset)
+    table.get(containers, action=access.READ)(list_containers)
+    table.get(f"{containers}/{{name}}", action=access.READ)(get_container)
+    table.put(f"{containers}/{{name}}", action=access.WRITE)(put_container)
+    table.delete(f"{containers}/{{name}}", action=access.DELETE)(delete_asset)
+    table.get(every, action=access.READ)(list_versions)
+    table.get(f"{every}/{{version}}", action=access.READ)(get_version)
+    table.put(f"{every}/{{version}}", action=access.WRITE)(put_version)
+    table.delete(f"{every}/{{version}}", action=access.DELETE)(delete_asset)
 
 
 async def list_containers(call: Call) -> web.Response:
@@ -88,12 +90,14 @@ async def get_container(call: Call) -> web.Response:
 
 
 async def put_container(call: Call) -> web.Response:
-    """Change a name's tags, description or archiving."""
-    old = _container(call)
-    properties = workspace_assets.prepare_container(_kind(call), call.parameters["name"], await call.json())
-    merged = {**old.body["properties"], **properties}
-    stored = versions.write(call.platform, old.id, old.body["type"], merged, call.principal)
-    return reply(assets.container_body(call.platform, stored))
+    """Change a name's tags, description or archiving (creating it when new)."""
+    owner, kind, name = _registry(call), _kind(call), call.parameters["name"]
+    path = assets.path_of(owner, kind, name)
+    old = call.platform.store.get(path)
+    properties = workspace_assets.prepare_container(kind, name, await call.json())
+    merged = {**(old.body["properties"] if old else {}), **properties}
+    stored = versions.write(call.platform, path, assets.container_type(kind), merged, call.principal)
+    return reply(assets.container_body(call.platform, stored), 200 if old else 201)
 
 
 async def list_versions(call: Call) -> web.Response:
@@ -238,7 +242,8 @@ def _kind_of(asset_id: str) -> str:
 
 def _polling(call: Call, owner: Document, operation: str) -> dict[str, str]:
     subscription = ResourceId.of(owner.id).subscription
-    base = f"{_PREFIX}/subscriptions/{subscription}/providers/{PROVIDER}/locations/{owner.body['location']}"
+    prefix = "" if call.host == ARM_HOST else _PREFIX
+    base = f"{prefix}/subscriptions/{subscription}/providers/{PROVIDER}/locations/{owner.body['location']}"
     return operations.headers(call.host, f"{base}/mfeOperationsStatus", f"{base}/mfeOperationResults", operation)
 
 
@@ -247,4 +252,5 @@ def _base(location: str) -> str:
 
 
 for _each in KINDS:
-    _register_kind(_each)
+    _register_kind(routes, f"{_REGISTRY}/{_each}")
+    _register_kind(arm_routes, f"{_ARM_REGISTRY}/{_each}")

@@ -4,5 +4,7 @@ from amlite.core.service import Service
 from amlite.services.registries import assets, copying, routes, types
 
 SERVICE = Service(
-    routes=[routes.routes], types=types.TYPES, works={assets.WORK: assets.finish, copying.WORK: copying.finish}
+    routes=[routes.routes, routes.arm_routes],
+    types=types.TYPES,
+    works={assets.WORK: assets.finish, copying.WORK: copying.finish},
 )
