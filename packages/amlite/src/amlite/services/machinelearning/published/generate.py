@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,11 @@ def source() -> Path:
     return Path(found.origin).parent / "_restclient" / "arm_ml_service" / "models"
 
 
-def published(folder: Path) -> dict[str, Any]:
-    """Return the models that ROOTS reach, and their enumerations."""
+def published(folder: Path, roots: Iterable[str] = ROOTS) -> dict[str, Any]:
+    """Return the models that `roots` reach, and their enumerations."""
     enums = _enums(ast.parse((folder / "_enums.py").read_text("utf-8")))
     models = _models(ast.parse((folder / "_models.py").read_text("utf-8")), enums)
-    reached = _reached(models)
+    reached = _reached(models, roots)
     used = {kind.rpartition(":")[2] for model in reached.values() for kind, _ in model["fields"].values()}
     return {
         "models": dict(sorted(reached.items())),
@@ -139,8 +140,8 @@ def _second(arguments: ast.expr) -> ast.expr:
     return arguments.elts[1]
 
 
-def _reached(models: dict[str, Model]) -> dict[str, Model]:
-    waiting, reached = list(ROOTS), {}
+def _reached(models: dict[str, Model], roots: Iterable[str]) -> dict[str, Model]:
+    waiting, reached = list(roots), {}
     while waiting:
         name = waiting.pop()
         if name in reached:

@@ -1,0 +1,61 @@
+"""What is missing in operations that amlite answers, where neither amlite's tables nor Microsoft's models show it.
+
+Every entry was read out of amlite's source. A test holds that each names an operation that amlite answers, and that no
+test succeeds with one that is always refused.
+"""
+
+from __future__ import annotations
+
+from operation_coverage.operations import MACHINE_LEARNING, Operation
+
+_ML = MACHINE_LEARNING
+
+REFUSED = {
+    f"{_ML}/BatchEndpoints.list_keys": "batch endpoints accept Entra tokens only, so there are no keys",
+    "Microsoft.ContainerRegistry/Registries.list_credentials": "there is no admin user; sign in with a token",
+    "Microsoft.Insights/MetricDefinitions.list_at_subscription_scope": "only online endpoints have metrics",
+    "Microsoft.Insights/Metrics.list_at_subscription_scope": "only online endpoints have metrics",
+}
+
+MISSING = {
+    f"{_ML}/Compute.create_or_update": "kinds other than clusters and attached Kubernetes are only kept",
+    f"{_ML}/Datastores.create_or_update": "jobs read and write blob containers and file systems, not file shares, "
+    "Data Lake Gen1 or OneLake",
+    f"{_ML}/Jobs.create_or_update": "runs one process on one node; fine-tuning and labeling are refused; AutoML trains "
+    "on tables only, without forecasting",
+    f"{_ML}/OnlineDeployments.create_or_update": "instances are workers of one server; sends nothing to Application "
+    "Insights",
+    f"{_ML}/OnlineEndpoints.create_or_update": "on attached Kubernetes, the address is that of a managed endpoint",
+    f"{_ML}/Registries.create_or_update": "accounts of your own and the removal of a region are refused",
+    f"{_ML}/Schedules.create_or_update": "only jobs can be scheduled; monitors and endpoint invocations are refused",
+    f"{_ML}/Workspaces.create_or_update": "hubs, projects and feature stores are plain workspaces",
+    f"{_ML}/Workspaces.delete": "always deletes for good",
+    "Microsoft.Authorization/RoleAssignments.create": "custom roles are refused; conditions have no effect",
+    "Microsoft.ContainerRegistry/Registries.create": "network rules, policies and the limits of the SKU have no effect",
+    "Microsoft.ContainerRegistry/Registries.update": "network rules, policies and the limits of the SKU have no effect",
+    "Microsoft.Insights/AutoscaleSettings.create_or_update": "applies the limits, but does not evaluate rules",
+    "Microsoft.Insights/AutoscaleSettings.update": "applies the limits, but does not evaluate rules",
+    "Microsoft.Insights/Components.create_or_update": "collects no telemetry",
+    "Microsoft.Insights/MetricDefinitions.list": "only of online endpoints and their deployments",
+    "Microsoft.Insights/Metrics.list": "only of online endpoints and their deployments",
+    "Microsoft.KeyVault/Vaults.create_or_update": "holds no secrets, keys or certificates",
+    "Microsoft.KeyVault/Vaults.delete": "always deletes for good",
+    "Microsoft.KeyVault/Vaults.update": "holds no secrets, keys or certificates",
+    "Microsoft.ManagedIdentity/FederatedIdentityCredentials.create_or_update": "no token can be exchanged for it",
+    "Microsoft.OperationalInsights/Workspaces.create_or_update": "collects no logs",
+    "Microsoft.OperationalInsights/Workspaces.delete": "always deletes for good",
+    "Microsoft.OperationalInsights/Workspaces.update": "collects no logs",
+    "Microsoft.Storage/StorageAccounts.create": "has blobs and data lakes, but no queues, tables or file shares; "
+    "network rules, encryption and replication have no effect",
+    "Microsoft.Storage/StorageAccounts.update": "network rules, encryption and replication have no effect",
+}
+
+
+def refused(operation: Operation) -> str:
+    """Return why amlite refuses an operation that it knows; empty when it does not."""
+    return REFUSED.get(operation.id, "")
+
+
+def missing(operation: Operation) -> tuple[str, ...]:
+    """Return what is missing in an operation."""
+    return (MISSING[operation.id],) if operation.id in MISSING else ()
