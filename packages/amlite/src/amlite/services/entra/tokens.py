@@ -33,15 +33,15 @@ class Tokens:
         self._store = store
         saved = store.get(_KEY)
         if saved is None:
-            key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-            pem = key.private_bytes(
+            pem = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
             saved = store.put(_KEY, "entra", {"pem": pem.decode(), "kid": uuid.uuid4().hex})
-        self._pem = saved.body["pem"]
+        # It is our own: to validate it takes a tenth of a second.
+        key = serialization.load_pem_private_key(saved.body["pem"].encode(), None, unsafe_skip_rsa_key_validation=True)
+        self._key = cast("rsa.RSAPrivateKey", key)
+        self._public = self._key.public_key()
         self._kid = saved.body["kid"]
-        kept = serialization.load_pem_private_key(self._pem.encode(), password=None)
-        self._public = cast("rsa.RSAPrivateKey", kept).public_key()
 
     def deployer(self) -> tuple[str, str]:
         """Return (client id, client secret) of the application that owns the subscription, created on first use."""
@@ -87,7 +87,7 @@ class Tokens:
             "tid": TENANT_ID,
             "ver": "1.0",
         }
-        return jwt.encode(claims, self._pem, algorithm="RS256", headers={"kid": self._kid, "x5t": self._kid})
+        return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._kid, "x5t": self._kid})
 
     def check(self, token: str, audiences: frozenset[str]) -> Json:
         """Return a token's claims; AzureError 401 unless we signed it, it is valid now and for one of `audiences`."""
