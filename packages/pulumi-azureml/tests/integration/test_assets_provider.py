@@ -150,7 +150,7 @@ def test_somebody_elses_is_refused_with_the_way_to_adopt_it(
     project.needs(kind)
     OPERATIONS[kind].upsert(ml_client, project.props(kind, STRANGER))
     writes()
-    with pytest.raises(OwnershipError, match=f"belongs to stack '{STRANGER}'.*assets.adopt"):
+    with pytest.raises(OwnershipError, match=f"belongs to stack '{STRANGER}'.*adopt=True"):
         OPERATIONS[kind].upsert(ml_client, project.props(kind))
     assert writes() == []
     OPERATIONS[kind].remove(ml_client, project.props(kind))
@@ -281,7 +281,7 @@ def test_adopting_other_content_is_refused(
     for tags in all_tags(body):
         tags.clear()
     azureml_workspace.azure.put(made["resource_id"], body)
-    with pytest.raises(OwnershipError, match="was not made by this project"):
+    with pytest.raises(OwnershipError, match="was not made by this program"):
         OPERATIONS[kind].upsert(ml_client, props)
     project.edit_metadata(kind, **changes)
     with pytest.raises(AssetError, match="cannot be adopted, its content is not ours"):

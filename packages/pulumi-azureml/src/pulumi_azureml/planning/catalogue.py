@@ -49,13 +49,13 @@ class Catalogue:
         return {asset.id: asset for asset in self.assets}
 
 
-def load_catalogue(root: Path, settings: CatalogueSettings) -> Catalogue:
+def load_catalogue(root: Path | str, settings: CatalogueSettings) -> Catalogue:
     """Plan every asset below `root`. Depends on the tree and the settings alone, and prints nothing.
 
     Raises:
         CatalogueErrors: all problems of the tree.
     """
-    loading = _Loading(root.absolute(), settings)
+    loading = _Loading(Path(root).absolute(), settings)
     for path in sorted(loading.find()):
         loading.read(path)
     return loading.plan()

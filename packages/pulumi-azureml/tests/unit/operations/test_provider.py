@@ -141,7 +141,8 @@ def test_a_preview_loads_no_client() -> None:
     """azure.ai.ml costs a second and 100 MB; the shell, its kinds and the catalogue are loaded without it."""
     program = (
         "import sys\n"
-        "import pulumi_azureml, pulumi_azureml.provider\n"
+        "import pulumi_azureml.provider\n"
+        "from pulumi_azureml import *\n"
         "print([name for name in sys.modules if name.startswith('azure')])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
