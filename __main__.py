@@ -1,4 +1,4 @@
-"""An Azure Machine Learning platform as code. Settings, then the plan, then the resources, then the outputs."""
+"""The Pulumi program of an Azure Machine Learning platform: settings, plan, platform, assets and outputs."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,14 +23,14 @@ from infra.components.workspace import AzureMLWorkspace, AzureMLWorkspaceArgs
 from infra.settings import configuration
 from infra.settings.assets import CONFIG_KEYS
 
-# --- Settings: what the stack file says, and whether we are where it belongs -----------------------------------------
+# --- Settings: the stack's configuration, and a check of the signed-in tenant and subscription -----------------------
 config = configuration.read()
 settings = config.settings
 names = naming.names(settings.naming, config.stack)
 tags = naming.tags(settings.naming, config.stack, settings.tags)
 deployer = cloud.signed_in_principal(config)
 
-# --- Plan: every asset under ml/ and pipelines/, read, resolved, versioned and checked before anything is registered --
+# --- Plan: all assets under ml/ and pipelines/, resolved, versioned and checked before anything is registered --------
 root = Path(__file__).parent
 plan = planning.plan(root, config, names)
 
@@ -121,7 +121,7 @@ images = {
 }
 training_image = images.get("ml/environments/training/environment.yml")
 if not settings.image.build:
-    pulumi.info("image.build is off: Azure Machine Learning builds the training environment from its context itself.")
+    pulumi.info("image.build is off, so Azure Machine Learning builds the images from their build contexts.")
 assets = azureml.Assets(
     "assets",
     azureml.AssetsArgs(
@@ -148,7 +148,7 @@ assets = azureml.Assets(
     type_name="azureml-platform:infra:Assets",
 )
 
-# --- Outputs: a contract, see docs/stack-outputs.schema.json ----------------------------------------------------------
+# --- Outputs: docs/stack-outputs.schema.json describes them -----------------------------------------------------------
 outputs.export(
     subscription_id=subscription,
     resource_group=group.name,

@@ -1,4 +1,4 @@
-"""The platform: component resources, typed settings, the plan of the assets, and what the stack's outputs say."""
+"""The platform: typed settings, component resources, the plan of the assets, and the stack outputs."""
 
-# The project's name in Pulumi.yaml, under which a stack's settings are.
+# The project's name in Pulumi.yaml, and the namespace of its settings.
 NAMESPACE = "azureml-platform"

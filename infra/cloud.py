@@ -1,4 +1,4 @@
-"""Never the wrong cloud: who is signed in, and is it where the stack belongs?"""
+"""The check that you are signed in to the stack's tenant and subscription."""
 
 import pulumi
 from pulumi_azure_native import authorization
@@ -7,15 +7,14 @@ from infra.settings.configuration import Configuration
 
 
 class WrongCloudError(pulumi.RunError):
-    """The signed-in tenant or subscription is not the stack's. Nothing was changed."""
+    """The signed-in tenant or subscription is not the stack's. The message has the fix. Nothing was changed."""
 
 
 def signed_in_principal(configuration: Configuration) -> str:
-    """Object id of whoever runs the program, once it is certain that they are where the stack belongs.
+    """Return the object id of the signed-in identity, after a check of its tenant and subscription.
 
     Raises:
-        WrongCloudError: the credentials in use belong to another tenant or subscription than the stack file names,
-            or to none at all.
+        WrongCloudError: The identity's tenant or subscription differs from the stack file, or nobody is signed in.
     """
     cloud, stack = configuration.cloud, configuration.stack
     fix = (
@@ -26,10 +25,10 @@ def signed_in_principal(configuration: Configuration) -> str:
         client = authorization.get_client_config()
     except Exception as error:  # the SDK raises nothing narrower for a failed invoke
         raise WrongCloudError(
-            f"Cannot tell which cloud stack {stack} would reach: {error}\n      fix: {fix}"
+            f"Cannot read which subscription you are signed in to, for stack {stack}: {error}\n      fix: {fix}"
         ) from error
     mismatches = [
-        f"  {key} is {wanted}, but signed in to {found or 'none'}"
+        f"  {key} is {wanted}, but you are signed in to {found or 'none'}"
         for key, wanted, found in (
             ("azure-native:tenantId", cloud.tenant_id, client.tenant_id),
             ("azure-native:subscriptionId", cloud.subscription_id, client.subscription_id),
@@ -37,6 +36,8 @@ def signed_in_principal(configuration: Configuration) -> str:
         if wanted != (found or "").lower()
     ]
     if mismatches:
-        lines = [f"Stack {stack} belongs to another cloud; nothing was changed.", *mismatches, f"      fix: {fix}"]
-        raise WrongCloudError("\n".join(lines))
+        heading = (
+            f"You are signed in to another tenant or subscription than that of stack {stack}. Nothing was changed."
+        )
+        raise WrongCloudError("\n".join([heading, *mismatches, f"      fix: {fix}"]))
     return client.object_id

@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md and docs/stack-outputs.schema.json: `python -m infra.documentation`."""
+"""Write docs/configuration.md and docs/stack-outputs.schema.json. Run `python -m infra.documentation`."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ The release writes the accepted model version of an endpoint, and the next `pulu
 
 
 def configuration() -> str:
-    """The reference of all settings, as Markdown."""
+    """Return the reference of all settings, as Markdown."""
     lines = [_INTRODUCTION]
     lines += _section(f"{CLOUD_NAMESPACE}:", CloudSettings)
     top = [(str(field.alias), field) for field in fields(Settings).values() if not nested_group(field.annotation)]
@@ -54,7 +54,7 @@ def configuration() -> str:
 
 
 def outputs_schema() -> str:
-    """The JSON Schema of the stack's outputs."""
+    """Return the JSON Schema of the stack outputs."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **StackOutputs.model_json_schema()}
     return json.dumps(schema, indent=2) + "\n"
 

@@ -1,8 +1,7 @@
-"""One rule for every name and tag: `<kind>-<namespace>-<workspace>-<stack>-<postfix>`.
+"""The names and tags of all resources. Names have the form `<kind>-<namespace>-<workspace>-<stack>-<postfix>`.
 
-Pure functions of the configuration. The kinds are the abbreviations that Microsoft's Cloud Adoption Framework
-recommends. Storage accounts, key vaults and container registries drop the hyphens, for their names are short or may
-hold none.
+The kinds are the abbreviations that Microsoft's Cloud Adoption Framework recommends. The names of storage accounts,
+key vaults and container registries have no hyphens, because they must be short or may not contain hyphens.
 """
 
 import re
@@ -15,7 +14,7 @@ from infra.settings.naming import NamingSettings
 
 @dataclass(frozen=True)
 class Names:
-    """The physical name of every resource that exists once in a stack."""
+    """The physical names of the resources that a stack has once."""
 
     resource_group: str
     log_analytics: str
@@ -32,7 +31,7 @@ class Names:
 
 _HYPHENATED = r"[a-z][a-z0-9-]*[a-z0-9]"
 _COMPACT = r"[a-z][a-z0-9]*"
-# Azure's bounds: shortest, longest, form.
+# Azure's limits: minimum length, maximum length, pattern.
 _RULES: dict[str, tuple[int, int, str]] = {
     "resource_group": (1, 90, _HYPHENATED),
     "log_analytics": (4, 63, _HYPHENATED),
@@ -49,10 +48,10 @@ _RULES: dict[str, tuple[int, int, str]] = {
 
 
 def names(naming: NamingSettings, stack: str) -> Names:
-    """Name every resource of a stack.
+    """Return the names of a stack's resources.
 
     Raises:
-        ConfigurationError: a name breaks Azure's rules; the message names the settings to change.
+        ConfigurationError: Azure does not allow a name. The message names the settings to change.
     """
     parts = (naming.namespace, naming.workspace, stack.lower(), naming.postfix)
     hyphenated, compact = "-".join(parts), "".join(parts)
@@ -73,9 +72,9 @@ def names(naming: NamingSettings, stack: str) -> Names:
     if wrong:
         fix = (
             "shorten azureml-platform:naming.namespace, naming.workspace or naming.postfix in "
-            f"Pulumi.{stack}.yaml, or give the stack a short name of letters and digits"
+            f"Pulumi.{stack}.yaml, or use a shorter stack name with letters and digits only"
         )
-        heading = f"Names of stack {stack} break Azure's rules; nothing was changed."
+        heading = f"Azure does not allow some resource names of stack {stack}. Nothing was changed."
         raise ConfigurationError("\n".join([heading, *wrong, f"      fix: {fix}"]))
     return result
 
@@ -84,14 +83,15 @@ def _broken(kind: str, name: str) -> str | None:
     shortest, longest, form = _RULES[kind]
     label = kind.replace("_", " ")
     if not shortest <= len(name) <= longest:
-        return f"  {label} {name} has {len(name)} characters; allowed are {shortest}-{longest}"
+        return f"  {label} {name} has {len(name)} characters; Azure allows {shortest}-{longest}"
     if not re.fullmatch(form, name):
-        return f"  {label} {name} may only hold lower-case letters, digits and (where Azure allows them) hyphens"
+        allowed = "lower-case letters and digits" if form is _COMPACT else "lower-case letters, digits and hyphens"
+        return f"  {label} {name} may contain only {allowed}"
     return None
 
 
 def tags(naming: NamingSettings, stack: str, extra: dict[str, str]) -> dict[str, str]:
-    """The tags that every resource carries: the project's own, then the configured ones."""
+    """Return the tags of every resource: the project's, and the configured ones."""
     own = {
         "managed-by": "pulumi",
         "project": NAMESPACE,

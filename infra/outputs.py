@@ -1,7 +1,7 @@
-"""The stack's outputs: a contract with everything that works on a deployed platform.
+"""The stack outputs: the contract with all programs that work on a deployed platform.
 
-The release tool and both CI systems read these and nothing else. `docs/stack-outputs.schema.json` is generated from
-here. No output is secret.
+The release and CI read these outputs and nothing else. No output is a secret. `docs/stack-outputs.schema.json` is
+generated from this module.
 """
 
 from collections.abc import Mapping
@@ -26,56 +26,60 @@ class _Part(BaseModel):
 class ScheduleOutput(_Part):
     """A schedule of a pipeline."""
 
-    trigger: str = Field(description="Cron expression, or the recurrence in words.", examples=["30 4 * * *"])
+    trigger: str = Field(description="Cron expression, or recurrence in words.", examples=["30 4 * * *"])
     time_zone: str = Field(description="Time zone of the trigger.", examples=["UTC"])
-    is_enabled: bool = Field(default=True, description="Whether it fires; false when it is paused.")
+    is_enabled: bool = Field(default=True, description="False if the schedule is paused.")
     next_fire_times: list[str] = Field(
         default_factory=list,
-        description="The next five times it fires after the update that wrote this, in UTC; none when it is paused or "
-        "has ended.",
+        description="The first five times after the update at which the schedule fires, in UTC. Empty if the schedule "
+        "is paused or has ended.",
         examples=[["2026-11-23T04:30:00Z"]],
     )
 
 
 class EndpointOutput(_Part):
-    """An endpoint, with or without a model behind it."""
+    """An endpoint, with or without a deployment."""
 
-    kind: Literal["online", "batch"] = Field(description="How it scores: request by request, or files by a job.")
-    auth_mode: Literal["key", "aml_token", "aad_token"] = Field(description="How a caller proves who it is.")
-    scoring_uri: str = Field(description="Where requests are sent.")
-    deployment: str | None = Field(description="The deployment that gets the traffic; null before a first promotion.")
+    kind: Literal["online", "batch"] = Field(
+        description="`online` scores a request at once. `batch` scores files in a job."
+    )
+    auth_mode: Literal["key", "aml_token", "aad_token"] = Field(description="Authentication of callers.")
+    scoring_uri: str = Field(description="URI that requests are sent to.")
+    deployment: str | None = Field(description="Deployment that gets the traffic. Null before the first promotion.")
     serves: str | None = Field(
         default=None,
-        description="The model whose promoted version it serves, `*` for any; absent when no model is promoted to it.",
+        description="Name of the model whose promoted version the endpoint serves. `*` for any model. Absent if the "
+        "endpoint does not serve promoted models.",
     )
 
 
 class ModelOutput(_Part):
-    """The model version that an endpoint is configured to serve."""
+    """The promoted model version of an endpoint."""
 
     name: str = Field(description="Name of the registered model.")
     version: str = Field(description="Version of the registered model.")
 
 
 class JobOutput(_Part):
-    """The job of a pipeline that the stack runs (`assets.run`), for the content that the pipeline has now."""
+    """The latest job of a pipeline that the stack runs (`assets.run`)."""
 
-    name: str = Field(description="The job's name, as `az ml job show --name` takes it.")
-    status: str = Field(description="How it ended.", examples=["Completed"])
-    studio_url: str = Field(description="Its page in the studio.")
-    metrics: dict[str, float] = Field(description="What its steps logged with MLflow: `<step>.<metric>` to value.")
-    outputs: dict[str, str] = Field(description="Where its outputs are: name to URI, good as a `path:` in YAML.")
+    name: str = Field(description="Name of the job, for `az ml job show --name`.")
+    status: str = Field(description="Final status of the job.", examples=["Completed"])
+    studio_url: str = Field(description="Page of the job in the studio.")
+    metrics: dict[str, float] = Field(description="Metrics that the steps logged with MLflow, by `<step>.<metric>`.")
+    outputs: dict[str, str] = Field(description="URIs of the job's outputs, by name. You can use them as `path:`.")
     model: str | None = Field(
         default=None,
-        description="What it registered, `azureml:NAME:VERSION`; absent where it registered none, as below the gate.",
+        description="Registered model, as `azureml:NAME:VERSION`. Absent if the job registered no model, for example "
+        "because the gate refused it.",
     )
 
 
 class StackOutputs(_Part):
-    """Outputs of one stack, as `pulumi stack output --json` prints them."""
+    """Outputs of a stack, as `pulumi stack output --json` prints them."""
 
-    outputs_version: Literal[1] = Field(description="Version of this contract; a breaking change counts it up.")
-    subscription_id: str = Field(description="Azure subscription.")
+    outputs_version: Literal[1] = Field(description="Version of this contract. A breaking change increments it.")
+    subscription_id: str = Field(description="Id of the Azure subscription.")
     resource_group: str = Field(description="Name of the resource group.")
     workspace: str = Field(description="Name of the machine learning workspace.")
     workspace_id: str = Field(description="ARM resource id of the machine learning workspace.")
@@ -83,52 +87,51 @@ class StackOutputs(_Part):
     login_server: str = Field(description="Host name of the container registry.")
     environment_image: ImageReference | None = Field(
         default=None,
-        description="The training environment's image as name@digest; absent where the stack does not build it, since "
-        "Pulumi keeps no empty outputs.",
+        description="Image of the training environment, as `name@digest`. Absent if the stack does not build it.",
     )
     registry: str | None = Field(
         default=None,
-        description="Name of the Azure Machine Learning registry that assets are shared through; absent where the "
-        "stack names none.",
+        description="Name of the Azure Machine Learning registry that shares assets. Absent if the stack has none.",
     )
     compute: list[str] = Field(description="Names of the compute clusters.")
-    assets: dict[str, dict[str, str]] = Field(description="Asset versions: kind, then name, to version.")
-    schedules: dict[str, ScheduleOutput] = Field(description="Schedules by name.")
-    endpoints: dict[str, EndpointOutput] = Field(description="Endpoints by name.")
+    assets: dict[str, dict[str, str]] = Field(description="Asset versions, by kind and name.")
+    schedules: dict[str, ScheduleOutput] = Field(description="Schedules, by name.")
+    endpoints: dict[str, EndpointOutput] = Field(description="Endpoints, by name.")
     jobs: dict[str, JobOutput] = Field(
-        default_factory=dict, description="Jobs that updates ran, by their pipeline's name; empty where they run none."
+        default_factory=dict, description="Jobs that `pulumi up` ran, by the name of their pipeline."
     )
-    models: dict[str, ModelOutput] = Field(description="Promoted models by endpoint name.")
+    models: dict[str, ModelOutput] = Field(description="Promoted models, by endpoint name.")
 
 
 def export(**values: pulumi.Input[Any]) -> None:
     """Export every output of the contract.
 
     Args:
-        values: one value, known now or later, for each field of `StackOutputs` but its version.
+        values: A value or Pulumi output for each field of `StackOutputs` except `outputs_version`.
 
     Raises:
-        TypeError: an output is missing or is not in the contract.
+        TypeError: An output is missing, or is not part of the contract.
     """
     wanted = set(StackOutputs.model_fields) - {"outputs_version"}
     if wanted != set(values):
-        raise TypeError(f"stack outputs missing {sorted(wanted - set(values))}, unknown {sorted(set(values) - wanted)}")
+        missing, unknown = sorted(wanted - set(values)), sorted(set(values) - wanted)
+        raise TypeError(f"stack outputs: missing {missing}, unknown {unknown}")
     (version,) = get_args(StackOutputs.model_fields["outputs_version"].annotation)
     for name, value in {"outputs_version": version, **values}.items():
         pulumi.export(name, value)
 
 
 def parse(values: Mapping[str, Any]) -> StackOutputs:
-    """Read the outputs of a deployed stack, e.g. parsed from `pulumi stack output --json`.
+    """Read the outputs of a deployed stack, such as the JSON of `pulumi stack output --json`.
 
     Raises:
-        pydantic.ValidationError: the stack was not deployed by this program, or only in part.
+        pydantic.ValidationError: The stack was not deployed by this program, or only in part.
     """
     return StackOutputs.model_validate(values)
 
 
 def versions(catalogue: Catalogue) -> dict[str, dict[str, str]]:
-    """Planned versions of the assets that have one in Azure Machine Learning: kind, then name, to version."""
+    """Return the planned versions, by kind and name, of the assets that have versions in Azure Machine Learning."""
     return {
         kind: {asset.name: asset.version for asset in sorted(assets, key=lambda asset: asset.name)}
         for kind, each in KINDS.items()
@@ -137,7 +140,7 @@ def versions(catalogue: Catalogue) -> dict[str, dict[str, str]]:
 
 
 def endpoints(catalogue: Catalogue, resources: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Endpoints as the stack outputs have them; `resources` by kind and name."""
+    """Return the endpoints as outputs. `resources` has their Pulumi resources, by kind and name."""
     serves = {
         asset.name.partition("/")[0]: asset.serves
         for kind in ("online_deployment", "batch_deployment")
@@ -168,29 +171,29 @@ def endpoints(catalogue: Catalogue, resources: Mapping[str, Mapping[str, Any]]) 
 
 
 def _default_deployment(endpoint: Asset, deployments: Mapping[str, Any]) -> pulumi.Output[str] | None:
-    """Return the name in Azure of the deployment that an invocation begins by default; None when there is none yet."""
+    """Return the name in Azure of a batch endpoint's default deployment, or None if the endpoint has none yet."""
     default = default_deployment(endpoint.definition)
-    for name, made in deployments.items():
-        of, _, deployment = name.partition("/")
-        if of == endpoint.name and default in (None, deployment):
-            return cast("pulumi.Output[str]", made.live)
+    for name, resource in deployments.items():
+        endpoint_name, _, deployment = name.partition("/")
+        if endpoint_name == endpoint.name and default in (None, deployment):
+            return cast("pulumi.Output[str]", resource.live)
     return None
 
 
 def jobs(resources: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Jobs as the stack outputs have them; `resources` by kind and name."""
+    """Return the jobs as outputs. `resources` has their Pulumi resources, by kind and name."""
     return {
         name: {
-            "name": made.job,
-            **{each: getattr(made, each) for each in ("status", "studio_url", "metrics", "outputs")},
-            "model": made.model.apply(lambda model: model or None),
+            "name": job.job,
+            **{key: getattr(job, key) for key in ("status", "studio_url", "metrics", "outputs")},
+            "model": job.model.apply(lambda model: model or None),
         }
-        for name, made in resources.get("pipeline_job", {}).items()
+        for name, job in resources.get("pipeline_job", {}).items()
     }
 
 
 def schedules(catalogue: Catalogue, now: datetime) -> dict[str, ScheduleOutput]:
-    """When each schedule fires after `now`, an aware moment."""
+    """Return the schedules as outputs, with the times at which they fire after `now` (with a time zone)."""
     return {
         asset.name: _schedule(asset.definition["trigger"], asset.definition.get("is_enabled", True), now)
         for asset in sorted(catalogue.of("schedule"), key=lambda asset: asset.name)

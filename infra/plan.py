@@ -1,4 +1,4 @@
-"""The plan of a stack's assets: every file under ml/ and pipelines/, as the stack's settings have it."""
+"""The plan of a stack's assets, from the files under ml/ and pipelines/ and the stack's settings."""
 
 import difflib
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ from pulumi_azureml import Catalogue, CatalogueErrors, CatalogueSettings, ModelC
 
 
 class PlanError(pulumi.RunError):
-    """The asset files cannot be planned. The message names every wrong file, line and fix. Nothing was changed."""
+    """Asset files have problems. The message has the file, line and fix of each. Nothing was changed."""
 
 
 def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
-    """Plan every asset below `root` for a stack.
+    """Plan all assets below `root` for a stack.
 
     Raises:
-        PlanError: an asset file is wrong.
-        ConfigurationError: an endpoint or pipeline is configured that no file defines, or what Azure does not scale.
-            The message names every such key and its fix.
+        PlanError: An asset file has a problem.
+        ConfigurationError: A setting names an endpoint or pipeline that no file defines, or an endpoint that Azure
+            Monitor cannot scale. The message has each key and its fix.
     """
     settings = configuration.settings
     try:
@@ -34,7 +34,7 @@ def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
                 computes=frozenset(cluster.name for cluster in settings.compute),
                 datastores=frozenset(settings.assets.datastores),
                 build_images=settings.image.build,
-                # Known before the registry exists, which is why the plan needs no output of it.
+                # The name is known before the registry exists, so the plan does not depend on the resource.
                 login_server=f"{names.container_registry}.azurecr.io",
                 registry=settings.sharing.registry,
                 config_keys=CONFIG_KEYS,
@@ -51,7 +51,7 @@ def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
 
 
 def _problems(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[str]:
-    """Yield what the settings name and no file defines, or Azure does not scale; each with its fix."""
+    """Yield an error, with its fix, for each undefined endpoint or pipeline and each endpoint that cannot scale."""
     online, batch, pipelines = (
         [asset.name for asset in catalogue.of(kind)] for kind in ("online_endpoint", "batch_endpoint", "pipeline_job")
     )
@@ -67,19 +67,19 @@ def _problems(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[
     for key, name, _, _ in scaled:
         if name in online and "compute" in catalogue["online_endpoint", name].definition:
             yield (
-                f"{NAMESPACE}:{key} scales a Kubernetes endpoint, which Azure Monitor does not scale\n"
-                f"      fix: write `scale_settings` with `type: target_utilization` in its deployment's YAML, and\n"
+                f"{NAMESPACE}:{key} scales a Kubernetes endpoint, which Azure Monitor cannot scale\n"
+                f"      fix: use `scale_settings` with `type: target_utilization` in the deployment's YAML, and run\n"
                 f"           pulumi config rm --path '{NAMESPACE}:{key}' -s {stack}"
             )
     for number, name in enumerate(settings.assets.run):
         if name not in pipelines:
             key = f"{NAMESPACE}:assets.run[{number}]"
             yield (
-                f"{key}: there is no pipelines/{name}.yml; {_hint(name, 'pipelines', pipelines)}\n"
+                f"{key} runs pipelines/{name}.yml, which does not exist; {_hint(name, 'pipelines', pipelines)}\n"
                 f"      fix: pulumi config rm --path '{key}' -s {stack}"
             )
 
 
 def _hint(name: str, what: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"{what} are: {', '.join(known) or 'none'}"
+    return f"did you mean {near[0]}?" if near else f"defined {what}: {', '.join(known) or 'none'}"

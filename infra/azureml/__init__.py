@@ -1,1 +1,1 @@
-"""Where the dynamic provider was before `pulumi_azureml` was a package: recorded states import it from here."""
+"""The former package of the dynamic provider. The states of older versions import the provider from it."""

@@ -1,4 +1,4 @@
-"""The dynamic provider by its earlier path, which the states of versions before 0.3.0 name."""
+"""The dynamic provider at its former path. The states of versions before 0.3.0 import it from here."""
 
 from infra.settings.assets import CONFIG_KEYS
 from pulumi_azureml import provider

@@ -1,1 +1,1 @@
-"""Component resources of the platform, one concern each: typed arguments in, a few outputs out."""
+"""The component resources of the platform. Each has typed arguments and a few outputs."""

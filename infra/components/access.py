@@ -1,8 +1,8 @@
-"""Who may do what: every role assignment of the platform, at the narrowest scope that does.
+"""The role assignments of the platform, each at the narrowest possible scope.
 
-The roles of the workspace's own identity are those that Microsoft asks of a user-assigned workspace identity with its
-own storage account, key vault, registry and Application Insights. Nodes and endpoints pull images and touch blobs,
-nothing else.
+The workspace's identity has the roles that Microsoft requires for a user-assigned workspace identity with its own
+storage account, key vault, container registry and Application Insights. Nodes may pull images, and read and write
+blobs. Endpoints may pull images and read blobs.
 """
 
 import uuid
@@ -20,7 +20,7 @@ PrincipalType = authorization.PrincipalType
 
 
 class Role(Enum):
-    """Built-in roles in use, with the GUID that is the same in every tenant."""
+    """The built-in roles that the platform uses. Their GUIDs are the same in every tenant."""
 
     OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
     CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
@@ -34,15 +34,15 @@ class Role(Enum):
 
     @property
     def slug(self) -> str:
-        """The role in a resource's name: `acr-pull`."""
+        """The role as part of a resource's name, such as `acr-pull`."""
         return self.name.lower().replace("_", "-")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccessArgs:
-    """Inputs of `Access`: the scopes (resource ids), the identities and people's groups.
+    """Inputs of `Access`: the scopes (resource ids), the identities, and the settings with the groups of people.
 
-    `deployer_principal` is whoever runs `pulumi up`; it gets data roles where `settings.deployer` says so.
+    `deployer_principal` is the identity that runs `pulumi up`. It gets the data roles if `settings.deployer` is true.
     """
 
     subscription_id: str
@@ -57,9 +57,9 @@ class AccessArgs:
 
 
 class Access(pulumi.ComponentResource):
-    """All role assignments. A resource that needs a role to work depends on the matching list below.
+    """All role assignments. A resource that needs a role must depend on the list of assignments that contains it.
 
-    Outputs: none. Attributes `workspace`, `cluster`, `endpoint`, `ci`, `people`: the assignments of each.
+    Outputs: none. The attributes `workspace`, `cluster`, `endpoint`, `ci` and `people` are lists of assignments.
     """
 
     workspace: list[authorization.RoleAssignment]
@@ -129,7 +129,7 @@ class Access(pulumi.ComponentResource):
         for principal in args.settings.readers:
             self.people += assign(f"readers-{principal}", principal, PrincipalType.GROUP, ("group", Role.READER))
         if args.settings.deployer:
-            # A person here and a pipeline there: Azure finds out which kind it is.
+            # Without a principal type, Azure looks up whether the deployer is a person or a service principal.
             self.people += assign("deployer", args.deployer_principal, None, *data)
         self.register_outputs({})
 
@@ -151,7 +151,7 @@ def assigned(
     role: Role,
     opts: pulumi.ResourceOptions,
 ) -> authorization.RoleAssignment:
-    """Assign a role to a principal (its object id; `kind` None lets Azure find out which it is) at a resource's id."""
+    """Assign a role at a scope (a resource id) to a principal (an object id). If `kind` is None, Azure looks it up."""
     return authorization.RoleAssignment(
         name,
         scope=scope,
@@ -166,10 +166,10 @@ def assigned(
 
 
 def assignment_name(scope: str, principal: str, role: Role) -> str:
-    """A role assignment's name, a GUID that says what it assigns: the same assignment is never made twice."""
+    """Return the name of a role assignment: a GUID of its content, so that no assignment is created twice."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope.lower()}|{principal.lower()}|{role.value}"))
 
 
 def role_definition_id(subscription_id: str, role: Role) -> str:
-    """Resource id of a built-in role, as ARM returns it."""
+    """Return the resource id of a built-in role, as ARM returns it."""
     return f"/subscriptions/{subscription_id}/providers/Microsoft.Authorization/roleDefinitions/{role.value}"

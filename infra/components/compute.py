@@ -12,9 +12,9 @@ from infra.settings.compute import ComputeSettings
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeClustersArgs:
-    """Inputs of `ComputeClusters`; `identity_id` is who every node acts as.
+    """Inputs of `ComputeClusters`.
 
-    `requires` are the role assignments without which a node cannot start a job.
+    Every node uses the identity `identity_id`. `requires` has the role assignments that a node needs to start a job.
     """
 
     placement: Placement
@@ -25,9 +25,9 @@ class ComputeClustersArgs:
 
 
 class ComputeClusters(pulumi.ComponentResource):
-    """One autoscaling cluster for each configured one. No node takes SSH or passwords.
+    """The autoscaling clusters of the configuration. Nodes do not accept SSH or passwords.
 
-    Outputs: `names`, in the configuration's order.
+    Outputs: `names`, in the order of the configuration.
     """
 
     names: pulumi.Output[list[str]]

@@ -1,4 +1,4 @@
-"""The container registry of training and serving images."""
+"""The container registry for training and serving images."""
 
 from dataclasses import dataclass
 
@@ -20,9 +20,9 @@ class ContainerRegistryArgs:
 
 
 class ContainerRegistry(pulumi.ComponentResource):
-    """A registry without admin account.
+    """A container registry without an admin account.
 
-    Outputs: `id`, `name`, `login_server` (host name, e.g. `name.azurecr.io`).
+    Outputs: `id`, `name`, `login_server` (host name, such as `name.azurecr.io`).
     """
 
     id: pulumi.Output[str]
@@ -40,7 +40,7 @@ class ContainerRegistry(pulumi.ComponentResource):
             location=place.location,
             sku=registries.SkuArgs(name=args.settings.sku.value),
             admin_user_enabled=False,
-            # Only Premium registries have a firewall; the settings see to it that one is asked of no other.
+            # Only Premium registries have a firewall. The settings are checked for this.
             public_network_access=_public_access(network) if premium else None,
             network_rule_bypass_options=registries.NetworkRuleBypassOptions.AZURE_SERVICES if premium else None,
             network_rule_set=_rules(network) if premium else None,

@@ -1,6 +1,6 @@
-"""Who acts in the platform: the workspace, its nodes, its endpoints and continuous integration.
+"""The managed identities of the workspace, its nodes, its endpoints and continuous integration (CI).
 
-None of them has a secret. CI proves who it is by a token of its own platform; see docs/adr/0021.
+None of them has a secret. CI signs in with a token of its own platform. See docs/adr/0021.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ FEDERATION_AUDIENCE = "api://AzureADTokenExchange"
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """A user-assigned identity: its resource `id` and `name`, and the `principal_id` that roles are assigned to."""
+    """A user-assigned identity: its resource `id`, its `name`, and the `principal_id` for role assignments."""
 
     id: pulumi.Output[str]
     name: pulumi.Output[str]
@@ -28,7 +28,7 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class Principals:
-    """Object ids of the platform's identities: what roles are assigned to."""
+    """Object ids of the platform's identities, for role assignments."""
 
     workspace: pulumi.Output[str]
     cluster: pulumi.Output[str]
@@ -38,17 +38,17 @@ class Principals:
 
 @dataclass(frozen=True, kw_only=True)
 class IdentitiesArgs:
-    """Inputs of `Identities`; the settings say who may sign in as the CI identity."""
+    """Inputs of `Identities`. The settings define who may sign in as the CI identity."""
 
     placement: Placement
     settings: IdentitiesSettings = field(default_factory=IdentitiesSettings)
 
 
 class Identities(pulumi.ComponentResource):
-    """The platform's identities, and CI's federated credentials.
+    """The platform's identities, and the federated credentials of CI.
 
-    Outputs: `workspace`, `cluster`, `endpoint`; `principals` (`ci` is the identity made here or the configured service
-    principal).
+    Outputs: `workspace`, `cluster`, `endpoint`, and `principals`. `principals.ci` is the new CI identity or the
+    configured service principal.
     """
 
     workspace: Identity
@@ -109,7 +109,7 @@ class Identities(pulumi.ComponentResource):
         ]
         previous: list[pulumi.Resource] = []
         for credential, issuer, subject in trusted:
-            # One after the other: Azure refuses concurrent writes of credentials to the same identity.
+            # In sequence, because Azure refuses concurrent writes of credentials to one identity.
             previous = [
                 managedidentity.FederatedIdentityCredential(
                     f"{name}-{credential}",
@@ -125,6 +125,6 @@ class Identities(pulumi.ComponentResource):
 
 
 def _slug(text: str) -> str:
-    """A credential's name: 3-120 letters, digits, hyphens. A cut one ends in a digest, so that two stay two."""
+    """Return a credential's name: 3-120 letters, digits or hyphens. A shortened name ends in a hash to be unique."""
     slug = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")
     return slug if len(slug) <= 120 else f"{slug[:111]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -1,4 +1,4 @@
-"""The Docker images of environments: built here, pushed to the registry, known by their digests."""
+"""The Docker images of environments: built, pushed to the registry, and identified by their digests."""
 
 import json
 import re
@@ -10,18 +10,18 @@ import pulumi_docker as docker
 
 from pulumi_azureml.planning import BuildPlan
 
-# What the registry calls the user of a token that stands for an Entra ID identity.
+# The user name that the registry expects with the token of an Entra ID identity.
 TOKEN_USERNAME = "00000000-0000-0000-0000-000000000000"  # noqa: S105
 PLATFORM = "linux/amd64"
 
 
 class ImageError(pulumi.RunError):
-    """The image cannot be pushed, or the registry does not say which image it holds."""
+    """The image cannot be pushed, or has no digest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerImageArgs:
-    """Inputs of `ContainerImage`; `requires` are the role assignments without which nobody may push."""
+    """Inputs of `ContainerImage`. `requires` has the role assignments that allow the push."""
 
     plan: BuildPlan
     login_server: pulumi.Output[str]
@@ -45,7 +45,7 @@ class ContainerImage(pulumi.ComponentResource):
             name,
             image_name=pulumi.Output.concat(repository, ":", plan.tag),
             build=docker.DockerBuildArgs(
-                # Relative to the project, so that the same tree is the same on every machine.
+                # Relative to the project, so that the inputs are the same on every machine.
                 context=plan.context,
                 dockerfile=f"{plan.context}/{plan.dockerfile}",
                 args=dict(plan.arguments),
@@ -68,32 +68,32 @@ class ContainerImage(pulumi.ComponentResource):
 
 
 def verified_reference(repository: str, digest: str) -> str:
-    """The image's `name@digest` if that is what it is.
+    """Return the image's `name@digest`, after a check of its form.
 
     Raises:
-        ImageError: the build did not end in a digest of this repository; an environment must never guess one.
+        ImageError: The build did not report a digest in this repository.
     """
     if not re.fullmatch(rf"{re.escape(repository)}@sha256:[0-9a-f]{{64}}", digest):
-        raise ImageError(f"The pushed image {repository} has no digest; the build reported {digest!r}.")
+        raise ImageError(f"The pushed image {repository} has no digest. The build reported {digest!r}.")
     return digest
 
 
 def _registry_password(server: str, tenant_id: str) -> str:
-    """A preview pushes nothing, so it needs no password and asks nobody for one."""
+    """Return a registry token, or a placeholder in a preview, which does not push."""
     return "not needed by a preview" if pulumi.runtime.is_dry_run() else refresh_token(server, tenant_id)
 
 
 def refresh_token(server: str, tenant_id: str) -> str:
-    """Exchange the signed-in identity's token for a registry token that lives for some hours.
+    """Exchange the signed-in identity's token for a registry token that is valid for some hours.
 
     Args:
-        server: login server, e.g. `name.azurecr.io`.
+        server: Login server, such as `name.azurecr.io`.
         tenant_id: Entra ID tenant of the registry.
 
     Raises:
-        ImageError: nobody is signed in, or the registry refuses the identity.
+        ImageError: Nobody is signed in, or the registry refuses the identity.
     """
-    # Imported here because a preview must not pay for it.
+    # Imported here, because these imports would slow down a preview.
     from azure.core import PipelineClient
     from azure.core.exceptions import AzureError
     from azure.core.pipeline.policies import RetryPolicy
@@ -115,9 +115,10 @@ def refresh_token(server: str, tenant_id: str) -> str:
     if response.status_code != 200:
         raise ImageError(
             f"The container registry {server} refuses the signed-in identity (HTTP {response.status_code}): "
-            f"{response.text()[:300]}"
+            f"{response.text()[:300]}\n"
+            "      fix: add a group of the identity to azureml-platform:access, or set access.deployer to true"
         )
     try:
         return str(json.loads(response.text())["refresh_token"])
     except (ValueError, KeyError) as error:
-        raise ImageError(f"The container registry {server} answered without a refresh token.") from error
+        raise ImageError(f"The container registry {server} did not return a refresh token.") from error

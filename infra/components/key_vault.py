@@ -1,4 +1,4 @@
-"""The workspace's key vault, opened by role assignments and not by access policies."""
+"""The workspace's key vault. Access is controlled by role assignments, not by access policies."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from infra.settings.services import KeyVaultSettings
 
 @dataclass(frozen=True, kw_only=True)
 class KeyVaultArgs:
-    """Inputs of `KeyVault`; `soft_delete_days` is fixed once the vault exists."""
+    """Inputs of `KeyVault`. `soft_delete_days` cannot change after the vault is created."""
 
     placement: Placement
     tenant_id: str
@@ -43,7 +43,7 @@ class KeyVault(pulumi.ComponentResource):
                 enable_rbac_authorization=True,
                 enable_soft_delete=True,
                 soft_delete_retention_in_days=args.soft_delete_days,
-                # Azure refuses an explicit `false`: the property is on, or absent.
+                # Azure refuses an explicit `false`, so the property is true or absent.
                 enable_purge_protection=args.settings.purge_protection or None,
                 public_network_access="Enabled" if network.public_access else "Disabled",
                 network_acls=keyvault.NetworkRuleSetArgs(

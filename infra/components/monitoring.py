@@ -1,4 +1,4 @@
-"""Where logs and metrics go: a Log Analytics workspace and Application Insights on top of it."""
+"""The storage of logs and metrics: a Log Analytics workspace, and Application Insights that uses it."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from infra.components.placement import Placement
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringArgs:
-    """Inputs of `Monitoring`; `retention_days` is how long logs are kept."""
+    """Inputs of `Monitoring`. Logs are kept for `retention_days`."""
 
     placement: Placement
     retention_days: int

@@ -1,4 +1,4 @@
-"""Where a component's resources are put, what they are called and what they all carry."""
+"""The resource group, region, names, tags and protection that all components share."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from infra.naming import Names
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """What every component needs to know of its surroundings.
+    """Arguments that all components share.
 
     Attributes:
-        resource_group: name of the resource group; an output of it, so that everything in it comes after it.
-        location: Azure region, short form.
-        names: what each resource of the stack is called.
-        tags: on every resource that can carry tags.
-        protect: whether resources that hold data refuse deletion and replacement.
+        resource_group: Name of the resource group. An output of the group, so that its resources depend on it.
+        location: Azure region, as a short name.
+        names: Names of the stack's resources.
+        tags: Tags of all resources that can have tags.
+        protect: Whether resources that hold data are protected from deletion and replacement.
     """
 
     resource_group: pulumi.Input[str]

@@ -1,4 +1,4 @@
-"""The resource group that holds the whole platform."""
+"""The resource group that contains the platform."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from pulumi_azure_native import resources
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceGroupArgs:
-    """Inputs of `ResourceGroup`; `protect` covers it because deleting a group deletes all within."""
+    """Inputs of `ResourceGroup`. `protect` applies, because the deletion of a group deletes everything in it."""
 
     name: str
     location: str

@@ -1,4 +1,4 @@
-"""The registry that assets are shared through with other workspaces, and who may use it."""
+"""The Azure Machine Learning registry that shares assets with other workspaces, and its role assignments."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from infra.settings.sharing import SharingSettings
 
 @dataclass(frozen=True, kw_only=True)
 class SharingArgs:
-    """Inputs of `Sharing`: where it lies, and who uses shared assets."""
+    """Inputs of `Sharing`. `principals` are the identities that use shared assets."""
 
     placement: Placement
     subscription_id: str
@@ -24,9 +24,9 @@ class SharingArgs:
 
 
 class Sharing(pulumi.ComponentResource):
-    """A registry of this stack's, or another's, and the roles of this stack's identities on it.
+    """A registry that this stack or another one creates, and the roles of this stack's identities on it.
 
-    Azure makes its storage account and container registry itself, in a resource group that it manages.
+    Azure creates the registry's storage account and container registry in a managed resource group.
     Outputs: `registry` (its name).
     """
 
@@ -36,11 +36,11 @@ class Sharing(pulumi.ComponentResource):
         super().__init__("azureml-platform:infra:Sharing", name, None, opts)
         settings = args.settings
         if settings.registry is None:
-            raise ValueError("sharing.registry names no registry")
+            raise ValueError("sharing.registry is not set")
         scope: pulumi.Output[str] | None = None
         self.registry = pulumi.Output.from_input(settings.registry)
         if settings.create:
-            registry = self._made(name, settings.registry, args)
+            registry = self._registry(name, settings.registry, args)
             scope, self.registry = registry.id, registry.name
         elif settings.resource_group:
             group = f"/subscriptions/{args.subscription_id}/resourceGroups/{settings.resource_group}"
@@ -60,7 +60,7 @@ class Sharing(pulumi.ComponentResource):
                 )
         self.register_outputs({"registry": self.registry})
 
-    def _made(self, name: str, registry: str, args: SharingArgs) -> ml.Registry:
+    def _registry(self, name: str, registry: str, args: SharingArgs) -> ml.Registry:
         place = args.placement
         return ml.Registry(
             name,
@@ -87,6 +87,6 @@ class Sharing(pulumi.ComponentResource):
                 )
             ],
             tags=place.tags,
-            # Azure adds to the details what it made; the stack never changes them afterwards.
+            # Azure adds the resources that it creates to the details. The stack never changes them afterwards.
             opts=pulumi.ResourceOptions(parent=self, protect=place.protect, ignore_changes=["regionDetails"]),
         )

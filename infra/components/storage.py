@@ -1,4 +1,4 @@
-"""The workspace's storage account. Everything signs in to it by identity; see docs/adr/0023."""
+"""The workspace's storage account, with identity-based access. See docs/adr/0023."""
 
 from dataclasses import dataclass
 
@@ -20,9 +20,9 @@ class StorageAccountArgs:
 
 
 class StorageAccount(pulumi.ComponentResource):
-    """A general-purpose v2 account without public blobs, over TLS 1.2 only.
+    """A general-purpose v2 account without public blobs, with TLS 1.2 as the minimum.
 
-    Azure Machine Learning makes the containers of its default datastores itself.
+    Azure Machine Learning creates the containers of its default datastores.
     Outputs: `id`, `name`.
     """
 
@@ -44,7 +44,7 @@ class StorageAccount(pulumi.ComponentResource):
             allow_blob_public_access=False,
             allow_cross_tenant_replication=False,
             allow_shared_key_access=args.settings.shared_key_access,
-            # A default datastore cannot live on an account with a hierarchical namespace.
+            # Default datastores do not support a hierarchical namespace.
             is_hns_enabled=False,
             public_network_access=(
                 storage.PublicNetworkAccess.ENABLED if network.public_access else storage.PublicNetworkAccess.DISABLED

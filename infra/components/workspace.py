@@ -1,4 +1,4 @@
-"""The machine learning workspace, acting by its own user-assigned identity."""
+"""The machine learning workspace, with a user-assigned identity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from infra.settings.services import WorkspaceSettings
 
 @dataclass(frozen=True, kw_only=True)
 class AzureMLWorkspaceArgs:
-    """Inputs of `AzureMLWorkspace`: resource ids of what it is made of.
+    """Inputs of `AzureMLWorkspace`: the ids of the resources that it uses.
 
-    `image_build_compute` is the cluster that builds environments where the registry is closed to Azure's own builders.
-    `requires` are the role assignments without which the workspace's identity cannot set it up (or tear it down).
+    `image_build_compute` is the cluster that builds images if the registry is not open to Azure's own builders.
+    `requires` has the role assignments that the workspace's identity needs to create and delete the workspace.
     """
 
     placement: Placement
@@ -32,7 +32,7 @@ class AzureMLWorkspaceArgs:
 
 
 class AzureMLWorkspace(pulumi.ComponentResource):
-    """A workspace whose system datastores sign in by identity: no account key is stored or needed.
+    """A workspace whose system datastores use identity-based access. It does not store or need an account key.
 
     Outputs: `id`, `name`.
     """

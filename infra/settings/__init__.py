@@ -1,1 +1,1 @@
-"""The typed settings of a stack by topic, and how its configuration is read into them."""
+"""The typed settings of a stack, one module for each topic, and the reader of the stack's configuration."""

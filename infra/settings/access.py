@@ -26,7 +26,7 @@ class GitHubSubject(Group):
 
     @property
     def subject(self) -> str:
-        """The `sub` claim of the token that GitHub gives such a run."""
+        """The `sub` claim of the token that GitHub issues to such a workflow run."""
         if self.environment is not None:
             return f"repo:{self.repository}:environment:{self.environment}"
         return f"repo:{self.repository}:ref:refs/heads/{self.branch}"
@@ -65,7 +65,8 @@ class IdentitiesSettings(Group):
     def _one_kind(self) -> Self:
         if self.existing_service_principal and (self.github or self.azure_dev_ops):
             raise ValueError(
-                "existingServicePrincipal excludes github and azureDevOps: federate that principal where it was made"
+                "existingServicePrincipal cannot be combined with github or azureDevOps; add the federated credentials "
+                "to that service principal yourself"
             )
         return self
 
@@ -93,5 +94,5 @@ class AccessSettings(Group):
         groups = [*self.owners, *self.contributors, *self.readers]
         twice = sorted({group for group in groups if groups.count(group) > 1})
         if twice:
-            raise ValueError(f"a group has one role only; named twice: {', '.join(twice)}")
+            raise ValueError(f"must list each group once, under one role; listed twice: {', '.join(twice)}")
         return self

@@ -22,7 +22,7 @@ class AssetsSettings(Group):
     adopt: bool = Field(
         default=False,
         description="Take over an asset, schedule or endpoint that exists under a planned name and that this stack did "
-        "not create. If false, `pulumi up` refuses it.",
+        "not create. If false, `pulumi up` stops with an error.",
     )
     retain: int = Field(
         default=0,
@@ -34,16 +34,15 @@ class AssetsSettings(Group):
     datastores: list[str] = Field(
         default_factory=list,
         max_length=500,
-        description="Datastores that the workspace has, that no `datastore.yml` defines, and that paths may name. The "
-        "default datastores, such as `workspaceblobstore`, are always allowed. Any other name is reported as a "
-        "mistake.",
+        description="Existing datastores that paths may name although no `datastore.yml` defines them. The default "
+        "datastores, such as `workspaceblobstore`, are always allowed. Any other name is an error.",
         examples=["lake"],
     )
     run: list[str] = Field(
         default_factory=list,
         max_length=20,
-        description="Pipelines in `pipelines/` that `pulumi up` runs and waits for, each when its content changed. "
-        "Schedules and `release train` run the others.",
+        description="Pipelines in `pipelines/` that `pulumi up` runs and waits for if their content changed. Schedules "
+        "and `release train` run the other pipelines.",
         examples=["training"],
     )
     run_timeout_minutes: int = Field(
@@ -58,12 +57,12 @@ class AssetsSettings(Group):
         ge=1,
         le=1440,
         description="Minutes to wait for a long-running operation in Azure, such as the creation of a deployment. "
-        "Azure continues with a longer one, and the next `pulumi up` resumes it.",
+        "A longer operation continues in Azure, and the next `pulumi up` resumes it.",
     )
 
     @property
     def runs(self) -> dict[str, int]:
-        """Pipelines that an update runs, and how many minutes it waits for each."""
+        """The pipelines that an update runs, and the minutes that it waits for each."""
         return dict.fromkeys(self.run, self.run_timeout_minutes)
 
 

@@ -1,4 +1,4 @@
-"""Reads a stack's configuration into typed settings, or says in one message everything that is wrong with it."""
+"""Reads a stack's configuration into typed settings, or reports all mistakes in one message."""
 
 import difflib
 import json
@@ -21,32 +21,32 @@ from infra.settings.stack import CloudSettings, Settings
 
 CLOUD_NAMESPACE = "azure-native"
 _Model = TypeVar("_Model", bound=BaseModel)
-# What pydantic says of these is meant for those who write the program.
-_WORDS = {
+# Replacements for messages of pydantic that are written for programmers.
+_REASONS = {
     "bool_type": "must be true or false",
-    "dict_type": "must be a map with an entry for each name",
+    "dict_type": "must be a map, with names as keys",
     "float_type": "must be a number",
     "int_from_float": "must be a whole number",
     "int_type": "must be a whole number",
     "list_type": "must be a list",
     "string_type": "must be text",
 }
-_NAME = re.compile(r"\b[a-z]+(_[a-z]+)+\b")
-_OF_MANY = ("list_type", "dict_type", "too_short", "too_long")
+_SNAKE_CASE = re.compile(r"\b[a-z]+(_[a-z]+)+\b")
+_COLLECTION_ERRORS = ("list_type", "dict_type", "too_short", "too_long")
 
 
 class ConfigurationError(pulumi.RunError):
-    """The stack's configuration is unusable. The message names every wrong key and its fix."""
+    """The stack's configuration has mistakes. The message has each key and its fix. Nothing was changed."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """What a stack file says.
+    """The configuration of a stack.
 
     Attributes:
-        stack: name of the stack.
-        cloud: tenant, subscription and region (`azure-native:`).
-        settings: everything else (`azureml-platform:`).
+        stack: Name of the stack.
+        cloud: Tenant, subscription and region (`azure-native:`).
+        settings: All other settings (`azureml-platform:`).
     """
 
     stack: str
@@ -55,7 +55,7 @@ class Configuration:
 
     @property
     def owner(self) -> str:
-        """What the stack's assets are tagged with: `project/stack`."""
+        """The owner tag of the stack's assets: `project/stack`."""
         return f"{NAMESPACE}/{self.stack}"
 
 
@@ -68,10 +68,10 @@ class _Problem:
 
 
 def read() -> Configuration:
-    """Read the running program's configuration.
+    """Read the configuration of the stack that the program runs for.
 
     Raises:
-        ConfigurationError: a key is unknown, missing, of the wrong type or out of range.
+        ConfigurationError: A key is unknown or missing, or a value has a wrong type or is out of range.
     """
     return parse({**get_config_env(), **CONFIG.get()}, pulumi.get_stack())
 
@@ -80,16 +80,16 @@ def parse(values: Mapping[str, str], stack: str) -> Configuration:
     """Validate raw configuration values.
 
     Args:
-        values: full key (`namespace:name`) to value as Pulumi hands it over: text, or JSON for structured values.
-        stack: name of the stack, for the messages.
+        values: Values as Pulumi passes them (text, or JSON for structured values), by full key (`namespace:name`).
+        stack: Name of the stack, for the messages.
 
     Raises:
-        ConfigurationError: see `read`.
+        ConfigurationError: See `read`.
     """
     problems: list[_Problem] = []
     settings = _validate(Settings, NAMESPACE, values, stack, problems)
     known = {field.alias for field in fields(CloudSettings).values()}
-    # The provider has many more keys of its own; only these three are the program's.
+    # The provider azure-native has many more keys. The program reads these three only.
     cloud_values = {key: value for key, value in values.items() if key.partition(":")[2] in known}
     cloud = _validate(CloudSettings, CLOUD_NAMESPACE, cloud_values, stack, problems)
     if settings is None or cloud is None:
@@ -111,7 +111,7 @@ def _validate(
 
 
 def _decode(value: str) -> Any:
-    """Structured values arrive as JSON; `true` and `7` set by `pulumi config set` arrive as text."""
+    """Decode a value. Structured values are JSON. `true` or `7` from `pulumi config set` are text."""
     try:
         return json.loads(value)
     except ValueError:
@@ -121,7 +121,7 @@ def _decode(value: str) -> Any:
 def _problems(detail: ErrorDetails, model: type[BaseModel], namespace: str, stack: str) -> list[_Problem]:
     location = detail["loc"]
     if not location:
-        # A rule across groups: one line for each broken one, its key first.
+        # A rule across groups. Each line starts with a key.
         broken = [line.partition(" ") for line in _reason(detail).splitlines()]
         edit = f"edit it in Pulumi.{stack}.yaml"
         return [_Problem(f"{namespace}:{key}", reason, "", edit) for key, _, reason in broken]
@@ -130,13 +130,14 @@ def _problems(detail: ErrorDetails, model: type[BaseModel], namespace: str, stac
         parent, _ = _lookup(model, location[:-1])
         near = difflib.get_close_matches(str(location[-1]), parent, n=1, cutoff=0.5)
         hint = f"did you mean {_path((*location[:-1], near[0]))}?" if near else f"allowed here: {', '.join(parent)}"
-        return [_Problem(key, f"is not a setting; {hint}", "", f"pulumi config rm --path '{key}' -s {stack}")]
+        rename = f"rename it in Pulumi.{stack}.yaml, or " if near else ""
+        return [_Problem(key, f"is not a setting; {hint}", "", f"{rename}pulumi config rm --path '{key}' -s {stack}")]
     keys, field = _lookup(model, location)
     is_rule = detail["type"] == "value_error" and bool(keys)
     reason = _reason(detail)
     first, _, rest = reason.partition(" ")
     if is_rule and first in keys:
-        # A rule within a group begins with the key that breaks it.
+        # The message of a rule within a group starts with a key.
         key, reason, (_, field) = f"{key}.{first}", rest, _lookup(model, (*location, first))
     description = (field.description or "") if field else ""
     if keys and detail["type"] in ("model_type", "model_attributes_type", "dataclass_type"):
@@ -144,9 +145,9 @@ def _problems(detail: ErrorDetails, model: type[BaseModel], namespace: str, stac
     if detail["type"] != "missing" and isinstance(detail["input"], str | int | float | bool):
         reason += f" (it is {json.dumps(detail['input'])[:80]})"
     allowed = _allowed(field) if field else "value"
-    if keys or field is None or detail["type"] in _OF_MANY:
+    if keys or field is None or detail["type"] in _COLLECTION_ERRORS:
         fix = f"edit it in Pulumi.{stack}.yaml"
-        if field is not None and field.examples and detail["type"] in _OF_MANY:
+        if field is not None and field.examples and detail["type"] in _COLLECTION_ERRORS:
             entries = field.examples[0] if isinstance(field.examples[0], list) else field.examples[:1]
             fix += f", such as `{field.alias}: [{', '.join(map(str, entries))}]`"
     else:
@@ -160,8 +161,8 @@ def _reason(detail: ErrorDetails) -> str:
         case "missing":
             return "is missing"
         case "value_error":
-            # A rule of `pulumi_azureml` has the names that a program uses.
-            return _NAME.sub(lambda name: to_camel(name[0]), detail["msg"].removeprefix("Value error, "))
+            # Rules of `pulumi_azureml` name the arguments in snake_case.
+            return _SNAKE_CASE.sub(lambda name: to_camel(name[0]), detail["msg"].removeprefix("Value error, "))
         case "string_pattern_mismatch":
             return "is not well-formed"
         case "too_short" | "too_long" as kind:
@@ -172,14 +173,14 @@ def _reason(detail: ErrorDetails) -> str:
             return f"must be {detail['ctx']['ge']} or more"
         case "less_than_equal":
             return f"must be {detail['ctx']['le']} or less"
-        case kind if kind in _WORDS:
-            return _WORDS[kind]
+        case kind if kind in _REASONS:
+            return _REASONS[kind]
         case _:
             return re.sub("^(Input|List|String|Dictionary) should", "must", detail["msg"])
 
 
 def _allowed(field: FieldInfo) -> str:
-    """What a scalar setting, or one entry of a list of them, may be; for the fix's placeholder."""
+    """Return the allowed values of a scalar setting, or of an entry of a list, for the placeholder in the fix."""
     leaves = _leaves(field.annotation)
     for option in leaves:
         if isinstance(option, type) and issubclass(option, Enum):
@@ -199,16 +200,16 @@ def _leaves(annotation: Any) -> list[Any]:
 
 def _message(problems: Sequence[_Problem], stack: str) -> str:
     count = f"{len(problems)} settings are" if len(problems) > 1 else "1 setting is"
-    lines = [f"{count} wrong in Pulumi.{stack}.yaml; nothing was changed."]
+    lines = [f"{count} wrong in Pulumi.{stack}.yaml. Nothing was changed."]
     for problem in problems:
         lines.append(f"  {problem.key} {problem.reason}")
         lines += [f"      {problem.description}"] if problem.description else []
         lines.append(f"      fix: {problem.fix}")
-    return "\n".join([*lines, "All settings are described in docs/configuration.md."])
+    return "\n".join([*lines, "docs/configuration.md describes all settings."])
 
 
 def _path(location: Sequence[str | int]) -> str:
-    """A location as `pulumi config set --path` writes it: `compute[0].name`, `models["my.endpoint"].version`."""
+    """Return a location as `pulumi config set --path` takes it: `compute[0].name`, `models["my.endpoint"].version`."""
     path = ""
     for part in location:
         if isinstance(part, int):
@@ -221,7 +222,7 @@ def _path(location: Sequence[str | int]) -> str:
 
 
 def _lookup(group: type[Any], location: Sequence[str | int]) -> tuple[list[str], FieldInfo | None]:
-    """The keys allowed at a location, and the field that it names (None inside lists and maps)."""
+    """Return the keys that are allowed at a location, and its field (None inside lists and maps)."""
     current: type[Any] | None = group
     field: FieldInfo | None = None
     for part in location:

@@ -1,4 +1,4 @@
-"""What all groups of settings share."""
+"""The base class and the types that all groups of settings share."""
 
 import re
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ class Group(BaseModel):
 
 
 def fields(group: type[Any]) -> Mapping[str, FieldInfo]:
-    """Return the settings of a group by name: of a `Group`, or of arguments of `pulumi_azureml`."""
+    """Return the fields by name, of a `Group` or of an arguments class of `pulumi_azureml`."""
     described: Mapping[str, FieldInfo] = group.__pydantic_fields__
     return described
 
 
 def nested_group(annotation: Any) -> type[Any] | None:
-    """Return the group within an annotation: itself, or what a list, map or optional of it holds."""
+    """Return the group in an annotation: the annotation itself, or the type in a list, map or optional."""
     if hasattr(annotation, "__pydantic_fields__"):
         return annotation  # type: ignore[no-any-return]
     return next((group for arg in get_args(annotation) if (group := nested_group(arg))), None)
@@ -36,12 +36,12 @@ def _guid(value: str) -> str:
     if not _GUID.fullmatch(value):
         raise ValueError("must be a GUID such as 3f2504e0-4f89-41d3-9a0c-0305e82c3301")
     if len(set(value.replace("-", ""))) == 1:
-        raise ValueError("is still the placeholder; put the real GUID in its place")
+        raise ValueError("is still the placeholder; replace it with the real GUID")
     return value.lower()
 
 
 def _whole_number_as_text(value: object) -> object:
-    """`pulumi config set --path` stores `7` as a number; a version or a postfix is text."""
+    """Convert a number to text. `pulumi config set --path` stores a version or a postfix such as `7` as a number."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

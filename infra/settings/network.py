@@ -16,7 +16,7 @@ def _ip_range(value: str) -> str:
         network = ipaddress.ip_network(value)
     except ValueError:
         raise ValueError("must be a public IPv4 address or CIDR range such as 203.0.113.0/24") from None
-    # Storage accounts refuse /31 and /32: a single address is written without a prefix.
+    # Storage accounts refuse /31 and /32. A single address has no prefix.
     tiny = "/" in value and network.prefixlen > 30
     if network.version != 4 or tiny or any(network.subnet_of(private) for private in _PRIVATE):
         raise ValueError("must be a public IPv4 address or CIDR range such as 203.0.113.0/24")
@@ -24,7 +24,7 @@ def _ip_range(value: str) -> str:
 
 
 class Isolation(StrEnum):
-    """What nodes and deployments in the workspace's managed virtual network may reach."""
+    """Outbound access of nodes and deployments in the workspace's managed virtual network."""
 
     DISABLED = "Disabled"
     INTERNET_OUTBOUND = "AllowInternetOutbound"
@@ -36,8 +36,8 @@ class NetworkSettings(Group):
 
     public_access: bool = Field(
         default=True,
-        description="Let workspace, storage, key vault and registry answer callers with a token on the public "
-        "internet. If false, `pulumi up` must run inside the private network.",
+        description="Accept requests from the public internet to workspace, storage, key vault and registry. Callers "
+        "need a token in any case. If false, `pulumi up` must run inside the private network.",
     )
     allowed_ip_ranges: list[Annotated[str, AfterValidator(_ip_range)]] = Field(
         default_factory=list,
@@ -52,5 +52,5 @@ class NetworkSettings(Group):
 
     @property
     def restricted(self) -> bool:
-        """Whether storage, key vault and registry turn away whoever is not allowed by address or private link."""
+        """Whether storage, key vault and registry refuse requests from addresses that are not allowed."""
         return not self.public_access or bool(self.allowed_ip_ranges)

@@ -16,7 +16,7 @@ class RegistrySku(StrEnum):
 
 
 class StorageSku(StrEnum):
-    """Replication of the storage account that Azure Machine Learning accepts as a workspace's default."""
+    """Replication types that Azure Machine Learning accepts for a workspace's storage account."""
 
     LOCAL = "Standard_LRS"
     ZONE = "Standard_ZRS"
@@ -45,8 +45,8 @@ class StorageSettings(Group):
     sku: StorageSku = Field(default=StorageSku.LOCAL, description="Replication of the storage account.")
     shared_key_access: bool = Field(
         default=False,
-        description="Accept account keys, and SAS tokens that they sign. The platform signs in by identity only, but "
-        "the studio's file shares and designer need keys.",
+        description="Accept account keys, and SAS tokens that are signed with them. The platform uses identities only, "
+        "but the studio's file shares and designer need keys.",
     )
 
 

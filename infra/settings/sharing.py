@@ -36,9 +36,9 @@ class SharingSettings(Group):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.registry is None and (self.create or self.publish or self.resource_group):
-            raise ValueError("registry must name the registry where create, publish or resourceGroup is set")
+            raise ValueError("registry must be set if create, publish or resourceGroup is set")
         if self.create and self.resource_group:
             raise ValueError(
-                "resourceGroup is of a registry that exists; one that is made lies in the stack's own group"
+                "resourceGroup must not be set if create is true; the stack creates the registry in its resource group"
             )
         return self

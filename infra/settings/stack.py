@@ -1,6 +1,6 @@
-"""Everything that a `Pulumi.<stack>.yaml` may hold: each group of settings is in a file of its topic.
+"""All keys of a `Pulumi.<stack>.yaml`. The groups of settings are in the modules beside this one.
 
-Keys are in camelCase in the stack file and in snake_case here. `infra.settings.configuration` reads them;
+Keys are in camelCase in the stack file and in snake_case here. `infra.settings.configuration` reads them.
 `docs/configuration.md` is generated from them.
 """
 
@@ -68,22 +68,23 @@ class Settings(Group):
         problems = []
         names = [compute.name.lower() for compute in self.compute]
         if len(set(names)) < len(names):
-            problems.append("compute has two clusters of the same name")
+            problems.append("compute has two clusters with the same name")
         if self.network.restricted and self.registry.sku is not RegistrySku.PREMIUM:
             problems.append(
-                "registry.sku must be Premium where network.publicAccess is false or network.allowedIpRanges is set"
+                "registry.sku must be Premium if network.publicAccess is false or network.allowedIpRanges is set"
             )
         if not self.network.public_access and self.network.isolation is Isolation.DISABLED:
             problems.append(
-                "network.isolation must not be Disabled where network.publicAccess is false: nodes would not reach "
-                "the workspace's storage"
+                "network.isolation must not be Disabled if network.publicAccess is false, because nodes could not "
+                "reach the workspace's storage"
             )
         for key, value in self.tags.items():
             if key.lower() in RESERVED_TAGS:
-                problems.append(f"tags.{key} is set by the project itself")
+                problems.append(f"tags.{key} is reserved, because the project sets this tag")
             elif not 0 < len(key) <= 128 or _TAG_FORBIDDEN.search(key) or len(value) > 256:
                 problems.append(
-                    f"tags.{key} is no tag: a name has 1-128 characters without <>%&\\?/, its value at most 256"
+                    f"tags.{key} is not a valid tag; a name has 1-128 characters without <>%&\\?/, and a value has at "
+                    "most 256 characters"
                 )
         if problems:
             raise ValueError("\n".join(problems))
@@ -92,7 +93,7 @@ class Settings(Group):
 
 def _region(value: str) -> str:
     if not _REGION.fullmatch(value):
-        raise ValueError("must be the name of an Azure region in its short form, such as westeurope")
+        raise ValueError("must be the short name of an Azure region, such as westeurope")
     return value
 
 

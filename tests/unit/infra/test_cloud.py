@@ -18,8 +18,9 @@ def test_the_wrong_cloud_is_left_alone(preview: bool) -> None:
     with pytest.raises(WrongCloudError) as error:
         deploy("prod", preview=preview, signed_in=(OTHER_TENANT, OTHER_SUBSCRIPTION))
     message = str(error.value)
-    assert f"azure-native:tenantId is 3f2504e0-4f89-41d3-9a0c-000000000001, but signed in to {OTHER_TENANT}" in message
-    assert f"but signed in to {OTHER_SUBSCRIPTION}" in message
+    tenant = "azure-native:tenantId is 3f2504e0-4f89-41d3-9a0c-000000000001"
+    assert f"{tenant}, but you are signed in to {OTHER_TENANT}" in message
+    assert f"but you are signed in to {OTHER_SUBSCRIPTION}" in message
     assert "az login --tenant 3f2504e0-4f89-41d3-9a0c-000000000001" in message
 
 
@@ -31,5 +32,6 @@ def test_nobody_signed_in_is_told_how_to_sign_in(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(WrongCloudError) as error:
         signed_in_principal(parse(filled_in("dev"), "dev"))
     message = str(error.value)
-    assert message.startswith("Cannot tell which cloud stack dev would reach: invoke failed: please run az login")
+    start = "Cannot read which subscription you are signed in to, for stack dev: invoke failed: please run az login"
+    assert message.startswith(start)
     assert "fix: az login --tenant 3f2504e0-4f89-41d3-9a0c-000000000001" in message

@@ -71,7 +71,7 @@ def test_all_mistakes_are_told_at_once() -> None:
     values["azureml-platform:namng"] = "{}"
     del values["azure-native:tenantId"]
     message = refused(values)
-    assert message.startswith("5 settings are wrong in Pulumi.dev.yaml; nothing was changed.")
+    assert message.startswith("5 settings are wrong in Pulumi.dev.yaml. Nothing was changed.")
     for key in (
         "azureml-platform:compute[0].minNodes must be a whole number",
         "azureml-platform:compute[0].idleTime must be an ISO 8601 duration",
@@ -86,7 +86,8 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_a_misspelt_key_in_a_group_names_the_right_one_and_how_to_remove_it() -> None:
     message = refused(changed(NAMING, lambda naming: naming.update(postfx=naming["postfix"])))
     assert "azureml-platform:naming.postfx is not a setting; did you mean naming.postfix?" in message
-    assert "pulumi config rm --path 'azureml-platform:naming.postfx' -s dev" in message
+    remove = "pulumi config rm --path 'azureml-platform:naming.postfx' -s dev"
+    assert f"fix: rename it in Pulumi.dev.yaml, or {remove}" in message
 
 
 def test_an_unknown_key_like_no_other_lists_what_is_allowed() -> None:
@@ -124,18 +125,22 @@ def test_a_wrong_cluster_is_explained(change: dict[str, Any], expected: str) -> 
         ("network", {"allowedIpRanges": ["203.0.113.7/32"]}, "allowedIpRanges[0] must be a public IPv4 address"),
         ("network", {"allowedIpRanges": ["2001:db8::1"]}, "allowedIpRanges[0] must be a public IPv4 address"),
         ("network", {"allowedIpRanges": ["nowhere"]}, "allowedIpRanges[0] must be a public IPv4 address"),
-        ("network", {"allowedIpRanges": ["203.0.113.0/24"]}, "registry.sku must be Premium where"),
-        ("network", {"publicAccess": False}, "network.isolation must not be Disabled where network.publicAccess"),
-        ("tags", {"Stack": "x"}, "tags.Stack is set by the project itself"),
-        ("tags", {"a<b": "x"}, "tags.a<b is no tag"),
+        ("network", {"allowedIpRanges": ["203.0.113.0/24"]}, "registry.sku must be Premium if network.publicAccess"),
+        ("network", {"publicAccess": False}, "network.isolation must not be Disabled if network.publicAccess"),
+        ("tags", {"Stack": "x"}, "tags.Stack is reserved, because the project sets this tag"),
+        ("tags", {"a<b": "x"}, "tags.a<b is not a valid tag"),
         ("models", {"flights": {"name": "m"}}, "models.flights.version is missing"),
         ("models", {"a.b": {"name": 3, "version": "1"}}, 'models["a.b"].name must be text (it is 3)'),
         (
             "sharing",
             {"create": True},
-            "sharing.registry must name the registry where create, publish or resourceGroup is set",
+            "sharing.registry must be set if create, publish or resourceGroup is set",
         ),
-        ("sharing", {"registry": "models", "create": True, "resourceGroup": "rg"}, "sharing.resourceGroup is of a"),
+        (
+            "sharing",
+            {"registry": "models", "create": True, "resourceGroup": "rg"},
+            "sharing.resourceGroup must not be set if create is true",
+        ),
         ("sharing", {"registry": "a b"}, 'sharing.registry is not well-formed (it is "a b")'),
         ("rollout", {"steps": [10, 50]}, "rollout.steps must rise and end with 100, such as [10, 50, 100]"),
         ("rollout", {"steps": [50, 10, 100]}, "rollout.steps must rise and end with 100"),
@@ -151,7 +156,7 @@ def test_a_wrong_cluster_is_explained(change: dict[str, Any], expected: str) -> 
         ("rollout", {"checks": {"command": "check.sh"}}, "rollout.checks.command must be a list"),
         ("rollout", {"steps": []}, "such as `steps: [10, 50, 100]`"),
         ("assets", {"run": "training"}, "such as `run: [training]`"),
-        ("models", [], "models must be a map with an entry for each name"),
+        ("models", [], "models must be a map, with names as keys"),
         ("rollout", {"autoscale": {"flights": {"maxInstances": 3}}}, "needs cpuPercent, latencyMs or both"),
         (
             "rollout",
@@ -179,24 +184,25 @@ def test_a_wrong_setting_is_explained(key: str, value: Any, expected: str) -> No
 
 def test_two_clusters_of_one_name_are_refused() -> None:
     message = refused(changed(COMPUTE, lambda clusters: clusters.append(clusters[0] | {"name": "CPU-Cluster"})))
-    assert "azureml-platform:compute has two clusters of the same name" in message
+    assert "azureml-platform:compute has two clusters with the same name" in message
 
 
 def test_an_existing_service_principal_excludes_federation() -> None:
     principal = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
     group = {"existingServicePrincipal": principal, "github": [{"repository": "a/b", "branch": "main"}]}
-    assert "existingServicePrincipal excludes github" in refused(with_group("azureml-platform:identities", group))
+    message = refused(with_group("azureml-platform:identities", group))
+    assert "identities.existingServicePrincipal cannot be combined with github or azureDevOps" in message
 
 
 def test_a_group_has_one_role() -> None:
     group = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
     message = refused(with_group("azureml-platform:access", {"owners": [group], "readers": [group.upper()]}))
-    assert f"a group has one role only; named twice: {group}" in message
+    assert f"access must list each group once, under one role; listed twice: {group}" in message
 
 
 @pytest.mark.parametrize("region", ["West Europe", "westEurope", ""])
 def test_a_region_is_given_in_its_short_form(region: str) -> None:
-    assert "azure-native:location must be the name of an Azure region" in refused(
+    assert "azure-native:location must be the short name of an Azure region" in refused(
         filled_in("dev") | {"azure-native:location": region}
     )
 

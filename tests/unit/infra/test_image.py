@@ -176,8 +176,8 @@ def test_the_identitys_token_is_exchanged_for_the_registrys(exchange: Exchange) 
     ("status", "body", "expected"),
     [
         (401, json.dumps({"errors": [{"code": "UNAUTHORIZED"}]}), r"refuses the signed-in identity \(HTTP 401\)"),
-        (200, "<html>", "answered without a refresh token"),
-        (200, "{}", "answered without a refresh token"),
+        (200, "<html>", "did not return a refresh token"),
+        (200, "{}", "did not return a refresh token"),
     ],
 )
 def test_a_registry_that_gives_no_token_is_named(exchange: Exchange, status: int, body: str, expected: str) -> None:

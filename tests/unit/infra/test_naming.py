@@ -86,7 +86,7 @@ def test_a_name_that_is_too_long_says_how_long_and_what_to_shorten() -> None:
     with pytest.raises(ConfigurationError) as error:
         naming.names(parts("abcdefghijkl", "abcdefghijkl"), "prod")
     message = str(error.value)
-    assert "storage account stabcdefghijklabcdefghijklprod001 has 33 characters; allowed are 3-24" in message
+    assert "storage account stabcdefghijklabcdefghijklprod001 has 33 characters; Azure allows 3-24" in message
     assert "key vault kvabcdefghijklabcdefghijklprod001 has 33 characters" in message
     assert (
         "shorten azureml-platform:naming.namespace, naming.workspace or naming.postfix in Pulumi.prod.yaml" in message

@@ -66,7 +66,7 @@ def test_every_name_in_the_settings_that_no_file_defines_is_told_at_once() -> No
     assert lines[::2] == [
         f'azureml-platform:models["flight-dely"] promotes a model to {undefined}',
         f'azureml-platform:rollout.autoscale["flight-dely"] scales {undefined}',
-        "azureml-platform:assets.run[0]: there is no pipelines/trainin.yml; did you mean training?",
+        "azureml-platform:assets.run[0] runs pipelines/trainin.yml, which does not exist; did you mean training?",
     ]
     assert lines[1] == "      fix: pulumi config rm --path 'azureml-platform:models[\"flight-dely\"]' -s dev"
 
