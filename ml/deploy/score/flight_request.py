@@ -1,4 +1,4 @@
-"""Checks a scoring request against the inputs that the model declares, and turns it into rows."""
+"""Checks a scoring request against the model's signature, and converts it to rows."""
 
 import json
 import sys
@@ -8,11 +8,11 @@ from typing import Any
 
 MAX_FLIGHTS = 1000
 MAX_PROBLEMS = 10
-"""A request that is wrong in more places than this is told the first ones."""
+"""The error message lists at most this many problems of a request."""
 
 
 class RequestError(ValueError):
-    """The request cannot be scored; the message tells its sender why."""
+    """The request cannot be scored. The message is for the caller."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Field:
     """One input of the model.
 
     Attributes:
-        name: its key in a flight.
-        numeric: a number, else text.
-        required: must be there and not null.
+        name: Key in a flight.
+        numeric: True for a number, false for text.
+        required: Whether the value must be present and not null.
     """
 
     name: str
@@ -31,16 +31,16 @@ class Field:
 
 
 def read_fields(signature: Mapping[str, Any]) -> list[Field]:
-    """The model's inputs, in its order, from the `signature` of an MLmodel file."""
+    """Return the model's inputs, in order, from the `signature` of an MLmodel file."""
     columns = json.loads(signature["inputs"])
     return [Field(column["name"], column["type"] != "string", column.get("required", True)) for column in columns]
 
 
 def parse_request(body: str, fields: Sequence[Field]) -> list[dict[str, str | float | None]]:
-    """The flights of a request `{"flights": [{...}, ...]}`, each with every field, absent ones as None.
+    """Return the flights of a request `{"flights": [{...}, ...]}`. Absent fields become None.
 
     Raises:
-        RequestError: it is no JSON, not of that form, or a flight has unknown, missing or ill-typed fields.
+        RequestError: The body is not JSON of that form, or a flight has unknown, missing or wrong fields.
     """
     try:
         request = json.loads(body)
@@ -48,11 +48,11 @@ def parse_request(body: str, fields: Sequence[Field]) -> list[dict[str, str | fl
         message = f"the body is not JSON: {error}"
         raise RequestError(message) from error
     if not isinstance(request, dict) or set(request) != {"flights"} or not isinstance(request["flights"], list):
-        message = 'the body must be an object with one key, "flights": a list of objects'
+        message = 'the body must be an object with one key, "flights", and a list of objects as its value'
         raise RequestError(message)
     flights = request["flights"]
     if not 1 <= len(flights) <= MAX_FLIGHTS:
-        message = f"flights: must hold 1 to {MAX_FLIGHTS} flights, not {len(flights)}"
+        message = f"flights: must contain 1 to {MAX_FLIGHTS} flights, not {len(flights)}"
         raise RequestError(message)
     problems = [problem for index, flight in enumerate(flights) for problem in _problems(index, flight, fields)]
     if problems:

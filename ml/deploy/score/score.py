@@ -1,8 +1,8 @@
-"""Scoring script of the online deployment: delay probabilities from the MLflow model that Azure ML mounts.
+"""Scoring script of the online deployment. Predicts delay probabilities with the MLflow model that Azure ML mounts.
 
-Request: `{"flights": [{<feature>: <value>, ...}, ...]}`, the features being those of the model's signature.
+Request: `{"flights": [{<feature>: <value>, ...}, ...]}`, with the features of the model's signature.
 Response: `{"predictions": [{"delay_probability": 0.31, "delayed": false}, ...], "training_run_id": "..."}`.
-A request that cannot be scored is answered 400 with `{"error": "<reason>"}`.
+If a request cannot be scored, the response is 400 with `{"error": "<reason>"}`.
 """
 
 import logging
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# As in the training steps: OpenMP reads this when the model, and scikit-learn with it, is loaded.
+# As in the training steps. OpenMP reads this when scikit-learn is loaded with the model.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pandas as pd
@@ -25,14 +25,14 @@ from flight_request import Field, RequestError, parse_request, read_fields
 
 log = logging.getLogger("azmlinfsrv.score")
 
-LABEL_PROBABILITY = 0.5  # above it a flight is called delayed
+LABEL_PROBABILITY = 0.5  # a flight with a higher probability is labelled delayed
 
 
 class Scorer:
-    """A loaded model and what it says of itself.
+    """A loaded model and its metadata.
 
     Args:
-        folder: an MLflow model folder with the sklearn flavor, as the train component wrote it.
+        folder: MLflow model folder with the sklearn flavor, as the train component writes it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,14 +40,14 @@ class Scorer:
         self.fields: list[Field] = read_fields(description["signature"])
         self.training_run_id: str = description["metadata"]["training_run_id"]
         pickled = folder / description["flavors"]["sklearn"]["pickled_model"]
-        # A pickle runs code. This one comes from the workspace's registry, where only the training job writes.
+        # A pickle can run code. This one comes from the workspace's model registry, which the training job writes.
         self.model: Any = pickle.loads(pickled.read_bytes())  # noqa: S301
 
     def score(self, body: str) -> dict[str, Any]:
-        """The response to a request body.
+        """Return the response to a request body.
 
         Raises:
-            RequestError: the request cannot be scored.
+            RequestError: The request cannot be scored.
         """
         rows = pd.DataFrame(parse_request(body, self.fields), columns=[field.name for field in self.fields])
         rows = rows.astype({field.name: "float64" if field.numeric else "str" for field in self.fields})
@@ -62,10 +62,10 @@ class Scorer:
 
 
 def find_model(root: Path) -> Path:
-    """The one folder with an MLmodel file at or below `root`: where it lies depends on how it was registered.
+    """Return the folder with an MLmodel file at or below `root`. Its place depends on how the model was registered.
 
     Raises:
-        FileNotFoundError: there is none, or more than one.
+        FileNotFoundError: There is no MLmodel file, or more than one.
     """
     found = sorted(path.parent for path in root.rglob("MLmodel"))
     if len(found) != 1:
@@ -78,15 +78,15 @@ scorer: Scorer | None = None
 
 
 def init() -> None:
-    """Called once by the server, before it answers."""
-    global scorer  # noqa: PLW0603  the server's contract is two functions of a module
+    """Load the model. The server calls this once, before it accepts requests."""
+    global scorer  # noqa: PLW0603  the server requires two functions of a module
     folder = find_model(Path(os.environ["AZUREML_MODEL_DIR"]))
     scorer = Scorer(folder)
     log.info("model of training run %s loaded from %s", scorer.training_run_id, folder)
 
 
 def run(raw_data: str) -> dict[str, Any] | AMLResponse:
-    """Called by the server with the body of every request."""
+    """Score the body of a request. The server calls this for each request."""
     if scorer is None:
         message = "init() has not been called"
         raise RuntimeError(message)

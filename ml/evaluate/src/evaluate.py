@@ -1,4 +1,4 @@
-"""Step `evaluate`: measures the candidate on the hold-out, compares it with the registered model, sets deploy_flag."""
+"""Step `evaluate`: scores the candidate on the hold-out, compares it with the registered model, writes deploy_flag."""
 
 import argparse
 import json
@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-# Threads that spin while they wait make scikit-learn's loops several times slower on a node that is shared. OpenMP
-# reads this once, when scikit-learn is imported.
+# On a shared node, threads that spin while they wait make scikit-learn several times slower. OpenMP reads this once,
+# when scikit-learn is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import mlflow
@@ -26,34 +26,34 @@ log = logging.getLogger("evaluate")
 
 TARGET = "delayed"
 SCORE_TAG = "roc_auc"
-LABEL_PROBABILITY = 0.5  # above it a flight is called delayed, as in the scoring script
+LABEL_PROBABILITY = 0.5  # a flight with a higher probability is labelled delayed, as in the scoring script
 
 
 class EvaluationError(Exception):
-    """The hold-out or the model cannot be used; the message names it."""
+    """The hold-out or the model cannot be used. The message names the input and the reason."""
 
 
 def read_rows(folder: Path) -> pd.DataFrame:
-    """The hold-out that `prep` wrote.
+    """Return the hold-out that `prep` wrote.
 
     Raises:
-        EvaluationError: there is none, or its target is missing or has one value only.
+        EvaluationError: There are no rows, or the target is missing or has only one value.
     """
     if not any(folder.glob("*.parquet")):
-        message = f"test_data: no parquet file in {folder}"
+        message = f"test_data: no Parquet file in {folder}"
         raise EvaluationError(message)
     table = pd.read_parquet(folder)
     if TARGET not in table or table[TARGET].nunique() < 2:
-        message = f"test_data: {TARGET!r} must be a column with both values, or no score can be computed"
+        message = f"test_data: column {TARGET!r} must exist and have both values"
         raise EvaluationError(message)
     return table
 
 
 def measure(model: Any, table: pd.DataFrame) -> dict[str, float]:
-    """Hold-out scores of a fitted classifier; `base_rate` is the share of delayed flights.
+    """Return the scores of a fitted classifier on the hold-out. `base_rate` is the share of delayed flights.
 
     Raises:
-        ValueError, KeyError: the model expects other columns than the table has.
+        ValueError, KeyError: The model expects columns that the table does not have.
     """
     delayed = table[TARGET]
     probability = model.predict_proba(table.drop(columns=TARGET))[:, 1]
@@ -68,7 +68,7 @@ def measure(model: Any, table: pd.DataFrame) -> dict[str, float]:
 
 
 def latest_version(client: MlflowClient, name: str) -> ModelVersion | None:
-    """The newest registered version of a model, or None when there is none."""
+    """Return the latest registered version of a model, or None if there is none."""
     try:
         versions = client.search_model_versions(f"name='{name}'")
     except MlflowException as error:
@@ -79,34 +79,34 @@ def latest_version(client: MlflowClient, name: str) -> ModelVersion | None:
 
 
 def score_registered(version: ModelVersion, table: pd.DataFrame) -> Registered:
-    """The registered model's score on the same hold-out; where it cannot be run, the score recorded in its tags."""
+    """Score the registered model on the same hold-out. If it cannot run, use the score in its tags."""
     number = str(version.version)
     try:
         model = mlflow.sklearn.load_model(f"models:/{version.name}/{number}")
         return Registered(number, measure(model, table)["roc_auc"], "measured on the same hold-out")
-    # Unpickling and running a model of other library versions or other columns can fail in any of these ways.
+    # A model from other library versions or with other columns can fail in any of these ways.
     except (MlflowException, OSError, ImportError, AttributeError, ValueError, KeyError, TypeError) as error:
-        log.warning("version %s of %s cannot be run on this hold-out: %s", number, version.name, error)
+        log.warning("version %s of %s cannot score this hold-out: %s", number, version.name, error)
     try:
         return Registered(number, float(version.tags[SCORE_TAG]), "recorded when it was registered")
     except (KeyError, ValueError):
-        return Registered(number, None, f"it does not run here and has no tag {SCORE_TAG}")
+        return Registered(number, None, f"it cannot score this hold-out and has no tag {SCORE_TAG}")
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line that component.yml writes."""
+    """Parse the command line in component.yml."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="MLflow model folder from train")
-    parser.add_argument("--test_data", type=Path, required=True, help="folder of parquet rows from prep")
-    parser.add_argument("--model_name", required=True, help="name in the model registry to compare with")
-    parser.add_argument("--auc_threshold", type=float, required=True, help="smallest ROC AUC to accept")
-    parser.add_argument("--min_improvement", type=float, required=True, help="ROC AUC gain over the registered model")
+    parser.add_argument("--test_data", type=Path, required=True, help="folder with Parquet rows from prep")
+    parser.add_argument("--model_name", required=True, help="name of the registered model to compare with")
+    parser.add_argument("--auc_threshold", type=float, required=True, help="minimum ROC AUC")
+    parser.add_argument("--min_improvement", type=float, required=True, help="minimum gain over the registered model")
     parser.add_argument("--decision", type=Path, required=True, help="folder for deploy_flag and report.json")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Runs the step. A refused model is a result, not an error: the exit code is 0 and report.json says why."""
+    """Run the step. A refused model is not an error: the exit code is 0, and report.json has the reason."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
     arguments = parse_arguments()
     with mlflow.start_run():

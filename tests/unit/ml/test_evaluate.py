@@ -47,7 +47,7 @@ def test_scores_are_those_of_the_hold_out(evaluate: ModuleType) -> None:
 
 
 def test_hold_out_of_one_kind_is_refused(evaluate: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(evaluate.EvaluationError, match="no parquet file"):
+    with pytest.raises(evaluate.EvaluationError, match="no Parquet file"):
         evaluate.read_rows(tmp_path)
     TABLE.assign(delayed=1).to_parquet(tmp_path / "part-0.parquet")
     with pytest.raises(evaluate.EvaluationError, match="both values"):

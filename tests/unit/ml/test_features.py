@@ -81,7 +81,7 @@ def test_days_to_the_nearest_holiday_on_either_side(day: str, distance: int) -> 
 @pytest.mark.parametrize("holidays", [[], [date(2013, 1, 1)], [date(2013, 7, 4), date(2013, 12, 25)]])
 def test_holidays_that_do_not_span_the_flights_are_refused(holidays: list[date]) -> None:
     days = pd.Series(pd.to_datetime(["2013-06-30", "2013-08-01"]))
-    with pytest.raises(DataError, match="the flights are of 2013-06-30 to 2013-08-01"):
+    with pytest.raises(DataError, match="the flights are from 2013-06-30 to 2013-08-01"):
         features.days_to_nearest(days, holidays)
 
 
@@ -100,5 +100,5 @@ def test_split_that_leaves_a_part_empty_is_refused(
     day: date, flights: pd.DataFrame, weather: pd.DataFrame, planes: pd.DataFrame
 ) -> None:
     table = build_features(flights, weather, planes, HOLIDAYS)
-    with pytest.raises(DataError, match=r"holdout_start .* must lie after 2013-07-03 and not after 2013-12-26"):
+    with pytest.raises(DataError, match=r"holdout_start: .* must be after 2013-07-03 and not after 2013-12-26"):
         split_by_date(table, day)

@@ -14,9 +14,9 @@ MEASURED = "measured on the same hold-out"
         (0.65, None, True, "reaches the threshold 0.6500"),
         (0.6499, None, False, "below the threshold 0.6500"),
         (0.64, 0.50, False, "below the threshold 0.6500"),
-        (0.70, 0.69, True, "version 3 has 0.6900 .measured on the same hold-out.: .0.0100 is at least"),
-        (0.70, 0.70, False, "version 3 has 0.7000 .*: .0.0000 is less than the 0.0010"),
-        (0.70, 0.80, False, "-0.1000 is less than the 0.0010"),
+        (0.70, 0.69, True, "version 3 has 0.6900 .measured on the same hold-out.: the gain .0.0100 is at least"),
+        (0.70, 0.70, False, "version 3 has 0.7000 .*: the gain .0.0000 is less than the required 0.0010"),
+        (0.70, 0.80, False, "the gain -0.1000 is less than the required 0.0010"),
     ],
 )
 def test_candidate_must_reach_the_threshold_and_beat_the_registered_model(

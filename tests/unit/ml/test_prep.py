@@ -23,8 +23,8 @@ def test_committed_holidays_span_the_flights_of_2013(prep: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "has no column 'date', only nothing"),
-        ("day,name\n2013-01-01,x\n", "has no column 'date', only day, name"),
+        ("", "has no column 'date'; it has: none"),
+        ("day,name\n2013-01-01,x\n", "has no column 'date'; it has: day, name"),
         ("date,name\n2013-01-01,x\n2013-13-01,y\n", "h.csv line 3: .*month"),
     ],
 )

@@ -74,7 +74,7 @@ def rows(tmp_path: Path, feature_rows: pd.DataFrame) -> Path:
 def test_only_a_model_that_passes_the_gate_is_registered_and_it_carries_its_lineage(
     tmp_path: Path, rows: Path, run_step: RunStep, tracking_uri: str
 ) -> None:
-    with pytest.raises(SystemExit, match=r"^train: sample_fraction: must be above 0 and at most 1, not 2.0$"):
+    with pytest.raises(SystemExit, match=r"^train: sample_fraction: must be greater than 0 and at most 1, not 2.0$"):
         run_step("train", train_data=rows, sample_fraction=2, model=tmp_path / "none")
 
     model = tmp_path / "model"
@@ -116,4 +116,4 @@ def test_only_a_model_that_passes_the_gate_is_registered_and_it_carries_its_line
     equal = evaluate("again")
     assert equal["deploy_flag"] == 0
     assert equal["registered"]["basis"] == "measured on the same hold-out"
-    assert "+0.0000 is less than the 0.0010 asked for" in equal["reason"]
+    assert "the gain +0.0000 is less than the required 0.0010" in equal["reason"]

@@ -45,18 +45,18 @@ def test_sample_is_the_same_for_the_same_seed(feature_rows: pd.DataFrame) -> Non
 
 @pytest.mark.parametrize("fraction", [0, -0.1, 1.1, float("nan")])
 def test_sample_fraction_out_of_range_is_refused(feature_rows: pd.DataFrame, fraction: float) -> None:
-    with pytest.raises(TrainingError, match="sample_fraction: must be above 0 and at most 1"):
+    with pytest.raises(TrainingError, match="sample_fraction: must be greater than 0 and at most 1"):
         train.sample_rows(feature_rows, fraction, seed=1)
 
 
 def test_rows_that_cannot_be_trained_with_are_refused(feature_rows: pd.DataFrame, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no parquet file"):
+    with pytest.raises(TrainingError, match="no Parquet file"):
         train.read_rows(tmp_path)
     feature_rows.assign(delayed=0).to_parquet(tmp_path / "part-0.parquet")
-    with pytest.raises(TrainingError, match="same 'delayed'"):
+    with pytest.raises(TrainingError, match="column 'delayed' has the same value"):
         train.read_rows(tmp_path)
     feature_rows.drop(columns=TARGET).to_parquet(tmp_path / "part-0.parquet")
-    with pytest.raises(TrainingError, match="no column 'delayed', only carrier"):
+    with pytest.raises(TrainingError, match="no column 'delayed'; columns: carrier"):
         train.read_rows(tmp_path)
 
 
