@@ -31,9 +31,11 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 130 interrupted; with `--exclusive` the command's own.
     """
-    parser = argparse.ArgumentParser(prog="python3 -m bootstrap", description=__doc__)
-    parser.add_argument("--exclusive", metavar="FILE", type=Path, help="run COMMAND while holding this lock file")
-    parser.add_argument("command", nargs="*", metavar="COMMAND", help="with --exclusive: what to run (after --)")
+    parser = argparse.ArgumentParser(
+        prog="python3 -m bootstrap", description="Install the tools of this project. With --exclusive, run a command."
+    )
+    parser.add_argument("--exclusive", metavar="FILE", type=Path, help="lock FILE while COMMAND runs")
+    parser.add_argument("command", nargs="*", metavar="COMMAND", help="command to run with --exclusive, after --")
     options = parser.parse_args(arguments)
     if options.exclusive is not None:
         return run_exclusively(options.exclusive, "another make of this project", options.command)

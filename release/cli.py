@@ -16,7 +16,7 @@ from pulumi_azureml.operations.jobs import log_of
 from release import scoring, training
 from release.assets import adoption
 from release.assets.sharing import KINDS, RegistrySharing
-from release.errors import ReleaseError
+from release.errors import ReleaseError, first_line
 from release.samples import sample_of
 from release.stack import ROOT, PulumiStack
 from release.terminal import summary
@@ -43,7 +43,21 @@ def _inputs_option(command: Callable[..., None]) -> Callable[..., None]:
     )(command)  # fmt: skip
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands that print an error from Azure as one message, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            from azure.core.exceptions import AzureError  # only needed here, and slow to import
+
+            if not isinstance(error, AzureError):
+                raise
+            raise ReleaseError(f"a request to Azure failed: {first_line(error)}") from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Train, promote and serve models on a deployed platform. Every command works on any stack."""
 
@@ -167,16 +181,16 @@ def key(stack: str, endpoint: str) -> None:
 
 @main.command()
 @_stack_option
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
 @click.argument("name")
 @click.argument("version", required=False)
 @click.option("--registry", default=None, help="Name of the registry. Default: the stack's registry.")
 def share(stack: str, kind: str, name: str, version: str | None, registry: str | None) -> None:
     """Copy an asset version to a registry, for other workspaces.
 
-    Copies the version, its files and the assets that it refers to, and adds tags for their origin. Without VERSION,
-    takes the version that the stack deployed or, for a model, serves, and otherwise the latest. If the registry
-    already has the version, its content must be the same.
+    KIND is component, data, environment or model. Copies the version, its files and the assets that it refers to, and
+    adds tags for their origin. Without VERSION, takes the version that the stack deployed or, for a model, serves, and
+    otherwise the latest. If the registry already has the version, its content must be the same.
     """
     outputs = PulumiStack(stack).deployed()
     target = registry or outputs.registry
@@ -255,8 +269,15 @@ def adopt(
 @click.argument("job")
 def logs(stack: str, job: str) -> None:
     """Print the logs of a job's steps."""
+    from azure.core.exceptions import ResourceNotFoundError
+
     ml = client(PulumiStack(stack).deployed())
-    steps = list(ml.jobs.list(parent_job_name=job))
+    try:
+        steps = list(ml.jobs.list(parent_job_name=job))
+    except ResourceNotFoundError as error:
+        raise ReleaseError(
+            f"the workspace has no job '{job}'", fix="use a name that `az ml job list` prints"
+        ) from error
     for step in steps:
         click.echo(f"==> {step.display_name or step.name} ({step.status})\n{log_of(ml, step.name)}")
     if not steps:

@@ -1,6 +1,13 @@
 """The error that a user of the release sees."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import AzureError
 
 
 class ReleaseError(click.ClickException):
@@ -9,3 +16,8 @@ class ReleaseError(click.ClickException):
     def __init__(self, message: str, fix: str = "") -> None:
         """Take the problem, and a command or edit that solves it."""
         super().__init__(f"{message}\n  fix: {fix}" if fix else message)
+
+
+def first_line(error: AzureError) -> str:
+    """Return the first line of an Azure error's message. The other lines repeat it."""
+    return str(error.message).partition("\n")[0]

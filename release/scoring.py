@@ -29,7 +29,7 @@ def score(outputs: StackOutputs, name: str, request: Path) -> Any:
     try:
         return scoring.score(_target(outputs, name), content)
     except AzureError as error:
-        raise ReleaseError(f"endpoint '{name}' cannot score {request}: {error}") from error
+        raise ReleaseError(f"endpoint '{name}' cannot score {request}: {error.message}") from error
 
 
 def key(outputs: StackOutputs, name: str) -> str:
@@ -43,7 +43,7 @@ def key(outputs: StackOutputs, name: str) -> str:
     try:
         return scoring.access_key(_target(outputs, name))
     except AzureError as error:
-        raise ReleaseError(f"cannot read the key of endpoint '{name}': {error}") from error
+        raise ReleaseError(f"cannot read the key of endpoint '{name}': {error.message}") from error
 
 
 def _target(outputs: StackOutputs, name: str) -> scoring.Target:

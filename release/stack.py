@@ -164,5 +164,5 @@ def _cancelled(error: automation.CommandError) -> str | None:
 def _essence(error: automation.CommandError) -> str:
     """Return the lines of a failed command's output that mention an error."""
     lines = [line.strip() for line in str(error).splitlines()]
-    mentions = [line.removeprefix("stderr: ") for line in lines if "error" in line.lower()]
+    mentions = [line.removeprefix("stderr: ").removeprefix("error: ") for line in lines if "error" in line.lower()]
     return "\n".join(mentions) or str(error)

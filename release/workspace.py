@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from infra.outputs import StackOutputs
 from pulumi_azureml.operations.connection import Workspace, connect, credential
-from release.errors import ReleaseError
+from release.errors import ReleaseError, first_line
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -33,4 +33,4 @@ def registry_client(name: str) -> MLClient:
         return MLClient(credential(), registry_name=name, show_progress=False, enable_telemetry=False)
     except HttpResponseError as error:
         fix = "use --registry with one of the registries that `az ml registry list` prints"
-        raise ReleaseError(f"cannot open registry '{name}': {error.message}", fix=fix) from error
+        raise ReleaseError(f"cannot open registry '{name}': {first_line(error)}", fix=fix) from error

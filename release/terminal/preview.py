@@ -235,7 +235,7 @@ def _reasons(change: PlannedChange) -> Iterator[str]:
     for name, pipeline in dict.fromkeys((cause.name, cause.pipeline) for cause in change.because):
         yield f"  caused by {name}" + (f" in {pipeline}" if pipeline else "")
     if change.dependants:
-        yield f"  causes changes of {', '.join(change.dependants)}"
+        yield f"  causes changes in {', '.join(change.dependants)}"
 
 
 def _shown(value: Any) -> str:

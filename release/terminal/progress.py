@@ -78,4 +78,4 @@ def kind(token: str) -> str:
     provider, _, rest = token.partition(":")
     module, _, name = rest.rpartition(":")
     module = module.partition("/")[2] if provider == "pulumi-python" else module.partition("/")[0]
-    return f"{module or provider}:{name}"
+    return f"{provider if module in ('', 'index') else module}:{name}"

@@ -167,7 +167,7 @@ def test_who_follows_a_changed_component_and_why() -> None:
         (step, "azureml:prep:111111111111", "azureml:prep:222222222222")
     ]
     lines = printed(made).splitlines()
-    assert "        causes changes of schedule-daily" in lines
+    assert "        causes changes in schedule-daily" in lines
     assert "        caused by component-prep in pipelines/training.yml" in lines
 
 

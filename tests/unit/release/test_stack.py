@@ -99,13 +99,13 @@ def test_what_grpc_says_before_a_provider_s_error_is_left_out(fake: FakeStack) -
 
 def test_a_stack_file_that_is_no_yaml_is_one_error(fake: FakeStack) -> None:
     fake.fails = "error: invalid YAML file: yaml: line 32: mapping values are not allowed in this context"
-    with pytest.raises(ReleaseError, match=r"^stack 'local': error: invalid YAML file: yaml: line 32"):
+    with pytest.raises(ReleaseError, match=r"^stack 'local': invalid YAML file: yaml: line 32"):
         PulumiStack("local").forget_models()
 
 
 def test_a_failure_without_an_event_says_the_lines_of_the_error(fake: FakeStack) -> None:
     fake.fails = "Updating (local)\nerror: the stack is currently locked by 1 lock(s)\nsomething else"
-    with pytest.raises(ReleaseError, match=r"^stack 'local': error: the stack is currently locked by 1 lock\(s\)$"):
+    with pytest.raises(ReleaseError, match=r"^stack 'local': the stack is currently locked by 1 lock\(s\)$"):
         PulumiStack("local").up(lambda _event: None)
 
 

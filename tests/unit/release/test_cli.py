@@ -1,0 +1,55 @@
+"""What a user sees of mistakes at the command line: one message with the fix, and no traceback."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from click.testing import CliRunner
+
+from release import cli
+
+ENDPOINTS = {"flights": SimpleNamespace(kind="online"), "nightly": SimpleNamespace(kind="batch")}
+
+
+@pytest.fixture(autouse=True)
+def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every stack be deployed, with an online and a batch endpoint."""
+    outputs = SimpleNamespace(endpoints=ENDPOINTS)
+    monkeypatch.setattr(cli, "PulumiStack", lambda _name: SimpleNamespace(deployed=lambda: outputs))
+
+
+def printed(*arguments: str) -> str:
+    """Return the output of a command that fails without a traceback."""
+    done = CliRunner().invoke(cli.main, arguments)
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit)
+    return done.output
+
+
+@pytest.mark.parametrize("command", ["score", "key"])
+@pytest.mark.parametrize("endpoint", ["elsewhere", "nightly"])
+def test_an_endpoint_that_is_not_online_is_refused_with_those_that_are(command: str, endpoint: str) -> None:
+    message = f"Error: the stack has no online endpoint '{endpoint}'; it has: flights\n"
+    assert printed(command, "-s", "dev", endpoint) == message
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ResourceNotFoundError("no such run"), "the workspace has no job 'calm-sun'\n  fix: use a name that"),
+        (HttpResponseError("(Forbidden) No.\nCode: Forbidden"), "a request to Azure failed: (Forbidden) No.\n"),
+    ],
+)
+def test_an_error_of_azure_is_one_message(monkeypatch: pytest.MonkeyPatch, error: AzureError, message: str) -> None:
+    def refuse(**_: str) -> Any:
+        raise error
+
+    monkeypatch.setattr(cli, "client", lambda _outputs: SimpleNamespace(jobs=SimpleNamespace(list=refuse)))
+    assert printed("logs", "-s", "dev", "calm-sun").startswith(f"Error: {message}")
+
+
+def test_an_input_without_a_value_is_refused_by_its_text() -> None:
+    assert printed("train", "-s", "dev", "--input", "rate") == "Error: --input 'rate' must have the form NAME=VALUE\n"
