@@ -5,7 +5,7 @@ from pulumi_azureml import provider
 
 
 class EarlierProvider(provider.AzureMLProvider):
-    """The provider, with this program's keys, which those states do not have."""
+    """The provider with this program's configuration keys, which old states do not contain."""
 
     config_keys = provider.kept(CONFIG_KEYS)
 

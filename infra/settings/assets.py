@@ -6,7 +6,7 @@ from infra import NAMESPACE
 from infra.settings.group import Group, NumericText
 from pulumi_azureml import ConfigKeys
 
-# By which a message of pulumi_azureml names an option.
+# The keys that the messages of pulumi_azureml use for its options.
 CONFIG_KEYS = ConfigKeys(
     adopt=f"{NAMESPACE}:assets.adopt",
     operation_minutes=f"{NAMESPACE}:assets.operationMinutes",
