@@ -38,6 +38,12 @@ def amlite(amlite: LocalAzure) -> Iterator[LocalAzure]:
         yield amlite
 
 
+@pytest.fixture(scope="session")
+def identity_workspace(amlite: LocalAzure) -> Workspace:
+    """Return a workspace whose datastores sign in by identity, on an account that refuses keys."""
+    return Workspace.create(amlite, "mlw-identity", identity=True)
+
+
 def registry_client(name: str = REGISTRY, credential: TokenCredential | None = None) -> MLClient:
     """Return the real client of a registry, as a user would make it."""
     from azure.ai.ml import MLClient
