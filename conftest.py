@@ -34,6 +34,8 @@ _ORDER = [
     "packages/",
     "tests/unit/",
 ]
+# Their tests run as tests of repositories of their own, started by the tests of their package.
+collect_ignore_glob = ["packages/*/examples/*"]
 # Set while conftest.py is read, before any test module keeps the environment: what this process starts carries it.
 os.environ[guard.VARIABLE] = uuid.uuid4().hex
 
