@@ -11,6 +11,7 @@ from amlite import SUBSCRIPTION_ID, TENANT_ID
 RESOURCE_GROUP = "rg-amlite"
 WORKSPACE = "mlw-amlite"
 LOCATION = "westeurope"
+GROUP_API_VERSION = "2021-04-01"
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Layout:
             properties["systemDatastoresAuthMode"] = "identity"
         workspace = {"identity": {"type": "SystemAssigned"}, "properties": properties}
         found = [
-            Resource(self.group_id, "2021-04-01", {}),
+            Resource(self.group_id, GROUP_API_VERSION, {}),
             *parts.values(),
             Resource(self.id, "2024-04-01", workspace),
         ]

@@ -21,8 +21,8 @@ from azure.core.exceptions import AzureError
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2
 
+from amlite.arm_client import SCOPE, ArmError, OperationInterruptedError
 from amlite.pulumi import plugin, sdk_types, values
-from amlite.pulumi.arm_client import SCOPE, ArmError, OperationInterruptedError
 from amlite.pulumi.azure_session import AzureSession, ConfigurationError
 from amlite.pulumi.resource_types import TYPES, ResourceType, preview_outputs
 

@@ -10,8 +10,8 @@ from typing import Any
 from azure.core.credentials import TokenCredential
 from azure.identity import ClientSecretCredential, DefaultAzureCredential
 
+from amlite.arm_client import ArmClient
 from amlite.pulumi import plugin
-from amlite.pulumi.arm_client import ArmClient
 from amlite.pulumi.values import UNKNOWN
 
 _ENVIRONMENT = {
@@ -75,5 +75,5 @@ class AzureSession(plugin.Session):
         credential = self.credential
         with self._lock:
             if self._arm is None:
-                self._arm = ArmClient(credential, self.cancelled)
+                self._arm = ArmClient(credential, self.cancelled, "pulumi-azure-native")
             return self._arm

@@ -20,7 +20,8 @@ from azure.core.credentials import AccessToken
 from google.protobuf import struct_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from amlite.pulumi import arm_client, values
+from amlite import arm_client
+from amlite.pulumi import values
 from amlite.pulumi.azure_native import AzureNative
 from amlite.pulumi.azure_session import AzureSession
 

@@ -47,13 +47,13 @@ class _Polling(ARMPolling):
 class ArmClient:
     """ARM's REST interface for one credential. Paths are ARM ids (`/subscriptions/...`), bodies are JSON objects."""
 
-    def __init__(self, credential: TokenCredential, cancelled: threading.Event) -> None:
+    def __init__(self, credential: TokenCredential, cancelled: threading.Event, user_agent: str) -> None:
         self._cancelled = cancelled
         self._client: ARMPipelineClient[Any, Any] = ARMPipelineClient(
             ENDPOINT,
             policies=[
                 RequestIdPolicy(),
-                UserAgentPolicy("pulumi-azure-native"),
+                UserAgentPolicy(user_agent),
                 RetryPolicy(retry_total=4),
                 ARMChallengeAuthenticationPolicy(credential, SCOPE),
             ],
