@@ -69,6 +69,17 @@ def container(amlite: LocalAzure, account: str) -> Iterator[ContainerClient]:
         created.delete_container()
 
 
+def test_an_account_created_again_under_its_name_is_empty_and_works(amlite: LocalAzure) -> None:
+    name = _make(amlite, shared_key=True)
+    for _ in range(2):
+        contributor = amlite.application(("Storage Blob Data Contributor", _id(name)))
+        with _service(name, contributor) as service:
+            assert list(service.list_containers()) == []
+            service.create_container("kept").upload_blob("a", b"x")
+        amlite.remove(_id(name), VERSION)
+        amlite.put(_id(name), {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}, VERSION)
+
+
 def test_owning_the_account_is_no_role_on_its_blobs(amlite: LocalAzure, account: str) -> None:
     with _service(account, amlite.credential) as service, pytest.raises(HttpResponseError) as refused:
         service.get_blob_client("c", "b").upload_blob(b"x")

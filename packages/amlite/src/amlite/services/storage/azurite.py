@@ -23,7 +23,7 @@ _SAS_VERSION = "2019-12-12"
 
 @dataclass
 class _Azurite:
-    """What is known of the child: the accounts that it was started with, and signatures for each with their ends."""
+    """What is known of the child: the accounts that it was started with, and signatures by each key with their ends."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     started_with: frozenset[str] | None = None
@@ -89,13 +89,14 @@ async def remove(platform: Platform, account: str) -> None:
 def account_sas(platform: Platform, account: str) -> str:
     """Return a shared access signature for all of an account, good for a day (cached for an hour)."""
     now = dt.datetime.now(dt.UTC)
-    signatures = platform.part(_Azurite).signatures
-    cached = signatures.get(account)
-    if cached and cached[0] > now:
-        return cached[1]
     keys = keys_of(platform, account)
     if keys is None:
         raise KeyError(account)
+    # By the key: an account that was deleted and created again has another one.
+    signatures = platform.part(_Azurite).signatures
+    cached = signatures.get(keys["key1"])
+    if cached and cached[0] > now:
+        return cached[1]
     values = {
         "sp": "rwdlacupt",
         "ss": "b",
@@ -111,7 +112,7 @@ def account_sas(platform: Platform, account: str) -> str:
     digest = hmac.digest(base64.b64decode(keys["key1"]), text.encode(), hashlib.sha256)
     signed = {name: value for name, value in values.items() if value} | {"sig": base64.b64encode(digest).decode()}
     sas = urllib.parse.urlencode(signed)
-    signatures[account] = (now + dt.timedelta(hours=1), sas)
+    signatures[keys["key1"]] = (now + dt.timedelta(hours=1), sas)
     return sas
 
 
