@@ -14,7 +14,7 @@ from bootstrap.phases import Task
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TOOLS = Path("packages/amlite/src/amlite/tools")
-WORDS = ("make setup", ".venv", "Makefile", "azureml-platform", "toolchain.json")
+WORDS = ("make setup", ".venv/bin", "Makefile", "azureml-platform", "toolchain.json")
 
 
 def amlite(layout: Layout, script: str) -> None:

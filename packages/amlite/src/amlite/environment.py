@@ -23,14 +23,11 @@ OTHER_SIGN_INS = frozenset(
 
 
 def added(running: runtime.Runtime) -> dict[str, str]:
-    """Return the variables that a command gets."""
-    binaries = str(Path(sys.executable).parent)
-    path = os.environ.get("PATH", "")
+    """Return the variables that point a command to amlite."""
     pulumi_backend = Path(running.environment[runtime.VARIABLE]) / "pulumi"
     pulumi_backend.mkdir(exist_ok=True)
     return {
         **running.environment,
-        "PATH": path if path.split(os.pathsep)[0] == binaries else f"{binaries}{os.pathsep}{path}",
         # A private backend: no command given to `amlite run` can see, let alone change, the state of a real stack.
         "PULUMI_BACKEND_URL": pulumi_backend.as_uri(),
         # Protects nothing but throw-away state of this machine.
@@ -50,3 +47,16 @@ def over(inherited: Mapping[str, str], running: runtime.Runtime) -> dict[str, st
         if name not in OTHER_SIGN_INS and name != "PYTHONDONTWRITEBYTECODE"
     }
     return {**kept, **added(running)}
+
+
+def path(inherited: Mapping[str, str]) -> str:
+    """Return the PATH of a command, on which the programs of the project come first.
+
+    They are in the virtual environment that is activated, else in `.venv` of the working folder, else in amlite's own.
+    """
+    own, project = Path(sys.prefix), Path.cwd() / ".venv"
+    active = Path(inherited.get("VIRTUAL_ENV") or project)
+    # uvx and pipx install amlite apart from the project. An amlite in the project's own environment stays with it.
+    first = own if own == project else next((each for each in (active, project) if (each / "bin").is_dir()), own)
+    folder, found = str(first / "bin"), inherited.get("PATH", "")
+    return found if found.split(os.pathsep)[0] == folder else f"{folder}{os.pathsep}{found}"

@@ -342,7 +342,7 @@ def test_reset_spares_folders_that_are_no_state(local: Process) -> None:
     (local.state / "thesis.tex").write_text("years of work")
     done = local.amlite("reset", "--yes")
     assert done.returncode == 1
-    assert "is no state folder of amlite; nothing was deleted" in done.stderr
+    assert "is not a state folder of amlite; nothing was deleted" in done.stderr
     assert (local.state / "thesis.tex").exists()
     shutil.rmtree(local.state)
 

@@ -1,0 +1,99 @@
+"""What the commands share: the running process, started when needed, and requests to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from amlite.core import runtime
+from amlite.core.processes import tail
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 20.0
+
+
+def running() -> runtime.Runtime:
+    """Return the running amlite; ClickException when there is none."""
+    found = runtime.read(runtime.state_folder())
+    if found is None:
+        raise click.ClickException("amlite is not running; start it with: amlite start")
+    return found
+
+
+def ask(running: runtime.Runtime, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Send one request to the running process; anything but an answer ends the command with one line."""
+    from urllib.error import HTTPError, URLError
+
+    from amlite.control import client
+
+    try:
+        return client.ask(running, method, path, body)
+    except HTTPError as error:
+        raise click.ClickException(f"amlite refused: {error.read().decode('utf-8', 'replace')}") from error
+    except URLError as error:
+        raise click.ClickException(f"amlite (pid {running.pid}) does not answer: {error.reason}") from error
+
+
+def ensure_started() -> runtime.Runtime:
+    """Return the running amlite, and start it when there is none; ClickException when it does not start."""
+    state = runtime.state_folder()
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = runtime.read(state)
+    if found is not None:
+        return found
+    from amlite.tools import command
+
+    command.prepare_start()
+    log = state / "logs" / f"start-{os.getpid()}.log"
+    deadline = time.monotonic() + _START_SECONDS
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        while time.monotonic() < deadline:
+            found = runtime.read(state)
+            if found is not None:
+                if process is not None and process.pid != found.pid:
+                    process.wait()  # ours lost the race for the folder: it is about to find out
+                return found
+            code = process.poll() if process is not None else runtime.BUSY
+            if code == runtime.BUSY:
+                # Nobody tried yet, or the folder was taken: by one that is about to answer, or by one that is ending.
+                process = _spawn(state, log)
+            elif code is not None:
+                break
+            time.sleep(0.02)
+        held = f"another one holds the folder and does not answer; end it: pkill -f 'amlite.server {state}'"
+        raise click.ClickException(f"amlite did not start (state {state}):\n{tail(log) or held}")
+    finally:
+        log.unlink(missing_ok=True)
+
+
+def terminate(running: runtime.Runtime) -> None:
+    """End the process, politely and then by force, and wait until it is gone."""
+    # Not psutil's wait: it never ends for a process whose parent does not ask for its exit code.
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(running.pid, number)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline:
+            if not running.alive:
+                return
+            time.sleep(0.02)
+
+
+def _spawn(state: Path, log: Path) -> subprocess.Popen[bytes]:
+    log.parent.mkdir(exist_ok=True)
+    # Without its compiled files every start would take a second more, in amlite and in all it starts.
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "amlite.server", str(state)],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=variables,
+        )  # fmt: skip

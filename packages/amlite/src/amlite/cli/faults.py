@@ -1,0 +1,48 @@
+"""Faults: what a cloud does to requests now and then."""
+
+from __future__ import annotations
+
+import click
+
+from amlite.cli.connection import ask, running
+
+# Those of amlite.core.faults.Kind, which would cost half a second to import; a test compares them.
+KINDS = (
+    "throttle", "error", "timeout", "reset", "lost-response", "slow", "lro-fail", "lro-slow", "conflict", "expired",
+    "eventual",
+)  # fmt: skip
+
+
+@click.group()
+def fault() -> None:
+    """Make requests fail as in a cloud.
+
+    amlite forgets all faults when it stops.
+    """
+
+
+@fault.command()
+@click.option("--match", required=True, help="The method, and a pattern of host and path: 'PUT */onlineEndpoints/*'.")
+@click.option("--kind", required=True, type=click.Choice(KINDS), help="What happens to the requests.")
+@click.option("--times", type=click.IntRange(min=1), help="The number of requests. The default is 1 without --rate.")
+@click.option("--rate", type=click.FloatRange(0, 1, min_open=True), help="The share of the requests, until cleared.")
+@click.option("--seconds", type=click.FloatRange(min=0), help="The length of `slow`, `timeout` and `lro-slow`.")
+@click.option("--after", type=click.IntRange(min=0), default=0, help="The number of requests to let through first.")
+def add(match: str, kind: str, times: int | None, rate: float | None, seconds: float | None, after: int) -> None:
+    """Add a fault."""
+    wanted = {"match": match, "kind": kind, "times": times, "rate": rate, "seconds": seconds, "after": after}
+    click.echo(f"fault {ask(running(), 'POST', '/faults', wanted)['id']}")
+
+
+@fault.command("list")
+def list_() -> None:
+    """List the faults and the number of requests each failed."""
+    for rule in ask(running(), "GET", "/faults")["value"]:
+        extent = f"rate {rule['rate']}" if rule["rate"] is not None else f"{rule['times']} times"
+        click.echo(f"{rule['id']:<4} {rule['kind']:<14} {extent:<10} met {rule['met']:<5} {rule['match']}")
+
+
+@fault.command()
+def clear() -> None:
+    """Remove all faults."""
+    click.echo(f"{ask(running(), 'DELETE', '/faults')['cleared']} faults cleared")

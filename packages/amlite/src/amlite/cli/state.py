@@ -1,0 +1,71 @@
+"""The state folder: its logs, its clock, and its end."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import click
+
+from amlite.cli.connection import ask, running, terminate
+from amlite.core import runtime
+from amlite.core.processes import reap, tail
+
+
+@click.command()
+@click.argument("name", default="amlite")
+@click.option("-f", "--follow", is_flag=True, help="Print new lines as they are written.")
+def logs(name: str, follow: bool) -> None:
+    """Print a log.
+
+    NAME is `amlite` (the default), `requests`, or the name of a child in `amlite status`.
+    """
+    folder = runtime.state_folder() / "logs"
+    path = next((p for p in (folder / f"{name}.log", folder / f"{name}.jsonl") if p.exists()), None)
+    if path is None:
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.*"))) if folder.is_dir() else ""
+        raise click.ClickException(f"no log '{name}' in {folder}; there are: {known or 'none'}")
+    if follow:
+        with subprocess.Popen(["tail", "-n", "50", "-f", str(path)]) as process:
+            process.wait()
+    else:
+        click.echo(tail(path, 200))
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def reset(yes: bool) -> None:
+    """Stop amlite and delete all its state.
+
+    This includes the state of Pulumi stacks that `amlite run` worked on.
+    """
+    state = runtime.state_folder()
+    _check_ours(state)
+    if not yes:
+        click.confirm(f"Delete {state} and everything in the local Azure?", abort=True)
+    found = runtime.read(state)
+    if found is not None:
+        terminate(found)
+    reap(state)
+    shutil.rmtree(state, ignore_errors=True)
+    if state.exists():
+        left = ", ".join(sorted(path.name for path in state.iterdir()))
+        raise click.ClickException(f"not everything in {state} could be deleted; what is left: {left}")
+    click.echo(f"{state} is gone")
+
+
+@click.command()
+@click.argument("seconds", type=float)
+def advance(seconds: float) -> None:
+    """Move the clock forward by SECONDS.
+
+    Schedules fire, and waits end. The clock never moves back.
+    """
+    click.echo(ask(running(), "POST", "/clock", {"seconds": seconds})["now"])
+
+
+def _check_ours(state: Path) -> None:
+    """Refuse to delete a folder that does not look like a state folder: AMLITE_STATE may point anywhere."""
+    if state.exists() and any(state.iterdir()) and not (state / "lock").exists():
+        raise click.ClickException(f"{state} is not a state folder of amlite; nothing was deleted")

@@ -1,0 +1,109 @@
+"""Use amlite: a workspace to work in, and commands that reach it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+
+import click
+
+from amlite import SUBSCRIPTION_ID, environment
+from amlite.cli.connection import ensure_started
+from amlite.workspace import LOCATION, RESOURCE_GROUP, WORKSPACE, Layout
+
+_READY = """\
+resource group      {layout.resource_group}
+workspace           {layout.name}
+storage account     {layout.storage_account}
+key vault           {layout.key_vault}
+container registry  {layout.container_registry}.azurecr.io
+
+In Python:
+
+    from azure.ai.ml import MLClient
+    from azure.identity import DefaultAzureCredential
+    ml = MLClient(DefaultAzureCredential(), "{subscription}", "{layout.resource_group}", "{layout.name}")
+
+Run it with: amlite run -- python YOUR_SCRIPT.py"""
+_ASSIGNMENTS = {
+    "shell": "export {name}={value}",
+    "github": "{name}={value}",
+    "azure-devops": "##vso[task.setvariable variable={name}]{value}",
+}
+_resource_group = click.option(
+    "--resource-group", default=RESOURCE_GROUP, show_default=True, help="The name of the resource group."
+)
+
+
+@click.command()
+@click.option("--workspace", default=WORKSPACE, show_default=True, help="The name of the workspace.")
+@_resource_group
+@click.option("--location", default=LOCATION, show_default=True, help="The Azure region.")
+@click.option("--identity", is_flag=True, help="Let the datastores sign in by identity instead of an account key.")
+def up(workspace: str, resource_group: str, location: str, identity: bool) -> None:
+    """Create a workspace that is ready to use.
+
+    It has a resource group, a storage account, a key vault and a container registry. What exists stays as it is.
+    Starts amlite if needed.
+    """
+    from amlite import provisioning
+    from amlite.arm_client import ArmError
+
+    layout = Layout(workspace, resource_group, location, identity)
+    try:
+        provisioning.create(ensure_started(), layout)
+    except ArmError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(_READY.format(layout=layout, subscription=SUBSCRIPTION_ID))
+
+
+@click.command()
+@_resource_group
+def down(resource_group: str) -> None:
+    """Delete a resource group and all that is in it."""
+    from amlite import provisioning
+    from amlite.arm_client import ArmError
+
+    try:
+        found = provisioning.delete(ensure_started(), Layout(resource_group=resource_group))
+    except ArmError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{resource_group} is gone" if found else f"there is no resource group {resource_group}")
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(command: tuple[str, ...]) -> None:
+    """Run a command against amlite: amlite run -- COMMAND.
+
+    Starts amlite if needed. Programs in the project's virtual environment come first: the activated one, or .venv in
+    the working folder.
+    """
+    variables = {**environment.over(os.environ, ensure_started()), "PATH": environment.path(os.environ)}
+    found = shutil.which(command[0], path=variables["PATH"])
+    if found is None:
+        raise click.ClickException(f"{command[0]}: command not found")
+    sys.stdout.flush()
+    os.execve(found, [found, *command[1:]], variables)  # noqa: S606 - running the caller's command is the purpose
+
+
+@click.command()
+@click.option(
+    "--for", "reader", type=click.Choice(list(_ASSIGNMENTS)), default="shell", show_default=True,
+    help="The format: for a shell, for $GITHUB_ENV, or for a script step of Azure DevOps.",
+)  # fmt: skip
+def env(reader: str) -> None:
+    """Print the variables that `amlite run` sets.
+
+    For a shell: eval "$(amlite env)". For the following steps of a job in GitHub Actions:
+    amlite env --for github >> "$GITHUB_ENV".
+    """
+    added = environment.added(ensure_started())
+    if reader == "shell":
+        added |= {"PATH": environment.path(os.environ)}
+        for name in sorted(environment.OTHER_SIGN_INS & os.environ.keys()):
+            click.echo(f"unset {name}")
+    for name, value in sorted(added.items()):
+        click.echo(_ASSIGNMENTS[reader].format(name=name, value=shlex.quote(value) if reader == "shell" else value))
