@@ -103,7 +103,7 @@ def read(client: str, provider: str) -> list[Operation]:
     """Return the operations of a client in an installed package, in the client's order."""
     package, _, folder = client.partition("/")
     found = importlib.util.find_spec(package)
-    assert found is not None, f"{package} is not installed; run: make setup"
+    assert found is not None, f"{package} is not installed; install the development dependencies"
     assert found.submodule_search_locations
     files = sorted(Path(found.submodule_search_locations[0], folder, "operations").glob("_*operations.py"))
     return [each for file in files for each in _operations(ast.parse(file.read_bytes()), provider)]

@@ -1,6 +1,6 @@
 """The page docs/coverage.md, made from Microsoft's lists, amlite's tables, and the record of its tests.
 
-PYTHONPATH=packages/amlite/tests .venv/bin/python -m operation_coverage.page
+PYTHONPATH=packages/amlite/tests python -m operation_coverage.page
 """
 
 from __future__ import annotations

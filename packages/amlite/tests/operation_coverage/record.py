@@ -1,6 +1,6 @@
 """Which tests exercise which operation: a file that is committed, and the pytest plugin that writes it.
 
-    PYTHONPATH=packages/amlite/tests .venv/bin/python -m pytest -n 2 -p operation_coverage.record PATHS
+    PYTHONPATH=packages/amlite/tests python -m pytest -n 2 -p operation_coverage.record PATHS
 
 The plugin reads amlite's log of requests. A test exercises an operation if it passes, and if during its own time, not
 that of its fixtures, amlite answers the operation with a status of success that Microsoft's client accepts. What was
