@@ -12,6 +12,8 @@ from amlite.tools.base import NETWORK_FIX, RECIPES, Task, Tool, ToolError, diges
 
 _RECIPE = RECIPES / "azurite"
 _FILES = ("package.json", "package-lock.json")
+# npm's own waits add up to over a minute where there is no network.
+_RETRIES = {"npm_config_fetch_retry_mintimeout": "1000", "npm_config_fetch_retry_maxtimeout": "5000"}
 _SCRIPT = Path("node_modules") / "azurite" / "dist" / "src" / "blob" / "main.js"
 
 
@@ -32,8 +34,12 @@ async def install(task: Task) -> str:
             task.say("npm ci")
             await task.run(
                 [*node.npm(program), "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"],
-                fix=f"{NETWORK_FIX} (npm's own configuration and NODE_EXTRA_CA_CERTS count, too)",
-                environment={**os.environ, "PATH": f"{Path(program).parent}{os.pathsep}{os.environ.get('PATH', '')}"},
+                fix=NETWORK_FIX,
+                environment={
+                    **_RETRIES,
+                    **os.environ,
+                    "PATH": f"{Path(program).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+                },
                 cwd=unfinished,
             )
             if not (unfinished / _SCRIPT).exists():

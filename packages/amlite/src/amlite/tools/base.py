@@ -23,7 +23,7 @@ from amlite.core.programs import run
 RECIPES = Path(__file__).with_name("recipes")
 """Lock files: the packages and modules of each tool, with their hashes."""
 
-NETWORK_FIX = "Check the network and the proxy (HTTPS_PROXY), then run it again: amlite tools"
+NETWORK_FIX = "Check the network and the proxy settings (HTTPS_PROXY), then run: amlite tools"
 
 _VERSION_SECONDS = 20.0
 _log = logging.getLogger("amlite.tools")
@@ -126,7 +126,6 @@ class Tool:
                 return found
             log = runtime.cache_folder() / "logs" / f"{self.name}.log"
             log.unlink(missing_ok=True)
-            say("installing")
             return await self.install(Task(log, say))
 
 

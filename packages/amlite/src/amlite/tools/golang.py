@@ -41,7 +41,7 @@ async def build(task: Task, recipe: str, package: str, output: Path) -> None:
     unfinished = output.with_name(f"{output.name}.unfinished")
     await task.run(
         [go, "build", "-v", "-trimpath", "-ldflags", "-s -w", "-o", unfinished, package],
-        fix=f"{NETWORK_FIX} (GOPROXY counts, too; it takes 1 GB of disk space)",
+        fix=NETWORK_FIX,
         environment=environment,
         cwd=output.parent,
         line=line,

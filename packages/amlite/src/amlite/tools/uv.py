@@ -55,6 +55,7 @@ async def install_wheel(task: Task, name: str) -> Path:
     """Install what `recipes/<name>.lock` names into a folder of its own, once, as `pip install --target` does."""
     target = wheel_folder(name)
     if not target.is_dir():
+        task.say(f"downloading {name}")
         with new_directory(target) as folder:
             await task.run(
                 [

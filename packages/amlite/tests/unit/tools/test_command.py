@@ -53,7 +53,7 @@ def test_each_tool_has_a_state_and_its_place_or_the_reason(capsys: pytest.Captur
     ]  # fmt: skip
     assert {row.version for row in rows[:2]} == {"1.2.3"}
     shown = capsys.readouterr().err
-    assert "missing: installing\n" in shown
+    assert "missing: working\n" in shown
     assert "missing: installed\n" in shown
     assert "there" not in shown
 
@@ -109,7 +109,10 @@ def test_amlite_starts_without_blob_storage_and_says_why(
     assert "amlite starts without what azurite is for: no network\n  fix: Check it.\n" in shown
 
 
-def test_a_signal_ends_what_is_going_on_and_leaves_nothing(cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGINT, 1)])
+def test_a_signal_ends_what_is_going_on_and_leaves_nothing(
+    cache: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     begun = tmp_path / "begun"
     for name in ("node", "npm"):
         (tmp_path / name).write_text(
@@ -122,8 +125,8 @@ def test_a_signal_ends_what_is_going_on_and_leaves_nothing(cache: Path, tmp_path
     ) as run:
         while not begun.exists() and run.poll() is None:
             time.sleep(0.01)
-        run.send_signal(signal.SIGTERM)
+        run.send_signal(number)
         assert run.stderr is not None
         assert b"Traceback" not in run.stderr.read()
-    assert run.returncode == 128 + signal.SIGTERM
+    assert run.returncode == code
     assert [path.name for path in (cache / "tools").iterdir() if path.is_dir()] == []

@@ -44,7 +44,7 @@ async def test_elsewhere_it_is_built_once(programs: Programs, monkeypatch: pytes
     found = await container_registry.TOOL.ensure(said.append)
     assert Path(found).is_relative_to(cache)
     assert container_registry.TOOL.version(found) == "3.0.0"
-    assert said == ["installing", "downloading (1)", "compiling (2)"]
+    assert said == ["downloading (1)", "compiling (2)"]
     programs("go", "exit 9")
     assert await container_registry.TOOL.ensure() == found
 

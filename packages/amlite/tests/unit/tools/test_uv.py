@@ -37,4 +37,4 @@ async def test_a_failing_installation_leaves_nothing(
     with pytest.raises(ToolError, match="error: no such host"):
         await uv.install_wheel(task, "node")
     assert not list(uv.wheel_folder("node").parent.glob("*"))
-    assert said == ["error: no such host"]
+    assert said == ["downloading node", "error: no such host"]
