@@ -23,6 +23,7 @@ _GROUPS = {
     "platform": ("tests/e2e/test_whole_path", "tests/e2e/test_documented_commands"),
     "engine": ("tests/e2e/test_adoption_engine", "tests/e2e/test_release_engine"),
     "assets": ("packages/pulumi-azureml/tests/engine/",),
+    "packaging": ("packages/amlite/tests/packaging/",),
     "serving": ("packages/amlite/tests/conformance/test_online_endpoints",),
 }
 _ORDER = [
