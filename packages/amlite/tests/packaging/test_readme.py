@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from amlite_fixtures.installation import LOCK, UV, Example, Shell, examples
+from amlite_fixtures.installation import LOCK, PACKAGE, UV, Example, Shell, examples
 
 START = "Start in 60 seconds"
 PYTEST = "Test with pytest"
@@ -60,3 +61,10 @@ def test_yaml_is_a_list_of_steps(example: Example) -> None:
     found = yaml.safe_load(example.text)
     steps = found["jobs"]["test"]["steps"] if "jobs" in found else found["steps"]
     assert all({"run", "uses", "script", "task"} & step.keys() for step in steps)
+
+
+def test_the_image_takes_the_arguments_that_the_readme_names() -> None:
+    declared = re.findall(r"^ARG (\w+)", (PACKAGE / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    named = re.findall(r"--build-arg (\w+)", (PACKAGE / "README.md").read_text("utf-8"))
+    assert set(named) == {"AMLITE", "BASE"}
+    assert set(named) <= set(declared)
