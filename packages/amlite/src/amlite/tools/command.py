@@ -71,11 +71,11 @@ def install(wanted: Sequence[Tool]) -> list[Row]:
 
 
 async def _install(wanted: Sequence[Tool]) -> list[Row]:
-    from amlite.tools.progress import ToolProgress  # its import takes a third of a second
-
     found = await asyncio.gather(*(_found(tool) for tool in wanted))
     if all(found):
         return [row for row in found if row is not None]
+    from amlite.tools.progress import ToolProgress  # its import takes a third of a second
+
     settled: dict[str, asyncio.Task[Row]] = {}
     with ToolProgress() as progress:
         async with asyncio.TaskGroup() as group:
