@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bootstrap.files import digest
+from bootstrap.files import digest, write_text
 from bootstrap.layout import Layout
 from bootstrap.phases import Found, Task
 
@@ -11,7 +11,10 @@ GRACE_SECONDS = 120.0
 
 
 class LocalAzure:
-    """`amlite tools`: Node, Azurite, a container registry and, where the machine allows it, a Docker engine."""
+    """`amlite tools`: Node, Azurite, a container registry and, where the machine allows it, a Docker engine.
+
+    The tools belong to the user and not to the checkout, so a new clone need not ask for them again.
+    """
 
     name = "amlite"
     title = "Local Azure"
@@ -28,11 +31,14 @@ class LocalAzure:
 
     def run(self, task: Task) -> Found:
         """See `Phase`."""
-        task.need("python")
-        task.run(
-            [task.layout.bin / "amlite", "tools"],
-            fix="The lines above show the missing tool and its fix.",
-            on_line=task.say,
-            grace=GRACE_SECONDS,
-        )
-        return Found("the tools of amlite")
+        done = task.layout.cache / "amlite-tools" / self.inputs(task.layout)
+        if not done.exists():
+            task.need("python")
+            task.run(
+                [task.layout.bin / "amlite", "tools"],
+                fix="The lines above show the missing tool and its fix.",
+                on_line=task.say,
+                grace=GRACE_SECONDS,
+            )
+            write_text(done, "")
+        return Found("amlite has its tools")

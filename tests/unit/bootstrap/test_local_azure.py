@@ -32,6 +32,8 @@ def test_amlite_installs_its_tools_and_its_lines_are_shown(
     amlite(layout, '[ "$*" = tools ] || exit 9\necho "azurite: npm ci" >&2\necho "azurite 3.35.0 installed"')
     LocalAzure().run(task)
     assert details == ["azurite: npm ci", "azurite 3.35.0 installed"]
+    amlite(layout, "exit 1")
+    LocalAzure().run(task)  # another clone of this user
 
 
 def test_a_missing_tool_fails_the_set_up(layout: Layout, task: Task) -> None:
