@@ -1,4 +1,4 @@
-"""amlite as people install it: its wheel, in empty environments outside this repository."""
+"""A package as people install it: its wheel, in empty environments outside this repository."""
 
 from __future__ import annotations
 
@@ -50,14 +50,18 @@ class Shell:
         assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [UV, "build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder, PACKAGE]
+def build(package: Path, folder: Path) -> Path:
+    """Build the wheel of a package into a folder."""
+    command = [UV, "build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder, package]
     subprocess.run(command, env=_ENVIRONMENT, check=True, capture_output=True)
     (built,) = folder.glob("*.whl")
     return built
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel of amlite."""
+    return build(PACKAGE, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="session")
@@ -102,17 +106,17 @@ def installed_for_tests(new_shell: Callable[[], Shell], wheel: Path) -> Shell:
 
 @dataclass(frozen=True)
 class Example:
-    """A fenced block of the README, under its heading."""
+    """A fenced block of a README, under its heading."""
 
     heading: str
     language: str
     text: str
 
 
-def examples() -> list[Example]:
-    """Return the fenced blocks of the README in their order."""
+def examples(package: Path = PACKAGE) -> list[Example]:
+    """Return the fenced blocks of a package's README in their order."""
     found, heading = [], ""
-    tokens = MarkdownIt().parse((PACKAGE / "README.md").read_text("utf-8"))
+    tokens = MarkdownIt().parse((package / "README.md").read_text("utf-8"))
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         if token.type == "heading_open" and following is not None:
             heading = following.content

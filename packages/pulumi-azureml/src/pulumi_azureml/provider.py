@@ -12,7 +12,7 @@ import logging
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import Any, TextIO, TypeVar
@@ -30,8 +30,6 @@ from pulumi_azureml.planning.config_keys import ConfigKeys
 
 _T = TypeVar("_T")
 _WORKERS = 32
-# The options that messages of operations name.
-_OPTIONS = ("adopt", "operation_minutes", "timeout_minutes")
 _IDENTITY = ("workspace", "registry", "name")
 # What kinds were called in states of versions before 0.3.0.
 _EARLIER_NAMES = {"endpoint": "online_endpoint"}
@@ -51,7 +49,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
         self.kind = kind
         if config_keys is not None and config_keys != ConfigKeys():
             # A dictionary: the path of another class in every state would be another contract.
-            self.config_keys = kept(config_keys)
+            self.config_keys = kept(config_keys, self._operations.options)
 
     def configure(self, req: dynamic.ConfigureRequest) -> None:
         """Widen the engine's pool of four threads, so that a slow endpoint does not hold back every asset.
@@ -131,9 +129,9 @@ class AzureMLProvider(dynamic.ResourceProvider):
             raise
 
 
-def kept(config_keys: ConfigKeys) -> dict[str, str]:
-    """Return the keys of those options that messages of operations name, as a state keeps them."""
-    return {option: getattr(config_keys, option) for option in _OPTIONS}
+def kept(config_keys: ConfigKeys, options: Iterable[str]) -> dict[str, str]:
+    """Return the keys of some options, as a state keeps them."""
+    return {option: getattr(config_keys, option) for option in options}
 
 
 class _WithoutProgress(io.TextIOBase):

@@ -34,8 +34,14 @@ root = Path(__file__).parent
 chosen = json.loads((root / "models.json").read_text())
 models = {{name: azureml.ModelChoice(**model) for name, model in chosen.items()}}
 settings = azureml.CatalogueSettings(frozenset({{"cpu"}}), models=models, cache_folder=None, check_with_azure=False)
+keys = azureml.ConfigKeys(
+    adopt="azureml-platform:assets.adopt",
+    operation_minutes="azureml-platform:assets.operationMinutes",
+    timeout_minutes="azureml-platform:assets.runTimeoutMinutes",
+)
 workspace = azureml.WorkspaceArgs(
-    subscription_id="{SUBSCRIPTION_ID}", resource_group="{GROUP}", name="{WORKSPACE}", owner="azureml-platform/{STACK}"
+    subscription_id="{SUBSCRIPTION_ID}", resource_group="{GROUP}", name="{WORKSPACE}", owner="azureml-platform/{STACK}",
+    config_keys=keys,
 )
 args = azureml.AssetsArgs(plan=azureml.load_catalogue(root, settings), workspace=workspace)
 assets = azureml.Assets("assets", args, type_name="azureml-platform:infra:Assets")

@@ -28,11 +28,13 @@ class Operations(ABC):
     Attributes:
         planned: how the kind is planned.
         outputs: the properties that Azure says, not the program.
+        options: the options in `ConfigKeys` that its messages name.
         significant: a change of one of these inputs is a change of the resource; everything else follows from them.
     """
 
     planned: ClassVar[Kind]
     outputs: ClassVar[tuple[str, ...]] = ("resource_id",)
+    options: ClassVar[tuple[str, ...]] = ("adopt", "operation_minutes")
     significant: ClassVar[tuple[str, ...]] = ("version", "content_hash", "metadata")
 
     @property

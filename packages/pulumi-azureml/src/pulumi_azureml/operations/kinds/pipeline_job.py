@@ -35,6 +35,7 @@ class PipelineJobOperations(Operations):
     """
 
     planned = pipeline_job.KIND
+    options = (*Operations.options, "timeout_minutes")
     outputs = ("resource_id", "job", "status", "studio_url", "metrics", "outputs", "model")
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
