@@ -36,6 +36,6 @@ def installed(new_shell: Callable[[], Shell], wheel: Path, readme_azure: LocalAz
     shell = new_shell()
     shell.install(str(wheel))
     engine = Path(sys.executable).with_name("pulumi")
-    added = {name: text for name, text in readme_azure.environment().items() if os.environ.get(name) != text}
+    environment = readme_azure.environment(shell.environment)
     path = f"{shell.environment['PATH']}{os.pathsep}{engine.resolve().parent}"
-    return replace(shell, environment={**shell.environment, **added, "PATH": path})
+    return replace(shell, environment={**environment, "PATH": path})

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,9 +74,13 @@ class LocalAzure:
         finally:
             _run(state, "stop")
 
-    def environment(self) -> dict[str, str]:
-        """Return the environment that `amlite run` gives a command, for processes that a test starts."""
-        return environment.over(os.environ, self._running())
+    def environment(self, inherited: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment that `amlite run` gives a command, for processes that a test starts.
+
+        Args:
+            inherited: the environment that it is added to; that of this process by default.
+        """
+        return environment.over(os.environ if inherited is None else inherited, self._running())
 
     @contextmanager
     def signed_in(self) -> Iterator[None]:
