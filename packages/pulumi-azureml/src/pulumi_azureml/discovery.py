@@ -1,4 +1,4 @@
-"""Where the kinds are found: each folder `kinds/` holds one module a kind, named after it."""
+"""Discovery of the kinds: each folder `kinds/` holds one module per kind, named after it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def each_in(package: str, folders: Iterable[str], attribute: str) -> Iterator[Any]:
-    """Yield an attribute of the modules of a package that have it, in the order of the modules' names."""
+    """Yield an attribute of each module in a package that defines it, ordered by module name."""
     for found in pkgutil.iter_modules(folders):
         module = importlib.import_module(f"{package}.{found.name}")
         if hasattr(module, attribute):

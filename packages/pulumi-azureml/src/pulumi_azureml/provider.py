@@ -31,7 +31,7 @@ from pulumi_azureml.planning.config_keys import ConfigKeys
 _T = TypeVar("_T")
 _WORKERS = 32
 _IDENTITY = ("workspace", "registry", "name")
-# What kinds were called in states of versions before 0.3.0.
+# Names of kinds in states written by versions before 0.3.0.
 _EARLIER_NAMES = {"endpoint": "online_endpoint"}
 
 
@@ -44,17 +44,17 @@ class AzureMLProvider(dynamic.ResourceProvider):
     config_keys: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, kind: str, config_keys: ConfigKeys | None = None) -> None:
-        """Take the kind's name in `OPERATIONS`, and how the program's options are configured."""
+        """Take the kind's name in `OPERATIONS` and the configuration keys of the program's options."""
         super().__init__()
         self.kind = kind
         if config_keys is not None and config_keys != ConfigKeys():
-            # A dictionary: the path of another class in every state would be another contract.
+            # A dictionary, because a class would put its import path into every state: one more contract.
             self.config_keys = kept(config_keys, self._operations.options)
 
     def configure(self, req: dynamic.ConfigureRequest) -> None:
         """Widen the engine's pool of four threads, so that a slow endpoint does not hold back every asset.
 
-        How long an operation of Azure's is waited for is no input of any resource, so that nothing changes with it.
+        The wait limit for Azure operations is not an input of any resource, so changing it updates no resource.
         """
         _widen_thread_pool()
         minutes = _configured(req, self._keys.operation_minutes)
@@ -65,15 +65,15 @@ class AzureMLProvider(dynamic.ResourceProvider):
         _show_log()
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
-        """Refuse, in the preview already, what a kind says is wrong.
+        """Refuse inputs that the kind reports as invalid, as early as the preview.
 
-        Without the input's name, since the engine would print its whole value before the reason.
+        Failures omit the input's name, because the engine would print its whole value before the reason.
         """
         wrong = self._operations.check_inputs(_known(_plain(olds)), _known(_plain(news)))
         return dynamic.CheckResult(news, [dynamic.CheckFailure("", reason) for reason in wrong.values()])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
-        """Compare the significant inputs; another name or workspace is another resource."""
+        """Compare the significant inputs. A changed name or workspace replaces the resource."""
         olds = _plain(olds)
         replaces = [key for key in _IDENTITY if _differs(olds.get(key), news.get(key))]
         changed = [key for key in self._operations.significant if _differs(olds.get(key), news.get(key))]
@@ -135,7 +135,7 @@ def kept(config_keys: ConfigKeys, options: Iterable[str]) -> dict[str, str]:
 
 
 class _WithoutProgress(io.TextIOBase):
-    """What the engine shows of this process: azure-ai-ml's lone colour codes and dots, progress to it, stay out."""
+    """Filters this process's output for the engine: drops the colour codes and dots azure-ai-ml prints as progress."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -150,7 +150,7 @@ class _WithoutProgress(io.TextIOBase):
 
 
 class _Output(logging.StreamHandler[TextIO]):
-    """Prints to what the output is at that time."""
+    """Prints to the current standard output."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -161,7 +161,7 @@ class _Output(logging.StreamHandler[TextIO]):
 
 
 def _show_log() -> None:
-    """Report each phase of long work: the engine shows every line that this process prints, while it works."""
+    """Report the phases of long operations: the engine shows each line that this process prints at once."""
     log = logging.getLogger("pulumi_azureml")
     if not log.handlers:
         log.addHandler(_Output())
@@ -169,7 +169,7 @@ def _show_log() -> None:
 
 
 def _configured(req: dynamic.ConfigureRequest, key: str) -> Any:
-    """Return a value of the stack's configuration; the engine hands groups over as JSON."""
+    """Return a value of the stack's configuration. The engine passes objects as JSON."""
     name, *path = key.split(".")
     value = req.config.get(name)
     for each in path:
@@ -182,7 +182,7 @@ def _plain(props: dict[str, Any]) -> dict[str, Any]:
 
 
 def _whole(value: Any) -> Any:
-    """Return whole numbers as such: the engine knows one kind of number, and hands a count of 2 over as 2.0."""
+    """Return whole numbers as integers: the engine has a single number type and passes a count of 2 as 2.0."""
     match value:
         case dict():
             return {key: _whole(item) for key, item in value.items()}
@@ -194,7 +194,7 @@ def _whole(value: Any) -> Any:
 
 
 def _known(value: Any) -> Any:
-    """Return inputs with None for what a preview does not know yet."""
+    """Return inputs with None in place of values that a preview does not know yet."""
     match value:
         case dict():
             return {key: _known(item) for key, item in value.items()}
@@ -204,7 +204,7 @@ def _known(value: Any) -> Any:
 
 
 def _differs(old: Any, new: Any) -> bool:
-    """Whether an input changes. What is not known yet follows from an input that is and that changes with it."""
+    """Whether an input changes. An unknown value follows from a known input that changes with it."""
     if isinstance(old, dict) and isinstance(new, dict):
         return any(_differs(old.get(key), new.get(key)) for key in {*old, *new})
     return bool(new != UNKNOWN and old != new)
@@ -213,8 +213,8 @@ def _differs(old: Any, new: Any) -> bool:
 def _widen_thread_pool() -> None:
     """Let the pool that runs this call grow.
 
-    It is private to grpc's server, and reached by the weak reference its worker threads were started with. Where
-    that is not there everything works, four at a time.
+    The pool is private to grpc's server. It is reached by the weak reference in its worker threads. If that is
+    missing, everything works, four calls at a time.
     """
     started_with = getattr(threading.current_thread(), "_args", None) or (None,)
     pool = started_with[0]() if isinstance(started_with[0], weakref.ref) else None

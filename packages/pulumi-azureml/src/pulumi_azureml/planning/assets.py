@@ -1,4 +1,4 @@
-"""What the catalogue plans: assets with their versions, content, files and neighbours."""
+"""Assets as the catalogue plans them: versions, content, files and dependencies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Definition = dict[str, Any]
 
 @dataclass(frozen=True, order=True)
 class AssetId:
-    """What an asset is called across its versions. A deployment's name is `<endpoint>/<deployment>`."""
+    """An asset's kind and name, the same for all versions. A deployment's name is `<endpoint>/<deployment>`."""
 
     kind: str
     name: str
@@ -31,7 +31,7 @@ class AssetId:
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """A Docker image that the stack builds: `tag` is the hash of everything that goes into it.
+    """A Docker image that the stack builds. `tag` is the hash of all its inputs.
 
     `context` is relative to the root, `dockerfile` to the context, `repository` to the login server.
     """
@@ -45,7 +45,7 @@ class BuildPlan:
 
     @property
     def image(self) -> str:
-        """Where the image is pushed to."""
+        """The repository and tag that the image is pushed to."""
         return (
             f"{self.login_server}/{self.repository}:{self.tag}"
             if self.login_server
@@ -59,22 +59,22 @@ class Asset:
 
     Attributes:
         id: kind and name.
-        version: the YAML's own, else the beginning of `content_hash`. Schedules, endpoints, deployments and pipelines
-            have no version in Azure: theirs only says whether they changed.
-        pinned: the YAML says the version, so changed content has to be refused by who knows the old hash.
-        content_hash: SHA-256, hex, of everything that makes this version what it is.
+        version: the one in the YAML, else a prefix of `content_hash`. Schedules, endpoints, deployments and pipelines
+            have no version in Azure: theirs only shows whether they changed.
+        pinned: the YAML sets the version. Code that knows the previous hash must then refuse changed content.
+        content_hash: SHA-256, hex, of everything that defines this version.
         path: the YAML file, relative to the root.
-        definition: what `az ml` would be given: references are exact, local paths relative to the root.
-        metadata: the part of `definition` that can be changed under a version: description, tags, display name.
+        definition: the input for `az ml`: references name exact versions, local paths are relative to the root.
+        metadata: the part of `definition` that can change within a version: description, tags, display name.
         paths: the keys in `definition` that hold local paths.
-        files: path → short digest; folders (`src/`) when there are many.
-        trees: for each entry of `paths`, what is to be uploaded.
-        depends_on: assets that have to exist first.
-        dependants: assets that name this one.
+        files: path → short digest; folders (`src/`) if there are many files.
+        trees: for each entry of `paths`, the tree to upload.
+        depends_on: assets that must exist first.
+        dependants: assets that refer to this one.
         build: the image that the stack builds for this environment.
-        waiting_for: why it cannot exist yet, as a deployment without a model; None when it can.
-        registry: the registry that it is shared in; None when it lives in the workspace.
-        serves: of a deployment, the model of which the configuration picks the version; `*` for any model.
+        waiting_for: the reason it cannot exist yet, such as a deployment without a model; None if it can.
+        registry: the registry that it is shared in; None if it is in the workspace.
+        serves: for a deployment, the model whose version the configuration selects; `*` for any model.
     """
 
     id: AssetId
@@ -101,16 +101,16 @@ class Asset:
 
     @property
     def name(self) -> str:
-        """The name across versions."""
+        """The name that all versions share."""
         return self.id.name
 
     @property
     def reference(self) -> str:
-        """How another asset names exactly this version."""
+        """The reference to exactly this version in another asset's YAML."""
         return reference(self.kind, self.name, self.version, self.registry)
 
     def on_disk(self, root: Path) -> Definition:
-        """The definition with absolute paths, as azure-ai-ml's loaders take it from anywhere."""
+        """The definition with absolute paths, so that azure-ai-ml can load it from any folder."""
         result = copy.deepcopy(self.definition)
         for keys in self.paths:
             put(result, keys, str(root / get(result, keys)))
@@ -118,7 +118,7 @@ class Asset:
 
 
 def reference(kind: str, name: str, version: str, registry: str | None = None) -> str:
-    """How a definition names a version, of the workspace or of a registry."""
+    """The reference to a version in the workspace or in a registry."""
     if registry is None:
         return f"azureml:{name}:{version}"
     collection = kind if kind == "data" else f"{kind}s"
@@ -151,11 +151,11 @@ def normalised(value: Any) -> Any:
 
 
 def content_hash(content: Definition) -> str:
-    """SHA-256, hex, of a value, whatever the order of its keys."""
+    """SHA-256, hex, of a value. The order of its keys does not matter."""
     text = json.dumps(normalised(content), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def short(hash_: str) -> str:
-    """A hash as a version."""
+    """Shorten a hash to a version."""
     return hash_[:SHORT]

@@ -1,6 +1,6 @@
-"""The last word on a definition: azure-ai-ml's own loaders, asked once for each new content.
+"""Final validation of definitions with azure-ai-ml's own loaders, run once for each new content.
 
-What passed is remembered by content and azure-ai-ml's version, so a tree that has not changed imports nothing.
+Passed checks are cached by content and azure-ai-ml's version, so an unchanged tree does not import azure-ai-ml.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def check(
     root: Path,
     cache_folder: Path | None,
 ) -> list[Problem]:
-    """Problems that azure-ai-ml has with the definitions. Only those that have not passed before are loaded.
+    """Return the problems that azure-ai-ml finds. Only definitions that have not passed before are loaded.
 
-    `assets` come in dependency order, and an asset is not asked about when one that it depends on was refused.
-    `documents` holds the file of each, for the lines.
+    `assets` are in dependency order. An asset is skipped if one of its dependencies was refused.
+    `documents` holds each asset's file, for line numbers.
     """
     version = importlib.metadata.version("azure-ai-ml")
     file = cache_folder / f"accepted-{version}.json" if cache_folder else None
@@ -69,7 +69,7 @@ def _read(file: Path | None) -> dict[str, None]:
 
 
 def _load(asset: Asset, loader_name: str, root: Path) -> Exception | None:
-    """Load one definition as `az ml` would, with everything it prints kept away."""
+    """Load one definition as `az ml` would, and suppress its output."""
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),
@@ -102,17 +102,17 @@ def _load(asset: Asset, loader_name: str, root: Path) -> Exception | None:
 
 
 def _load_from(loader: Any, asset: Asset, definition: Definition, folder: Path) -> None:
-    """A schedule's job is read from a file, so it gets one."""
+    """Write a schedule's job to a file, because azure-ai-ml reads it from one."""
     if asset.kind == "schedule" and isinstance(definition.get("create_job"), dict):
         job = folder / "job.yml"
         job.write_text(yaml.safe_dump(definition["create_job"], sort_keys=False), encoding="utf-8")
         definition["create_job"] = str(job)
-    # All of it overrides an empty file: to write YAML only to have it read again takes longer than all the rest.
+    # Pass everything as overrides of an empty file: writing YAML and parsing it again takes longer than all the rest.
     loader(io.StringIO("{}"), relative_origin=str(folder / "asset.yml"), params_override=[definition])
 
 
 def _problems(error: Exception, document: Document) -> list[Problem]:
-    """A loader's complaint, with its report taken apart into places and messages."""
+    """Convert a loader's error report into problems with locations and messages."""
     text = str(getattr(error, "message", "") or error)
     try:
         report = json.loads(text[text.index("{") : text.rindex("}") + 1])

@@ -1,4 +1,4 @@
-"""Why an asset changed: what a preview says about an old and a new version."""
+"""Differences between an old and a new version of an asset, for previews."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MISSING = "(not set)"
 
 @dataclass(frozen=True)
 class Change:
-    """What differs. `keys` maps a dotted key of the definition to its old and new value (`(not set)` for none)."""
+    """Differences. `keys` maps a dotted key of the definition to its old and new value (`(not set)` if absent)."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -28,7 +28,7 @@ def explain(
     old_definition: Mapping[str, Any],
     new_definition: Mapping[str, Any],
 ) -> Change:
-    """Compare two states of an asset. `version` is left out of the keys: it follows from the rest."""
+    """Compare two states of an asset. The keys omit `version`, which follows from the rest."""
     old = dict(_flat(old_definition, ()))
     new = dict(_flat(new_definition, ()))
     keys = {

@@ -1,4 +1,4 @@
-"""How the user of a program sets its options, for messages that say so."""
+"""Configuration keys of a program's options, so that messages can tell users how to set them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 class ConfigKeys:
     """The keys of a stack's configuration from which a program takes its options, such as `my-project:azureml.adopt`.
 
-    With a key, a message tells the command that sets it; without one, it names the argument. The provider itself reads
-    `operation_minutes`.
+    If an option has a key, messages show the command that sets it; if not, they name the argument. The provider reads
+    `operation_minutes` itself.
 
     Attributes:
-        adopt: of `adopt` in `WorkspaceArgs`.
-        operation_minutes: of how long to wait for an operation of Azure.
-        timeout_minutes: of how long to wait for a pipeline job.
-        registry: of `registry` in `CatalogueSettings`.
-        datastores: of `datastores` in `CatalogueSettings`.
+        adopt: the key for `adopt` in `WorkspaceArgs`.
+        operation_minutes: the key for the time to wait for an Azure operation.
+        timeout_minutes: the key for the time to wait for a pipeline job.
+        registry: the key for `registry` in `CatalogueSettings`.
+        datastores: the key for `datastores` in `CatalogueSettings`.
     """
 
     adopt: str = ""
@@ -27,17 +27,17 @@ class ConfigKeys:
     datastores: str = ""
 
     def name(self, option: str, argument: str) -> str:
-        """Return what an option is called: its key, or the argument in a program where it has none."""
+        """Return an option's key, or the name of its argument if it has no key."""
         key: str = getattr(self, option)
         return f"`{key}`" if key else argument
 
     def how(self, option: str, value: str, argument: str) -> str:
-        """Return how to set an option.
+        """Return instructions to set an option.
 
         Args:
             option: the name of one of the keys.
-            value: what to set it to, in the configuration.
-            argument: the argument in a program, where it has no key.
+            value: its value in the configuration.
+            argument: the program's argument, used if the option has no key.
         """
         key: str = getattr(self, option)
         return f"pulumi config set --path '{key}' {value}" if key else argument

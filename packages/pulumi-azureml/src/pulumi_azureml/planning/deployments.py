@@ -1,4 +1,4 @@
-"""What online and batch deployments have in common: their names, and what they score with."""
+"""Planning shared by online and batch deployments: their names, models, scoring code and environments."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def azure_name(name: str, content_hash: str) -> str:
 
 
 def azure_names(name: str) -> re.Pattern[str]:
-    """Return what every name matches that `azure_name` gives a deployment's versions."""
+    """Return a pattern that matches every name `azure_name` can give to a version of a deployment."""
     return re.compile(re.escape(name[: _MAX_NAME - _HASH - 1]) + rf"-[0-9a-f]{{{_HASH}}}")
 
 
 def check_endpoint_name(draft: Draft) -> None:
-    """Report an endpoint's name that Azure refuses."""
+    """Report an endpoint name that Azure would reject."""
     if not NAME.fullmatch(draft.id.name):
         draft.problem(("name",), f"'{draft.id.name}' is not a valid endpoint name", NAME_RULE)
 
@@ -47,14 +47,14 @@ def deployment_name(document: Document) -> str:
 
 
 def check_deployment_name(draft: Draft) -> None:
-    """Report a name that Azure refuses."""
+    """Report a deployment name that Azure would reject."""
     name = draft.id.name.partition("/")[2]
     if not NAME.fullmatch(name):
         draft.problem(("name",), f"'{name}' is not a valid deployment name", NAME_RULE)
 
 
 def collect_scoring(draft: Draft, settings: CatalogueSettings) -> None:
-    """Note what a deployment scores with: model, code and environment."""
+    """Note a deployment's model, scoring code and environment."""
     data = draft.definition
     use(draft, ("environment",), "environment", data.get("environment"))
     code = data.get("code_configuration")
@@ -67,7 +67,7 @@ def collect_scoring(draft: Draft, settings: CatalogueSettings) -> None:
 
 
 def check_scoring_script(draft: Draft) -> Iterator[Problem]:
-    """The resolved tree says whether the script is there and not ignored."""
+    """Report a scoring script that is missing or ignored, according to the resolved tree."""
     code = draft.definition.get("code_configuration")
     tree = draft.trees.get(("code_configuration", "code"))
     if tree is None or not isinstance(code, dict) or not isinstance(code.get("scoring_script"), str):
@@ -80,7 +80,7 @@ def check_scoring_script(draft: Draft) -> Iterator[Problem]:
 
 
 def check_endpoint(draft: Draft, drafts: Drafts, kind: str) -> Iterator[Problem]:
-    """The endpoint, of a kind, has to be there."""
+    """Report an endpoint of the given kind that does not exist."""
     name = draft.definition.get("endpoint_name")
     endpoints = [each.name for each in drafts if each.kind == kind]
     if isinstance(name, str) and name not in endpoints:
@@ -111,7 +111,7 @@ def _choose_model(draft: Draft, settings: CatalogueSettings) -> None:
 
 
 def relate_model(draft: Draft, drafts: Drafts) -> None:
-    """Let a deployment come after a model that the configuration promotes and a file defines: both may be new."""
+    """Order a deployment after the model that the configuration promotes, if a file defines it: both may be new."""
     text = draft.definition.get("model")
     written = parse(text, folder=draft.document.folder) if isinstance(text, str) else None
     if written is not None and AssetId("model", written.name) in drafts:

@@ -22,9 +22,9 @@ _CLASSES = {"alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A
 
 @dataclass(frozen=True)
 class _Pattern:
-    """One line. It is matched against an entry alone: what is below an ignored folder is never asked about.
+    """One line. It is matched against a single entry: entries below an ignored folder are never checked.
 
-    Libraries for this match a pattern also against everything below what it names, so that `!a/` would bring back
+    Libraries for this also match a pattern against everything below the entry it names, so `!a/` would bring back
     an ignored `a/build`, which git does not.
     """
 
@@ -37,9 +37,9 @@ class _Pattern:
 
 @dataclass(frozen=True)
 class _Block:
-    """Neighbouring lines that all ignore, or all include again, for files or for folders: one match for all of them.
+    """Adjacent lines that all ignore or all re-include files or folders, matched together.
 
-    `exact` and `endings` (of `*.log`) are names that need no expression, as most lines of most ignore files.
+    `exact` and `endings` (as in `*.log`) hold names that need no regular expression, like most lines in ignore files.
     """
 
     ignores: bool
@@ -49,7 +49,7 @@ class _Block:
     paths: re.Pattern[str] | None
 
     def covers(self, path: str, name: str) -> bool:
-        """Whether one of the lines is about an entry."""
+        """Whether one of the lines matches an entry."""
         return (
             name.endswith(self.endings)
             or name in self.exact
@@ -154,7 +154,7 @@ def _expression(glob: str) -> str:
 
 
 def _set(content: str) -> str:
-    """What is between the brackets of a glob, as a set of a regular expression."""
+    """Translate the contents of a glob's brackets into a regular expression's character set."""
     negated = content[0] in "!^"
     content = content[1:] if negated else content
     content = re.sub(r"\[:([a-z]+):\]", lambda match: _CLASSES.get(match[1], ""), content)

@@ -1,4 +1,4 @@
-"""What a kind of asset has to say about its YAML. Each kind is one file in `planning/kinds`."""
+"""Base class for planning a kind of asset. Each kind is one module in `planning/kinds`."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.settings import CatalogueSettings
 
 _ASSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
-# Characters of a wrong name that a message shows.
+# Number of characters of an invalid name that a message shows.
 _SHOWN = 40
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,29}")
 
 
 class Kind(ABC):
-    """How one kind of asset is planned.
+    """Plans one kind of asset.
 
     Attributes:
-        name: what the kind is called in plans and states, and the name of its files.
-        hashed_as: what it is called in content hashes, where that differs: versions that exist depend on it.
-        loader: azure-ai-ml's function that loads its YAML.
+        name: the kind's name in plans and states, and the name of its modules.
+        hashed_as: its name in content hashes, if different: existing versions depend on it.
+        loader: the azure-ai-ml function that loads its YAML.
         schemas: azure-ai-ml's marshmallow schemas for its YAML, as `module:Class` below `azure.ai.ml._schema`, by what
             `schema_type` returns.
-        versioned: Azure keeps versions of it that never change, so its definition carries one.
-        metadata: the top-level keys that can change under a version.
+        versioned: Azure keeps immutable versions of it, so its definition carries a version.
+        metadata: the top-level keys that can change within a version.
     """
 
     name: ClassVar[str]
@@ -41,55 +41,55 @@ class Kind(ABC):
 
     @abstractmethod
     def claims(self, path: str, document: Document) -> bool:
-        """Whether a file is one of this kind, by where it lies."""
+        """Whether a file belongs to this kind, judged by its path."""
 
     @abstractmethod
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
-        """Note what the YAML uses and which local files belong to it, and what is wrong with it alone."""
+        """Note the YAML's references and local files, and report problems that need no other asset to detect."""
 
     def schema_type(self, _document: Document) -> str:
-        """Which of the kind's schemas a document has to follow; see `schema.types_of`."""
+        """Select the kind's schema for a document; see `schema.types_of`."""
         return ""
 
     def loader_of(self, _definition: Definition) -> str:
-        """The name of azure-ai-ml's function that loads a definition."""
+        """The name of the azure-ai-ml function that loads a definition."""
         return self.loader
 
     def asset_name(self, document: Document) -> str:
-        """The asset's name; what is not text is reported by the schema."""
+        """The asset's name. The schema check reports a name that is not text."""
         name = document.data.get("name")
         return name if isinstance(name, str) else ""
 
     def check_name(self, draft: Draft) -> None:
-        """Report a name that Azure refuses."""
+        """Report a name that Azure would reject."""
         if not _ASSET_NAME.fullmatch(draft.id.name):
             fix = "use letters, digits, '-', '_' and '.', starting with a letter or digit, 255 at most"
             shown = draft.id.name if len(draft.id.name) <= _SHOWN else f"{draft.id.name[:_SHOWN]}…"
             draft.problem(("name",), f"'{shown}' is not a valid name", fix)
 
     def relate(self, draft: Draft, drafts: Drafts) -> None:  # noqa: B027 - most kinds need nothing
-        """Note needs that no reference in the YAML tells (`Draft.needs`)."""
+        """Note dependencies that no reference in the YAML expresses (`Draft.needs`)."""
 
     def check(self, _draft: Draft, _drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
-        """Problems that show only beside the other assets."""
+        """Report problems that need the other assets to detect."""
         return iter(())
 
     def finish(self, draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:  # noqa: B027 - most kinds need nothing
-        """Amend the definition after its references are exact. `resolved` holds what it depends on."""
+        """Amend the definition once its references are exact. `resolved` holds its dependencies."""
 
     @property
     def title(self) -> str:
-        """The name in words, for messages."""
+        """The kind's name in words, for messages."""
         return self.name.replace("_", " ")
 
     @property
     def types(self) -> frozenset[str]:
-        """The values of `type:` that decide its schema; empty when one schema serves all."""
+        """The values of `type:` that select a schema; empty if the kind has a single schema."""
         return frozenset(self.schemas) - {""}
 
 
 def draft_of(kind: Kind, document: Document, definition: Definition, *, is_shared: bool) -> Draft:
-    """A draft with its name and pinned version checked."""
+    """Create a draft and check its name and pinned version."""
     draft = Draft(AssetId(kind.name, kind.asset_name(document)), document, definition, is_shared=is_shared)
     if draft.id.name:
         kind.check_name(draft)

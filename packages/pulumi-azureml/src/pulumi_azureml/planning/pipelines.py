@@ -20,7 +20,7 @@ _FOLDERS = frozenset({"uri_folder", "mltable", "path"}) | _MODELS
 _FILES = frozenset({"uri_file", "custom_model", "path"})
 _PORTS = _FOLDERS | _FILES
 _TYPES = _PORTS | {"boolean", "integer", "number", "string"}
-# Azure works these out when the job is submitted.
+# Azure resolves these when the job is submitted.
 _TABLES = ("training_data", "validation_data", "test_data")
 _NO_STEP_CHECK = frozenset({"automl", "do_while", "if_else", "parallel_for", "data_transfer", "import"})
 
@@ -67,7 +67,7 @@ def _collect_inputs(draft: Draft, keys: KeyPath) -> None:
 
 
 def check_steps(draft: Draft, drafts: Mapping[AssetId, Draft], *, is_job: bool) -> Iterator[Problem]:
-    """Problems of a pipeline's wiring. A job has to give its inputs values; a component's come from who uses it."""
+    """Check a pipeline's wiring. A job must give its inputs values; a component gets them from its caller."""
     steps = _Steps(draft, drafts, is_job=is_job)
     yield from steps.check_own_inputs()
     for name, step in steps.steps.items():
@@ -93,7 +93,7 @@ class _Steps:
                     self.components[name] = drafts[target]
 
     def check_own_inputs(self) -> Iterator[Problem]:
-        """A pipeline job's inputs all need values."""
+        """Report inputs of a pipeline job that have no value."""
         if not self.is_job:
             return
         for name, value in self.inputs.items():
@@ -136,7 +136,7 @@ class _Steps:
         yield from self._check_outputs(name, step, component)
 
     def _check_value(self, keys: KeyPath, value: Any, port: Mapping[str, Any]) -> Iterator[Problem]:
-        """One value given to an input: its bindings exist, and its type is the port's."""
+        """Check one value given to an input: its bindings must exist and its type must match the input's."""
         text = value.get("path") if isinstance(value, dict) else value
         actual: str | None = None
         if isinstance(text, str) and "${{" in text:
@@ -188,7 +188,7 @@ class _Steps:
                     yield problem
 
     def _resolve(self, keys: KeyPath, path: str) -> tuple[str | None, Problem | None]:
-        """What `${{parent.<path>}}` means: its type where that is known, or the problem that it does not exist."""
+        """Resolve `${{parent.<path>}}`: return its type, if known, or a problem if it does not exist."""
         parts = path.split(".")
         match parts:
             case ["inputs", name, *rest]:
@@ -214,7 +214,7 @@ class _Steps:
         return self.draft.document.problem(keys, f"${{{{parent.{path}}}}}: {why}", advice)
 
     def _ports(self, step: str, group: str) -> Mapping[str, Any] | None:
-        """The declared inputs or outputs of a step; None when its component is not in this tree."""
+        """The declared inputs or outputs of a step, or None if its component is not in this tree."""
         component = self.components.get(step)
         if component is not None:
             return _mapping(component.definition.get(group))
@@ -270,14 +270,14 @@ def _literal_type(value: Any) -> str | None:
 
 def _fits(actual: str, wanted: str, literal: Any) -> bool:
     if actual == wanted or not {actual, wanted} <= _TYPES:
-        return True  # a type that nobody knows is reported where it is written
+        return True  # an unknown type is reported where it is written
     if actual in _PORTS and wanted in _PORTS:
         return bool((actual in _FOLDERS and wanted in _FOLDERS) or (actual in _FILES and wanted in _FILES))
     if actual in _PORTS or wanted in _PORTS:
         return False
     if wanted == "string" or (actual == "integer" and wanted == "number"):
         return True
-    # `az ml` reads numbers and truth values from text.
+    # `az ml` parses numbers and booleans from text.
     return actual == "string" and literal is not None and _reads_as(str(literal), wanted)
 
 

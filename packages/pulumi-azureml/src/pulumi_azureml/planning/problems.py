@@ -1,4 +1,4 @@
-"""What is wrong with the tree: problems with a place and a fix, reported all at once."""
+"""Problems in the tree, each with a location and a fix, reported all at once."""
 
 from __future__ import annotations
 

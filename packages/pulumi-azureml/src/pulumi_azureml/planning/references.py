@@ -11,10 +11,10 @@ _NAMED = re.compile(r"azureml:(?P<name>[^:@/]+)(?::(?P<version>[^:@/]+)|@(?P<lab
 
 @dataclass(frozen=True)
 class Reference:
-    """One reference, taken apart.
+    """One parsed reference.
 
     Exactly one of `name` (an asset of the workspace, maybe one of this tree), `file` (a path relative to the root)
-    and `elsewhere` (a registry, an ARM id: used as it stands) is set.
+    and `elsewhere` (a registry or an ARM id, used unchanged) is set.
     """
 
     text: str
@@ -26,17 +26,17 @@ class Reference:
 
     @property
     def is_floating(self) -> bool:
-        """Whether it names no version, so that the catalogue has to find one."""
+        """Whether it has no version, so that the catalogue must find one."""
         return bool(self.name) and not self.version
 
 
 def is_asset(text: str) -> bool:
-    """Whether a text refers to a named asset, rather than to a file, a URL or a datastore path."""
+    """Whether a text refers to a named asset and not to a file, a URL or a datastore path."""
     return _NAMED.fullmatch(text) is not None
 
 
 def parse(text: str, *, folder: str) -> Reference | None:
-    """Take a reference apart. `folder` is what a file path is relative to. None: not a reference at all."""
+    """Parse a reference. File paths are relative to `folder`. Return None if the text is not a reference."""
     match = _NAMED.fullmatch(text)
     if match:
         return Reference(text, match["name"], match["version"] or "", match["label"] or "")
@@ -48,7 +48,7 @@ def parse(text: str, *, folder: str) -> Reference | None:
 
 
 def join(folder: str, path: str) -> str:
-    """A path written in a file of `folder`, relative to the root. Starts with `../` or `/` when it is outside."""
+    """Return a path from a file in `folder`, relative to the root. It starts with `../` or `/` if it is outside."""
     return posixpath.normpath(posixpath.join(folder, path.replace("\\", "/")))
 
 

@@ -1,4 +1,4 @@
-"""What the catalogue has to know that is not in the tree: the program hands it in."""
+"""Settings of the catalogue that the program provides because they are not in the tree."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ModelChoice:
 
     @property
     def reference(self) -> str:
-        """How a deployment names it."""
+        """The reference to the model in a deployment."""
         if self.registry:
             return f"azureml://registries/{self.registry}/models/{self.name}/versions/{self.version}"
         return f"azureml:{self.name}:{self.version}"
@@ -38,17 +38,17 @@ class CatalogueSettings:
     """Settings of one stack.
 
     Attributes:
-        computes: names of the compute targets that the stack has; None takes every name.
-        datastores: those of the workspace that no file defines, beside its own defaults; None takes every name.
-        build_images: the stack builds the images of environments with a `build:` context, rather than Azure ML.
+        computes: names of the stack's compute targets; None accepts any name.
+        datastores: the workspace's datastores that no file defines, besides its defaults; None accepts any name.
+        build_images: the stack, not Azure ML, builds the images of environments with a `build:` context.
         build_arguments: Docker build arguments for those images; they are part of the environment's version.
-        login_server: the container registry to push them to; needed by `build_images`, and no part of a version.
+        login_server: the container registry to push them to; required by `build_images`, not part of a version.
         models: endpoint name → the model it serves. An endpoint without an entry gets no deployment yet.
-        registry: the registry of the assets in `folders.shared`; None when nothing is shared.
-        folders: where the YAML lies.
-        config_keys: from where the program takes what is said here, for messages.
-        cache_folder: where digests and validation results are remembered; None remembers nothing.
-        check_with_azure: run azure-ai-ml's own loaders over every definition that has not passed them before.
+        registry: the registry of the assets in `folders.shared`; None if nothing is shared.
+        folders: the folders that hold the YAML.
+        config_keys: the configuration keys behind these settings, for messages.
+        cache_folder: the folder that caches digests and validation results; None disables the cache.
+        check_with_azure: validate every definition that has not passed before with azure-ai-ml's own loaders.
     """
 
     computes: frozenset[str] | None

@@ -1,6 +1,6 @@
 """Digests of files that have not changed since they were last read, kept outside the repository.
 
-An entry is believed when size, inode, and both times are what they were. As in git's index, a file that changed in
+An entry is valid while the size, inode and both times are the same. As in git's index, a file that changed in
 the last moments before it was read is not entered: a second change could leave the same times behind.
 """
 
@@ -15,17 +15,17 @@ import time
 from pathlib import Path
 
 _FORMAT = 1
-# Longer than the coarsest time stamp of a file system in use (FAT: 2 s).
+# Longer than the coarsest timestamp resolution of any common file system (FAT: 2 s).
 _SETTLED_NS = 2_500_000_000
 
 Stamp = list[int]
 
 
 class StatCache:
-    """Digests by absolute path. Losing it costs time, never correctness; a folder that cannot be written is ignored.
+    """Digests by absolute path. Losing the cache costs time, never correctness. A read-only folder is ignored.
 
     Args:
-        file: where it is kept, or None for a cache of this process alone.
+        file: the cache file, or None for a cache in memory only.
     """
 
     def __init__(self, file: Path | None) -> None:
@@ -41,20 +41,20 @@ class StatCache:
         return cls(cache_folder / f"files-{name}.json")
 
     def get(self, path: str, stamp: Stamp) -> str | None:
-        """The digest, if the file is as it was."""
+        """The digest, if the file has not changed."""
         if not self._loaded:
             self._load()
         entry = self._entries.get(path)
         return entry[1] if entry is not None and entry[0] == stamp else None
 
     def put(self, path: str, stamp: Stamp, digest: str) -> None:
-        """Enter a digest. `stamp` was taken before the file was read."""
+        """Store a digest. `stamp` was taken before the file was read."""
         if time.time_ns() - max(stamp[1], stamp[2]) > _SETTLED_NS:
             self._entries[path] = (stamp, digest)
             self._changed = True
 
     def save(self) -> None:
-        """Write the cache if anything is new, whole or not at all."""
+        """Write the cache atomically if it has new entries."""
         if not self._changed or self._file is None:
             return
         with contextlib.suppress(OSError):
@@ -72,12 +72,12 @@ class StatCache:
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
-    """What has to be the same for a file to be believed the same."""
+    """The file attributes that must match for a file to count as unchanged."""
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a file so that a reader sees the old text or the new one, never a part."""
+    """Write a file atomically: a reader sees the old text or the new text, never a part."""
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=file.parent)
     try:

@@ -1,4 +1,4 @@
-"""What is in a file or folder: the files that count, their digests, and one hash that is the same on every machine."""
+"""The contents of a file or folder: its relevant files, their digests, and a hash that is equal on every machine."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pulumi_azureml.planning.ignore import IgnoreRules, rules_for
 from pulumi_azureml.planning.stat_cache import StatCache, stamp_of
 
 _CHUNK = 1 << 20
-# As git tells text from binary: a NUL among the first bytes.
+# Like git, treat a file as binary if it has a NUL among its first bytes.
 _SNIFF = 8000
-# Above this many files, state and previews speak of folders (about 65 bytes of Pulumi state for each line).
+# Above this many files, state and previews list folders (each line takes about 65 bytes of Pulumi state).
 LISTED_FILES = 50
 SHORT = 12
 
@@ -88,8 +88,8 @@ class TreeReader:
         """Read a file or folder given relative to the root. `without` names one file to leave out: the asset's YAML.
 
         Raises:
-            TreeError: nothing there, a link that leads out of the root or nowhere, two names that differ only in
-                how they are encoded, an unreadable file.
+            TreeError: the path does not exist, a link is broken or leads out of the root, two names differ only in
+                their encoding, or a file cannot be read.
         """
         known = self._read.get((path, without))
         if known is None:
@@ -124,7 +124,7 @@ class TreeReader:
     def _walk(
         self, folder: str, path: str, rules: IgnoreRules, parents: tuple[str, ...]
     ) -> Iterator[tuple[str, str, os.stat_result]]:
-        """Every file that counts below a folder: its path from the root, where it is, and its status."""
+        """Every file below a folder that is not ignored: its path from the root, its location and its status."""
         try:
             with os.scandir(folder) as listing:
                 entries = list(listing)

@@ -20,7 +20,7 @@ _LOOK_AHEAD = timedelta(days=366 * 5)
 
 
 class TriggerError(ValueError):
-    """A trigger that never works: the `key` it is about, the reason, and the `fix`."""
+    """An invalid trigger: the `key` at fault, the reason and the `fix`."""
 
     def __init__(self, key: str, reason: str, fix: str) -> None:
         super().__init__(reason)
@@ -35,10 +35,10 @@ def windows_zones() -> dict[str, str]:
 
 
 def time_zone(name: str) -> ZoneInfo:
-    """The zone that `time_zone:` names, as Windows or as IANA does.
+    """Return the zone for `time_zone:`, a Windows or an IANA name.
 
     Raises:
-        TriggerError: nothing is called so.
+        TriggerError: no zone has that name.
     """
     by_lower = {each.lower(): zone for each, zone in windows_zones().items()}
     try:
@@ -50,7 +50,7 @@ def time_zone(name: str) -> ZoneInfo:
 
 
 def check(trigger: dict[str, Any]) -> list[TriggerError]:
-    """What is wrong with a trigger."""
+    """Return the problems of a trigger."""
     errors: list[TriggerError] = []
     for test in (_check_zone, _check_times, _check_cron if trigger.get("type") == "cron" else _check_recurrence):
         try:
@@ -61,12 +61,12 @@ def check(trigger: dict[str, Any]) -> list[TriggerError]:
 
 
 def next_fire_times(trigger: dict[str, Any], after: datetime, count: int = 5) -> list[datetime]:
-    """The next times a trigger fires after a moment, in UTC; fewer when it ends before.
+    """Return a trigger's next times after a given time, in UTC; fewer than `count` if it ends earlier.
 
     Args:
         trigger: the `trigger:` of a schedule that passed `check`.
-        after: an aware moment.
-        count: how many.
+        after: a timezone-aware time.
+        count: the number of times to return.
     """
     zone = time_zone(str(trigger.get("time_zone", "UTC")))
     start, end = _moment(trigger.get("start_time"), zone), _moment(trigger.get("end_time"), zone)
@@ -142,7 +142,7 @@ def _cron_times(trigger: dict[str, Any], after: datetime, zone: ZoneInfo) -> Ite
 def _recurrences(
     trigger: dict[str, Any], after: datetime, zone: ZoneInfo, start: datetime | None
 ) -> Iterator[datetime]:
-    """Without a `schedule:`, every interval from the start; with one, its hours and minutes on the days that count."""
+    """Without a `schedule:`, every interval from the start; with one, its times on the matching days."""
     frequency, interval = str(trigger["frequency"]).lower(), int(trigger.get("interval", 1))
     pattern, anchor = trigger.get("schedule") or {}, (start or after).astimezone(zone)
     if frequency in {"minute", "hour"}:
@@ -168,7 +168,7 @@ def _recurrences(
 
 
 def _counts(day: Any, anchor: datetime, frequency: str, interval: int, pattern: dict[str, Any]) -> bool:
-    """Whether a recurrence falls on a day."""
+    """Whether a recurrence fires on a day."""
     first = anchor.date()
     if frequency == "day":
         return bool((day - first).days % interval == 0)

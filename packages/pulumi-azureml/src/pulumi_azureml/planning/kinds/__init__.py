@@ -1,6 +1,6 @@
-"""How each kind is planned, one file each: which YAML is of the kind, what it uses, and what can be wrong with it.
+"""Planning rules, one module for each kind: the YAML files it claims, the references in them and their validation.
 
-Each module has its kind as `KIND`. They claim files in the order of their names.
+Each module defines its kind as `KIND`. Kinds claim files in the order of their module names.
 """
 
 from pulumi_azureml.discovery import each_in
