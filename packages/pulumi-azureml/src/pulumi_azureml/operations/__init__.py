@@ -1,1 +1,1 @@
-"""What is done in Azure ML for each kind of resource, by azure-ai-ml: plain Python that does not import Pulumi."""
+"""Azure ML operations for each kind of resource, through azure-ai-ml: plain Python that does not import Pulumi."""

@@ -1,7 +1,7 @@
-"""Whether a deployment that has a share of the traffic may have more: its errors, its latency, and the user's command.
+"""Checks of a deployment before it gets more traffic: its errors, its latency and the user's command.
 
 Azure Monitor counts an endpoint's requests by the minute, with the deployment and the status code as dimensions, and
-shows a minute about three minutes later. What is read here is therefore always what a step has seen so far.
+shows a minute about three minutes later. A reading therefore covers only part of a step so far.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 _MOST_SERIES = "500"
 # What callers get when the deployment is at fault: too slow, a model error, too busy; and every 5xx.
 _FAULTS = frozenset({"408", "424", "429"})
-# A command sees these of the deployer's variables and no other: none of them is a credential of Azure's.
+# The only environment variables of the deployer that a command gets: none is an Azure credential.
 _ENVIRONMENT = (
     "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "HTTPS_PROXY", "https_proxy", "NO_PROXY",
     "no_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
@@ -34,12 +34,12 @@ _SHORTEST_SECRET = 6
 
 
 class CheckError(Exception):
-    """A deployment must not get more traffic; the message says why."""
+    """A deployment must not get more traffic. The message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a deployment did in a span of time: requests, how many of them failed, and the 95th percentile in ms."""
+    """A deployment's metrics over a period: requests, failed requests, and 95th percentile latency in ms."""
 
     requests: float
     failed: float
@@ -53,7 +53,7 @@ class Checks:
     """
 
     def __init__(self, settings: Mapping[str, Any], endpoint: str, target: Target) -> None:
-        """Take the endpoint's name and where it is."""
+        """Take the endpoint's name and location."""
         self._endpoint = endpoint
         self._target = target
         self._most_errors: float | None = settings.get("max_error_percent")
@@ -105,7 +105,7 @@ class Checks:
         return ", ".join(said)
 
     def _hold(self, measured: Measured) -> None:
-        """Raise CheckError when what was measured exceeds a limit."""
+        """Raise CheckError if a measurement exceeds a limit."""
         percent = 100 * measured.failed / measured.requests if measured.requests else 0.0
         if self._most_errors is not None and percent > self._most_errors:
             raise CheckError(
@@ -132,14 +132,14 @@ class Checks:
         for status, minute, requests in counted:
             by_minute[minute] = by_minute.get(minute, 0.0) + requests
             failed += requests if status in _FAULTS or status.startswith("5") else 0.0
-        # A minute counts as much as it had requests.
+        # Weight each minute by its requests.
         weighed = [(value, by_minute.get(minute, 1.0)) for _status, minute, value in latencies]
         weight = sum(each for _value, each in weighed)
         latency = sum(value * each for value, each in weighed) / weight if weight else None
         return Measured(sum(by_minute.values()), failed, latency)
 
     def _read(self, metric: str, span: str, deployment: str, further: str) -> Iterator[tuple[str, str, float]]:
-        """Yield status code (empty where it is no dimension), minute and value of one metric of a deployment."""
+        """Yield status code (empty if not a dimension), minute and value of one metric of a deployment."""
         query = {
             "metricnames": metric,
             "timespan": span,

@@ -42,7 +42,7 @@ _IN_TEXT = re.compile(r"(?:again|retry)\s+(?:after|in)\s+'?(\d+)'?\s+second", re
 
 @dataclass(frozen=True)
 class Workspace:
-    """Which workspace: subscription id, resource group name, workspace name."""
+    """A workspace: subscription id, resource group name, workspace name."""
 
     subscription_id: str
     resource_group: str
@@ -50,7 +50,7 @@ class Workspace:
 
     @classmethod
     def of(cls, props: dict[str, Any]) -> Workspace:
-        """Read it from a resource's inputs."""
+        """Read the workspace from a resource's inputs."""
         return cls(**props["workspace"])
 
     @property
@@ -62,13 +62,13 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Registry:
-    """Which registry: its name, which a tenant has once."""
+    """A registry: its name, which is unique in a tenant."""
 
     name: str
 
 
 def place_of(props: dict[str, Any]) -> Workspace | Registry:
-    """Read from a resource's inputs where it lives."""
+    """Read the workspace or registry from a resource's inputs."""
     return Registry(props["registry"]) if props.get("registry") is not None else Workspace.of(props)
 
 
@@ -101,7 +101,7 @@ def _client(place: Workspace | Registry, signed_in: TokenCredential) -> MLClient
         **RETRIES,
     }
     if isinstance(place, Registry):
-        # It makes further clients from its options, for which a shared transport is none.
+        # MLClient passes its options on to further clients, which do not accept a shared transport there.
         return MLClient(signed_in, registry_name=place.name, **options)
     where = (place.subscription_id, place.resource_group, place.name)
     return MLClient(signed_in, *where, transport=transport(), **options)
@@ -163,14 +163,14 @@ def transport() -> RequestsTransport:
                 conn.ca_certs = conn.ca_cert_dir = None
 
     session = Session()
-    # azure-core repeats requests itself.
+    # azure-core retries requests itself.
     session.mount("https://", OneContext(pool_maxsize=_CONNECTIONS, max_retries=0))
     waits = {"connection_timeout": _CONNECTION_SECONDS, "read_timeout": _ANSWER_SECONDS}
     return RequestsTransport(session=session, session_owner=False, **waits)
 
 
 def sign_in_again() -> None:
-    """Forget the tokens that are no longer taken; clients are made anew with others."""
+    """Drop the cached credential after Azure rejects its tokens. New clients sign in again."""
     with _lock:
         _credential.cache_clear()
 
@@ -198,7 +198,7 @@ def say_when_to_ask_again(answer: Any) -> None:
         asked = float(found[1]) if found else _BUSY_SECONDS
     for name in ("Retry-After", "retry-after-ms", "x-ms-retry-after-ms"):
         response.headers.pop(name, None)
-    # Longer is not waited for: the refusal itself is what the user has to know.
+    # Do not wait longer: the user needs to see the refusal itself.
     if asked <= _LONGEST_WAIT_SECONDS:
         response.headers["Retry-After"] = f"{asked * random.uniform(1, 1.2):.2f}"  # noqa: S311 - no secret
 

@@ -1,4 +1,4 @@
-"""What somebody changed by hand on a deployment, in the words of its YAML."""
+"""Manual changes to a deployment, expressed as keys of its YAML."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from pulumi_azureml.operations.autoscale import TAG
 
-# What Azure lets change on a running deployment. An instance type is not among them.
+# The keys that Azure can change on a running deployment. The instance type is not one of them.
 _CHANGEABLE = (
     "instance_count",
     "scale_settings",
@@ -20,10 +20,10 @@ _CHANGEABLE = (
 
 
 def drift(existing: Any, definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of a deployment's definition that Azure has other values for, with those values.
+    """Return the keys of a deployment's definition whose values differ in Azure, with Azure's values.
 
-    Only what the definition says is compared: Azure fills in the rest, and adds environment variables of its own. The
-    instance count of a deployment that scales by itself is no drift.
+    Only keys in the definition are compared: Azure fills in the rest and adds its own environment variables. The
+    instance count of a deployment with autoscale does not count as drift.
 
     Args:
         existing: azure-ai-ml's entity of the deployment.
@@ -41,9 +41,9 @@ def drift(existing: Any, definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _in_form_of(wanted: Any, there: Any) -> Any:
-    """Return what is there in the form of what is wanted: the same keys, the same types.
+    """Return the existing values in the form of the wanted ones: the same keys and types.
 
-    An entity that does not know a key says nothing about it, so that the wanted value cannot differ.
+    If the entity lacks a key, the wanted value counts as equal.
     """
     if isinstance(wanted, Mapping):
         if there is None:
@@ -52,6 +52,6 @@ def _in_form_of(wanted: Any, there: Any) -> Any:
             return {key: _in_form_of(value, there[key]) for key, value in wanted.items() if key in there}
         return {key: _in_form_of(value, getattr(there, key, value)) for key, value in wanted.items()}
     if isinstance(there, str) and str(wanted) == there:
-        # Azure keeps the values of environment variables as text.
+        # Azure stores environment variables as text.
         return wanted
     return there

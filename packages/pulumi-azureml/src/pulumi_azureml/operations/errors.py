@@ -1,4 +1,4 @@
-"""What goes wrong between the plan and Azure, in words that say what to do."""
+"""Errors between the plan and Azure, with messages that state the fix."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class Remedy:
     """An option of the program that would let an operation succeed.
 
     Attributes:
-        purpose: what setting it does, such as `Take it over`.
+        purpose: the effect of setting it, such as `Take it over`.
         option: its name in `ConfigKeys`.
-        value: what to set it to, in the configuration.
-        argument: the argument in a program, where the option has no key.
+        value: its value in the configuration.
+        argument: the program's argument, used if the option has no key.
     """
 
     purpose: str
@@ -24,7 +24,7 @@ class Remedy:
     argument: str
 
     def text(self, keys: ConfigKeys) -> str:
-        """Return the sentence that says so."""
+        """Return the remedy as a sentence."""
         return f"{self.purpose}: {keys.how(self.option, self.value, self.argument)}"
 
 
@@ -34,21 +34,21 @@ AWAIT_LONGER = Remedy("Longer limit", "timeout_minutes", "N", "`timeout_minutes`
 
 
 class AssetError(Exception):
-    """An asset cannot be brought to the wanted state; the message names it, the reason and the fix."""
+    """An asset cannot reach the wanted state. The message names the asset, the reason and the fix."""
 
     def __init__(self, message: str, remedy: Remedy | None = None) -> None:
         super().__init__(f"{message}. {remedy.text(ConfigKeys())}" if remedy else message)
         self._message, self._remedy = message, remedy
 
     def name_option(self, keys: ConfigKeys) -> None:
-        """Name the option of its remedy as the program's user knows it."""
+        """Name the remedy's option by its configuration key, as the program's user knows it."""
         if self._remedy is not None:
             self.args = (f"{self._message}. {self._remedy.text(keys)}",)
 
 
 class OwnershipError(AssetError):
-    """Something of that name exists and belongs to somebody else."""
+    """An asset of that name exists and belongs to another owner."""
 
 
 class RolloutError(AssetError):
-    """A rollout was given up; what served before still serves."""
+    """A rollout failed. The previous deployment still serves."""

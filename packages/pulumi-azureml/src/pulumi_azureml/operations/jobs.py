@@ -1,4 +1,4 @@
-"""Pipeline jobs as they run: followed step by step to their end, why one failed, and what it left."""
+"""Running pipeline jobs: progress by step, reasons for failure, and outputs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 ENDED = frozenset({"Completed", "Failed", "Canceled", "NotResponding"})
-# Where a training pipeline's step says what it registered: {registered, name, version, reason}.
+# The output in which a training pipeline's step reports what it registered: {registered, name, version, reason}.
 REGISTRATION = "registration/registration.json"
-_POLL_SECONDS = (0.5, 2.0)  # first and longest wait between two looks at the job
+_POLL_SECONDS = (0.5, 2.0)  # first and longest wait between two polls of the job
 _LOG_LINES = 40
 
 
@@ -47,12 +47,12 @@ class Ended:
 
 
 class StillRunningError(Exception):
-    """The time to wait for a job is over, and the job goes on."""
+    """The time to wait for a job is over. The job continues."""
 
 
 @dataclass
 class _Watch:
-    """When each step was first seen to begin and to end."""
+    """The times at which each step was first seen to begin and to end."""
 
     began: dict[str, float] = field(default_factory=dict)
     ended: dict[str, float] = field(default_factory=dict)
@@ -61,16 +61,16 @@ class _Watch:
 
 
 def follow(ml: MLClient, job: str, say: Callable[[str], None], seconds: float | None = None) -> Ended:
-    """Watch a pipeline job to its end, saying when steps begin and end.
+    """Follow a pipeline job to its end and report when steps begin and end.
 
     Args:
         ml: the workspace's client.
         job: its name.
-        say: takes one line, without its end.
-        seconds: how long to wait; None waits for ever.
+        say: receives one line, without a newline.
+        seconds: how long to wait; None waits indefinitely.
 
     Raises:
-        StillRunningError: it has not ended after `seconds`; it goes on.
+        StillRunningError: the job has not ended after `seconds`. It continues.
     """
     seen = _Watch()
     wait = _POLL_SECONDS[0]
@@ -92,9 +92,9 @@ def follow(ml: MLClient, job: str, say: Callable[[str], None], seconds: float | 
 
 
 def why(ml: MLClient, ended: Ended) -> str:
-    """Return the failed step, Azure's reason and its log's end, to stand behind `job … ended as …`.
+    """Return the failed step, Azure's reason and the end of its log, as the rest of `job … ended as …`.
 
-    Empty when no step failed.
+    Empty if no step failed.
     """
     step = ended.failed
     if step is None:
@@ -114,12 +114,12 @@ def log_of(ml: MLClient, job: str, lines: int | None = None) -> str:
 
 
 def status_of(job: Any) -> str:
-    """Return a job's status as Azure writes it; the client gives some as text, some as its own enumeration."""
+    """Return a job's status as Azure writes it. The client returns either text or its own enumeration."""
     return str(getattr(job.status, "value", job.status))
 
 
 def read_output(ml: MLClient, job: str, path: str) -> dict[str, Any] | None:
-    """Return a JSON file of a job's output, `<output>/<file>`; None where the output has no such file."""
+    """Return a JSON file of a job's output, `<output>/<file>`, or None if the output has no such file."""
     output, _, file = path.partition("/")
     with tempfile.TemporaryDirectory() as folder:
         ml.jobs.download(name=job, output_name=output, download_path=folder)
@@ -128,10 +128,10 @@ def read_output(ml: MLClient, job: str, path: str) -> dict[str, Any] | None:
 
 
 def metrics(tracking_uri: str, runs: Iterable[tuple[str, str]]) -> dict[str, float]:
-    """Return the last value of each metric that MLflow has of some runs; what is no number is left out.
+    """Return the last value of each metric that MLflow has for some runs. Values that are not numbers are omitted.
 
     Args:
-        tracking_uri: the workspace's, `azureml://<region>…`, as a job's `services` say it.
+        tracking_uri: the workspace's, `azureml://<region>…`, as found in a job's `services`.
         runs: (prefix of the metric's name, the run's id, which is its job's name).
     """
     from azure.core.exceptions import ResourceNotFoundError
@@ -150,20 +150,20 @@ def metrics(tracking_uri: str, runs: Iterable[tuple[str, str]]) -> dict[str, flo
 
 
 def with_commit(definition: Mapping[str, Any], root: Path) -> dict[str, Any]:
-    """Return a pipeline's definition with the tree's commit as its input `git_sha`, where it has such an input."""
+    """Return a pipeline's definition with the tree's commit as its input `git_sha`, if it has that input."""
     inputs = definition.get("inputs") or {}
     return {**definition, "inputs": {**inputs, "git_sha": commit(root)}} if "git_sha" in inputs else dict(definition)
 
 
 def commit(root: Path) -> str:
-    """Return the commit of the tree, with `-dirty` where it has changes; `unknown` outside a repository."""
+    """Return the commit of the tree, with `-dirty` if it has changes, or `unknown` outside a repository."""
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
 
 
 def _reason(ml: MLClient, job: str) -> str:
-    """Return what run history says of a failed job: why a node or an environment failed is in no log of the job."""
+    """Return run history's error for a failed job: no job log shows the failure of a node or an environment."""
     services = getattr(ml.jobs.get(job), "services", None) or {}
     if "Tracking" not in services:
         return ""

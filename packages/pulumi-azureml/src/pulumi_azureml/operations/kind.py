@@ -1,4 +1,4 @@
-"""What is done with a kind of resource. Each kind is one file in `operations/kinds`."""
+"""Base class for the Azure operations of a kind. Each kind is one module in `operations/kinds`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 
 class Operations(ABC):
-    """What is done with a kind of resource. Inputs and outputs are plain dictionaries, as Pulumi keeps them.
+    """Azure operations of one kind of resource. Inputs and outputs are plain dictionaries, as Pulumi stores them.
 
     Every kind's inputs: `workspace` {subscription_id, resource_group, name} or `registry`, `owner` (project/stack),
     `adopt`, `name`, `version`, `content_hash` (SHA-256, hex), `definition` (CLI v2 YAML as a dictionary, local paths
@@ -26,8 +26,8 @@ class Operations(ABC):
     not know yet is None. Every kind's output: `resource_id`.
 
     Attributes:
-        planned: how the kind is planned.
-        outputs: the properties that Azure says, not the program.
+        planned: the kind's planning rules.
+        outputs: the properties that Azure sets, not the program.
         options: the options in `ConfigKeys` that its messages name.
         significant: a change of one of these inputs is a change of the resource; everything else follows from them.
     """
@@ -39,16 +39,16 @@ class Operations(ABC):
 
     @property
     def name(self) -> str:
-        """What the kind is called in plans and states."""
+        """The kind's name in plans and states."""
         return self.planned.name
 
     @property
     def title(self) -> str:
-        """The name in words, for messages."""
+        """The kind's name in words, for messages."""
         return self.planned.title
 
     def check_inputs(self, _olds: Props, _news: Props) -> dict[str, str]:
-        """Say, in the preview, what is wrong with new inputs beside those of the last update: input → reason."""
+        """Return, in the preview, problems of the new inputs given those of the last update: input → reason."""
         return {}
 
     def definition(self, props: Props) -> dict[str, Any]:
@@ -58,23 +58,23 @@ class Operations(ABC):
 
     @abstractmethod
     def upsert(self, ml: MLClient, props: Props) -> Props:
-        """Bring Azure to the wanted state, from whatever an earlier attempt left; return outputs beside the inputs.
+        """Bring Azure to the wanted state, whatever an earlier attempt left. Return the outputs besides the inputs.
 
         Raises:
-            AssetError: it cannot be done; what was live before still is.
+            AssetError: the operation failed. The previous live state is unchanged.
         """
 
     @abstractmethod
     def observe(self, ml: MLClient, props: Props) -> Props | None:
-        """Return the properties as they are in Azure, changed only where Azure differs; None when it is gone."""
+        """Return the properties, changed only where Azure differs, or None if the resource is gone."""
 
     @abstractmethod
     def remove(self, ml: MLClient, props: Props) -> None:
-        """Delete it, or archive what Azure cannot delete; nothing happens when it is gone."""
+        """Delete the resource, or archive it if Azure cannot delete it. Do nothing if it is gone."""
 
 
 def found(read: Callable[[], _T]) -> _T | None:
-    """Return what `read` gets from Azure; None where there is no such thing."""
+    """Return the result of `read`, or None if Azure has no such resource."""
     from azure.core.exceptions import ResourceNotFoundError
 
     try:

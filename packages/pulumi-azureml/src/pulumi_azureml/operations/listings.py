@@ -1,4 +1,4 @@
-"""How a state keeps which files an asset has.
+"""Storage of an asset's file listings in the state.
 
 Pulumi keeps a dynamic resource's inputs and its outputs, and hands only the outputs to a refresh, which has to return
 whole inputs. So outputs have each listing (path → digest) too, compressed: a fifth of its size.

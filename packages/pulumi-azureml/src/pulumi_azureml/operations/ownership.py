@@ -1,4 +1,4 @@
-"""Tags by which a stack knows its own: who made an asset, and from which content."""
+"""Tags that identify a stack's assets: their owner and their content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pulumi_azureml.operations.errors import ADOPT, OwnershipError
 PREFIX = "azureml-platform."
 OWNER = f"{PREFIX}owner"
 CONTENT = f"{PREFIX}content"
-# What a refresh shows in the place of the content hash of something that somebody else changed.
+# A refresh shows this in place of the content hash if somebody else changed the asset.
 CHANGED = "changed outside of this project"
 
 

@@ -1,4 +1,4 @@
-"""How far a rollout has come, kept in a tag on its endpoint, so that one that was cut off does not begin again."""
+"""Progress of a rollout, stored in a tag on its endpoint so that an interrupted rollout resumes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True)
 class Progress:
-    """A step that a rollout has taken: it is written by the same request that moves the traffic.
+    """A completed step of a rollout, written by the request that moves the traffic.
 
     Attributes:
         deployment: the new deployment.
         percent: its share of the traffic.
-        since: when it got that share, in whole seconds, UTC.
+        since: the time it got that share, in whole seconds, UTC.
         before: the deployments that served before the rollout, and their shares.
     """
 
@@ -31,7 +31,7 @@ class Progress:
 
     @classmethod
     def read(cls, tags: Mapping[str, str] | None) -> Progress | None:
-        """Return what the tag says; None when there is none, or nothing that can be understood."""
+        """Parse the tag. Return None if it is missing or invalid."""
         try:
             content = json.loads((tags or {}).get(TAG, ""))
             since = datetime.strptime(content["since"], _STAMP).replace(tzinfo=UTC)
@@ -41,7 +41,7 @@ class Progress:
             return None
 
     def text(self) -> str:
-        """Return the tag's value, at most 256 characters with four deployments of the longest names."""
+        """Return the tag's value: at most 256 characters for four deployments with names of maximum length."""
         content = {
             "deployment": self.deployment,
             "percent": self.percent,

@@ -30,7 +30,7 @@ _NOT_RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class Need:
-    """What a deployment takes.
+    """A deployment's demand for vCPUs.
 
     Attributes:
         path: its file, for messages.
@@ -47,7 +47,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Taker:
-    """Who needs it: an endpoint, whose name a region of a subscription has once."""
+    """The endpoint that needs vCPUs. Its name is unique in a region of a subscription."""
 
     subscription_id: str
     location: str
@@ -88,7 +88,7 @@ def shortage(ml: MLClient, taker: Taker, need: Need) -> str | None:
 
 
 def begun(taker: Taker) -> None:
-    """Forget what an endpoint was going to take: its deployment begins, and Azure counts it from now on."""
+    """Forget an endpoint's demand: its deployment begins, and Azure counts it from now on."""
     _planned.pop(taker, None)
 
 
@@ -104,7 +104,7 @@ def _reason(taker: Taker, need: Need, sizes: dict[str, Any], usages: dict[str, A
     ]
     for name in (_family_of(need, sizes), _TOTAL):
         usage = usages.get(_family(name))
-        # Azure says -1 where it has no limit.
+        # Azure returns -1 for no limit.
         if usage is None or usage["limit"] < 0:
             continue
         beside = [each for each in others if name in (_family_of(each, sizes), _TOTAL)]
@@ -126,7 +126,7 @@ def _place(taker: Taker) -> tuple[str, str]:
 
 
 def _cores(need: Need, sizes: dict[str, Any]) -> int:
-    """Return how many vCPUs it takes beside those that it has."""
+    """Return the number of additional vCPUs that it needs."""
     more = _reserved(need.size, need.instances) - _reserved(need.size, need.before)
     return more * int(sizes[need.size.lower()]["vCPUs"])
 

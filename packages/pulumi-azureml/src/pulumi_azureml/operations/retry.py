@@ -1,8 +1,8 @@
-"""What Azure refuses now and does a little later: the one place that waits for it.
+"""Retries of requests that Azure refuses for a transient reason.
 
-azure-core's policies repeat single requests that were throttled, failed or got no answer (see `connection`). Here a
-whole upsert, read or removal is repeated, which each of them may be, for what only that can mend. Everything that is
-waited for has a limit, and what is over it is said in words.
+azure-core's policies retry single requests that were throttled, failed or got no response (see `connection`). This
+module repeats whole upserts, reads and removals, which are idempotent, for failures that a single retry cannot fix.
+Every wait has a limit, and an error reports a wait that exceeds it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 ROLE_WAITS = (5, 10, 15, 30, 30, 30, 60, 60, 60)
 UNSEEN_WAITS = (1, 2, 4, 8, 15)
 BROKEN_WAITS = (2, 10, 30)
-# A read that finds nothing is believed when it has found nothing as often as this.
+# A resource counts as missing after this many reads that find nothing.
 _LOOKS = 3
 _LOOK_SECONDS = 1.0
 _POLL_SECONDS = 5.0
@@ -53,8 +53,8 @@ class _Reason:
 def persistently(attempt: Callable[[], _T], what: str, sleep: Callable[[float], None] = time.sleep) -> _T:
     """Return what `attempt` returns; repeat it while it fails for a reason that passes, and raise its last failure.
 
-    Waited for are role assignments (five minutes), a token that is no longer taken (a new sign-in, once), what was
-    written and is not seen yet (half a minute), and connections that break (three more attempts).
+    It waits for role assignments (five minutes), rejected tokens (one new sign-in), written resources that are not
+    visible yet (half a minute) and broken connections (three more attempts).
 
     Args:
         attempt: something that can be repeated.
@@ -145,13 +145,13 @@ def confirmed(look: Callable[[], _T | None], sleep: Callable[[float], None] = ti
 
 
 def limit_operations(seconds: float) -> None:
-    """Set how long each long-running operation is waited for, in this process."""
+    """Set how long this process waits for each long-running operation."""
     global _limit_seconds  # noqa: PLW0603 - the engine configures the provider's process once
     _limit_seconds = seconds
 
 
 def denial(error: BaseException) -> str | None:
-    """Return in a few words why an error is Azure's refusal for a missing role; None when it is something else."""
+    """Return a short reason if an error is Azure's refusal for a missing role, else None."""
     from azure.core.exceptions import HttpResponseError
 
     for each in _chain(error):
@@ -222,7 +222,7 @@ def _repeated(reason: _Reason, attempt: Callable[[], _T], what: str, sleep: Call
 
     repeating = Retrying(
         retry=retry_if_exception(passes),
-        # Many at once were refused at once, and would come back at once.
+        # Requests that were refused together would otherwise retry together.
         wait=wait_chain(*(wait_fixed(wait) + wait_random(0, wait / 10) for wait in reason.waits)),
         stop=stop_after_attempt(len(reason.waits) + 1),
         before_sleep=prepare,

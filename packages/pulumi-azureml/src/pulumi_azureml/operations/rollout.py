@@ -1,9 +1,8 @@
-"""How a new deployment takes over an endpoint's traffic, or does not.
+"""Rollout of a new deployment on an endpoint, with rollback.
 
 New deployment without traffic → smoke test → traffic in steps, each with a bake and checks → old ones deleted.
-Whatever fails, the traffic goes back to where it was, the new deployment is removed and the reason is raised.
-Everything is found again by name, owner tag and the step that is kept in the endpoint's tags, so an attempt that was
-cut off is resumed.
+On any failure, the traffic returns to the previous deployments, the new one is removed and the reason is raised.
+An interrupted attempt is resumed: its state is found by name, by owner tag and by the step in the endpoint's tags.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _LOG_LINES = 40
-# Azure Monitor counts by the minute: asking more often would show nothing new.
+# Azure Monitor counts by the minute: more frequent queries would show nothing new.
 _CHECK_SECONDS = 60.0
 
 
@@ -51,9 +50,9 @@ class Rollout:
 
         Args:
             ml: the workspace's client.
-            props: the inputs, as `operations.kinds.online_endpoint` says.
+            props: the inputs, as described in `operations.kinds.online_endpoint`.
             sleep: waits the given seconds of a bake.
-            now: the time that metrics are asked for, UTC.
+            now: returns the current time, UTC, for metric queries.
         """
         self._ml = ml
         self._sleep = sleep
@@ -64,7 +63,7 @@ class Rollout:
         self._definition: dict[str, Any] = (props.get("deployment") or {}).get("definition", {})
         self._smoke_request: str | None = props.get("smoke_request")
         self._autoscale: dict[str, Any] | None = props.get("autoscale")
-        # The engine hands every number over as a float.
+        # The engine passes every number as a float.
         self._steps = [int(percent) for percent in props["rollout"]["steps"]]
         self._bake_seconds: float = props["rollout"]["bake_seconds"]
         entity = ml.online_endpoints.get(self._endpoint)
@@ -73,17 +72,17 @@ class Rollout:
         self._before = shares(entity.traffic)
         self._reached = Progress.read(entity.tags)
         self._checks = Checks(props["rollout"].get("checks") or {}, self._endpoint, self._target)
-        # Whether the new deployment has still to prove itself when it has all the traffic.
+        # Whether the new deployment must still pass a bake once it has all the traffic.
         self._judges = self._bake_seconds > 0 or self._checks.any
 
     def run(self, wanted: Any | None, name: str | None) -> str | None:
         """Bring the endpoint to serve `wanted` (None: nothing) under `name`; return the live deployment's name.
 
         Raises:
-            RolloutError: the new deployment failed to start, its smoke test, a check or a traffic step; what served
-                still does.
-            OwnershipError: somebody else's deployment has the name.
-            AssetError: an operation of an earlier attempt does not end.
+            RolloutError: the new deployment failed to start, or failed its smoke test, a check or a traffic step. The
+                previous deployment still serves.
+            OwnershipError: another owner's deployment has the name.
+            AssetError: an operation of an earlier attempt has not ended in time.
         """
         if wanted is None or name is None:
             self._serve_nothing()
@@ -93,7 +92,7 @@ class Rollout:
             self._take_over()
         served = self._served_before(name)
         if reached is not None and name in reached.before and self._is_up(name):
-            # The configuration was reverted after a rollout was cut off: what served before is known to be good.
+            # The configuration was reverted after an interrupted rollout: the previous deployment is known to be good.
             self._move({name: 100}, None)
             self._ensure(wanted, name, serving=True)
         elif before == {name: 100} and reached is None:
@@ -116,7 +115,7 @@ class Rollout:
         return any(each.name == name and each.provisioning_state == "Succeeded" for each in deployments)
 
     def _served_before(self, name: str) -> dict[str, int]:
-        """Return what served before this rollout, and before an attempt at it or another one that was cut off."""
+        """Return the deployments that served before this rollout and before any interrupted attempt."""
         others = {each: share for each, share in self._before.items() if each != name}
         if self._reached is not None:
             there = {each.name for each in self._ml.online_deployments.list(self._endpoint)}
@@ -125,7 +124,7 @@ class Rollout:
         return scaled(others, 100)
 
     def _serve_nothing(self) -> None:
-        """Take the traffic away from this stack's deployments and delete them; others keep theirs."""
+        """Remove the traffic from this stack's deployments and delete them. Other deployments keep their traffic."""
         deployments = list(self._ml.online_deployments.list(self._endpoint))
         ours = {each.name for each in deployments if ownership.is_ours(each.tags, self._owner)}
         if ours & self._before.keys():
@@ -133,7 +132,7 @@ class Rollout:
         self._sweep(keep=None)
 
     def _take_over(self) -> None:
-        """Mark what serves on an adopted endpoint as this stack's, so that it is deleted once it is replaced."""
+        """Mark the live deployments of an adopted endpoint as this stack's, so that a replacement deletes them."""
         for each in list(self._ml.online_deployments.list(self._endpoint)):
             if each.name in self._before and not ownership.is_ours(each.tags, self._owner):
                 self._say(f"taking over deployment {each.name}, which serves")
@@ -163,7 +162,7 @@ class Rollout:
         self._scale(name)
 
     def _settled(self, name: str) -> Any | None:
-        """Return the deployment once no operation of an earlier attempt runs on it; None when there is none."""
+        """Return the deployment once no operation of an earlier attempt runs on it, or None if it does not exist."""
 
         def look() -> Any | None:
             return {each.name: each for each in self._ml.online_deployments.list(self._endpoint)}.get(name)
@@ -171,15 +170,15 @@ class Rollout:
         return settled(look, lambda found: found.provisioning_state, f"deployment '{name}'", self._sleep)
 
     def _update_in_place(self, existing: Any, wanted: Any) -> None:
-        """Bring what is no part of the content to what is wanted: instance count, autoscale, tags, description.
+        """Update everything that is not part of the content: instance count, autoscale, tags, description.
 
-        So is what somebody changed by hand, for the definition is known to serve.
+        Manual changes are undone too, since the definition is known to serve.
         """
         from azure.core.exceptions import AzureError
 
         name = existing.name
         changed = drift(existing, self._definition)
-        # The tag is there before the setting and goes after it.
+        # The tag is written before the setting and removed after it.
         if autoscale.TAG in (existing.tags or {}) and not self._autoscale:
             autoscale.remove(self._target.id, name)
             existing.tags = {key: value for key, value in existing.tags.items() if key != autoscale.TAG}
@@ -204,7 +203,7 @@ class Rollout:
         self._scale(name)
 
     def _undo(self, existing: Any, old: Mapping[str, Any]) -> None:
-        """Set a deployment back, as far as Azure lets: a failed change leaves it marked as failed."""
+        """Restore a deployment as far as Azure allows: a failed change leaves it marked as failed."""
         from azure.core.exceptions import AzureError
 
         for key, value in old.items():
@@ -242,9 +241,9 @@ class Rollout:
             ) from error
 
     def _shift(self, name: str, old: Mapping[str, int]) -> None:
-        """Give the new deployment each step's share, and the old ones the rest as they had it among them.
+        """Give the new deployment each step's share, and the old ones the rest in their previous proportions.
 
-        What it has already it keeps, and it bakes only for what is left of the time.
+        A resumed rollout keeps the share it has reached and bakes only for the remaining time.
         """
         from azure.core.exceptions import AzureError
 
@@ -267,7 +266,7 @@ class Rollout:
             self._move({name: 100}, None)
 
     def _bake(self, name: str, percent: int, since: datetime) -> None:
-        """Wait out a step's time and check the new deployment, at the end and, by its metrics, meanwhile."""
+        """Bake for a step's time. Check the new deployment's metrics meanwhile, and run all checks at the end."""
         left = self._bake_seconds - (self._now() - since).total_seconds()
         if left > 0:
             self._say(f"{name} bakes for {left:.0f} s with {percent} % of the traffic")
@@ -290,7 +289,7 @@ class Rollout:
             self._say(f"{name} passed its checks at {percent} % of the traffic: {seen}")
 
     def _give_up(self, name: str, old: Mapping[str, int], why: RolloutError) -> None:
-        """Return the traffic and remove the new deployment. What cannot be done now, the next update does."""
+        """Return the traffic and remove the new deployment. The next update completes anything that fails here."""
         from azure.core.exceptions import AzureError
 
         if not old:
@@ -309,7 +308,7 @@ class Rollout:
             why.args = (f"{why}\nand it could not be taken back now, which the next update does: {error}",)
 
     def _sweep(self, keep: str | None) -> None:
-        """Delete this stack's other deployments: the old one, and what cut-off attempts left."""
+        """Delete this stack's other deployments: the old one, and leftovers of interrupted attempts."""
         for each in list(self._ml.online_deployments.list(self._endpoint)):
             if each.name != keep and ownership.is_ours(each.tags, self._owner):
                 self._delete(each)
@@ -344,7 +343,7 @@ class Rollout:
         _log.info("endpoint %s: %s", self._endpoint, what)
 
     def _logs(self, name: str) -> str:
-        """Return the end of the deployment's log for an error message; empty when there is none to be had."""
+        """Return the end of the deployment's log for an error message, or an empty text if it cannot be read."""
         from azure.core.exceptions import AzureError
 
         try:
@@ -355,12 +354,12 @@ class Rollout:
 
 
 def shares(traffic: Mapping[str, Any] | None) -> dict[str, int]:
-    """Return the deployments that get traffic, and how many percent."""
+    """Return the deployments that get traffic and their percentages."""
     return {name: int(percent) for name, percent in (traffic or {}).items() if int(percent) > 0}
 
 
 def scaled(traffic: Mapping[str, int], total: int) -> dict[str, int]:
-    """Return the same proportions with another sum, in whole percent; nothing stays nothing."""
+    """Scale shares to another sum, in whole percent. An empty mapping stays empty."""
     result: dict[str, int] = {}
     left, whole = total, sum(traffic.values())
     for name, share in traffic.items():

@@ -1,7 +1,7 @@
-"""What is uploaded is what was hashed.
+"""Staging of folders for upload, so that Azure gets exactly the files that were hashed.
 
 azure-ai-ml reads the ignore file of the uploaded folder alone; the catalogue follows the whole hierarchy, as git does.
-So a folder is copied without what is ignored, and the copy is uploaded.
+So a folder is copied without its ignored files, and the copy is uploaded.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def staged(definition: dict[str, Any], trees: list[dict[str, Any]], path: str) -
     Args:
         definition: CLI v2 YAML as a dictionary, local paths relative to the project.
         trees: the folders in it: {keys: where in the definition, hash: of the tree}.
-        path: the asset's YAML file, which is part of no tree.
+        path: the asset's YAML file, which is not part of any tree.
 
     Raises:
-        AssetError: a folder is no longer what the plan hashed.
+        AssetError: a folder has changed since the plan hashed it.
     """
     result = copy.deepcopy(definition)
     root = project_root()
@@ -48,12 +48,12 @@ def staged(definition: dict[str, Any], trees: list[dict[str, Any]], path: str) -
     with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as scratch:
         for number, each in enumerate(trees):
             if not _has(result, each["keys"]):
-                continue  # a build context, where the stack built the image from it
+                continue  # a build context from which the stack built the image
             folder = get(result, each["keys"])
             tree = _read(reader, folder, path)
             if tree.hash != each["hash"]:
                 raise AssetError(f"{folder} changed after it was planned (for {path}); run the update again")
-            # The folder's own name stays: a model's folder is found by it where it is mounted.
+            # Keep the folder's own name: a mounted model is found by it.
             target = Path(scratch, str(number), Path(root, folder).resolve().name)
             for file in tree.files:
                 (target / file.path).parent.mkdir(parents=True, exist_ok=True)
@@ -64,14 +64,14 @@ def staged(definition: dict[str, Any], trees: list[dict[str, Any]], path: str) -
 
 @functools.cache
 def _clear_leftovers(folder: Path) -> None:
-    """Remove, once in a process, the copies that killed processes of this user left more than a day ago."""
+    """Remove, once per process, copies older than a day that this user's killed processes left."""
     for each in folder.glob(f"{_PREFIX}*-*"):
         found = re.fullmatch(rf"{_PREFIX}(\d+)-\w+", each.name)
         try:
             there = each.stat()
             old = there.st_uid == os.getuid() and time.time() - there.st_mtime > _KEPT_SECONDS
         except OSError:
-            continue  # another process was faster
+            continue  # another process removed it first
         if found and old and not _runs(int(found[1])):
             shutil.rmtree(each, ignore_errors=True)
 
@@ -95,7 +95,7 @@ def load(loader: str, definition: dict[str, Any]) -> Any:
     """
     from azure.ai.ml.entities import _load_functions
 
-    # All of it overrides an empty file: to write YAML only to have it read again takes longer than all the rest.
+    # Pass everything as overrides of an empty file: writing YAML and parsing it again takes longer than all the rest.
     options = {"relative_origin": str(project_root() / "Pulumi.yaml"), "params_override": [copy.deepcopy(definition)]}
     return getattr(_load_functions, loader)(io.StringIO("{}"), **options)
 

@@ -1,4 +1,4 @@
-"""What the versioned assets have in common: an immutable version, mutable metadata, archive instead of deletion."""
+"""Operations shared by the versioned assets: immutable versions, mutable metadata, archiving instead of deletion."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _log = logging.getLogger(__name__)
 
 
 class VersionedOperations(Operations):
-    """What is done with a kind of which Azure keeps versions. Subclasses say where the client has them.
+    """Operations for a kind with versions in Azure. Subclasses name the client's collection.
 
     Attributes:
-        collection: the attribute of MLClient.
-        write_options: of its `create_or_update`.
+        collection: the attribute of MLClient that holds the kind's operations.
+        write_options: the options of its `create_or_update`.
     """
 
     collection: ClassVar[str]
@@ -32,7 +32,7 @@ class VersionedOperations(Operations):
     def check_inputs(self, olds: Props, news: Props) -> dict[str, str]:
         """Refuse changed content under a version that the YAML pins."""
         pinned = olds.get("name") == news["name"] and olds.get("version") == news["version"]
-        # Versions that nobody pins are the beginning of the content hash, and differ with it.
+        # A version that is not pinned is a prefix of the content hash and changes with it.
         if not pinned or olds["content_hash"] == news["content_hash"]:
             return {}
         reason = (
@@ -46,7 +46,7 @@ class VersionedOperations(Operations):
         return {**super().definition(props), "version": props["version"]}
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
-        """Create the version, or take over what an earlier attempt of this stack left."""
+        """Create the version, or take over one from an earlier attempt of this stack."""
         operations = getattr(ml, self.collection)
         name, version = props["name"], props["version"]
         existing = self._get(operations, name, version)
@@ -58,13 +58,13 @@ class VersionedOperations(Operations):
         return {"resource_id": written.id}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
-        """Read the version back; description and tags changed by others, and an archived one, show as metadata."""
+        """Read the version back. Changes to description and tags by others, and archiving, show as metadata."""
         operations = getattr(ml, self.collection)
         existing = self._get(operations, props["name"], props["version"])
         if existing is None:
             return None
         metadata = ownership.observed(existing, props["metadata"])
-        # The client's entities do not say it, but its lists leave archived versions out.
+        # The client's entities do not show this, but its lists omit archived versions.
         name, version = props["name"], props["version"]
 
         def is_listed() -> bool | None:
@@ -93,7 +93,7 @@ class VersionedOperations(Operations):
         name, version = props["name"], props["version"]
         what = f"{self.title} '{name}' version {version}"
         ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
-        # Another stack's content hash is of other YAML, though it may say the same.
+        # Another stack's content hash covers other YAML, even if that YAML is equivalent.
         is_foreign = ownership.is_foreign(existing.tags, props["owner"])
         content = None if is_foreign else (existing.tags or {}).get(ownership.CONTENT)
         if content not in (None, props["content_hash"]):
@@ -102,7 +102,7 @@ class VersionedOperations(Operations):
         if content is not None and not self._metadata_differs(existing, props):
             return existing
         if props.get("registry"):
-            # The files are not sent again, so Azure is not asked: only the tag says whether the content is ours.
+            # The files are not uploaded again, so Azure cannot compare: only the tag shows whether the content is ours.
             if (existing.tags or {}).get(ownership.CONTENT) != props["content_hash"]:
                 raise AssetError(
                     f"{what} cannot be adopted, nothing says that its content is ours. {_how_to_change(props)}"
@@ -111,16 +111,16 @@ class VersionedOperations(Operations):
         from azure.core.exceptions import HttpResponseError
 
         try:
-            # Written anew, not read, changed and written: so Azure compares all of the content with ours.
+            # Write the whole definition instead of a modified copy of Azure's, so that Azure compares all the content.
             return self._write(operations, props)
         except HttpResponseError as error:
             if content is not None or error.status_code not in (400, 409):
                 raise
-            # Without a content hash, only Azure can tell whether the version's content is ours.
+            # Without a content hash, only Azure can determine whether the version's content is ours.
             raise AssetError(f"{what} cannot be adopted, its content is not ours: {error}") from error
 
     def _describe_shared(self, operations: Any, existing: Any, props: Props, what: str) -> Any:
-        """Change description and tags of a version in a registry, which takes its files once and not again."""
+        """Change description and tags of a version in a registry, which accepts its files only once."""
         from azure.core.exceptions import HttpResponseError
 
         wanted = self.definition(props)
@@ -141,7 +141,7 @@ class VersionedOperations(Operations):
         return not is_ours or ownership.observed(existing, props["metadata"]) != props["metadata"]
 
     def _archive_old(self, operations: Any, props: Props) -> None:
-        """Archive this stack's versions beyond those to retain. What uses an archived version still can."""
+        """Archive this stack's versions beyond those to retain. Archived versions remain usable."""
         if not props.get("retain"):
             return
         ours = [each for each in operations.list(name=props["name"]) if ownership.is_ours(each.tags, props["owner"])]
@@ -161,7 +161,7 @@ class VersionedOperations(Operations):
 
 
 def _how_to_change(props: Props) -> str:
-    """Return what to do about changed content under a pinned version."""
+    """Return the fix for changed content under a pinned version."""
     return (
         f"A version never changes: in {props['path']}, count `version:` up, or leave it out to have versions by content"
     )

@@ -195,7 +195,7 @@ class _Loading:
             draft.problem((), f"lies in `{shared}/`, and no registry is named to share it through", fix)
 
     def _note_broken(self, path: str, convention: str) -> None:
-        """Guess what a file that cannot be parsed would define: who refers to it is not to blame."""
+        """Guess the asset that an invalid file would define, so that references to it are not reported too."""
         kind = next(kind for kind in KINDS.values() if kind.claims(convention, Document(path, {}, {})))
         text = (self.root / path).read_bytes().decode("utf-8", errors="replace") if (self.root / path).is_file() else ""
         match = _NAME_LINE.search(text)
@@ -204,7 +204,7 @@ class _Loading:
         self.by_path[path] = AssetId(kind.name, name)
 
     def _find_datastores(self, draft: Draft) -> None:
-        """Let an asset come after the datastores that it names, and report those that are nowhere."""
+        """Order an asset after the datastores that it names, and report unknown datastores."""
         known = self.settings.datastores
         outside = DEFAULT_DATASTORES | {each.lower() for each in known or ()}
         for keys, name in datastores(draft.definition):
@@ -262,7 +262,7 @@ class _Loading:
             draft.problem(use.keys, f"'{path}' is not part of the catalogue", fix)
 
     def _miss(self, draft: Draft, use: Use, target: AssetId) -> None:
-        """Nothing in the tree is called so."""
+        """Report a reference to an asset that is not in the tree."""
         if use.may_wait:
             draft.waiting_for = f"a version of model '{target.name}'"
             return

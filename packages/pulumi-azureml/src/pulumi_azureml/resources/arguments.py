@@ -1,4 +1,4 @@
-"""Typed arguments: what a program says of a resource, as the YAML that says the same."""
+"""Typed arguments of resources, and their conversion to the equivalent YAML."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pulumi_azureml.planning.project import project_root
 from pulumi_azureml.resources.places import RegistryArgs, WorkspaceArgs
 from pulumi_azureml.resources.planned import Planned
 
-# What may be an output: it can change under a version, so no version depends on it.
+# Arguments that may be outputs: they can change within a version, so no version depends on them.
 _METADATA = ("description", "display_name", "tags")
 
 
@@ -79,11 +79,11 @@ class Arguments:
         return _written(value, f"{self.kind.replace('_', ' ')} '{self.name}': `{key}`")
 
     def documents(self) -> dict[str, tuple[str, dict[str, Any]]]:
-        """Return what is planned: a name for messages → kind and definition."""
+        """Return the documents to plan: a name for messages → kind and definition."""
         return {f"{self.kind.replace('_', ' ')} {self.name}": (self.kind, self.definition())}
 
     def planning_settings(self) -> CatalogueSettings:
-        """Return what planning has to know beside the documents."""
+        """Return the planning settings besides the documents."""
         return CatalogueSettings(computes=None)
 
     def planned(self, plan: Catalogue) -> Planned:

@@ -1,4 +1,4 @@
-"""Planned assets on their way to resources: what the program says of all of them, and what has been made so far."""
+"""Arguments for all planned assets, and the resources created from them so far."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AssetsArgs:
 
 @dataclass(frozen=True)
 class Declarations:
-    """What a planned asset has to know to become a resource.
+    """Context for turning planned assets into resources.
 
     Attributes:
         args: what the program says of all assets.

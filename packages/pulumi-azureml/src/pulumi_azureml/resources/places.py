@@ -1,4 +1,4 @@
-"""Where resources live, and whose they are."""
+"""Workspaces and registries that hold resources, and their owners."""
 
 from __future__ import annotations
 

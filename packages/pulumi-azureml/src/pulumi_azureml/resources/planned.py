@@ -48,7 +48,7 @@ class Planned:
         later: Mapping[str, Any] | None = None,
         **own: Any,
     ) -> Planned:
-        """Take over what the catalogue planned.
+        """Build the inputs from an asset that the catalogue planned.
 
         Args:
             asset: the planned asset.

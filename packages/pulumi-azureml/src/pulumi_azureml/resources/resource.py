@@ -1,4 +1,4 @@
-"""What all resource classes are made of. Each kind's class and arguments are one file in `resources/kinds`."""
+"""Base class of all resources. Each kind's class and arguments are one module in `resources/kinds`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Resource(Referable, dynamic.Resource):
     """A resource of Azure ML. Outputs of every kind: `name`, `version`, `resource_id` (ARM id).
 
     Attributes:
-        kind: what the kind is called in plans and states.
+        kind: the kind's name in plans and states.
         arguments: the class of its typed arguments.
-        prefix: what the name of a planned asset's resource begins with; the kind by default.
-        is_needed: whether what refers to a planned asset waits for its resource.
+        prefix: the prefix of a planned asset's resource name; the kind by default.
+        is_needed: whether resources that refer to a planned asset wait for its resource.
     """
 
     name: pulumi.Output[str]

@@ -1,4 +1,4 @@
-"""How a new deployment takes over, and how many instances it has: what may be said of it, and what is refused.
+"""Arguments for rollouts, their checks and autoscale, with validation.
 
 This is the only declaration. A program passes keyword arguments. A stack's configuration may be validated against the
 same classes, where the keys are in camelCase: `azureml.RolloutArgs(**config.require_object("rollout"))`.
@@ -22,12 +22,12 @@ _CONFIG = ConfigDict(extra="forbid", alias_generator=to_camel, validate_by_name=
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class Validated:
-    """Arguments that are validated when they are made."""
+    """Arguments that are validated on construction."""
 
     @model_validator(mode="wrap")
     @classmethod
     def _refused(cls, value: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        """Raise pulumi.RunError in a program; whoever validates a file gets pydantic's error, with its locations."""
+        """Raise pulumi.RunError in a program. Validating a file raises pydantic's error, with its locations."""
         try:
             return validate(value)
         except ValidationError as error:
@@ -122,7 +122,7 @@ class AutoscaleArgs(Validated):
     ] = None
 
     def __post_init__(self) -> None:
-        """Refuse bounds in the wrong order, and nothing to scale by."""
+        """Refuse bounds in the wrong order, and autoscale without a metric."""
         if self.min_instances > self.max_instances:
             raise ValueError(
                 f"min_instances ({self.min_instances}) must not exceed max_instances ({self.max_instances})"
@@ -133,7 +133,7 @@ class AutoscaleArgs(Validated):
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutArgs(Validated):
-    """How a new deployment takes over an endpoint's traffic."""
+    """Steps by which a new deployment takes over an endpoint's traffic."""
 
     steps: Annotated[
         Sequence[int],
@@ -156,7 +156,7 @@ class RolloutArgs(Validated):
     checks: Annotated[ChecksArgs, Field(description="Checks of a new deployment in each bake.")] = ChecksArgs()
 
     def __post_init__(self) -> None:
-        """Refuse steps that lead nowhere, and a bake in which nothing is measured."""
+        """Refuse steps that do not rise to 100, and a bake that is too short to read metrics."""
         if list(self.steps) != sorted(set(self.steps)) or self.steps[0] < 1 or self.steps[-1] != 100:
             raise ValueError("steps must rise and end with 100, such as [10, 50, 100]")
         if self.checks.measures and self.bake_seconds < SHORTEST_BAKE:

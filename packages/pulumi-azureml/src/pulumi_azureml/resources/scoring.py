@@ -1,4 +1,4 @@
-"""What online and batch deployments score with."""
+"""Scoring code of online and batch deployments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Azure is told of each kind, one file each. Each module has its operations as `OPERATIONS`."""
+"""Azure operations, one module for each kind. Each module defines its operations as `OPERATIONS`."""
 
 from pulumi_azureml.discovery import each_in
 from pulumi_azureml.operations.kind import Operations

@@ -1,4 +1,4 @@
-"""Batch deployments: the new one beside the old one, which goes when the new one is there."""
+"""Batch deployments: the new one is created beside the old one, which is then deleted."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class BatchDeploymentOperations(Operations):
         return {"resource_id": existing.id, "live": live}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
-        """Read it back; what others changed shows in `content_hash` and `is_default`."""
+        """Read it back. Changes by others show in `content_hash` and `is_default`."""
         endpoint, live = self._endpoint(props), live_name(props)
         existing = self._versions(ml, props).get(live)
         if existing is None:
@@ -54,12 +54,12 @@ class BatchDeploymentOperations(Operations):
             **props,
             "content_hash": content,
             "metadata": metadata,
-            # Another deployment's being the default as well is no matter of this one.
+            # A default deployment that is not this resource's does not count as drift.
             "is_default": props["is_default"] and is_default,
         }
 
     def remove(self, ml: MLClient, props: Props) -> None:
-        """Delete it; a default deployment, which Azure would refuse to delete, stops being it first."""
+        """Delete it. Azure refuses to delete a default deployment, so the default is cleared first."""
         there = confirmed(lambda: self._versions(ml, props) or None)
         self._sweep(ml, props, there or {}, keep=None)
 
@@ -90,7 +90,7 @@ class BatchDeploymentOperations(Operations):
         finished(ml.batch_endpoints.begin_create_or_update(there), f"batch endpoint '{endpoint}'")
 
     def _sweep(self, ml: MLClient, props: Props, deployments: Mapping[str, Any], keep: str | None) -> None:
-        """Delete this resource's other deployments: the old one, and what cut-off attempts left."""
+        """Delete this resource's other deployments: the old one, and leftovers of interrupted attempts."""
         endpoint = self._endpoint(props)
         for name, deployment in deployments.items():
             if name == keep or ownership.is_foreign(deployment.tags, props["owner"]):
@@ -111,7 +111,7 @@ class BatchDeploymentOperations(Operations):
             return
 
     def _versions(self, ml: MLClient, props: Props) -> dict[str, Any]:
-        """Return the deployments in Azure that are called as versions of this one, by name."""
+        """Return the deployments in Azure that are named as versions of this one, by name."""
         there = found(lambda: list(ml.batch_deployments.list(self._endpoint(props)))) or []
         pattern = azure_names(_name(props))
         return {each.name: each for each in there if pattern.fullmatch(each.name)}
@@ -131,12 +131,12 @@ def live_name(props: Props) -> str:
 
 
 def _name(props: Props) -> str:
-    """Return its name in the YAML: a resource is called `<endpoint>/<deployment>`."""
+    """Return its name in the YAML: a resource's name is `<endpoint>/<deployment>`."""
     return str(props["name"]).partition("/")[2]
 
 
 def _is_default(endpoint: Any, live: str) -> bool:
-    """Whether an endpoint, the client's entity, has that deployment as its default; it may have none."""
+    """Whether a deployment is the default of an endpoint (the client's entity), which may have none."""
     return endpoint.defaults is not None and endpoint.defaults.deployment_name == live
 
 

@@ -1,4 +1,4 @@
-"""Batch endpoints: updated in place; which deployment is the default is the deployments' business."""
+"""Batch endpoints: updated in place. The deployments' operations set the default deployment."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class BatchEndpointOperations(Operations):
-    """An endpoint without its deployments, which come after it. Further output: `scoring_uri`."""
+    """An endpoint without its deployments, which are created later. Further output: `scoring_uri`."""
 
     planned = batch_endpoint.KIND
     outputs = ("resource_id", "scoring_uri")
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
-        """Create or update the endpoint; the default deployment stays what it is."""
+        """Create or update the endpoint and keep its default deployment."""
         existing = self._get(ml, props["name"])
         if existing is not None:
             ownership.check(f"batch endpoint '{props['name']}'", existing.tags, props["owner"], adopt=props["adopt"])
@@ -34,7 +34,7 @@ class BatchEndpointOperations(Operations):
         return {"resource_id": made.id, "scoring_uri": made.scoring_uri}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
-        """Read it back; what others replaced shows in `content_hash`."""
+        """Read it back. Changes by others show in `content_hash`."""
         existing = self._get(ml, props["name"])
         if existing is None:
             return None
@@ -42,7 +42,7 @@ class BatchEndpointOperations(Operations):
         return {**props, "content_hash": content, "metadata": ownership.observed(existing, props["metadata"])}
 
     def remove(self, ml: MLClient, props: Props) -> None:
-        """Delete the endpoint with what it has, unless another stack took it over."""
+        """Delete the endpoint and its deployments, unless another stack took it over."""
         existing = confirmed(lambda: self._get(ml, props["name"]))
         if existing is not None and not ownership.is_foreign(existing.tags, props["owner"]):
             finished(ml.batch_endpoints.begin_delete(props["name"]), f"batch endpoint '{props['name']}'")

@@ -9,11 +9,11 @@ from pulumi_azureml.planning.kinds import component
 
 
 class ComponentOperations(VersionedOperations):
-    """Everything as all versioned assets have it."""
+    """A component, handled like every versioned asset."""
 
     planned = component.KIND
     collection = "components"
-    # The catalogue has it validated by the same schema; once more would take a quarter of the time of a new component.
+    # The catalogue validated it with the same schema: repeating that takes a quarter of a new component's time.
     write_options: ClassVar = {"skip_validation": True}
 
 

@@ -7,7 +7,7 @@ from pulumi_azureml.planning.kinds import data
 
 
 class DataOperations(VersionedOperations):
-    """Everything as all versioned assets have it."""
+    """A data asset, handled like every versioned asset."""
 
     planned = data.KIND
     collection = "data"

@@ -1,4 +1,4 @@
-"""Datastores: made and described, never moved."""
+"""Datastores: created and updated in their metadata. Their target never changes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pulumi_azureml.planning.kinds import datastore
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-# Where a datastore points. Its endpoint and protocol are Azure's own unless the YAML says them.
+# The keys of a datastore's target. Azure sets the endpoint and protocol unless the YAML does.
 _PLACE = ("type", "account_name", "container_name", "filesystem", "file_share_name", "endpoint", "protocol")
 
 
 class DatastoreOperations(Operations):
-    """A datastore is updated in its metadata alone: where it points never changes under a name."""
+    """A datastore. Only its metadata is updated: the target of a name never changes."""
 
     planned = datastore.KIND
 
     def check_inputs(self, olds: Props, news: Props) -> dict[str, str]:
-        """Refuse to let a name point elsewhere."""
+        """Refuse a new target for an existing name."""
         if olds.get("name") != news["name"]:
             return {}
         before, after = olds["definition"], news["definition"]
@@ -36,7 +36,7 @@ class DatastoreOperations(Operations):
         return {"definition": f"datastore '{news['name']}' would point elsewhere ({changes}). {_how_to_move(news)}"}
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
-        """Create the datastore or update its metadata; ownership and where it points are checked first."""
+        """Create the datastore or update its metadata, after checking its owner and target."""
         existing = self._get(ml, props["name"])
         if existing is not None:
             what = f"datastore '{props['name']}'"
@@ -48,7 +48,7 @@ class DatastoreOperations(Operations):
         return {"resource_id": made.id}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
-        """Read it back; one that others pointed elsewhere or gave credentials shows in `content_hash`."""
+        """Read it back. A target or credentials that others changed show in `content_hash`."""
         from azure.ai.ml.entities import NoneCredentialConfiguration
 
         existing = self._get(ml, props["name"])
@@ -63,7 +63,7 @@ class DatastoreOperations(Operations):
         return {**props, "content_hash": content, "definition": definition, "metadata": metadata}
 
     def remove(self, ml: MLClient, props: Props) -> None:
-        """Delete the name; the data stays. Another stack's is left alone."""
+        """Delete the datastore but not its data. Leave another stack's datastore alone."""
         existing = confirmed(lambda: self._get(ml, props["name"]))
         if existing is not None and not ownership.is_foreign(existing.tags, props["owner"]):
             ml.datastores.delete(props["name"])
@@ -74,7 +74,7 @@ class DatastoreOperations(Operations):
 
 
 def _elsewhere(existing: Any, definition: Props) -> Props:
-    """Return the keys that say where it points and that Azure has other values for, with those values."""
+    """Return the target's keys whose values differ in Azure, with Azure's values."""
     there = {key: getattr(existing, key, None) for key in _PLACE if key in definition}
     there["type"] = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(getattr(existing.type, "value", existing.type))).lower()
     return {key: value for key, value in there.items() if value != definition[key]}

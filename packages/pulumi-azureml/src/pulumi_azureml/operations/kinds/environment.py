@@ -8,7 +8,7 @@ from pulumi_azureml.planning.kinds import environment
 
 
 class EnvironmentOperations(VersionedOperations):
-    """As all versioned assets, with the image that the program built.
+    """An environment, handled like every versioned asset, plus the image that the program built.
 
     Further input: `image`, the `name@digest` of the image that was built from the definition's `build:` context; None
     where Azure ML builds the context itself.
@@ -19,7 +19,7 @@ class EnvironmentOperations(VersionedOperations):
     significant = (*VersionedOperations.significant, "image")
 
     def definition(self, props: Props) -> Props:
-        """Put the program's own image in the place of the build context."""
+        """Replace the build context with the image that the program built."""
         definition = super().definition(props)
         if props.get("image") is not None:
             definition.pop("build", None)

@@ -7,7 +7,7 @@ from pulumi_azureml.planning.kinds import model
 
 
 class ModelOperations(VersionedOperations):
-    """Everything as all versioned assets have it."""
+    """A model, handled like every versioned asset."""
 
     planned = model.KIND
     collection = "models"

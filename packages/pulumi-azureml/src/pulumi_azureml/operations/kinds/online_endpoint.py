@@ -35,7 +35,7 @@ class OnlineEndpointOperations(Operations):
     significant = (*Operations.significant, "identity_id", "deployment", "traffic", "autoscale")
 
     def check_inputs(self, olds: Props, news: Props) -> dict[str, str]:
-        """Refuse a managed deployment that takes more vCPUs than the subscription and the run's others leave."""
+        """Refuse a managed deployment that needs more vCPUs than the subscription and the run's others leave."""
         wanted, name = news.get("deployment"), self.live_name(news)
         if wanted is None or news.get("location") is None or "compute" in news["definition"]:
             return {}
@@ -47,7 +47,7 @@ class OnlineEndpointOperations(Operations):
         is_there = None not in (place.resource_group, place.name)
         ml = connect(place if is_there else Workspace(place.subscription_id, "-", "-"))
         if is_there:
-            # An attempt that was cut off has its vCPUs already.
+            # An interrupted attempt already has its vCPUs.
             before = max(before, self._count(ml, news["name"], name))
         if count <= before:
             return {}
@@ -58,7 +58,7 @@ class OnlineEndpointOperations(Operations):
         """Create or update the endpoint, then roll the wanted deployment out."""
         quota.begun(_taker(props))
         what = f"endpoint '{props['name']}'"
-        # An operation of an attempt that was cut off may still run on it.
+        # An operation of an interrupted attempt may still be running on it.
         existing = settled(lambda: self._get(ml, props["name"]), lambda there: there.provisioning_state, what)
         if existing is not None:
             ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
@@ -74,7 +74,7 @@ class OnlineEndpointOperations(Operations):
         return {"resource_id": endpoint.id, "scoring_uri": endpoint.scoring_uri, "live": live or ""}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
-        """Read endpoint, live deployment, autoscale and traffic back, so that what others changed shows."""
+        """Read the endpoint, live deployment, autoscale and traffic back, so that changes by others show."""
         existing = self._get(ml, props["name"])
         if existing is None:
             return None
@@ -83,10 +83,10 @@ class OnlineEndpointOperations(Operations):
         deployments = {each.name: each for each in ml.online_deployments.list(props["name"])}
         ours = {each for each, it in deployments.items() if ownership.is_ours(it.tags, props["owner"])}
         wanted, name = props.get("deployment"), self.live_name(props)
-        # What a cut-off rollout left without traffic shows too, for the next update to delete it.
+        # Deployments that an interrupted rollout left without traffic show too, so that the next update deletes them.
         traffic = dict.fromkeys(ours - {name}, 0) | shares(existing.traffic)
         if wanted is None or name is None:
-            # What others serve on the endpoint is none of ours as long as we serve nothing.
+            # Deployments of others on the endpoint do not count as drift while this stack serves nothing.
             return {**seen, "traffic": {each: share for each, share in traffic.items() if each in ours}}
         if name in deployments:
             changed = drift(deployments[name], wanted["definition"])
@@ -111,12 +111,12 @@ class OnlineEndpointOperations(Operations):
 
         try:
             return int(ml.online_deployments.get(deployment, endpoint).instance_count or 0)
-        except AzureError:  # it is not there, or nothing can be read, as the quota then
+        except AzureError:  # it does not exist or cannot be read, and then neither can the quota
             return 0
 
     @staticmethod
     def live_name(props: Props) -> str | None:
-        """Return the deployment's name in Azure; None where the endpoint serves nothing."""
+        """Return the deployment's name in Azure, or None if the endpoint serves nothing."""
         deployment = props.get("deployment")
         return azure_name(deployment["name"], deployment["content_hash"]) if deployment is not None else None
 

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 _log = logging.getLogger(__name__)
-# The version whose PUT changes a pipeline job's metadata, as azure-ai-ml uses it.
+# The API version whose PUT changes a pipeline job's metadata, the one azure-ai-ml uses.
 _API_VERSION = "2024-01-01-preview"
 _LOST = frozenset({"Failed", "Canceled", "NotResponding"})
 _MINUTES = 60
 
 
 class PipelineJobOperations(Operations):
-    """A run of a pipeline, which ends before it is there.
+    """A pipeline run. The resource exists once the run has ended.
 
-    Further input: `timeout_minutes`. A job's name is the pipeline's and its content hash, and from the second attempt
-    on its number: `training-0123456789ab-2`.
+    Further input: `timeout_minutes`. A job's name is the pipeline's name and its content hash, plus a
+    number from the second attempt on: `training-0123456789ab-2`.
     """
 
     planned = pipeline_job.KIND
@@ -39,7 +39,7 @@ class PipelineJobOperations(Operations):
     outputs = ("resource_id", "job", "status", "studio_url", "metrics", "outputs", "model")
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
-        """Submit the job unless this content's job is there, and await its end."""
+        """Submit the job unless one exists for this content, and wait for its end."""
         number, last = self._last(props)
         if last is not None:
             what = f"job '{last['name']}'"
@@ -52,7 +52,7 @@ class PipelineJobOperations(Operations):
         return self._completed(ml, props, name)
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
-        """Read the job back. What it computed is history: only its metadata can differ."""
+        """Read the job back. Its results never change: only its metadata can differ."""
         _, last = self._last(props)
         if last is None or last["properties"].get("isArchived"):
             return None
@@ -65,7 +65,7 @@ class PipelineJobOperations(Operations):
         return {**props, "metadata": ownership.observed(there, props["metadata"])}
 
     def remove(self, ml: MLClient, props: Props) -> None:
-        """Cancel what runs and archive every job of this pipeline that this stack submitted: none is deleted."""
+        """Cancel running jobs and archive every job of this pipeline that this stack submitted. Delete none."""
         _, current = self._last(props)
         names = {current["name"]} if current is not None else set()
         pattern = re.compile(rf"{re.escape(_base(props['name']))}-[0-9a-f]{{12}}(-\d+)?")
@@ -87,7 +87,7 @@ class PipelineJobOperations(Operations):
         return name
 
     def _completed(self, ml: MLClient, props: Props, name: str) -> Props:
-        """Await the job's end and return what it left."""
+        """Wait for the job's end and return its outputs."""
         minutes = props["timeout_minutes"]
         try:
             ended = jobs.follow(ml, name, lambda line: _log.info("job %s: %s", name, line), minutes * _MINUTES)
@@ -125,7 +125,7 @@ class PipelineJobOperations(Operations):
         return {"description": "", **texts, "tags": tags, "isArchived": False}
 
     def _last(self, props: Props) -> tuple[int, dict[str, Any] | None]:
-        """Return the number and the body of the last attempt at this content; 0 and None when there is none."""
+        """Return the number and body of the last attempt at this content, or 0 and None."""
         number, last = 0, None
         while (there := self._get(props, _name(props, number + 1))) is not None:
             number, last = number + 1, there
@@ -137,7 +137,7 @@ class PipelineJobOperations(Operations):
 
     @staticmethod
     def _put(there: dict[str, Any], changes: dict[str, Any]) -> None:
-        """Change a job's metadata where it differs: the client merges tags, and cannot take one away."""
+        """Change a job's metadata where it differs. The client cannot do this: it merges tags and cannot remove one."""
         changed = {
             key: value for key, value in changes.items() if (there["properties"].get(key) or None) != (value or None)
         }
@@ -146,7 +146,7 @@ class PipelineJobOperations(Operations):
 
 
 def _base(name: str) -> str:
-    """Return a pipeline's name in the letters that a job's name may have."""
+    """Return a pipeline's name, limited to the characters allowed in a job's name."""
     return re.sub(r"[^A-Za-z0-9_-]", "-", name)
 
 

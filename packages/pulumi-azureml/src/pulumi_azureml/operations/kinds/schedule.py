@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 
 class ScheduleOperations(Operations):
-    """A schedule owns the pipeline job that it starts: the definition holds the whole job under `create_job`.
+    """A schedule and the pipeline job that it starts: the definition holds the whole job under `create_job`.
 
-    Further input: `pipeline`, the file that the job is planned from, for previews.
+    Further input: `pipeline`, the file that defines the job, for previews.
     """
 
     planned = schedule.KIND
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
-        """Create or replace the schedule; ownership is checked first."""
+        """Create or replace the schedule, after checking its owner."""
         what = f"schedule '{props['name']}'"
         existing = self._get(ml, props["name"])
         if existing is not None:
             ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
         with staged(self.definition(props), props.get("trees", []), props["path"]) as definition:
             finished(ml.schedules.begin_create_or_update(self._entity(definition)), what)
-        # The client's schedules know no id.
+        # The client's schedule entities have no id.
         return {"resource_id": f"{Workspace.of(props).id}/schedules/{props['name']}"}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
-        """Read it back; what others replaced, paused or moved shows in `content_hash` and `definition`."""
+        """Read it back. Changes by others show in `content_hash` and `definition`."""
         existing = self._get(ml, props["name"])
         if existing is None:
             return None
@@ -54,7 +54,7 @@ class ScheduleOperations(Operations):
         return {**props, "content_hash": content, "definition": definition, "metadata": metadata}
 
     def remove(self, ml: MLClient, props: Props) -> None:
-        """Disable, then delete: Azure ML refuses to delete an enabled schedule. Another stack's is left alone."""
+        """Disable, then delete: Azure ML refuses to delete an enabled schedule. Skip another stack's schedule."""
         existing = confirmed(lambda: self._get(ml, props["name"]))
         if existing is None or ownership.is_foreign(existing.tags, props["owner"]):
             return
@@ -67,7 +67,7 @@ class ScheduleOperations(Operations):
     def _entity(definition: dict[str, Any]) -> Any:
         from azure.ai.ml.entities import CronTrigger, JobSchedule, RecurrencePattern, RecurrenceTrigger
 
-        # A schedule's YAML names a job's file; the plan holds the job itself, so the parts are put together here.
+        # A schedule's YAML names a job's file. The plan holds the job itself, so assemble both here.
         trigger = dict(definition["trigger"])
         if trigger.pop("type") == "cron":
             when: CronTrigger | RecurrenceTrigger = CronTrigger(**trigger)
@@ -94,7 +94,7 @@ def _part(there: Any, key: str) -> Any:
 
 
 def _as_wanted(there: Any, wanted: Any) -> Any:
-    """Return the wanted value where Azure's says the same in another form (case, one item or a list), else Azure's."""
+    """Return the wanted value if Azure's is equivalent (case, one item or a list), else Azure's value."""
     if isinstance(wanted, dict):
         return {key: _as_wanted(_part(there, key), value) for key, value in wanted.items()}
     return wanted if _plain(there) == _plain(wanted) else _shown(there)

@@ -1,4 +1,4 @@
-"""Batch deployments: what a batch endpoint runs, a model or a pipeline component."""
+"""Batch deployments: a model or a pipeline component that a batch endpoint runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BatchDeploymentArgs(Arguments):
 
     Attributes:
         endpoint_name: the endpoint, or its name.
-        is_default: whether an invocation that names no deployment begins this one.
+        is_default: whether invocations that do not name a deployment start this one.
         type: `model`, or `pipeline` for a pipeline component.
         model: a resource, or `azureml:NAME:VERSION`, or one of a registry.
         environment: a resource, or `azureml:NAME:VERSION`; none for an MLflow model.
@@ -71,9 +71,9 @@ class BatchDeploymentArgs(Arguments):
 class BatchDeployment(Resource, module="azureml", name="BatchDeployment"):
     """A deployment of a batch endpoint.
 
-    New content is a new deployment beside the old one, which becomes the endpoint's default where this is the default;
-    then the old one is deleted. Removal deletes it. Output: `live` (its name in Azure). Fails when Azure refuses the
-    new one: then the old one is still there and still the default.
+    New content creates a new deployment beside the old one. If `is_default` is set, the new deployment becomes the
+    endpoint's default. Then the old one is deleted. Removal deletes the deployment. Output: `live` (its name in Azure).
+    Fails when Azure refuses the new deployment: then the old one remains, and remains the default.
     """
 
     kind = "batch_deployment"
@@ -113,7 +113,7 @@ class BatchDeployment(Resource, module="azureml", name="BatchDeployment"):
         opts: pulumi.ResourceOptions | None = None,
         **values: Any,
     ) -> None:
-        """Take arguments by keyword, or an object of them."""
+        """Take arguments by keyword or as an object."""
         super().__init__(resource_name, args, opts, **values)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Batch endpoints: where batch jobs are begun."""
+"""Batch endpoints, which start batch jobs."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class BatchEndpointArgs(Arguments):
 
 
 class BatchEndpoint(Resource, module="azureml", name="BatchEndpoint"):
-    """A batch endpoint. Its deployments are resources of their own; the default one says so itself.
+    """A batch endpoint. Its deployments are separate resources; the default one sets `is_default`.
 
-    Everything is updated in place; removal deletes it. Output: `scoring_uri` (where jobs are begun). Fails when an
-    endpoint of the name is another stack's.
+    Everything is updated in place. Removal deletes the endpoint. Output: `scoring_uri` (the URI that starts jobs).
+    Fails when an endpoint of that name belongs to another stack.
     """
 
     kind = "batch_endpoint"
@@ -61,7 +61,7 @@ class BatchEndpoint(Resource, module="azureml", name="BatchEndpoint"):
         opts: pulumi.ResourceOptions | None = None,
         **values: Any,
     ) -> None:
-        """Take arguments by keyword, or an object of them."""
+        """Take arguments by keyword or as an object."""
         super().__init__(resource_name, args, opts, **values)
 
 

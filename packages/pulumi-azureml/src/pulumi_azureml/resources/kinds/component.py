@@ -19,8 +19,8 @@ class ComponentArgs(Arguments):
     """Arguments of `Component`: the keys of its CLI v2 YAML.
 
     Attributes:
-        version: pins the version; without it the version is the content's hash.
-        display_name: for people; can change under a version.
+        version: pins the version; by default it is derived from the content's hash.
+        display_name: for people; can change within a version.
         type: what the component runs.
         inputs: name → {type, default, optional, …}.
         outputs: name → {type, …}.
@@ -61,8 +61,9 @@ class ComponentArgs(Arguments):
 class Component(Resource, module="azureml", name="Component"):
     """A component version; unchanged code is found by its hash and not uploaded again.
 
-    New content is a new version under the same resource, the old one stays; display name, description and tags are
-    updated in place; removal archives. Fails when the version exists and is another stack's, or has other content.
+    New content creates a new version under the same resource and keeps the old one. Display name, description and tags
+    are updated in place. Removal archives the versions. Fails when the version belongs to another stack or has other
+    content.
     """
 
     kind = "component"
@@ -102,7 +103,7 @@ class Component(Resource, module="azureml", name="Component"):
         opts: pulumi.ResourceOptions | None = None,
         **values: Any,
     ) -> None:
-        """Take arguments by keyword, or an object of them."""
+        """Take arguments by keyword or as an object."""
         super().__init__(resource_name, args, opts, **values)
 
 

@@ -18,7 +18,7 @@ class DataAssetArgs(Arguments):
     """Arguments of `DataAsset`: the keys of its CLI v2 YAML.
 
     Attributes:
-        version: pins the version; without it the version is the content's hash.
+        version: pins the version; by default it is derived from the content's hash.
         type: what `path` is.
         path: relative to the project, and uploaded; or in the cloud (`azureml://datastores/…`, `https://…`).
     """
@@ -33,8 +33,8 @@ class DataAssetArgs(Arguments):
 class DataAsset(Resource, module="azureml", name="DataAsset"):
     """A data asset version.
 
-    New content is a new version under the same resource, the old one stays; description and tags are updated in place;
-    removal archives. Fails when the version exists and is another stack's, or has other content.
+    New content creates a new version under the same resource and keeps the old one. Description and tags are updated in
+    place. Removal archives the versions. Fails when the version belongs to another stack or has other content.
     """
 
     kind = "data"
@@ -63,7 +63,7 @@ class DataAsset(Resource, module="azureml", name="DataAsset"):
         opts: pulumi.ResourceOptions | None = None,
         **values: Any,
     ) -> None:
-        """Take arguments by keyword, or an object of them."""
+        """Take arguments by keyword or as an object."""
         super().__init__(resource_name, args, opts, **values)
 
 

@@ -15,7 +15,7 @@ from pulumi_azureml.resources.resource import Resource
 
 @dataclass(frozen=True, kw_only=True)
 class DatastoreArgs(Arguments):
-    """Arguments of `Datastore`: the keys of its CLI v2 YAML. There are no credentials among them, on purpose.
+    """Arguments of `Datastore`: the keys of its CLI v2 YAML. Credentials are deliberately not accepted.
 
     Attributes:
         type: what kind of storage it is.
@@ -39,11 +39,12 @@ class DatastoreArgs(Arguments):
 
 
 class Datastore(Resource, module="azureml", name="Datastore"):
-    """A datastore that signs in by identity: who reads needs a role on the storage account, and no key exists.
+    """A datastore with identity-based access: readers need a role on the storage account, and no key is stored.
 
-    Description and tags are updated in place. Where it points never changes under a name: every data asset and job that
-    names it would silently read other data, so the preview refuses it, as the service does. Removal deletes the name
-    and no data. Fails when a datastore of the name is another stack's, or points elsewhere.
+    Description and tags are updated in place. The storage that a name refers to never changes: every data asset and job
+    that uses the name would silently read other data. The preview refuses such a change, as the service does. Removal
+    deletes the datastore but not its data. Fails when a datastore of that name belongs to another stack or refers to
+    other storage.
     """
 
     kind = "datastore"
@@ -76,7 +77,7 @@ class Datastore(Resource, module="azureml", name="Datastore"):
         opts: pulumi.ResourceOptions | None = None,
         **values: Any,
     ) -> None:
-        """Take arguments by keyword, or an object of them."""
+        """Take arguments by keyword or as an object."""
         super().__init__(resource_name, args, opts, **values)
 
 

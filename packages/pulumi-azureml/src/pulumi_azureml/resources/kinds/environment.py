@@ -29,7 +29,7 @@ class EnvironmentArgs(Arguments):
     """Arguments of `Environment`: the keys of its CLI v2 YAML.
 
     Attributes:
-        version: pins the version; without it the version is the content's hash.
+        version: pins the version; by default it is derived from the content's hash.
         image: a base image, by itself or under `conda_file`.
         conda_file: a conda file, relative to the project.
         build: a Docker context that Azure ML builds.
@@ -62,8 +62,8 @@ class EnvironmentArgs(Arguments):
 class Environment(Resource, module="azureml", name="Environment"):
     """An environment version.
 
-    New content is a new version under the same resource, the old one stays; description and tags are updated in place;
-    removal archives. Fails when the version exists and is another stack's, or has other content.
+    New content creates a new version under the same resource and keeps the old one. Description and tags are updated in
+    place. Removal archives the versions. Fails when the version belongs to another stack or has other content.
     """
 
     kind = "environment"
@@ -98,7 +98,7 @@ class Environment(Resource, module="azureml", name="Environment"):
         opts: pulumi.ResourceOptions | None = None,
         **values: Any,
     ) -> None:
-        """Take arguments by keyword, or an object of them."""
+        """Take arguments by keyword or as an object."""
         super().__init__(resource_name, args, opts, **values)
 
     @classmethod

@@ -18,7 +18,7 @@ class ModelArgs(Arguments):
     """Arguments of `Model`: the keys of its CLI v2 YAML.
 
     Attributes:
-        version: pins the version; without it the version is the content's hash.
+        version: pins the version; by default it is derived from the content's hash.
         type: the model's format.
         path: relative to the project, and uploaded; or where it lies: a job's output (`azureml://jobs/…/outputs/…`,
             `runs:/…`), a datastore, or a model of a registry (`azureml://registries/…/models/…/versions/…`).
@@ -38,8 +38,8 @@ class ModelArgs(Arguments):
 class Model(Resource, module="azureml", name="Model"):
     """A model version.
 
-    New content is a new version under the same resource, the old one stays; description and tags are updated in place;
-    removal archives. Fails when the version exists and is another stack's, or has other content.
+    New content creates a new version under the same resource and keeps the old one. Description and tags are updated in
+    place. Removal archives the versions. Fails when the version belongs to another stack or has other content.
     """
 
     kind = "model"
@@ -70,7 +70,7 @@ class Model(Resource, module="azureml", name="Model"):
         opts: pulumi.ResourceOptions | None = None,
         **values: Any,
     ) -> None:
-        """Take arguments by keyword, or an object of them."""
+        """Take arguments by keyword or as an object."""
         super().__init__(resource_name, args, opts, **values)
 
 

@@ -1,4 +1,4 @@
-"""Online deployments: what an online endpoint serves. They have no resource of their own: the endpoint owns them."""
+"""Online deployments. They do not have a resource of their own: the endpoint owns them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pulumi_azureml.resources.scoring import CodeConfigurationArgs
 
 @dataclass(frozen=True, kw_only=True)
 class OnlineDeploymentArgs:
-    """What an endpoint serves: the keys of a deployment's CLI v2 YAML.
+    """The deployment that an endpoint serves: the keys of its CLI v2 YAML.
 
     Attributes:
         name: the beginning of its name in Azure; the beginning of its content's hash follows.

@@ -71,9 +71,9 @@ class OnlineEndpointArgs(Arguments):
 class OnlineEndpoint(Resource, module="azureml", name="OnlineEndpoint"):
     """An online endpoint, its deployment and its traffic.
 
-    A new deployment is an update: deployed without traffic, smoke-tested, given traffic in steps; then the old one is
-    deleted. Outputs: `scoring_uri`, `live` (the deployment that has the traffic, or an empty text). Fails when the
-    deployment does not start or does not pass a test: then what served before still serves.
+    An update creates a new deployment without traffic, smoke-tests it, and gives it traffic in steps. The old one is
+    then deleted. Outputs: `scoring_uri`, `live` (the deployment that has the traffic, or an empty string). Fails when
+    the deployment does not start or fails a test: then the previous deployment still serves.
     """
 
     kind = "online_endpoint"
@@ -114,7 +114,7 @@ class OnlineEndpoint(Resource, module="azureml", name="OnlineEndpoint"):
         opts: pulumi.ResourceOptions | None = None,
         **values: Any,
     ) -> None:
-        """Take arguments by keyword, or an object of them."""
+        """Take arguments by keyword or as an object."""
         super().__init__(resource_name, args, opts, **values)
 
     @classmethod

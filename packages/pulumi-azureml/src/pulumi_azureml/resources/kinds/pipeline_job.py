@@ -54,20 +54,20 @@ class PipelineJobArgs(Arguments):
 
 
 class PipelineJob(Resource, module="azureml", name="PipelineJob"):
-    """A pipeline job that completed, for the content that the pipeline has now.
+    """A completed pipeline job for the pipeline's current content.
 
-    New content (of a step's code, an environment, an input …) is submitted as a new job and awaited; an attempt that
-    was cut off is found by its name and awaited, not submitted twice. Display name, description and tags are updated in
-    place; a refresh submits nothing; removal cancels what runs and archives the rest. Outputs: `job` (its name),
-    `status`, `studio_url`, `metrics` (MLflow's, `<step>.<metric>`), `outputs` (name → URI, good as a `path:`), `model`
-    (what was registered, `azureml:NAME:VERSION`, by a pipeline whose output `registration` says so; else empty).
-    Fails when the job does, with the step and the end of its log; the next update makes a new attempt.
+    New content (a step's code, an environment, an input …) is submitted as a new job, and the update waits for it. An
+    interrupted attempt is found by its name and not submitted twice. Display name, description and tags are updated in
+    place. A refresh does not submit jobs. Removal cancels running jobs and archives all of them. Outputs: `job` (its
+    name), `status`, `studio_url`, `metrics` (MLflow's, `<step>.<metric>`), `outputs` (name → URI, good as a `path:`),
+    `model` (the registered model, `azureml:NAME:VERSION`, if the pipeline's output `registration` reports one; else
+    empty). Fails when the job fails, with the step and the end of its log. The next update makes a new attempt.
     """
 
     kind = "pipeline_job"
     arguments = PipelineJobArgs
     prefix = "pipeline-job"
-    is_needed = False  # a schedule needs the pipeline, and no run of it
+    is_needed = False  # a schedule needs the pipeline, but not a run of it
 
     job: pulumi.Output[str]
     status: pulumi.Output[str]
@@ -106,12 +106,12 @@ class PipelineJob(Resource, module="azureml", name="PipelineJob"):
         opts: pulumi.ResourceOptions | None = None,
         **values: Any,
     ) -> None:
-        """Take arguments by keyword, or an object of them."""
+        """Take arguments by keyword or as an object."""
         super().__init__(resource_name, args, opts, **values)
 
     @classmethod
     def declare(cls, asset: Asset, declarations: Declarations) -> Self | None:
-        """Run the pipelines that the program names; the others are the schedules'."""
+        """Run the pipelines that the program names. Schedules run the others."""
         minutes = declarations.args.runs.get(asset.name)
         if minutes is None:
             return None

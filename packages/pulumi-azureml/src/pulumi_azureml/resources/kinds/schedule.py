@@ -17,7 +17,7 @@ from pulumi_azureml.resources.resource import Resource
 
 @dataclass(frozen=True, kw_only=True)
 class CronTriggerArgs:
-    """Fires when a cron expression of five fields says so, between two times of its time zone (ISO 8601)."""
+    """Fires by a cron expression of five fields, between two times in its time zone (ISO 8601)."""
 
     type: Literal["cron"] = "cron"
     expression: str
@@ -28,7 +28,7 @@ class CronTriggerArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class RecurrencePatternArgs:
-    """At which hours and minutes, and on which week days or days of the month, a recurrence fires."""
+    """The hours and minutes, and the weekdays or days of the month, at which a recurrence fires."""
 
     hours: int | list[int]
     minutes: int | list[int]
@@ -82,8 +82,8 @@ class ScheduleArgs(Arguments):
 class Schedule(Resource, module="azureml", name="Schedule"):
     """A schedule with the pipeline job it starts.
 
-    Everything is updated in place; removal disables and deletes it. Fails when a schedule of the name is another
-    stack's.
+    Everything is updated in place. Removal disables and deletes the schedule. Fails when a schedule of that name
+    belongs to another stack.
     """
 
     kind = "schedule"
@@ -113,12 +113,12 @@ class Schedule(Resource, module="azureml", name="Schedule"):
         opts: pulumi.ResourceOptions | None = None,
         **values: Any,
     ) -> None:
-        """Take arguments by keyword, or an object of them."""
+        """Take arguments by keyword or as an object."""
         super().__init__(resource_name, args, opts, **values)
 
     @classmethod
     def declare(cls, asset: Asset, declarations: Declarations) -> Self:
-        """Say too, for previews, which file its pipeline is from."""
+        """Add the pipeline's file, for previews."""
         pipeline = next(each for each in asset.depends_on if each.kind == "pipeline_job")
         path = declarations.args.plan[pipeline.kind, pipeline.name].path
         return cls.of(asset, declarations, declarations.planned(asset, pipeline=path))
