@@ -75,7 +75,7 @@ class ArmClient:
         return self._run(self._request("PUT", path, api_version, body), seconds) or {}
 
     def delete(self, path: str, api_version: str, seconds: float | None) -> None:
-        """Delete the resource and wait, `seconds` at most; a resource that is gone already is no error."""
+        """Delete the resource and wait, `seconds` at most; a resource that no longer exists is not an error."""
         self._run(self._request("DELETE", path, api_version), seconds)
 
     def post(self, path: str, api_version: str) -> dict[str, Any]:

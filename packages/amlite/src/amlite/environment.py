@@ -56,7 +56,7 @@ def path(inherited: Mapping[str, str]) -> str:
     """
     own, project = Path(sys.prefix), Path.cwd() / ".venv"
     active = Path(inherited.get("VIRTUAL_ENV") or project)
-    # uvx and pipx install amlite apart from the project. An amlite in the project's own environment stays with it.
+    # uvx and pipx install amlite outside the project. An amlite in the project's own environment stays with it.
     first = own if own == project else next((each for each in (active, project) if (each / "bin").is_dir()), own)
     folder, found = str(first / "bin"), inherited.get("PATH", "")
     return found if found.split(os.pathsep)[0] == folder else f"{folder}{os.pathsep}{found}"

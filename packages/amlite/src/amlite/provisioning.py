@@ -31,7 +31,7 @@ class _Deployer:
 
 
 def create(running: Runtime, layout: Layout) -> None:
-    """Create a workspace with everything it needs; what exists stays as it is. Raises ArmError."""
+    """Create a workspace with everything it needs; existing resources stay unchanged. Raises ArmError."""
     arm = _connect(running)
     for resource in layout.resources():
         if arm.get(resource.id, resource.api_version) is None:

@@ -1,4 +1,4 @@
-"""What the commands share: the running process, started when needed, and requests to it."""
+"""The connection that the commands share: it starts the process if needed and sends requests to it."""
 
 from __future__ import annotations
 

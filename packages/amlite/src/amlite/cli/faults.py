@@ -1,4 +1,4 @@
-"""Faults: what a cloud does to requests now and then."""
+"""Faults: the occasional failures of a cloud's requests."""
 
 from __future__ import annotations
 

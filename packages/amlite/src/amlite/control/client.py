@@ -1,4 +1,4 @@
-"""How the command line speaks to the running process: like any client, through its proxy and with a token."""
+"""The command line's client of the running process: like any client, it uses the proxy and a token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command line and the pytest plugin ask of the running process. Services add routes of their own."""
+"""Routes for the command line and the pytest plugin. Services add routes of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What amlite's own surface brings."""
+"""The service of amlite's own API."""
 
 from amlite.control import routes
 from amlite.core.service import Service

@@ -1,4 +1,4 @@
-"""Who may do what: principals, built-in roles and the check every authenticated request passes.
+"""Access control: principals, built-in roles and the check that every authenticated request passes.
 
 The roles, `roles.json`, are Azure's built-in ones with their ids, actions and data actions.
 """
@@ -23,7 +23,7 @@ _DEFINITIONS = f"/subscriptions/{SUBSCRIPTION_ID}/providers/Microsoft.Authorizat
 
 @dataclass(frozen=True)
 class Principal:
-    """Who a token speaks for: the object id that roles are assigned to, and the application's (client) id."""
+    """The subject of a token: the object id that roles are assigned to, and the application's (client) id."""
 
     object_id: str
     client_id: str

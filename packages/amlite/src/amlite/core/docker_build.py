@@ -1,4 +1,4 @@
-"""One image: what goes into it, building it on a Docker engine, and pushing it."""
+"""One image: planning it, building it on a Docker engine, and pushing it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What is built: context folder, Dockerfile (path), build arguments, target stage, platform, hosts and network."""
+    """A build: context folder, Dockerfile (path), build arguments, target stage, platform, hosts and network."""
 
     context: Path
     dockerfile: Path
@@ -68,7 +68,7 @@ class Plan:
     def digest(self) -> str:
         """A hash of the Dockerfile and of every file that the daemon would get: names, executable bits, content.
 
-        What `.dockerignore` leaves out does not count; nor do owners and times.
+        Files that `.dockerignore` excludes do not count, nor do owners and times.
         """
         found = hashlib.sha256(self.dockerfile.read_bytes())
         for name in sorted(self.files()):

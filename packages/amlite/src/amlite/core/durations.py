@@ -11,7 +11,7 @@ _DURATION = re.compile(
 
 
 def parse(text: str) -> dt.timedelta | None:
-    """Return a duration's length; None for what is no such duration."""
+    """Return a duration's length; None if the text is not a valid duration."""
     found = _DURATION.fullmatch(text)
     if found is None or not any(found.groups()):
         return None

@@ -1,4 +1,4 @@
-"""Faults on demand: what a cloud does now and then, done to the requests that one asks for.
+"""Fault injection: the occasional failures of a cloud, applied to chosen requests.
 
 Faults live in memory: a restart of amlite is a sound machine.
 """
@@ -21,7 +21,7 @@ from amlite.core.wire import Json
 
 @unique
 class Kind(StrEnum):
-    """What happens to a request."""
+    """The effect of a fault on a request."""
 
     THROTTLE = "throttle"  # 429 with Retry-After; nothing is done
     ERROR = "error"  # 500; nothing is done

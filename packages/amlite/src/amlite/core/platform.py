@@ -1,4 +1,4 @@
-"""What every part of amlite works with: the state, the clock, the access check, the children, the operations."""
+"""The shared parts of amlite: the state, the clock, the access check, the children, the operations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Part = TypeVar("Part")
 Work = Callable[["Platform", Json], Awaitable[None]]
-"""What a long-running operation does; an AzureError that it raises becomes the operation's error."""
+"""The work of a long-running operation; an AzureError that it raises becomes the operation's error."""
 _CLOCK = "settings/clock"
 _log = logging.getLogger("amlite")
 

@@ -107,7 +107,7 @@ class Children:
     async def stop(self, name: str) -> None:
         """End the named child and its descendants; nothing happens when it is not running.
 
-        Whoever asks for the child meanwhile waits for its end: two never share a folder.
+        A request for the child meanwhile waits for its end, so that two never share a folder.
         """
         async with self._locks.setdefault(name, asyncio.Lock()):
             child = self._running.pop(name, None)
@@ -120,13 +120,15 @@ class Children:
         await asyncio.gather(*(self.stop(name) for name in list(self._running)))
         await asyncio.to_thread(reap, self._state)
 
-    async def _wait(self, child: Child, ready: Callable[[int], Awaitable[bool]], patience: float) -> None:
-        deadline = asyncio.get_running_loop().time() + patience
+    async def _wait(self, child: Child, ready: Callable[[int], Awaitable[bool]], timeout_seconds: float) -> None:
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
         while not await ready(child.port):
             late = asyncio.get_running_loop().time() > deadline
             if late or not child.running:
                 await end(child)
-                why = f"was not ready after {patience:.0f} s" if late else f"ended with {child.process.returncode}"
+                why = (
+                    f"was not ready after {timeout_seconds:.0f} s" if late else f"ended with {child.process.returncode}"
+                )
                 raise StartError(f"{child.name} {why}; log {child.log}:\n{tail(child.log)}")
             await asyncio.sleep(0.05)
 

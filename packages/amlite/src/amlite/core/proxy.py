@@ -95,7 +95,7 @@ class Proxy:
     def _bypassed(self, host: str, port: int) -> bool:
         address = _address(host)
         if host == "localhost" or (address is not None and address.is_loopback):
-            return True  # nobody else's loopback is meant
+            return True  # a loopback address means this machine
         return any(_covers(entry.removesuffix(f":{port}"), host, address) for entry in self._bypass)
 
 
@@ -124,7 +124,7 @@ async def _pump(
 ) -> None:
     """Copy until the end. `client`: the other half of `reader`, where it belongs to a client.
 
-    urllib3 leaves Nagle's algorithm on behind a proxy, so a client that sends head and body apart waits for our
+    urllib3 leaves Nagle's algorithm on behind a proxy, so a client that sends head and body separately waits for our
     acknowledgement, which the kernel delays by 40 ms unless told each time not to (Linux only).
     """
     with contextlib.suppress(OSError):

@@ -35,10 +35,10 @@ class ResourceType:
     asynchronous: bool = False  # PUT and DELETE answer with polling headers
     deleted_at_once: bool = False  # but DELETE answers when the resource is gone
     creation: int = 201  # the status of the answer to a creation, of those that clients take; 202 comes without a body
-    prepare: Prepare | None = None  # what the service adds before a body is stored
+    prepare: Prepare | None = None  # adds the service's own properties before a body is stored
     created: Hook | None = None  # work done before the resource is Succeeded
     check_deletion: Callable[[Platform, ResourceId, Json], None] | None = None  # raises AzureError for what must stay
-    deleting: Hook | None = None  # work done before it is gone; what lies below it is gone by then
+    deleting: Hook | None = None  # work done before it is deleted, after its children are
     listed: Callable[[list[Json], Mapping[str, str]], list[Json]] | None = None  # narrows a list by the query
     actions: Mapping[str, Action] | None = None  # POST actions by lower-case name
 

@@ -25,7 +25,7 @@ Refusal = tuple[int, str, str]
 """The status, code and message of an error."""
 
 AUTHENTICATED = ""
-"""The `action` of a route that asks for a token and no role: whoever knows an operation's id may ask how it fares."""
+"""The `action` of a route that needs a token but no role: any caller that knows an operation's id may poll it."""
 
 ARM_HOST = "management.azure.com"
 ARM_AUDIENCES = frozenset({"https://management.azure.com", "https://management.core.windows.net"})
@@ -79,7 +79,7 @@ class Call:
 
     @property
     def resource_id(self) -> ResourceId:
-        """What that path names; AzureError 404 when it is no ARM path."""
+        """The resource that this path names; AzureError 404 if it is not an ARM path."""
         found = ResourceId.parse(self.resource_path or self.path)
         if found is None:
             raise AzureError(404, "InvalidResourcePath", f"'{self.path}' is not a path of this API.")

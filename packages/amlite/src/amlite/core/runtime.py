@@ -47,12 +47,12 @@ def state_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Return amlite's part of the user's cache: what every amlite of the user shares, and a reset keeps."""
+    """Return amlite's folder in the user's cache; every amlite of the user shares it, and a reset keeps it."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "amlite"
 
 
 def read(state: Path) -> Runtime | None:
-    """Return the amlite that runs on a state folder, or None; whatever else the file may hold means None."""
+    """Return the amlite that runs on a state folder, or None, also if the file is malformed."""
     try:
         runtime = Runtime(**json.loads((state / "runtime.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError):

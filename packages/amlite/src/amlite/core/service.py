@@ -1,4 +1,4 @@
-"""What a service brings. Each folder of `amlite.services` declares it once, as `SERVICE` in its `service.py`."""
+"""The declaration of a service. Each folder of `amlite.services` declares it once, as `SERVICE` in its `service.py`."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _CHUNK = 1 << 16
 
 @dataclass
 class _Listening:
-    """What listens for the engine."""
+    """The servers that accept the engine's connections."""
 
     servers: list[asyncio.Server] = field(default_factory=list)
 

@@ -48,9 +48,9 @@ def _same_place(one: Any, other: Any) -> bool:
 
 
 def _observed(given: Any, found: Any) -> Any:
-    """What was given as input, with the values that were found in Azure in place of those that differ.
+    """Return the given inputs, with values that differ replaced by those found in Azure.
 
-    Properties that nobody gave are Azure's defaults, not drift; those that Azure never returns stay as given.
+    Properties that were not given are Azure's defaults, not drift. Properties that Azure never returns stay as given.
     """
     if found is None:
         return given
@@ -138,7 +138,7 @@ class AzureNative(plugin.Provider[AzureSession]):
     def _fail_create(
         self, context: grpc.ServicerContext, request: provider_pb2.CreateRequest, path: str, reason: str
     ) -> NoReturn:
-        """Fail; where ARM keeps the half-made resource, hand it to the engine's state, or nobody could repair it."""
+        """Fail; if ARM keeps the half-made resource, hand it to the engine's state so that it can be repaired."""
         token, _ = plugin.token_and_name(request.urn)
         resource, sdk = TYPES[token], sdk_types.load(token)
         try:
@@ -175,7 +175,7 @@ class AzureNative(plugin.Provider[AzureSession]):
         given = values.plain(request.inputs)
         if given:
             inputs = {name: _observed(value, found.get(name)) for name, value in given.items()}
-            # Tags are the user's alone: one that somebody added is drift.
+            # Tags belong to the user alone: an added tag is drift.
             if "tags" in found and found["tags"] != given.get("tags", {}):
                 inputs["tags"] = found["tags"]
             if "location" in given and _same_place(given["location"], inputs.get("location")):
@@ -238,7 +238,7 @@ def _outputs(resource: ResourceType, sdk: sdk_types.SdkType, body: Mapping[str, 
 
 
 def _writable(found: Mapping[str, Any], known: Mapping[str, sdk_types.Field]) -> dict[str, Any]:
-    """Of what an answer holds, the properties that may be given as inputs: the rest is read-only."""
+    """Return the properties of an answer that may be given as inputs; the rest is read-only."""
     return {name: sdk_types.keep_known(found[name], known[name].members) for name in found if name in known}
 
 

@@ -38,7 +38,7 @@ class AzureSession(plugin.Session):
         self._arm: ArmClient | None = None
 
     def configure(self, settings: Mapping[str, Any]) -> None:
-        """Take the stack's `azure-native:` configuration; what it leaves out comes from the environment."""
+        """Take the stack's `azure-native:` configuration; omitted values come from the environment."""
         with self._lock:
             self._settings = {key: str(value) for key, value in settings.items() if value is not UNKNOWN}
             self._credential = self._arm = None
@@ -59,7 +59,7 @@ class AzureSession(plugin.Session):
 
     @property
     def credential(self) -> TokenCredential:
-        """The service principal of the configuration, else whatever DefaultAzureCredential finds."""
+        """The service principal of the configuration, else the credential that DefaultAzureCredential finds."""
         with self._lock:
             if self._credential is None:
                 tenant, client, secret = (self.setting(key) for key in ("tenantId", "clientId", "clientSecret"))

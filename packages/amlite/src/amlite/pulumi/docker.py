@@ -1,7 +1,7 @@
 """The docker provider of the local stack: serves pulumi_docker's Image by really building and pushing.
 
-As with the vendor plugin, a changed file in the build context is a changed input (`build.contextDigest`), other
-registry credentials are no change, and deleting the resource deletes no image.
+As with the vendor plugin, a changed file in the build context is a changed input (`build.contextDigest`), new
+registry credentials are not a change, and deleting the resource does not delete the image.
 
 Run with `python -m amlite.pulumi.docker --port N`.
 """
@@ -78,7 +78,7 @@ class Docker(plugin.Provider[plugin.Session]):
         return provider_pb2.UpdateResponse(properties=values.struct(outputs))
 
     def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
-        # Like the vendor plugin: what was pushed is immutable, and its digest is in the state already.
+        # Like the vendor plugin: a pushed image is immutable, and its digest is already in the state.
         return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
@@ -87,7 +87,7 @@ class Docker(plugin.Provider[plugin.Session]):
     def _make(
         self, context: grpc.ServicerContext, urn: str, inputs: Mapping[str, Any], *, preview: bool
     ) -> dict[str, Any]:
-        """Build and push; what is not known in a preview is `UNKNOWN`."""
+        """Build and push; values not known in a preview are `UNKNOWN`."""
         build = inputs.get("build")
         build = build if isinstance(build, Mapping) else {}
         name = inputs["imageName"]

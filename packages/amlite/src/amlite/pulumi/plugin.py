@@ -1,4 +1,4 @@
-"""What every provider served by amlite shares: the gRPC server, one session per engine, the engine's log, errors."""
+"""The base of every provider that amlite serves: the gRPC server, one session per engine, the engine's log, errors."""
 # ruff: noqa: N802, D102 -- the protocol's methods: gRPC names them, its documentation describes them
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _project_of_engine(address: str) -> Path | None:
 
 
 class Session:
-    """What belongs to one engine that is attached: its log, and whether it asked to stop."""
+    """The state of one attached engine: its log, and whether it asked to stop."""
 
     def __init__(self) -> None:
         self.cancelled = threading.Event()
@@ -102,7 +102,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, Generic[SessionT]):
     """The part of the protocol that does not depend on the resources: hand-shake, configuration, cancelling.
 
     The process outlives an engine run and may serve two at a time, with other credentials. Each plugin instance of an
-    engine has its own connection, so the connection's peer address tells their sessions apart.
+    engine has its own connection, so the connection's peer address identifies the session.
     """
 
     version: str

@@ -1,8 +1,8 @@
-"""How each azure-native resource type maps to ARM: its path and the shape of its body.
+"""The mapping of each azure-native resource type to ARM: its path and the shape of its body.
 
-The SDK knows the properties but not where they go. Most follow one rule: what ARM's envelope has (`ENVELOPE`) stays
-beside `properties`, all else goes into it under its own name. `TYPES` holds the path of each type and what departs
-from that rule. A conformance test walks every property of every type here against the models in azure-mgmt-*.
+The SDK knows the properties but not where they go. Most follow one rule: the fields of ARM's envelope (`ENVELOPE`) stay
+beside `properties`; all others go into it under their own names. `TYPES` holds the path of each type and its
+exceptions to that rule. A conformance test walks every property of every type here against the models in azure-mgmt-*.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _group(name: str) -> str:
 
 
 def preview_outputs(inputs: Mapping[str, Any], outputs: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """What the outputs will be as far as anyone knows: inputs, else what they were `before`, else unknown."""
+    """Return the expected outputs: the input if given, else the value `before`, else unknown."""
     found: dict[str, Any] = {}
     for name, kind in outputs.items():
         inner = sdk_types.output_fields(kind)

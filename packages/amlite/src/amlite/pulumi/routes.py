@@ -1,4 +1,4 @@
-"""What the docker provider, a process of its own, asks of amlite: an engine, and the registries where it finds them."""
+"""Routes for the docker provider, which is a separate process: the Docker engine and the registries' addresses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ routes = control_routes()
 
 @routes.post("/docker", action=ACTION)
 async def start(call: Call) -> web.Response:
-    """Start what building and pushing needs: `{"host", "registryPort", "private"}`."""
+    """Start the engine and the registry for building and pushing; answer `{"host", "registryPort", "private"}`."""
     try:
         found = await engine.ensure(call.platform)
         port = await loopback.port(call.platform)

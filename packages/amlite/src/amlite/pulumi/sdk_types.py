@@ -1,4 +1,4 @@
-"""What the pulumi_azure_native SDK itself knows of a resource type: its typed arguments, outputs and API version.
+"""Resource types as the pulumi_azure_native SDK defines them: typed arguments, outputs and API version.
 
 Only the SDK module of a type that is asked for is imported: the SDK has hundreds, and each is large.
 """
@@ -71,7 +71,7 @@ class SdkType:
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:
-    """The types that a value may have: unions flattened, and what `pulumi.Input` adds (awaitables, outputs) removed."""
+    """The types that a value may have: unions flattened, without the awaitables and outputs of `pulumi.Input`."""
     if isinstance(annotation, type) and typing.is_typeddict(annotation):
         return ()
     origin = typing.get_origin(annotation)
@@ -121,7 +121,7 @@ def load(token: str) -> SdkType:
     """Read a resource type from the SDK; raises `UnknownTypeError` where the SDK has no such resource."""
     match = _TOKEN.fullmatch(token)
     if match is None:
-        raise UnknownTypeError(f"{token} is no azure-native resource type")
+        raise UnknownTypeError(f"{token} is not an azure-native resource type")
     try:
         module = importlib.import_module(f"pulumi_azure_native.{match['module']}")
         resource, args = getattr(module, match["name"]), getattr(module, f"{match['name']}Args")
@@ -145,7 +145,7 @@ def _api_version(resource: type) -> str:
 
 
 def output_fields(output: Any) -> Mapping[str, Any] | None:
-    """The properties (name -> type) of an SDK output type, or None where it is no object of known shape."""
+    """The properties (name -> type) of an SDK output type, or None if it is not an object of known shape."""
     for member in _members(output):
         if isinstance(member, type) and is_output_type(member):
             return output_type_types(member)
@@ -199,7 +199,7 @@ def _check_value(value: Any, members: tuple[Any, ...], path: str) -> Iterator[Fa
 
 def _check_mapping(value: dict[str, Any], members: tuple[Any, ...], path: str) -> Iterator[Failure]:
     shapes = [fields(member) for member in members if isinstance(member, type) and is_input_type(member)]
-    # A polymorphic property takes one of several objects, told apart by a constant.
+    # A polymorphic property takes one of several objects, distinguished by a constant.
     matching = [shape for shape in shapes if all(_agrees(value, field) for field in shape.values())]
     if matching:
         yield from _check_object(value, matching[0], path)

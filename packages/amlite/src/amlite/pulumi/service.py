@@ -1,4 +1,4 @@
-"""What the stand-ins for Pulumi's plugins bring to the process that they are clients of."""
+"""The service behind the stand-ins for Pulumi's plugins: their routes and the ports that they listen on."""
 
 from amlite.core.service import Service
 from amlite.pulumi import activation, routes

@@ -123,9 +123,9 @@ def contains_unknown(content: Any) -> bool:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """What differs between two property maps: path (`a.b[0].c`) -> "add", "delete" or "update".
+    """Return the differences between two property maps: path (`a.b[0].c`) -> "add", "delete" or "update".
 
-    An unknown new value counts as an update: nobody can say that it stays.
+    An unknown new value counts as an update, because it may differ.
     """
     found: dict[str, str] = {}
     for key in sorted(old.keys() | new.keys()):

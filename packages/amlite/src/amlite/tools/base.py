@@ -98,7 +98,7 @@ class Tool:
 
     Attributes:
         name: The name in `amlite tools`.
-        purpose: What amlite needs it for.
+        purpose: The reason that amlite needs it.
         find: Returns its path or address, or None if it has to be installed. Takes milliseconds.
         install: Installs it and returns its path. Raises ToolError.
         version: Returns the version of the tool at a path or address.

@@ -21,7 +21,7 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 _REGISTRY = "https://mcr.microsoft.com/v2/"
 _SECONDS = 5.0
-"""How long the registry may take to answer before it counts as out of reach."""
+"""The time within which the registry must answer; after that it counts as unreachable."""
 
 _FIX = f"Run `debootstrap` by hand to see why, or set {docker_engine.SWITCH}=off."
 _PREPARE = """\
@@ -60,7 +60,7 @@ async def install(task: Task) -> str:
         await debian.install(task, ["debootstrap"])
     try:
         shutil.rmtree(root, ignore_errors=True)
-        # In a mount namespace of its own: what debootstrap mounts goes away with it, however it ends.
+        # In a mount namespace of its own: debootstrap's mounts disappear with it, however it ends.
         isolated = ["unshare", "--mount"] if shutil.which("unshare") else []
         include = f"--include={','.join(PACKAGES)}"
         await task.run(

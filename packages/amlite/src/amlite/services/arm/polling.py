@@ -1,4 +1,4 @@
-"""Long-running operations as clients follow them: the headers that say where to look, and what is found there."""
+"""Polling of long-running operations: the headers with the status URL, and the status itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resources as ARM keeps them: found, stored, and ended by what their types say."""
+"""Resources in ARM: lookup, storage and deletion, as their types define."""
 
 from __future__ import annotations
 
@@ -126,14 +126,14 @@ async def make(platform: Platform, path: str, body: Json, by: str) -> None:
 
 
 async def provision(platform: Platform, path: str) -> None:
-    """Do what follows from a resource's creation or change."""
+    """Run the hooks of a resource's creation or change."""
     id = ResourceId.of(path)
     for hook in platform.part(Services).created(id.type):
         await hook(platform, id)
 
 
 async def finish_creation(platform: Platform, arguments: Json) -> None:
-    """Do what follows from a resource's creation, then mark it Succeeded (or Failed)."""
+    """Run the hooks of a resource's creation, then mark it Succeeded (or Failed)."""
     state = "Failed"
     try:
         await provision(platform, arguments["id"])
@@ -146,7 +146,7 @@ async def finish_creation(platform: Platform, arguments: Json) -> None:
 
 
 async def finish_deletion(platform: Platform, arguments: Json) -> None:
-    """Forget a resource or group and all below it, each as its own deletion would: what lies deepest goes first."""
+    """Remove a resource or group and all below it, deepest first, each as its own deletion would."""
     path = arguments["id"]
     services = platform.part(Services)
     found = [*platform.store.below(path), *filter(None, [platform.store.get(path)])]

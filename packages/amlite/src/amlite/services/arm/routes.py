@@ -145,7 +145,7 @@ async def delete_group(call: Call) -> web.Response:
 
 @routes.get(f"{_GROUP}/resources")
 async def list_resources(call: Call) -> web.Response:
-    """List what is in a resource group: the resources with a location, as ARM keeps track of no others."""
+    """List the resources of a resource group that have a location; ARM does not track others."""
     id = call.resource_id
     group_path = id.group_path
     group_of(call.platform, id)

@@ -1,4 +1,4 @@
-"""What Azure Resource Manager brings."""
+"""The Azure Resource Manager service."""
 
 from amlite.core.service import Service
 from amlite.services.arm import resources, routes

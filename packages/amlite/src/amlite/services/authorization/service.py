@@ -1,4 +1,4 @@
-"""What Microsoft.Authorization brings."""
+"""The Microsoft.Authorization service."""
 
 from amlite.core.service import Service
 from amlite.services.authorization import types

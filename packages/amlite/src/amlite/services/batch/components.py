@@ -1,4 +1,4 @@
-"""What a model deployment is provisioned as: an anonymous parallel component that runs the deployment's script."""
+"""The component of a model deployment: an anonymous parallel component that runs the deployment's script."""
 
 from __future__ import annotations
 

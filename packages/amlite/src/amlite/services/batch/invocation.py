@@ -23,7 +23,7 @@ STEP = "batchscoring"
 _ENDPOINT, _DEPLOYMENT = "azureml.endpointname", "azureml.deploymentname"
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 _DATA = ("uri_file", "uri_folder")
-_EARLIER_OUTPUT = "output_name"  # what azure-ai-ml calls an output that is given as datastore and path
+_EARLIER_OUTPUT = "output_name"  # azure-ai-ml's name for an output that is given as datastore and path
 
 
 async def begin(
@@ -130,7 +130,7 @@ def _score(outputs: Json, file_name: str) -> tuple[Json, str]:
     if given["jobOutputType"] == "uri_file" and given.get("uri"):
         folder, _, file_name = str(given["uri"]).rstrip("/").rpartition("/")
         if not (references.is_data(folder) or BlobPath.parse(folder)):
-            raise _refusal(f"properties.outputData.score: '{given['uri']}' is no path of a file in a datastore.")
+            raise _refusal(f"properties.outputData.score: '{given['uri']}' is not the path of a file in a datastore.")
         given = {**given, "uri": folder}
     return {**given, "jobOutputType": "uri_folder"}, file_name
 

@@ -69,7 +69,7 @@ async def list_jobs(call: Call) -> web.StreamResponse:
 
 @routes.get("/jobs/{job}")
 async def get_job(call: Call) -> web.StreamResponse:
-    """Describe one of an endpoint's jobs: how whoever has invoked it waits for its end."""
+    """Describe one of an endpoint's jobs; a client that invoked the endpoint polls this until the job ends."""
     endpoint = _invoked(call)
     _caller(call, endpoint, f"{_JOBS}/read")
     return reply(invocation.shown(endpoint, _job(call.platform, endpoint, call.parameters["job"])))

@@ -1,4 +1,4 @@
-"""What batch endpoints bring."""
+"""The batch endpoints service."""
 
 from amlite.core.service import Service
 from amlite.services.batch import routes, types

@@ -1,4 +1,4 @@
-"""What a deployment's and an invocation's bodies say, with the service's defaults; no platform needed."""
+"""Settings of deployments and invocations, read from their bodies with the service's defaults; no platform needed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULTS: Mapping[str, Any] = {
 _RETRIES: Mapping[str, Any] = {"maxRetries": 3, "timeout": "PT30S"}
 _LEAST = {"errorThreshold": -1, "maxConcurrencyPerInstance": 1, "miniBatchSize": 1}
 _FILE_NAME = re.compile(r"[\w.-]{1,255}")
-# What an invocation may say instead of its deployment.
+# The settings of a deployment that an invocation may override.
 _OVERRIDES = ("errorThreshold", "miniBatchSize", "outputFileName", "retrySettings")
 
 

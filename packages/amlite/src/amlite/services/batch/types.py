@@ -88,7 +88,7 @@ def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Js
     except AzureError as error:
         if error.status != 404:
             raise
-        # What is not found is what the deployment names, not the deployment.
+        # The deployment refers to a resource that does not exist; the deployment itself was found.
         raise AzureError(400, "BadArgument", error.message) from error
     return {**body, "properties": completed}
 

@@ -1,4 +1,4 @@
-"""What both ways into a registry answer: tokens for refresh tokens, then the distribution protocol for tokens."""
+"""The handlers that both ways into a registry share: access tokens, and the distribution protocol."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BLOB = re.compile(r"/v2/.+/blobs/(?P<digest>sha256:[0-9a-f]{64})")
 
 @dataclass(frozen=True)
 class Door:
-    """One of the two ways in: the registry meant, its id, how this way calls itself, and what precedes repositories."""
+    """One of the two ways in: the registry, its id, the address of this way, and the prefix of its repositories."""
 
     registry: str
     registry_id: str
@@ -81,7 +81,7 @@ async def forward(platform: Platform, request: web.Request, door: Door) -> web.S
         and blob is not None
         and tokens.permits(platform, shown, door.registry, repository, "push")
     ):
-        # Whoever may push asks in order to learn whether the layer must be sent.
+        # A client that may push asks whether it must send the layer.
         inside = repository if door.prefix else f"{door.registry}/{repository}"
         await asyncio.to_thread(distribution.adopt, platform, inside, blob["digest"])
     try:

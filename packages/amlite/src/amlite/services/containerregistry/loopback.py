@@ -21,7 +21,7 @@ _PORT = "settings/registry-port"
 
 @dataclass
 class _Listener:
-    """What listens, once something does."""
+    """The listener, once it is started."""
 
     runner: web.AppRunner | None = None
     port: int = 0
@@ -75,7 +75,7 @@ async def _answer(platform: Platform, request: web.Request) -> web.StreamRespons
         scopes = request.query.getall("scope", []) or [str((await request.post()).get("scope", ""))]
         name = next((scope.split(":")[1].partition("/")[0] for scope in scopes if scope.count(":") >= 2), "")
         if not name:
-            # `docker login` asks for no repository; whoever holds a refresh token may have a token for nothing.
+            # `docker login` does not name a repository: any holder of a refresh token gets an empty token.
             return reply({"access_token": "", "token": ""})
         return await doors.token(platform, request, doors.find(platform, name, address, f"{name}/"))
     found = doors.REPOSITORY.match(request.path)

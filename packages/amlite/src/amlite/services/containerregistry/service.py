@@ -1,4 +1,4 @@
-"""What Microsoft.ContainerRegistry brings."""
+"""The Microsoft.ContainerRegistry service."""
 
 from amlite.core.service import Service
 from amlite.services.containerregistry import routes, types

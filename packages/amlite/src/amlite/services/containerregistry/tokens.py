@@ -1,4 +1,4 @@
-"""A registry's own tokens: a refresh token for whoever shows an Entra ID token, access tokens for what its roles allow.
+"""A registry's own tokens: a refresh token in exchange for an Entra ID token, and access tokens limited by its roles.
 
 The protocol is Azure Container Registry's: POST /oauth2/exchange, then /oauth2/token with scopes of the form
 `repository:NAME:pull,push`.

@@ -1,4 +1,4 @@
-"""What Microsoft Entra ID brings."""
+"""The Microsoft Entra ID service."""
 
 from amlite.core.service import Service
 from amlite.services.entra import routes

@@ -1,4 +1,4 @@
-"""What an Azure ML environment becomes on this machine: a virtual environment that uv builds, or a Docker image.
+"""Azure ML environments on this machine: each becomes a virtual environment built by uv, or a Docker image.
 
 Azure ML builds an image of every environment. Here an image that was built and pushed runs as a container; a conda
 file or a build context becomes a virtual environment of the packages it names, without its base image.

@@ -45,7 +45,7 @@ class Container:
 
     @property
     def kind(self) -> Literal["container"]:
-        """How programs run."""
+        """The way programs run."""
         return "container"
 
     @property
@@ -93,7 +93,7 @@ async def prepare(platform: Platform, image: str, log: Callable[[str], None], pr
     if registry is not None and principal is not None:
         credentials = {"username": NO_USER, "password": refresh_token(platform, principal, registry)}
     if not (tidied := platform.part(_Tidied)).done:
-        # The first container of this amlite: what one that was killed left is ended now.
+        # The first container of this amlite: end the containers of an earlier one that was killed.
         tidied.done = True
         await asyncio.to_thread(_remove, found.host, {"label": f"{OWNER_LABEL}={platform.state}"})
     await asyncio.to_thread(_have, found.host, reference, image, credentials, log)

@@ -42,7 +42,7 @@ class Engine:
 async def ensure(platform: Platform, say: Callable[[str], None] | None = None) -> Engine:
     """Return an engine that answers: the machine's own, otherwise a private daemon, installed and started if necessary.
 
-    Containers that callers run must carry `owner_environment`, so that they are ended with amlite whatever happens.
+    Containers that callers run must carry `owner_environment`, so that they always end with amlite.
     Raises StartError if this machine cannot have an engine, or if the private one does not start.
     """
     folder = _runtime_folder(platform.state)
@@ -64,7 +64,7 @@ async def ensure(platform: Platform, say: Callable[[str], None] | None = None) -
 
 
 def owner_environment(state: Path) -> dict[str, str]:
-    """The environment variable by which amlite finds what belongs to it, also after it was killed."""
+    """The environment variable that marks amlite's containers, so that it finds them even after it was killed."""
     return {OWNER_VARIABLE: str(state)}
 
 
@@ -110,7 +110,7 @@ def _free_slot() -> Path:
             except OSError:
                 continue
             if os.path.ismount(slot / "data"):
-                # Left by a daemon that was killed: the next one would take it for somebody else's and leave it, too.
+                # Left by a daemon that was killed: the next one would take it for another owner's and leave it, too.
                 subprocess.run(["umount", "--recursive", "--lazy", slot / "data"], check=False, capture_output=True)
             return slot
     raise StartError(f"all {_SLOTS} data folders in {cache} are in use: stop other amlites (amlite stop)")

@@ -1,4 +1,4 @@
-"""What an environment installs, read from its conda file or from the files of its build context."""
+"""The packages of an environment, read from its conda file or from the files of its build context."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Packages:
 
     @property
     def digest(self) -> str:
-        """A hash of what is installed, whatever file says so."""
+        """A hash of the installed packages, independent of the file that lists them."""
         return hashlib.sha256("\n".join([self.python, *self.requirements]).encode()).hexdigest()[:24]
 
 

@@ -27,7 +27,7 @@ _LARGEST_CONTEXT_FILE = 1 << 20
 
 @dataclass
 class _Known:
-    """What environment versions install, by their entity tags."""
+    """The packages of environment versions, by entity tag."""
 
     packages: dict[str, Packages] = field(default_factory=dict)
 
@@ -37,11 +37,11 @@ class Prepared(Protocol):
 
     @property
     def kind(self) -> Literal["process", "container"]:
-        """How programs run."""
+        """The way programs run."""
 
     @property
     def label(self) -> str:
-        """What it is, for people: `Python 3.11 venv from conda.yml`, `container <image>`."""
+        """A description for people: `Python 3.11 venv from conda.yml`, `container <image>`."""
 
     def command(self, argv: Sequence[str], **program: Unpack[Program]) -> tuple[list[str], dict[str, str]]:
         """Return the command line and its whole environment for `Children.spawn`/`ensure`."""
@@ -53,7 +53,7 @@ class Prepared(Protocol):
 async def prepare(platform: Platform, environment_id: str, log: Log, *, principal: Principal | None = None) -> Prepared:
     """Make an environment version (its ARM id) ready, building it on first use; later calls cost milliseconds.
 
-    `principal` is who pulls the image, where there is one in a registry: it needs AcrPull there.
+    `principal` pulls the image if it is in a registry, and needs AcrPull there.
     Raises AzureError 404 when there is no such environment and UnusableEnvironment when it cannot run here.
     """
     if is_image(platform, environment_id):
@@ -69,7 +69,7 @@ def is_image(platform: Platform, environment_id: str) -> bool:
 
 
 async def packages_of(platform: Platform, environment_id: str) -> Packages:
-    """Return what an environment version installs beside its base image; raises as `prepare` does."""
+    """Return the packages that an environment version adds to its base image; raises as `prepare` does."""
     document = _document(platform, environment_id)
     known = platform.part(_Known).packages
     found = known.get(document.etag)
@@ -98,7 +98,7 @@ async def _packages(platform: Platform, properties: Json) -> Packages:
     context = blobs.BlobPath.parse(uri)
     if context is None:
         raise UnusableEnvironment(
-            f"the build context '{uri}' is no folder in blob storage; upload it with the environment"
+            f"the build context '{uri}' is not a folder in blob storage; upload it with the environment"
         )
     with tempfile.TemporaryDirectory(prefix="amlite-context-") as folder:
         try:

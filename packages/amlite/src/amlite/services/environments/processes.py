@@ -10,7 +10,7 @@ from typing import Literal, Unpack
 
 from amlite.services.environments.program import Program
 
-# What a program needs of this machine; nothing else is inherited, least of all somebody's credentials.
+# The variables that a program inherits from this machine. Nothing else is inherited, credentials least of all.
 _INHERITED = ("HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SHELL")
 
 
@@ -23,7 +23,7 @@ class VirtualEnvironment:
 
     @property
     def kind(self) -> Literal["process"]:
-        """How programs run."""
+        """The way programs run."""
         return "process"
 
     def command(self, argv: Sequence[str], **program: Unpack[Program]) -> tuple[list[str], dict[str, str]]:

@@ -8,10 +8,10 @@ from typing import TypedDict
 
 
 class Program(TypedDict):
-    """What a program needs beside its command line.
+    """The settings of a program besides its command line.
 
-    `environment` is all that it gets, beside what finding the interpreter takes. `mounts` maps folders of this machine
-    to where a container sees them; a process sees them where they are, so equal paths on both sides suit both kinds.
+    `environment` is its whole environment, except for the variables that locate the interpreter. `mounts` maps folders
+    of this machine to their paths in a container. A process sees the original paths, so equal paths suit both kinds.
     `cwd` is a path as the program sees it. `name` is the container's name.
     """
 

@@ -1,4 +1,4 @@
-"""The nodes of a compute: how many jobs run at once, and what the compute's status says about it."""
+"""The nodes of a compute: they limit the jobs that run at once, and the compute's status shows them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def nodes(platform: Platform, compute_id: str | None, count: int) -> Async
 
 
 async def release_all(platform: Platform) -> None:
-    """Say that no node runs a job: what an earlier process wrote about its jobs no longer holds."""
+    """Record that no node runs a job: the entries of an earlier process are no longer valid."""
     for document in list(platform.store.of_type(COMPUTE_TYPE)):
         _show(platform, document.id, Nodes())
 

@@ -15,7 +15,7 @@ _OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 def problems(
     template: str, inputs: Collection[str], outputs: Collection[str], searched: Collection[str] = ()
 ) -> list[str]:
-    """Return what is wrong with a template, given the names of declared inputs, outputs and searched parameters."""
+    """Return the problems of a template, given the names of declared inputs, outputs and searched parameters."""
     known = {"inputs": inputs, "outputs": outputs, **({"search_space": searched} if searched else {})}
     found = []
     for expression in _ANY.finditer(template):
@@ -56,7 +56,7 @@ def search(template: str, names: Collection[str]) -> str:
 
 
 def line(template: str, inputs: Mapping[str, str | Path], outputs: Mapping[str, Path]) -> str:
-    """Return the command for a shell: paths are quoted, texts are what the template makes of them."""
+    """Return the command for a shell: paths are quoted, texts are inserted as they are."""
     return render(
         template,
         {name: shlex.quote(str(value)) if isinstance(value, Path) else value for name, value in inputs.items()},

@@ -1,7 +1,7 @@
-"""What a job reads and writes: inputs brought to this machine once and kept, outputs taken to their datastore.
+"""The inputs and outputs of jobs: inputs are downloaded once and cached, outputs are uploaded to their datastore.
 
-A job reads and writes as the identity of its compute, as it does in Azure ML: what that identity's roles do not allow
-fails the job, unless the datastore keeps a key of its own.
+A job reads and writes as the identity of its compute, as it does in Azure ML. An access that this identity's roles
+do not allow fails the job, unless the datastore stores a key of its own.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ _ROLES = {"read": "Storage Blob Data Reader", "write": "Storage Blob Data Contri
 
 
 class DataAccessError(Exception):
-    """A job's data cannot be read or written; the message says what, by whom, and the fix."""
+    """A job's data cannot be read or written; the message names the data, the identity and the fix."""
 
 
 @dataclass
 class _Fetching:
-    """One at a time fetches what is kept in a folder."""
+    """Locks: only one task at a time downloads into a folder."""
 
     locks: dict[Path, asyncio.Lock] = field(default_factory=dict)
 
 
 def identity(platform: Platform, job: Job) -> Principal | None:
-    """Return who a job reads and writes data as; None where nobody is asked (serverless, without a submitter).
+    """Return the principal that a job accesses data as; None if there is none (serverless, without a submitter).
 
     That is the compute's managed identity, or the submitter for `UserIdentity` and on serverless compute.
     """
@@ -95,7 +95,7 @@ def _require_registry(platform: Platform, workspace_id: str, registry: Document,
 async def fetch(platform: Platform, job: Job, given: Json, who: Principal | None) -> Path:
     """Bring a data input to this machine and return its file or folder, which must not be written to.
 
-    An asset version and what a job has written never change, so they are fetched once and kept under `state/cache`.
+    Asset versions and job outputs never change, so they are fetched once and kept under `state/cache`.
     Raises DataAccessError.
     """
     uri, kind = str(given["uri"]), str(given["jobInputType"])
@@ -113,7 +113,7 @@ async def fetch(platform: Platform, job: Job, given: Json, who: Principal | None
 
 
 async def kept(platform: Platform, source: BlobPath, key: str) -> Path:
-    """Return a folder with what is at or below `source`, fetched the first time `key` is asked for; AzureError."""
+    """Return a folder with the files at or below `source`, downloaded on the first request for `key`; AzureError."""
     folder = platform.state / "cache" / "data" / hashlib.sha256(key.encode()).hexdigest()[:32]
     async with platform.part(_Fetching).locks.setdefault(folder, asyncio.Lock()):
         if folder.is_dir():
@@ -179,7 +179,7 @@ def register(platform: Platform, job: Job, output: str) -> None:
 
 
 async def from_step(platform: Platform, job: Job, given: Json, who: Principal | None) -> Path:
-    """Return what an earlier step wrote: its own copy on this machine, or the datastore's where that is gone."""
+    """Return the output of an earlier step: its copy on this machine, or the datastore's if that is gone."""
     found = documents.get(platform, job.workspace_id, given["step"])
     local = output_path(platform, found, given["output"])
     if local.exists():

@@ -1,4 +1,4 @@
-"""Jobs as they are kept: the ARM envelope, and beside it under `run` what only run history shows.
+"""Stored jobs: the ARM envelope, and beside it under `run` the properties that only run history shows.
 
 `run` holds: `root` (a name), `parent` (a pipeline's step and a sweep's trial have one), `node` (a step's name in its
 pipeline), `number`, `created`, `started` and `ended` (time stamps), `error` ({code, message}), `cancel` (why it is
@@ -45,7 +45,7 @@ class Job:
 
     @property
     def run(self) -> Json:
-        """What only run history shows."""
+        """The properties that only run history shows."""
         return self.body[PRIVATE]  # type: ignore[no-any-return]
 
     @property
@@ -60,7 +60,7 @@ class Job:
 
     @property
     def submitter(self) -> Principal | None:
-        """Who submitted it; None when that was amlite itself."""
+        """The principal that submitted the job; None for amlite itself."""
         who = self.run.get("submitter")
         return Principal(who["objectId"], who["clientId"]) if who else None
 

@@ -1,4 +1,4 @@
-"""Jobs as operations: run, cancelled, deleted. What runs begins again after a restart."""
+"""Jobs as operations: run, cancelled, deleted. Running jobs begin again after a restart."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def wait_until_ended(platform: Platform, arguments: Json) -> None:
 
 
 async def delete(platform: Platform, arguments: Json) -> None:
-    """Forget a job that has ended, its children, and what they left on this machine."""
+    """Remove a job that has ended, its children, and their files on this machine."""
     found = platform.store.get(arguments["id"])
     if found is None:
         return
@@ -48,7 +48,7 @@ async def delete(platform: Platform, arguments: Json) -> None:
 
 
 async def forget(platform: Platform, workspace_id: ResourceId) -> None:
-    """End every job of a workspace that is being deleted, and forget what its jobs and MLflow left on this machine."""
+    """End every job of a workspace that is being deleted, and remove the local files of its jobs and MLflow."""
     workspace = references.workspace(platform, str(workspace_id))
     running = [job for job in documents.every(platform, workspace.id) if not job.ended and not job.run.get("parent")]
     for job in running:

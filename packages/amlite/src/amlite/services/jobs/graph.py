@@ -1,4 +1,4 @@
-"""The graph of a pipeline job: what each node waits for, and where its inputs come from."""
+"""The graph of a pipeline job: the dependencies of each node and the sources of its inputs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Data:
 
 @dataclass(frozen=True)
 class StepOutput:
-    """What another node of the same pipeline wrote."""
+    """An output of another node of the same pipeline."""
 
     step: str
     output: str
@@ -44,7 +44,7 @@ class StepOutput:
 
 @dataclass(frozen=True)
 class JobOutput:
-    """What a job outside of this pipeline wrote: given to a pipeline that is itself a step of another."""
+    """An output of a job outside this pipeline, passed to a pipeline that is itself a step of another."""
 
     job: str
     output: str
@@ -120,7 +120,7 @@ def _node(name: str, spec: Json, jobs: Mapping[str, Json], inputs: Mapping[str, 
 
 
 def _bind(given: Json, jobs: Mapping[str, Json], inputs: Mapping[str, Given]) -> Input | None:
-    """Return what a binding stands for, or None when `given` holds none."""
+    """Return the target of a binding, or None if `given` contains none."""
     written = given.get("value") if given.get("value") is not None else given.get("uri")
     if not isinstance(written, str) or "${{" not in written:
         return None
@@ -168,7 +168,7 @@ def check_literal(name: str, value: str, declared: Json) -> None:
 
 
 def text(value: Any) -> str:
-    """Return a literal as text; booleans as Python writes them, which is what azure-ai-ml sends too."""
+    """Return a literal as text; booleans as Python writes them, as azure-ai-ml does too."""
     return str(value)
 
 

@@ -1,4 +1,4 @@
-"""Run history: what clients ask about runs beyond ARM — status, logs, children, outputs, tokens."""
+"""Run history: the requests about runs that ARM does not cover — status, logs, children, outputs, tokens."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def list_children(call: Call) -> web.Response:
 
 @routes.post(f"{_HISTORY}/rundata", action=READ_RUNS)
 async def get_run_data(call: Call) -> web.Response:
-    """Describe a run together with what it was submitted as."""
+    """Describe a run together with its submitted definition."""
     workspace = workspace_of(call).body
     job = documents.get(call.platform, workspace["id"], str((await call.json()).get("runId")))
     specification = {"job": {key: value for key, value in job.properties.items() if key != "services"}}
@@ -120,7 +120,7 @@ async def renew_token(call: Call) -> web.Response:
 
 
 def run_of(platform: Platform, workspace: Json, job: Job) -> Json:
-    """Return a job as run history shows it; `metrics` (latest values) and `parameters` are what it logged to MLflow."""
+    """Return a job as run history shows it; `metrics` (latest values) and `parameters` come from its MLflow run."""
     metrics, parameters, tags = tracking.logged(platform, workspace, job.name)
     properties, run = job.properties, job.run
     who = run.get("submitter") or {}

@@ -1,4 +1,4 @@
-"""A job's way from submission to its end, whatever kind it is: its task, its final status, its cancellation."""
+"""The lifecycle of a job of any kind, from submission to its end: its task, final status and cancellation."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class _Running:
 
 
 class Work(Protocol):
-    """What jobs of a type do; whatever it raises fails the job. `works` are those of every type, for child jobs."""
+    """The work of a job type; any exception fails the job. `works` has the work of every type, for child jobs."""
 
     async def __call__(self, platform: Platform, job: Job, produced: Produced, works: Mapping[str, Work]) -> None:
-        """Do it; `produced` is called as soon as others may read what the job wrote."""
+        """Do the work; `produced` is called as soon as others may read the job's outputs."""
 
 
 class JobFailure(Exception):  # noqa: N818 - a way for a job to end, not a fault of this program
@@ -54,7 +54,7 @@ def cancel(platform: Platform, job: Job, reason: str) -> None:
 
 
 def request_cancel(platform: Platform, job: Job, reason: str) -> None:
-    """Write down that a job and its children are to end, which is what makes the end of their tasks theirs too."""
+    """Record that a job and its children are to end, so that the end of their tasks counts as theirs."""
     for each in (job, *documents.descendants(platform, job)):
         if not again(platform, each).ended:
             change(platform, each.id, status="CancelRequested", run={"cancel": reason})
@@ -108,7 +108,7 @@ def tasks(platform: Platform) -> dict[str, asyncio.Task[object]]:
 
 
 class GraphLog:
-    """The log of a job that runs other jobs: what it says about them."""
+    """The log of a job that runs other jobs: its messages about them."""
 
     def __init__(self, platform: Platform, job: Job) -> None:
         self._platform = platform

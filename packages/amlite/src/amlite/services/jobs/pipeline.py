@@ -15,7 +15,7 @@ from amlite.services.jobs.submission import new_child
 
 
 async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[str, Work]) -> None:
-    """Run a pipeline's steps, each as soon as those it needs have produced what it reads."""
+    """Run a pipeline's steps, each as soon as its inputs have been produced."""
     change(platform, job.id, status="Running")
     steps = pipeline_job(platform, job.workspace_id, job.properties)
     children = _children(platform, job, steps)

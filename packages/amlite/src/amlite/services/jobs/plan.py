@@ -23,7 +23,7 @@ def resolved(platform: Platform, workspace_id: str, properties: Json) -> Json:
     resolved |= _compute(platform, workspace_id, properties.get("computeId"), properties.get("resources"))
     for name, output in (properties.get("outputs") or {}).items():
         if output and output.get("uri") and not references.is_data(_named(output["uri"], "job", "output")):
-            raise refusal(f"output '{name}' has the uri '{output['uri']}', which is no datastore path")
+            raise refusal(f"output '{name}' has the uri '{output['uri']}', which is not a datastore path")
     limits = properties.get("limits") or {}
     for name in ("timeout", "trialTimeout"):
         if limits.get(name):
@@ -108,7 +108,7 @@ def merge_output(target: Json, given: Json) -> None:
 
 
 def guard(function: Any, *arguments: Any) -> Any:
-    """Call a function, and make of what is wrong with a graph the AzureError that says so."""
+    """Call a function, and turn an error in the graph into an AzureError."""
     try:
         return function(*arguments)
     except GraphError as error:

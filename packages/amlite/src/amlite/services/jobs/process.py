@@ -15,7 +15,7 @@ from amlite.services.environments import Prepared
 from amlite.services.storage import blobs
 from amlite.services.storage.blobs import BlobPath
 
-# How often what a running job printed is taken to the datastore; its end does not wait for this.
+# The interval at which a running job's output is uploaded to the datastore; its end does not wait for this.
 _LOG_SECONDS = 1.0
 
 
@@ -29,7 +29,7 @@ class LogCopy:
         self._position = 0
 
     async def push(self) -> None:
-        """Append what was written since the last time."""
+        """Append the output written since the last call."""
         if not self._source.exists() or self._source.stat().st_size <= self._position:
             return
         with self._source.open("rb") as file:
@@ -72,7 +72,7 @@ async def run(
         if not ended.done():
             await prepared.stop(name)
             await children.end(child)
-        # What the command left in the background holds the same process group.
+        # Background processes of the command share its process group.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.process.pid, signal.SIGKILL)
         await ended

@@ -61,7 +61,7 @@ async def cancel_job(call: Call) -> web.Response:
 
 @routes.delete(_JOB)
 async def delete_job(call: Call) -> web.Response:
-    """Delete a job that has ended, with its children and what it left on this machine."""
+    """Delete a job that has ended, with its children and its files on this machine."""
     job = documents.find(call.platform, _workspace(call), call.parameters["job"])
     if job is None:
         return web.Response(status=204)

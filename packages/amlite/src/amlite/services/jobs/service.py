@@ -1,4 +1,4 @@
-"""What jobs and their run history bring."""
+"""The service of jobs and their run history."""
 
 from __future__ import annotations
 

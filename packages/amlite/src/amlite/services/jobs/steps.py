@@ -24,7 +24,7 @@ class Step:
 
 
 def pipeline_job(platform: Platform, workspace_id: str, properties: Json) -> dict[str, Step]:
-    """Return a pipeline's steps by node name, in an order in which they could run; AzureError for what cannot run."""
+    """Return a pipeline's steps by node name, in an order in which they can run; AzureError if one cannot run."""
     if wrong := kinds.KINDS["Pipeline"].problems(properties):
         raise refusal("; ".join(wrong))
     jobs = {name: _plain(spec) for name, spec in properties["jobs"].items()}
@@ -72,7 +72,9 @@ def _node_job(platform: Platform, workspace_id: str, node: Node, spec: Json, def
     if searched := spec.get("search_space"):
         for name in searched:
             if name not in declared:
-                raise GraphError(f"node '{node.name}': search_space has '{name}', which is no input of the component")
+                raise GraphError(
+                    f"node '{node.name}': search_space has '{name}', which is not an input of the component"
+                )
         declared = {name: declaration for name, declaration in declared.items() if name not in searched}
     inputs = _node_inputs(platform, workspace_id, node, str(component.get("name")), declared)
     outputs = {
@@ -109,7 +111,7 @@ def _node_job(platform: Platform, workspace_id: str, node: Node, spec: Json, def
 
 
 def _component(platform: Platform, workspace_id: str, node: str, kind: str, spec: Json) -> tuple[str | None, Json]:
-    """Return the id of a node's component and what it says."""
+    """Return the id of a node's component and its specification."""
     if kind == "AutoML":
         return None, kinds.automl.component(spec)
     reference = spec.get("componentId") or (spec.get("trial") or {}).get("componentId")

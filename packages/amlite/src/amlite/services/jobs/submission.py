@@ -27,7 +27,7 @@ async def submit(
 ) -> Json:
     """Submit a job under a new name and return its ARM envelope.
 
-    `body` is what a PUT of `workspaces/jobs` carries. `principal` is who submits it; the job's MLflow token speaks for
+    `body` is the body of a PUT to `workspaces/jobs`. `principal` is the submitter; the job's MLflow token speaks for
     them (default: the subscription's deploying application). Raises AzureError for what Azure ML refuses at submission:
     a malformed body, or a compute, component, environment, data asset or input that does not exist.
     """
@@ -63,7 +63,7 @@ def check(platform: Platform, workspace_id: str, body: Json) -> Json:
 
 
 def _job(platform: Platform, workspace_id: str, properties: Json) -> Json:
-    """Return a job's properties with its references resolved; AzureError for what cannot run.
+    """Return a job's properties with its references resolved; AzureError if the job cannot run.
 
     Afterwards `environmentId`, `codeId` and `computeId` are ARM ids, and data inputs name a version.
     """
@@ -85,7 +85,7 @@ def new(
     parent: Job | None = None,
     node: str | None = None,
 ) -> Job:
-    """Write a new job down, NotStarted, with what the service adds to it."""
+    """Store a new job, NotStarted, with the properties that the service adds."""
     name = id.rpartition("/")[2]
     now = platform.clock.stamp()
     who = {"objectId": submitter.object_id, "clientId": submitter.client_id} if submitter else None

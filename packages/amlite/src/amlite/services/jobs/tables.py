@@ -21,7 +21,7 @@ def is_table(folder: Path) -> bool:
 def read(folder: Path) -> Json:
     """Return a table: `files` (paths), `format` (delimited, parquet, json_lines; `files` of no reader), `delimiter`.
 
-    Raises DataAccessError for what is not read here: other transformations, or files elsewhere than in the folder.
+    Raises DataAccessError for unsupported tables: other transformations, or files elsewhere than in the folder.
     """
     import yaml
 

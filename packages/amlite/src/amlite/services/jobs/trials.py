@@ -47,7 +47,7 @@ class _Sweep:
         self._over = False
 
     async def run(self) -> None:
-        """Run every trial, those that the time limit allows for; whatever ends this ends them."""
+        """Run every trial that the time limit allows; if this coroutine ends, the trials end too."""
         properties = self._job.properties
         limits = properties.get("limits") or {}
         most = int(limits.get("maxTotalTrials") or _MOST_TRIALS)

@@ -17,7 +17,7 @@ from amlite.services.machinelearning.addresses import AUDIENCE
 from amlite.services.managedidentity import identities
 from amlite.services.mlflow import tracking
 
-# The user's own sign-in: a job acts as the identity of its compute, never as whoever started it.
+# The user's own sign-in: a job acts as the identity of its compute, never as the user who started it.
 _CREDENTIALS = (
     "AZURE_CLIENT_",
     "AZURE_TENANT_ID",

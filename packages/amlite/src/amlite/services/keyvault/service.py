@@ -1,4 +1,4 @@
-"""What Microsoft.KeyVault brings."""
+"""The Microsoft.KeyVault service."""
 
 from amlite.core.service import Service
 from amlite.services.keyvault import types

@@ -1,4 +1,4 @@
-"""The rules of asset versions: what may change, what the service adds, and what a container says about its versions.
+"""The rules of asset versions: mutable properties, properties the service adds, and a container's version properties.
 
 A version's content never changes once it exists; tags, description, properties and whether it is archived may.
 """
@@ -27,7 +27,7 @@ _MODELS = {
     "models": ("ModelContainer", "ModelVersion"),
 }
 _MUTABLE = {"description", "tags", "properties", "isArchived", "isAnonymous", "stage", "provisioningState", "flavors"}
-# What may change in a specification, and what the client writes back into it of a component that it read.
+# The mutable keys of a specification, and the keys that a client writes back into it after reading a component.
 _MUTABLE_IN_SPEC = {"description", "tags", "display_name"}
 _SAID_IN_SPEC = {"id", "creation_context"}
 _NAME = re.compile(r"[a-zA-Z0-9][\w.-]{0,254}")
@@ -55,7 +55,7 @@ def prepare_container(kind: str, name: str, body: Json) -> Json:
 def prepare_version(
     platform: Platform, workspace: Document, kind: str, name: str, version: str, body: Json, old: Json | None
 ) -> Json:
-    """Check a version's body against its model, its references and what is stored; return the properties to store.
+    """Check a version's body against its model, its references and the stored version; return the properties to store.
 
     AzureError 400 or 409 in the service's words where it would change the content of an existing version.
     """
@@ -87,7 +87,7 @@ def prepare_version(
 
 
 def held(kind: str, name: str, properties: Json, container: Document | None) -> Json:
-    """Return what a container says of all its versions, the type of data; AzureError 400 for a version of another."""
+    """Return the container's common property, the type of data; AzureError 400 for a version of another type."""
     if kind != "data":
         return {}
     kept = container.body["properties"].get("dataType") if container is not None else None
@@ -127,8 +127,8 @@ def _content(properties: Json) -> Json:
     spec = content.get("componentSpec")
     if isinstance(spec, dict):
         # Keys that begin with an underscore or a dollar sign say how the client read the file.
-        apart = _MUTABLE_IN_SPEC | _SAID_IN_SPEC
-        kept = {name: value for name, value in spec.items() if name not in apart and name[0] not in "_$"}
+        ignored = _MUTABLE_IN_SPEC | _SAID_IN_SPEC
+        kept = {name: value for name, value in spec.items() if name not in ignored and name[0] not in "_$"}
         content["componentSpec"] = {name: value for name, value in kept.items() if value not in (None, {}, [])}
     parsed: Json = json.loads(json.dumps(content))
     return parsed
@@ -192,7 +192,7 @@ def _check_component(platform: Platform, workspace: Document, name: str, version
 
 
 def _check_reference(platform: Platform, workspace: Document, kind: str, reference: Any) -> None:
-    """An asset of a workspace must exist; what lies in a registry or is given inline is not looked up."""
+    """Check that an asset of a workspace exists; registry assets and inline definitions are not looked up."""
     if not isinstance(reference, str) or reference.startswith(("azureml://registries/", "git+", "https://")):
         return
     try:

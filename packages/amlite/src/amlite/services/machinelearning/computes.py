@@ -19,7 +19,7 @@ from amlite.services.managedidentity import identities
 _LENGTHS = {"amlcompute": (3, 32), "computeinstance": (3, 24)}
 _OTHER_LENGTHS = (2, 16)
 _CLUSTERS = ("microsoft.containerservice/managedclusters", "microsoft.kubernetes/connectedclusters")
-# What Azure's extension defines in every cluster; source: "Create and manage instance types".
+# The instance type that Azure's extension defines in every cluster; source: "Create and manage instance types".
 _INSTANCE_TYPES: Json = {
     "defaultinstancetype": {
         "resources": {"requests": {"cpu": "100m", "memory": "2Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}}
@@ -96,7 +96,7 @@ def _cluster(platform: Platform, name: str, region: str, given: Json, old: Json 
 
 
 def _kubernetes(compute: Json) -> Json:
-    """Fill in what the service does for an attached cluster: its namespace, and the instance type that all have."""
+    """Fill in the service's defaults for an attached cluster: its namespace and the default instance type."""
     target = ResourceId.parse(str(compute.get("resourceId") or ""))
     if target is None or target.type.lower() not in _CLUSTERS:
         raise AzureError(

@@ -1,4 +1,4 @@
-"""Datastores: the four a workspace begins with, and those that users add. Secrets are kept apart from the resource."""
+"""Datastores: a workspace's four defaults, and those that users add. Secrets are stored outside the resource."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PLACES = {
     "filesystem": (_LABEL, _LABEL_RULE),
     "fileShareName": (_LABEL, _LABEL_RULE),
 }
-# Kind of credentials -> what its secrets hold.
+# Kind of credentials -> the properties of its secrets.
 _SECRETS = {
     "AccountKey": "key",
     "Certificate": "certificate",

@@ -1,4 +1,4 @@
-"""What online and batch endpoints have in common: names, and who they act as.
+"""The common parts of online and batch endpoints: names, and the identities that they act as.
 
 Names are unique in a region, online and batch ones together, since they are host names.
 """

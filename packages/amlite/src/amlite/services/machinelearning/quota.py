@@ -1,9 +1,9 @@
-"""How many vCPUs of each VM family a subscription may use in a region, and how many it uses.
+"""The vCPU limit and usage of each VM family, for a subscription in a region.
 
-What uses them: the nodes that clusters have at the moment, compute instances, and the instances of managed online
-deployments, of which Azure reserves a fifth more for upgrades (`ceil(1.2 * instances) * vCPUs`; source: "Manage and
-increase quotas"), but for a few large sizes. Azure grants each subscription other limits; here every family has the
-same until `amlite quota set` says otherwise.
+Usage counts the current nodes of clusters, compute instances, and the instances of managed online deployments.
+For these Azure reserves a fifth more for upgrades, except for a few large sizes (`ceil(1.2 * instances) * vCPUs`;
+source: "Manage and increase quotas"). On Azure, limits differ between subscriptions; here every family has the same
+limit until `amlite quota set` changes it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def reserved(size: Size, instances: int) -> int:
 
 
 def require(platform: Platform, resource_id: ResourceId, region: str, size: Size, instances: int) -> None:
-    """Raise Azure's 400 unless the quota holds `instances` of a managed deployment, beside what it has already."""
+    """Raise Azure's 400 unless the quota allows a managed deployment `instances`, including its present ones."""
     used = cores_used(platform, region, without=str(resource_id))
     before = cores_used(platform, region)[size.family] - used[size.family]
     needed = reserved(size, instances)

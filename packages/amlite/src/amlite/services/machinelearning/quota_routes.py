@@ -22,7 +22,7 @@ _CLUSTERS_LIMIT = 200
 
 @routes.get(f"{LOCATION}/usages")
 async def list_usages(call: Call) -> web.Response:
-    """List what is used of what: clusters, vCPUs together, and vCPUs by family."""
+    """List usages with their limits: clusters, total vCPUs, and vCPUs by family."""
     platform, region = call.platform, _region(call)
     dedicated, low = quota.cores_used(platform, region), quota.cores_used(platform, region, low=True)
     clusters = sum(1 for _ in quota.computes(platform, region))
@@ -79,7 +79,7 @@ async def list_sizes(call: Call) -> web.Response:
 
 @own_routes.get("/quota", action=ACTION)
 async def list_limits(call: Call) -> web.Response:
-    """Return what is used of which limit in `?region=`."""
+    """Return usages and limits in `?region=`."""
     return reply({"value": quota.table(call.platform, call.query["region"].lower())})
 
 

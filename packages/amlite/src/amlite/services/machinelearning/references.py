@@ -1,4 +1,4 @@
-"""What a reference names, in every spelling that Azure Machine Learning takes.
+"""Resolution of references, in every form that Azure Machine Learning accepts.
 
 Assets: `azureml:name:version`, `azureml:name@latest`, `azureml:name`, the same without `azureml:`, ARM ids,
 `azureml://locations/<region>/workspaces/<workspaceId>/<kind>/<name>/versions/<version>`, and in a registry
@@ -41,10 +41,10 @@ _JOB_OUTPUT = re.compile(
 
 
 def asset(platform: Platform, workspace_id: str, reference: str, kind: str) -> Document:
-    """Return the stored asset version that `reference` names in a workspace, or in whichever registry it names.
+    """Return the stored asset version that `reference` names in a workspace, or in the registry that it names.
 
-    `kind` is one of KINDS. The document's body is the ARM envelope. AzureError 400 for what is no reference to this
-    kind, 404 where nothing of that name and version exists.
+    `kind` is one of KINDS. The document's body is the ARM envelope. Raises AzureError 400 if the reference is not of
+    this kind, 404 if the name and version do not exist.
     """
     if is_in_registry(reference):
         return _in_registry(platform, reference, kind)
@@ -75,7 +75,7 @@ def asset(platform: Platform, workspace_id: str, reference: str, kind: str) -> D
 
 
 def registry_uri(name: str) -> str:
-    """Return what the ids of a registry's assets begin with: they are kept under these ids."""
+    """Return the prefix of the ids of a registry's assets; they are stored under these ids."""
     return f"azureml://registries/{name}"
 
 
@@ -179,7 +179,7 @@ def location(platform: Platform, workspace_id: str, reference: str, kind: str = 
     """Return the blob or folder that a data URI, a job's output or an asset (of `kind`) names.
 
     A trailing slash is dropped: whether it is a file or a folder is for the blobs themselves to say.
-    AzureError 400 for a URI of no known form or a datastore that holds no blobs, 404 for what does not exist.
+    AzureError 400 for a URI of no known form or a datastore without blobs, 404 if it does not exist.
     """
     if found := _DATASTORE.fullmatch(reference):
         subscription, group, name, store, path = found.groups()

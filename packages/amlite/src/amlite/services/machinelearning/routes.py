@@ -110,7 +110,7 @@ async def list_versions(call: Call) -> web.Response:
 
 
 async def put_version(call: Call) -> web.Response:
-    """Create a version, or change what may change of an existing one."""
+    """Create a version, or change the mutable properties of an existing one."""
     owner, kind = workspace_of(call), _kind(call)
     name, version = call.parameters["name"], call.parameters["version"]
     body = await call.json()

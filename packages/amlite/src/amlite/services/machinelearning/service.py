@@ -1,4 +1,4 @@
-"""What workspaces with their assets, computes and datastores bring."""
+"""The service of workspaces with their assets, computes and datastores."""
 
 from amlite.core.service import Service
 from amlite.services.machinelearning import quota_routes, routes, types

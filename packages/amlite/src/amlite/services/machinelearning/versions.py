@@ -1,4 +1,4 @@
-"""Asset versions and their containers as they are stored, whoever creates them: clients, MLflow, jobs, registries."""
+"""Stored asset versions and their containers, for every creator: clients, MLflow, jobs, registries."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def create(
 def put(
     platform: Platform, owner: Document, kind: str, name: str, version: str, body: Json, principal: Principal | None
 ) -> Document:
-    """Create a version of a workspace's asset, or change what may change of one; raises as `create`."""
+    """Create a version of a workspace's asset, or change the mutable properties of one; raises as `create`."""
     base = f"{owner.id}/{kind}/{name}"
     old = platform.store.get(f"{base}/versions/{version}")
     checked = assets.prepare_version(platform, owner, kind, name, version, body, old.body if old else None)

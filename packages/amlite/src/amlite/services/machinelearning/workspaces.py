@@ -1,4 +1,4 @@
-"""Workspaces: what they must be given, what the service adds, and their default datastores."""
+"""Workspaces: required properties, properties the service adds, and default datastores."""
 
 from __future__ import annotations
 

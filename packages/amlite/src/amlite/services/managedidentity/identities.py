@@ -1,4 +1,4 @@
-"""Who a user-assigned identity is, and how a process acts as a managed identity."""
+"""The principals of user-assigned identities, and the variables for a process that acts as a managed identity."""
 
 from __future__ import annotations
 

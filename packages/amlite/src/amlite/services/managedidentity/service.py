@@ -1,4 +1,4 @@
-"""What Microsoft.ManagedIdentity brings."""
+"""The Microsoft.ManagedIdentity service."""
 
 from amlite.core.service import Service
 from amlite.services.managedidentity import routes, types

@@ -1,4 +1,4 @@
-"""The artifact service: where azureml-mlflow uploads, lists and downloads what runs and models keep.
+"""The artifact service: azureml-mlflow uploads, lists and downloads the files of runs and models here.
 
 Bytes travel straight to and from blob storage by signed addresses.
 """

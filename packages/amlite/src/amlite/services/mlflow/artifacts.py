@@ -18,7 +18,7 @@ _MODEL_ROOT = "model"
 
 
 def place(platform: Platform, workspace: Json, origin: str, container: str) -> tuple[BlobPath, str]:
-    """Return where the artifacts of a container lie, and what every path in it begins with that is not in the blobs."""
+    """Return the location of a container's artifacts, and the prefix of its paths that the blob names lack."""
     if origin.lower() == MODELS.lower():
         name, _, version = container.rpartition(":")
         document = references.version(platform, workspace["id"], "models", name, version)

@@ -1,8 +1,8 @@
 """MLflow's model registry over the workspace's models: there is one set of models, seen from two sides.
 
 A registered model is a model container, a model version a version of it; MLflow's stages and aliases are kept in the
-container's and version's properties. What azureml-mlflow asks is answered as the service does: any model can be found,
-one that MLflow registers is of type `mlflow_model` where its folder has an MLmodel file.
+container's and version's properties. Requests from azureml-mlflow are answered as by the service: any model can be
+found; a model that MLflow registers is of type `mlflow_model` if its folder has an MLmodel file.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class _Registry:
     def change(self, document: Document, **properties: Any) -> Document:
         return versions.change(self.platform, document, self.principal, **properties)
 
-    # What MLflow shows
+    # MLflow's representation
 
     def shown_version(self, document: Document) -> Json:
         properties, system = document.body["properties"], document.body["systemData"]
@@ -142,7 +142,7 @@ class _Registry:
         kept[_ALIASES] = ",".join(f"{alias}={number}" for alias, number in aliases.items())
         self.change(container, properties=kept)
 
-    # What a source names
+    # Sources
 
     async def model_files(self, source: str) -> tuple[BlobPath, list[str], str | None]:
         """Return where a source lies, the names of its files, and the run it belongs to."""

@@ -1,4 +1,4 @@
-"""What MLflow brings."""
+"""The MLflow service."""
 
 from amlite.core.service import Service
 from amlite.services.machinelearning.references import COMPUTE_TYPE

@@ -60,7 +60,7 @@ def prewarm(platform: Platform, workspace_id: str) -> None:
 
 
 async def compute_created(platform: Platform, compute_id: ResourceId) -> None:
-    """Prewarm: what has compute will run jobs, which track."""
+    """Prewarm the server: a workspace with compute will run jobs, and jobs track."""
     prewarm(platform, str(compute_id.parent))
 
 
@@ -123,7 +123,7 @@ def _waiting(workspace: Json) -> str:
 
 
 def logged(platform: Platform, workspace: Json, name: str) -> tuple[dict[str, float], dict[str, str], dict[str, str]]:
-    """Return what a run logged: the latest value of each metric, the parameters, and the tags."""
+    """Return the logged data of a run: the latest value of each metric, the parameters, and the tags."""
     with _open(platform, workspace) as database:
         if database is None:
             return {}, {}, {}

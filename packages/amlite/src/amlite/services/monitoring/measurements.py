@@ -1,4 +1,4 @@
-"""What scored requests leave behind: for each endpoint and minute, how many of each kind and how long they took.
+"""Measurements of scored requests: the count and durations of each kind, for each endpoint and minute.
 
 A minute is one document of bounded size, written with every request, so that nothing is lost when amlite is killed.
 Durations are kept as Envoy, Azure's gateway, keeps them: in bins of two significant digits.
@@ -22,7 +22,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Kind:
-    """What tells requests of an endpoint apart; status codes as text."""
+    """The dimensions of an endpoint's requests; status codes as text."""
 
     deployment: str
     status: str
@@ -31,20 +31,20 @@ class Kind:
 
 @dataclass
 class Tally:
-    """Requests of one kind in one minute: how many took how long (milliseconds), and the exact sum."""
+    """Requests of one kind in one minute: a histogram of durations (milliseconds), and their exact sum."""
 
     bins: Counter[float] = field(default_factory=Counter)
     total: float = 0.0
 
     @property
     def count(self) -> int:
-        """How many requests."""
+        """The number of requests."""
         return self.bins.total()
 
 
 @dataclass
 class _Pruned:
-    """When what is old was last deleted, by endpoint."""
+    """The time at which old measurements were last deleted, by endpoint."""
 
     moments: dict[str, dt.datetime] = field(default_factory=dict)
 
@@ -85,12 +85,12 @@ def minutes(
 
 
 def forget(platform: Platform, endpoint_id: str) -> None:
-    """Delete what is known of an endpoint's requests."""
+    """Delete the measurements of an endpoint's requests."""
     platform.store.delete(f"{_TYPE}{endpoint_id.lower()}")
 
 
 def _prune(platform: Platform, endpoint_id: str) -> None:
-    """Delete what is older than Azure keeps, once a day for each endpoint."""
+    """Delete measurements older than Azure's retention, once a day for each endpoint."""
     now = platform.clock.now()
     pruned = platform.part(_Pruned).moments
     last = pruned.get(endpoint_id.lower())

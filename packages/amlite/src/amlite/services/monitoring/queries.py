@@ -1,4 +1,4 @@
-"""What a request for metrics asks: its time span, interval and filter."""
+"""The query of a metrics request: time span, interval and filter."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class MonitorError(AzureError):
 
 @dataclass(frozen=True)
 class Clause:
-    """What a filter asks of one dimension: any of the tests (operator, value), compared without case."""
+    """A filter's condition on one dimension: any of the tests (operator, value) must pass, ignoring case."""
 
     dimension: str
     tests: tuple[tuple[str, str], ...]
@@ -58,7 +58,7 @@ def _passes(value: str, operator: str, wanted: str) -> bool:
 
 
 def span(text: str | None, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
-    """Read `start/end`, `start/duration` or `duration` (the last one up to now); an hour where nothing is said."""
+    """Read `start/end`, `start/duration` or `duration` (the last one up to now); an hour by default."""
     if not text:
         return now - dt.timedelta(hours=1), now
     first, _, second = text.partition("/")

@@ -108,7 +108,7 @@ def _require_average(metric: Metric, aggregations: list[str]) -> None:
 
 
 def _minutes(call: Call, document: Document, start: dt.datetime, end: dt.datetime) -> Minutes:
-    """Return what was measured of an endpoint, or of one deployment of it."""
+    """Return the measurements of an endpoint, or of one of its deployments."""
     target = ResourceId.of(document.id)
     if target.type.lower().endswith("onlineendpoints"):
         return measurements.minutes(call.platform, document.id, start, end)

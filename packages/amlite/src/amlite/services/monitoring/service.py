@@ -1,4 +1,4 @@
-"""What Azure Monitor and Log Analytics bring."""
+"""The Azure Monitor and Log Analytics service."""
 
 from amlite.core.service import Service
 from amlite.services.monitoring import routes, types

@@ -1,4 +1,4 @@
-"""Who may read what lies in a registry's own storage account: that follows from a role on the registry."""
+"""Access to the blobs of a registry's own storage account: it follows from a role on the registry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROLE = "AzureML Registry User"
 
 
 def owner_of(platform: Platform, account: str) -> Document | None:
-    """Return the registry that a storage account was made for, or None when it is no registry's."""
+    """Return the registry that a storage account was made for, or None if it does not belong to a registry."""
     for document in platform.store.of_type(REGISTRY_TYPE):
         if account in accounts(document):
             return document

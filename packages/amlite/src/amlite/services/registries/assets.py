@@ -47,7 +47,7 @@ async def prepare_version(
 ) -> Json:
     """Check a version's body and return the properties to store.
 
-    AzureError 400 for what a registry does not take, 409 where content would change or the version was deleted.
+    AzureError 400 for assets that a registry rejects, 409 where content would change or the version was deleted.
     """
     path = path_of(registry, kind, name, version)
     if name in assets.ANONYMOUS.values() or ((body.get("properties") or {}).get("isAnonymous") and kind != "codes"):
@@ -130,7 +130,7 @@ def _references(spec: Json) -> Iterator[tuple[str, Any]]:
 
 
 async def _check_files(platform: Platform, registry: Document, kind: str, name: str, properties: Json) -> None:
-    """What has files must have them in the registry's account."""
+    """Check that the files of a version, if any, lie in the registry's account."""
     uri = properties.get(references.URI_PROPERTY.get(kind, ""))
     if kind == "environments":
         uri = (properties.get("build") or {}).get("contextUri")

@@ -1,4 +1,4 @@
-"""Copying an asset version from a workspace into a registry, files and all: what `share` of azure-ai-ml asks for."""
+"""Copying an asset version with its files from a workspace into a registry, for `share` of azure-ai-ml."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from amlite.services.storage.blobs import BlobPath
 
 WORK = "registries.import"
 KINDS = ("data", "environments", "models")
-# What a version has because of where it lies, and so does not take along.
+# The properties of a version that depend on its location and are not copied.
 _LEFT = ("provisioningState", "jobName", "isArchived", "isAnonymous", "environmentType", "stage")
 
 

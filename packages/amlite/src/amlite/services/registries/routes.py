@@ -118,7 +118,7 @@ async def get_version(call: Call) -> web.Response:
 
 
 async def put_version(call: Call) -> web.Response:
-    """Create a version, which takes a while, or change what may change of an existing one."""
+    """Create a version (a long-running operation), or change the mutable properties of an existing one."""
     owner, kind = _registry(call), _kind(call)
     name, version = call.parameters["name"], call.parameters["version"]
     path = assets.path_of(owner, kind, name, version)
@@ -191,7 +191,7 @@ async def read_files(call: Call) -> web.Response:
 
 @routes.post(f"{_REGISTRY}/import", action=access.WRITE)
 async def import_asset(call: Call) -> web.Response:
-    """Copy a workspace's asset version into the registry; whoever asks must be allowed to read it there."""
+    """Copy a workspace's asset version into the registry; the caller must be allowed to read it there."""
     owner = _registry(call)
     given = (await call.json()).get("properties") or {}
     missing = [key for key in ("sourceAssetId", "destinationName", "destinationVersion") if not given.get(key)]
@@ -207,7 +207,7 @@ async def import_asset(call: Call) -> web.Response:
 
 
 def _reference(call: Call, place: BlobPath, permissions: str) -> Json:
-    """Describe how to reach a place's container: clients take the container's address, whatever the asset's path."""
+    """Describe access to a place's container: clients use the container's address, regardless of the asset's path."""
     container = BlobPath(place.account, place.container)
     signed = delegation.url(call.platform, container, permissions, _LIFETIME)
     credential = {"credentialType": "SAS", "sasUri": signed}
@@ -236,7 +236,7 @@ def _kind(call: Call) -> str:
 def _kind_of(asset_id: str) -> str:
     kind = asset_id.lower().removeprefix("azureml://registries/").partition("/")[2].partition("/")[0]
     if kind not in KINDS:
-        raise AzureError(400, "UserError", f"assetId '{asset_id}' is no asset of a registry.")
+        raise AzureError(400, "UserError", f"assetId '{asset_id}' is not an asset of a registry.")
     return kind
 
 

@@ -1,4 +1,4 @@
-"""What registries bring."""
+"""The Azure ML registries service."""
 
 from amlite.core.service import Service
 from amlite.services.registries import assets, copying, routes, types

@@ -107,7 +107,7 @@ def _letters(name: str) -> str:
 
 
 async def _created(platform: Platform, resource_id: ResourceId) -> None:
-    """Make the managed resource group and what is missing in it."""
+    """Create the managed resource group and its missing resources."""
     document = resources.resource_of(platform, resource_id)
     properties = document.body["properties"]
     group = properties["managedResourceGroup"]["resourceId"]

@@ -1,7 +1,7 @@
 """Firing schedules.
 
-Every due time makes one job, also those that `amlite advance` jumps over. What fell due while amlite was not running is
-not made up for.
+Every due time makes one job, also those that `amlite advance` jumps over. Due times missed while amlite
+was not running are not made up for.
 """
 
 from __future__ import annotations

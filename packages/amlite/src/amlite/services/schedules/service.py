@@ -1,4 +1,4 @@
-"""What schedules bring."""
+"""The schedules service."""
 
 from amlite.core.service import Service
 from amlite.services.schedules import firing, types

@@ -39,7 +39,7 @@ class Image:
     mount: str = MOUNT
 
     def json(self) -> Json:
-        """What `Image(**…)` takes."""
+        """Return the arguments of `Image(**…)`."""
         return asdict(self)
 
     def path(self, asked: str) -> str:
@@ -95,7 +95,7 @@ async def _built(platform: Platform, found: Engine, image: Image, log: Callable[
 
     context = blobs.BlobPath.parse(str(image.context))
     if context is None:
-        raise UnusableEnvironment(f"the build context '{image.context}' is no folder in blob storage")
+        raise UnusableEnvironment(f"the build context '{image.context}' is not a folder in blob storage")
     loop = asyncio.get_running_loop()
 
     def substitute() -> Path:

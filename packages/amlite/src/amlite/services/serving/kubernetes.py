@@ -1,4 +1,4 @@
-"""What is particular to endpoints on an attached Kubernetes cluster; behind them are the same model servers.
+"""The specifics of endpoints on an attached Kubernetes cluster; their model servers are the same as for managed ones.
 
 Microsoft's "Troubleshoot online endpoints" names the errors (`InvalidDeploymentSpec`, …). The scoring address is that
 of a managed endpoint; on Azure it is one of the cluster.
@@ -39,7 +39,7 @@ def compute_of(platform: Platform, workspace_id: str, reference: str) -> Json:
 
 
 def check_deployment(platform: Platform, endpoint: Json, resource_id: ResourceId, properties: Json) -> Json:
-    """Return a Kubernetes deployment's properties with what the service fills in; raises AzureError 400."""
+    """Return a Kubernetes deployment's properties with the service's defaults; raises AzureError 400."""
     compute = compute_of(platform, str(resource_id.parent.parent) if resource_id.parent else "", endpoint["compute"])
     cluster = compute["properties"].get("properties") or {}
     types = cluster.get("instanceTypes") or {}

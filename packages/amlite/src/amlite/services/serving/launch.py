@@ -1,4 +1,4 @@
-"""What a model server is started from, kept so that it can be started again after amlite was."""
+"""The launch of a model server, stored so that the server can be started again after amlite restarts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if hasattr(config, "ControlSocketDisable"):
     os.environ["GUNICORN_CMD_ARGS"] = os.environ.get("GUNICORN_CMD_ARGS", "") + " --no-control-socket"
 amlserver.run()
 """
-# What amlite's environment says of the deploying application and its tools is not for a model server.
+# Variables of the deploying application and its tools, which a model server does not inherit.
 _NOT_FOR_SERVERS = ("AZURE_", "ARM_", "PULUMI_", "AMLITE_", "DOCKER_")
 
 
@@ -38,7 +38,7 @@ _NOT_FOR_SERVERS = ("AZURE_", "ARM_", "PULUMI_", "AMLITE_", "DOCKER_")
 class Launch:
     """A server's name (unique for ever), its folder with code and model, environment, size and identity.
 
-    Without `environment_id` the model is an MLflow model in the folder `mlflow`, which says itself what it needs.
+    Without `environment_id` the model is an MLflow model in the folder `mlflow`, which lists its own requirements.
     `container` is the environment's own server (`custom.Image`), where it has one; `liveness` is its `settings.Probe`.
     """
 
@@ -64,7 +64,7 @@ class Launch:
 
     @property
     def principal(self) -> Principal:
-        """Who the server acts as."""
+        """The principal that the server acts as."""
         return Principal(self.object_id, self.client_id)
 
     @property
@@ -100,12 +100,12 @@ class Launch:
         }
 
     def json(self) -> Json:
-        """What `Launch(**…)` takes."""
+        """Return the arguments of `Launch(**…)`."""
         return asdict(self)
 
 
 def launched_from(deployment: Json) -> Json:
-    """What of a deployment's body decides about its server: the same is served by the server that runs."""
+    """Return the parts of a deployment's body that determine its server; if they are equal, it keeps running."""
     names = ("codeConfiguration", "model", "modelMountPath", "environmentId", "environmentVariables", *_PROBES)
     return {"instances": settings.instances(deployment), **{name: deployment["properties"].get(name) for name in names}}
 

@@ -1,6 +1,6 @@
 """Deployments of MLflow models without code: the environment and the scoring script that Azure makes for them.
 
-Azure takes the model's own Conda file and adds what its inference server needs. So does amlite; packages become a
+Azure takes the model's own Conda file and adds its inference server's packages. So does amlite; packages become a
 virtual environment, as those of any Conda file do here. Of the Python version the patch release is left open.
 """
 
@@ -27,7 +27,7 @@ def write_script(folder: Path) -> None:
 
 
 def packages_of(model: Path) -> Packages:
-    """Return what an MLflow model (the folder of its MLmodel) needs to be served; raises UnusableEnvironment.
+    """Return the serving requirements of an MLflow model (the folder of its MLmodel); raises UnusableEnvironment.
 
     Read from `conda.yaml`, else from `python_env.yaml` and `requirements.txt`, as MLflow writes them.
     """

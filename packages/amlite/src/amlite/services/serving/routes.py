@@ -53,7 +53,7 @@ async def score(call: Call) -> web.Response:
 
 @dataclass
 class _Credits:
-    """What deployments have of the next request, live or mirrored, by endpoint: see `traffic.pick`."""
+    """The deployments' credits for the next request, live or mirrored, by endpoint; see `traffic.pick`."""
 
     live: dict[str, dict[str, int]] = field(default_factory=dict)
     mirrored: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -87,7 +87,7 @@ async def _measured(platform: Platform, endpoint: Json, deployment: Json, asked:
 
 
 def _mirror(platform: Platform, endpoint: Json, asked: _Asked) -> None:
-    """Send a copy of every so-manieth request to the deployment that traffic is mirrored to; nobody waits for it."""
+    """Send a copy of the mirrored share of requests to the mirror deployment, without waiting for the answer."""
     rules = endpoint["properties"].get("mirrorTraffic") or {}
     name = next((each for each, percent in rules.items() if percent), None)
     document = platform.store.get(f"{endpoint['id']}/deployments/{name}") if name else None

@@ -27,7 +27,7 @@ _LOGS = "serving/logs"
 
 @dataclass
 class _Servers:
-    """What is in memory, by lower-case deployment resource_id."""
+    """The running servers and their locks, by lower-case deployment resource_id."""
 
     running: dict[str, Server] = field(default_factory=dict)
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
@@ -40,7 +40,7 @@ async def provision(platform: Platform, resource_id: str) -> None:
     """Start the server of a created or changed deployment; the one before it, if any, ends once its requests have.
 
     A change that does not reach the server (tags, request limits) leaves it running.
-    Raises AzureError with Azure's code for what went wrong and, where the server did not start, the end of its log.
+    Raises AzureError with Azure's error code and, if the server did not start, the end of its log.
     """
     servers = platform.part(_Servers)
     async with servers.lock(resource_id):
@@ -115,7 +115,7 @@ async def retire(platform: Platform, resource_id: str) -> None:
 
 
 def log_tail(platform: Platform, resource_id: str, container: str, lines: int | None) -> str:
-    """Return the end of a deployment's log: of its server, or of what came before (`StorageInitializer`)."""
+    """Return the end of a deployment's log: of its server, or of the container before it (`StorageInitializer`)."""
     document = platform.store.get(f"{_LOGS}{resource_id}")
     if document is None:
         raise AzureError(404, "ResourceNotFound", "The deployment has no logs.")

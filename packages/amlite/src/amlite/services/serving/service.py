@@ -1,4 +1,4 @@
-"""What online endpoints bring."""
+"""The online endpoints service."""
 
 from amlite.core.service import Service
 from amlite.services.serving import routes, types

@@ -1,4 +1,4 @@
-"""What a deployment's body says about its server, with the service's defaults; no platform needed."""
+"""A deployment's server settings, read from its body with the service's defaults; no platform needed."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Probe:
 
     @property
     def patience(self) -> float:
-        """How long a server may take until its first success, in seconds."""
+        """The longest time until a server's first success, in seconds."""
         return self.initial_delay + self.period * self.failure_threshold
 
 
 @dataclass(frozen=True)
 class Requests:
-    """How a deployment takes requests. `timeout` in seconds; `most_pending` is what its gateway lets in at a time."""
+    """A deployment's request settings: `timeout` in seconds; its gateway admits `most_pending` requests at a time."""
 
     timeout: float
     most_pending: int

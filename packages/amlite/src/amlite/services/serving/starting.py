@@ -39,9 +39,9 @@ class Server:
 
 
 async def start(platform: Platform, launch: Launch, say: Log) -> Server:
-    """Start a server and wait until its readiness probe succeeds; `say` gets the lines of building what it runs in.
+    """Start a server and wait until its readiness probe succeeds; `say` gets the build log of its environment.
 
-    Raises AzureError with Azure's code for what went wrong and, where the server did not start, the end of its log.
+    Raises AzureError with Azure's error code and, if the server did not start, the end of its log.
     """
     try:
         environment, command = await _prepared(platform, launch, say)
@@ -88,9 +88,9 @@ async def lives(platform: Platform, server: Server) -> bool:
     return await answers(platform, server.child.port, image.liveness if image else "/", timeout)
 
 
-async def answers(platform: Platform, port: int, path: str, patience: float) -> bool:
-    """Whether a GET of a path is answered with success within `patience` seconds."""
-    limit = aiohttp.ClientTimeout(total=patience)
+async def answers(platform: Platform, port: int, path: str, timeout_seconds: float) -> bool:
+    """Whether a GET of a path is answered with success within `timeout_seconds`."""
+    limit = aiohttp.ClientTimeout(total=timeout_seconds)
     try:
         async with platform.http.get(f"http://127.0.0.1:{port}{path}", timeout=limit, allow_redirects=False) as answer:
             return 200 <= answer.status < 400
@@ -99,7 +99,7 @@ async def answers(platform: Platform, port: int, path: str, patience: float) -> 
 
 
 async def _prepared(platform: Platform, launch: Launch, say: Log) -> tuple[Prepared, Command]:
-    """Return what a launch runs in, and its command line and variables for a port."""
+    """Return the environment of a launch, and its command line and variables for a port."""
     variables = launch.environment(platform)
     folder = Path(launch.folder)
     if (image := launch.custom) is not None:

@@ -1,4 +1,4 @@
-"""How an endpoint's traffic is said, checked and shared out."""
+"""An endpoint's traffic: reading, checking and distributing it."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Js
 
 
 def _managed(platform: Platform, resource_id: ResourceId, body: Json, count: int, old: Json | None) -> Json:
-    """Return a managed deployment's properties with what the service fills in; raises AzureError 400."""
+    """Return a managed deployment's properties with the service's defaults; raises AzureError 400."""
     properties = body["properties"]
     scale = properties.get("scaleSettings") or {"scaleType": "Default"}
     if scale["scaleType"].lower() != "default":
@@ -116,7 +116,7 @@ def _managed(platform: Platform, resource_id: ResourceId, body: Json, count: int
 
 
 def _check_assets(platform: Platform, workspace_id: str, properties: Json) -> None:
-    """Refuse what does not exist, and what has no code where Azure makes none."""
+    """Refuse references that do not exist, and a deployment without code if Azure does not generate it."""
     kind = ""
     if properties.get("model"):
         model = references.asset(platform, workspace_id, properties["model"], "models")

@@ -1,4 +1,4 @@
-"""Who may do what to blobs, in the blob service's own words."""
+"""Access checks for blobs, with the blob service's own error messages."""
 
 from __future__ import annotations
 

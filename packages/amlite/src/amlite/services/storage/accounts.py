@@ -1,4 +1,4 @@
-"""Storage accounts by name: their keys, and what roles on them allow."""
+"""Storage accounts by name: their keys, and the access that roles on them grant."""
 
 from __future__ import annotations
 

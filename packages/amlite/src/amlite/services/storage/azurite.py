@@ -23,7 +23,7 @@ _SAS_VERSION = "2019-12-12"
 
 @dataclass
 class _Azurite:
-    """What is known of the child: the accounts that it was started with, and signatures by each key with their ends."""
+    """The state of the child: the accounts it was started with, and a signature with its expiry for each key."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     started_with: frozenset[str] | None = None
@@ -69,7 +69,7 @@ async def _ensure(platform: Platform, known: _Azurite, account: str | None) -> C
 
 
 async def remove(platform: Platform, account: str) -> None:
-    """Delete what an account holds."""
+    """Delete the contents of an account."""
     keys, started_with = keys_of(platform, account), platform.part(_Azurite).started_with
     if keys is None or (started_with is not None and not any(each.startswith(f"{account}:") for each in started_with)):
         return  # an account that Azurite was never told of is empty

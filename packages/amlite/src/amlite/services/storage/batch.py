@@ -66,7 +66,7 @@ def _part(text: str) -> Part:
     first, *rest = request.strip("\n").split("\n")
     line = _REQUEST_LINE.fullmatch(first.strip())
     if line is None:
-        raise ValueError(f"'{first.strip()}' is no request line")
+        raise ValueError(f"'{first.strip()}' is not a request line")
     return Part(_headers(envelope.split("\n")).get("content-id", ""), line[1], line[2], _headers(rest))
 
 

@@ -1,6 +1,6 @@
 """Blobs as amlite itself reads and writes them: straight to Azurite, with the account's key behind a signature.
 
-Whoever asks has been checked before; nothing here looks at roles.
+Callers check access beforehand; this module does not evaluate roles.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ async def create_container(platform: Platform, account: str, container: str) -> 
 
 
 async def exists(platform: Platform, blob: BlobPath) -> bool:
-    """Whether a blob of exactly that name exists, which is no directory."""
+    """Whether a blob of exactly that name exists and is not a directory."""
     async with await request(platform, "HEAD", blob) as answer:
         return answer.status == 200 and answer.headers.get(DIRECTORY_HEADER, "").lower() != "true"
 
@@ -161,7 +161,7 @@ def _entry(element: ET.Element) -> Entry:
 
 
 def _with_directories(found: list[Entry]) -> list[Entry]:
-    """Mark what is empty and has something below it: a directory whose own metadata was replaced is still one."""
+    """Mark empty blobs with blobs below them as directories: one whose metadata was replaced is still a directory."""
     parents = {entry.name[:end] for entry in found for end, letter in enumerate(entry.name) if letter == "/"}
     return [replace(entry, directory=True) if not entry.length and entry.name in parents else entry for entry in found]
 
@@ -174,7 +174,7 @@ async def upload_tree(platform: Platform, source: Path, target: BlobPath) -> int
 
 
 async def upload_file(platform: Platform, source: Path, target: BlobPath) -> None:
-    """Upload one file, whatever its size."""
+    """Upload one file of any size."""
     if (await asyncio.to_thread(source.stat)).st_size <= _PUT_BYTES:
         await write(platform, target, await asyncio.to_thread(source.read_bytes))
         return
@@ -188,7 +188,7 @@ async def upload_file(platform: Platform, source: Path, target: BlobPath) -> Non
 
 
 async def download_tree(platform: Platform, source: BlobPath, target: Path) -> list[Path]:
-    """Download what is at or below `source` into the folder `target`; return the files written.
+    """Download the blobs at or below `source` into the folder `target`; return the files written.
 
     A path that is one blob becomes `target/<its name>`. Nothing is written outside `target`. AzureError 404 when there
     is no such blob or folder.

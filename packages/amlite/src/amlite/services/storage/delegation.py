@@ -22,7 +22,7 @@ _KEY = "storage/delegation-key"
 _SIGNED = ("sv", "sr", "sp", "st", "se", "skoid", "sktid", "skt", "ske", "sks", "skv")
 _VERSION = "2023-11-03"
 _LONGEST = dt.timedelta(days=7)
-# What a request needs: any one of these letters in `sp`.
+# The permission that a request needs: any one of these letters in `sp`.
 _NEEDED = {"GET": "r", "HEAD": "r", "PUT": "wca", "DELETE": "d"}
 
 

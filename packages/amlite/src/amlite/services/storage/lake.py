@@ -31,7 +31,7 @@ class LakeError(AzureError):
 
 
 def paths(found: list[Entry], base: str, *, recursive: bool) -> list[Json]:
-    """Return what a data lake lists for blobs at or below `base`: directories that no blob stands for included."""
+    """Return a data lake's listing of the blobs at or below `base`, including directories without a blob."""
     known = {entry.name.rstrip("/"): entry for entry in found}
     inside = f"{base}/" if base else ""
     for entry in found:

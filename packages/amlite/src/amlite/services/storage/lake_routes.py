@@ -40,7 +40,7 @@ async def filesystem(call: Call) -> web.Response:
 
 @routes.put("/{filesystem}/{path:path}")
 async def create(call: Call) -> web.Response:
-    """Create a file or a directory, in place of what is there."""
+    """Create a file or a directory, replacing an existing one."""
     kind = call.query.get("resource")
     if kind not in ("file", "directory") or "x-ms-rename-source" in call.request.headers:
         raise _not_served(call)
@@ -64,7 +64,7 @@ async def create(call: Call) -> web.Response:
 
 @routes.patch("/{filesystem}/{path:path}")
 async def update(call: Call) -> web.Response:
-    """Append to a file, or make what was appended its content."""
+    """Append to a file, or commit the appended data."""
     place = _place(call)
     action = call.query.get("action")
     if action not in ("append", "flush"):
@@ -83,7 +83,7 @@ async def update(call: Call) -> web.Response:
 
 @routes.delete("/{filesystem}/{path:path}")
 async def delete(call: Call) -> web.Response:
-    """Delete a file, or a directory with what is in it."""
+    """Delete a file, or a directory with its contents."""
     place = _place(call)
     signature = await _signature(call, place, "DELETE")
     found = await blobs.entries(call.platform, place)
@@ -141,7 +141,7 @@ async def _make_parents(call: Call, place: BlobPath) -> None:
 
 
 async def _append(call: Call, place: BlobPath, position: int, signature: str) -> None:
-    """Stage what is appended as a block that its position names."""
+    """Stage the appended data as a block named after its position."""
     headers = {"Content-MD5": md5} if (md5 := call.request.headers.get("Content-MD5")) else {}
     query = {"comp": "block", "blockid": lake.block(position)}
     body = await call.request.read()
@@ -152,7 +152,7 @@ async def _append(call: Call, place: BlobPath, position: int, signature: str) ->
 
 
 async def _flush(call: Call, place: BlobPath, position: int, signature: str) -> web.Response:
-    """Commit the blocks up to a position, behind what the file holds already."""
+    """Commit the blocks up to a position, after the file's existing content."""
     query = {"comp": "blocklist", "blocklisttype": "all"}
     async with await blobs.request(call.platform, "GET", place, query) as answer:
         await lake.check(answer, place)
@@ -173,7 +173,7 @@ async def _flush(call: Call, place: BlobPath, position: int, signature: str) -> 
             400, "InvalidFlushPosition", f"{sum(known.values())} bytes were written, the flush says {position}."
         )
     async with await blobs.request(call.platform, "HEAD", place) as answer:
-        # A list of blocks replaces what a file says of itself.
+        # Committing a block list replaces a file's properties and metadata.
         said = {name: value for name, value in answer.headers.items() if name.lower().startswith("x-ms-meta-")}
         said["x-ms-blob-content-type"] = answer.headers.get("Content-Type", "")
     latest = "".join(f"<Latest>{block}</Latest>" for block in sorted(known, key=base64.b64decode))
@@ -205,7 +205,7 @@ async def _list(call: Call, place: BlobPath) -> web.Response:
 async def _signature(call: Call, place: BlobPath, method: str, *, listing: bool = False) -> str:
     """Return the signature that a caller's request goes on with; LakeError 401 or 403 for one that may not do this.
 
-    `method` is what the blob service calls the same.
+    `method` is the blob service's equivalent.
     """
     keys = accounts.keys_of(call.platform, place.account)
     if keys is None:

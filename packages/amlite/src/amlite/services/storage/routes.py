@@ -96,7 +96,7 @@ async def _batch(call: Call, principal: Principal, signature: str) -> web.Respon
 
 
 def _check_source(call: Call, principal: Principal) -> None:
-    """A copy reads its source: whoever names one without a signature must be allowed to."""
+    """Check that the caller may read the source of a copy, unless its URL is signed."""
     source = BlobPath.parse(call.request.headers.get("x-ms-copy-source", ""))
     if source is not None and "sig=" not in call.request.headers["x-ms-copy-source"].partition("?")[2]:
         check_role(call.platform, principal, "GET", source.account, f"/{source.container}/{source.path}")

@@ -1,4 +1,4 @@
-"""What Microsoft.Storage brings."""
+"""The Microsoft.Storage service."""
 
 from amlite.core.service import Service
 from amlite.services.storage import lake_routes, routes, types

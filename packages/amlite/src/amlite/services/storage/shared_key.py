@@ -43,7 +43,7 @@ def permits(
 
 
 def signed_text(account: str, method: str, raw_path: str, headers: Mapping[str, str]) -> str:
-    """Return what a client signs of a request."""
+    """Return the string that a client signs for a request."""
     given = {name.lower(): value for name, value in headers.items()}
     if given.get("content-length") == "0":
         del given["content-length"]

@@ -31,7 +31,7 @@ def _prepare(platform: Platform, id: ResourceId, body: Json, old: Json | None) -
 
 
 async def _created(platform: Platform, id: ResourceId) -> None:
-    await azurite.ensure(platform)  # whose start takes seconds, before somebody waits for it
+    await azurite.ensure(platform)  # starting it takes seconds, so it starts before the first request
     service = f"{id}/blobServices/default"
     if platform.store.get(service) is None:
         kind = f"{ACCOUNT_TYPE}/blobServices"

@@ -1,4 +1,4 @@
-"""Every request to a host that is not served is refused, with what to use instead."""
+"""Every request to a host that is not served is refused; the error names the alternative."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiohttp import web
 from amlite.core.errors import AzureError
 from amlite.core.routing import Call, Routes
 
-# Host pattern -> what to use instead.
+# Host pattern -> the alternative.
 _HOSTS: Mapping[str, str] = {
     "*.core.windows.net": "Of storage accounts, blobs and data lakes are: https://{account}.blob.core.windows.net/ and "
     "https://{account}.dfs.core.windows.net/.",
@@ -23,7 +23,7 @@ def _table(host: str, advice: str) -> Routes:
 
     @routes.route("*", "/{path:path}")
     async def refuse(call: Call) -> web.StreamResponse:
-        """Say that this host is not served, and what is."""
+        """Say that this host is not served, and name the hosts that are."""
         told = advice.format(account=call.host.partition(".")[0])
         raise AzureError(501, "NotImplemented", f"{call.host} is not served by this local Azure. {told}")
 

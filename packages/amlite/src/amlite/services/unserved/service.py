@@ -1,4 +1,4 @@
-"""What the hosts that are not served bring: a refusal that says what is."""
+"""The service of hosts that amlite does not serve: it refuses requests and names the hosts that are served."""
 
 from amlite.core.service import Service
 from amlite.services.unserved import routes

@@ -1,7 +1,7 @@
-"""Sets of packages of amlite's own, for what Azure ML brings along with a job: AutoML, Spark, Java.
+"""amlite's own sets of packages, for the components that Azure ML provides for a job: AutoML, Spark, Java.
 
-Each is a requirements file beside this one, pinned and hashed. They are no part of the project's own environment: they
-are installed, once for this user, when a job first needs them.
+Each is a requirements file beside this one, pinned and hashed. They are not part of the project's own environment: they
+are installed once per user, when a job first needs them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Searches for the best model of a table with FLAML, and writes it as an MLflow model.
 
 Started with the path of a JSON file: see `settings` in the kind `automl`. The search works on a table that is prepared
-once: numbers with their gaps filled, categories as numbers. What is written is a scikit-learn pipeline of that
+once: numbers with their gaps filled, categories as numbers. The output is a scikit-learn pipeline of that
 preparation and the best model found, fitted on all training data, so that serving it takes no FLAML.
 """
 
@@ -70,7 +70,7 @@ def scores(task: str, truth: Any, model: Any, rows: Any) -> dict[str, float]:
 
 
 def preparation() -> Any:
-    """Return what makes numbers of a table, whatever its columns are."""
+    """Return the transformer that encodes a table's columns as numbers."""
     numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     categories = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=2, sparse_output=False)
     chosen = make_column_selector(dtype_include="number")
@@ -128,7 +128,7 @@ def search(settings: Json) -> None:
 
 
 def write(place: str, model: Pipeline, rows: pd.DataFrame) -> None:
-    """Write a fitted model with its signature and what it needs."""
+    """Write a fitted model with its signature and requirements."""
     names = ("scikit-learn", "lightgbm", "pandas", "numpy", "cloudpickle")
     import importlib.metadata
 

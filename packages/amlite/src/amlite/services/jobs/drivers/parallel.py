@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 
 def batches(settings: Json) -> Iterator[Any]:
-    """Yield what `run` is called with: lists of file paths, or rows of a table as (header, rows)."""
+    """Yield the arguments of `run`: lists of file paths, or rows of a table as (header, rows)."""
     table = settings["table"]
     if table is None:
         source = Path(settings["source"])
@@ -154,7 +154,7 @@ class Worker:
 
 
 class Run:
-    """What has been done and what failed so far, shared by the threads that each lead a worker."""
+    """The progress and failures so far, shared by the threads that each drive a worker."""
 
     def __init__(self, settings: Json) -> None:
         """Begin with nothing done."""

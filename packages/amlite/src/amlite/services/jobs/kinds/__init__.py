@@ -1,4 +1,4 @@
-"""The kinds of jobs, one module for each: what is wrong with one, what a pipeline's node of it becomes, how it runs.
+"""The kinds of jobs, one module for each: its problems, its properties as a pipeline's node, and its execution.
 
 A module works on the properties that the service's models give a job of its kind; `Parallel` has none of its own there,
 for it exists in pipelines only, and is written alike.
@@ -19,15 +19,15 @@ from amlite.services.jobs.kinds import automl, command, parallel, pipeline, spar
 
 
 class Kind(Protocol):
-    """What every kind can say."""
+    """The operations that every kind supports."""
 
     def problems(self, properties: Json) -> list[str]:
-        """Return what is wrong with a job of this kind that no look at another resource tells."""
+        """Return the problems of a job of this kind that can be found without reading another resource."""
 
     def from_node(self, component: Json, spec: Json) -> Json:
-        """Return the properties that are this kind's own of a pipeline's node; its component is its `componentSpec`.
+        """Return the kind-specific properties of a pipeline's node; `component` is its `componentSpec`.
 
-        Raises ValueError for what is not run here.
+        Raises ValueError for a node that cannot run here.
         """
 
 

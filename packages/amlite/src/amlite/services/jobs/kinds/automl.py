@@ -67,7 +67,7 @@ def inputs(properties: Json) -> Json:
 
 
 def problems(properties: Json) -> list[str]:
-    """Return what the task asks for that is not run here."""
+    """Return the settings of the task that are not supported here."""
     details = properties["taskDetails"]
     task, found = details.get("taskType"), []
     if task not in _TASKS:
@@ -85,7 +85,7 @@ def problems(properties: Json) -> list[str]:
 
 
 def component(spec: Json) -> Json:
-    """Return what a component would declare: AutoML nodes have none."""
+    """Return the declarations of a component: AutoML nodes have none."""
     optional = {"type": "mltable", "optional": True}
     declared = dict.fromkeys(_DATA, optional) | {"training_data": {"type": "mltable"}}
     outputs = {name: {"type": given.get("job_output_type") or given.get("type") or "mlflow_model"}
@@ -124,14 +124,14 @@ def from_node(component: Json, spec: Json) -> Json:
 
 
 async def prepare(platform: Platform, job: Job, log: Callable[[str], None], who: Principal | None) -> Prepared:
-    """Return the environment with FLAML, which is amlite's own whatever environment the job names."""
+    """Return the environment with FLAML, which is amlite's own, regardless of the environment that the job names."""
     return await environments.installed(platform, own.packages("automl"), log)
 
 
 def program(
     job: Job, inputs: Mapping[str, str | Path], outputs: Mapping[str, Path], folder: Path, prepared: Prepared
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the driver with what it is to search."""
+    """Return the driver with its search settings."""
     path = folder / "search.json"
     path.write_text(json.dumps(settings(job.properties, inputs, outputs)), "utf-8")
     driver = folder / "search.py"
@@ -140,7 +140,7 @@ def program(
 
 
 def settings(properties: Json, inputs: Mapping[str, str | Path], outputs: Mapping[str, Path]) -> Json:
-    """Return what the driver reads; raises DataAccessError for a table that cannot be read."""
+    """Return the driver's input; raises DataAccessError for a table that cannot be read."""
     details = properties["taskDetails"]
     limits, folds = details.get("limitSettings") or {}, details.get("nCrossValidations") or {}
     early = limits.get("enableEarlyTermination")

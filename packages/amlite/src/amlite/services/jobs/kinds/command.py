@@ -15,7 +15,7 @@ from amlite.services.jobs.documents import Job
 
 
 def problems(properties: Json) -> list[str]:
-    """Return what the command names and nothing declares."""
+    """Return the undeclared names in the command."""
     return command.problems(properties["command"], properties.get("inputs") or {}, properties.get("outputs") or {})
 
 

@@ -27,7 +27,7 @@ _RESULTS = "parallel_run_step.txt"
 
 
 def problems(properties: Json) -> list[str]:
-    """Return what the task names and nothing declares, and settings that are not run here."""
+    """Return the undeclared names in the task, and settings that are not supported here."""
     inputs, outputs, task = properties["inputs"], properties["outputs"], properties["task"]
     found = command.problems(task.get("program_arguments") or "", inputs, outputs)
     found += command.problems(properties["inputData"], inputs, ())
@@ -68,7 +68,7 @@ def from_node(component: Json, spec: Json) -> Json:
 def program(
     job: Job, inputs: Mapping[str, str | Path], outputs: Mapping[str, Path], folder: Path, prepared: Prepared
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the driver with what it is to do."""
+    """Return the driver with its settings."""
     driver = folder / "driver.py"
     shutil.copyfile(drivers.path("parallel"), driver)
     said = settings(job.properties, inputs, outputs)
@@ -77,7 +77,7 @@ def program(
 
 
 def settings(properties: Json, inputs: Mapping[str, str | Path], outputs: Mapping[str, Path]) -> Json:
-    """Return what the driver reads; raises DataAccessError for a table that cannot be read."""
+    """Return the driver's input; raises DataAccessError for a table that cannot be read."""
     task = properties["task"]
     source = inputs[_named(properties["inputData"])]
     table = tables.read(Path(source)) if tables.is_table(Path(source)) else None

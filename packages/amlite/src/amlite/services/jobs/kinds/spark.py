@@ -29,7 +29,7 @@ _LOCAL = {
 
 
 def problems(properties: Json) -> list[str]:
-    """Return what the arguments name and nothing declares, and an entry that is not a file."""
+    """Return the undeclared names in the arguments, and an entry that is not a file."""
     found = command.problems(
         properties.get("args") or "", properties.get("inputs") or {}, properties.get("outputs") or {}
     )

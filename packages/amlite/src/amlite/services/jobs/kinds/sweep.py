@@ -14,7 +14,7 @@ _COUNTS = {"max_total_trials": "maxTotalTrials", "max_concurrent_trials": "maxCo
 
 
 def problems(properties: Json) -> list[str]:
-    """Return what is wrong with the search space, the sampling and the command that is tried."""
+    """Return the problems of the search space, the sampling and the trial's command."""
     space = properties["searchSpace"]
     found = command.problems(
         properties["trial"]["command"], properties.get("inputs") or {}, properties.get("outputs") or {}, space.keys()

@@ -1,5 +1,5 @@
-"""What Azure Machine Learning's published models accept.
+"""Validation against Azure Machine Learning's published models.
 
-`generate.py` reads the typed ARM models that azure-ai-ml ships and writes `machinelearning.json`; `validation.py` holds
-request bodies against that file, without importing azure-ai-ml.
+`generate.py` reads the typed ARM models that azure-ai-ml ships and writes `machinelearning.json`; `validation.py`
+checks request bodies against that file, without importing azure-ai-ml.
 """

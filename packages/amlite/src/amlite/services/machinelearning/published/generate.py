@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-# The bodies of the requests that amlite serves; whatever they reach comes along.
+# The bodies of the requests that amlite serves; the types that they refer to are included.
 ROOTS = (
     "BatchDeployment", "BatchEndpoint", "CodeContainer", "CodeVersion", "ComponentContainer", "ComponentVersion",
     "ComputeResource", "DataContainer", "DataVersionBase", "Datastore", "EnvironmentContainer", "EnvironmentVersion",

@@ -1,4 +1,4 @@
-"""Holds a request body against a published model: required, types, enumerations, discriminators, what is read-only.
+"""Checks a request body against a published model: required, types, enumerations, discriminators, read-only.
 
 As the service does, properties that no model knows are let through, enumeration values are compared without case and
 underscores, and a number or boolean is taken where text is wanted.
