@@ -1,6 +1,6 @@
 """The table of kinds in docs/kinds.md, made from the kinds themselves and from the tests that show them.
 
-PYTHONPATH=packages/pulumi-azureml/tests .venv/bin/python -m azureml_fixtures.kinds_table
+PYTHONPATH=packages/pulumi-azureml/tests:packages/amlite/tests .venv/bin/python -m azureml_fixtures.kinds_table
 """
 
 from __future__ import annotations
