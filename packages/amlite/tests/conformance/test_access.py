@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import jwt
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.mgmt.authorization import AuthorizationManagementClient
-from azure.mgmt.authorization.models import RoleAssignmentCreateParameters
+from azure.mgmt.authorization.models import Permission, RoleAssignmentCreateParameters, RoleDefinition
 from azure.mgmt.resource.resources import ResourceManagementClient
 
 from amlite import SUBSCRIPTION_ID
@@ -24,6 +25,7 @@ from amlite.core.processes import Children
 from amlite.core.store import Store
 from amlite.services.managedidentity import identities
 from amlite.testing import LocalAzure
+from amlite.testing.local_azure import ARM
 from amlite_fixtures.azure import GROUP, GROUP_ID, SUBSCRIPTION
 
 if TYPE_CHECKING:
@@ -35,6 +37,17 @@ NOBODY = str(uuid.uuid4())
 def _definition(role: str) -> str:
     id = next(found.id for found in ROLES.values() if found.name == role)
     return f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{id}"
+
+
+def _claims(credential: TokenCredential) -> dict[str, str]:
+    token = credential.get_token(f"{ARM}/.default").token
+    return dict(jwt.decode(token, options={"verify_signature": False}))
+
+
+def _wanted(role: str, principal: str, kind: str | None) -> RoleAssignmentCreateParameters:
+    return RoleAssignmentCreateParameters(
+        role_definition_id=_definition(role), principal_id=principal, principal_type=kind
+    )
 
 
 @pytest.fixture
@@ -105,6 +118,147 @@ def test_assignment_by_its_client(amlite: LocalAzure, authorization: Authorizati
     authorization.role_assignments.delete(GROUP_ID, name)
     with pytest.raises(ResourceNotFoundError):
         authorization.role_assignments.get(GROUP_ID, name)
+
+
+@pytest.mark.parametrize("wrong", ["User", "ServicePrincipal"])
+def test_a_role_assignment_names_the_type_of_its_principal(
+    amlite: LocalAzure, authorization: AuthorizationManagementClient, wrong: str
+) -> None:
+    """The text is Azure's, with its spelling: Azure/modern-web-app-pattern-dotnet#129."""
+    kind, other = ("ServicePrincipal", "User") if wrong == "User" else ("User", "ServicePrincipal")
+    object_id = amlite.user().object_id
+    if kind == "ServicePrincipal":
+        path = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-{uuid.uuid4().hex[:8]}"
+        object_id = amlite.put(path, {"location": "westeurope"}, "2023-01-31")["properties"]["principalId"]
+    with pytest.raises(HttpResponseError) as refused:
+        authorization.role_assignments.create(GROUP_ID, str(uuid.uuid4()), _wanted("Reader", object_id, other))
+    assert refused.value.status_code == 400
+    assert refused.value.error is not None
+    assert refused.value.error.code == "UnmatchedPrincipalType"
+    assert refused.value.error.message == (
+        f"The PrincipalId '{uuid.UUID(object_id).hex}' has type '{kind}' , which is different from specified "
+        f"PrinciaplType '{wrong}'."
+    )
+    found = authorization.role_assignments.create(GROUP_ID, str(uuid.uuid4()), _wanted("Reader", object_id, None))
+    assert found.principal_type == kind
+
+
+def test_an_unknown_principal_needs_a_type(authorization: AuthorizationManagementClient) -> None:
+    """Source: "Troubleshoot Azure RBAC", "Assigning a role to a new principal sometimes fails"."""
+    with pytest.raises(HttpResponseError, match="PrincipalNotFound"):
+        authorization.role_assignments.create(GROUP_ID, str(uuid.uuid4()), _wanted("Reader", NOBODY, None))
+    assert authorization.role_assignments.create(GROUP_ID, str(uuid.uuid4()), _wanted("Reader", NOBODY, "Group"))
+
+
+def test_a_user_acts_with_its_roles(amlite: LocalAzure) -> None:
+    user = amlite.user(("Reader", GROUP_ID))
+    with _groups(user) as client:
+        assert client.resource_groups.get(GROUP).name == GROUP
+        with pytest.raises(HttpResponseError, match=f"The client '{user.name}' with object id '{user.object_id}'"):
+            client.resource_groups.begin_delete(GROUP)
+    claims = _claims(user)
+    assert (claims["idtyp"], claims["oid"]) == ("user", user.object_id)
+    assert claims["sub"] != claims["oid"]
+
+
+def test_a_role_assignment_takes_effect_later(amlite: LocalAzure) -> None:
+    """Source: "Troubleshoot Azure RBAC": changes take up to 10 minutes to take effect."""
+    amlite.add_fault("PUT */roleAssignments/*", "role-delay")
+    reader = amlite.application(("Reader", GROUP_ID))
+    with _groups(reader) as client:
+        with pytest.raises(HttpResponseError, match="AuthorizationFailed"):
+            client.resource_groups.get(GROUP)
+        amlite.advance(599)
+        with pytest.raises(HttpResponseError, match="AuthorizationFailed"):
+            client.resource_groups.get(GROUP)
+        amlite.advance(2)
+        assert client.resource_groups.get(GROUP).name == GROUP
+
+
+def test_permissions_and_assignments_of_a_caller(
+    amlite: LocalAzure, authorization: AuthorizationManagementClient
+) -> None:
+    """Source: azure-rest-api-specs, authorization-PermissionsCalls.json and authorization-RoleAssignmentsCalls.json."""
+    user = amlite.user(("Reader", GROUP_ID), ("Storage Blob Data Contributor", GROUP_ID))
+    with AuthorizationManagementClient(user, SUBSCRIPTION_ID) as client:
+        permissions = list(client.permissions.list_for_resource_group(GROUP))
+    assert permissions[0].actions == ["*/read"]
+    assert permissions[1].data_actions == ["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*"]
+    path = f"{GROUP_ID}/providers/Microsoft.OperationalInsights/workspaces/log-{uuid.uuid4().hex[:8]}"
+    amlite.put(path, {"location": "westeurope"}, "2023-09-01")
+
+    def assigned(scope: str, narrowed: str) -> set[str]:
+        found = authorization.role_assignments.list_for_scope(scope, filter=narrowed)
+        return {str(each.role_definition_id) for each in found if each.principal_id == user.object_id}
+
+    both = {_definition("Reader"), _definition("Storage Blob Data Contributor")}
+    assert assigned(path, f"principalId eq '{user.object_id}'") == both
+    assert assigned(path, f"atScope() and assignedTo('{user.object_id}')") == both
+    assert assigned(SUBSCRIPTION, f"principalId eq '{user.object_id}'") == both, "those below the scope are listed"
+    assert assigned(SUBSCRIPTION, "atScope()") == set()
+    assert assigned(path, f"assignedTo('{NOBODY}')") == set()
+
+
+def test_a_custom_role_grants_what_it_lists(amlite: LocalAzure, authorization: AuthorizationManagementClient) -> None:
+    """Source: "Azure custom roles" and "Troubleshoot Azure RBAC"."""
+    name = str(uuid.uuid4())
+    wanted = RoleDefinition(
+        role_name=f"reader of groups {name}",
+        role_type="CustomRole",
+        permissions=[Permission(actions=["*/read"], not_actions=["Microsoft.Storage/*"])],
+        assignable_scopes=[GROUP_ID],
+    )
+    created = authorization.role_definitions.create_or_update(GROUP_ID, name, wanted)
+    assert created.id == f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{name}"
+    assert name in {found.name for found in authorization.role_definitions.list(GROUP_ID)}
+    who = amlite.application()
+    grant = authorization.role_assignments.create(
+        GROUP_ID,
+        str(uuid.uuid4()),
+        RoleAssignmentCreateParameters(
+            role_definition_id=created.id, principal_id=_claims(who)["oid"], principal_type="ServicePrincipal"
+        ),
+    )
+    with _groups(who) as client:
+        assert client.resource_groups.get(GROUP).name == GROUP
+    account = f"{GROUP_ID}/providers/Microsoft.Storage/storageAccounts/none"
+    assert "Microsoft.Storage/storageAccounts/read" in amlite.arm("GET", account, credential=who).text
+    with pytest.raises(HttpResponseError, match="RoleDefinitionHasAssignments"):
+        authorization.role_definitions.delete(GROUP_ID, name)
+    twin = RoleDefinition(**{**wanted.as_dict(), "role_name": "Reader"})
+    with pytest.raises(HttpResponseError, match="RoleDefinitionWithSameNameExists"):
+        authorization.role_definitions.create_or_update(GROUP_ID, str(uuid.uuid4()), twin)
+    authorization.role_assignments.delete_by_id(str(grant.id))
+    authorization.role_definitions.delete(GROUP_ID, name)
+    with pytest.raises(HttpResponseError, match="RoleDefinitionDoesNotExist"):
+        authorization.role_assignments.create(
+            GROUP_ID,
+            str(uuid.uuid4()),
+            RoleAssignmentCreateParameters(
+                role_definition_id=created.id, principal_id=NOBODY, principal_type="ServicePrincipal"
+            ),
+        )
+
+
+def test_an_identity_is_assigned_by_those_who_may(amlite: LocalAzure) -> None:
+    """ARM checks linked scopes: who makes a resource act as an identity needs Managed Identity Operator on it."""
+    name = uuid.uuid4().hex[:8]
+    identity = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-{name}"
+    amlite.put(identity, {"location": "westeurope"}, "2023-01-31")
+    workspace = f"{GROUP_ID}/providers/Microsoft.MachineLearningServices/workspaces/mlw-{name}"
+    body = {
+        "location": "westeurope",
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}},
+        "properties": {},
+    }
+    administrator = amlite.application(("Azure AI Administrator", GROUP_ID))
+    refused = amlite.arm("PUT", workspace, body, credential=administrator).json()["error"]
+    assert refused["code"] == "LinkedAuthorizationFailed"
+    assert (
+        "'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action' on the linked scope(s)" in refused["message"]
+    )
+    amlite.assign("Managed Identity Operator", identity, _claims(administrator)["oid"])
+    assert amlite.arm("PUT", workspace, body, credential=administrator).json()["error"]["code"] == "ValidationError"
 
 
 @dataclass

@@ -75,7 +75,7 @@ def test_unknown_application_is_refused(amlite: LocalAzure) -> None:
 @pytest.mark.parametrize(
     ("form", "code"),
     [
-        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"grant_type": "device_code"}, "unsupported_grant_type"),
         ({"grant_type": "client_credentials", "client_id": "x", "scope": f"{ARM}/.default"}, "invalid_client"),
         ({"grant_type": "client_credentials", "client_id": "x", "client_secret": "x", "scope": ARM}, "invalid_scope"),
         ({}, "unsupported_grant_type"),

@@ -30,7 +30,7 @@ MISSING = {
     f"{_ML}/Schedules.create_or_update": "only jobs can be scheduled; monitors and endpoint invocations are refused",
     f"{_ML}/Workspaces.create_or_update": "hubs, projects and feature stores are plain workspaces",
     f"{_ML}/Workspaces.delete": "always deletes for good",
-    "Microsoft.Authorization/RoleAssignments.create": "custom roles are refused; conditions have no effect",
+    "Microsoft.Authorization/RoleAssignments.create": "conditions are refused",
     "Microsoft.ContainerRegistry/Registries.create": "network rules, policies and the limits of the SKU have no effect",
     "Microsoft.ContainerRegistry/Registries.update": "network rules, policies and the limits of the SKU have no effect",
     "Microsoft.Insights/AutoscaleSettings.create_or_update": "applies the limits, but does not evaluate rules",

@@ -13,7 +13,7 @@ from enum import StrEnum, unique
 
 from aiohttp import web
 
-from amlite.core import operations
+from amlite.core import access, operations
 from amlite.core.errors import AzureError
 from amlite.core.routing import Call, Refusal, Route
 from amlite.core.wire import Json
@@ -34,6 +34,7 @@ class Kind(StrEnum):
     CONFLICT = "conflict"  # 409: another operation runs on the resource; nothing is done
     EXPIRED = "expired"  # 401: the token is not taken any more; nothing is done
     EVENTUAL = "eventual"  # a read finds nothing yet (404); writes are left alone
+    ROLE_DELAY = "role-delay"  # it is done, and the role assignment that it makes takes effect later
 
 
 _REFUSALS: dict[Kind, Refusal] = {
@@ -49,7 +50,7 @@ _REFUSALS: dict[Kind, Refusal] = {
     Kind.EVENTUAL: (404, "ResourceNotFound", "The Resource '{path}' was not found"),
 }
 _HEADERS = {Kind.THROTTLE: {"Retry-After": "1"}, Kind.EXPIRED: {"WWW-Authenticate": "Bearer"}}
-_SECONDS = {Kind.TIMEOUT: 300.0, Kind.SLOW: 2.0, Kind.LRO_SLOW: 7200.0}
+_SECONDS = {Kind.TIMEOUT: 300.0, Kind.SLOW: 2.0, Kind.LRO_SLOW: 7200.0, Kind.ROLE_DELAY: 600.0}
 
 
 @dataclass
@@ -57,8 +58,8 @@ class Fault:
     """One rule: requests that match `match` (method and a pattern of host and path, both with `*`) meet `kind`.
 
     It holds for `times` requests after the first `after` that it concerns; or, with a `rate` between 0 and 1, for that
-    share of them until it is cleared. `seconds` is the length of `timeout`, `slow` and `lro-slow`; `met` counts the
-    requests that it was done to, `passed` those that went by before.
+    share of them until it is cleared. `seconds` is the length of `timeout`, `slow`, `lro-slow` and `role-delay`; `met`
+    counts the requests that it was done to, `passed` those that went by before.
     """
 
     id: int
@@ -151,6 +152,9 @@ class Faults:
                     return await handler(call)
             case Kind.LRO_SLOW:
                 with operations.delayed(fault.seconds):
+                    return await handler(call)
+            case Kind.ROLE_DELAY:
+                with access.delayed(fault.seconds):
                     return await handler(call)
 
     def _pick(self, call: Call) -> Fault | None:

@@ -49,7 +49,7 @@ class Platform:
         """Open what depends on the store."""
         saved = self.store.get(_CLOCK)
         self.clock = Clock(saved.body["offset"] if saved else 0.0)
-        self.access = Access(self.store)
+        self.access = Access(self.store, self.clock)
         self.operations = Operations(self.store, self.clock, lambda name, arguments: self.works[name](self, arguments))
 
     def part(self, kind: type[Part], make: Callable[[], Part] | None = None) -> Part:

@@ -11,10 +11,12 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from azure.core.credentials import AccessToken
 from azure.identity import ClientSecretCredential
 from requests import Response, Session
 
@@ -34,6 +36,24 @@ _POLL_SECONDS = 0.1
 
 class LocalAzureError(AssertionError):
     """A command or a request failed that the test relies on; the message has what amlite said."""
+
+
+@dataclass(frozen=True)
+class UserCredential:
+    """Signs in as a user, with its user name and password."""
+
+    session: Session
+    name: str
+    password: str
+    object_id: str
+
+    def get_token(self, *scopes: str, **_options: Any) -> AccessToken:
+        """Return a token, as azure-core asks credentials for one."""
+        form = {"grant_type": "password", "username": self.name, "password": self.password, "scope": " ".join(scopes)}
+        answer = self.session.post(f"https://login.microsoftonline.com/{TENANT_ID}/oauth2/v2.0/token", data=form)
+        if answer.status_code != 200:
+            raise LocalAzureError(answer.text)
+        return AccessToken(answer.json()["access_token"], int(time.time()) + int(answer.json()["expires_in"]))
 
 
 class LocalAzure:
@@ -173,8 +193,15 @@ class LocalAzure:
             self.assign(role, scope, made["objectId"])
         return self._credential(made["clientId"], made["secret"])
 
-    def assign(self, role: str, scope: str, object_id: str) -> None:
-        """Assign a built-in role (by its name) at a scope (an ARM id) to a principal.
+    def user(self, *roles: tuple[str, str]) -> UserCredential:
+        """Return the credential of a new user with built-in roles, each (name, scope)."""
+        made = self._ask("POST", "/users")
+        for role, scope in roles:
+            self.assign(role, scope, made["objectId"], "User")
+        return UserCredential(self.session, made["userName"], made["password"], made["objectId"])
+
+    def assign(self, role: str, scope: str, object_id: str, kind: str = "ServicePrincipal") -> None:
+        """Assign a built-in role (by its name) at a scope (an ARM id) to a principal of a kind.
 
         Raises:
             LocalAzureError: amlite does not know the role, or refused.
@@ -184,7 +211,7 @@ class LocalAzure:
             raise LocalAzureError(f"amlite has no role '{role}'; it has: {', '.join(r.name for r in ROLES.values())}")
         properties = {
             "principalId": object_id,
-            "principalType": "ServicePrincipal",
+            "principalType": kind,
             "roleDefinitionId": f"/subscriptions/{SUBSCRIPTION_ID}"
             f"/providers/Microsoft.Authorization/roleDefinitions/{definition}",
         }

@@ -76,6 +76,8 @@ def test_roles_are_those_of_their_principal(platform: Platform) -> None:
         ("AzureML Data Scientist", "Microsoft.MachineLearningServices/workspaces/jobs/write", False, True),
         ("AzureML Data Scientist", "Microsoft.MachineLearningServices/workspaces/write", False, False),
         ("AzureML Data Scientist", "Microsoft.MachineLearningServices/workspaces/listKeys/action", False, False),
+        ("Managed Identity Operator", "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action", False, True),
+        ("Managed Identity Operator", "Microsoft.ManagedIdentity/userAssignedIdentities/write", False, False),
         ("AcrPull", "Microsoft.ContainerRegistry/registries/push/write", False, False),
     ],
 )

@@ -21,6 +21,7 @@ from amlite.services.arm.resources import GROUP_TYPE, group_of, resource_of, typ
 
 routes = Routes(ARM_HOST)
 public_routes = Routes(ARM_HOST, audiences=None)
+_ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
 _API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview|-alpha|-privatepreview)?")
 _LOCATIONS = (
     "westeurope",
@@ -213,12 +214,31 @@ async def _put(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
 
 
 async def _write(call: Call, id: ResourceId, kind: ResourceType, body: Json, old: Document | None) -> web.Response:
+    _check_identities(call, id, body)
     envelope, operation = await resources.write(call.platform, id, body, old, call.client)
     headers = polling.headers(call, id, operation) if operation else {}
     status = 200 if old else kind.creation
     if status == 202:
         return web.Response(status=status, headers=headers)
     return reply(envelope, status, headers)
+
+
+def _check_identities(call: Call, id: ResourceId, body: Json) -> None:
+    """Raise ARM's 403 unless the caller may assign the user-assigned identities that a resource shall act as."""
+    identity = body.get("identity")
+    named = identity.get("userAssignedIdentities") if isinstance(identity, dict) else None
+    if call.principal is None or not isinstance(named, dict):
+        return
+    denied = [name for name in named if not call.platform.access.allowed(call.principal, name, _ASSIGN)]
+    if denied:
+        raise AzureError(
+            403,
+            "LinkedAuthorizationFailed",
+            f"The client '{call.principal.client_id}' with object id '{call.principal.object_id}' has permission to "
+            f"perform action '{id.type}/write' on scope '{id}'; however, it does not have permission to perform "
+            f"action(s) '{_ASSIGN}' on the linked scope(s) '{', '.join(denied)}' (respectively) or the linked scope(s) "
+            "are invalid.",
+        )
 
 
 async def _delete(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:

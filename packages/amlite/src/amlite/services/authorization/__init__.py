@@ -1,1 +1,5 @@
-"""Microsoft.Authorization: role assignments, on any scope, and the built-in role definitions."""
+"""Microsoft.Authorization: role assignments on any scope, role definitions, and the permissions of a caller.
+
+Sources: azure-rest-api-specs (authorization-RoleAssignmentsCalls, -RoleDefinitionsCalls, -PermissionsCalls) and
+"Troubleshoot Azure RBAC".
+"""

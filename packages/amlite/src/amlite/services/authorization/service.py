@@ -1,6 +1,6 @@
 """The Microsoft.Authorization service."""
 
 from amlite.core.service import Service
-from amlite.services.authorization import types
+from amlite.services.authorization import routes, types
 
-SERVICE = Service(types=types.TYPES)
+SERVICE = Service(routes=[routes.routes], types=types.TYPES)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from amlite.core.access import ASSIGNMENT_TYPE, ROLES
+import uuid
+
+from amlite import TENANT_ID
+from amlite.core import directory
+from amlite.core.access import ASSIGNMENT_TYPE
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
@@ -16,8 +20,12 @@ def _prepare(platform: Platform, id: ResourceId, body: Json, old: Json | None) -
     properties = body["properties"]
     if not all(isinstance(properties[key], str) for key in ("roleDefinitionId", "principalId")):
         raise AzureError(400, "InvalidRequestContent", "'roleDefinitionId' and 'principalId' must be strings.")
+    if properties.get("condition"):
+        raise AzureError(
+            400, "InvalidRequestContent", "'condition': this local Azure has no conditions on role assignments."
+        )
     role = properties["roleDefinitionId"].rpartition("/")[2].lower()
-    if role not in ROLES:
+    if platform.access.definition(role) is None:
         raise AzureError(
             400, "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{role}' does not exist."
         )
@@ -38,7 +46,46 @@ def _prepare(platform: Platform, id: ResourceId, body: Json, old: Json | None) -
             "RoleAssignmentUpdateNotPermitted",
             "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
         )
+    if old is None:
+        properties = {**properties, "principalType": _principal_type(platform, properties)}
+        platform.access.assigned(str(id))
     return {**body, "properties": {**properties, "scope": scope}}
+
+
+def _principal_type(platform: Platform, properties: Json) -> str:
+    """Return what the principal is; AzureError 400 for another type than its own, and for a principal of no type.
+
+    A given type is believed for a principal that the directory does not have: it may be a new one that is not
+    replicated yet. That is what Microsoft's documentation gives as the reason to set it.
+    """
+    principal, given = properties["principalId"], properties.get("principalType")
+    kind = directory.kind_of(platform.store, principal)
+    if kind is None and given is None:
+        raise AzureError(
+            400,
+            "PrincipalNotFound",
+            f"Principal {_hex(principal)} does not exist in the directory {TENANT_ID}. Check that you have the correct "
+            "principal ID. If you are creating this principal and then immediately assigning a role, this error might "
+            "be related to a replication delay. In this case, set the role assignment principalType property to a "
+            "value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype",
+        )
+    if kind is not None and given is not None and str(given).lower() != kind.value.lower():
+        raise AzureError(
+            400,
+            "UnmatchedPrincipalType",
+            # The spelling is Azure's.
+            f"The PrincipalId '{_hex(principal)}' has type '{kind.value}' , which is different from specified "
+            f"PrinciaplType '{given}'.",
+        )
+    return kind.value if kind is not None else str(given)
+
+
+def _hex(principal: str) -> str:
+    """Return an object id as Azure writes it in these messages: without hyphens."""
+    try:
+        return uuid.UUID(principal).hex
+    except ValueError:
+        return principal
 
 
 TYPES = [

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from aiohttp import web
 
 from amlite import TENANT_ID
 from amlite.control.table import ACTION, control_routes
+from amlite.core.access import Principal
 from amlite.core.routing import Call, Routes, reply
 from amlite.services.entra.tokens import ISSUER, LIFETIME_SECONDS, entra_error, tokens
 
@@ -46,26 +49,21 @@ async def keys(call: Call) -> web.Response:
 
 @routes.post("/{tenant}/oauth2/v2.0/token")
 async def token(call: Call) -> web.Response:
-    """Issue a token to an application that shows its secret."""
+    """Issue a token to an application or a user."""
     _check_tenant(call)
-    form = await call.request.post()
-    grant = str(form.get("grant_type", ""))
-    if grant != "client_credentials":
+    form = {name: value for name, value in (await call.request.post()).items() if isinstance(value, str)}
+    grant = form.get("grant_type", "")
+    sign_in = _GRANTS.get(grant)
+    if sign_in is None:
         raise entra_error(
             "unsupported_grant_type", f"AADSTS70003: The app requested an unsupported grant type '{grant}'.", 400
         )
-    secret, client = form.get("client_secret"), str(form.get("client_id", ""))
-    if not isinstance(secret, str):
+    scope = next((part for part in form.get("scope", "").split() if part.endswith("/.default")), None)
+    if scope is None:
         raise entra_error(
-            "invalid_client",
-            "AADSTS7000216: 'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' "
-            "grant.",
-            401,
+            "invalid_scope", f"AADSTS1002012: The provided value for scope {form.get('scope', '')} is not valid.", 400
         )
-    scope = str(form.get("scope", ""))
-    if not scope.endswith("/.default"):
-        raise entra_error("invalid_scope", f"AADSTS1002012: The provided value for scope {scope} is not valid.", 400)
-    principal = tokens(call.platform).principal_with_secret(client, secret)
+    principal = sign_in(call, form)
     # Entra drops "/.default" and nothing else: a resource that ends in a slash keeps it.
     access = tokens(call.platform).issue(principal, scope.removesuffix("/.default"))
     return reply(
@@ -78,11 +76,40 @@ async def token(call: Call) -> web.Response:
     )
 
 
+def _application(call: Call, form: Mapping[str, str]) -> Principal:
+    secret = form.get("client_secret")
+    if secret is None:
+        raise entra_error(
+            "invalid_client",
+            "AADSTS7000216: 'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' "
+            "grant.",
+            401,
+        )
+    return tokens(call.platform).principal_with_secret(form.get("client_id", ""), secret)
+
+
+def _user(call: Call, form: Mapping[str, str]) -> Principal:
+    return tokens(call.platform).principal_with_password(form.get("username", ""), form.get("password", ""))
+
+
+_GRANTS: Mapping[str, Callable[[Call, Mapping[str, str]], Principal]] = {
+    "client_credentials": _application,
+    "password": _user,
+}
+
+
 @own_routes.post("/applications", action=ACTION)
 async def register_application(call: Call) -> web.Response:
     """Create an application, without any role, and return how it signs in."""
     principal, secret = tokens(call.platform).register()
     return reply({"clientId": principal.client_id, "objectId": principal.object_id, "secret": secret}, 201)
+
+
+@own_routes.post("/users", action=ACTION)
+async def register_user(call: Call) -> web.Response:
+    """Create a user, without any role, and return how it signs in."""
+    principal, password = tokens(call.platform).register_user()
+    return reply({"userName": principal.client_id, "objectId": principal.object_id, "password": password}, 201)
 
 
 def _check_tenant(call: Call) -> None:

@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from amlite.core.access import Access, Principal, role_id
+from amlite.core import directory
+from amlite.core.access import Principal, grant, role_id
+from amlite.core.directory import PrincipalKind
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Store
@@ -23,6 +25,9 @@ ISSUER = f"https://sts.windows.net/{TENANT_ID}/"
 LIFETIME_SECONDS = 3600
 _KEY = "entra/signing-key"
 _APPLICATIONS = "entra/applications"
+_USERS = "entra/users"
+# The application that `az login` signs people in with; the same in every tenant.
+AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 
 class Tokens:
@@ -46,9 +51,11 @@ class Tokens:
     def deployer(self) -> tuple[str, str]:
         """Return (client id, client secret) of the application that owns the subscription, created on first use."""
         for document in self._store.of_type(_APPLICATIONS):
+            # Those of earlier versions are not in the directory yet.
+            directory.register(self._store, document.body["objectId"], PrincipalKind.SERVICE_PRINCIPAL)
             return document.body["clientId"], document.body["secret"]
         principal, secret = self.register()
-        Access(self._store).assign(principal, f"/subscriptions/{SUBSCRIPTION_ID}", role_id("Owner"))
+        grant(self._store, principal, f"/subscriptions/{SUBSCRIPTION_ID}", role_id("Owner"))
         return principal.client_id, secret
 
     def register(self) -> tuple[Principal, str]:
@@ -56,7 +63,25 @@ class Tokens:
         principal, secret = Principal(str(uuid.uuid4()), str(uuid.uuid4())), secrets.token_urlsafe(32)
         body = {"clientId": principal.client_id, "objectId": principal.object_id, "secret": secret}
         self._store.put(f"{_APPLICATIONS}/{principal.client_id}", _APPLICATIONS, body)
+        directory.register(self._store, principal.object_id, PrincipalKind.SERVICE_PRINCIPAL)
         return principal, secret
+
+    def register_user(self) -> tuple[Principal, str]:
+        """Create a user without any role; return its principal, named by its user name, and its password."""
+        name = f"user-{uuid.uuid4().hex[:8]}@local.onmicrosoft.com"
+        principal, password = Principal(str(uuid.uuid4()), name), secrets.token_urlsafe(32)
+        self._store.put(f"{_USERS}/{name}", _USERS, {"objectId": principal.object_id, "password": password})
+        directory.register(self._store, principal.object_id, PrincipalKind.USER)
+        return principal, password
+
+    def principal_with_password(self, name: str, password: str) -> Principal:
+        """Return the user's principal; AzureError 400 in Entra's words for a wrong name or password."""
+        document = self._store.get(f"{_USERS}/{name}")
+        if document is None or not secrets.compare_digest(document.body["password"], password):
+            raise entra_error(
+                "invalid_grant", "AADSTS50126: Error validating credentials due to invalid username or password.", 400
+            )
+        return Principal(document.body["objectId"], name)
 
     def principal_with_secret(self, client_id: str, secret: str) -> Principal:
         """Return the application's principal; AzureError 401 in Entra's words for a wrong id or secret."""
@@ -80,14 +105,30 @@ class Tokens:
             "iat": now - 60,
             "nbf": now - 60,
             "exp": now + lifetime,
-            "appid": principal.client_id,
-            "idtyp": "app",
             "oid": principal.object_id,
-            "sub": principal.object_id,
             "tid": TENANT_ID,
             "ver": "1.0",
+            **self._subject(principal),
         }
         return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._kid, "x5t": self._kid})
+
+    def _subject(self, principal: Principal) -> Json:
+        """Return the claims that tell a user's token from an application's.
+
+        Source: "Access token claims reference". The subject of a user differs from one application to the next.
+        """
+        if directory.kind_of(self._store, principal.object_id) is PrincipalKind.USER:
+            subject = base64.urlsafe_b64encode(uuid.uuid5(uuid.NAMESPACE_URL, principal.object_id).bytes).rstrip(b"=")
+            name = principal.client_id
+            return {
+                "appid": AZURE_CLI,
+                "idtyp": "user",
+                "scp": "user_impersonation",
+                "sub": subject.decode(),
+                "upn": name,
+                "unique_name": name,
+            }
+        return {"appid": principal.client_id, "idtyp": "app", "sub": principal.object_id}
 
     def check(self, token: str, audiences: frozenset[str]) -> Json:
         """Return a token's claims; AzureError 401 unless we signed it, it is valid now and for one of `audiences`."""
@@ -119,7 +160,7 @@ class Tokens:
     def principal_of(self, token: str, audiences: frozenset[str]) -> Principal:
         """Return who a token speaks for; AzureError 401 as `check`."""
         claims = self.check(token, audiences)
-        return Principal(claims["oid"], claims["appid"])
+        return Principal(claims["oid"], claims.get("upn") or claims["appid"])
 
     def keys(self) -> Json:
         """Return the public key as a JSON Web Key Set."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 import uuid
 
 from amlite import TENANT_ID
+from amlite.core import directory
 from amlite.core.access import Principal, role_id
+from amlite.core.directory import PrincipalKind
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
@@ -51,7 +53,8 @@ def of_host(platform: Platform, kind: str, host: str) -> Document | None:
 def assign_identity(platform: Platform, resource_id: ResourceId, wanted: Json | None, old: Json | None) -> Json:
     """Return an endpoint's `identity`, giving it one of its own unless it names one; raises AzureError 400.
 
-    An identity of its own gets the roles that Azure gives it: reading the workspace's storage, pulling its images.
+    An identity of its own gets the roles that Azure gives it: reading the workspace's storage, pulling its images, and
+    writing metrics to it. Source: "Authentication for managed online endpoints".
     """
     if wanted is None and old is not None:
         return dict(old["identity"])
@@ -91,6 +94,7 @@ def forget_identity(platform: Platform, endpoint_id: str) -> None:
     if document is not None:
         for assignment in document.body["assignments"]:
             platform.store.delete(assignment)
+        directory.remove(platform.store, document.body["objectId"])
         platform.store.delete(document.id)
 
 
@@ -98,10 +102,12 @@ def _own(platform: Platform, resource_id: ResourceId) -> Principal:
     document = platform.store.get(f"{_IDENTITIES}{resource_id}")
     if document is None:
         principal = Principal(str(uuid.uuid4()), str(uuid.uuid4()))
+        directory.register(platform.store, principal.object_id, PrincipalKind.SERVICE_PRINCIPAL)
         workspace = references.workspace(platform, str(resource_id.parent)).body["properties"]
         grants = (
             (workspace.get("storageAccount"), role_id("Storage Blob Data Reader")),
             (workspace.get("containerRegistry"), role_id("AcrPull")),
+            (str(resource_id.parent), role_id("AzureML Metrics Writer (preview)")),
         )
         body = {
             "objectId": principal.object_id,

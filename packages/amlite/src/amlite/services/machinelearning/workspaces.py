@@ -6,6 +6,8 @@ import uuid
 from typing import Any
 
 from amlite import TENANT_ID
+from amlite.core import directory
+from amlite.core.directory import PrincipalKind
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
@@ -93,7 +95,9 @@ def _identity(platform: Platform, wanted: Json, old: Json | None) -> Json:
     kinds = [kind.strip() for kind in wanted["type"].split(",")]
     identity: Json = {"type": ",".join(kinds)}
     if any(kind.lower() == "systemassigned" for kind in kinds):
-        identity |= {"principalId": (old or {}).get("principalId") or str(uuid.uuid4()), "tenantId": TENANT_ID}
+        principal = (old or {}).get("principalId") or str(uuid.uuid4())
+        directory.register(platform.store, principal, PrincipalKind.SERVICE_PRINCIPAL)
+        identity |= {"principalId": principal, "tenantId": TENANT_ID}
     if any(kind.lower() == "userassigned" for kind in kinds):
         named = wanted.get("userAssignedIdentities") or {}
         if not named:

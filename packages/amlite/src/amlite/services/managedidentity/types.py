@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 
 from amlite import TENANT_ID
+from amlite.core import directory
+from amlite.core.directory import PrincipalKind
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
@@ -18,8 +20,15 @@ _MOST_CREDENTIALS = 20
 
 def _identity(platform: Platform, id: ResourceId, body: Json, old: Json | None) -> Json:
     kept = old["properties"] if old else {"principalId": str(uuid.uuid4()), "clientId": str(uuid.uuid4())}
+    directory.register(platform.store, kept["principalId"], PrincipalKind.SERVICE_PRINCIPAL)
     added = {"principalId": kept["principalId"], "clientId": kept["clientId"], "tenantId": TENANT_ID}
     return {**body, "properties": {**body["properties"], **added}}
+
+
+async def _deleting(platform: Platform, id: ResourceId) -> None:
+    document = platform.store.get(str(id))
+    if document is not None:
+        directory.remove(platform.store, document.body["properties"]["principalId"])
 
 
 def _credential(platform: Platform, id: ResourceId, body: Json, old: Json | None) -> Json:
@@ -42,6 +51,7 @@ TYPES = [
         pattern=r"[A-Za-z0-9][\w-]{2,127}",
         rule="Identity names are 3-128 letters, digits, hyphens and underscores and begin with a letter or digit.",
         prepare=_identity,
+        deleting=_deleting,
     ),
     ResourceType(
         _CREDENTIAL_TYPE,
