@@ -384,7 +384,7 @@ def test_the_default_deployment_stays(batch: Batch) -> None:
         ({"environmentId": "azureml:none:1"}, "Environment 'none:1' was not found"),
         ({"miniBatchSize": 0}, "properties.miniBatchSize: must be at least 1"),
         ({"outputAction": "Overwrite"}, "is not one of SummaryOnly, AppendRow"),
-        ({"outputFileName": "a/b.csv"}, "is no file name"),
+        ({"outputFileName": "a/b.csv"}, "is not a valid file name"),
         ({"retrySettings": {"timeout": "30"}}, "duration"),
     ],
 )
@@ -429,7 +429,7 @@ def test_an_invocation_that_cannot_run_begins_no_job(batch: Batch) -> None:
         ({}, "takes one input of type UriFolder or UriFile, got: none"),
         ({"a": data, "b": data}, "got: a (uri_folder), b (uri_folder)"),
         ({"a": {"jobInputType": "Literal", "value": 1}}, "got: a (literal)"),
-        ({"a": {"jobInputType": "Cloud", "uri": "x"}}, "is no type of input"),
+        ({"a": {"jobInputType": "Cloud", "uri": "x"}}, "is not a valid type; use one of literal, "),
     ):
         answer = batch.post(inputs)
         assert answer.status_code == 400, answer.text

@@ -83,7 +83,7 @@ def cases() -> list[Case]:
 
 def diagonal(every: int) -> list[Case]:
     """Return a part of it in which each kind and each fault is, and each pair of action and side."""
-    # The step is no divisor of a kind's number of cases, so that each kind begins elsewhere.
+    # The step does not divide a kind's number of cases, so that each kind starts at another place.
     return cases()[::every]
 
 

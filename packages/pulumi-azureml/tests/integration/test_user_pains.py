@@ -43,7 +43,7 @@ def test_pain_03_what_cannot_be_deleted_is_archived_and_not_listed(kind: str, pr
     AzureMLProvider(kind).create(props)
     AzureMLProvider(kind).delete(props["name"], props)
     assert list(operations.list(name=props["name"])) == []
-    # It is no deletion, and nobody says so: what uses the version still finds it.
+    # Archiving deletes nothing: the assets that use the version still find it.
     assert str(operations.get(props["name"], version=props["version"]).version) == props["version"]
 
 

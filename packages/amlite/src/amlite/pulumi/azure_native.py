@@ -165,7 +165,7 @@ class AzureNative(plugin.Provider[AzureSession]):
             resource, sdk = _resource_type(token), sdk_types.load(token)
             identity = resource.path_values(request.id)
             if identity is None:
-                plugin.fail(context, f"'{request.id}' is no id of {token}: it has the form {resource.path}")
+                plugin.fail(context, f"'{request.id}' is not an id of {token}; use the form {resource.path}")
             body = session.arm.get(request.id, sdk.api_version)
         except (ArmError, sdk_types.UnknownTypeError) as error:
             plugin.fail(context, str(error))

@@ -251,7 +251,7 @@ def test_import_finds_the_inputs_in_the_id_and_the_answer(engine: Any, arm: Any)
 
 
 def test_read_refuses_the_id_of_another_type(engine: Any) -> None:
-    with pytest.raises(grpc.RpcError, match="is no id of azure-native:storage:StorageAccount"):
+    with pytest.raises(grpc.RpcError, match="is not an id of azure-native:storage:StorageAccount"):
         engine.read(ACCOUNT, GROUP_ID)
 
 

@@ -122,7 +122,7 @@ class _Steps:
                     yield self.draft.document.problem(("jobs", name, "inputs"), message, fix)
             for input_name in searched.keys() - declared.keys():
                 advice = suggestion(input_name, declared, otherwise=f"use one of {listing(declared)}")
-                message = f"the search space names '{input_name}', which is no input of component '{component.id.name}'"
+                message = f"component '{component.id.name}' has no input '{input_name}' to search"
                 yield self.draft.document.problem(("jobs", name, "search_space", input_name), message, advice)
         for input_name, value in given.items():
             keys = ("jobs", name, "inputs", input_name)

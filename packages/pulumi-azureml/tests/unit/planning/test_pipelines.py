@@ -145,7 +145,7 @@ def test_a_search_space_over_what_is_no_input_is_refused(project: Project) -> No
     project.write("pipelines/tune.yml", SWEEP.replace("{steps: {type", "{step: {type"))
     missing, unknown = project.problems()
     assert missing.message == "step 'tune' gives no value to input 'steps' of component 'train'"
-    assert unknown.message == "the search space names 'step', which is no input of component 'train'"
+    assert unknown.message == "component 'train' has no input 'step' to search"
     assert unknown.fix == "did you mean 'steps'?"
 
 

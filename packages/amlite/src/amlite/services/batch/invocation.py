@@ -210,7 +210,10 @@ def _input(key: str, given: Any) -> Json:
             raise _refusal(f"properties.inputData.{key}.value: a literal needs a value.")
         return {"jobInputType": kind, "value": str(given["value"])}
     if kind not in PATH_TYPES:
-        raise _refusal(f"properties.inputData.{key}.jobInputType: {given.get('jobInputType')!r} is no type of input.")
+        raise _refusal(
+            f"properties.inputData.{key}.jobInputType: {given.get('jobInputType')!r} is not a valid type; "
+            f"use one of literal, {', '.join(PATH_TYPES)}."
+        )
     if not given.get("uri"):
         raise _refusal(f"properties.inputData.{key}.uri: name the data.")
     return {"jobInputType": kind, "uri": str(given["uri"])}
@@ -221,7 +224,10 @@ def _output(key: str, given: Any) -> Json:
         raise _refusal(f"properties.outputData.{key}: outputs are objects.")
     kind = settings.kind(given.get("jobOutputType") or "uri_folder")
     if kind not in PATH_TYPES:
-        raise _refusal(f"properties.outputData.{key}.jobOutputType: {given['jobOutputType']!r} is no type of output.")
+        raise _refusal(
+            f"properties.outputData.{key}.jobOutputType: {given['jobOutputType']!r} is not a valid type; "
+            f"use one of {', '.join(PATH_TYPES)}."
+        )
     return {"jobOutputType": kind, **({"uri": str(given["uri"])} if given.get("uri") else {})}
 
 

@@ -44,7 +44,8 @@ def completed(properties: Json) -> Json:
         raise _refusal("properties.retrySettings.timeout: must be longer than no time.")
     if _FILE_NAME.fullmatch(str(found["outputFileName"])) is None:
         raise _refusal(
-            f"properties.outputFileName: '{found['outputFileName']}' is no file name: letters, digits, '.', '_', '-'."
+            f"properties.outputFileName: '{found['outputFileName']}' is not a valid file name; "
+            "use letters, digits, '.', '_' and '-'."
         )
     return found
 

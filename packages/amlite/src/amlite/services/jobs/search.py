@@ -46,17 +46,20 @@ def points(space: Space, sampling: Json, seed: str) -> Iterator[Point]:
     """
     for name, (kind, arguments) in space.items():
         if kind not in ARGUMENTS:
-            raise SearchError(f"parameter '{name}': '{kind}' is no distribution; known are {', '.join(ARGUMENTS)}")
+            known = ", ".join(ARGUMENTS)
+            raise SearchError(f"parameter '{name}': '{kind}' is not a valid distribution; use one of {known}")
         if len(arguments) != len(ARGUMENTS[kind]):
             raise SearchError(f"parameter '{name}': {kind} takes {', '.join(ARGUMENTS[kind])}, got {list(arguments)}")
         if kind == "choice" and (not arguments[0] or any(isinstance(value, dict) for value in arguments[0])):
-            raise SearchError(f"parameter '{name}': a choice takes at least one value, and nested ones do not run here")
+            raise SearchError(
+                f"parameter '{name}': a choice needs at least one value, and amlite does not support nested values"
+            )
     if not space:
         raise SearchError("the search space has no parameters")
     if str(sampling["samplingAlgorithmType"]).lower() == "grid":
         continuous = [name for name, (kind, _) in space.items() if kind != "choice"]
         if continuous:
-            raise SearchError(f"grid sampling takes choices only; these are none: {', '.join(continuous)}")
+            raise SearchError(f"grid sampling takes choices only; these are not choices: {', '.join(continuous)}")
         return _grid(space)
     given = sampling.get("seed")
     return _random(space, random.Random(seed if given is None else given))  # noqa: S311 - no secret is drawn
@@ -105,8 +108,10 @@ def stopping(policy: Json | None) -> Stopping:
         return lambda trial, values, maximize: False
     kind = str(policy["policyType"]).lower()
     if kind not in _POLICIES:
-        raise SearchError(f"'{policy['policyType']}' is no early termination policy; known are Bandit, MedianStopping "
-                          "and TruncationSelection")  # fmt: skip
+        raise SearchError(
+            f"'{policy['policyType']}' is not a valid early termination policy; "
+            "use one of Bandit, MedianStopping, TruncationSelection"
+        )
     interval = max(1, int(policy.get("evaluationInterval") or 1))
     delay = int(policy.get("delayEvaluation") or 0)
 

@@ -28,8 +28,8 @@ def source_of(platform: Platform, asset_id: str) -> tuple[Document, str]:
         raise AzureError(
             400,
             "UserError",
-            f"sourceAssetId '{asset_id}' is no model, environment or data asset of a workspace; "
-            "only these can be imported.",
+            f"sourceAssetId '{asset_id}' is not a model, environment or data asset of a workspace; "
+            "a registry imports only these.",
         )
     return references.asset(platform, "", asset_id, kind), kind
 

@@ -73,7 +73,9 @@ def quantity(text: str, name: str) -> float:
     found = _QUANTITY.fullmatch(str(text))
     if found is None:
         raise AzureError(
-            400, "InvalidDeploymentSpec", f"containerResourceRequirements: {name}: '{text}' is no quantity, e.g. 500m."
+            400,
+            "InvalidDeploymentSpec",
+            f"containerResourceRequirements: {name}: '{text}' is not a valid quantity; use for example 500m or 1.5Gi.",
         )
     return float(found[1]) * _FACTORS.get(found[2] or "", 1.0)
 

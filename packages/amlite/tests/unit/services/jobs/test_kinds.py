@@ -36,7 +36,7 @@ def test_a_sweep_node_is_written_as_a_sweep_job() -> None:
     ("change", "said"),
     [
         ({"objective": {}}, "must name its objective"),
-        ({"search_space": {"rate": {"type": "even"}}}, "'even' is no distribution"),
+        ({"search_space": {"rate": {"type": "even"}}}, "'even' is not a valid distribution"),
         ({"search_space": {"rate": {"type": "uniform", "min_value": 0}}}, "a uniform distribution needs max_value"),
     ],
 )
@@ -128,8 +128,8 @@ def test_an_automl_job_is_read_as_the_service_writes_it() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"task": "forecasting"}, "tasks of type 'Forecasting' are not run here"),
-        ({"primary_metric": "r2_score"}, "'r2_score' is no primary metric of Classification"),
+        ({"task": "forecasting"}, "of type Classification and Regression only, got 'Forecasting'"),
+        ({"primary_metric": "r2_score"}, "'r2_score' is not a primary metric of Classification"),
         ({"target_column_name": None}, "target_column_name is missing"),
         ({"training": {"allowed_training_algorithms": ["prophet"]}}, "none of the allowed training algorithms"),
     ],

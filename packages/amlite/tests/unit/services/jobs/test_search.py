@@ -57,11 +57,11 @@ def test_a_grid_has_every_combination_once() -> None:
     ("space", "sampling", "said"),
     [
         ({}, RANDOM, "has no parameters"),
-        ({"x": ["unifrom", [0, 1]]}, RANDOM, "'unifrom' is no distribution"),
+        ({"x": ["unifrom", [0, 1]]}, RANDOM, "'unifrom' is not a valid distribution"),
         ({"x": ["uniform", [0]]}, RANDOM, "uniform takes min_value, max_value"),
         ({"x": ["choice", [[]]]}, RANDOM, "at least one value"),
-        ({"x": ["choice", [[{"y": 1}]]]}, RANDOM, "nested ones do not run here"),
-        ({"x": ["uniform", [0, 1]]}, GRID, "grid sampling takes choices only; these are none: x"),
+        ({"x": ["choice", [[{"y": 1}]]]}, RANDOM, "does not support nested values"),
+        ({"x": ["uniform", [0, 1]]}, GRID, "grid sampling takes choices only; these are not choices: x"),
     ],
 )
 def test_a_space_that_cannot_be_searched_is_refused(space: Any, sampling: Any, said: str) -> None:
@@ -114,5 +114,5 @@ def test_truncation_gives_up_the_lowest_share() -> None:
 
 
 def test_a_policy_that_is_none_is_refused() -> None:
-    with pytest.raises(SearchError, match="'Luck' is no early termination policy"):
+    with pytest.raises(SearchError, match="'Luck' is not a valid early termination policy"):
         stopping({"policyType": "Luck"})

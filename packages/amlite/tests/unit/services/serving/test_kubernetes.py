@@ -45,7 +45,7 @@ def test_the_cluster_fills_in_what_is_not_said(cluster: Platform) -> None:
         ({"scaleSettings": {"scaleType": "TargetUtilization", "targetUtilizationPercentage": 101}}, "is not 1 to 100"),
         (
             {"containerResourceRequirements": {"containerResourceRequests": {"memory": "lots"}}},
-            "memory: 'lots' is no quantity",
+            "memory: 'lots' is not a valid quantity",
         ),
     ],
 )

@@ -71,13 +71,15 @@ def problems(properties: Json) -> list[str]:
     details = properties["taskDetails"]
     task, found = details.get("taskType"), []
     if task not in _TASKS:
-        return [f"AutoML tasks of type '{task}' are not run here; {' and '.join(_TASKS)} are"]
+        return [f"amlite runs AutoML tasks of type {' and '.join(_TASKS)} only, got '{task}'"]
     if _metric(details) not in METRICS[task]:
-        found.append(f"'{details['primaryMetric']}' is no primary metric of {task}; {', '.join(METRICS[task])} are")
+        found.append(
+            f"'{details['primaryMetric']}' is not a primary metric of {task}; use one of {', '.join(METRICS[task])}"
+        )
     if not details.get("targetColumnName"):
         found.append("target_column_name is missing")
     if not _algorithms(details):
-        found.append(f"none of the allowed training algorithms runs here; these do: {', '.join(_ALGORITHMS)}")
+        found.append(f"amlite runs none of the allowed training algorithms; allow one of {', '.join(_ALGORITHMS)}")
     others = sorted(set(properties.get("outputs") or {}) - {MODEL, "default"})
     if others:
         found.append(f"the only output of an AutoML job is {MODEL}, got {', '.join(others)}")

@@ -63,7 +63,8 @@ def _distribution(name: str, given: Json) -> list[Any]:
     """Return a distribution as the service's models have it: its name and its arguments in order."""
     kind = str(given.get("type"))
     if kind not in search.ARGUMENTS:
-        raise ValueError(f"search_space.{name}: '{kind}' is no distribution; known are {', '.join(search.ARGUMENTS)}")
+        known = ", ".join(search.ARGUMENTS)
+        raise ValueError(f"search_space.{name}: '{kind}' is not a valid distribution; use one of {known}")
     missing = [argument for argument in search.ARGUMENTS[kind] if given.get(argument) is None]
     if missing:
         raise ValueError(f"search_space.{name}: a {kind} distribution needs {', '.join(missing)}")
