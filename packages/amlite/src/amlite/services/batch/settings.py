@@ -41,7 +41,7 @@ def completed(properties: Json) -> Json:
     if int(found["retrySettings"]["maxRetries"]) < 0:
         raise _refusal("properties.retrySettings.maxRetries: must not be negative.")
     if plan.seconds(found["retrySettings"]["timeout"]) <= 0:
-        raise _refusal("properties.retrySettings.timeout: must be longer than no time.")
+        raise _refusal("properties.retrySettings.timeout: must be more than 0 seconds.")
     if _FILE_NAME.fullmatch(str(found["outputFileName"])) is None:
         raise _refusal(
             f"properties.outputFileName: '{found['outputFileName']}' is not a valid file name; "

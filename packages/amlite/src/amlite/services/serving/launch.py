@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from amlite.core.access import Principal
@@ -16,6 +16,7 @@ from amlite.services.managedidentity import identities
 from amlite.services.registries import access as registry_access
 from amlite.services.serving import custom, no_code, settings
 from amlite.services.serving.custom import MOUNT, Image
+from amlite.services.serving.settings import Probe
 from amlite.services.storage import accounts, blobs
 
 _PROBES = ("readinessProbe", "livenessProbe")
@@ -48,14 +49,19 @@ class Launch:
     script: str
     model: str | None
     workers: int
-    patience: float
     object_id: str
     client_id: str
     variables: dict[str, str]
+    start_timeout: float = Probe().start_timeout
     mlflow: str | None = None
     container: Json | None = None
     probe_timeout: float = 2.0
     liveness: Json = field(default_factory=dict)
+
+    @classmethod
+    def stored(cls, body: Json) -> Launch:
+        """Return the launch that `json` returned, perhaps in another version of amlite."""
+        return cls(**{each.name: body[each.name] for each in fields(cls) if each.name in body})
 
     @property
     def custom(self) -> Image | None:
@@ -100,7 +106,7 @@ class Launch:
         }
 
     def json(self) -> Json:
-        """Return the arguments of `Launch(**…)`."""
+        """Return the launch as JSON, for `stored`."""
         return asdict(self)
 
 
@@ -165,10 +171,10 @@ async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Call
         model=model,
         workers=settings.instances(deployment)
         * int((properties.get("environmentVariables") or {}).get("WORKER_COUNT", 1)),
-        patience=readiness.patience,
         object_id=principal.object_id,
         client_id=principal.client_id,
         variables={key: str(value) for key, value in (properties.get("environmentVariables") or {}).items()},
+        start_timeout=readiness.start_timeout,
         mlflow=mlflow,
         container=image.json() if image else None,
         probe_timeout=readiness.timeout,

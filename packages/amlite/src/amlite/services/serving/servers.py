@@ -142,7 +142,7 @@ async def _running(platform: Platform, resource_id: str) -> Server:
                 "The deployment's model server has not started; see its logs.",
                 headers={"ms-azureml-model-error-reason": "model_not_ready"},
             )
-        return await _start(platform, resource_id, Launch(**kept.body["launch"]))
+        return await _start(platform, resource_id, Launch.stored(kept.body["launch"]))
 
 
 async def _start(platform: Platform, resource_id: str, launch: Launch) -> Server:

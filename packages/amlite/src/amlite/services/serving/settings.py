@@ -21,7 +21,7 @@ class Probe:
     failure_threshold: int = 30
 
     @property
-    def patience(self) -> float:
+    def start_timeout(self) -> float:
         """The longest time until a server's first success, in seconds."""
         return self.initial_delay + self.period * self.failure_threshold
 

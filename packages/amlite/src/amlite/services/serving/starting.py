@@ -67,7 +67,7 @@ async def start(platform: Platform, launch: Launch, say: Log) -> Server:
             ready=ready,
             environment=variables,
             cwd=launch.code if launch.code.is_dir() else Path(launch.folder),
-            timeout=launch.patience,
+            timeout=launch.start_timeout,
         )
     except StartError as error:
         await environment.stop(launch.name)

@@ -173,7 +173,7 @@ def test_a_component_refers_to_what_is_in_a_registry(
     ["azureml:env:1", f"{URI}/environments/env/versions/1", "azureml://locations/x/workspaces/y/codes/c/versions/1"],
 )
 def test_only_a_workspaces_model_environment_or_data_is_imported(platform: Platform, source: str) -> None:
-    with pytest.raises(AzureError, match="no model, environment or data asset of a workspace"):
+    with pytest.raises(AzureError, match="not a model, environment or data asset of a workspace"):
         copying.source_of(platform, source)
 
 

@@ -21,9 +21,9 @@ def test_other_durations_are_refused_by_name(text: str) -> None:
 
 
 def test_a_server_is_waited_for_as_long_as_its_readiness_probe_says() -> None:
-    assert settings.readiness({}).patience == 310
+    assert settings.readiness({}).start_timeout == 310
     probe = {"initialDelay": "PT20S", "period": "PT5S", "failureThreshold": 4}
-    assert settings.readiness({"readinessProbe": probe}).patience == 40
+    assert settings.readiness({"readinessProbe": probe}).start_timeout == 40
 
 
 def test_request_settings_have_the_services_defaults_and_limits() -> None:
