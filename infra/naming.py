@@ -2,8 +2,13 @@
 
 The kinds are the abbreviations that Microsoft's Cloud Adoption Framework recommends. The names of storage accounts,
 key vaults and container registries have no hyphens, because they must be short or may not contain hyphens.
+
+Names of endpoints are unique in an Azure region and have at most 32 characters. They have the form
+`<name in the YAML>-<stack>-<hash>`. The hash stands for namespace, workspace, stack and postfix.
 """
 
+import base64
+import hashlib
 import re
 from dataclasses import dataclass, fields
 
@@ -29,6 +34,8 @@ class Names:
     ci_identity: str
 
 
+# Characters of the hash in an endpoint's name. Five make a name with `staging` fit up to 18 characters of the YAML's.
+_HASH = 5
 _HYPHENATED = r"[a-z][a-z0-9-]*[a-z0-9]"
 _COMPACT = r"[a-z][a-z0-9]*"
 # Azure's limits: minimum length, maximum length, pattern.
@@ -53,7 +60,7 @@ def names(naming: NamingSettings, stack: str) -> Names:
     Raises:
         ConfigurationError: Azure does not allow a name. The message names the settings to change.
     """
-    parts = (naming.namespace, naming.workspace, stack.lower(), naming.postfix)
+    parts = _parts(naming, stack)
     hyphenated, compact = "-".join(parts), "".join(parts)
     result = Names(
         resource_group=f"rg-{hyphenated}",
@@ -79,6 +86,19 @@ def names(naming: NamingSettings, stack: str) -> Names:
     return result
 
 
+def endpoint(naming: NamingSettings, stack: str, name: str) -> str:
+    """Return the name in Azure of an endpoint, from its name in the YAML. The plan checks that Azure allows it."""
+    if name in naming.endpoints:
+        return naming.endpoints[name]
+    parts = _parts(naming, stack)
+    digest = hashlib.sha256("|".join(parts).encode()).digest()
+    return f"{name}-{parts[2]}-{base64.b32encode(digest).decode().lower()[:_HASH]}"
+
+
+def _parts(naming: NamingSettings, stack: str) -> tuple[str, str, str, str]:
+    return naming.namespace, naming.workspace, (naming.stack or stack).lower(), naming.postfix
+
+
 def _broken(kind: str, name: str) -> str | None:
     shortest, longest, form = _RULES[kind]
     label = kind.replace("_", " ")
@@ -97,6 +117,6 @@ def tags(naming: NamingSettings, stack: str, extra: dict[str, str]) -> dict[str,
         "project": NAMESPACE,
         "namespace": naming.namespace,
         "workspace": naming.workspace,
-        "stack": stack,
+        "stack": naming.stack or stack,
     }
     return own | extra

@@ -40,6 +40,7 @@ class ScheduleOutput(_Part):
 class EndpointOutput(_Part):
     """An endpoint, with or without a deployment."""
 
+    name: str = Field(description="Name in Azure. The key of the endpoint is its name in the YAML.")
     kind: Literal["online", "batch"] = Field(
         description="`online` scores a request at once. `batch` scores files in a job."
     )
@@ -96,11 +97,11 @@ class StackOutputs(_Part):
     compute: list[str] = Field(description="Names of the compute clusters.")
     assets: dict[str, dict[str, str]] = Field(description="Asset versions, by kind and name.")
     schedules: dict[str, ScheduleOutput] = Field(description="Schedules, by name.")
-    endpoints: dict[str, EndpointOutput] = Field(description="Endpoints, by name.")
+    endpoints: dict[str, EndpointOutput] = Field(description="Endpoints, by name in the YAML.")
     jobs: dict[str, JobOutput] = Field(
         default_factory=dict, description="Jobs that `pulumi up` ran, by the name of their pipeline."
     )
-    models: dict[str, ModelOutput] = Field(description="Promoted models, by endpoint name.")
+    models: dict[str, ModelOutput] = Field(description="Promoted models, by the endpoint's name in the YAML.")
 
 
 def export(**values: pulumi.Input[Any]) -> None:
@@ -127,7 +128,17 @@ def parse(values: Mapping[str, Any]) -> StackOutputs:
     Raises:
         pydantic.ValidationError: The stack was not deployed by this program, or only in part.
     """
-    return StackOutputs.model_validate(values)
+    return StackOutputs.model_validate(_current(values))
+
+
+def _current(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return outputs with the keys that earlier versions of the program did not write."""
+    endpoints = values.get("endpoints")
+    if not isinstance(endpoints, Mapping):
+        return dict(values)
+    # An endpoint had its name in the YAML.
+    named = {name: {"name": name, **each} if isinstance(each, Mapping) else each for name, each in endpoints.items()}
+    return {**values, "endpoints": named}
 
 
 def versions(catalogue: Catalogue) -> dict[str, dict[str, str]]:
@@ -149,6 +160,7 @@ def endpoints(catalogue: Catalogue, resources: Mapping[str, Mapping[str, Any]]) 
     }
     online = {
         asset.name: {
+            "name": asset.azure_name,
             "kind": "online",
             "auth_mode": asset.definition.get("auth_mode", "key"),
             "scoring_uri": resources[asset.kind][asset.name].scoring_uri,
@@ -159,6 +171,7 @@ def endpoints(catalogue: Catalogue, resources: Mapping[str, Mapping[str, Any]]) 
     }
     batch = {
         asset.name: {
+            "name": asset.azure_name,
             "kind": "batch",
             "auth_mode": "aad_token",
             "scoring_uri": resources[asset.kind][asset.name].scoring_uri,

@@ -1,13 +1,13 @@
 """The plan of a stack's assets, from the files under ml/ and pipelines/ and the stack's settings."""
 
 import difflib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pulumi
 
-from infra import NAMESPACE
-from infra.naming import Names
+from infra import NAMESPACE, naming
 from infra.settings.assets import CONFIG_KEYS
 from infra.settings.configuration import Configuration, ConfigurationError
 from infra.settings.stack import Settings
@@ -18,7 +18,7 @@ class PlanError(pulumi.RunError):
     """Asset files have problems. The message has the file, line and fix of each. Nothing was changed."""
 
 
-def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
+def plan(root: Path, configuration: Configuration, names: naming.Names) -> Catalogue:
     """Plan all assets below `root` for a stack.
 
     Raises:
@@ -41,6 +41,7 @@ def plan(root: Path, configuration: Configuration, names: Names) -> Catalogue:
                 models={
                     endpoint: ModelChoice(model.name, model.version) for endpoint, model in settings.models.items()
                 },
+                endpoint_name=functools.partial(naming.endpoint, settings.naming, configuration.stack),
             ),
         )
     except CatalogueErrors as errors:
@@ -57,7 +58,8 @@ def _problems(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[
     )
     promoted = [(f'models["{name}"]', name, "promotes a model to", online + batch) for name in settings.models]
     scaled = [(f'rollout.autoscale["{name}"]', name, "scales", online) for name in settings.rollout.autoscale]
-    for key, name, does, known in [*promoted, *scaled]:
+    named = [(f'naming.endpoints["{name}"]', name, "names", online + batch) for name in settings.naming.endpoints]
+    for key, name, does, known in [*promoted, *scaled, *named]:
         if name not in known:
             yield (
                 f"{NAMESPACE}:{key} {does} an endpoint that no file under ml/ defines; "

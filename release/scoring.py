@@ -48,4 +48,6 @@ def key(outputs: StackOutputs, name: str) -> str:
 
 def _target(outputs: StackOutputs, name: str) -> scoring.Target:
     endpoint = outputs.endpoints[name]
-    return scoring.Target(f"{outputs.workspace_id}/onlineEndpoints/{name}", endpoint.scoring_uri, endpoint.auth_mode)
+    return scoring.Target(
+        f"{outputs.workspace_id}/onlineEndpoints/{endpoint.name}", endpoint.scoring_uri, endpoint.auth_mode
+    )

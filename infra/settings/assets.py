@@ -13,6 +13,7 @@ CONFIG_KEYS = ConfigKeys(
     timeout_minutes=f"{NAMESPACE}:assets.runTimeoutMinutes",
     registry=f"{NAMESPACE}:sharing.registry",
     datastores=f"{NAMESPACE}:assets.datastores",
+    endpoint_names=f"{NAMESPACE}:naming.endpoints",
 )
 
 

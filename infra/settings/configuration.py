@@ -55,8 +55,8 @@ class Configuration:
 
     @property
     def owner(self) -> str:
-        """The owner tag of the stack's assets: `project/stack`."""
-        return f"{NAMESPACE}/{self.stack}"
+        """The owner tag of the stack's assets: `project/stack`, with the stack that the names have."""
+        return f"{NAMESPACE}/{self.settings.naming.stack or self.stack}"
 
 
 @dataclass(frozen=True)

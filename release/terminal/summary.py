@@ -80,6 +80,7 @@ def _training(training: Training) -> Table:
 
 def _endpoint(name: str, endpoint: Any, model: Any, prediction: Any) -> Table:
     table = _grid(f"endpoint {name}")
+    table.add_row("name in Azure", endpoint.name)
     table.add_row("scoring URI", endpoint.scoring_uri)
     table.add_row("model", f"{model.name} version {model.version}" if model else "none promoted yet")
     table.add_row("deployment", endpoint.deployment or "none yet")

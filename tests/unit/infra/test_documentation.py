@@ -22,7 +22,13 @@ EXAMPLE = {
     "assets": {"component": {"train": "a1b2"}},
     "schedules": {"daily": {"trigger": "30 4 * * *", "time_zone": "UTC"}},
     "endpoints": {
-        "flights": {"kind": "online", "auth_mode": "key", "scoring_uri": "https://x/score", "deployment": None}
+        "flights": {
+            "name": "flights-dev-a1b2c",
+            "kind": "online",
+            "auth_mode": "key",
+            "scoring_uri": "https://x/score",
+            "deployment": None,
+        }
     },
     "models": {"flights": {"name": "delays", "version": "7"}},
 }
@@ -53,6 +59,11 @@ def test_the_documented_example_is_valid() -> None:
     optional = {"environment_image", "registry"}
     assert set(json.loads(documentation.outputs_schema())["required"]) == EXAMPLE.keys() - optional
     assert outputs.parse({k: v for k, v in EXAMPLE.items() if k != "environment_image"}).environment_image is None
+
+
+def test_an_endpoint_of_an_earlier_version_has_its_name_in_the_yaml() -> None:
+    endpoint = {key: value for key, value in EXAMPLE["endpoints"]["flights"].items() if key != "name"}
+    assert outputs.parse(EXAMPLE | {"endpoints": {"flights": endpoint}}).endpoints["flights"].name == "flights"
 
 
 @pytest.mark.parametrize("image", ["cr.azurecr.io/training:latest", "", f"training@{DIGEST}"])

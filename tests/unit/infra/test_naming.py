@@ -1,12 +1,14 @@
 import dataclasses
 import itertools
+import json
 import re
 
 import pytest
 
 from infra import naming
-from infra.settings.configuration import ConfigurationError
+from infra.settings.configuration import ConfigurationError, parse
 from infra.settings.naming import NamingSettings
+from tests.unit.infra.stack_files import filled_in
 
 # Shortest, longest and form, from Microsoft's "Naming rules and restrictions for Azure resources".
 AZURE = {
@@ -91,6 +93,46 @@ def test_a_name_that_is_too_long_says_how_long_and_what_to_shorten() -> None:
     assert (
         "shorten azureml-platform:naming.namespace, naming.workspace or naming.postfix in Pulumi.prod.yaml" in message
     )
+
+
+def endpoint(key: str, stack: str, **changed: str) -> str:
+    return naming.endpoint(parts(**changed), stack, key)
+
+
+def test_an_endpoint_has_its_name_the_stack_and_a_hash() -> None:
+    """The hash is a contract: with another one, every endpoint would be replaced."""
+    assert endpoint("flight-delay", "dev") == "flight-delay-dev-wr53n"
+    assert endpoint("flight-delay-batch", "staging") == "flight-delay-batch-staging-flja7"
+
+
+def test_endpoints_of_two_stacks_or_platforms_in_a_region_share_no_name() -> None:
+    changes = [{}, {"namespace": "other"}, {"workspace": "other"}, {"postfix": "002"}]
+    names = {endpoint("flight-delay", stack, **change) for stack in ("dev", "prod") for change in changes}
+    assert len(names) == 8
+
+
+@pytest.mark.parametrize(("namespace", "workspace", "postfix", "stack"), ACCEPTED)
+def test_accepted_parts_give_endpoints_a_valid_name(namespace: str, workspace: str, postfix: str, stack: str) -> None:
+    """The rule of "Manage and increase quotas and limits for resources with Azure Machine Learning"."""
+    name = naming.endpoint(parts(namespace, workspace, postfix), stack, "delays")
+    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]", name)
+
+
+def test_a_stack_that_was_renamed_keeps_its_names_tags_and_assets() -> None:
+    """`pulumi stack rename dev trial`, and then `naming.stack: dev`."""
+    kept = NamingSettings(namespace="mlops", workspace="flights", postfix="001", stack="dev")
+    assert naming.names(kept, "trial") == naming.names(parts(), "dev")
+    assert naming.endpoint(kept, "trial", "delays") == naming.endpoint(parts(), "dev", "delays")
+    assert naming.tags(kept, "trial", {}) == naming.tags(parts(), "dev", {})
+    settings = {"namespace": "mlops", "workspace": "flights", "postfix": "001", "stack": "dev"}
+    values = filled_in("dev") | {"azureml-platform:naming": json.dumps(settings)}
+    assert parse(values, "trial").owner == parse(filled_in("dev"), "dev").owner == "azureml-platform/dev"
+
+
+def test_an_endpoint_that_exists_already_keeps_its_name() -> None:
+    kept = NamingSettings(namespace="a1", workspace="b1", postfix="1", endpoints={"delays": "flight-delay"})
+    assert naming.endpoint(kept, "dev", "delays") == "flight-delay"
+    assert naming.endpoint(kept, "dev", "others").startswith("others-dev-")
 
 
 def test_the_projects_own_tags_say_where_a_resource_comes_from() -> None:

@@ -393,6 +393,35 @@ def test_the_endpoint_gets_the_configured_rollout() -> None:
     assert (how["checks"]["max_error_percent"], how["checks"]["when_quiet"]) == (1, "fail")
 
 
+def test_an_endpoint_has_a_name_of_its_own_in_the_region(deployments: dict[str, Deployment]) -> None:
+    """The key in files, resource names and outputs is the name in the YAML. Azure has the name by the rule."""
+    for stack, deployment in deployments.items():
+        (endpoint,) = [each for each in deployment.resources if each.name == "endpoint-flight-delay"]
+        name = endpoint.inputs["name"]
+        assert re.fullmatch(rf"flight-delay-{stack}-[a-z2-7]{{5}}", name)
+        assert endpoint.inputs["definition"]["name"] == "flight-delay"
+        assert parse(deployment.outputs).endpoints["flight-delay"].name == name
+
+
+def test_a_stack_of_an_earlier_version_keeps_the_names_of_its_endpoints() -> None:
+    naming = {"namespace": "mlops", "workspace": "flights", "postfix": "001"}
+    kept = naming | {"endpoints": {"flight-delay": "flight-delay"}}
+    deployment = deploy("dev", {"azureml-platform:naming": json.dumps(kept)})
+    assert parse(deployment.outputs).endpoints["flight-delay"].name == "flight-delay"
+    with pytest.raises(ConfigurationError, match="did you mean flight-delay"):
+        deploy("dev", {"azureml-platform:naming": json.dumps(naming | {"endpoints": {"flight-dely": "flights"}})})
+
+
+@pytest.mark.parametrize("name", ["ab", "flight_delay", "flight-delay-", "f" * 33])
+def test_a_preview_refuses_a_name_that_no_endpoint_can_have(name: str) -> None:
+    naming = {"namespace": "mlops", "workspace": "flights", "postfix": "001", "endpoints": {"flight-delay": name}}
+    with pytest.raises(ConfigurationError) as error:
+        deploy("dev", {"azureml-platform:naming": json.dumps(naming)})
+    assert "azureml-platform:naming.endpoints.flight-delay is not a valid endpoint name; use 3 to 32" in str(
+        error.value
+    )
+
+
 def test_the_promoted_model_is_an_output() -> None:
     models = {"flight-delay": {"name": "flight-delay", "version": 7}}
     deployment = deploy("dev", {"azureml-platform:models": json.dumps(models)})

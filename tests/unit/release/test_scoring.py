@@ -23,24 +23,24 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def outputs(mode: str) -> Any:
     endpoint = EndpointOutput.model_validate(
-        {"kind": "online", "auth_mode": mode, "scoring_uri": URI, "deployment": "blue-1"}
+        {"name": "flights", "kind": "online", "auth_mode": mode, "scoring_uri": URI, "deployment": "blue-1"}
     )
-    return SimpleNamespace(workspace_id=WORKSPACE, endpoints={"flights": endpoint})
+    return SimpleNamespace(workspace_id=WORKSPACE, endpoints={"delays": endpoint})
 
 
 def test_the_release_scores_by_the_stacks_outputs(sent: list[Any], tmp_path: Path) -> None:
     (tmp_path / "request.json").write_text('{"a": 1}')
-    assert released.score(outputs("aml_token"), "flights", tmp_path / "request.json") == {"ok": True}
+    assert released.score(outputs("aml_token"), "delays", tmp_path / "request.json") == {"ok": True}
     assert sent[0].headers["Authorization"] == "Bearer a token"
-    assert released.key(outputs("key"), "flights") == "the key"
+    assert released.key(outputs("key"), "delays") == "the key"
 
 
 def test_the_release_says_what_is_wrong_with_a_request(sent: list[Any], tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match=r"request file .*request\.json does not exist"):
-        released.score(outputs("key"), "flights", tmp_path / "request.json")
+        released.score(outputs("key"), "delays", tmp_path / "request.json")
     (tmp_path / "request.json").write_text("{")
     with pytest.raises(ReleaseError, match=r"request\.json is not valid JSON"):
-        released.score(outputs("key"), "flights", tmp_path / "request.json")
+        released.score(outputs("key"), "delays", tmp_path / "request.json")
     assert sent == []
 
 
@@ -49,5 +49,5 @@ def test_a_key_that_may_not_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> 
         raise HttpResponseError("403 Forbidden: AuthorizationFailed")
 
     monkeypatch.setattr(scoring, "send", refuse)
-    with pytest.raises(ReleaseError, match="cannot read the key of endpoint 'flights': 403 Forbidden"):
-        released.key(outputs("key"), "flights")
+    with pytest.raises(ReleaseError, match="cannot read the key of endpoint 'delays': 403 Forbidden"):
+        released.key(outputs("key"), "delays")

@@ -123,7 +123,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
 
     def _attempt(self, attempt: Callable[[], _T], props: dict[str, Any]) -> _T:
         try:
-            return persistently(attempt, f"{self._operations.title} '{props['name']}'")
+            return persistently(attempt, self._operations.label(props))
         except AssetError as error:
             error.name_option(self._keys)
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ class Project:
         self.root = root
         self.ml = ml
         self.tag = tag
+        self.endpoint_name: Callable[[str], str] = str  # the rule for names in Azure
         self.write("Pulumi.yaml", "name: azureml-platform\nruntime: python\n")
         self.write(".gitignore", "*.tmp\n__pycache__/\n")
         self.write("ml/environment/environment.yml", {"name": f"env-{tag}", "image": "python:3.11"})
@@ -110,7 +112,9 @@ class Project:
         self.edit(self.asset(kind).path, **changes)
 
     def asset(self, kind: str) -> Asset:
-        settings = CatalogueSettings(frozenset({"cpu"}), cache_folder=None, check_with_azure=False)
+        settings = CatalogueSettings(
+            frozenset({"cpu"}), cache_folder=None, check_with_azure=False, endpoint_name=self.endpoint_name
+        )
         (asset,) = load_catalogue(self.root, settings).of(kind)
         return asset
 

@@ -238,6 +238,7 @@ def run(
 ) -> Any:  # fmt: skip
     props = {
         "name": "flights",
+        "definition": {"name": "flights"},
         "owner": US,
         "smoke_request": smoke,
         "deployment": {"definition": definition or {}},

@@ -40,6 +40,7 @@ def project(
     """Return a small project of assets in a folder of its own, which is the working directory."""
     monkeypatch.chdir(tmp_path)
     made = Project(tmp_path, ml_client, uuid.uuid4().hex[:8])
+    made.endpoint_name = "{}-dev".format
     made.add_datastore()
     made.add_batch()
     yield made
@@ -50,6 +51,6 @@ def project(
     }
     for kind, path in paths.items():
         # Asked for first: planning the project again for what most tests never made takes longer.
-        place = f"{azureml_workspace.id}/{path}-{made.tag}"
+        place = f"{azureml_workspace.id}/{path}-{made.tag}-dev"
         if azureml_workspace.azure.arm("GET", place).status_code == 200:
             OPERATIONS[kind].remove(ml_client, made.props(kind))

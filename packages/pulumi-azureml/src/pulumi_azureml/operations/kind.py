@@ -47,6 +47,10 @@ class Operations(ABC):
         """The kind's name in words, for messages."""
         return self.planned.title
 
+    def label(self, props: Props) -> str:
+        """Return a resource's kind and name, for messages."""
+        return f"{self.title} '{props['name']}'"
+
     def check_inputs(self, _olds: Props, _news: Props) -> dict[str, str]:
         """Return, in the preview, problems of the new inputs given those of the last update: input → reason."""
         return {}
@@ -71,6 +75,11 @@ class Operations(ABC):
     @abstractmethod
     def remove(self, ml: MLClient, props: Props) -> None:
         """Delete the resource, or archive it if Azure cannot delete it. Do nothing if it is gone."""
+
+
+def endpoint_label(what: str, name: str, azure_name: str) -> str:
+    """Return an endpoint for messages: its name in the YAML, and its name in Azure if they differ."""
+    return f"{what} '{name}'" if name == azure_name else f"{what} '{name}' ('{azure_name}' in Azure)"
 
 
 def found(read: Callable[[], _T]) -> _T | None:

@@ -18,6 +18,7 @@ from pulumi_azureml.operations import autoscale, ownership, progress
 from pulumi_azureml.operations.checks import CheckError, Checks
 from pulumi_azureml.operations.drift import drift
 from pulumi_azureml.operations.errors import RolloutError
+from pulumi_azureml.operations.kind import endpoint_label
 from pulumi_azureml.operations.progress import Progress
 from pulumi_azureml.operations.retry import finished, settled
 from pulumi_azureml.operations.scoring import Target, score
@@ -58,6 +59,8 @@ class Rollout:
         self._sleep = sleep
         self._now = now
         self._endpoint: str = props["name"]
+        self._name: str = props["definition"]["name"]
+        self._label = endpoint_label("endpoint", self._name, self._endpoint)
         self._owner: str = props["owner"]
         self._adopt: bool = props.get("adopt", False)
         self._definition: dict[str, Any] = (props.get("deployment") or {}).get("definition", {})
@@ -157,7 +160,7 @@ class Rollout:
             finished(self._ml.online_deployments.begin_create_or_update(wanted), f"deployment '{wanted.name}'")
         except AzureError as error:
             raise RolloutError(
-                f"deployment '{name}' on endpoint '{self._endpoint}' did not start: {error}{self._logs(name)}"
+                f"deployment '{name}' on {self._label} did not start: {error}{self._logs(name)}"
             ) from error
         self._scale(name)
 
@@ -197,7 +200,7 @@ class Rollout:
             except AzureError as error:
                 self._undo(existing, old)
                 raise RolloutError(
-                    f"deployment '{name}' on endpoint '{self._endpoint}' could not be changed in place "
+                    f"deployment '{name}' on {self._label} could not be changed in place "
                     f"({', '.join(sorted(changed))}), and serves as before: {error}"
                 ) from error
         self._scale(name)
@@ -211,7 +214,7 @@ class Rollout:
         try:
             finished(self._ml.online_deployments.begin_create_or_update(existing), f"deployment '{existing.name}'")
         except AzureError as error:
-            _log.warning("endpoint %s: %s could not be set back: %s", self._endpoint, existing.name, error)
+            _log.warning("endpoint %s: %s could not be set back: %s", self._name, existing.name, error)
 
     def _scale(self, name: str) -> None:
         if not self._autoscale:
@@ -222,7 +225,7 @@ class Rollout:
             autoscale.apply(self._autoscale, self._target.id, name, self._location)
         except AzureError as error:
             raise RolloutError(
-                f"deployment '{name}' on endpoint '{self._endpoint}' could not be given its autoscale setting: {error}"
+                f"deployment '{name}' on {self._label} could not be given its autoscale setting: {error}"
             ) from error
 
     def _smoke_test(self, name: str) -> None:
@@ -236,7 +239,7 @@ class Rollout:
             score(self._target, request, name)
         except (AzureError, OSError, ValueError) as error:
             raise RolloutError(
-                f"deployment '{name}' on endpoint '{self._endpoint}' failed its smoke test with {self._smoke_request}: "
+                f"deployment '{name}' on {self._label} failed its smoke test with {self._smoke_request}: "
                 f"{error}{self._logs(name)}"
             ) from error
 
@@ -259,7 +262,7 @@ class Rollout:
                 try:
                     self._move({**scaled(old, 100 - percent), name: percent}, step)
                 except AzureError as error:
-                    raise RolloutError(f"endpoint '{self._endpoint}' refused {percent} % to {name}: {error}") from error
+                    raise RolloutError(f"{self._label} refused {percent} % to {name}: {error}") from error
             if old:
                 self._bake(name, percent, since)
         if old and self._judges:
@@ -282,7 +285,7 @@ class Rollout:
             seen = self._checks.final(name, percent, since, self._now())
         except CheckError as failure:
             raise RolloutError(
-                f"deployment '{name}' on endpoint '{self._endpoint}' failed its checks at {percent} % of the traffic: "
+                f"deployment '{name}' on {self._label} failed its checks at {percent} % of the traffic: "
                 f"{failure}{self._logs(name)}"
             ) from failure
         if seen:
@@ -294,7 +297,7 @@ class Rollout:
 
         if not old:
             advice = "correct the deployment, and the next `pulumi up` goes on here"
-            why.args = (f"{why}\nendpoint '{self._endpoint}' stays, without a deployment: {advice}",)
+            why.args = (f"{why}\n{self._label} stays, without a deployment: {advice}",)
         try:
             entity = self._ml.online_endpoints.get(self._endpoint)
             if shares(entity.traffic) != old or progress.TAG in (entity.tags or {}):
@@ -303,7 +306,7 @@ class Rollout:
                 if each.name == name:
                     self._delete(each)
             if old:
-                why.args = (f"{why}\nendpoint '{self._endpoint}' serves as before: {_listed(old)}",)
+                why.args = (f"{why}\n{self._label} serves as before: {_listed(old)}",)
         except AzureError as error:
             why.args = (f"{why}\nand it could not be taken back now, which the next update does: {error}",)
 
@@ -323,7 +326,7 @@ class Rollout:
         entity.tags = {key: value for key, value in (entity.tags or {}).items() if key != progress.TAG}
         if step is not None:
             entity.tags[progress.TAG] = step.text()
-        finished(self._ml.online_endpoints.begin_create_or_update(entity), f"endpoint '{self._endpoint}'")
+        finished(self._ml.online_endpoints.begin_create_or_update(entity), self._label)
 
     def _delete(self, deployment: Any) -> None:
         """Delete a deployment after its autoscale setting, which Azure would leave behind."""
@@ -340,7 +343,7 @@ class Rollout:
             return
 
     def _say(self, what: str) -> None:
-        _log.info("endpoint %s: %s", self._endpoint, what)
+        _log.info("endpoint %s: %s", self._name, what)
 
     def _logs(self, name: str) -> str:
         """Return the end of the deployment's log for an error message, or an empty text if it cannot be read."""

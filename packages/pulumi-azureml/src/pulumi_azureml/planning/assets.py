@@ -59,6 +59,7 @@ class Asset:
 
     Attributes:
         id: kind and name.
+        azure_name: its name in Azure. Only an endpoint's can differ from the one in the YAML.
         version: the one in the YAML, else a prefix of `content_hash`. Schedules, endpoints, deployments and pipelines
             have no version in Azure: theirs only shows whether they changed.
         pinned: the YAML sets the version. Code that knows the previous hash must then refuse changed content.
@@ -78,6 +79,7 @@ class Asset:
     """
 
     id: AssetId
+    azure_name: str
     version: str
     pinned: bool
     content_hash: str
@@ -101,7 +103,7 @@ class Asset:
 
     @property
     def name(self) -> str:
-        """The name that all versions share."""
+        """The name in the YAML, which all versions share."""
         return self.id.name
 
     @property

@@ -348,6 +348,7 @@ class _Loading:
             files |= tree.listing()
         self.assets[draft.id] = Asset(
             id=draft.id,
+            azure_name=kind.azure_name(draft.id.name, self.settings),
             version=version,
             pinned=bool(draft.version),
             content_hash=hash_,

@@ -18,6 +18,7 @@ class ConfigKeys:
         timeout_minutes: the key for the time to wait for a pipeline job.
         registry: the key for `registry` in `CatalogueSettings`.
         datastores: the key for `datastores` in `CatalogueSettings`.
+        endpoint_names: the key for names of endpoints in Azure, by their names in the YAML.
     """
 
     adopt: str = ""
@@ -25,6 +26,7 @@ class ConfigKeys:
     timeout_minutes: str = ""
     registry: str = ""
     datastores: str = ""
+    endpoint_names: str = ""
 
     def name(self, option: str, argument: str) -> str:
         """Return an option's key, or the name of its argument if it has no key."""

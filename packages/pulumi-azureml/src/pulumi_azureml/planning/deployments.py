@@ -14,6 +14,7 @@ from pulumi_azureml.planning.settings import CatalogueSettings
 
 NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){1,30}[A-Za-z0-9]")
 NAME_RULE = "use 3 to 32 letters, digits and single '-', starting with a letter and not ending with '-'"
+ENDPOINTS = ("batch_endpoint", "online_endpoint")
 # The request beside an endpoint's file that a rollout sends to a new deployment.
 SMOKE_REQUEST = "sample-request.json"
 _MAX_NAME = 32
@@ -38,6 +39,33 @@ def check_endpoint_name(draft: Draft) -> None:
     """Report an endpoint name that Azure would reject."""
     if not NAME.fullmatch(draft.id.name):
         draft.problem(("name",), f"'{draft.id.name}' is not a valid endpoint name", NAME_RULE)
+
+
+def check_azure_name(draft: Draft, settings: CatalogueSettings) -> None:
+    """Report an endpoint name in Azure that Azure would reject, although the one in the YAML is valid."""
+    name, azure = draft.id.name, settings.endpoint_name(draft.id.name)
+    if NAME.fullmatch(name) and not NAME.fullmatch(azure):
+        option = settings.config_keys.endpoint_names
+        fix = "shorten `name`" + (f", or set `{option}.{name}` to the name in Azure" if option else "")
+        message = f"'{name}' is '{azure}' in Azure, which is not a valid endpoint name"
+        draft.problem(("name",), message, f"{fix}: {NAME_RULE}")
+
+
+def same_azure_name(draft: Draft, drafts: Drafts, settings: CatalogueSettings) -> Iterator[Problem]:
+    """Report an endpoint that has the name of another in Azure. They are host names, so case does not count."""
+    mine = settings.endpoint_name(draft.id.name)
+    for other in drafts.values():
+        if other.id.kind not in ENDPOINTS or other.id <= draft.id:
+            continue
+        if settings.endpoint_name(other.id.name).lower() == mine.lower():
+            message = f"'{mine}' is the {other.id.kind.replace('_', ' ')} of {other.document.path} too"
+            yield draft.document.problem(("name",), message, "give one of the two another name: they are host names")
+
+
+def deployment_azure_name(name: str, settings: CatalogueSettings) -> str:
+    """Return a deployment's `<endpoint>/<deployment>` with the endpoint's name in Azure."""
+    endpoint, _, deployment = name.partition("/")
+    return f"{settings.endpoint_name(endpoint)}/{deployment}"
 
 
 def deployment_name(document: Document) -> str:

@@ -60,6 +60,10 @@ class Kind(ABC):
         name = document.data.get("name")
         return name if isinstance(name, str) else ""
 
+    def azure_name(self, name: str, _settings: CatalogueSettings) -> str:
+        """The asset's name in Azure."""
+        return name
+
     def check_name(self, draft: Draft) -> None:
         """Report a name that Azure would reject."""
         if not _ASSET_NAME.fullmatch(draft.id.name):

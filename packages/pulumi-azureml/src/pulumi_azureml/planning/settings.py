@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +44,8 @@ class CatalogueSettings:
         build_arguments: Docker build arguments for those images; they are part of the environment's version.
         login_server: the container registry to push them to; required by `build_images`, not part of a version.
         models: endpoint name → the model it serves. An endpoint without an entry gets no deployment yet.
+        endpoint_name: returns an endpoint's name in Azure, which is unique in a region, from its name in the YAML. By
+            default both are the same. Files, settings and resource names use the name in the YAML.
         registry: the registry of the assets in `folders.shared`; None if nothing is shared.
         folders: the folders that hold the YAML.
         config_keys: the configuration keys behind these settings, for messages.
@@ -57,6 +59,7 @@ class CatalogueSettings:
     build_arguments: Mapping[str, str] = field(default_factory=dict)
     login_server: str | None = None
     models: Mapping[str, ModelChoice] = field(default_factory=dict)
+    endpoint_name: Callable[[str], str] = str
     registry: str | None = None
     folders: Folders = field(default_factory=Folders)
     config_keys: ConfigKeys = field(default_factory=ConfigKeys)

@@ -58,7 +58,7 @@ class Planned:
         """
         return cls(
             workspace=workspace,
-            name=asset.name,
+            name=asset.azure_name,
             version=asset.version,
             content_hash=asset.content_hash,
             definition={key: value for key, value in asset.definition.items() if key not in asset.metadata},

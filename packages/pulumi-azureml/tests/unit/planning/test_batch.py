@@ -6,7 +6,7 @@ import pytest
 
 from azureml_fixtures.planned_project import Project
 from pulumi_azureml.operations.kinds.batch_deployment import live_name
-from pulumi_azureml.planning import AssetId, ModelChoice
+from pulumi_azureml.planning import AssetId, ConfigKeys, ModelChoice
 
 DEPLOYMENT = """
     name: {name}
@@ -88,6 +88,36 @@ def test_an_online_endpoint_has_the_name(batch: Project) -> None:
     batch.replace("ml/batch/blue-deployment.yml", "flights-batch", "flights")
     problem = batch.problem()
     assert problem.message == "'flights' is the online endpoint of ml/deploy/endpoint.yml too"
+
+
+def test_a_program_may_have_a_rule_for_names_of_endpoints_in_azure(batch: Project) -> None:
+    """They are unique in a region: how-to-deploy-online-endpoints and how-to-use-batch-model-deployments."""
+    plain, ruled = batch.load(), batch.load(endpoint_name="{}-dev".format)
+    assert [asset.azure_name for asset in plain.assets] == [asset.name for asset in plain.assets]
+    assert {asset.name: asset.azure_name for asset in ruled.assets if asset.azure_name != asset.name} == {
+        "flights": "flights-dev",
+        "flights/blue": "flights-dev/blue",
+        "flights-batch": "flights-batch-dev",
+        "flights-batch/blue": "flights-batch-dev/blue",
+    }
+    assert [asset.content_hash for asset in ruled.assets] == [asset.content_hash for asset in plain.assets]
+
+
+def test_a_name_that_the_rule_makes_too_long_is_told_with_its_file(batch: Project) -> None:
+    settings = {"endpoint_name": "{}-in-the-region".format, "config_keys": ConfigKeys(endpoint_names="x:names")}
+    batch.load(**settings)
+    batch.edit("ml/batch/endpoint.yml", name="flights-of-2013-batch")
+    batch.replace("ml/batch/blue-deployment.yml", "flights-batch", "flights-of-2013-batch")
+    problem = batch.problem(**settings)
+    assert (problem.file, problem.line) == ("ml/batch/endpoint.yml", 1)
+    name = "flights-of-2013-batch-in-the-region"
+    assert problem.message == f"'flights-of-2013-batch' is '{name}' in Azure, which is not a valid endpoint name"
+    assert problem.fix.startswith("shorten `name`, or set `x:names.flights-of-2013-batch` to the name in Azure: use 3")
+
+
+def test_two_endpoints_cannot_have_one_name_in_azure(batch: Project) -> None:
+    problem = batch.problem(endpoint_name={"flights": "Scores", "flights-batch": "scores"}.__getitem__)
+    assert problem.message == "'scores' is the online endpoint of ml/deploy/endpoint.yml too"
 
 
 def test_a_pipeline_component_is_deployed_by_its_exact_version(batch: Project) -> None:

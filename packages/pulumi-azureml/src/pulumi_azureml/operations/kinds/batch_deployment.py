@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulumi_azureml.operations import ownership
 from pulumi_azureml.operations.errors import AssetError
-from pulumi_azureml.operations.kind import Operations, Props, found
+from pulumi_azureml.operations.kind import Operations, Props, endpoint_label, found
 from pulumi_azureml.operations.retry import confirmed, finished
 from pulumi_azureml.operations.staging import load, staged
 from pulumi_azureml.planning.deployments import azure_name, azure_names
@@ -65,17 +65,20 @@ class BatchDeploymentOperations(Operations):
 
     @staticmethod
     def _endpoint(props: Props) -> str:
-        return str(props["definition"]["endpoint_name"])
+        """Return the endpoint's name in Azure."""
+        return str(props["name"]).partition("/")[0]
 
     def _create(self, ml: MLClient, props: Props, endpoint: str, live: str) -> Any:
         from azure.core.exceptions import AzureError, HttpResponseError
 
         try:
-            with staged({**self.definition(props), "name": live}, props.get("trees", []), props["path"]) as here:
+            wanted = {**self.definition(props), "name": live, "endpoint_name": endpoint}
+            with staged(wanted, props.get("trees", []), props["path"]) as here:
                 making = ml.batch_deployments.begin_create_or_update(load(self.planned.loader_of(here), here))
                 return finished(making, f"batch deployment '{live}'")
         except AzureError as error:
-            reason = f"batch deployment '{live}' on endpoint '{endpoint}' was not made: {error}"
+            on = endpoint_label("endpoint", props["definition"]["endpoint_name"], endpoint)
+            reason = f"batch deployment '{live}' on {on} was not made: {error}"
             failed = self._versions(ml, props).get(live)
             if isinstance(error, HttpResponseError) and failed is not None and failed.provisioning_state == "Failed":
                 self._delete(ml, endpoint, live)

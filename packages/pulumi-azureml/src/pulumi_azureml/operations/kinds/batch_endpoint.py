@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pulumi_azureml.operations import ownership
-from pulumi_azureml.operations.kind import Operations, Props, found
+from pulumi_azureml.operations.kind import Operations, Props, endpoint_label, found
 from pulumi_azureml.operations.retry import confirmed, finished
 from pulumi_azureml.operations.staging import load
 from pulumi_azureml.planning.kinds import batch_endpoint
@@ -20,17 +20,21 @@ class BatchEndpointOperations(Operations):
     planned = batch_endpoint.KIND
     outputs = ("resource_id", "scoring_uri")
 
+    def label(self, props: Props) -> str:
+        """Return the endpoint with both of its names."""
+        return endpoint_label(self.title, props["definition"]["name"], props["name"])
+
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Create or update the endpoint and keep its default deployment."""
         existing = self._get(ml, props["name"])
         if existing is not None:
-            ownership.check(f"batch endpoint '{props['name']}'", existing.tags, props["owner"], adopt=props["adopt"])
+            ownership.check(self.label(props), existing.tags, props["owner"], adopt=props["adopt"])
         definition = self.definition(props)
         definition.pop("defaults", None)
         entity = load(self.planned.loader, definition)
         if existing is not None:
             entity.defaults = existing.defaults
-        made = finished(ml.batch_endpoints.begin_create_or_update(entity), f"batch endpoint '{props['name']}'")
+        made = finished(ml.batch_endpoints.begin_create_or_update(entity), self.label(props))
         return {"resource_id": made.id, "scoring_uri": made.scoring_uri}
 
     def observe(self, ml: MLClient, props: Props) -> Props | None:
@@ -45,7 +49,7 @@ class BatchEndpointOperations(Operations):
         """Delete the endpoint and its deployments, unless another stack took it over."""
         existing = confirmed(lambda: self._get(ml, props["name"]))
         if existing is not None and not ownership.is_foreign(existing.tags, props["owner"]):
-            finished(ml.batch_endpoints.begin_delete(props["name"]), f"batch endpoint '{props['name']}'")
+            finished(ml.batch_endpoints.begin_delete(props["name"]), self.label(props))
 
     @staticmethod
     def _get(ml: MLClient, name: str) -> Any | None:

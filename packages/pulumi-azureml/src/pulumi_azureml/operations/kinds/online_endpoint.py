@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pulumi_azureml.operations import autoscale, ownership, progress, quota
 from pulumi_azureml.operations.connection import Workspace, connect
 from pulumi_azureml.operations.drift import drift
-from pulumi_azureml.operations.kind import Operations, Props, found
+from pulumi_azureml.operations.kind import Operations, Props, endpoint_label, found
 from pulumi_azureml.operations.retry import confirmed, finished, settled
 from pulumi_azureml.operations.rollout import Rollout, shares
 from pulumi_azureml.operations.staging import load, staged
@@ -34,6 +34,10 @@ class OnlineEndpointOperations(Operations):
     outputs = ("resource_id", "scoring_uri", "live")
     significant = (*Operations.significant, "identity_id", "deployment", "traffic", "autoscale")
 
+    def label(self, props: Props) -> str:
+        """Return the endpoint with both of its names."""
+        return endpoint_label("endpoint", props["definition"]["name"], props["name"])
+
     def check_inputs(self, olds: Props, news: Props) -> dict[str, str]:
         """Refuse a managed deployment that needs more vCPUs than the subscription and the run's others leave."""
         wanted, name = news.get("deployment"), self.live_name(news)
@@ -57,7 +61,7 @@ class OnlineEndpointOperations(Operations):
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Create or update the endpoint, then roll the wanted deployment out."""
         quota.begun(_taker(props))
-        what = f"endpoint '{props['name']}'"
+        what = self.label(props)
         # An operation of an interrupted attempt may still be running on it.
         existing = settled(lambda: self._get(ml, props["name"]), lambda there: there.provisioning_state, what)
         if existing is not None:
@@ -103,7 +107,7 @@ class OnlineEndpointOperations(Operations):
         for each in ml.online_deployments.list(props["name"]):
             if autoscale.TAG in (each.tags or {}):
                 autoscale.remove(existing.id, each.name)
-        finished(ml.online_endpoints.begin_delete(props["name"]), f"endpoint '{props['name']}'")
+        finished(ml.online_endpoints.begin_delete(props["name"]), self.label(props))
 
     @staticmethod
     def _count(ml: MLClient, endpoint: str, deployment: str | None) -> int:

@@ -12,6 +12,7 @@ from pulumi_azureml.planning.deployments import (
     check_endpoint,
     check_scoring_script,
     collect_scoring,
+    deployment_azure_name,
     deployment_name,
     relate_model,
 )
@@ -49,6 +50,10 @@ class BatchDeploymentKind(Kind):
     def asset_name(self, document: Document) -> str:
         """`<endpoint>/<deployment>`."""
         return deployment_name(document)
+
+    def azure_name(self, name: str, settings: CatalogueSettings) -> str:
+        """With the endpoint's name in Azure."""
+        return deployment_azure_name(name, settings)
 
     def check_name(self, draft: Draft) -> None:
         """Report a name that Azure refuses."""

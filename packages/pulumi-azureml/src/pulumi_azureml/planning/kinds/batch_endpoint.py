@@ -7,7 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from pulumi_azureml.planning.assets import AssetId
-from pulumi_azureml.planning.deployments import check_endpoint_name, of_endpoint
+from pulumi_azureml.planning.deployments import (
+    check_azure_name,
+    check_endpoint_name,
+    of_endpoint,
+    same_azure_name,
+)
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Drafts
 from pulumi_azureml.planning.kind import Kind
@@ -27,19 +32,21 @@ class BatchEndpointKind(Kind):
         """One in `ml/batch/`, or one in each folder of it."""
         return re.fullmatch(r"ml/batch/([^/]+/)?endpoint\.yml", path) is not None
 
+    def azure_name(self, name: str, settings: CatalogueSettings) -> str:
+        """Unique in a region, so the program may have a rule for it."""
+        return settings.endpoint_name(name)
+
     def check_name(self, draft: Draft) -> None:
         """Report a name that Azure refuses."""
         check_endpoint_name(draft)
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
-        """A batch endpoint uses nothing."""
+        """A batch endpoint uses nothing; check its name in Azure."""
+        check_azure_name(draft, settings)
 
-    def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+    def check(self, draft: Draft, drafts: Drafts, settings: CatalogueSettings) -> Iterator[Problem]:
         """The default deployment has to be there, and has to be said where there are several; names are host names."""
-        online = drafts.get(AssetId("online_endpoint", draft.id.name))
-        if online is not None:
-            message = f"'{draft.id.name}' is the online endpoint of {online.document.path} too"
-            yield draft.document.problem(("name",), message, "give one of the two another name: they are host names")
+        yield from same_azure_name(draft, drafts, settings)
         if draft.definition.get("auth_mode", "aad_token") != "aad_token":
             yield draft.document.problem(("auth_mode",), "batch endpoints have no keys", "write `auth_mode: aad_token`")
         names = [each.id.name.partition("/")[2] for each in of_endpoint(draft.id.name, drafts, "batch_deployment")]

@@ -11,6 +11,7 @@ from pulumi_azureml.planning.deployments import (
     check_endpoint,
     check_scoring_script,
     collect_scoring,
+    deployment_azure_name,
     deployment_name,
     of_endpoint,
     relate_model,
@@ -53,6 +54,10 @@ class OnlineDeploymentKind(Kind):
     def asset_name(self, document: Document) -> str:
         """`<endpoint>/<deployment>`."""
         return deployment_name(document)
+
+    def azure_name(self, name: str, settings: CatalogueSettings) -> str:
+        """With the endpoint's name in Azure."""
+        return deployment_azure_name(name, settings)
 
     def check_name(self, draft: Draft) -> None:
         """Report a name that Azure refuses."""

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from pulumi_azureml.planning.assets import AssetId
-from pulumi_azureml.planning.deployments import check_endpoint_name, of_endpoint
+from pulumi_azureml.planning.deployments import (
+    check_azure_name,
+    check_endpoint_name,
+    of_endpoint,
+    same_azure_name,
+)
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Drafts, compute
 from pulumi_azureml.planning.kind import Kind
@@ -35,12 +40,17 @@ class OnlineEndpointKind(Kind):
         """A Kubernetes endpoint names its `compute`."""
         return "kubernetes" if "compute" in document.data else "managed"
 
+    def azure_name(self, name: str, settings: CatalogueSettings) -> str:
+        """Unique in a region, so the program may have a rule for it."""
+        return settings.endpoint_name(name)
+
     def check_name(self, draft: Draft) -> None:
         """Report a name that Azure refuses."""
         check_endpoint_name(draft)
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
-        """Check the compute and the sum of the traffic."""
+        """Check the name in Azure, the compute and the sum of the traffic."""
+        check_azure_name(draft, settings)
         data = draft.definition
         compute(draft, ("compute",), data.get("compute"), settings)
         traffic = data.get("traffic")
@@ -53,8 +63,9 @@ class OnlineEndpointKind(Kind):
         """The endpoint owns its deployment, so it comes after all that the deployment needs."""
         draft.needs += [each.id for each in of_endpoint(draft.id.name, drafts, "online_deployment")]
 
-    def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
-        """Traffic may only go to deployments that exist."""
+    def check(self, draft: Draft, drafts: Drafts, settings: CatalogueSettings) -> Iterator[Problem]:
+        """Traffic may only go to deployments that exist; names are host names."""
+        yield from same_azure_name(draft, drafts, settings)
         traffic = draft.definition.get("traffic")
         for name in traffic if isinstance(traffic, dict) else ():
             if AssetId("online_deployment", f"{draft.id.name}/{name}") not in drafts:
