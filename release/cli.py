@@ -13,6 +13,7 @@ from infra import NAMESPACE
 from infra.outputs import StackOutputs
 from pulumi_azureml.operations.connection import Workspace, connect
 from pulumi_azureml.operations.jobs import log_of
+from pulumi_azureml.planning.deployments import ENDPOINTS
 from release import scoring, training
 from release.assets import adoption
 from release.assets.sharing import KINDS, RegistrySharing
@@ -232,10 +233,14 @@ def adopt(
     place = (subscription, resource_group, workspace)
     if any(place) and not all(place):
         raise ReleaseError("--subscription, --resource-group and --workspace must be used together")
-    ml = connect(Workspace(*map(str, place))) if all(place) else client(PulumiStack(stack).deployed())
+    if all(place):
+        ml, endpoints = connect(Workspace(*map(str, place))), {}
+    else:
+        outputs = PulumiStack(stack).deployed()
+        ml, endpoints = client(outputs), {name: each.name for name, each in outputs.endpoints.items()}
     described = False
     written: dict[str, Any] = {}
-    for found in adoption.survey(ml, ROOT, kind, names):
+    for found in adoption.survey(ml, ROOT, kind, names, endpoints):
         what = f"{found.kind} {found.name}{f' version {found.version}' if found.version else ''}"
         if found.reason:
             console.print(f"  - {what}: {found.reason}", highlight=False)
@@ -254,13 +259,18 @@ def adopt(
         return
     if dry_run:
         return
-    for refused in adoption.settle(ROOT, written):
+    refusals = adoption.settle(ROOT, written)
+    for refused in refusals:
         console.print(f"  - {refused.kind} {refused.name}: files deleted again: {refused.reason}", highlight=False)
+    left = {(each.kind, each.name) for each in written.values()} - {(each.kind, each.name) for each in refusals}
+    # An endpoint without this setting would get another name in Azure, and so be created anew.
+    kept = sorted(name for kind, name in left if kind in ENDPOINTS)
     console.print(
-        "\nReview the files. Then take the assets over:\n"
-        f"  pulumi config set --path {NAMESPACE}:assets.adopt true -s {stack}\n"
+        "\nReview the files. Then take the assets over:",
+        f"  pulumi config set --path {NAMESPACE}:assets.adopt true -s {stack}",
+        *(f"  pulumi config set --path {NAMESPACE}:naming.endpoints.{name} {name} -s {stack}" for name in kept),
         f"  pulumi up -s {stack}",
-        highlight=False, soft_wrap=True,
+        sep="\n", highlight=False, soft_wrap=True,
     )  # fmt: skip
 
 

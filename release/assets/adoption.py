@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pulumi_azureml import Catalogue, CatalogueErrors, CatalogueSettings, load_catalogue
+from pulumi_azureml.planning.deployments import ENDPOINTS
 from release.assets import contents
 from release.assets.definitions import KINDS, CannotBeWrittenError, Found, not_a_definition
 from release.errors import ReleaseError
@@ -31,7 +33,13 @@ def plan(root: Path, computes: Collection[str] | None = None) -> Catalogue:
         raise ReleaseError(str(error)) from error
 
 
-def survey(ml: MLClient, root: Path, kind: str | None = None, names: Collection[str] = ()) -> Iterator[Found]:
+def survey(
+    ml: MLClient,
+    root: Path,
+    kind: str | None = None,
+    names: Collection[str] = (),
+    endpoints: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Found]:
     """Yield the workspace's assets that the project does not define: their YAML, or the reason that there is none.
 
     Args:
@@ -39,13 +47,17 @@ def survey(ml: MLClient, root: Path, kind: str | None = None, names: Collection[
         root: Folder of the project.
         kind: Yield assets of this kind only.
         names: Yield these assets of the kind only. Each must exist.
+        endpoints: The project's endpoints by name in the YAML, with their names in the workspace.
 
     Raises:
         ReleaseError: The project's files have problems, or an asset does not exist.
     """
     if kind is not None and kind not in KINDS:
         raise ReleaseError(f"'{kind}' is not a kind that you can adopt; kinds: {', '.join(KINDS)}")
-    known = {(asset.kind, asset.name) for asset in plan(root).assets}
+    known = {
+        (asset.kind, endpoints.get(asset.name, asset.name) if asset.kind in ENDPOINTS else asset.name)
+        for asset in plan(root).assets
+    }
     for each in KINDS if kind is None else (kind,):
         listed = sorted({str(found.name) for found in getattr(ml, KINDS[each].operations).list()})
         if missing := sorted(set(names) - set(listed)):

@@ -50,6 +50,13 @@ def test_shared_assets_of_the_project_are_in_nobodys_way(tmp_path: Path) -> None
     assert adoption.plan(tmp_path)["environment", "tools"].version == "1"
 
 
+def test_an_endpoint_of_the_project_is_known_by_its_name_in_azure(tmp_path: Path) -> None:
+    (tmp_path / "ml/deploy").mkdir(parents=True)
+    (tmp_path / "ml/deploy/endpoint.yml").write_text("name: flights\nauth_mode: key\n")
+    ml: Any = SimpleNamespace(online_endpoints=SimpleNamespace(list=lambda: [SimpleNamespace(name="flights-dev-a1")]))
+    assert list(adoption.survey(ml, tmp_path, "online_endpoint", endpoints={"flights": "flights-dev-a1"})) == []
+
+
 def test_a_download_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def download_blob(name: str) -> Any:
         if name.endswith("two.py"):

@@ -10,6 +10,7 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoun
 from click.testing import CliRunner
 
 from release import cli
+from release.assets.definitions import Found
 
 ENDPOINTS = {"flights": SimpleNamespace(kind="online"), "nightly": SimpleNamespace(kind="batch")}
 
@@ -49,6 +50,23 @@ def test_an_error_of_azure_is_one_message(monkeypatch: pytest.MonkeyPatch, error
 
     monkeypatch.setattr(cli, "client", lambda _outputs: SimpleNamespace(jobs=SimpleNamespace(list=refuse)))
     assert printed("logs", "-s", "dev", "calm-sun").startswith(f"Error: {message}")
+
+
+def test_an_adopted_endpoint_keeps_its_name_in_azure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the setting, the update would create another endpoint with a name by the rule."""
+    found = Found("online_endpoint", "scores", files={"ml/deploy/scores/endpoint.yml": "name: scores\n"})
+    component = Found("component", "prep", files={"ml/prep/component.yml": "name: prep\n"})
+    monkeypatch.setattr(cli, "connect", lambda _place: None)
+    monkeypatch.setattr(cli.adoption, "survey", lambda *_: [found, component])
+    monkeypatch.setattr(cli.adoption, "write", lambda _ml, _root, each: list(each.files))
+    monkeypatch.setattr(cli.adoption, "settle", lambda _root, _written: [])
+    place = ("--subscription", "s", "--resource-group", "g", "--workspace", "w")
+    done = CliRunner().invoke(cli.main, ["adopt", "-s", "dev", *place])
+    assert done.output.splitlines()[-3:] == [
+        "  pulumi config set --path azureml-platform:assets.adopt true -s dev",
+        "  pulumi config set --path azureml-platform:naming.endpoints.scores scores -s dev",
+        "  pulumi up -s dev",
+    ]
 
 
 def test_an_input_without_a_value_is_refused_by_its_text() -> None:
