@@ -12,8 +12,7 @@ from unittest import mock
 import yaml
 
 from amlite import SUBSCRIPTION_ID
-from amlite.core.faults import Kind
-from amlite.testing import LocalAzure
+from amlite.testing import FaultKind, LocalAzure
 from azureml_fixtures.engine import GROUP, WORKSPACE, make_workspace
 from tests.checkout import ROOT, Checkout, clean_environment
 
@@ -63,7 +62,7 @@ def far_azure(folder: Path) -> Iterator[LocalAzure]:
         azure.put(f"{workspace}/environments/{_ENVIRONMENT}", {"properties": {}})
         version = {"properties": {"image": "python:3.11"}}
         azure.put(f"{workspace}/environments/{_ENVIRONMENT}/versions/1", version)
-        azure.add_fault("* *", Kind.SLOW, rate=1.0, seconds=LATENCY_SECONDS)
+        azure.add_fault("* *", FaultKind.SLOW, rate=1.0, seconds=LATENCY_SECONDS)
         yield azure
     shutil.rmtree(folder)
 

@@ -26,7 +26,7 @@ def measure(ground: Ground) -> list[Figure]:
     with LocalAzure.started(ground.folder()) as azure, azure.signed_in(), impatient():
         workspace_id = make_workspace(azure)
         ml = MLClient(azure.credential, SUBSCRIPTION_ID, GROUP, WORKSPACE, show_progress=False, enable_telemetry=False)
-        matrix = Matrix(azure.state, ml, workspace_id)
+        matrix = Matrix(azure, ml, workspace_id)
         for case in _asked(cases()):
             try:
                 went.append(matrix.run(case))

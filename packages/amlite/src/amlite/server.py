@@ -33,7 +33,7 @@ from amlite.core.processes import Children, reap
 from amlite.core.proxy import Address, Proxy
 from amlite.core.routing import Call, refusal, reply
 from amlite.core.service import Services
-from amlite.core.store import Store
+from amlite.core.store import DATABASE, Store
 from amlite.core.wire import Json
 from amlite.service_list import SERVICES
 from amlite.services.entra.tokens import tokens
@@ -52,7 +52,7 @@ class Server:
     def __init__(self, state: Path) -> None:
         """Open the state folder; nothing listens yet."""
         self.state = state
-        self.platform = Platform(state, Store(state / "amlite.db"), Children(state), SERVICES.works)
+        self.platform = Platform(state, Store(state / DATABASE), Children(state), SERVICES.works)
         self.platform.part(Services, lambda: SERVICES)
         self._gate = Gate(self.platform.access, tokens(self.platform).principal_of)
         self._certificates = Certificates(state / "certificates")

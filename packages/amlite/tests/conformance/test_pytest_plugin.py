@@ -6,13 +6,14 @@ import datetime as dt
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from amlite.core import runtime
-from amlite.testing import Clock, LocalAzure, LocalAzureError, Workspace
+from amlite.testing import Clock, FaultKind, LocalAzure, LocalAzureError, Workspace
 from amlite_fixtures.azure import GROUP_ID
 
 if TYPE_CHECKING:
@@ -108,3 +109,15 @@ def test_requests_reach_amlite_whatever_the_environment_is(amlite: LocalAzure, m
     reader = amlite.application(("Reader", GROUP_ID))
     assert amlite.arm("GET", GROUP_ID, version="2021-04-01", credential=reader).status_code == 200
     assert amlite.arm("DELETE", GROUP_ID, version="2021-04-01", credential=reader).status_code == 403
+
+
+def test_faults_and_resources_are_listed(
+    amlite: LocalAzure, azureml_workspace: Workspace, add_fault: Callable[..., None]
+) -> None:
+    add_fault("GET */resourcegroups/nowhere*", FaultKind.THROTTLE, times=2)
+    (fault,) = amlite.faults()
+    assert (fault["kind"], fault["times"], fault["met"]) == ("throttle", 2, 0)
+    path = f"{azureml_workspace.id}/environments/listed"
+    amlite.put(path, {"properties": {}})
+    amlite.put(f"{path}/versions/1", {"properties": {"image": "python:3.11", "isArchived": True}})
+    assert amlite.resources(path)[f"{path}/versions/1"]["properties"]["isArchived"]

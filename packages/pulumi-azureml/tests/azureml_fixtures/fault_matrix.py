@@ -19,10 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from amlite.control.client import ask
-from amlite.core import runtime
-from amlite.core.faults import Kind
-from amlite.core.store import Store
+from amlite.testing import FaultKind, LocalAzure
 from azureml_fixtures.asset_project import Project, Props
 from pulumi_azureml import provider
 from pulumi_azureml.operations import connection, jobs, ownership, retry
@@ -33,12 +30,14 @@ from pulumi_azureml.provider import AzureMLProvider
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-_AT_WRITES = tuple(kind for kind in Kind if kind is not Kind.EVENTUAL)
-_AT_READS = tuple(kind for kind in Kind if kind not in (Kind.LRO_FAIL, Kind.LRO_SLOW, Kind.CONFLICT))
+_AT_WRITES = tuple(kind for kind in FaultKind if kind is not FaultKind.EVENTUAL)
+_AT_READS = tuple(
+    kind for kind in FaultKind if kind not in (FaultKind.LRO_FAIL, FaultKind.LRO_SLOW, FaultKind.CONFLICT)
+)
 # Methods that change something, and those that do not.
 _METHODS = {"writes": "[!GH]*", "reads": "[GH]*"}
 _TIMES = 2
-_SECONDS = {Kind.TIMEOUT: 0.1, Kind.SLOW: 0.1, Kind.LRO_SLOW: 0.3}
+_SECONDS = {FaultKind.TIMEOUT: 0.1, FaultKind.SLOW: 0.1, FaultKind.LRO_SLOW: 0.3}
 _SHORT_SECONDS = 0.02
 # A job takes some seconds: fewer looks at it leave it the processor.
 _SHORT_JOB_SECONDS = 0.3
@@ -53,7 +52,7 @@ class Case:
 
     kind: str
     action: str  # create or delete
-    fault: Kind
+    fault: FaultKind
     side: str  # writes or reads
     after: int = 0
 
@@ -109,13 +108,10 @@ def impatient() -> Iterator[None]:
 class Matrix:
     """Runs cases in a workspace of a local Azure that has a cluster `cpu`."""
 
-    def __init__(self, state: Path, ml: MLClient, workspace_id: str) -> None:
-        """Take the local Azure's state folder, a client of the workspace and its ARM id."""
-        connection.sign_in_again()  # what this process was signed in to before is another cloud
-        running = runtime.read(state)
-        assert running is not None
-        self._running = running
-        self._state = state
+    def __init__(self, azure: LocalAzure, ml: MLClient, workspace_id: str) -> None:
+        """Take the local Azure, a client of the workspace and its ARM id."""
+        connection.sign_in_again()  # this process may still be signed in to another local Azure
+        self._azure = azure
         self._ml = ml
         self._workspace_id = workspace_id
         self._quiet: dict[tuple[str, str], Counter[tuple[str, bool, bool]]] = {}
@@ -145,25 +141,25 @@ class Matrix:
                 project.needs(case.kind)
                 return self._try(case, project, quiet)
             finally:
-                self._faults("DELETE")
+                self._azure.clear_faults()
                 os.chdir(home)
 
     def _try(self, case: Case, project: Project, quiet: bool) -> tuple[Counter[tuple[str, bool, bool]], Outcome]:
         owner = f"azureml-platform/{project.tag}"
         props = project.props(case.kind, owner)
-        before = set(self._documents())
+        before = set(self._azure.resources(self._workspace_id))
         shell = AzureMLProvider(case.kind)
         if case.action == "delete":
             shell.create(props)
         if not quiet:
-            self._faults("POST", _rule(case))
+            _add_fault(self._azure, case)
         outcome = self._attempt(case, shell, props)
         if case.action == "create":
             read = shell.read(props["name"], props)
             # As the engine sees it: what others changed since would show here.
             assert read.inputs == props, f"{case}: read back as {read.inputs}"
-        documents = self._documents()
-        made = (documents[each] for each in set(documents) - before)
+        resources = self._azure.resources(self._workspace_id)
+        made = (resources[each] for each in set(resources) - before)
         left = Counter(_described(each, owner) for each in made if not _is_failed_job(each))
         shell.delete(props["name"], {**props, "resource_id": ""})
         return left, outcome
@@ -182,41 +178,28 @@ class Matrix:
                 if number == _ATTEMPTS or not str(error).strip():
                     raise AssertionError(f"{case}: attempt {number} said: {error}") from error
                 said = f"{type(error).__name__}: {error}"
-            met += sum(rule["met"] for rule in self._faults("GET")["value"])
-            self._faults("DELETE")
+            met += sum(rule["met"] for rule in self._azure.faults())
+            self._azure.clear_faults()
             if not said or number > 1:
                 break
         return Outcome(number, said, met)
 
-    def _documents(self) -> dict[str, tuple[str, Props]]:
-        store = Store(self._state / "amlite.db")
-        try:
-            return {each.id: (each.type, each.body) for each in store.below(self._workspace_id)}
-        finally:
-            store.close()
 
-    def _faults(self, method: str, body: Props | None = None) -> Any:
-        return ask(self._running, method, "/faults", body)
-
-
-def _rule(case: Case) -> Props:
+def _add_fault(azure: LocalAzure, case: Case) -> None:
     match = f"{_METHODS[case.side]} *MachineLearningServices*"
-    seconds = _SECONDS.get(case.fault)
-    return {"match": match, "kind": str(case.fault), "times": _TIMES, "seconds": seconds, "after": case.after}
+    azure.add_fault(match, case.fault, times=_TIMES, seconds=_SECONDS.get(case.fault), after=case.after)
 
 
-def _described(document: tuple[str, Props], owner: str) -> tuple[str, bool, bool]:
-    """Return a resource's type, whether it is this run's, and whether it is archived."""
-    kind, body = document
-    properties = body.get("properties") or {}
-    tags = {**(body.get("tags") or {}), **(properties.get("tags") or {})}
-    return kind, ownership.is_ours(tags, owner), bool(properties.get("isArchived"))
+def _described(resource: Props, owner: str) -> tuple[str, bool, bool]:
+    """Return a resource's type, whether this run made it, and whether it is archived."""
+    properties = resource.get("properties") or {}
+    tags = {**(resource.get("tags") or {}), **(properties.get("tags") or {})}
+    return resource["type"], ownership.is_ours(tags, owner), bool(properties.get("isArchived"))
 
 
-def _is_failed_job(document: tuple[str, Props]) -> bool:
-    """Whether it is a job that failed, which stays beside the next attempt as what happened."""
-    kind, body = document
-    return kind.endswith("/jobs") and body["properties"]["status"] == "Failed"
+def _is_failed_job(resource: Props) -> bool:
+    """Whether it is a failed job, which stays beside the job of the next attempt as a record."""
+    return resource["type"].endswith("/jobs") and resource["properties"]["status"] == "Failed"
 
 
 def _widen(project: Project, kind: str) -> None:

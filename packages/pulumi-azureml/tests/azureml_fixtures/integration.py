@@ -29,8 +29,8 @@ def signed_in_anew(amlite: LocalAzure) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def matrix(azureml_workspace: Workspace, cluster: None) -> Matrix:
-    """Return what does faults to the kinds of resources, in the shared workspace."""
-    return Matrix(azureml_workspace.azure.state, azureml_workspace.client(), azureml_workspace.id)
+    """Return the runner of the fault matrix in the shared workspace."""
+    return Matrix(azureml_workspace.azure, azureml_workspace.client(), azureml_workspace.id)
 
 
 @pytest.fixture

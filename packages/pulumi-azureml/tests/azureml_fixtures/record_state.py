@@ -18,7 +18,6 @@ from azure.ai.ml import MLClient
 from azure.identity import DefaultAzureCredential
 
 from amlite import SUBSCRIPTION_ID
-from amlite.core import runtime
 from amlite.testing import LocalAzure
 from azureml_fixtures.engine import GROUP, STACK, WORKSPACE, EngineProject, make_workspace
 
@@ -28,7 +27,7 @@ STATES = Path(__file__).parents[1] / "engine" / "states"
 def record(name: str) -> None:
     """Bring the project up in an empty stack and export its state to `states/<name>.json`."""
     credential = DefaultAzureCredential()
-    make_workspace(LocalAzure(runtime.state_folder()))
+    make_workspace(LocalAzure(Path(os.environ["AMLITE_STATE"])))
     ml = MLClient(credential, SUBSCRIPTION_ID, GROUP, WORKSPACE, show_progress=False, enable_telemetry=False)
     with tempfile.TemporaryDirectory() as folder:
         backend = {"PULUMI_BACKEND_URL": f"file://{folder}", "PULUMI_CONFIG_PASSPHRASE": "test"}

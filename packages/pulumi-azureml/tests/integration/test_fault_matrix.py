@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from amlite.core.faults import Kind
+from amlite.testing import FaultKind
 from azureml_fixtures.asset_project import OWNER, Project
 from azureml_fixtures.fault_matrix import Case, Matrix, cases, diagonal, impatient
 from pulumi_azureml.operations import retry
@@ -34,7 +34,7 @@ def quick() -> Iterator[None]:
 def test_the_matrix_has_every_kind_and_every_fault_and_so_has_its_diagonal() -> None:
     for chosen in (cases(), _DIAGONAL):
         assert {case.kind for case in chosen} == set(OPERATIONS)
-        assert {case.fault for case in chosen} == set(Kind)
+        assert {case.fault for case in chosen} == set(FaultKind)
         assert {(case.action, case.side) for case in chosen} == {
             (action, side) for action in ("create", "delete") for side in ("writes", "reads")
         }
@@ -51,7 +51,7 @@ def test_an_outage_is_reported_and_the_next_attempt_converges(
     from azure.core.exceptions import HttpResponseError
 
     props = project.props("data", f"azureml-platform/{project.tag}")
-    add_fault("PUT */workspaces/*", Kind.ERROR, rate=1)
+    add_fault("PUT */workspaces/*", FaultKind.ERROR, rate=1)
     with pytest.raises(HttpResponseError, match="The service stumbled"):
         AzureMLProvider("data").create(props)
     azureml_workspace.azure.clear_faults()
@@ -69,7 +69,7 @@ def test_ten_assets_converge_while_three_in_ten_requests_are_throttled(
         definitions.append(project.props("data", OWNER))
     # The folder is the same for all in the end: its last state is what they say.
     definitions = [{**each, "trees": definitions[-1]["trees"]} for each in definitions]
-    add_fault("* management.azure.com/*", Kind.THROTTLE, rate=0.3)
+    add_fault("* management.azure.com/*", FaultKind.THROTTLE, rate=0.3)
     with ThreadPoolExecutor(4) as threads:
         made = list(threads.map(AzureMLProvider("data").create, definitions))
     azureml_workspace.azure.clear_faults()
@@ -89,7 +89,7 @@ def test_an_upload_that_fails_is_reported_and_leaves_nothing_half(
     for number in range(5):
         project.write(f"ml/data/files/part{number}.csv", f"{uuid.uuid4()}\n")
     props = project.props("data")
-    add_fault("PUT *.blob.core.windows.net/*part3.csv", Kind.ERROR, rate=1)
+    add_fault("PUT *.blob.core.windows.net/*part3.csv", FaultKind.ERROR, rate=1)
     with pytest.raises(HttpResponseError, match="The service stumbled"):
         AzureMLProvider("data").create(props)
     assert OPERATIONS["data"].observe(project.ml, props) is None
@@ -106,7 +106,7 @@ def test_code_that_was_uploaded_but_not_registered_is_taken_up(
     project.needs("component")
     project.write("ml/step/src/main.py", f"print('{uuid.uuid4()}')\n")
     props = project.props("component")
-    add_fault("PUT */codes/*", Kind.ERROR, rate=1)
+    add_fault("PUT */codes/*", FaultKind.ERROR, rate=1)
     before = len(azureml_workspace.azure.requests("/codes/"))
     with pytest.raises(HttpResponseError):
         AzureMLProvider("component").create(props)
@@ -123,7 +123,7 @@ def test_an_operation_that_never_ends_is_given_up_and_resumed(
 ) -> None:
     monkeypatch.setattr(retry, "_limit_seconds", 0.3)
     props = project.props("online_endpoint")
-    add_fault("PUT */onlineEndpoints/*", Kind.LRO_SLOW, seconds=7200)
+    add_fault("PUT */onlineEndpoints/*", FaultKind.LRO_SLOW, seconds=7200)
     with pytest.raises(AssetError, match=r"endpoint 'ep-.*' is still 'InProgress' after .* minutes.*resumes here"):
         AzureMLProvider("online_endpoint").create(props)
     monkeypatch.setattr(retry, "_limit_seconds", 60.0)

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from amlite.control.client import ask
-from amlite.core import runtime
 from amlite_fixtures.azure import GROUP_ID
 from azureml_fixtures.asset_project import workspace_of
 from pulumi_azureml import (
@@ -63,9 +61,7 @@ class Site:
         self.slept: list[float] = []
         self.next_calls = 0.0
         self.lost_after: int | None = None
-        running = runtime.read(azure.state)
-        assert running is not None
-        self.ahead = datetime.fromisoformat(ask(running, "POST", "/clock", {"seconds": 0})["now"]) - datetime.now(UTC)
+        self.ahead = azure.now() - datetime.now(UTC)
         (root / "Pulumi.yaml").write_text("name: azureml-platform\nruntime: python\n")
         (root / "request.json").write_text('{"caller": "smoke test"}')
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from azure.core.credentials import AccessToken
 
-from amlite.core.faults import Kind
+from amlite.testing import FaultKind
 from azureml_fixtures.asset_project import Project
 from azureml_fixtures.fault_matrix import Case, Matrix, cases, impatient
 from pulumi_azureml.operations import connection
@@ -79,11 +79,11 @@ def test_pain_06_another_version_than_the_wanted_one_is_an_error(
 
 @pytest.mark.parametrize("kind", _KINDS)
 def test_pain_25_a_lost_response_leaves_no_orphan_and_no_double(kind: str, matrix: Matrix) -> None:
-    matrix.run(Case(kind, "create", Kind.LOST_RESPONSE, "writes"))
+    matrix.run(Case(kind, "create", FaultKind.LOST_RESPONSE, "writes"))
 
 
-@pytest.mark.parametrize("fault", [Kind.THROTTLE, Kind.CONFLICT])
-def test_pain_26_throttling_and_running_operations_are_waited_for(fault: Kind, matrix: Matrix) -> None:
+@pytest.mark.parametrize("fault", [FaultKind.THROTTLE, FaultKind.CONFLICT])
+def test_pain_26_throttling_and_running_operations_are_waited_for(fault: FaultKind, matrix: Matrix) -> None:
     for kind in ("environment", "online_endpoint"):
         outcome = matrix.run(Case(kind, "create", fault, "writes"))
         assert outcome.attempts == 1, outcome.said
@@ -104,7 +104,7 @@ def test_pain_31_a_token_that_expires_on_the_way_is_renewed(
 
     monkeypatch.setattr(DefaultAzureCredential, "get_token_info", noted)
     props = project.props("environment")
-    add_fault("PUT */environments/*", Kind.EXPIRED, times=1)
+    add_fault("PUT */environments/*", FaultKind.EXPIRED, times=1)
     AzureMLProvider("environment").create(props)
     assert len([each for each in signed_in if type(each).__name__ == "OneAtATime"]) == 2
     assert AzureMLProvider("environment").read(props["name"], props).inputs == props

@@ -5,12 +5,9 @@ from __future__ import annotations
 import click
 
 from amlite.cli.connection import ask, running
+from amlite.core.fault_kinds import FaultKind
 
-# Those of amlite.core.faults.Kind, which would cost half a second to import; a test compares them.
-KINDS = (
-    "throttle", "error", "timeout", "reset", "lost-response", "slow", "lro-fail", "lro-slow", "conflict", "expired",
-    "eventual", "role-delay",
-)  # fmt: skip
+_KINDS = [kind.value for kind in FaultKind]
 
 
 @click.group()
@@ -23,7 +20,7 @@ def fault() -> None:
 
 @fault.command()
 @click.option("--match", required=True, help="The method, and a pattern of host and path: 'PUT */onlineEndpoints/*'.")
-@click.option("--kind", required=True, type=click.Choice(KINDS), help="What happens to the requests.")
+@click.option("--kind", required=True, type=click.Choice(_KINDS), help="What happens to the requests.")
 @click.option("--times", type=click.IntRange(min=1), help="The number of requests. The default is 1 without --rate.")
 @click.option("--rate", type=click.FloatRange(0, 1, min_open=True), help="The share of the requests, until cleared.")
 @click.option("--seconds", type=click.FloatRange(min=0), help="The length, where the kind has one.")

@@ -9,48 +9,29 @@ import fnmatch
 import itertools
 import random
 from dataclasses import asdict, dataclass
-from enum import StrEnum, unique
 
 from aiohttp import web
 
 from amlite.core import access, operations
 from amlite.core.errors import AzureError
+from amlite.core.fault_kinds import FaultKind
 from amlite.core.routing import Call, Refusal, Route
 from amlite.core.wire import Json
 
-
-@unique
-class Kind(StrEnum):
-    """The effect of a fault on a request."""
-
-    THROTTLE = "throttle"  # 429 with Retry-After; nothing is done
-    ERROR = "error"  # 500; nothing is done
-    TIMEOUT = "timeout"  # no answer, then the connection is dropped; nothing is done
-    RESET = "reset"  # the connection is dropped at once; nothing is done
-    LOST_RESPONSE = "lost-response"  # it is done, and the connection is dropped instead of the answer
-    SLOW = "slow"  # it is done and answered, later
-    LRO_FAIL = "lro-fail"  # it is accepted, and the long-running operation that it begins fails
-    LRO_SLOW = "lro-slow"  # it is accepted, and the long-running operation that it begins takes longer
-    CONFLICT = "conflict"  # 409: another operation runs on the resource; nothing is done
-    EXPIRED = "expired"  # 401: the token is not taken any more; nothing is done
-    EVENTUAL = "eventual"  # a read finds nothing yet (404); writes are left alone
-    ROLE_DELAY = "role-delay"  # it is done, and the role assignment that it makes takes effect later
-
-
-_REFUSALS: dict[Kind, Refusal] = {
-    Kind.THROTTLE: (429, "TooManyRequests", "The request was throttled"),
-    Kind.ERROR: (500, "InternalServerError", "The service stumbled"),
+_REFUSALS: dict[FaultKind, Refusal] = {
+    FaultKind.THROTTLE: (429, "TooManyRequests", "The request was throttled"),
+    FaultKind.ERROR: (500, "InternalServerError", "The service stumbled"),
     # As the real one: no header says when to come again.
-    Kind.CONFLICT: (
+    FaultKind.CONFLICT: (
         409,
         "AnotherOperationInProgress",
         "Another operation is in progress on '{path}'. Try again after '1' seconds",
     ),
-    Kind.EXPIRED: (401, "ExpiredAuthenticationToken", "The access token has expired"),
-    Kind.EVENTUAL: (404, "ResourceNotFound", "The Resource '{path}' was not found"),
+    FaultKind.EXPIRED: (401, "ExpiredAuthenticationToken", "The access token has expired"),
+    FaultKind.EVENTUAL: (404, "ResourceNotFound", "The Resource '{path}' was not found"),
 }
-_HEADERS = {Kind.THROTTLE: {"Retry-After": "1"}, Kind.EXPIRED: {"WWW-Authenticate": "Bearer"}}
-_SECONDS = {Kind.TIMEOUT: 300.0, Kind.SLOW: 2.0, Kind.LRO_SLOW: 7200.0, Kind.ROLE_DELAY: 600.0}
+_HEADERS = {FaultKind.THROTTLE: {"Retry-After": "1"}, FaultKind.EXPIRED: {"WWW-Authenticate": "Bearer"}}
+_SECONDS = {FaultKind.TIMEOUT: 300.0, FaultKind.SLOW: 2.0, FaultKind.LRO_SLOW: 7200.0, FaultKind.ROLE_DELAY: 600.0}
 
 
 @dataclass
@@ -64,7 +45,7 @@ class Fault:
 
     id: int
     match: str
-    kind: Kind
+    kind: FaultKind
     times: int | None
     rate: float | None
     seconds: float
@@ -75,7 +56,7 @@ class Fault:
     def concerns(self, method: str, address: str) -> bool:
         """Whether the rule is about such a request, and not used up."""
         wanted, _, pattern = self.match.partition(" ")
-        if self.kind is Kind.EVENTUAL and method not in ("GET", "HEAD"):
+        if self.kind is FaultKind.EVENTUAL and method not in ("GET", "HEAD"):
             return False
         return (
             (self.times is None or self.met < self.times)
@@ -97,8 +78,8 @@ class Faults:
         match, kind, times, rate = (wanted.get(name) for name in ("match", "kind", "times", "rate"))
         if not isinstance(match, str) or len(match.split()) != 2:
             raise _refusal(f"'match' must be a method and a pattern, such as 'PUT */onlineEndpoints/*', not {match!r}")
-        if kind not in list(Kind):
-            raise _refusal(f"'kind' must be one of {', '.join(Kind)}, not {kind!r}")
+        if kind not in list(FaultKind):
+            raise _refusal(f"'kind' must be one of {', '.join(FaultKind)}, not {kind!r}")
         if times is not None and (not isinstance(times, int) or times < 1):
             raise _refusal(f"'times' must be a whole number from 1, not {times!r}")
         if rate is not None and (not isinstance(rate, int | float) or not 0 < rate <= 1):
@@ -108,12 +89,12 @@ class Faults:
             raise _refusal(f"'after' must be a whole number from 0, not {after!r}")
         seconds = wanted.get("seconds")
         if seconds is None:
-            seconds = _SECONDS.get(Kind(kind), 0.0)
+            seconds = _SECONDS.get(FaultKind(kind), 0.0)
         if not isinstance(seconds, int | float) or seconds < 0:
             raise _refusal(f"'seconds' must be a number that is not negative, not {seconds!r}")
         if times is None and rate is None:
             times = 1
-        rule = Fault(next(self._ids), match, Kind(kind), times, rate, float(seconds), after)
+        rule = Fault(next(self._ids), match, FaultKind(kind), times, rate, float(seconds), after)
         self._rules.append(rule)
         return rule
 
@@ -134,26 +115,26 @@ class Faults:
         if fault is None:
             return await handler(call)
         match fault.kind:
-            case Kind.THROTTLE | Kind.ERROR | Kind.CONFLICT | Kind.EXPIRED | Kind.EVENTUAL:
+            case FaultKind.THROTTLE | FaultKind.ERROR | FaultKind.CONFLICT | FaultKind.EXPIRED | FaultKind.EVENTUAL:
                 raise _refused(fault.kind, call, route)
-            case Kind.RESET:
+            case FaultKind.RESET:
                 raise _drop(call)
-            case Kind.TIMEOUT:
+            case FaultKind.TIMEOUT:
                 await call.platform.clock.sleep(fault.seconds)
                 raise _drop(call)
-            case Kind.SLOW:
+            case FaultKind.SLOW:
                 await call.platform.clock.sleep(fault.seconds)
                 return await handler(call)
-            case Kind.LOST_RESPONSE:
+            case FaultKind.LOST_RESPONSE:
                 await handler(call)
                 raise _drop(call)
-            case Kind.LRO_FAIL:
+            case FaultKind.LRO_FAIL:
                 with operations.failing("OperationFailed", "The operation failed (a fault)."):
                     return await handler(call)
-            case Kind.LRO_SLOW:
+            case FaultKind.LRO_SLOW:
                 with operations.delayed(fault.seconds):
                     return await handler(call)
-            case Kind.ROLE_DELAY:
+            case FaultKind.ROLE_DELAY:
                 with access.delayed(fault.seconds):
                     return await handler(call)
 
@@ -171,7 +152,7 @@ class Faults:
         return None
 
 
-def _refused(kind: Kind, call: Call, route: Route) -> AzureError:
+def _refused(kind: FaultKind, call: Call, route: Route) -> AzureError:
     """Return the answer in the words of the service that was asked."""
     own = route.table.faults.get(kind)
     status, code, text = own or _REFUSALS[kind]

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from amlite.core.wire import Json
 
+DATABASE = "amlite.db"
+"""The file of the store in the state folder."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
     key TEXT PRIMARY KEY, id TEXT NOT NULL, type TEXT NOT NULL, body TEXT NOT NULL, etag TEXT NOT NULL,

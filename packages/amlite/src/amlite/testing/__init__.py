@@ -6,8 +6,9 @@ Use them directly to start an amlite of your own, for example in a benchmark:
         client = Workspace.create(azure, "mlw-bench").client()
 """
 
+from amlite.core.fault_kinds import FaultKind
 from amlite.testing.clock import Clock
 from amlite.testing.local_azure import LocalAzure, LocalAzureError
 from amlite.testing.workspace import Workspace
 
-__all__ = ["Clock", "LocalAzure", "LocalAzureError", "Workspace"]
+__all__ = ["Clock", "FaultKind", "LocalAzure", "LocalAzureError", "Workspace"]

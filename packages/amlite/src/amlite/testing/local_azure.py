@@ -24,6 +24,7 @@ from amlite import SUBSCRIPTION_ID, TENANT_ID, environment
 from amlite.control.client import ask
 from amlite.core import runtime
 from amlite.core.access import ROLES
+from amlite.core.store import DATABASE, Store
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -138,6 +139,10 @@ class LocalAzure:
         """Make requests fail as `amlite fault add` does: `options` are times, rate, seconds and after."""
         self._ask("POST", "/faults", {"match": match, "kind": str(kind), **options})
 
+    def faults(self) -> list[Json]:
+        """Return every fault that was added, with `met`: how many requests it has affected."""
+        return list(self._ask("GET", "/faults")["value"])
+
     def clear_faults(self) -> None:
         """Forget every fault."""
         self._ask("DELETE", "/faults")
@@ -146,6 +151,17 @@ class LocalAzure:
         """Return amlite's records of the requests so far, of those whose line holds `text`."""
         lines = (self.state / "logs" / "requests.jsonl").read_text("utf-8").splitlines()
         return [json.loads(line) for line in lines if text in line]
+
+    def resources(self, below: str) -> dict[str, Json]:
+        """Return the body of every resource below another one, such as a workspace, by its ARM id.
+
+        This reads amlite's state, so it includes archived versions, and no fault affects it.
+        """
+        store = Store(self.state / DATABASE)
+        try:
+            return {document.id: {"type": document.type, **document.body} for document in store.below(below)}
+        finally:
+            store.close()
 
     def arm(
         self, method: str, path: str, body: Json | None = None, version: str = ML_API_VERSION, query: str = "",

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from amlite.cli import faults as cli
 from amlite.core.errors import AzureError
-from amlite.core.faults import Faults, Kind
+from amlite.core.faults import Faults
 
 ENDPOINT = "management.azure.com/subscriptions/s/resourceGroups/g/providers/M/workspaces/w/onlineEndpoints/e"
 
@@ -56,7 +55,3 @@ def test_once_is_the_default_and_a_rate_has_no_end() -> None:
 def test_bad_rules_are_refused_by_name(wanted: dict[str, Any], named: str) -> None:
     with pytest.raises(AzureError, match=f"'{named}' must be"):
         Faults().add(wanted)
-
-
-def test_the_command_line_offers_every_kind() -> None:
-    assert list(Kind) == list(cli.KINDS)

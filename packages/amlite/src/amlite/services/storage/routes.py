@@ -10,7 +10,7 @@ from yarl import URL
 
 from amlite.core import relay
 from amlite.core.access import Principal
-from amlite.core.faults import Kind
+from amlite.core.fault_kinds import FaultKind
 from amlite.core.routing import Call, Routes
 from amlite.services.storage import accounts, azurite, batch, delegation
 from amlite.services.storage.access import StorageError, check_role, principal_of
@@ -21,10 +21,10 @@ routes = Routes(
     audiences=None,
     error=StorageError,
     faults={
-        Kind.THROTTLE: (503, "ServerBusy", "The server is busy"),
-        Kind.ERROR: (500, "InternalError", "The service stumbled"),
-        Kind.EXPIRED: (401, "InvalidAuthenticationInfo", "The access token has expired"),
-        Kind.EVENTUAL: (404, "BlobNotFound", "The specified blob does not exist"),
+        FaultKind.THROTTLE: (503, "ServerBusy", "The server is busy"),
+        FaultKind.ERROR: (500, "InternalError", "The service stumbled"),
+        FaultKind.EXPIRED: (401, "InvalidAuthenticationInfo", "The access token has expired"),
+        FaultKind.EVENTUAL: (404, "BlobNotFound", "The specified blob does not exist"),
     },
 )
 _VERSION = "2023-11-03"
