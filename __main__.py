@@ -163,5 +163,5 @@ outputs.export(
     schedules={name: schedule.model_dump() for name, schedule in outputs.schedules(plan, datetime.now(UTC)).items()},
     endpoints=outputs.endpoints(plan, assets.resources),
     jobs=outputs.jobs(assets.resources),
-    models={endpoint: model.model_dump() for endpoint, model in settings.models.items()},
+    models={endpoint: model.model_dump(exclude_none=True) for endpoint, model in settings.models.items()},
 )

@@ -59,6 +59,9 @@ class ModelOutput(_Part):
 
     name: str = Field(description="Name of the registered model.")
     version: str = Field(description="Version of the registered model.")
+    registry: str | None = Field(
+        default=None, description="Registry that holds the version. Absent if it is in the workspace."
+    )
 
 
 class JobOutput(_Part):

@@ -39,7 +39,8 @@ def plan(root: Path, configuration: Configuration, names: naming.Names) -> Catal
                 registry=settings.sharing.registry,
                 config_keys=CONFIG_KEYS,
                 models={
-                    endpoint: ModelChoice(model.name, model.version) for endpoint, model in settings.models.items()
+                    endpoint: ModelChoice(model.name, model.version, model.registry)
+                    for endpoint, model in settings.models.items()
                 },
                 endpoint_name=functools.partial(naming.endpoint, settings.naming, configuration.stack),
             ),

@@ -38,12 +38,13 @@ class Sharing(pulumi.ComponentResource):
         if settings.registry is None:
             raise ValueError("sharing.registry is not set")
         scope: pulumi.Output[str] | None = None
+        subscription = settings.subscription_id or args.subscription_id
         self.registry = pulumi.Output.from_input(settings.registry)
         if settings.create:
             registry = self._registry(name, settings.registry, args)
             scope, self.registry = registry.id, registry.name
         elif settings.resource_group:
-            group = f"/subscriptions/{args.subscription_id}/resourceGroups/{settings.resource_group}"
+            group = f"/subscriptions/{subscription}/resourceGroups/{settings.resource_group}"
             path = f"{group}/providers/Microsoft.MachineLearningServices/registries/{settings.registry}"
             scope = pulumi.Output.from_input(path)
         if scope is not None:
@@ -51,7 +52,7 @@ class Sharing(pulumi.ComponentResource):
             for who, principal in vars(args.principals).items():
                 assigned(
                     f"{name}-{who}-{role.slug}",
-                    subscription_id=args.subscription_id,
+                    subscription_id=subscription,
                     scope=scope,
                     principal=principal,
                     kind=PrincipalType.SERVICE_PRINCIPAL,

@@ -1,9 +1,13 @@
 """The settings of assets: the keys below `azureml-platform:assets` and `azureml-platform:models`."""
 
-from pydantic import Field
+import re
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
 
 from infra import NAMESPACE
 from infra.settings.group import Group, NumericText
+from infra.settings.sharing import REGISTRY_NAME
 from pulumi_azureml import ConfigKeys
 
 # The keys that the messages of pulumi_azureml use for its options.
@@ -14,6 +18,13 @@ CONFIG_KEYS = ConfigKeys(
     registry=f"{NAMESPACE}:sharing.registry",
     datastores=f"{NAMESPACE}:assets.datastores",
     endpoint_names=f"{NAMESPACE}:naming.endpoints",
+)
+_IN_REGISTRY = re.compile(r"azureml://registries/(?P<registry>[^/]+)/models/(?P<name>[^/]+)/versions/(?P<version>[^/]+)")
+_IN_WORKSPACE = re.compile(r"azureml:(?P<name>[^:@/]+):(?P<version>[^:@/]+)")
+_LABEL = re.compile(r"@|/labels/")
+_NO_LABEL = (
+    "must name a version and not a label such as @latest, because the same configuration must always serve the same "
+    "model"
 )
 
 
@@ -68,9 +79,43 @@ class AssetsSettings(Group):
 
 
 class ModelSettings(Group):
-    """The promoted model of an endpoint. The release writes it when the gate accepts a version."""
+    """The promoted model of an endpoint: a version in the stack's workspace or in a registry.
+
+    The release writes it when the gate accepts a version, and when you promote a version from another stack. You can
+    also give a reference in place of the group: `azureml:NAME:VERSION`, or
+    `azureml://registries/REGISTRY/models/NAME/versions/VERSION`.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$", description="Name of the registered model.")
     version: NumericText = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,29}$", description="Version of the registered model.", examples=["7"]
     )
+    registry: str | None = Field(
+        default=None,
+        pattern=REGISTRY_NAME,
+        description="Registry that holds the version. It must be the registry in `sharing.registry`, because the "
+        "stack's identities have a role on that one. If absent, the version is in the stack's workspace.",
+        examples=["mlops-models"],
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_reference(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        found = _IN_REGISTRY.fullmatch(value) or _IN_WORKSPACE.fullmatch(value)
+        if found:
+            return found.groupdict()
+        if _LABEL.search(value):
+            raise ValueError(_NO_LABEL)
+        raise ValueError(
+            "must be a model version: azureml:NAME:VERSION, "
+            "azureml://registries/REGISTRY/models/NAME/versions/VERSION, or a group with name and version"
+        )
+
+    @field_validator("version")
+    @classmethod
+    def _no_label(cls, value: str) -> str:
+        if value == "latest":
+            raise ValueError(_NO_LABEL)
+        return value

@@ -78,6 +78,14 @@ class Settings(Group):
                 "network.isolation must not be Disabled if network.publicAccess is false, because nodes could not "
                 "reach the workspace's storage"
             )
+        ours = (self.sharing.registry or "").lower()
+        for endpoint, model in self.models.items():
+            if model.registry is not None and model.registry.lower() != ours:
+                problems.append(
+                    f"models.{endpoint} is in registry {model.registry}, and sharing.registry is "
+                    f"{self.sharing.registry or 'not set'}; set sharing.registry to {model.registry}, and "
+                    "sharing.resourceGroup, so that the stack's identities may read the model"
+                )
         for key, value in self.tags.items():
             if key.lower() in RESERVED_TAGS:
                 problems.append(f"tags.{key} is reserved, because the project sets this tag")

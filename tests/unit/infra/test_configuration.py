@@ -8,6 +8,7 @@ from infra.settings.compute import VmPriority
 from infra.settings.configuration import ConfigurationError, parse
 from infra.settings.group import fields, nested_group
 from infra.settings.stack import CloudSettings, Settings
+from pulumi_azureml import ModelChoice
 from tests.unit.infra.stack_files import STACKS, filled_in, raw
 
 NAMING = "azureml-platform:naming"
@@ -131,6 +132,27 @@ def test_a_wrong_cluster_is_explained(change: dict[str, Any], expected: str) -> 
         ("tags", {"a<b": "x"}, "tags.a<b is not a valid tag"),
         ("models", {"flights": {"name": "m"}}, "models.flights.version is missing"),
         ("models", {"a.b": {"name": 3, "version": "1"}}, 'models["a.b"].name must be text (it is 3)'),
+        ("models", {"flights": {"name": "m", "version": "@latest"}}, 'models.flights.version is not well-formed'),
+        ("models", {"flights": {"name": "m", "version": "latest"}}, "models.flights.version must name a version and no"),
+        ("models", {"flights": "azureml:m@latest"}, "models.flights must name a version and not a label"),
+        (
+            "models",
+            {"flights": "azureml://registries/mlops/models/m/labels/latest"},
+            "models.flights must name a version and not a label such as @latest, because the same configuration must",
+        ),
+        ("models", {"flights": "m:3"}, "models.flights must be a model version: azureml:NAME:VERSION, azureml://regist"),
+        ("models", {"flights": "azureml://registries/mlops/data/m/versions/3"}, "models.flights must be a model version"),
+        ("models", {"flights": 3}, "models.flights must be a group of settings: name, version, registry (it is 3)"),
+        (
+            "models",
+            {"flights": {"name": "m", "version": "3", "registry": "mlops"}},
+            "models.flights is in registry mlops, and sharing.registry is not set; set sharing.registry to mlops",
+        ),
+        (
+            "sharing",
+            {"registry": "models", "subscriptionId": "3f2504e0-4f89-41d3-9a0c-0305e82c3301"},
+            "sharing.resourceGroup must be set if subscriptionId is set",
+        ),
         (
             "sharing",
             {"create": True},
@@ -216,6 +238,28 @@ def test_values_set_by_the_command_line_are_read_like_those_in_the_file() -> Non
     settings = parse(values, "dev").settings
     assert settings.protect is True
     assert settings.models["flights"].version == "7"
+
+
+@pytest.mark.parametrize(
+    ("written", "reference"),
+    [
+        ({"name": "delays", "version": 7}, "azureml:delays:7"),
+        ("azureml:delays:7", "azureml:delays:7"),
+        (
+            {"name": "delays", "version": "7", "registry": "mlops"},
+            "azureml://registries/mlops/models/delays/versions/7",
+        ),
+        (
+            "azureml://registries/mlops/models/delays/versions/7",
+            "azureml://registries/mlops/models/delays/versions/7",
+        ),
+    ],
+)
+def test_a_promoted_model_is_a_version_of_the_workspace_or_of_a_registry(written: Any, reference: str) -> None:
+    values = with_group("azureml-platform:models", {"flights": written})
+    values["azureml-platform:sharing"] = '{"registry": "MLOps"}'
+    model = parse(values, "dev").settings.models["flights"]
+    assert ModelChoice(model.name, model.version, model.registry).reference == reference
 
 
 def test_settings_left_out_take_their_documented_defaults() -> None:

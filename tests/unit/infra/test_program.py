@@ -207,6 +207,36 @@ def test_a_registry_of_another_stack_is_used_and_not_made(group: str | None) -> 
     assert parse(deployment.outputs).registry == "mlops-models"
 
 
+def test_a_registry_in_another_subscription_gives_its_role_there() -> None:
+    """Role definitions are listed by subscription: a scope in another one takes the role's id of that one."""
+    settings = {"registry": "mlops-models", "resourceGroup": "rg-of-dev", "subscriptionId": GROUP}
+    deployment = deploy("prod", {"azureml-platform:sharing": json.dumps(settings)})
+    grants = [
+        grant.inputs
+        for grant in deployment.of("authorization:RoleAssignment")
+        if grant.inputs["roleDefinitionId"].endswith(Role.AZUREML_REGISTRY_USER.value)
+    ]
+    assert len(grants) == 4
+    for grant in grants:
+        assert grant["scope"].startswith(f"/subscriptions/{GROUP}/resourceGroups/rg-of-dev/")
+        assert grant["roleDefinitionId"].startswith(f"/subscriptions/{GROUP}/")
+
+
+def test_a_registrys_model_is_what_the_endpoint_deploys() -> None:
+    reference = "azureml://registries/mlops-models/models/flight-delay/versions/7"
+    deployment = deploy(
+        "prod",
+        {
+            "azureml-platform:sharing": json.dumps({"registry": "mlops-models"}),
+            "azureml-platform:models": json.dumps({"flight-delay": reference}),
+        },
+    )
+    (endpoint,) = (each for each in deployment.resources if each.name == "endpoint-flight-delay")
+    assert endpoint.inputs["deployment"]["definition"]["model"] == reference
+    promoted = parse(deployment.outputs).models["flight-delay"]
+    assert (promoted.name, promoted.version, promoted.registry) == ("flight-delay", "7", "mlops-models")
+
+
 def test_the_outputs_say_how_the_job_of_a_pipeline_ended_that_the_stack_runs(deployment: Deployment) -> None:
     assert parse(deployment.outputs).jobs == {}
     ran = deploy("prod", {"azureml-platform:assets": json.dumps({"run": ["training"]})})
