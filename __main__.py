@@ -128,8 +128,9 @@ assets = azureml.Assets(
         plan=plan,
         workspace=azureml.WorkspaceArgs(
             subscription_id=subscription,
-            resource_group=group.name,
-            name=workspace.name,
+            # Plain names, and not the resources' outputs: a preview can then ask Azure what the workspace has.
+            resource_group=names.resource_group,
+            name=names.workspace,
             owner=config.owner,
             adopt=settings.assets.adopt,
             location=location,

@@ -76,6 +76,8 @@ class Asset:
         waiting_for: the reason it cannot exist yet, such as a deployment without a model; None if it can.
         registry: the registry that it is shared in; None if it is in the workspace.
         serves: for a deployment, the model whose version the configuration selects; `*` for any model.
+        existing_model: for a deployment, the reference to its model's version if no asset of the plan makes it, so
+            that it must exist already.
     """
 
     id: AssetId
@@ -95,6 +97,7 @@ class Asset:
     waiting_for: str | None = None
     registry: str | None = None
     serves: str | None = None
+    existing_model: str | None = None
 
     @property
     def kind(self) -> str:

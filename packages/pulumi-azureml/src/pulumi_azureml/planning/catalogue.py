@@ -363,6 +363,7 @@ class _Loading:
             waiting_for=draft.waiting_for,
             registry=self.settings.registry if draft.is_shared else None,
             serves=draft.serves,
+            existing_model=draft.existing_model,
         )
 
     def _build_plan(self, draft: Draft) -> BuildPlan | None:

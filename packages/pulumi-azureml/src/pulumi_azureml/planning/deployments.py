@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from pulumi_azureml.planning.assets import AssetId
+from pulumi_azureml.planning.assets import Asset, AssetId
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Drafts, Use, source, use
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
-from pulumi_azureml.planning.references import join, parse
+from pulumi_azureml.planning.references import join, parse, registry_version
 from pulumi_azureml.planning.settings import CatalogueSettings
 
 NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){1,30}[A-Za-z0-9]")
@@ -141,9 +141,26 @@ def _choose_model(draft: Draft, settings: CatalogueSettings) -> None:
 def relate_model(draft: Draft, drafts: Drafts) -> None:
     """Order a deployment after the model that the configuration promotes, if a file defines it: both may be new."""
     text = draft.definition.get("model")
-    written = parse(text, folder=draft.document.folder) if isinstance(text, str) else None
-    if written is not None and AssetId("model", written.name) in drafts:
-        draft.needs.append(AssetId("model", written.name))
+    if isinstance(text, str) and _model(text, draft) in drafts:
+        draft.needs.append(_model(text, draft))
+
+
+def finish_model(draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:
+    """Note the model version that has to exist already, because no asset of the plan makes it."""
+    text = draft.definition.get("model")
+    if not isinstance(text, str) or draft.waiting_for is not None:
+        return
+    written, made = parse(text, folder=draft.document.folder), resolved.get(_model(text, draft))
+    is_version = registry_version(text) is not None or (written is not None and bool(written.version))
+    if is_version and (made is None or made.reference != text):
+        draft.existing_model = text
+
+
+def _model(text: str, draft: Draft) -> AssetId:
+    """Return the model that a reference names."""
+    shared = registry_version(text)
+    written = parse(text, folder=draft.document.folder)
+    return AssetId("model", shared.name if shared is not None else written.name if written is not None else "")
 
 
 def of_endpoint(endpoint: str, drafts: Drafts, kind: str) -> list[Draft]:

@@ -52,6 +52,7 @@ class Draft:
     problems: list[Problem] = field(default_factory=list)
     waiting_for: str | None = None
     serves: str | None = None
+    existing_model: str | None = None
     build: Build | None = None
     is_shared: bool = False
 

@@ -8,6 +8,19 @@ from dataclasses import dataclass
 
 _NAMED = re.compile(r"azureml:(?P<name>[^:@/]+)(?::(?P<version>[^:@/]+)|@(?P<label>[^:@/]+))?", re.IGNORECASE)
 
+_IN_REGISTRY = re.compile(
+    r"azureml://registries/(?P<registry>[^/]+)/models/(?P<name>[^/]+)/versions/(?P<version>[^/]+)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class RegistryVersion:
+    """A version of a model in a registry."""
+
+    registry: str
+    name: str
+    version: str
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -45,6 +58,12 @@ def parse(text: str, *, folder: str) -> Reference | None:
     if text.lower().startswith("azureml:") or not text.strip():
         return None
     return Reference(text, file=join(folder, text.removeprefix("file:")))
+
+
+def registry_version(text: str) -> RegistryVersion | None:
+    """Return the version of a registry's model that a text refers to, or None if it refers to something else."""
+    match = _IN_REGISTRY.fullmatch(text)
+    return RegistryVersion(**match.groupdict()) if match else None
 
 
 def join(folder: str, path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from azureml_fixtures.planned_project import Project
+from pulumi_azureml.planning import ModelChoice
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,30 @@ def test_another_place_is_another_version(project: Project) -> None:
     before = project.load()["model", "old"].version
     project.write("ml/model/model.yml", "name: old\npath: runs:/second/model\n")
     assert project.load()["model", "old"].version != before
+
+
+@pytest.mark.parametrize("choice", [ModelChoice("delay", "7"), ModelChoice("delay", "7", "shared")])
+def test_a_chosen_version_that_no_file_makes_has_to_exist(project: Project, choice: ModelChoice) -> None:
+    deployment = project.load(models={"flights": choice})["online_deployment", "flights/blue"]
+    assert deployment.definition["model"] == deployment.existing_model == choice.reference
+
+
+def test_a_version_that_a_file_makes_need_not_exist(project: Project) -> None:
+    project.write("ml/model/model.yml", "name: delay\npath: runs:/first/model\n")
+    version = project.load()["model", "delay"].version
+    made = project.load(models={"flights": ModelChoice("delay", version)})["online_deployment", "flights/blue"]
+    assert made.existing_model is None
+    older = project.load(models={"flights": ModelChoice("delay", "7")})["online_deployment", "flights/blue"]
+    assert older.existing_model == "azureml:delay:7"
+
+
+def test_a_shared_version_that_a_file_makes_need_not_exist(project: Project) -> None:
+    project.write("ml/shared/model/model.yml", "name: delay\npath: runs:/first/model\n")
+    version = project.load(registry="shared")["model", "delay"].version
+    choice = ModelChoice("delay", version, "shared")
+    deployment = project.load(registry="shared", models={"flights": choice})["online_deployment", "flights/blue"]
+    assert deployment.existing_model is None
+
+
+def test_a_deployment_that_waits_for_its_model_expects_none(project: Project) -> None:
+    assert project.load()["online_deployment", "flights/blue"].existing_model is None

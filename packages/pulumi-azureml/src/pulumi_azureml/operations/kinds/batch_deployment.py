@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pulumi_azureml.operations import ownership
+from pulumi_azureml.operations import models, ownership
 from pulumi_azureml.operations.errors import AssetError
 from pulumi_azureml.operations.kind import Operations, Props, endpoint_label, found
 from pulumi_azureml.operations.retry import confirmed, finished
@@ -20,13 +20,19 @@ if TYPE_CHECKING:
 class BatchDeploymentOperations(Operations):
     """A deployment of a model or a pipeline component. Its resource's name is `<endpoint>/<deployment>`.
 
-    Further input: `is_default`. Further output: `live`, its name in Azure: that in the YAML and the beginning of its
-    content hash.
+    Further inputs: `is_default`, and `existing_model`, the reference to the model's version if it has to exist already,
+    or None. Further output: `live`, its name in Azure: that in the YAML and the beginning of its content hash.
     """
 
     planned = batch_deployment.KIND
     outputs = ("resource_id", "live")
     significant = (*Operations.significant, "is_default")
+
+    def check_inputs(self, olds: Props, news: Props) -> dict[str, str]:
+        """Refuse a new deployment whose model does not exist or cannot be read."""
+        is_new = olds.get("content_hash") != news["content_hash"]
+        reason = models.refusal(news) if is_new else None
+        return {"definition": f"{news['path']}: {reason}"} if reason is not None else {}
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Create the deployment beside the old one, make it the default if it is to be, and delete the old one."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pulumi_azureml.operations import autoscale, ownership, progress, quota
+from pulumi_azureml.operations import autoscale, models, ownership, progress, quota
 from pulumi_azureml.operations.connection import Workspace, connect
 from pulumi_azureml.operations.drift import drift
 from pulumi_azureml.operations.kind import Operations, Props, endpoint_label, found
@@ -26,8 +26,9 @@ class OnlineEndpointOperations(Operations):
     Further inputs: `identity_id` (the user-assigned identity it acts as), `deployment` (None before a first promotion,
     else {name, definition, content_hash, path, files, trees}), `rollout` {steps: percentages, bake_seconds, checks: as
     `ChecksArgs`}, `autoscale` (as `AutoscaleArgs`, or None), `smoke_request` (a JSON file sent to a new deployment
-    before it gets traffic, or None), `traffic` (deployment → percent). Outputs: `resource_id`, `scoring_uri`, `live`
-    (the deployment that has the traffic, or an empty text: Pulumi keeps no empty outputs).
+    before it gets traffic, or None), `traffic` (deployment → percent), `existing_model` (the reference to the model's
+    version if it has to exist already, or None). Outputs: `resource_id`, `scoring_uri`, `live` (the deployment that has
+    the traffic, or an empty text: Pulumi keeps no empty outputs).
     """
 
     planned = online_endpoint.KIND
@@ -39,8 +40,13 @@ class OnlineEndpointOperations(Operations):
         return endpoint_label("endpoint", props["definition"]["name"], props["name"])
 
     def check_inputs(self, olds: Props, news: Props) -> dict[str, str]:
-        """Refuse a managed deployment that needs more vCPUs than the subscription and the run's others leave."""
+        """Refuse a new deployment whose model does not exist, or that needs more vCPUs than are left.
+
+        Azure counts the vCPUs of managed deployments, and the run's other deployments take some too.
+        """
         wanted, name = news.get("deployment"), self.live_name(news)
+        if wanted is not None and self.live_name(olds) != name and (reason := models.refusal(news)):
+            return {"deployment": f"{wanted['path']}: {reason}"}
         if wanted is None or news.get("location") is None or "compute" in news["definition"]:
             return {}
         size, count = wanted["definition"].get("instance_type"), wanted["definition"].get("instance_count", 1)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from pulumi_azureml.planning.assets import AssetId, Definition
+from pulumi_azureml.planning.assets import Asset, AssetId, Definition
 from pulumi_azureml.planning.deployments import (
     check_deployment_name,
     check_endpoint,
@@ -14,6 +14,7 @@ from pulumi_azureml.planning.deployments import (
     collect_scoring,
     deployment_azure_name,
     deployment_name,
+    finish_model,
     relate_model,
 )
 from pulumi_azureml.planning.documents import Document
@@ -75,6 +76,10 @@ class BatchDeploymentKind(Kind):
     def relate(self, draft: Draft, drafts: Drafts) -> None:
         """Come after the model."""
         relate_model(draft, drafts)
+
+    def finish(self, draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:
+        """Note a model that has to exist already."""
+        finish_model(draft, resolved)
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
         """The endpoint and the scoring script have to be there, and what azure-ai-ml wants of settings."""

@@ -65,7 +65,9 @@ class BatchDeploymentArgs(Arguments):
     def planned(self, plan: Catalogue) -> Planned:
         """Return the deployment's inputs."""
         asset = plan[self.kind, f"{_name_of(self.endpoint_name)}/{self.name}"]
-        return Planned.of(asset, self.workspace, self.later(), is_default=self.is_default)
+        # A resource of the program makes its model.
+        existing = asset.existing_model if isinstance(self.model, str) else None
+        return Planned.of(asset, self.workspace, self.later(), is_default=self.is_default, existing_model=existing)
 
 
 class BatchDeployment(Resource, module="azureml", name="BatchDeployment"):
@@ -123,7 +125,8 @@ class BatchDeployment(Resource, module="azureml", name="BatchDeployment"):
             return None
         endpoint, _, name = asset.name.partition("/")
         default = default_deployment(declarations.args.plan["batch_endpoint", endpoint].definition)
-        return cls.of(asset, declarations, declarations.planned(asset, is_default=default in (None, name)))
+        own = {"is_default": default in (None, name), "existing_model": asset.existing_model}
+        return cls.of(asset, declarations, declarations.planned(asset, **own))
 
 
 def _name_of(endpoint: BatchEndpoint | str) -> str:

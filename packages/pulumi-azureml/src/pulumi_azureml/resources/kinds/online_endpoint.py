@@ -65,6 +65,8 @@ class OnlineEndpointArgs(Arguments):
         """Return the inputs of both."""
         deployment = next(iter(plan.of("online_deployment")), None)
         own = _own_inputs(deployment, self.identity_id, self.rollout, self.smoke_request, self.autoscale)
+        if self.deployment is not None and not isinstance(self.deployment.model, str):
+            own["existing_model"] = None  # a resource of the program makes it
         return replace(super().planned(plan), own=own)
 
 
@@ -158,6 +160,7 @@ def _own_inputs(
         "smoke_request": smoke_request,
         "traffic": {live: 100} if live else {},
         "autoscale": plain(scaling) if scaling is not None else None,
+        "existing_model": deployment.existing_model if deployment is not None else None,
     }
 
 
