@@ -19,7 +19,9 @@ CONFIG_KEYS = ConfigKeys(
     datastores=f"{NAMESPACE}:assets.datastores",
     endpoint_names=f"{NAMESPACE}:naming.endpoints",
 )
-_IN_REGISTRY = re.compile(r"azureml://registries/(?P<registry>[^/]+)/models/(?P<name>[^/]+)/versions/(?P<version>[^/]+)")
+_IN_REGISTRY = re.compile(
+    r"azureml://registries/(?P<registry>[^/]+)/models/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
+)
 _IN_WORKSPACE = re.compile(r"azureml:(?P<name>[^:@/]+):(?P<version>[^:@/]+)")
 _LABEL = re.compile(r"@|/labels/")
 _NO_LABEL = (
