@@ -8,6 +8,14 @@ from pulumi_azureml.planning.catalogue import Catalogue, load_catalogue, plan_de
 from pulumi_azureml.planning.changes import Change, explain
 from pulumi_azureml.planning.config_keys import ConfigKeys
 from pulumi_azureml.planning.folders import Folders
+from pulumi_azureml.planning.overrides import (
+    DeploymentOverrides,
+    EndpointOverrides,
+    Overridden,
+    Overrides,
+    PipelineOverrides,
+    ScheduleOverrides,
+)
 from pulumi_azureml.planning.problems import CatalogueErrors, Problem
 from pulumi_azureml.planning.settings import CatalogueSettings, ModelChoice
 
@@ -20,9 +28,15 @@ __all__ = [
     "CatalogueSettings",
     "Change",
     "ConfigKeys",
+    "DeploymentOverrides",
+    "EndpointOverrides",
     "Folders",
     "ModelChoice",
+    "Overridden",
+    "Overrides",
+    "PipelineOverrides",
     "Problem",
+    "ScheduleOverrides",
     "explain",
     "load_catalogue",
     "plan_definitions",

@@ -7,12 +7,13 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from pulumi_azureml.planning.documents import KeyPath
+from pulumi_azureml.planning.overrides import Overridden
 from pulumi_azureml.planning.tree import SHORT, Tree
 
 Definition = dict[str, Any]
@@ -27,6 +28,15 @@ class AssetId:
 
     def __str__(self) -> str:
         return f"{self.kind.replace('_', ' ')} {self.name}"
+
+
+@dataclass(frozen=True, order=True)
+class Excluded:
+    """An asset that the stack leaves out, its file, and the option that says so."""
+
+    id: AssetId
+    path: str
+    option: str
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,7 @@ class Asset:
         serves: for a deployment, the model whose version the configuration selects; `*` for any model.
         existing_model: for a deployment, the reference to its model's version if no asset of the plan makes it, so
             that it must exist already.
+        overridden: the values of `definition` that the stack sets in place of the file's, by dotted key.
     """
 
     id: AssetId
@@ -98,6 +109,7 @@ class Asset:
     registry: str | None = None
     serves: str | None = None
     existing_model: str | None = None
+    overridden: Mapping[str, Overridden] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:

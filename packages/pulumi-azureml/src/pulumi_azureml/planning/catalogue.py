@@ -15,12 +15,13 @@ from typing import Any
 import yaml
 
 from pulumi_azureml.planning import azure_check, documents, schema
-from pulumi_azureml.planning.assets import Asset, AssetId, BuildPlan, Definition, content_hash, get, put, short
+from pulumi_azureml.planning.assets import Asset, AssetId, BuildPlan, Definition, Excluded, content_hash, get, put, short
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, Draft, Source, Use, datastores
 from pulumi_azureml.planning.ignore import rules_for
 from pulumi_azureml.planning.kind import Kind, draft_of
 from pulumi_azureml.planning.kinds import KINDS
+from pulumi_azureml.planning.overriding import Overriding
 from pulumi_azureml.planning.problems import CatalogueErrors, Problem, listing, suggestion
 from pulumi_azureml.planning.references import is_inside, join, parse
 from pulumi_azureml.planning.settings import CatalogueSettings
@@ -32,9 +33,13 @@ _NAME_LINE = re.compile(r"^name:\s*['\"]?([A-Za-z0-9_.-]+)", re.MULTILINE)
 
 @dataclasses.dataclass(frozen=True)
 class Catalogue:
-    """Every asset of a tree. `assets` are in an order in which each comes after all that it depends on."""
+    """Every asset of a tree. `assets` are in an order in which each comes after all that it depends on.
+
+    `excluded` are those that the stack leaves out.
+    """
 
     assets: tuple[Asset, ...]
+    excluded: tuple[Excluded, ...] = ()
 
     def __getitem__(self, key: tuple[str, str]) -> Asset:
         """The asset of a kind and name, such as `catalogue["component", "prep"]`."""
@@ -87,6 +92,8 @@ class _Loading:
         self.root = root
         self.settings = settings
         self.problems: list[Problem] = []
+        self.overriding = Overriding(settings.overrides, settings.config_keys)
+        self.excluded: list[Excluded] = []
         self.drafts: dict[AssetId, Draft] = {}
         self.by_path: dict[str, AssetId] = {}
         self.broken: set[AssetId] = set()
@@ -96,6 +103,8 @@ class _Loading:
 
     def plan(self) -> Catalogue:
         """Resolve, check and hash what was read or given."""
+        known = {*self.drafts, *self.broken, *(each.id for each in self.excluded)}
+        self.problems += [*self.overriding.problems, *self.overriding.unknown(known)]
         for draft in self.drafts.values():
             KINDS[draft.id.kind].relate(draft, self.drafts)
             self._find_datastores(draft)
@@ -122,7 +131,8 @@ class _Loading:
             tuple(
                 dataclasses.replace(each, dependants=tuple(sorted(dependants[each.id])))
                 for each in self.assets.values()
-            )
+            ),
+            tuple(sorted(self.excluded)),
         )
 
     def find(self) -> Iterator[str]:
@@ -169,10 +179,18 @@ class _Loading:
         else:
             self.problems += schema.check(kind.name, document, type_name=type_name if types else "")
         definition = {str(key): _copied(value) for key, value in document.data.items() if key != "$schema"}
+        id_ = AssetId(kind.name, kind.asset_name(document))
+        option = self.overriding.exclusion(id_)
+        if option is not None:
+            self.excluded.append(Excluded(id_, document.path, option))
+            return
+        overridden = self.overriding.apply(id_, document, definition)
+        document = dataclasses.replace(document, set_by={keys: each.option for keys, each in overridden.items()})
         is_shared = self.settings.folders.is_shared(document.path)
         draft = draft_of(kind, document, definition, is_shared=is_shared)
         if not draft.id.name:
             return
+        draft.overridden = {".".join(map(str, keys)): each for keys, each in overridden.items()}
         other = self.drafts.get(draft.id)
         if other is not None:
             message = f"{draft.id} is already defined in {other.document.path}"
@@ -364,6 +382,7 @@ class _Loading:
             registry=self.settings.registry if draft.is_shared else None,
             serves=draft.serves,
             existing_model=draft.existing_model,
+            overridden=dict(draft.overridden),
         )
 
     def _build_plan(self, draft: Draft) -> BuildPlan | None:

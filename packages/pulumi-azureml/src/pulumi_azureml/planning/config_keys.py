@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +23,7 @@ class ConfigKeys:
         registry: the key for `registry` in `CatalogueSettings`.
         datastores: the key for `datastores` in `CatalogueSettings`.
         endpoint_names: the key for names of endpoints in Azure, by their names in the YAML.
+        overrides: the key for `overrides` in `CatalogueSettings`. The keys below it are in camelCase.
     """
 
     adopt: str = ""
@@ -27,6 +32,7 @@ class ConfigKeys:
     registry: str = ""
     datastores: str = ""
     endpoint_names: str = ""
+    overrides: str = ""
 
     def name(self, option: str, argument: str) -> str:
         """Return an option's key, or the name of its argument if it has no key."""
@@ -43,3 +49,22 @@ class ConfigKeys:
         """
         key: str = getattr(self, option)
         return f"pulumi config set --path '{key}' {value}" if key else argument
+
+    def path(self, option: str, parts: Sequence[str]) -> str:
+        """Return the place of a value below an option: its configuration key, or the argument if it has no key.
+
+        Args:
+            option: the name of one of the keys.
+            parts: alternately an attribute and the name of an asset or a variable.
+        """
+        key: str = getattr(self, option)
+        text = key or option
+        for index, part in enumerate(parts):
+            is_name = index % 2 == 1
+            if is_name and not (key and _PLAIN_NAME.fullmatch(part)):
+                text += f'["{part}"]'
+            elif is_name or not key:
+                text += f".{part}"
+            else:
+                text += "." + re.sub("_([a-z])", lambda letter: letter[1].upper(), part)
+        return f"`{text}`" if key else f"`{text}` in CatalogueSettings"

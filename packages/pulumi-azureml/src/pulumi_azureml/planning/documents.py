@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,14 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class Document:
     """One YAML file: its mapping, and the line of every key path in it.
 
-    `path` is relative to the root, with forward slashes.
+    `path` is relative to the root, with forward slashes. `set_by` names the option behind each value that the stack
+    sets in place of the file's.
     """
 
     path: str
     data: dict[str, Any]
     lines: Mapping[KeyPath, int]
+    set_by: Mapping[KeyPath, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:
@@ -40,7 +42,10 @@ class Document:
         return self.lines.get(keys, 1 if self.lines else 0)
 
     def problem(self, keys: KeyPath, message: str, fix: str) -> Problem:
-        """A problem at a key of this document."""
+        """A problem at a key of this document. It names the option that sets the value, if one does."""
+        option = next((option for set_, option in self.set_by.items() if keys[: len(set_)] == set_), None)
+        if option is not None:
+            message = f"{message} (set by {option})"
         return Problem(self.path, self.line(*keys), message, fix)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pulumi_azureml.planning.assets import AssetId, Definition
 from pulumi_azureml.planning.documents import Document, KeyPath
+from pulumi_azureml.planning.overrides import Overridden
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
 from pulumi_azureml.planning.references import is_asset
 from pulumi_azureml.planning.settings import CatalogueSettings
@@ -37,7 +38,8 @@ class Draft:
 
     `definition` starts as the document's mapping and becomes `Asset.definition`. A kind fills `uses`, `sources`,
     `needs` (assets that have to exist first without being named by a reference) and `problems`; the catalogue then
-    fills `targets` (which asset a reference means) and `trees`. `is_shared`: it lives in a registry.
+    fills `targets` (which asset a reference means) and `trees`. `is_shared`: it lives in a registry. `overridden`: what
+    the stack sets in place of the file's values, by dotted key.
     """
 
     id: AssetId
@@ -55,6 +57,7 @@ class Draft:
     existing_model: str | None = None
     build: Build | None = None
     is_shared: bool = False
+    overridden: dict[str, Overridden] = field(default_factory=dict)
 
     def problem(self, keys: KeyPath, message: str, fix: str) -> None:
         """Report a problem at a key of the document."""

@@ -153,24 +153,38 @@ class _Steps:
         if actual is None or not isinstance(wanted, str):
             return
         literal = text if "${{" not in str(text) and not isinstance(value, dict) else None
+        source, given = self._given(keys, text) if literal is None else (keys, literal)
         if not _fits(actual, wanted, literal):
             what = f"'{literal}' ({actual})" if literal is not None else actual
             fix = f"give it {_described(wanted)}, or change the component's input"
-            yield self.draft.document.problem(keys, f"input '{keys[-1]}' takes {wanted} and is given {what}", fix)
-        elif literal is not None:
-            yield from self._check_range(keys, literal, port)
+            yield self.draft.document.problem(source, f"input '{keys[-1]}' takes {wanted} and is given {what}", fix)
+        elif given is not None:
+            yield from self._check_range(source, str(keys[-1]), given, port)
 
-    def _check_range(self, keys: KeyPath, value: Any, port: Mapping[str, Any]) -> Iterator[Problem]:
+    def _given(self, keys: KeyPath, text: Any) -> tuple[KeyPath, Any]:
+        """Return where a bound value comes from and the value, if it is an input of the pipeline that is no data.
+
+        A value in the file is reported where it is bound.
+        """
+        match = _BINDING.fullmatch(text.strip()) if isinstance(text, str) else None
+        name = match[1].removeprefix("inputs.") if match else ""
+        value = self.inputs.get(name)
+        source: KeyPath = ("inputs", name)
+        if isinstance(value, dict):
+            value, source = value.get("value"), (*source, "value")
+        return (source if source in self.draft.document.set_by else keys), value
+
+    def _check_range(self, keys: KeyPath, name: str, value: Any, port: Mapping[str, Any]) -> Iterator[Problem]:
         choices = port.get("enum")
         if isinstance(choices, list) and choices and str(value) not in map(str, choices):
             advice = suggestion(str(value), map(str, choices), otherwise=f"use one of {listing(map(str, choices))}")
-            yield self.draft.document.problem(keys, f"input '{keys[-1]}' cannot be '{value}'", advice)
+            yield self.draft.document.problem(keys, f"input '{name}' cannot be '{value}'", advice)
         if port.get("type") not in {"number", "integer"}:
             return
         low, high = port.get("min"), port.get("max")
         if (low is not None and float(value) < float(low)) or (high is not None and float(value) > float(high)):
             limits = f"between {'-∞' if low is None else low} and {'∞' if high is None else high}"
-            yield self.draft.document.problem(keys, f"input '{keys[-1]}' cannot be {value}", f"use a value {limits}")
+            yield self.draft.document.problem(keys, f"input '{name}' cannot be {value}", f"use a value {limits}")
 
     def _check_outputs(self, name: str, step: dict[str, Any], component: Draft | None) -> Iterator[Problem]:
         for output, value in _mapping(step.get("outputs")).items():

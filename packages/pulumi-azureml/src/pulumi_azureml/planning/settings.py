@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pulumi_azureml.planning.config_keys import ConfigKeys
 from pulumi_azureml.planning.folders import Folders
+from pulumi_azureml.planning.overrides import Overrides
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class CatalogueSettings:
             default both are the same. Files, settings and resource names use the name in the YAML.
         registry: the registry of the assets in `folders.shared`; None if nothing is shared.
         folders: the folders that hold the YAML.
+        overrides: the values that the stack sets in place of the files', and the assets that it leaves out.
         config_keys: the configuration keys behind these settings, for messages.
         cache_folder: the folder that caches digests and validation results; None disables the cache.
         check_with_azure: validate every definition that has not passed before with azure-ai-ml's own loaders.
@@ -62,6 +64,7 @@ class CatalogueSettings:
     endpoint_name: Callable[[str], str] = str
     registry: str | None = None
     folders: Folders = field(default_factory=Folders)
+    overrides: Overrides = field(default_factory=Overrides)
     config_keys: ConfigKeys = field(default_factory=ConfigKeys)
     cache_folder: Path | None = field(default_factory=default_cache_folder)
     check_with_azure: bool = True

@@ -72,7 +72,17 @@ class ScheduleKind(Kind):
         updates = {key: value for key, value in job.items() if key != "job"} if isinstance(job, dict) else {}
         pipeline = resolved[target]
         draft.definition["create_job"] = _merged(copy.deepcopy(pipeline.definition), updates)
+        own = _mapping(updates.get("inputs"))
+        draft.overridden |= {
+            f"create_job.{key}": overridden
+            for key, overridden in pipeline.overridden.items()
+            if not (key.startswith("inputs.") and key.split(".")[1] in own)
+        }
         draft.trees |= {("create_job", *keys): tree for keys, tree in pipeline.trees.items()}
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _merged(base: dict[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:

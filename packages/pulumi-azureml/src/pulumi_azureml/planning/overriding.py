@@ -1,0 +1,212 @@
+"""Apply a stack's overrides to the definitions of the files, and report overrides of what no file defines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from pulumi_azureml.planning.assets import AssetId, Definition
+from pulumi_azureml.planning.config_keys import ConfigKeys
+from pulumi_azureml.planning.documents import Document, KeyPath
+from pulumi_azureml.planning.overrides import DeploymentOverrides, Overridden, Overrides
+from pulumi_azureml.planning.problems import Problem, listing, suggestion
+
+_ENDPOINTS = ("online_endpoint", "batch_endpoint")
+_DEPLOYMENTS = ("online_deployment", "batch_deployment")
+_STEPS_WITH_VARIABLES = ("command", "parallel")
+
+
+class Overriding:
+    """A stack's overrides on their way into the definitions. `problems` are those found so far."""
+
+    def __init__(self, overrides: Overrides, keys: ConfigKeys) -> None:
+        self.problems: list[Problem] = []
+        self._overrides = overrides
+        self._keys = keys
+
+    def exclusion(self, id_: AssetId) -> str | None:
+        """Return the option that leaves an asset out, or None if none does."""
+        name = id_.name.partition("/")[0] if id_.kind in _DEPLOYMENTS else id_.name
+        if id_.kind in (*_ENDPOINTS, *_DEPLOYMENTS):
+            endpoint = self._overrides.endpoints.get(name)
+            return self._option("endpoints", name, "exclude") if endpoint is not None and endpoint.exclude else None
+        schedule = self._overrides.schedules.get(name) if id_.kind == "schedule" else None
+        return self._option("schedules", name, "exclude") if schedule is not None and schedule.exclude else None
+
+    def apply(self, id_: AssetId, document: Document, definition: Definition) -> dict[KeyPath, Overridden]:
+        """Put the stack's values into a definition. Return what they replaced, by key."""
+        found: dict[KeyPath, Overridden] = {}
+
+        def put(keys: KeyPath, value: Any, option: str) -> None:
+            holder: Any = definition
+            for key in keys[:-1]:
+                if not isinstance(holder.get(key), dict):
+                    holder[key] = {}
+                holder = holder[key]
+            if holder.get(keys[-1]) != value:
+                found[keys] = Overridden(option, holder.get(keys[-1]))
+                holder[keys[-1]] = value
+
+        match id_.kind:
+            case "online_deployment" | "batch_deployment":
+                self._deployment(id_, document, put)
+            case "schedule":
+                schedule = self._overrides.schedules.get(id_.name)
+                if schedule is not None and schedule.is_enabled is not None:
+                    put(("is_enabled",), schedule.is_enabled, self._option("schedules", id_.name, "is_enabled"))
+            case "pipeline_job":
+                self._pipeline(id_, document, definition, put)
+        return found
+
+    def unknown(self, known: Collection[AssetId]) -> Iterator[Problem]:
+        """Report the overrides of endpoints, deployments, schedules and pipelines that no file defines."""
+        endpoints = {id_.name for id_ in known if id_.kind in _ENDPOINTS}
+        yield from self._unknown(("endpoints",), self._overrides.endpoints, endpoints, "endpoint")
+        for name in endpoints & set(self._overrides.endpoints):
+            deployments = {
+                id_.name.partition("/")[2]
+                for id_ in known
+                if id_.kind in _DEPLOYMENTS and id_.name.startswith(f"{name}/")
+            }
+            endpoint = self._overrides.endpoints[name]
+            group = ("endpoints", name, "deployments")
+            yield from self._unknown(group, endpoint.deployments, deployments, "deployment", f" of endpoint '{name}'")
+        schedules = {id_.name for id_ in known if id_.kind == "schedule"}
+        yield from self._unknown(("schedules",), self._overrides.schedules, schedules, "schedule")
+        pipelines = {id_.name for id_ in known if id_.kind == "pipeline_job"}
+        yield from self._unknown(("pipelines",), self._overrides.pipelines, pipelines, "pipeline")
+
+    def _unknown(
+        self, group: tuple[str, ...], overrides: Mapping[str, object], names: Collection[str], what: str, of: str = ""
+    ) -> Iterator[Problem]:
+        for name in sorted(set(overrides) - set(names)):
+            otherwise = f"remove it, or use one of {listing(names)}"
+            advice = suggestion(name, names, otherwise=otherwise)
+            yield Problem(self._option(*group, name), 0, f"no file defines {what} '{name}'{of}", advice)
+
+    def _option(self, *parts: str) -> str:
+        return self._keys.path("overrides", parts)
+
+    def _deployment(self, id_: AssetId, document: Document, put: Callable[[KeyPath, Any, str], None]) -> None:
+        endpoint, _, name = id_.name.partition("/")
+        known = self._overrides.endpoints.get(endpoint)
+        wanted = known.deployments.get(name) if known is not None else None
+        if wanted is None:
+            return
+        for attribute, keys, value in _values(wanted):
+            option = self._option("endpoints", endpoint, "deployments", name, attribute, *keys)
+            base = _place(id_.kind, document, attribute)
+            if base is None:
+                message, fix = _NOT_HERE[id_.kind, attribute]
+                self.problems.append(document.problem((), f"{option}: {message}", fix))
+            else:
+                put((*base, *keys), value, option)
+
+    def _pipeline(
+        self, id_: AssetId, document: Document, definition: Definition, put: Callable[[KeyPath, Any, str], None]
+    ) -> None:
+        wanted = self._overrides.pipelines.get(id_.name)
+        if wanted is None:
+            return
+        inputs, steps = _mapping(definition.get("inputs")), _mapping(definition.get("jobs"))
+        for name, value in wanted.inputs.items():
+            option = self._option("pipelines", id_.name, "inputs", name)
+            if name not in inputs:
+                advice = suggestion(name, inputs, otherwise=f"use one of {listing(inputs)}")
+                message = f"{option}: pipeline '{id_.name}' has no input '{name}'"
+                self.problems.append(document.problem(("inputs",), message, advice))
+                continue
+            keys, type_ = _input(name, inputs[name])
+            try:
+                put(keys, _as(type_, value), option)
+            except ValueError:
+                message = f"{option}: input '{name}' takes {_TYPES[type_]} and is given '{value}'"
+                self.problems.append(document.problem(keys, message, f"give it {_TYPES[type_]}"))
+        for name, text in wanted.environment_variables.items():
+            option = self._option("pipelines", id_.name, "environment_variables", name)
+            takers = [
+                step
+                for step, job in steps.items()
+                if isinstance(job, dict) and job.get("type", "command") in _STEPS_WITH_VARIABLES
+            ]
+            for step in takers:
+                put(("jobs", step, "environment_variables", name), text, option)
+            if not takers:
+                message = f"{option}: pipeline '{id_.name}' has no command or parallel step"
+                self.problems.append(document.problem(("jobs",), message, "remove the environment variable"))
+
+
+_NOT_HERE = {
+    ("online_deployment", "compute"): (
+        "an online deployment runs on instances of its own",
+        "set the instance type or count, or remove it",
+    ),
+    ("batch_deployment", "instance_type"): (
+        "a batch deployment runs on a compute cluster",
+        "set its compute, or the size of that cluster's nodes",
+    ),
+    ("batch_deployment", "instance_count"): ("the steps of a pipeline component say how many nodes", "remove it"),
+    ("batch_deployment", "environment_variables"): ("the steps of a pipeline component have their own", "remove it"),
+}
+_TYPES = {"boolean": "true or false", "number": "a number", "string": "text"}
+
+
+def _values(wanted: DeploymentOverrides) -> Iterator[tuple[str, KeyPath, Any]]:
+    """Yield each value that is set: the attribute, the keys below it, and the value."""
+    for attribute in ("instance_type", "instance_count", "compute"):
+        value = getattr(wanted, attribute)
+        if value is not None:
+            is_name = attribute == "compute" and not value.startswith("azureml:")
+            yield attribute, (), f"azureml:{value}" if is_name else value
+    for name, text in wanted.environment_variables.items():
+        yield "environment_variables", (name,), text
+
+
+def _place(kind: str, document: Document, attribute: str) -> KeyPath | None:
+    """Return where a deployment of a kind has a value, or None if it has none."""
+    if kind == "online_deployment":
+        return None if attribute == "compute" else (attribute,)
+    is_pipeline = document.data.get("type") == "pipeline"
+    places: dict[str, KeyPath | None] = {
+        "compute": ("settings", "default_compute") if is_pipeline else ("compute",),
+        "instance_count": None if is_pipeline else ("resources", "instance_count"),
+        "environment_variables": None if is_pipeline else ("environment_variables",),
+    }
+    return places.get(attribute)
+
+
+def _input(name: str, value: Any) -> tuple[KeyPath, str]:
+    """Return where the value of a pipeline's input stands, and its type."""
+    if not isinstance(value, dict):
+        return ("inputs", name), _type(value)
+    if "value" in value:
+        return ("inputs", name, "value"), _type(value["value"])
+    return ("inputs", name, "path"), "string"
+
+
+def _type(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    # 1 in the file does not say that 0.5 is wrong: that depends on the component.
+    return "number" if isinstance(value, int | float) else "string"
+
+
+def _as(type_: str, value: Any) -> Any:
+    """Return a value as a type: `pulumi config set --path` stores 0.5 as text, and a text that is a number as a number.
+
+    Raises:
+        ValueError: the value is not of the type.
+    """
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    match type_:
+        case "boolean" if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        case "number" if not isinstance(value, bool):
+            return int(text) if text.lstrip("+-").isdigit() else float(text)
+        case "string":
+            return text
+    raise ValueError(f"{value} is not {_TYPES[type_]}")
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
