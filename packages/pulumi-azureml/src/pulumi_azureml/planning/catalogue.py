@@ -15,7 +15,17 @@ from typing import Any
 import yaml
 
 from pulumi_azureml.planning import azure_check, documents, schema
-from pulumi_azureml.planning.assets import Asset, AssetId, BuildPlan, Definition, Excluded, content_hash, get, put, short
+from pulumi_azureml.planning.assets import (
+    Asset,
+    AssetId,
+    BuildPlan,
+    Definition,
+    Excluded,
+    content_hash,
+    get,
+    put,
+    short,
+)
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, Draft, Source, Use, datastores
 from pulumi_azureml.planning.ignore import rules_for

@@ -67,4 +67,4 @@ class ConfigKeys:
                 text += f".{part}"
             else:
                 text += "." + re.sub("_([a-z])", lambda letter: letter[1].upper(), part)
-        return f"`{text}`" if key else f"`{text}` in CatalogueSettings"
+        return text if key else f"{text} in CatalogueSettings"

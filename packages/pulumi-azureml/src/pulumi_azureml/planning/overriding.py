@@ -151,7 +151,7 @@ _NOT_HERE = {
 _TYPES = {"boolean": "true or false", "number": "a number", "string": "text"}
 
 
-def _values(wanted: DeploymentOverrides) -> Iterator[tuple[str, KeyPath, Any]]:
+def _values(wanted: DeploymentOverrides) -> Iterator[tuple[str, tuple[str, ...], Any]]:
     """Yield each value that is set: the attribute, the keys below it, and the value."""
     for attribute in ("instance_type", "instance_count", "compute"):
         value = getattr(wanted, attribute)

@@ -34,6 +34,9 @@ class Assets(pulumi.ComponentResource):
         super().__init__(type_name, resource_name, None, opts)
         declarations = Declarations(args, self)
         self.resources = {}
+        for left_out in args.plan.excluded:
+            if left_out.id.kind in RESOURCES and "/" not in left_out.id.name:  # an endpoint stands for its deployments
+                pulumi.info(f"{left_out.path} is left out of this stack: {left_out.option} is true")
         for asset in args.plan.assets:
             if asset.waiting_for is not None:
                 hint = f": {args.waiting_hint}" if args.waiting_hint else ""

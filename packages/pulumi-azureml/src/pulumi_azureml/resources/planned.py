@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from pulumi_azureml.planning import Asset
+from pulumi_azureml.planning import Asset, Overridden
 from pulumi_azureml.resources.places import RegistryArgs, WorkspaceArgs, inputs_of
 
 
@@ -25,6 +25,7 @@ class Planned:
         metadata: what may change under a version: description, display_name, tags. Values may be outputs.
         path: the YAML file, for messages.
         files: path → digest of the files that belong to it, for previews.
+        overridden: what the stack sets in place of the file's values, by dotted key.
         trees: folders in the definition, by their keys in it, and the hash of what is uploaded.
         own: the inputs that only this kind has.
     """
@@ -38,6 +39,7 @@ class Planned:
     path: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     trees: Mapping[tuple[str | int, ...], str] = field(default_factory=dict)
+    overridden: Mapping[str, Overridden] = field(default_factory=dict)
     own: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -66,6 +68,7 @@ class Planned:
             path=asset.path,
             files=asset.files,
             trees=folders(asset),
+            overridden=asset.overridden,
             own=own,
         )
 
@@ -81,8 +84,17 @@ class Planned:
             "path": self.path,
             "files": dict(self.files),
             "trees": trees(self.trees),
+            "overridden": overridden(self.overridden),
             **self.own,
         }
+
+
+def overridden(values: Mapping[str, Overridden]) -> dict[str, Any] | None:
+    """Return what a stack sets as previews show it: by key, the option and the file's value. None if it sets nothing.
+
+    It is for people. What counts is the definition, which has the stack's values.
+    """
+    return {key: {"set_by": each.option, "in_file": each.in_file} for key, each in values.items()} or None
 
 
 def trees(folders_: Mapping[tuple[str | int, ...], str]) -> list[dict[str, Any]]:

@@ -72,9 +72,9 @@ def test_a_deployment_has_the_stacks_values_and_says_what_the_file_has(project: 
     assert after.content_hash != before.content_hash
     where = "platform:overrides.endpoints.flights.deployments.blue"
     assert after.overridden == {
-        "instance_type": Overridden(f"`{where}.instanceType`", "Standard_DS3_v2"),
-        "instance_count": Overridden(f"`{where}.instanceCount`", 1),
-        "environment_variables.LEVEL": Overridden(f"`{where}.environmentVariables.LEVEL`", None),
+        "instance_type": Overridden(f"{where}.instanceType", "Standard_DS3_v2"),
+        "instance_count": Overridden(f"{where}.instanceCount", 1),
+        "environment_variables.LEVEL": Overridden(f"{where}.environmentVariables.LEVEL", None),
     }
 
 
@@ -116,7 +116,7 @@ def test_a_schedule_is_paused(project: Project) -> None:
     plan = project.load(overrides=Overrides(schedules={"daily": ScheduleOverrides(is_enabled=False)}), config_keys=KEYS)
     schedule = plan["schedule", "daily"]
     assert schedule.definition["is_enabled"] is False
-    assert schedule.overridden == {"is_enabled": Overridden("`platform:overrides.schedules.daily.isEnabled`", None)}
+    assert schedule.overridden == {"is_enabled": Overridden("platform:overrides.schedules.daily.isEnabled", None)}
 
 
 def test_a_pipelines_inputs_and_variables_reach_the_schedules_that_start_it(project: Project) -> None:
@@ -174,14 +174,15 @@ def test_what_is_left_out_takes_its_deployments_with_it_and_needs_nothing(batch:
     kinds = {asset.kind for asset in plan.assets}
     assert kinds == {"environment", "data", "component", "pipeline_job"}
     assert [(str(each.id), each.option) for each in plan.excluded if "deployment" not in each.id.kind] == [
-        ("batch endpoint nightly", "`platform:overrides.endpoints.nightly.exclude`"),
-        ("online endpoint flights", "`platform:overrides.endpoints.flights.exclude`"),
-        ("schedule daily", "`platform:overrides.schedules.daily.exclude`"),
+        ("batch endpoint nightly", "platform:overrides.endpoints.nightly.exclude"),
+        ("online endpoint flights", "platform:overrides.endpoints.flights.exclude"),
+        ("schedule daily", "platform:overrides.schedules.daily.exclude"),
     ]
     assert AssetId("batch_deployment", "nightly/scores") in {each.id for each in plan.excluded}
 
 
 WHERE = "platform:overrides"
+BLUE = f"{WHERE}.endpoints.flights.deployments.blue"
 
 
 @pytest.mark.parametrize(
@@ -189,12 +190,12 @@ WHERE = "platform:overrides"
     [
         (
             Overrides(endpoints={"fligths": EndpointOverrides(exclude=True)}),
-            (f"`{WHERE}.endpoints.fligths`", 0, "no file defines endpoint 'fligths'", "did you mean 'flights'?"),
+            (f"{WHERE}.endpoints.fligths", 0, "no file defines endpoint 'fligths'", "did you mean 'flights'?"),
         ),
         (
             Overrides(endpoints={"flights": EndpointOverrides(deployments={"green": DeploymentOverrides()})}),
             (
-                f"`{WHERE}.endpoints.flights.deployments.green`",
+                f"{WHERE}.endpoints.flights.deployments.green",
                 0,
                 "no file defines deployment 'green' of endpoint 'flights'",
                 "remove it, or use one of 'blue'",
@@ -202,18 +203,18 @@ WHERE = "platform:overrides"
         ),
         (
             Overrides(schedules={"my.daily": ScheduleOverrides(is_enabled=False)}),
-            (f'`{WHERE}.schedules["my.daily"]`', 0, "no file defines schedule 'my.daily'", "did you mean 'daily'?"),
+            (f'{WHERE}.schedules["my.daily"]', 0, "no file defines schedule 'my.daily'", "did you mean 'daily'?"),
         ),
         (
             Overrides(pipelines={"trainin": PipelineOverrides()}),
-            (f"`{WHERE}.pipelines.trainin`", 0, "no file defines pipeline 'trainin'", "did you mean 'training'?"),
+            (f"{WHERE}.pipelines.trainin", 0, "no file defines pipeline 'trainin'", "did you mean 'training'?"),
         ),
         (
             training(inputs={"stepz": 1}),
             (
                 "pipelines/training.yml",
                 3,
-                f"`{WHERE}.pipelines.training.inputs.stepz`: pipeline 'training' has no input 'stepz'",
+                f"{WHERE}.pipelines.training.inputs.stepz: pipeline 'training' has no input 'stepz'",
                 "did you mean 'steps'?",
             ),
         ),
@@ -222,7 +223,7 @@ WHERE = "platform:overrides"
             (
                 "pipelines/training.yml",
                 5,
-                f"`{WHERE}.pipelines.training.inputs.steps`: input 'steps' takes a number and is given 'many'",
+                f"{WHERE}.pipelines.training.inputs.steps: input 'steps' takes a number and is given 'many'",
                 "give it a number",
             ),
         ),
@@ -231,7 +232,7 @@ WHERE = "platform:overrides"
             (
                 "pipelines/training.yml",
                 5,
-                f"input 'steps' takes integer and is given number (set by `{WHERE}.pipelines.training.inputs.steps`)",
+                f"input 'steps' takes integer and is given number (set by {WHERE}.pipelines.training.inputs.steps)",
                 "give it a value of type integer, or change the component's input",
             ),
         ),
@@ -240,7 +241,7 @@ WHERE = "platform:overrides"
             (
                 "pipelines/training.yml",
                 4,
-                f"unknown data 'dais' (set by `{WHERE}.pipelines.training.inputs.days`)",
+                f"unknown data 'dais' (set by {WHERE}.pipelines.training.inputs.days)",
                 "did you mean 'days'?",
             ),
         ),
@@ -249,7 +250,7 @@ WHERE = "platform:overrides"
             (
                 "ml/deploy/blue-deployment.yml",
                 6,
-                f"'DS2' is not an instance type (set by `{WHERE}.endpoints.flights.deployments.blue.instanceType`)",
+                f"'DS2' is not an instance type (set by {BLUE}.instanceType)",
                 "use the name of a virtual machine size, such as `Standard_DS3_v2`",
             ),
         ),
@@ -258,8 +259,7 @@ WHERE = "platform:overrides"
             (
                 "ml/deploy/blue-deployment.yml",
                 1,
-                f"`{WHERE}.endpoints.flights.deployments.blue.compute`: an online deployment runs on instances of its "
-                "own",
+                f"{BLUE}.compute: an online deployment runs on instances of its own",
                 "set the instance type or count, or remove it",
             ),
         ),
@@ -298,7 +298,7 @@ def test_an_input_beyond_a_components_limits_is_refused_in_the_file_and_in_the_s
     project.replace("ml/train/component.yml", "{type: integer}", "{type: integer, max: 10}")
     project.load()
     problem = project.problem(overrides=training(inputs={"steps": 11}), config_keys=KEYS)
-    key = f"`{WHERE}.pipelines.training.inputs.steps`"
+    key = f"{WHERE}.pipelines.training.inputs.steps"
     assert problem.message == f"input 'steps' cannot be 11 (set by {key})"
     assert problem.fix == "use a value between -∞ and 10"
     project.replace("pipelines/training.yml", "steps: 10", "steps: 12")
@@ -307,4 +307,4 @@ def test_an_input_beyond_a_components_limits_is_refused_in_the_file_and_in_the_s
 
 def test_without_a_configuration_key_the_message_names_the_argument(project: Project) -> None:
     problem = project.problem(overrides=Overrides(schedules={"dayly": ScheduleOverrides(exclude=True)}))
-    assert problem.file == '`overrides.schedules["dayly"]` in CatalogueSettings'
+    assert problem.file == 'overrides.schedules["dayly"] in CatalogueSettings'

@@ -16,7 +16,7 @@ from pulumi_azureml.resources.arguments import Arguments, plain
 from pulumi_azureml.resources.declarations import Declarations
 from pulumi_azureml.resources.kinds.online_deployment import OnlineDeploymentArgs
 from pulumi_azureml.resources.places import RegistryArgs, WorkspaceArgs
-from pulumi_azureml.resources.planned import Planned, folders, trees
+from pulumi_azureml.resources.planned import Planned, folders, overridden, trees
 from pulumi_azureml.resources.resource import Resource
 from pulumi_azureml.resources.rollout import AutoscaleArgs, ChecksArgs, RolloutArgs
 
@@ -148,6 +148,7 @@ def _own_inputs(
             "files": dict(deployment.files),
             "trees": trees(folders(deployment)),
         }
+    replaced = deployment.overridden if deployment is not None else {}
     live = azure_name(wanted["name"], wanted["content_hash"]) if wanted is not None else None
     rollout = rollout or RolloutArgs()
     how: dict[str, Any] = {"steps": list(rollout.steps), "bake_seconds": rollout.bake_seconds}
@@ -161,6 +162,7 @@ def _own_inputs(
         "traffic": {live: 100} if live else {},
         "autoscale": plain(scaling) if scaling is not None else None,
         "existing_model": deployment.existing_model if deployment is not None else None,
+        "overridden": overridden({f"deployment.{key}": each for key, each in replaced.items()}),
     }
 
 
