@@ -16,6 +16,7 @@ from infra.settings.configuration import CLOUD_NAMESPACE
 from infra.settings.group import fields, nested_group
 from infra.settings.stack import CloudSettings, Settings
 
+_KEYS = {"deployments": "deployment", "schedules": "schedule", "pipelines": "pipeline"}
 _DOCS = Path(__file__).parents[1] / "docs"
 _INTRODUCTION = """# Configuration
 
@@ -87,7 +88,10 @@ def _table(fields: Iterable[tuple[str, FieldInfo]]) -> Iterator[str]:
 
 def _subscript(field: FieldInfo) -> str:
     origin = get_origin(field.annotation)
-    return "[n]" if origin is list else ".<endpoint>" if origin is dict else ""
+    if origin is dict:
+        # Endpoints are the keys of all other maps.
+        return f".<{_KEYS.get(str(field.alias), 'endpoint')}>"
+    return "[n]" if origin is list else ""
 
 
 def _values(field: FieldInfo) -> str:

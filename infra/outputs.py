@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 import pulumi
 from pydantic import BaseModel, ConfigDict, Field
 
+from infra.settings.overrides import OverridesSettings
 from pulumi_azureml import Asset, Catalogue
 from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.planning.kinds.batch_endpoint import default_deployment
@@ -101,6 +102,10 @@ class StackOutputs(_Part):
     assets: dict[str, dict[str, str]] = Field(description="Asset versions, by kind and name.")
     schedules: dict[str, ScheduleOutput] = Field(description="Schedules, by name.")
     endpoints: dict[str, EndpointOutput] = Field(description="Endpoints, by name in the YAML.")
+    overrides: OverridesSettings = Field(
+        default_factory=OverridesSettings,
+        description="Values of the stack file in place of those in the asset files. `release train` uses them too.",
+    )
     jobs: dict[str, JobOutput] = Field(
         default_factory=dict, description="Jobs that `pulumi up` ran, by the name of their pipeline."
     )

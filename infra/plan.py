@@ -23,8 +23,9 @@ def plan(root: Path, configuration: Configuration, names: naming.Names) -> Catal
 
     Raises:
         PlanError: An asset file has a problem.
-        ConfigurationError: A setting names an endpoint or pipeline that no file defines, or an endpoint that Azure
-            Monitor cannot scale. The message has each key and its fix.
+        ConfigurationError: A setting names an endpoint or pipeline that no file defines or that the stack leaves out,
+            an endpoint that does not take a promoted model, or one that Azure Monitor cannot scale. The message has
+            each key and its fix.
     """
     settings = configuration.settings
     try:
@@ -38,6 +39,7 @@ def plan(root: Path, configuration: Configuration, names: naming.Names) -> Catal
                 login_server=f"{names.container_registry}.azurecr.io",
                 registry=settings.sharing.registry,
                 config_keys=CONFIG_KEYS,
+                overrides=settings.overrides.planned,
                 models={
                     endpoint: ModelChoice(model.name, model.version, model.registry)
                     for endpoint, model in settings.models.items()
@@ -53,19 +55,36 @@ def plan(root: Path, configuration: Configuration, names: naming.Names) -> Catal
 
 
 def _problems(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[str]:
-    """Yield an error, with its fix, for each undefined endpoint or pipeline and each endpoint that cannot scale."""
+    """Yield an error, with its fix, for each setting that does not fit the files."""
     online, batch, pipelines = (
         [asset.name for asset in catalogue.of(kind)] for kind in ("online_endpoint", "batch_endpoint", "pipeline_job")
     )
     promoted = [(f'models["{name}"]', name, "promotes a model to", online + batch) for name in settings.models]
     scaled = [(f'rollout.autoscale["{name}"]', name, "scales", online) for name in settings.rollout.autoscale]
-    named = [(f'naming.endpoints["{name}"]', name, "names", online + batch) for name in settings.naming.endpoints]
+    excluded = {each.id.name: each.option for each in catalogue.excluded}
+    # A name in Azure may stay in the stack file while the endpoint is left out.
+    names = [*online, *batch, *excluded]
+    named = [(f'naming.endpoints["{name}"]', name, "names", names) for name in settings.naming.endpoints]
     for key, name, does, known in [*promoted, *scaled, *named]:
-        if name not in known:
+        if name in excluded and name not in known:
+            yield (
+                f"{NAMESPACE}:{key} {does} an endpoint that the stack leaves out, because {excluded[name]} is true\n"
+                f"      fix: pulumi config rm --path '{NAMESPACE}:{key}' -s {stack}, or remove `exclude`"
+            )
+        elif name not in known:
             yield (
                 f"{NAMESPACE}:{key} {does} an endpoint that no file under ml/ defines; "
                 f"{_hint(name, 'endpoints', known)}\n"
                 f"      fix: pulumi config rm --path '{NAMESPACE}:{key}' -s {stack}"
+            )
+    for key, name, _, _ in promoted:
+        fixed = _fixed_models(catalogue, name)
+        if fixed:
+            yield (
+                f"{NAMESPACE}:{key} promotes a model to an endpoint whose deployment does not take one: its file names "
+                f"the version, or it runs a pipeline component\n"
+                f"      fix: write `model: azureml:NAME@latest` in {fixed}, or run\n"
+                f"           pulumi config rm --path '{NAMESPACE}:{key}' -s {stack}"
             )
     for key, name, _, _ in scaled:
         if name in online and "compute" in catalogue["online_endpoint", name].definition:
@@ -81,6 +100,17 @@ def _problems(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[
                 f"{key} runs pipelines/{name}.yml, which does not exist; {_hint(name, 'pipelines', pipelines)}\n"
                 f"      fix: pulumi config rm --path '{key}' -s {stack}"
             )
+
+
+def _fixed_models(catalogue: Catalogue, endpoint: str) -> str:
+    """Return the files of an endpoint's deployments if none of them takes a promoted model, else an empty string."""
+    deployments = [
+        each
+        for kind in ("online_deployment", "batch_deployment")
+        for each in catalogue.of(kind)
+        if each.name.startswith(f"{endpoint}/")
+    ]
+    return "" if any(each.serves for each in deployments) else ", ".join(each.path for each in deployments)
 
 
 def _hint(name: str, what: str, known: list[str]) -> str:

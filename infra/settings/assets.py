@@ -18,6 +18,7 @@ CONFIG_KEYS = ConfigKeys(
     registry=f"{NAMESPACE}:sharing.registry",
     datastores=f"{NAMESPACE}:assets.datastores",
     endpoint_names=f"{NAMESPACE}:naming.endpoints",
+    overrides=f"{NAMESPACE}:overrides",
 )
 _IN_REGISTRY = re.compile(
     r"azureml://registries/(?P<registry>[^/]+)/models/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"

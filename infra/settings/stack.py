@@ -15,6 +15,7 @@ from infra.settings.compute import ComputeSettings
 from infra.settings.group import Group, Guid
 from infra.settings.naming import NamingSettings
 from infra.settings.network import Isolation, NetworkSettings
+from infra.settings.overrides import OverridesSettings
 from infra.settings.rollout import RolloutSettings
 from infra.settings.services import (
     ImageSettings,
@@ -61,6 +62,9 @@ class Settings(Group):
     assets: AssetsSettings = Field(default_factory=AssetsSettings, description="Management of assets.")
     rollout: RolloutSettings = Field(default_factory=RolloutSettings, description="Rollouts of new deployments.")
     sharing: SharingSettings = Field(default_factory=SharingSettings, description="The registry that shares assets.")
+    overrides: OverridesSettings = Field(
+        default_factory=OverridesSettings, description="Values in place of those in the asset files."
+    )
     models: dict[str, ModelSettings] = Field(default_factory=dict, description="Promoted models, by endpoint name.")
 
     @model_validator(mode="after")

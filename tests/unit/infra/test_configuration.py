@@ -153,6 +153,31 @@ def test_a_wrong_cluster_is_explained(change: dict[str, Any], expected: str) -> 
             "models.flights is in registry mlops, and sharing.registry is not set; set sharing.registry to mlops",
         ),
         (
+            "overrides",
+            {"endpoints": {"flights": {"deployments": {"blue": {"instanceCount": 0}}}}},
+            "overrides.endpoints.flights.deployments.blue.instanceCount must be 1 or more (it is 0)",
+        ),
+        (
+            "overrides",
+            {"endpoints": {"flights": {"deployments": {"blue": {"instanceSize": "x"}}}}},
+            "did you mean overrides.endpoints.flights.deployments.blue.instanceType?",
+        ),
+        (
+            "overrides",
+            {"endpoints": {"flights": {"exclude": True, "deployments": {"blue": {}}}}},
+            "overrides.endpoints.flights.exclude must not be true if deployments is set",
+        ),
+        (
+            "overrides",
+            {"schedules": {"daily": {"exclude": True, "isEnabled": False}}},
+            "overrides.schedules.daily.exclude must not be true if isEnabled is set",
+        ),
+        (
+            "overrides",
+            {"pipelines": {"training": {"inputs": {"days": ["a"]}}}},
+            "overrides.pipelines.training.inputs.days must be text, a number, true or false",
+        ),
+        (
             "sharing",
             {"registry": "models", "subscriptionId": "3f2504e0-4f89-41d3-9a0c-0305e82c3301"},
             "sharing.resourceGroup must be set if subscriptionId is set",

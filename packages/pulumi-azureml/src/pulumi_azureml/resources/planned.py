@@ -94,7 +94,10 @@ def overridden(values: Mapping[str, Overridden]) -> dict[str, Any] | None:
 
     It is for people. What counts is the definition, which has the stack's values.
     """
-    return {key: {"set_by": each.option, "in_file": each.in_file} for key, each in values.items()} or None
+    return {
+        key: {"set_by": each.option} | ({"in_file": each.in_file} if each.in_file is not None else {})
+        for key, each in values.items()
+    } or None
 
 
 def trees(folders_: Mapping[tuple[str | int, ...], str]) -> list[dict[str, Any]]:
