@@ -30,8 +30,10 @@ _NO_REASON = frozenset(
         "adopt",
         "content_hash",
         "definition",
+        "existing_model",
         "files",
         "metadata",
+        "overridden",
         "owner",
         "path",
         "pipeline",
@@ -63,6 +65,15 @@ class Key(_Document):
     new: Any = Field(description="Value after the update. Null if not set.")
 
 
+class Override(_Document):
+    """A value that the stack file sets in place of the asset file's."""
+
+    key: str = Field(description="Key with the value, as in `Key`.")
+    value: Any = Field(description="Value that the stack file sets.")
+    set_by: str = Field(description="Configuration key of the stack file.")
+    in_file: Any = Field(default=None, description="Value in the asset file. Null if the file has none.")
+
+
 class Cause(_Document):
     """A reference to an asset that gets a new version, and so causes this change."""
 
@@ -83,6 +94,9 @@ class PlannedChange(_Document):
     new: str | None = Field(default=None, description="Planned version. Null if it is deleted or has no version.")
     files: Files = Field(default_factory=Files, description="Files that differ.")
     keys: list[Key] = Field(default_factory=list, description="Keys that differ. The values of secrets are hidden.")
+    overrides: list[Override] = Field(
+        default_factory=list, description="Values from the stack file, of a new resource or among the keys that differ."
+    )
     drifted: bool = Field(
         default=False, description="A refresh found a change outside of Pulumi. The update reverts that change."
     )
@@ -99,6 +113,10 @@ class Preview(_Document):
     changes: list[PlannedChange] = Field(
         description="Planned changes, in the order of the update. Empty if there is nothing to do."
     )
+    notes: list[str] = Field(
+        default_factory=list,
+        description="Remarks of the program, such as an asset that the stack leaves out or that waits for a model.",
+    )
 
 
 class Plan:
@@ -107,11 +125,15 @@ class Plan:
     def __init__(self) -> None:
         """Start without changes."""
         self._found: list[PlannedChange] = []
+        self._notes: dict[str, None] = {}  # in the order of the events
         self._assets: dict[str, str] = {}  # reference to a planned version → name of its change
         self._pipelines: dict[str, str] = {}  # name of a schedule's change → file of its pipeline
 
     def __call__(self, event: events.EngineEvent) -> None:
         """Take one engine event."""
+        diagnostic = event.diagnostic_event
+        if diagnostic and diagnostic.severity == "info" and not diagnostic.ephemeral and diagnostic.message.strip():
+            self._notes[diagnostic.message.strip()] = None
         if not event.resource_pre_event:
             return
         metadata = event.resource_pre_event.metadata
@@ -138,6 +160,7 @@ class Plan:
                 new=new.get("version") if is_asset else None,
                 files=files if changed else Files(),
                 keys=[_key(key, *values) for key, values in why.keys.items()] if changed else [],
+                overrides=list(_overrides(new, why.keys)),
                 drifted=old.get("content_hash") == CHANGED,
             )
         )
@@ -177,13 +200,15 @@ class Plan:
             )
             for line in _reasons(change):
                 console.print(f"      {line}", highlight=False, soft_wrap=True)
+        for note in self._notes:
+            console.print(f"[dim]{escape(note)}[/]", highlight=False, markup=True, soft_wrap=True)
         if changes:
             counts = {word: sum(each.operation == word for each in changes) for word in _SIGNS}
             console.print("\n" + ", ".join(f"{count} to {word}" for word, count in counts.items() if count))
 
     def json(self) -> str:
         """Return the changes as JSON. See docs/preview.schema.json."""
-        return Preview(changes=self.changes).model_dump_json(indent=2)
+        return Preview(changes=self.changes, notes=list(self._notes)).model_dump_json(indent=2)
 
 
 def _files(inputs: Mapping[str, Any]) -> dict[str, str]:
@@ -201,6 +226,13 @@ def _compared(inputs: Mapping[str, Any], is_asset: bool) -> dict[str, Any]:
     if isinstance(own.get("deployment"), dict):
         own["deployment"] = own["deployment"].get("definition", {})
     return {**inputs.get("definition", {}), **inputs.get("metadata", {}), **own}
+
+
+def _overrides(inputs: Mapping[str, Any], keys: Mapping[str, tuple[Any, Any]]) -> Iterator[Override]:
+    """Yield the values that the stack file sets, of the keys that differ."""
+    for key, each in (inputs.get("overridden") or {}).items():
+        if key in keys:
+            yield Override(key=key, value=keys[key][1], set_by=each["set_by"], in_file=each.get("in_file"))
 
 
 def _key(key: str, old: Any, new: Any) -> Key:
@@ -230,12 +262,21 @@ def _reasons(change: PlannedChange) -> Iterator[str]:
     yield from (f"+ {path}" for path in change.files.added)
     yield from (f"- {path}" for path in change.files.removed)
     yield from (f"~ {path}" for path in change.files.changed)
+    origins = {each.key: _origin(each) for each in change.overrides}
     for each in change.keys:
-        yield f"~ {each.key}: {_shown(each.old)} → {_shown(each.new)}"
+        yield f"~ {each.key}: {_shown(each.old)} → {_shown(each.new)}{origins.pop(each.key, '')}"
+    for override in change.overrides:
+        if override.key in origins:
+            yield f"+ {override.key}: {_shown(override.value)}{origins[override.key]}"
     for name, pipeline in dict.fromkeys((cause.name, cause.pipeline) for cause in change.because):
         yield f"  caused by {name}" + (f" in {pipeline}" if pipeline else "")
     if change.dependants:
         yield f"  causes changes in {', '.join(change.dependants)}"
+
+
+def _origin(override: Override) -> str:
+    in_file = "is not set" if override.in_file is None else f"is {_shown(override.in_file)}"
+    return f" ({override.set_by}; in the file it {in_file})"
 
 
 def _shown(value: Any) -> str:

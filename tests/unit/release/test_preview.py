@@ -109,6 +109,7 @@ def test_json_has_every_field_of_every_change_as_documented() -> None:
                 "new": "222222222222",
                 "files": {"added": [], "removed": ["ml/prep/src/old.py"], "changed": ["ml/prep/src/main.py"]},
                 "keys": [{"key": "tags.team", "old": "a", "new": "b"}],
+                "overrides": [],
                 "drifted": False,
                 "because": [],
                 "dependants": [],
@@ -121,12 +122,57 @@ def test_json_has_every_field_of_every_change_as_documented() -> None:
                 "new": None,
                 "files": {"added": [], "removed": [], "changed": []},
                 "keys": [],
+                "overrides": [],
                 "drifted": False,
                 "because": [],
                 "dependants": [],
             },
         ],
+        "notes": [],
     }
+
+
+def endpoint(size: str, **more: Any) -> dict[str, Any]:
+    deployment = {"name": "blue", "definition": {"instance_type": size, "model": "azureml:delays:7"}, "files": {}}
+    return {"name": "flights", "version": "1", "definition": {}, "metadata": {}, "deployment": deployment, **more}
+
+
+OVERRIDDEN = {
+    "deployment.instance_type": {"set_by": "platform:overrides.instanceType", "in_file": "Standard_DS3_v2"},
+    "deployment.model": {"set_by": "platform:overrides.model"},
+}
+
+
+def test_a_value_of_the_stack_file_is_shown_with_its_key_and_the_value_of_the_asset_file() -> None:
+    new = endpoint("Standard_DS2_v2", overridden=OVERRIDDEN)
+    made = plan(event("update", "endpoint-flights", ENDPOINT, endpoint("Standard_DS3_v2"), new))
+    assert printed(made).splitlines()[1] == (
+        "      ~ deployment.instance_type: Standard_DS3_v2 → Standard_DS2_v2 "
+        "(platform:overrides.instanceType; in the file it is Standard_DS3_v2)"
+    )
+    (override,) = made.changes[0].overrides
+    assert override.model_dump() == {
+        "key": "deployment.instance_type",
+        "value": "Standard_DS2_v2",
+        "set_by": "platform:overrides.instanceType",
+        "in_file": "Standard_DS3_v2",
+    }
+
+
+def test_a_new_resource_shows_all_values_of_the_stack_file() -> None:
+    made = plan(event("create", "endpoint-flights", ENDPOINT, None, endpoint("Standard_DS2_v2", overridden=OVERRIDDEN)))
+    _, size, model, *_ = printed(made).splitlines()
+    in_file = "(platform:overrides.instanceType; in the file it is Standard_DS3_v2)"
+    assert size == f"      + deployment.instance_type: Standard_DS2_v2 {in_file}"
+    assert model == "      + deployment.model: azureml:delays:7 (platform:overrides.model; in the file it is not set)"
+
+
+def test_what_the_program_remarks_is_shown_once() -> None:
+    remark = {"severity": "info", "message": "daily.yml is left out of this stack\n", "color": "never"}
+    note = events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "diagnosticEvent": remark})
+    made = plan(note, note)
+    assert printed(made).splitlines() == ["No changes.", "daily.yml is left out of this stack"]
+    assert json.loads(made.json())["notes"] == ["daily.yml is left out of this stack"]
 
 
 def test_the_documented_schema_is_current_and_describes_every_field() -> None:
