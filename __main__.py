@@ -163,7 +163,7 @@ outputs.export(
     assets=outputs.versions(plan),
     schedules={name: schedule.model_dump() for name, schedule in outputs.schedules(plan, datetime.now(UTC)).items()},
     endpoints=outputs.endpoints(plan, assets.resources),
-    overrides=settings.overrides.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+    overrides=outputs.overrides(settings.overrides.planned),
     jobs=outputs.jobs(assets.resources),
     models={endpoint: model.model_dump(exclude_none=True) for endpoint, model in settings.models.items()},
 )

@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, cast, get_args
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from infra.settings.overrides import OverridesSettings
-from pulumi_azureml import Asset, Catalogue
+from pulumi_azureml import Asset, Catalogue, Overrides
 from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.planning.kinds.batch_endpoint import default_deployment
 from pulumi_azureml.planning.triggers import next_fire_times
@@ -102,8 +101,8 @@ class StackOutputs(_Part):
     assets: dict[str, dict[str, str]] = Field(description="Asset versions, by kind and name.")
     schedules: dict[str, ScheduleOutput] = Field(description="Schedules, by name.")
     endpoints: dict[str, EndpointOutput] = Field(description="Endpoints, by name in the YAML.")
-    overrides: OverridesSettings = Field(
-        default_factory=OverridesSettings,
+    overrides: Overrides = Field(
+        default_factory=Overrides,
         description="Values of the stack file in place of those in the asset files. `release train` uses them too.",
     )
     jobs: dict[str, JobOutput] = Field(
@@ -156,6 +155,12 @@ def versions(catalogue: Catalogue) -> dict[str, dict[str, str]]:
         for kind, each in KINDS.items()
         if each.versioned and (assets := catalogue.of(kind))
     }
+
+
+def overrides(given: Overrides) -> dict[str, Any]:
+    """Return the stack file's values in place of those in the asset files as outputs."""
+    values: dict[str, Any] = TypeAdapter(Overrides).dump_python(given, mode="json", exclude_defaults=True)
+    return values
 
 
 def endpoints(catalogue: Catalogue, resources: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

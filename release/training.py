@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from infra import NAMESPACE
 from infra.outputs import StackOutputs, versions
-from infra.settings.assets import CONFIG_KEYS
-from pulumi_azureml import CatalogueErrors, CatalogueSettings, load_catalogue
+from pulumi_azureml import CatalogueErrors, CatalogueSettings, ConfigKeys, load_catalogue
 from pulumi_azureml.operations.jobs import REGISTRATION, Step, commit, follow, read_output, why
 from release.errors import ReleaseError
 from release.stack import ROOT
@@ -80,8 +80,8 @@ def resolved_pipeline(outputs: StackOutputs, pipeline: str) -> dict[str, Any]:
         build_images=outputs.environment_image is not None,
         login_server=outputs.login_server,
         registry=outputs.registry,
-        config_keys=CONFIG_KEYS,
-        overrides=outputs.overrides.planned,
+        config_keys=ConfigKeys(overrides=f"{NAMESPACE}:overrides"),
+        overrides=outputs.overrides,
     )
     try:
         catalogue = load_catalogue(ROOT, settings)

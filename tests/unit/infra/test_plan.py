@@ -143,8 +143,8 @@ def test_a_stack_has_its_own_values_in_resources_and_outputs_beside_those_of_the
     outputs = parse(deployment.outputs)
     assert not outputs.schedules["flight-delay-daily"].is_enabled
     assert outputs.schedules["flight-delay-daily"].next_fire_times == []
-    assert outputs.overrides.planned.pipelines["training"].inputs == {"sample_fraction": "0.5"}
-    assert deployment.outputs["overrides"] == overrides
+    assert outputs.overrides.pipelines["training"].inputs == {"sample_fraction": "0.5"}
+    assert deployment.outputs["overrides"]["schedules"] == {"flight-delay-daily": {"is_enabled": False}}
 
 
 def test_every_override_of_what_no_file_has_is_told_with_its_key() -> None:
