@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -292,6 +293,24 @@ def logs(stack: str, job: str) -> None:
         click.echo(f"==> {step.display_name or step.name} ({step.status})\n{log_of(ml, step.name)}")
     if not steps:
         click.echo(log_of(ml, job))
+
+
+@main.command("ci-login")
+@click.option(
+    "--every", type=click.FloatRange(min=0.1), default=None,
+    help="Seconds between two renewals of the token file. Default: half a token's lifetime.",
+)  # fmt: skip
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def sign_in_ci(every: float | None, command: tuple[str, ...]) -> None:
+    """Run a command in a CI job, signed in for hours: release ci-login -- COMMAND.
+
+    Works in GitHub Actions and Azure Pipelines, with federated credentials. The ID tokens of these platforms live for
+    minutes. This command lets both Pulumi providers and the release use a new one each time. docs/ci-sign-in.md
+    describes the variables that a job needs.
+    """
+    from release import ci_login  # needs azure.core, which is slow to import
+
+    sys.exit(ci_login.run(command, every, lambda line: click.echo(line, err=True)))
 
 
 @main.command()

@@ -8,6 +8,7 @@ from amlite.pulumi import service as pulumi
 from amlite.services.arm import service as arm
 from amlite.services.authorization import service as authorization
 from amlite.services.batch import service as batch
+from amlite.services.ci import service as ci
 from amlite.services.containerregistry import service as containerregistry
 from amlite.services.entra import service as entra
 from amlite.services.jobs import service as jobs
@@ -27,6 +28,7 @@ SERVICES = Services(
         arm.SERVICE,
         authorization.SERVICE,
         batch.SERVICE,
+        ci.SERVICE,
         containerregistry.SERVICE,
         control.SERVICE,
         entra.SERVICE,

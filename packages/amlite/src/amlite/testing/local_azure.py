@@ -216,6 +216,32 @@ class LocalAzure:
             self.assign(role, scope, made["objectId"], "User")
         return UserCredential(self.session, made["userName"], made["password"], made["objectId"])
 
+    def ci_job(
+        self, kind: str, subject: str, *, issuer: str | None = None, seconds: int | None = None
+    ) -> dict[str, str]:
+        """Begin a job of continuous integration; return the variables by which it asks for ID tokens.
+
+        Args:
+            kind: `github` or `azureDevOps`.
+            subject: the `sub` claim of the tokens, such as `repo:contoso/flights:environment:dev`.
+            issuer: the `iss` claim; the platform's own by default.
+            seconds: how long a token is valid by amlite's clock; as on the platform by default.
+        """
+        body = {"kind": kind, "subject": subject, "issuer": issuer, "seconds": seconds}
+        return dict(self._ask("POST", "/ci-jobs", body)["environment"])
+
+    @contextmanager
+    def brief_tokens(self) -> Iterator[None]:
+        """Tell clients that each access token is over at once, so that they sign in again before each request.
+
+        Clients keep tokens by the machine's clock, which `advance` does not move.
+        """
+        self._ask("POST", "/token-lifetime", {"seconds": 0})
+        try:
+            yield
+        finally:
+            self._ask("POST", "/token-lifetime", {"seconds": 3600})
+
     def assign(self, role: str, scope: str, object_id: str, kind: str = "ServicePrincipal") -> None:
         """Assign a built-in role (by its name) at a scope (an ARM id) to a principal of a kind.
 

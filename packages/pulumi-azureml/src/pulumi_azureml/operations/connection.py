@@ -8,9 +8,12 @@ import os
 import random
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from pulumi_azureml.operations.federation import federation
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -73,7 +76,7 @@ def place_of(props: dict[str, Any]) -> Workspace | Registry:
 
 
 def connect(place: Workspace | Registry) -> MLClient:
-    """Return this thread's client of a workspace or registry, signed in as DefaultAzureCredential finds."""
+    """Return this thread's client of a workspace or registry, signed in by `credential`."""
     signed_in = credential()
     if getattr(_local, "signed_in", None) is not signed_in:
         _local.signed_in, _local.clients = signed_in, {}
@@ -108,27 +111,37 @@ def _client(place: Workspace | Registry, signed_in: TokenCredential) -> MLClient
 
 
 def credential() -> TokenCredential:
-    """One for all threads, which asks for a token once where many need it at the same time."""
+    """Return one credential for all threads: ID tokens of a CI platform, or what DefaultAzureCredential finds.
+
+    It asks for a token once where many threads need it at the same time.
+    """
     with _lock:
         return _credential()
 
 
 @functools.cache
 def _credential() -> TokenCredential:
-    from azure.identity import DefaultAzureCredential
+    from azure.identity import ClientAssertionCredential, DefaultAzureCredential
 
-    class OneAtATime(DefaultAzureCredential):
+    trusted = federation(os.environ)
+    if trusted is None:
+        return _one_at_a_time(DefaultAzureCredential)()
+    return _one_at_a_time(ClientAssertionCredential)(trusted.tenant_id, trusted.client_id, trusted.fetch)
+
+
+def _one_at_a_time(kind: type[Any]) -> Callable[..., TokenCredential]:
+    class OneAtATime(kind):  # type: ignore[misc]
         _asking = threading.RLock()
 
         def get_token(self, *scopes: str, **options: Any) -> AccessToken:
             with self._asking:
-                return super().get_token(*scopes, **options)
+                return cast("AccessToken", super().get_token(*scopes, **options))
 
         def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
             with self._asking:
-                return super().get_token_info(*scopes, options=options)
+                return cast("AccessTokenInfo", super().get_token_info(*scopes, options=options))
 
-    return OneAtATime()
+    return OneAtATime
 
 
 @functools.cache

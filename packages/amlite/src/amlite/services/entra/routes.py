@@ -9,7 +9,9 @@ from aiohttp import web
 from amlite import TENANT_ID
 from amlite.control.table import ACTION, control_routes
 from amlite.core.access import Principal
+from amlite.core.errors import AzureError
 from amlite.core.routing import Call, Routes, reply
+from amlite.services.entra.federation import ASSERTION_TYPE, principal_of_assertion
 from amlite.services.entra.tokens import ISSUER, LIFETIME_SECONDS, entra_error, tokens
 
 LOGIN = "login.microsoftonline.com"
@@ -49,7 +51,7 @@ async def keys(call: Call) -> web.Response:
 
 @routes.post("/{tenant}/oauth2/v2.0/token")
 async def token(call: Call) -> web.Response:
-    """Issue a token to an application or a user."""
+    """Issue a token to an application, to an identity that an external issuer vouches for, or to a user."""
     _check_tenant(call)
     form = {name: value for name, value in (await call.request.post()).items() if isinstance(value, str)}
     grant = form.get("grant_type", "")
@@ -65,27 +67,33 @@ async def token(call: Call) -> web.Response:
         )
     principal = sign_in(call, form)
     # Entra drops "/.default" and nothing else: a resource that ends in a slash keeps it.
-    access = tokens(call.platform).issue(principal, scope.removesuffix("/.default"))
+    signer = tokens(call.platform)
+    access = signer.issue(principal, scope.removesuffix("/.default"))
     return reply(
         {
             "token_type": "Bearer",
-            "expires_in": LIFETIME_SECONDS,
-            "ext_expires_in": LIFETIME_SECONDS,
+            "expires_in": signer.told_seconds,
+            "ext_expires_in": signer.told_seconds,
             "access_token": access,
         }
     )
 
 
 def _application(call: Call, form: Mapping[str, str]) -> Principal:
-    secret = form.get("client_secret")
-    if secret is None:
+    client, secret = form.get("client_id", ""), form.get("client_secret")
+    if secret is not None:
+        return tokens(call.platform).principal_with_secret(client, secret)
+    if "client_assertion" not in form:
         raise entra_error(
             "invalid_client",
             "AADSTS7000216: 'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' "
             "grant.",
             401,
         )
-    return tokens(call.platform).principal_with_secret(form.get("client_id", ""), secret)
+    kind = form.get("client_assertion_type", "")
+    if kind != ASSERTION_TYPE:
+        raise entra_error("invalid_request", f"AADSTS90023: Unsupported 'client_assertion_type' value '{kind}'.", 400)
+    return principal_of_assertion(call.platform, client, form["client_assertion"])
 
 
 def _user(call: Call, form: Mapping[str, str]) -> Principal:
@@ -110,6 +118,16 @@ async def register_user(call: Call) -> web.Response:
     """Create a user, without any role, and return how it signs in."""
     principal, password = tokens(call.platform).register_user()
     return reply({"userName": principal.client_id, "objectId": principal.object_id, "password": password}, 201)
+
+
+@own_routes.post("/token-lifetime", action=ACTION)
+async def tell_lifetime(call: Call) -> web.Response:
+    """Tell clients another lifetime of tokens: `{"seconds": N}`. They stay valid for an hour all the same."""
+    seconds = (await call.json()).get("seconds")
+    if not isinstance(seconds, int) or not 0 <= seconds <= LIFETIME_SECONDS:
+        raise AzureError(400, "InvalidLifetime", f"'seconds' must be a whole number from 0 to {LIFETIME_SECONDS}.")
+    tokens(call.platform).told_seconds = seconds
+    return reply({"seconds": seconds})
 
 
 def _check_tenant(call: Call) -> None:

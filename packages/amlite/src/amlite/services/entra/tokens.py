@@ -36,6 +36,8 @@ class Tokens:
     def __init__(self, store: Store) -> None:
         """Load the signing key and the deploying application, or create both."""
         self._store = store
+        self.told_seconds = LIFETIME_SECONDS
+        """The lifetime that clients are told. With 0 they ask for another token before each request."""
         saved = store.get(_KEY)
         if saved is None:
             pem = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
@@ -87,11 +89,7 @@ class Tokens:
         """Return the application's principal; AzureError 401 in Entra's words for a wrong id or secret."""
         document = self._store.get(f"{_APPLICATIONS}/{client_id}")
         if document is None:
-            raise entra_error(
-                "unauthorized_client",
-                f"AADSTS700016: Application with identifier '{client_id}' was not found in the directory 'local'.",
-                400,
-            )
+            raise unknown_application(client_id)
         if not secrets.compare_digest(document.body["secret"], secret):
             raise entra_error("invalid_client", "AADSTS7000215: Invalid client secret provided.", 401)
         return Principal(document.body["objectId"], document.body["clientId"])
@@ -209,6 +207,15 @@ class EntraError(AzureError):
 def entra_error(code: str, message: str, status: int) -> EntraError:
     """Build a token endpoint's refusal; `message` begins with Entra's own `AADSTS…` number."""
     return EntraError(status, code, message)
+
+
+def unknown_application(client_id: str) -> EntraError:
+    """Return the refusal of a client id that neither an application nor an identity has."""
+    return entra_error(
+        "unauthorized_client",
+        f"AADSTS700016: Application with identifier '{client_id}' was not found in the directory 'local'.",
+        400,
+    )
 
 
 def _number(value: int) -> str:

@@ -9,7 +9,7 @@ from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
-from amlite.services.managedidentity.types import IDENTITY_TYPE
+from amlite.services.entra.federation import IDENTITY_TYPE
 
 # Not a host of Azure's: on a real machine this endpoint is a link-local address given by environment variables.
 HOST = "identity.amlite.internal"

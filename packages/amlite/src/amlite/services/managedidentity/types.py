@@ -12,9 +12,8 @@ from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
+from amlite.services.entra.federation import CREDENTIAL_TYPE, IDENTITY_TYPE
 
-IDENTITY_TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
-_CREDENTIAL_TYPE = f"{IDENTITY_TYPE}/federatedIdentityCredentials"
 _MOST_CREDENTIALS = 20
 
 
@@ -32,9 +31,7 @@ async def _deleting(platform: Platform, id: ResourceId) -> None:
 
 
 def _credential(platform: Platform, id: ResourceId, body: Json, old: Json | None) -> Json:
-    others = [
-        doc for doc in platform.store.below(str(id.parent), _CREDENTIAL_TYPE) if doc.id.lower() != str(id).lower()
-    ]
+    others = [doc for doc in platform.store.below(str(id.parent), CREDENTIAL_TYPE) if doc.id.lower() != str(id).lower()]
     if len(others) >= _MOST_CREDENTIALS:
         raise AzureError(
             400, "BadRequest", f"An identity has at most {_MOST_CREDENTIALS} federated identity credentials."
@@ -54,7 +51,7 @@ TYPES = [
         deleting=_deleting,
     ),
     ResourceType(
-        _CREDENTIAL_TYPE,
+        CREDENTIAL_TYPE,
         pattern=r"[A-Za-z0-9][\w-]{2,119}",
         rule="Credential names are 3-120 letters, digits, hyphens and underscores and begin with a letter or digit.",
         located=False,
