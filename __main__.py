@@ -6,7 +6,7 @@ from pathlib import Path
 import pulumi
 
 import pulumi_azureml as azureml
-from infra import cloud, naming, outputs
+from infra import cloud, naming, outputs, replacement
 from infra import plan as planning
 from infra.components.access import Access, AccessArgs
 from infra.components.compute import ComputeClusters, ComputeClustersArgs
@@ -35,6 +35,7 @@ root = Path(__file__).parent
 plan = planning.plan(root, config, names)
 
 # --- Platform ---------------------------------------------------------------------------------------------------------
+pulumi.runtime.register_stack_transformation(replacement.delete_first)
 subscription, tenant, location = config.cloud.subscription_id, config.cloud.tenant_id, config.cloud.location
 protect, network, retention = settings.protect, settings.network, settings.retention
 

@@ -24,6 +24,10 @@ class ComputeClustersArgs:
     requires: Sequence[pulumi.Resource]
 
 
+# Azure accepts changes of these properties for an existing cluster, and does not apply them.
+_FIXED = ["properties.properties.vmSize", "properties.properties.vmPriority"]
+
+
 class ComputeClusters(pulumi.ComponentResource):
     """The autoscaling clusters of the configuration. Nodes do not accept SSH or passwords.
 
@@ -61,7 +65,7 @@ class ComputeClusters(pulumi.ComponentResource):
                     ),
                 ),
                 tags=place.tags,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=args.requires),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=args.requires, replace_on_changes=_FIXED),
             )
             for cluster in args.clusters
         ]

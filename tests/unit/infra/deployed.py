@@ -38,6 +38,8 @@ class Registered:
     inputs: dict[str, Any]
     protect: bool
     depends_on: frozenset[str]
+    delete_before_replace: bool
+    replace_on_changes: tuple[str, ...]
     secret_inputs: frozenset[str]
 
 
@@ -139,6 +141,8 @@ class Monitor(MockMonitor):
                 inputs={key: pulumi.runtime.rpc.unwrap_rpc_secret(value) for key, value in inputs.items()},
                 protect=request.protect,
                 depends_on=frozenset(request.dependencies),
+                delete_before_replace=request.deleteBeforeReplace,
+                replace_on_changes=tuple(request.replaceOnChanges),
                 secret_inputs=frozenset(secret),
             )
         )

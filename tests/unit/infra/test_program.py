@@ -70,6 +70,17 @@ def roles(deployment: Deployment, principal: str) -> set[tuple[str, Role]]:
     }
 
 
+def test_the_engine_deletes_before_it_creates_a_replacement_of_the_same_id(deployment: Deployment) -> None:
+    fixed = [each for each in deployment.resources if each.type.startswith(("azure-native:", "pulumi-python:dynamic"))]
+    assert [each.name for each in fixed if not each.delete_before_replace] == []
+
+
+def test_another_size_or_priority_replaces_a_cluster(deployment: Deployment) -> None:
+    """Azure accepts both for an existing cluster, and applies neither."""
+    for cluster in deployment.of("machinelearningservices:Compute"):
+        assert cluster.replace_on_changes == ("properties.properties.vmSize", "properties.properties.vmPriority")
+
+
 def test_every_resource_has_its_name_from_the_configuration(deployment: Deployment) -> None:
     unnamed = [
         resource.name

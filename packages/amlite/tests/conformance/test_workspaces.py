@@ -177,12 +177,15 @@ def test_compute_create_or_update_refuses(azureml_workspace: Workspace, name: st
     assert said in answer.json()["error"]["message"]
 
 
-def test_compute_create_or_update_does_not_change_a_size(azureml_workspace: Workspace) -> None:
+def test_compute_create_or_update_accepts_another_size_or_priority_and_keeps_the_old(
+    azureml_workspace: Workspace,
+) -> None:
+    """Sources: issues 18889 of Azure/azure-rest-api-specs and 15825 of hashicorp/terraform-provider-azurerm."""
     path = f"{azureml_workspace.id}/computes/fixed-size"
-    azureml_workspace.azure.put(path, cluster())
-    answer = azureml_workspace.azure.arm("PUT", path, cluster(vmSize="Standard_DS2_v2"))
-    assert answer.status_code == 400
-    assert "vmSize cannot be changed" in answer.json()["error"]["message"]
+    before = azureml_workspace.azure.put(path, cluster())["properties"]["properties"]
+    after = azureml_workspace.azure.put(path, cluster(vmSize="Standard_DS2_v2", vmPriority="LowPriority"))
+    for key in ("vmSize", "vmPriority"):
+        assert after["properties"]["properties"][key] == before[key]
 
 
 def test_datastore_get_default_has_a_key_where_keys_are_used(azureml_workspace: Workspace, ml_client: MLClient) -> None:

@@ -100,6 +100,36 @@ def test_a_failed_update_and_a_revert_leave_what_was_live(make: Make) -> None:
     assert ownership.is_ours(there[taken].tags, STRANGER)
 
 
+def test_a_forced_replacement_leaves_every_asset_in_azure(make: Make) -> None:
+    """Old and new have the same id in Azure, so Azure must not lose the new one when the engine deletes the old one."""
+    project = make()
+    project.add_datastore()
+    project.add_batch()
+    project.up()
+    there = project.resources()
+    kinds = ["environment", "component", "data", "model", "schedule", "online_endpoint"]
+    kinds += ["datastore", "batch_endpoint", "batch_deployment"]
+    assert len(there) == len(kinds)
+
+    replace = [f"--replace={entry['urn']}" for entry in there.values()]
+    project.pulumi("up", "--yes", "--skip-preview", "--stack", STACK, *replace)
+    assert [kind for kind in kinds if OPERATIONS[kind].observe(project.ml, project.props(kind)) is None] == []
+    assert project.asset("component").version in {
+        str(each.version) for each in project.ml.components.list(name=f"step_{project.tag}")
+    }
+
+    # `state taint` takes the same way. An interruption after the deletion is made good by the next update.
+    urn = there[f"schedule-daily-{project.tag}"]["urn"]
+    project.pulumi("state", "taint", urn, "--yes", "--stack", STACK)
+    project.write("ml/step/src/main.py", "print('taken')\n")
+    OPERATIONS["component"].upsert(project.ml, project.props("component", STRANGER))
+    project.up(expect=1)
+    project.write("ml/step/src/main.py", f"print('{project.tag}')\n")
+    project.up()
+    assert OPERATIONS["schedule"].observe(project.ml, project.props("schedule")) is not None
+    project.preview(0, "--refresh", "--expect-no-changes")
+
+
 def test_changed_content_under_a_pinned_version_stops_the_preview(make: Make, asked: Callable[[], list[str]]) -> None:
     project = make()
     project.edit("ml/step/component.yml", version="4")

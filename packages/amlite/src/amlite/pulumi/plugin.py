@@ -164,11 +164,15 @@ def token_and_name(urn: str) -> tuple[str, str]:
 
 
 def diff_response(found: Mapping[str, str], replacing: Collection[str] = ()) -> provider_pb2.DiffResponse:
-    """The engine's form of `values.differences`; those in `replacing` ask for a new resource."""
+    """The engine's form of `values.differences`; those in `replacing` ask for a new resource.
+
+    Like the real azure-native, it deletes the old resource first.
+    """
     kinds = provider_pb2.PropertyDiff.Kind
     return provider_pb2.DiffResponse(
         changes=provider_pb2.DiffResponse.DIFF_SOME if found else provider_pb2.DiffResponse.DIFF_NONE,
         replaces=[path for path in found if path in replacing],
+        deleteBeforeReplace=any(path in replacing for path in found),
         diffs=sorted({path.partition(".")[0].partition("[")[0] for path in found}),
         detailedDiff={
             path: provider_pb2.PropertyDiff(

@@ -18,6 +18,9 @@ from pulumi_azureml.resources.declarations import Declarations
 from pulumi_azureml.resources.places import RegistryArgs
 from pulumi_azureml.resources.planned import Planned
 
+# Old and new have the same id in Azure. If the new one came first, the deletion of the old one would delete it.
+_REPLACEMENT = pulumi.ResourceOptions(delete_before_replace=True)
+
 
 class Resource(Referable, dynamic.Resource):
     """A resource of Azure ML. Outputs of every kind: `name`, `version`, `resource_id` (ARM id).
@@ -66,7 +69,7 @@ class Resource(Referable, dynamic.Resource):
         with _no_call_stack():
             props = {**given.props(), **dict.fromkeys(operations.outputs)}
             provider = AzureMLProvider(self.kind, given.workspace.config_keys)
-            super().__init__(provider, resource_name, props, opts)
+            super().__init__(provider, resource_name, props, pulumi.ResourceOptions.merge(opts, _REPLACEMENT))
 
     @classmethod
     def declare(cls, asset: Asset, declarations: Declarations) -> Self | None:

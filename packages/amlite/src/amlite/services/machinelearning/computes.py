@@ -68,13 +68,9 @@ def _cluster(platform: Platform, name: str, region: str, given: Json, old: Json 
         )
     before = old["properties"]["properties"] if old else {}
     priority = given.get("vmPriority", "Dedicated")
-    for what, value in (("vmSize", size.upper()), ("vmPriority", priority)):
-        if before.get(what, value).lower() != value.lower():
-            raise AzureError(
-                400,
-                "BadRequest",
-                f"Compute '{name}' exists and its {what} cannot be changed; delete it or use another name.",
-            )
+    # Azure accepts another size or priority for an existing cluster and keeps the old one; sources: issues 18889 of
+    # Azure/azure-rest-api-specs and 15825 of hashicorp/terraform-provider-azurerm.
+    kept = {"vmSize": before.get("vmSize", size.upper()), "vmPriority": before.get("vmPriority", priority)}
     scale = {"minNodeCount": 0, "nodeIdleTimeBeforeScaleDown": "PT120S", **(given.get("scaleSettings") or {})}
     least, most = int(scale["minNodeCount"]), int(scale.get("maxNodeCount", 1))
     if not 0 <= least <= most:
@@ -91,7 +87,7 @@ def _cluster(platform: Platform, name: str, region: str, given: Json, old: Json 
         "targetNodeCount": least,
         "nodeStateCounts": {f"{count}NodeCount": 0 for count in counts},
     }
-    wanted = {**defaults, **given, "vmSize": size.upper(), "vmPriority": priority}
+    wanted = {**defaults, **given, **kept}
     return {**wanted, "scaleSettings": {**scale, "minNodeCount": least, "maxNodeCount": most}, **state}
 
 
