@@ -135,14 +135,16 @@ def train(stack: str, inputs: tuple[str, ...], promote: bool, endpoint: str | No
 @main.command()
 @_stack_option
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format.")
-def preview(stack: str, output: str) -> None:
+@click.option("--refresh", is_flag=True, help="Read every resource from Azure first, and show what others changed.")
+def preview(stack: str, output: str, refresh: bool) -> None:
     """Show what `pulumi up` would change, and why.
 
-    Shows the old and new version of each asset, the changed files and keys, and which change causes which.
+    Shows the old and new version of each asset, the changed files and keys, and which change causes which. With
+    --refresh, also marks everything that others changed or deleted in Azure. Changes nothing, not even the state.
     docs/preview.schema.json describes the JSON.
     """
     plan = Plan()
-    PulumiStack(stack).preview(plan)
+    PulumiStack(stack).preview(plan, refresh=refresh)
     if output == "json":
         click.echo(plan.json())
     else:

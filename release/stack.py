@@ -63,9 +63,9 @@ class PulumiStack:
         except automation.CommandError as error:
             raise ReleaseError(f"cannot open stack '{name}': {_essence(error)}") from error
 
-    def preview(self, on_event: OnEvent) -> Changes:
-        """Preview an update."""
-        return self._run(self._stack.preview, on_event)
+    def preview(self, on_event: OnEvent, *, refresh: bool = False) -> Changes:
+        """Preview an update. With `refresh`, compare with what is in Azure. The state does not change."""
+        return self._run(functools.partial(self._stack.preview, refresh=refresh), on_event)
 
     def up(self, on_event: OnEvent) -> Changes:
         """Update the stack."""

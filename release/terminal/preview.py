@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pulumi.automation import OpType, events
@@ -22,7 +23,13 @@ _CHANGES: dict[OpType, Literal["create", "update", "delete", "replace"]] = {
     OpType.DELETE: "delete",
     OpType.REPLACE: "replace",
 }
-_SIGNS = {"create": "[green]+[/]", "update": "[yellow]~[/]", "delete": "[red]-[/]", "replace": "[magenta]±[/]"}
+_SIGNS = {
+    "create": "[green]+[/]",
+    "update": "[yellow]~[/]",
+    "delete": "[red]-[/]",
+    "replace": "[magenta]±[/]",
+    "same": "[dim]=[/]",
+}
 # Inputs of an asset that depend on other inputs, or that are not visible in Azure.
 _NO_REASON = frozenset(
     (
@@ -43,6 +50,11 @@ _NO_REASON = frozenset(
     )
 )
 _LONGEST = 80
+_DRIFT = {
+    "create": "! deleted outside of Pulumi; the update creates it again",
+    "delete": "! changed outside of Pulumi",
+    "same": "! changed outside of Pulumi to what the program wants",
+}
 
 
 class _Document(BaseModel):
@@ -63,6 +75,7 @@ class Key(_Document):
     key: str = Field(description="Key in the YAML, or property of the resource. Nested keys are joined by dots.")
     old: Any = Field(description="Value now: as deployed, or as a refresh found it in Azure. Null if not set.")
     new: Any = Field(description="Value after the update. Null if not set.")
+    drifted: bool = Field(default=False, description="`old` is not the deployed value: somebody changed it in Azure.")
 
 
 class Override(_Document):
@@ -87,7 +100,9 @@ class Cause(_Document):
 class PlannedChange(_Document):
     """A planned change of a resource."""
 
-    operation: Literal["create", "update", "delete", "replace"] = Field(description="Operation on the resource.")
+    operation: Literal["create", "update", "delete", "replace", "same"] = Field(
+        description="Operation on the resource. `same` if it changed outside of Pulumi to what the program wants."
+    )
     name: str = Field(description="Name of the resource in the program, such as `component-prep`.")
     kind: str = Field(description="Short type of the resource, such as `azureml:Component`.")
     old: str | None = Field(default=None, description="Deployed version. Null if it is new or has no version.")
@@ -98,7 +113,9 @@ class PlannedChange(_Document):
         default_factory=list, description="Values from the stack file, of a new resource or among the keys that differ."
     )
     drifted: bool = Field(
-        default=False, description="A refresh found a change outside of Pulumi. The update reverts that change."
+        default=False,
+        description="A refresh found a change or deletion outside of Pulumi. The update reverts it, unless the "
+        "operation is `same`.",
     )
     because: list[Cause] = Field(default_factory=list, description="The changes that cause this one.")
     dependants: list[str] = Field(default_factory=list, description="`name` of each change that this one causes.")
@@ -119,6 +136,14 @@ class Preview(_Document):
     )
 
 
+@dataclass(frozen=True)
+class _Drift:
+    """How a refresh found a resource: `keys` maps each key that others changed to its deployed and its new value."""
+
+    metadata: events.StepEventMetadata
+    keys: Mapping[str, tuple[Any, Any]]
+
+
 class Plan:
     """Collects a preview's changes from engine events."""
 
@@ -128,22 +153,34 @@ class Plan:
         self._notes: dict[str, None] = {}  # in the order of the events
         self._assets: dict[str, str] = {}  # reference to a planned version → name of its change
         self._pipelines: dict[str, str] = {}  # name of a schedule's change → file of its pipeline
+        self._drift: dict[str, _Drift] = {}  # by URN
 
     def __call__(self, event: events.EngineEvent) -> None:
         """Take one engine event."""
         diagnostic = event.diagnostic_event
         if diagnostic and diagnostic.severity == "info" and not diagnostic.ephemeral and diagnostic.message.strip():
             self._notes[diagnostic.message.strip()] = None
-        if not event.resource_pre_event:
-            return
-        metadata = event.resource_pre_event.metadata
-        operation = _CHANGES.get(metadata.op)
-        if operation is None or metadata.type.startswith(("pulumi:", "azureml-platform:")):
-            return
-        old = (metadata.old.inputs if metadata.old else None) or {}
-        new = (metadata.new.inputs if metadata.new else None) or {}
+        ended, begun = event.res_outputs_event, event.resource_pre_event
+        if ended and ended.metadata.op == OpType.REFRESH and _is_shown(ended.metadata):
+            self._note_drift(ended.metadata)
+        if begun and begun.metadata.op in _CHANGES and _is_shown(begun.metadata):
+            self._note_change(begun.metadata, _CHANGES[begun.metadata.op])
+
+    def _note_drift(self, metadata: events.StepEventMetadata) -> None:
+        """Note how a refresh found a resource, if that differs from its state."""
+        old, found, is_asset = _inputs(metadata.old), _inputs(metadata.new), _is_asset(metadata)
+        keys = explain({}, {}, _compared(old, is_asset), _compared(found, is_asset)).keys
+        if metadata.new is None:
+            self._drift[metadata.urn] = _Drift(metadata, {})
+        elif keys or found.get("content_hash") == CHANGED:
+            self._drift[metadata.urn] = _Drift(metadata, keys)
+
+    def _note_change(
+        self, metadata: events.StepEventMetadata, operation: Literal["create", "update", "delete", "replace"]
+    ) -> None:
+        drift = self._drift.pop(metadata.urn, None)
+        old, new, is_asset = _inputs(metadata.old), _inputs(metadata.new), _is_asset(metadata)
         changed = operation in ("update", "replace")
-        is_asset = "dynamic/azureml" in metadata.type
         why = explain(_files(old), _files(new), _compared(old, is_asset), _compared(new, is_asset))
         name = metadata.urn.rpartition("::")[2]
         if is_asset and operation != "delete":
@@ -159,23 +196,29 @@ class Plan:
                 old=old.get("version") if is_asset else None,
                 new=new.get("version") if is_asset else None,
                 files=files if changed else Files(),
-                keys=[_key(key, *values) for key, values in why.keys.items()] if changed else [],
+                keys=[_key(key, *values, drift) for key, values in why.keys.items()] if changed else [],
                 overrides=list(_overrides(new, why.keys)),
-                drifted=old.get("content_hash") == CHANGED,
+                drifted=drift is not None or old.get("content_hash") == CHANGED,
             )
         )
 
     @property
     def changes(self) -> list[PlannedChange]:
-        """The changes so far, each with its causes and the changes that it causes."""
+        """The changes so far, each with its causes and the changes that it causes.
+
+        At the end are the resources that others changed to what the program wants. The update leaves them as they are.
+        """
         because = {each.name: list(self._causes(each)) for each in self._found}
         followers: dict[str, list[str]] = {each.name: [] for each in self._found}
         for name, causes in because.items():
             for cause in dict.fromkeys(cause.name for cause in causes):
                 followers[cause].append(name)
         return [
-            each.model_copy(update={"because": because[each.name], "dependants": followers[each.name]})
-            for each in self._found
+            *(
+                each.model_copy(update={"because": because[each.name], "dependants": followers[each.name]})
+                for each in self._found
+            ),
+            *(_accepted(drift) for drift in self._drift.values()),
         ]
 
     def _causes(self, change: PlannedChange) -> Iterator[Cause]:
@@ -204,7 +247,9 @@ class Plan:
             console.print(f"[dim]{escape(note)}[/]", highlight=False, markup=True, soft_wrap=True)
         if changes:
             counts = {word: sum(each.operation == word for each in changes) for word in _SIGNS}
-            console.print("\n" + ", ".join(f"{count} to {word}" for word, count in counts.items() if count))
+            same = counts.pop("same")
+            parts = [f"{count} to {word}" for word, count in counts.items() if count]
+            console.print("\n" + ", ".join([*parts, *([f"{same} to leave as changed"] if same else [])]))
 
     def json(self) -> str:
         """Return the changes as JSON. See docs/preview.schema.json."""
@@ -237,6 +282,36 @@ def _overrides(inputs: Mapping[str, Any], keys: Mapping[str, tuple[Any, Any]]) -
 
 def _key(key: str, old: Any, new: Any) -> Key:
     return Key(key=key, old=None if old == MISSING else old, new=None if new == MISSING else new)
+def _is_shown(metadata: events.StepEventMetadata) -> bool:
+    return not metadata.type.startswith(("pulumi:", "azureml-platform:"))
+
+
+def _is_asset(metadata: events.StepEventMetadata) -> bool:
+    return "dynamic/azureml" in metadata.type
+
+
+def _inputs(state: events.StepEventStateMetadata | None) -> Mapping[str, Any]:
+    return (state.inputs if state else None) or {}
+
+
+def _key(key: str, old: Any, new: Any, drift: _Drift | None) -> Key:
+    return Key(
+        key=key,
+        old=None if old == MISSING else old,
+        new=None if new == MISSING else new,
+        drifted=drift is not None and key in drift.keys,
+    )
+
+
+def _accepted(drift: _Drift) -> PlannedChange:
+    """Return the entry of a resource that others changed to what the program wants."""
+    return PlannedChange(
+        operation="same",
+        name=drift.metadata.urn.rpartition("::")[2],
+        kind=kind(drift.metadata.type),
+        keys=[_key(key, *values, drift) for key, values in drift.keys.items()],
+        drifted=True,
+    )
 
 
 def _reference(token: str, inputs: Mapping[str, Any]) -> str:
@@ -258,13 +333,15 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _reasons(change: PlannedChange) -> Iterator[str]:
     if change.drifted:
-        yield "! changed outside of Pulumi; the update reverts it"
+        yield _DRIFT.get(change.operation, "! changed outside of Pulumi; the update reverts it")
     yield from (f"+ {path}" for path in change.files.added)
     yield from (f"- {path}" for path in change.files.removed)
     yield from (f"~ {path}" for path in change.files.changed)
     origins = {each.key: _origin(each) for each in change.overrides}
+    mixed = len({each.drifted for each in change.keys}) > 1
     for each in change.keys:
-        yield f"~ {each.key}: {_shown(each.old)} → {_shown(each.new)}{origins.pop(each.key, '')}"
+        theirs = " (changed outside of Pulumi)" if mixed and each.drifted else ""
+        yield f"~ {each.key}: {_shown(each.old)} → {_shown(each.new)}{theirs}{origins.pop(each.key, '')}"
     for override in change.overrides:
         if override.key in origins:
             yield f"+ {override.key}: {_shown(override.value)}{origins[override.key]}"

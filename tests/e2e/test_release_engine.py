@@ -50,11 +50,12 @@ def test_a_killed_rollout_and_a_revert_converge(make: Make, tmp_path: Path, monk
     assert stack.PulumiStack(STACK).interrupted() == []
 
 
-def planned(project: EngineProject) -> Plan:
+def planned(project: EngineProject, *, refresh: bool = False) -> Plan:
     """Return what `release preview` makes of the engine's preview."""
     options = automation.LocalWorkspaceOptions(env_vars=project.environment)
     plan = Plan()
-    automation.select_stack(STACK, work_dir=str(project.root), opts=options).preview(on_event=plan, color="never")
+    selected = automation.select_stack(STACK, work_dir=str(project.root), opts=options)
+    selected.preview(on_event=plan, color="never", refresh=refresh)
     return plan
 
 
@@ -82,10 +83,24 @@ def test_a_preview_says_why_who_follows_and_what_others_changed(make: Make, monk
     assert second.keys == [Key(key=step, old=f"{name}:{old}", new=f"{name}:{new}")]
     project.up()
 
+    # What others changed or deleted is marked as theirs, whatever its kind, and the state does not change.
+    state, endpoint = project.state(), f"endpoint-ep-{project.tag}"
     theirs = project.ml.schedules.get(f"daily-{project.tag}")
     theirs.trigger.expression = "0 9 * * *"
     project.ml.schedules.begin_create_or_update(theirs).result()
-    project.pulumi("refresh", "--yes", "--skip-preview", "--stack", STACK)
-    (drift,) = planned(project).changes
-    assert (drift.name, drift.drifted, drift.files) == (schedule, True, Files())
-    assert drift.keys == [Key(key="trigger.expression", old="0 9 * * *", new="0 5 * * *")]
+    described = project.ml.components.get(f"step_{project.tag}", new)
+    described.description = "theirs"
+    project.ml.components.create_or_update(described)
+    project.ml.online_endpoints.begin_delete(f"ep-{project.tag}").result()
+    project.edit("ml/step/component.yml", tags={"team": "sea"})
+    assert [each.drifted for each in planned(project).changes] == [False]
+    drift = {each.name: each for each in planned(project, refresh=True).changes}
+    assert {name: (each.operation, each.drifted) for name, each in drift.items()} == {
+        component: ("update", True), schedule: ("update", True), endpoint: ("create", True),
+    }  # fmt: skip
+    assert drift[schedule].keys == [Key(key="trigger.expression", old="0 9 * * *", new="0 5 * * *", drifted=True)]
+    assert drift[component].keys == [
+        Key(key="description", old="theirs", new=None, drifted=True),
+        Key(key="tags.team", old="weather", new="sea"),
+    ]
+    assert project.state() == state

@@ -24,14 +24,18 @@ SCHEDULE = "pulumi-python:dynamic/azureml:Schedule"
 ENDPOINT = "pulumi-python:dynamic/azureml:OnlineEndpoint"
 
 
-def event(operation: str, name: str, type_: str, old: Any = None, new: Any = None) -> events.EngineEvent:
-    metadata = {
+def step(operation: str, name: str, type_: str, old: Any, new: Any) -> dict[str, Any]:
+    return {
         "op": operation,
         "urn": f"urn:pulumi:dev::azureml-platform::{type_}::{name}",
         "type": type_,
         "old": {"inputs": old} if old is not None else None,
         "new": {"inputs": new} if new is not None else None,
     }
+
+
+def event(operation: str, name: str, type_: str, old: Any = None, new: Any = None) -> events.EngineEvent:
+    metadata = step(operation, name, type_, old, new)
     return events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "resourcePreEvent": {"metadata": metadata}})
 
 
@@ -108,7 +112,7 @@ def test_json_has_every_field_of_every_change_as_documented() -> None:
                 "old": "111111111111",
                 "new": "222222222222",
                 "files": {"added": [], "removed": ["ml/prep/src/old.py"], "changed": ["ml/prep/src/main.py"]},
-                "keys": [{"key": "tags.team", "old": "a", "new": "b"}],
+                "keys": [{"key": "tags.team", "old": "a", "new": "b", "drifted": False}],
                 "overrides": [],
                 "drifted": False,
                 "because": [],
@@ -242,6 +246,36 @@ def test_what_others_changed_is_told_with_both_values() -> None:
     assert printed(made).splitlines()[1:3] == [
         "      ! changed outside of Pulumi; the update reverts it",
         "      ~ trigger.expression: 0 9 * * * → 0 5 * * *",
+    ]
+
+
+def refreshed(name: str, type_: str, old: Any, found: Any) -> events.EngineEvent:
+    metadata = step("refresh", name, type_, old, found)
+    return events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "resOutputsEvent": {"metadata": metadata}})
+
+
+def test_a_refresh_marks_what_others_changed_of_every_kind() -> None:
+    account = "azure-native:storage:StorageAccount"
+    made = plan(
+        refreshed("untouched", account, {"sku": "LRS"}, {"sku": "LRS"}),
+        refreshed("storage", account, {"sku": "LRS", "tags": {"a": "1"}}, {"sku": "GRS", "tags": {"a": "1"}}),
+        refreshed("vault", account, {"days": 7}, {"days": 90}),
+        refreshed("component-prep", COMPONENT, component("1"), None),
+        event("update", "storage", account, {"sku": "GRS", "tags": {"a": "1"}}, {"sku": "LRS", "tags": {"a": "2"}}),
+        event("create", "component-prep", COMPONENT, None, component("1")),
+    )
+    assert printed(made).splitlines() == [
+        "~ storage (storage:StorageAccount)",
+        "      ! changed outside of Pulumi; the update reverts it",
+        "      ~ sku: GRS → LRS (changed outside of Pulumi)",
+        "      ~ tags.a: 1 → 2",
+        "+ component-prep (azureml:Component) (new) → 1",
+        "      ! deleted outside of Pulumi; the update creates it again",
+        "= vault (storage:StorageAccount)",
+        "      ! changed outside of Pulumi to what the program wants",
+        "      ~ days: 7 → 90",
+        "",
+        "1 to create, 1 to update, 1 to leave as changed",
     ]
 
 
