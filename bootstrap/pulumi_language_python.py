@@ -315,7 +315,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, stop)
     server.start()
     print(port, flush=True)
-    stopping.wait()
+    # A signal that another thread receives does not end a wait, so each wait is short.
+    while not stopping.wait(1):
+        pass
     host.children.stop()
     server.stop(grace=1).wait()
     return 0

@@ -206,5 +206,7 @@ def serve(servicer: provider_pb2_grpc.ResourceProviderServicer, port: int) -> No
         signal.signal(number, lambda *_: stop.set())
     server.start()
     print(bound, flush=True)
-    stop.wait()
+    # A signal that another thread receives does not end a wait, so each wait is short.
+    while not stop.wait(1):
+        pass
     server.stop(grace=None).wait()
