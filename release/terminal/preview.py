@@ -280,10 +280,6 @@ def _overrides(inputs: Mapping[str, Any], keys: Mapping[str, tuple[Any, Any]]) -
             yield Override(key=key, value=keys[key][1], set_by=each["set_by"], in_file=each.get("in_file"))
 
 
-def _key(key: str, old: Any, new: Any) -> Key:
-    return Key(key=key, old=None if old == MISSING else old, new=None if new == MISSING else new)
-
-
 def _is_shown(metadata: events.StepEventMetadata) -> bool:
     return not metadata.type.startswith(("pulumi:", "azureml-platform:"))
 
