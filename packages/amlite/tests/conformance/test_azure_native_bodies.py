@@ -63,6 +63,11 @@ MODELS: Mapping[str, tuple[str, str, str]] = {
         "ComputeResource",
         "ComputeResource",
     ),
+    "azure-native:machinelearningservices:ManagedNetworkSettingsRule": (
+        "azure.ai.ml._restclient.arm_ml_service.models",
+        "OutboundRuleBasicResource",
+        "OutboundRuleBasicResource",
+    ),
     "azure-native:authorization:RoleAssignment": (
         "azure.mgmt.authorization.models",
         "RoleAssignmentCreateParameters",

@@ -25,14 +25,17 @@ MISSING = {
     "on tables only, without forecasting",
     f"{_ML}/OnlineDeployments.create_or_update": "instances are workers of one server; sends nothing to Application "
     "Insights",
+    f"{_ML}/ManagedNetworkSettingsRule.create_or_update": "a rule for a host lets nodes reach every host",
     f"{_ML}/OnlineEndpoints.create_or_update": "on attached Kubernetes, the address is that of a managed endpoint",
     f"{_ML}/Registries.create_or_update": "accounts of your own and the removal of a region are refused",
     f"{_ML}/Schedules.create_or_update": "only jobs can be scheduled; monitors and endpoint invocations are refused",
     f"{_ML}/Workspaces.create_or_update": "hubs, projects and feature stores are plain workspaces",
     f"{_ML}/Workspaces.delete": "always deletes for good",
     "Microsoft.Authorization/RoleAssignments.create": "conditions are refused",
-    "Microsoft.ContainerRegistry/Registries.create": "network rules, policies and the limits of the SKU have no effect",
-    "Microsoft.ContainerRegistry/Registries.update": "network rules, policies and the limits of the SKU have no effect",
+    "Microsoft.ContainerRegistry/Registries.create": "network rules hold for nodes only; policies and other limits "
+    "of the SKU have no effect",
+    "Microsoft.ContainerRegistry/Registries.update": "network rules hold for nodes only; policies and other limits "
+    "of the SKU have no effect",
     "Microsoft.Insights/AutoscaleSettings.create_or_update": "applies the limits, but does not evaluate rules",
     "Microsoft.Insights/AutoscaleSettings.update": "applies the limits, but does not evaluate rules",
     "Microsoft.Insights/Components.create_or_update": "collects no telemetry",
@@ -46,8 +49,9 @@ MISSING = {
     "Microsoft.OperationalInsights/Workspaces.delete": "always deletes for good",
     "Microsoft.OperationalInsights/Workspaces.update": "collects no logs",
     "Microsoft.Storage/StorageAccounts.create": "has blobs and data lakes, but no queues, tables or file shares; "
-    "network rules, encryption and replication have no effect",
-    "Microsoft.Storage/StorageAccounts.update": "network rules, encryption and replication have no effect",
+    "network rules hold for nodes only; encryption and replication have no effect",
+    "Microsoft.Storage/StorageAccounts.update": "network rules hold for nodes only; encryption and replication have no "
+    "effect",
 }
 
 

@@ -266,6 +266,10 @@ TYPES: Mapping[str, ResourceType] = {
         f"{_RESOURCE_GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{{workspaceName}}"
         "/computes/{computeName}"
     ),
+    "azure-native:machinelearningservices:ManagedNetworkSettingsRule": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{{workspaceName}}"
+        "/outboundRules/{ruleName}"
+    ),
     "azure-native:authorization:RoleAssignment": ResourceType(
         "/{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}", random_name="uuid"
     ),

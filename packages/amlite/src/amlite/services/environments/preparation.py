@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol, Unpack
 
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.resource_id import ResourceId
 from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.environments import containers, virtual_environment
@@ -19,6 +20,7 @@ from amlite.services.environments.errors import UnusableEnvironment
 from amlite.services.environments.packages import Packages, from_conda, from_context
 from amlite.services.environments.processes import VirtualEnvironment
 from amlite.services.environments.program import Program
+from amlite.services.machinelearning import image_builds
 from amlite.services.storage import blobs
 
 Log = Callable[[str], None]
@@ -54,11 +56,14 @@ async def prepare(platform: Platform, environment_id: str, log: Log, *, principa
     """Make an environment version (its ARM id) ready, building it on first use; later calls cost milliseconds.
 
     `principal` pulls the image if it is in a registry, and needs AcrPull there.
-    Raises AzureError 404 when there is no such environment and UnusableEnvironment when it cannot run here.
+    Raises AzureError 404 when there is no such environment, `ImageBuildFailure` when its workspace cannot build images,
+    and UnusableEnvironment when it cannot run here.
     """
     if is_image(platform, environment_id):
         image = str(_document(platform, environment_id).body["properties"].get("image") or "")
         return await containers.prepare(platform, image, log, principal)
+    if (workspace := ResourceId.parse(environment_id)) is not None:
+        image_builds.require(platform, str(replace(workspace, segments=workspace.segments[:2])))
     return await installed(platform, await packages_of(platform, environment_id), log)
 
 

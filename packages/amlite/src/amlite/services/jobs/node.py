@@ -17,7 +17,7 @@ from amlite.services.jobs import cluster, data, kinds, plan, process
 from amlite.services.jobs.documents import Job, change
 from amlite.services.jobs.lifecycle import JobFailure, Produced, Work, artifacts
 from amlite.services.jobs.variables import variables
-from amlite.services.machinelearning import references
+from amlite.services.machinelearning import networks, references
 from amlite.services.storage import blobs
 
 USER_LOG = "user_logs/std_log.txt"
@@ -33,6 +33,9 @@ async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[s
     count = int(resources.get("instanceCount") or resources.get("instance_count") or 1)
     async with cluster.nodes(platform, job.properties.get("computeId"), count):
         change(platform, job.id, status="Preparing")
+        # Parallel jobs coordinate their workers by queues and tables.
+        parallel = job.properties["jobType"] == "Parallel"
+        networks.enter(platform, job.workspace_id, ("blob", "queue", "table") if parallel else ("blob",))
         await _on_a_node(platform, job, produced)
 
 

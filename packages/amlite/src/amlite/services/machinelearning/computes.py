@@ -10,7 +10,7 @@ from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
-from amlite.services.machinelearning import quota, sizes
+from amlite.services.machinelearning import networks, quota, sizes
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import COMPUTE_TYPE, workspace
 from amlite.services.managedidentity import identities
@@ -36,13 +36,17 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
     _check_name(resource_id.name, kind)
     if old and old["properties"]["computeType"].lower() != kind.lower():
         raise AzureError(400, "BadRequest", f"Compute '{resource_id.name}' exists with another computeType.")
+    owner = workspace(platform, str(resource_id.parent))
+    _check_network(owner.body, resource_id.name, kind.lower(), compute.get("properties") or {})
     if named := (body.get("identity") or {}).get("userAssignedIdentities"):
         body["identity"]["userAssignedIdentities"] = identities.assigned(platform, named)
-    location = workspace(platform, str(resource_id.parent)).body["location"]
+    location = owner.body["location"]
     if kind.lower() == "amlcompute":
         compute["properties"] = _cluster(platform, resource_id.name, location, compute.get("properties") or {}, old)
     elif kind.lower() == "kubernetes":
         compute = _kubernetes(compute)
+    if networks.is_isolated(owner.body) and (kind.lower() == "computeinstance" or _has_nodes(compute)):
+        networks.provision(platform, owner.id)
     now = platform.clock.stamp()
     added = {
         "computeLocation": compute.get("computeLocation") or location,
@@ -53,6 +57,29 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
         "provisioningErrors": None,
     }
     return {"location": location, "tags": {}, **body, "properties": {**compute, **added}}
+
+
+def _check_network(owner: Json, name: str, kind: str, given: Json) -> None:
+    """Refuse nodes without public IP addresses outside a virtual network, and attached clusters inside a managed one.
+
+    Sources: "Limitations" of how-to-managed-network, and how-to-secure-training-vnet ("No public IP").
+    """
+    isolated = networks.is_isolated(owner)
+    if kind in _LENGTHS and given.get("enableNodePublicIp") is False and not (isolated or given.get("subnet")):
+        raise AzureError(
+            400,
+            "BadRequest",
+            f"Compute '{name}' without public IP addresses (enableNodePublicIp is false) needs a managed virtual "
+            "network of the workspace, or a subnet.",
+        )
+    if kind == "kubernetes" and isolated:
+        raise AzureError(
+            400, "BadRequest", f"Compute '{name}': Kubernetes is not supported in a managed virtual network."
+        )
+
+
+def _has_nodes(compute: Json) -> bool:
+    return int(((compute.get("properties") or {}).get("scaleSettings") or {}).get("minNodeCount") or 0) > 0
 
 
 def _cluster(platform: Platform, name: str, region: str, given: Json, old: Json | None) -> Json:

@@ -20,6 +20,7 @@ from amlite.services.storage.blobs import BlobPath
 PROVIDER = "Microsoft.MachineLearningServices"
 WORKSPACE_TYPE = f"{PROVIDER}/workspaces"
 COMPUTE_TYPE = f"{WORKSPACE_TYPE}/computes"
+RULE_TYPE = f"{WORKSPACE_TYPE}/outboundRules"
 REGISTRY_TYPE = f"{PROVIDER}/registries"
 KINDS = ("codes", "components", "data", "environments", "models")
 URI_PROPERTY = {"codes": "codeUri", "data": "dataUri", "models": "modelUri"}

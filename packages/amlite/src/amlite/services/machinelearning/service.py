@@ -1,8 +1,16 @@
 """The service of workspaces with their assets, computes and datastores."""
 
 from amlite.core.service import Service
-from amlite.services.machinelearning import quota_routes, routes, types
+from amlite.services.machinelearning import network_routes, networks, quota_routes, routes, types
 
 SERVICE = Service(
-    routes=[routes.routes, routes.region_routes, quota_routes.routes, quota_routes.own_routes], types=types.TYPES
+    routes=[
+        routes.routes,
+        routes.region_routes,
+        quota_routes.routes,
+        quota_routes.own_routes,
+        network_routes.routes,
+    ],
+    types=types.TYPES,
+    works={networks.PROVISION: network_routes.finish},
 )

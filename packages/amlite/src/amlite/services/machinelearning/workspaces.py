@@ -13,7 +13,7 @@ from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
-from amlite.services.machinelearning import datastores
+from amlite.services.machinelearning import datastores, networks, outbound_rules
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import WORKSPACE_TYPE, workspace
 from amlite.services.managedidentity import identities
@@ -48,6 +48,7 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
             raise AzureError(
                 400, "BadRequest", f"The property '{name}' of workspace '{resource_id.name}' cannot be changed."
             )
+    network = networks.prepared(platform, str(resource_id), properties.get("managedNetwork"), old)
     kept = old["properties"] if old else {"workspaceId": str(uuid.uuid4()), "creationTime": platform.clock.stamp()}
     host = f"{body['location']}.api.azureml.ms"
     identity = _identity(platform, body.get("identity") or {"type": "SystemAssigned"}, (old or {}).get("identity"))
@@ -66,6 +67,7 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
             "friendlyName": resource_id.name,
             **_DEFAULTS,
             **properties,
+            **({"managedNetwork": network} if network else {}),
             "workspaceId": kept["workspaceId"],
             "creationTime": kept["creationTime"],
             "tenantId": TENANT_ID,
@@ -107,7 +109,13 @@ def _identity(platform: Platform, wanted: Json, old: Json | None) -> Json:
 
 
 async def _created(platform: Platform, resource_id: ResourceId) -> None:
-    await datastores.create_defaults(platform, workspace(platform, str(resource_id)))
+    made = workspace(platform, str(resource_id))
+    await datastores.create_defaults(platform, made)
+    if networks.is_isolated(made.body):
+        outbound_rules.require(platform, made.id)
+        properties = made.body["properties"]
+        if properties.get("provisionNetworkNow") and properties["provisioningState"] == "Creating":
+            networks.provision(platform, made.id)
 
 
 async def _list_keys(platform: Platform, resource_id: ResourceId, _body: Json) -> Any:

@@ -10,7 +10,7 @@ from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
 from amlite.services.arm.resources import resource_of
-from amlite.services.machinelearning import endpoints, quota, references, sizes
+from amlite.services.machinelearning import endpoints, networks, quota, references, sizes
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.monitoring import measurements
 from amlite.services.serving import custom, keys, kubernetes, servers, settings, traffic
@@ -187,6 +187,10 @@ async def _delete_deployment(platform: Platform, resource_id: ResourceId) -> Non
 
 
 async def _provision(platform: Platform, resource_id: ResourceId) -> None:
+    if resource_of(platform, resource_id).body["properties"]["endpointComputeType"] == "Managed":
+        workspace_id = str(resource_id).rsplit("/", 4)[0]
+        networks.require_ready(platform, workspace_id)
+        networks.enter(platform, workspace_id)
     try:
         await servers.provision(platform, str(resource_id))
     except StartError as error:

@@ -23,8 +23,8 @@ from typing import Any
 ROOTS = (
     "BatchDeployment", "BatchEndpoint", "CodeContainer", "CodeVersion", "ComponentContainer", "ComponentVersion",
     "ComputeResource", "DataContainer", "DataVersionBase", "Datastore", "EnvironmentContainer", "EnvironmentVersion",
-    "JobBase", "ModelContainer", "ModelVersion", "OnlineDeployment", "OnlineEndpoint", "Registry", "Schedule",
-    "Workspace",
+    "JobBase", "ManagedNetworkProvisionOptions", "ModelContainer", "ModelVersion", "OnlineDeployment", "OnlineEndpoint",
+    "OutboundRuleBasicResource", "Registry", "Schedule", "Workspace",
 )  # fmt: skip
 TARGET = Path(__file__).with_name("machinelearning.json")
 _SCALARS = {
