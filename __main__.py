@@ -1,5 +1,6 @@
 """The Pulumi program of an Azure Machine Learning platform: settings, plan, platform, assets and outputs."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from infra.components.resource_group import ResourceGroup, ResourceGroupArgs
 from infra.components.sharing import Sharing, SharingArgs
 from infra.components.storage import StorageAccount, StorageAccountArgs
 from infra.components.workspace import AzureMLWorkspace, AzureMLWorkspaceArgs
+from infra.roles.grants import Scope
 from infra.settings import configuration
 from infra.settings.assets import CONFIG_KEYS
 
@@ -28,7 +30,7 @@ config = configuration.read()
 settings = config.settings
 names = naming.names(settings.naming, config.stack)
 tags = naming.tags(settings.naming, config.stack, settings.tags)
-deployer = cloud.signed_in_principal(config)
+deployer = cloud.signed_in(config)
 
 # --- Plan: all assets under ml/ and pipelines/, resolved, versioned and checked before anything is registered --------
 root = Path(__file__).parent
@@ -59,20 +61,24 @@ registry = ContainerRegistry(
     "registry", ContainerRegistryArgs(placement=place, settings=settings.registry, network=network)
 )
 identities = Identities("identity", IdentitiesArgs(placement=place, settings=settings.identities))
-access = Access(
-    "access",
-    AccessArgs(
-        subscription_id=subscription,
-        resource_group_id=group.id,
-        storage_account_id=storage.id,
-        key_vault_id=vault.id,
-        container_registry_id=registry.id,
-        application_insights_id=monitoring.application_insights_id,
-        principals=identities.principals,
-        deployer_principal=deployer,
-        settings=settings.access,
-    ),
+access_args = AccessArgs(
+    subscription_id=subscription,
+    scopes={
+        Scope.GROUP: group.id,
+        Scope.STORAGE: storage.id,
+        Scope.VAULT: vault.id,
+        Scope.REGISTRY: registry.id,
+        Scope.INSIGHTS: monitoring.application_insights_id,
+        Scope.CLUSTER_IDENTITY: identities.cluster.id,
+        Scope.ENDPOINT_IDENTITY: identities.endpoint.id,
+    },
+    principals=identities.principals,
+    deployer=deployer,
+    settings=settings.access,
+    network=network,
+    storage=settings.storage,
 )
+access = Access("access", access_args)
 workspace = AzureMLWorkspace(
     "workspace",
     AzureMLWorkspaceArgs(
@@ -88,6 +94,7 @@ workspace = AzureMLWorkspace(
         requires=access.workspace,
     ),
 )
+workspace_access = Access("workspace-access", replace(access_args, scopes={Scope.WORKSPACE: workspace.id}))
 clusters = ComputeClusters(
     "compute",
     ComputeClustersArgs(
@@ -95,7 +102,7 @@ clusters = ComputeClusters(
         workspace_name=workspace.name,
         identity_id=identities.cluster.id,
         clusters=settings.compute,
-        requires=access.cluster,
+        requires=[*access.cluster, *workspace_access.workspace],
     ),
 )
 sharing = settings.sharing.registry and Sharing(
@@ -142,7 +149,14 @@ assets = azureml.Assets(
         endpoint_identity=identities.endpoint.id,
         rollout=settings.rollout,
         autoscale=settings.rollout.autoscale,
-        requires=[workspace, clusters, *access.people, *access.endpoint, *([sharing] if sharing else [])],
+        requires=[
+            workspace,
+            clusters,
+            *access.people,
+            *access.endpoint,
+            *workspace_access.endpoint,
+            *([sharing] if sharing else []),
+        ],
         runs=settings.assets.runs,
         publish=settings.sharing.publish,
         waiting_hint="`release train`, or `azureml-platform:models`",

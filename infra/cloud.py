@@ -1,8 +1,10 @@
 """The check that you are signed in to the stack's tenant and subscription."""
 
+import jwt
 import pulumi
 from pulumi_azure_native import authorization
 
+from infra.components.access import Deployer, PrincipalType
 from infra.settings.configuration import Configuration
 
 
@@ -10,8 +12,8 @@ class WrongCloudError(pulumi.RunError):
     """The signed-in tenant or subscription is not the stack's. The message has the fix. Nothing was changed."""
 
 
-def signed_in_principal(configuration: Configuration) -> str:
-    """Return the object id of the signed-in identity, after a check of its tenant and subscription.
+def signed_in(configuration: Configuration) -> Deployer:
+    """Return the signed-in identity, after a check of its tenant and subscription.
 
     Raises:
         WrongCloudError: The identity's tenant or subscription differs from the stack file, or nobody is signed in.
@@ -23,6 +25,7 @@ def signed_in_principal(configuration: Configuration) -> str:
     )
     try:
         client = authorization.get_client_config()
+        token = authorization.get_client_token().token
     except Exception as error:  # the SDK raises nothing narrower for a failed invoke
         raise WrongCloudError(
             f"Cannot read which subscription you are signed in to, for stack {stack}: {error}\n      fix: {fix}"
@@ -40,4 +43,16 @@ def signed_in_principal(configuration: Configuration) -> str:
             f"You are signed in to another tenant or subscription than that of stack {stack}. Nothing was changed."
         )
         raise WrongCloudError("\n".join([heading, *mismatches, f"      fix: {fix}"]))
-    return client.object_id
+    return Deployer(object_id=client.object_id, kind=principal_type(token))
+
+
+def principal_type(token: str) -> PrincipalType:
+    """Return whether a token is a user's or a service principal's.
+
+    Source: Microsoft's "Access token claims reference". `idtyp` says so where Entra ID sets it. Otherwise, the subject
+    of an application's token is its object id, and the subject of a user's token is another one for each application.
+    """
+    # Only read. Azure checks the signature of its own tokens.
+    claims = jwt.decode(token, options={"verify_signature": False})
+    kind = claims.get("idtyp") or ("app" if claims.get("sub") == claims.get("oid") else "user")
+    return PrincipalType.SERVICE_PRINCIPAL if kind == "app" else PrincipalType.USER

@@ -1,63 +1,49 @@
-"""The role assignments of the platform, each at the narrowest possible scope.
-
-The workspace's identity has the roles that Microsoft requires for a user-assigned workspace identity with its own
-storage account, key vault, container registry and Application Insights. Nodes may pull images, and read and write
-blobs. Endpoints may pull images and read blobs.
-"""
+"""The role assignments of the platform. `grants.py` says who gets which role, and why."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
 
 import pulumi
 from pulumi_azure_native import authorization
 
 from infra.components.identities import Principals
+from infra.roles.definitions import CustomRole, Role
+from infra.roles.grants import Grant, Scope, When, Who, grants
+from infra.roles.propagation import waits_for_roles
 from infra.settings.access import AccessSettings
+from infra.settings.network import Isolation, NetworkSettings
+from infra.settings.services import StorageSettings
 
 PrincipalType = authorization.PrincipalType
 
 
-class Role(Enum):
-    """The built-in roles that the platform uses. Their GUIDs are the same in every tenant."""
+@dataclass(frozen=True, kw_only=True)
+class Deployer:
+    """The identity that runs `pulumi up`: its object id, and whether it is a user or a service principal."""
 
-    OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
-    CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
-    READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
-    ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
-    ACR_PUSH = "8311e382-0749-4cb8-b61a-304f252e45ec"
-    STORAGE_BLOB_DATA_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
-    STORAGE_BLOB_DATA_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
-    KEY_VAULT_ADMINISTRATOR = "00482a5a-887f-4fb3-b363-3b7fe8e74483"
-    AZUREML_REGISTRY_USER = "1823dd4f-9b8c-4ab6-ab4e-7397a3684615"
-
-    @property
-    def slug(self) -> str:
-        """The role as part of a resource's name, such as `acr-pull`."""
-        return self.name.lower().replace("_", "-")
+    object_id: str
+    kind: PrincipalType
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccessArgs:
-    """Inputs of `Access`: the scopes (resource ids), the identities, and the settings with the groups of people.
+    """Inputs of `Access`: the scopes (resource ids) that it assigns roles on, the identities, and the settings.
 
-    `deployer_principal` is the identity that runs `pulumi up`. It gets the data roles if `settings.deployer` is true.
+    A grant on any other scope is left to another `Access`: the workspace exists only after roles on its parts.
     """
 
     subscription_id: str
-    resource_group_id: pulumi.Output[str]
-    storage_account_id: pulumi.Output[str]
-    key_vault_id: pulumi.Output[str]
-    container_registry_id: pulumi.Output[str]
-    application_insights_id: pulumi.Output[str]
+    scopes: Mapping[Scope, pulumi.Output[str]]
     principals: Principals
-    deployer_principal: str
+    deployer: Deployer
     settings: AccessSettings
+    network: NetworkSettings
+    storage: StorageSettings
 
 
 class Access(pulumi.ComponentResource):
-    """All role assignments. A resource that needs a role must depend on the list of assignments that contains it.
+    """Role assignments. A resource that needs a role must depend on the list of assignments that contains it.
 
     Outputs: none. The attributes `workspace`, `cluster`, `endpoint`, `ci` and `people` are lists of assignments.
     """
@@ -70,75 +56,89 @@ class Access(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azureml-platform:infra:Access", name, None, opts)
-        scopes = {
-            "group": args.resource_group_id,
-            "storage": args.storage_account_id,
-            "vault": args.key_vault_id,
-            "registry": args.container_registry_id,
-            "insights": args.application_insights_id,
-        }
-        machine = PrincipalType.SERVICE_PRINCIPAL
+        conditions = _conditions(args)
 
         def assign(
-            who: str, principal: pulumi.Input[str], kind: PrincipalType | None, *grants: tuple[str, Role]
+            label: str, who: Who, principal: pulumi.Input[str], kind: PrincipalType
         ) -> list[authorization.RoleAssignment]:
             return [
-                assigned(
-                    f"{name}-{who}-{scope}-{role.slug}",
-                    subscription_id=args.subscription_id,
-                    scope=scopes[scope],
-                    principal=principal,
-                    kind=kind,
-                    role=role,
-                    opts=pulumi.ResourceOptions(parent=self),
-                )
-                for scope, role in grants
+                self._assigned(f"{name}-{label}", grant, principal, kind, args)
+                for grant in grants(who, conditions=conditions)
+                if grant.scope in args.scopes
             ]
 
-        self.workspace = assign(
-            "workspace",
-            args.principals.workspace,
-            machine,
-            ("storage", Role.CONTRIBUTOR),
-            ("storage", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
-            ("vault", Role.CONTRIBUTOR),
-            ("vault", Role.KEY_VAULT_ADMINISTRATOR),
-            ("registry", Role.CONTRIBUTOR),
-            ("registry", Role.ACR_PULL),
-            ("insights", Role.CONTRIBUTOR),
-        )
-        self.cluster = assign(
-            "cluster",
-            args.principals.cluster,
-            machine,
-            ("storage", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
-            ("registry", Role.ACR_PULL),
-        )
-        self.endpoint = assign(
-            "endpoint",
-            args.principals.endpoint,
-            machine,
-            ("storage", Role.STORAGE_BLOB_DATA_READER),
-            ("registry", Role.ACR_PULL),
-        )
-        data = (("storage", Role.STORAGE_BLOB_DATA_CONTRIBUTOR), ("registry", Role.ACR_PUSH))
-        self.ci = assign("ci", args.principals.ci, machine, ("group", Role.CONTRIBUTOR), *data)
+        machine = PrincipalType.SERVICE_PRINCIPAL
+        self.workspace = assign("workspace", Who.WORKSPACE, args.principals.workspace, machine)
+        self.cluster = assign("cluster", Who.CLUSTER, args.principals.cluster, machine)
+        self.endpoint = assign("endpoint", Who.ENDPOINT, args.principals.endpoint, machine)
+        self.ci = assign("ci", Who.CI, args.principals.ci, machine)
         self.people = []
-        for who, principal, grants in _groups(args.settings):
-            self.people += assign(f"{who}-{principal}", principal, PrincipalType.GROUP, *grants, *data)
-        for principal in args.settings.readers:
-            self.people += assign(f"readers-{principal}", principal, PrincipalType.GROUP, ("group", Role.READER))
-        if args.settings.deployer:
-            # Without a principal type, Azure looks up whether the deployer is a person or a service principal.
-            self.people += assign("deployer", args.deployer_principal, None, *data)
+        for who, group in _groups(args.settings):
+            self.people += assign(f"{who.slug}-{group}", who, group, PrincipalType.GROUP)
+        self.people += assign("deployer", Who.DEPLOYER, args.deployer.object_id, args.deployer.kind)
         self.register_outputs({})
 
+    def _assigned(
+        self, label: str, grant: Grant, principal: pulumi.Input[str], kind: PrincipalType, args: AccessArgs
+    ) -> authorization.RoleAssignment:
+        scope, role = args.scopes[grant.scope], grant.role
+        name = f"{label}-{grant.scope.value}-{role.slug}"
+        opts = pulumi.ResourceOptions(parent=self)
+        guid = pulumi.Output.from_input(role.value) if isinstance(role, Role) else scope.apply(role.guid)
+        if isinstance(role, CustomRole):
+            definition = _defined(name, role, guid, scope, opts)
+            # Azure may not find a new role at once.
+            opts = pulumi.ResourceOptions(parent=self, depends_on=[definition], hooks=waits_for_roles(name))
+        return assigned(
+            name,
+            subscription_id=args.subscription_id,
+            scope=scope,
+            principal=principal,
+            kind=kind,
+            role=guid,
+            opts=opts,
+        )
 
-def _groups(settings: AccessSettings) -> Iterator[tuple[str, str, tuple[tuple[str, Role], ...]]]:
-    for principal in settings.owners:
-        yield "owners", principal, (("group", Role.OWNER),)
-    for principal in settings.contributors:
-        yield "contributors", principal, (("group", Role.CONTRIBUTOR),)
+
+def _conditions(args: AccessArgs) -> frozenset[When]:
+    met = {
+        When.MANAGED_NETWORK: args.network.isolation is not Isolation.DISABLED,
+        When.NO_STORAGE_KEYS: not args.storage.shared_key_access,
+        When.IMAGES_ON_CLUSTER: args.network.restricted,
+        When.DEPLOYER: args.settings.deployer,
+    }
+    return frozenset(when for when, is_met in met.items() if is_met)
+
+
+def _groups(settings: AccessSettings) -> Iterator[tuple[Who, str]]:
+    for who, principals in (
+        (Who.OWNERS, settings.owners),
+        (Who.CONTRIBUTORS, settings.contributors),
+        (Who.READERS, settings.readers),
+    ):
+        for principal in principals:
+            yield who, principal
+
+
+def _defined(
+    name: str,
+    role: CustomRole,
+    guid: pulumi.Output[str],
+    scope: pulumi.Output[str],
+    opts: pulumi.ResourceOptions,
+) -> authorization.RoleDefinition:
+    return authorization.RoleDefinition(
+        f"{name}-role",
+        scope=scope,
+        role_definition_id=guid,
+        # The name is unique in the tenant, and only the GUID is so by itself.
+        role_name=guid.apply(lambda known: f"{role.title} {known}"),
+        role_type="CustomRole",
+        description=role.description,
+        permissions=[authorization.PermissionArgs(actions=list(role.actions), not_actions=list(role.not_actions))],
+        assignable_scopes=[scope],
+        opts=opts,
+    )
 
 
 def assigned(
@@ -147,29 +147,27 @@ def assigned(
     subscription_id: str,
     scope: pulumi.Output[str],
     principal: pulumi.Input[str],
-    kind: PrincipalType | None,
-    role: Role,
+    kind: PrincipalType,
+    role: pulumi.Input[str],
     opts: pulumi.ResourceOptions,
 ) -> authorization.RoleAssignment:
-    """Assign a role at a scope (a resource id) to a principal (an object id). If `kind` is None, Azure looks it up."""
+    """Assign a role (its GUID) at a scope (a resource id) to a principal (an object id) of a type.
+
+    Azure refuses another type than the principal's, and azure-native says `User` if none is given.
+    """
     return authorization.RoleAssignment(
         name,
         scope=scope,
-        role_assignment_name=pulumi.Output.all(scope, principal).apply(
-            lambda known: assignment_name(known[0], known[1], role)
-        ),
+        role_assignment_name=pulumi.Output.all(scope, principal, role).apply(lambda known: assignment_name(*known)),
         principal_id=principal,
         principal_type=kind,
-        role_definition_id=role_definition_id(subscription_id, role),
+        role_definition_id=pulumi.Output.from_input(role).apply(
+            lambda guid: f"/subscriptions/{subscription_id}/providers/Microsoft.Authorization/roleDefinitions/{guid}"
+        ),
         opts=opts,
     )
 
 
-def assignment_name(scope: str, principal: str, role: Role) -> str:
+def assignment_name(scope: str, principal: str, role: str) -> str:
     """Return the name of a role assignment: a GUID of its content, so that no assignment is created twice."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope.lower()}|{principal.lower()}|{role.value}"))
-
-
-def role_definition_id(subscription_id: str, role: Role) -> str:
-    """Return the resource id of a built-in role, as ARM returns it."""
-    return f"/subscriptions/{subscription_id}/providers/Microsoft.Authorization/roleDefinitions/{role.value}"
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope.lower()}|{principal.lower()}|{role}"))

@@ -98,13 +98,13 @@ class Identities(pulumi.ComponentResource):
     def _federate(self, name: str, identity: Identity, args: IdentitiesArgs) -> None:
         trusted = [
             (
-                _slug(f"github-{subject.repository}-{subject.environment or subject.branch}"),
+                _slug(f"github-{subject.name}-{subject.environment or subject.branch}"),
                 GITHUB_ISSUER,
                 subject.subject,
             )
             for subject in args.settings.github
         ] + [
-            (_slug(f"azure-devops-{subject.subject.removeprefix('sc://')}"), subject.issuer, subject.subject)
+            (_slug(f"azure-devops-{subject.connection}"), subject.issuer, subject.subject)
             for subject in args.settings.azure_dev_ops
         ]
         previous: list[pulumi.Resource] = []

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import machinelearningservices as ml
 
-from infra.components.access import PrincipalType, Role, assigned
+from infra.components.access import PrincipalType, assigned
 from infra.components.identities import Principals
 from infra.components.placement import Placement
+from infra.roles.definitions import Role
+from infra.roles.grants import GRANTS, Scope
 from infra.settings.network import NetworkSettings
 from infra.settings.sharing import SharingSettings
 
@@ -48,15 +50,16 @@ class Sharing(pulumi.ComponentResource):
             path = f"{group}/providers/Microsoft.MachineLearningServices/registries/{settings.registry}"
             scope = pulumi.Output.from_input(path)
         if scope is not None:
-            role = Role.AZUREML_REGISTRY_USER
-            for who, principal in vars(args.principals).items():
+            for grant in GRANTS:
+                if grant.scope is not Scope.SHARED_REGISTRY or not isinstance(grant.role, Role):
+                    continue
                 assigned(
-                    f"{name}-{who}-{role.slug}",
+                    f"{name}-{grant.who.slug}-{grant.role.slug}",
                     subscription_id=subscription,
                     scope=scope,
-                    principal=principal,
+                    principal=getattr(args.principals, grant.who.slug),
                     kind=PrincipalType.SERVICE_PRINCIPAL,
-                    role=role,
+                    role=grant.role.value,
                     opts=pulumi.ResourceOptions(parent=self),
                 )
         self.register_outputs({"registry": self.registry})

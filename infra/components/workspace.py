@@ -7,6 +7,7 @@ import pulumi
 from pulumi_azure_native import machinelearningservices as ml
 
 from infra.components.placement import Placement
+from infra.roles.propagation import waits_for_roles
 from infra.settings.network import Isolation, NetworkSettings
 from infra.settings.services import WorkspaceSettings
 
@@ -71,7 +72,9 @@ class AzureMLWorkspace(pulumi.ComponentResource):
             ),
             image_build_compute=args.image_build_compute if network.restricted else None,
             tags=place.tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=place.protect, depends_on=args.requires),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=place.protect, depends_on=args.requires, hooks=waits_for_roles(name)
+            ),
         )
         self.id = workspace.id
         self.name = workspace.name

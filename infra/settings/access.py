@@ -11,9 +11,19 @@ class GitHubSubject(Group):
     """A GitHub Actions workflow that may sign in as the CI identity, without a secret."""
 
     repository: str = Field(
-        pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$",
-        description="Repository, as `owner/name`.",
+        pattern=r"^[A-Za-z0-9_.-]+(@[0-9]+)?/[A-Za-z0-9_.-]+(@[0-9]+)?$",
+        description="Repository, as `owner/name`. `owner@id/name@id` is the same as with `ownerId` and `repositoryId`.",
         examples=["contoso/flights"],
+    )
+    owner_id: int | None = Field(
+        default=None,
+        ge=1,
+        description="Id of the repository's owner, if the subject of its tokens contains ids: see "
+        "[Access](access.md#github).",
+        examples=[123456],
+    )
+    repository_id: int | None = Field(
+        default=None, ge=1, description="Id of the repository, together with `ownerId`.", examples=[456789]
     )
     environment: str | None = Field(default=None, description="Only jobs in this deployment environment may sign in.")
     branch: str | None = Field(default=None, description="Only workflow runs on this branch may sign in.")
@@ -22,29 +32,67 @@ class GitHubSubject(Group):
     def _one_subject(self) -> Self:
         if (self.environment is None) == (self.branch is None):
             raise ValueError("needs exactly one of environment and branch")
+        if (self.owner_id is None) != (self.repository_id is None):
+            raise ValueError("needs both ownerId and repositoryId, or neither")
+        ids = self.repository.count("@")
+        if ids == 1 or (ids == 2 and self.owner_id is not None):
+            raise ValueError(
+                "repository must contain both ids (owner@id/name@id) or none; use none if ownerId and repositoryId are "
+                "set"
+            )
         return self
+
+    @property
+    def name(self) -> str:
+        """The repository as GitHub writes it in the subject: `owner/name`, or `owner@id/name@id`."""
+        if self.owner_id is None:
+            return self.repository
+        owner, _, name = self.repository.partition("/")
+        return f"{owner}@{self.owner_id}/{name}@{self.repository_id}"
 
     @property
     def subject(self) -> str:
         """The `sub` claim of the token that GitHub issues to such a workflow run."""
         if self.environment is not None:
-            return f"repo:{self.repository}:environment:{self.environment}"
-        return f"repo:{self.repository}:ref:refs/heads/{self.branch}"
+            # GitHub writes a colon inside a name as %3A.
+            return f"repo:{self.name}:environment:{self.environment.replace(':', '%3A')}"
+        return f"repo:{self.name}:ref:refs/heads/{self.branch}"
+
+
+_GUID_PATTERN = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
 class AzureDevOpsSubject(Group):
     """An Azure DevOps service connection (workload identity federation) that may sign in as the CI identity."""
 
     issuer: str = Field(
-        pattern=r"^https://(vstoken\.dev\.azure\.com|login\.microsoftonline\.com)/\S+$",
-        description="Issuer, from the page of the service connection.",
-        examples=["https://vstoken.dev.azure.com/3f2504e0-4f89-41d3-9a0c-0305e82c3301"],
+        pattern=rf"^https://(vstoken\.dev\.azure\.com/{_GUID_PATTERN}|"
+        rf"login\.microsoftonline\.com/{_GUID_PATTERN}/v2\.0)$",
+        description="Issuer, copied from the page of the service connection. The issuer "
+        "`https://vstoken.dev.azure.com/…` of older connections ends on 1 July 2027.",
+        examples=["https://login.microsoftonline.com/3f2504e0-4f89-41d3-9a0c-0305e82c3301/v2.0"],
     )
     subject: str = Field(
-        min_length=1,
-        description="Subject identifier, from the page of the service connection.",
-        examples=["sc://contoso/flights/azure-dev"],
+        pattern=r"^\S(.*\S)?$",
+        description="Subject identifier, copied from the page of the service connection.",
+        examples=["/eid1/c/pub/t/4QQlP4lP00GaDAMF6CwzAQ/a/…/sc/<organisation id>/<connection id>"],
     )
+
+    @model_validator(mode="after")
+    def _from_one_page(self) -> Self:
+        older = self.issuer.startswith("https://vstoken.")
+        if (self.subject.startswith("sc://") and not older) or (self.subject.startswith("/eid1/") and older):
+            raise ValueError(
+                "issuer and subject belong to different forms of a service connection; copy both from its page"
+            )
+        return self
+
+    @property
+    def connection(self) -> str:
+        """What tells the connection from others: its id, or its path of organisation, project and name."""
+        if self.subject.startswith("/eid1/"):
+            return self.subject.rpartition("/")[2]
+        return self.subject.removeprefix("sc://")
 
 
 class IdentitiesSettings(Group):

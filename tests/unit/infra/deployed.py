@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import jwt
 import pulumi
 import pytest
 from pulumi.runtime import set_all_config, set_mocks
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import run_pulumi_func
 
 from infra.components import image
@@ -38,6 +40,7 @@ class Registered:
     inputs: dict[str, Any]
     protect: bool
     depends_on: frozenset[str]
+    error_hooks: frozenset[str]
     delete_before_replace: bool
     replace_on_changes: tuple[str, ...]
     secret_inputs: frozenset[str]
@@ -64,7 +67,9 @@ class Deployment:
 class Cloud(Mocks):
     """Answers like a cloud in which every create succeeds: the id is the resource's ARM path in short."""
 
-    def __init__(self, tenant_id: str, subscription_id: str) -> None:
+    def __init__(self, tenant_id: str, subscription_id: str, deployer: str) -> None:
+        claims = {"idtyp": deployer, "oid": DEPLOYER}
+        self._token = jwt.encode(claims, "a key that nobody checks the signature by", algorithm="HS256")
         self._client = {
             "clientId": "c0000000-0000-4000-8000-000000000001",
             "objectId": DEPLOYER,
@@ -73,7 +78,12 @@ class Cloud(Mocks):
         }
 
     def call(self, args: MockCallArgs) -> Any:
-        return self._client if args.token == "azure-native:authorization:getClientConfig" else {}
+        match args.token:
+            case "azure-native:authorization:getClientConfig":
+                return self._client
+            case "azure-native:authorization:getClientToken":
+                return {"token": self._token}
+        return {}
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         state = {"name": _physical_name(args), **args.inputs}
@@ -112,6 +122,7 @@ def _physical_name(args: MockResourceArgs) -> str:
         "Registry": "registryName",
         "Compute": "computeName",
         "RoleAssignment": "roleAssignmentName",
+        "RoleDefinition": "roleDefinitionId",
         "FederatedIdentityCredential": "federatedIdentityCredentialResourceName",
     }
     return str(args.inputs.get(keys.get(kind, "resourceName"), args.name))
@@ -123,6 +134,11 @@ class Monitor(MockMonitor):
     def __init__(self, mocks: Mocks, deployment: Deployment) -> None:
         super().__init__(mocks)
         self._deployment = deployment
+
+    def GetDeploymentInfo(self, request: Any) -> Any:  # noqa: N802
+        info = super().GetDeploymentInfo(request)  # type: ignore[no-untyped-call]
+        info.supportedFeatures.append(resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS)
+        return info
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802
         with _own_event_loop():
@@ -141,6 +157,7 @@ class Monitor(MockMonitor):
                 inputs={key: pulumi.runtime.rpc.unwrap_rpc_secret(value) for key, value in inputs.items()},
                 protect=request.protect,
                 depends_on=frozenset(request.dependencies),
+                error_hooks=frozenset(request.hooks.on_error),
                 delete_before_replace=request.deleteBeforeReplace,
                 replace_on_changes=tuple(request.replaceOnChanges),
                 secret_inputs=frozenset(secret),
@@ -167,6 +184,7 @@ def deploy(
     *,
     preview: bool = False,
     signed_in: tuple[str, str] | None = None,
+    deployer: str = "user",
 ) -> Deployment:
     """Run `__main__.py` for a shipped stack.
 
@@ -175,6 +193,7 @@ def deploy(
         changes: configuration values to add or replace (None: remove), as the engine would hand them over.
         preview: whether the engine only previews.
         signed_in: tenant and subscription of the credentials in use; by default the stack's own.
+        deployer: what Entra ID says of the identity that runs the program: `user` or `app`.
     """
     values = filled_in(stack) | {key: value for key, value in (changes or {}).items() if value is not None}
     values = {key: value for key, value in values.items() if not (changes and changes.get(key, "") is None)}
@@ -182,18 +201,31 @@ def deploy(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(image, "refresh_token", lambda *_: "short-lived")
         patch.setenv("XDG_CACHE_HOME", _CACHE)
-        contextvars.Context().run(_run, stack, values, preview, signed_in, deployment)
+        # The mock engine calls no hook.
+        patch.setattr("pulumi.resource_hooks.register_error_hook", _registered)
+        contextvars.Context().run(_run, stack, values, preview, signed_in, deployer, deployment)
     return deployment
 
 
+def _registered(_hook: pulumi.ErrorHook) -> asyncio.Future[None]:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    return done
+
+
 def _run(
-    stack: str, values: dict[str, str], preview: bool, signed_in: tuple[str, str] | None, deployment: Deployment
+    stack: str,
+    values: dict[str, str],
+    preview: bool,
+    signed_in: tuple[str, str] | None,
+    deployer: str,
+    deployment: Deployment,
 ) -> None:
     tenant, subscription = signed_in or (
         values.get("azure-native:tenantId", ""),
         values.get("azure-native:subscriptionId", ""),
     )
-    mocks = Cloud(tenant, subscription)
+    mocks = Cloud(tenant, subscription, deployer)
 
     async def program() -> None:
         set_all_config(values)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import jwt
 import pytest
 
-from infra.cloud import WrongCloudError, signed_in_principal
+from infra.cloud import WrongCloudError, principal_type, signed_in
 from infra.settings.configuration import parse
 from tests.unit.infra.deployed import deploy
 from tests.unit.infra.stack_files import filled_in
@@ -30,8 +31,23 @@ def test_nobody_signed_in_is_told_how_to_sign_in(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("pulumi_azure_native.authorization.get_client_config", refuse)
     with pytest.raises(WrongCloudError) as error:
-        signed_in_principal(parse(filled_in("dev"), "dev"))
+        signed_in(parse(filled_in("dev"), "dev"))
     message = str(error.value)
     start = "Cannot read which subscription you are signed in to, for stack dev: invoke failed: please run az login"
     assert message.startswith(start)
     assert "fix: az login --tenant 3f2504e0-4f89-41d3-9a0c-000000000001" in message
+
+
+@pytest.mark.parametrize(
+    ("claims", "kind"),
+    [
+        ({"idtyp": "user", "oid": "a", "sub": "b"}, "User"),
+        ({"idtyp": "app", "oid": "a", "sub": "a"}, "ServicePrincipal"),
+        ({"oid": "a", "sub": "b"}, "User"),
+        ({"oid": "a", "sub": "a"}, "ServicePrincipal"),
+    ],
+)
+def test_a_token_tells_users_from_service_principals(claims: dict[str, str], kind: str) -> None:
+    """Source: Microsoft's "Access token claims reference"."""
+    token = jwt.encode(claims, "a key that nobody checks the signature by", algorithm="HS256")
+    assert principal_type(token).value == kind

@@ -13,6 +13,7 @@ from tests.unit.infra.stack_files import STACKS, filled_in, raw
 
 NAMING = "azureml-platform:naming"
 COMPUTE = "azureml-platform:compute"
+GUID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 
 
 def with_group(key: str, value: Any) -> dict[str, str]:
@@ -227,6 +228,26 @@ def test_a_wrong_cluster_is_explained(change: dict[str, Any], expected: str) -> 
             "identities.github[0] needs exactly one of environment and branch",
         ),
         ("identities", {"github": [{"repository": "a/b", "branch": "m", "environment": "e"}]}, "needs exactly one of"),
+        (
+            "identities",
+            {"github": [{"repository": "a/b", "branch": "m", "ownerId": 1}]},
+            "needs both ownerId and repositoryId, or neither",
+        ),
+        (
+            "identities",
+            {"github": [{"repository": "a@1/b", "branch": "m"}]},
+            "repository must contain both ids (owner@id/name@id) or none",
+        ),
+        (
+            "identities",
+            {"azureDevOps": [{"issuer": f"https://vstoken.dev.azure.com/{GUID}", "subject": "/eid1/c/pub/t/a/sc/b"}]},
+            "issuer and subject belong to different forms of a service connection; copy both from its page",
+        ),
+        (
+            "identities",
+            {"azureDevOps": [{"issuer": f"https://login.microsoftonline.com/{GUID}", "subject": "/eid1/c/pub/t/a"}]},
+            "identities.azureDevOps[0].issuer",
+        ),
     ],
 )
 def test_a_wrong_setting_is_explained(key: str, value: Any, expected: str) -> None:
@@ -239,16 +260,14 @@ def test_two_clusters_of_one_name_are_refused() -> None:
 
 
 def test_an_existing_service_principal_excludes_federation() -> None:
-    principal = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
-    group = {"existingServicePrincipal": principal, "github": [{"repository": "a/b", "branch": "main"}]}
+    group = {"existingServicePrincipal": GUID, "github": [{"repository": "a/b", "branch": "main"}]}
     message = refused(with_group("azureml-platform:identities", group))
     assert "identities.existingServicePrincipal cannot be combined with github or azureDevOps" in message
 
 
 def test_a_group_has_one_role() -> None:
-    group = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
-    message = refused(with_group("azureml-platform:access", {"owners": [group], "readers": [group.upper()]}))
-    assert f"access must list each group once, under one role; listed twice: {group}" in message
+    message = refused(with_group("azureml-platform:access", {"owners": [GUID], "readers": [GUID.upper()]}))
+    assert f"access must list each group once, under one role; listed twice: {GUID}" in message
 
 
 @pytest.mark.parametrize("region", ["West Europe", "westEurope", ""])

@@ -50,6 +50,11 @@ def test_the_generated_documentation_is_current(file: str, current: object) -> N
     assert (ROOT / "docs" / file).read_text() == current(), "run `python -m infra.documentation`"
 
 
+def test_the_documented_roles_are_those_that_the_program_assigns() -> None:
+    page = (ROOT / "docs" / "access.md").read_text()
+    assert page == documentation.access(page), "run `python -m infra.documentation`"
+
+
 def test_every_output_is_described() -> None:
     assert [name for name, field in outputs.StackOutputs.model_fields.items() if not field.description] == []
 

@@ -50,7 +50,7 @@ def push(*, preview: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[Deployment,
     reference: list[Any] = []
 
     async def program() -> None:
-        mocks = Cloud(TENANT, TENANT)
+        mocks = Cloud(TENANT, TENANT, "user")
         set_mocks(mocks, project="azureml-platform", stack="dev", preview=preview, monitor=Monitor(mocks, deployment))
 
         def main() -> None:

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
-from infra.components.access import Role, assignment_name
+from infra.components.access import assignment_name
 from infra.outputs import parse
+from infra.roles.definitions import CI_ROLE, Role
 from infra.settings.configuration import ConfigurationError
 from tests.unit.infra.deployed import DEPLOYER, DIGEST, Deployment, Registered, deploy
 from tests.unit.infra.stack_files import ROOT, STACKS
 
 GROUP = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+# Those of the service connection in Pulumi.prod.yaml.
+ORGANISATION, CONNECTION = "7c9e6679-7425-40de-944b-e07fc1f90ae7", "b7d9e1f3-2a4c-4e68-8f0b-5c6d7e8f9a01"
 HOLDS_DATA = {
     "azure-native:resources:ResourceGroup",
     "azure-native:operationalinsights:Workspace",
@@ -23,6 +26,7 @@ HOLDS_DATA = {
     "azure-native:machinelearningservices:Workspace",
 }
 CANNOT_CARRY_TAGS = {
+    "azure-native:authorization:RoleDefinition",
     "azure-native:authorization:RoleAssignment",
     "azure-native:managedidentity:FederatedIdentityCredential",
 }
@@ -41,6 +45,7 @@ PHYSICAL_NAME = {
     "machinelearningservices:Compute": "computeName",
     "machinelearningservices:Registry": "registryName",
     "authorization:RoleAssignment": "roleAssignmentName",
+    "authorization:RoleDefinition": "roleDefinitionId",
 }
 
 
@@ -58,16 +63,25 @@ def azure_native(deployment: Deployment) -> list[Registered]:
     return [resource for resource in deployment.resources if resource.type.startswith("azure-native:")]
 
 
-def roles(deployment: Deployment, principal: str) -> set[tuple[str, Role]]:
-    """What a principal may do: (type of the scope, role)."""
+def roles(deployment: Deployment, principal: str) -> set[tuple[str, str]]:
+    """What a principal may do: (name of the scope's component and type, role)."""
     return {
-        (
-            grant.inputs["scope"].split("/")[1].removeprefix("azure-native:"),
-            Role(grant.inputs["roleDefinitionId"].rpartition("/")[2]),
-        )
+        (_place(grant.inputs["scope"]), _role(grant.inputs["roleDefinitionId"]))
         for grant in deployment.of("authorization:RoleAssignment")
         if grant.inputs["principalId"] == principal
     }
+
+
+def _place(scope: str) -> str:
+    """Return the part of a mock id that says what it is: the type, and for an identity its name."""
+    kind, name = scope.split("/")[1:3]
+    kind = kind.removeprefix("azure-native:")
+    return f"{name.rpartition('-')[2]} identity" if kind.endswith("UserAssignedIdentity") else kind
+
+
+def _role(definition: str) -> str:
+    guid = definition.rpartition("/")[2]
+    return next((role.title for role in Role if role.value == guid), CI_ROLE.title)
 
 
 def test_the_engine_deletes_before_it_creates_a_replacement_of_the_same_id(deployment: Deployment) -> None:
@@ -111,23 +125,58 @@ def test_what_holds_data_is_protected_in_production_alone(deployments: dict[str,
     assert protected == {"local": set(), "dev": set(), "prod": HOLDS_DATA}
 
 
-def test_workspace_nodes_and_endpoints_may_do_their_work_and_nothing_else(deployment: Deployment) -> None:
+def test_workspace_nodes_and_endpoints_may_do_their_work_and_nothing_else(
+    deployments: dict[str, Deployment],
+) -> None:
+    # how-to-identity-based-service-authentication, how-to-disable-local-auth-storage, concept-endpoints-online-auth
+    deployment = deployments["dev"]
     assert roles(deployment, "principal-of-identity-workspace") == {
-        ("storage:StorageAccount", Role.CONTRIBUTOR),
-        ("storage:StorageAccount", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
-        ("keyvault:Vault", Role.CONTRIBUTOR),
-        ("keyvault:Vault", Role.KEY_VAULT_ADMINISTRATOR),
-        ("containerregistry:Registry", Role.CONTRIBUTOR),
-        ("containerregistry:Registry", Role.ACR_PULL),
-        ("applicationinsights:Component", Role.CONTRIBUTOR),
+        ("machinelearningservices:Workspace", "Contributor"),
+        ("storage:StorageAccount", "Contributor"),
+        ("storage:StorageAccount", "Storage Blob Data Contributor"),
+        ("keyvault:Vault", "Contributor"),
+        ("keyvault:Vault", "Key Vault Administrator"),
+        ("containerregistry:Registry", "Contributor"),
+        ("applicationinsights:Component", "Contributor"),
     }
     assert roles(deployment, "principal-of-identity-cluster") == {
-        ("storage:StorageAccount", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
-        ("containerregistry:Registry", Role.ACR_PULL),
+        ("storage:StorageAccount", "Storage Blob Data Contributor"),
+        ("storage:StorageAccount", "Storage Table Data Contributor"),
+        ("storage:StorageAccount", "Storage Queue Data Contributor"),
+        ("containerregistry:Registry", "AcrPull"),
     }
     assert roles(deployment, "principal-of-identity-endpoint") == {
-        ("storage:StorageAccount", Role.STORAGE_BLOB_DATA_READER),
-        ("containerregistry:Registry", Role.ACR_PULL),
+        ("storage:StorageAccount", "Storage Blob Data Reader"),
+        ("containerregistry:Registry", "AcrPull"),
+        ("machinelearningservices:Workspace", "AzureML Metrics Writer (preview)"),
+    }
+
+
+def test_the_workspace_approves_the_private_endpoints_of_its_managed_network(
+    deployments: dict[str, Deployment],
+) -> None:
+    """Source: how-to-managed-network."""
+    approver = ("resources:ResourceGroup", "Azure AI Enterprise Network Connection Approver")
+    granted = {
+        stack: approver in roles(deployments[stack], "principal-of-identity-workspace") for stack in ("dev", "prod")
+    }
+    assert granted == {"dev": False, "prod": True}
+    workspace = deployments["prod"].one("machinelearningservices:Workspace")
+    assert any(urn.endswith("access-workspace-group-network-connection-approver") for urn in workspace.depends_on)
+
+
+def test_nodes_that_build_images_may_push_them() -> None:
+    """Source: how-to-managed-network, "Configure image builds"."""
+    closed = {"azureml-platform:network": json.dumps({"publicAccess": False, "isolation": "AllowInternetOutbound"})}
+    assert ("containerregistry:Registry", "AcrPush") in roles(deploy("prod", closed), "principal-of-identity-cluster")
+
+
+def test_nodes_need_no_tables_and_queues_where_storage_has_keys() -> None:
+    """Source: how-to-disable-local-auth-storage: the roles are those of accounts without shared keys."""
+    keyed = deploy("dev", {"azureml-platform:storage": json.dumps({"sharedKeyAccess": True})})
+    assert roles(keyed, "principal-of-identity-cluster") == {
+        ("storage:StorageAccount", "Storage Blob Data Contributor"),
+        ("containerregistry:Registry", "AcrPull"),
     }
 
 
@@ -137,21 +186,31 @@ def test_no_machine_owns_anything_nor_can_assign_roles(deployment: Deployment) -
             assert not grant.inputs["roleDefinitionId"].endswith(Role.OWNER.value)
 
 
-def test_ci_contributes_to_the_group_uploads_and_pushes(deployment: Deployment) -> None:
-    assert roles(deployment, "principal-of-identity-ci") == {
-        ("resources:ResourceGroup", Role.CONTRIBUTOR),
-        ("storage:StorageAccount", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
-        ("containerregistry:Registry", Role.ACR_PUSH),
-    }
+CI = {
+    ("resources:ResourceGroup", CI_ROLE.title),
+    ("storage:StorageAccount", "Storage Blob Data Contributor"),
+    ("containerregistry:Registry", "AcrPush"),
+    ("cluster identity", "Managed Identity Operator"),
+    ("endpoint identity", "Managed Identity Operator"),
+}
+
+
+def test_ci_deploys_assets_and_leaves_identities_alone(deployment: Deployment) -> None:
+    """A Contributor could add a federated credential to any identity of the group, and sign in as it."""
+    assert roles(deployment, "principal-of-identity-ci") == CI
+    role = deployment.one("authorization:RoleDefinition").inputs
+    assert role["assignableScopes"] == [role["scope"]]
+    (permission,) = role["permissions"]
+    assert permission["actions"] == [
+        "*/read",
+        "Microsoft.MachineLearningServices/workspaces/*",
+        "Microsoft.Insights/autoscaleSettings/*",
+    ]
 
 
 def test_an_existing_service_principal_takes_cis_place() -> None:
     deployment = deploy("dev", {"azureml-platform:identities": json.dumps({"existingServicePrincipal": GROUP})})
-    assert roles(deployment, GROUP) == {
-        ("resources:ResourceGroup", Role.CONTRIBUTOR),
-        ("storage:StorageAccount", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
-        ("containerregistry:Registry", Role.ACR_PUSH),
-    }
+    assert roles(deployment, GROUP) == CI
     assert deployment.of("managedidentity:FederatedIdentityCredential") == []
     assert "identity-ci" not in {resource.name for resource in deployment.resources}
 
@@ -159,10 +218,10 @@ def test_an_existing_service_principal_takes_cis_place() -> None:
 @pytest.mark.parametrize("role", ["owners", "contributors", "readers"])
 def test_a_group_gets_its_role_and_what_its_work_needs(role: str) -> None:
     deployment = deploy("dev", {"azureml-platform:access": json.dumps({role: [GROUP]})})
-    on_group = {"owners": Role.OWNER, "contributors": Role.CONTRIBUTOR, "readers": Role.READER}[role]
+    on_group = {"owners": "Owner", "contributors": "Contributor", "readers": "Reader"}[role]
     data = {
-        ("storage:StorageAccount", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
-        ("containerregistry:Registry", Role.ACR_PUSH),
+        ("storage:StorageAccount", "Storage Blob Data Contributor"),
+        ("containerregistry:Registry", "AcrPush"),
     }
     expected = {("resources:ResourceGroup", on_group)} | (set() if role == "readers" else data)
     assert roles(deployment, GROUP) == expected
@@ -176,10 +235,18 @@ def test_a_group_gets_its_role_and_what_its_work_needs(role: str) -> None:
 
 def test_the_deployer_gets_data_roles_only_where_the_stack_says_so(deployments: dict[str, Deployment]) -> None:
     assert roles(deployments["local"], DEPLOYER) == {
-        ("storage:StorageAccount", Role.STORAGE_BLOB_DATA_CONTRIBUTOR),
-        ("containerregistry:Registry", Role.ACR_PUSH),
+        ("storage:StorageAccount", "Storage Blob Data Contributor"),
+        ("containerregistry:Registry", "AcrPush"),
     }
     assert roles(deployments["dev"], DEPLOYER) == set()
+
+
+@pytest.mark.parametrize(("deployer", "kind"), [("user", "User"), ("app", "ServicePrincipal")])
+def test_a_deployer_is_what_its_token_says(deployer: str, kind: str) -> None:
+    """Azure answers UnmatchedPrincipalType for any other type, and azure-native fills in `User`."""
+    access = {"azureml-platform:access": json.dumps({"deployer": True})}
+    grants = deploy("dev", access, deployer=deployer).of("authorization:RoleAssignment")
+    assert {grant.inputs["principalType"] for grant in grants if grant.inputs["principalId"] == DEPLOYER} == {kind}
 
 
 def test_nothing_is_shared_until_a_registry_is_named(deployment: Deployment) -> None:
@@ -196,7 +263,7 @@ def test_the_stack_that_makes_the_registry_gives_its_identities_a_role_there() -
     (region,) = registry.inputs["regionDetails"]
     assert region["location"] == registry.inputs["location"]
     for who in ("workspace", "cluster", "endpoint", "ci"):
-        shared = ("machinelearningservices:Registry", Role.AZUREML_REGISTRY_USER)
+        shared = ("machinelearningservices:Registry", "AzureML Registry User")
         assert shared in roles(deployment, f"principal-of-identity-{who}")
     assert parse(deployment.outputs).registry == "mlops-models"
 
@@ -260,7 +327,7 @@ def test_role_assignments_are_named_by_what_they_assign(deployment: Deployment) 
     names = [grant.inputs["roleAssignmentName"] for grant in grants]
     assert len(set(names)) == len(names)
     for grant in grants:
-        role = Role(grant.inputs["roleDefinitionId"].rpartition("/")[2])
+        role = grant.inputs["roleDefinitionId"].rpartition("/")[2]
         assert grant.inputs["roleAssignmentName"] == assignment_name(
             grant.inputs["scope"], grant.inputs["principalId"], role
         )
@@ -268,8 +335,8 @@ def test_role_assignments_are_named_by_what_they_assign(deployment: Deployment) 
 
 
 def test_a_role_assignments_name_does_not_depend_on_letter_case() -> None:
-    assert assignment_name("/Scope/A", "ABC", Role.READER) == assignment_name("/scope/a", "abc", Role.READER)
-    assert assignment_name("/scope/a", "abc", Role.READER) != assignment_name("/scope/a", "abc", Role.OWNER)
+    assert assignment_name("/Scope/A", "ABC", "r") == assignment_name("/scope/a", "abc", "r")
+    assert assignment_name("/scope/a", "abc", "r") != assignment_name("/scope/a", "abc", "s")
 
 
 def test_federated_credentials_trust_exactly_the_configured_pipelines(deployments: dict[str, Deployment]) -> None:
@@ -281,13 +348,40 @@ def test_federated_credentials_trust_exactly_the_configured_pipelines(deployment
             ["api://AzureADTokenExchange"],
         ),
         (
-            "https://vstoken.dev.azure.com/3f2504e0-4f89-41d3-9a0c-0305e82c3301",
-            "sc://contoso/flights/azure-prod",
+            "https://login.microsoftonline.com/3f2504e0-4f89-41d3-9a0c-0305e82c3301/v2.0",
+            f"/eid1/c/pub/t/4AQlP4lP00GaDAMF6CwzAQ/a/rISbSSETf0KqFyZ8ppdXmA/sc/{ORGANISATION}/{CONNECTION}",
             ["api://AzureADTokenExchange"],
         ),
     ]
     first, second = credentials
     assert first.urn in second.depends_on, "Azure refuses concurrent writes to one identity's credentials"
+
+
+def test_each_form_of_a_subject_gets_a_credential_of_its_own() -> None:
+    """Sources: github/docs, "Immutable subject claims"; Azure DevOps, both issuers of service connections."""
+    immutable = f"/eid1/c/pub/t/A_b/a/C-d/sc/{ORGANISATION}/{CONNECTION}"
+    settings = {
+        "github": [
+            {"repository": "octo-org/octo-repo", "branch": "main"},
+            {"repository": "octo-org/octo-repo", "ownerId": 123456, "repositoryId": 456789, "branch": "main"},
+            {"repository": "octo-org@1/octo-repo@2", "environment": "Production:V1"},
+        ],
+        "azureDevOps": [
+            {"issuer": f"https://vstoken.dev.azure.com/{ORGANISATION}", "subject": "sc://contoso/my flights/azure"},
+            {"issuer": f"https://login.microsoftonline.com/{ORGANISATION}/v2.0", "subject": immutable},
+        ],
+    }
+    deployment = deploy("dev", {"azureml-platform:identities": json.dumps(settings)})
+    assert {
+        each.inputs["federatedIdentityCredentialResourceName"]: each.inputs["subject"]
+        for each in deployment.of("managedidentity:FederatedIdentityCredential")
+    } == {
+        "github-octo-org-octo-repo-main": "repo:octo-org/octo-repo:ref:refs/heads/main",
+        "github-octo-org-123456-octo-repo-456789-main": "repo:octo-org@123456/octo-repo@456789:ref:refs/heads/main",
+        "github-octo-org-1-octo-repo-2-Production-V1": "repo:octo-org@1/octo-repo@2:environment:Production%3AV1",
+        "azure-devops-contoso-my-flights-azure": "sc://contoso/my flights/azure",
+        f"azure-devops-{CONNECTION}": immutable,
+    }
 
 
 def test_many_long_federated_subjects_stay_distinct_and_within_azures_rule() -> None:
@@ -310,9 +404,13 @@ def test_roles_hold_before_what_needs_them_and_outlive_it(deployment: Deployment
             if grant.inputs["principalId"] == f"principal-of-identity-{identity}"
         }
 
-    assert assigned_to("workspace") <= deployment.one("machinelearningservices:Workspace").depends_on
+    workspace = deployment.one("machinelearningservices:Workspace")
+    on_itself = {urn for urn in assigned_to("workspace") if "$azure-native:" in urn and "::workspace-access-" in urn}
+    assert len(on_itself) == 1
+    assert assigned_to("workspace") - on_itself <= workspace.depends_on
+    assert workspace.error_hooks == {"workspace-waits-for-roles"}
     for cluster in deployment.of("machinelearningservices:Compute"):
-        assert assigned_to("cluster") <= cluster.depends_on
+        assert assigned_to("cluster") | on_itself <= cluster.depends_on
 
 
 def test_nothing_signs_in_with_a_key_or_a_password(deployment: Deployment) -> None:

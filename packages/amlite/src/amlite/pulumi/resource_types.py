@@ -270,6 +270,11 @@ TYPES: Mapping[str, ResourceType] = {
         f"{_RESOURCE_GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{{workspaceName}}"
         "/outboundRules/{ruleName}"
     ),
+    "azure-native:authorization:RoleDefinition": ResourceType(
+        "/{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}",
+        wire_names={"roleType": "type"},
+        random_name="uuid",
+    ),
     "azure-native:authorization:RoleAssignment": ResourceType(
         "/{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}", random_name="uuid"
     ),

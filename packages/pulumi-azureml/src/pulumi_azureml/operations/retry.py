@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-# Seconds between attempts. Roles: five minutes in all, as Microsoft's documentation says of role assignments.
-ROLE_WAITS = (5, 10, 15, 30, 30, 30, 60, 60, 60)
+# Seconds between attempts. Roles: twelve minutes in all. Microsoft's "Troubleshoot Azure RBAC" says that a role
+# assignment takes up to ten minutes to take effect.
+ROLE_WAITS = (5, 10, 15, 30, *[60] * 11)
 UNSEEN_WAITS = (1, 2, 4, 8, 15)
 BROKEN_WAITS = (2, 10, 30)
 # A resource counts as missing after this many reads that find nothing.
@@ -53,7 +54,7 @@ class _Reason:
 def persistently(attempt: Callable[[], _T], what: str, sleep: Callable[[float], None] = time.sleep) -> _T:
     """Return what `attempt` returns; repeat it while it fails for a reason that passes, and raise its last failure.
 
-    It waits for role assignments (five minutes), rejected tokens (one new sign-in), written resources that are not
+    It waits for role assignments (twelve minutes), rejected tokens (one new sign-in), written resources that are not
     visible yet (half a minute) and broken connections (three more attempts).
 
     Args:

@@ -86,7 +86,7 @@ def test_a_role_that_never_comes_is_reported_after_five_minutes() -> None:
         persistently(attempt, "x", slept.append)
     assert attempt.calls == len(ROLE_WAITS) + 1
     assert_waits(slept, ROLE_WAITS)
-    assert sum(ROLE_WAITS) == 300
+    assert sum(ROLE_WAITS) >= 720, "ten minutes, as Microsoft says, and a margin"
 
 
 def test_programming_errors_are_not_retried() -> None:

@@ -1,0 +1,41 @@
+"""Waits until a role is in effect, by the only evidence there is: the operation that needs it succeeds.
+
+Azure reports a role assignment as created up to ten minutes before it takes effect ("Troubleshoot Azure RBAC"), and
+nobody but its holder can observe when it does. The engine therefore repeats what was refused.
+"""
+
+import asyncio
+
+import pulumi
+
+# Seconds before each new attempt: twelve minutes in all.
+WAITS = (5, 10, 15, 30, *[60] * 11)
+# What Azure says while an identity has no role, or while a new role or identity is not known everywhere.
+_PASSING = (
+    "AuthorizationFailed",
+    "AuthorizationPermissionMismatch",
+    "ForbiddenByRbac",
+    "RoleDefinitionDoesNotExist",
+    "PrincipalNotFound",
+    "does not have authorization",
+)
+
+
+def waits_for_roles(name: str) -> pulumi.ResourceHookBinding:
+    """Return hooks that repeat the creation of a resource (its name) while Azure refuses it for a missing role."""
+    return pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"{name}-waits-for-roles", wait)])
+
+
+async def wait(args: pulumi.ErrorHookArgs) -> bool:
+    """Wait before the next attempt; False if another one would not help."""
+    attempts = len(args.errors)
+    refusal = args.errors[0] if args.errors else ""
+    reason = next((code for code in _PASSING if code in refusal), None)
+    if reason is None or args.failed_operation == "delete" or attempts > len(WAITS):
+        return False
+    seconds = WAITS[attempts - 1]
+    pulumi.log.info(
+        f"{args.name}: waiting until role assignments are in effect ({reason}). Next attempt in {seconds} s."
+    )
+    await asyncio.sleep(seconds)
+    return True
