@@ -12,9 +12,7 @@ import pulumi
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from pulumi_azureml import Asset, Catalogue, Overrides
-from pulumi_azureml.planning.kinds import KINDS
-from pulumi_azureml.planning.kinds.batch_endpoint import default_deployment
-from pulumi_azureml.planning.triggers import next_fire_times
+from pulumi_azureml.planning import KINDS, default_deployment, next_fire_times
 
 ImageReference = Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9.]+/[a-z0-9._/-]+@sha256:[0-9a-f]{64}$")]
 

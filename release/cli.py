@@ -12,8 +12,7 @@ import click
 
 from infra import NAMESPACE
 from infra.outputs import StackOutputs
-from pulumi_azureml.operations.connection import Workspace, connect
-from pulumi_azureml.operations.jobs import log_of
+from pulumi_azureml.operations import Workspace, connect, job_log
 from pulumi_azureml.planning.deployments import ENDPOINTS
 from release import scoring, training
 from release.assets import adoption
@@ -292,9 +291,9 @@ def logs(stack: str, job: str) -> None:
             f"the workspace has no job '{job}'", fix="use a name that `az ml job list` prints"
         ) from error
     for step in steps:
-        click.echo(f"==> {step.display_name or step.name} ({step.status})\n{log_of(ml, step.name)}")
+        click.echo(f"==> {step.display_name or step.name} ({step.status})\n{job_log(ml, step.name)}")
     if not steps:
-        click.echo(log_of(ml, job))
+        click.echo(job_log(ml, job))
 
 
 @main.command("ci-login")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from pulumi_azureml.planning.deployments import SMOKE_REQUEST
+from pulumi_azureml.planning import SMOKE_REQUEST
 
 
 def sample_of(endpoint: str, root: Path) -> Path | None:

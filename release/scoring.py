@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.outputs import StackOutputs
-from pulumi_azureml.operations import scoring
+from pulumi_azureml import operations
 from release.errors import ReleaseError
 
 
@@ -27,7 +27,7 @@ def score(outputs: StackOutputs, name: str, request: Path) -> Any:
     except ValueError as error:
         raise ReleaseError(f"request file {request} is not valid JSON: {error}") from error
     try:
-        return scoring.score(_target(outputs, name), content)
+        return operations.score(_target(outputs, name), content)
     except AzureError as error:
         raise ReleaseError(f"endpoint '{name}' cannot score {request}: {error.message}") from error
 
@@ -41,13 +41,13 @@ def key(outputs: StackOutputs, name: str) -> str:
     from azure.core.exceptions import AzureError
 
     try:
-        return scoring.access_key(_target(outputs, name))
+        return operations.access_key(_target(outputs, name))
     except AzureError as error:
         raise ReleaseError(f"cannot read the key of endpoint '{name}': {error.message}") from error
 
 
-def _target(outputs: StackOutputs, name: str) -> scoring.Target:
+def _target(outputs: StackOutputs, name: str) -> operations.ScoringTarget:
     endpoint = outputs.endpoints[name]
-    return scoring.Target(
+    return operations.ScoringTarget(
         f"{outputs.workspace_id}/onlineEndpoints/{endpoint.name}", endpoint.scoring_uri, endpoint.auth_mode
     )

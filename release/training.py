@@ -12,7 +12,7 @@ import yaml
 from infra import NAMESPACE
 from infra.outputs import StackOutputs, versions
 from pulumi_azureml import CatalogueErrors, CatalogueSettings, ConfigKeys, load_catalogue
-from pulumi_azureml.operations.jobs import REGISTRATION, Step, commit, follow, read_output, why
+from pulumi_azureml.operations import REGISTRATION, JobStep, failure_text, follow_job, git_commit, job_output
 from release.errors import ReleaseError
 from release.stack import ROOT
 
@@ -40,7 +40,7 @@ class Training:
 
     job: str
     studio_url: str | None
-    steps: tuple[Step, ...]
+    steps: tuple[JobStep, ...]
     registered: bool
     model: str
     version: str | None
@@ -61,7 +61,7 @@ def submit(ml: MLClient, outputs: StackOutputs, pipeline: str, inputs: Mapping[s
             raise ReleaseError(f"pipeline '{pipeline}' has no input '{name}'; inputs: {', '.join(sorted(known))}")
         known[name] = yaml.safe_load(value)
     if "git_sha" in known and "git_sha" not in inputs:
-        known["git_sha"] = commit(ROOT)
+        known["git_sha"] = git_commit(ROOT)
     from azure.ai.ml import load_job
 
     definition.pop("name", None)  # a job's name is its identity, so Azure gives every submission a new one
@@ -124,9 +124,9 @@ def watch(ml: MLClient, job: Any, say: Callable[[str], None]) -> Training:
     Raises:
         ReleaseError: The job did not complete. The message has the last lines of the failed step's log.
     """
-    ended = follow(ml, job.name, say)
+    ended = follow_job(ml, job.name, say)
     if ended.status != "Completed":
-        raise ReleaseError(f"job {job.name} ended with status {ended.status}{why(ml, ended)}")
+        raise ReleaseError(f"job {job.name} ended with status {ended.status}{failure_text(ml, ended)}")
     decision, registration = _read_outputs(ml, job.name)
     return Training(
         job=job.name,
@@ -143,7 +143,7 @@ def watch(ml: MLClient, job: Any, say: Callable[[str], None]) -> Training:
 def _read_outputs(ml: MLClient, job: str) -> tuple[dict[str, Any], dict[str, Any]]:
     read = []
     for path in (DECISION, REGISTRATION):
-        found = read_output(ml, job, path)
+        found = job_output(ml, job, path)
         if found is None:
             raise ReleaseError(
                 f"job {job} completed without {path}",

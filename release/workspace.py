@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from infra.outputs import StackOutputs
-from pulumi_azureml.operations.connection import Workspace, connect, credential
+from pulumi_azureml.operations import Workspace, connect, credential
 from release.errors import ReleaseError, first_line
 
 if TYPE_CHECKING:

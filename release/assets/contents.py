@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from pulumi_azureml.operations.connection import credential
+from pulumi_azureml.operations import credential
 from release.errors import ReleaseError
 
 if TYPE_CHECKING:

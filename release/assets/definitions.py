@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pulumi_azureml.operations import ownership
-from pulumi_azureml.operations.arm import send
-from pulumi_azureml.operations.connection import Workspace
-from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES
+from pulumi_azureml.operations import Workspace, send, user_tags
+from pulumi_azureml.planning import DEFAULT_DATASTORES
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -272,7 +270,7 @@ def _read(ml: MLClient, entity: Any) -> dict[str, Any]:
     entity.dump(buffer)
     dumped = yaml.safe_load(buffer.getvalue()) or {}
     described: dict[str, Any] = _plain(ml, {key: value for key, value in dumped.items() if key not in _SERVICE_KEYS})
-    described["tags"] = ownership.untagged(described.get("tags"))
+    described["tags"] = user_tags(described.get("tags"))
     return {key: value for key, value in described.items() if value not in (None, {}, [])}
 
 
@@ -282,7 +280,7 @@ def _endpoint(entity: Any) -> dict[str, Any]:
     described = {
         "name": entity.name,
         "description": entity.description,
-        "tags": ownership.untagged(entity.tags),
+        "tags": user_tags(entity.tags),
         "auth_mode": {"aadtoken": "aad_token", "amltoken": "aml_token"}.get(mode, mode),
     }
     return {key: value for key, value in described.items() if value}

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 from rich.markup import escape
 
-from pulumi_azureml.operations.ownership import CHANGED
-from pulumi_azureml.planning.assets import reference
-from pulumi_azureml.planning.changes import MISSING, explain
+import pulumi_azureml as azureml
+from pulumi_azureml.operations import CHANGED
+from pulumi_azureml.planning import MISSING, explain, reference
 from release.terminal.progress import kind
 
 _CHANGES: dict[OpType, Literal["create", "update", "delete", "replace"]] = {
@@ -314,11 +314,8 @@ def _accepted(drift: _Drift) -> PlannedChange:
 
 def _reference(token: str, inputs: Mapping[str, Any]) -> str:
     """Return the reference to a version in the workspace, or in the registry that it is shared through."""
-    from pulumi_azureml.resources.kinds import RESOURCES
-
-    class_name = token.rpartition(":")[2]
-    kind_name = next(name for name, each in RESOURCES.items() if each.__name__ == class_name)
-    return reference(kind_name, inputs["name"], inputs["version"], inputs.get("registry"))
+    kind = getattr(azureml, token.rpartition(":")[2]).kind
+    return reference(kind, inputs["name"], inputs["version"], inputs.get("registry"))
 
 
 def _texts(value: Any) -> Iterator[str]:

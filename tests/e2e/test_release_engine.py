@@ -11,7 +11,7 @@ import pytest
 from pulumi import automation
 
 from azureml_fixtures.engine import STACK, EngineProject, Make, operations, serve, strand
-from pulumi_azureml.operations.scoring import Target, score
+from pulumi_azureml.operations.scoring import ScoringTarget, score
 from release import cli, stack
 from release.terminal.preview import Cause, Files, Key, Plan
 
@@ -46,7 +46,7 @@ def test_a_killed_rollout_and_a_revert_converge(make: Make, tmp_path: Path, monk
         cli._update(stack.PulumiStack(STACK))
     assert f"an earlier update was interrupted; reading the state of endpoint-{endpoint}" in printed.get()
     assert [each.name for each in project.ml.online_deployments.list(endpoint)] == [live]
-    assert score(Target.of(project.ml, endpoint), {"value": 21}) == 42
+    assert score(ScoringTarget.of(project.ml, endpoint), {"value": 21}) == 42
     assert stack.PulumiStack(STACK).interrupted() == []
 
 

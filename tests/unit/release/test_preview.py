@@ -12,7 +12,7 @@ import pytest
 from pulumi.automation import events
 from pulumi.runtime.rpc import UNKNOWN
 
-from pulumi_azureml.operations.ownership import CHANGED
+from pulumi_azureml.operations import CHANGED
 from release import documentation
 from release.terminal.console import new_console
 from release.terminal.preview import Plan

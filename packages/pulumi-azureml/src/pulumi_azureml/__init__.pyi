@@ -1,3 +1,4 @@
+from . import operations, planning
 from .planning import (
     Asset,
     Catalogue,
@@ -85,4 +86,6 @@ __all__ = [
     "ScheduleOverrides",
     "WorkspaceArgs",
     "load_catalogue",
+    "operations",
+    "planning",
 ]

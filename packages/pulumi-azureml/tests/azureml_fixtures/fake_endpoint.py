@@ -216,7 +216,7 @@ def prepared(patch: pytest.MonkeyPatch, root: Path) -> FakeEndpoint:
     patch.setattr(autoscale, "send", fake.send)
     patch.setattr(checks, "send", fake.send)
 
-    def answer(target: scoring.Target, request: Any, deployment: str) -> Any:
+    def answer(target: scoring.ScoringTarget, request: Any, deployment: str) -> Any:
         assert request == {"value": 1}
         assert target.id == ID
 

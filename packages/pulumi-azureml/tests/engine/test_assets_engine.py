@@ -18,7 +18,7 @@ from azureml_fixtures.asset_project import STRANGER
 from azureml_fixtures.engine import GROUP, STACK, WORKSPACE, Make, endpoints, hold, operations, poison, serve
 from pulumi_azureml.operations import ownership
 from pulumi_azureml.operations.kinds import OPERATIONS
-from pulumi_azureml.operations.scoring import Target, score
+from pulumi_azureml.operations.scoring import ScoringTarget, score
 
 FIXTURES = sorted((Path(__file__).parent / "states").glob("*.json"))
 
@@ -241,14 +241,14 @@ def test_a_failed_rollout_and_a_revert_leave_the_old_deployment_serving(
     serve(project)
     project.up()
     (live,) = deployments()
-    assert score(Target.of(project.ml, endpoint), {"value": 21}) == 42
+    assert score(ScoringTarget.of(project.ml, endpoint), {"value": 21}) == 42
 
     serve(project, init="raise RuntimeError('the weights are missing')")
     told = project.up(expect=1)
     assert "did not start" in told
     assert "the weights are missing" in told
     assert deployments() == [live]
-    assert score(Target.of(project.ml, endpoint), {"value": 21}) == 42
+    assert score(ScoringTarget.of(project.ml, endpoint), {"value": 21}) == 42
 
     serve(project, run="raise RuntimeError('no such feature')")
     told = project.up(expect=1)
@@ -262,11 +262,11 @@ def test_a_failed_rollout_and_a_revert_leave_the_old_deployment_serving(
     project.up()
     assert asked() == []
     assert deployments() == [live]
-    assert score(Target.of(project.ml, endpoint), {"value": 21}) == 42
+    assert score(ScoringTarget.of(project.ml, endpoint), {"value": 21}) == 42
 
     serve(project, factor=3)
     told = project.up()
-    assert score(Target.of(project.ml, endpoint), {"value": 21}) == 63
+    assert score(ScoringTarget.of(project.ml, endpoint), {"value": 21}) == 63
     (new,) = deployments()
     assert new != live
     for phase in (f"deploying {new}, without traffic", f"traffic: {new} 100 %", f"deleting {live}"):

@@ -17,7 +17,7 @@ import requests
 from amlite import SUBSCRIPTION_ID
 from amlite.testing import Clock, LocalAzure
 from azureml_fixtures.engine import GROUP, ROOT, WORKSPACE
-from pulumi_azureml.operations.scoring import Target, access_key
+from pulumi_azureml.operations.scoring import ScoringTarget, access_key
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -136,7 +136,7 @@ def test_an_endpoint_with_a_canary(example: Callable[..., Example]) -> None:
 
 
 def score(project: Example, distance: int) -> float:
-    target = Target.of(project.ml, "delay-minutes")
+    target = ScoringTarget.of(project.ml, "delay-minutes")
     headers = {"Authorization": f"Bearer {access_key(target)}"}
     answer = requests.post(target.scoring_uri, json={"distance": distance}, headers=headers, timeout=60)
     assert answer.status_code == 200, answer.text

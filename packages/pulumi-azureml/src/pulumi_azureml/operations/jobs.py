@@ -24,7 +24,7 @@ _LOG_LINES = 40
 
 
 @dataclass(frozen=True)
-class Step:
+class JobStep:
     """One step of a pipeline job: its name in the pipeline, the name of its own job, its status, seconds."""
 
     name: str
@@ -34,14 +34,14 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedJob:
     """A pipeline job that has ended: its status, and its steps in the order they began."""
 
     status: str
-    steps: tuple[Step, ...]
+    steps: tuple[JobStep, ...]
 
     @property
-    def failed(self) -> Step | None:
+    def failed(self) -> JobStep | None:
         """The first step that failed."""
         return next((step for step in self.steps if step.status == "Failed"), None)
 
@@ -60,7 +60,7 @@ class _Watch:
     job: dict[str, str] = field(default_factory=dict)
 
 
-def follow(ml: MLClient, job: str, say: Callable[[str], None], seconds: float | None = None) -> Ended:
+def follow_job(ml: MLClient, job: str, say: Callable[[str], None], seconds: float | None = None) -> EndedJob:
     """Follow a pipeline job to its end and report when steps begin and end.
 
     Args:
@@ -85,13 +85,13 @@ def follow(ml: MLClient, job: str, say: Callable[[str], None], seconds: float | 
         time.sleep(wait)
         wait = min(wait * 1.2, _POLL_SECONDS[1])
     steps = (
-        Step(name, seen.job[name], seen.status[name], seen.ended.get(name, time.monotonic()) - began)
+        JobStep(name, seen.job[name], seen.status[name], seen.ended.get(name, time.monotonic()) - began)
         for name, began in seen.began.items()
     )
-    return Ended(status, tuple(steps))
+    return EndedJob(status, tuple(steps))
 
 
-def why(ml: MLClient, ended: Ended) -> str:
+def failure_text(ml: MLClient, ended: EndedJob) -> str:
     """Return the failed step, Azure's reason and the end of its log, as the rest of `job … ended as …`.
 
     Empty if no step failed.
@@ -99,12 +99,12 @@ def why(ml: MLClient, ended: Ended) -> str:
     step = ended.failed
     if step is None:
         return ""
-    reason, log = _reason(ml, step.job), log_of(ml, step.job, _LOG_LINES)
+    reason, log = _reason(ml, step.job), job_log(ml, step.job, _LOG_LINES)
     told = f": step '{step.name}' failed{f' ({reason})' if reason else ''}"
     return f"{told}. Last lines of its log:\n{log}" if log else told
 
 
-def log_of(ml: MLClient, job: str, lines: int | None = None) -> str:
+def job_log(ml: MLClient, job: str, lines: int | None = None) -> str:
     """Return the end (or all) of a job's own log, as the workspace stored it."""
     with tempfile.TemporaryDirectory() as folder:
         ml.jobs.download(name=job, download_path=folder)
@@ -118,7 +118,7 @@ def status_of(job: Any) -> str:
     return str(getattr(job.status, "value", job.status))
 
 
-def read_output(ml: MLClient, job: str, path: str) -> dict[str, Any] | None:
+def job_output(ml: MLClient, job: str, path: str) -> dict[str, Any] | None:
     """Return a JSON file of a job's output, `<output>/<file>`, or None if the output has no such file."""
     output, _, file = path.partition("/")
     with tempfile.TemporaryDirectory() as folder:
@@ -152,10 +152,12 @@ def metrics(tracking_uri: str, runs: Iterable[tuple[str, str]]) -> dict[str, flo
 def with_commit(definition: Mapping[str, Any], root: Path) -> dict[str, Any]:
     """Return a pipeline's definition with the tree's commit as its input `git_sha`, if it has that input."""
     inputs = definition.get("inputs") or {}
-    return {**definition, "inputs": {**inputs, "git_sha": commit(root)}} if "git_sha" in inputs else dict(definition)
+    return (
+        {**definition, "inputs": {**inputs, "git_sha": git_commit(root)}} if "git_sha" in inputs else dict(definition)
+    )
 
 
-def commit(root: Path) -> str:
+def git_commit(root: Path) -> str:
     """Return the commit of the tree, with `-dirty` if it has changes, or `unknown` outside a repository."""
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

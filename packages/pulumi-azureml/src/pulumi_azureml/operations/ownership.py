@@ -20,7 +20,7 @@ def tagged(tags: Mapping[str, str] | None, owner: str, content_hash: str) -> dic
     return {**(tags or {}), OWNER: owner, CONTENT: content_hash}
 
 
-def untagged(tags: Mapping[str, str] | None) -> dict[str, str]:
+def user_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     """Return the user's tags alone."""
     return {key: str(value) for key, value in (tags or {}).items() if not key.startswith(PREFIX)}
 
@@ -43,7 +43,7 @@ def observed(existing: Any, metadata: Mapping[str, Any]) -> dict[str, Any]:
         # Azure gives what has no display name one of its own.
         if key in metadata or (key == "description" and there):
             result[key] = there
-    result["tags"] = untagged(existing.tags)
+    result["tags"] = user_tags(existing.tags)
     return {key: value for key, value in result.items() if value}
 
 

@@ -21,7 +21,7 @@ from pulumi_azureml.operations.errors import RolloutError
 from pulumi_azureml.operations.kind import endpoint_label
 from pulumi_azureml.operations.progress import Progress
 from pulumi_azureml.operations.retry import finished, settled
-from pulumi_azureml.operations.scoring import Target, score
+from pulumi_azureml.operations.scoring import ScoringTarget, score
 from pulumi_azureml.planning.project import project_root
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Rollout:
         self._steps = [int(percent) for percent in props["rollout"]["steps"]]
         self._bake_seconds: float = props["rollout"]["bake_seconds"]
         entity = ml.online_endpoints.get(self._endpoint)
-        self._target = Target(str(entity.id), str(entity.scoring_uri), str(entity.auth_mode).lower())
+        self._target = ScoringTarget(str(entity.id), str(entity.scoring_uri), str(entity.auth_mode).lower())
         self._location: str = entity.location
         self._before = shares(entity.traffic)
         self._reached = Progress.read(entity.tags)

@@ -18,7 +18,7 @@ _RETRIES = 3
 
 
 @dataclass(frozen=True)
-class Target:
+class ScoringTarget:
     """An online endpoint: its ARM resource id, where it answers, and `key`, `aml_token` or `aad_token`."""
 
     id: str
@@ -26,7 +26,7 @@ class Target:
     auth_mode: str
 
     @classmethod
-    def of(cls, ml: MLClient, endpoint: str) -> Target:
+    def of(cls, ml: MLClient, endpoint: str) -> ScoringTarget:
         """Look an endpoint up.
 
         Raises:
@@ -36,7 +36,7 @@ class Target:
         return cls(str(found.id), str(found.scoring_uri), str(found.auth_mode).lower())
 
 
-def score(target: Target, request: Any, deployment: str | None = None) -> Any:
+def score(target: ScoringTarget, request: Any, deployment: str | None = None) -> Any:
     """Return the parsed answer to a JSON request, from one deployment or from whichever the traffic chooses.
 
     azure-ai-ml's own `invoke` keeps the deployment's name in a dictionary that all calls of the process share, so two
@@ -64,7 +64,7 @@ def score(target: Target, request: Any, deployment: str | None = None) -> Any:
             raise HttpResponseError(f"the answer is not JSON: {response.text()[:200]}", response) from error
 
 
-def access_key(target: Target) -> str:
+def access_key(target: ScoringTarget) -> str:
     """Return an endpoint's primary key, or a token where it has no keys.
 
     Raises:

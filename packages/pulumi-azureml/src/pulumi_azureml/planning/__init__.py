@@ -5,9 +5,13 @@ Plain Python, and a pure function of the working tree and the settings. It impor
 
 from pulumi_azureml.planning.assets import Asset, AssetId, BuildPlan, reference
 from pulumi_azureml.planning.catalogue import Catalogue, load_catalogue, plan_definitions
-from pulumi_azureml.planning.changes import Change, explain
+from pulumi_azureml.planning.changes import MISSING, Change, explain
 from pulumi_azureml.planning.config_keys import ConfigKeys
+from pulumi_azureml.planning.deployments import SMOKE_REQUEST
+from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES
 from pulumi_azureml.planning.folders import Folders
+from pulumi_azureml.planning.kinds import KINDS
+from pulumi_azureml.planning.kinds.batch_endpoint import default_deployment
 from pulumi_azureml.planning.overrides import (
     DeploymentOverrides,
     EndpointOverrides,
@@ -18,8 +22,13 @@ from pulumi_azureml.planning.overrides import (
 )
 from pulumi_azureml.planning.problems import CatalogueErrors, Problem
 from pulumi_azureml.planning.settings import CatalogueSettings, ModelChoice
+from pulumi_azureml.planning.triggers import next_fire_times
 
 __all__ = [
+    "DEFAULT_DATASTORES",
+    "KINDS",
+    "MISSING",
+    "SMOKE_REQUEST",
     "Asset",
     "AssetId",
     "BuildPlan",
@@ -37,8 +46,10 @@ __all__ = [
     "PipelineOverrides",
     "Problem",
     "ScheduleOverrides",
+    "default_deployment",
     "explain",
     "load_catalogue",
+    "next_fire_times",
     "plan_definitions",
     "reference",
 ]

@@ -14,11 +14,11 @@ import pytest
 from azureml_fixtures.fake_endpoint import ID
 from pulumi_azureml.operations import checks
 from pulumi_azureml.operations.checks import CheckError, Checks
-from pulumi_azureml.operations.scoring import Target
+from pulumi_azureml.operations.scoring import ScoringTarget
 from pulumi_azureml.resources.arguments import plain
 from pulumi_azureml.resources.rollout import ChecksArgs
 
-TARGET = Target(ID, "https://flights.westeurope.inference.ml.azure.com/score", "key")
+TARGET = ScoringTarget(ID, "https://flights.westeurope.inference.ml.azure.com/score", "key")
 SINCE = datetime(2026, 1, 31, 12, tzinfo=UTC)
 UNTIL = SINCE + timedelta(minutes=5)
 

@@ -9,7 +9,7 @@ import pytest
 
 from azureml_fixtures.scoring_requests import ID, URI, recorded
 from pulumi_azureml.operations import scoring
-from pulumi_azureml.operations.scoring import Target
+from pulumi_azureml.operations.scoring import ScoringTarget
 
 
 @pytest.fixture
@@ -22,14 +22,14 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     [("key", "the key"), ("aml_token", "a token"), ("aad_token", "token for https://ml.azure.com/.default")],
 )
 def test_each_kind_of_endpoint_gets_what_it_asks_for(sent: list[Any], mode: str, bearer: str) -> None:
-    assert scoring.score(Target(ID, URI, mode), {"a": 1}) == {"ok": True}
+    assert scoring.score(ScoringTarget(ID, URI, mode), {"a": 1}) == {"ok": True}
     assert sent[0].headers["Authorization"] == f"Bearer {bearer}"
     assert json.loads(sent[0].content) == {"a": 1}
 
 
 def test_a_smoke_test_names_its_deployment_to_no_other_request(sent: list[Any]) -> None:
     """azure-ai-ml's own invoke shares one dictionary of headers among all calls."""
-    target = Target(ID, URI, "key")
+    target = ScoringTarget(ID, URI, "key")
     scoring.score(target, {"a": 1}, "blue-2")
     scoring.score(target, {"a": 1})
     assert [request.headers.get("azureml-model-deployment") for request in sent] == ["blue-2", None]

@@ -90,7 +90,7 @@ class PipelineJobOperations(Operations):
         """Wait for the job's end and return its outputs."""
         minutes = props["timeout_minutes"]
         try:
-            ended = jobs.follow(ml, name, lambda line: _log.info("job %s: %s", name, line), minutes * _MINUTES)
+            ended = jobs.follow_job(ml, name, lambda line: _log.info("job %s: %s", name, line), minutes * _MINUTES)
         except jobs.StillRunningError as error:
             raise AssetError(
                 f"job '{name}' is still {error} after {minutes} minutes and goes on. Update again to wait for it, "
@@ -98,13 +98,13 @@ class PipelineJobOperations(Operations):
                 AWAIT_LONGER,
             ) from error
         if ended.status != "Completed":
-            raise AssetError(f"job '{name}' ended as {ended.status}{jobs.why(ml, ended)}")
+            raise AssetError(f"job '{name}' ended as {ended.status}{jobs.failure_text(ml, ended)}")
         there = self._get(props, name)
         if there is None:
             raise AssetError(f"job '{name}' completed, but Azure does not return it")
         services = there["properties"].get("services") or {}
         declared = props["definition"].get("outputs") or {}
-        registered = jobs.read_output(ml, name, jobs.REGISTRATION) if "registration" in declared else None
+        registered = jobs.job_output(ml, name, jobs.REGISTRATION) if "registration" in declared else None
         runs = [("", name), *((f"{step.name}.", step.job) for step in ended.steps)]
         return {
             "resource_id": there["id"],
