@@ -13,7 +13,7 @@ import click
 from infra import NAMESPACE
 from infra.outputs import StackOutputs
 from pulumi_azureml.operations import Workspace, connect, job_log
-from pulumi_azureml.planning.deployments import ENDPOINTS
+from pulumi_azureml.planning import ENDPOINTS
 from release import scoring, training
 from release.assets import adoption
 from release.assets.sharing import KINDS, RegistrySharing

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pulumi_azureml import Catalogue, CatalogueErrors, CatalogueSettings, load_catalogue
-from pulumi_azureml.planning.deployments import ENDPOINTS
+from pulumi_azureml.planning import ENDPOINTS
 from release.assets import contents
 from release.assets.definitions import KINDS, CannotBeWrittenError, Found, not_a_definition
 from release.errors import ReleaseError
