@@ -11,13 +11,14 @@ from typing import Any
 import click
 
 from infra import NAMESPACE
-from infra.outputs import StackOutputs
+from infra.outputs import ModelOutput, StackOutputs
 from pulumi_azureml.operations import Workspace, connect, job_log
 from pulumi_azureml.planning import ENDPOINTS
 from release import scoring, training
 from release.assets import adoption
 from release.assets.sharing import KINDS, RegistrySharing
 from release.errors import ReleaseError, first_line
+from release.promotion import promote
 from release.samples import sample_of
 from release.stack import ROOT, PulumiStack
 from release.terminal import summary
@@ -63,6 +64,9 @@ def main() -> None:
     """Train, promote and serve models on a deployed platform. Every command works on any stack."""
 
 
+main.add_command(promote)
+
+
 @main.command()
 @_stack_option
 @_inputs_option
@@ -86,8 +90,8 @@ def up(stack: str, inputs: tuple[str, ...]) -> None:
         accepted, trained = _model(phases, outputs, inputs)
         if accepted is not None:
             with phases.phase("Rollout"):
-                for endpoint in _serving(outputs, accepted[0], waiting):
-                    target.promote(endpoint, *accepted)
+                for endpoint in _serving(outputs, accepted.name, waiting):
+                    target.promote(endpoint, accepted)
                 _update(target)
             outputs = target.deployed()
     predictions = _predictions(phases, outputs)
@@ -121,7 +125,7 @@ def train(stack: str, inputs: tuple[str, ...], promote: bool, endpoint: str | No
         return
     promoted = _serving(outputs, trained.model, chosen)
     for name in promoted:
-        target.promote(name, trained.model, trained.version)
+        target.promote(name, ModelOutput(name=trained.model, version=trained.version))
         console.print(f"Promoted to endpoint {name} in Pulumi.{stack}.yaml")
     if promoted:
         console.print(f"Roll it out with: pulumi up --stack {stack}")
@@ -202,7 +206,7 @@ def share(stack: str, kind: str, name: str, version: str | None, registry: str |
             f"stack '{stack}' has no registry",
             fix=f"use --registry NAME, or set {NAMESPACE}:sharing.registry in Pulumi.{stack}.yaml and run pulumi up",
         )
-    served = {model.name: model.version for model in outputs.models.values()}
+    served = {model.name: model.version for model in outputs.models.values() if model.registry is None}
     chosen = version or outputs.assets.get(kind, {}).get(name) or (served.get(name) if kind == "model" else None)
     with Phases(console).phase(f"Sharing with registry {target}"):
         ml = client(outputs)
@@ -342,17 +346,17 @@ def _update(target: PulumiStack) -> None:
 
 def _model(
     phases: Phases, outputs: StackOutputs, inputs: tuple[str, ...]
-) -> tuple[tuple[str, str] | None, Training | None]:
-    """Return (name, version) of a model to promote, and the training that produced it.
+) -> tuple[ModelOutput | None, Training | None]:
+    """Return a model to promote, and the training that produced it.
 
     Does not train if an earlier run registered a version and was interrupted before it promoted the version.
     """
     found = training.registered(client(outputs), training.resolved_pipeline(outputs, _PIPELINE))
     if found is not None:
         console.print(f"\n{found[0]} version {found[1]} passed the gate in an earlier run and is not promoted yet.")
-        return found, None
+        return ModelOutput(name=found[0], version=found[1]), None
     done = _train(phases, outputs, inputs)
-    return ((done.model, done.version) if done.version is not None else None), done
+    return (ModelOutput(name=done.model, version=done.version) if done.version is not None else None), done
 
 
 def _train(phases: Phases, outputs: StackOutputs, inputs: tuple[str, ...]) -> Training:

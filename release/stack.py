@@ -17,7 +17,7 @@ from pulumi.automation import events
 from pydantic import ValidationError
 
 from infra import NAMESPACE
-from infra.outputs import StackOutputs, parse
+from infra.outputs import ModelOutput, StackOutputs, parse
 from release.errors import ReleaseError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -110,12 +110,23 @@ class PulumiStack:
             )
         return outputs
 
-    def promote(self, endpoint: str, model: str, version: str) -> None:
-        """Write the model version that an endpoint serves to the stack's configuration."""
+    def config(self) -> dict[str, Any]:
+        """Return the values of the stack file by full key, such as `azureml-platform:sharing`. Groups are maps."""
         with self._one_error():
-            for key, value in (("name", model), ("version", version)):
-                path = f'{NAMESPACE}:models["{endpoint}"].{key}'
-                self._stack.set_config(path, automation.ConfigValue(value), path=True)
+            values = self._stack.get_all_config()
+        return {key: _decoded(each.value) for key, each in values.items()}
+
+    def promote(self, endpoint: str, model: ModelOutput) -> None:
+        """Write the model version that an endpoint serves to the stack's configuration, in place of another."""
+        key = f'{NAMESPACE}:models["{endpoint}"]'
+        parts = model.model_dump(exclude_none=True)
+        models = self.config().get(f"{NAMESPACE}:models")
+        before = models.get(endpoint) if isinstance(models, dict) else None
+        with self._one_error():
+            if before is not None and not (isinstance(before, dict) and before.keys() <= parts.keys()):
+                self._stack.remove_config(key, path=True)
+            for part, value in parts.items():
+                self._stack.set_config(f"{key}.{part}", automation.ConfigValue(value), path=True)
 
     def forget_models(self) -> bool:
         """Remove all promoted models from the configuration. Return whether there were any."""
@@ -159,6 +170,15 @@ def _cancelled(error: automation.CommandError) -> str | None:
     if not any(each in str(error) for each in _CANCELLED):
         return None
     return "the update was cancelled. Completed changes are kept, and the next update continues from there"
+
+
+def _decoded(value: str) -> Any:
+    """Decode a value. Groups are JSON, and `7` or `true` are text."""
+    try:
+        decoded = json.loads(value)
+    except ValueError:
+        return value
+    return decoded if isinstance(decoded, dict | list) else value
 
 
 def _essence(error: automation.CommandError) -> str:

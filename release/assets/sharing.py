@@ -28,6 +28,8 @@ _LINEAGE: Mapping[str, tuple[str, ...]] = {
     "shared_from_commit": ("git_sha", "azureml.git.commit", "mlflow.source.git.commit"),
 }
 CONTENT_TAG = "shared_content_sha256"
+# The ARM id of the workspace that a version was shared from.
+ORIGIN_TAG = "shared_from_workspace"
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,7 @@ def _tags(origin: str, source: Any, content: Content) -> dict[str, str]:
     for tag, names in _LINEAGE.items():
         if value := next((recorded[name] for name in names if recorded.get(name)), None):
             tags[tag] = str(value)
-    return {**tags, "shared_from_workspace": origin, CONTENT_TAG: content.sha256}
+    return {**tags, ORIGIN_TAG: origin, CONTENT_TAG: content.sha256}
 
 
 def _environment(source: Any, files: Path, tags: dict[str, str]) -> Any:

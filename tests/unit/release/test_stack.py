@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from pulumi import automation
 from pulumi.automation import events
 
+from infra.outputs import ModelOutput
 from release.errors import ReleaseError
 from release.stack import PulumiStack
 
@@ -17,20 +19,25 @@ class FakeStack:
 
     def __init__(self) -> None:
         self.config: dict[str, str] = {}
+        self.written: dict[str, str] = {}
+        self.removed: list[str] = []
         self.events: list[events.EngineEvent] = []
         self.fails = ""
 
     def set_config(self, key: str, value: automation.ConfigValue, *, path: bool) -> None:
         assert path
-        self.config[key] = value.value
+        self.written[key] = value.value
 
-    def get_all_config(self) -> dict[str, str]:
+    def get_all_config(self) -> dict[str, automation.ConfigValue]:
         if self.fails:
             raise automation.CommandError(automation.CommandResult(stdout="", stderr=self.fails, code=1))
-        return self.config
+        return {key: automation.ConfigValue(value) for key, value in self.config.items()}
 
-    def remove_config(self, key: str) -> None:
-        del self.config[key]
+    def remove_config(self, key: str, *, path: bool = False) -> None:
+        if path:
+            self.removed.append(key)
+        else:
+            del self.config[key]
 
     def up(self, on_event: Any, parallel: int, color: str) -> None:
         assert parallel == 32
@@ -53,11 +60,32 @@ def diagnostic(severity: str, message: str) -> events.EngineEvent:
     return events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "diagnosticEvent": said})
 
 
-def test_promotion_writes_the_version_that_the_program_reads(fake: FakeStack) -> None:
-    PulumiStack("local").promote("flight-delay", "flight-delay", "7")
-    assert fake.config == {
-        'azureml-platform:models["flight-delay"].name': "flight-delay",
-        'azureml-platform:models["flight-delay"].version': "7",
+@pytest.mark.parametrize(
+    "before", [None, {"name": "other", "version": 6}, {"name": "flight-delay", "version": "7", "registry": "mlops"}]
+)
+def test_promotion_writes_the_version_that_the_program_reads(fake: FakeStack, before: Any) -> None:
+    if before is not None:
+        fake.config["azureml-platform:models"] = json.dumps({"flight-delay": before})
+    PulumiStack("local").promote("flight-delay", ModelOutput(name="flight-delay", version="7"))
+    key = 'azureml-platform:models["flight-delay"]'
+    assert fake.written == {f"{key}.name": "flight-delay", f"{key}.version": "7"}
+    # A registry or a reference would stay beside the new name and version.
+    assert fake.removed == ([key] if before is not None and "registry" in before else [])
+
+
+def test_promotion_takes_the_place_of_a_reference(fake: FakeStack) -> None:
+    fake.config["azureml-platform:models"] = json.dumps({"flight-delay": "azureml:flight-delay:6"})
+    PulumiStack("local").promote("flight-delay", ModelOutput(name="flight-delay", version="7", registry="mlops"))
+    key = 'azureml-platform:models["flight-delay"]'
+    assert fake.removed == [key]
+    assert fake.written[f"{key}.registry"] == "mlops"
+
+
+def test_the_configuration_has_groups_as_maps_and_the_rest_as_text(fake: FakeStack) -> None:
+    fake.config = {"azureml-platform:sharing": '{"registry": "mlops"}', "azureml-platform:protect": "true"}
+    assert PulumiStack("local").config() == {
+        "azureml-platform:sharing": {"registry": "mlops"},
+        "azureml-platform:protect": "true",
     }
 
 

@@ -1,0 +1,207 @@
+"""Promote the models that one stack serves to another stack, by its configuration alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from infra import NAMESPACE
+from infra.outputs import ModelOutput, StackOutputs
+from pulumi_azureml import ModelChoice
+from release.assets.sharing import ORIGIN_TAG, RegistrySharing
+from release.errors import ReleaseError, first_line
+from release.stack import PulumiStack
+from release.terminal.console import new_console
+from release.workspace import client, registry_client
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A model version in a registry for an endpoint, and whether the target's configuration already has it."""
+
+    endpoint: str
+    model: ModelOutput
+    is_there: bool
+
+
+@dataclass(frozen=True)
+class Promoter:
+    """Promotes from one stack to another.
+
+    Attributes:
+        source: Name of the stack that serves the models now.
+        outputs: Outputs of that stack.
+        target: The stack whose configuration is written.
+        share: Copy a version of the source's workspace to the target's registry if it is not there.
+        say: Takes each line of progress.
+    """
+
+    source: str
+    outputs: StackOutputs
+    target: PulumiStack
+    share: bool
+    say: Callable[[str], None]
+
+    def promote(self, endpoint: str | None) -> list[Promotion]:
+        """Write the promoted models of an endpoint (None: of all) once the target can read each of them.
+
+        Raises:
+            ReleaseError: There is nothing to promote, or the target cannot read a version. Nothing was written.
+        """
+        config = self.target.config()
+        wanted = self._wanted(config, endpoint)
+        registry = _group(config, "sharing").get("registry")
+        known = _group(config, "models")
+        found = []
+        for name, model in wanted.items():
+            shared = self._readable(model, registry)
+            found.append(Promotion(name, shared, is_there=_reference(known.get(name)) == _choice(shared).reference))
+        for each in found:
+            if not each.is_there:
+                self.target.promote(each.endpoint, each.model)
+        return found
+
+    def _wanted(self, config: Mapping[str, Any], endpoint: str | None) -> dict[str, ModelOutput]:
+        """Return the models to promote, by endpoint."""
+        models = self.outputs.models
+        if endpoint is not None and endpoint not in self.outputs.endpoints:
+            known = ", ".join(self.outputs.endpoints) or "none"
+            raise ReleaseError(f"stack '{self.source}' has no endpoint '{endpoint}'; it has: {known}")
+        if not models or (endpoint is not None and endpoint not in models):
+            what = f"endpoint '{endpoint}' of stack '{self.source}'" if endpoint else f"stack '{self.source}'"
+            raise ReleaseError(
+                f"{what} has no promoted model",
+                fix=f"release train --stack {self.source}, and then pulumi up --stack {self.source}",
+            )
+        overrides = _group(config, "overrides").get("endpoints") or {}
+        excluded = [name for name in models if (overrides.get(name) or {}).get("exclude")]
+        if endpoint in excluded:
+            key = f"{NAMESPACE}:overrides.endpoints.{endpoint}.exclude"
+            raise ReleaseError(
+                f"stack '{self.target.name}' leaves endpoint '{endpoint}' out",
+                fix=f"pulumi config rm --path '{key}' -s {self.target.name}",
+            )
+        for name in excluded:
+            self.say(f"endpoint {name}: left out of stack {self.target.name}")
+        names = [endpoint] if endpoint is not None else [name for name in models if name not in excluded]
+        return {name: models[name] for name in names}
+
+    def _readable(self, model: ModelOutput, registry: str | None) -> ModelOutput:
+        """Return a model as the target can read it: a version in the target's registry.
+
+        Raises:
+            ReleaseError: The target has no registry or another one, or the registry does not have the version.
+        """
+        target = self.target.name
+        holder = model.registry or registry
+        if holder is None or holder.lower() != (registry or "").lower():
+            which = f"registry '{holder}'" if holder else f"the workspace of stack '{self.source}'"
+            used = f"registry '{registry}'" if registry else "no registry"
+            name = holder or self.outputs.registry or "<registry>"
+            raise ReleaseError(
+                f"stack '{target}' cannot read {model.name} version {model.version}: it is in {which}, and stack "
+                f"'{target}' uses {used}",
+                fix=f"pulumi config set --path '{NAMESPACE}:sharing.registry' {name} -s {target}, and set "
+                "sharing.resourceGroup to the registry's resource group so that the stack gets its role",
+            )
+        there = self._find(model, holder)
+        if model.registry is None:
+            self._share(model, holder, there)
+        elif there is None:
+            raise ReleaseError(f"registry '{holder}' has no model {model.name} version {model.version}")
+        else:
+            self.say(f"registry {holder} has model {model.name}:{model.version}")
+        return ModelOutput(name=model.name, version=model.version, registry=holder)
+
+    def _find(self, model: ModelOutput, registry: str) -> Any:
+        """Return a version in a registry, or None if the registry does not have it."""
+        from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+        try:
+            return registry_client(registry).models.get(model.name, model.version)
+        except ResourceNotFoundError:
+            return None
+        except HttpResponseError as error:
+            raise ReleaseError(
+                f"registry '{registry}' does not let you read model {model.name} version {model.version}: "
+                f"{first_line(error)}",
+                fix=f"sign in to the tenant of stack '{self.target.name}', with the role AzureML Registry User on the "
+                "registry",
+            ) from error
+
+    def _share(self, model: ModelOutput, registry: str, there: Any) -> None:
+        """Make sure that a registry's version is the one of the source's workspace.
+
+        Raises:
+            ReleaseError: It is not there, or comes from elsewhere, and `share` is false.
+        """
+        version = f"{model.name}:{model.version}"
+        if self.share:
+            workspace = client(self.outputs)
+            sharing = RegistrySharing(
+                workspace, registry_client(registry), registry, self.outputs.workspace_id, self.say
+            )
+            sharing.share("model", model.name, model.version)
+            return
+        origin = (there.tags or {}).get(ORIGIN_TAG) if there is not None else None
+        if origin is not None and origin.lower() == self.outputs.workspace_id.lower():
+            self.say(f"registry {registry} has model {version} from stack {self.source}")
+            return
+        if there is None:
+            reason = f"model {version} is in the workspace of stack '{self.source}' only, not in registry '{registry}'"
+        else:
+            reason = f"registry '{registry}' has a model {version} that does not come from stack '{self.source}'"
+        command = f"release share --stack {self.source} model {model.name} {model.version} --registry {registry}"
+        raise ReleaseError(reason, fix=f"{command}, or add --share to this command")
+
+
+@click.command()
+@click.option("--from", "source", required=True, metavar="STACK", help="Stack that serves the model now, such as dev.")
+@click.option("--to", "target", required=True, metavar="STACK", help="Stack to promote it to, such as staging.")
+@click.option("--endpoint", default=None, help="Endpoint to promote. Default: all endpoints with a promoted model.")
+@click.option(
+    "--share", is_flag=True, help="Copy a version of the first stack's workspace to the registry if it is not there."
+)
+def promote(source: str, target: str, endpoint: str | None, share: bool) -> None:
+    """Promote the models that one stack serves to another stack.
+
+    A workspace cannot read models of another one, so the second stack reads the version from its registry
+    (sharing.registry). Checks that the registry has the version and that you can read it there. Then writes the version
+    to Pulumi.<stack>.yaml of the second stack. The next `pulumi up` rolls it out.
+    """
+    if source == target:
+        raise ReleaseError("--from and --to name the same stack", fix=f"release train --stack {source} promotes there")
+    console = new_console()
+    outputs, destination = PulumiStack(source).deployed(), PulumiStack(target)
+    promoter = Promoter(source, outputs, destination, share, lambda line: console.print(f"  {line}", highlight=False))
+    promotions = promoter.promote(endpoint)
+    for each in promotions:
+        model = f"{each.model.name} version {each.model.version} of registry {each.model.registry}"
+        file = f"Pulumi.{target}.yaml"
+        console.print(
+            f"Endpoint {each.endpoint}: {file} already has {model}" if each.is_there
+            else f"Promoted {model} to endpoint {each.endpoint} in {file}",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    if any(not each.is_there for each in promotions):
+        console.print(f"Roll it out with: pulumi up --stack {target}")
+
+
+def _group(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a group of settings. A preview reports a group that is not a map."""
+    found = config.get(f"{NAMESPACE}:{name}")
+    return found if isinstance(found, dict) else {}
+
+
+def _choice(model: ModelOutput) -> ModelChoice:
+    return ModelChoice(model.name, model.version, model.registry)
+
+
+def _reference(written: Any) -> str | None:
+    """Return the reference of a promoted model in a stack file, in either of its two forms."""
+    if isinstance(written, dict):
+        return ModelChoice(str(written.get("name")), str(written.get("version")), written.get("registry")).reference
+    return written if isinstance(written, str) else None
