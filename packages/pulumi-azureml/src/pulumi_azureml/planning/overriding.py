@@ -7,11 +7,11 @@ from typing import Any
 
 from pulumi_azureml.planning.assets import AssetId, Definition
 from pulumi_azureml.planning.config_keys import ConfigKeys
+from pulumi_azureml.planning.deployments import ENDPOINTS
 from pulumi_azureml.planning.documents import Document, KeyPath
 from pulumi_azureml.planning.overrides import DeploymentOverrides, Overridden, Overrides
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
 
-_ENDPOINTS = ("online_endpoint", "batch_endpoint")
 _DEPLOYMENTS = ("online_deployment", "batch_deployment")
 _STEPS_WITH_VARIABLES = ("command", "parallel")
 
@@ -27,7 +27,7 @@ class Overriding:
     def exclusion(self, id_: AssetId) -> str | None:
         """Return the option that leaves an asset out, or None if none does."""
         name = id_.name.partition("/")[0] if id_.kind in _DEPLOYMENTS else id_.name
-        if id_.kind in (*_ENDPOINTS, *_DEPLOYMENTS):
+        if id_.kind in (*ENDPOINTS, *_DEPLOYMENTS):
             endpoint = self._overrides.endpoints.get(name)
             return self._option("endpoints", name, "exclude") if endpoint is not None and endpoint.exclude else None
         schedule = self._overrides.schedules.get(name) if id_.kind == "schedule" else None
@@ -60,7 +60,7 @@ class Overriding:
 
     def unknown(self, known: Collection[AssetId]) -> Iterator[Problem]:
         """Report the overrides of endpoints, deployments, schedules and pipelines that no file defines."""
-        endpoints = {id_.name for id_ in known if id_.kind in _ENDPOINTS}
+        endpoints = {id_.name for id_ in known if id_.kind in ENDPOINTS}
         yield from self._unknown(("endpoints",), self._overrides.endpoints, endpoints, "endpoint")
         for name in endpoints & set(self._overrides.endpoints):
             deployments = {

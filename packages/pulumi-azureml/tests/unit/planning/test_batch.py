@@ -34,11 +34,13 @@ def test_a_deployment_comes_after_its_endpoint_and_waits_for_its_model(batch: Pr
     assert AssetId("batch_endpoint", "flights-batch") in deployment.depends_on
 
 
-def test_the_configuration_picks_its_model(batch: Project) -> None:
-    deployment = batch.load(models={"flights-batch": ModelChoice("delay", "7")})[
+@pytest.mark.parametrize("choice", [ModelChoice("delay", "7"), ModelChoice("delay", "7", "shared")])
+def test_the_configuration_picks_its_model(choice: ModelChoice, batch: Project) -> None:
+    deployment = batch.load(models={"flights-batch": choice}, check_with_azure=True)[
         "batch_deployment", "flights-batch/blue"
     ]
-    assert (deployment.waiting_for, deployment.definition["model"]) == (None, "azureml:delay:7")
+    assert (deployment.waiting_for, deployment.definition["model"]) == (None, choice.reference)
+    assert deployment.existing_model == choice.reference
     name = live_name({"name": deployment.name, "content_hash": deployment.content_hash})
     assert name == f"blue-{deployment.content_hash[:8]}"
 
