@@ -79,7 +79,7 @@ def test_keywords_are_the_fields_of_the_arguments(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(RESOURCES))
 def test_a_resource_says_what_it_updates_and_how_it_fails(name: str) -> None:
     text = inspect.getdoc(RESOURCES[name]) or ""
-    assert "Fails when" in text
+    assert "Fails if" in text
     assert "emoval" in text or "deleted" in text
 
 

@@ -1,4 +1,4 @@
-"""Read the tree, resolve references, hash, validate: a plan of every asset, or every problem at once."""
+"""Read the tree, resolve references, hash and validate. The result is a plan of every asset, or every problem."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ _NAME_LINE = re.compile(r"^name:\s*['\"]?([A-Za-z0-9_.-]+)", re.MULTILINE)
 
 @dataclasses.dataclass(frozen=True)
 class Catalogue:
-    """Every asset of a tree. `assets` are in an order in which each comes after all that it depends on.
+    """Every asset of a tree. In `assets`, each comes after everything that it depends on.
 
-    `excluded` are those that the stack leaves out.
+    `excluded` are the assets that the stack leaves out.
     """
 
     assets: tuple[Asset, ...]
     excluded: tuple[Excluded, ...] = ()
 
     def __getitem__(self, key: tuple[str, str]) -> Asset:
-        """The asset of a kind and name, such as `catalogue["component", "prep"]`."""
+        """Return the asset of a kind and name, such as `catalogue["component", "prep"]`."""
         return self._by_id[AssetId(*key)]
 
     def of(self, kind: str) -> tuple[Asset, ...]:
-        """All assets of one kind."""
+        """Return all assets of one kind."""
         return tuple(asset for asset in self.assets if asset.kind == kind)
 
     @functools.cached_property
@@ -65,7 +65,7 @@ class Catalogue:
 
 
 def load_catalogue(root: Path | str, settings: CatalogueSettings) -> Catalogue:
-    """Plan every asset below `root`. Depends on the tree and the settings alone, and prints nothing.
+    """Plan every asset below `root`. The result depends only on the tree and the settings.
 
     Raises:
         CatalogueErrors: all problems of the tree.
@@ -79,12 +79,12 @@ def load_catalogue(root: Path | str, settings: CatalogueSettings) -> Catalogue:
 def plan_definitions(
     root: Path, definitions: Mapping[str, tuple[str, Definition]], settings: CatalogueSettings
 ) -> Catalogue:
-    """Plan assets that no file defines, as `load_catalogue` does those of files.
+    """Plan assets that no file defines, in the way that `load_catalogue` plans files.
 
     Args:
-        root: what local paths are relative to.
-        definitions: what stands for a file name (in messages, and where one refers to another) → kind, definition.
-        settings: of the stack.
+        root: the folder that local paths are relative to.
+        definitions: a name in place of a file name (for messages and references) → kind, definition.
+        settings: the settings of the stack.
 
     Raises:
         CatalogueErrors: all problems of the definitions.
@@ -96,7 +96,7 @@ def plan_definitions(
 
 
 class _Loading:
-    """One run of `load_catalogue`: each step adds to `problems`, and goes on with what is sound."""
+    """One run of `load_catalogue`. Each step adds to `problems` and continues with the valid assets."""
 
     def __init__(self, root: Path, settings: CatalogueSettings) -> None:
         self.root = root
@@ -112,7 +112,7 @@ class _Loading:
         self.trees = TreeReader(root, self.cache)
 
     def plan(self) -> Catalogue:
-        """Resolve, check and hash what was read or given."""
+        """Resolve, check and hash the drafts."""
         known = {*self.drafts, *self.broken, *(each.id for each in self.excluded)}
         self.problems += [*self.overriding.problems, *self.overriding.unknown(known)]
         for draft in self.drafts.values():
@@ -146,7 +146,7 @@ class _Loading:
         )
 
     def find(self) -> Iterator[str]:
-        """Every YAML file of the catalogue's folders that is not ignored. Ignored folders are not entered."""
+        """Yield every YAML file in the catalogue's folders that is not ignored. Ignored folders are not entered."""
         roots = [name for name in self.settings.folders.roots() if (self.root / name).is_dir()]
         open_folders = [(name, rules_for(self.root, name.removeprefix("."))) for name in roots]
         while open_folders:
@@ -181,7 +181,7 @@ class _Loading:
         self.take(next(kind for kind in KINDS.values() if kind.claims(convention, document)), document)
 
     def take(self, kind: Kind, document: Document) -> None:
-        """Make a draft of a document, and check it by itself."""
+        """Make a draft of a document and check it on its own."""
         types, type_name = kind.types, kind.schema_type(document)
         if types and type_name not in types:
             advice = suggestion(type_name, types, otherwise=f"use one of {listing(types)}")
@@ -247,7 +247,7 @@ class _Loading:
                 draft.problem(keys, f"unknown datastore '{name}'", fix)
 
     def _resolve(self, draft: Draft) -> None:
-        """Find out which asset each reference means."""
+        """Find the asset of each reference."""
         for use in draft.uses:
             reference = parse(use.text, folder=draft.document.folder)
             where = ".".join(map(str, use.keys))
@@ -295,7 +295,7 @@ class _Loading:
             draft.waiting_for = f"a version of model '{target.name}'"
             return
         if use.kind == "environment" and target.name.lower().startswith("azureml-"):
-            return  # one that Azure ML provides
+            return  # Azure ML provides it
         known = [id_.name for id_ in {*self.drafts, *self.broken} if id_.kind == use.kind]
         otherwise = f"add it to the project, or write the version: `azureml:{target.name}:VERSION`"
         draft.problem(
@@ -336,7 +336,7 @@ class _Loading:
         return tree
 
     def _order(self) -> Iterator[AssetId]:
-        """Assets after all that they depend on; those in a cycle are reported instead."""
+        """Yield the assets, each after everything that it depends on. Report assets in a cycle instead."""
         graph = {id_: [need for need in _needs(self.drafts[id_]) if need in self.drafts] for id_ in sorted(self.drafts)}
         try:
             yield from list(TopologicalSorter(graph).static_order())
@@ -349,7 +349,7 @@ class _Loading:
             )
 
     def _build(self, draft: Draft) -> None:
-        """Make the references exact, then hash. Skipped when something that it needs is not there."""
+        """Make the references exact, then hash. Skip an asset if something that it needs is missing."""
         whole = len(draft.trees) == len(draft.sources)
         if not whole or any(need not in self.assets for need in _needs(draft)):
             return
@@ -419,7 +419,7 @@ def _is(reason: str) -> str:
 
 
 def _copied(value: Any) -> Any:
-    """A deep copy of plain data, so that anchors and aliases in the YAML do not share what is replaced."""
+    """Return a deep copy of plain data, so that YAML aliases do not share values that are replaced."""
     if isinstance(value, dict):
         return {key: _copied(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""YAML files with the line of every key, so that a problem can say where it is."""
+"""YAML files with the line of every key, so that a problem can name the line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pulumi_azureml.planning.problems import Problem
 
 KeyPath = tuple[str | int, ...]
 
-# libyaml where PyYAML was built with it: ten times faster, the same nodes and marks.
+# libyaml, if PyYAML was built with it, is ten times faster and gives the same nodes and marks.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -36,13 +36,13 @@ class Document:
         return self.path.rpartition("/")[0]
 
     def line(self, *keys: str | int) -> int:
-        """The line of a key path, or of the nearest enclosing one that is written in the file; 0 without a file."""
+        """Return the line of a key path, or of its nearest parent in the file. Return 0 without a file."""
         while keys and keys not in self.lines:
             keys = keys[:-1]
         return self.lines.get(keys, 1 if self.lines else 0)
 
     def problem(self, keys: KeyPath, message: str, fix: str) -> Problem:
-        """A problem at a key of this document. It names the option that sets the value, if one does."""
+        """Return a problem at a key of this document. It names the option that sets the value, if any."""
         option = next((option for set_, option in self.set_by.items() if keys[: len(set_)] == set_), None)
         if option is not None:
             message = f"{message} (set by {option})"
@@ -50,7 +50,7 @@ class Document:
 
 
 def read(root: Path, path: str) -> Document | Problem:
-    """Read one file. What cannot be read as one YAML mapping comes back as a problem."""
+    """Read one file. Return a problem if it is not one YAML mapping."""
     try:
         text = (root / path).read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -86,7 +86,7 @@ def parse(path: str, text: str) -> Document | Problem:
 
 
 def _mark(node: yaml.Node, keys: KeyPath, lines: dict[KeyPath, int]) -> tuple[str, int] | None:
-    """Note the line of everything under a node. Returns the first key written twice in one mapping, if any."""
+    """Record the line of everything under a node. Return the first key that a mapping contains twice, if any."""
     lines.setdefault(keys, node.start_mark.line + 1)
     duplicate = None
     if isinstance(node, yaml.MappingNode):

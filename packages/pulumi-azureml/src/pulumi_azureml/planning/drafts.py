@@ -1,4 +1,4 @@
-"""An asset on its way through the catalogue, and how a kind notes what it finds in the YAML."""
+"""Drafts of assets, and the helpers by which a kind collects what an asset uses from its YAML."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pulumi_azureml.planning.references import is_asset
 from pulumi_azureml.planning.settings import CatalogueSettings
 from pulumi_azureml.planning.tree import Tree
 
-# A workspace makes these itself and keeps its own data in them.
+# A workspace creates these itself and stores its own data in them.
 DEFAULT_DATASTORES = frozenset(
     {"workspaceblobstore", "workspaceartifactstore", "workspacefilestore", "workspaceworkingdirectory"}
 )
@@ -25,7 +25,7 @@ _CLOUD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:", re.ASCII)
 
 @dataclass(frozen=True)
 class Build:
-    """The parts of a `BuildPlan` that a YAML and the settings say, before anything is hashed."""
+    """The parts of a `BuildPlan` that the YAML and the settings define, before hashing."""
 
     dockerfile: str
     arguments: Mapping[str, str]
@@ -34,12 +34,12 @@ class Build:
 
 @dataclass
 class Draft:
-    """An asset on its way through the catalogue: a document and what its kind found in it.
+    """An asset that is being planned: a document, and what its kind collected from it.
 
-    `definition` starts as the document's mapping and becomes `Asset.definition`. A kind fills `uses`, `sources`,
-    `needs` (assets that have to exist first without being named by a reference) and `problems`; the catalogue then
-    fills `targets` (which asset a reference means) and `trees`. `is_shared`: it lives in a registry. `overridden`: what
-    the stack sets in place of the file's values, by dotted key.
+    `definition` starts as the document's mapping and becomes `Asset.definition`. A kind adds `uses`, `sources`, `needs`
+    (assets that must exist first although no reference names them) and `problems`. The catalogue then adds `targets`
+    (the asset of each reference) and `trees`. `is_shared`: the asset is in a registry. `overridden`: the values that
+    the stack sets in place of the file's, by dotted key.
     """
 
     id: AssetId
@@ -66,9 +66,9 @@ class Draft:
 
 @dataclass(frozen=True)
 class Use:
-    """A reference to another asset: where it stands, what kind it has to be, and what is written.
+    """A reference to another asset: its keys in the document, the expected kind, and its text.
 
-    `may_wait`: what nothing in the tree defines comes later (a model from training), and the asset waits for it.
+    `may_wait`: if no file defines the asset, it comes later (a model from training), and this asset waits for it.
     """
 
     keys: KeyPath
@@ -81,7 +81,7 @@ class Use:
 class Source:
     """A local file or folder that belongs to the asset. `wanted` is `file`, `folder` or `any`.
 
-    `is_yaml`: only its parsed content counts (a conda file), so comments in it change nothing.
+    `is_yaml`: only the parsed content counts (a conda file), so comments do not change the version.
     """
 
     keys: KeyPath
@@ -94,12 +94,12 @@ Drafts = Mapping[AssetId, Draft]
 
 
 def is_local(path: str) -> bool:
-    """Whether a `path:` is a file of this tree, not a URL, a datastore path or an asset."""
+    """Whether a `path:` is a local file, not a URL, a datastore path or an asset."""
     return not _CLOUD.match(path) or path.startswith("file:") or re.match(r"[A-Za-z]:[\\/]", path) is not None
 
 
 def use(draft: Draft, keys: KeyPath, kind: str, value: object) -> None:
-    """Note a reference, if it is one."""
+    """Add a value to `uses` if it is a reference."""
     if isinstance(value, str) and "${{" not in value:
         draft.uses.append(Use(keys, kind, value))
     elif isinstance(value, dict) and kind in {"environment", "model"}:
@@ -109,13 +109,13 @@ def use(draft: Draft, keys: KeyPath, kind: str, value: object) -> None:
 
 
 def source(draft: Draft, keys: KeyPath, value: object, *, wanted: str = "any", is_yaml: bool = False) -> None:
-    """Note a local file or folder, if it is one."""
+    """Add a value to `sources` if it is a local file or folder."""
     if isinstance(value, str) and is_local(value) and not is_asset(value):
         draft.sources.append(Source(keys, value.removeprefix("file:"), wanted, is_yaml))
 
 
 def datastores(value: object, keys: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
-    """Yield the datastores that a definition names, and where: in paths, and as a pipeline's default."""
+    """Yield the datastores in a definition with their keys: those in paths, and a pipeline's default."""
     if isinstance(value, dict | list):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from datastores(item, (*keys, key))

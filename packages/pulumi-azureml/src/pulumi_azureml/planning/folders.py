@@ -1,4 +1,4 @@
-"""Where a project keeps its YAML."""
+"""The folders of a project's YAML."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Folders:
-    """The folders that hold a project's YAML, relative to its root; `.` is the root itself.
+    """The folders of a project's YAML, relative to its root. `.` is the root itself.
 
     Attributes:
-        assets: of environments, components, data, models, datastores and endpoints.
-        pipelines: of pipelines and their schedules.
-        shared: of the assets that are shared through a registry.
+        assets: the folder of environments, components, data, models, datastores and endpoints.
+        pipelines: the folder of pipelines and their schedules.
+        shared: the folder of the assets that are shared through a registry.
     """
 
     assets: str = "ml"
@@ -21,14 +21,14 @@ class Folders:
     shared: str = "ml/shared"
 
     def roots(self) -> Iterator[str]:
-        """Yield the folders in which no other of them lies."""
+        """Yield the folders that are not inside another one."""
         folders = {self.assets, self.pipelines, self.shared}
         for folder in sorted(folders):
             if not any(_inside(folder, other) is not None for other in folders - {folder}):
                 yield folder
 
     def convention(self, path: str) -> str:
-        """Return where a file would lie if the folders were called as they are by default, and nothing were shared."""
+        """Return the path that a file would have with the default folders and without sharing."""
         for folder, usual in ((self.shared, "ml"), (self.pipelines, "pipelines"), (self.assets, "ml")):
             inner = _inside(path, folder)
             if inner is not None:
@@ -36,12 +36,12 @@ class Folders:
         return path
 
     def is_shared(self, path: str) -> bool:
-        """Whether a file defines what is shared through a registry."""
+        """Whether a file defines an asset that is shared through a registry."""
         return _inside(path, self.shared) is not None
 
 
 def _inside(path: str, folder: str) -> str | None:
-    """Return a path relative to a folder; None where it does not lie in it."""
+    """Return a path relative to a folder. Return None if it is outside the folder."""
     if folder == ".":
         return path
     return path[len(folder) + 1 :] if path.startswith(f"{folder}/") else None

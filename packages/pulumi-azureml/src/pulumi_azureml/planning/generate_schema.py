@@ -1,12 +1,12 @@
-"""Write `schema.json`: what azure-ai-ml's own schemas say about the keys and types of every kind of YAML.
+"""Write `schema.json`: the keys and types of every kind of YAML, from azure-ai-ml's own schemas.
 
     python -m pulumi_azureml.planning.generate_schema
 
-The catalogue reads the result, so that it can name a misspelt key, its line and its likely meaning without importing
-azure-ai-ml (1.2 s). A test holds the file against the installed azure-ai-ml; run this again after upgrading it.
+The catalogue reads the result. It can then report a misspelt key, its line and a suggestion without importing
+azure-ai-ml (1.2 s). A test compares the file with the installed azure-ai-ml. Run this again after an upgrade.
 
 Shape of a node: `{"any": true}`, `{"ref": name}`, `{"one_of": [node, ...]}`, `{"by": key, "cases": {type: node},
-"other": node}`, or `{"type": "string"|"integer"|"number"|"boolean"|"list"|"mapping", ...}` where a string may carry
+"other": node}`, or `{"type": "string"|"integer"|"number"|"boolean"|"list"|"mapping", ...}`. A string can have
 `choices`, a list `items`, a mapping `values` (free keys) or `keys`, `required` and `open` (unknown keys are accepted).
 """
 
@@ -29,13 +29,13 @@ Node = dict[str, Any]
 
 
 class Generator:
-    """Walks marshmallow schemas once, naming each so that recursive ones (a pipeline in a pipeline) end."""
+    """Visits each marshmallow schema once and names it, so that recursion ends (a pipeline in a pipeline)."""
 
     def __init__(self) -> None:
         self.definitions: dict[str, Node] = {}
 
     def schema(self, schema: Schema) -> Node:
-        """The node of a schema: a reference into `definitions`."""
+        """Return the node of a schema: a reference into `definitions`."""
         is_open = schema.unknown == INCLUDE
         name = type(schema).__name__ + ("*" if is_open else "")
         if name not in self.definitions:
@@ -56,7 +56,7 @@ class Generator:
         return {"ref": name}
 
     def field(self, field: Any) -> Node:
-        """The node of one field."""
+        """Return the node of one field."""
         if isinstance(field, azure_fields.ExperimentalField):
             return self.field(field._experimental_field)
         if isinstance(field, azure_fields.TypeSensitiveUnionField):
@@ -99,7 +99,7 @@ SCALARS: tuple[tuple[tuple[type, ...], str], ...] = (
 
 
 def generate() -> dict[str, Any]:
-    """The whole document: `{"kinds": {kind: {type: node}}, "definitions": {name: node}}`."""
+    """Return the whole document: `{"kinds": {kind: {type: node}}, "definitions": {name: node}}`."""
     generator = Generator()
     kinds = {}
     for kind in KINDS.values():

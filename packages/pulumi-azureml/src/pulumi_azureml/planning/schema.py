@@ -24,15 +24,15 @@ def _schema() -> dict[str, Any]:
 
 
 def check(kind: str, document: Document, *, type_name: str = "") -> list[Problem]:
-    """Problems of one document: unknown keys, missing keys, wrong types, values that are not among the allowed ones.
+    """Return the problems of one document: unknown keys, missing keys, wrong types and values that are not allowed.
 
-    `type_name` picks the schema where a kind has several (a component's `type:`).
+    `type_name` chooses the schema if a kind has several (a component's `type:`).
     """
     return list(_check(_schema()["kinds"][kind][type_name], document.data, (), document))
 
 
 def _alternatives(node: Node, value: Any) -> list[Node]:
-    """A node as plain leaves: references followed, unions opened, the case picked by the value's type key."""
+    """Return the leaves of a node: resolve references, flatten unions, and choose the case by the value's type key."""
     if "ref" in node:
         return _alternatives(_schema()["definitions"][node["ref"]], value)
     if "one_of" in node:
@@ -90,7 +90,7 @@ def _check(node: Node, value: Any, keys: KeyPath, document: Document) -> Iterato
 
 def _check_mapping(leaves: list[Node], value: dict[str, Any], keys: KeyPath, document: Document) -> Iterator[Problem]:
     is_open = any(leaf.get("open") for leaf in leaves)
-    # A key that one alternative does not know is judged by those that do.
+    # If an alternative does not have a key, only those that have it count.
     for key, item in value.items():
         nodes = [leaf["keys"][key] for leaf in leaves if key in leaf.get("keys", {})]
         nodes += [leaf["values"] for leaf in leaves if "values" in leaf]
@@ -123,7 +123,7 @@ def _wrong_type(leaves: list[Node], value: Any, keys: KeyPath, document: Documen
 
 
 def _plain(value: Any) -> str:
-    """azure-ai-ml takes `AADToken`, `aad_token` and `aadtoken` for the same."""
+    """Normalize a value: azure-ai-ml treats `AADToken`, `aad_token` and `aadtoken` as equal."""
     return str(value).lower().replace("_", "")
 
 

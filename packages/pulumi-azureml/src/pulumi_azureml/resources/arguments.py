@@ -13,16 +13,16 @@ from pulumi_azureml.planning.project import project_root
 from pulumi_azureml.resources.places import RegistryArgs, WorkspaceArgs
 from pulumi_azureml.resources.planned import Planned
 
-# Arguments that may be outputs: they can change within a version, so no version depends on them.
+# Arguments that may be outputs. They can change within a version, so no version depends on them.
 _METADATA = ("description", "display_name", "tags")
 
 
 class Referable:
-    """A resource that may be given where another asset is meant.
+    """A resource that other resources accept as a reference to an asset.
 
     Attributes:
-        reference: how another asset names exactly this version.
-        azure_name: its name in Azure, known before anything is made.
+        reference: the reference by which another asset names exactly this version.
+        azure_name: the name in Azure. It is known before the resource is created.
     """
 
     reference: str
@@ -31,17 +31,17 @@ class Referable:
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Typed arguments of a kind: the keys of its CLI v2 YAML. Subclasses add them as fields; None is not written.
+    """Typed arguments of a kind: the keys of its CLI v2 YAML. Subclasses add them as fields. None omits a key.
 
-    A value may be another resource of this package, which becomes a reference to its exact version and a dependency.
-    Versions are planned before anything is registered, so what they are made of is a plain value and never an output.
+    A value may be another resource of this package. It becomes a reference to its exact version and a dependency.
+    Versions are planned before any resource is registered, so values that a version depends on cannot be outputs.
 
     Attributes:
         excluded: the fields that are not keys of the YAML.
-        workspace: where the resource lives; for an asset that has versions, a registry is a place too.
-        name: its name in Azure; the resource's own by default.
-        description: for people; can change under a version.
-        tags: for people and searches; can change under a version.
+        workspace: the workspace that contains the resource. An asset with versions can be in a registry instead.
+        name: the name in Azure. The default is the name of the Pulumi resource.
+        description: a text for users. It can change within a version.
+        tags: can change within a version.
     """
 
     kind: ClassVar[str]
@@ -53,11 +53,11 @@ class Arguments:
     tags: Mapping[str, pulumi.Input[str]] | None = None
 
     def named(self, resource_name: str) -> Self:
-        """Return the arguments with the resource's name where they say none."""
+        """Return the arguments, with the resource's name if they have no name."""
         return self if self.name else replace(self, name=resource_name)
 
     def definition(self) -> dict[str, Any]:
-        """Return the YAML that says the same, without metadata that is known later."""
+        """Return the equivalent YAML, without metadata that is known later."""
         known = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in self.excluded}
         known |= dict.fromkeys(self.later())
         if "tags" in known:
@@ -71,23 +71,23 @@ class Arguments:
         return {**found, "tags": tags} if tags else found
 
     def written(self, key: str, value: Any) -> Any:
-        """Return the value of an argument as YAML has it.
+        """Return the value of an argument as it is in YAML.
 
         Raises:
-            pulumi.RunError: it is an output.
+            pulumi.RunError: the value is an output.
         """
         return _written(value, f"{self.kind.replace('_', ' ')} '{self.name}': `{key}`")
 
     def documents(self) -> dict[str, tuple[str, dict[str, Any]]]:
-        """Return the documents to plan: a name for messages → kind and definition."""
+        """Return the documents to plan: the name in messages → kind and definition."""
         return {f"{self.kind.replace('_', ' ')} {self.name}": (self.kind, self.definition())}
 
     def planning_settings(self) -> CatalogueSettings:
-        """Return the planning settings besides the documents."""
+        """Return the planning settings."""
         return CatalogueSettings(computes=None)
 
     def planned(self, plan: Catalogue) -> Planned:
-        """Return the inputs, from a plan of `documents`."""
+        """Return the inputs from a plan of `documents`."""
         return Planned.of(plan[self.kind, self.name], self.workspace, self.later())
 
     def plan(self) -> Planned:
@@ -108,7 +108,7 @@ class Arguments:
 
 
 def plain(value: Any) -> Any:
-    """Return nested arguments as dictionaries, None left out."""
+    """Return nested arguments as dictionaries without None values."""
     return _written(value, "an argument")
 
 

@@ -1,4 +1,4 @@
-"""From the plan to resources: one resource an asset, in the order the catalogue found."""
+"""Create a resource for each planned asset, in the order of the plan."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pulumi_azureml.resources.kinds import RESOURCES
 
 
 class Assets(pulumi.ComponentResource):
-    """Every asset of the plan. Output: `resources`, by kind and name."""
+    """A component resource with all assets of a plan. Output: `resources`, by kind and name."""
 
     resources: dict[str, dict[str, Any]]
 
@@ -23,26 +23,26 @@ class Assets(pulumi.ComponentResource):
         *,
         type_name: str = "azureml:index:Assets",
     ) -> None:
-        """Make the resources.
+        """Create the resources.
 
         Args:
-            resource_name: the component resource's name.
-            args: the plan, and what is said of all assets.
-            opts: of the component resource.
-            type_name: the type that states keep of it.
+            resource_name: the name of the component resource.
+            args: the plan and the settings for all assets.
+            opts: options of the component resource.
+            type_name: the type of the component resource in states.
         """
         super().__init__(type_name, resource_name, None, opts)
         declarations = Declarations(args, self)
         self.resources = {}
         for left_out in args.plan.excluded:
-            if left_out.id.kind in RESOURCES and "/" not in left_out.id.name:  # an endpoint stands for its deployments
+            if left_out.id.kind in RESOURCES and "/" not in left_out.id.name:  # an endpoint includes its deployments
                 pulumi.info(f"{left_out.path} is left out of this stack: {left_out.option} is true")
         for asset in args.plan.assets:
             if asset.waiting_for is not None:
                 hint = f": {args.waiting_hint}" if args.waiting_hint else ""
                 pulumi.info(f"{asset.path} waits for {asset.waiting_for}{hint}")
             if asset.registry is not None and not args.publish:
-                continue  # another stack does
+                continue  # another stack registers it
             resource = RESOURCES.get(asset.kind)
             made = resource.declare(asset, declarations) if resource is not None else None
             if resource is None or made is None:

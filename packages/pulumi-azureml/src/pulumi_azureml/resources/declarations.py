@@ -19,16 +19,16 @@ class AssetsArgs:
     """Arguments of `Assets`.
 
     Attributes:
-        plan: what the catalogue found.
-        workspace: where the assets live.
-        images: environment's YAML file → `name@digest` of the image that the program built for it.
-        endpoint_identity: resource id of the user-assigned identity that online endpoints act as.
-        rollout: how new deployments take over; by default in one step.
-        autoscale: endpoint → how its deployments scale.
-        runs: pipeline → how many minutes an update waits for the job that it runs of it; others are not run.
-        publish: whether the assets that are shared are registered by this stack.
-        requires: what has to be there before the first asset (roles, compute).
-        waiting_hint: what lets a deployment go on that waits for a model, said behind the reason.
+        plan: the planned assets.
+        workspace: the workspace that contains the assets.
+        images: YAML file of an environment → `name@digest` of the image that the program built for it.
+        endpoint_identity: the resource id of the user-assigned identity of online endpoints.
+        rollout: how new deployments get traffic. The default is one step.
+        autoscale: endpoint → autoscale of its deployments.
+        runs: pipelines that an update runs → minutes that it waits for the job.
+        publish: whether this stack registers the shared assets.
+        requires: resources that must exist before the first asset, such as roles and compute.
+        waiting_hint: how to unblock a deployment that waits for a model. Messages add it to the reason.
     """
 
     plan: Catalogue
@@ -48,9 +48,9 @@ class Declarations:
     """Context for turning planned assets into resources.
 
     Attributes:
-        args: what the program says of all assets.
-        parent: the component resource that holds them.
-        made: what has become a resource so far.
+        args: the program's arguments for all assets.
+        parent: the component resource that contains them.
+        made: the resources created so far.
     """
 
     args: AssetsArgs
@@ -58,7 +58,7 @@ class Declarations:
     made: dict[AssetId, pulumi.Resource] = field(default_factory=dict)
 
     def planned(self, asset: Asset, **own: Any) -> Planned:
-        """Return an asset's inputs; `own` are those that only its kind has."""
+        """Return an asset's inputs. `own` are the inputs that only its kind has."""
         ours = self.args.workspace
         if asset.registry is None:
             return Planned.of(asset, ours, **own)
@@ -72,12 +72,12 @@ class Declarations:
         return Planned.of(asset, registry, **own)
 
     def options(self, *assets: Asset) -> pulumi.ResourceOptions:
-        """Return the options that put a resource after all that `assets` need."""
+        """Return options that create a resource after everything that `assets` need."""
         made = [self.made[id_] for id_ in sorted({id_ for asset in assets for id_ in self._needed(asset)})]
         return pulumi.ResourceOptions(parent=self.parent, depends_on=[*self.args.requires, *made])
 
     def _needed(self, asset: Asset) -> Iterator[AssetId]:
-        """Yield what has a resource among the asset's needs; what has none (a pipeline) passes its own needs on."""
+        """Yield the resources that an asset needs. A need without a resource (a pipeline) adds those that it needs."""
         for id_ in asset.depends_on:
             if id_ in self.made:
                 yield id_

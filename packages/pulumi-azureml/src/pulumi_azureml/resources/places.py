@@ -15,14 +15,14 @@ class WorkspaceArgs:
     """The workspace that a resource lives in, and the stack that owns it.
 
     Attributes:
-        subscription_id: of the workspace.
-        resource_group: its name.
-        name: the workspace's name.
-        owner: written on what is made as a tag; `project/stack` by default.
-        adopt: take over what exists under the same name and was not made by the stack.
-        location: its region, in which quota is looked at before a deployment is made; None looks at none.
-        retain: how many versions of an asset stay usable; older ones of this stack are archived. 0 archives none.
-        config_keys: from where the program takes its options, for messages.
+        subscription_id: the subscription of the workspace.
+        resource_group: the name of its resource group.
+        name: the name of the workspace.
+        owner: the owner in the tags of each asset. The default is `project/stack`.
+        adopt: whether to take over existing assets with the same names that this stack did not create.
+        location: the region in which quota is checked before a deployment is created. None skips the check.
+        retain: the number of versions of an asset to keep. Older versions of this stack are archived. 0 keeps all.
+        config_keys: the configuration keys that messages name.
     """
 
     subscription_id: pulumi.Input[str]
@@ -42,9 +42,9 @@ class WorkspaceArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryArgs:
-    """The registry that a shared asset lives in; the other attributes as in `WorkspaceArgs`.
+    """The registry that contains a shared asset. The other attributes are the same as in `WorkspaceArgs`.
 
-    Its name is a plain value: it is part of the reference by which other assets name this one.
+    The name cannot be an output, because it is part of the references to the asset.
     """
 
     name: str
@@ -59,7 +59,7 @@ class RegistryArgs:
 
 
 def inputs_of(place: WorkspaceArgs | RegistryArgs) -> dict[str, Any]:
-    """Return the inputs of every resource that lives there."""
+    """Return the inputs that every resource there has in common."""
     return {
         **place.place(),
         "owner": place.owner or f"{pulumi.get_project()}/{pulumi.get_stack()}",

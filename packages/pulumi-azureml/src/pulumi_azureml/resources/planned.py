@@ -17,16 +17,17 @@ class Planned:
     """A planned asset as a resource's inputs.
 
     Attributes:
-        workspace: where it lives: a workspace or, for a shared asset, a registry.
-        name: its name in Azure, which is the resource's id.
-        version: its version, or for what has none in Azure the beginning of its content hash.
-        content_hash: SHA-256, hex, of all that makes it what it is.
-        definition: CLI v2 YAML as a dictionary without metadata; paths relative to the project, references exact.
-        metadata: what may change under a version: description, display_name, tags. Values may be outputs.
+        workspace: the workspace, or for a shared asset the registry, that contains it.
+        name: the name in Azure, which is the resource's id.
+        version: the version. For a kind without versions in Azure, the start of the content hash.
+        content_hash: the SHA-256 of its content, in hex.
+        definition: CLI v2 YAML as a dictionary without metadata. Paths are relative to the project, references exact.
+        metadata: the properties that can change within a version: description, display_name, tags. Values may be
+            outputs.
         path: the YAML file, for messages.
-        files: path → digest of the files that belong to it, for previews.
-        overridden: what the stack sets in place of the file's values, by dotted key.
-        trees: folders in the definition, by their keys in it, and the hash of what is uploaded.
+        files: path → digest of its files, for previews.
+        overridden: the values that the stack sets in place of the file's, by dotted key.
+        trees: folders in the definition by their keys, with the hash of the upload.
         own: the inputs that only this kind has.
     """
 
@@ -54,8 +55,8 @@ class Planned:
 
         Args:
             asset: the planned asset.
-            workspace: where it lives.
-            later: metadata that the plan does not know.
+            workspace: the workspace or registry that contains it.
+            later: metadata that the plan does not have.
             **own: the inputs that only this kind has.
         """
         return cls(
@@ -101,12 +102,12 @@ def overridden(values: Mapping[str, Overridden]) -> dict[str, Any] | None:
 
 
 def trees(folders_: Mapping[tuple[str | int, ...], str]) -> list[dict[str, Any]]:
-    """Return folders and hashes as Pulumi keeps them."""
+    """Return folders and hashes in the form that Pulumi stores."""
     return [{"keys": list(keys), "hash": hash_} for keys, hash_ in folders_.items()]
 
 
 def folders(asset: Asset) -> dict[tuple[str | int, ...], str]:
-    """Return the asset's folders: a single file is uploaded as it is."""
+    """Return the asset's folders. Single files have none, because they are uploaded as they are."""
     return {keys: tree.hash for keys, tree in asset.trees.items() if tree.is_folder}
 
 
@@ -116,7 +117,7 @@ def _with(metadata: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, An
 
 
 def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return metadata in the form in which Azure gives it back: nothing empty, tags of text."""
+    """Return metadata in the form that Azure returns: no empty values, and tags as strings."""
     tags = {
         key: value if isinstance(value, pulumi.Output) else str(value)
         for key, value in (metadata.get("tags") or {}).items()

@@ -18,7 +18,8 @@ from pulumi_azureml.resources.declarations import Declarations
 from pulumi_azureml.resources.places import RegistryArgs
 from pulumi_azureml.resources.planned import Planned
 
-# Old and new have the same id in Azure. If the new one came first, the deletion of the old one would delete it.
+# The old and the new resource have the same id in Azure. If the new one were created first, deleting the old one would
+# delete it.
 _REPLACEMENT = pulumi.ResourceOptions(delete_before_replace=True)
 
 
@@ -29,7 +30,7 @@ class Resource(Referable, dynamic.Resource):
         kind: the kind's name in plans and states.
         arguments: the class of its typed arguments.
         prefix: the prefix of a planned asset's resource name; the kind by default.
-        is_needed: whether resources that refer to a planned asset wait for its resource.
+        is_needed: whether resources that refer to an asset of this kind wait for its resource.
     """
 
     name: pulumi.Output[str]
@@ -48,11 +49,11 @@ class Resource(Referable, dynamic.Resource):
         opts: pulumi.ResourceOptions | None = None,
         **values: Any,
     ) -> None:
-        """Take typed arguments, as an object or by keyword, or what the catalogue planned from a file.
+        """Take typed arguments, as an object or by keyword, or an asset that the catalogue planned from a file.
 
         Raises:
             pulumi.RunError: the arguments are wrong; the message has every problem and its fix.
-            TypeError: an argument is unknown or missing, or there are both an object and keywords.
+            TypeError: an argument is unknown or missing, or both an object and keywords are given.
         """
         if args is not None and values:
             raise TypeError(f"{resource_name}: give {type(args).__name__} or keyword arguments, not both")
@@ -73,20 +74,20 @@ class Resource(Referable, dynamic.Resource):
 
     @classmethod
     def declare(cls, asset: Asset, declarations: Declarations) -> Self | None:
-        """Make the resource of a planned asset; None when it cannot exist yet."""
+        """Create the resource of a planned asset. Return None if it cannot exist yet."""
         return cls.of(asset, declarations, declarations.planned(asset))
 
     @classmethod
     def of(cls, asset: Asset, declarations: Declarations, planned: Planned) -> Self:
-        """Make the resource from a planned asset's inputs."""
+        """Create the resource from a planned asset's inputs."""
         return cls(f"{cls.prefix or cls.kind}-{asset.name}", planned, declarations.options(asset))
 
 
 @contextmanager
 def _no_call_stack() -> Iterator[None]:
-    """Keep the program's call stack out of the state: 1.3 KB a resource, naming files of the machine it ran on.
+    """Keep the program's call stack out of the state. It takes 1.3 KB per resource and names files of the machine.
 
-    Pulumi's SDK takes it with `traceback.extract_stack`, which heeds this limit; with one frame it writes none.
+    Pulumi's SDK calls `traceback.extract_stack`, which respects this limit, and omits a stack of one frame.
     """
     before = getattr(sys, "tracebacklimit", None)
     sys.tracebacklimit = 1

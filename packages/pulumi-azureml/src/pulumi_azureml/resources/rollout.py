@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel, to_snake
 from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs
 
-# Azure Monitor counts by the minute and shows a minute about three minutes later.
+# Azure Monitor counts by the minute and publishes a minute about three minutes later.
 SHORTEST_BAKE = 300
 _CONFIG = ConfigDict(extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
 
@@ -133,7 +133,7 @@ class AutoscaleArgs(Validated):
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutArgs(Validated):
-    """Steps by which a new deployment takes over an endpoint's traffic."""
+    """The steps in which a new deployment gets an endpoint's traffic."""
 
     steps: Annotated[
         Sequence[int],

@@ -1,4 +1,4 @@
-"""Batch deployments: `*-deployment.yml` beside a batch endpoint. A model, or a pipeline component."""
+"""Batch deployments of a model or a pipeline component: `*-deployment.yml` beside a batch endpoint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pulumi_azureml.planning.settings import CatalogueSettings
 
 
 class BatchDeploymentKind(Kind):
-    """A deployment of a model or a pipeline component. It is called `<endpoint>/<deployment>`."""
+    """A deployment of a model or a pipeline component. Its name is `<endpoint>/<deployment>`."""
 
     name = "batch_deployment"
     loader = "load_model_batch_deployment"
@@ -37,23 +37,23 @@ class BatchDeploymentKind(Kind):
     metadata = frozenset({"description", "tags"})
 
     def claims(self, path: str, _document: Document) -> bool:
-        """Beside the endpoint's file."""
+        """Claim the files beside the endpoint's file."""
         return re.fullmatch(r"ml/batch/([^/]+/)?[^/]+-deployment\.yml", path) is not None
 
     def schema_type(self, document: Document) -> str:
-        """Of a model unless it says otherwise."""
+        """Return the deployment's type, which is `model` by default."""
         return str(document.data.get("type", "model"))
 
     def loader_of(self, definition: Definition) -> str:
-        """As `az ml` chooses by the `type:`."""
+        """Return the loader that `az ml` chooses by `type:`."""
         return "load_pipeline_component_batch_deployment" if definition.get("type") == "pipeline" else self.loader
 
     def asset_name(self, document: Document) -> str:
-        """`<endpoint>/<deployment>`."""
+        """Return `<endpoint>/<deployment>`."""
         return deployment_name(document)
 
     def azure_name(self, name: str, settings: CatalogueSettings) -> str:
-        """With the endpoint's name in Azure."""
+        """Return the name with the endpoint's name in Azure."""
         return deployment_azure_name(name, settings)
 
     def check_name(self, draft: Draft) -> None:
@@ -61,7 +61,7 @@ class BatchDeploymentKind(Kind):
         check_deployment_name(draft)
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
-        """Note model, code and environment, or the component; check the compute."""
+        """Collect model, code and environment, or the component. Check the compute."""
         data = draft.definition
         draft.needs.append(AssetId("batch_endpoint", draft.id.name.partition("/")[0]))
         if self.schema_type(draft.document) == "pipeline":
@@ -74,15 +74,15 @@ class BatchDeploymentKind(Kind):
         collect_scoring(draft, settings)
 
     def relate(self, draft: Draft, drafts: Drafts) -> None:
-        """Come after the model."""
+        """Order the deployment after its model."""
         relate_model(draft, drafts)
 
     def finish(self, draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:
-        """Note a model that has to exist already."""
+        """Add the model that must already exist."""
         finish_model(draft, resolved)
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
-        """The endpoint and the scoring script have to be there, and what azure-ai-ml wants of settings."""
+        """Check that the endpoint and the scoring script exist, and the settings that azure-ai-ml requires."""
         yield from check_endpoint(draft, drafts, "batch_endpoint")
         given = draft.definition.get("settings")
         if self.schema_type(draft.document) == "model" and isinstance(given, dict) and "mini_batch_size" not in given:

@@ -21,7 +21,7 @@ from pulumi_azureml.planning.settings import CatalogueSettings
 
 
 class BatchEndpointKind(Kind):
-    """A batch endpoint. `defaults.deployment_name` in the YAML is input of the deployments, which come after it."""
+    """A batch endpoint. `defaults.deployment_name` in the YAML is an input of the deployments, which depend on it."""
 
     name = "batch_endpoint"
     loader = "load_batch_endpoint"
@@ -29,11 +29,11 @@ class BatchEndpointKind(Kind):
     metadata = frozenset({"description", "tags"})
 
     def claims(self, path: str, _document: Document) -> bool:
-        """One in `ml/batch/`, or one in each folder of it."""
+        """Claim one file in `ml/batch/`, or one in each of its folders."""
         return re.fullmatch(r"ml/batch/([^/]+/)?endpoint\.yml", path) is not None
 
     def azure_name(self, name: str, settings: CatalogueSettings) -> str:
-        """Unique in a region, so the program may have a rule for it."""
+        """Return the name in Azure. It is unique in a region, so the program can have a rule for it."""
         return settings.endpoint_name(name)
 
     def check_name(self, draft: Draft) -> None:
@@ -41,11 +41,11 @@ class BatchEndpointKind(Kind):
         check_endpoint_name(draft)
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
-        """A batch endpoint uses nothing; check its name in Azure."""
+        """Check the name in Azure. A batch endpoint uses no other asset."""
         check_azure_name(draft, settings)
 
     def check(self, draft: Draft, drafts: Drafts, settings: CatalogueSettings) -> Iterator[Problem]:
-        """The default deployment has to be there, and has to be said where there are several; names are host names."""
+        """Check that the default deployment exists and is set if there are several. Names are host names."""
         yield from same_azure_name(draft, drafts, settings)
         if draft.definition.get("auth_mode", "aad_token") != "aad_token":
             yield draft.document.problem(("auth_mode",), "batch endpoints have no keys", "write `auth_mode: aad_token`")
@@ -62,7 +62,7 @@ class BatchEndpointKind(Kind):
 
 
 def default_deployment(definition: Mapping[str, Any]) -> str | None:
-    """Return the name of the default deployment that an endpoint's definition says, if it says one."""
+    """Return the name of the default deployment in an endpoint's definition, if it has one."""
     defaults = definition.get("defaults")
     name = defaults.get("deployment_name") if isinstance(defaults, Mapping) else None
     return name if isinstance(name, str) else None

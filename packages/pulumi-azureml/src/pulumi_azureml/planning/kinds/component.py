@@ -31,14 +31,14 @@ class ComponentKind(Kind):
     versioned = True
 
     def claims(self, path: str, document: Document) -> bool:
-        """One folder below `ml/` each; pipeline components say what they are in `$schema`."""
+        """Claim one file per folder below `ml/`, and files with the `$schema` of a pipeline component."""
         if re.fullmatch(r"ml/[^/]+/component\.yml", path):
             return True
         is_component = "pipelinecomponent" in str(document.data.get("$schema", "")).lower()
         return is_component and re.fullmatch(r"pipelines/[^/]+\.yml", path) is not None
 
     def schema_type(self, document: Document) -> str:
-        """A component without `type:` is a command."""
+        """Return the component's type, which is `command` by default."""
         return str(document.data.get("type", "command"))
 
     def check_name(self, draft: Draft) -> None:
@@ -48,12 +48,12 @@ class ComponentKind(Kind):
             draft.problem(("name",), f"'{draft.id.name}' is not a valid component name", fix)
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
-        """Note environment and code, or the steps of a pipeline component."""
+        """Collect environment and code, or the steps of a pipeline component."""
         data = draft.definition
         if self.schema_type(draft.document) == "pipeline":
             collect_steps(draft, settings)
             return
-        # A parallel component keeps its code and environment in its task.
+        # A parallel component has its code and environment in its task.
         for keys, holder in (((), data), (("task",), data.get("task"))):
             if isinstance(holder, dict):
                 use(draft, (*keys, "environment"), "environment", holder.get("environment"))
@@ -67,7 +67,7 @@ class ComponentKind(Kind):
 
     @staticmethod
     def _check_command(draft: Draft) -> None:
-        """A command may only name inputs and outputs that the component has."""
+        """Report inputs and outputs in a command that the component does not have."""
         for group, name in _PLACEHOLDER.findall(str(draft.definition.get("command", ""))):
             declared = draft.definition.get(group) or {}
             if isinstance(declared, dict) and name not in declared:

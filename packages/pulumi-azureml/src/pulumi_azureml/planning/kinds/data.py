@@ -1,4 +1,4 @@
-"""Data assets: `ml/**/data.yml`. A file, a folder or an MLTable, uploaded or referenced."""
+"""Data assets: `ml/**/data.yml`. A file, a folder or an MLTable, which is uploaded or referenced."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WANTED = {"uri_file": "file", "uri_folder": "folder", "mltable": "folder"}
 
 
 class DataKind(Kind):
-    """A file or folder: uploaded when it is local, referenced when it is in the cloud."""
+    """A file or folder. Local paths are uploaded, cloud paths are referenced."""
 
     name = "data"
     loader = "load_data"
@@ -24,16 +24,16 @@ class DataKind(Kind):
     versioned = True
 
     def claims(self, path: str, _document: Document) -> bool:
-        """Anywhere below `ml/`."""
+        """Claim files anywhere below `ml/`."""
         return path.startswith("ml/") and posixpath.basename(path) == "data.yml"
 
     def collect(self, draft: Draft, _settings: CatalogueSettings) -> None:
-        """Note the local file or folder."""
+        """Collect the local file or folder."""
         data = draft.definition
         source(draft, ("path",), data.get("path"), wanted=_WANTED.get(str(data.get("type", "uri_folder")), "any"))
 
     def check(self, draft: Draft, _drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
-        """An mltable is a folder with a file of that name."""
+        """Check that the folder of an `mltable` contains a file `MLTable`."""
         tree = draft.trees.get(("path",))
         if tree is None or draft.definition.get("type") != "mltable":
             return

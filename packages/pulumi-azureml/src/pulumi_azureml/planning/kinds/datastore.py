@@ -1,4 +1,4 @@
-"""Datastores: `ml/**/datastore.yml`. A name for a storage account's container, read by the reader's own identity."""
+"""Datastores: `ml/**/datastore.yml`. A container of a storage account, which readers access with their own identity."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class DatastoreKind(Kind):
     metadata = frozenset({"description", "tags"})
 
     def claims(self, path: str, _document: Document) -> bool:
-        """Anywhere below `ml/`."""
+        """Claim files anywhere below `ml/`."""
         return path.startswith("ml/") and posixpath.basename(path) == "datastore.yml"
 
     def schema_type(self, document: Document) -> str:
-        """Which storage it is."""
+        """Return the type of storage."""
         return str(document.data.get("type", ""))
 
     def check_name(self, draft: Draft) -> None:
-        """Report a name that Azure refuses, or that is the workspace's own."""
+        """Report a name that Azure refuses or that the workspace reserves."""
         if draft.id.name.lower() in DEFAULT_DATASTORES:
             message = f"'{draft.id.name}' is a datastore that every workspace makes itself"
             draft.problem(("name",), message, "use another name; refer to this one without a file of its own")
@@ -44,7 +44,7 @@ class DatastoreKind(Kind):
             draft.problem(("name",), f"'{draft.id.name}' is not a valid datastore name", fix)
 
     def collect(self, draft: Draft, _settings: CatalogueSettings) -> None:
-        """Refuse secrets, without repeating them."""
+        """Refuse secrets. The message does not contain them."""
         credentials = draft.definition.get("credentials")
         if credentials is not None:
             keys = ", ".join(sorted(map(str, credentials))) if isinstance(credentials, dict) else ""

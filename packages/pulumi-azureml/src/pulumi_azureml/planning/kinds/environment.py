@@ -1,4 +1,4 @@
-"""Environments: `ml/**/environment.yml`. An image, conda on an image, a Docker context, or the stack's own image."""
+"""Environments: `ml/**/environment.yml`. An image, an image with conda packages, or a Docker context."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pulumi_azureml.planning.settings import CatalogueSettings
 
 
 class EnvironmentKind(Kind):
-    """An image, an image with a conda file, or a Docker build context, which the stack may build itself.
+    """An image, an image with a conda file, or a Docker build context, which the stack can build itself.
 
-    The version covers the inputs of a build that the stack does, and not the digest of what it built.
+    If the stack builds the image, the version depends on the inputs of the build and not on the image's digest.
     """
 
     name = "environment"
@@ -23,11 +23,11 @@ class EnvironmentKind(Kind):
     versioned = True
 
     def claims(self, path: str, _document: Document) -> bool:
-        """Anywhere below `ml/`."""
+        """Claim files anywhere below `ml/`."""
         return path.startswith("ml/") and posixpath.basename(path) == "environment.yml"
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
-        """Note the conda file or build context, and whether the stack builds it."""
+        """Collect the conda file or build context, and whether the stack builds it."""
         data = draft.definition
         build = data.get("build")
         if isinstance(build, dict) and "image" in data:
@@ -43,7 +43,7 @@ class EnvironmentKind(Kind):
         if "path" not in build:
             draft.problem(("build",), "'build' has no 'path'", "add the `path:` of the Docker context")
         source(draft, ("build", "path"), build.get("path"), wanted="folder")
-        # Other workspaces cannot pull from this stack's registry, so Azure ML builds what is shared.
+        # Other workspaces cannot pull from this stack's registry, so Azure ML builds shared environments.
         if settings.build_images and not draft.is_shared:
             dockerfile = str(build.get("dockerfile_path") or "Dockerfile")
             draft.build = Build(dockerfile, dict(settings.build_arguments), settings.login_server)

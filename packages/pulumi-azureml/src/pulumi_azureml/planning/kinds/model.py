@@ -12,7 +12,7 @@ from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.settings import CatalogueSettings
 
 _WANTED = {"mlflow_model": "folder", "triton_model": "folder"}
-# Where in the cloud a model's files may lie: a datastore (short, or with its workspace), a job's output, a registry.
+# The cloud paths of a model: a datastore (short, or with its workspace), a job's output, a registry.
 _PLACES = re.compile(
     r"azureml://(subscriptions/[^/]+/resourcegroups/[^/]+/(providers/[^/]+/)?workspaces/[^/]+/)?datastores/[^/]+/paths/.+"
     r"|azureml://jobs/[^/]+/outputs/[^/]+(/paths/.*)?"
@@ -32,11 +32,11 @@ class ModelKind(Kind):
     versioned = True
 
     def claims(self, path: str, _document: Document) -> bool:
-        """Anywhere below `ml/`."""
+        """Claim files anywhere below `ml/`."""
         return path.startswith("ml/") and posixpath.basename(path) == "model.yml"
 
     def collect(self, draft: Draft, _settings: CatalogueSettings) -> None:
-        """Note the local file or folder; anything else has to be a place that Azure reads models from."""
+        """Collect the local file or folder. Report any other path that Azure cannot read a model from."""
         data = draft.definition
         path = data.get("path")
         source(draft, ("path",), path, wanted=_WANTED.get(str(data.get("type")), "any"))

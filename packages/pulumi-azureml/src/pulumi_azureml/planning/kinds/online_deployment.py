@@ -24,15 +24,15 @@ from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.settings import CatalogueSettings
 
-# The form of every size's name, as Azure lists them; which of them a region has, the preview asks Azure.
+# The pattern of the names of sizes. The preview asks Azure which of them a region has.
 _SIZE = re.compile(r"Standard_[A-Z]+[0-9]+(-[0-9]+)?[a-z]*(_[A-Za-z0-9]+)*")
 
 
 class OnlineDeploymentKind(Kind):
     """A deployment of a model to an endpoint. The stack's configuration picks the model's version.
 
-    Where the YAML says `azureml:NAME` or `azureml:NAME@latest` and no version has been accepted yet, the deployment is
-    checked and planned, and waits.
+    If the YAML refers to `azureml:NAME` or `azureml:NAME@latest` and no version has been accepted yet, the deployment
+    is checked and planned, and waits.
     """
 
     name = "online_deployment"
@@ -42,23 +42,23 @@ class OnlineDeploymentKind(Kind):
         "managed": "_deployment.online.online_deployment:ManagedOnlineDeploymentSchema",
         "kubernetes": "_deployment.online.online_deployment:KubernetesOnlineDeploymentSchema",
     }
-    # Azure changes these on a deployment that serves, without touching what serves (docs/adr/0032).
+    # Azure changes these on a running deployment without restarting it (docs/adr/0032).
     metadata = frozenset({"description", "tags", "instance_count", "scale_settings"})
 
     def claims(self, path: str, _document: Document) -> bool:
-        """Beside the endpoint's file."""
+        """Claim the files beside the endpoint's file."""
         return re.fullmatch(r"ml/deploy/([^/]+/)?[^/]+-deployment\.yml", path) is not None
 
     def schema_type(self, document: Document) -> str:
-        """Managed unless it says otherwise."""
+        """Return the deployment's type, which is `managed` by default."""
         return "kubernetes" if document.data.get("type") == "kubernetes" else "managed"
 
     def asset_name(self, document: Document) -> str:
-        """`<endpoint>/<deployment>`."""
+        """Return `<endpoint>/<deployment>`."""
         return deployment_name(document)
 
     def azure_name(self, name: str, settings: CatalogueSettings) -> str:
-        """With the endpoint's name in Azure."""
+        """Return the name with the endpoint's name in Azure."""
         return deployment_azure_name(name, settings)
 
     def check_name(self, draft: Draft) -> None:
@@ -66,7 +66,7 @@ class OnlineDeploymentKind(Kind):
         check_deployment_name(draft)
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
-        """Note environment, code and model; check sizes."""
+        """Collect environment, code and model. Check the sizes."""
         data = draft.definition
         collect_scoring(draft, settings)
         size = data.get("instance_type")
@@ -78,15 +78,15 @@ class OnlineDeploymentKind(Kind):
             draft.problem(("instance_count",), f"instance_count is {count}", "use 1 or more")
 
     def relate(self, draft: Draft, drafts: Drafts) -> None:
-        """Come after the model."""
+        """Order the deployment after its model."""
         relate_model(draft, drafts)
 
     def finish(self, draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:
-        """Note a model that has to exist already."""
+        """Add the model that must already exist."""
         finish_model(draft, resolved)
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
-        """The endpoint and the scoring script have to be there."""
+        """Check that the endpoint and the scoring script exist."""
         yield from check_endpoint(draft, drafts, "online_endpoint")
         name = draft.id.name.partition("/")[0]
         for other in of_endpoint(name, drafts, self.name):

@@ -21,7 +21,7 @@ from pulumi_azureml.planning.settings import CatalogueSettings
 
 
 class OnlineEndpointKind(Kind):
-    """A managed online endpoint, or a Kubernetes one when it names a `compute`."""
+    """A managed online endpoint, or a Kubernetes online endpoint if it names a `compute`."""
 
     name = "online_endpoint"
     hashed_as = "endpoint"
@@ -33,15 +33,15 @@ class OnlineEndpointKind(Kind):
     metadata = frozenset({"description", "tags"})
 
     def claims(self, path: str, _document: Document) -> bool:
-        """One in `ml/deploy/`, or one in each folder of it."""
+        """Claim one file in `ml/deploy/`, or one in each of its folders."""
         return re.fullmatch(r"ml/deploy/([^/]+/)?endpoint\.yml", path) is not None
 
     def schema_type(self, document: Document) -> str:
-        """A Kubernetes endpoint names its `compute`."""
+        """Return `kubernetes` for an endpoint with a `compute`."""
         return "kubernetes" if "compute" in document.data else "managed"
 
     def azure_name(self, name: str, settings: CatalogueSettings) -> str:
-        """Unique in a region, so the program may have a rule for it."""
+        """Return the name in Azure. It is unique in a region, so the program can have a rule for it."""
         return settings.endpoint_name(name)
 
     def check_name(self, draft: Draft) -> None:
@@ -60,11 +60,11 @@ class OnlineEndpointKind(Kind):
                 draft.problem(("traffic",), f"the traffic adds up to {total} %", "make the shares add up to 100 (or 0)")
 
     def relate(self, draft: Draft, drafts: Drafts) -> None:
-        """The endpoint owns its deployment, so it comes after all that the deployment needs."""
+        """Order the endpoint after everything that its deployment needs, because it owns the deployment."""
         draft.needs += [each.id for each in of_endpoint(draft.id.name, drafts, "online_deployment")]
 
     def check(self, draft: Draft, drafts: Drafts, settings: CatalogueSettings) -> Iterator[Problem]:
-        """Traffic may only go to deployments that exist; names are host names."""
+        """Report traffic to deployments that do not exist. Names are host names."""
         yield from same_azure_name(draft, drafts, settings)
         traffic = draft.definition.get("traffic")
         for name in traffic if isinstance(traffic, dict) else ():

@@ -16,7 +16,7 @@ from pulumi_azureml.planning.settings import CatalogueSettings
 
 
 class PipelineJobKind(Kind):
-    """The definition of a pipeline job, named by its file: a job's own `name` would be the id of a single run."""
+    """The definition of a pipeline job, named after its file, because `name` in the YAML is the id of one run."""
 
     name = "pipeline_job"
     hashed_as = "pipeline"
@@ -24,15 +24,15 @@ class PipelineJobKind(Kind):
     schemas: ClassVar = {"": "pipeline.pipeline_job:PipelineJobSchema"}
 
     def claims(self, path: str, _document: Document) -> bool:
-        """Directly in `pipelines/`."""
+        """Claim files directly in `pipelines/`."""
         return re.fullmatch(r"pipelines/[^/]+\.yml", path) is not None
 
     def asset_name(self, document: Document) -> str:
-        """The file's name."""
+        """Return the file's name."""
         return posixpath.basename(document.path).removesuffix(".yml")
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
-        """Note what the steps use."""
+        """Collect the assets that the steps use."""
         if "name" in draft.definition:
             fix = "remove it: the pipeline is called after its file, `display_name` is for people"
             draft.problem(("name",), "a job's 'name' is the id of one run, so it could be submitted only once", fix)
@@ -43,7 +43,7 @@ class PipelineJobKind(Kind):
         collect_steps(draft, settings)
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
-        """Check the wiring and that each input has a value."""
+        """Check the bindings, and that each input has a value."""
         yield from check_steps(draft, drafts, is_job=True)
 
 

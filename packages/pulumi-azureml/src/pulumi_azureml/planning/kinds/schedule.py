@@ -19,8 +19,8 @@ from pulumi_azureml.planning.settings import CatalogueSettings
 class ScheduleKind(Kind):
     """A cron or recurrence trigger and the pipeline it starts.
 
-    The plan's definition holds the whole pipeline job under `create_job`, so that a schedule owns what it runs and
-    never follows a file that changed later.
+    The definition in the plan contains the whole pipeline job under `create_job`, so that a later change of the
+    pipeline's file does not change the schedule in Azure.
     """
 
     name = "schedule"
@@ -28,11 +28,11 @@ class ScheduleKind(Kind):
     schemas: ClassVar = {"": "schedule.schedule:JobScheduleSchema"}
 
     def claims(self, path: str, _document: Document) -> bool:
-        """Directly in `pipelines/schedules/`."""
+        """Claim files directly in `pipelines/schedules/`."""
         return re.fullmatch(r"pipelines/schedules/[^/]+\.yml", path) is not None
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
-        """Check the trigger and note the pipeline."""
+        """Check the trigger. Collect the pipeline."""
         data = draft.definition
         trigger = data.get("trigger")
         if isinstance(trigger, dict):
@@ -51,7 +51,7 @@ class ScheduleKind(Kind):
             compute(draft, ("create_job", "compute"), job.get("compute"), settings)
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
-        """Changed inputs have to be the pipeline's."""
+        """Check that changed inputs belong to the pipeline."""
         job = draft.definition.get("create_job")
         target = draft.targets.get(("create_job", "job"))
         if not isinstance(job, dict) or target is None or target not in drafts:
@@ -64,7 +64,7 @@ class ScheduleKind(Kind):
                 yield draft.document.problem(("create_job", "inputs", name), message, advice)
 
     def finish(self, draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:
-        """Put the resolved pipeline in place of its file."""
+        """Replace the pipeline's file with the resolved pipeline."""
         job = draft.definition.get("create_job")
         target = draft.targets.get(("create_job", "job")) or draft.targets.get(("create_job",))
         if target is None:
@@ -86,7 +86,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _merged(base: dict[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings merged, other values replaced: what `az ml` does with a schedule's changes to its job."""
+    """Merge mappings and replace other values, as `az ml` does with a schedule's changes to its job."""
     for key, value in updates.items():
         both = isinstance(base.get(key), dict) and isinstance(value, dict)
         base[key] = _merged(base[key], value) if both else value

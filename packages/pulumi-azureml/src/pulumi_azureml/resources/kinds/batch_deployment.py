@@ -28,16 +28,16 @@ class BatchDeploymentArgs(Arguments):
 
     Attributes:
         endpoint_name: the endpoint, or its name.
-        is_default: whether invocations that do not name a deployment start this one.
+        is_default: whether invocations without a deployment name use this one.
         type: `model`, or `pipeline` for a pipeline component.
-        model: a resource, or `azureml:NAME:VERSION`, or one of a registry.
-        environment: a resource, or `azureml:NAME:VERSION`; none for an MLflow model.
-        code_configuration: the scoring code; none for an MLflow model.
+        model: a resource, `azureml:NAME:VERSION`, or a model in a registry.
+        environment: a resource or `azureml:NAME:VERSION`. An MLflow model needs none.
+        code_configuration: the scoring code. An MLflow model needs none.
         compute: the cluster that the jobs run on.
         resources: `{"instance_count": …}`.
-        component: of a pipeline deployment: a resource, or `azureml:NAME:VERSION`.
-        settings: of the mini batches (`mini_batch_size`, `output_action`, `error_threshold`, …), or of the pipeline
-            (`default_compute`, `continue_on_step_failure`, …).
+        component: the component of a pipeline deployment: a resource or `azureml:NAME:VERSION`.
+        settings: settings of the mini batches (`mini_batch_size`, `output_action`, `error_threshold`, …) or of the
+            pipeline (`default_compute`, `continue_on_step_failure`, …).
     """
 
     kind = "batch_deployment"
@@ -55,7 +55,7 @@ class BatchDeploymentArgs(Arguments):
     settings: Mapping[str, Any] | None = None
 
     def documents(self) -> dict[str, tuple[str, dict[str, Any]]]:
-        """Return the deployment and the endpoint it is of."""
+        """Return the deployment and its endpoint."""
         endpoint = _name_of(self.endpoint_name)
         return {
             f"batch endpoint {endpoint}": ("batch_endpoint", {"name": endpoint, "auth_mode": "aad_token"}),
@@ -65,7 +65,7 @@ class BatchDeploymentArgs(Arguments):
     def planned(self, plan: Catalogue) -> Planned:
         """Return the deployment's inputs."""
         asset = plan[self.kind, f"{_name_of(self.endpoint_name)}/{self.name}"]
-        # A resource of the program makes its model.
+        # a resource of the program creates its model
         existing = asset.existing_model if isinstance(self.model, str) else None
         return Planned.of(asset, self.workspace, self.later(), is_default=self.is_default, existing_model=existing)
 
@@ -75,7 +75,7 @@ class BatchDeployment(Resource, module="azureml", name="BatchDeployment"):
 
     New content creates a new deployment beside the old one. If `is_default` is set, the new deployment becomes the
     endpoint's default. Then the old one is deleted. Removal deletes the deployment. Output: `live` (its name in Azure).
-    Fails when Azure refuses the new deployment: then the old one remains, and remains the default.
+    Fails if Azure refuses the new deployment. The old one then remains the default.
     """
 
     kind = "batch_deployment"
@@ -120,7 +120,7 @@ class BatchDeployment(Resource, module="azureml", name="BatchDeployment"):
 
     @classmethod
     def declare(cls, asset: Asset, declarations: Declarations) -> Self | None:
-        """Add whether it is the endpoint's default, once its model is known."""
+        """Add whether it is the endpoint's default, once its model exists."""
         if asset.waiting_for is not None:
             return None
         endpoint, _, name = asset.name.partition("/")

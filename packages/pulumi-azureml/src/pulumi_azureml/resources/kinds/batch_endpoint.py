@@ -18,7 +18,7 @@ class BatchEndpointArgs(Arguments):
     """Arguments of `BatchEndpoint`: the keys of its CLI v2 YAML.
 
     Attributes:
-        auth_mode: batch endpoints take Microsoft Entra tokens only.
+        auth_mode: batch endpoints accept Microsoft Entra tokens only.
     """
 
     kind = "batch_endpoint"
@@ -29,8 +29,8 @@ class BatchEndpointArgs(Arguments):
 class BatchEndpoint(Resource, module="azureml", name="BatchEndpoint"):
     """A batch endpoint. Its deployments are separate resources; the default one sets `is_default`.
 
-    Everything is updated in place. Removal deletes the endpoint. Output: `scoring_uri` (the URI that starts jobs).
-    Fails when an endpoint of that name belongs to another stack.
+    Updates are in place. Removal deletes the endpoint. Output: `scoring_uri` (the URI that starts jobs). Fails if an
+    endpoint of that name belongs to another stack.
     """
 
     kind = "batch_endpoint"

@@ -19,19 +19,19 @@ class ComponentArgs(Arguments):
     """Arguments of `Component`: the keys of its CLI v2 YAML.
 
     Attributes:
-        version: pins the version; by default it is derived from the content's hash.
-        display_name: for people; can change within a version.
-        type: what the component runs.
+        version: pins the version. The default is derived from the content's hash.
+        display_name: a name for users. It can change within a version.
+        type: the type of the component.
         inputs: name → {type, default, optional, …}.
         outputs: name → {type, …}.
-        command: of a command component; `Rscript …` is one too.
-        code: a folder relative to the project; ignored files are not uploaded.
-        environment: a resource, or `azureml:NAME:VERSION`.
+        command: the command of a command component, for example `python main.py` or `Rscript main.R`.
+        code: a folder relative to the project. Ignored files are not uploaded.
+        environment: a resource or `azureml:NAME:VERSION`.
         jobs: the steps of a pipeline component.
-        task: what a parallel component runs.
+        task: the task of a parallel component.
         entry: the script of a Spark component, `{"file": …}`.
-        conf: of a Spark component.
-        resources: instance count and type.
+        conf: the Spark configuration of a Spark component.
+        resources: the number of instances and their type.
         extra: keys that only some types have (`args`, `mini_batch_size`, `py_files`, `is_deterministic`, …).
     """
 
@@ -54,15 +54,15 @@ class ComponentArgs(Arguments):
     extra: Mapping[str, Any] | None = None
 
     def definition(self) -> dict[str, Any]:
-        """Return the YAML that says the same."""
+        """Return the equivalent YAML."""
         return {**super().definition(), **self.written("extra", self.extra or {})}
 
 
 class Component(Resource, module="azureml", name="Component"):
-    """A component version; unchanged code is found by its hash and not uploaded again.
+    """A component version. Code that has not changed is not uploaded again.
 
     New content creates a new version under the same resource and keeps the old one. Display name, description and tags
-    are updated in place. Removal archives the versions. Fails when the version belongs to another stack or has other
+    are updated in place. Removal archives the versions. Fails if the version belongs to another stack or has different
     content.
     """
 

@@ -18,9 +18,9 @@ class DataAssetArgs(Arguments):
     """Arguments of `DataAsset`: the keys of its CLI v2 YAML.
 
     Attributes:
-        version: pins the version; by default it is derived from the content's hash.
-        type: what `path` is.
-        path: relative to the project, and uploaded; or in the cloud (`azureml://datastores/…`, `https://…`).
+        version: pins the version. The default is derived from the content's hash.
+        type: the type of `path`.
+        path: a local path, which is uploaded, or a cloud path (`azureml://datastores/…`, `https://…`).
     """
 
     kind = "data"
@@ -34,7 +34,7 @@ class DataAsset(Resource, module="azureml", name="DataAsset"):
     """A data asset version.
 
     New content creates a new version under the same resource and keeps the old one. Description and tags are updated in
-    place. Removal archives the versions. Fails when the version belongs to another stack or has other content.
+    place. Removal archives the versions. Fails if the version belongs to another stack or has different content.
     """
 
     kind = "data"

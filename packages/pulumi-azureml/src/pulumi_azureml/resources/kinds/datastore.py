@@ -18,13 +18,13 @@ class DatastoreArgs(Arguments):
     """Arguments of `Datastore`: the keys of its CLI v2 YAML. Credentials are deliberately not accepted.
 
     Attributes:
-        type: what kind of storage it is.
+        type: the type of storage.
         account_name: the storage account.
-        container_name: of an `azure_blob`.
-        filesystem: of an `azure_data_lake_gen2`.
-        file_share_name: of an `azure_file`.
-        endpoint: the cloud's storage suffix, such as `core.windows.net`, which it is by default.
-        protocol: `https` by default.
+        container_name: the container of an `azure_blob`.
+        filesystem: the file system of an `azure_data_lake_gen2`.
+        file_share_name: the file share of an `azure_file`.
+        endpoint: the storage suffix of the cloud. The default is `core.windows.net`.
+        protocol: the default is `https`.
     """
 
     kind = "datastore"
@@ -39,12 +39,11 @@ class DatastoreArgs(Arguments):
 
 
 class Datastore(Resource, module="azureml", name="Datastore"):
-    """A datastore with identity-based access: readers need a role on the storage account, and no key is stored.
+    """A datastore with identity-based access. Readers need a role on the storage account. No key is stored.
 
-    Description and tags are updated in place. The storage that a name refers to never changes: every data asset and job
-    that uses the name would silently read other data. The preview refuses such a change, as the service does. Removal
-    deletes the datastore but not its data. Fails when a datastore of that name belongs to another stack or refers to
-    other storage.
+    Description and tags are updated in place. The preview refuses a change of the storage, as the service does: every
+    data asset and job that uses the datastore would silently read other data. Removal deletes the datastore but not its
+    data. Fails if a datastore of that name belongs to another stack or refers to other storage.
     """
 
     kind = "datastore"

@@ -1,4 +1,4 @@
-"""Environments: an image, conda on an image, a Docker context, or an image that the program built from one."""
+"""Environments: an image, an image with conda packages, or a Docker context that Azure ML or the program builds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pulumi_azureml.resources.resource import Resource
 
 @dataclass(frozen=True, kw_only=True)
 class BuildContextArgs:
-    """A Docker build context: a folder relative to the project, and its Dockerfile relative to that."""
+    """A Docker build context: a folder relative to the project, and its Dockerfile relative to the folder."""
 
     path: str
     dockerfile_path: str | None = None
@@ -29,14 +29,14 @@ class EnvironmentArgs(Arguments):
     """Arguments of `Environment`: the keys of its CLI v2 YAML.
 
     Attributes:
-        version: pins the version; by default it is derived from the content's hash.
-        image: a base image, by itself or under `conda_file`.
+        version: pins the version. The default is derived from the content's hash.
+        image: an image, or the base image of `conda_file`.
         conda_file: a conda file, relative to the project.
         build: a Docker context that Azure ML builds.
-        inference_config: liveness, readiness and scoring routes of an image that serves by itself.
+        inference_config: liveness, readiness and scoring routes of an image with its own server.
         os_type: `linux` or `windows`.
-        built_image: `name@digest` of the image that the program built from `build`; may be an output, since the version
-            covers the context and not the digest.
+        built_image: `name@digest` of the image that the program built from `build`. It may be an output, because the
+            version depends on the context and not on the digest.
     """
 
     kind = "environment"
@@ -51,7 +51,7 @@ class EnvironmentArgs(Arguments):
     built_image: pulumi.Input[str] | None = None
 
     def planning_settings(self) -> CatalogueSettings:
-        """An image of the program's own is another content than a context that Azure ML builds."""
+        """Say whether the program builds the image. This is part of the content."""
         return replace(super().planning_settings(), build_images=self.built_image is not None)
 
     def planned(self, plan: Catalogue) -> Planned:
@@ -63,7 +63,7 @@ class Environment(Resource, module="azureml", name="Environment"):
     """An environment version.
 
     New content creates a new version under the same resource and keeps the old one. Description and tags are updated in
-    place. Removal archives the versions. Fails when the version belongs to another stack or has other content.
+    place. Removal archives the versions. Fails if the version belongs to another stack or has different content.
     """
 
     kind = "environment"

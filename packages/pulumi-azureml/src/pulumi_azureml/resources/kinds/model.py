@@ -18,12 +18,12 @@ class ModelArgs(Arguments):
     """Arguments of `Model`: the keys of its CLI v2 YAML.
 
     Attributes:
-        version: pins the version; by default it is derived from the content's hash.
+        version: pins the version. The default is derived from the content's hash.
         type: the model's format.
-        path: relative to the project, and uploaded; or where it lies: a job's output (`azureml://jobs/…/outputs/…`,
-            `runs:/…`), a datastore, or a model of a registry (`azureml://registries/…/models/…/versions/…`).
-        flavors: of an MLflow model, read from its MLmodel file when they are not given.
-        properties: what cannot change after registration, such as lineage.
+        path: a local path, which is uploaded; or the path of a job's output (`azureml://jobs/…/outputs/…`, `runs:/…`),
+            a path in a datastore, or a model in a registry (`azureml://registries/…/models/…/versions/…`).
+        flavors: the flavors of an MLflow model. The default is read from its MLmodel file.
+        properties: properties that cannot change after registration, such as lineage.
     """
 
     kind = "model"
@@ -39,7 +39,7 @@ class Model(Resource, module="azureml", name="Model"):
     """A model version.
 
     New content creates a new version under the same resource and keeps the old one. Description and tags are updated in
-    place. Removal archives the versions. Fails when the version belongs to another stack or has other content.
+    place. Removal archives the versions. Fails if the version belongs to another stack or has different content.
     """
 
     kind = "model"

@@ -16,19 +16,19 @@ class OnlineDeploymentArgs:
     """The deployment that an endpoint serves: the keys of its CLI v2 YAML.
 
     Attributes:
-        name: the beginning of its name in Azure; the beginning of its content's hash follows.
-        model: a resource, or `azureml:NAME:VERSION`, or one of a registry.
-        environment: a resource, or `azureml:NAME:VERSION`; none for an MLflow model.
-        code_configuration: the scoring code; none for an MLflow model or an image that serves by itself.
+        name: the start of the name in Azure. The start of the content's hash follows.
+        model: a resource, `azureml:NAME:VERSION`, or a model in a registry.
+        environment: a resource or `azureml:NAME:VERSION`. An MLflow model needs none.
+        code_configuration: the scoring code. An MLflow model and an image with its own server need none.
         instance_type: a virtual machine size, or on Kubernetes an instance type.
-        instance_count: how many.
-        environment_variables: of the scoring process.
+        instance_count: the number of instances.
+        environment_variables: the environment variables of the scoring process.
         request_settings: `request_timeout_ms`, `max_concurrent_requests_per_instance`, `max_queue_wait_ms`.
         liveness_probe: `initial_delay`, `period`, `timeout`, `success_threshold`, `failure_threshold`.
         readiness_probe: as `liveness_probe`.
         scale_settings: `{"type": "default"}`, or on Kubernetes `target_utilization`.
         type: `managed` or `kubernetes`.
-        extra: keys that are needed rarely (`resources`, `egress_public_network_access`, `data_collector`, …).
+        extra: keys that are rarely needed (`resources`, `egress_public_network_access`, `data_collector`, …).
     """
 
     name: str

@@ -26,15 +26,15 @@ class OnlineEndpointArgs(Arguments):
     """Arguments of `OnlineEndpoint`: the keys of its CLI v2 YAML, its deployment and the rollout.
 
     Attributes:
-        auth_mode: how callers prove who they are.
-        compute: the attached Kubernetes cluster, for a Kubernetes endpoint.
+        auth_mode: how callers authenticate.
+        compute: the attached Kubernetes cluster of a Kubernetes endpoint.
         identity: `{"type": "user_assigned", "user_assigned_identities": [{"resource_id": …}]}`.
         public_network_access: `enabled` or `disabled`.
-        identity_id: a user-assigned identity, in the place of `identity`; may be an output.
-        deployment: what it serves; None serves nothing yet.
-        rollout: how a new deployment takes over; by default in one step.
+        identity_id: the id of a user-assigned identity, instead of `identity`. It may be an output.
+        deployment: the deployment. With None, the endpoint has no deployment yet.
+        rollout: how a new deployment gets traffic. The default is one step.
         smoke_request: a JSON file relative to the project, sent to a new deployment before it gets traffic.
-        autoscale: for a managed endpoint; `instance_count` is then only a deployment's first.
+        autoscale: autoscale of a managed endpoint. `instance_count` is then the initial number of instances.
     """
 
     kind = "online_endpoint"
@@ -56,7 +56,7 @@ class OnlineEndpointArgs(Arguments):
         if self.deployment is not None:
             definition = self.written("deployment", self.deployment)
             definition |= {**definition.pop("extra", {}), "endpoint_name": self.name}
-            # Without a slash: what is before one would be the folder that local paths are relative to.
+            # Without a slash, because local paths would be relative to the part before it.
             name = f"online deployment {self.deployment.name} of {self.name}"
             documents[name] = ("online_deployment", definition)
         return documents
@@ -66,7 +66,7 @@ class OnlineEndpointArgs(Arguments):
         deployment = next(iter(plan.of("online_deployment")), None)
         own = _own_inputs(deployment, self.identity_id, self.rollout, self.smoke_request, self.autoscale)
         if self.deployment is not None and not isinstance(self.deployment.model, str):
-            own["existing_model"] = None  # a resource of the program makes it
+            own["existing_model"] = None  # a resource of the program creates it
         return replace(super().planned(plan), own=own)
 
 
@@ -74,13 +74,13 @@ class OnlineEndpoint(Resource, module="azureml", name="OnlineEndpoint"):
     """An online endpoint, its deployment and its traffic.
 
     An update creates a new deployment without traffic, smoke-tests it, and gives it traffic in steps. The old one is
-    then deleted. Outputs: `scoring_uri`, `live` (the deployment that has the traffic, or an empty string). Fails when
-    the deployment does not start or fails a test: then the previous deployment still serves.
+    then deleted. Outputs: `scoring_uri`, `live` (the deployment that has the traffic, or an empty string). Fails if the
+    deployment does not start or fails a test. The previous deployment then still has the traffic.
     """
 
     kind = "online_endpoint"
     arguments = OnlineEndpointArgs
-    prefix = "endpoint"  # as states of versions before 0.3.0 have it
+    prefix = "endpoint"  # the name in states of versions before 0.3.0
 
     scoring_uri: pulumi.Output[str]
     live: pulumi.Output[str]
@@ -121,7 +121,7 @@ class OnlineEndpoint(Resource, module="azureml", name="OnlineEndpoint"):
 
     @classmethod
     def declare(cls, asset: Asset, declarations: Declarations) -> Self:
-        """Add what the endpoint serves, once its model is known, and how it takes over."""
+        """Add the deployment, once its model exists, and the rollout."""
         args = declarations.args
         deployment = next((each for each in args.plan.of("online_deployment") if each.id in asset.depends_on), None)
         served = deployment if deployment is not None and deployment.waiting_for is None else None

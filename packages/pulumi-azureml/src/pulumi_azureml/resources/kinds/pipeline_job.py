@@ -1,4 +1,4 @@
-"""Pipeline jobs that an update runs, once for each content."""
+"""Pipeline jobs that an update runs when their content changes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class PipelineJobArgs(Arguments):
     """Arguments of `PipelineJob`: the keys of a pipeline job's CLI v2 YAML, and how long to wait.
 
     Attributes:
-        display_name: for people; can change after the job ran.
-        experiment_name: what the job is grouped under; by default the resource's name.
-        settings: such as `{"default_compute": "cpu-cluster"}`.
+        display_name: a name for users. It can change after the job has run.
+        experiment_name: the experiment of the job. The default is the resource's name.
+        settings: settings such as `{"default_compute": "cpu-cluster"}`.
         inputs: name → value, or `{type, path}`.
         outputs: name → `{type, …}`.
-        jobs: the steps; components are resources, or `azureml:NAME:VERSION`.
-        timeout_minutes: how long an update waits. The job goes on after that, and the next update waits again.
-        extra: keys that are needed rarely (`identity`, `compute`, `properties`, …).
+        jobs: the steps. Components are resources or `azureml:NAME:VERSION`.
+        timeout_minutes: how long an update waits. The job continues after that, and the next update waits again.
+        extra: keys that are rarely needed (`identity`, `compute`, `properties`, …).
     """
 
     kind = "pipeline_job"
@@ -44,7 +44,7 @@ class PipelineJobArgs(Arguments):
     extra: Mapping[str, Any] | None = None
 
     def documents(self) -> dict[str, tuple[str, dict[str, Any]]]:
-        """Return the pipeline, as if it had a file of its own, which it is called after."""
+        """Return the pipeline under the name of a file, which becomes its name."""
         pipeline = {"type": "pipeline", **self.definition(), **self.written("extra", self.extra or {})}
         return {self.name: (self.kind, pipeline)}
 
@@ -59,9 +59,9 @@ class PipelineJob(Resource, module="azureml", name="PipelineJob"):
     New content (a step's code, an environment, an input …) is submitted as a new job, and the update waits for it. An
     interrupted attempt is found by its name and not submitted twice. Display name, description and tags are updated in
     place. A refresh does not submit jobs. Removal cancels running jobs and archives all of them. Outputs: `job` (its
-    name), `status`, `studio_url`, `metrics` (MLflow's, `<step>.<metric>`), `outputs` (name → URI, good as a `path:`),
-    `model` (the registered model, `azureml:NAME:VERSION`, if the pipeline's output `registration` reports one; else
-    empty). Fails when the job fails, with the step and the end of its log. The next update makes a new attempt.
+    name), `status`, `studio_url`, `metrics` (MLflow's, `<step>.<metric>`), `outputs` (name → URI, valid as a `path:`),
+    `model` (the registered model, `azureml:NAME:VERSION`, if the pipeline's output `registration` reports one, else
+    empty). Fails if the job fails, with the step and the end of its log. The next update makes a new attempt.
     """
 
     kind = "pipeline_job"

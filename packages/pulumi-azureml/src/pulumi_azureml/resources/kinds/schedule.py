@@ -17,7 +17,7 @@ from pulumi_azureml.resources.resource import Resource
 
 @dataclass(frozen=True, kw_only=True)
 class CronTriggerArgs:
-    """Fires by a cron expression of five fields, between two times in its time zone (ISO 8601)."""
+    """Fires by a cron expression of five fields. The start and end times are ISO 8601 in its time zone."""
 
     type: Literal["cron"] = "cron"
     expression: str
@@ -54,11 +54,11 @@ class ScheduleArgs(Arguments):
     """Arguments of `Schedule`: the keys of its CLI v2 YAML.
 
     Attributes:
-        display_name: for people.
-        trigger: when it fires.
-        create_job: the pipeline job it starts, as CLI v2 YAML has it; paths relative to the project. Components are
-            resources, or `azureml:NAME:VERSION`.
-        is_enabled: False pauses it.
+        display_name: a name for users.
+        trigger: when the schedule fires.
+        create_job: the pipeline job that it starts, as in CLI v2 YAML. Paths are relative to the project. Components
+            are resources or `azureml:NAME:VERSION`.
+        is_enabled: False pauses the schedule.
     """
 
     kind = "schedule"
@@ -69,7 +69,7 @@ class ScheduleArgs(Arguments):
     is_enabled: bool = True
 
     def documents(self) -> dict[str, tuple[str, dict[str, Any]]]:
-        """Return the schedule and, as if it had a file of its own, its pipeline."""
+        """Return the schedule, and its pipeline under the name of a file."""
         job = f"job-of-{self.name}"
         definition = self.definition()
         pipeline = {"type": "pipeline", **definition.pop("create_job")}
@@ -82,8 +82,8 @@ class ScheduleArgs(Arguments):
 class Schedule(Resource, module="azureml", name="Schedule"):
     """A schedule with the pipeline job it starts.
 
-    Everything is updated in place. Removal disables and deletes the schedule. Fails when a schedule of that name
-    belongs to another stack.
+    Updates are in place. Removal disables and deletes the schedule. Fails if a schedule of that name belongs to another
+    stack.
     """
 
     kind = "schedule"
