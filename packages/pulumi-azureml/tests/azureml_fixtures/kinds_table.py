@@ -88,9 +88,9 @@ def generate() -> str:
         [
             "# Kinds",
             "",
-            "A kind is a type of Azure ML asset. This page lists what pulumi-azureml does with each kind, and the files",
-            "that define it. See [assets.md](assets.md) for the YAML. A ✓ means that the kind passes the tests of the",
-            "column, which use the real azure-ai-ml client wherever Azure is involved.",
+            "A kind is a type of Azure ML asset. This page lists what pulumi-azureml does with each kind, and",
+            "the files that define it. See [assets.md](assets.md) for the YAML. A ✓ means that the kind passes the",
+            "tests of the column. They use the real azure-ai-ml client wherever Azure is involved.",
             "",
             "Assets with versions can also be in a registry: see",
             "`packages/pulumi-azureml/tests/integration/test_shared_assets.py`. Another resource owns assets of these",
