@@ -7,7 +7,7 @@ from pathlib import Path
 import pulumi
 
 import pulumi_azureml as azureml
-from infra import cloud, naming, outputs, replacement
+from infra import cloud, naming, outputs, renaming, replacement
 from infra import plan as planning
 from infra.components.access import Access, AccessArgs
 from infra.components.compute import ComputeClusters, ComputeClustersArgs
@@ -35,6 +35,7 @@ deployer = cloud.signed_in(config)
 # --- Plan: all assets under ml/ and pipelines/, resolved, versioned and checked before anything is registered --------
 root = Path(__file__).parent
 plan = planning.plan(root, config, names)
+renaming.check(config, names, plan)
 
 # --- Platform ---------------------------------------------------------------------------------------------------------
 pulumi.runtime.register_stack_transformation(replacement.delete_first)

@@ -2,3 +2,7 @@
 
 # The project's name in Pulumi.yaml, and the namespace of its settings.
 NAMESPACE = "azureml-platform"
+
+# The beginning of the message about changed names, and the environment variable that makes an error of this warning.
+RENAMES = "Names have changed, so this update would create new, empty resources and delete the old ones:"
+REFUSE_RENAMES = "AZUREML_PLATFORM_REFUSE_RENAMES"

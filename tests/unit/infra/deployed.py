@@ -67,9 +67,10 @@ class Deployment:
 class Cloud(Mocks):
     """Answers like a cloud in which every create succeeds: the id is the resource's ARM path in short."""
 
-    def __init__(self, tenant_id: str, subscription_id: str, deployer: str) -> None:
+    def __init__(self, tenant_id: str, subscription_id: str, deployer: str, before: Mapping[str, Any]) -> None:
         claims = {"idtyp": deployer, "oid": DEPLOYER}
         self._token = jwt.encode(claims, "a key that nobody checks the signature by", algorithm="HS256")
+        self._before = before
         self._client = {
             "clientId": "c0000000-0000-4000-8000-000000000001",
             "objectId": DEPLOYER,
@@ -83,6 +84,8 @@ class Cloud(Mocks):
                 return self._client
             case "azure-native:authorization:getClientToken":
                 return {"token": self._token}
+            case "pulumi:pulumi:readStackOutputs":
+                return {"outputs": self._before.get(args.args.get("name"), {})}
         return {}
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
@@ -185,6 +188,8 @@ def deploy(
     preview: bool = False,
     signed_in: tuple[str, str] | None = None,
     deployer: str = "user",
+    project: str = "azureml-platform",
+    before: Mapping[str, Any] | None = None,
 ) -> Deployment:
     """Run `__main__.py` for a shipped stack.
 
@@ -194,6 +199,8 @@ def deploy(
         preview: whether the engine only previews.
         signed_in: tenant and subscription of the credentials in use; by default the stack's own.
         deployer: what Entra ID says of the identity that runs the program: `user` or `app`.
+        project: name of the project in Pulumi.yaml.
+        before: outputs of the last update, by the stack's full name.
     """
     values = filled_in(stack) | {key: value for key, value in (changes or {}).items() if value is not None}
     values = {key: value for key, value in values.items() if not (changes and changes.get(key, "") is None)}
@@ -203,7 +210,8 @@ def deploy(
         patch.setenv("XDG_CACHE_HOME", _CACHE)
         # The mock engine calls no hook.
         patch.setattr("pulumi.resource_hooks.register_error_hook", _registered)
-        contextvars.Context().run(_run, stack, values, preview, signed_in, deployer, deployment)
+        mocks = Cloud(*(signed_in or _cloud_of(values)), deployer, before or {})
+        contextvars.Context().run(_run, project, stack, values, preview, mocks, deployment)
     return deployment
 
 
@@ -213,25 +221,17 @@ def _registered(_hook: pulumi.ErrorHook) -> asyncio.Future[None]:
     return done
 
 
-def _run(
-    stack: str,
-    values: dict[str, str],
-    preview: bool,
-    signed_in: tuple[str, str] | None,
-    deployer: str,
-    deployment: Deployment,
-) -> None:
-    tenant, subscription = signed_in or (
-        values.get("azure-native:tenantId", ""),
-        values.get("azure-native:subscriptionId", ""),
-    )
-    mocks = Cloud(tenant, subscription, deployer)
+def _cloud_of(values: Mapping[str, str]) -> tuple[str, str]:
+    return values.get("azure-native:tenantId", ""), values.get("azure-native:subscriptionId", "")
 
+
+def _run(project: str, stack: str, values: dict[str, str], preview: bool, mocks: Cloud, deployment: Deployment) -> None:
     async def program() -> None:
         set_all_config(values)
         set_mocks(
             mocks,
-            project="azureml-platform",
+            project=project,
+            organization="organization",
             stack=stack,
             preview=preview,
             monitor=Monitor(mocks, deployment),
