@@ -4,5 +4,5 @@
 NAMESPACE = "azureml-platform"
 
 # The beginning of the message about changed names, and the environment variable that makes an error of this warning.
-RENAMES = "Names have changed, so this update would create new, empty resources and delete the old ones:"
+RENAMES = "Names have changed, so this update would delete these resources and create new, empty ones:"
 REFUSE_RENAMES = "AZUREML_PLATFORM_REFUSE_RENAMES"

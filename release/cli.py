@@ -17,7 +17,7 @@ from pulumi_azureml.planning import ENDPOINTS
 from release import scoring, training
 from release.assets import adoption
 from release.assets.sharing import KINDS, RegistrySharing
-from release.errors import ReleaseError, first_line
+from release.errors import ReleaseError, RenamedError, first_line
 from release.promotion import promote
 from release.samples import sample_of
 from release.stack import ROOT, PulumiStack
@@ -70,7 +70,11 @@ main.add_command(promote)
 @main.command()
 @_stack_option
 @_inputs_option
-def up(stack: str, inputs: tuple[str, ...]) -> None:
+@click.option(
+    "--replace-renamed", is_flag=True,
+    help="Replace resources whose names have changed. Everything in them is lost. Default: ask on a terminal.",
+)  # fmt: skip
+def up(stack: str, inputs: tuple[str, ...], replace_renamed: bool) -> None:
     """Deploy the stack, train a first model, and score a sample.
 
     If an endpoint has no promoted model, trains one. If the gate accepts the model, promotes it and rolls it out. Then
@@ -79,10 +83,12 @@ def up(stack: str, inputs: tuple[str, ...]) -> None:
     phases = Phases(console)
     target = PulumiStack(stack)
     outputs = target.outputs()
+    if outputs is None:
+        target.check_project()
     if outputs is None and target.forget_models():
         console.print(f"The stack is new, so its promoted models were removed from Pulumi.{stack}.yaml.")
     with phases.phase("Platform and assets"):
-        _update(target)
+        _update(target, replace_renamed=replace_renamed)
     outputs = target.deployed()
     trained: Training | None = None
     waiting = [name for name, endpoint in outputs.endpoints.items() if endpoint.serves and name not in outputs.models]
@@ -331,7 +337,7 @@ def down(stack: str, yes: bool) -> None:
     console.print(f"All resources of stack {stack} are destroyed.")
 
 
-def _update(target: PulumiStack) -> None:
+def _update(target: PulumiStack, *, replace_renamed: bool = True) -> None:
     interrupted = target.interrupted()
     if interrupted:
         names = ", ".join(urn.rpartition("::")[2] for urn in interrupted)
@@ -339,7 +345,15 @@ def _update(target: PulumiStack) -> None:
             f"  an earlier update was interrupted; reading the state of {names}", highlight=False, markup=False
         )
         target.refresh(interrupted, UpdateProgress(console))
-    changes = target.up(UpdateProgress(console))
+    try:
+        changes = target.up(UpdateProgress(console), replace_renamed=replace_renamed)
+    except RenamedError as error:
+        if not sys.stdin.isatty():
+            fix = f"set the names of before, or use release up --replace-renamed --stack {target.name}"
+            raise ReleaseError(error.message, fix=fix) from error
+        console.print(error.message, highlight=False, markup=False, soft_wrap=True)
+        click.confirm("Replace these resources, and lose everything in them?", abort=True)
+        changes = target.up(UpdateProgress(console))
     if changes.unchanged:
         console.print("  no changes")
 

@@ -18,6 +18,10 @@ class ReleaseError(click.ClickException):
         super().__init__(f"{message}\n  fix: {fix}" if fix else message)
 
 
+class RenamedError(ReleaseError):
+    """An update would replace resources because their names have changed. Nothing was changed."""
+
+
 def first_line(error: AzureError) -> str:
     """Return the first line of an Azure error's message. The other lines repeat it."""
     return str(error.message).partition("\n")[0]

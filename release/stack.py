@@ -16,9 +16,9 @@ from pulumi import automation
 from pulumi.automation import events
 from pydantic import ValidationError
 
-from infra import NAMESPACE
+from infra import NAMESPACE, REFUSE_RENAMES, RENAMES
 from infra.outputs import ModelOutput, StackOutputs, parse
-from release.errors import ReleaseError
+from release.errors import ReleaseError, RenamedError
 
 ROOT = Path(__file__).resolve().parent.parent
 # Parallel operations mostly wait for Azure. The engine's default of four for each processor is too low.
@@ -67,9 +67,20 @@ class PulumiStack:
         """Preview an update. With `refresh`, compare with what is in Azure. The state does not change."""
         return self._run(functools.partial(self._stack.preview, refresh=refresh), on_event)
 
-    def up(self, on_event: OnEvent) -> Changes:
-        """Update the stack."""
+    def up(self, on_event: OnEvent, *, replace_renamed: bool = True) -> Changes:
+        """Update the stack.
+
+        Raises:
+            RenamedError: The update would replace resources whose names have changed, and `replace_renamed` is false.
+        """
+        workspace = self._stack.workspace
+        workspace.env_vars = {**workspace.env_vars, REFUSE_RENAMES: "" if replace_renamed else "true"}
         return self._run(self._stack.up, on_event)
+
+    def check_project(self) -> None:
+        """Raise ReleaseError if a new stack is an existing one whose project got another name in Pulumi.yaml."""
+        if self._stack.workspace.project_settings().name != NAMESPACE:
+            self.preview(lambda _event: None)
 
     def interrupted(self) -> list[str]:
         """Return the URNs of resources that an interrupted update was changing. Their state may be out of date."""
@@ -161,7 +172,8 @@ class PulumiStack:
             # The engine adds general errors to the program's own. They would only repeat that it failed.
             reasons = [each for each in dict.fromkeys(changes.errors) if not each.startswith(_NO_REASON)]
             message = "\n".join(reasons) or _cancelled(error) or _essence(error)
-            raise ReleaseError(f"stack '{self.name}': {message}") from error
+            problem = RenamedError if message.startswith(RENAMES) else ReleaseError
+            raise problem(f"stack '{self.name}': {message}") from error
         return changes
 
 

@@ -5,12 +5,12 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from infra.settings.group import Group, NumericText
-from pulumi_azureml.planning.deployments import NAME, NAME_RULE
+from pulumi_azureml.planning import ENDPOINT_NAME, ENDPOINT_NAME_RULE
 
 
 def _endpoint_name(value: str) -> str:
-    if not NAME.fullmatch(value):
-        raise ValueError(f"is not a valid endpoint name; {NAME_RULE}")
+    if not ENDPOINT_NAME.fullmatch(value):
+        raise ValueError(f"is not a valid endpoint name; {ENDPOINT_NAME_RULE}")
     return value
 
 

@@ -130,6 +130,10 @@ class Preview(_Document):
     changes: list[PlannedChange] = Field(
         description="Planned changes, in the order of the update. Empty if there is nothing to do."
     )
+    warnings: list[str] = Field(
+        default_factory=list,
+        description="Warnings, such as the resources that the update would replace because names have changed.",
+    )
     notes: list[str] = Field(
         default_factory=list,
         description="Remarks of the program, such as an asset that the stack leaves out or that waits for a model.",
@@ -151,6 +155,7 @@ class Plan:
         """Start without changes."""
         self._found: list[PlannedChange] = []
         self._notes: dict[str, None] = {}  # in the order of the events
+        self._warnings: dict[str, None] = {}
         self._assets: dict[str, str] = {}  # reference to a planned version → name of its change
         self._pipelines: dict[str, str] = {}  # name of a schedule's change → file of its pipeline
         self._drift: dict[str, _Drift] = {}  # by URN
@@ -158,8 +163,9 @@ class Plan:
     def __call__(self, event: events.EngineEvent) -> None:
         """Take one engine event."""
         diagnostic = event.diagnostic_event
-        if diagnostic and diagnostic.severity == "info" and not diagnostic.ephemeral and diagnostic.message.strip():
-            self._notes[diagnostic.message.strip()] = None
+        if diagnostic and not diagnostic.ephemeral and diagnostic.message.strip():
+            said = {"info": self._notes, "warning": self._warnings}.get(diagnostic.severity, {})
+            said[diagnostic.message.strip()] = None
         ended, begun = event.res_outputs_event, event.resource_pre_event
         if ended and ended.metadata.op == OpType.REFRESH and _is_shown(ended.metadata):
             self._note_drift(ended.metadata)
@@ -231,6 +237,8 @@ class Plan:
 
     def print(self, console: Console) -> None:
         """Print the changes, or that there are none."""
+        for warning in self._warnings:
+            console.print(f"[bold yellow]warning:[/] {escape(warning)}\n", highlight=False, markup=True, soft_wrap=True)
         changes = self.changes
         if not changes:
             console.print("No changes.")
@@ -253,7 +261,8 @@ class Plan:
 
     def json(self) -> str:
         """Return the changes as JSON. See docs/preview.schema.json."""
-        return Preview(changes=self.changes, notes=list(self._notes)).model_dump_json(indent=2)
+        document = Preview(changes=self.changes, warnings=list(self._warnings), notes=list(self._notes))
+        return document.model_dump_json(indent=2)
 
 
 def _files(inputs: Mapping[str, Any]) -> dict[str, str]:

@@ -67,10 +67,12 @@ class Deployment:
 class Cloud(Mocks):
     """Answers like a cloud in which every create succeeds: the id is the resource's ARM path in short."""
 
-    def __init__(self, tenant_id: str, subscription_id: str, deployer: str, before: Mapping[str, Any]) -> None:
+    def __init__(
+        self, tenant_id: str, subscription_id: str, deployer: str, before: Mapping[str, Any] | None = None
+    ) -> None:
         claims = {"idtyp": deployer, "oid": DEPLOYER}
         self._token = jwt.encode(claims, "a key that nobody checks the signature by", algorithm="HS256")
-        self._before = before
+        self._before = before or {}
         self._client = {
             "clientId": "c0000000-0000-4000-8000-000000000001",
             "objectId": DEPLOYER,
@@ -210,7 +212,7 @@ def deploy(
         patch.setenv("XDG_CACHE_HOME", _CACHE)
         # The mock engine calls no hook.
         patch.setattr("pulumi.resource_hooks.register_error_hook", _registered)
-        mocks = Cloud(*(signed_in or _cloud_of(values)), deployer, before or {})
+        mocks = Cloud(*(signed_in or _cloud_of(values)), deployer, before)
         contextvars.Context().run(_run, project, stack, values, preview, mocks, deployment)
     return deployment
 

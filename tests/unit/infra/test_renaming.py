@@ -13,7 +13,7 @@ from azure.core.exceptions import HttpResponseError
 from infra import REFUSE_RENAMES, RENAMES, naming, renaming
 from infra.settings.configuration import ConfigurationError
 from infra.settings.naming import NamingSettings
-from pulumi_azureml.operations import connection
+from pulumi_azureml import operations
 from tests.unit.infra.deployed import deploy
 
 OWN = "organization/azureml-platform/{}"
@@ -25,7 +25,7 @@ PARTS = {"namespace": "mlops", "workspace": "flights", "postfix": "001"}
 def contents(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Let the workspace of before have three models and a job."""
     ml = SimpleNamespace(models=SimpleNamespace(list=lambda: "abc"), jobs=SimpleNamespace(list=lambda: "a"))
-    monkeypatch.setattr(connection, "connect", lambda _place: ml)
+    monkeypatch.setattr(operations, "connect", lambda _place: ml)
     return ml
 
 

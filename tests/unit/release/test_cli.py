@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from click.testing import CliRunner
 
 from release import cli
 from release.assets.definitions import Found
+from release.errors import ReleaseError, RenamedError
+from release.stack import Changes
 
 ENDPOINTS = {"flights": SimpleNamespace(kind="online"), "nightly": SimpleNamespace(kind="batch")}
 
@@ -67,6 +71,32 @@ def test_an_adopted_endpoint_keeps_its_name_in_azure(monkeypatch: pytest.MonkeyP
         "  pulumi config set --path azureml-platform:naming.endpoints.scores scores -s dev",
         "  pulumi up -s dev",
     ]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_an_update_asks_before_it_replaces_what_got_another_name(
+    monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    accepted: list[bool] = []
+
+    def up(_progress: object, *, replace_renamed: bool = True) -> Changes:
+        accepted.append(replace_renamed)
+        if not replace_renamed:
+            raise RenamedError("stack 'dev': the workspace would be replaced")
+        return Changes()
+
+    target: Any = SimpleNamespace(name="dev", interrupted=list, up=up)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: is_terminal))
+    asked: list[str] = []
+    monkeypatch.setattr(click, "confirm", lambda text, abort: asked.append(f"{text} {abort}"))
+    if is_terminal:
+        cli._update(target, replace_renamed=False)
+        assert accepted == [False, True]
+        assert asked == ["Replace these resources, and lose everything in them? True"]
+    else:
+        with pytest.raises(ReleaseError, match=r"would be replaced\n  fix: .* --replace-renamed"):
+            cli._update(target, replace_renamed=False)
+        assert (accepted, asked) == ([False], [])
 
 
 def test_an_input_without_a_value_is_refused_by_its_text() -> None:

@@ -12,6 +12,7 @@ import pytest
 from pulumi.automation import events
 from pulumi.runtime.rpc import UNKNOWN
 
+from infra import RENAMES
 from pulumi_azureml.operations import CHANGED
 from release import documentation
 from release.terminal.console import new_console
@@ -132,6 +133,7 @@ def test_json_has_every_field_of_every_change_as_documented() -> None:
                 "dependants": [],
             },
         ],
+        "warnings": [],
         "notes": [],
     }
 
@@ -177,6 +179,19 @@ def test_what_the_program_remarks_is_shown_once() -> None:
     made = plan(note, note)
     assert printed(made).splitlines() == ["No changes.", "daily.yml is left out of this stack"]
     assert json.loads(made.json())["notes"] == ["daily.yml is left out of this stack"]
+
+
+def test_a_warning_comes_before_all_changes() -> None:
+    said = {"severity": "warning", "message": f"{RENAMES}\n  workspace [old] → new\n", "color": "never"}
+    warning = events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "diagnosticEvent": said})
+    made = plan(event("replace", "workspace", "azure-native:storage:StorageAccount", {}, {}), warning)
+    assert printed(made).splitlines()[:4] == [
+        f"warning: {RENAMES}",
+        "  workspace [old] → new",
+        "",
+        "± workspace (storage:StorageAccount)",
+    ]
+    assert json.loads(made.json())["warnings"] == [f"{RENAMES}\n  workspace [old] → new"]
 
 
 def test_the_documented_schema_is_current_and_describes_every_field() -> None:

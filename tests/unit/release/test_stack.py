@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pulumi import automation
 from pulumi.automation import events
 
+from infra import REFUSE_RENAMES, RENAMES
 from infra.outputs import ModelOutput
-from release.errors import ReleaseError
+from release.errors import ReleaseError, RenamedError
 from release.stack import PulumiStack
 
 
@@ -23,6 +25,9 @@ class FakeStack:
         self.removed: list[str] = []
         self.events: list[events.EngineEvent] = []
         self.fails = ""
+        self.workspace = SimpleNamespace(env_vars={}, project_settings=lambda: SimpleNamespace(name=self.project))
+        self.project = "azureml-platform"
+        self.previews = 0
 
     def set_config(self, key: str, value: automation.ConfigValue, *, path: bool) -> None:
         assert path
@@ -38,6 +43,9 @@ class FakeStack:
             self.removed.append(key)
         else:
             del self.config[key]
+
+    def preview(self, on_event: Any, parallel: int, color: str, refresh: bool) -> None:
+        self.previews += 1
 
     def up(self, on_event: Any, parallel: int, color: str) -> None:
         assert parallel == 32
@@ -155,3 +163,22 @@ def test_a_cancelled_update_says_what_is_kept(word: str, fake: FakeStack) -> Non
         match=r"^stack 'local': the update was cancelled\. Completed changes are kept, and the next",
     ):
         PulumiStack("local").up(lambda _event: None)
+
+
+def test_changed_names_are_an_error_of_their_own_unless_they_are_accepted(fake: FakeStack) -> None:
+    fake.events, fake.fails = [diagnostic("error", f"{RENAMES}\n  workspace old → new")], "update failed"
+    with pytest.raises(RenamedError, match="workspace old → new"):
+        PulumiStack("local").up(lambda _event: None, replace_renamed=False)
+    assert fake.workspace.env_vars[REFUSE_RENAMES] == "true"
+    fake.events, fake.fails = [], ""
+    PulumiStack("local").up(lambda _event: None)
+    assert fake.workspace.env_vars[REFUSE_RENAMES] == ""
+
+
+def test_a_new_stack_of_a_renamed_project_is_previewed_first(fake: FakeStack) -> None:
+    """The program refuses to create a platform again. Until then, the stack file stays as it is."""
+    PulumiStack("local").check_project()
+    assert fake.previews == 0
+    fake.project = "flights"
+    PulumiStack("local").check_project()
+    assert fake.previews == 1

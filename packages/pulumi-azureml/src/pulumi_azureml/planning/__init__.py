@@ -7,7 +7,7 @@ from pulumi_azureml.planning.assets import Asset, AssetId, BuildPlan, reference
 from pulumi_azureml.planning.catalogue import Catalogue, load_catalogue, plan_definitions
 from pulumi_azureml.planning.changes import MISSING, Change, explain
 from pulumi_azureml.planning.config_keys import ConfigKeys
-from pulumi_azureml.planning.deployments import ENDPOINTS, SMOKE_REQUEST
+from pulumi_azureml.planning.deployments import ENDPOINT_NAME, ENDPOINT_NAME_RULE, ENDPOINTS, SMOKE_REQUEST
 from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES
 from pulumi_azureml.planning.folders import Folders
 from pulumi_azureml.planning.kinds import KINDS
@@ -27,6 +27,8 @@ from pulumi_azureml.planning.triggers import next_fire_times
 __all__ = [
     "DEFAULT_DATASTORES",
     "ENDPOINTS",
+    "ENDPOINT_NAME",
+    "ENDPOINT_NAME_RULE",
     "KINDS",
     "MISSING",
     "SMOKE_REQUEST",

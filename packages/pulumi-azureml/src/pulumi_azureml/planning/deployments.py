@@ -12,8 +12,8 @@ from pulumi_azureml.planning.problems import Problem, listing, suggestion
 from pulumi_azureml.planning.references import join, parse, registry_version
 from pulumi_azureml.planning.settings import CatalogueSettings
 
-NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){1,30}[A-Za-z0-9]")
-NAME_RULE = "use 3 to 32 letters, digits and single '-', starting with a letter and not ending with '-'"
+ENDPOINT_NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){1,30}[A-Za-z0-9]")
+ENDPOINT_NAME_RULE = "use 3 to 32 letters, digits and single '-', starting with a letter and not ending with '-'"
 ENDPOINTS = ("batch_endpoint", "online_endpoint")
 # The request beside an endpoint's file that a rollout sends to a new deployment.
 SMOKE_REQUEST = "sample-request.json"
@@ -37,18 +37,18 @@ def azure_names(name: str) -> re.Pattern[str]:
 
 def check_endpoint_name(draft: Draft) -> None:
     """Report an endpoint name that Azure would reject."""
-    if not NAME.fullmatch(draft.id.name):
-        draft.problem(("name",), f"'{draft.id.name}' is not a valid endpoint name", NAME_RULE)
+    if not ENDPOINT_NAME.fullmatch(draft.id.name):
+        draft.problem(("name",), f"'{draft.id.name}' is not a valid endpoint name", ENDPOINT_NAME_RULE)
 
 
 def check_azure_name(draft: Draft, settings: CatalogueSettings) -> None:
     """Report an endpoint name in Azure that Azure would reject, although the one in the YAML is valid."""
     name, azure = draft.id.name, settings.endpoint_name(draft.id.name)
-    if NAME.fullmatch(name) and not NAME.fullmatch(azure):
+    if ENDPOINT_NAME.fullmatch(name) and not ENDPOINT_NAME.fullmatch(azure):
         option = settings.config_keys.endpoint_names
         fix = "shorten `name`" + (f", or set `{option}.{name}` to the name in Azure" if option else "")
         message = f"'{name}' is '{azure}' in Azure, which is not a valid endpoint name"
-        draft.problem(("name",), message, f"{fix}: {NAME_RULE}")
+        draft.problem(("name",), message, f"{fix}: {ENDPOINT_NAME_RULE}")
 
 
 def same_azure_name(draft: Draft, drafts: Drafts, settings: CatalogueSettings) -> Iterator[Problem]:
@@ -77,8 +77,8 @@ def deployment_name(document: Document) -> str:
 def check_deployment_name(draft: Draft) -> None:
     """Report a deployment name that Azure would reject."""
     name = draft.id.name.partition("/")[2]
-    if not NAME.fullmatch(name):
-        draft.problem(("name",), f"'{name}' is not a valid deployment name", NAME_RULE)
+    if not ENDPOINT_NAME.fullmatch(name):
+        draft.problem(("name",), f"'{name}' is not a valid deployment name", ENDPOINT_NAME_RULE)
 
 
 def collect_scoring(draft: Draft, settings: CatalogueSettings) -> None:
