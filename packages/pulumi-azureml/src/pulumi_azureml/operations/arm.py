@@ -1,4 +1,4 @@
-"""Plain Azure Resource Manager requests, for what azure-ai-ml has no operations for: metrics and autoscale settings."""
+"""Azure Resource Manager requests for operations that azure-ai-ml lacks, such as metrics and autoscale settings."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _BASE = "https://management.azure.com"
 def send(
     method: str, resource_id: str, api_version: str, body: Any = None, query: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Send one request, repeated as azure-core does on throttling and server errors, and return the answer's JSON.
+    """Send one request and return the JSON response. azure-core retries on throttling and server errors.
 
     Raises:
         azure.core.exceptions.ResourceNotFoundError: 404.
-        azure.core.exceptions.AzureError: it is refused or fails; the answer is in the message.
+        azure.core.exceptions.AzureError: the request is refused or fails. The message contains the response.
     """
     return _sent(method, f"{_BASE}{resource_id}", body, {"api-version": api_version, **(query or {})})
 
 
 def get(url: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """GET a whole address, such as MLflow's in a workspace's region, and return the answer's JSON; errors as `send`."""
+    """GET a URL, for example one of a workspace's MLflow, and return the JSON response. Raises the errors of `send`."""
     return _sent("GET", url, None, query or {})
 
 
@@ -35,7 +35,7 @@ def _sent(method: str, url: str, body: Any, query: Mapping[str, str]) -> dict[st
     from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
     from azure.core.rest import HttpRequest
 
-    # Another sign-in is another client; its protocol does not say that it can be told from others, as every object can.
+    # A new sign-in needs a new client. The protocol of credentials does not declare that they are hashable.
     client = _client(credential())  # type: ignore[arg-type]
     response = client.send_request(HttpRequest(method, url, params=dict(query), json=body))
     if response.status_code >= 400:
@@ -46,7 +46,7 @@ def _sent(method: str, url: str, body: Any, query: Mapping[str, str]) -> dict[st
 
 @functools.lru_cache(maxsize=1)
 def _client(signed_in: Any) -> PipelineClient[Any, Any]:
-    """One for all threads, with the connections that azure-ai-ml's clients share."""
+    """Return one client for all threads, with the connections that azure-ai-ml's clients share."""
     from azure.core import PipelineClient
     from azure.core.pipeline import policies
 

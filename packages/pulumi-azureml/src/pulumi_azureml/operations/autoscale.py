@@ -1,7 +1,8 @@
 """Autoscale of a managed deployment: an Azure Monitor autoscale setting that belongs to exactly one deployment.
 
-A deployment's YAML cannot say it, and the setting names the deployment by its id, so each new deployment needs its own.
-A tag on the deployment says that it has one; it is written before the setting and outlives it, so that none is left.
+A deployment's YAML has no key for it. The setting refers to the deployment by its id, so each new deployment needs its
+own. A tag on the deployment marks that it has a setting. The tag is written before the setting and removed after it, so
+that no setting is left behind.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ def apply(rules: Mapping[str, Any], endpoint_id: str, deployment: str, location:
     """Create or update a deployment's setting.
 
     Args:
-        rules: `min_instances`, `max_instances`, and `cpu_percent`, `latency_ms` or both: what to stay below.
+        rules: `min_instances`, `max_instances`, and the limits `cpu_percent`, `latency_ms` or both.
         endpoint_id: the endpoint's ARM resource id.
         deployment: the deployment's name.
-        location: Azure region of the endpoint.
+        location: the Azure region of the endpoint.
 
     Raises:
-        azure.core.exceptions.AzureError: Azure refuses.
+        azure.core.exceptions.AzureError: Azure refuses the setting.
     """
     content = body(rules, f"{endpoint_id}/deployments/{deployment}", location)
     send("PUT", setting_id(endpoint_id, deployment), _API_VERSION, content)
@@ -46,7 +47,7 @@ def remove(endpoint_id: str, deployment: str) -> None:
 
 
 def observe(endpoint_id: str, deployment: str) -> dict[str, Any] | None:
-    """Return the rules that are in force for a deployment; None when there are none."""
+    """Return a deployment's autoscale rules. Return None if it has none."""
     from azure.core.exceptions import ResourceNotFoundError
 
     try:
@@ -60,16 +61,17 @@ def observe(endpoint_id: str, deployment: str) -> dict[str, Any] | None:
 
 
 def setting_id(endpoint_id: str, deployment: str) -> str:
-    """Return the id of a deployment's setting: in the endpoint's resource group, named after all that it belongs to."""
+    """Return the id of a deployment's setting, in the endpoint's resource group. Its name contains the deployment's."""
     parts = endpoint_id.strip("/").split("/")
     group, workspace, endpoint = "/".join(parts[:4]), parts[7], parts[-1]
     return f"/{group}/providers/Microsoft.Insights/autoscaleSettings/{workspace}-{endpoint}-{deployment}"
 
 
 def body(rules: Mapping[str, Any], deployment_id: str, location: str) -> dict[str, Any]:
-    """Return the setting as Azure Resource Manager takes it.
+    """Return the setting in the form of Azure Resource Manager.
 
-    One instance more when any limit is exceeded for five minutes, one less when all are at less than half.
+    It adds an instance if any limit is exceeded for five minutes, and removes one if all values are below half of their
+    limits.
     """
     limits = [(metric, rules[key]) for metric, key in _LIMITS.items() if rules.get(key) is not None]
     minimum, maximum = int(rules["min_instances"]), int(rules["max_instances"])
@@ -112,7 +114,7 @@ def _pair(deployment_id: str, metric: str, limit: float) -> Iterator[dict[str, A
 
 
 def _rules(profile: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a profile in the form of the wanted rules."""
+    """Return a profile in the form of the rules."""
     capacity = profile["capacity"]
     found: dict[str, Any] = {
         "min_instances": int(capacity["minimum"]),

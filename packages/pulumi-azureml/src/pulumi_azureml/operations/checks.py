@@ -1,7 +1,7 @@
 """Checks of a deployment before it gets more traffic: its errors, its latency and the user's command.
 
-Azure Monitor counts an endpoint's requests by the minute, with the deployment and the status code as dimensions, and
-shows a minute about three minutes later. A reading therefore covers only part of a step so far.
+Azure Monitor counts an endpoint's requests by the minute, with the deployment and the status code as dimensions. It
+publishes a minute about three minutes later. A reading therefore covers only the first part of a step.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from pulumi_azureml.planning.project import project_root
 _API_VERSION = "2023-10-01"
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 _MOST_SERIES = "500"
-# What callers get when the deployment is at fault: too slow, a model error, too busy; and every 5xx.
+# The status codes of a faulty deployment: too slow, a model error, too busy; and every 5xx.
 _FAULTS = frozenset({"408", "424", "429"})
-# The only environment variables of the deployer that a command gets: none is an Azure credential.
+# The only environment variables of the deployer that a command gets. None of them is an Azure credential.
 _ENVIRONMENT = (
     "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "HTTPS_PROXY", "https_proxy", "NO_PROXY",
     "no_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
@@ -49,7 +49,7 @@ class Measured:
 class Checks:
     """The checks of one rollout on one endpoint.
 
-    `settings` are `ChecksArgs` in full, a limit that is None left out. Empty: nothing is checked.
+    `settings` are the values of `ChecksArgs` without limits that are None. If empty, nothing is checked.
     """
 
     def __init__(self, settings: Mapping[str, Any], endpoint: str, target: ScoringTarget) -> None:
@@ -76,16 +76,16 @@ class Checks:
         return self._most_errors is not None or self._most_latency is not None
 
     def early(self, deployment: str, since: datetime, until: datetime) -> None:
-        """Raise CheckError when enough requests show already, in the middle of a bake, that a limit is exceeded."""
+        """Raise CheckError if enough requests show during a bake that a limit is exceeded."""
         measured = self._measure(deployment, since, until)
         if measured.requests >= self._enough:
             self._hold(measured)
 
     def final(self, deployment: str, percent: int, since: datetime, until: datetime) -> str:
-        """Return in a few words what was seen by the end of a step's bake.
+        """Return a summary of the measurements at the end of a step's bake.
 
         Raises:
-            CheckError: a limit is exceeded, there was too little traffic to tell, or the command failed.
+            CheckError: a limit is exceeded, there was too little traffic to decide, or the command failed.
         """
         said = []
         if self.measures:
@@ -139,7 +139,7 @@ class Checks:
         return Measured(sum(by_minute.values()), failed, latency)
 
     def _read(self, metric: str, span: str, deployment: str, further: str) -> Iterator[tuple[str, str, float]]:
-        """Yield status code (empty if not a dimension), minute and value of one metric of a deployment."""
+        """Yield the status code (empty if it is not a dimension), the minute and the value of a deployment's metric."""
         query = {
             "metricnames": metric,
             "timespan": span,
@@ -175,7 +175,7 @@ class Checks:
             raise CheckError(f"the command '{shown}' ended with exit code {code}{tail}")
 
     def _finished(self, variables: Mapping[str, str], output: IO[bytes]) -> int | None:
-        """Return the command's exit code; None when its time was over, and it and all that it started was ended."""
+        """Return the command's exit code. On a timeout, end the command and its child processes, and return None."""
         process = subprocess.Popen(
             self._command,
             cwd=project_root(),
@@ -210,7 +210,7 @@ def _in_words(measured: Measured) -> str:
 
 
 def _tail(output: IO[bytes], secrets: Iterable[str]) -> str:
-    """Return the end of a command's output for a message, without the secrets that the command was given."""
+    """Return the end of a command's output for a message, without the secrets that the command received."""
     output.seek(0)
     text = "\n".join(output.read().decode("utf-8", "replace").splitlines()[-_TAIL_LINES:])
     for secret in secrets:

@@ -1,4 +1,4 @@
-"""The only way to Azure: azure-ai-ml, imported at the first request and not before (it takes a second and 100 MB)."""
+"""The connection to Azure. azure-ai-ml is imported at the first request, because it takes a second and 100 MB."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 _local = threading.local()
 _lock = threading.Lock()
-# Connections that are kept, as many as resources are worked on at once.
+# The number of connections to keep: one for each resource that is updated at the same time.
 _CONNECTIONS = 32
-# azure-core's own: a request that is throttled or fails is sent again, for up to three minutes where Azure does not say
-# how long to wait.
+# Options of azure-core's retries. A request that is throttled or fails is retried for up to three minutes if Azure does
+# not send a time to wait.
 RETRIES: dict[str, Any] = {
     "retry_total": 12,
     "retry_status": 12,
@@ -35,11 +35,11 @@ RETRIES: dict[str, Any] = {
 }
 _CONNECTION_SECONDS, _ANSWER_SECONDS = 20, 120
 _THROTTLED, _CONFLICT = 429, 409
-# A resource on which an operation runs refuses another one until that has ended.
+# A resource refuses an operation while another one runs.
 _BUSY = ("AnotherOperationInProgress", "OperationInProgress", "ongoing operation", "operation is in progress")
 _BUSY_SECONDS = 10
 _LONGEST_WAIT_SECONDS = 600.0
-# Azure's gateways say it in the text of an answer: "Please try again after '17' seconds".
+# Azure's gateways have the time in the text of a response: "Please try again after '17' seconds".
 _IN_TEXT = re.compile(r"(?:again|retry)\s+(?:after|in)\s+'?(\d+)'?\s+second", re.IGNORECASE)
 
 
@@ -58,7 +58,7 @@ class Workspace:
 
     @property
     def id(self) -> str:
-        """ARM resource id."""
+        """The ARM resource id."""
         group = f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
         return f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{self.name}"
 
@@ -88,12 +88,12 @@ def connect(place: Workspace | Registry) -> MLClient:
 
 
 def _client(place: Workspace | Registry, signed_in: TokenCredential) -> MLClient:
-    # tqdm is told to be silent, and the client to show progress: without, it waits for ever for a file whose upload
-    # failed, because it looks at the outcome of uploads only to show them.
+    # Show progress, but silence tqdm. Without progress, the client waits forever if the upload of a file fails, because
+    # it reads the result of an upload only to show it.
     os.environ.setdefault("TQDM_DISABLE", "1")
     from azure.ai.ml import MLClient
 
-    # The client warns about its own preview classes, noise between Pulumi's lines; its import sets its own level.
+    # The client warns about its own preview classes between Pulumi's lines. Its import resets the level.
     logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
     _share_uploads()
     _keep_quiet()
@@ -104,7 +104,7 @@ def _client(place: Workspace | Registry, signed_in: TokenCredential) -> MLClient
         **RETRIES,
     }
     if isinstance(place, Registry):
-        # MLClient passes its options on to further clients, which do not accept a shared transport there.
+        # MLClient passes its options to other clients, which do not accept a shared transport for a registry.
         return MLClient(signed_in, registry_name=place.name, **options)
     where = (place.subscription_id, place.resource_group, place.name)
     return MLClient(signed_in, *where, transport=transport(), **options)
@@ -113,7 +113,7 @@ def _client(place: Workspace | Registry, signed_in: TokenCredential) -> MLClient
 def credential() -> TokenCredential:
     """Return one credential for all threads: ID tokens of a CI platform, or what DefaultAzureCredential finds.
 
-    It asks for a token once where many threads need it at the same time.
+    If several threads need a token at the same time, it requests one.
     """
     with _lock:
         return _credential()
@@ -146,7 +146,7 @@ def _one_at_a_time(kind: type[Any]) -> Callable[..., TokenCredential]:
 
 @functools.cache
 def transport() -> RequestsTransport:
-    """One for all threads, so that they share its connections, and the certificates read for them."""
+    """Return one transport for all threads, so that they share connections and the certificates."""
     from azure.core.pipeline.transport import RequestsTransport
     from requests import Session
     from requests.adapters import HTTPAdapter
@@ -161,7 +161,7 @@ def transport() -> RequestsTransport:
         return context
 
     class OneContext(HTTPAdapter):
-        """Reads a bundle of certificates once: requests does it for each connection, 40 ms of CPU."""
+        """Reads a bundle of certificates once. requests reads it for each connection, which takes 40 ms of CPU."""
 
         def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
             host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
@@ -189,10 +189,11 @@ def sign_in_again() -> None:
 
 
 def say_when_to_ask_again(answer: Any) -> None:
-    """Put what an answer says of waiting into the header by which azure-core's policy repeats any request.
+    """Set the header `Retry-After` of a response that asks to wait, so that azure-core retries the request.
 
-    Azure throttles with a header, with a sentence in the answer, or with neither; and a resource on which an operation
-    runs refuses others with a 409 that looks like a real conflict. Waits are spread a little: many are told the same.
+    Azure throttles with a header, with a sentence in the response, or with neither. A resource refuses an operation
+    while another one runs, with a 409 that looks like a real conflict. Each wait gets a random part, because many
+    requests get the same one.
 
     Args:
         answer: azure-core's `PipelineResponse`.
@@ -218,9 +219,9 @@ def say_when_to_ask_again(answer: Any) -> None:
 
 @functools.cache
 def _share_uploads() -> None:
-    """Let azure-ai-ml's uploads share the connections too: it makes a storage client for each, and takes no options.
+    """Let azure-ai-ml's uploads share the connections. It creates a storage client for each upload, without options.
 
-    Reaches into a private module. Where that is not as it was, uploads work over connections of their own.
+    This replaces a class in a private module. If azure-ai-ml no longer uses it, each upload has its own connections.
     """
     from azure.ai.ml._artifacts import _blob_storage_helper
     from azure.storage.blob import ContainerClient
@@ -234,9 +235,9 @@ def _share_uploads() -> None:
 
 @functools.cache
 def _keep_quiet() -> None:
-    """Take `print`, and a logger with a handler of its own, from azure-ai-ml's modules that show how far they are.
+    """Silence `print` and the logger in those modules of azure-ai-ml that show progress.
 
-    Not by a redirection of standard output, which is one for all threads.
+    Standard output cannot be redirected instead, because all threads share it.
     """
     from azure.ai.ml._artifacts import _blob_storage_helper, _gen2_storage_helper
     from azure.ai.ml._utils import _azureml_polling, _endpoint_utils

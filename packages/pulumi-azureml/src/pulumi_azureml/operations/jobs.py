@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 ENDED = frozenset({"Completed", "Failed", "Canceled", "NotResponding"})
-# The output in which a training pipeline's step reports what it registered: {registered, name, version, reason}.
+# The output in which a training pipeline reports the registered model: {registered, name, version, reason}.
 REGISTRATION = "registration/registration.json"
 _POLL_SECONDS = (0.5, 2.0)  # first and longest wait between two polls of the job
 _LOG_LINES = 40
@@ -35,7 +35,7 @@ class JobStep:
 
 @dataclass(frozen=True)
 class EndedJob:
-    """A pipeline job that has ended: its status, and its steps in the order they began."""
+    """A pipeline job that has ended: its status, and its steps in the order in which they started."""
 
     status: str
     steps: tuple[JobStep, ...]
@@ -47,12 +47,12 @@ class EndedJob:
 
 
 class StillRunningError(Exception):
-    """The time to wait for a job is over. The job continues."""
+    """A job exceeds the time to wait. It continues."""
 
 
 @dataclass
 class _Watch:
-    """The times at which each step was first seen to begin and to end."""
+    """The times at which each step was first observed to have started and to have ended."""
 
     began: dict[str, float] = field(default_factory=dict)
     ended: dict[str, float] = field(default_factory=dict)
@@ -61,13 +61,13 @@ class _Watch:
 
 
 def follow_job(ml: MLClient, job: str, say: Callable[[str], None], seconds: float | None = None) -> EndedJob:
-    """Follow a pipeline job to its end and report when steps begin and end.
+    """Wait until a pipeline job ends, and report when steps start and end.
 
     Args:
         ml: the workspace's client.
-        job: its name.
+        job: the name of the job.
         say: receives one line, without a newline.
-        seconds: how long to wait; None waits indefinitely.
+        seconds: the maximum time to wait. None waits indefinitely.
 
     Raises:
         StillRunningError: the job has not ended after `seconds`. It continues.
@@ -105,7 +105,7 @@ def failure_text(ml: MLClient, ended: EndedJob) -> str:
 
 
 def job_log(ml: MLClient, job: str, lines: int | None = None) -> str:
-    """Return the end (or all) of a job's own log, as the workspace stored it."""
+    """Return the last lines (or all lines) of a job's own log from the workspace."""
     with tempfile.TemporaryDirectory() as folder:
         ml.jobs.download(name=job, download_path=folder)
         logs = sorted(Path(folder).rglob("user_logs/*.txt"))

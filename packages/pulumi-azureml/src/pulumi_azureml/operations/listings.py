@@ -1,7 +1,7 @@
 """Storage of an asset's file listings in the state.
 
-Pulumi keeps a dynamic resource's inputs and its outputs, and hands only the outputs to a refresh, which has to return
-whole inputs. So outputs have each listing (path → digest) too, compressed: a fifth of its size.
+Pulumi stores a dynamic resource's inputs and outputs, but passes only the outputs to a refresh, which must return all
+inputs. Therefore the outputs also contain each listing (path → digest), compressed to a fifth of its size.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ Props = dict[str, Any]
 
 
 def packed(props: Mapping[str, Any]) -> Props:
-    """Return properties with their listings compressed: the asset's own, and its deployment's."""
+    """Return properties with compressed listings of the asset and its deployment."""
     return _with_listings(props, lambda listing: _pack(listing) if isinstance(listing, dict) and listing else listing)
 
 
 def unpacked(props: Mapping[str, Any]) -> Props:
-    """Return properties with their listings as dictionaries, whether they were compressed or not."""
+    """Return properties with listings as dictionaries. The listings may be compressed or not."""
     return _with_listings(props, lambda listing: _unpack(listing) if isinstance(listing, str) else listing)
 
 
 def as_kept(observed: Mapping[str, Any], kept: Mapping[str, Any]) -> Props:
-    """Return what was observed with the listings in the form in which `kept` has them: Azure knows none of them."""
+    """Return observed properties with the listings of `kept`, because Azure does not store listings."""
     result = dict(observed)
     if "files" in kept:
         result["files"] = kept["files"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from pulumi_azureml.operations.errors import ADOPT, OwnershipError
 
-# What was made by versions before 0.3.0 has these tags, so they stay.
+# Assets of versions before 0.3.0 have these tags, so they cannot change.
 PREFIX = "azureml-platform."
 OWNER = f"{PREFIX}owner"
 CONTENT = f"{PREFIX}content"
@@ -16,12 +16,12 @@ CHANGED = "changed outside of this project"
 
 
 def tagged(tags: Mapping[str, str] | None, owner: str, content_hash: str) -> dict[str, str]:
-    """Return the user's tags with ours added."""
+    """Return the user's tags with the owner and the content added."""
     return {**(tags or {}), OWNER: owner, CONTENT: content_hash}
 
 
 def user_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the user's tags alone."""
+    """Return the user's tags without those of this package."""
     return {key: str(value) for key, value in (tags or {}).items() if not key.startswith(PREFIX)}
 
 
@@ -31,16 +31,16 @@ def is_ours(tags: Mapping[str, str] | None, owner: str) -> bool:
 
 
 def is_foreign(tags: Mapping[str, str] | None, owner: str) -> bool:
-    """Whether something belongs to somebody else. What lost its tag, and is in our state, is still ours."""
+    """Whether something belongs to another owner. An asset in the state without a tag still belongs to this stack."""
     return (tags or {}).get(OWNER) not in (None, owner)
 
 
 def observed(existing: Any, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metadata as Azure has it, in the form of the wanted `metadata`: equal when nobody changed it."""
+    """Return Azure's metadata in the form of `metadata`. Both are equal if nothing changed."""
     result = dict(metadata)
     for key in ("description", "display_name"):
         there = getattr(existing, key, None) or None
-        # Azure gives what has no display name one of its own.
+        # Azure sets a display name if there is none.
         if key in metadata or (key == "description" and there):
             result[key] = there
     result["tags"] = user_tags(existing.tags)
@@ -48,7 +48,7 @@ def observed(existing: Any, metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check(what: str, tags: Mapping[str, str] | None, owner: str, *, adopt: bool) -> None:
-    """Raise OwnershipError when something that exists is not `owner`'s and is not to be adopted."""
+    """Raise OwnershipError if an existing asset does not belong to `owner` and must not be adopted."""
     found = (tags or {}).get(OWNER)
     if found == owner or adopt:
         return

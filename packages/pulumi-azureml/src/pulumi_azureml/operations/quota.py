@@ -1,11 +1,11 @@
-"""Whether the subscription has the vCPUs left that a run's deployments take: asked in the preview, not after minutes.
+"""Check in the preview that the subscription has enough vCPUs for the deployments of a run.
 
-Azure reserves a fifth more instances for upgrades: `ceil(1.2 * instances) * vCPUs`, but for a few large sizes; source:
-"Manage and increase quotas and limits for resources with Azure Machine Learning". A blue/green rollout needs the new
-deployment's vCPUs beside the old one's, and all endpoints of a run need theirs together.
+Azure reserves 20 % more instances for upgrades, except for a few large sizes: `ceil(1.2 * instances) * vCPUs`. The
+source is "Manage and increase quotas and limits for resources with Azure Machine Learning". A blue/green rollout needs
+the vCPUs of the new deployment in addition to those of the old one. All endpoints of a run need theirs together.
 
-How far a cluster may grow (its `max_nodes`) is not counted: Azure takes any number as long as its fewest nodes, and one
-at all, fit; a job that wants more nodes than the quota holds then fails or waits.
+The maximum size of a cluster (`max_nodes`) is not counted. Azure accepts any maximum if the minimum number of nodes,
+and at least one node, fit. A job that needs more nodes than the quota allows then fails or waits.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Need:
     """A deployment's demand for vCPUs.
 
     Attributes:
-        path: its file, for messages.
+        path: the file of the deployment, for messages.
         size: the instance type, such as `Standard_DS3_v2`.
-        instances: how many it will have.
-        before: how many of them it has already.
+        instances: the number of instances after the update.
+        before: the number of instances before the update.
     """
 
     path: str
@@ -54,28 +54,29 @@ class Taker:
     endpoint: str
 
 
-# What endpoints will take in this run and Azure does not count yet. The engine starts the provider's process for each
-# run anew, and this is its memory.
+# The demand of endpoints in this run that Azure does not count yet. The engine starts a new provider process for each
+# run, so this starts empty.
 _planned: dict[Taker, Need] = {}
 
 
 def shortage(ml: MLClient, taker: Taker, need: Need) -> str | None:
-    """Say what is missing for a deployment beside those of the run that were asked for before it, and what to do.
+    """Return a message if the quota is too small for a deployment, with the shortage and how to fix it.
 
-    None when there is enough; then it is remembered for those that come after it, until `begun`. Where the quota cannot
-    be read (no permission, no network) nothing is said but a warning: the deployment will tell.
+    The deployments that this run has checked before count too. If the quota is sufficient, return None, and count the
+    deployment for the following ones until `begun`. If the quota cannot be read (no permission, no network), log a
+    warning and return None.
 
     Args:
-        ml: any workspace's client in the subscription.
-        taker: whose deployment it is.
-        need: what it takes.
+        ml: a client of any workspace in the subscription.
+        taker: the endpoint of the deployment.
+        need: the demand of the deployment.
     """
     from azure.core.exceptions import AzureError
 
     _planned[taker] = need
     location = taker.location
     try:
-        # The client's entities hold the service's own names, not those of their attributes.
+        # The client's entities contain the service's names, not those of their attributes.
         sizes = {each.name.lower(): vars(each) for each in ml.compute.list_sizes(location=location)}
         usages = {_family(each.name["value"]): vars(each) for each in ml.compute.list_usage(location=location)}
     except AzureError as error:
@@ -88,7 +89,7 @@ def shortage(ml: MLClient, taker: Taker, need: Need) -> str | None:
 
 
 def begun(taker: Taker) -> None:
-    """Forget an endpoint's demand: its deployment begins, and Azure counts it from now on."""
+    """Forget an endpoint's demand when its deployment starts, because Azure counts it from then on."""
     _planned.pop(taker, None)
 
 
@@ -126,7 +127,7 @@ def _place(taker: Taker) -> tuple[str, str]:
 
 
 def _cores(need: Need, sizes: dict[str, Any]) -> int:
-    """Return the number of additional vCPUs that it needs."""
+    """Return the number of additional vCPUs that a deployment needs."""
     more = _reserved(need.size, need.instances) - _reserved(need.size, need.before)
     return more * int(sizes[need.size.lower()]["vCPUs"])
 
@@ -140,5 +141,5 @@ def _family_of(need: Need, sizes: dict[str, Any]) -> str:
 
 
 def _family(name: str) -> str:
-    """Return a family's name in one form: sizes say `standardDSv2Family`, usages `Standard DSv2 Family …`."""
+    """Return a family's name in one form. Sizes have `standardDSv2Family`, usages `Standard DSv2 Family …`."""
     return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -32,9 +32,10 @@ _LOOKS = 3
 _LOOK_SECONDS = 1.0
 _POLL_SECONDS = 5.0
 _DENIED = ("AuthorizationFailed", "AuthorizationPermissionMismatch", "LinkedAuthorizationFailed")
-# What a long-running operation says of an identity that may not read its image or model yet.
+# The error of a long-running operation whose identity may not read its image or model yet.
 _SIGNS = ("acrpull", "pull access denied", "authentication required", "not authorized", "storage blob data reader")
-# Files lie where their hash says: of two uploads of the same at once, one finds what was not there when it looked.
+# The location of a file depends on its hash. If two uploads of the same file run at the same time, one fails because
+# the file exists.
 _TWICE = "BlobAlreadyExists"
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 _UNFINISHED = frozenset({"Creating", "Updating", "Deleting", "Scaling"})
@@ -43,7 +44,7 @@ _limit_seconds = 3600.0
 
 @dataclass(frozen=True)
 class _Reason:
-    """Something that passes: how it is told (in a few words, or None), what is done about it, and how long."""
+    """A transient failure: how to recognize and describe it, what to do, and for how long."""
 
     tell: Callable[[BaseException], str | None]
     waits: tuple[float, ...]
@@ -52,14 +53,14 @@ class _Reason:
 
 
 def persistently(attempt: Callable[[], _T], what: str, sleep: Callable[[float], None] = time.sleep) -> _T:
-    """Return what `attempt` returns; repeat it while it fails for a reason that passes, and raise its last failure.
+    """Return the result of `attempt`. Repeat it while it fails for a transient reason, then raise its last error.
 
     It waits for role assignments (twelve minutes), rejected tokens (one new sign-in), written resources that are not
     visible yet (half a minute) and broken connections (three more attempts).
 
     Args:
-        attempt: something that can be repeated.
-        what: what is attempted, for the messages.
+        attempt: the operation, which can be repeated.
+        what: a description of the operation, for messages.
         sleep: waits the given seconds.
     """
     for reason in _REASONS:
@@ -68,15 +69,15 @@ def persistently(attempt: Callable[[], _T], what: str, sleep: Callable[[float], 
 
 
 def finished(poller: LROPoller[_T], what: str) -> _T:
-    """Return the result of a long-running operation, which is waited for as long as `limit_operations` says.
+    """Wait for a long-running operation within the limit of `limit_operations`, and return its result.
 
     Args:
-        poller: what one of the client's `begin_…` functions returned.
-        what: what the operation makes, for the message.
+        poller: the result of one of the client's `begin_…` functions.
+        what: a description of the operation's result, for the message.
 
     Raises:
-        AssetError: it has not ended in time. It goes on in Azure, and the next update finds it.
-        azure.core.exceptions.AzureError: it failed.
+        AssetError: the operation exceeds the limit. It continues in Azure, and the next update finds it.
+        azure.core.exceptions.AzureError: the operation failed.
     """
     poller.wait(_limit_seconds)
     if not poller.done():
@@ -85,7 +86,7 @@ def finished(poller: LROPoller[_T], what: str) -> _T:
 
 
 def unfinished(what: str, state: str) -> AssetError:
-    """Return the error for an operation that takes longer than `limit_operations` says."""
+    """Return the error for an operation that exceeds the limit of `limit_operations`."""
     return AssetError(
         f"{what} is still '{state}' after {_limit_seconds / 60:g} minutes. Azure goes on with it: look at it in the "
         "studio, and run `pulumi up` again, which resumes here",
@@ -99,16 +100,16 @@ def settled(
     what: str,
     sleep: Callable[[float], None] = time.sleep,
 ) -> _T | None:
-    """Return what `look` returns once no operation of an earlier attempt runs on it; None when there is nothing.
+    """Return the resource that `look` reads, once no operation of an earlier attempt runs on it.
 
     Args:
-        look: reads a resource; None when it does not exist.
-        state: its provisioning state.
-        what: its name for the message.
+        look: reads a resource. It returns None if the resource does not exist.
+        state: returns the resource's provisioning state.
+        what: the resource's name, for the message.
         sleep: waits the given seconds.
 
     Raises:
-        AssetError: the operation has not ended in time.
+        AssetError: the operation exceeds the limit.
     """
     from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
@@ -129,9 +130,9 @@ def settled(
 
 
 def confirmed(look: Callable[[], _T | None], sleep: Callable[[float], None] = time.sleep) -> _T | None:
-    """Return what `look` returns; None is believed only when it is returned three times in three seconds.
+    """Return the result of `look`. Return None only if it finds nothing three times within three seconds.
 
-    A read right after a write may find nothing: a removal that believed it would leave an orphan behind.
+    A read right after a write can find nothing. A removal that trusted it would leave an orphan behind.
     """
     from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
@@ -201,7 +202,7 @@ def _broken(error: BaseException) -> str | None:
     return None
 
 
-# From the innermost: each repeats what those before it gave up.
+# From the innermost to the outermost: each retries after those before it gave up.
 _REASONS = (
     _Reason(_broken, BROKEN_WAITS, "trying again"),
     _Reason(_unseen, UNSEEN_WAITS, "waiting until Azure shows what was written"),
@@ -223,7 +224,7 @@ def _repeated(reason: _Reason, attempt: Callable[[], _T], what: str, sleep: Call
 
     repeating = Retrying(
         retry=retry_if_exception(passes),
-        # Requests that were refused together would otherwise retry together.
+        # Requests that were refused at the same time would otherwise retry at the same time.
         wait=wait_chain(*(wait_fixed(wait) + wait_random(0, wait / 10) for wait in reason.waits)),
         stop=stop_after_attempt(len(reason.waits) + 1),
         before_sleep=prepare,
@@ -240,7 +241,7 @@ def _kinds() -> tuple[type[Exception], ...]:
 
 
 def _own_chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what caused it; nothing of a rollout that gave up, which would be begun anew."""
+    """Yield an error and its causes. Yield nothing for a failed rollout, which must not start again."""
     if not isinstance(error, RolloutError):
         yield from _chain(error)
 

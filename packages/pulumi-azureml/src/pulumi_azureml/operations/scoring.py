@@ -1,4 +1,4 @@
-"""Send a request to an endpoint as its callers do: plain HTTPS and the endpoint's own key or token."""
+"""Send a request to an endpoint as its callers do: HTTPS with the endpoint's key or a token."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 _API_VERSION = "2024-10-01"
 _AUDIENCE = "https://ml.azure.com/.default"
-# A POST is repeated on 500, 503 and 504 only; a model that cannot answer is not asked for minutes.
+# A POST is retried on 500, 503 and 504 only. A few retries are enough, because a broken model stays broken.
 _RETRIES = 3
 
 
 @dataclass(frozen=True)
 class ScoringTarget:
-    """An online endpoint: its ARM resource id, where it answers, and `key`, `aml_token` or `aad_token`."""
+    """An online endpoint: its ARM resource id, scoring URI and `auth_mode` (`key`, `aml_token` or `aad_token`)."""
 
     id: str
     scoring_uri: str
@@ -27,23 +27,23 @@ class ScoringTarget:
 
     @classmethod
     def of(cls, ml: MLClient, endpoint: str) -> ScoringTarget:
-        """Look an endpoint up.
+        """Find an endpoint.
 
         Raises:
-            azure.core.exceptions.AzureError: it is missing, or the caller may not read it.
+            azure.core.exceptions.AzureError: the endpoint does not exist, or the caller may not read it.
         """
         found = ml.online_endpoints.get(endpoint)
         return cls(str(found.id), str(found.scoring_uri), str(found.auth_mode).lower())
 
 
 def score(target: ScoringTarget, request: Any, deployment: str | None = None) -> Any:
-    """Return the parsed answer to a JSON request, from one deployment or from whichever the traffic chooses.
+    """Return the parsed response to a JSON request, from one deployment or as the traffic is split.
 
-    azure-ai-ml's own `invoke` keeps the deployment's name in a dictionary that all calls of the process share, so two
-    rollouts at a time would test each other's deployments.
+    azure-ai-ml's `invoke` is not used: it stores the deployment's name in a dictionary that all calls of the process
+    share, so two concurrent rollouts would test each other's deployments.
 
     Raises:
-        azure.core.exceptions.AzureError: the endpoint refuses or fails; its answer is in the message.
+        azure.core.exceptions.AzureError: the endpoint refuses the request or fails. The message contains its response.
     """
     from azure.core import PipelineClient
     from azure.core.exceptions import HttpResponseError
@@ -65,10 +65,10 @@ def score(target: ScoringTarget, request: Any, deployment: str | None = None) ->
 
 
 def access_key(target: ScoringTarget) -> str:
-    """Return an endpoint's primary key, or a token where it has no keys.
+    """Return an endpoint's primary key, or a token if it has no keys.
 
     Raises:
-        azure.core.exceptions.AzureError: the signed-in identity may not have it.
+        azure.core.exceptions.AzureError: the signed-in identity may not read it.
     """
     if target.auth_mode == "aad_token":
         return credential().get_token(_AUDIENCE).token

@@ -1,8 +1,8 @@
-"""Which files are not part of an asset: `.amlignore` and `.gitignore`, through the whole hierarchy of folders.
+"""Ignored files, which are not part of an asset: `.amlignore` and `.gitignore` in the whole hierarchy of folders.
 
-As `az ml`, an `.amlignore` takes the place of the `.gitignore` in its folder and of those above it, and `__pycache__`
-is never part of an asset. As git and unlike `az ml`, a `.gitignore` above the asset's folder counts, one in a subfolder
-counts for that subfolder, and nothing inside an ignored folder can be included again, so it is never listed.
+As in `az ml`, an `.amlignore` replaces the `.gitignore` in its folder and those above it, and `__pycache__` is always
+ignored. As in git and unlike `az ml`, a `.gitignore` above the asset's folder applies, one in a subfolder applies to
+that subfolder, and a file in an ignored folder cannot be included again, so ignored folders are never listed.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _CLASSES = {"alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A
 
 @dataclass(frozen=True)
 class _Pattern:
-    """One line. It is matched against a single entry: entries below an ignored folder are never checked.
+    """One line. It matches single entries, because entries below an ignored folder are never checked.
 
-    Libraries for this also match a pattern against everything below the entry it names, so `!a/` would bring back
-    an ignored `a/build`, which git does not.
+    Libraries also match a pattern against everything below the entry that it names, so `!a/` would include an ignored
+    `a/build` again. git does not.
     """
 
     glob: str
@@ -39,7 +39,7 @@ class _Pattern:
 class _Block:
     """Adjacent lines that all ignore or all re-include files or folders, matched together.
 
-    `exact` and `endings` (as in `*.log`) hold names that need no regular expression, like most lines in ignore files.
+    `exact` and `endings` (as in `*.log`) are names without a regular expression, like most lines in ignore files.
     """
 
     ignores: bool
@@ -66,7 +66,7 @@ class _Rules:
     for_folders: tuple[_Block, ...]
 
     def verdict(self, path: str, name: str, *, is_folder: bool) -> bool | None:
-        """True: ignored; False: included again; None: not mentioned. `path` is relative to the ignore file."""
+        """Return True if ignored, False if included again, else None. `path` is relative to the ignore file."""
         for block in self.for_folders if is_folder else self.for_files:
             if block.covers(path, name):
                 return block.ignores
@@ -103,7 +103,7 @@ def _blocks(patterns: list[_Pattern]) -> tuple[_Block, ...]:
 
 
 def _pattern(line: str) -> _Pattern | None:
-    """A line as git reads it; None for a comment, an empty line, or one that matches nothing."""
+    """Parse a line as git does. Return None for a comment, an empty line, or a line that matches nothing."""
     line = re.sub(r"(?<!\\) +$", "", line)
     if not line or line.startswith("#"):
         return None
@@ -131,9 +131,9 @@ _TOKEN = re.compile(
 
 
 def _expression(glob: str) -> str:
-    """A glob of gitignore as a regular expression."""
+    """Return a glob of gitignore as a regular expression."""
     parts = []
-    # `a/**/**/b` is `a/**/b`.
+    # `a/**/**/b` is the same as `a/**/b`.
     for token in _TOKEN.finditer(re.sub(r"(?:/\*\*)+(?=/\*\*(?:/|$))", "", glob)):
         match token.lastgroup:
             case "into":
@@ -166,15 +166,15 @@ def _set(content: str) -> str:
 
 @dataclass(frozen=True)
 class IgnoreRules:
-    """The rules in force in one folder, outermost first. Make one for the root, then `enter` each folder."""
+    """The rules that apply in one folder, outermost first. Create them for the root, then `enter` each folder."""
 
     layers: tuple[tuple[str, _Rules], ...] = ()
 
     def enter(self, folder: Path, path: str, names: frozenset[str] | None = None) -> IgnoreRules:
-        """The rules inside a folder: these, and the folder's own ignore file.
+        """Return the rules inside a folder: these, and the folder's own ignore file.
 
-        `path` is the folder relative to the root, "" for the root itself. `names` are the folder's entries where the
-        caller has listed them; without them the file system is asked.
+        `path` is the folder relative to the root, "" for the root itself. `names` are the folder's entries, if the
+        caller has listed them. Without them, the file system is read.
         """
         aml, git = (folder / AML_IGNORE, folder / GIT_IGNORE)
         for file, outer in ((aml, ()), (git, self.layers)):
@@ -184,7 +184,7 @@ class IgnoreRules:
         return self
 
     def ignores(self, path: str, *, is_folder: bool) -> bool:
-        """Whether an entry of this folder is ignored. `path` is relative to the root. The innermost verdict wins."""
+        """Whether an entry of this folder is ignored. `path` is relative to the root. The innermost rule wins."""
         name = path.rpartition("/")[2]
         if name in _ALWAYS:
             return True
@@ -196,7 +196,7 @@ class IgnoreRules:
 
 
 def rules_for(root: Path, folder: str) -> IgnoreRules:
-    """The rules in force inside a folder given by its path relative to the root ("" is the root)."""
+    """Return the rules that apply inside a folder. Its path is relative to the root ("" is the root)."""
     rules, path = IgnoreRules().enter(root, ""), ""
     for part in folder.split("/") if folder else ():
         path = f"{path}/{part}" if path else part
