@@ -1,4 +1,4 @@
-"""Sets up the machine: one command that brings every tool the project needs, with nothing but Python installed.
+"""Machine set-up: one command that installs every tool of the project. It needs only Python, git and make.
 
-Only the standard library is imported here, for this package runs before anything is installed.
+This package imports only the standard library, because it runs before anything is installed.
 """

@@ -1,4 +1,4 @@
-"""`python3 -m bootstrap`: set this machine up for the project. Running it again does nothing, quickly."""
+"""`python3 -m bootstrap`: set up this machine for the project. A second run changes nothing and is quick."""
 
 import os
 import shutil
@@ -9,12 +9,12 @@ OLDEST = (3, 11)
 
 
 def _continue_with_newer_python() -> None:
-    """Start again with a newer Python on PATH when this one is too old; nothing newer is imported before."""
+    """Start again with a newer Python from PATH if this one is too old. Until then, import nothing newer."""
     if sys.version_info >= OLDEST:
         return
     for minor in (13, 12, 11, 14):
-        newer = shutil.which("python3.%d" % minor)  # noqa: UP031 - has to run on any Python 3
-        # A version manager's shim may exist and yet start nothing.
+        newer = shutil.which("python3.%d" % minor)  # noqa: UP031 - must run on any Python 3
+        # The shim of a version manager can exist although it starts nothing.
         if newer is not None and subprocess.call([newer, "-c", ""], stderr=subprocess.DEVNULL) == 0:
             os.execv(newer, [newer, "-m", "bootstrap", *sys.argv[1:]])  # noqa: S606 - a known program
     sys.exit(

@@ -1,4 +1,4 @@
-"""What a person is told when set-up cannot go on."""
+"""Errors of set-up, with messages for users."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 class SetupError(Exception):
-    """Set-up cannot go on; says what failed, where the details are and what to do.
+    """Set-up cannot continue. The message has the reason, the log file and the fix.
 
     Args:
-        what: What failed, in one line.
-        fix: What the reader can do about it, in one line.
-        log: The file with the whole output, when there is one.
+        what: The failure, in one line.
+        fix: How to fix it, in one line.
+        log: The file with the whole output, if any.
     """
 
     def __init__(self, what: str, *, fix: str, log: Path | None = None) -> None:
@@ -29,4 +29,4 @@ class SetupError(Exception):
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
-    """The user pressed Ctrl-C (or the process was told to end) while a phase was at work."""
+    """The user pressed Ctrl-C, or the process received a signal to end, while a phase was running."""

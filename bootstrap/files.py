@@ -1,4 +1,4 @@
-"""Writing that is either whole or not there, so that an interrupted set-up can simply be run again."""
+"""Atomic writes, so that set-up can run again after an interruption."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Replace a file's content in one step; leaves it alone when the content is already this.
+    """Replace a file's content atomically. Do nothing if it has this content already.
 
     Args:
-        path: The file; its folder is made when missing.
+        path: The file. Its folder is created if it is missing.
         text: The new content.
         mode: The permissions.
     """
@@ -30,7 +30,7 @@ def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
 
 
 def link(path: Path, target: Path) -> None:
-    """Make `path` a symbolic link to `target`, replacing whatever file or link was there."""
+    """Make `path` a symbolic link to `target`. Replace an existing file or link."""
     if path.is_symlink() and path.readlink() == target:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,10 +42,10 @@ def link(path: Path, target: Path) -> None:
 
 @contextmanager
 def new_directory(path: Path) -> Iterator[Path]:
-    """Fill a directory that appears under its name only when the block ends without an error.
+    """Create a directory that gets its name only if the block ends without an error.
 
     Args:
-        path: The final name; what an earlier run left there, or beside it unfinished, is removed.
+        path: The final name. An existing directory of that name, or an unfinished one beside it, is removed.
 
     Yields:
         The directory to fill, on the same file system.
@@ -60,7 +60,7 @@ def new_directory(path: Path) -> Iterator[Path]:
 
 
 def digest(*parts: bytes | str) -> str:
-    """A short name for content: the first 16 hexadecimal digits of the SHA-256 of all parts."""
+    """Return a short name for content: the first 16 hexadecimal digits of the SHA-256 of all parts."""
     total = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part

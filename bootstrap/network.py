@@ -1,4 +1,4 @@
-"""Whether a host is within reach, decided in seconds."""
+"""Check within seconds whether a host can be reached."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import urllib.error
 import urllib.request
 
 SECONDS = 5.0
-"""How long a host may take to answer before it counts as out of reach."""
+"""The timeout after which a host counts as unreachable."""
 
 
 def answers(url: str, seconds: float = SECONDS) -> bool:
-    """Whether a URL answers within a time, name resolution and proxies included."""
+    """Whether a URL answers within a time, including name resolution and proxies."""
     result: list[bool] = []
 
     def ask() -> None:

@@ -1,4 +1,4 @@
-"""The phases of set-up: which have to run, running them side by side, remembering what they found."""
+"""The phases of set-up: select those that must run, run them in parallel, and store their results."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from bootstrap.processes import Processes
 from bootstrap.progress import Progress
 
 FORMAT = 2
-"""Of toolchain.json; another one is read as an empty file."""
+"""The version of toolchain.json. A file of another version counts as empty."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a phase ended with.
+    """The result of a phase.
 
     Attributes:
-        summary: For people: version and origin.
-        tools: Name of a program → its absolute path; each gets a link in `.venv/bin`.
-        facts: What else later phases need to know; JSON values.
+        summary: The version and origin, for users.
+        tools: Name of a program → its absolute path. Each gets a link in `.venv/bin`.
+        facts: Other results for later phases, as JSON values.
     """
 
     summary: str
@@ -37,21 +37,21 @@ class Found:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def is_there(self) -> bool:
-        """Whether every file it names still exists."""
+        """Whether all its files still exist."""
         paths = [*self.tools.values(), *(value for key, value in self.facts.items() if key.endswith("_path") and value)]
         return all(Path(path).exists() for path in paths)
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a phase works with while it runs.
+    """The context of a running phase.
 
     Attributes:
-        layout: Where to read and write.
+        layout: The folders to read and write.
         log: The phase's log file.
-        detail: Shows what the phase is doing now.
-        say: Shows a line that stays.
-        need: Waits for another phase by name and returns what it found.
+        detail: Shows the current step of the phase.
+        say: Shows a permanent line.
+        need: Waits for another phase by name and returns its result.
         processes: Runs programs.
     """
 
@@ -73,27 +73,30 @@ class Phase(Protocol):
     name: str
     """Its key in toolchain.json."""
     title: str
-    """For people."""
+    """Its name for users."""
 
     def inputs(self, layout: Layout) -> str:
-        """A digest of all that decides the result, in milliseconds: when it is unchanged, the phase need not run."""
+        """Return within milliseconds a digest of everything that determines the result.
+
+        If it is unchanged, the phase does not run.
+        """
 
     def still_holds(self, found: Found) -> bool:
-        """Whether what an earlier run found is true now; asked only when the inputs are unchanged."""
+        """Whether the result of an earlier run is still valid. Called only if the inputs have not changed."""
 
     def run(self, task: Task) -> Found:
-        """Bring it about; does nothing that is already done."""
+        """Run the phase. Skip everything that is already done."""
 
 
 def which(name: str, layout: Layout) -> str | None:
-    """The program's absolute path on PATH, not counting our own links in `.venv/bin`."""
+    """Return the program's absolute path on PATH, without the links of set-up in `.venv/bin`."""
     ours = layout.bin.resolve()
     folders = [part for part in os.environ.get("PATH", "").split(os.pathsep) if part and Path(part).resolve() != ours]
     return shutil.which(name, path=os.pathsep.join(folders))
 
 
 def state_of(path: str | None) -> str:
-    """A string that changes when the file at `path` does."""
+    """Return a string that changes when the file at `path` changes."""
     if path is None:
         return "none"
     status = Path(path).stat()
@@ -101,7 +104,7 @@ def state_of(path: str | None) -> str:
 
 
 class Toolchain:
-    """`.venv/toolchain.json`: what every phase found, and from which inputs."""
+    """`.venv/toolchain.json`: the result of every phase, and the inputs of the result."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -114,7 +117,7 @@ class Toolchain:
             self._phases = {}
 
     def get(self, name: str, inputs: str) -> Found | None:
-        """What the phase found, when it was from these inputs and is still on disk."""
+        """Return the phase's result if it is from these inputs and its files still exist."""
         record = self._phases.get(name)
         if record is None or record.get("inputs") != inputs:
             return None
@@ -122,22 +125,22 @@ class Toolchain:
         return found if found.is_there() else None
 
     def set(self, name: str, inputs: str, found: Found) -> None:
-        """Remember what a phase found."""
+        """Store a phase's result."""
         self._phases[name] = {"inputs": inputs, **dataclasses.asdict(found)}
 
     def forget(self, name: str) -> None:
-        """The phase begins: what was known of it no longer counts, however it ends."""
+        """Drop a phase's result when the phase starts, however it ends."""
         self._phases.pop(name, None)
 
     def save(self) -> None:
-        """Write the file, when its folder (the virtual environment) exists."""
+        """Write the file if its folder (the virtual environment) exists."""
         if self._path.parent.is_dir():
             content = {"format": FORMAT, "phases": dict(sorted(self._phases.items()))}
             write_text(self._path, json.dumps(content, indent=2) + "\n")
 
 
 def pending(phases: Sequence[Phase], layout: Layout, toolchain: Toolchain) -> dict[str, Found | None]:
-    """Each phase's result from an earlier run, or None when it has to run."""
+    """Return each phase's result from an earlier run, or None if it must run."""
     results: dict[str, Found | None] = {}
     for phase in phases:
         found = toolchain.get(phase.name, phase.inputs(layout))
@@ -146,14 +149,14 @@ def pending(phases: Sequence[Phase], layout: Layout, toolchain: Toolchain) -> di
 
 
 class SideBySide:
-    """Runs, side by side, the phases that have something to do; each waits for those it needs.
+    """Runs in parallel the phases that must run. Each waits for the phases that it needs.
 
     Args:
-        phases: All phases, also those that need not run.
-        layout: Where they read and write.
-        toolchain: Gets what they find.
-        progress: Shows them.
-        processes: Runs their programs.
+        phases: All phases, including those that do not need to run.
+        layout: The folders to read and write.
+        toolchain: Stores the results.
+        progress: Shows the phases.
+        processes: Runs the programs of the phases.
     """
 
     def __init__(
@@ -172,11 +175,11 @@ class SideBySide:
         self._results: dict[str, Future[Found]] = {phase.name: Future() for phase in phases}
 
     def run(self) -> dict[str, Found]:
-        """Run what has to run; what is finished is remembered even when another phase fails or the user interrupts.
+        """Run the phases that must run. Finished phases are stored even if another phase fails or the user interrupts.
 
         Raises:
-            SetupError: A phase failed (the first one, when several do).
-            KeyboardInterrupt: The user pressed Ctrl-C; the phases at work were ended.
+            SetupError: A phase failed (the first one, if several did).
+            KeyboardInterrupt: The user pressed Ctrl-C. The running phases were ended.
         """
         todo = []
         for phase in self._phases:
@@ -194,14 +197,14 @@ class SideBySide:
                 if any(future.done() and future.exception() is not None for future in running):
                     self._processes.interrupt()
             except KeyboardInterrupt:
-                self._progress.say("  stopping ... (what is finished is kept; run the same command again to go on)")
+                self._progress.say("  stopping ... (finished phases are kept; run the same command again to continue)")
                 self._processes.interrupt()
                 raise
             finally:
                 wait(running)
                 self._toolchain.save()
         errors = [error for error in (future.exception() for future in running) if error is not None]
-        # The cause before those that were only interrupted by it.
+        # First the cause, then the phases that it interrupted.
         for error in sorted(errors, key=lambda error: isinstance(error, Interrupted)):
             raise error
         return {name: future.result() for name, future in self._results.items()}
@@ -223,7 +226,7 @@ class SideBySide:
             self._toolchain.set(phase.name, phase.inputs(self._layout), found)
         except BaseException as error:
             self._progress.end(phase.title, "stopped" if self._processes.interrupted else "failed", "")
-            # Whoever waits for this phase fails with it.
+            # The phases that wait for this one fail with it.
             result.set_exception(error)
             raise
         self._progress.end(phase.title, "done", found.summary)

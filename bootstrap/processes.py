@@ -1,4 +1,4 @@
-"""Runs the programs of set-up: output to a log, every child ended when set-up is interrupted."""
+"""Run the programs of set-up. Their output goes to a log, and an interruption of set-up ends them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bootstrap.errors import Interrupted, SetupError
 
 
 def reason_in(lines: Sequence[str]) -> str:
-    """The line of a failed program's output that says most: the first with the word error, else the last one."""
+    """Return the most informative line of a failed program's output: the first that contains "error", else the last."""
     told = [line.strip() for line in lines if line.strip()]
     errors = (line for line in told if re.search(r"\berror\b", line, re.IGNORECASE))
     return next(errors, told[-1] if told else "no output")
 
 
 class Processes:
-    """The programs that are running now. Safe to use from several threads."""
+    """The running programs. Safe for use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -40,23 +40,23 @@ class Processes:
         seconds: float | None = None,
         grace: float = 5.0,
     ) -> str:
-        """Run a program to its end; its output and errors go to the log.
+        """Run a program and wait for its end. Its output and errors go to the log.
 
         Args:
             command: The program and its arguments.
-            log: Appended to.
-            fix: What the reader can do when the program fails.
-            environment: The whole environment; ours when None.
-            directory: Where to run.
+            log: The log file to append to.
+            fix: How to fix a failure of the program, for users.
+            environment: The whole environment, or None for the environment of this process.
+            directory: The working directory.
             on_line: Called with every line of output.
-            seconds: How long it may take at most.
-            grace: How many seconds it may take to end when it is asked to.
+            seconds: The timeout.
+            grace: The seconds that the program gets to end after a signal.
 
         Returns:
             All its output.
 
         Raises:
-            SetupError: It cannot be started, ends with another code than 0, or takes too long.
+            SetupError: The program does not start, exits with a code other than 0, or exceeds the timeout.
             Interrupted: Set-up was interrupted meanwhile.
         """
         words = [str(word) for word in command]
@@ -97,7 +97,7 @@ class Processes:
         return "".join(lines)
 
     def interrupt(self) -> None:
-        """End every running program, and start no more."""
+        """End every running program, and do not start others."""
         with self._lock:
             self._interrupted.set()
             running = list(self._running.items())
@@ -116,7 +116,7 @@ class Processes:
             if self._interrupted.is_set():
                 raise Interrupted
             try:
-                # A session of its own: Ctrl-C comes to us alone, and we end the whole group.
+                # In a session of its own, the program does not get Ctrl-C. This process ends the whole group.
                 process = subprocess.Popen(
                     words,
                     env=environment,
@@ -137,7 +137,7 @@ class Processes:
 
     @staticmethod
     def _end(process: subprocess.Popen[str], grace: float) -> None:
-        """Ask the program's whole group to end, and after `grace` seconds make it."""
+        """Send the program's whole group a signal to end, and kill it after `grace` seconds."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(process.pid, number)

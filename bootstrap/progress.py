@@ -1,4 +1,4 @@
-"""What a person sees while set-up works: one line for each finished phase, one moving line for those at work."""
+"""The progress of set-up: one line for each finished phase, and one moving line for the running phases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Self, TextIO
 
 
 def duration(seconds: float) -> str:
-    """A time as people read it: `0.4 s`, `31 s`, `4 min 02 s`."""
+    """Format a time for users: `0.4 s`, `31 s`, `4 min 02 s`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 59.5:
@@ -20,12 +20,12 @@ def duration(seconds: float) -> str:
 
 
 class Progress:
-    """Shows phases on a terminal, or as plain lines where there is none (no control characters then).
+    """Shows phases on a terminal. Without a terminal, writes plain lines without control characters.
 
     Args:
-        stream: Where to write.
-        quiet_seconds: Without a terminal: how often the phases at work are mentioned.
-        clock: Seconds, monotonic.
+        stream: The stream to write to.
+        quiet_seconds: Without a terminal, the interval between lines that list the running phases.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(
@@ -51,32 +51,32 @@ class Progress:
         self._clear()
 
     def start(self, title: str) -> None:
-        """A phase begins."""
+        """Show that a phase starts."""
         with self._lock:
             self._active[title] = (self._clock(), "")
             if not self._terminal:
                 self._print(f"  ...     {title}")
 
     def detail(self, title: str, text: str) -> None:
-        """What the phase is doing now."""
+        """Show the current step of a phase."""
         with self._lock:
             if title in self._active:
                 self._active[title] = (self._active[title][0], text)
 
     def end(self, title: str, mark: str, text: str) -> None:
-        """A phase is over.
+        """Show that a phase has ended.
 
         Args:
             title: The phase.
             mark: One word: `done`, `failed`, `stopped`.
-            text: What came of it.
+            text: Its result.
         """
         with self._lock:
             started, _ = self._active.pop(title, (self._clock(), ""))
             self._print(f"  {mark:<8}{title:<20}{duration(self._clock() - started):>13}  {text}")
 
     def say(self, text: str) -> None:
-        """A line of its own."""
+        """Show a permanent line."""
         with self._lock:
             self._print(text)
 
@@ -96,7 +96,7 @@ class Progress:
                 self.show()
 
     def show(self) -> None:
-        """Show the phases at work, as often as the stream suits."""
+        """Show the running phases, as often as the stream allows."""
         now = self._clock()
         parts = [
             f"{title} {duration(now - started)}{f': {text}' if text else ''}"

@@ -19,7 +19,7 @@ INSTALLER = "https://get.pulumi.com/install.sh"
 PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 VERSION_FLAG = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI_VERSION}"
 PLUGINS = ("pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python")
-"""What the CLI needs beside itself for Python programs and dynamic providers."""
+"""The programs that the CLI needs for Python programs and dynamic providers."""
 
 LANGUAGE_HOST = "pulumi_language_python.py"
 LAUNCHER = """\
@@ -79,7 +79,7 @@ class PulumiCli:
         return found
 
     def _installed(self, task: Task, root: Path) -> Found | None:
-        """What an earlier run, or the official tools, left in the place where Pulumi keeps its versions."""
+        """Find a CLI of an earlier run or of the official tools, in the folder in which Pulumi keeps its versions."""
         if (root / LANGUAGE_HOST).is_file():
             place_language_host(task.layout, root)
             return self._usable(task, root / "bin", "built from Go modules")
@@ -87,7 +87,7 @@ class PulumiCli:
 
     @staticmethod
     def _usable(task: Task, folder: Path, origin: str) -> Found | None:
-        """The CLI in a folder, when it and its plugins are there and new enough."""
+        """Return the CLI in a folder if it and its plugins exist and are new enough."""
         tools = {name: folder / name for name in ("pulumi", *PLUGINS)}
         if not all(path.exists() for path in tools.values()):
             return None
@@ -105,7 +105,7 @@ class PulumiCli:
         )
 
     def _install(self, task: Task, root: Path) -> Found | None:
-        """The official installer, as the Automation API calls it; None when it does not succeed."""
+        """Run the official installer, as the Automation API does. Return None if it fails."""
         python = task.need("python").facts["python_path"]
         task.detail("running the official installer")
         program = f"import pulumi.automation as a; a.PulumiCommand.install(root={str(root)!r})"
@@ -118,7 +118,7 @@ class PulumiCli:
 
     @staticmethod
     def _build(task: Task, root: Path) -> None:
-        """From Go modules, which come through the module proxy; minutes, once."""
+        """Build the CLI from Go modules, which the module proxy serves. This takes minutes, once."""
         with new_directory(root) as folder:
             modules = golang.build(
                 task,
@@ -135,12 +135,12 @@ class PulumiCli:
 
 
 def place_language_host(layout: Layout, folder: Path, *, final: Path | None = None) -> None:
-    """Put our language host, and what starts it, beside a CLI that was built from source.
+    """Put the language host of set-up, with its launcher, beside a CLI that was built from source.
 
     Args:
-        layout: Where the language host's source is.
-        folder: The CLI's folder; the programs are in its `bin`.
-        final: The name the folder will have.
+        layout: The layout, with the source of the language host.
+        folder: The CLI's folder. The programs are in its `bin`.
+        final: The final name of the folder.
     """
     write_text(folder / LANGUAGE_HOST, (layout.recipes / LANGUAGE_HOST).read_text())
     host = f'"{(final or folder) / LANGUAGE_HOST}"'
@@ -148,6 +148,6 @@ def place_language_host(layout: Layout, folder: Path, *, final: Path | None = No
 
 
 def good_enough(version: Version) -> bool:
-    """Whether this CLI can run the program: the SDK's version or a later one of the same major version."""
+    """Whether this CLI can run the program. It needs the SDK's version, or a later one of the same major version."""
     wanted = version_in(PULUMI_VERSION)
     return wanted is not None and version[0] == wanted[0] and version >= wanted

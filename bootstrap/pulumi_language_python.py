@@ -1,11 +1,11 @@
 """The Python language host for a Pulumi CLI that was built from Go modules.
 
-The official host is not published as a Go module, and a language host is a small gRPC service: the engine asks it to
-run a program, and it starts the project's interpreter on `pulumi-language-python-exec`, which comes with the SDK's
-module. An officially installed CLI brings its own host and never meets this one.
+The official host is not published as a Go module. A language host is a small gRPC service: the engine asks it to run a
+program, and it starts `pulumi-language-python-exec` from the SDK's module with the project's interpreter. An officially
+installed CLI has its own host and does not use this one.
 
-The engine starts it with its own address as the last argument, reads the port from the first line of output, and
-ends it by SIGINT or SIGTERM.
+The engine starts the host with the engine's address as the last argument, reads the port from the first line of output,
+and ends it with SIGINT or SIGTERM.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 
 
 def _load_protobufs_only() -> None:
-    """Make `pulumi.runtime.proto` importable without running `pulumi/__init__.py`, which costs half a second."""
+    """Make `pulumi.runtime.proto` importable without running `pulumi/__init__.py`, which takes half a second."""
     spec = importlib.util.find_spec("pulumi")
     if spec is None or spec.submodule_search_locations is None:
         sys.exit(
@@ -50,10 +50,10 @@ VERSION = "3.259.0"
 EXECUTOR = Path(__file__).resolve().parent / "bin" / "pulumi-language-python-exec"
 
 BAIL = 32
-"""The executor's exit code for "the error has been shown to the user already"."""
+"""The executor's exit code for an error that the user has already seen."""
 
 GRACE_SECONDS = 5.0
-"""Between asking a program to end and ending it."""
+"""The seconds between the signal to end and the kill of a program."""
 
 DEPENDENCIES = """
 import importlib.metadata as m, json, re
@@ -62,15 +62,15 @@ names = [re.match(r"[A-Za-z0-9._-]+", r)[0] for d in found.values() for r in d.r
 needed = {re.sub(r"[-_.]+", "-", name).lower() for name in names}
 print(json.dumps([[d.name, d.version, n not in needed] for n, d in sorted(found.items())]))
 """
-"""Prints name, version, and whether no other package needs it, of all packages of an interpreter."""
+"""Prints all packages of an interpreter: name, version, and whether no other package needs it."""
 
 
 class NoInterpreterError(Exception):
-    """The project's virtual environment is not there; the message names it and the fix."""
+    """The project's virtual environment does not exist. The message names it and the fix."""
 
 
 class Children:
-    """The programs that run now, so that whoever stops the host stops them too."""
+    """The running programs, so that they end with the host."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -84,12 +84,12 @@ class Children:
         return process
 
     def ended(self, process: subprocess.Popen[bytes]) -> None:
-        """Forget a program that has ended."""
+        """Remove a program that has ended."""
         with self._lock:
             self._running.discard(process)
 
     def stop(self) -> None:
-        """Ask every program to end, then make it."""
+        """Send every program a signal to end, then kill it."""
         with self._lock:
             running = list(self._running)
         for process in running:
@@ -102,7 +102,7 @@ class Children:
 
 
 def interpreter(info: Any) -> str:
-    """The Python of a project, by the options of its runtime in Pulumi.yaml.
+    """Return the Python of a project, from the options of its runtime in Pulumi.yaml.
 
     Args:
         info: A `ProgramInfo`: `virtualenv` is relative to the root directory; `toolchain: uv` means `.venv`.
@@ -124,7 +124,7 @@ def interpreter(info: Any) -> str:
 
 
 def executor_arguments(request: Any, engine: str) -> list[str]:
-    """The arguments of `pulumi-language-python-exec` for a `RunRequest`."""
+    """Return the arguments of `pulumi-language-python-exec` for a `RunRequest`."""
     options = {
         "monitor": request.monitor_address,
         "engine": engine,
@@ -142,7 +142,7 @@ def executor_arguments(request: Any, engine: str) -> list[str]:
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
-    """`pulumirpc.LanguageRuntime` for Python. Code generation is left out: it is not part of running a program.
+    """`pulumirpc.LanguageRuntime` for Python, without code generation, which running a program does not need.
 
     Args:
         engine: The engine's address.
@@ -154,24 +154,24 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self.children = Children()
 
     def Handshake(self, request: Any, context: Any) -> Any:
-        """Learn the engine's address."""
+        """Store the engine's address."""
         self._engine = request.engine_address or self._engine
         return language_pb2.LanguageHandshakeResponse()
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
-        """Our version: the CLI's."""
+        """Return the version of this host, which is the CLI's."""
         return plugin_pb2.PluginInfo(version=VERSION)
 
     def GetRequiredPackages(self, request: Any, context: Any) -> Any:
-        """Nothing ahead of time: the engine gets a provider when the program first asks for it.
+        """Return no packages, so that the engine loads a provider when the program first uses it.
 
-        To name every provider whose SDK is installed would have the engine download all of them before each run,
-        those that it is told to attach to as well.
+        If this named every provider whose SDK is installed, the engine would download all of them before each run,
+        including those to which it attaches.
         """
         return language_pb2.GetRequiredPackagesResponse()
 
     def About(self, request: Any, context: Any) -> Any:
-        """The project's interpreter, for `pulumi about`."""
+        """Return the project's interpreter, for `pulumi about`."""
         try:
             python = interpreter(request.info)
         except NoInterpreterError as error:
@@ -180,7 +180,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.AboutResponse(executable=python, version=version.removeprefix("Python ").strip())
 
     def GetProgramDependencies(self, request: Any, context: Any) -> Any:
-        """The project's packages, for `pulumi about`: all, or those that no other package needs."""
+        """Return the project's packages, for `pulumi about`: all of them, or those that no other package needs."""
         try:
             command = [interpreter(request.info), "-c", DEPENDENCIES]
         except NoInterpreterError as error:
@@ -197,7 +197,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         )
 
     def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:
-        """`pulumi install`: the environment is set-up's work; here we only say whether it is there."""
+        """Handle `pulumi install`. Set-up creates the environment, so this only reports whether it exists."""
         try:
             python = interpreter(request.info)
         except NoInterpreterError as error:
@@ -205,11 +205,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         yield language_pb2.InstallDependenciesResponse(stdout=f"using {python}\n".encode())
 
     def RuntimeOptionsPrompts(self, request: Any, context: Any) -> Any:
-        """Nothing to ask."""
+        """Return no prompts."""
         return language_pb2.RuntimeOptionsResponse()
 
     def Run(self, request: Any, context: Any) -> Any:
-        """Run the program to its end."""
+        """Run the program and wait for its end."""
         try:
             python = interpreter(request.info)
         except NoInterpreterError as error:
@@ -232,7 +232,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.RunResponse(error=f"the program ended with exit code {code}" if code else "")
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
-        """Run a plugin that is written in Python, passing its output on until it ends."""
+        """Run a plugin that is written in Python, and forward its output until it ends."""
         try:
             python = interpreter(request.info)
         except NoInterpreterError as error:
@@ -253,7 +253,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             self.children.ended(process)
 
     def Cancel(self, request: Any, context: Any) -> Any:
-        """The engine is stopping, and has said so: programs end without a traceback."""
+        """End the programs without a traceback when the engine stops."""
         self._cancelled.set()
         self.children.stop()
         return empty_pb2.Empty()
@@ -268,7 +268,7 @@ def _stderr(chunk: bytes) -> Any:
 
 
 def _output_of(process: subprocess.Popen[bytes]) -> Iterator[Any]:
-    """Both streams of a plugin, as they come, until both are closed."""
+    """Yield the output of both streams of a plugin until both are closed."""
     arrived = threading.Condition()
     chunks: list[Any] = []
     opened = 2
@@ -295,14 +295,14 @@ def _output_of(process: subprocess.Popen[bytes]) -> Iterator[Any]:
 
 
 def main() -> int:
-    """Serve until the engine ends us.
+    """Serve until the engine ends this process.
 
     Returns:
         The exit code.
     """
     addresses = [word for word in sys.argv[1:] if not word.startswith("-")]
     host = LanguageHost(addresses[-1] if addresses else "")
-    # As many threads as the engine may ask at once: a run holds one to its end.
+    # One thread for each concurrent request of the engine: a run occupies one until it ends.
     server = grpc.server(futures.ThreadPoolExecutor(16))
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -315,7 +315,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, stop)
     server.start()
     print(port, flush=True)
-    # A signal that another thread receives does not end a wait, so each wait is short.
+    # A signal to another thread does not end a wait, so each wait is short.
     while not stopping.wait(1):
         pass
     host.children.stop()

@@ -1,4 +1,4 @@
-"""uv, and with it the checkout's virtual environment exactly as `requirements.lock` says."""
+"""uv, and the checkout's virtual environment, which uv installs from `requirements.lock`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NETWORK_FIX = "Check the network (HTTPS_PROXY, UV_DEFAULT_INDEX and SSL_CERT_FIL
 
 
 def index_environment(environment: dict[str, str]) -> dict[str, str]:
-    """The environment for uv, which knows pip's package index and certificates too where uv's own are not set."""
+    """Return the environment for uv. Variables of uv that are not set get pip's package index and certificates."""
     result = dict(environment)
     for pip, uv in (
         ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"),
@@ -30,17 +30,17 @@ def index_environment(environment: dict[str, str]) -> dict[str, str]:
     ):
         if pip in environment and uv not in environment and "UV_INDEX_URL" not in environment:
             result[uv] = environment[pip]
-    # An activated environment of another project must not become the target.
+    # The target must not be an activated environment of another project.
     result.pop("VIRTUAL_ENV", None)
     result["UV_NO_PROGRESS"] = "1"
     return result
 
 
 def install_wheel(task: Task, name: str) -> Path:
-    """Install one of `bootstrap/tools/<name>.lock` into a folder of its own in the cache, once.
+    """Install `bootstrap/tools/<name>.lock` into its own folder in the cache, once.
 
     Returns:
-        The folder, laid out like `pip install --target` does.
+        The folder, with the layout of `pip install --target`.
     """
     lock = task.layout.recipes / "tools" / f"{name}.lock"
     target = task.layout.cache / f"{name}-{digest(lock.read_bytes())}"
@@ -57,7 +57,7 @@ def install_wheel(task: Task, name: str) -> Path:
 
 
 class Uv:
-    """uv: from PATH, else installed by pip into a folder of the cache, so the system's Python is not touched."""
+    """uv from PATH. If it is missing, pip installs it into the cache without changing the system's Python."""
 
     name = "uv"
     title = "uv"
@@ -98,7 +98,7 @@ class Uv:
 
     @staticmethod
     def _install(task: Task, lock: Path, folder: Path) -> None:
-        """`pip install --target` works where the system's Python is marked as externally managed (PEP 668)."""
+        """Install uv with `pip install --target`, which an externally managed Python (PEP 668) allows."""
         pip = pip_command(task, folder / "pip")
         task.run(
             [*pip, "install", "--target", folder, "--require-hashes", "-r", lock, "--disable-pip-version-check"],
@@ -110,14 +110,14 @@ class Uv:
 
 
 def pip_command(task: Task, folder: Path) -> list[str]:
-    """How to call pip: this interpreter's own, else one in a private virtual environment.
+    """Return the command for pip: this interpreter's pip, or else pip in a private virtual environment.
 
     Args:
         task: Runs the programs.
-        folder: Where the virtual environment may be made.
+        folder: The folder for the virtual environment.
 
     Raises:
-        SetupError: This Python has neither pip nor what makes virtual environments.
+        SetupError: This Python has neither pip nor ensurepip.
     """
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
@@ -140,7 +140,7 @@ class PythonEnvironment:
     def inputs(self, layout: Layout) -> str:
         """See `Phase`."""
         files = [folder / "pyproject.toml" for folder in projects(layout.repository)]
-        # What decides the installation; the linters' settings do not.
+        # The tables that determine the installation. The linters' settings do not.
         installed = [
             [project["project"], project["build-system"], project["tool"].get("hatch")]
             for project in (tomllib.loads(file.read_text()) for file in files)
@@ -200,14 +200,14 @@ class PythonEnvironment:
 
 
 def projects(repository: Path) -> list[Path]:
-    """The folders of the workspace's projects: its packages, then the repository itself."""
+    """Return the folders of the workspace's projects: its packages, then the repository itself."""
     workspace = tomllib.loads((repository / "pyproject.toml").read_text())["tool"]["uv"]["workspace"]
     members = {folder for pattern in workspace["members"] for folder in repository.glob(pattern)}
     return [*sorted(member for member in members if (member / "pyproject.toml").is_file()), repository]
 
 
 def runs(python: Path) -> bool:
-    """Whether this is a working Python that is new enough."""
+    """Whether a program is a working Python that is new enough."""
     try:
         probe = "import sys; sys.exit(sys.version_info < (3, 11))"
         return subprocess.run([python, "-c", probe], capture_output=True, check=False).returncode == 0

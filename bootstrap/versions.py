@@ -1,4 +1,4 @@
-"""Comparing versions of programs."""
+"""Versions of programs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ Version = tuple[int, int, int]
 
 
 def version_in(text: str) -> Version | None:
-    """The first version number in a program's output.
+    """Find the first version number in a program's output.
 
     Returns:
-        (major, minor, patch), a missing patch counted as 0; None when there is no number like that.
+        (major, minor, patch), with 0 for a missing patch. None if there is no version number.
     """
     match = re.search(r"(?<![\d.])(\d+)\.(\d+)(?:\.(\d+))?", text)
     if match is None:
@@ -20,5 +20,5 @@ def version_in(text: str) -> Version | None:
 
 
 def dotted(version: Version) -> str:
-    """`1.2.3`."""
+    """Return a version as text, such as `1.2.3`."""
     return ".".join(str(part) for part in version)
