@@ -52,12 +52,12 @@ preview: setup ## Show what `make up` would change: assets, versions, and the fi
 	@$(tools) sh -c '$(fit) $(through) $(bin)/release preview --stack $(STACK)'
 
 # Destroys the stack, then stops amlite even if that failed. Does nothing if there is no state.
-destroy = [ ! -d "$(state)" ] || { $(bin)/amlite run -- $(bin)/release down --stack local --yes; \
+destroy = [ ! -d "$(state)" ] || { $(bin)/amlite run -- $(bin)/release down --stack local --purge --yes; \
 	code=$$?; $(bin)/amlite stop; exit $$code; }
 
 # A target that destroys works on the stack `local` only, so it refuses any other STACK.
 local_alone = $(if $(filter-out local,$(STACK)),$(error `make $@` works on the stack local only; \
-	destroy a real stack with: $(bin)/pulumi destroy -s $(STACK)))
+	destroy a real stack with: $(bin)/release down -s $(STACK)))
 
 .PHONY: down
 down: setup ## Destroy the local stack, and stop the local Azure and everything it started

@@ -7,7 +7,7 @@ from pathlib import Path
 import pulumi
 
 import pulumi_azureml as azureml
-from infra import cloud, naming, outputs, renaming, replacement
+from infra import availability, cloud, naming, outputs, renaming, replacement
 from infra import plan as planning
 from infra.components.access import Access, AccessArgs
 from infra.components.compute import ComputeClusters, ComputeClustersArgs
@@ -42,10 +42,21 @@ pulumi.runtime.register_stack_transformation(replacement.delete_first)
 subscription, tenant, location = config.cloud.subscription_id, config.cloud.tenant_id, config.cloud.location
 protect, network, retention = settings.protect, settings.network, settings.retention
 
+check = availability.NameCheck(config, names, tags)
 group = ResourceGroup(
-    "platform", ResourceGroupArgs(name=names.resource_group, location=location, tags=tags, protect=protect)
+    "platform",
+    ResourceGroupArgs(
+        name=names.resource_group, location=location, tags=tags, before_create=check.hook, protect=protect
+    ),
 )
-place = Placement(resource_group=group.name, location=location, tags=tags, names=names, protect=protect)
+place = Placement(
+    resource_group=group.name,
+    location=location,
+    tags=tags,
+    names=names,
+    before_create=check.hook,
+    protect=protect,
+)
 monitoring = Monitoring("monitoring", MonitoringArgs(placement=place, retention_days=retention.log_days))
 storage = StorageAccount("storage", StorageAccountArgs(placement=place, settings=settings.storage, network=network))
 vault = KeyVault(
@@ -56,6 +67,7 @@ vault = KeyVault(
         settings=settings.key_vault,
         soft_delete_days=retention.soft_delete_days,
         network=network,
+        create_mode=check.vault_create_mode(group.name),
     ),
 )
 registry = ContainerRegistry(

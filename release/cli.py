@@ -14,11 +14,12 @@ from infra import NAMESPACE
 from infra.outputs import ModelOutput, StackOutputs
 from pulumi_azureml.operations import Workspace, connect, job_log
 from pulumi_azureml.planning import ENDPOINTS
-from release import scoring, training
+from release import purging, scoring, training
 from release.assets import adoption
 from release.assets.sharing import KINDS, RegistrySharing
 from release.errors import ReleaseError, RenamedError, first_line
 from release.promotion import promote
+from release.purging import Kept
 from release.samples import sample_of
 from release.stack import ROOT, PulumiStack
 from release.terminal import summary
@@ -326,15 +327,39 @@ def sign_in_ci(every: float | None, command: tuple[str, ...]) -> None:
 
 @main.command()
 @_stack_option
+@click.option(
+    "--purge", is_flag=True,
+    help="Also delete for good what Azure would keep: the workspace, and the key vault if it has no purge protection.",
+)  # fmt: skip
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-def down(stack: str, yes: bool) -> None:
-    """Destroy all resources of the stack."""
+def down(stack: str, purge: bool, yes: bool) -> None:
+    """Destroy all resources of the stack.
+
+    Azure keeps a deleted workspace for 14 days and a deleted key vault for its retention, and so long their names are
+    taken. With --purge, the names are free at once. You can also run it after the stack was destroyed.
+    """
     target = PulumiStack(stack)
+    kept = Kept()
+    if purge:
+        purging.refuse_protected(target)
+        kept = Kept.of(target)
+        for line in kept.plan():
+            console.print(f"  {line}", highlight=False)
     if not yes:
         click.confirm(f"Destroy all resources of stack '{stack}'?", abort=True)
+    purging.purge_workspaces(target, kept, UpdateProgress(console), _say)
     target.destroy(UpdateProgress(console))
     target.forget_models()
+    if purge:
+        purging.purge_leftovers(target, _say)
     console.print(f"All resources of stack {stack} are destroyed.")
+    held = purging.names_held(target)
+    if held:
+        console.print("Azure keeps these names:")
+        for line in held:
+            _say(line)
+    if held and not purge:
+        console.print(f"To delete for good what Azure keeps: release down --purge -s {stack}", highlight=False)
 
 
 def _update(target: PulumiStack, *, replace_renamed: bool = True) -> None:
@@ -356,6 +381,13 @@ def _update(target: PulumiStack, *, replace_renamed: bool = True) -> None:
         changes = target.up(UpdateProgress(console))
     if changes.unchanged:
         console.print("  no changes")
+    if target.recovered():
+        _say("the key vault was recovered with its old settings; bringing them up to date")
+        target.up(UpdateProgress(console))
+
+
+def _say(line: str) -> None:
+    console.print(f"  {line}", highlight=False)
 
 
 def _model(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 _PARALLEL = 32
 # gRPC puts this before the message of a provider's exception.
 _GRPC = "Exception calling application: "
+# The engine puts this before the message of a resource hook.
+_HOOK = re.compile(r'^(Preview failed: )?before hook "[\w-]+" failed: ')
 _CANCELLED = ("update canceled", "update cancelled")
 _NO_REASON = ("an unhandled error occurred", "update failed", "preview failed", *_CANCELLED)
 # "creating" is missing on purpose: such a resource is not in the state, so the next update creates it again.
@@ -82,20 +85,46 @@ class PulumiStack:
         if self._stack.workspace.project_settings().name != NAMESPACE:
             self.preview(lambda _event: None)
 
+    def resources(self) -> list[Mapping[str, Any]]:
+        """Return the resources in the stack's state, as the engine keeps them."""
+        return self._state().get("resources") or []
+
+    def dependents(self, urn: str) -> list[str]:
+        """Return the URNs of all resources that depend on one, directly or through others."""
+        found, count = {urn}, 0
+        resources = self.resources()
+        while len(found) > count:
+            count = len(found)
+            found |= {each["urn"] for each in resources if not found.isdisjoint(_needs(each))}
+        return sorted(found - {urn})
+
+    def recovered(self) -> bool:
+        """Whether the last update recovered the key vault, which has its old settings until the next one."""
+        vaults = [each for each in self.resources() if each["type"] == "azure-native:keyvault:Vault"]
+        return any(each.get("inputs", {}).get("properties", {}).get("createMode") == "recover" for each in vaults)
+
+    def subscription(self) -> str:
+        """Return the subscription in the stack's configuration."""
+        return self._config("azure-native:subscriptionId")
+
+    def tags(self) -> dict[str, str]:
+        """Return the tags that tell the stack's resources from those of others."""
+        naming = json.loads(self._config(f"{NAMESPACE}:naming"))
+        parts = {part: str(naming.get(part)) for part in ("namespace", "workspace")}
+        return {"project": NAMESPACE, **parts, "stack": self.name}
+
     def interrupted(self) -> list[str]:
         """Return the URNs of resources that an interrupted update was changing. Their state may be out of date."""
-        with self._one_error():
-            state = self._stack.export_stack().deployment or {}
-        pending = state.get("pending_operations") or []
+        pending = self._state().get("pending_operations") or []
         return [each["resource"]["urn"] for each in pending if each["type"] in _CHANGING]
 
     def refresh(self, urns: list[str], on_event: OnEvent) -> Changes:
         """Read resources from Azure into the state."""
         return self._run(functools.partial(self._stack.refresh, target=urns), on_event)
 
-    def destroy(self, on_event: OnEvent) -> Changes:
-        """Delete all resources of the stack."""
-        return self._run(self._stack.destroy, on_event)
+    def destroy(self, on_event: OnEvent, urns: list[str] | None = None) -> Changes:
+        """Delete all resources of the stack, or those with some URNs."""
+        return self._run(functools.partial(self._stack.destroy, target=urns), on_event)
 
     def outputs(self) -> StackOutputs | None:
         """Return the stack's outputs, or None if the stack was never completely deployed."""
@@ -147,6 +176,18 @@ class PulumiStack:
             self._stack.remove_config(f"{NAMESPACE}:models")
             return True
 
+    def _state(self) -> Mapping[str, Any]:
+        with self._one_error():
+            return self._stack.export_stack().deployment or {}
+
+    def _config(self, key: str) -> str:
+        """Return a value of the configuration, or raise ReleaseError if there is none."""
+        with self._one_error():
+            values = self._stack.get_all_config()
+        if key not in values:
+            raise ReleaseError(f"{key} is missing in Pulumi.{self.name}.yaml")
+        return str(values[key].value)
+
     @contextmanager
     def _one_error(self) -> Iterator[None]:
         """Turn a failed command into one error without a traceback."""
@@ -161,7 +202,7 @@ class PulumiStack:
         def note(event: events.EngineEvent) -> None:
             diagnostic = event.diagnostic_event
             if diagnostic and diagnostic.severity == "error" and diagnostic.message.strip():
-                changes.errors.append(diagnostic.message.strip().removeprefix(_GRPC))
+                changes.errors.append(_HOOK.sub("", diagnostic.message.strip()).removeprefix(_GRPC))
             if event.summary_event:
                 changes.summary = {str(k): v for k, v in event.summary_event.resource_changes.items()}
             on_event(event)
@@ -175,6 +216,16 @@ class PulumiStack:
             problem = RenamedError if message.startswith(RENAMES) else ReleaseError
             raise problem(f"stack '{self.name}': {message}") from error
         return changes
+
+
+def _needs(resource: Mapping[str, Any]) -> set[str]:
+    """Return the URNs that a resource in the state depends on."""
+    by_property = resource.get("propertyDependencies") or {}
+    return {
+        *(resource.get("dependencies") or ()),
+        *(urn for urns in by_property.values() for urn in urns or ()),
+        *filter(None, [resource.get("parent"), resource.get("deletedWith")]),
+    }
 
 
 def _cancelled(error: automation.CommandError) -> str | None:

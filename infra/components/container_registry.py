@@ -45,7 +45,7 @@ class ContainerRegistry(pulumi.ComponentResource):
             network_rule_bypass_options=registries.NetworkRuleBypassOptions.AZURE_SERVICES if premium else None,
             network_rule_set=_rules(network) if premium else None,
             tags=place.tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=place.protect),
+            opts=pulumi.ResourceOptions(parent=self, protect=place.protect, hooks=place.hooks()),
         )
         self.id = registry.id
         self.name = registry.name

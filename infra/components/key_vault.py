@@ -12,13 +12,17 @@ from infra.settings.services import KeyVaultSettings
 
 @dataclass(frozen=True, kw_only=True)
 class KeyVaultArgs:
-    """Inputs of `KeyVault`. `soft_delete_days` cannot change after the vault is created."""
+    """Inputs of `KeyVault`. `soft_delete_days` cannot change after the vault is created.
+
+    `create_mode` is `recover` for a vault that is soft-deleted, in the run that brings it back.
+    """
 
     placement: Placement
     tenant_id: str
     settings: KeyVaultSettings
     soft_delete_days: int
     network: NetworkSettings
+    create_mode: pulumi.Output[keyvault.CreateMode | None]
 
 
 class KeyVault(pulumi.ComponentResource):
@@ -39,6 +43,7 @@ class KeyVault(pulumi.ComponentResource):
             location=place.location,
             properties=keyvault.VaultPropertiesArgs(
                 tenant_id=args.tenant_id,
+                create_mode=args.create_mode,
                 sku=keyvault.SkuArgs(family=keyvault.SkuFamily.A, name=keyvault.SkuName.STANDARD),
                 enable_rbac_authorization=True,
                 enable_soft_delete=True,
@@ -55,7 +60,7 @@ class KeyVault(pulumi.ComponentResource):
                 ),
             ),
             tags=place.tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=place.protect),
+            opts=pulumi.ResourceOptions(parent=self, protect=place.protect, hooks=place.hooks()),
         )
         self.id = vault.id
         self.register_outputs({"id": self.id})

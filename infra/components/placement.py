@@ -16,6 +16,7 @@ class Placement:
         location: Azure region, as a short name.
         names: Names of the stack's resources.
         tags: Tags of all resources that can have tags.
+        before_create: Called before a resource is created whose name must be free in Azure.
         protect: Whether resources that hold data are protected from deletion and replacement.
     """
 
@@ -23,4 +24,11 @@ class Placement:
     location: str
     names: Names
     tags: dict[str, str]
+    before_create: pulumi.ResourceHook
     protect: bool
+
+    def hooks(self, more: pulumi.ResourceHookBinding | None = None) -> pulumi.ResourceHookBinding:
+        """Return the hooks of a resource whose name must be free in Azure; `more` has what it does on errors."""
+        return pulumi.ResourceHookBinding(
+            before_create=[self.before_create], on_error=more.on_error if more is not None else None
+        )

@@ -13,6 +13,7 @@ class ResourceGroupArgs:
     name: str
     location: str
     tags: dict[str, str]
+    before_create: pulumi.ResourceHook
     protect: bool
 
 
@@ -32,7 +33,11 @@ class ResourceGroup(pulumi.ComponentResource):
             resource_group_name=args.name,
             location=args.location,
             tags=args.tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=args.protect,
+                hooks=pulumi.ResourceHookBinding(before_create=[args.before_create]),
+            ),
         )
         self.name = group.name
         self.id = group.id

@@ -92,5 +92,7 @@ class Sharing(pulumi.ComponentResource):
             ],
             tags=place.tags,
             # Azure adds the resources that it creates to the details. The stack never changes them afterwards.
-            opts=pulumi.ResourceOptions(parent=self, protect=place.protect, ignore_changes=["regionDetails"]),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=place.protect, ignore_changes=["regionDetails"], hooks=place.hooks()
+            ),
         )

@@ -55,7 +55,7 @@ class StorageAccount(pulumi.ComponentResource):
                 ip_rules=[storage.IPRuleArgs(i_p_address_or_range=ip) for ip in network.allowed_ip_ranges],
             ),
             tags=place.tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=place.protect),
+            opts=pulumi.ResourceOptions(parent=self, protect=place.protect, hooks=place.hooks()),
         )
         self.id = account.id
         self.name = account.name

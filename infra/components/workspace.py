@@ -73,7 +73,7 @@ class AzureMLWorkspace(pulumi.ComponentResource):
             image_build_compute=args.image_build_compute if network.restricted else None,
             tags=place.tags,
             opts=pulumi.ResourceOptions(
-                parent=self, protect=place.protect, depends_on=args.requires, hooks=waits_for_roles(name)
+                parent=self, protect=place.protect, depends_on=args.requires, hooks=place.hooks(waits_for_roles(name))
             ),
         )
         self.id = workspace.id

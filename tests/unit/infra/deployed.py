@@ -14,6 +14,7 @@ from typing import Any
 import jwt
 import pulumi
 import pytest
+from pulumi import resource_hooks
 from pulumi.runtime import set_all_config, set_mocks
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
 from pulumi.runtime.proto import resource_pb2
@@ -44,6 +45,7 @@ class Registered:
     delete_before_replace: bool
     replace_on_changes: tuple[str, ...]
     secret_inputs: frozenset[str]
+    before_create: tuple[str, ...]
 
 
 @dataclass
@@ -166,9 +168,16 @@ class Monitor(MockMonitor):
                 delete_before_replace=request.deleteBeforeReplace,
                 replace_on_changes=tuple(request.replaceOnChanges),
                 secret_inputs=frozenset(secret),
+                before_create=tuple(request.hooks.before_create),
             )
         )
         return response
+
+
+def _done() -> asyncio.Future[None]:
+    done = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    return done
 
 
 @contextmanager
@@ -209,6 +218,8 @@ def deploy(
     deployment = Deployment()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(image, "refresh_token", lambda *_: "short-lived")
+        # The mock engine says that it has resource hooks, and has no way to call one.
+        patch.setattr(resource_hooks, "register_resource_hook", lambda _hook: _done())
         patch.setenv("XDG_CACHE_HOME", _CACHE)
         # The mock engine calls no hook.
         patch.setattr("pulumi.resource_hooks.register_error_hook", _registered)

@@ -85,7 +85,7 @@ def test_an_update_asks_before_it_replaces_what_got_another_name(
             raise RenamedError("stack 'dev': the workspace would be replaced")
         return Changes()
 
-    target: Any = SimpleNamespace(name="dev", interrupted=list, up=up)
+    target: Any = SimpleNamespace(name="dev", interrupted=list, up=up, recovered=lambda: False)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: is_terminal))
     asked: list[str] = []
     monkeypatch.setattr(click, "confirm", lambda text, abort: asked.append(f"{text} {abort}"))

@@ -24,10 +24,14 @@ class FakeStack:
         self.written: dict[str, str] = {}
         self.removed: list[str] = []
         self.events: list[events.EngineEvent] = []
+        self.resources: list[dict[str, Any]] = []
         self.fails = ""
         self.workspace = SimpleNamespace(env_vars={}, project_settings=lambda: SimpleNamespace(name=self.project))
         self.project = "azureml-platform"
         self.previews = 0
+
+    def export_stack(self) -> automation.Deployment:
+        return automation.Deployment(version=3, deployment={"resources": self.resources})
 
     def set_config(self, key: str, value: automation.ConfigValue, *, path: bool) -> None:
         assert path
@@ -131,6 +135,22 @@ def test_what_grpc_says_before_a_provider_s_error_is_left_out(fake: FakeStack) -
     fake.fails = "update failed"
     with pytest.raises(ReleaseError, match=r"^stack 'local': deployment 'blue-2' failed its checks$"):
         PulumiStack("local").up(lambda _event: None)
+
+
+def test_what_the_engine_says_before_the_error_of_a_hook_is_left_out(fake: FakeStack) -> None:
+    said = 'Preview failed: before hook "names" failed: Azure does not let this stack have the names.\n  first'
+    fake.events = [diagnostic("error", said)]
+    fake.fails = "preview failed"
+    with pytest.raises(ReleaseError, match=r"^stack 'local': Azure does not let this stack have the names\.\n  first$"):
+        PulumiStack("local").up(lambda _event: None)
+
+
+def test_a_recovered_vault_is_seen_in_the_state(fake: FakeStack) -> None:
+    vault = {"urn": "urn::vault", "type": "azure-native:keyvault:Vault", "inputs": {"properties": {}}}
+    fake.resources = [vault]
+    assert not PulumiStack("local").recovered()
+    vault["inputs"] = {"properties": {"createMode": "recover"}}
+    assert PulumiStack("local").recovered()
 
 
 def test_a_stack_file_that_is_no_yaml_is_one_error(fake: FakeStack) -> None:

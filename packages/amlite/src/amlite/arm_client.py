@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from azure.core.credentials import TokenCredential
@@ -74,16 +75,26 @@ class ArmClient:
         """Create or update the resource and wait for its operation, `seconds` at most; returns the resource."""
         return self._run(self._request("PUT", path, api_version, body), seconds) or {}
 
-    def delete(self, path: str, api_version: str, seconds: float | None) -> None:
+    def delete(
+        self, path: str, api_version: str, seconds: float | None, query: Mapping[str, str] | None = None
+    ) -> None:
         """Delete the resource and wait, `seconds` at most; a resource that no longer exists is not an error."""
-        self._run(self._request("DELETE", path, api_version), seconds)
+        self._run(self._request("DELETE", path, api_version, query=query), seconds)
 
     def post(self, path: str, api_version: str) -> dict[str, Any]:
         """Call an action of the resource (listKeys and the like)."""
         return self._run(self._request("POST", path, api_version), None) or {}
 
-    def _request(self, method: str, path: str, api_version: str, body: dict[str, Any] | None = None) -> HttpRequest:
-        return HttpRequest(method, f"{ENDPOINT}{path}", params={"api-version": api_version}, json=body)
+    def _request(
+        self,
+        method: str,
+        path: str,
+        api_version: str,
+        body: dict[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> HttpRequest:
+        params = {"api-version": api_version, **(query or {})}
+        return HttpRequest(method, f"{ENDPOINT}{path}", params=params, json=body)
 
     def _run(self, request: HttpRequest, seconds: float | None) -> dict[str, Any] | None:
         deadline = None if seconds is None else time.monotonic() + seconds

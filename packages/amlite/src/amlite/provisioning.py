@@ -9,11 +9,18 @@ from typing import Any
 
 from azure.core.credentials import AccessToken
 
-from amlite import environment
+from amlite import SUBSCRIPTION_ID, environment
 from amlite.arm_client import ArmClient
 from amlite.control import client
 from amlite.core.runtime import Runtime
-from amlite.workspace import GROUP_API_VERSION, Layout
+from amlite.workspace import (
+    GROUP_API_VERSION,
+    VAULT_API_VERSION,
+    VAULT_TYPE,
+    WORKSPACE_API_VERSION,
+    WORKSPACE_TYPE,
+    Layout,
+)
 
 _USER_AGENT = "amlite"
 _TOKEN_SECONDS = 3600
@@ -39,11 +46,17 @@ def create(running: Runtime, layout: Layout) -> None:
 
 
 def delete(running: Runtime, layout: Layout) -> bool:
-    """Delete the resource group with everything in it; return whether it was there. Raises ArmError."""
+    """Delete the resource group with everything in it for good; return whether it was there. Raises ArmError."""
     arm = _connect(running)
     if arm.get(layout.group_id, GROUP_API_VERSION) is None:
         return False
+    found = (arm.get(f"{layout.group_id}/resources", GROUP_API_VERSION) or {})["value"]
+    for workspace in (each for each in found if each["type"] == WORKSPACE_TYPE):
+        arm.delete(workspace["id"], WORKSPACE_API_VERSION, None, {"forceToPurge": "true"})
     arm.delete(layout.group_id, GROUP_API_VERSION, None)
+    for vault in (each for each in found if each["type"] == VAULT_TYPE):
+        place = f"/subscriptions/{SUBSCRIPTION_ID}/providers/Microsoft.KeyVault/locations/{vault['location']}"
+        arm.post(f"{place}/deletedVaults/{vault['name']}/purge", VAULT_API_VERSION)
     return True
 
 

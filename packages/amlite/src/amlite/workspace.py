@@ -12,6 +12,10 @@ RESOURCE_GROUP = "rg-amlite"
 WORKSPACE = "mlw-amlite"
 LOCATION = "westeurope"
 GROUP_API_VERSION = "2021-04-01"
+VAULT_TYPE = "Microsoft.KeyVault/vaults"
+VAULT_API_VERSION = "2023-07-01"
+WORKSPACE_TYPE = "Microsoft.MachineLearningServices/workspaces"
+WORKSPACE_API_VERSION = "2024-04-01"
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Layout:
     @property
     def id(self) -> str:
         """The ARM id of the workspace."""
-        return self._id("Microsoft.MachineLearningServices/workspaces", self.name)
+        return self._id(WORKSPACE_TYPE, self.name)
 
     @property
     def storage_account(self) -> str:
@@ -73,8 +77,8 @@ class Layout:
                 },
             ),
             "keyVault": Resource(
-                self._id("Microsoft.KeyVault/vaults", self.key_vault),
-                "2023-07-01",
+                self._id(VAULT_TYPE, self.key_vault),
+                VAULT_API_VERSION,
                 {
                     "properties": {
                         "tenantId": TENANT_ID,
@@ -101,7 +105,7 @@ class Layout:
         found = [
             Resource(self.group_id, GROUP_API_VERSION, {}),
             *parts.values(),
-            Resource(self.id, "2024-04-01", workspace),
+            Resource(self.id, WORKSPACE_API_VERSION, workspace),
         ]
         return [Resource(each.id, each.api_version, {"location": self.location, **each.body}) for each in found]
 

@@ -102,7 +102,7 @@ def test_names_in_host_names_are_unique_over_groups(
     storage.storage_accounts.begin_create(group, name, ACCOUNT).result()
     other = f"{group}-other"
     resources.resource_groups.create_or_update(other, {"location": "westeurope"})
-    with pytest.raises(ResourceExistsError, match="already in use"):
+    with pytest.raises(ResourceExistsError, match="is already taken"):
         storage.storage_accounts.begin_create(other, name, ACCOUNT)
     resources.resource_groups.begin_delete(other).wait()
 

@@ -65,6 +65,9 @@ def _service(function: Callable[..., Any]) -> str:
 def _ignored(operation: Operation, *handlers: Callable[..., Any]) -> tuple[str, ...]:
     """Name the query parameters that neither the functions read nor anything that they call."""
     known = _CONTINUATIONS.union(*map(_read_queries, handlers))
+    kind = SERVICES.types.get(operation.resource_type.lower())
+    if kind is not None and operation.method == "DELETE":
+        known |= {kind.purges_by.lower()}
     ignored = [name for name in operation.query if name.lower() not in known]
     return (f"ignores {', '.join(f'`{name}`' for name in ignored)}",) if ignored else ()
 

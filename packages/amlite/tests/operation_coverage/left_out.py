@@ -29,8 +29,8 @@ MISSING = {
     f"{_ML}/OnlineEndpoints.create_or_update": "on attached Kubernetes, the address is that of a managed endpoint",
     f"{_ML}/Registries.create_or_update": "accounts of your own and the removal of a region are refused",
     f"{_ML}/Schedules.create_or_update": "only jobs can be scheduled; monitors and endpoint invocations are refused",
-    f"{_ML}/Workspaces.create_or_update": "hubs, projects and feature stores are plain workspaces",
-    f"{_ML}/Workspaces.delete": "always deletes for good",
+    f"{_ML}/Workspaces.create_or_update": "hubs, projects and feature stores are plain workspaces; a soft-deleted one "
+    "cannot be recovered, only purged",
     "Microsoft.Authorization/RoleAssignments.create": "conditions are refused",
     "Microsoft.ContainerRegistry/Registries.create": "network rules hold for nodes only; policies and other limits "
     "of the SKU have no effect",
@@ -42,7 +42,6 @@ MISSING = {
     "Microsoft.Insights/MetricDefinitions.list": "only of online endpoints and their deployments",
     "Microsoft.Insights/Metrics.list": "only of online endpoints and their deployments",
     "Microsoft.KeyVault/Vaults.create_or_update": "holds no secrets, keys or certificates",
-    "Microsoft.KeyVault/Vaults.delete": "always deletes for good",
     "Microsoft.KeyVault/Vaults.update": "holds no secrets, keys or certificates",
     "Microsoft.ManagedIdentity/FederatedIdentityCredentials.create_or_update": "no token can be exchanged for it",
     "Microsoft.OperationalInsights/Workspaces.create_or_update": "collects no logs",

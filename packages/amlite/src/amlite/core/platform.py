@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from amlite.core.access import Access
 from amlite.core.clock import Clock
+from amlite.core.deleted import Deleted
 from amlite.core.operations import Operations
 from amlite.core.processes import Children
 from amlite.core.store import Store
@@ -39,6 +40,7 @@ class Platform:
     works: Mapping[str, Work] = field(default_factory=dict)
     clock: Clock = field(init=False)
     access: Access = field(init=False)
+    deleted: Deleted = field(init=False)
     operations: Operations = field(init=False)
     http: aiohttp.ClientSession = field(init=False)
     environment: dict[str, str] = field(default_factory=dict)
@@ -50,6 +52,7 @@ class Platform:
         saved = self.store.get(_CLOCK)
         self.clock = Clock(saved.body["offset"] if saved else 0.0)
         self.access = Access(self.store, self.clock)
+        self.deleted = Deleted(self.store, self.clock)
         self.operations = Operations(self.store, self.clock, lambda name, arguments: self.works[name](self, arguments))
 
     def part(self, kind: type[Part], make: Callable[[], Part] | None = None) -> Part:

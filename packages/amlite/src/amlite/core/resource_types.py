@@ -6,6 +6,7 @@ long-running creation, what the service adds to a body, and what follows from a 
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,10 @@ class ResourceType:
     located: bool = True  # tracked resources must name a location
     required: tuple[str, ...] = ()  # dotted paths that a PUT must carry
     globally_unique: bool = False  # the name is part of a host name
+    taken: tuple[str, str] = ("AlreadyExists", "The name '{name}' is already in use.")  # the code and text of that 409
+    retention: Callable[[Json], dt.timedelta] | None = None  # how long a deleted one is kept, by its body
+    purges_by: str = ""  # the query parameter by which DELETE keeps nothing, and purges what was kept
+    lists_deleted: bool = False  # a subscription's list has the soft-deleted ones too
     asynchronous: bool = False  # PUT and DELETE answer with polling headers
     deleted_at_once: bool = False  # but DELETE answers when the resource is gone
     creation: int = 201  # the status of the answer to a creation, of those that clients take; 202 comes without a body

@@ -1,9 +1,9 @@
-"""Azure Resource Manager requests for operations that azure-ai-ml lacks, such as metrics and autoscale settings."""
+"""Azure Resource Manager requests for operations that azure-ai-ml lacks, such as metrics and unique names."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pulumi_azureml.operations.connection import RETRIES, credential, say_when_to_ask_again, transport
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from azure.core import PipelineClient
 
 _BASE = "https://management.azure.com"
+_POLL_SECONDS = 5.0
 
 
 def send(
@@ -31,17 +32,45 @@ def get(url: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
     return _sent("GET", url, None, query or {})
 
 
+def pages(path: str, api_version: str, query: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield every row of a list, page by page; errors as `send`."""
+    page = send("GET", path, api_version, query=query)
+    while True:
+        yield from page["value"]
+        if not page.get("nextLink"):
+            return
+        page = get(page["nextLink"])
+
+
+def finish(method: str, path: str, api_version: str, query: Mapping[str, str] | None = None) -> None:
+    """Begin a long-running operation, such as a deletion, and wait for its end; errors as `send`."""
+    from azure.core.polling import LROPoller
+    from azure.core.rest import HttpRequest
+    from azure.mgmt.core.polling.arm_polling import ARMPolling
+
+    client = _client(credential())  # type: ignore[arg-type]
+    request = HttpRequest(method, f"{_BASE}{path}", params={"api-version": api_version, **(query or {})})
+    begun = client.send_request(request, _return_pipeline_response=True)
+    _raise_for_status(begun.http_response)
+    LROPoller(client, begun, lambda _answer: None, ARMPolling(_POLL_SECONDS)).result()
+
+
 def _sent(method: str, url: str, body: Any, query: Mapping[str, str]) -> dict[str, Any]:
-    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
     from azure.core.rest import HttpRequest
 
     # A new sign-in needs a new client. The protocol of credentials does not declare that they are hashable.
     client = _client(credential())  # type: ignore[arg-type]
     response = client.send_request(HttpRequest(method, url, params=dict(query), json=body))
+    _raise_for_status(response)
+    return dict(response.json()) if response.text() else {}
+
+
+def _raise_for_status(response: Any) -> None:
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
     if response.status_code >= 400:
         kind = ResourceNotFoundError if response.status_code == 404 else HttpResponseError
         raise kind(f"{response.status_code} {response.reason}: {response.text()}", response)
-    return dict(response.json()) if response.text() else {}
 
 
 @functools.lru_cache(maxsize=1)

@@ -108,7 +108,8 @@ def _check_name_and_place(
     if kind.globally_unique and old is None:
         for other in platform.store.of_type(kind.name):
             if other.body["name"].lower() == id.name.lower():
-                raise AzureError(409, "AlreadyExists", f"The name '{id.name}' is already in use for {kind.name}.")
+                code, text = kind.taken
+                raise AzureError(409, code, text.format(name=id.name))
     if old and kind.located and wire.region(old.body["location"]) != wire.region(body["location"]):
         raise AzureError(
             409,
@@ -146,8 +147,11 @@ async def finish_creation(platform: Platform, arguments: Json) -> None:
 
 
 async def finish_deletion(platform: Platform, arguments: Json) -> None:
-    """Remove a resource or group and all below it, deepest first, each as its own deletion would."""
-    path = arguments["id"]
+    """Remove a resource or group and all below it, deepest first, each as its own deletion would.
+
+    Resources of types with a retention are soft-deleted, unless the deletion `purges`.
+    """
+    path, purges = arguments["id"], arguments.get("purges", False)
     services = platform.part(Services)
     found = [*platform.store.below(path), *filter(None, [platform.store.get(path)])]
     found.sort(key=lambda document: (-document.id.count("/"), -document.sequence))
@@ -155,4 +159,10 @@ async def finish_deletion(platform: Platform, arguments: Json) -> None:
         ids = [ResourceId.of(document.id) for document in documents] if (hooks := services.deleting(kind)) else []
         for hook in hooks:
             await asyncio.gather(*(hook(platform, id) for id in ids))
+    for document in found:
+        retention = services.types[document.type].retention if document.type in services.types else None
+        if retention is not None and not purges:
+            platform.deleted.keep(document.body, retention(document.body))
     platform.store.delete(path)
+    if purges:
+        platform.deleted.forget(path)

@@ -23,6 +23,7 @@ routes = Routes(ARM_HOST)
 public_routes = Routes(ARM_HOST, audiences=None)
 _ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
 _API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview|-alpha|-privatepreview)?")
+_BY_TYPE = re.compile(r"resourceType eq '([\w./]+)'", re.IGNORECASE)
 _LOCATIONS = (
     "westeurope",
     "northeurope",
@@ -152,9 +153,28 @@ async def list_resources(call: Call) -> web.Response:
     group_of(call.platform, id)
     tracked = {name for name, kind in call.platform.part(Services).types.items() if kind.located}
     found = [doc.body for doc in call.platform.store.below(group_path) if doc.type in tracked]
-    return reply(
-        {"value": [{key: body.get(key) for key in ("id", "name", "type", "location", "tags")} for body in found]}
-    )
+    return reply({"value": [_tracked(body) for body in found]})
+
+
+@routes.get("/subscriptions/{subscription}/resources")
+async def list_all_resources(call: Call) -> web.Response:
+    """List the subscription's resources that have a location, all or those of one type."""
+    wanted = call.query.get("$filter", "")
+    found = _BY_TYPE.fullmatch(wanted)
+    if wanted and found is None:
+        raise AzureError(
+            400, "InvalidFilterInQueryString", f"Invalid $filter '{wanted}' specified in the query string."
+        )
+    types = call.platform.part(Services).types
+    chosen = [found[1].lower()] if found else [name for name, kind in types.items() if kind.located]
+    bodies = [document.body for name in chosen for document in call.platform.store.of_type(name)]
+    return reply({"value": [_tracked(body) for body in bodies]})
+
+
+def _tracked(body: Json) -> Json:
+    """Return a resource as lists show it: the name of a child begins with its parent's."""
+    names = ResourceId.of(body["id"]).segments[1::2]
+    return {**{key: body.get(key) for key in ("id", "name", "type", "location", "tags")}, "name": "/".join(names)}
 
 
 @routes.route("*", "/{path:path}")
@@ -190,6 +210,8 @@ def _list(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
     else:
         container = resource_of(call.platform, id.parent).id if id.parent else id.group_path
     bodies = [document.body for document in call.platform.store.below(container, kind.name)]
+    if kind.lists_deleted and id.group is None:
+        bodies += [_soft_deleted(each.body) for each in call.platform.deleted.of_type(kind.name)]
     return reply({"value": kind.listed(bodies, call.query) if kind.listed else bodies})
 
 
@@ -243,18 +265,28 @@ def _check_identities(call: Call, id: ResourceId, body: Json) -> None:
 
 async def _delete(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
     document = call.platform.store.get(str(id))
+    purges = bool(kind.purges_by) and call.query.get(kind.purges_by, "").lower() == "true"
     if document is None:
+        if id.group:
+            group_of(call.platform, id)
+        if purges and call.platform.deleted.get(str(id)) is not None:
+            return _deleted_later(call, id, purges=True)
         return web.Response(status=204)
     if kind.check_deletion is not None:
         kind.check_deletion(call.platform, id, document.body)
     if kind.asynchronous and not kind.deleted_at_once:
-        return _deleted_later(call, id)
+        return _deleted_later(call, id, purges=purges)
     await resources.finish_deletion(call.platform, {"id": str(id)})
     return web.Response(status=200)
 
 
-def _deleted_later(call: Call, id: ResourceId) -> web.Response:
-    operation = call.platform.operations.begin(resources.DELETE, {"id": str(id)}, resource_id=str(id))
+def _soft_deleted(body: Json) -> Json:
+    return {**body, "properties": {**body["properties"], "provisioningState": "SoftDeleted"}}
+
+
+def _deleted_later(call: Call, id: ResourceId, *, purges: bool = False) -> web.Response:
+    arguments = {"id": str(id), "purges": purges}
+    operation = call.platform.operations.begin(resources.DELETE, arguments, resource_id=str(id))
     return web.Response(status=202, headers=polling.headers(call, id, operation))
 
 

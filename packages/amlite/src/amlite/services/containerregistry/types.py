@@ -14,6 +14,14 @@ from amlite.services.containerregistry import distribution
 REGISTRY_TYPE = "Microsoft.ContainerRegistry/registries"
 SUFFIX = ".azurecr.io"
 _SKUS = ("Basic", "Standard", "Premium")
+_TAKEN = (
+    "AlreadyInUse",
+    (
+        "The registry DNS name {name}.azurecr.io is already in use. You can check if the name is already claimed "
+        "using following API: https://docs.microsoft.com/en-us/rest/api/containerregistry/registries/"
+        "checknameavailability"
+    ),
+)
 
 
 def _prepare(platform: Platform, resource: ResourceId, body: Json, old: Json | None) -> Json:
@@ -53,6 +61,7 @@ TYPES = [
         rule="Registry names may contain alphanumeric characters only and must be between 5 and 50 characters.",
         required=("sku.name",),
         globally_unique=True,
+        taken=_TAKEN,
         asynchronous=True,
         prepare=_prepare,
         deleting=_deleting,

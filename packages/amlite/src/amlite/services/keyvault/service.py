@@ -1,6 +1,7 @@
 """The Microsoft.KeyVault service."""
 
+from amlite.core import names
 from amlite.core.service import Service
-from amlite.services.keyvault import types
+from amlite.services.keyvault import routes, types
 
-SERVICE = Service(types=types.TYPES)
+SERVICE = Service(routes=[routes.routes, names.routes(types.TYPES[0], invalid="AccountNameInvalid")], types=types.TYPES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import Any
 
@@ -26,6 +27,7 @@ _PARTS = {
     "containerRegistry": ("Microsoft.ContainerRegistry/registries", False),
 }
 _FIXED = ("storageAccount", "keyVault", "hbiWorkspace")
+_RETENTION = dt.timedelta(days=14)
 _DEFAULTS: Json = {
     "hbiWorkspace": False,
     "publicNetworkAccess": "Enabled",
@@ -39,6 +41,10 @@ _DEFAULTS: Json = {
 
 
 def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
+    if old is None and platform.deleted.get(str(resource_id)) is not None:
+        raise AzureError(
+            400, "BadRequest", "Soft-deleted workspace exists. Please purge or recover it. https://aka.ms/wsoftdelete"
+        )
     body = writable("Workspace", body)
     properties = body["properties"]
     for name, (kind, required) in _PARTS.items():
@@ -132,6 +138,9 @@ TYPES = [
         WORKSPACE_TYPE,
         pattern=r"[a-zA-Z0-9][\w-]{2,32}",
         rule="Workspace names are 3-33 letters, digits, hyphens and underscores and begin with a letter or digit.",
+        retention=lambda _body: _RETENTION,
+        purges_by="forceToPurge",
+        lists_deleted=True,
         asynchronous=True,
         creation=202,
         prepare=_prepare,

@@ -69,6 +69,7 @@ TYPES = [
         "letters only.",
         required=("sku.name", "kind"),
         globally_unique=True,
+        taken=("StorageAccountAlreadyTaken", "The storage account named {name} is already taken."),
         asynchronous=True,
         deleted_at_once=True,
         creation=202,

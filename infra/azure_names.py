@@ -1,0 +1,153 @@
+"""Names that Azure wants unique: which are taken, and which soft-deleted resources hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pulumi_azureml.operations import arm
+
+_KEY_VAULT = "Microsoft.KeyVault"
+_MACHINE_LEARNING = "Microsoft.MachineLearningServices"
+_RESOURCES = "Microsoft.Resources"
+_VERSIONS = {
+    "Microsoft.ContainerRegistry": "2023-07-01",
+    _KEY_VAULT: "2023-07-01",
+    _MACHINE_LEARNING: "2024-10-01",
+    _RESOURCES: "2021-04-01",
+    "Microsoft.Storage": "2024-01-01",
+}
+# What `provisioningState` says of a workspace in the subscription's list that is soft-deleted.
+_SOFT_DELETED = "softdeleted"
+
+
+@dataclass(frozen=True)
+class DeletedVault:
+    """A soft-deleted key vault.
+
+    Attributes:
+        id: The resource id that it had.
+        location: Its region.
+        purge_date: When Azure purges it.
+        purge_protection: Whether nobody can purge it before.
+        tags: Its tags.
+    """
+
+    id: str
+    location: str
+    purge_date: str
+    purge_protection: bool
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its name, which is taken in all of Azure until it is purged."""
+        return self.id.rpartition("/")[2]
+
+    def purge(self) -> None:
+        """Delete it for good. Azure refuses this for a vault with purge protection."""
+        subscription = self.id.split("/")[2]
+        path = f"{_provider(subscription, _KEY_VAULT)}/locations/{self.location}/deletedVaults/{self.name}/purge"
+        arm.finish("POST", path, _VERSIONS[_KEY_VAULT])
+
+
+@dataclass(frozen=True)
+class DeletedWorkspace:
+    """A soft-deleted workspace. Its name is taken in its resource group for 14 days, or until it is purged."""
+
+    id: str
+    location: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.id.rpartition("/")[2]
+
+
+def purge_workspace(id: str) -> None:
+    """Delete a workspace for good, or purge a soft-deleted one. Its resource group must exist."""
+    arm.finish("DELETE", id, _VERSIONS[_MACHINE_LEARNING], {"forceToPurge": "true"})
+
+
+@contextmanager
+def resource_group(id: str, location: str) -> Iterator[None]:
+    """Have the resource group of a resource: made if it is missing, and then deleted again at the end."""
+    group = "/".join(id.split("/")[:5])
+    is_there = _exists(group, _VERSIONS[_RESOURCES])
+    if not is_there:
+        arm.send("PUT", group, _VERSIONS[_RESOURCES], {"location": location})
+    try:
+        yield
+    finally:
+        if not is_there:
+            arm.finish("DELETE", group, _VERSIONS[_RESOURCES])
+
+
+def deleted_vaults(subscription: str) -> list[DeletedVault]:
+    """Return the subscription's soft-deleted key vaults."""
+    path = f"{_provider(subscription, _KEY_VAULT)}/deletedVaults"
+    return [
+        DeletedVault(
+            id=each["vaultId"],
+            location=each["location"],
+            purge_date=str(each.get("scheduledPurgeDate", ""))[:10],
+            purge_protection=bool(each.get("purgeProtectionEnabled")),
+            tags=each.get("tags") or {},
+        )
+        for each in (row["properties"] for row in arm.pages(path, _VERSIONS[_KEY_VAULT]))
+    ]
+
+
+def deleted_workspaces(subscription: str) -> list[DeletedWorkspace]:
+    """Return the subscription's soft-deleted workspaces, as far as Azure lists them (azure-powershell#28286)."""
+    path = f"{_provider(subscription, _MACHINE_LEARNING)}/workspaces"
+    return [
+        DeletedWorkspace(each["id"], each["location"], each.get("tags") or {})
+        for each in arm.pages(path, _VERSIONS[_MACHINE_LEARNING])
+        if str(each["properties"].get("provisioningState")).lower() == _SOFT_DELETED
+    ]
+
+
+def unavailable(id: str) -> str | None:
+    """Return what Azure says of a name that is unique in Azure and taken by something else.
+
+    Args:
+        id: The resource id of a storage account, key vault or container registry that is to be created.
+
+    Returns:
+        Azure's message. None if the name is free, or if the resource of that id exists.
+    """
+    _, _, subscription, _, _, _, provider, kind, name = id.split("/")
+    path = f"{_provider(subscription, provider)}/checkNameAvailability"
+    answer = arm.send("POST", path, _VERSIONS[provider], {"name": name, "type": f"{provider}/{kind}"})
+    if answer.get("nameAvailable", True) or _exists(id, _VERSIONS[provider]):
+        return None
+    return str(answer.get("message") or answer.get("reason"))
+
+
+def registry_id(name: str, location: str) -> str | None:
+    """Return the resource id of the tenant's Azure Machine Learning registry of a name; None if there is none."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        found = arm.get(f"https://{location}.api.azureml.ms/registrymanagement/v1.0/registries/{name}/discovery")
+    except ResourceNotFoundError:
+        return None
+    group = f"/subscriptions/{found['subscriptionId']}/resourceGroups/{found['resourceGroup']}"
+    return f"{group}/providers/{_MACHINE_LEARNING}/registries/{found['registryName']}"
+
+
+def _exists(id: str, api_version: str) -> bool:
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        arm.send("GET", id, api_version)
+    except ResourceNotFoundError:
+        return False
+    return True
+
+
+def _provider(subscription: str, namespace: str) -> str:
+    return f"/subscriptions/{subscription}/providers/{namespace}"

@@ -1,0 +1,47 @@
+"""`checkNameAvailability`: whether a name that is unique in Azure is free, for the types of resources that have it."""
+
+from __future__ import annotations
+
+import re
+
+from aiohttp import web
+
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.resource_types import ResourceType
+from amlite.core.routing import ARM_HOST, Call, Routes, reply
+from amlite.core.wire import Json
+
+
+def routes(kind: ResourceType, invalid: str, taken: str = "") -> Routes:
+    """Return the route that answers for a type. `invalid` is its reason for names that break its rule.
+
+    `taken` is the message for a name that is taken, where it differs from that of a refused creation.
+    """
+    provider = kind.name.partition("/")[0]
+    table = Routes(ARM_HOST)
+
+    async def check(call: Call) -> web.Response:
+        body = await call.json()
+        name = body.get("name")
+        if not isinstance(name, str) or str(body.get("type")).lower() != kind.name.lower():
+            raise AzureError(400, "BadRequest", f"The body must have a name, and the type '{kind.name}'.")
+        if re.fullmatch(kind.pattern, name) is None:
+            return reply(_answer(invalid, f"The name '{name}' is invalid. {kind.rule}"))
+        if is_taken(call.platform, kind, name):
+            return reply(_answer("AlreadyExists", (taken or kind.taken[1]).format(name=name)))
+        return reply({"nameAvailable": True})
+
+    path = f"/subscriptions/{{subscription}}/providers/{provider}/checkNameAvailability"
+    table.post(path, action=f"{provider}/checkNameAvailability/read")(check)
+    return table
+
+
+def is_taken(platform: Platform, kind: ResourceType, name: str) -> bool:
+    """Whether a resource of a type has a name, or a soft-deleted one holds it."""
+    live = any(other.body["name"].lower() == name.lower() for other in platform.store.of_type(kind.name))
+    return live or platform.deleted.named(kind.name, name) is not None
+
+
+def _answer(reason: str, message: str) -> Json:
+    return {"nameAvailable": False, "reason": reason, "message": message}

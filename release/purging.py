@@ -1,0 +1,133 @@
+"""What Azure keeps of a destroyed stack, and its deletion for good: the workspace and the key vault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra import NAMESPACE, azure_names
+from infra.azure_names import DeletedVault, DeletedWorkspace
+from release.errors import ReleaseError
+from release.stack import PulumiStack
+
+WORKSPACE_TYPE = "azure-native:machinelearningservices:Workspace"
+VAULT_TYPE = "azure-native:keyvault:Vault"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What Azure keeps of a stack after its deletion, or would keep.
+
+    Attributes:
+        workspaces: Workspaces in the stack's state.
+        vaults: Key vaults in the stack's state.
+        deleted_workspaces: Workspaces of the stack that are soft-deleted.
+        deleted_vaults: Key vaults of the stack that are soft-deleted.
+    """
+
+    workspaces: list[Mapping[str, Any]] = field(default_factory=list)
+    vaults: list[Mapping[str, Any]] = field(default_factory=list)
+    deleted_workspaces: list[DeletedWorkspace] = field(default_factory=list)
+    deleted_vaults: list[DeletedVault] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, stack: PulumiStack) -> Kept:
+        """Look into the stack's state, and for what Azure keeps of it. Soft-deleted resources are found by their tags.
+
+        Raises:
+            ReleaseError: The stack's configuration does not say where and under which names it lives.
+        """
+        resources = stack.resources()
+        subscription, tags = stack.subscription(), stack.tags()
+        return cls(
+            [each for each in resources if each["type"] == WORKSPACE_TYPE],
+            [each for each in resources if each["type"] == VAULT_TYPE],
+            [each for each in azure_names.deleted_workspaces(subscription) if _has(each.tags, tags)],
+            [each for each in azure_names.deleted_vaults(subscription) if _has(each.tags, tags)],
+        )
+
+    def plan(self) -> list[str]:
+        """Return what a purge does, one line for each resource."""
+        lines = [
+            f"workspace {_name(each)}: deleted for good, with its assets, jobs and run history"
+            for each in self.workspaces
+        ]
+        lines += [f"workspace {each.name}: purged" for each in self.deleted_workspaces]
+        for vault in self.vaults:
+            if vault.get("inputs", {}).get("properties", {}).get("enablePurgeProtection"):
+                lines.append(
+                    f"key vault {_name(vault)}: kept by its purge protection; the next `release up` recovers it"
+                )
+            else:
+                lines.append(f"key vault {_name(vault)}: deleted for good, with its secrets")
+        lines += [
+            _protected(each) if each.purge_protection else f"key vault {each.name}: purged"
+            for each in self.deleted_vaults
+        ]
+        return lines
+
+
+def refuse_protected(stack: PulumiStack) -> None:
+    """Raise ReleaseError if Pulumi would not delete every resource: a purge is not begun then."""
+    protected = [each["urn"].rpartition("::")[2] for each in stack.resources() if each.get("protect")]
+    if protected:
+        raise ReleaseError(
+            f"stack '{stack.name}' protects {len(protected)} resources ({', '.join(protected)}). Nothing was deleted",
+            fix=f"set {NAMESPACE}:protect to false in Pulumi.{stack.name}.yaml, and run release up -s {stack.name}",
+        )
+
+
+def purge_workspaces(stack: PulumiStack, kept: Kept, on_event: Callable[..., None], say: Say) -> None:
+    """Delete the stack's workspaces for good, after all that depends on them.
+
+    Azure offers this for a workspace that is there, and while its resource group is there.
+    """
+    for workspace in kept.workspaces:
+        dependents = stack.dependents(workspace["urn"])
+        if dependents:
+            stack.destroy(on_event, dependents)
+        say(f"deleting workspace {_name(workspace)} for good")
+        azure_names.purge_workspace(workspace["id"])
+
+
+def purge_leftovers(stack: PulumiStack, say: Say) -> None:
+    """Purge what is soft-deleted, except vaults that purge protection keeps."""
+    kept = Kept.of(stack)
+    for workspace in kept.deleted_workspaces:
+        say(f"purging workspace {workspace.name}")
+        with azure_names.resource_group(workspace.id, workspace.location):
+            azure_names.purge_workspace(workspace.id)
+    for vault in kept.deleted_vaults:
+        if vault.purge_protection:
+            say(_protected(vault))
+        else:
+            say(f"purging key vault {vault.name}")
+            vault.purge()
+
+
+def names_held(stack: PulumiStack) -> list[str]:
+    """Return what Azure keeps of the stack now, one line for each resource; nothing if it cannot be looked up."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        kept = Kept.of(stack)
+    except AzureError:
+        return []
+    return [
+        *(f"workspace {each.name}: for 14 days from its deletion" for each in kept.deleted_workspaces),
+        *(f"key vault {each.name}: until {each.purge_date}" for each in kept.deleted_vaults),
+    ]
+
+
+def _protected(vault: DeletedVault) -> str:
+    return f"key vault {vault.name}: kept by purge protection until {vault.purge_date}; `release up` recovers it"
+
+
+def _has(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    return all(tags.get(key) == value for key, value in wanted.items())
+
+
+def _name(resource: Mapping[str, Any]) -> str:
+    return str(resource["id"]).rpartition("/")[2]
