@@ -68,6 +68,11 @@ MODELS: Mapping[str, tuple[str, str, str]] = {
         "OutboundRuleBasicResource",
         "OutboundRuleBasicResource",
     ),
+    "azure-native:authorization:RoleDefinition": (
+        "azure.mgmt.authorization.models",
+        "RoleDefinition",
+        "RoleDefinition",
+    ),
     "azure-native:authorization:RoleAssignment": (
         "azure.mgmt.authorization.models",
         "RoleAssignmentCreateParameters",

@@ -106,19 +106,28 @@ def test_workspace_create_or_update_refuses(azureml_workspace: Workspace, name: 
     assert said in answer.json()["error"]["message"]
 
 
-def test_workspace_create_or_update_asks_for_a_primary_identity(azureml_workspace: Workspace) -> None:
+def test_workspace_create_or_update_asks_for_a_primary_identity_with_its_roles(azureml_workspace: Workspace) -> None:
+    """Source: how-to-identity-based-service-authentication, the roles of a user-assigned workspace identity."""
+    azure, properties = azureml_workspace.azure, parts_of(azureml_workspace)
     identity_id = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/workspace"
-    azureml_workspace.azure.put(identity_id, {"location": "westeurope"}, "2023-01-31")
+    principal = azure.put(identity_id, {"location": "westeurope"}, "2023-01-31")["properties"]["principalId"]
     body: Json = {
         "location": "westeurope",
         "identity": {"type": "UserAssigned", "userAssignedIdentities": {identity_id: {}}},
-        "properties": parts_of(azureml_workspace),
+        "properties": properties,
     }
-    answer = azureml_workspace.azure.arm("PUT", f"{WORKSPACES}/user-assigned", body)
+    answer = azure.arm("PUT", f"{WORKSPACES}/user-assigned", body)
     assert "primaryUserAssignedIdentity" in answer.json()["error"]["message"]
-    body["properties"]["primaryUserAssignedIdentity"] = identity_id
-    made = azureml_workspace.azure.put(f"{WORKSPACES}/user-assigned", body)
-    assert made["identity"]["userAssignedIdentities"][identity_id]["principalId"]
+    properties["primaryUserAssignedIdentity"] = identity_id
+    for part in ("storageAccount", "keyVault", "applicationInsights"):
+        refused = azure.arm("PUT", f"{WORKSPACES}/user-assigned", body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "AuthorizationFailed")
+        assert f"with object id '{principal}'" in refused.json()["error"]["message"]
+        assert properties[part] in refused.json()["error"]["message"]
+        azure.assign("Contributor", properties[part], principal)
+    azure.assign("Key Vault Administrator", properties["keyVault"], principal)
+    made = azure.put(f"{WORKSPACES}/user-assigned", body)
+    assert made["identity"]["userAssignedIdentities"][identity_id]["principalId"] == principal
 
 
 def test_workspace_get_in_another_subscription_fails() -> None:

@@ -27,6 +27,11 @@ from amlite.services.registries import access as registry_access
 from amlite.services.storage import accounts, blobs
 from amlite.services.storage.blobs import BlobPath
 
+# What a parallel job keeps in the workspace's storage account: which batches there are, and who has which.
+_PROGRESS = {
+    "table": "Microsoft.Storage/storageAccounts/tableServices/tables/entities/write",
+    "queue": "Microsoft.Storage/storageAccounts/queueServices/queues/messages/write",
+}
 _ROLES = {"read": "Storage Blob Data Reader", "write": "Storage Blob Data Contributor"}
 
 
@@ -79,6 +84,26 @@ def require(platform: Platform, workspace_id: str, target: BlobPath, who: Princi
         f"PermissionDenied (AuthorizationPermissionMismatch): {subject} may not {verb} {target.url}. Give it the role "
         f"{_ROLES[verb]} on the storage account '{target.account}'."
     )
+
+
+def require_progress(platform: Platform, job: Job, who: Principal | None) -> None:
+    """Raise DataAccessError unless a parallel job may keep its progress: by the account's key, or by roles.
+
+    Sources: "Disable shared key access for your workspace's storage account" for the roles, and
+    MicrosoftDocs/azure-docs#102446 for the error.
+    """
+    account = references.workspace(platform, job.workspace_id).body["properties"]["storageAccount"]
+    if accounts.shared_key_allowed(platform, account):
+        return
+    for store, action in _PROGRESS.items():
+        if who is None or not platform.access.allowed(who, account, action, data=True):
+            name = f"prs{job.name.replace('-', '').replace('_', '')}job"
+            raise DataAccessError(
+                f"The master role failed. [AccessError(\"Failed to create {store} '{name}' due to authorization "
+                "failure. If your workspace locates inside a private network, make sure to configure private endpoints "
+                "for the storage account with 'table' and 'queue' subresources. Refer to "
+                'https://aka.ms/prs-private-endpoint-tip for details.")]'
+            )
 
 
 def _require_registry(platform: Platform, workspace_id: str, registry: Document, who: Principal | None) -> None:

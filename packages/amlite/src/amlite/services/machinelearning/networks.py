@@ -16,7 +16,7 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Document
 from amlite.core.wire import Json
-from amlite.services.machinelearning import references
+from amlite.services.machinelearning import identity_roles, references
 from amlite.services.machinelearning.endpoints import ONLINE_TYPE
 from amlite.services.machinelearning.references import COMPUTE_TYPE, RULE_TYPE
 from amlite.services.storage.access import StorageError
@@ -107,11 +107,12 @@ def rules_of(platform: Platform, workspace_id: str) -> list[Document]:
 
 
 def provision(platform: Platform, workspace_id: str, *, spark: bool = False) -> None:
-    """Provision a network: all its rules become active. Does nothing more if that has been done; AzureError 400."""
+    """Provision a network: all its rules become active. Does nothing more if that has been done; AzureError."""
     workspace = references.workspace(platform, workspace_id)
     network = of(workspace.body)
     for rule in rules_of(platform, workspace_id):
         check(platform, rule.body)
+        identity_roles.require_approver(platform, workspace.body, rule.body)
         rule.body["properties"]["status"] = ACTIVE
         platform.store.put(rule.id, rule.type, rule.body)
     network["status"] = {"status": ACTIVE, "sparkReady": spark or network["status"]["sparkReady"]}

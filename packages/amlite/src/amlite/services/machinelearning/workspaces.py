@@ -14,7 +14,7 @@ from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
-from amlite.services.machinelearning import datastores, networks, outbound_rules
+from amlite.services.machinelearning import datastores, identity_roles, networks, outbound_rules
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import WORKSPACE_TYPE, workspace
 from amlite.services.managedidentity import identities
@@ -64,6 +64,8 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
             "BadRequest",
             "properties.primaryUserAssignedIdentity is required when identity.type is UserAssigned.",
         )
+    if old is None:
+        identity_roles.require(platform, properties)
     return {
         "kind": "Default",
         "sku": {"name": "Basic", "tier": "Basic"},

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from amlite import SUBSCRIPTION_ID
-from amlite.core.access import ASSIGNMENT_TYPE, Principal
+from amlite.core.access import ASSIGNMENT_TYPE, Principal, role_id
 from amlite.core.platform import Platform
 from amlite.services.jobs import data
 from amlite.services.jobs.data import DataAccessError
-from amlite.services.machinelearning import datastores
+from amlite.services.jobs.documents import Job
+from amlite.services.machinelearning import datastores, references
 from amlite.services.storage.blobs import BlobPath
 from amlite.services.storage.types import KEYS_TYPE
 
@@ -39,9 +40,9 @@ def store(platform: Platform) -> Store:
     return make
 
 
-def assign(platform: Platform, principal: str) -> None:
-    body = {"principalId": principal, "scope": ACCOUNT, "roleDefinitionId": f"x/{READER}"}
-    platform.store.put(f"{ACCOUNT}/assignments/{principal}", ASSIGNMENT_TYPE, {"properties": body})
+def assign(platform: Platform, principal: str, role: str = READER) -> None:
+    body = {"principalId": principal, "scope": ACCOUNT, "roleDefinitionId": f"x/{role}"}
+    platform.store.put(f"{ACCOUNT}/assignments/{principal}-{role}", ASSIGNMENT_TYPE, {"properties": body})
 
 
 def test_a_lake_without_credentials_is_read_as_the_compute(platform: Platform, store: Store) -> None:
@@ -74,3 +75,23 @@ def test_an_application_reads_by_its_own_roles_and_secret(platform: Platform, st
         data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
     assign(platform, "app-object")
     data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+
+
+@pytest.mark.parametrize("keys", [True, False])
+def test_a_parallel_job_needs_tables_and_queues_where_storage_has_no_keys(platform: Platform, keys: bool) -> None:
+    """Sources: how-to-disable-local-auth-storage; the error is that of MicrosoftDocs/azure-docs#102446."""
+    job = Job(f"{WORKSPACE}/jobs/one-job", {"name": "one-job"})
+    workspace = {"id": WORKSPACE, "properties": {"storageAccount": ACCOUNT}}
+    platform.store.put(WORKSPACE, references.WORKSPACE_TYPE, workspace)
+    platform.store.put(ACCOUNT, "Microsoft.Storage/storageAccounts", {"properties": {"allowSharedKeyAccess": keys}})
+    if keys:
+        data.require_progress(platform, job, None)
+        return
+    for store, role in (("table", "Storage Table Data Contributor"), ("queue", "Storage Queue Data Contributor")):
+        with pytest.raises(DataAccessError) as refused:
+            data.require_progress(platform, job, COMPUTE)
+        assert f"Failed to create {store} 'prsonejobjob' due to authorization failure." in str(refused.value)
+        assign(platform, COMPUTE.object_id, role_id(role))
+    data.require_progress(platform, job, COMPUTE)
+    with pytest.raises(DataAccessError):
+        data.require_progress(platform, job, None)

@@ -6,18 +6,18 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from amlite.core.access import Principal
+from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.environments import Prepared
-from amlite.services.jobs import command, drivers, tables
+from amlite.services.jobs import command, data, drivers, tables
 from amlite.services.jobs.data import DataAccessError
 from amlite.services.jobs.documents import Job
-from amlite.services.jobs.kinds.command import prepare
-
-__all__ = ["from_node", "prepare", "problems", "program"]
+from amlite.services.jobs.kinds import command as one_command
 
 _REFERENCE = re.compile(r"\$\{\{\s*(inputs|outputs)\.([\w.-]+)\s*\}\}")
 _SIZE = re.compile(r"(\d+)\s*(|kb|mb|gb)", re.IGNORECASE)
@@ -63,6 +63,12 @@ def from_node(component: Json, spec: Json) -> Json:
         "maxConcurrencyPerInstance": said("max_concurrency_per_instance"),
         "retrySettings": said("retry_settings") or {},
     }
+
+
+async def prepare(platform: Platform, job: Job, log: Callable[[str], None], who: Principal | None) -> Prepared:
+    """Return the job's environment, once it is sure that the job can keep its progress."""
+    data.require_progress(platform, job, who)
+    return await one_command.prepare(platform, job, log, who)
 
 
 def program(
