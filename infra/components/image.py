@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
+from infra.roles.propagation import waits_for_roles
 from pulumi_azureml.planning import BuildPlan
 
 # The user name that the registry expects with the token of an Entra ID identity.
@@ -59,7 +60,7 @@ class ContainerImage(pulumi.ComponentResource):
                     args.login_server.apply(lambda server: _registry_password(server, args.tenant_id))
                 ),
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=args.requires),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=args.requires, hooks=waits_for_roles(name)),
         )
         self.reference = pulumi.Output.all(repository, image.repo_digest).apply(
             lambda known: verified_reference(known[0], known[1])

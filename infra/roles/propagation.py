@@ -18,6 +18,9 @@ _PASSING = (
     "RoleDefinitionDoesNotExist",
     "PrincipalNotFound",
     "does not have authorization",
+    # A container registry, of a push.
+    "requested access to the resource is denied",
+    "authentication required",
 )
 
 

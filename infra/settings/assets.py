@@ -13,6 +13,7 @@ from pulumi_azureml import ConfigKeys
 # The keys that the messages of pulumi_azureml use for its options.
 CONFIG_KEYS = ConfigKeys(
     adopt=f"{NAMESPACE}:assets.adopt",
+    deployer=f"{NAMESPACE}:access.deployer",
     operation_minutes=f"{NAMESPACE}:assets.operationMinutes",
     timeout_minutes=f"{NAMESPACE}:assets.runTimeoutMinutes",
     registry=f"{NAMESPACE}:sharing.registry",

@@ -20,7 +20,7 @@ from pulumi.runtime.stack import run_pulumi_func
 from infra.components import image
 from infra.components.image import ContainerImage, ContainerImageArgs, ImageError, verified_reference
 from pulumi_azureml.planning import BuildPlan
-from tests.unit.infra.deployed import DIGEST, Cloud, Deployment, Monitor
+from tests.unit.infra.deployed import DIGEST, Cloud, Deployment, Monitor, registered
 
 SERVER = "crtest.azurecr.io"
 TENANT = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
@@ -46,6 +46,7 @@ def push(*, preview: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[Deployment,
         return "short-lived"
 
     monkeypatch.setattr(image, "refresh_token", token)
+    monkeypatch.setattr("pulumi.resource_hooks.register_error_hook", registered)
     deployment = Deployment()
     reference: list[Any] = []
 

@@ -29,6 +29,9 @@ class Remedy:
 
 
 ADOPT = Remedy("To take it over", "adopt", "true", "`adopt=True` in WorkspaceArgs")
+GRANT = Remedy(
+    "To assign it to the identity that runs `pulumi up`", "deployer", "true", "a role assignment on the storage account"
+)
 WAIT_LONGER = Remedy("Longer limit", "operation_minutes", "N", "")
 AWAIT_LONGER = Remedy("Longer limit", "timeout_minutes", "N", "`timeout_minutes` of the pipeline job")
 

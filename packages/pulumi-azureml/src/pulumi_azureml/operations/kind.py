@@ -35,7 +35,7 @@ class Operations(ABC):
 
     planned: ClassVar[Kind]
     outputs: ClassVar[tuple[str, ...]] = ("resource_id",)
-    options: ClassVar[tuple[str, ...]] = ("adopt", "operation_minutes")
+    options: ClassVar[tuple[str, ...]] = ("adopt", "deployer", "operation_minutes")
     significant: ClassVar[tuple[str, ...]] = ("version", "content_hash", "metadata")
 
     @property

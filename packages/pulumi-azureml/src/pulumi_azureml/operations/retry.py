@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import logging
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pulumi_azureml.operations import connection
-from pulumi_azureml.operations.errors import WAIT_LONGER, AssetError, RolloutError
+from pulumi_azureml.operations.errors import GRANT, WAIT_LONGER, AssetError, RolloutError
 
 if TYPE_CHECKING:
+    from azure.core.exceptions import HttpResponseError
     from azure.core.polling import LROPoller
 
 _log = logging.getLogger(__name__)
@@ -31,6 +33,8 @@ BROKEN_WAITS = (2, 10, 30)
 _LOOKS = 3
 _LOOK_SECONDS = 1.0
 _POLL_SECONDS = 5.0
+BLOB_ROLE = "Storage Blob Data Contributor"
+_BLOBS = ".blob.core.windows.net"
 _DENIED = ("AuthorizationFailed", "AuthorizationPermissionMismatch", "LinkedAuthorizationFailed")
 # The error of a long-running operation whose identity may not read its image or model yet.
 _SIGNS = ("acrpull", "pull access denied", "authentication required", "not authorized", "storage blob data reader")
@@ -65,7 +69,18 @@ def persistently(attempt: Callable[[], _T], what: str, sleep: Callable[[float], 
     """
     for reason in _REASONS:
         attempt = partial(_repeated, reason, attempt, what, sleep)
-    return attempt()
+    try:
+        return attempt()
+    except _kinds() as error:
+        account = None if isinstance(error, AssetError) else _closed_account(error)
+        if account is None:
+            raise
+        raise AssetError(
+            f"{what}: the identity that runs `pulumi up` may not use the blobs of storage account '{account}', and "
+            f"{sum(ROLE_WAITS) // 60} minutes did not change that. It needs the role {BLOB_ROLE} there, which "
+            "Owner and Contributor do not include",
+            GRANT,
+        ) from error
 
 
 def finished(poller: LROPoller[_T], what: str) -> _T:
@@ -162,13 +177,31 @@ def denial(error: BaseException) -> str | None:
         text = str(each)
         code = next((code for code in _DENIED if code in text), None)
         if code is not None:
-            return code
+            account = _account(each)
+            return f"{code}: {BLOB_ROLE} on storage account '{account}'" if account else code
         if each.status_code == _FORBIDDEN:
             return "403 Forbidden"
         sign = next((sign for sign in _SIGNS if sign in text.lower()), None)
         if sign is not None:
             return sign
     return None
+
+
+def _closed_account(error: BaseException) -> str | None:
+    """Return the storage account that refused the caller for a missing role; None for any other error."""
+    from azure.core.exceptions import HttpResponseError
+
+    for each in _chain(error):
+        if isinstance(each, HttpResponseError) and "AuthorizationPermissionMismatch" in str(each):
+            return _account(each)
+    return None
+
+
+def _account(error: HttpResponseError) -> str | None:
+    """Return the storage account whose blob service answered."""
+    request = getattr(error.response, "request", None)
+    host = urllib.parse.urlsplit(str(getattr(request, "url", ""))).hostname or ""
+    return host.removesuffix(_BLOBS) if host.endswith(_BLOBS) else None
 
 
 def _expired(error: BaseException) -> str | None:

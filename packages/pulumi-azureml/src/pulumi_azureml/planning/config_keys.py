@@ -18,6 +18,7 @@ class ConfigKeys:
 
     Attributes:
         adopt: the key for `adopt` in `WorkspaceArgs`.
+        deployer: the key that gives the identity which runs `pulumi up` its roles on storage.
         operation_minutes: the key for the time to wait for an Azure operation.
         timeout_minutes: the key for the time to wait for a pipeline job.
         registry: the key for `registry` in `CatalogueSettings`.
@@ -27,6 +28,7 @@ class ConfigKeys:
     """
 
     adopt: str = ""
+    deployer: str = ""
     operation_minutes: str = "azureml:operationMinutes"
     timeout_minutes: str = ""
     registry: str = ""

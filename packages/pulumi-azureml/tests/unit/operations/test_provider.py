@@ -237,7 +237,7 @@ def test_the_shell_is_small_and_knows_only_its_kind() -> None:
     provider = AzureMLProvider("component")
     assert vars(provider) == {"kind": "component"}
     keys = ConfigKeys(adopt="my-project:adopt", registry="my-project:registry")
-    kept = {"adopt": "my-project:adopt", "operation_minutes": "azureml:operationMinutes"}
+    kept = {"adopt": "my-project:adopt", "deployer": "", "operation_minutes": "azureml:operationMinutes"}
     assert vars(AzureMLProvider("component", keys)) == {"kind": "component", "config_keys": kept}
     assert AzureMLProvider.serialize_as_secret_always is False
     assert (AzureMLProvider.__module__, AzureMLProvider.__qualname__) == ("pulumi_azureml.provider", "AzureMLProvider")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import HttpResponseError, ServiceResponseError
+from azure.core.rest import HttpRequest
 
 from pulumi_azureml.operations import connection, retry
 from pulumi_azureml.operations.errors import AssetError, OwnershipError, RolloutError
 from pulumi_azureml.operations.retry import ROLE_WAITS, UNSEEN_WAITS, confirmed, denial, finished, persistently, settled
+from pulumi_azureml.planning.config_keys import ConfigKeys
 
 
 def refused(message: str, status: int | None = 403) -> HttpResponseError:
@@ -38,6 +42,33 @@ def wrapped(cause: Exception) -> RolloutError:
     error = RolloutError("deployment 'blue' did not start")
     error.__cause__ = cause
     return error
+
+
+def of_blobs(account: str) -> Exception:
+    """Return what azure-ai-ml raises for an upload that the blob service refuses."""
+    request = HttpRequest("PUT", f"https://{account}.blob.core.windows.net/container/LocalUpload/x")
+    cause = refused("Operation returned an invalid status 'Forbidden'\nErrorCode:AuthorizationPermissionMismatch")
+    cause.response = SimpleNamespace(request=request)
+    error = MlException("You don't have permission to alter this storage account.", "no permission")
+    error.__cause__ = cause
+    return error
+
+
+def test_who_may_not_upload_is_told_the_role_and_the_fix(caplog: pytest.LogCaptureFixture) -> None:
+    """With shared keys off, neither Owner nor Contributor may write blobs."""
+    attempt, slept = Attempt(*[of_blobs("stflights")] * (len(ROLE_WAITS) + 1)), list[float]()
+    with caplog.at_level(logging.WARNING), pytest.raises(AssetError) as failed:
+        persistently(attempt, "component 'prep'", slept.append)
+    failed.value.name_option(ConfigKeys(deployer="azureml-platform:access.deployer"))
+    message = str(failed.value)
+    assert "component 'prep': the identity that runs `pulumi up` may not use the blobs of storage account" in message
+    assert "'stflights', and 12 minutes did not change that" in message
+    assert "needs the role Storage Blob Data Contributor there, which Owner and Contributor do not include" in message
+    assert "pulumi config set --path 'azureml-platform:access.deployer' true" in message
+    assert (
+        "(AuthorizationPermissionMismatch: Storage Blob Data Contributor on storage account 'stflights')" in caplog.text
+    )
+    assert len(slept) == len(ROLE_WAITS)
 
 
 @pytest.mark.parametrize(
