@@ -18,9 +18,8 @@ _PASSING = (
     "RoleDefinitionDoesNotExist",
     "PrincipalNotFound",
     "does not have authorization",
-    # A container registry, of a push.
-    "requested access to the resource is denied",
-    "authentication required",
+    # Azure Container Registry, of a push: "authentication required, visit https://aka.ms/acr/authorization".
+    "aka.ms/acr/authorization",
 )
 
 
