@@ -12,6 +12,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 STACK ?= local
+# The switch between this machine and a real subscription. The stack `local` exists on this machine only.
+AZURE ?= $(if $(filter local,$(STACK)),local,real)
+$(if $(filter-out local real,$(AZURE)),$(error AZURE must be `local` or `real`))
+ENVIRONMENTS ?= dev staging prod
+TRAIN ?= yes
 PYTEST ?=
 TESTS ?= packages tests/unit tests/integration tests/e2e
 
@@ -19,19 +24,25 @@ state := $(or $(AMLITE_STATE),.amlite)
 bin := .venv/bin
 # The tools that set-up installed come first.
 tools := env PATH="$(CURDIR)/$(bin):$$PATH"
-# Commands reach a stack in a real subscription directly, and the stack `local` through amlite.
-through := $(tools) $(if $(filter local,$(STACK)),$(bin)/amlite run --)
-# Creates the stack `local` if it is missing, and turns its image build off if this machine cannot build images.
-fit = $(if $(filter local,$(STACK)),$(bin)/amlite run -- $(bin)/python -m bootstrap.local_stack fit &&)
+here := $(filter local,$(AZURE))
+# Commands reach a real subscription directly, and the local Azure through amlite.
+through := $(tools) $(if $(here),$(bin)/amlite run --)
+# On the local Azure, any stack but `local` has its stack file in a project folder in the local Azure's state.
+project := $(if $(here),$(if $(filter-out local,$(STACK)),--cwd "$(state)/environments"))
+release := $(bin)/release$(if $(project), $(project))
+# Makes the stack's file for the local Azure, and the stack. Turns its image build off if this machine cannot build it.
+fit = $(if $(here),$(bin)/amlite run -- $(bin)/python -m bootstrap.local_stack fit $(STACK) &&)
 # If two commands use the same state, the second waits and says so.
 exclusively = $(PYTHON) -m bootstrap --exclusive "$(state).lock" --
 
 .PHONY: help
 help: ## Show this help
 	@printf 'Azure Machine Learning platforms as code.\n\nTargets:\n'
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
 	@printf '\nSettings (make up NAME=value, or in the environment):\n'
-	@printf '  STACK                    the stack (default local; dev and prod need a real subscription)\n'
+	@printf '  STACK                    the stack: local, dev, staging or prod (default local)\n'
+	@printf '  AZURE                    local or real (default real, and local for the stack local)\n'
+	@printf '  TRAIN                    no deploys without training a first model (default yes)\n'
 	@printf '  PYTHON                   the Python for set-up, 3.11 or newer (default python3)\n'
 	@printf '  PYTEST                   more arguments for pytest, such as PYTEST="-k rollout"\n'
 	@printf '  TESTS                    the tests to run (default packages tests/unit tests/integration tests/e2e)\n'
@@ -44,28 +55,39 @@ setup: ## Install every tool that this project needs
 
 .PHONY: up
 up: setup ## Provision the platform, train, deploy, and score a prediction
-	@$(exclusively) $(tools) sh -c '$(fit) $(through) $(bin)/release up --stack $(STACK)'
-	@$(if $(filter local,$(STACK)),$(tools) $(bin)/python -m bootstrap.local_stack hint)
+	@$(exclusively) $(tools) sh -c '$(fit) $(through) $(release) up --stack $(STACK)$(if $(filter no,$(TRAIN)), --no-train)'
+	@$(if $(here),$(tools) $(bin)/python -m bootstrap.local_stack hint $(STACK))
 
 .PHONY: preview
 preview: setup ## Show what `make up` would change: assets, versions, and the files that cause it
-	@$(tools) sh -c '$(fit) $(through) $(bin)/release preview --stack $(STACK)'
+	@$(tools) sh -c '$(fit) $(through) $(release) preview --stack $(STACK)'
 
-# Destroys the stack, then stops amlite even if that failed. Does nothing if there is no state.
-destroy = [ ! -d "$(state)" ] || { $(bin)/amlite run -- $(bin)/release down --stack local --purge --yes; \
-	code=$$?; $(bin)/amlite stop; exit $$code; }
+# Destroys the stack, then stops amlite even if that failed. Does nothing if there is no state. On the local Azure, the
+# protection of `prod` would only be in the way.
+unprotect := $(bin)/amlite run -- $(bin)/pulumi$(if $(project), $(project)) state unprotect --all --yes --stack
+destroy = [ ! -d "$(state)" ] || { $(fit) $(unprotect) $(STACK) && \
+	$(bin)/amlite run -- $(release) down --stack $(STACK) --purge --yes; code=$$?; $(bin)/amlite stop; exit $$code; }
 
-# A target that destroys works on the stack `local` only, so it refuses any other STACK.
-local_alone = $(if $(filter-out local,$(STACK)),$(error `make $@` works on the stack local only; \
+# A target that destroys works on the local Azure only.
+here_alone = $(if $(here),,$(error `make $@` works on the local Azure only; \
 	destroy a real stack with: $(bin)/release down -s $(STACK)))
 
 .PHONY: down
 down: setup ## Destroy the local stack, and stop the local Azure and everything it started
-	@$(local_alone)$(exclusively) $(tools) sh -c '$(destroy)'
+	@$(here_alone)$(exclusively) $(tools) sh -c '$(destroy)'
+
+.PHONY: environments
+environments: setup ## Provision dev, staging and prod side by side on the local Azure
+	@for stack in $(ENVIRONMENTS); do \
+		$(MAKE) --no-print-directory up STACK=$$stack AZURE=local TRAIN=no || exit; done
+
+.PHONY: environments-down
+environments-down: setup ## Destroy them, and stop the local Azure
+	@for stack in $(ENVIRONMENTS); do $(MAKE) --no-print-directory down STACK=$$stack AZURE=local || exit; done
 
 .PHONY: clean
-clean: setup ## The same, then delete the local Azure's state. Caches outside the repository stay
-	@$(local_alone)$(exclusively) $(tools) sh -c '($(destroy)) || echo "The stack was not destroyed. Its state is deleted anyway." >&2; \
+clean: setup ## Destroy the local stack, then delete the local Azure's state. Caches outside the repository stay
+	@$(here_alone)$(exclusively) $(tools) sh -c '($(destroy)) || echo "The stack was not destroyed. Its state is deleted anyway." >&2; \
 		$(bin)/amlite reset --yes'
 
 .PHONY: test

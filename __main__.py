@@ -30,7 +30,7 @@ config = configuration.read()
 settings = config.settings
 names = naming.names(settings.naming, config.stack)
 tags = naming.tags(settings.naming, config.stack, settings.tags)
-deployer = cloud.signed_in(config)
+deployer = cloud.signed_in(config, names.resource_group)
 
 # --- Plan: all assets under ml/ and pipelines/, resolved, versioned and checked before anything is registered --------
 root = Path(__file__).parent

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from bootstrap import stack_files
 from bootstrap.errors import SetupError
 from bootstrap.files import link
 from bootstrap.layout import Layout
@@ -20,6 +21,7 @@ from bootstrap.processes import Processes
 from bootstrap.progress import Progress, duration
 from bootstrap.pulumi_cli import PulumiCli
 from bootstrap.python_environment import PythonEnvironment, Uv
+from bootstrap.stack_files import Project
 
 PHASES: tuple[Phase, ...] = (Uv(), PythonEnvironment(), PulumiCli(), LocalAzure())
 INTERRUPTED = 130
@@ -44,7 +46,10 @@ def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        set_up(Layout.of(Path(__file__).resolve().parent.parent))
+        layout = Layout.of(Path(__file__).resolve().parent.parent)
+        set_up(layout)
+        project = Project.of(stack_files.LOCAL, layout.repository)
+        print(*stack_files.write(stack_files.LOCAL, layout.repository, project), sep="\n", end="", flush=True)
     except SetupError as error:
         print(f"Set-up failed: {error}", file=sys.stderr)
         return 1

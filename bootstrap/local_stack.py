@@ -1,6 +1,6 @@
-"""The stack `local` on this machine: created if missing, without an image build if the machine cannot build images.
+"""A stack on the local Azure: created if missing, without an image build if the machine cannot build images.
 
-Run by the Makefile, inside `amlite run`: `python -m bootstrap.local_stack fit`, and `hint` after `make up`.
+Run by the Makefile, inside `amlite run`: `python -m bootstrap.local_stack fit STACK`, and `hint STACK` after `make up`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bootstrap import stack_files
 from bootstrap.errors import SetupError
+from bootstrap.stack_files import Project
 
-STACK = "local"
 _BUILD_KEY = "azureml-platform:image.build"
+_MODELS_KEY = "azureml-platform:models"
 
 
 @dataclass(frozen=True)
@@ -34,61 +36,71 @@ def engine() -> Engine:
     return Engine(row["where"] is not None, row["reason"].partition("\n")[0])
 
 
-def fit(project: Path, here: Engine) -> list[str]:
+def fit(stack: str, project: Project, here: Engine) -> list[str]:
     """Create the stack if it is missing. Turn the image build off if there is no Docker engine.
 
-    Turns the image build on again only if this function turned it off. A user's own `false` stays.
+    Turns the image build on again only if this function turned it off. A user's own `false` stays. The file of a stack
+    without resources loses its promoted models: no workspace has them any more.
 
     Args:
-        project: The folder with Pulumi.yaml.
+        stack: The stack. Its file exists.
+        project: The project of the stack.
         here: The Docker engine of this machine.
 
     Returns:
-        One line per change of the image build.
+        One line per change of the stack's file.
 
     Raises:
         SetupError: Pulumi fails.
     """
     told = []
-    _create(project)
-    switched_off = project / ".venv" / "image-build-switched-off"
-    if not here.available and _builds(project):
-        _pulumi(project, "config", "set", "--stack", STACK, "--path", _BUILD_KEY, "false")
+    file = project.file(stack).name
+    is_empty = _is_empty(stack, project)
+    configuration = json.loads(_pulumi(project, "config", "--json", "--stack", stack))
+    if is_empty and _MODELS_KEY in configuration:
+        _pulumi(project, "config", "rm", "--stack", stack, _MODELS_KEY)
+        told.append(f"Removed the promoted models from {file}: the stack has no resources")
+    switched_off = project.notes / f"image-build-switched-off-{stack}"
+    if not here.available and _builds(configuration):
+        _pulumi(project, "config", "set", "--stack", stack, "--path", _BUILD_KEY, "false")
         switched_off.touch()
-        told.append(f"Switched the image build off (Pulumi.{STACK}.yaml, {_BUILD_KEY}): {here.reason}")
+        told.append(f"Switched the image build off ({file}, {_BUILD_KEY}): {here.reason}")
     elif here.available and switched_off.exists():
-        _pulumi(project, "config", "set", "--stack", STACK, "--path", _BUILD_KEY, "true")
+        _pulumi(project, "config", "set", "--stack", stack, "--path", _BUILD_KEY, "true")
         switched_off.unlink()
-        told.append(f"Switched the image build on again (Pulumi.{STACK}.yaml, {_BUILD_KEY}): there is a Docker engine")
+        told.append(f"Switched the image build on again ({file}, {_BUILD_KEY}): there is a Docker engine")
     return told
 
 
-def hint() -> list[str]:
-    """Tell what the jobs ran in, and how to use the local Azure from a shell."""
+def hint(stack: str, project: Project) -> list[str]:
+    """Tell what the jobs ran in, and how to use the stack from a shell."""
     jobs = json.loads(_run("amlite", "status", "--output", "json"))["jobs"]
+    folder = "" if stack == stack_files.LOCAL else f'; export PULUMI_OPTION_CWD="{project.folder.resolve()}"'
     return [
         *(f"Jobs ran in a {runner}" for runner in sorted({job["runner"] for job in jobs if job["runner"]})),
-        'For these commands, point your shell to the local Azure first:  eval "$(.venv/bin/amlite env)"',
+        f'For these commands, point your shell to the local Azure first:  eval "$(.venv/bin/amlite env)"{folder}',
         "Its parts and their logs: .venv/bin/amlite status. Stop it: make down",
     ]
 
 
-def _create(project: Path) -> None:
+def _is_empty(stack: str, project: Project) -> bool:
+    """Whether the stack has no resources. Creates the stack if it is missing."""
     known = json.loads(_pulumi(project, "stack", "ls", "--json"))
-    if all(stack["name"].rpartition("/")[2] != STACK for stack in known):
+    found = [each for each in known if each["name"].rpartition("/")[2] == stack]
+    if not found:
         # --no-select: which stack a plain `pulumi` works on is the user's choice.
-        _pulumi(project, "stack", "init", "--no-select", "--stack", STACK)
+        _pulumi(project, "stack", "init", "--no-select", "--stack", stack)
+    return not any(each.get("resourceCount") for each in found)
 
 
-def _builds(project: Path) -> bool:
-    """Whether the stack's configuration turns the image build on, which is the default."""
-    config: dict[str, Any] = json.loads(_pulumi(project, "config", "--json", "--stack", STACK))
-    image = config.get(_BUILD_KEY.partition(".")[0], {})
+def _builds(configuration: dict[str, Any]) -> bool:
+    """Whether a stack's configuration turns the image build on, which is the default."""
+    image = configuration.get(_BUILD_KEY.partition(".")[0], {})
     return bool((image.get("objectValue") or {}).get("build", True))
 
 
-def _pulumi(project: Path, *arguments: str) -> str:
-    return _run("pulumi", "--cwd", str(project), *arguments, "--non-interactive", "--color", "never")
+def _pulumi(project: Project, *arguments: str) -> str:
+    return _run("pulumi", "--cwd", str(project.folder), *arguments, "--non-interactive", "--color", "never")
 
 
 def _run(*command: str) -> str:
@@ -106,9 +118,18 @@ def main() -> int:
         The exit code.
     """
     parser = argparse.ArgumentParser(prog="python -m bootstrap.local_stack", description=__doc__)
-    parser.add_argument("command", choices=["fit", "hint"])
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("fit").add_argument("stack")
+    commands.add_parser("hint").add_argument("stack")
+    options = parser.parse_args()
+    repository = Path.cwd()
+    project = Project.of(options.stack, repository)
     try:
-        lines = fit(Path.cwd(), engine()) if parser.parse_args().command == "fit" else hint()
+        if options.command == "fit":
+            lines = stack_files.write(options.stack, repository, project)
+            lines += fit(options.stack, project, engine())
+        else:
+            lines = hint(options.stack, project)
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1

@@ -2,27 +2,34 @@
 
 import jwt
 import pulumi
-from pulumi_azure_native import authorization
+from pulumi_azure_native import authorization, resources
 
 from infra.components.access import Deployer, PrincipalType
 from infra.settings.configuration import Configuration
+
+# Azure's codes for a subscription that the identity may not see, and for one of another tenant.
+_OUT_OF_REACH = ("SubscriptionNotFound", "InvalidAuthenticationTokenTenant")
 
 
 class WrongCloudError(pulumi.RunError):
     """The signed-in tenant or subscription is not the stack's. The message has the fix. Nothing was changed."""
 
 
-def signed_in(configuration: Configuration) -> Deployer:
+def signed_in(configuration: Configuration, resource_group: str) -> Deployer:
     """Return the signed-in identity, after a check of its tenant and subscription.
 
+    The provider's own client configuration has the tenant of the token, but the subscription of the stack file. So the
+    check also asks Azure for the resource group, which need not exist yet.
+
     Raises:
-        WrongCloudError: The identity's tenant or subscription differs from the stack file, or nobody is signed in.
+        WrongCloudError: The identity's tenant differs from the stack file, Azure does not show the subscription to the
+            identity, or nobody is signed in.
     """
     cloud, stack = configuration.cloud, configuration.stack
-    fix = (
-        f"az login --tenant {cloud.tenant_id} && az account set --subscription {cloud.subscription_id}, "
-        f"or correct azure-native:tenantId and azure-native:subscriptionId in Pulumi.{stack}.yaml"
+    sign_in = configuration.settings.sign_in or (
+        f"az login --tenant {cloud.tenant_id} && az account set --subscription {cloud.subscription_id}"
     )
+    fix = f"{sign_in}, or correct azure-native:tenantId and azure-native:subscriptionId in Pulumi.{stack}.yaml"
     try:
         client = authorization.get_client_config()
         token = authorization.get_client_token().token
@@ -38,11 +45,15 @@ def signed_in(configuration: Configuration) -> Deployer:
         )
         if wanted != (found or "").lower()
     ]
+    heading = f"You are signed in to another tenant or subscription than that of stack {stack}. Nothing was changed."
     if mismatches:
-        heading = (
-            f"You are signed in to another tenant or subscription than that of stack {stack}. Nothing was changed."
-        )
         raise WrongCloudError("\n".join([heading, *mismatches, f"      fix: {fix}"]))
+    try:
+        resources.get_resource_group(resource_group_name=resource_group)
+    except Exception as error:  # see above; any other answer is about the resource group, which need not exist yet
+        if any(code in str(error) for code in _OUT_OF_REACH):
+            hidden = f"  azure-native:subscriptionId is {cloud.subscription_id}, which Azure does not show to you"
+            raise WrongCloudError("\n".join([heading, hidden, f"      fix: {fix}"])) from error
     return Deployer(object_id=client.object_id, kind=principal_type(token))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -21,7 +22,7 @@ from release.errors import ReleaseError, RenamedError, first_line
 from release.promotion import promote
 from release.purging import Kept
 from release.samples import sample_of
-from release.stack import ROOT, PulumiStack
+from release.stack import CWD_VARIABLE, ROOT, PulumiStack
 from release.terminal import summary
 from release.terminal.console import new_console
 from release.terminal.preview import Plan
@@ -61,8 +62,14 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
+@click.option(
+    "-C", "--cwd", envvar=CWD_VARIABLE, show_envvar=True, type=click.Path(exists=True, file_okay=False),
+    help="Folder with Pulumi.yaml and the stack files. Default: this repository.",
+)  # fmt: skip
+def main(cwd: str | None) -> None:
     """Train, promote and serve models on a deployed platform. Every command works on any stack."""
+    if cwd is not None:
+        os.environ[CWD_VARIABLE] = str(Path(cwd).resolve())
 
 
 main.add_command(promote)
@@ -75,25 +82,24 @@ main.add_command(promote)
     "--replace-renamed", is_flag=True,
     help="Replace resources whose names have changed. Everything in them is lost. Default: ask on a terminal.",
 )  # fmt: skip
-def up(stack: str, inputs: tuple[str, ...], replace_renamed: bool) -> None:
+@click.option(
+    "--train/--no-train", "trains", default=True, show_default=True,
+    help="Train a first model if an endpoint has no promoted one.",
+)  # fmt: skip
+def up(stack: str, inputs: tuple[str, ...], replace_renamed: bool, trains: bool) -> None:
     """Deploy the stack, train a first model, and score a sample.
 
     If an endpoint has no promoted model, trains one. If the gate accepts the model, promotes it and rolls it out. Then
     sends the sample request to each online endpoint and prints a summary.
     """
     phases = Phases(console)
-    target = PulumiStack(stack)
-    outputs = target.outputs()
-    if outputs is None:
-        target.check_project()
-    if outputs is None and target.forget_models():
-        console.print(f"The stack is new, so its promoted models were removed from Pulumi.{stack}.yaml.")
+    target = PulumiStack(stack, create=True)
     with phases.phase("Platform and assets"):
         _update(target, replace_renamed=replace_renamed)
     outputs = target.deployed()
     trained: Training | None = None
     waiting = [name for name, endpoint in outputs.endpoints.items() if endpoint.serves and name not in outputs.models]
-    if waiting:
+    if waiting and trains:
         accepted, trained = _model(phases, outputs, inputs)
         if accepted is not None:
             with phases.phase("Rollout"):
@@ -154,7 +160,7 @@ def preview(stack: str, output: str, refresh: bool) -> None:
     docs/preview.schema.json describes the JSON.
     """
     plan = Plan()
-    PulumiStack(stack).preview(plan, refresh=refresh)
+    PulumiStack(stack, create=True).preview(plan, refresh=refresh)
     if output == "json":
         click.echo(plan.json())
     else:
@@ -349,7 +355,6 @@ def down(stack: str, purge: bool, yes: bool) -> None:
         click.confirm(f"Destroy all resources of stack '{stack}'?", abort=True)
     purging.purge_workspaces(target, kept, UpdateProgress(console), _say)
     target.destroy(UpdateProgress(console))
-    target.forget_models()
     if purge:
         purging.purge_leftovers(target, _say)
     console.print(f"All resources of stack {stack} are destroyed.")

@@ -19,9 +19,12 @@ from pydantic import ValidationError
 
 from infra import NAMESPACE, REFUSE_RENAMES, RENAMES
 from infra.outputs import ModelOutput, StackOutputs, parse
+from release import sign_in
 from release.errors import ReleaseError, RenamedError
 
 ROOT = Path(__file__).resolve().parent.parent
+# The variable of Pulumi's option --cwd. `release --cwd` sets it for every `pulumi` that we run.
+CWD_VARIABLE = "PULUMI_OPTION_CWD"
 # Parallel operations mostly wait for Azure. The engine's default of four for each processor is too low.
 _PARALLEL = 32
 # gRPC puts this before the message of a provider's exception.
@@ -48,23 +51,39 @@ class Changes:
         return not any(count for operation, count in self.summary.items() if operation != "same")
 
 
+def project_folder() -> Path:
+    """Return the folder with Pulumi.yaml and the stack files."""
+    return Path(os.environ.get(CWD_VARIABLE) or ROOT).resolve()
+
+
 class PulumiStack:
     """A stack of this project. Every method runs the Pulumi engine, and raises ReleaseError if it fails."""
 
-    def __init__(self, name: str) -> None:
-        """Select the stack. Create it in the current backend if it is new.
+    def __init__(self, name: str, *, create: bool = False) -> None:
+        """Select the stack, after a check of who is signed in. Create it in the current backend if `create` is true.
 
         Raises:
-            ReleaseError: The stack has no configuration file, or the backend returns an error.
+            ReleaseError: The stack has no configuration file, you are not signed in to its subscription or to Pulumi,
+                or the stack does not exist.
         """
         self.name = name
-        if not (ROOT / f"Pulumi.{name}.yaml").exists():
-            known = ", ".join(sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml")))
-            raise ReleaseError(f"stack '{name}' has no file Pulumi.{name}.yaml; stacks of this project: {known}")
+        self._folder = project_folder()
+        file = self._folder / f"Pulumi.{name}.yaml"
+        if not file.exists():
+            known = ", ".join(sorted(path.name.split(".")[1] for path in self._folder.glob("Pulumi.*.yaml")))
+            raise ReleaseError(f"stack '{name}' has no file {file.name}; stacks of this project: {known}")
+        hint = sign_in.check(name, file)
+        open_stack = automation.create_or_select_stack if create else automation.select_stack
         try:
-            self._stack = automation.create_or_select_stack(name, work_dir=str(ROOT))
+            self._stack = open_stack(name, work_dir=str(self._folder))
+        except automation.StackNotFoundError as error:
+            fix = hint or f"release up --stack {name}, or select the backend that has the stack with `pulumi login`"
+            raise ReleaseError(f"Pulumi's backend has no stack '{name}'", fix=fix) from error
         except automation.CommandError as error:
-            raise ReleaseError(f"cannot open stack '{name}': {_essence(error)}") from error
+            message = _essence(error)
+            raise ReleaseError(
+                f"cannot open stack '{name}': {message}", fix=hint or _login_fix(name, message)
+            ) from error
 
     def preview(self, on_event: OnEvent, *, refresh: bool = False) -> Changes:
         """Preview an update. With `refresh`, compare with what is in Azure. The state does not change."""
@@ -79,11 +98,6 @@ class PulumiStack:
         workspace = self._stack.workspace
         workspace.env_vars = {**workspace.env_vars, REFUSE_RENAMES: "" if replace_renamed else "true"}
         return self._run(self._stack.up, on_event)
-
-    def check_project(self) -> None:
-        """Raise ReleaseError if a new stack is an existing one whose project got another name in Pulumi.yaml."""
-        if self._stack.workspace.project_settings().name != NAMESPACE:
-            self.preview(lambda _event: None)
 
     def resources(self) -> list[Mapping[str, Any]]:
         """Return the resources in the stack's state, as the engine keeps them."""
@@ -129,7 +143,7 @@ class PulumiStack:
     def outputs(self) -> StackOutputs | None:
         """Return the stack's outputs, or None if the stack was never completely deployed."""
         command = ["pulumi", "stack", "output", "--json", "--stack", self.name]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ReleaseError(f"cannot read the outputs of stack '{self.name}': {done.stderr.strip()}")
         try:
@@ -167,14 +181,6 @@ class PulumiStack:
                 self._stack.remove_config(key, path=True)
             for part, value in parts.items():
                 self._stack.set_config(f"{key}.{part}", automation.ConfigValue(value), path=True)
-
-    def forget_models(self) -> bool:
-        """Remove all promoted models from the configuration. Return whether there were any."""
-        with self._one_error():
-            if f"{NAMESPACE}:models" not in self._stack.get_all_config():
-                return False
-            self._stack.remove_config(f"{NAMESPACE}:models")
-            return True
 
     def _state(self) -> Mapping[str, Any]:
         with self._one_error():
@@ -249,3 +255,12 @@ def _essence(error: automation.CommandError) -> str:
     lines = [line.strip() for line in str(error).splitlines()]
     mentions = [line.removeprefix("stderr: ").removeprefix("error: ") for line in lines if "error" in line.lower()]
     return "\n".join(mentions) or str(error)
+
+
+def _login_fix(stack: str, message: str) -> str:
+    """Return the command that signs in to Pulumi, or "" if the message is about something else."""
+    if "passphrase" in message:
+        return f"set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the passphrase of stack {stack}"
+    if "PULUMI_ACCESS_TOKEN" in message or "log in" in message or "login" in message:
+        return "pulumi login <backend>, such as `pulumi login azblob://<container>`"
+    return ""

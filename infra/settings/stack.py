@@ -43,6 +43,12 @@ class Settings(Group):
         description="Protect the resources that hold data from `pulumi destroy` and from replacement: resource group, "
         "logs, storage account, key vault, container registry and workspace.",
     )
+    sign_in: str | None = Field(
+        default=None,
+        description="How to sign in to the stack's subscription. Messages show it to a user who is not signed in. "
+        "Default: the commands of `az`.",
+        examples=["connect to the VPN, then az login"],
+    )
     workspace: WorkspaceSettings = Field(
         default_factory=WorkspaceSettings, description="The machine learning workspace."
     )

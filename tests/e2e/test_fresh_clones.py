@@ -28,7 +28,7 @@ def test_commands_that_end_it(new_clone: Callable[[], Checkout]) -> None:
     clone = new_clone()
     clone.run("make setup")
     for text in shown:
-        clone.run(".venv/bin/amlite run -- .venv/bin/python -m bootstrap.local_stack fit")
+        clone.run(".venv/bin/amlite run -- .venv/bin/python -m bootstrap.local_stack fit local")
         clone.run(text)
         assert clone.leftovers() == [], text
         kept = text in ("make down", ".venv/bin/amlite stop")

@@ -14,7 +14,19 @@ import pytest
 from tests.checkout import clean_environment
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-TARGETS = ["help", "setup", "up", "preview", "down", "clean", "test", "lint", "bench"]
+TARGETS = [
+    "help",
+    "setup",
+    "up",
+    "preview",
+    "down",
+    "environments",
+    "environments-down",
+    "clean",
+    "test",
+    "lint",
+    "bench",
+]
 
 
 def make(*arguments: str) -> str:
@@ -58,9 +70,9 @@ def test_set_up_imports_nothing_but_the_standard_library() -> None:
 
 
 def test_every_target_is_in_the_help_with_a_description() -> None:
-    phony = re.findall(r"^\.PHONY: (\w+)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    phony = re.findall(r"^\.PHONY: ([\w-]+)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
     assert phony == TARGETS
-    documented = re.findall(r"^  make (\w+) +\S", make("help"), re.MULTILINE)
+    documented = re.findall(r"^  make ([\w-]+) +\S", make("help"), re.MULTILINE)
     assert documented == TARGETS
 
 
@@ -69,11 +81,28 @@ def test_every_target_is_well_formed(target: str) -> None:
     assert make("--dry-run", target)
 
 
-def test_local_goes_through_amlite_and_other_stacks_do_not() -> None:
-    assert "amlite run -- .venv/bin/release up --stack local" in make("--dry-run", "up")
+def test_local_goes_through_amlite_and_other_stacks_only_with_the_switch() -> None:
+    assert "amlite run -- .venv/bin/release up --stack local'" in make("--dry-run", "up")
+    there = make("--dry-run", "up", "STACK=dev", "AZURE=local", "TRAIN=no")
+    assert 'amlite run -- .venv/bin/release --cwd ".amlite/environments" up --stack dev --no-train\'' in there
     real = make("--dry-run", "up", "STACK=dev")
     assert "amlite" not in real.replace(".amlite.lock", "").replace(str(REPOSITORY), "")
     assert ".venv/bin/release up --stack dev" in real
+
+
+def test_only_the_local_azure_is_destroyed_by_make() -> None:
+    assert 'release --cwd ".amlite/environments" down --stack prod' in make(
+        "--dry-run", "down", "STACK=prod", "AZURE=local"
+    )
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        make("--dry-run", "down", "STACK=prod")
+    assert "destroy a real stack with: .venv/bin/release down -s prod" in refused.value.stderr
+
+
+def test_the_switch_has_two_positions() -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        make("--dry-run", "up", "AZURE=cloud")
+    assert "AZURE must be `local` or `real`" in refused.value.stderr
 
 
 def test_ci_runs_lint_and_tests() -> None:

@@ -8,13 +8,15 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[3]
-STACKS = ("local", "dev", "prod")
+STACKS = ("local", "dev", "staging", "prod")
 PLACEHOLDER = "00000000-0000-0000-0000-000000000000"
 
 
 def raw(stack: str) -> dict[str, str]:
     """Full key to text: structured values become JSON, as the engine does."""
-    document = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())
+    # That of `local` is made from a template.
+    folder = ROOT / "bootstrap" if stack == "local" else ROOT
+    document = yaml.safe_load((folder / f"Pulumi.{stack}.yaml").read_text())
     return {
         key: value if isinstance(value, str) else json.dumps(value)
         for key, value in document["config"].items()

@@ -25,13 +25,43 @@ def test_the_wrong_cloud_is_left_alone(preview: bool) -> None:
     assert "az login --tenant 3f2504e0-4f89-41d3-9a0c-000000000001" in message
 
 
+@pytest.mark.parametrize("code", ["SubscriptionNotFound", "InvalidAuthenticationTokenTenant"])
+def test_a_subscription_that_azure_does_not_show_is_refused(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Microsoft's page "Troubleshoot common Azure deployment errors": SubscriptionNotFound, "can't be accessed"."""
+
+    def refuse(resource_group_name: str) -> None:
+        raise Exception(f'{resource_group_name}: Status=404 Code="{code}"')
+
+    monkeypatch.setattr("pulumi_azure_native.resources.get_resource_group", refuse)
+    with pytest.raises(WrongCloudError) as error:
+        deploy("dev", preview=True)
+    message = str(error.value)
+    subscription = "3f2504e0-4f89-41d3-9a0c-000000000002"
+    assert f"azure-native:subscriptionId is {subscription}, which Azure does not show to you" in message
+    assert f"az account set --subscription {subscription}" in message
+
+
+def test_a_resource_group_that_does_not_exist_yet_is_fine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(resource_group_name: str) -> None:
+        raise Exception('Status=404 Code="ResourceGroupNotFound"')
+
+    monkeypatch.setattr("pulumi_azure_native.resources.get_resource_group", missing)
+    assert deploy("dev", preview=True).one("resources:ResourceGroup")
+
+
+def test_a_stack_file_may_say_how_to_sign_in() -> None:
+    hint = {"azureml-platform:signIn": "connect to the VPN"}
+    with pytest.raises(WrongCloudError, match="fix: connect to the VPN, or correct azure-native:tenantId"):
+        deploy("dev", hint, signed_in=(OTHER_TENANT, OTHER_SUBSCRIPTION))
+
+
 def test_nobody_signed_in_is_told_how_to_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise Exception("invoke failed: please run az login")  # the SDK itself raises nothing narrower
 
     monkeypatch.setattr("pulumi_azure_native.authorization.get_client_config", refuse)
     with pytest.raises(WrongCloudError) as error:
-        signed_in(parse(filled_in("dev"), "dev"))
+        signed_in(parse(filled_in("dev"), "dev"), "rg-dev")
     message = str(error.value)
     start = "Cannot read which subscription you are signed in to, for stack dev: invoke failed: please run az login"
     assert message.startswith(start)

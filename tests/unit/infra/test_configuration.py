@@ -45,7 +45,7 @@ def test_the_stack_that_needs_no_filling_in_is_valid_as_shipped() -> None:
     assert parse(raw("local"), "local").settings.compute[0].min_nodes == 0
 
 
-@pytest.mark.parametrize("stack", ["dev", "prod"])
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
 def test_placeholders_are_refused_by_name(stack: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         parse(raw(stack), stack)
@@ -55,16 +55,16 @@ def test_placeholders_are_refused_by_name(stack: str) -> None:
     assert f"pulumi config set --path 'azure-native:tenantId' <value> -s {stack}" in message
 
 
-@pytest.mark.parametrize("stack", ["dev", "prod"])
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
 def test_the_stacks_for_real_subscriptions_show_every_group_of_settings(stack: str) -> None:
     shown = {key.partition(":")[2] for key in raw(stack) if key.startswith("azureml-platform:")}
-    # The release adds the promoted models.
-    assert shown == {field.alias for field in Settings.model_fields.values()} - {"models"}
+    # The release adds the promoted models, and only unusual sign-ins need a hint.
+    assert shown == {field.alias for field in Settings.model_fields.values()} - {"models", "signIn"}
 
 
 def test_only_production_is_protected() -> None:
     protected = {stack: parse(filled_in(stack), stack).settings.protect for stack in STACKS}
-    assert protected == {"local": False, "dev": False, "prod": True}
+    assert protected == {"local": False, "dev": False, "staging": False, "prod": True}
 
 
 def test_all_mistakes_are_told_at_once() -> None:

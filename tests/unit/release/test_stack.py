@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +13,9 @@ from pulumi.automation import events
 
 from infra import REFUSE_RENAMES, RENAMES
 from infra.outputs import ModelOutput
+from release import sign_in
 from release.errors import ReleaseError, RenamedError
-from release.stack import PulumiStack
+from release.stack import CWD_VARIABLE, PulumiStack
 
 
 class FakeStack:
@@ -26,9 +28,7 @@ class FakeStack:
         self.events: list[events.EngineEvent] = []
         self.resources: list[dict[str, Any]] = []
         self.fails = ""
-        self.workspace = SimpleNamespace(env_vars={}, project_settings=lambda: SimpleNamespace(name=self.project))
-        self.project = "azureml-platform"
-        self.previews = 0
+        self.workspace = SimpleNamespace(env_vars={})
 
     def export_stack(self) -> automation.Deployment:
         return automation.Deployment(version=3, deployment={"resources": self.resources})
@@ -42,14 +42,9 @@ class FakeStack:
             raise automation.CommandError(automation.CommandResult(stdout="", stderr=self.fails, code=1))
         return {key: automation.ConfigValue(value) for key, value in self.config.items()}
 
-    def remove_config(self, key: str, *, path: bool = False) -> None:
-        if path:
-            self.removed.append(key)
-        else:
-            del self.config[key]
-
-    def preview(self, on_event: Any, parallel: int, color: str, refresh: bool) -> None:
-        self.previews += 1
+    def remove_config(self, key: str, *, path: bool) -> None:
+        assert path
+        self.removed.append(key)
 
     def up(self, on_event: Any, parallel: int, color: str) -> None:
         assert parallel == 32
@@ -61,9 +56,13 @@ class FakeStack:
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeStack:
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeStack:
     made = FakeStack()
-    monkeypatch.setattr(automation, "create_or_select_stack", lambda _name, work_dir: made)
+    monkeypatch.setattr(automation, "select_stack", lambda _name, work_dir: made)
+    monkeypatch.setattr(sign_in, "check", lambda _name, _file: "")
+    monkeypatch.setenv(CWD_VARIABLE, str(tmp_path))
+    (tmp_path / "Pulumi.local.yaml").write_text("config: {}\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
     return made
 
 
@@ -101,15 +100,8 @@ def test_the_configuration_has_groups_as_maps_and_the_rest_as_text(fake: FakeSta
     }
 
 
-def test_models_are_forgotten_once(fake: FakeStack) -> None:
-    fake.config = {"azureml-platform:models": "{}", "azureml-platform:namespace": "x"}
-    assert PulumiStack("local").forget_models() is True
-    assert PulumiStack("local").forget_models() is False
-    assert fake.config == {"azureml-platform:namespace": "x"}
-
-
 def test_a_stack_without_a_file_is_refused_with_those_there_are(fake: FakeStack) -> None:
-    with pytest.raises(ReleaseError, match=r"no file Pulumi\.staging\.yaml; stacks of this project: dev, local, prod"):
+    with pytest.raises(ReleaseError, match=r"no file Pulumi\.staging\.yaml; stacks of this project: dev, local"):
         PulumiStack("staging")
 
 
@@ -156,7 +148,7 @@ def test_a_recovered_vault_is_seen_in_the_state(fake: FakeStack) -> None:
 def test_a_stack_file_that_is_no_yaml_is_one_error(fake: FakeStack) -> None:
     fake.fails = "error: invalid YAML file: yaml: line 32: mapping values are not allowed in this context"
     with pytest.raises(ReleaseError, match=r"^stack 'local': invalid YAML file: yaml: line 32"):
-        PulumiStack("local").forget_models()
+        PulumiStack("local").promote("flight-delay", "flight-delay", "7")
 
 
 def test_a_failure_without_an_event_says_the_lines_of_the_error(fake: FakeStack) -> None:
@@ -195,10 +187,33 @@ def test_changed_names_are_an_error_of_their_own_unless_they_are_accepted(fake: 
     assert fake.workspace.env_vars[REFUSE_RENAMES] == ""
 
 
-def test_a_new_stack_of_a_renamed_project_is_previewed_first(fake: FakeStack) -> None:
-    """The program refuses to create a platform again. Until then, the stack file stays as it is."""
-    PulumiStack("local").check_project()
-    assert fake.previews == 0
-    fake.project = "flights"
-    PulumiStack("local").check_project()
-    assert fake.previews == 1
+@pytest.mark.parametrize(
+    ("said", "fix"),
+    [
+        ("error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions", "pulumi login"),
+        ("error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or", "set PULUMI_CONFIG_PASSPHRASE or"),
+    ],
+)
+def test_who_is_not_signed_in_to_pulumi_reads_the_command(
+    said: str, fix: str, fake: FakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_name: str, work_dir: str) -> None:
+        raise automation.CommandError(automation.CommandResult(stdout="", stderr=said, code=255))
+
+    monkeypatch.setattr(automation, "select_stack", refuse)
+    with pytest.raises(ReleaseError, match=f"\n  fix: {fix}"):
+        PulumiStack("dev")
+    monkeypatch.setattr(sign_in, "check", lambda _name, _file: "connect to the VPN")
+    with pytest.raises(ReleaseError, match="\n  fix: connect to the VPN"):
+        PulumiStack("dev")
+
+
+def test_only_commands_that_deploy_create_a_stack(fake: FakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_name: str, work_dir: str) -> None:
+        raise automation.StackNotFoundError(automation.CommandResult(stdout="", stderr="no stack named 'dev'", code=1))
+
+    monkeypatch.setattr(automation, "select_stack", missing)
+    monkeypatch.setattr(automation, "create_or_select_stack", lambda _name, work_dir: fake)
+    with pytest.raises(ReleaseError, match=r"has no stack 'dev'\n  fix: release up --stack dev, or"):
+        PulumiStack("dev")
+    PulumiStack("dev", create=True)

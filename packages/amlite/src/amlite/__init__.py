@@ -6,3 +6,5 @@ Azure Resource Manager, Azure Machine Learning and the services around it. Clien
 
 TENANT_ID = "10ca1000-0000-4000-8000-616d6c697465"
 SUBSCRIPTION_ID = "10ca1000-0000-4000-9000-616d6c697465"
+ENTRA_GROUP_ID = "10ca1000-0000-4000-b000-616d6c697465"
+"""A group of Entra ID. Its only member is the identity that `amlite run` signs commands in as."""

@@ -71,6 +71,10 @@ class ArmClient:
             raise _arm_error(error) from error
         return _json_object(response.json())
 
+    def read(self, path: str, api_version: str) -> dict[str, Any]:
+        """The resource; raises `ArmError` for any other answer, where ARM has none too."""
+        return self._run(self._request("GET", path, api_version), None) or {}
+
     def put(self, path: str, api_version: str, body: dict[str, Any], seconds: float | None) -> dict[str, Any]:
         """Create or update the resource and wait for its operation, `seconds` at most; returns the resource."""
         return self._run(self._request("PUT", path, api_version, body), seconds) or {}

@@ -17,7 +17,7 @@ from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.authorization.models import Permission, RoleAssignmentCreateParameters, RoleDefinition
 from azure.mgmt.resource.resources import ResourceManagementClient
 
-from amlite import SUBSCRIPTION_ID
+from amlite import ENTRA_GROUP_ID, SUBSCRIPTION_ID
 from amlite.core import runtime
 from amlite.core.access import ROLES, Principal
 from amlite.core.platform import Platform
@@ -25,7 +25,7 @@ from amlite.core.processes import Children
 from amlite.core.store import Store
 from amlite.services.managedidentity import identities
 from amlite.testing import LocalAzure
-from amlite.testing.local_azure import ARM
+from amlite.testing.local_azure import ARM, LocalAzureError
 from amlite_fixtures.azure import GROUP, GROUP_ID, SUBSCRIPTION
 
 if TYPE_CHECKING:
@@ -326,3 +326,26 @@ def test_managed_identity_endpoint_refuses(identity: Identity, header: str | Non
         headers={"X-IDENTITY-HEADER": secret} if secret else {},
     )
     assert answer.status_code == status, json.dumps(answer.json())
+
+
+def test_a_role_of_a_group_is_one_of_its_members(
+    amlite: LocalAzure, authorization: AuthorizationManagementClient
+) -> None:
+    """Who runs `amlite run` is the member of the group. Microsoft's page: "Understand Azure role assignments"."""
+
+    def data_actions() -> set[str]:
+        found = authorization.permissions.list_for_resource_group(GROUP)
+        return {action for permission in found for action in permission.data_actions or []}
+
+    blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*"
+    assert blobs not in data_actions()  # an Owner has no data actions
+    with pytest.raises(LocalAzureError, match="UnmatchedPrincipalType"):
+        amlite.assign("Storage Blob Data Contributor", GROUP_ID, ENTRA_GROUP_ID, "User")
+    amlite.assign("Storage Blob Data Contributor", GROUP_ID, ENTRA_GROUP_ID, "Group")
+    try:
+        assert blobs in data_actions()
+    finally:
+        for each in authorization.role_assignments.list_for_resource_group(GROUP):
+            if each.principal_id == ENTRA_GROUP_ID:
+                authorization.role_assignments.delete_by_id(each.id)
+    assert blobs not in data_actions()

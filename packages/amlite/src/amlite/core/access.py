@@ -16,6 +16,7 @@ from pathlib import Path
 
 from amlite import SUBSCRIPTION_ID
 from amlite.core.clock import Clock
+from amlite.core.directory import groups_of
 from amlite.core.errors import AzureError
 from amlite.core.store import Document, Store
 from amlite.core.wire import Json
@@ -106,12 +107,13 @@ class Access:
         return any(role.permits(action, data=data) for role in self.roles(principal, scope))
 
     def roles(self, principal: Principal, scope: str) -> Iterator[Role]:
-        """Yield the roles of a principal that are in effect at a scope: assigned there or above."""
+        """Yield the roles of a principal and its groups that are in effect at a scope: assigned there or above."""
+        holders = {each.lower() for each in (principal.object_id, *groups_of(self._store, principal.object_id))}
         wanted = scope.lower().rstrip("/") + "/"
         now = self._clock.timestamp()
         for document in self._store.of_type(ASSIGNMENT_TYPE):
             assignment = document.body["properties"]
-            if assignment["principalId"].lower() != principal.object_id.lower():
+            if assignment["principalId"].lower() not in holders:
                 continue
             if not wanted.startswith(assignment["scope"].lower().rstrip("/") + "/"):
                 continue

@@ -7,12 +7,14 @@ from enum import StrEnum, unique
 from amlite.core.store import Store
 
 _PRINCIPALS = "directory/principals"
+_GROUPS = "directory/groups"
 
 
 @unique
 class PrincipalKind(StrEnum):
     """What a principal is. A managed identity is a service principal."""
 
+    GROUP = "Group"
     USER = "User"
     SERVICE_PRINCIPAL = "ServicePrincipal"
 
@@ -20,6 +22,17 @@ class PrincipalKind(StrEnum):
 def register(store: Store, object_id: str, kind: PrincipalKind) -> None:
     """Put a principal into the directory."""
     store.put(f"{_PRINCIPALS}/{object_id}", _PRINCIPALS, {"kind": kind.value})
+
+
+def register_group(store: Store, object_id: str, members: list[str]) -> None:
+    """Put a group with its members (object ids) into the directory."""
+    register(store, object_id, PrincipalKind.GROUP)
+    store.put(f"{_GROUPS}/{object_id}", _GROUPS, {"id": object_id, "members": members})
+
+
+def groups_of(store: Store, object_id: str) -> list[str]:
+    """Return the object ids of the groups that a principal is a member of."""
+    return [each.body["id"] for each in store.of_type(_GROUPS) if object_id in each.body["members"]]
 
 
 def remove(store: Store, object_id: str) -> None:

@@ -226,9 +226,15 @@ class AzureNative(plugin.Provider[AzureSession]):
                     "subscriptionId": session.required("subscriptionId"),
                     "tenantId": claims.get("tid") or session.required("tenantId"),
                 }
+            elif request.tok == "azure-native:resources:getResourceGroup":
+                group = sdk_types.load("azure-native:resources:ResourceGroup")
+                subscription = session.required("subscriptionId")
+                name = values.plain(request.args)["resourceGroupName"]
+                path = f"/subscriptions/{subscription}/resourceGroups/{name}"
+                returned = session.arm.read(path, group.api_version) | {"azureApiVersion": group.api_version}
             else:
                 plugin.fail(context, f"amlite does not serve {request.tok} (amlite/pulumi/azure_native.py)")
-        except (AzureError, ConfigurationError) as error:
+        except (AzureError, ArmError, ConfigurationError) as error:
             plugin.fail(context, str(error))
         return provider_pb2.InvokeResponse(**{"return": values.struct(returned, secrets)})
 

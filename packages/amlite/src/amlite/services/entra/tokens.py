@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from amlite import SUBSCRIPTION_ID, TENANT_ID
+from amlite import ENTRA_GROUP_ID, SUBSCRIPTION_ID, TENANT_ID
 from amlite.core import directory
 from amlite.core.access import Principal, grant, role_id
 from amlite.core.directory import PrincipalKind
@@ -55,8 +55,10 @@ class Tokens:
         for document in self._store.of_type(_APPLICATIONS):
             # Those of earlier versions are not in the directory yet.
             directory.register(self._store, document.body["objectId"], PrincipalKind.SERVICE_PRINCIPAL)
+            directory.register_group(self._store, ENTRA_GROUP_ID, [document.body["objectId"]])
             return document.body["clientId"], document.body["secret"]
         principal, secret = self.register()
+        directory.register_group(self._store, ENTRA_GROUP_ID, [principal.object_id])
         grant(self._store, principal, f"/subscriptions/{SUBSCRIPTION_ID}", role_id("Owner"))
         return principal.client_id, secret
 
