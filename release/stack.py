@@ -59,8 +59,10 @@ def project_folder() -> Path:
 class PulumiStack:
     """A stack of this project. Every method runs the Pulumi engine, and raises ReleaseError if it fails."""
 
-    def __init__(self, name: str, *, create: bool = False) -> None:
-        """Select the stack, after a check of who is signed in. Create it in the current backend if `create` is true.
+    def __init__(self, name: str, *, create: bool = False, asks_azure: bool = True) -> None:
+        """Select the stack. Create it in the current backend if `create` is true.
+
+        Before that, asks Azure for the stack's subscription, unless only the stack's file is of interest.
 
         Raises:
             ReleaseError: The stack has no configuration file, you are not signed in to its subscription or to Pulumi,
@@ -72,7 +74,7 @@ class PulumiStack:
         if not file.exists():
             known = ", ".join(sorted(path.name.split(".")[1] for path in self._folder.glob("Pulumi.*.yaml")))
             raise ReleaseError(f"stack '{name}' has no file {file.name}; stacks of this project: {known}")
-        hint = sign_in.check(name, file)
+        hint = sign_in.check(name, file) if asks_azure else ""
         open_stack = automation.create_or_select_stack if create else automation.select_stack
         try:
             self._stack = open_stack(name, work_dir=str(self._folder))

@@ -97,8 +97,8 @@ def test_a_model_goes_from_one_environment_to_the_next(
         monkeypatch.setenv(name, project.environment[name])
     monkeypatch.setattr(stack, "ROOT", project.root)
 
-    def opened(name: str) -> Any:
-        return SimpleNamespace(deployed=lambda: dev) if name == "dev" else stack.PulumiStack(name)
+    def opened(name: str, **options: bool) -> Any:
+        return SimpleNamespace(deployed=lambda: dev) if name == "dev" else stack.PulumiStack(name, **options)
 
     monkeypatch.setattr(promotion, "PulumiStack", opened)
     assert "stack 'test' uses no registry" in promote(expect=1)

@@ -30,7 +30,7 @@ class Azure:
         self.written: dict[str, ModelOutput] = {}
         self.shared: list[tuple[str, str, str]] = []
 
-    def stack(self, name: str) -> Any:
+    def stack(self, name: str, **_options: bool) -> Any:
         if name == "dev":
             endpoints = {"flights": SimpleNamespace(), "nightly": SimpleNamespace()}
             outputs = SimpleNamespace(

@@ -148,7 +148,7 @@ def test_a_recovered_vault_is_seen_in_the_state(fake: FakeStack) -> None:
 def test_a_stack_file_that_is_no_yaml_is_one_error(fake: FakeStack) -> None:
     fake.fails = "error: invalid YAML file: yaml: line 32: mapping values are not allowed in this context"
     with pytest.raises(ReleaseError, match=r"^stack 'local': invalid YAML file: yaml: line 32"):
-        PulumiStack("local").promote("flight-delay", "flight-delay", "7")
+        PulumiStack("local").config()
 
 
 def test_a_failure_without_an_event_says_the_lines_of_the_error(fake: FakeStack) -> None:
