@@ -40,9 +40,9 @@ class _Polling(ARMPolling):
 
     def _sleep(self, delay: float) -> None:
         if self._deadline is not None and time.monotonic() + delay > self._deadline:
-            raise OperationInterruptedError("the resource's time-out passed; the operation goes on in Azure")
+            raise OperationInterruptedError("the resource's timeout expired; the operation continues in Azure")
         if self._cancelled.wait(delay):
-            raise OperationInterruptedError("cancelled; the operation goes on in Azure")
+            raise OperationInterruptedError("cancelled; the operation continues in Azure")
 
 
 class ArmClient:

@@ -183,7 +183,7 @@ def test_archived_jobs_are_listed_apart(client: MLClient) -> None:
             404,
             "Input 'a': Data asset 'nothing'",
         ),
-        ({"jobType": "Labeling"}, 400, "are not served here"),
+        ({"jobType": "Labeling"}, 400, "are not supported by amlite; use one of "),
         ({"jobType": "Comand"}, 400, "known are: "),
         ({"resources": {"instanceCount": 3}}, 400, "asks for 3 nodes and compute 'cpu-cluster' has at most 2"),
         ({"experimentName": "a b"}, 400, "The experiment name 'a b' is invalid"),

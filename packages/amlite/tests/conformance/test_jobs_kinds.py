@@ -422,7 +422,10 @@ def test_an_r_script_runs_where_r_is(client: MLClient, tmp_path: Path) -> None:
         assert ended == "Completed", history(client, name).error
         assert output(client, name, "o", tmp_path) == {"o": "42"}
     else:
-        assert "a Docker build context that installs it (r-base for R)" in history(client, name).error.error.message
+        assert (
+            "Install it in an environment with a Docker build context (r-base for R)"
+            in history(client, name).error.error.message
+        )
 
 
 def test_a_program_that_is_missing_is_named_with_the_way_to_get_it(client: MLClient) -> None:
@@ -430,4 +433,4 @@ def test_a_program_that_is_missing_is_named_with_the_way_to_get_it(client: MLCli
     assert until(client, name).status == "Failed"
     message = history(client, name).error.error.message
     assert "'Rscript-9' is neither in the environment (Python 3.11 venv from the conda file)" in message
-    assert "a Docker build context that installs it" in message
+    assert "Install it in an environment with a Docker build context" in message

@@ -141,7 +141,7 @@ def test_changed_content_under_a_pinned_version_stops_the_preview(make: Make, as
     told = project.preview(1)
     assert old in told
     assert new in told
-    assert "count `version:` up" in told
+    assert "increase `version:`" in told
     assert "Traceback" not in told
     assert asked() == []
     project.edit("ml/step/component.yml", version="5")

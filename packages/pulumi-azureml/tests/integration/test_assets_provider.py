@@ -262,7 +262,7 @@ def test_other_content_under_a_pinned_version_is_refused(kind: str, project: Pro
     project.edit_metadata(kind, version="7")
     OPERATIONS[kind].upsert(ml_client, project.props(kind))
     props = {**project.props(kind), "content_hash": "0" * 64}
-    with pytest.raises(AssetError, match=r"version 7 exists with other content.*count `version:` up"):
+    with pytest.raises(AssetError, match=r"version 7 exists with other content.*increase `version:`"):
         OPERATIONS[kind].upsert(ml_client, props)
 
 
@@ -281,10 +281,10 @@ def test_adopting_other_content_is_refused(
     for tags in all_tags(body):
         tags.clear()
     azureml_workspace.azure.put(made["resource_id"], body)
-    with pytest.raises(OwnershipError, match="was not made by this program"):
+    with pytest.raises(OwnershipError, match="was not created by this program"):
         OPERATIONS[kind].upsert(ml_client, props)
     project.edit_metadata(kind, **changes)
-    with pytest.raises(AssetError, match="cannot be adopted, its content is not ours"):
+    with pytest.raises(AssetError, match="cannot be adopted, because its content differs"):
         OPERATIONS[kind].upsert(ml_client, project.props(kind, adopt=True))
     OPERATIONS[kind].upsert(ml_client, {**props, "adopt": True})
     assert OPERATIONS[kind].observe(ml_client, props) == props
@@ -357,7 +357,7 @@ def test_a_datastore_never_points_elsewhere_under_its_name(project: Project, ml_
     project.edit("ml/store/datastore.yml", filesystem="other")
     after = project.props("datastore")
     assert "filesystem lake → other" in kind.check_inputs(before, after)["definition"]
-    with pytest.raises(AssetError, match=r"exists and points elsewhere \(filesystem lake\).*use another name"):
+    with pytest.raises(AssetError, match=r"exists and refers to other storage \(filesystem lake\).*Use another name"):
         kind.upsert(ml_client, after)
     assert ml_client.datastores.get(before["name"]).filesystem == "lake"
 

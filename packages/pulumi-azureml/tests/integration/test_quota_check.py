@@ -55,7 +55,7 @@ def test_too_many_instances_are_named_with_what_is_left(ml_client: MLClient) -> 
     reason = shortage(ml_client, SIZE, 2)
     assert reason is not None
     assert "2 x Standard_F4s_v2 take 12 more vCPUs" in reason
-    assert "6 left of 6" in reason
+    assert "only 6 of 6 are left" in reason
 
 
 @pytest.mark.usefixtures("six_cores")
@@ -80,7 +80,7 @@ def test_endpoints_that_fit_each_but_not_together_are_refused_until_azure_counts
     assert shortage(ml_client, other, 1) is None
     reason = str(shortage(ml_client, SIZE, 1, endpoint="b"))
     assert f"1 x {SIZE}, together with ml/deploy/a/blue-deployment.yml (1 x {other}), take 16 more vCPUs" in reason
-    assert "12 left of 12" in reason
+    assert "only 12 of 12 are left" in reason
     # The refused one takes nothing, and asking again is not asking for more.
     assert shortage(ml_client, other, 1) is None
     quota.begun(Taker(ml_client.subscription_id, REGION, "a"))

@@ -92,7 +92,7 @@ def test_other_content_under_a_pinned_version_is_not_adopted(shared: Project) ->
     ml = client(theirs)
     OPERATIONS["data"].upsert(ml, theirs)
     ours = {**props(shared, "data", adopt=True), "content_hash": "0" * 64}
-    with pytest.raises(AssetError, match="cannot be adopted, nothing says that its content is ours"):
+    with pytest.raises(AssetError, match="cannot be adopted, because nothing shows that its content is the same"):
         OPERATIONS["data"].upsert(ml, ours)
     OPERATIONS["data"].upsert(ml, props(shared, "data", adopt=True))
 
@@ -118,7 +118,9 @@ def test_metadata_changes_in_place_or_says_why_not(kind: str, shared: Project) -
     after = props(shared, kind)
     assert after["version"] == before["version"]
     if kind == "environment":
-        with pytest.raises(AssetError, match=r"is in a registry, which changes no description.*write a `version:`"):
+        with pytest.raises(
+            AssetError, match=r"is in a registry, where its description and tags cannot change.*set another `version:`"
+        ):
             OPERATIONS[kind].upsert(ml, after)
     else:
         OPERATIONS[kind].upsert(ml, after)

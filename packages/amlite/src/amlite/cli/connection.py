@@ -69,7 +69,7 @@ def ensure_started() -> runtime.Runtime:
             elif code is not None:
                 break
             time.sleep(0.02)
-        held = f"another one holds the folder and does not answer; end it: pkill -f 'amlite.server {state}'"
+        held = f"another process uses the folder and does not answer; end it: pkill -f 'amlite.server {state}'"
         raise click.ClickException(f"amlite did not start (state {state}):\n{tail(log) or held}")
     finally:
         log.unlink(missing_ok=True)

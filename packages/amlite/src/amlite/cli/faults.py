@@ -23,7 +23,7 @@ def fault() -> None:
 @click.option("--kind", required=True, type=click.Choice(_KINDS), help="What happens to the requests.")
 @click.option("--times", type=click.IntRange(min=1), help="The number of requests. The default is 1 without --rate.")
 @click.option("--rate", type=click.FloatRange(0, 1, min_open=True), help="The share of the requests, until cleared.")
-@click.option("--seconds", type=click.FloatRange(min=0), help="The length, where the kind has one.")
+@click.option("--seconds", type=click.FloatRange(min=0), help="The duration, for the kinds that have one.")
 @click.option("--after", type=click.IntRange(min=0), default=0, help="The number of requests to let through first.")
 def add(match: str, kind: str, times: int | None, rate: float | None, seconds: float | None, after: int) -> None:
     """Add a fault."""

@@ -62,7 +62,7 @@ class Certificates:
         try:
             public = serialization.load_pem_private_key(key, None).public_key()
             if x509.load_pem_x509_certificate(certificate).public_key() != public:
-                raise ValueError("key and certificate do not belong together")
+                raise ValueError("the key does not match the certificate")
             return trustme.CA.from_pem(certificate, key)
         except ValueError as error:
             _log.warning("%s is broken (%s): a new authority is made", self.authority_path, error)

@@ -216,7 +216,7 @@ class Builder:
         try:
             labels = self._api.inspect_image(base)["Config"].get("Labels") or {}
             if SUBSTITUTE_LABEL in labels:
-                warn(f"{base} is out of reach here: the image is built on the local Debian base instead")
+                warn(f"{base} cannot be reached: the image is built on the local Debian base instead")
             return
         except ImageNotFound:
             say(f"pulling {base}")
@@ -234,7 +234,7 @@ class Builder:
             root = self._substitute()
         except BuildError as error:
             raise BuildError(f"cannot pull {base}: {reason}\n{error}") from error
-        warn(f"{base} is out of reach here ({reason}): the image is built on the local Debian base instead")
+        warn(f"{base} cannot be reached ({reason}): the image is built on the local Debian base instead")
         changes = [f"ENV {_PATH}", 'CMD ["bash"]', f"LABEL {SUBSTITUTE_LABEL}={base}"]
         self._api.import_image_from_file(str(root), repository=repository, tag=tag, changes=changes)
 

@@ -18,7 +18,7 @@ class ResourceId:
 
     @classmethod
     def parse(cls, path: str) -> ResourceId | None:
-        """Parse a path; None when it is no ARM path. Extension resources keep what they extend as `scope`."""
+        """Parse a path; None if it is not an ARM path. Extension resources keep what they extend as `scope`."""
         head, marker, last = _rpartition_providers(path)
         if marker and "/providers/" in head.lower():
             scope = cls.parse(head)
@@ -41,10 +41,10 @@ class ResourceId:
 
     @classmethod
     def of(cls, path: str) -> ResourceId:
-        """Parse a path that amlite wrote itself; ValueError when it is no ARM path."""
+        """Parse a path that amlite wrote itself; ValueError if it is not an ARM path."""
         id = cls.parse(path)
         if id is None:
-            raise ValueError(f"{path!r} is no ARM path")
+            raise ValueError(f"{path!r} is not an ARM path")
         return id
 
     @cached_property

@@ -57,5 +57,5 @@ def test_keywords_match_in_any_case_and_come_back_as_arm_writes_them() -> None:
 @pytest.mark.parametrize("path", ["", "/", "/subscriptions", "/providers/x/y/z", "/nothing/of/arm", f"{G}/providers"])
 def test_other_paths_are_none(path: str) -> None:
     assert ResourceId.parse(path) is None
-    with pytest.raises(ValueError, match="no ARM path"):
+    with pytest.raises(ValueError, match="is not an ARM path"):
         ResourceId.of(path)

@@ -189,7 +189,7 @@ def test_cancel_ends_the_wait_and_a_new_engine_starts_afresh(engine: Any, arm: A
         creating = pool.submit(engine.create, ACCOUNT, ACCOUNT_INPUTS)
         assert arm.polled.wait(30)
         engine.stub.Cancel(empty_pb2.Empty())
-        with pytest.raises(grpc.RpcError, match="cancelled; the operation goes on in Azure"):
+        with pytest.raises(grpc.RpcError, match="cancelled; the operation continues in Azure"):
             creating.result()
     engine.stub.Handshake(provider_pb2.ProviderHandshakeRequest())
     engine.configure()

@@ -52,5 +52,5 @@ def check(what: str, tags: Mapping[str, str] | None, owner: str, *, adopt: bool)
     found = (tags or {}).get(OWNER)
     if found == owner or adopt:
         return
-    whose = f"belongs to stack '{found}'" if found else "was not made by this program"
-    raise OwnershipError(f"{what} exists already and {whose}. Rename yours or delete that one", ADOPT)
+    whose = f"belongs to stack '{found}'" if found else "was not created by this program"
+    raise OwnershipError(f"{what} exists already and {whose}. Rename yours, or delete the existing one", ADOPT)

@@ -115,9 +115,9 @@ def _reason(taker: Taker, need: Need, sizes: dict[str, Any], usages: dict[str, A
             named = ", ".join(f"{each.path} ({each.instances} x {each.size})" for each in beside)
             return (
                 f"{need.instances} x {need.size}{f', together with {named},' if named else ''} take {needed} more "
-                f"vCPUs of '{usage['name']['value']}' in {location}, beside what serves now and with Azure's reserve "
-                f"for upgrades, and the subscription has {left} left of {usage['limit']}. Use fewer or smaller "
-                "instances, or ask for quota (ml.azure.com, Manage, Quota)"
+                f"vCPUs of '{usage['name']['value']}' in {location}, in addition to the running deployments and with "
+                f"Azure's reserve for upgrades, but only {left} of {usage['limit']} are left. Use fewer or smaller "
+                "instances, or request quota (ml.azure.com, Manage, Quota)"
             )
     return None
 

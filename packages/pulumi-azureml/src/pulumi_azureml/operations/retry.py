@@ -103,8 +103,8 @@ def finished(poller: LROPoller[_T], what: str) -> _T:
 def unfinished(what: str, state: str) -> AssetError:
     """Return the error for an operation that exceeds the limit of `limit_operations`."""
     return AssetError(
-        f"{what} is still '{state}' after {_limit_seconds / 60:g} minutes. Azure goes on with it: look at it in the "
-        "studio, and run `pulumi up` again, which resumes here",
+        f"{what} is still '{state}' after {_limit_seconds / 60:g} minutes. Azure continues it. Check it in the studio, "
+        "and run `pulumi up` again, which resumes here",
         WAIT_LONGER,
     )
 
@@ -240,7 +240,7 @@ _REASONS = (
     _Reason(_broken, BROKEN_WAITS, "trying again"),
     _Reason(_unseen, UNSEEN_WAITS, "waiting until Azure shows what was written"),
     _Reason(_expired, (0,), "signing in again", connection.sign_in_again),
-    _Reason(denial, ROLE_WAITS, "waiting until role assignments are in force"),
+    _Reason(denial, ROLE_WAITS, "waiting until role assignments are in effect"),
 )
 
 

@@ -225,7 +225,7 @@ class Rollout:
             autoscale.apply(self._autoscale, self._target.id, name, self._location)
         except AzureError as error:
             raise RolloutError(
-                f"deployment '{name}' on {self._label} could not be given its autoscale setting: {error}"
+                f"deployment '{name}' on {self._label} could not get its autoscale setting: {error}"
             ) from error
 
     def _smoke_test(self, name: str) -> None:
@@ -255,7 +255,7 @@ class Rollout:
         for percent in [each for each in self._steps if each >= share] if old else [100]:
             if reached is not None and reached.percent == percent == share:
                 since = reached.since
-                self._say(f"going on with {name} at {percent} % of the traffic")
+                self._say(f"resuming {name} at {percent} % of the traffic")
             else:
                 since = self._now().replace(microsecond=0)
                 step = Progress(name, percent, since, old) if old and (percent < 100 or self._judges) else None
@@ -308,7 +308,7 @@ class Rollout:
             if old:
                 why.args = (f"{why}\n{self._label} serves as before: {_listed(old)}",)
         except AzureError as error:
-            why.args = (f"{why}\nand it could not be taken back now, which the next update does: {error}",)
+            why.args = (f"{why}\nand the rollback failed, so the next update completes it: {error}",)
 
     def _sweep(self, keep: str | None) -> None:
         """Delete this stack's other deployments: the old one, and leftovers of interrupted attempts."""

@@ -105,7 +105,8 @@ class VersionedOperations(Operations):
             # The files are not uploaded again, so Azure cannot compare: only the tag shows whether the content is ours.
             if (existing.tags or {}).get(ownership.CONTENT) != props["content_hash"]:
                 raise AssetError(
-                    f"{what} cannot be adopted, nothing says that its content is ours. {_how_to_change(props)}"
+                    f"{what} cannot be adopted, because nothing shows that its content is the same. "
+                    f"{_how_to_change(props)}"
                 )
             return self._describe_shared(operations, existing, props, what)
         from azure.core.exceptions import HttpResponseError
@@ -117,7 +118,7 @@ class VersionedOperations(Operations):
             if content is not None or error.status_code not in (400, 409):
                 raise
             # Without a content hash, only Azure can determine whether the version's content is ours.
-            raise AssetError(f"{what} cannot be adopted, its content is not ours: {error}") from error
+            raise AssetError(f"{what} cannot be adopted, because its content differs: {error}") from error
 
     def _describe_shared(self, operations: Any, existing: Any, props: Props, what: str) -> Any:
         """Change description and tags of a version in a registry, which accepts its files only once."""
@@ -131,8 +132,8 @@ class VersionedOperations(Operations):
             if error.status_code != 409:
                 raise
             raise AssetError(
-                f"{what} is in a registry, which changes no description and no tags of it. Take their change back, or "
-                f"give it another version: in {props['path']}, write a `version:`"
+                f"{what} is in a registry, where its description and tags cannot change. Revert the change, or set "
+                f"another `version:` in {props['path']}"
             ) from error
 
     @staticmethod
@@ -163,5 +164,6 @@ class VersionedOperations(Operations):
 def _how_to_change(props: Props) -> str:
     """Return the fix for changed content under a pinned version."""
     return (
-        f"A version never changes: in {props['path']}, count `version:` up, or leave it out to have versions by content"
+        f"A version is immutable: in {props['path']}, increase `version:`, or remove it to derive versions from the "
+        "content"
     )

@@ -172,7 +172,7 @@ class _Loading:
             return
         if path.endswith(".yaml"):
             fix = f"rename it to {convention.rpartition('/')[2]}"
-            self.problems.append(Problem(path, 0, "has the ending .yaml, so it would not be found", fix))
+            self.problems.append(Problem(path, 0, "has the extension .yaml, so it would not be found", fix))
         document = documents.read(self.root, path)
         if isinstance(document, Problem):
             self.problems.append(document)
@@ -204,7 +204,7 @@ class _Loading:
         other = self.drafts.get(draft.id)
         if other is not None:
             message = f"{draft.id} is already defined in {other.document.path}"
-            self.problems.append(document.problem(("name",), message, "give one of the two another name"))
+            self.problems.append(document.problem(("name",), message, "rename one of the two"))
             return
         if draft.is_shared:
             self._check_shared(draft, kind)
@@ -220,7 +220,7 @@ class _Loading:
         elif self.settings.registry is None:
             option = self.settings.config_keys.name("registry", "`registry` in CatalogueSettings")
             fix = f"set {option}, or move the file out of the folder"
-            draft.problem((), f"lies in `{shared}/`, and no registry is named to share it through", fix)
+            draft.problem((), f"is in `{shared}/`, but the stack has no registry to share it through", fix)
 
     def _note_broken(self, path: str, convention: str) -> None:
         """Guess the asset that an invalid file would define, so that references to it are not reported too."""
@@ -345,7 +345,7 @@ class _Loading:
             draft = self.drafts[min(cycle)]
             shown = " → ".join(str(id_) for id_ in reversed(cycle))
             self.problems.append(
-                draft.document.problem((), f"the assets need each other: {shown}", "remove one reference")
+                draft.document.problem((), f"the assets depend on each other: {shown}", "remove one reference")
             )
 
     def _build(self, draft: Draft) -> None:

@@ -59,7 +59,7 @@ def same_azure_name(draft: Draft, drafts: Drafts, settings: CatalogueSettings) -
             continue
         if settings.endpoint_name(other.id.name).lower() == mine.lower():
             message = f"'{mine}' is the {other.id.kind.replace('_', ' ')} of {other.document.path} too"
-            yield draft.document.problem(("name",), message, "give one of the two another name: they are host names")
+            yield draft.document.problem(("name",), message, "rename one of the two, because they are host names")
 
 
 def deployment_azure_name(name: str, settings: CatalogueSettings) -> str:
@@ -129,7 +129,9 @@ def _choose_model(draft: Draft, settings: CatalogueSettings) -> None:
     if choice is not None and (written is None or written.is_floating):
         if written is not None and written.name != choice.name:
             fix = f"promote a version of '{written.name}', or write `model: azureml:{choice.name}@latest`"
-            message = f"the configuration picks model '{choice.name}' for '{endpoint}', the YAML '{written.name}'"
+            message = (
+                f"the configuration promotes model '{choice.name}' to '{endpoint}', but the YAML names '{written.name}'"
+            )
             draft.problem(("model",), message, fix)
         data["model"] = choice.reference
     elif isinstance(text, str):

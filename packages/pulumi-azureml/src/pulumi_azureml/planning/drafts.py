@@ -104,8 +104,8 @@ def use(draft: Draft, keys: KeyPath, kind: str, value: object) -> None:
         draft.uses.append(Use(keys, kind, value))
     elif isinstance(value, dict) and kind in {"environment", "model"}:
         where = ".".join(map(str, keys))
-        fix = f"give it a file of its own (`{kind}.yml`) and refer to it as `azureml:NAME`"
-        draft.problem(keys, f"'{where}' is defined in place, so Azure would keep it without a name", fix)
+        fix = f"define it in its own file (`{kind}.yml`) and refer to it as `azureml:NAME`"
+        draft.problem(keys, f"'{where}' is defined inline, so Azure would create an anonymous asset", fix)
 
 
 def source(draft: Draft, keys: KeyPath, value: object, *, wanted: str = "any", is_yaml: bool = False) -> None:

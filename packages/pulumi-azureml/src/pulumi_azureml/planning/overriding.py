@@ -120,7 +120,7 @@ class Overriding:
             try:
                 put(keys, _as(type_, value), option)
             except ValueError:
-                message = f"{option}: input '{name}' takes {_TYPES[type_]} and is given '{value}'"
+                message = f"{option}: input '{name}' takes {_TYPES[type_]} but gets '{value}'"
                 self.problems.append(document.problem(keys, message, f"give it {_TYPES[type_]}"))
         for name, text in wanted.environment_variables.items():
             option = self._option("pipelines", id_.name, "environment_variables", name)

@@ -40,8 +40,8 @@ def collect_steps(draft: Draft, settings: CatalogueSettings) -> None:
         for key in ("component", "trial"):
             use(draft, (*keys, key), "component", step.get(key))
             if isinstance(step.get(key), dict):
-                fix = "move it to a `component.yml` of its own and refer to it as `azureml:NAME`"
-                draft.problem((*keys, key), f"the component of step '{name}' is defined in place", fix)
+                fix = "move it to its own `component.yml` and refer to it as `azureml:NAME`"
+                draft.problem((*keys, key), f"the component of step '{name}' is defined inline", fix)
         for holder in ((), ("task",)):
             inner = step if not holder else _mapping(step.get("task"))
             use(draft, (*keys, *holder, "environment"), "environment", inner.get("environment"))
@@ -157,7 +157,7 @@ class _Steps:
         if not _fits(actual, wanted, literal):
             what = f"'{literal}' ({actual})" if literal is not None else actual
             fix = f"give it {_described(wanted)}, or change the component's input"
-            yield self.draft.document.problem(source, f"input '{keys[-1]}' takes {wanted} and is given {what}", fix)
+            yield self.draft.document.problem(source, f"input '{keys[-1]}' takes {wanted} but gets {what}", fix)
         elif given is not None:
             yield from self._check_range(source, str(keys[-1]), given, port)
 

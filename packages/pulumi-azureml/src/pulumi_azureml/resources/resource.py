@@ -63,7 +63,7 @@ class Resource(Referable, dynamic.Resource):
             given = given.named(resource_name).plan()
         operations = OPERATIONS[self.kind]
         if isinstance(given.workspace, RegistryArgs) and not operations.planned.versioned:
-            raise pulumi.RunError(f"{operations.title} '{given.name}': only what has versions can live in a registry")
+            raise pulumi.RunError(f"{operations.title} '{given.name}': only assets with versions can be in a registry")
         self.azure_name = given.name
         registry = given.workspace.name if isinstance(given.workspace, RegistryArgs) else None
         self.reference = reference(self.kind, given.name, given.version, registry)

@@ -128,7 +128,7 @@ class AutoscaleArgs(Validated):
                 f"min_instances ({self.min_instances}) must not exceed max_instances ({self.max_instances})"
             )
         if self.cpu_percent is None and self.latency_ms is None:
-            raise ValueError("needs cpu_percent, latency_ms or both: what to scale by")
+            raise ValueError("needs cpu_percent, latency_ms or both")
 
 
 @dataclass(frozen=True, kw_only=True)

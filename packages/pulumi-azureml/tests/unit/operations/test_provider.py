@@ -53,7 +53,7 @@ def test_changed_content_under_a_pinned_version_is_refused_at_preview(kind: str)
     assert failure.property == ""
     assert OLD[:12] in failure.reason
     assert NEW[:12] in failure.reason
-    assert "in ml/prep/component.yml, count `version:` up" in failure.reason
+    assert "in ml/prep/component.yml, increase `version:`" in failure.reason
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_an_error_names_the_options_as_the_program_is_configured(monkeypatch: py
             provider.create(inputs())
         assert str(raised.value) == (
             "data 'prep' exists already and belongs to stack 'other/stack'. "
-            f"Rename yours or delete that one. To take it over: {how}"
+            f"Rename yours, or delete the existing one. To take it over: {how}"
         )
 
 

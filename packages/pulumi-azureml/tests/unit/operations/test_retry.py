@@ -87,7 +87,7 @@ def test_a_missing_role_is_waited_for(error: Exception, caplog: pytest.LogCaptur
         assert persistently(attempt, "component 'prep'", slept.append) == "done"
     assert_waits(slept, ROLE_WAITS[:2])
     assert [record.getMessage().partition(" (")[0] for record in caplog.records] == [
-        "component 'prep': waiting until role assignments are in force"
+        "component 'prep': waiting until role assignments are in effect"
     ]
 
 

@@ -106,7 +106,7 @@ def test_what_cannot_be_taken_back_is_said(endpoint: FakeEndpoint) -> None:
         raise HttpResponseError("Azure is on holiday")
 
     endpoint.online_deployments.begin_delete = refuse
-    with pytest.raises(RolloutError, match=r"(?s)ImportError.*which the next update does: Azure is on holiday"):
+    with pytest.raises(RolloutError, match=r"(?s)ImportError.*so the next update completes it: Azure is on holiday"):
         run(endpoint, "blue-2")
     endpoint.online_deployments.begin_delete = original
     run(endpoint, "blue-1")

@@ -77,7 +77,7 @@ def test_a_batch_endpoint_has_no_keys(batch: Project) -> None:
 def test_of_several_deployments_one_is_the_default(batch: Project) -> None:
     batch.write("ml/batch/green-deployment.yml", DEPLOYMENT.format(name="green"))
     problem = batch.problem()
-    assert problem.message == "does not say which deployment is the default, of 'blue', 'green'"
+    assert problem.message == "does not name its default deployment; it has 'blue', 'green'"
     batch.edit("ml/batch/endpoint.yml", defaults={"deployment_name": "gren"})
     problem = batch.problem()
     assert (problem.message, problem.fix) == ("the default is an unknown deployment 'gren'", "did you mean 'green'?")

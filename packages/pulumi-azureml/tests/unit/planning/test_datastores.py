@@ -66,7 +66,7 @@ def test_credentials_are_refused_and_not_repeated(project: Project) -> None:
     )
     problem = project.problem()
     assert (problem.file, problem.line) == ("ml/stores/lake/datastore.yml", 5)
-    assert problem.message == "'credentials' do not belong into a repository (client_id, client_secret, tenant_id)"
+    assert problem.message == "'credentials' must not be in a repository (client_id, client_secret, tenant_id)"
     assert "Storage Blob Data Reader" in problem.fix
     assert "Xq7" not in str(problem)
 
@@ -74,7 +74,7 @@ def test_credentials_are_refused_and_not_repeated(project: Project) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message", "fix"),
     [
-        ("name: lake", "name: WorkspaceBlobStore", "is a datastore that every workspace makes itself", "another name"),
+        ("name: lake", "name: WorkspaceBlobStore", "is a default datastore, which every workspace has", "another name"),
         ("name: lake", "name: my lake", "'my lake' is not a valid datastore name", "use letters"),
         (
             "azure_data_lake_gen2",

@@ -29,7 +29,7 @@ def test_what_is_shared_lies_in_a_folder_of_its_own(project: Project) -> None:
     folders = Folders(shared="shared")
     assert project.load(folders=folders, registry="models")["environment", "plain"].registry == "models"
     problem = project.problem(folders=folders)
-    assert problem.message == "lies in `shared/`, and no registry is named to share it through"
+    assert problem.message == "is in `shared/`, but the stack has no registry to share it through"
 
 
 @pytest.mark.parametrize(

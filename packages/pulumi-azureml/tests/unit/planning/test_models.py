@@ -37,7 +37,7 @@ def test_a_model_lies_where_its_path_says(project: Project, path: str) -> None:
 def test_a_path_that_is_no_place_of_a_model_is_refused(project: Project, path: str) -> None:
     project.write("ml/model/model.yml", f"name: old\npath: {path}\n")
     problem = project.problem()
-    assert problem.message == f"'{path}' is not a place of a model"
+    assert problem.message == f"'{path}' is not a valid path of a model"
     assert "azureml://registries/NAME/models/MODEL/versions/VERSION" in problem.fix
 
 

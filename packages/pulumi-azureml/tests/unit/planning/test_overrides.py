@@ -223,7 +223,7 @@ BLUE = f"{WHERE}.endpoints.flights.deployments.blue"
             (
                 "pipelines/training.yml",
                 5,
-                f"{WHERE}.pipelines.training.inputs.steps: input 'steps' takes a number and is given 'many'",
+                f"{WHERE}.pipelines.training.inputs.steps: input 'steps' takes a number but gets 'many'",
                 "give it a number",
             ),
         ),
@@ -232,7 +232,7 @@ BLUE = f"{WHERE}.endpoints.flights.deployments.blue"
             (
                 "pipelines/training.yml",
                 5,
-                f"input 'steps' takes integer and is given number (set by {WHERE}.pipelines.training.inputs.steps)",
+                f"input 'steps' takes integer but gets number (set by {WHERE}.pipelines.training.inputs.steps)",
                 "give it a value of type integer, or change the component's input",
             ),
         ),

@@ -95,7 +95,7 @@ BREAKS: dict[str, tuple[Break, str, int, str, str]] = {
         "ml/data/more/data.yml",
         1,
         "data days is already defined in ml/data/days/data.yml",
-        "another name",
+        "rename one of the two",
     ),
     "bad asset name": (
         lambda p: p.write("ml/data/more/data.yml", "path: ../days/days.csv\nname: dày s\ntype: uri_file\n"),
@@ -166,7 +166,7 @@ BREAKS: dict[str, tuple[Break, str, int, str, str]] = {
         lambda p: (p.root / "ml/data/days/data.yml").rename(p.root / "ml/data/days/data.yaml"),
         "ml/data/days/data.yaml",
         0,
-        "has the ending .yaml, so it would not be found",
+        "has the extension .yaml, so it would not be found",
         "rename it to data.yml",
     ),
     "no such data file": (
@@ -229,7 +229,7 @@ BREAKS: dict[str, tuple[Break, str, int, str, str]] = {
         lambda p: p.edit("ml/train/component.yml", environment={"image": "x"}),
         "ml/train/component.yml",
         12,
-        "'environment' is defined in place",
+        "'environment' is defined inline",
         "environment.yml",
     ),
     "unknown label": (
@@ -352,7 +352,7 @@ def test_endpoint_names_that_azure_takes(project: Project, name: str) -> None:
 
 def test_a_model_of_another_name_in_the_configuration_is_reported(project: Project) -> None:
     problem = project.problem(models={"flights": ModelChoice("other", "1")})
-    assert "the configuration picks model 'other' for 'flights', the YAML 'delay'" in problem.message
+    assert "the configuration promotes model 'other' to 'flights', but the YAML names 'delay'" in problem.message
 
 
 def test_pipeline_components_that_need_each_other_are_reported(project: Project) -> None:

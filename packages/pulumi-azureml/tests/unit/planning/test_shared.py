@@ -36,7 +36,7 @@ def test_a_stack_without_a_registry_is_told_so(project: Project) -> None:
     move(project, "environments")
     problems = project.problems()
     assert {problem.message for problem in problems} == {
-        "lies in `ml/shared/`, and no registry is named to share it through"
+        "is in `ml/shared/`, but the stack has no registry to share it through"
     }
     assert problems[0].fix.startswith("set `registry` in CatalogueSettings")
 

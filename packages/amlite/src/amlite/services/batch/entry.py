@@ -47,7 +47,7 @@ def load(script: Path) -> Any:
     sys.path.insert(0, str(script.resolve().parent))
     spec = importlib.util.spec_from_file_location(script.stem, script)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{script} is no Python file")
+        raise ImportError(f"{script} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[script.stem] = module
     spec.loader.exec_module(module)

@@ -173,9 +173,7 @@ async def _delete_endpoint(platform: Platform, resource_id: ResourceId) -> None:
 
 
 async def _list_keys(_platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
-    raise AzureError(
-        400, "BadArgument", f"Endpoint '{resource_id.name}' has the auth mode AADToken: it is opened by no key."
-    )
+    raise AzureError(400, "BadArgument", f"Endpoint '{resource_id.name}' has the auth mode AADToken: it has no keys.")
 
 
 TYPES = [

@@ -86,7 +86,7 @@ async def prepare(platform: Platform, image: str, log: Callable[[str], None], pr
             reference = loopback.reference(image, await loopback.port(platform))
     except StartError as error:
         raise UnusableEnvironment(
-            f"the environment is the image '{image}', which nothing here can run: {error}"
+            f"the environment is the image '{image}', which amlite cannot run: {error}"
         ) from error
     credentials = None
     registry = _registry(image)

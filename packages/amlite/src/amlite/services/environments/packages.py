@@ -65,7 +65,7 @@ def from_conda(text: str, source: str) -> Packages:
             refused.append(name)
     if refused:
         raise UnusableEnvironment(
-            f"{source}: conda packages other than python and pip cannot be installed here: {', '.join(refused)}. "
+            f"{source}: amlite cannot install conda packages other than python and pip: {', '.join(refused)}. "
             "Move them under 'pip:' (by their names on PyPI), or build an image of the environment."
         )
     return Packages(python, _normalised(requirements), source)
@@ -83,7 +83,7 @@ def from_context(files: Mapping[str, str]) -> Packages:
     if REQUIREMENTS_FILE not in files:
         raise UnusableEnvironment(
             f"the build context has neither {REQUIREMENTS_FILE} nor {CONDA_FILES[0]} at its top. Without a Docker "
-            "image these say what to install: add one, or build the image, push it and name it in the environment."
+            "image, amlite needs one of them: add it, or build the image, push it and name it in the environment."
         )
     named = _DOCKERFILE_PYTHON.search(files.get("Dockerfile", ""))
     lines = files[REQUIREMENTS_FILE].splitlines()
@@ -107,8 +107,7 @@ def _pip_section(entry: Json, source: str) -> list[str]:
     for line in lines:
         if re.match(r"\s*(-r|-c|-e|--requirement|--constraint|--editable|\.)", line):
             raise UnusableEnvironment(
-                f"{source}: '{line}' names a file that does not travel with the environment. "
-                "List the packages themselves."
+                f"{source}: '{line}' names a file that is not part of the environment. List the packages themselves."
             )
     return lines
 

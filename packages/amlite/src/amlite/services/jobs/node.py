@@ -145,10 +145,10 @@ def _exit_message(code: int, log: Path, prepared: Prepared) -> str:
     last = tail(log)
     if missing := _MISSING.search(last) if code == _COMMAND_NOT_FOUND else None:
         ended += (
-            f", for '{missing[1]}' is neither in the environment ({prepared.label}) nor on this machine's PATH. "
-            "Bring it by an environment with a Docker build context that installs it"
+            f", because '{missing[1]}' is neither in the environment ({prepared.label}) nor on this machine's PATH. "
+            "Install it in an environment with a Docker build context"
             + (" (r-base for R)" if missing[1] in ("R", "Rscript") else "")
-            + " and have that image built, which takes a Docker engine, or install it on this machine"
+            + ", which needs a Docker engine, or install it on this machine"
         )
     return (
         f"Execution failed. User process {ended}. Please check log file '{USER_LOG}' for error details. Error: {last}"

@@ -74,7 +74,7 @@ def seconds(duration: str) -> float:
     """Return the length of an ISO 8601 duration; AzureError 400 when it is none."""
     found = durations.parse(duration)
     if found is None:
-        raise refusal(f"'{duration}' is no ISO 8601 duration such as PT1H30M")
+        raise refusal(f"'{duration}' is not an ISO 8601 duration such as PT1H30M")
     return found.total_seconds()
 
 

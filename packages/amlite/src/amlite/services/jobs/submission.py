@@ -51,7 +51,7 @@ def check(platform: Platform, workspace_id: str, body: Json) -> Json:
     given = (body.get("properties") or {}).get("jobType")
     kind = next((served for served in _SERVED if served.lower() == str(given).lower()), None)
     if kind is None and str(given).lower() in _NOT_SERVED:
-        raise _refusal(f"Jobs of type '{given}' are not served here; {', '.join(_SERVED)} are.")
+        raise _refusal(f"Jobs of type '{given}' are not supported by amlite; use one of {', '.join(_SERVED)}.")
     properties: Json = writable("JobBase", body)["properties"]
     properties["jobType"] = kind
     if kind == "AutoML":

@@ -37,7 +37,7 @@ def read(folder: Path) -> Json:
         name, options = (step, {}) if isinstance(step, str) else next(iter(step.items()))
         if name not in _READERS or form != "files":
             known = ", ".join(_READERS)
-            raise DataAccessError(f"{FILE}: the transformation '{name}' is not served here; one of {known} is")
+            raise DataAccessError(f"{FILE}: the transformation '{name}' is not supported; use one of {known}")
         form = _READERS[name]
         delimiter = str((options or {}).get("delimiter") or ",")
     return {"files": files, "format": form, "delimiter": _DELIMITERS.get(delimiter, delimiter)}
@@ -47,7 +47,7 @@ def _files(folder: Path, entry: Any) -> list[Path]:
     kind, value = next(iter(entry.items())) if isinstance(entry, dict) and len(entry) == 1 else ("", "")
     if kind not in ("file", "folder", "pattern") or "://" in str(value) or Path(str(value)).is_absolute():
         raise DataAccessError(
-            f"{FILE}: the path {entry} is not served here; 'file', 'folder' or 'pattern' with a path relative to {FILE}"
+            f"{FILE}: the path {entry} is not supported; use 'file', 'folder' or 'pattern', relative to {FILE}"
         )
     relative = str(value).removeprefix("./")
     found = sorted(folder.glob(relative)) if kind == "pattern" else [folder / relative]
@@ -55,5 +55,5 @@ def _files(folder: Path, entry: Any) -> list[Path]:
         found = sorted((folder / relative).rglob("*"))
     files = [path for path in found if path.is_file() and path.name != FILE]
     if not files:
-        raise DataAccessError(f"{FILE}: the path '{value}' names no file of the table's folder")
+        raise DataAccessError(f"{FILE}: the path '{value}' matches no file in the table's folder")
     return files

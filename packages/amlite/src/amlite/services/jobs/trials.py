@@ -27,7 +27,7 @@ async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[s
     job = change(platform, job.id, status="Running")
     log = GraphLog(platform, job)
     if str(job.properties["samplingAlgorithm"]["samplingAlgorithmType"]).lower() == "bayesian":
-        await log.say("Bayesian sampling is not done here: parameters are drawn at random")
+        await log.say("amlite does not support Bayesian sampling, so it draws parameters at random")
     await _Sweep(platform, job, log, works).run()
     trials = documents.children(platform, again(platform, job))
     values = await _values(platform, job, [trial for trial in trials if trial.status == "Completed"])
@@ -98,8 +98,8 @@ class _Sweep:
             for trial in self._running():
                 history = values.get(trial.name, [])
                 if len(history) > seen.get(trial.name, 0) and hopeless(trial.name, values, _maximize(self._job)):
-                    await self._log.say(f"Trial {trial.name}: given up with {history[-1]}")
-                    cancel(self._platform, trial, "given up by the early termination policy")
+                    await self._log.say(f"Trial {trial.name}: ended early with {history[-1]}")
+                    cancel(self._platform, trial, "ended by the early termination policy")
                 seen[trial.name] = len(history)
 
     def _running(self) -> list[Job]:

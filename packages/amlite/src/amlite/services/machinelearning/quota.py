@@ -43,7 +43,9 @@ def set_limit(platform: Platform, name: str, cores: int, region: str | None) -> 
     family = TOTAL if name.lower() in ("total", TOTAL.lower()) else sizes.family_of(name)
     if family is None:
         known = ", ".join(sizes.FAMILIES)
-        raise AzureError(400, "InvalidQuota", f"'{name}' is no VM family or size; families are: {known}, and 'total'.")
+        raise AzureError(
+            400, "InvalidQuota", f"'{name}' is not a VM family or size; families are: {known}, and 'total'."
+        )
     platform.store.put(f"{_TYPE}/{(region or _EVERYWHERE).lower()}/{family}", "settings", {"limit": cores})
     return family
 

@@ -195,7 +195,7 @@ def location(platform: Platform, workspace_id: str, reference: str, kind: str = 
         return BlobPath(blob.account, blob.container, blob.path.rstrip("/"))
     if reference.lower().startswith(("http://", "https://", "wasb", "abfs", "adl:")):
         raise AzureError(
-            400, "UserError", f"'{reference}' is not a blob of this cloud; only blob storage is served here."
+            400, "UserError", f"'{reference}' is not in blob storage of this local Azure, which serves nothing else."
         )
     found_asset = asset(platform, workspace_id, reference, kind)
     return location(platform, _owner(found_asset.id), found_asset.body["properties"][URI_PROPERTY[kind]], kind)

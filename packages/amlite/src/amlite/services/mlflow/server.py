@@ -97,7 +97,7 @@ async def _make_template(platform: Platform) -> None:
     child = await platform.children.spawn("mlflow-schema", command, environment=_environment())
     code = await child.process.wait()
     if code != 0:
-        raise StartError(f"MLflow's database cannot be made (exit code {code}); log {child.log}:\n{tail(child.log)}")
+        raise StartError(f"MLflow's database cannot be created (exit code {code}); log {child.log}:\n{tail(child.log)}")
     with sqlite3.connect(beside) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
     connection.close()

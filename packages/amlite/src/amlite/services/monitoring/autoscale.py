@@ -42,7 +42,9 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, _old: Json
         _check_profile(profile, f"profiles[{number}]")
     target = ResourceId.parse(str(properties.get("targetResourceUri") or ""))
     if target is None or target.type.lower() != _TARGET:
-        raise _invalid("targetResourceUri", "must be the ARM id of a managed online deployment (all that scales here)")
+        raise _invalid(
+            "targetResourceUri", "must be the ARM id of a managed online deployment (amlite scales nothing else)"
+        )
     deployment = resource_of(platform, target).body
     if deployment["properties"]["endpointComputeType"].lower() != "managed":
         raise _invalid("targetResourceUri", "names a Kubernetes deployment, which scales by its own scale settings")

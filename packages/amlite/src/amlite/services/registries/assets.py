@@ -51,7 +51,7 @@ async def prepare_version(
     """
     path = path_of(registry, kind, name, version)
     if name in assets.ANONYMOUS.values() or ((body.get("properties") or {}).get("isAnonymous") and kind != "codes"):
-        raise AzureError(400, "UserError", f"A registry takes no anonymous assets: name the {_noun(kind)}.")
+        raise AzureError(400, "UserError", f"A registry does not accept anonymous assets: name the {_noun(kind)}.")
     refuse_deleted(platform, path)
     owner = replace(registry, id=registry_uri(registry.body["name"]))
     _check_references(platform, kind, name, (body.get("properties") or {}).get("componentSpec"))

@@ -62,7 +62,7 @@ def _regions(name: str, home: str, wanted: list[Json], kept: Json, group: Json) 
         )
     if any("userCreated" in key for detail in wanted for part in _parts(detail) for key in part):
         raise AzureError(
-            400, "UserError", "properties.regionDetails: this local Azure makes a registry's accounts itself."
+            400, "UserError", "properties.regionDetails: this local Azure creates a registry's accounts itself."
         )
     images = next((detail["acrDetails"] for detail in before.values()), None) or [_images(name, group)]
     made = [

@@ -52,8 +52,8 @@ def _from_requirements(model: Path) -> Packages:
     requirements, python = model / "requirements.txt", model / "python_env.yaml"
     if not requirements.is_file():
         raise UnusableEnvironment(
-            f"{_SOURCE} has neither conda.yaml nor requirements.txt, so what it needs is not known; log it again with "
-            "pip_requirements or conda_env"
+            f"{_SOURCE} has neither conda.yaml nor requirements.txt, so its requirements are unknown; log it again "
+            "with pip_requirements or conda_env"
         )
     described: Any = yaml.safe_load(python.read_text("utf-8")) if python.is_file() else {}
     version = str(described.get("python") or "") if isinstance(described, dict) else ""

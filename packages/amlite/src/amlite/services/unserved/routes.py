@@ -11,10 +11,10 @@ from amlite.core.routing import Call, Routes
 
 # Host pattern -> the alternative.
 _HOSTS: Mapping[str, str] = {
-    "*.core.windows.net": "Of storage accounts, blobs and data lakes are: https://{account}.blob.core.windows.net/ and "
-    "https://{account}.dfs.core.windows.net/.",
-    "*.vault.azure.net": "Vaults exist as resources only: their secrets are not kept here.",
-    "graph.microsoft.com": "Principals are named by their object ids, which nothing here looks up.",
+    "*.core.windows.net": "Storage accounts have blobs and data lakes only: "
+    "https://{account}.blob.core.windows.net/ and https://{account}.dfs.core.windows.net/.",
+    "*.vault.azure.net": "Vaults exist as resources only. They contain no secrets.",
+    "graph.microsoft.com": "Use object ids for principals. They are not looked up.",
 }
 
 

@@ -49,7 +49,7 @@ def test_a_container_is_run_as_this_user_and_marked_as_amlites_own() -> None:
 
 async def test_an_image_needs_an_engine(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AMLITE_DOCKER", "off")
-    with pytest.raises(UnusableEnvironment, match=r"nothing here can run: turned off by AMLITE_DOCKER=off"):
+    with pytest.raises(UnusableEnvironment, match=r"amlite cannot run: turned off by AMLITE_DOCKER=off"):
         await containers.prepare(platform, "mcr.microsoft.com/azureml/curated:1", silent, None)
 
 

@@ -84,9 +84,9 @@ def test_a_parallel_job_appends_to_a_file_or_in_a_folder(tmp_path: Path) -> None
     ("change", "said"),
     [
         ({"task": {"append_row_to": "${{outputs.none}}"}}, "'${{outputs.none}}' is not declared"),
-        ({"task": {"type": "model"}}, "run_function is what runs here"),
+        ({"task": {"type": "model"}}, "type run_function only"),
         ({"mini_batch_size": "many"}, "mini_batch_size is 'many'"),
-        ({"partition_keys": '["a"]'}, "partition_keys are not served here"),
+        ({"partition_keys": '["a"]'}, "does not support partition_keys"),
         ({"input_data": "folder"}, "must be one input"),
     ],
 )

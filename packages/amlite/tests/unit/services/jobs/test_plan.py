@@ -12,7 +12,7 @@ def test_durations_are_seconds(text: str, length: float) -> None:
 
 
 def test_what_is_no_duration_is_refused() -> None:
-    with pytest.raises(AzureError, match="'1h' is no ISO 8601 duration"):
+    with pytest.raises(AzureError, match="'1h' is not an ISO 8601 duration"):
         seconds("1h")
 
 

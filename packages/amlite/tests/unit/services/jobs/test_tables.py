@@ -40,12 +40,12 @@ def test_a_reader_says_the_format(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("paths: [{file: none.csv}]", "'none.csv' names no file"),
-        ("paths: [{file: 'https://example.com/a.csv'}]", "is not served here"),
-        ("paths: [{file: /etc/passwd}]", "is not served here"),
+        ("paths: [{file: none.csv}]", "'none.csv' matches no file"),
+        ("paths: [{file: 'https://example.com/a.csv'}]", "is not supported; use"),
+        ("paths: [{file: /etc/passwd}]", "is not supported; use"),
         ("transformations: []", "has no list 'paths'"),
         ("paths: [", "cannot be read"),
-        ("paths: [{file: a.csv}]\ntransformations: [{take: 5}]", "the transformation 'take' is not served here"),
+        ("paths: [{file: a.csv}]\ntransformations: [{take: 5}]", "the transformation 'take' is not supported"),
     ],
 )
 def test_what_cannot_be_read_is_refused(tmp_path: Path, text: str, said: str) -> None:

@@ -59,7 +59,9 @@ def test_a_family_is_known_by_its_name_its_title_and_its_sizes(said: str) -> Non
 
 
 def test_other_names_are_no_families(platform: Platform) -> None:
-    with pytest.raises(AzureError, match="'standardZFamily' is no VM family or size; families are: standardAv2Family"):
+    with pytest.raises(
+        AzureError, match="'standardZFamily' is not a VM family or size; families are: standardAv2Family"
+    ):
         quota.set_limit(platform, "standardZFamily", 1, None)
 
 

@@ -144,9 +144,9 @@ def test_a_deleted_version_counts_for_the_next_and_stays_deleted(platform: Platf
 @pytest.mark.parametrize("name", ["azureml_anonymous", "CliV2AnonymousEnvironment"])
 def test_nothing_anonymous_is_taken(platform: Platform, registry: Document, name: str) -> None:
     """User pain 5: an anonymous environment of a registry silently is another one."""
-    with pytest.raises(AzureError, match="takes no anonymous assets"):
+    with pytest.raises(AzureError, match="does not accept anonymous assets"):
         put(platform, registry, "1", name)
-    with pytest.raises(AzureError, match="takes no anonymous assets"):
+    with pytest.raises(AzureError, match="does not accept anonymous assets"):
         put(platform, registry, "1", isAnonymous=True)
 
 

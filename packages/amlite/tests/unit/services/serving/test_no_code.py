@@ -34,7 +34,7 @@ def test_without_a_conda_file_the_requirements_are_taken(tmp_path: Path) -> None
         ({"conda_yaml": "dependencies: []"}, "no file 'MLmodel'"),
         ({"MLmodel": ""}, "neither conda.yaml nor requirements.txt"),
         ({"MLmodel": "", "conda_yaml": "dependencies: [openjdk]"}, "openjdk"),
-        ({"MLmodel": "", "requirements_txt": "-r other.txt"}, "names a file that does not travel"),
+        ({"MLmodel": "", "requirements_txt": "-r other.txt"}, "names a file that is not part of the environment"),
     ],
 )
 def test_models_that_cannot_be_served_say_why(tmp_path: Path, files: dict[str, str], reason: str) -> None:

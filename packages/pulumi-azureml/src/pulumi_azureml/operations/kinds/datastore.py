@@ -33,7 +33,9 @@ class DatastoreOperations(Operations):
         if not moved:
             return {}
         changes = ", ".join(f"{key} {before[key]} → {after[key]}" for key in moved)
-        return {"definition": f"datastore '{news['name']}' would point elsewhere ({changes}). {_how_to_move(news)}"}
+        return {
+            "definition": f"datastore '{news['name']}' would refer to other storage ({changes}). {_how_to_move(news)}"
+        }
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Create the datastore or update its metadata, after checking its owner and target."""
@@ -43,7 +45,9 @@ class DatastoreOperations(Operations):
             ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
             moved = [f"{key} {there}" for key, there in _elsewhere(existing, props["definition"]).items()]
             if moved:
-                raise AssetError(f"{what} exists and points elsewhere ({', '.join(moved)}). {_how_to_move(props)}")
+                raise AssetError(
+                    f"{what} exists and refers to other storage ({', '.join(moved)}). {_how_to_move(props)}"
+                )
         made = ml.datastores.create_or_update(load(self.planned.loader, self.definition(props)))
         return {"resource_id": made.id}
 
@@ -81,7 +85,7 @@ def _elsewhere(existing: Any, definition: Props) -> Props:
 
 
 def _how_to_move(props: Props) -> str:
-    return f"Everything that names it would read other data: in {props['path']}, use another name"
+    return f"Everything that uses it would read other data. Use another name in {props['path']}"
 
 
 OPERATIONS = DatastoreOperations()

@@ -87,7 +87,7 @@ class BatchDeploymentKind(Kind):
         given = draft.definition.get("settings")
         if self.schema_type(draft.document) == "model" and isinstance(given, dict) and "mini_batch_size" not in given:
             message = "'mini_batch_size' is missing in 'settings'"
-            yield draft.document.problem(("settings",), message, "add `mini_batch_size:`, how many files a call gets")
+            yield draft.document.problem(("settings",), message, "add `mini_batch_size:`, the number of files per call")
         yield from check_scoring_script(draft)
 
 

@@ -57,7 +57,7 @@ class BatchEndpointKind(Kind):
             yield draft.document.problem(("defaults", "deployment_name"), message, advice)
         elif default is None and len(names) > 1:
             fix = "add `defaults:` with the `deployment_name:` of one"
-            message = f"does not say which deployment is the default, of {listing(names)}"
+            message = f"does not name its default deployment; it has {listing(names)}"
             yield draft.document.problem(("defaults",), message, fix)
 
 

@@ -37,8 +37,8 @@ class DatastoreKind(Kind):
     def check_name(self, draft: Draft) -> None:
         """Report a name that Azure refuses or that the workspace reserves."""
         if draft.id.name.lower() in DEFAULT_DATASTORES:
-            message = f"'{draft.id.name}' is a datastore that every workspace makes itself"
-            draft.problem(("name",), message, "use another name; refer to this one without a file of its own")
+            message = f"'{draft.id.name}' is a default datastore, which every workspace has"
+            draft.problem(("name",), message, "use another name; you can refer to this one without a file")
         elif not _NAME.fullmatch(draft.id.name):
             fix = "use letters, digits, '-' and '_', starting with a letter or digit, 255 at most"
             draft.problem(("name",), f"'{draft.id.name}' is not a valid datastore name", fix)
@@ -48,7 +48,7 @@ class DatastoreKind(Kind):
         credentials = draft.definition.get("credentials")
         if credentials is not None:
             keys = ", ".join(sorted(map(str, credentials))) if isinstance(credentials, dict) else ""
-            message = f"'credentials' do not belong into a repository{f' ({keys})' if keys else ''}"
+            message = f"'credentials' must not be in a repository{f' ({keys})' if keys else ''}"
             fix = (
                 "remove `credentials:` (and replace what was committed): the datastore then signs in by identity; give "
                 "who reads, such as the compute's identity, the role Storage Blob Data Reader on the account"

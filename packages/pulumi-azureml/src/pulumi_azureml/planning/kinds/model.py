@@ -45,7 +45,7 @@ class ModelKind(Kind):
                 "use a path in the project, `azureml://jobs/JOB/outputs/NAME/paths/...`, `runs:/RUN/PATH`, "
                 "`azureml://datastores/NAME/paths/...` or `azureml://registries/NAME/models/MODEL/versions/VERSION`"
             )
-            draft.problem(("path",), f"'{path}' is not a place of a model", fix)
+            draft.problem(("path",), f"'{path}' is not a valid path of a model", fix)
 
 
 KIND = ModelKind()

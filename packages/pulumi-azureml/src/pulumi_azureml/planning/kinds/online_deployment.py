@@ -94,7 +94,7 @@ class OnlineDeploymentKind(Kind):
                 yield draft.document.problem(
                     ("endpoint_name",),
                     f"endpoint '{name}' already has its deployment in {other.document.path}",
-                    "keep one of the two; a changed one is rolled out beside the old one by itself",
+                    "keep one of the two; a rollout creates the second deployment itself",
                 )
         yield from check_scoring_script(draft)
 

@@ -34,7 +34,7 @@ class PipelineJobKind(Kind):
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
         """Collect the assets that the steps use."""
         if "name" in draft.definition:
-            fix = "remove it: the pipeline is called after its file, `display_name` is for people"
+            fix = "remove it: the pipeline is named after its file; `display_name` is its name for users"
             draft.problem(("name",), "a job's 'name' is the id of one run, so it could be submitted only once", fix)
         if draft.definition.get("type") != "pipeline":
             draft.problem(

@@ -44,7 +44,7 @@ class ScheduleKind(Kind):
         keys, text = (("create_job", "job"), job.get("job")) if isinstance(job, dict) else (("create_job",), job)
         if not isinstance(text, str):
             fix = "add `create_job:` with the path of a pipeline, such as `../training.yml`"
-            draft.problem(("create_job",), "does not say which pipeline it starts", fix)
+            draft.problem(("create_job",), "does not name the pipeline to start", fix)
             return
         use(draft, keys, "pipeline_job", text)
         if isinstance(job, dict):

@@ -33,14 +33,14 @@ def problems(properties: Json) -> list[str]:
     found += command.problems(properties["inputData"], inputs, ())
     found += command.problems(task.get("append_row_to") or "", (), outputs)
     if task.get("type") != "run_function":
-        found.append(f"the task's type is '{task.get('type')}'; run_function is what runs here")
+        found.append(f"amlite runs parallel tasks of type run_function only, got '{task.get('type')}'")
     if _REFERENCE.fullmatch(properties["inputData"]) is None:
         found.append(f"input_data is '{properties['inputData']}' and must be one input, as ${{{{inputs.name}}}}")
     size = properties.get("miniBatchSize")
     if size is not None and _SIZE.fullmatch(str(size).strip()) is None:
         found.append(f"mini_batch_size is '{size}', not a number of files such as 10 or a size such as 10kb")
     if properties.get("partitionKeys"):
-        found.append("partition_keys are not served here; split by mini_batch_size")
+        found.append("amlite does not support partition_keys; use mini_batch_size")
     return found
 
 
