@@ -18,6 +18,8 @@ from azure.mgmt.core.polling.arm_polling import ARMPolling
 
 ENDPOINT = "https://management.azure.com"
 SCOPE = f"{ENDPOINT}/.default"
+_PROVIDERS_VERSION = "2021-04-01"
+_UNREGISTERED = "MissingSubscriptionRegistration"
 _POLL_SECONDS = 1.0
 """Between polls where ARM names no Retry-After."""
 
@@ -77,7 +79,13 @@ class ArmClient:
 
     def put(self, path: str, api_version: str, body: dict[str, Any], seconds: float | None) -> dict[str, Any]:
         """Create or update the resource and wait for its operation, `seconds` at most; returns the resource."""
-        return self._run(self._request("PUT", path, api_version, body), seconds) or {}
+        try:
+            return self._run(self._request("PUT", path, api_version, body), seconds) or {}
+        except ArmError as error:
+            if not str(error).startswith(f"{_UNREGISTERED}:"):
+                raise
+            self._register(path)
+            return self._run(self._request("PUT", path, api_version, body), seconds) or {}
 
     def delete(
         self, path: str, api_version: str, seconds: float | None, query: Mapping[str, str] | None = None
@@ -88,6 +96,20 @@ class ArmClient:
     def post(self, path: str, api_version: str) -> dict[str, Any]:
         """Call an action of the resource (listKeys and the like)."""
         return self._run(self._request("POST", path, api_version), None) or {}
+
+    def _register(self, path: str) -> None:
+        """Register the subscription for a resource's provider, as Azure's Go clients do by themselves.
+
+        Source: azcore's `policy_register_rp.go`, which is in the pipeline of every client of azure-native.
+        """
+        _, _, subscription, *_ = path.split("/")
+        namespace = path.rpartition("/providers/")[2].partition("/")[0]
+        provider = f"/subscriptions/{subscription}/providers/{namespace}"
+        state = self.post(f"{provider}/register", _PROVIDERS_VERSION)
+        while state.get("registrationState") != "Registered":
+            if self._cancelled.wait(_POLL_SECONDS):
+                raise OperationInterruptedError("cancelled; the registration goes on in Azure")
+            state = self.get(provider, _PROVIDERS_VERSION) or {}
 
     def _request(
         self,

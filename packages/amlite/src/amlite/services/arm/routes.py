@@ -16,7 +16,8 @@ from amlite.core.routing import ARM_HOST, AUTHENTICATED, Call, Routes, reply
 from amlite.core.service import Services
 from amlite.core.store import Document
 from amlite.core.wire import Json
-from amlite.services.arm import polling, resources
+from amlite.services.arm import polling, providers, resources
+from amlite.services.arm.providers import REGIONS
 from amlite.services.arm.resources import GROUP_TYPE, group_of, resource_of, type_of
 
 routes = Routes(ARM_HOST)
@@ -24,16 +25,6 @@ public_routes = Routes(ARM_HOST, audiences=None)
 _ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
 _API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview|-alpha|-privatepreview)?")
 _BY_TYPE = re.compile(r"resourceType eq '([\w./]+)'", re.IGNORECASE)
-_LOCATIONS = (
-    "westeurope",
-    "northeurope",
-    "eastus",
-    "eastus2",
-    "westus2",
-    "swedencentral",
-    "uksouth",
-    "germanywestcentral",
-)
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
 _OPERATION = "/subscriptions/{subscription}/providers/{namespace}/locations/{location}"
 
@@ -85,7 +76,9 @@ async def get_subscription(call: Call) -> web.Response:
 async def list_locations(call: Call) -> web.Response:
     """List the regions."""
     base = f"/subscriptions/{SUBSCRIPTION_ID}/locations"
-    return reply({"value": [{"id": f"{base}/{name}", "name": name, "displayName": name} for name in _LOCATIONS]})
+    return reply(
+        {"value": [{"id": f"{base}/{name}", "name": name, "displayName": title} for name, title in REGIONS.items()]}
+    )
 
 
 @routes.get("/subscriptions/{subscription}/resourceGroups")
@@ -217,6 +210,7 @@ def _list(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
 
 async def _put(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
     kind.check_name(id.name)
+    providers.require(call.platform, kind.name.partition("/")[0])
     body = await call.json()
     if id.group:
         group_of(call.platform, id)
@@ -332,4 +326,5 @@ def _subscription() -> Json:
         "tenantId": TENANT_ID,
         "displayName": "local",
         "state": "Enabled",
+        "subscriptionPolicies": {"quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"},
     }

@@ -9,6 +9,7 @@ from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
+from amlite.services.arm.providers import require_for_endpoints
 from amlite.services.arm.resources import resource_of
 from amlite.services.machinelearning import endpoints, networks, quota, references, sizes
 from amlite.services.machinelearning.published.validation import writable
@@ -25,6 +26,7 @@ def _endpoint(platform: Platform, resource_id: ResourceId, body: Json, old: Json
     properties: Json = body["properties"]
     region = body["location"]
     if old is None:
+        require_for_endpoints(platform)
         endpoints.check_unique(platform, resource_id, region)
     mode = next(each for each in _MODES if each.lower() == properties["authMode"].lower())
     compute = properties.get("compute")
