@@ -18,6 +18,8 @@ from pulumi_azureml.planning import ENDPOINTS
 from release import purging, scoring, training
 from release.assets import adoption
 from release.assets.sharing import KINDS, RegistrySharing
+from release.ci.command import ci_login
+from release.doctor.command import check_first_update, doctor
 from release.errors import ReleaseError, RenamedError, first_line
 from release.promotion import promote
 from release.purging import Kept
@@ -25,6 +27,7 @@ from release.samples import sample_of
 from release.stack import CWD_VARIABLE, ROOT, PulumiStack
 from release.terminal import summary
 from release.terminal.console import new_console
+from release.terminal.options import output_option, stack_option
 from release.terminal.preview import Plan
 from release.terminal.progress import Phases, UpdateProgress
 from release.training import Training
@@ -32,12 +35,6 @@ from release.workspace import client, registry_client
 
 _PIPELINE = "training"
 console = new_console()
-
-
-def _stack_option(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
-        "-s", "--stack", required=True, envvar="PULUMI_STACK", show_envvar=True, help="Stack to use, such as dev."
-    )(command)
 
 
 def _inputs_option(command: Callable[..., None]) -> Callable[..., None]:
@@ -72,12 +69,18 @@ def main(cwd: str | None) -> None:
         os.environ[CWD_VARIABLE] = str(Path(cwd).resolve())
 
 
+main.add_command(ci_login)
+main.add_command(doctor)
 main.add_command(promote)
 
 
 @main.command()
-@_stack_option
+@stack_option
 @_inputs_option
+@click.option(
+    "--doctor/--no-doctor", "checks", default=True, show_default=True,
+    help="Check a new stack before its first update, as `release doctor` does.",
+)  # fmt: skip
 @click.option(
     "--replace-renamed", is_flag=True,
     help="Replace resources whose names have changed. Everything in them is lost. Default: ask on a terminal.",
@@ -86,14 +89,18 @@ main.add_command(promote)
     "--train/--no-train", "trains", default=True, show_default=True,
     help="Train a first model if an endpoint has no promoted one.",
 )  # fmt: skip
-def up(stack: str, inputs: tuple[str, ...], replace_renamed: bool, trains: bool) -> None:
+def up(stack: str, inputs: tuple[str, ...], checks: bool, replace_renamed: bool, trains: bool) -> None:
     """Deploy the stack, train a first model, and score a sample.
 
-    If an endpoint has no promoted model, trains one. If the gate accepts the model, promotes it and rolls it out. Then
-    sends the sample request to each online endpoint and prints a summary.
+    Before the first update, does the checks of `release doctor`, and stops if there is a problem. If an endpoint has no
+    promoted model, trains one. If the gate accepts the model, promotes it and rolls it out. Then sends the sample
+    request to each online endpoint and prints a summary.
     """
     phases = Phases(console)
     target = PulumiStack(stack, create=True)
+    if checks and target.outputs() is None:
+        with phases.phase("Checks"):
+            check_first_update(stack, console)
     with phases.phase("Platform and assets"):
         _update(target, replace_renamed=replace_renamed)
     outputs = target.deployed()
@@ -112,7 +119,7 @@ def up(stack: str, inputs: tuple[str, ...], replace_renamed: bool, trains: bool)
 
 
 @main.command()
-@_stack_option
+@stack_option
 @_inputs_option
 @click.option(
     "--promote/--no-promote", default=True, show_default=True,
@@ -149,8 +156,8 @@ def train(stack: str, inputs: tuple[str, ...], promote: bool, endpoint: str | No
 
 
 @main.command()
-@_stack_option
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format.")
+@stack_option
+@output_option
 @click.option("--refresh", is_flag=True, help="Read every resource from Azure first, and show what others changed.")
 def preview(stack: str, output: str, refresh: bool) -> None:
     """Show what `pulumi up` would change, and why.
@@ -168,7 +175,7 @@ def preview(stack: str, output: str, refresh: bool) -> None:
 
 
 @main.command()
-@_stack_option
+@stack_option
 @click.argument("endpoint")
 @click.option(
     "--request", type=click.Path(path_type=Path),
@@ -188,7 +195,7 @@ def score(stack: str, endpoint: str, request: Path | None) -> None:
 
 
 @main.command()
-@_stack_option
+@stack_option
 @click.argument("endpoint")
 def key(stack: str, endpoint: str) -> None:
     """Print the primary key of an online endpoint, or a token.
@@ -200,7 +207,7 @@ def key(stack: str, endpoint: str) -> None:
 
 
 @main.command()
-@_stack_option
+@stack_option
 @click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
 @click.argument("name")
 @click.argument("version", required=False)
@@ -232,7 +239,7 @@ def share(stack: str, kind: str, name: str, version: str | None, registry: str |
 
 
 @main.command()
-@_stack_option
+@stack_option
 @click.argument("kind", required=False)
 @click.argument("names", nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Print the YAML, but write no files.")
@@ -294,7 +301,7 @@ def adopt(
 
 
 @main.command()
-@_stack_option
+@stack_option
 @click.argument("job")
 def logs(stack: str, job: str) -> None:
     """Print the logs of a job's steps."""
@@ -313,26 +320,8 @@ def logs(stack: str, job: str) -> None:
         click.echo(job_log(ml, job))
 
 
-@main.command("ci-login")
-@click.option(
-    "--every", type=click.FloatRange(min=0.1), default=None,
-    help="Seconds between two renewals of the token file. Default: half a token's lifetime.",
-)  # fmt: skip
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def sign_in_ci(every: float | None, command: tuple[str, ...]) -> None:
-    """Run a command in a CI job, signed in for hours: release ci-login -- COMMAND.
-
-    Works in GitHub Actions and Azure Pipelines, with federated credentials. The ID tokens of these platforms live for
-    minutes. This command lets both Pulumi providers and the release use a new one each time. docs/ci-sign-in.md
-    describes the variables that a job needs.
-    """
-    from release import ci_login  # needs azure.core, which is slow to import
-
-    sys.exit(ci_login.run(command, every, lambda line: click.echo(line, err=True)))
-
-
 @main.command()
-@_stack_option
+@stack_option
 @click.option(
     "--purge", is_flag=True,
     help="Also delete for good what Azure would keep: the workspace, and the key vault if it has no purge protection.",

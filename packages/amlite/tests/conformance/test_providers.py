@@ -71,7 +71,7 @@ def test_only_who_may_registers(amlite: LocalAzure) -> None:
     reader = amlite.application(("Reader", f"/subscriptions/{SUBSCRIPTION_ID}"))
     with ResourceManagementClient(reader, SUBSCRIPTION_ID) as client:
         assert client.providers.get("Microsoft.Cdn").registration_state == "Registered"
-        with pytest.raises(HttpResponseError, match="Microsoft.Cdn/register/action"):
+        with pytest.raises(HttpResponseError, match=r"Microsoft\.Cdn/register/action"):
             client.providers.register("Microsoft.Cdn")
 
 

@@ -78,7 +78,7 @@ def shortage(ml: MLClient, taker: Taker, need: Need) -> str | None:
     try:
         # The client's entities contain the service's names, not those of their attributes.
         sizes = {each.name.lower(): vars(each) for each in ml.compute.list_sizes(location=location)}
-        usages = {_family(each.name["value"]): vars(each) for each in ml.compute.list_usage(location=location)}
+        usages = {family_key(each.name["value"]): vars(each) for each in ml.compute.list_usage(location=location)}
     except AzureError as error:
         _log.warning("the quota of %s could not be read: %s", location, getattr(error, "message", error))
         return None
@@ -104,7 +104,7 @@ def _reason(taker: Taker, need: Need, sizes: dict[str, Any], usages: dict[str, A
         if who != taker and _place(who) == _place(taker) and each.size.lower() in sizes
     ]
     for name in (_family_of(need, sizes), _TOTAL):
-        usage = usages.get(_family(name))
+        usage = usages.get(family_key(name))
         # Azure returns -1 for no limit.
         if usage is None or usage["limit"] < 0:
             continue
@@ -128,11 +128,12 @@ def _place(taker: Taker) -> tuple[str, str]:
 
 def _cores(need: Need, sizes: dict[str, Any]) -> int:
     """Return the number of additional vCPUs that a deployment needs."""
-    more = _reserved(need.size, need.instances) - _reserved(need.size, need.before)
+    more = reserved(need.size, need.instances) - reserved(need.size, need.before)
     return more * int(sizes[need.size.lower()]["vCPUs"])
 
 
-def _reserved(size: str, instances: int) -> int:
+def reserved(size: str, instances: int) -> int:
+    """Return how many instances a deployment takes from the quota, with those that Azure reserves for upgrades."""
     return instances if size.lower() in _NOT_RESERVED else -(-instances * 12 // 10)
 
 
@@ -140,6 +141,6 @@ def _family_of(need: Need, sizes: dict[str, Any]) -> str:
     return f"{sizes[need.size.lower()]['family']} Cluster Dedicated vCPUs"
 
 
-def _family(name: str) -> str:
+def family_key(name: str) -> str:
     """Return a family's name in one form. Sizes have `standardDSv2Family`, usages `Standard DSv2 Family …`."""
     return re.sub(r"[^a-z0-9]", "", name.lower())

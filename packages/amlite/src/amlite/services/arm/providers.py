@@ -99,8 +99,8 @@ def require(platform: Platform, namespace: str) -> None:
 def require_for_endpoints(platform: Platform) -> None:
     """Raise the refusal of an online endpoint unless the providers are registered that it is built on.
 
-    Source: "Troubleshoot online endpoint deployment and scoring" (SubscriptionNotRegistered), and Microsoft Q&A 2068819,
-    which names the providers: the message does not.
+    Source: "Troubleshoot online endpoint deployment and scoring" (SubscriptionNotRegistered). The message does not
+    name the providers; Microsoft Q&A 2068819 does.
     """
     if not all(
         registered(platform, name) for name in ("Microsoft.Cdn", "Microsoft.Network", "Microsoft.PolicyInsights")
@@ -108,8 +108,8 @@ def require_for_endpoints(platform: Platform) -> None:
         raise AzureError(
             400,
             "SubscriptionNotRegistered",
-            "Resource provider [N/A] isn't registered with Subscription [N/A]. Please see troubleshooting guide, available "
-            "here: https://aka.ms/register-resource-provider",
+            "Resource provider [N/A] isn't registered with Subscription [N/A]. Please see troubleshooting guide, "
+            "available here: https://aka.ms/register-resource-provider",
         )
 
 

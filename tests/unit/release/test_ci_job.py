@@ -13,7 +13,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from click.testing import CliRunner
 
 from pulumi_azureml.operations.federation import Federation
-from release import ci_login
+from release.ci import job
 from release.cli import main
 from release.errors import ReleaseError
 
@@ -50,7 +50,7 @@ def pipelines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         return given[-1]
 
     trusted = Federation("tenant", "client", "Azure Pipelines", fetch, in_azure_native=False)
-    monkeypatch.setattr(ci_login, "federation", lambda _environment: trusted)
+    monkeypatch.setattr(job, "federation", lambda _environment: trusted)
     monkeypatch.setenv("AGENT_TEMPDIRECTORY", str(tmp_path))
     return given
 
@@ -60,7 +60,7 @@ def test_github_needs_no_file(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
         monkeypatch.setenv(name, value)
     names = ("ARM_USE_OIDC", "ARM_OIDC_TOKEN", "ARM_OIDC_TOKEN_FILE_PATH")
     said: list[str] = []
-    assert ci_login.run(_says(f"print([os.environ.get(n) for n in {names}])"), None, said.append) == 0
+    assert job.run(_says(f"print([os.environ.get(n) for n in {names}])"), None, said.append) == 0
     assert capfd.readouterr().out == "['true', None, None]\n"
     assert said == ["Signing in as client with ID tokens from GitHub Actions."]
 
@@ -73,7 +73,7 @@ def test_azure_pipelines_gets_a_private_file_that_is_gone_afterwards(
         "oct(f.parent.stat().st_mode)[-3:]); sys.exit(3)"
     )
     said: list[str] = []
-    assert ci_login.run(_says(script), None, said.append) == 3
+    assert job.run(_says(script), None, said.append) == 3
     assert capfd.readouterr().out == f"{pipelines[0]} 600 700\n"
     assert list(tmp_path.iterdir()) == []
     assert pipelines[0] not in "".join(said)
@@ -86,7 +86,7 @@ def test_a_task_with_a_service_connection_names_the_identity(
         monkeypatch.setenv(name.replace("ARM_", "AZURESUBSCRIPTION_"), value)
         if name.startswith("ARM_"):
             monkeypatch.delenv(name, raising=False)
-    assert ci_login.run(_says("print(os.environ['ARM_CLIENT_ID'], os.environ['ARM_TENANT_ID'])"), None, print) == 0
+    assert job.run(_says("print(os.environ['ARM_CLIENT_ID'], os.environ['ARM_TENANT_ID'])"), None, print) == 0
     assert capfd.readouterr().out.endswith("client tenant\n")
 
 
@@ -95,7 +95,7 @@ def test_the_file_is_renewed_while_the_command_runs(pipelines: list[str]) -> Non
         "f = pathlib.Path(os.environ['ARM_OIDC_TOKEN_FILE_PATH']); first = f.read_text()\n"
         "while f.read_text() == first: time.sleep(0.01)"
     )
-    assert ci_login.run(_says(script), 0.05, lambda _line: None) == 0
+    assert job.run(_says(script), 0.05, lambda _line: None) == 0
     assert len(pipelines) > 1
 
 
@@ -109,13 +109,13 @@ def test_a_renewal_that_fails_is_told_and_tried_again(monkeypatch: pytest.Monkey
         return answer
 
     trusted = Federation("tenant", "client", "Azure Pipelines", fetch, in_azure_native=False)
-    monkeypatch.setattr(ci_login, "federation", lambda _environment: trusted)
+    monkeypatch.setattr(job, "federation", lambda _environment: trusted)
     script = (
         "f = pathlib.Path(os.environ['ARM_OIDC_TOKEN_FILE_PATH']); first = f.read_text()\n"
         "while f.read_text() == first: time.sleep(0.01)"
     )
     said: list[str] = []
-    assert ci_login.run(_says(script), 0.05, said.append) == 0
+    assert job.run(_says(script), 0.05, said.append) == 0
     assert any("was not renewed" in line and "no answer" in line for line in said)
 
 
@@ -131,17 +131,17 @@ def test_a_job_without_id_tokens_is_told_what_to_set(monkeypatch: pytest.MonkeyP
 def test_a_client_secret_is_not_mixed_with_id_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARM_CLIENT_SECRET", "secret")
     with pytest.raises(ReleaseError, match="comes before ID tokens"):
-        ci_login.run(["true"], None, lambda _line: None)
+        job.run(["true"], None, lambda _line: None)
 
 
 def test_a_program_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in JOB.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ReleaseError, match="cannot run 'no-such-program'"):
-        ci_login.run(["no-such-program"], None, lambda _line: None)
+        job.run(["no-such-program"], None, lambda _line: None)
 
 
 def test_a_command_that_a_signal_ends_has_the_shells_code(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in JOB.items():
         monkeypatch.setenv(name, value)
-    assert ci_login.run(_says("os.kill(os.getpid(), 15)"), None, lambda _line: None) == 143
+    assert job.run(_says("os.kill(os.getpid(), 15)"), None, lambda _line: None) == 143

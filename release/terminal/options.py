@@ -1,0 +1,22 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+Command = Callable[..., None]
+
+
+def stack_option(command: Command) -> Command:
+    """Add `-s`/`--stack`."""
+    return click.option(
+        "-s", "--stack", required=True, envvar="PULUMI_STACK", show_envvar=True, help="Stack to use, such as dev."
+    )(command)
+
+
+def output_option(command: Command) -> Command:
+    """Add `--output`."""
+    choice = click.Choice(["text", "json"])
+    return click.option("--output", type=choice, default="text", show_default=True, help="Output format.")(command)
