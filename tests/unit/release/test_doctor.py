@@ -1,0 +1,103 @@
+"""`release doctor` as a whole: which checks run, what they print, and what stops a first update."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from azure.core.exceptions import ServiceRequestError
+from click.testing import CliRunner
+
+from release.cli import main
+from release.doctor import command, examination
+from release.doctor.checks import backend
+from release.doctor.findings import Finding, Level, Report, problem, warning
+from release.doctor.subject import Account
+from release.errors import ReleaseError
+from release.terminal.console import new_console
+from tests.unit.release.examined import FakeSubject
+
+
+@pytest.fixture
+def subject(tmp_path: Path) -> FakeSubject:
+    return FakeSubject(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def examined(monkeypatch: pytest.MonkeyPatch, subject: FakeSubject) -> None:
+    subject.environment = {"PULUMI_CONFIG_PASSPHRASE": "x"}
+    monkeypatch.setattr(examination, "Subject", lambda *_: subject)
+    monkeypatch.setattr(backend, "check", lambda _: iter([]))
+
+
+def _report(subject: FakeSubject) -> Report:
+    return examination.examine("test", subject.root, subject.folder)
+
+
+def test_every_check_has_a_finding(subject: FakeSubject) -> None:
+    report = _report(subject)
+    titles = {"Configuration", "Sign-in", *(check.title for check in examination.CHECKS)}
+    assert {finding.check for finding in report.findings} >= titles - {"Pulumi"}
+    assert not report.failed
+
+
+def test_what_needs_azure_is_skipped_without_a_sign_in(subject: FakeSubject) -> None:
+    subject.account = Account("another", "object", "client", "somebody")
+    levels = {finding.check: finding.level for finding in _report(subject).findings}
+    skipped = {title for title, level in levels.items() if level is Level.SKIPPED}
+    assert skipped == {"Clock", "Providers", "Permissions", "Quota"}
+    assert levels["Images"] is Level.OK
+
+
+def test_wrong_settings_are_all_named(subject: FakeSubject) -> None:
+    subject.set("naming", postfix="much-too-long")
+    subject.set("network", isolation="Perhaps")
+    report = _report(subject)
+    what = report.findings[0].what
+    assert "naming.postfix" in what
+    assert "network.isolation" in what
+    assert report.failed
+
+
+@pytest.mark.parametrize("error", [ServiceRequestError("no route to host"), KeyError("vCPUs")])
+def test_a_check_that_fails_is_a_finding_and_hides_no_other(error: Exception, subject: FakeSubject) -> None:
+    subject.arm.answers["vmSizes"] = error
+    report = _report(subject)
+    (found,) = [finding for finding in report.findings if finding.check == "Quota"]
+    assert (found.level, found.what) == (Level.WARNING, "not checked")
+    assert str(error) in found.why
+    assert report.count(Level.SKIPPED) == 0
+
+
+@pytest.fixture
+def findings(monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
+    """What is found, which a test adds to."""
+    found: list[Finding] = []
+    monkeypatch.setattr(examination, "examine", lambda stack, *_: Report(stack=stack, findings=found))
+    return found
+
+
+def test_a_warning_is_no_failure(findings: list[Finding]) -> None:
+    findings.append(warning("slow", "because", "wait").model_copy(update={"check": "Clock"}))
+    result = CliRunner().invoke(main, ["doctor", "-s", "test"])
+    assert result.exit_code == 0
+    assert "warning  Clock  slow" in result.output
+    assert "fix: wait" in result.output
+    assert "no problems, 1 warning" in result.output
+
+
+def test_a_problem_is_a_failure_in_json_too(findings: list[Finding]) -> None:
+    findings.append(problem("broken", "because", "mend"))
+    result = CliRunner().invoke(main, ["doctor", "-s", "test", "--output", "json"])
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert told["findings"] == [{"check": "", "level": "problem", "what": "broken", "why": "because", "fix": "mend"}]
+
+
+def test_the_first_update_stops_at_a_problem(findings: list[Finding], capsys: pytest.CaptureFixture[str]) -> None:
+    command.check_first_update("test", new_console())
+    findings.append(problem("broken", "because", "mend"))
+    with pytest.raises(ReleaseError, match="--no-doctor"):
+        command.check_first_update("test", new_console())
+    assert "fix: mend" in capsys.readouterr().out
