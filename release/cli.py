@@ -77,10 +77,7 @@ main.add_command(promote)
 @main.command()
 @stack_option
 @_inputs_option
-@click.option(
-    "--doctor/--no-doctor", "checks", default=True, show_default=True,
-    help="Check a new stack before its first update, as `release doctor` does.",
-)  # fmt: skip
+@click.option("--no-doctor", is_flag=True, help="Do not check a new stack as `release doctor` does.")
 @click.option(
     "--replace-renamed", is_flag=True,
     help="Replace resources whose names have changed. Everything in them is lost. Default: ask on a terminal.",
@@ -89,7 +86,7 @@ main.add_command(promote)
     "--train/--no-train", "trains", default=True, show_default=True,
     help="Train a first model if an endpoint has no promoted one.",
 )  # fmt: skip
-def up(stack: str, inputs: tuple[str, ...], checks: bool, replace_renamed: bool, trains: bool) -> None:
+def up(stack: str, inputs: tuple[str, ...], no_doctor: bool, replace_renamed: bool, trains: bool) -> None:
     """Deploy the stack, train a first model, and score a sample.
 
     Before the first update, does the checks of `release doctor`, and stops if there is a problem. If an endpoint has no
@@ -98,7 +95,7 @@ def up(stack: str, inputs: tuple[str, ...], checks: bool, replace_renamed: bool,
     """
     phases = Phases(console)
     target = PulumiStack(stack, create=True)
-    if checks and target.outputs() is None:
+    if not no_doctor and target.outputs() is None:
         with phases.phase("Checks"):
             check_first_update(stack, console)
     with phases.phase("Platform and assets"):

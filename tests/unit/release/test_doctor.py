@@ -9,6 +9,7 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 from click.testing import CliRunner
 
+from release import documentation
 from release.cli import main
 from release.doctor import command, examination
 from release.doctor.checks import backend
@@ -16,7 +17,7 @@ from release.doctor.findings import Finding, Level, Report, problem, warning
 from release.doctor.subject import Account
 from release.errors import ReleaseError
 from release.terminal.console import new_console
-from tests.unit.release.examined import FakeSubject
+from tests.unit.release.examined import ROOT, FakeSubject
 
 
 @pytest.fixture
@@ -101,3 +102,9 @@ def test_the_first_update_stops_at_a_problem(findings: list[Finding], capsys: py
     with pytest.raises(ReleaseError, match="--no-doctor"):
         command.check_first_update("test", new_console())
     assert "fix: mend" in capsys.readouterr().out
+
+
+def test_the_schema_is_current() -> None:
+    text = (ROOT / "docs" / "doctor.schema.json").read_text("utf-8")
+    assert text == documentation.doctor_schema(), "run `python -m release.documentation`"
+    assert set(json.loads(text)["$defs"]["Level"]["enum"]) == set(Level)

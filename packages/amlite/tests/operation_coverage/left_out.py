@@ -43,7 +43,6 @@ MISSING = {
     "Microsoft.Insights/Metrics.list": "only of online endpoints and their deployments",
     "Microsoft.KeyVault/Vaults.create_or_update": "holds no secrets, keys or certificates",
     "Microsoft.KeyVault/Vaults.update": "holds no secrets, keys or certificates",
-    "Microsoft.ManagedIdentity/FederatedIdentityCredentials.create_or_update": "no token can be exchanged for it",
     "Microsoft.OperationalInsights/Workspaces.create_or_update": "collects no logs",
     "Microsoft.OperationalInsights/Workspaces.delete": "always deletes for good",
     "Microsoft.OperationalInsights/Workspaces.update": "collects no logs",

@@ -78,6 +78,8 @@ class Operation:
     @property
     def resource_type(self) -> str:
         """The type of the resource that the operation is about; empty for the provider's own operations."""
+        if self.group == "Providers":
+            return f"{self.provider}/providers"
         found = ResourceId.parse(self.sample)
         if found is None:
             return ""
