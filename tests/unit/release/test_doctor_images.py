@@ -16,6 +16,12 @@ def subject(tmp_path: Path) -> FakeSubject:
     return FakeSubject(tmp_path)
 
 
+def test_an_attached_provider_builds_the_images(subject: FakeSubject) -> None:
+    subject.set("image", build=True)
+    subject.environment = {"PULUMI_DEBUG_PROVIDERS": "azure-native:1,docker:2"}
+    assert levels(images.check(subject)) == {Level.OK}
+
+
 def test_docker_does_not_answer(subject: FakeSubject, tmp_path: Path) -> None:
     subject.set("image", build=True)
     subject.environment = {"PATH": str(tmp_path), "DOCKER_HOST": f"unix://{tmp_path}/docker.sock"}
