@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from release.samples import sample_of
 from release.stack import CWD_VARIABLE, ROOT, PulumiStack
 from release.terminal import summary
 from release.terminal.console import new_console
-from release.terminal.options import output_option, stack_option
+from release.terminal.options import inputs_option, output_option, stack_option
 from release.terminal.preview import Plan
 from release.terminal.progress import Phases, UpdateProgress
 from release.training import Training
@@ -35,13 +35,6 @@ from release.workspace import client, registry_client
 
 _PIPELINE = "training"
 console = new_console()
-
-
-def _inputs_option(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
-        "--input", "inputs", multiple=True, metavar="NAME=VALUE",
-        help="Set an input of the training pipeline. You can repeat this option.",
-    )(command)  # fmt: skip
 
 
 class _Commands(click.Group):
@@ -76,7 +69,7 @@ main.add_command(promote)
 
 @main.command()
 @stack_option
-@_inputs_option
+@inputs_option
 @click.option("--no-doctor", is_flag=True, help="Do not check a new stack as `release doctor` does.")
 @click.option(
     "--replace-renamed", is_flag=True,
@@ -117,7 +110,7 @@ def up(stack: str, inputs: tuple[str, ...], no_doctor: bool, replace_renamed: bo
 
 @main.command()
 @stack_option
-@_inputs_option
+@inputs_option
 @click.option(
     "--promote/--no-promote", default=True, show_default=True,
     help="Write an accepted version to the stack's configuration.",

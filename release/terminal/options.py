@@ -20,3 +20,11 @@ def output_option(command: Command) -> Command:
     """Add `--output`."""
     choice = click.Choice(["text", "json"])
     return click.option("--output", type=choice, default="text", show_default=True, help="Output format.")(command)
+
+
+def inputs_option(command: Command) -> Command:
+    """Add `--input`, which can be repeated."""
+    return click.option(
+        "--input", "inputs", multiple=True, metavar="NAME=VALUE",
+        help="Set an input of the training pipeline. You can repeat this option.",
+    )(command)  # fmt: skip

@@ -17,7 +17,9 @@ _FORBIDDEN = 403
 def check(subject: Subject) -> Iterator[Finding]:
     """Compare the token and the subscription with the stack file."""
     cloud = subject.configuration.cloud
-    fix = f"az login --tenant {cloud.tenant_id} && az account set --subscription {cloud.subscription_id}"
+    fix = subject.settings.sign_in or (
+        f"az login --tenant {cloud.tenant_id} && az account set --subscription {cloud.subscription_id}"
+    )
     try:
         account = subject.account
     except ClientAuthenticationError as error:
