@@ -1,4 +1,4 @@
-"""How two processes share the tests out, and that none of them leaves a process behind, however it ends."""
+"""Distribute the tests over two processes, and stop processes that a run leaves behind."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class EndpointOutput(_Part):
 
     name: str = Field(description="Name in Azure. The key of the endpoint is its name in the YAML.")
     kind: Literal["online", "batch"] = Field(
-        description="`online` scores a request at once. `batch` scores files in a job."
+        description="`online` scores requests immediately. `batch` scores files in a job."
     )
     auth_mode: Literal["key", "aml_token", "aad_token"] = Field(description="Authentication of callers.")
     scoring_uri: str = Field(description="URI that requests are sent to.")

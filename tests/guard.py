@@ -35,7 +35,7 @@ def started(mark: str, folder: Path) -> list[psutil.Process]:
 
 
 def end(mark: str, folder: Path) -> list[str]:
-    """End those processes, politely and then by force, until there is none; return their command lines."""
+    """End those processes with a signal, then kill them, until none is left. Return their command lines."""
     ended = []
     while found := started(mark, folder):
         for process in found:

@@ -75,7 +75,7 @@ class Key(_Document):
     key: str = Field(description="Key in the YAML, or property of the resource. Nested keys are joined by dots.")
     old: Any = Field(description="Value now: as deployed, or as a refresh found it in Azure. Null if not set.")
     new: Any = Field(description="Value after the update. Null if not set.")
-    drifted: bool = Field(default=False, description="`old` is not the deployed value: somebody changed it in Azure.")
+    drifted: bool = Field(default=False, description="`old` is not the deployed value: someone changed it in Azure.")
 
 
 class Override(_Document):
