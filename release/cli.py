@@ -324,12 +324,7 @@ def down(stack: str, purge: bool, yes: bool) -> None:
     taken. With --purge, the names are free at once. You can also run it after the stack was destroyed.
     """
     target = PulumiStack(stack)
-    kept = Kept()
-    if purge:
-        purging.refuse_protected(target)
-        kept = Kept.of(target)
-        for line in kept.plan():
-            console.print(f"  {line}", highlight=False)
+    kept = purging.planned(target, _say) if purge else Kept()
     if not yes:
         click.confirm(f"Destroy all resources of stack '{stack}'?", abort=True)
     purging.purge_workspaces(target, kept, UpdateProgress(console), _say)
@@ -337,13 +332,7 @@ def down(stack: str, purge: bool, yes: bool) -> None:
     if purge:
         purging.purge_leftovers(target, _say)
     console.print(f"All resources of stack {stack} are destroyed.")
-    held = purging.names_held(target)
-    if held:
-        console.print("Azure keeps these names:")
-        for line in held:
-            _say(line)
-    if held and not purge:
-        console.print(f"To delete for good what Azure keeps: release down --purge -s {stack}", highlight=False)
+    purging.tell_what_azure_keeps(target, console.print, purged=purge)
 
 
 def _update(target: PulumiStack, *, replace_renamed: bool = True) -> None:

@@ -69,14 +69,22 @@ class Kept:
         return lines
 
 
-def refuse_protected(stack: PulumiStack) -> None:
-    """Raise ReleaseError if Pulumi would not delete every resource: a purge is not begun then."""
+def planned(stack: PulumiStack, say: Say) -> Kept:
+    """Say what a purge deletes for good, and return it.
+
+    Raises:
+        ReleaseError: Pulumi would not delete every resource, because some are protected.
+    """
     protected = [each["urn"].rpartition("::")[2] for each in stack.resources() if each.get("protect")]
     if protected:
         raise ReleaseError(
             f"stack '{stack.name}' protects {len(protected)} resources ({', '.join(protected)}). Nothing was deleted",
             fix=f"set {NAMESPACE}:protect to false in Pulumi.{stack.name}.yaml, and run release up -s {stack.name}",
         )
+    kept = Kept.of(stack)
+    for line in kept.plan():
+        say(line)
+    return kept
 
 
 def purge_workspaces(stack: PulumiStack, kept: Kept, on_event: Callable[..., None], say: Say) -> None:
@@ -107,18 +115,22 @@ def purge_leftovers(stack: PulumiStack, say: Say) -> None:
             vault.purge()
 
 
-def names_held(stack: PulumiStack) -> list[str]:
-    """Return what Azure keeps of the stack now, one line for each resource; nothing if it cannot be looked up."""
+def tell_what_azure_keeps(stack: PulumiStack, say: Say, *, purged: bool) -> None:
+    """Say which names of a destroyed stack stay taken; nothing if that cannot be looked up."""
     from azure.core.exceptions import AzureError
 
     try:
         kept = Kept.of(stack)
     except AzureError:
-        return []
-    return [
-        *(f"workspace {each.name}: for 14 days from its deletion" for each in kept.deleted_workspaces),
-        *(f"key vault {each.name}: until {each.purge_date}" for each in kept.deleted_vaults),
+        return
+    lines = [
+        *(f"  workspace {each.name}: for 14 days from its deletion" for each in kept.deleted_workspaces),
+        *(f"  key vault {each.name}: until {each.purge_date}" for each in kept.deleted_vaults),
     ]
+    if lines:
+        say("\n".join(["Azure keeps these names:", *lines]))
+    if lines and not purged:
+        say(f"To delete for good what Azure keeps: release down --purge -s {stack.name}")
 
 
 def _protected(vault: DeletedVault) -> str:
