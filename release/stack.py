@@ -127,7 +127,7 @@ class PulumiStack:
         """Return the tags that tell the stack's resources from those of others."""
         naming = json.loads(self._config(f"{NAMESPACE}:naming"))
         parts = {part: str(naming.get(part)) for part in ("namespace", "workspace")}
-        return {"project": NAMESPACE, **parts, "stack": self.name}
+        return {"project": NAMESPACE, **parts, "stack": str(naming.get("stack") or self.name)}
 
     def interrupted(self) -> list[str]:
         """Return the URNs of resources that an interrupted update was changing. Their state may be out of date."""

@@ -12,7 +12,9 @@ from pulumi import automation
 from pulumi.automation import events
 
 from infra import REFUSE_RENAMES, RENAMES
+from infra import naming as naming_rule
 from infra.outputs import ModelOutput
+from infra.settings.naming import NamingSettings
 from release import sign_in
 from release.errors import ReleaseError, RenamedError
 from release.stack import CWD_VARIABLE, PulumiStack
@@ -135,6 +137,15 @@ def test_what_the_engine_says_before_the_error_of_a_hook_is_left_out(fake: FakeS
     fake.fails = "preview failed"
     with pytest.raises(ReleaseError, match=r"^stack 'local': Azure does not let this stack have the names\.\n  first$"):
         PulumiStack("local").up(lambda _event: None)
+
+
+@pytest.mark.parametrize(("naming", "stack"), [({}, "local"), ({"stack": "dev"}, "dev")])
+def test_tags_are_those_of_the_program(fake: FakeStack, naming: dict[str, str], stack: str) -> None:
+    naming = {"namespace": "mlops", "workspace": "flights", "postfix": "001", **naming}
+    fake.config = {"azureml-platform:naming": json.dumps(naming)}
+    own = naming_rule.tags(NamingSettings.model_validate(naming), "local", {})
+    assert own.items() >= PulumiStack("local").tags().items()
+    assert PulumiStack("local").tags()["stack"] == stack
 
 
 def test_a_recovered_vault_is_seen_in_the_state(fake: FakeStack) -> None:

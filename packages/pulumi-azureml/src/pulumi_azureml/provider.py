@@ -70,7 +70,10 @@ class AzureMLProvider(dynamic.ResourceProvider):
         Failures omit the input's name, because the engine would print its whole value before the reason.
         """
         wrong = self._operations.check_inputs(_known(_plain(olds)), _known(_plain(news)))
-        return dynamic.CheckResult(news, [dynamic.CheckFailure("", reason) for reason in wrong.values()])
+        for reason in wrong.values():
+            if isinstance(reason, AssetError):
+                reason.name_option(self._keys)
+        return dynamic.CheckResult(news, [dynamic.CheckFailure("", str(reason)) for reason in wrong.values()])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         """Compare the significant inputs. A changed name or workspace replaces the resource."""

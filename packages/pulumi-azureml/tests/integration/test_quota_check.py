@@ -120,7 +120,7 @@ def test_a_preview_refuses_a_deployment_beyond_the_quota_and_names_its_file(
     place: str | None, ml_client: MLClient
 ) -> None:
     wrong = OPERATIONS["online_endpoint"].check_inputs({}, props(ml_client, 2, workspace=place))
-    assert wrong["deployment"].startswith("ml/deploy/blue-deployment.yml: 2 x Standard_F4s_v2 take 12 more vCPUs")
+    assert str(wrong["deployment"]).startswith("ml/deploy/blue-deployment.yml: 2 x Standard_F4s_v2 take 12 more vCPUs")
 
 
 @pytest.mark.usefixtures("six_cores")

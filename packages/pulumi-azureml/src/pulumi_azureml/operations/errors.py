@@ -16,16 +16,18 @@ class Remedy:
         option: its name in `ConfigKeys`.
         value: its value in the configuration.
         argument: the program's argument, used if the option has no key.
+        entry: the entry below the option that gets the value, if the option is a map.
     """
 
     purpose: str
     option: str
     value: str
     argument: str
+    entry: str = ""
 
     def text(self, keys: ConfigKeys) -> str:
         """Return the remedy as a sentence."""
-        return f"{self.purpose}: {keys.how(self.option, self.value, self.argument)}"
+        return f"{self.purpose}: {keys.how(self.option, self.value, self.argument, self.entry)}"
 
 
 ADOPT = Remedy("To take it over", "adopt", "true", "`adopt=True` in WorkspaceArgs")

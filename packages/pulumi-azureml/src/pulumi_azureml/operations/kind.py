@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pulumi_azureml.operations import ownership
+from pulumi_azureml.operations.errors import AssetError
 from pulumi_azureml.planning.kind import Kind
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Operations(ABC):
         """Return a resource's kind and name, for messages."""
         return f"{self.title} '{props['name']}'"
 
-    def check_inputs(self, _olds: Props, _news: Props) -> dict[str, str]:
+    def check_inputs(self, _olds: Props, _news: Props) -> Mapping[str, str | AssetError]:
         """Return, in the preview, problems of the new inputs given those of the last update: input → reason."""
         return {}
 

@@ -41,16 +41,21 @@ class ConfigKeys:
         key: str = getattr(self, option)
         return f"`{key}`" if key else argument
 
-    def how(self, option: str, value: str, argument: str) -> str:
+    def how(self, option: str, value: str, argument: str, entry: str = "") -> str:
         """Return instructions to set an option.
 
         Args:
             option: the name of one of the keys.
             value: its value in the configuration.
             argument: the program's argument, used if the option has no key.
+            entry: the entry of an option that is a map.
         """
         key: str = getattr(self, option)
-        return f"pulumi config set --path '{key}' {value}" if key else argument
+        if not key:
+            return argument
+        if entry:
+            key += f".{entry}" if _PLAIN_NAME.fullmatch(entry) else f'["{entry}"]'
+        return f"pulumi config set --path '{key}' {value}"
 
     def path(self, option: str, parts: Sequence[str]) -> str:
         """Return the place of a value below an option: its configuration key, or the argument if it has no key.

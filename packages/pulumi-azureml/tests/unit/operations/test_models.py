@@ -105,7 +105,9 @@ def test_nothing_is_asked_of_a_workspace_that_is_not_known_yet_or_for_a_model_th
 
 def online(content: str) -> dict[str, Any]:
     deployment = {"name": "blue", "path": "ml/deploy/blue-deployment.yml", "content_hash": content, "definition": {}}
-    return {"workspace": WORKSPACE, "existing_model": SHARED, "definition": {}, "deployment": deployment}
+    return {
+        "name": "ep", "workspace": WORKSPACE, "existing_model": SHARED, "definition": {}, "deployment": deployment
+    }  # fmt: skip
 
 
 def batch(content: str) -> dict[str, Any]:

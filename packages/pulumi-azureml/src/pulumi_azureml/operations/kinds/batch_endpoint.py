@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pulumi_azureml.operations import ownership
+from pulumi_azureml.operations import endpoint_names, ownership
+from pulumi_azureml.operations.errors import AssetError
 from pulumi_azureml.operations.kind import Operations, Props, endpoint_label, found
 from pulumi_azureml.operations.retry import confirmed, finished
 from pulumi_azureml.operations.staging import load
@@ -19,10 +21,15 @@ class BatchEndpointOperations(Operations):
 
     planned = batch_endpoint.KIND
     outputs = ("resource_id", "scoring_uri")
+    options = (*Operations.options, "endpoint_names")
 
     def label(self, props: Props) -> str:
         """Return the endpoint with both of its names."""
         return endpoint_label(self.title, props["definition"]["name"], props["name"])
+
+    def check_inputs(self, olds: Props, news: Props) -> Mapping[str, str | AssetError]:
+        """Refuse a name that is taken."""
+        return endpoint_names.taken(olds, news)
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Create or update the endpoint and keep its default deployment."""

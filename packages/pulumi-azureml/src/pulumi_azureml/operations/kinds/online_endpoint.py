@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pulumi_azureml.operations import autoscale, models, ownership, progress, quota
+from pulumi_azureml.operations import autoscale, endpoint_names, models, ownership, progress, quota
 from pulumi_azureml.operations.connection import Workspace, connect
 from pulumi_azureml.operations.drift import drift
+from pulumi_azureml.operations.errors import AssetError
 from pulumi_azureml.operations.kind import Operations, Props, endpoint_label, found
 from pulumi_azureml.operations.retry import confirmed, finished, settled
 from pulumi_azureml.operations.rollout import Rollout, shares
@@ -33,17 +34,21 @@ class OnlineEndpointOperations(Operations):
 
     planned = online_endpoint.KIND
     outputs = ("resource_id", "scoring_uri", "live")
+    options = (*Operations.options, "endpoint_names")
     significant = (*Operations.significant, "identity_id", "deployment", "traffic", "autoscale")
 
     def label(self, props: Props) -> str:
         """Return the endpoint with both of its names."""
         return endpoint_label("endpoint", props["definition"]["name"], props["name"])
 
-    def check_inputs(self, olds: Props, news: Props) -> dict[str, str]:
-        """Refuse a new deployment whose model does not exist, or that needs more vCPUs than are left.
+    def check_inputs(self, olds: Props, news: Props) -> Mapping[str, str | AssetError]:
+        """Refuse a name that is taken, and a new deployment without its model or the vCPUs for it.
 
         Azure counts the vCPUs of managed deployments, and the run's other deployments take some too.
         """
+        return {**endpoint_names.taken(olds, news), **self._check_deployment(olds, news)}
+
+    def _check_deployment(self, olds: Props, news: Props) -> dict[str, str]:
         wanted, name = news.get("deployment"), self.live_name(news)
         if wanted is not None and self.live_name(olds) != name and (reason := models.refusal(news)):
             return {"deployment": f"{wanted['path']}: {reason}"}
