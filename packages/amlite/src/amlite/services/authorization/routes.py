@@ -7,6 +7,7 @@ import re
 from aiohttp import web
 
 from amlite import SUBSCRIPTION_ID
+from amlite.core import directory
 from amlite.core.access import ASSIGNMENT_TYPE, DEFINITION_TYPE, ROLES, Role
 from amlite.core.errors import AzureError
 from amlite.core.resource_id import ResourceId
@@ -47,8 +48,10 @@ async def list_assignments(call: Call) -> web.Response:
         if parts["at"]:
             found = [body for body in found if scope.startswith(f"{body['properties']['scope']}/".lower())]
         else:
-            wanted = (parts["principal"] or parts["holder"]).lower()
-            found = [body for body in found if body["properties"]["principalId"].lower() == wanted]
+            wanted = {(parts["principal"] or parts["holder"]).lower()}
+            if parts["holder"]:  # also what its groups are assigned
+                wanted |= {each.lower() for each in directory.groups_of(call.platform.store, parts["holder"])}
+            found = [body for body in found if body["properties"]["principalId"].lower() in wanted]
     return reply({"value": found})
 
 
