@@ -99,15 +99,13 @@ def refresh_token(server: str, tenant_id: str) -> str:
     from azure.core.exceptions import AzureError
     from azure.core.pipeline.policies import RetryPolicy
     from azure.core.rest import HttpRequest, HttpResponse
-    from azure.identity import DefaultAzureCredential
+
+    from pulumi_azureml.operations.connection import credential
 
     url = f"https://{server}/oauth2/exchange"
     try:
-        with (
-            DefaultAzureCredential() as credential,
-            PipelineClient[HttpRequest, HttpResponse](url, policies=[RetryPolicy()]) as client,
-        ):
-            token = credential.get_token("https://management.azure.com/.default", tenant_id=tenant_id).token
+        with PipelineClient[HttpRequest, HttpResponse](url, policies=[RetryPolicy()]) as client:
+            token = credential().get_token("https://management.azure.com/.default", tenant_id=tenant_id).token
             form = {"grant_type": "access_token", "service": server, "tenant": tenant_id, "access_token": token}
             response = client.send_request(HttpRequest("POST", url, data=form))
             response.read()

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs
 
 import pulumi
@@ -106,12 +106,6 @@ def test_a_digest_is_never_guessed(digest: str) -> None:
 class _Credential:
     """Signed in as somebody; notes for which resource a token was asked."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
     def get_token(self, scope: str, *, tenant_id: str) -> AccessToken:
         return AccessToken(f"token for {scope} in {tenant_id}", 0)
 
@@ -153,7 +147,7 @@ def exchange(monkeypatch: pytest.MonkeyPatch) -> Iterator[Exchange]:
         return send(transport, request, **kwargs)
 
     monkeypatch.setattr(RequestsTransport, "send", redirected)
-    monkeypatch.setattr("azure.identity.DefaultAzureCredential", _Credential)
+    monkeypatch.setattr("pulumi_azureml.operations.connection.credential", _Credential)
     for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(variable, raising=False)
     yield answer
