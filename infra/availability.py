@@ -40,6 +40,19 @@ class WantedNames:
     tags: Mapping[str, str]
     registry: str | None = None
 
+    @classmethod
+    def of(cls, configuration: Configuration, names: Names, tags: Mapping[str, str]) -> WantedNames:
+        """Return the names that a stack's configuration wants."""
+        sharing = configuration.settings.sharing
+        return cls(
+            stack=configuration.stack,
+            subscription_id=configuration.cloud.subscription_id,
+            location=configuration.cloud.location,
+            names=names,
+            tags=tags,
+            registry=sharing.registry if sharing.create else None,
+        )
+
     def id(self, kind: str, name: str) -> str:
         """Return the resource id that a resource of the stack has."""
         group = f"/subscriptions/{self.subscription_id}/resourceGroups/{self.names.resource_group}"
@@ -48,14 +61,22 @@ class WantedNames:
 
 @dataclass(frozen=True)
 class Answers:
-    """What Azure says of the names: what is in the way, and the vault that comes back."""
+    """What Azure says of the names: what is in the way, the vault that comes back, and what could not be looked up."""
 
     problems: list[str] = field(default_factory=list)
     recoverable: DeletedVault | None = None
+    unchecked: list[str] = field(default_factory=list)
 
 
 Finding = str | DeletedVault | None
 """A problem with its fix, the stack's own soft-deleted vault, or None if a name is free."""
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """A name that could not be looked up, and why."""
+
+    reason: str
 
 
 class NameCheck:
@@ -67,15 +88,7 @@ class NameCheck:
 
     def __init__(self, configuration: Configuration, names: Names, tags: Mapping[str, str]) -> None:
         """Take the stack's configuration, and the names and tags that it wants."""
-        sharing = configuration.settings.sharing
-        self._wanted = WantedNames(
-            stack=configuration.stack,
-            subscription_id=configuration.cloud.subscription_id,
-            location=configuration.cloud.location,
-            names=names,
-            tags=tags,
-            registry=sharing.registry if sharing.create else None,
-        )
+        self._wanted = WantedNames.of(configuration, names, tags)
         self._asked: asyncio.Task[Answers] | None = None
         self._recovers = False
         self._told = False
@@ -94,7 +107,7 @@ class NameCheck:
 
     async def _check(self, hooked: pulumi.ResourceHookArgs) -> None:
         if self._asked is None:
-            self._asked = asyncio.ensure_future(asyncio.to_thread(ask, self._wanted))
+            self._asked = asyncio.ensure_future(self._ask())
         answers = await self._asked
         problems = list(answers.problems)
         vault = answers.recoverable
@@ -112,19 +125,26 @@ class NameCheck:
             self._told = True
             raise RuntimeError("\n".join([_HEADING, *problems]))
 
+    async def _ask(self) -> Answers:
+        answers = await asyncio.to_thread(ask, self._wanted)
+        for reason in answers.unchecked:
+            pulumi.warn(reason)
+        return answers
+
 
 def ask(wanted: WantedNames) -> Answers:
-    """Look all names up in Azure. What cannot be looked up is a warning."""
+    """Look all names up in Azure."""
     checks = (_storage_account, _container_registry, _key_vault, _workspace, _registry)
     with ThreadPoolExecutor(len(checks)) as pool:
         found = list(pool.map(lambda check: _tried(check, wanted), checks))
     return Answers(
         [each for each in found if isinstance(each, str)],
         next((each for each in found if isinstance(each, DeletedVault)), None),
+        [each.reason for each in found if isinstance(each, Unchecked)],
     )
 
 
-def _tried(check: Callable[[WantedNames], Finding], wanted: WantedNames) -> Finding:
+def _tried(check: Callable[[WantedNames], Finding], wanted: WantedNames) -> Finding | Unchecked:
     from azure.core.exceptions import AzureError
 
     try:
@@ -132,8 +152,7 @@ def _tried(check: Callable[[WantedNames], Finding], wanted: WantedNames) -> Find
     except AzureError as error:
         what = check.__name__.replace("_", " ").strip()
         reason = str(getattr(error, "message", error)).partition("\n")[0]
-        pulumi.warn(f"Cannot check with Azure whether the name of the {what} is free: {reason}")
-        return None
+        return Unchecked(f"Cannot check with Azure whether the name of the {what} is free: {reason}")
 
 
 def _storage_account(wanted: WantedNames) -> Finding:

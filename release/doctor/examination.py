@@ -12,7 +12,7 @@ import pulumi
 from azure.core.exceptions import AzureError
 
 from release.doctor.azure import reason
-from release.doctor.checks import backend, clock, images, permissions, providers, quota, sign_in, versions
+from release.doctor.checks import backend, clock, images, names, permissions, providers, quota, sign_in, versions
 from release.doctor.findings import Finding, Level, Report, ok, problem, warning
 from release.doctor.subject import Subject
 
@@ -46,6 +46,7 @@ CHECKS = (
     Check("Providers", providers.check),
     Check("Permissions", permissions.check),
     Check("Quota", quota.check),
+    Check("Names", names.check),
     Check("Images", images.check, needs_azure=False),
     Check("Pulumi", backend.check, needs_azure=False, needs_settings=False),
     Check("Versions", versions.check, needs_azure=False, needs_settings=False),

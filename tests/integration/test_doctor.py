@@ -69,7 +69,8 @@ def test_a_subscription_that_is_ready(examined: Callable[..., Report], amlite: L
     report = examined()
     assert {finding.level for finding in report.findings} == {Level.OK}, report
     asked = [each for each in amlite.requests()[before:] if each["host"] == "management.azure.com"]
-    assert {each["method"] for each in asked} == {"GET"}
+    changing = {f"{each['method']} {each['path']}" for each in asked if each["method"] != "GET"}
+    assert {each.rpartition("/")[2] for each in changing} == {"checkNameAvailability"}
 
 
 def test_providers_that_nobody_registers(examined: Callable[..., Report], amlite: LocalAzure) -> None:
@@ -110,6 +111,17 @@ def test_a_quota_that_is_too_small(examined: Callable[..., Report], amlite: Loca
         amlite.command("quota", "clear")
 
 
+def test_a_name_that_is_taken(examined: Callable[..., Report], amlite: LocalAzure) -> None:
+    group = f"{SUBSCRIPTION}/resourceGroups/rg-doctor-names"
+    amlite.put(group, {"location": "westeurope"}, "2021-04-01")
+    vault = f"{group}/providers/Microsoft.KeyVault/vaults/kvmlopsflightsdoctortkn"
+    properties = {"tenantId": TENANT_ID, "sku": {"family": "A", "name": "standard"}, "accessPolicies": []}
+    amlite.put(vault, {"location": "westeurope", "properties": properties}, "2023-07-01")
+    (found,) = _problems(examined(naming={"namespace": "mlops", "workspace": "flights", "postfix": "tkn"}))
+    assert found.what.startswith("key vault kvmlopsflightsdoctortkn: ")
+    assert "naming.postfix" in found.fix
+
+
 def test_a_region_without_the_size(examined: Callable[..., Report]) -> None:
     report = examined(compute=[{"name": "cpu-cluster", "vmSize": "Standard_X1"}])
     assert [found.what for found in _problems(report)] == ["cluster cpu-cluster: westeurope does not have Standard_X1"]
@@ -121,4 +133,4 @@ def test_another_tenant_or_subscription(key: str, examined: Callable[..., Report
     (found,) = _problems(report)
     assert found.check == "Sign-in"
     assert "az login --tenant" in found.fix
-    assert report.count(Level.SKIPPED) == 4
+    assert report.count(Level.SKIPPED) == 5

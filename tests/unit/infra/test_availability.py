@@ -104,16 +104,15 @@ def test_the_stack_s_own_registry_is_no_problem(azure: dict[str, Any]) -> None:
     assert availability.ask(wanted("models")) == Answers()
 
 
-def test_what_cannot_be_looked_up_is_a_warning(azure: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_looked_up_is_no_problem(azure: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(_subscription: str) -> list[DeletedVault]:
         raise HttpResponseError("403 Forbidden: AuthorizationFailed\nmore")
 
-    warnings: list[str] = []
     monkeypatch.setattr(azure_names, "deleted_vaults", refused)
-    monkeypatch.setattr(pulumi, "warn", warnings.append)
     azure["unavailable"] = {"stmlopsflightsdev001": "taken"}
-    assert len(availability.ask(wanted()).problems) == 1
-    assert warnings == [
+    answers = availability.ask(wanted())
+    assert len(answers.problems) == 1
+    assert answers.unchecked == [
         "Cannot check with Azure whether the name of the key vault is free: 403 Forbidden: AuthorizationFailed"
     ]
 
@@ -158,6 +157,21 @@ def test_the_first_resource_that_is_created_reports_all_problems(hook: Callable[
             await check.hook(before("containerregistry:Registry"))
 
     asyncio.run(run())
+
+
+def test_what_cannot_be_looked_up_is_a_warning(
+    hook: Callable[[Answers], NameCheck], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi, "warn", warnings.append)
+
+    async def run() -> None:
+        check: Any = hook(Answers(unchecked=["cannot check"]))
+        await check.hook(before("storage:StorageAccount"))
+        await check.hook(before("keyvault:Vault"))
+
+    asyncio.run(run())
+    assert warnings == ["cannot check"]
 
 
 def test_a_run_that_creates_the_group_recovers_the_vault(
