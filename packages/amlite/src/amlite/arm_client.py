@@ -1,4 +1,4 @@
-"""ARM over HTTPS: the same requests, and the same polling of long-running operations, as any Azure client's."""
+"""A client of ARM over HTTPS. It sends the same requests and polls operations in the same way as any Azure client."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ SCOPE = f"{ENDPOINT}/.default"
 _PROVIDERS_VERSION = "2021-04-01"
 _UNREGISTERED = "MissingSubscriptionRegistration"
 _POLL_SECONDS = 1.0
-"""Between polls where ARM names no Retry-After."""
+"""Seconds between polls if ARM sends no Retry-After."""
 
 
 class ArmError(Exception):
-    """ARM, or the way to it, failed; the message carries ARM's own code and message."""
+    """ARM, or the connection to it, failed. The message contains ARM's code and message."""
 
 
 class OperationInterruptedError(Exception):
-    """The engine asked to stop, or the resource's time-out passed, while an operation was running in ARM."""
+    """The engine stopped, or the resource's timeout expired, while an operation was running in ARM."""
 
 
 class _Polling(ARMPolling):
-    """azure-mgmt-core's polling, but its pauses end when the engine cancels or the deadline passes."""
+    """azure-mgmt-core's polling, with pauses that end when the engine cancels or the deadline passes."""
 
     def __init__(self, cancelled: threading.Event, deadline: float | None) -> None:
         super().__init__(_POLL_SECONDS)
@@ -63,7 +63,7 @@ class ArmClient:
         )
 
     def get(self, path: str, api_version: str) -> dict[str, Any] | None:
-        """The resource, or None where ARM has none; raises `ArmError` for any other answer."""
+        """Return the resource, or None if it does not exist. Raises `ArmError` for any other response."""
         try:
             response = self._client.send_request(self._request("GET", path, api_version))
             if response.status_code == 404:
@@ -74,11 +74,11 @@ class ArmClient:
         return _json_object(response.json())
 
     def read(self, path: str, api_version: str) -> dict[str, Any]:
-        """The resource; raises `ArmError` for any other answer, where ARM has none too."""
+        """Return the resource. Raises `ArmError` for any other response, also if it does not exist."""
         return self._run(self._request("GET", path, api_version), None) or {}
 
     def put(self, path: str, api_version: str, body: dict[str, Any], seconds: float | None) -> dict[str, Any]:
-        """Create or update the resource and wait for its operation, `seconds` at most; returns the resource."""
+        """Create or update the resource, wait at most `seconds` for its operation, and return the resource."""
         try:
             return self._run(self._request("PUT", path, api_version, body), seconds) or {}
         except ArmError as error:
@@ -90,7 +90,7 @@ class ArmClient:
     def delete(
         self, path: str, api_version: str, seconds: float | None, query: Mapping[str, str] | None = None
     ) -> None:
-        """Delete the resource and wait, `seconds` at most; a resource that no longer exists is not an error."""
+        """Delete the resource and wait at most `seconds`. A resource that does not exist is not an error."""
         self._run(self._request("DELETE", path, api_version, query=query), seconds)
 
     def post(self, path: str, api_version: str) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class ArmClient:
         return self._run(self._request("POST", path, api_version), None) or {}
 
     def _register(self, path: str) -> None:
-        """Register the subscription for a resource's provider, as Azure's Go clients do by themselves.
+        """Register the subscription for a resource's provider, as Azure's Go clients do automatically.
 
         Source: azcore's `policy_register_rp.go`, which is in the pipeline of every client of azure-native.
         """

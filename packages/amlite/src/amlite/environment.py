@@ -9,8 +9,8 @@ from pathlib import Path
 
 from amlite.core import runtime
 
-# Ways of signing in that clients would prefer to, or mix with, the one that amlite gives: a shell may hold those of a
-# real subscription.
+# Other ways to sign in, which clients would prefer to amlite's or combine with it. A shell can contain those of a real
+# subscription.
 OTHER_SIGN_INS = frozenset(
     {
         "ARM_CLIENT_CERTIFICATE_PASSWORD", "ARM_CLIENT_CERTIFICATE_PATH", "ARM_ENVIRONMENT", "ARM_METADATA_HOSTNAME",
@@ -28,12 +28,12 @@ def added(running: runtime.Runtime) -> dict[str, str]:
     pulumi_backend.mkdir(exist_ok=True)
     return {
         **running.environment,
-        # A private backend: no command given to `amlite run` can see, let alone change, the state of a real stack.
+        # A private backend, so that no command of `amlite run` can read or change the state of a real stack.
         "PULUMI_BACKEND_URL": pulumi_backend.as_uri(),
-        # Protects nothing but throw-away state of this machine.
+        # This protects only local state that can be thrown away.
         "PULUMI_CONFIG_PASSPHRASE": "amlite-local",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        # The vendors' provider plugins are not used here: the engine need not look for, let alone download them.
+        # The vendors' provider plugins are not used, so the engine does not need to find or download them.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }
 
@@ -43,7 +43,7 @@ def over(inherited: Mapping[str, str], running: runtime.Runtime) -> dict[str, st
     kept = {
         name: value
         for name, value in inherited.items()
-        # The Azure SDK is so big that a program that may not keep its compiled files takes seconds longer every time.
+        # The Azure SDK is large. A program that cannot store its compiled files starts seconds later each time.
         if name not in OTHER_SIGN_INS and name != "PYTHONDONTWRITEBYTECODE"
     }
     return {**kept, **added(running)}

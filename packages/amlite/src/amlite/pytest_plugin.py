@@ -1,6 +1,6 @@
-"""The pytest plugin of amlite. Nothing is imported or started before a test asks for a fixture.
+"""The pytest plugin of amlite. It imports and starts nothing until a test uses a fixture.
 
-Each pytest process, and each worker of pytest-xdist, gets an amlite of its own on a temporary state folder.
+Each pytest process, and each worker of pytest-xdist, has its own amlite in a temporary state folder.
 """
 
 from __future__ import annotations
@@ -50,6 +50,6 @@ def clock(amlite: LocalAzure) -> Clock:
 
 @pytest.fixture
 def add_fault(amlite: LocalAzure) -> Iterator[Callable[..., None]]:
-    """`add_fault("PUT */onlineEndpoints/*", "throttle", times=2)`; every fault is forgotten after the test."""
+    """`add_fault("PUT */onlineEndpoints/*", "throttle", times=2)`. amlite forgets the faults after the test."""
     yield amlite.add_fault
     amlite.clear_faults()

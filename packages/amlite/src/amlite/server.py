@@ -1,4 +1,4 @@
-"""The one process: `python -m amlite.server STATE` serves until it is told to stop."""
+"""The process of amlite: `python -m amlite.server STATE` serves until a signal stops it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from amlite.service_list import SERVICES
 from amlite.services.entra.tokens import tokens
 
 _log = logging.getLogger("amlite")
-# How often it is looked whether the state folder is still there.
+# Seconds between checks that the state folder still exists.
 _LOOK_SECONDS = 1.0
 _requests = logging.getLogger("amlite.requests")
 _LONG_PATH = 1 << 16
@@ -50,7 +50,7 @@ class Server:
     """Everything that listens, around one platform."""
 
     def __init__(self, state: Path) -> None:
-        """Open the state folder; nothing listens yet."""
+        """Open the state folder. Nothing listens yet."""
         self.state = state
         self.platform = Platform(state, Store(state / DATABASE), Children(state), SERVICES.works)
         self.platform.part(Services, lambda: SERVICES)
@@ -60,7 +60,7 @@ class Server:
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self, inherited: dict[str, str]) -> runtime.Runtime:
-        """Listen, and return what commands need to know. `inherited` is the environment amlite was started in."""
+        """Listen, and return the data that commands need. `inherited` is the environment of amlite's start."""
         platform = self.platform
         platform.http = await self._stack.enter_async_context(aiohttp.ClientSession())
         app = web.Application(client_max_size=0)
@@ -90,7 +90,7 @@ class Server:
         return runtime.Runtime(os.getpid(), psutil.Process().create_time(), proxy_port, platform.environment)
 
     async def stop(self) -> None:
-        """Stop listening, end every child, close the state. Unfinished operations go on at the next start."""
+        """Stop listening, end every child, and close the state. Unfinished operations continue at the next start."""
         await self.platform.operations.stop()
         await self.platform.children.stop_all()
         await self._stack.aclose()
@@ -107,7 +107,7 @@ class Server:
         except AzureError as error:
             response = refusal(error)
         except (StartError, aiohttp.ClientError) as error:
-            # A part of ours is not there, or went away under the request (Azurite starts again for every new account).
+            # A child does not run, or stopped during the request (Azurite restarts for every new account).
             response = reply({"error": {"code": "ServiceUnavailable", "message": str(error)}}, 503)
         except (ConnectionError, asyncio.CancelledError):
             raise
@@ -177,10 +177,10 @@ def _client_environment(platform: Platform, proxy_port: int, bundle: Path) -> di
 
 
 def _surroundings(platform: Platform, inherited: dict[str, str]) -> Json:
-    """Return the proxy, its exceptions and the authorities of the machine around us.
+    """Return the proxy, its exceptions and the certificate authorities of this machine.
 
-    A start from inside `amlite run` sees amlite's own variables, which would make the proxy dial itself: what was there
-    before them is remembered.
+    Inside `amlite run`, the variables are amlite's own, and the proxy would connect to itself. Therefore amlite stores
+    their earlier values.
     """
     saved = platform.store.get(_SURROUNDINGS)
     if inherited.get(runtime.VARIABLE) == str(platform.state) and saved is not None and runtime.INSIDE in inherited:
@@ -196,7 +196,7 @@ def _surroundings(platform: Platform, inherited: dict[str, str]) -> Json:
 
 
 def _listen(port: int) -> socket.socket:
-    """Listen on a loopback port, or on any free one where that is taken."""
+    """Listen on a loopback port, or on any free port if it is taken."""
     try:
         return socket.create_server(("127.0.0.1", port), backlog=256)
     except OSError:
@@ -225,7 +225,7 @@ def _log_to(state: Path) -> None:
 
 
 async def serve(state: Path, lock: TextIO) -> None:
-    """Serve a state folder until SIGTERM or SIGINT, or until somebody deletes the folder with the lock in it."""
+    """Serve a state folder until SIGTERM or SIGINT, or until the folder with the lock is deleted."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -237,7 +237,7 @@ async def serve(state: Path, lock: TextIO) -> None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _LOOK_SECONDS)
     finally:
-        # In a folder that was deleted and made again, what is there is another amlite's.
+        # If the folder was deleted and created again, its files belong to another amlite.
         if _exists(lock):
             runtime.forget(state)
         await server.stop()
@@ -248,7 +248,7 @@ def _exists(file: TextIO) -> bool:
 
 
 def main() -> None:
-    """Take the state folder for this process alone, end what an earlier one left, and serve."""
+    """Lock the state folder, end the processes that an earlier amlite left, and serve."""
     state = Path(sys.argv[1]).resolve()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (state / "lock").open("w") as lock:

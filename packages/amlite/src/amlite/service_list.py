@@ -1,4 +1,4 @@
-"""Every service of amlite, in no order that matters. Adding one is adding its lines here."""
+"""Every service of amlite. The order does not matter. To add a service, add its lines here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A workspace that is ready to use: the resources it needs, each as Azure Resource Manager takes it."""
+"""A workspace that is ready to use: its resources, in the form of Azure Resource Manager."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Resource:
 
 @dataclass(frozen=True)
 class Layout:
-    """Which resources a workspace consists of, and what they are called; the names follow from those given.
+    """The resources of a workspace and their names, which are derived from the given names.
 
-    With `identity`, the workspace's datastores sign in by identity, and the storage account refuses its keys.
+    With `identity`, the workspace's datastores use identity-based access, and the storage account refuses its keys.
     """
 
     name: str = WORKSPACE
@@ -65,7 +65,7 @@ class Layout:
         return f"cr{self._suffix}"
 
     def resources(self) -> list[Resource]:
-        """Return the resource group, what the workspace needs, and the workspace, in the order to create them."""
+        """Return the resource group, the workspace's dependencies, and the workspace, in the order of creation."""
         parts = {
             "storageAccount": Resource(
                 self._id("Microsoft.Storage/storageAccounts", self.storage_account),

@@ -1,4 +1,4 @@
-"""The private certificate authority that vouches for the production host names on this machine."""
+"""The private certificate authority for the production host names on this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 _log = logging.getLogger("amlite.core.certificates")
-# Where systems keep the authorities they trust; Python's own default may name a file that is not there.
+# The files of trusted authorities on common systems. Python's own default may not exist.
 _SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -24,10 +24,10 @@ _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-
 
 
 class Certificates:
-    """Issues a certificate per host name on demand, signed by one authority kept in the state folder."""
+    """Issues a certificate per host name on demand, signed by one authority in the state folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Load the authority from `folder`, or create it there (key readable by the owner alone)."""
+        """Load the authority from `folder`, or create it there. Only the owner can read the key."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
         self.authority_path = folder / "ca.pem"
@@ -35,9 +35,9 @@ class Certificates:
         self._contexts: dict[str, ssl.SSLContext] = {}
 
     def bundle(self, inherited: list[str]) -> Path:
-        """Write and return a bundle of our authority and the machine's (clients replace, never extend, theirs).
+        """Write and return a bundle of amlite's authority and the machine's, because clients use only one bundle.
 
-        The machine's are those of the `inherited` files and of the system, or certifi's where there are none.
+        The machine's are those of the `inherited` files and of the system, or certifi's if there are none.
         """
         path = self._folder / "bundle.pem"
         sources = [*inherited, ssl.get_default_verify_paths().cafile or "", *_SYSTEM_BUNDLES]
@@ -54,7 +54,7 @@ class Certificates:
         return self._folder / "ca.key"
 
     def _load(self) -> trustme.CA | None:
-        """Return the kept authority; None when there is none, or what is there is broken."""
+        """Return the stored authority. Return None if it is missing or broken."""
         try:
             certificate, key = self.authority_path.read_bytes(), self._key_path.read_bytes()
         except FileNotFoundError:
@@ -75,7 +75,7 @@ class Certificates:
         return authority
 
     def server_context(self) -> ssl.SSLContext:
-        """Return a TLS context that answers to whichever host name the client asks for."""
+        """Return a TLS context that presents the certificate of the host name that the client requests."""
         context = self._context_for("localhost")
         context.sni_callback = self._on_server_name
         return context
@@ -84,7 +84,7 @@ class Certificates:
         if name:
             try:
                 connection.context = self._context_for(name.lower())
-            except ValueError:  # not a host name: the client gets the certificate of `localhost`, and refuses it
+            except ValueError:  # not a host name: the client gets the certificate of `localhost` and refuses it
                 _log.warning("no certificate for %r", name)
 
     def _context_for(self, host: str) -> ssl.SSLContext:
@@ -102,7 +102,7 @@ def _certifi() -> str:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    """Write a file whole or not at all."""
+    """Write a file atomically."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
         file.write(content)

@@ -1,4 +1,4 @@
-"""The time amlite's services live in: real time plus an offset that tests and users may move forward."""
+"""The time of amlite's services: real time plus an offset that tests and users can move forward."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class Clock:
         return self.now().strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z"
 
     async def sleep(self, seconds: float) -> None:
-        """Wait until the clock has moved `seconds` on, by itself or by `advance`."""
+        """Wait until the clock has moved forward by `seconds`, by itself or by `advance`."""
         due = self.timestamp() + seconds
         await asyncio.sleep(0)
-        # A loop, for a timer may end before the wall clock says so: the two are not the same clock.
+        # A loop, because a timer can end early: it does not use the wall clock.
         while (left := due - self.timestamp()) > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), left)
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward and end every wait that is now over."""
+        """Move the clock forward and end every wait that is now due."""
         if seconds < 0:
             raise ValueError("the clock only moves forward")
         self.offset += seconds

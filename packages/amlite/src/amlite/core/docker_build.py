@@ -1,4 +1,4 @@
-"""One image: planning it, building it on a Docker engine, and pushing it."""
+"""Plan an image, build it on a Docker engine, and push it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from docker.utils.build import exclude_paths
 from amlite.core.wire import Json
 
 SUBSTITUTE_LABEL = "org.opencontainers.image.base.substitute"
-"""On an image that was built on a stand-in for the base that its Dockerfile names; the value is that name."""
+"""The label of an image that was built on a substitute for the base in its Dockerfile. The value is the base's name."""
 _FROM = re.compile(r"FROM\s+(?:--platform=\S+\s+)?(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?", re.IGNORECASE)
 _ARG = re.compile(r"ARG\s+(?P<name>\w+)(?:=(?P<value>\S+))?", re.IGNORECASE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 
 class BuildError(Exception):
-    """The image cannot be built or pushed; the message names the step and holds Docker's own words."""
+    """The image cannot be built or pushed. The message names the step and contains Docker's error."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Plan:
 
     @classmethod
     def of(cls, build: Mapping[str, Any], project: Path) -> Plan:
-        """From the resource's `build` input, paths relative to the Pulumi project.
+        """Read the resource's `build` input. Paths are relative to the Pulumi project.
 
-        Raises BuildError for a context or Dockerfile that is not there.
+        Raises BuildError if the context or the Dockerfile does not exist.
         """
         context = project / (build.get("context") or ".")
         dockerfile = project / build["dockerfile"] if build.get("dockerfile") else context / "Dockerfile"
@@ -66,9 +66,9 @@ class Plan:
         )
 
     def digest(self) -> str:
-        """A hash of the Dockerfile and of every file that the daemon would get: names, executable bits, content.
+        """Return a hash of the Dockerfile and of every file that the daemon gets: names, executable bits and content.
 
-        Files that `.dockerignore` excludes do not count, nor do owners and times.
+        Owners, times, and files that `.dockerignore` excludes do not count.
         """
         found = hashlib.sha256(self.dockerfile.read_bytes())
         for name in sorted(self.files()):
@@ -84,14 +84,14 @@ class Plan:
         return found.hexdigest()
 
     def files(self) -> set[str]:
-        """The paths of the context, relative to it, after `.dockerignore`."""
+        """Return the relative paths of the context's files that `.dockerignore` does not exclude."""
         ignore = self.context / ".dockerignore"
         lines = ignore.read_text("utf-8").splitlines() if ignore.is_file() else []
         patterns = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
         return set(exclude_paths(str(self.context), patterns))
 
     def bases(self) -> list[str]:
-        """The images outside this Dockerfile that its stages begin with."""
+        """Return the external base images of the Dockerfile's stages."""
         arguments: dict[str, str] = {}
         stages: set[str] = set()
         found: list[str] = []
@@ -115,7 +115,7 @@ def _expand(text: str, arguments: Mapping[str, str]) -> str:
 
 
 class _Lines:
-    """Whole lines from a build's output, which comes in pieces of any length; `last` holds the latest fifteen."""
+    """Splits the output of a build, which arrives in chunks, into lines. `last` has the latest fifteen."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
@@ -133,11 +133,11 @@ class _Lines:
 class Builder:
     """Builds and pushes on one engine.
 
-    `substitute` returns a root file system for a base image that cannot be pulled, and raises BuildError without one.
+    `substitute` returns a root file system for a base image that cannot be pulled. It raises BuildError if it has none.
     """
 
     def __init__(self, host: str, *, substitute: Callable[[], Path] | None = None, host_network: bool = False) -> None:
-        """Connect to the engine at `host` (as DOCKER_HOST says it); raises BuildError when none answers."""
+        """Connect to the engine at `host` (a value of DOCKER_HOST). Raises BuildError if no engine answers."""
         self._substitute = substitute
         self._network = "host" if host_network else None
         try:
@@ -146,7 +146,7 @@ class Builder:
             raise BuildError(f"no Docker engine answers at {host}: {error}") from error
 
     def __enter__(self) -> Self:
-        """Use the connection for a while."""
+        """Return the builder."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -154,10 +154,10 @@ class Builder:
         self._api.close()
 
     def build(self, plan: Plan, name: str, say: Say, warn: Say) -> str:
-        """Build the image, named `name`, telling every line of the build; returns the image's id."""
+        """Build the image `name`, report each line of the output, and return the image's id."""
         for base in plan.bases():
             self._provide(base, plan.platform, say, warn)
-        # A Dockerfile outside the context is handed over by its absolute path.
+        # A Dockerfile outside the context is passed by its absolute path.
         inside = plan.dockerfile.resolve().is_relative_to(plan.context.resolve())
         dockerfile = (
             plan.dockerfile.resolve().relative_to(plan.context.resolve()) if inside else plan.dockerfile.resolve()
@@ -183,7 +183,7 @@ class Builder:
         return str(self._inspect(name)["Id"])
 
     def push(self, name: str, reached_as: str, credentials: tuple[str, str] | None, say: Say) -> str:
-        """Push the image `name` under the name by which the engine reaches its registry; returns the digest."""
+        """Push the image `name` under the address at which the engine reaches its registry. Return the digest."""
         repository, tag = split_tag(reached_as)
         authorization = {"username": credentials[0], "password": credentials[1]} if credentials else None
         self._api.tag(name, repository, tag, force=True)
@@ -206,13 +206,13 @@ class Builder:
         return digest
 
     def substituted(self, image: str) -> str | None:
-        """The base that the image should have been built on, where a stand-in was used; else None."""
+        """Return the base image for which a substitute was used, or None."""
         labels = self._inspect(image)["Config"].get("Labels") or {}
         value = labels.get(SUBSTITUTE_LABEL)
         return str(value) if value else None
 
     def _provide(self, base: str, platform: str | None, say: Say, warn: Say) -> None:
-        """See to it that the engine has a base image: it has it, or pulls it, or gets the stand-in under its name."""
+        """Ensure that the engine has a base image: pull it, or import the substitute under its name."""
         try:
             labels = self._api.inspect_image(base)["Config"].get("Labels") or {}
             if SUBSTITUTE_LABEL in labels:
@@ -254,6 +254,6 @@ class Builder:
 
 
 def split_tag(name: str) -> tuple[str, str]:
-    """Repository and tag (`latest` where the name has none) of an image's name."""
+    """Return the repository and the tag of an image's name. The default tag is `latest`."""
     repository, colon, tag = name.rpartition(":")
     return (repository, tag) if colon and "/" not in tag else (name, "latest")

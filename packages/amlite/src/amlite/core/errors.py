@@ -1,4 +1,4 @@
-"""Errors in the shape every Azure control plane answers with."""
+"""Errors in the format of Azure's control planes."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class AzureError(Exception):
         self.headers = headers or {}
 
     def body(self) -> Json:
-        """Return the JSON body Azure would send."""
+        """Return the JSON body that Azure would send."""
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
 
     def content(self) -> tuple[str, str]:
-        """Return the answer's text and content type."""
+        """Return the response's text and content type."""
         return json.dumps(self.body()), "application/json"
 
 
 class StartError(Exception):
-    """amlite cannot start or reach one of its parts; the message names the cause and the fix."""
+    """amlite cannot start or reach one of its child processes. The message names the cause and the fix."""

@@ -1,4 +1,4 @@
-"""The kinds of faults. The command line imports this file, which costs it nothing."""
+"""The kinds of faults, in a separate file that the command line can import quickly."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Fault injection: the occasional failures of a cloud, applied to chosen requests.
+"""Fault injection: the occasional failures of a cloud, for selected requests.
 
-Faults live in memory: a restart of amlite is a sound machine.
+Faults are in memory only, so a restart of amlite removes them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from amlite.core.wire import Json
 _REFUSALS: dict[FaultKind, Refusal] = {
     FaultKind.THROTTLE: (429, "TooManyRequests", "The request was throttled"),
     FaultKind.ERROR: (500, "InternalServerError", "The service stumbled"),
-    # As the real one: no header says when to come again.
+    # Like the real response, this one has no header with the time to wait.
     FaultKind.CONFLICT: (
         409,
         "AnotherOperationInProgress",
@@ -36,11 +36,11 @@ _SECONDS = {FaultKind.TIMEOUT: 300.0, FaultKind.SLOW: 2.0, FaultKind.LRO_SLOW: 7
 
 @dataclass
 class Fault:
-    """One rule: requests that match `match` (method and a pattern of host and path, both with `*`) meet `kind`.
+    """A rule: requests that match `match` (a method, and a pattern of host and path, with `*`) get the fault `kind`.
 
-    It holds for `times` requests after the first `after` that it concerns; or, with a `rate` between 0 and 1, for that
-    share of them until it is cleared. `seconds` is the length of `timeout`, `slow`, `lro-slow` and `role-delay`; `met`
-    counts the requests that it was done to, `passed` those that went by before.
+    The rule lets the first `after` matching requests pass and then affects `times` requests. With a `rate` between 0
+    and 1, it affects that share of the requests until it is cleared. `seconds` is the duration of `timeout`, `slow`,
+    `lro-slow` and `role-delay`. `met` counts the affected requests, `passed` those that it let pass.
     """
 
     id: int
@@ -54,7 +54,7 @@ class Fault:
     passed: int = 0
 
     def concerns(self, method: str, address: str) -> bool:
-        """Whether the rule is about such a request, and not used up."""
+        """Whether the rule matches a request and is not used up."""
         wanted, _, pattern = self.match.partition(" ")
         if self.kind is FaultKind.EVENTUAL and method not in ("GET", "HEAD"):
             return False
@@ -66,15 +66,15 @@ class Fault:
 
 
 class Faults:
-    """The faults of one platform, oldest first: the first that concerns a request is done to it."""
+    """The faults of one platform, oldest first. The first rule that matches a request applies."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without faults."""
         self._ids = itertools.count(1)
         self._rules: list[Fault] = []
 
     def add(self, wanted: Json) -> Fault:
-        """Add a rule from its JSON form (`times` is 1 where neither it nor `rate` is given); AzureError 400 if bad."""
+        """Add a rule from its JSON form. `times` defaults to 1 without a `rate`. AzureError 400 for an invalid rule."""
         match, kind, times, rate = (wanted.get(name) for name in ("match", "kind", "times", "rate"))
         if not isinstance(match, str) or len(match.split()) != 2:
             raise _refusal(f"'match' must be a method and a pattern, such as 'PUT */onlineEndpoints/*', not {match!r}")
@@ -99,17 +99,17 @@ class Faults:
         return rule
 
     def list(self) -> list[Json]:
-        """Return every rule in its JSON form, the used up ones too."""
+        """Return every rule in its JSON form, including rules that are used up."""
         return [asdict(rule) for rule in self._rules]
 
     def clear(self) -> int:
-        """Forget every rule; return how many there were."""
+        """Remove every rule and return their number."""
         count = len(self._rules)
         self._rules.clear()
         return count
 
     async def serve(self, call: Call, route: Route) -> web.StreamResponse:
-        """Answer a request by its route's handler, with the first fault that concerns it done to it."""
+        """Answer a request with its route's handler, and apply the first fault that matches."""
         handler = route.handler
         fault = self._pick(call) if self._rules and not route.table.spared else None
         if fault is None:
@@ -153,7 +153,7 @@ class Faults:
 
 
 def _refused(kind: FaultKind, call: Call, route: Route) -> AzureError:
-    """Return the answer in the words of the service that was asked."""
+    """Return the error in the format of the requested service."""
     own = route.table.faults.get(kind)
     status, code, text = own or _REFUSALS[kind]
     error = route.table.error(status, code, f"{text.format(path=call.path)} (a fault).")

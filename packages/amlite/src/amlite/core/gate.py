@@ -1,4 +1,4 @@
-"""Checks a request as ARM does before it is answered: its token, the subscription, and the caller's roles."""
+"""Check a request as ARM does: its token, the subscription, and the caller's roles."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Gate:
 
 
 def _check_subscription(path: str) -> None:
-    """Raise Azure's 404 for any subscription but amlite's own: this cloud knows no other."""
+    """Raise Azure's 404 for any subscription except amlite's own."""
     found = re.match(r"/subscriptions/([^/]+)", path, re.IGNORECASE)
     if found and found[1].lower() != SUBSCRIPTION_ID:
         raise AzureError(404, "SubscriptionNotFound", f"The subscription '{found[1]}' could not be found.")

@@ -19,7 +19,7 @@ def view_type(query: Mapping[str, str], default: str) -> str:
 
 
 def active(query: Mapping[str, str], bodies: list[Json]) -> list[Json]:
-    """Return what is not archived, unless `listViewType` asks for the archived ones or for all."""
+    """Return the resources that are not archived, unless `listViewType` requests archived ones or all."""
     view = view_type(query, "ActiveOnly")
     if view == "all":
         return bodies
@@ -27,7 +27,7 @@ def active(query: Mapping[str, str], bodies: list[Json]) -> list[Json]:
 
 
 def page(call: Call, bodies: list[Json]) -> web.Response:
-    """Return one page: `$top` bodies at most, else a hundred, and the link of the next one."""
+    """Return one page with at most `$top` bodies (100 by default), and the link to the next page."""
     if "$top" in call.query:
         return reply({"value": bodies[: int(call.query["$top"])]})
     token = call.query.get("$skip") or call.query.get("$skipToken") or ""

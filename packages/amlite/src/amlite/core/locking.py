@@ -1,4 +1,4 @@
-"""A lock that other tasks and other processes respect, and that ends with its holder."""
+"""A lock between tasks and processes that ends with its holder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextlib.asynccontextmanager
 async def locked(path: Path, waiting: Callable[[], None]) -> AsyncIterator[None]:
-    """Hold the lock file at `path`, made when missing; `waiting` is called once while somebody else holds it."""
+    """Hold the lock file at `path`, and create it if it is missing. If another holder has it, call `waiting` once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         waited = False

@@ -1,7 +1,7 @@
 """Long-running operations that survive a restart.
 
-Each has a work that a service names; beginning one writes it down, runs it as a task and gives the headers that
-Azure's clients poll by. After a restart whatever was not finished runs again, so work must be repeatable.
+Each has work, a function that a service names. To begin an operation stores it, runs the work as a task, and returns
+the headers for Azure's clients to poll. After a restart, unfinished work runs again, so it must be repeatable.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DELAY: ContextVar[float] = ContextVar("delay", default=0.0)
 
 @contextmanager
 def failing(code: str, message: str) -> Iterator[None]:
-    """Make every operation that is begun inside fail with an error, its resource too, without its work being done."""
+    """Make every operation that begins inside the block fail with its resource. Its work does not run."""
     token = _FAILURE.set((code, message))
     try:
         yield
@@ -39,7 +39,7 @@ def failing(code: str, message: str) -> Iterator[None]:
 
 @contextmanager
 def delayed(seconds: float) -> Iterator[None]:
-    """Make every operation that is begun inside take `seconds` more, by amlite's clock, before its work is done."""
+    """Delay the work of every operation that begins inside the block by `seconds` of amlite's clock."""
     token = _DELAY.set(seconds)
     try:
         yield
@@ -51,9 +51,9 @@ class Operations:
     """The operations of one platform."""
 
     def __init__(self, store: Store, clock: Clock, perform: Callable[[str, Json], Awaitable[None]]) -> None:
-        """Begin with no task running; `resume` picks up what an earlier process left.
+        """Start without tasks. `resume` restarts the operations of an earlier process.
 
-        `perform` does the work of a name; an AzureError that it raises becomes the operation's error.
+        `perform` runs the work of a name. An AzureError that it raises becomes the operation's error.
         """
         self._store = store
         self._clock = clock
@@ -61,7 +61,7 @@ class Operations:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def begin(self, name: str, arguments: Json, *, resource_id: str | None = None) -> str:
-        """Write an operation down, start its work and return its id."""
+        """Store an operation, start its work and return its id."""
         operation_id = str(uuid.uuid4())
         body = {
             "name": operation_id,
@@ -78,14 +78,17 @@ class Operations:
         return operation_id
 
     def get(self, operation_id: str) -> Json:
-        """Return an operation's record; AzureError 404 when there is none."""
+        """Return an operation's record. AzureError 404 if it does not exist."""
         document = self._store.get(f"{TYPE}/{operation_id}")
         if document is None:
             raise AzureError(404, "OperationNotFound", f"The operation '{operation_id}' was not found.")
         return document.body
 
     def resume(self) -> int:
-        """Start again what an earlier process left unfinished, forget what ended over a day ago; return how many."""
+        """Restart the unfinished operations of an earlier process and return their number.
+
+        Operations that ended over a day ago are removed.
+        """
         long_ago = (self._clock.now() - _KEPT).strftime("%Y-%m-%dT%H:%M:%S")
         unfinished = []
         for document in self._store.of_type(TYPE):
@@ -98,7 +101,7 @@ class Operations:
         return len(unfinished)
 
     async def stop(self) -> None:
-        """Stop every task without ending its operation: the next start resumes it."""
+        """Stop every task without ending its operation. The next start resumes it."""
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -121,7 +124,7 @@ class Operations:
             outcome = {"status": "Succeeded"}
         except AzureError as error:
             outcome = {"status": "Failed", "error": error.body()["error"]}
-        except Exception as error:  # noqa: BLE001 - an operation must end, whatever its work trips over
+        except Exception as error:  # noqa: BLE001 - an operation must end, whatever its work raises
             _log.exception("operation %s (%s)", operation_id, record["work"])
             outcome = {"status": "Failed", "error": {"code": "InternalServerError", "message": str(error)}}
         self._finish(operation_id, outcome)
@@ -129,7 +132,7 @@ class Operations:
     def _mark_failed(self, resource_id: str | None) -> None:
         document = self._store.get(resource_id or "")
         properties = document.body.get("properties", {}) if document is not None else {}
-        # A job has a status instead, and would never end.
+        # A job has a status instead, which would never become final.
         state = next((key for key in ("provisioningState", "status") if key in properties), None)
         if document is not None and state is not None:
             properties[state] = "Failed"
@@ -141,12 +144,12 @@ class Operations:
 
 
 def pace() -> dict[str, str]:
-    """Return the header that tells clients when to ask again; beside `Retry-After` azure-core would not look at it."""
+    """Return the header with the time until the next poll. azure-core ignores it if there is also a `Retry-After`."""
     return {"retry-after-ms": str(POLL_MILLISECONDS)}
 
 
 def headers(host: str, status_path: str, result_path: str, operation_id: str) -> dict[str, str]:
-    """Return the polling headers for an operation whose status and result answer below these paths of a host."""
+    """Return the polling headers for an operation with its status and result below these paths of a host."""
     end = f"{operation_id}?api-version=2024-04-01"
     return {
         "Azure-AsyncOperation": f"https://{host}{status_path}/{end}",

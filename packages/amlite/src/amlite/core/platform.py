@@ -18,11 +18,11 @@ from amlite.core.store import Store
 from amlite.core.wire import Json
 
 if TYPE_CHECKING:
-    import aiohttp  # late: the command line does without it
+    import aiohttp  # imported late, because the command line does not need it
 
 Part = TypeVar("Part")
 Work = Callable[["Platform", Json], Awaitable[None]]
-"""The work of a long-running operation; an AzureError that it raises becomes the operation's error."""
+"""The work of a long-running operation. An AzureError that it raises becomes the operation's error."""
 _CLOCK = "settings/clock"
 _log = logging.getLogger("amlite")
 
@@ -48,7 +48,7 @@ class Platform:
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        """Open what depends on the store."""
+        """Create the parts that depend on the store."""
         saved = self.store.get(_CLOCK)
         self.clock = Clock(saved.body["offset"] if saved else 0.0)
         self.access = Access(self.store, self.clock)
@@ -63,9 +63,9 @@ class Platform:
         return found
 
     def background(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Start a task that nobody waits for. Its exception, if any, is logged."""
+        """Start a background task. If it raises an exception, log it."""
         task = asyncio.create_task(work, name=name)
-        self._background.add(task)  # the event loop itself keeps no task alive
+        self._background.add(task)  # the event loop does not keep a reference to the task
         task.add_done_callback(self._ended)
         return task
 

@@ -1,4 +1,4 @@
-"""Processes that amlite owns: started on first use, ended with it, found again after it was killed."""
+"""Child processes: they start on first use and end with amlite. After a kill, the next amlite ends them."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Child:
 
 
 class Children:
-    """Starts named children once, however many callers want them at the same time."""
+    """Starts each named child once, even if several callers need it at the same time."""
 
     def __init__(self, state: Path) -> None:
-        """Keep logs under `state/logs`; mark every child as owned by `state`."""
+        """Write logs to `state/logs` and mark every child with its owner `state`."""
         self._state = state
         self._running: dict[str, Child] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -59,10 +59,10 @@ class Children:
         cwd: Path | None = None,
         timeout: float = 60.0,  # noqa: ASYNC109 - of the child's readiness, not of this call
     ) -> Child:
-        """Return the running child `name`, starting it with `command(port)` when it is not.
+        """Return the running child `name`. If it does not run, start it with `command(port)`.
 
-        `ready(port)` is polled until true (default: the port accepts a connection). Raises StartError with the tail of
-        the child's log when it ends early or is not ready within `timeout` seconds.
+        `ready(port)` is polled until it is true (default: the port accepts a connection). Raises StartError with the
+        end of the child's log if the child ends early or is not ready within `timeout` seconds.
         """
         async with self._locks.setdefault(name, asyncio.Lock()):
             child = self._running.get(name)
@@ -84,7 +84,7 @@ class Children:
         port: int = 0,
         log: Path | None = None,
     ) -> Child:
-        """Start a process in a session of its own, its output going to `log` (default `logs/<name>.log`)."""
+        """Start a process in its own session, with its output in `log` (default `logs/<name>.log`)."""
         if self._stopping:
             raise StartError(f"cannot start {name}: amlite is stopping")
         log = log or self._state / "logs" / f"{name}.log"
@@ -105,9 +105,9 @@ class Children:
         return Child(name, process, log, port)
 
     async def stop(self, name: str) -> None:
-        """End the named child and its descendants; nothing happens when it is not running.
+        """End the named child and its descendants, if it runs.
 
-        A request for the child meanwhile waits for its end, so that two never share a folder.
+        A concurrent request for the child waits for its end, so that two never share a folder.
         """
         async with self._locks.setdefault(name, asyncio.Lock()):
             child = self._running.pop(name, None)
@@ -115,7 +115,7 @@ class Children:
                 await end(child)
 
     async def stop_all(self) -> None:
-        """End every child, then whatever else still carries this owner's mark; none can be started any more."""
+        """End every child and every other process with this owner's mark. No child can start afterwards."""
         self._stopping = True
         await asyncio.gather(*(self.stop(name) for name in list(self._running)))
         await asyncio.to_thread(reap, self._state)
@@ -144,7 +144,7 @@ async def accepts(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a loopback TCP port that nothing listens on now."""
+    """Return a free loopback TCP port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -159,22 +159,22 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 async def end(child: Child) -> None:
-    """End a child and its descendants: politely, then by force after five seconds."""
+    """End a child and its descendants with a signal, and kill them after five seconds."""
     if child.running:
         await asyncio.to_thread(_end_tree, child.process.pid)
     await child.process.wait()
 
 
 def reap(state: Path) -> int:
-    """End every process that carries the owner mark of `state`, except this one; return how many there were."""
+    """End every process with the owner mark of `state`, except this one. Return their number."""
     mark = str(state)
     ended = 0
-    # Again until there is none: a process may have started another while it was being looked for.
+    # Repeat until none is left, because a process can start another one during the search.
     while found := [process for process in psutil.process_iter() if _carries(process, mark)]:
         _end(found)
         ended += len(found)
         if all(map(_runs, found)):
-            break  # not ours to end (another user's)
+            break  # belongs to another user
     return ended
 
 
@@ -205,7 +205,7 @@ def _end(processes: list[psutil.Process]) -> None:
 
 
 def _wait(processes: list[psutil.Process]) -> None:
-    # Not psutil's wait: it takes the exit codes of our own children, for which asyncio waits.
+    # Not psutil's wait, because it would take the exit codes of children from asyncio.
     deadline = time.monotonic() + _GRACE_SECONDS
     while any(map(_runs, processes)) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Programs that are run to their end, line by line."""
+"""Programs that run until they end."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ async def run(
     cwd: Path | None = None,
     finish: bool = False,
 ) -> int:
-    """Run a program, tell each line of its output, errors included, and return its exit code.
+    """Run a program, report each line of its output and errors, and return its exit code.
 
-    When the caller is cancelled, the program ends with everything it started; one with `finish` is waited for instead.
-    Raises OSError when it does not start.
+    If the caller is cancelled, the program and its descendants end. With `finish`, the cancellation waits for it.
+    Raises OSError if the program does not start.
     """
-    # Tasks of their own: one that is cancelled while it starts a process would leave what that has started already.
+    # Separate tasks: if a task is cancelled while it starts a process, it would leave the process behind.
     starting = asyncio.create_task(
         asyncio.create_subprocess_exec(
             *[str(part) for part in command],
@@ -37,7 +37,7 @@ async def run(
             env=environment,
             cwd=cwd,
             limit=_LONGEST_LINE,
-            # A group of its own, which can be ended as a whole; Ctrl-C comes to us alone.
+            # A separate group, which can be ended as a whole and does not get Ctrl-C.
             start_new_session=True,
         )
     )

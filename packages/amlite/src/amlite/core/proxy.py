@@ -18,12 +18,12 @@ _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
 class Proxy:
-    """Accepts `CONNECT host:port`; asks `route` whether the host is ours, else dials it (or the inherited proxy)."""
+    """Accepts `CONNECT host:port`. If `route` does not serve the host, connects to it or to the inherited proxy."""
 
     def __init__(self, route: Callable[[str], Address | None], upstream: str | None, bypass: str | None) -> None:
-        """Take the routing function, an inherited proxy's URL to chain to, and an inherited `NO_PROXY` list.
+        """Take the routing function, the URL of an inherited proxy, and an inherited `NO_PROXY` list.
 
-        The proxy may be written as curl takes it, without `http://`. `NO_PROXY` may hold names (with all below them),
+        As in curl, the proxy can be without `http://`. `NO_PROXY` can contain names (which include subdomains),
         patterns, addresses and networks, each with or without a port.
         """
         self._route = route
@@ -31,13 +31,13 @@ class Proxy:
         self._bypass = [entry.strip().lower() for entry in (bypass or "").split(",") if entry.strip()]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Handle one client connection from its first line to its end."""
+        """Handle one client connection."""
         try:
             await self._serve(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
-            pass  # a client that hangs up or speaks something else needs no answer
+            pass  # a client that disconnects, or that does not use HTTP, gets no response
         except asyncio.CancelledError:
-            pass  # amlite stops; the stream's own callback would log a cancellation as an error
+            pass  # amlite stops: the stream's own callback would log the cancellation as an error
         finally:
             writer.close()
 
@@ -122,10 +122,10 @@ def _address(host: str) -> _IpAddress | None:
 async def _pump(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: asyncio.StreamWriter | None = None
 ) -> None:
-    """Copy until the end. `client`: the other half of `reader`, where it belongs to a client.
+    """Copy until the end of the stream. `client` is the writer of `reader` if it belongs to a client.
 
-    urllib3 leaves Nagle's algorithm on behind a proxy, so a client that sends head and body separately waits for our
-    acknowledgement, which the kernel delays by 40 ms unless told each time not to (Linux only).
+    urllib3 does not turn Nagle's algorithm off behind a proxy. A client that sends head and body separately waits for
+    an acknowledgement, which the kernel delays by 40 ms unless this is turned off each time (Linux only).
     """
     with contextlib.suppress(OSError):
         while data := await reader.read(_MAX_LINE):

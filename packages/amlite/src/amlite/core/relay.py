@@ -1,4 +1,4 @@
-"""Relays requests to child processes over HTTP, and streams their answers back."""
+"""Relay requests to child processes over HTTP, and stream their responses back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PIECE = 1 << 18
 
 
 def passed(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """Return the headers of a message without those that concern only its connection."""
+    """Return the headers of a message without those of its connection."""
     return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in _HOP_HEADERS)
 
 
@@ -39,7 +39,7 @@ async def sent(
 
 
 async def stream(request: web.Request, upstream: ClientResponse, headers: Mapping[str, str]) -> web.StreamResponse:
-    """Answer a request with a child's answer and the given headers."""
+    """Answer a request with a child's response and the given headers."""
     answer = web.StreamResponse(status=upstream.status, headers=headers)
     await answer.prepare(request)
     if request.method != "HEAD":

@@ -8,17 +8,17 @@ from functools import cached_property
 
 @dataclass(frozen=True)
 class ResourceId:
-    """A parsed ARM path; an odd number of segments after the namespace names a collection or an action, no resource."""
+    """A parsed ARM path. With an odd number of segments after the namespace, it is a collection or an action."""
 
     subscription: str
     group: str | None
     namespace: str | None
     segments: tuple[str, ...]
-    scope: ResourceId | None = None  # the resource that an extension resource (a role assignment) hangs on
+    scope: ResourceId | None = None  # the resource that an extension resource (a role assignment) extends
 
     @classmethod
     def parse(cls, path: str) -> ResourceId | None:
-        """Parse a path; None if it is not an ARM path. Extension resources keep what they extend as `scope`."""
+        """Parse a path; None if it is not an ARM path. An extension resource has the extended resource as `scope`."""
         head, marker, last = _rpartition_providers(path)
         if marker and "/providers/" in head.lower():
             scope = cls.parse(head)
@@ -69,7 +69,7 @@ class ResourceId:
 
     @property
     def group_path(self) -> str:
-        """`/subscriptions/…/resourceGroups/…`, or the subscription's path where there is no group."""
+        """`/subscriptions/…/resourceGroups/…`, or the subscription's path if there is no group."""
         base = f"/subscriptions/{self.subscription}"
         return f"{base}/resourceGroups/{self.group}" if self.group else base
 

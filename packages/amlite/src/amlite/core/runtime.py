@@ -1,4 +1,4 @@
-"""The state folder, and what a running amlite writes there for its command line and its children to find."""
+"""The state folder, and the data that a running amlite writes there for its command line and its children."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import psutil
 
 VARIABLE = "AMLITE_STATE"
 INSIDE = "AMLITE_RUN"
-"""Set for commands of `amlite run` and for children: proxy and certificates in the environment are amlite's own."""
+"""Set for commands of `amlite run` and for children. It marks that proxy and certificates are amlite's own."""
 BUSY = 75
-"""Exit code of a process that found the state folder taken by another (EX_TEMPFAIL)."""
+"""The exit code if another process has the state folder (EX_TEMPFAIL)."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Runtime:
 
     @property
     def authority(self) -> Path:
-        """The file of amlite's own authority: who speaks to nobody else saves reading the hundreds of the machine."""
+        """The file of amlite's own authority. A client of amlite needs none of the machine's hundreds of others."""
         return Path(self.environment["SSL_CERT_FILE"]).with_name("ca.pem")
 
     @property
     def alive(self) -> bool:
-        """Whether that process still runs (and is not another one with its number, or one nobody has waited for)."""
+        """Whether that process still runs. Another process with its id, or a zombie, does not count."""
         try:
             process = psutil.Process(self.pid)
             return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - self.started) < 1
@@ -47,12 +47,12 @@ def state_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Return amlite's folder in the user's cache; every amlite of the user shares it, and a reset keeps it."""
+    """Return amlite's folder in the user's cache. All amlites of the user share it, and a reset does not delete it."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "amlite"
 
 
 def read(state: Path) -> Runtime | None:
-    """Return the amlite that runs on a state folder, or None, also if the file is malformed."""
+    """Return the amlite that runs on a state folder. Return None if none runs or the file is malformed."""
     try:
         runtime = Runtime(**json.loads((state / "runtime.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError):
@@ -61,7 +61,7 @@ def read(state: Path) -> Runtime | None:
 
 
 def write(state: Path, runtime: Runtime) -> None:
-    """Publish a running amlite, readable by the owner alone (the environment holds a client secret)."""
+    """Write the data of a running amlite. Only the owner can read it, because it contains a client secret."""
     temporary = state / f"runtime.{runtime.pid}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -70,5 +70,5 @@ def write(state: Path, runtime: Runtime) -> None:
 
 
 def forget(state: Path) -> None:
-    """Remove what `write` published."""
+    """Remove the file of `write`."""
     (state / "runtime.json").unlink(missing_ok=True)

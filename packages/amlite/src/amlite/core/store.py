@@ -1,7 +1,7 @@
-"""Everything amlite must not forget, in one SQLite file.
+"""The persistent state of amlite, in one SQLite file.
 
-A document is a JSON object under an id. ARM resources use their resource id (compared without case, as ARM does);
-what is not a resource (operations, keys, settings) uses a path of its own such as `operations/<uuid>`.
+A document is a JSON object with an id. ARM resources have their resource id, which is compared without case as in ARM.
+Other documents (operations, keys, settings) have a path such as `operations/<uuid>`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Document:
 
 
 class Store:
-    """SQLite in write-ahead mode; every call is one transaction, fast enough to run on the event loop."""
+    """SQLite in write-ahead mode. Every call is one transaction, which is fast enough for the event loop."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the file at `path`."""
@@ -49,18 +49,18 @@ class Store:
         self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
-        """Close the file; the store cannot be used afterwards."""
+        """Close the file. The store cannot be used afterwards."""
         self._db.close()
 
     def get(self, id: str) -> Document | None:
-        """Return the document of that id, compared without case, or None."""
+        """Return the document with an id, which is compared without case, or None."""
         row = self._db.execute(
             "SELECT id, type, body, etag, sequence FROM documents WHERE key = ?", (id.lower(),)
         ).fetchone()
         return _document(row) if row else None
 
     def put(self, id: str, type: str, body: Json) -> Document:
-        """Write a document. A rewritten one keeps its place in the creation order and gets a new entity tag."""
+        """Write a document. An existing document keeps its place in the creation order and gets a new entity tag."""
         row = self._db.execute(
             "INSERT INTO documents (key, id, type, body, etag, sequence) VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (key) DO UPDATE SET body = excluded.body, etag = excluded.etag, type = excluded.type "
@@ -70,7 +70,7 @@ class Store:
         return _document(row)
 
     def delete(self, id: str) -> int:
-        """Delete a document and everything below it (`id/...`); return how many went."""
+        """Delete a document and everything below it (`id/...`). Return the number of deleted documents."""
         key = id.lower()
         return self._db.execute(
             "DELETE FROM documents WHERE key = ? OR (key >= ? AND key < ?)", (key, key + "/", key + "0")

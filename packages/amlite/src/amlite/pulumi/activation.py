@@ -1,7 +1,7 @@
 """Provider processes started when the engine first connects to them.
 
-`PULUMI_DEBUG_PROVIDERS` must name ports before anybody knows whether a command will need them; amlite listens there
-itself and starts the provider at the first connection.
+`PULUMI_DEBUG_PROVIDERS` must name ports before it is known whether a command needs them. amlite listens on these ports
+and starts the provider at the first connection.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Listening:
 
 
 async def listen(platform: Platform) -> None:
-    """Listen on one loopback port a provider, the same one as last time where it is free, and tell commands of them."""
+    """Listen on one loopback port per provider, if possible the same as last time, and tell commands the ports."""
     pairs = []
     for name in PROVIDERS:
         key = f"settings/provider-port/{name}"

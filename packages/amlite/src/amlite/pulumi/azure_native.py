@@ -138,7 +138,7 @@ class AzureNative(plugin.Provider[AzureSession]):
     def _fail_create(
         self, context: grpc.ServicerContext, request: provider_pb2.CreateRequest, path: str, reason: str
     ) -> NoReturn:
-        """Fail; if ARM keeps the half-made resource, hand it to the engine's state so that it can be repaired."""
+        """Fail. If ARM keeps the failed resource, pass it to the engine's state, so that an update can repair it."""
         token, _ = plugin.token_and_name(request.urn)
         resource, sdk = TYPES[token], sdk_types.load(token)
         try:
@@ -175,7 +175,7 @@ class AzureNative(plugin.Provider[AzureSession]):
         given = values.plain(request.inputs)
         if given:
             inputs = {name: _observed(value, found.get(name)) for name, value in given.items()}
-            # Tags belong to the user alone: an added tag is drift.
+            # Only the user sets tags, so an added tag is drift.
             if "tags" in found and found["tags"] != given.get("tags", {}):
                 inputs["tags"] = found["tags"]
             if "location" in given and _same_place(given["location"], inputs.get("location")):
@@ -218,7 +218,7 @@ class AzureNative(plugin.Provider[AzureSession]):
             if request.tok == "azure-native:authorization:getClientToken":
                 returned, secrets = {"token": token}, frozenset({"token"})
             elif request.tok == "azure-native:authorization:getClientConfig":
-                # Only read: who checks the signature is ARM, at each request.
+                # Only read. ARM checks the signature at each request.
                 claims = jwt.decode(token, options={"verify_signature": False})
                 returned = {
                     "clientId": claims.get("appid") or claims.get("azp", ""),
@@ -244,7 +244,7 @@ def _outputs(resource: ResourceType, sdk: sdk_types.SdkType, body: Mapping[str, 
 
 
 def _writable(found: Mapping[str, Any], known: Mapping[str, sdk_types.Field]) -> dict[str, Any]:
-    """Return the properties of an answer that may be given as inputs; the rest is read-only."""
+    """Return the properties of a response that can be inputs. The others are read-only."""
     return {name: sdk_types.keep_known(found[name], known[name].members) for name in found if name in known}
 
 

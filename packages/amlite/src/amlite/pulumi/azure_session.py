@@ -32,7 +32,7 @@ _ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
 
 
 class ConfigurationError(Exception):
-    """A setting that the provider cannot do without is missing; the message names its key."""
+    """A required setting is missing. The message names its key."""
 
 
 class AzureSession(plugin.Session):
@@ -46,19 +46,19 @@ class AzureSession(plugin.Session):
         self._arm: ArmClient | None = None
 
     def configure(self, settings: Mapping[str, Any]) -> None:
-        """Take the stack's `azure-native:` configuration; omitted values come from the environment."""
+        """Take the stack's `azure-native:` configuration. Missing values come from the environment."""
         with self._lock:
             self._settings = {key: str(value) for key, value in settings.items() if value is not UNKNOWN}
             self._credential = self._arm = None
 
     def setting(self, key: str) -> str | None:
-        """A setting of the stack, else its environment variable's value."""
+        """Return a setting of the stack, or else the value of its environment variable."""
         if self._settings.get(key):
             return self._settings[key]
         return next((os.environ[name] for name in _ENVIRONMENT[key] if os.environ.get(name)), None)
 
     def required(self, key: str) -> str:
-        """A setting that must be there; raises `ConfigurationError`."""
+        """Return a required setting. Raises `ConfigurationError`."""
         value = self.setting(key)
         if value is None:
             names = " or ".join(_ENVIRONMENT[key])
@@ -103,7 +103,7 @@ class AzureSession(plugin.Session):
 
     @property
     def arm(self) -> ArmClient:
-        """ARM, as the credential may use it."""
+        """Return a client of ARM for the credential."""
         credential = self.credential
         with self._lock:
             if self._arm is None:

@@ -1,4 +1,4 @@
-"""The docker provider of the local stack: serves pulumi_docker's Image by really building and pushing.
+"""The docker provider of the local stack: builds and pushes pulumi_docker's Image.
 
 As with the vendor plugin, a changed file in the build context is a changed input (`build.contextDigest`), new
 registry credentials are not a change, and deleting the resource does not delete the image.
@@ -87,7 +87,7 @@ class Docker(plugin.Provider[plugin.Session]):
     def _make(
         self, context: grpc.ServicerContext, urn: str, inputs: Mapping[str, Any], *, preview: bool
     ) -> dict[str, Any]:
-        """Build and push; values not known in a preview are `UNKNOWN`."""
+        """Build and push the image. Values that a preview does not know are `UNKNOWN`."""
         build = inputs.get("build")
         build = build if isinstance(build, Mapping) else {}
         name = inputs["imageName"]
@@ -121,7 +121,7 @@ class Docker(plugin.Provider[plugin.Session]):
 
 
 def _build_and_push(inputs: Mapping[str, Any], plan: Plan, say: Say, warn: Say) -> str:
-    """Return `repository@sha256:...` of the pushed image; for one that is not pushed, its own id."""
+    """Return `repository@sha256:...` of the pushed image, or the image's id if it is not pushed."""
     name = str(inputs["imageName"])
     amlite = _ask("/docker")
     with Builder(amlite["host"], substitute=_substitute, host_network=amlite["private"]) as builder:
@@ -142,7 +142,7 @@ def _substitute() -> Path:
 
 
 def _ask(path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Ask something of the running amlite."""
+    """Send a request to the running amlite."""
     running = runtime.read(runtime.state_folder())
     if running is None:
         raise BuildError("amlite is not running; start it with: amlite start")

@@ -1,4 +1,4 @@
-"""The base of every provider that amlite serves: the gRPC server, one session per engine, the engine's log, errors."""
+"""The base of all providers: the gRPC server, one session per engine, the engine's log, and errors."""
 # ruff: noqa: N802, D102 -- the protocol's methods: gRPC names them, its documentation describes them
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pulumi.runtime.proto import (
 from amlite.pulumi import values
 
 _THREADS = 32
-"""Resources handled at one time: most of that time is waiting for ARM or Docker."""
+"""The number of concurrent resources. Most of the time, they wait for ARM or Docker."""
 _SESSIONS = 64
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
@@ -42,20 +42,20 @@ class EngineLog:
         self._engine = engine_pb2_grpc.EngineStub(self._channel)
 
     def message(self, text: str, urn: str, *, warning: bool = False, passing: bool = False) -> None:
-        """Show a line; a `passing` one is only the resource's present status and is not kept."""
+        """Show a line. A `passing` line is only the resource's current status and is not kept."""
         severity = engine_pb2.WARNING if warning else engine_pb2.INFO
         try:
             self._engine.Log(engine_pb2.LogRequest(severity=severity, message=text, urn=urn, ephemeral=passing))
         except grpc.RpcError as error:
-            # The log must not fail the work: an engine that was interrupted is gone while its providers finish.
+            # The log must not fail the work. After an interruption, the engine ends before its providers.
             print(f"{urn}: {text} (engine's log: {error.code()})", file=sys.stderr)
 
 
 def _project_of_engine(address: str) -> Path | None:
-    """The project of the engine that listens at `address`.
+    """Return the project of the engine that listens at `address`.
 
-    An engine tells a provider that it starts where the project is, but not one that it attaches to: the process that
-    listens there is the command line, which works in the project or a folder below it.
+    An engine tells the project's folder only to providers that it starts, not to those that it attaches to. But the
+    process that listens there is the command line, which works in the project or in a folder below it.
     """
     port = int(address.rpartition(":")[2])
     for process in psutil.process_iter(["name"]):
@@ -70,7 +70,7 @@ def _project_of_engine(address: str) -> Path | None:
 
 
 class Session:
-    """The state of one attached engine: its log, and whether it asked to stop."""
+    """The state of one attached engine: its log, and whether it has stopped."""
 
     def __init__(self) -> None:
         self.cancelled = threading.Event()
@@ -83,7 +83,7 @@ class Session:
         self._project = _project_of_engine(address)
 
     def project(self) -> Path:
-        """The folder of the Pulumi project, which the vendor plugins have for their working directory."""
+        """The folder of the Pulumi project, which is the working directory of the vendor plugins."""
         return self._project or Path.cwd()
 
     def log(self, text: str, urn: str, *, warning: bool = False, passing: bool = False) -> None:
@@ -99,10 +99,10 @@ SessionT = TypeVar("SessionT", bound=Session)
 
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer, Generic[SessionT]):
-    """The part of the protocol that does not depend on the resources: hand-shake, configuration, cancelling.
+    """The part of the protocol that does not depend on the resources: handshake, configuration and cancellation.
 
-    The process outlives an engine run and may serve two at a time, with other credentials. Each plugin instance of an
-    engine has its own connection, so the connection's peer address identifies the session.
+    The process outlives a run of an engine. It can serve two engines with different credentials at the same time. Each
+    plugin instance of an engine has its own connection, so the connection's peer address identifies the session.
     """
 
     version: str
@@ -113,7 +113,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, Generic[SessionT]):
         self._by_peer: OrderedDict[str, SessionT] = OrderedDict()
 
     def session(self, context: grpc.ServicerContext) -> SessionT:
-        """The session of the engine that is calling; a new one on its first call."""
+        """Return the session of the calling engine. Create it at the first call."""
         with self._lock:
             session = self._by_peer.pop(context.peer(), None) or self._new_session()
             self._by_peer[context.peer()] = session
@@ -124,7 +124,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, Generic[SessionT]):
     def Handshake(
         self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ProviderHandshakeResponse:
-        # An engine begins with this call; a peer address may have been an earlier engine's.
+        # An engine starts with this call. An earlier engine may have had the same peer address.
         with self._lock:
             self._by_peer.pop(context.peer(), None)
         if request.engine_address:
@@ -158,7 +158,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, Generic[SessionT]):
 
 
 def token_and_name(urn: str) -> tuple[str, str]:
-    """The resource's type token and its name in the program, from its URN."""
+    """Return the resource's type token and its name in the program, from its URN."""
     _, _, types, name = urn.split("::", 3)
     return types.rpartition("$")[2], name
 
@@ -185,7 +185,7 @@ def diff_response(found: Mapping[str, str], replacing: Collection[str] = ()) -> 
 
 
 def fail(context: grpc.ServicerContext, message: str, detail: Message | None = None) -> NoReturn:
-    """End the call with an error that the engine prints; `detail` is a typed one, such as ErrorResourceInitFailed."""
+    """End the call with an error that the engine prints. `detail` is a typed error, such as ErrorResourceInitFailed."""
     status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message)
     if detail is not None:
         packed = any_pb2.Any()
@@ -197,7 +197,7 @@ def fail(context: grpc.ServicerContext, message: str, detail: Message | None = N
 
 
 def serve(servicer: provider_pb2_grpc.ResourceProviderServicer, port: int) -> None:
-    """Serve the provider on loopback until SIGINT or SIGTERM; prints the port, for `port` 0 a free one."""
+    """Serve the provider on loopback until SIGINT or SIGTERM. Print the port. With `port` 0, use a free one."""
     server = grpc.server(ThreadPoolExecutor(_THREADS), options=_UNLIMITED)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
@@ -206,7 +206,7 @@ def serve(servicer: provider_pb2_grpc.ResourceProviderServicer, port: int) -> No
         signal.signal(number, lambda *_: stop.set())
     server.start()
     print(bound, flush=True)
-    # A signal that another thread receives does not end a wait, so each wait is short.
+    # A signal to another thread does not end a wait, so each wait is short.
     while not stop.wait(1):
         pass
     server.stop(grace=None).wait()

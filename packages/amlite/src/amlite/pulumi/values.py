@@ -1,6 +1,6 @@
-"""Pulumi property values and plain JSON: the two shapes in which a provider sees the same data.
+"""Conversion between Pulumi property values and plain JSON.
 
-The SDK's own `PropertyValue` would do, but in pulumi 3.259 it neither reads nor writes nested unknown values.
+The SDK's own `PropertyValue` is not used: in pulumi 3.259, it neither reads nor writes nested unknown values.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ UNKNOWN: Final = _Unknown()
 
 
 class UnsupportedValueError(ValueError):
-    """A property holds something that has no JSON form: an asset, an archive or a resource reference."""
+    """A property has a value without a JSON form: an asset, an archive or a resource reference."""
 
 
 def _opened(value: struct_pb2.Value) -> struct_pb2.Value:
-    """The value inside a secret or an output value, which are objects with a signature on the wire."""
+    """Return the value inside a secret or an output value, which are objects with a signature on the wire."""
     fields = value.struct_value.fields if value.HasField("struct_value") else {}
     signature = fields[rpc._special_sig_key].string_value if rpc._special_sig_key in fields else ""
     if signature == rpc._special_secret_sig:
@@ -47,7 +47,7 @@ def _plain(value: struct_pb2.Value) -> Any:
     if kind == "list_value":
         return [_plain(item) for item in value.list_value.values]
     if kind == "number_value":
-        # Protobuf knows only doubles, ARM wants its integers back.
+        # Protobuf has only doubles, but ARM needs integers.
         return int(value.number_value) if value.number_value.is_integer() else value.number_value
     if kind == "string_value":
         return UNKNOWN if value.string_value == rpc.UNKNOWN else value.string_value
@@ -55,9 +55,9 @@ def _plain(value: struct_pb2.Value) -> Any:
 
 
 def plain(properties: struct_pb2.Struct) -> dict[str, Any]:
-    """The properties as JSON values: secrets opened, nulls left out, `UNKNOWN` where the engine does not know yet.
+    """Return the properties as JSON values: secrets as plain values, without nulls, with `UNKNOWN` for unknown values.
 
-    Keys that start with `__` belong to the engine and are left out. Raises `UnsupportedValueError`.
+    Keys that start with `__` belong to the engine and are omitted. Raises `UnsupportedValueError`.
     """
     return {
         key: content
@@ -80,7 +80,7 @@ def _is_secret(value: struct_pb2.Value) -> bool:
 
 
 def secret_keys(properties: struct_pb2.Struct) -> frozenset[str]:
-    """The names of the top-level properties that are or contain a secret."""
+    """Return the names of the top-level properties that are or contain a secret."""
     return frozenset(key for key, value in properties.fields.items() if _is_secret(value))
 
 
@@ -107,14 +107,14 @@ def _secret(value: struct_pb2.Value) -> struct_pb2.Value:
 
 
 def struct(content: Mapping[str, Any], secrets: frozenset[str] = frozenset()) -> struct_pb2.Struct:
-    """JSON values (and `UNKNOWN`) as properties; those named in `secrets` are marked secret."""
+    """Return JSON values (and `UNKNOWN`) as properties. Those in `secrets` are marked as secret."""
     return struct_pb2.Struct(
         fields={key: _secret(_value(item)) if key in secrets else _value(item) for key, item in content.items()}
     )
 
 
 def contains_unknown(content: Any) -> bool:
-    """Whether `UNKNOWN` is in the value or anywhere inside it."""
+    """Whether a value is or contains `UNKNOWN`."""
     if isinstance(content, Mapping):
         return any(contains_unknown(item) for item in content.values())
     if isinstance(content, (list, tuple)):

@@ -1,6 +1,6 @@
 """amlite in tests: the classes behind the fixtures of `amlite.pytest_plugin`.
 
-Use them directly to start an amlite of your own, for example in a benchmark:
+Use them directly to start another amlite, for example in a benchmark:
 
     with LocalAzure.started(folder) as azure, azure.signed_in():
         client = Workspace.create(azure, "mlw-bench").client()

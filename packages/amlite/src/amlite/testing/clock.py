@@ -1,4 +1,4 @@
-"""amlite's clock in the hands of a test."""
+"""amlite's clock for tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from amlite.testing.local_azure import LocalAzure
 
 @dataclass(frozen=True)
 class Clock:
-    """The clock that schedules, waits and time stamps follow. It moves forward only, and never back after a test."""
+    """The clock of schedules, waits and time stamps. It only moves forward. A test does not reset it."""
 
     azure: LocalAzure
 
@@ -19,12 +19,12 @@ class Clock:
         return self.azure.now()
 
     def advance(self, seconds: float = 0, **units: float) -> dt.datetime:
-        """Move forward by seconds, or by units of `datetime.timedelta` such as `days=1`; return the new time."""
+        """Move forward by seconds, or by units of `datetime.timedelta` such as `days=1`. Return the new time."""
         self.azure.advance(seconds + dt.timedelta(**units).total_seconds())
         return self.now()
 
     def advance_to(self, moment: dt.datetime) -> dt.datetime:
-        """Move forward to a moment (with its time zone); return the new time.
+        """Move forward to a time (with its time zone). Return the new time.
 
         Raises:
             ValueError: the moment has passed.

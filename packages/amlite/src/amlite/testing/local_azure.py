@@ -1,4 +1,4 @@
-"""A running amlite as tests see it."""
+"""A running amlite, for tests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _POLL_SECONDS = 0.1
 
 
 class LocalAzureError(AssertionError):
-    """A command or a request failed that the test relies on; the message has what amlite said."""
+    """A command or a request of the test failed. The message contains amlite's response."""
 
 
 @dataclass(frozen=True)
@@ -60,21 +60,21 @@ class UserCredential:
 class LocalAzure:
     """A running amlite: its commands, its clock, faults, and plain requests to Azure Resource Manager.
 
-    What it sends reaches amlite whatever the environment of this process is. Other clients do so within `signed_in`.
+    Its requests reach amlite in any environment. Other clients reach amlite inside `signed_in`.
     """
 
     def __init__(self, state: Path) -> None:
-        """Take the state folder of an amlite that runs.
+        """Take the state folder of a running amlite.
 
         Raises:
-            LocalAzureError: none runs there.
+            LocalAzureError: no amlite runs there.
         """
         running = runtime.read(state)
         if running is None:
             raise LocalAzureError(f"amlite does not run on {state}")
         self.state = state
         self.session = Session()
-        """HTTP through amlite's proxy; it adds no token."""
+        """HTTP through amlite's proxy, without a token."""
         self.session.trust_env = False
         self.session.proxies = {"https": running.environment["HTTPS_PROXY"]}
         self.session.verify = str(running.authority)
@@ -86,7 +86,7 @@ class LocalAzure:
     @classmethod
     @contextmanager
     def started(cls, state: Path) -> Iterator[LocalAzure]:
-        """Start amlite on a state folder, and stop it at the end."""
+        """Start amlite with a state folder, and stop it at the end."""
         _run(state, "start")
         try:
             azure = cls(state)
@@ -99,13 +99,13 @@ class LocalAzure:
         """Return the environment that `amlite run` gives a command, for processes that a test starts.
 
         Args:
-            inherited: the environment that it is added to; that of this process by default.
+            inherited: the environment to extend. The default is that of this process.
         """
         return environment.over(os.environ if inherited is None else inherited, self._running())
 
     @contextmanager
     def signed_in(self) -> Iterator[None]:
-        """Give this process the environment that `amlite run` gives a command, and take it back at the end."""
+        """Give this process the environment that `amlite run` gives a command, and restore it at the end."""
         wanted = self.environment()
         with pytest.MonkeyPatch.context() as patch:
             for name in os.environ.keys() - wanted.keys():
@@ -123,7 +123,7 @@ class LocalAzure:
         return _run(self.state, *arguments)
 
     def restart(self) -> None:
-        """Stop amlite and start it again on the same state."""
+        """Stop amlite and start it again with the same state."""
         self.command("stop")
         self.command("start")
 
@@ -136,7 +136,7 @@ class LocalAzure:
         self._ask("POST", "/clock", {"seconds": seconds})
 
     def add_fault(self, match: str, kind: str, **options: Any) -> None:
-        """Make requests fail as `amlite fault add` does: `options` are times, rate, seconds and after."""
+        """Make requests fail as `amlite fault add` does. The `options` are times, rate, seconds and after."""
         self._ask("POST", "/faults", {"match": match, "kind": str(kind), **options})
 
     def faults(self) -> list[Json]:
@@ -144,11 +144,11 @@ class LocalAzure:
         return list(self._ask("GET", "/faults")["value"])
 
     def clear_faults(self) -> None:
-        """Forget every fault."""
+        """Remove every fault."""
         self._ask("DELETE", "/faults")
 
     def requests(self, text: str = "") -> list[Json]:
-        """Return amlite's records of the requests so far, of those whose line holds `text`."""
+        """Return amlite's records of the requests so far. With `text`, only those that contain it."""
         lines = (self.state / "logs" / "requests.jsonl").read_text("utf-8").splitlines()
         return [json.loads(line) for line in lines if text in line]
 
@@ -167,7 +167,7 @@ class LocalAzure:
         self, method: str, path: str, body: Json | None = None, version: str = ML_API_VERSION, query: str = "",
         credential: TokenCredential | None = None,
     ) -> Response:  # fmt: skip
-        """Send one request to Azure Resource Manager; `path` is a resource's id."""
+        """Send one request to Azure Resource Manager. `path` is a resource's id."""
         return self.session.request(
             method, f"{ARM}{path}?api-version={version}{query}", json=body, headers=self._authorization(credential)
         )
@@ -190,7 +190,7 @@ class LocalAzure:
         self._succeed(self.arm("DELETE", path, version=version), (200, 202, 204))
 
     def finish(self, answer: Response) -> Json:
-        """Wait for the long-running operation that a request began; return its record ({} when there is none)."""
+        """Wait for the long-running operation of a response. Return its record, or {} if there is none."""
         address = answer.headers.get("Azure-AsyncOperation") or answer.headers.get("Location")
         while address is not None:
             polled = self.session.get(address, headers=self._authorization(None))

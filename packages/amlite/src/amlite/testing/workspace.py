@@ -1,4 +1,4 @@
-"""A workspace as tests see it."""
+"""A workspace, for tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Workspace:
         location: str = LOCATION,
         identity: bool = False,
     ) -> Workspace:
-        """Create a workspace, or find it; with `identity`, its datastores sign in by identity instead of a key."""
+        """Create a workspace, or find it. With `identity`, its datastores use identity-based access."""
         layout = Layout(name, resource_group, location, identity)
         for resource in layout.resources():
             azure.put(resource.id, resource.body, resource.api_version)
@@ -63,7 +63,7 @@ class Workspace:
         return self.layout.storage_account
 
     def client(self, credential: TokenCredential | None = None) -> MLClient:
-        """Return an azure-ai-ml client, signed in as this process is or by `credential`."""
+        """Return an azure-ai-ml client, signed in with `credential` or else as this process."""
         from azure.ai.ml import MLClient
         from azure.identity import DefaultAzureCredential
 

@@ -1,4 +1,4 @@
-"""Azurite, which keeps the blobs: installed by npm, exactly as its lock file says."""
+"""Azurite, which stores the blobs. npm installs it from its lock file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from amlite.tools.base import NETWORK_FIX, RECIPES, Task, Tool, ToolError, diges
 
 _RECIPE = RECIPES / "azurite"
 _FILES = ("package.json", "package-lock.json")
-# npm's own waits add up to over a minute where there is no network.
+# npm's own timeouts add up to over a minute without a network.
 _RETRIES = {"npm_config_fetch_retry_mintimeout": "1000", "npm_config_fetch_retry_maxtimeout": "5000"}
 _SCRIPT = Path("node_modules") / "azurite" / "dist" / "src" / "blob" / "main.js"
 
@@ -55,7 +55,7 @@ def version(where: str) -> str:
 
 
 def command(where: str) -> list[str]:
-    """Return how the Azurite at `where` is started: Node, and the script of its blob service."""
+    """Return the command that starts the Azurite at `where`: Node, and the script of its blob service."""
     return [f"{where}/node", f"{where}/{_SCRIPT}"]
 
 

@@ -33,7 +33,7 @@ Version = tuple[int, int, int]
 
 
 class ToolError(StartError):
-    """A tool cannot be installed. Tells what failed, the log with the complete output, and the fix."""
+    """A tool cannot be installed. The message has the failure, the log file and the fix."""
 
     def __init__(self, what: str, *, fix: str, log: Path | None = None) -> None:
         super().__init__("\n".join([what, *([f"  log: {log}"] if log else []), f"  fix: {fix}"]))
@@ -68,7 +68,7 @@ class Task:
         words = [str(word) for word in command]
         environment = dict(os.environ if environment is None else environment)
         if finish:
-            # Without amlite's mark, which would have it ended with amlite.
+            # Without amlite's mark, so that it does not end with amlite.
             environment.pop(OWNER_VARIABLE, None)
         lines: list[str] = []
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -177,7 +177,7 @@ def dotted(version: Version | None) -> str:
 
 
 def reason_in(lines: Sequence[str]) -> str:
-    """Return the line of a failed program's output that says most: the first with the word error, else the last."""
+    """Return the most informative line of a failed program's output: the first that contains "error", else the last."""
     told = [line.strip() for line in lines if line.strip()]
     errors = (line for line in told if re.search(r"\berror\b", line, re.IGNORECASE))
     return next(errors, told[-1] if told else "no output")

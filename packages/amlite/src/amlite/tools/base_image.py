@@ -1,4 +1,4 @@
-"""A root file system to build images on where no image registry is within reach: Debian with Python 3.11."""
+"""A root file system to build images on if no image registry can be reached: Debian with Python 3.11."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 _REGISTRY = "https://mcr.microsoft.com/v2/"
 _SECONDS = 5.0
-"""The time within which the registry must answer; after that it counts as unreachable."""
+"""The timeout after which the registry counts as unreachable."""
 
 _FIX = f"Run `debootstrap` by hand to see why, or set {docker_engine.SWITCH}=off."
 _PREPARE = """\
@@ -35,7 +35,7 @@ rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/* "$1"/usr/share
 tar --create --numeric-owner --one-file-system --exclude='./dev/*' --exclude='./proc/*' --exclude='./sys/*' \
     --directory "$1" --file "$2" .
 """
-"""$1 is the root file system, $2 the archive: the machine's certificates go in, for pip inside may need them."""
+"""$1 is the root file system, $2 the archive. It contains the machine's certificates, which pip may need."""
 
 
 def find() -> str | None:
@@ -60,7 +60,7 @@ async def install(task: Task) -> str:
         await debian.install(task, ["debootstrap"])
     try:
         shutil.rmtree(root, ignore_errors=True)
-        # In a mount namespace of its own: debootstrap's mounts disappear with it, however it ends.
+        # In a separate mount namespace, so that debootstrap's mounts disappear with it.
         isolated = ["unshare", "--mount"] if shutil.which("unshare") else []
         include = f"--include={','.join(PACKAGES)}"
         await task.run(
@@ -92,7 +92,7 @@ def _archive() -> Path | None:
 
 
 async def _mirror(task: Task) -> list[str]:
-    """Return the mirror this machine uses for the suite, so that a private one is honoured; else the default."""
+    """Return the mirror that this machine uses for the suite, which can be a private one, or the default."""
     listing = ["apt-get", "indextargets", "--format", "$(REPO_URI)", f"Codename: {SUITE}", "Created-By: Packages"]
     try:
         lines = (await task.run(listing, fix="")).split()
@@ -102,7 +102,7 @@ async def _mirror(task: Task) -> list[str]:
 
 
 def _registry_answers() -> bool:
-    """Whether base images can be pulled, decided within seconds, name resolution and proxies included."""
+    """Whether base images can be pulled. The check takes seconds, including name resolution and proxies."""
     answers: list[bool] = []
 
     def ask() -> None:

@@ -114,7 +114,7 @@ async def _there(tool: Tool, state: Literal["found", "installed"], where: str) -
 
 
 def _run(main: Coroutine[Any, Any, list[Row]]) -> list[Row]:
-    """Run to the end. SIGTERM interrupts as cleanly as Ctrl-C does."""
+    """Run until the end. SIGTERM interrupts as cleanly as Ctrl-C."""
 
     async def ended_by_signal() -> list[Row]:
         task = asyncio.current_task()

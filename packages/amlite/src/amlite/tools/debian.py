@@ -1,4 +1,4 @@
-"""Installing packages on Debian and Ubuntu without starting what they bring."""
+"""Install packages on Debian and Ubuntu without starting their daemons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNITS = Path("/lib/systemd/system")
 
 
 def is_debian(os_release: Path = Path("/etc/os-release")) -> bool:
-    """Whether this is Debian or Ubuntu, or made from one of them."""
+    """Whether this is Debian, Ubuntu or a derivative."""
     try:
         text = os_release.read_text()
     except OSError:
@@ -27,7 +27,7 @@ def is_debian(os_release: Path = Path("/etc/os-release")) -> bool:
 
 
 def why_not() -> str | None:
-    """Return why packages cannot be installed here; None when they can."""
+    """Return why packages cannot be installed, or None if they can."""
     if os.geteuid() != 0:
         return "only root can install one"
     if not is_debian():
@@ -37,9 +37,9 @@ def why_not() -> str | None:
 
 @contextmanager
 def no_new_daemons(policy: Path) -> Iterator[None]:
-    """Keep package scripts from starting daemons, in the way Debian provides for it.
+    """Prevent package scripts from starting daemons, with Debian's policy file.
 
-    A policy that the machine has already stays as it is.
+    An existing policy is not changed.
     """
     if policy.exists():
         yield
@@ -69,18 +69,18 @@ async def install(task: Task, packages: Sequence[str]) -> None:
         except ToolError:
             # The package lists are missing or old.
             task.say("apt-get update")
-            with suppress(ToolError):  # one unreachable third-party source: what we need is in the main one
+            with suppress(ToolError):  # a third-party source is unreachable, but the packages are in the main one
                 await task.run(["apt-get", "update"], fix=fix, environment=environment)
             task.say(f"downloading {names}")
             await task.run(download, fix=fix, environment=environment)
         task.say(f"installing {names}")
         with no_new_daemons(POLICY):
             before = _units()
-            # Interrupted in the middle, dpkg would need a repair by hand.
+            # An interrupted dpkg needs a manual repair.
             await task.run([*command, *packages], fix=fix, environment=environment, finish=True)
             new = sorted(_units() - before)
         if new and shutil.which("systemctl") is not None:
-            # Nor after the next boot.
+            # Also not after the next boot.
             await task.run(["systemctl", "disable", *_now(), *new], fix=fix, finish=True)
 
 

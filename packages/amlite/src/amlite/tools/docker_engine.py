@@ -65,7 +65,7 @@ def is_address(where: str) -> bool:
 
 
 def is_off(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the user wants no engine. Raises ToolError for a value that is not known."""
+    """Whether the user turned the engine off. Raises ToolError for an unknown value."""
     value = environment.get(SWITCH) or "auto"
     if value not in {"auto", "off"}:
         raise ToolError(f"{SWITCH}={value} is not known", fix=f"Set {SWITCH} to auto or off, or unset it.")
@@ -73,7 +73,7 @@ def is_off(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def engine_address(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return where a Docker engine answers now, as DOCKER_HOST says it; DOCKER_HOST alone counts when it is set."""
+    """Return the address of a Docker engine. If DOCKER_HOST is set, only that address counts."""
     explicit = environment.get("DOCKER_HOST")
     if explicit:
         candidates = [explicit]
@@ -106,7 +106,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def _get(address: str, path: str, seconds: float = 2.0) -> bytes | None:
-    """Return what an engine answers with status 200, else None."""
+    """Return an engine's response with status 200, else None."""
     try:
         parts = urlsplit(address)
         connection: http.client.HTTPConnection
@@ -127,7 +127,7 @@ def _get(address: str, path: str, seconds: float = 2.0) -> bytes | None:
 
 
 def why_no_daemon(status: Path = Path("/proc/self/status")) -> str | None:
-    """Return why amlite cannot run a Docker daemon of its own; None when it can."""
+    """Return why amlite cannot run its own Docker daemon, or None if it can."""
     if os.geteuid() != 0:
         return "only root can start one"
     if not status.exists():

