@@ -37,8 +37,9 @@ class NamingSettings(Group):
     )
     postfix: NumericText = Field(
         pattern=r"^[a-z0-9]{1,6}$",
-        description="Makes the names of storage accounts, key vaults and container registries unique across Azure. "
-        "Change it if a soft-deleted resource holds a name. 1-6 lower-case letters or digits.",
+        description="Makes the names of storage accounts, key vaults and container registries unique across Azure, and "
+        "those of endpoints in the region. Change it before the first update if a name is taken or a soft-deleted "
+        "resource holds it. 1-6 lower-case letters or digits.",
         examples=["001"],
     )
     stack: NumericText | None = Field(

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from infra import RENAMES
 from tests.checkout import Checkout
 from tests.e2e.conftest import Platform
 
@@ -108,6 +109,16 @@ def test_preview_names_the_changed_file_and_who_follows(platform: Platform) -> N
     assert (prep["operation"], prep["old"]) == ("update", deployed["prep"])
     assert prep["new"] != prep["old"]
     assert prep["files"] == {"added": [], "changed": ["ml/prep/src/prep.py"], "removed": []}
+
+
+def test_a_preview_says_first_what_other_names_would_replace(platform: Platform) -> None:
+    """The program reads the outputs of the last update from the engine."""
+    with edited(platform.clone, "Pulumi.local.yaml", lambda text: text.replace('postfix: "001"', 'postfix: "002"')):
+        (warning,) = json.loads(platform.local("release preview -s local --output json"))["warnings"]
+    lines = warning.splitlines()
+    assert lines[0] == RENAMES
+    assert re.fullmatch(r"  workspace \S+-001 → \S+-002, with 1 model and \d+ jobs?", lines[2])
+    assert lines[-1] == "  pulumi config set --path 'azureml-platform:naming.postfix' 001 -s local"
 
 
 def test_seven_broken_files_are_reported_at_once_and_change_nothing(platform: Platform) -> None:

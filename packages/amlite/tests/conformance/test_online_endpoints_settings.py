@@ -12,14 +12,13 @@ import requests
 from azure.core.exceptions import HttpResponseError
 
 from amlite import SUBSCRIPTION_ID
+from amlite.testing import Workspace
 from amlite_fixtures.azure import GROUP
 from amlite_fixtures.scoring import Scoring, new_endpoint, servers_of
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import ManagedOnlineDeployment
-
-    from amlite.testing import Workspace
 
 CLUSTER = (
     f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{GROUP}/providers/Microsoft.ContainerService/managedClusters/aks"
@@ -62,6 +61,26 @@ def test_copies_of_requests_go_to_a_deployment_without_traffic(shared: Scoring, 
         shared.ml.online_endpoints.begin_create_or_update(endpoint).result()
     endpoint.mirror_traffic = {}
     shared.ml.online_endpoints.begin_create_or_update(endpoint).result()
+
+
+def test_names_of_endpoints_are_unique_in_a_region(empty: Scoring, azureml_workspace: Workspace) -> None:
+    """Source: how-to-use-batch-model-deployments, and for the error a run on Azure (ansible-collections/azure#2231)."""
+    from azure.ai.ml.entities import BatchEndpoint, ManagedOnlineEndpoint
+
+    ml = Workspace.create(azureml_workspace.azure, "mlw-same-region", resource_group="rg-same-region").client()
+    taken = "Endpoint names must be unique within the region. Please choose a different name and try again."
+    for operations, endpoint in (
+        (ml.online_endpoints, ManagedOnlineEndpoint(name=empty.name.upper())),
+        (ml.batch_endpoints, BatchEndpoint(name=empty.name)),
+    ):
+        with pytest.raises(HttpResponseError, match=taken) as refused:
+            operations.begin_create_or_update(endpoint).result()
+        assert (refused.value.status_code, refused.value.error and refused.value.error.code) == (400, "UserError")
+    elsewhere = Workspace.create(
+        azureml_workspace.azure, "mlw-other-region", resource_group="rg-other-region", location="northeurope"
+    ).client()
+    elsewhere.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name=empty.name)).result()
+    elsewhere.online_endpoints.begin_delete(empty.name).result()
 
 
 def test_an_endpoint_without_public_access_is_not_scored_from_here(ml_client: MLClient) -> None:

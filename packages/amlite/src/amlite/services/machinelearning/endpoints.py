@@ -28,15 +28,15 @@ _IDENTITIES = "serving/identities"
 
 
 def check_unique(platform: Platform, resource_id: ResourceId, region: str) -> None:
-    """Raise Azure's 409 when the region has an endpoint of the name."""
+    """Raise the error of Azure's service if the region has an endpoint of the name, in any workspace."""
     for kind in (ONLINE_TYPE, BATCH_TYPE):
         for other in platform.store.of_type(kind):
             if other.body["name"].lower() == resource_id.name.lower() and other.body["location"] == region:
                 raise AzureError(
-                    409,
-                    "Conflict",
-                    f"There is already an endpoint with the name '{resource_id.name}' in region {region}; "
-                    "names are unique there.",
+                    400,
+                    "UserError",
+                    f"The specified endpoint name '{resource_id.name}' is not available. Endpoint names must be unique "
+                    "within the region. Please choose a different name and try again.",
                 )
 
 
