@@ -7,7 +7,7 @@ those of before. Pulumi shows this as a long list of replacements, so the progra
 import itertools
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,12 +30,14 @@ class Renaming:
     Attributes:
         lost: What an update would replace and lose, a line for each resource.
         keep: The commands that set the names of before.
+        remove: The commands that remove the settings of promoted models that are in the old workspace.
         accept: The commands that set the new names of endpoints, for a protected stack.
         of_endpoints_only: All other names stay.
     """
 
     lost: tuple[str, ...]
     keep: tuple[str, ...]
+    remove: tuple[str, ...]
     accept: tuple[str, ...]
     of_endpoints_only: bool
 
@@ -55,7 +57,8 @@ def check(configuration: Configuration, names: naming.Names, catalogue: Catalogu
     endpoints = {
         asset.name: asset.azure_name for kind in ("online_endpoint", "batch_endpoint") for asset in catalogue.of(kind)
     }
-    renaming = compare(before, configuration.settings.naming, configuration.stack, names, endpoints)
+    models = [name for name, model in configuration.settings.models.items() if model.registry is None]
+    renaming = compare(before, configuration.settings.naming, configuration.stack, names, endpoints, models)
     if renaming is None:
         return
     is_protected = configuration.settings.protect and bool(not renaming.of_endpoints_only or renaming.accept)
@@ -73,6 +76,7 @@ def compare(
     stack: str,
     names: naming.Names,
     endpoints: Mapping[str, str],
+    models: Iterable[str] = (),
 ) -> Renaming | None:
     """Return the changes of names since the last update, or None if there are none.
 
@@ -82,6 +86,7 @@ def compare(
         stack: The stack's name.
         names: The names that the settings give.
         endpoints: The names in Azure that the settings give endpoints, by their names in the YAML.
+        models: The endpoints whose promoted models are in the workspace.
     """
     earlier = _earlier(before, settings)
     lost: list[str] = []
@@ -100,7 +105,10 @@ def compare(
             keep.append(_set(f"endpoints.{name}", old, stack))
         if name not in settings.endpoints:
             accept.append(_set(f"endpoints.{name}", str(new), stack))
-    return Renaming(tuple(lost), tuple(keep), tuple(accept), not is_platform) if lost else None
+    if not lost:
+        return None
+    remove = [f"pulumi config rm --path '{NAMESPACE}:models.{name}' -s {stack}" for name in models if is_platform]
+    return Renaming(tuple(lost), tuple(keep), tuple(remove), tuple(accept), not is_platform)
 
 
 def _earlier(before: Mapping[str, Any], settings: NamingSettings) -> NamingSettings | None:
@@ -149,6 +157,9 @@ def _words(renaming: Renaming) -> Iterator[str]:
     if renaming.keep:
         yield "To keep the names of before:"
         yield from (f"  {command}" for command in renaming.keep)
+    if renaming.remove:
+        yield "The new workspace does not have the promoted models. To go on, remove them:"
+        yield from (f"  {command}" for command in renaming.remove)
 
 
 def _protected(renaming: Renaming, message: str) -> str:

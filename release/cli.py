@@ -335,7 +335,7 @@ def down(stack: str, purge: bool, yes: bool) -> None:
     purging.tell_what_azure_keeps(target, console.print, purged=purge)
 
 
-def _update(target: PulumiStack, *, replace_renamed: bool = True) -> None:
+def _update(target: PulumiStack, *, replace_renamed: bool = False) -> None:
     interrupted = target.interrupted()
     if interrupted:
         names = ", ".join(urn.rpartition("::")[2] for urn in interrupted)
@@ -344,14 +344,13 @@ def _update(target: PulumiStack, *, replace_renamed: bool = True) -> None:
         )
         target.refresh(interrupted, UpdateProgress(console))
     try:
-        changes = target.up(UpdateProgress(console), replace_renamed=replace_renamed)
-    except RenamedError as error:
-        if not sys.stdin.isatty():
-            fix = f"set the names of before, or use release up --replace-renamed --stack {target.name}"
-            raise ReleaseError(error.message, fix=fix) from error
-        console.print(error.message, highlight=False, markup=False, soft_wrap=True)
-        click.confirm("Replace these resources, and lose everything in them?", abort=True)
         changes = target.up(UpdateProgress(console))
+    except RenamedError as error:
+        if not replace_renamed:
+            _confirm_replacement(target, error)
+        # A preview refuses first what would fail when the old resources are gone.
+        target.preview(lambda _event: None)
+        changes = target.up(UpdateProgress(console), replace_renamed=True)
     if changes.unchanged:
         console.print("  no changes")
     if target.recovered():
@@ -361,6 +360,14 @@ def _update(target: PulumiStack, *, replace_renamed: bool = True) -> None:
 
 def _say(line: str) -> None:
     console.print(f"  {line}", highlight=False)
+
+
+def _confirm_replacement(target: PulumiStack, error: RenamedError) -> None:
+    if not sys.stdin.isatty():
+        fix = f"set the names of before, or use release up --replace-renamed --stack {target.name}"
+        raise ReleaseError(error.message, fix=fix) from error
+    console.print(error.message, highlight=False, markup=False, soft_wrap=True)
+    click.confirm("Replace these resources, and lose everything in them?", abort=True)
 
 
 def _model(

@@ -40,10 +40,11 @@ OnEvent = Callable[[events.EngineEvent], None]
 
 @dataclass
 class Changes:
-    """The result of one engine run: the number of resources by operation, and the errors."""
+    """The result of one engine run: the number of resources by operation, the errors, and the changed names."""
 
     summary: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    renames: list[str] = field(default_factory=list)
 
     @property
     def unchanged(self) -> bool:
@@ -91,7 +92,7 @@ class PulumiStack:
         """Preview an update. With `refresh`, compare with what is in Azure. The state does not change."""
         return self._run(functools.partial(self._stack.preview, refresh=refresh), on_event)
 
-    def up(self, on_event: OnEvent, *, replace_renamed: bool = True) -> Changes:
+    def up(self, on_event: OnEvent, *, replace_renamed: bool = False) -> Changes:
         """Update the stack.
 
         Raises:
@@ -211,6 +212,8 @@ class PulumiStack:
             diagnostic = event.diagnostic_event
             if diagnostic and diagnostic.severity == "error" and diagnostic.message.strip():
                 changes.errors.append(_HOOK.sub("", diagnostic.message.strip()).removeprefix(_GRPC))
+            if diagnostic and diagnostic.severity == "warning" and diagnostic.message.startswith(RENAMES):
+                changes.renames.append(diagnostic.message.strip())
             if event.summary_event:
                 changes.summary = {str(k): v for k, v in event.summary_event.resource_changes.items()}
             on_event(event)
@@ -222,7 +225,8 @@ class PulumiStack:
             reasons = [each for each in dict.fromkeys(changes.errors) if not each.startswith(_NO_REASON)]
             message = "\n".join(reasons) or _cancelled(error) or _essence(error)
             problem = RenamedError if message.startswith(RENAMES) else ReleaseError
-            raise problem(f"stack '{self.name}': {message}") from error
+            # Changed names can be the reason of an error.
+            raise problem("\n".join([f"stack '{self.name}': {message}", *changes.renames])) from error
         return changes
 
 

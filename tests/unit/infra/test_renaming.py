@@ -110,12 +110,12 @@ def test_a_workspace_that_cannot_be_read_is_told_without_numbers(contents: Simpl
 def test_an_update_of_a_renamed_stack_warns_before_everything_else(
     warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deploy("dev", preview=True, before={OWN.format("dev"): outputs("trial")})
+    models = {"azureml-platform:models": json.dumps({"flight-delay": {"name": "flight-delay", "version": "1"}})}
+    deploy("dev", models, preview=True, before={OWN.format("dev"): outputs("trial")})
     (warning,) = warnings
-    assert warning.splitlines()[:2] == [
-        RENAMES,
-        "  resource group rg-mlops-flights-trial-001 → rg-mlops-flights-dev-001",
-    ]
+    lines = warning.splitlines()
+    assert lines[:2] == [RENAMES, "  resource group rg-mlops-flights-trial-001 → rg-mlops-flights-dev-001"]
+    assert lines[-1] == "  pulumi config rm --path 'azureml-platform:models.flight-delay' -s dev"
     # A program that cannot ask makes an error of it.
     monkeypatch.setenv(REFUSE_RENAMES, "1")
     with pytest.raises(ConfigurationError, match=r"naming\.stack' trial -s dev") as refused:

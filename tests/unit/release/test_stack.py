@@ -191,11 +191,15 @@ def test_a_cancelled_update_says_what_is_kept(word: str, fake: FakeStack) -> Non
 def test_changed_names_are_an_error_of_their_own_unless_they_are_accepted(fake: FakeStack) -> None:
     fake.events, fake.fails = [diagnostic("error", f"{RENAMES}\n  workspace old → new")], "update failed"
     with pytest.raises(RenamedError, match="workspace old → new"):
-        PulumiStack("local").up(lambda _event: None, replace_renamed=False)
+        PulumiStack("local").up(lambda _event: None)
     assert fake.workspace.env_vars[REFUSE_RENAMES] == "true"
-    fake.events, fake.fails = [], ""
-    PulumiStack("local").up(lambda _event: None)
+    warning = diagnostic("warning", f"{RENAMES}\n  workspace old → new")
+    fake.events, fake.fails = [warning, diagnostic("error", "no model")], "update failed"
+    with pytest.raises(ReleaseError) as failed:
+        PulumiStack("local").up(lambda _event: None, replace_renamed=True)
     assert fake.workspace.env_vars[REFUSE_RENAMES] == ""
+    assert not isinstance(failed.value, RenamedError)
+    assert failed.value.message == f"stack 'local': no model\n{RENAMES}\n  workspace old → new"
 
 
 @pytest.mark.parametrize(
