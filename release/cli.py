@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from release.assets import adoption
 from release.assets.sharing import KINDS, RegistrySharing
 from release.ci.command import ci_login
 from release.doctor.command import check_first_update, doctor
-from release.errors import ReleaseError, RenamedError, first_line
+from release.errors import ReleaseError, first_line
 from release.promotion import promote
 from release.purging import Kept
 from release.samples import sample_of
@@ -31,6 +30,7 @@ from release.terminal.options import inputs_option, output_option, stack_option
 from release.terminal.preview import Plan
 from release.terminal.progress import Phases, UpdateProgress
 from release.training import Training
+from release.updating import update
 from release.workspace import client, registry_client
 
 _PIPELINE = "training"
@@ -92,7 +92,7 @@ def up(stack: str, inputs: tuple[str, ...], no_doctor: bool, replace_renamed: bo
         with phases.phase("Checks"):
             check_first_update(stack, console)
     with phases.phase("Platform and assets"):
-        _update(target, replace_renamed=replace_renamed)
+        update(target, console, replace_renamed=replace_renamed)
     outputs = target.deployed()
     trained: Training | None = None
     waiting = [name for name, endpoint in outputs.endpoints.items() if endpoint.serves and name not in outputs.models]
@@ -102,7 +102,7 @@ def up(stack: str, inputs: tuple[str, ...], no_doctor: bool, replace_renamed: bo
             with phases.phase("Rollout"):
                 for endpoint in _serving(outputs, accepted.name, waiting):
                     target.promote(endpoint, accepted)
-                _update(target)
+                update(target, console)
             outputs = target.deployed()
     predictions = _predictions(phases, outputs)
     summary.show(console, stack, outputs, trained, predictions, phases.took)
@@ -335,39 +335,8 @@ def down(stack: str, purge: bool, yes: bool) -> None:
     purging.tell_what_azure_keeps(target, console.print, purged=purge)
 
 
-def _update(target: PulumiStack, *, replace_renamed: bool = False) -> None:
-    interrupted = target.interrupted()
-    if interrupted:
-        names = ", ".join(urn.rpartition("::")[2] for urn in interrupted)
-        console.print(
-            f"  an earlier update was interrupted; reading the state of {names}", highlight=False, markup=False
-        )
-        target.refresh(interrupted, UpdateProgress(console))
-    try:
-        changes = target.up(UpdateProgress(console))
-    except RenamedError as error:
-        if not replace_renamed:
-            _confirm_replacement(target, error)
-        # A preview refuses first what would fail when the old resources are gone.
-        target.preview(lambda _event: None)
-        changes = target.up(UpdateProgress(console), replace_renamed=True)
-    if changes.unchanged:
-        console.print("  no changes")
-    if target.recovered():
-        _say("the key vault was recovered with its old settings; bringing them up to date")
-        target.up(UpdateProgress(console))
-
-
 def _say(line: str) -> None:
     console.print(f"  {line}", highlight=False)
-
-
-def _confirm_replacement(target: PulumiStack, error: RenamedError) -> None:
-    if not sys.stdin.isatty():
-        fix = f"set the names of before, or use release up --replace-renamed --stack {target.name}"
-        raise ReleaseError(error.message, fix=fix) from error
-    console.print(error.message, highlight=False, markup=False, soft_wrap=True)
-    click.confirm("Replace these resources, and lose everything in them?", abort=True)
 
 
 def _model(

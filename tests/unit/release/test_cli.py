@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from types import SimpleNamespace
 from typing import Any
 
-import click
 import pytest
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from click.testing import CliRunner
 
 from release import cli
 from release.assets.definitions import Found
-from release.errors import ReleaseError, RenamedError
-from release.stack import Changes
 
 ENDPOINTS = {"flights": SimpleNamespace(kind="online"), "nightly": SimpleNamespace(kind="batch")}
 
@@ -71,33 +67,6 @@ def test_an_adopted_endpoint_keeps_its_name_in_azure(monkeypatch: pytest.MonkeyP
         "  pulumi config set --path azureml-platform:naming.endpoints.scores scores -s dev",
         "  pulumi up -s dev",
     ]
-
-
-@pytest.mark.parametrize(("is_terminal", "option"), [(True, False), (False, False), (False, True)])
-def test_an_update_asks_before_it_replaces_what_got_another_name(
-    monkeypatch: pytest.MonkeyPatch, is_terminal: bool, option: bool
-) -> None:
-    done: list[str] = []
-
-    def up(_progress: object, *, replace_renamed: bool = False) -> Changes:
-        done.append(f"up {replace_renamed}")
-        if not replace_renamed:
-            raise RenamedError("stack 'dev': the workspace would be replaced")
-        return Changes()
-
-    target: Any = SimpleNamespace(
-        name="dev", interrupted=list, up=up, recovered=lambda: False, preview=lambda _: done.append("preview")
-    )
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: is_terminal))
-    monkeypatch.setattr(click, "confirm", lambda text, abort: done.append(f"{text} {abort}"))
-    if not is_terminal and not option:
-        with pytest.raises(ReleaseError, match=r"would be replaced\n  fix: .* --replace-renamed"):
-            cli._update(target)
-        assert done == ["up False"]
-        return
-    cli._update(target, replace_renamed=option)
-    asked = [] if option else ["Replace these resources, and lose everything in them? True"]
-    assert done == ["up False", *asked, "preview", "up True"]
 
 
 def test_an_input_without_a_value_is_refused_by_its_text() -> None:

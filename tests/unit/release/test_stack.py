@@ -232,3 +232,12 @@ def test_only_commands_that_deploy_create_a_stack(fake: FakeStack, monkeypatch: 
     with pytest.raises(ReleaseError, match=r"has no stack 'dev'\n  fix: release up --stack dev, or"):
         PulumiStack("dev")
     PulumiStack("dev", create=True)
+
+
+def test_a_renamed_stack_finds_its_resources_by_the_tags_that_they_have(fake: FakeStack) -> None:
+    naming = {"namespace": "mlops", "workspace": "flights", "postfix": "001"}
+    fake.config["azureml-platform:naming"] = json.dumps(naming)
+    tags = {"project": "azureml-platform", "namespace": "mlops", "workspace": "flights"}
+    assert PulumiStack("local").tags() == {**tags, "stack": "local"}
+    fake.config["azureml-platform:naming"] = json.dumps({**naming, "stack": "dev"})
+    assert PulumiStack("local").tags() == {**tags, "stack": "dev"}

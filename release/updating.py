@@ -1,0 +1,49 @@
+"""Update a stack: finish what was interrupted, and replace renamed resources only if that is wanted."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from rich.console import Console
+
+from release.errors import ReleaseError, RenamedError
+from release.stack import PulumiStack
+from release.terminal.progress import UpdateProgress
+
+
+def update(target: PulumiStack, console: Console, *, replace_renamed: bool = False) -> None:
+    """Update a stack, and print its progress.
+
+    Raises:
+        ReleaseError: The update failed, or it would replace resources whose names have changed. If there is a terminal,
+            the user is asked first.
+    """
+    interrupted = target.interrupted()
+    if interrupted:
+        names = ", ".join(urn.rpartition("::")[2] for urn in interrupted)
+        console.print(
+            f"  an earlier update was interrupted; reading the state of {names}", highlight=False, markup=False
+        )
+        target.refresh(interrupted, UpdateProgress(console))
+    try:
+        changes = target.up(UpdateProgress(console))
+    except RenamedError as error:
+        if not replace_renamed:
+            _confirm(target, console, error)
+        # A preview refuses first what would fail when the old resources are gone.
+        target.preview(lambda _event: None)
+        changes = target.up(UpdateProgress(console), replace_renamed=True)
+    if changes.unchanged:
+        console.print("  no changes")
+    if target.recovered():
+        console.print("  the key vault was recovered with its old settings; bringing them up to date", highlight=False)
+        target.up(UpdateProgress(console))
+
+
+def _confirm(target: PulumiStack, console: Console, error: RenamedError) -> None:
+    if not sys.stdin.isatty():
+        fix = f"set the names of before, or use release up --replace-renamed --stack {target.name}"
+        raise ReleaseError(error.message, fix=fix) from error
+    console.print(error.message, highlight=False, markup=False, soft_wrap=True)
+    click.confirm("Replace these resources, and lose everything in them?", abort=True)

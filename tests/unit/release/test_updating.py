@@ -1,0 +1,44 @@
+"""An update replaces resources whose names have changed only if that is wanted."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pytest
+
+from release.errors import ReleaseError, RenamedError
+from release.stack import Changes
+from release.terminal.console import new_console
+from release.updating import update
+
+CONSOLE = new_console()
+
+
+@pytest.mark.parametrize(("is_terminal", "option"), [(True, False), (False, False), (False, True)])
+def test_an_update_asks_before_it_replaces_what_got_another_name(
+    monkeypatch: pytest.MonkeyPatch, is_terminal: bool, option: bool
+) -> None:
+    done: list[str] = []
+
+    def up(_progress: object, *, replace_renamed: bool = False) -> Changes:
+        done.append(f"up {replace_renamed}")
+        if not replace_renamed:
+            raise RenamedError("stack 'dev': the workspace would be replaced")
+        return Changes()
+
+    target: Any = SimpleNamespace(
+        name="dev", interrupted=list, up=up, recovered=lambda: False, preview=lambda _: done.append("preview")
+    )
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: is_terminal))
+    monkeypatch.setattr(click, "confirm", lambda text, abort: done.append(f"{text} {abort}"))
+    if not is_terminal and not option:
+        with pytest.raises(ReleaseError, match=r"would be replaced\n  fix: .* --replace-renamed"):
+            update(target, CONSOLE)
+        assert done == ["up False"]
+        return
+    update(target, CONSOLE, replace_renamed=option)
+    asked = [] if option else ["Replace these resources, and lose everything in them? True"]
+    assert done == ["up False", *asked, "preview", "up True"]
