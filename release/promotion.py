@@ -120,8 +120,12 @@ class Promoter:
         """Return a version in a registry, or None if the registry does not have it."""
         from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
+        fix = (
+            f"correct the name in Pulumi.{self.target.name}.yaml, bring up the stack that creates the registry, or "
+            f"sign in to the tenant of stack '{self.target.name}'"
+        )
         try:
-            return registry_client(registry).models.get(model.name, model.version)
+            return registry_client(registry, fix).models.get(model.name, model.version)
         except ResourceNotFoundError:
             return None
         except HttpResponseError as error:

@@ -18,8 +18,14 @@ def client(outputs: StackOutputs) -> MLClient:
     return connect(Workspace(outputs.subscription_id, outputs.resource_group, outputs.workspace))
 
 
-def registry_client(name: str) -> MLClient:
+def registry_client(
+    name: str, fix: str = "use --registry with one of the registries that `az ml registry list` prints"
+) -> MLClient:
     """Return a client of a registry.
+
+    Args:
+        name: Name of the registry.
+        fix: What to do if it cannot be opened.
 
     Raises:
         ReleaseError: The registry does not exist, or the caller may not read it.
@@ -32,5 +38,4 @@ def registry_client(name: str) -> MLClient:
     try:
         return MLClient(credential(), registry_name=name, show_progress=False, enable_telemetry=False)
     except HttpResponseError as error:
-        fix = "use --registry with one of the registries that `az ml registry list` prints"
         raise ReleaseError(f"cannot open registry '{name}': {first_line(error)}", fix=fix) from error

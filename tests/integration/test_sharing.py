@@ -258,6 +258,8 @@ def test_what_is_not_there_or_not_allowed_is_one_clear_error(
         sharing.share("model", name, "7")
     with pytest.raises(ReleaseError, match=r"(?s)cannot open registry 'nowhere'.*not found.*\n  fix: .*--registry"):
         registry_client("nowhere")
+    with pytest.raises(ReleaseError, match=r"(?s)cannot open registry 'nowhere'.*\n  fix: correct the name"):
+        registry_client("nowhere", "correct the name")
     model(ml_client, name, folder)
     reader = azureml_workspace.azure.application(
         ("AzureML Data Scientist", azureml_workspace.id), ("Reader", REGISTRY_ID)

@@ -40,7 +40,7 @@ class Azure:
             return SimpleNamespace(name=name, deployed=lambda: outputs)
         return SimpleNamespace(name=name, config=lambda: self.config, promote=self.written.__setitem__)
 
-    def registry_client(self, _name: str) -> Any:
+    def registry_client(self, _name: str, _fix: str = "") -> Any:
         def get(name: str, version: str) -> Any:
             if self.denied:
                 error = HttpResponseError("(Forbidden) No role.\nCode: Forbidden")
