@@ -40,7 +40,7 @@ def fit(stack: str, project: Project, here: Engine) -> list[str]:
     """Create the stack if it is missing. Turn the image build off if there is no Docker engine.
 
     Turns the image build on again only if this function turned it off. A user's own `false` stays. The file of a stack
-    without resources loses its promoted models: no workspace has them any more.
+    without resources loses its promoted models, except those in a registry: no workspace has them any more.
 
     Args:
         stack: The stack. Its file exists.
@@ -57,8 +57,12 @@ def fit(stack: str, project: Project, here: Engine) -> list[str]:
     file = project.file(stack).name
     is_empty = _is_empty(stack, project)
     configuration = json.loads(_pulumi(project, "config", "--json", "--stack", stack))
-    if is_empty and _MODELS_KEY in configuration:
-        _pulumi(project, "config", "rm", "--stack", stack, _MODELS_KEY)
+    models = configuration.get(_MODELS_KEY, {}).get("objectValue") or {}
+    stale = [name for name, model in models.items() if not _is_in_registry(model)] if is_empty else []
+    if stale:
+        # The whole key if nothing remains, so that the file is as it was.
+        keys = [_MODELS_KEY] if len(stale) == len(models) else [f'{_MODELS_KEY}["{name}"]' for name in stale]
+        _pulumi(project, "config", "rm-all", "--stack", stack, "--path", *keys)
         told.append(f"Removed the promoted models from {file}: the stack has no resources")
     switched_off = project.notes / f"image-build-switched-off-{stack}"
     if not here.available and _builds(configuration):
@@ -91,6 +95,11 @@ def _is_empty(stack: str, project: Project) -> bool:
         # --no-select: which stack a plain `pulumi` works on is the user's choice.
         _pulumi(project, "stack", "init", "--no-select", "--stack", stack)
     return not any(each.get("resourceCount") for each in found)
+
+
+def _is_in_registry(model: dict[str, Any] | str) -> bool:
+    """Whether a promoted model, in either form, is in a registry. It remains when its stack's resources go."""
+    return model.startswith("azureml://registries/") if isinstance(model, str) else "registry" in model
 
 
 def _builds(configuration: dict[str, Any]) -> bool:

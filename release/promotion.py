@@ -179,7 +179,9 @@ def promote(source: str, target: str, endpoint: str | None, share: bool) -> None
     if source == target:
         raise ReleaseError("--from and --to name the same stack", fix=f"release train --stack {source} promotes there")
     console = new_console()
-    outputs, destination = PulumiStack(source).deployed(), PulumiStack(target, asks_azure=False)
+    # The stacks may be in different tenants, and you are signed in to one. Only --share reads the first workspace.
+    outputs = PulumiStack(source, asks_azure=share).deployed()
+    destination = PulumiStack(target, create=True, asks_azure=False)
     promoter = Promoter(source, outputs, destination, share, lambda line: console.print(f"  {line}", highlight=False))
     promotions = promoter.promote(endpoint)
     for each in promotions:

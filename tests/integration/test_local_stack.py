@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bootstrap import local_stack, stack_files
 from bootstrap.errors import SetupError
@@ -77,6 +78,19 @@ def test_a_stack_without_resources_keeps_no_promoted_models(project: Project) ->
     (line,) = local_stack.fit("local", project, ENGINE)
     assert line == "Removed the promoted models from Pulumi.local.yaml: the stack has no resources"
     assert project.file("local").read_text() == committed
+
+
+def test_a_stack_without_resources_keeps_the_promoted_models_of_a_registry(project: Project) -> None:
+    local_stack.fit("local", project, ENGINE)
+    kept = {"shared": "azureml://registries/mlops/models/delays/versions/3", "group.registry": "mlops"}
+    for path, value in {**kept, "own.version": "7", "reference": "azureml:delays:7"}.items():
+        arguments = ["--stack", "local", "--path", f"azureml-platform:models.{path}", value]
+        subprocess.run(["pulumi", "config", "set", *arguments], cwd=project.folder, check=True)
+    (line,) = local_stack.fit("local", project, ENGINE)
+    assert line == "Removed the promoted models from Pulumi.local.yaml: the stack has no resources"
+    models = yaml.safe_load(project.file("local").read_text())["config"]["azureml-platform:models"]
+    assert models == {"shared": kept["shared"], "group": {"registry": "mlops"}}
+    assert local_stack.fit("local", project, ENGINE) == []
 
 
 def test_another_stack_gets_a_project_of_its_own_and_its_tracked_file_stays(repository: Path) -> None:

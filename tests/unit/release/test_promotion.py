@@ -29,8 +29,10 @@ class Azure:
         self.denied = False
         self.written: dict[str, ModelOutput] = {}
         self.shared: list[tuple[str, str, str]] = []
+        self.opened: dict[str, dict[str, bool]] = {}
 
-    def stack(self, name: str, **_options: bool) -> Any:
+    def stack(self, name: str, **options: bool) -> Any:
+        self.opened[name] = options
         if name == "dev":
             endpoints = {"flights": SimpleNamespace(), "nightly": SimpleNamespace()}
             outputs = SimpleNamespace(
@@ -120,6 +122,14 @@ def test_share_copies_it_first(azure: Azure) -> None:
     assert run("--share")[0] == 0
     assert azure.shared == [("model", "delays", "3")]
     assert azure.written == {"flights": SHARED}
+
+
+def test_only_share_asks_for_the_sign_in_of_the_first_stack_which_may_be_in_another_tenant(azure: Azure) -> None:
+    azure.versions["delays", "3"] = {ORIGIN_TAG: DEV}
+    run()
+    assert azure.opened == {"dev": {"asks_azure": False}, "staging": {"create": True, "asks_azure": False}}
+    run("--share")
+    assert azure.opened["dev"] == {"asks_azure": True}
 
 
 def test_a_registrys_version_goes_on_as_it_is(azure: Azure) -> None:
