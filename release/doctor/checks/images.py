@@ -55,7 +55,7 @@ def _unreachable(environment: Mapping[str, str]) -> str | None:
 
 
 def _ping(path: str) -> str | None:
-    connection = http.client.HTTPConnection("localhost", timeout=_SECONDS)
+    connection = http.client.HTTPConnection("docker", timeout=_SECONDS)  # a name for the header only
     connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.sock.settimeout(_SECONDS)
     try:

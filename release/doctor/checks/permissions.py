@@ -18,7 +18,8 @@ _CREATED = (
     "Microsoft.OperationalInsights/workspaces/write",
     "Microsoft.Storage/storageAccounts/write",
 )
-_ASSIGN = "Microsoft.Authorization/roleAssignments/write"
+# The second one creates the role of continuous integration. Role Based Access Control Administrator does not have it.
+_ROLES = ("Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleDefinitions/write")
 _UPLOAD = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write"
 
 
@@ -40,7 +41,8 @@ def _control_plane(subject: Subject) -> Iterator[Finding]:
             f"Its roles on {permissions.scope} lack {', '.join(missing)}.",
             _assign(subject, "Contributor"),
         )
-    if not permissions.allows(_ASSIGN):
+    roles = all(permissions.allows(action) for action in _ROLES)
+    if not roles:
         yield finding(
             f"{name} may not assign roles",
             "The stack assigns roles to its identities. An update that changes no role still works."
@@ -48,7 +50,7 @@ def _control_plane(subject: Subject) -> Iterator[Finding]:
             else "The first update assigns roles to the stack's identities.",
             _assign(subject, "User Access Administrator"),
         )
-    if not missing and permissions.allows(_ASSIGN):
+    if not missing and roles:
         yield ok(f"{name} may create the resources and assign roles")
 
 

@@ -122,6 +122,13 @@ def test_permissions_a_contributor_cannot_assign_roles(subject: FakeSubject) -> 
     assert '"User Access Administrator"' in only(permissions.check(subject), Level.PROBLEM).fix
 
 
+def test_permissions_who_assigns_roles_also_creates_that_of_ci(subject: FakeSubject) -> None:
+    """Role Based Access Control Administrator may assign roles, and not create any."""
+    assigns = {"actions": ["Microsoft.Authorization/roleAssignments/write"], "notActions": []}
+    subject.arm.answers["Microsoft.Authorization/permissions"] = {"value": [CONTRIBUTOR, assigns]}
+    assert '"User Access Administrator"' in only(permissions.check(subject), Level.PROBLEM).fix
+
+
 def test_permissions_a_contributor_deploys_again(subject: FakeSubject) -> None:
     subject.deploy()
     subject.arm.answers["Microsoft.Authorization/permissions"] = {"value": [CONTRIBUTOR]}
