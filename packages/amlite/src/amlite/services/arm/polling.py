@@ -12,7 +12,7 @@ from amlite.core.wire import Json
 
 
 async def get_status(call: Call) -> web.Response:
-    """Say how a long-running operation fares, in ARM's shape."""
+    """Return the status of a long-running operation, in ARM's format."""
     record = _record(call)
     body = {"id": call.path, "name": record["name"], "status": record["status"], "startTime": record["startTime"]}
     if record["status"] == "InProgress":
@@ -24,7 +24,7 @@ async def get_status(call: Call) -> web.Response:
 
 
 async def get_result(call: Call) -> web.Response:
-    """Answer 202 until an operation is done, then with its resource or 204."""
+    """Answer with 202 until an operation has ended, then with its resource or 204."""
     record = _record(call)
     if record["status"] == "InProgress":
         return _not_yet(call)
@@ -35,7 +35,7 @@ async def get_result(call: Call) -> web.Response:
 
 
 async def get_group_result(call: Call) -> web.Response:
-    """Answer 202 until the deletion of a resource group is done, then 200."""
+    """Answer with 202 until the deletion of a resource group has ended, then with 200."""
     record = _record(call)
     if record["status"] == "InProgress":
         return _not_yet(call)
@@ -45,7 +45,7 @@ async def get_group_result(call: Call) -> web.Response:
 
 
 def headers(call: Call, id: ResourceId, operation: str) -> dict[str, str]:
-    """Return the headers that tell a client where to look for the end of an operation on a resource, and how often."""
+    """Return the headers with the polling URL of an operation on a resource, and the polling interval."""
     base = f"/subscriptions/{id.subscription}"
     if id.namespace is None:
         address = f"https://{call.host}{base}/operationresults/{operation}?api-version=2021-04-01"

@@ -1,4 +1,4 @@
-"""Which resource providers the subscription is registered for: all of them, until somebody unregisters one.
+"""The resource providers that the subscription is registered for: all of them, unless one is unregistered.
 
 On Azure a new subscription is registered for a few. Sources: "Azure resource providers and types", and "Resolve errors
 for resource provider registration".
@@ -24,7 +24,7 @@ REGIONS = {
     "uksouth": "UK South",
     "germanywestcentral": "Germany West Central",
 }
-# Providers of which nothing is served, but on which Azure Machine Learning relies, and Azure's own compute.
+# Providers without served types: those that Azure Machine Learning uses, and Azure's own compute.
 _OTHERS = ("Microsoft.Cdn", "Microsoft.Compute", "Microsoft.Network", "Microsoft.PolicyInsights")
 _ALWAYS = ("Microsoft.Authorization", "Microsoft.Resources")
 _UNREGISTERED = "arm/unregistered-providers"
@@ -57,7 +57,7 @@ def registered(platform: Platform, namespace: str) -> bool:
 
 
 def register(platform: Platform, namespace: str) -> Json:
-    """Register the subscription for a provider. Azure takes minutes; here the next read says that it is done."""
+    """Register the subscription for a provider. Azure takes minutes. Here the next read returns Registered."""
     described = describe(platform, namespace)
     if described["registrationState"] == "Registered":
         return described
@@ -66,7 +66,7 @@ def register(platform: Platform, namespace: str) -> Json:
 
 
 def unregister(platform: Platform, namespace: str) -> Json:
-    """End the registration for a provider; AzureError 409 for one that has resources, or that needs none."""
+    """End the registration for a provider. AzureError 409 if it has resources or needs no registration."""
     name = _name(platform, namespace)
     if name in _ALWAYS:
         raise AzureError(
@@ -97,7 +97,7 @@ def require(platform: Platform, namespace: str) -> None:
 
 
 def require_for_endpoints(platform: Platform) -> None:
-    """Raise the refusal of an online endpoint unless the providers are registered that it is built on.
+    """Refuse an online endpoint unless the providers that it depends on are registered.
 
     Source: "Troubleshoot online endpoint deployment and scoring" (SubscriptionNotRegistered). The message does not
     name the providers; Microsoft Q&A 2068819 does.

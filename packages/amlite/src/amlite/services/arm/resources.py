@@ -21,7 +21,7 @@ _OUR_OWN = ("id", "name", "type", "systemData", "etag")
 
 
 def group_of(platform: Platform, id: ResourceId) -> Document:
-    """Return the resource group an id lies in; AzureError 404 when it does not exist."""
+    """Return the resource group of an id. AzureError 404 if it does not exist."""
     document = platform.store.get(id.group_path)
     if document is None:
         raise AzureError(404, "ResourceGroupNotFound", f"Resource group '{id.group}' could not be found.")
@@ -29,7 +29,7 @@ def group_of(platform: Platform, id: ResourceId) -> Document:
 
 
 def resource_of(platform: Platform, id: ResourceId) -> Document:
-    """Return a stored resource; AzureError 404 in ARM's words when it, or its group, does not exist."""
+    """Return a stored resource. ARM's AzureError 404 if it or its group does not exist."""
     document = platform.store.get(str(id))
     if document is None:
         if id.group:
@@ -58,7 +58,7 @@ def put_group(platform: Platform, path: str, location: str, tags: Json, **more: 
 
 
 def type_of(platform: Platform, id: ResourceId) -> ResourceType:
-    """Return the type of the resource or collection that an id names; AzureError 404 when no service has it."""
+    """Return the type of the resource or collection of an id. AzureError 404 if no service has it."""
     types = platform.part(Services).types
     kind = types.get(id.type.lower())
     if kind is None:
@@ -76,10 +76,10 @@ def type_of(platform: Platform, id: ResourceId) -> ResourceType:
 async def write(
     platform: Platform, id: ResourceId, body: Json, old: Document | None, by: str, *, at_once: bool = False
 ) -> tuple[Json, str | None]:
-    """Store a resource as its type wants it, `body` having been checked.
+    """Store a resource in the form of its type. `body` must be checked.
 
-    Returns its envelope and, unless it is to be ready `at_once`, the id of the operation that goes on with its
-    creation where that takes a while.
+    Return its envelope, and the id of the operation that completes a longer creation. With `at_once`, there is no such
+    operation.
     """
     kind = type_of(platform, id)
     _check_name_and_place(platform, id, kind, body, old)
@@ -121,7 +121,7 @@ def _check_name_and_place(
 
 
 async def make(platform: Platform, path: str, body: Json, by: str) -> None:
-    """Make a resource whole, for a service that has resources of its own, unless it is there."""
+    """Create a complete resource for a service, unless it exists."""
     if platform.store.get(path) is None:
         await write(platform, ResourceId.of(path), body, None, by, at_once=True)
 
@@ -147,7 +147,7 @@ async def finish_creation(platform: Platform, arguments: Json) -> None:
 
 
 async def finish_deletion(platform: Platform, arguments: Json) -> None:
-    """Remove a resource or group and all below it, deepest first, each as its own deletion would.
+    """Remove a resource or group and everything below it, deepest first, each with its own deletion.
 
     Resources of types with a retention are soft-deleted, unless the deletion `purges`.
     """

@@ -31,7 +31,7 @@ _OPERATION = "/subscriptions/{subscription}/providers/{namespace}/locations/{loc
 
 @public_routes.get("/metadata/endpoints")
 async def describe_cloud(call: Call) -> web.Response:
-    """Describe this cloud, as clients that do not know Azure's own addresses by heart ask it to."""
+    """Describe this cloud, for clients without built-in addresses of Azure."""
     return reply(
         [
             {
@@ -62,7 +62,7 @@ routes.get("/subscriptions/{subscription}/operationresults/{operation}", action=
 
 @routes.get("/subscriptions")
 async def list_subscriptions(call: Call) -> web.Response:
-    """List the subscriptions the caller sees: the one."""
+    """List the subscriptions of the caller: amlite's only one."""
     return reply({"value": [_subscription()], "count": {"type": "Total", "value": 1}})
 
 
@@ -165,7 +165,7 @@ async def list_all_resources(call: Call) -> web.Response:
 
 
 def _tracked(body: Json) -> Json:
-    """Return a resource as lists show it: the name of a child begins with its parent's."""
+    """Return a resource in the form of lists: the name of a child starts with its parent's."""
     names = ResourceId.of(body["id"]).segments[1::2]
     return {**{key: body.get(key) for key in ("id", "name", "type", "location", "tags")}, "name": "/".join(names)}
 
@@ -215,7 +215,7 @@ async def _put(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
     if id.group:
         group_of(call.platform, id)
     if id.scope is not None and id.scope.segments:
-        # Only what is at the top: containers and the like may have been made in the data plane.
+        # Only the top level, because children such as containers can be created in the data plane.
         resource_of(call.platform, replace(id.scope, segments=id.scope.segments[:2]))
     parent = id.parent
     if parent is not None and call.platform.store.get(str(parent)) is None:
@@ -240,7 +240,7 @@ async def _write(call: Call, id: ResourceId, kind: ResourceType, body: Json, old
 
 
 def _check_identities(call: Call, id: ResourceId, body: Json) -> None:
-    """Raise ARM's 403 unless the caller may assign the user-assigned identities that a resource shall act as."""
+    """Raise ARM's 403 unless the caller may assign the user-assigned identities of a resource."""
     identity = body.get("identity")
     named = identity.get("userAssignedIdentities") if isinstance(identity, dict) else None
     if call.principal is None or not isinstance(named, dict):

@@ -1,4 +1,4 @@
-"""Role definitions, and what a caller may find out about roles at a scope: its permissions, and the assignments."""
+"""Role definitions, role assignments at a scope, and the caller's permissions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DEFINITIONS = f"/subscriptions/{SUBSCRIPTION_ID}/providers/{DEFINITION_TYPE}"
 
 @routes.get(f"{_AUTHORIZATION}/permissions")
 async def list_permissions(call: Call) -> web.Response:
-    """List what the roles of the caller permit at a scope, one entry a role."""
+    """List the permissions of the caller's roles at a scope, with one entry per role."""
     principal = call.principal
     if principal is None:
         return reply({"value": []})
@@ -49,7 +49,7 @@ async def list_assignments(call: Call) -> web.Response:
             found = [body for body in found if scope.startswith(f"{body['properties']['scope']}/".lower())]
         else:
             wanted = {(parts["principal"] or parts["holder"]).lower()}
-            if parts["holder"]:  # also what its groups are assigned
+            if parts["holder"]:  # includes the assignments of its groups
                 wanted |= {each.lower() for each in directory.groups_of(call.platform.store, parts["holder"])}
             found = [body for body in found if body["properties"]["principalId"].lower() in wanted]
     return reply({"value": found})
@@ -124,7 +124,7 @@ async def put_definition(call: Call) -> web.Response:
 
 @routes.delete(f"{_AUTHORIZATION}/roleDefinitions/{{role}}")
 async def delete_definition(call: Call) -> web.Response:
-    """Delete a custom role that nobody has."""
+    """Delete a custom role without assignments."""
     name = call.parameters["role"].lower()
     document = call.platform.store.get(f"{_DEFINITIONS}/{name}")
     if document is None:

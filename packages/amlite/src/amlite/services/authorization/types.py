@@ -53,10 +53,10 @@ def _prepare(platform: Platform, id: ResourceId, body: Json, old: Json | None) -
 
 
 def _principal_type(platform: Platform, properties: Json) -> str:
-    """Return what the principal is; AzureError 400 for another type than its own, and for a principal of no type.
+    """Return the principal's type. AzureError 400 for a different type, and for an unknown principal without a type.
 
-    A given type is believed for a principal that the directory does not have: it may be a new one that is not
-    replicated yet. That is what Microsoft's documentation gives as the reason to set it.
+    For a principal that the directory does not have, the given type is accepted, because a new one may not be
+    replicated yet. This is the reason to set it in Microsoft's documentation.
     """
     principal, given = properties["principalId"], properties.get("principalType")
     kind = directory.kind_of(platform.store, principal)

@@ -1,1 +1,1 @@
-"""Microsoft.ContainerRegistry: registries in ARM, and images kept by distribution behind amlite's own sign-in."""
+"""Microsoft.ContainerRegistry: registries in ARM, and images in distribution behind amlite's sign-in."""

@@ -1,7 +1,7 @@
-"""The distribution registry as a child process: it keeps all images, each under the name of its Azure registry.
+"""The distribution registry as a child process. It stores all images, each below the name of its Azure registry.
 
-Its folder lies in the state folder. Layers are kept in the user's cache besides, under the hash of their content: to
-compress and send them again is most of what a push takes.
+Its folder is in the state folder. The user's cache also has the layers, by the hash of their content, because a push
+spends most of its time compressing and sending them.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ _DATA = Path("docker") / "registry" / "v2"
 
 
 async def ensure(platform: Platform) -> Child:
-    """Return the running registry; raises StartError where none can be had."""
+    """Return the running registry. Raises StartError if it cannot start."""
     program = await container_registry.TOOL.ensure()
     return await platform.children.ensure(NAME, lambda port: [program, "serve", _configuration(platform, port)])
 
 
 async def remove(platform: Platform, registry: str) -> None:
-    """Forget the repositories of a registry. Their layers stay until `amlite reset`: others may share them."""
-    # The registry keeps nothing in memory that this could contradict, so it need not be stopped for it.
+    """Remove the repositories of a registry. Their layers stay until `amlite reset`, because others may share them."""
+    # The registry has no conflicting data in memory, so it does not have to stop.
     folder = _root(platform) / _DATA / "repositories" / registry
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 def keep(platform: Platform, digest: str) -> None:
-    """Put a layer that was just pushed into the cache."""
+    """Copy a pushed layer into the cache."""
     place = _place(digest)
     if place is not None:
         _copy(_root(platform) / _DATA / place, _cache() / place)
 
 
 def adopt(platform: Platform, repository: str, digest: str) -> None:
-    """Make a layer that is here or in the cache part of a repository, so that the client need not send it.
+    """Add a layer from the state or the cache to a repository, so that the client does not have to send it.
 
-    The registry does the same when a client asks to mount a layer from another repository; a client asks for that only
-    if it remembers one, which none can after a reset.
+    The registry does the same if a client asks to mount a layer from another repository. A client asks only if it
+    remembers the layer, which is never the case after a reset.
     """
     place = _place(digest)
     if place is None or ".." in repository:
@@ -63,14 +63,14 @@ def adopt(platform: Platform, repository: str, digest: str) -> None:
 
 
 def _place(digest: str) -> Path | None:
-    """Where distribution keeps the content of that digest, below its data folder."""
+    """Return the path of a digest's content below distribution's data folder."""
     match = _DIGEST.fullmatch(digest)
     value = digest.partition(":")[2]
     return Path("blobs") / "sha256" / match["start"] / value / "data" if match else None
 
 
 def _copy(source: Path, target: Path) -> bool:
-    """Give a file a second name, or a copy where that lies on another disk; say whether the source is there."""
+    """Create a hard link to a file, or a copy on another disk. Return whether the source exists."""
     if not source.is_file():
         return False
     if not target.exists():
@@ -93,14 +93,14 @@ def _cache() -> Path:
 
 
 def _configuration(platform: Platform, port: int) -> Path:
-    """The registry's configuration file, for a start on `port` (JSON is YAML)."""
+    """Return the registry's configuration file for `port` (JSON is YAML)."""
     root = _root(platform)
     root.mkdir(mode=0o700, exist_ok=True)
     configuration = {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(root)}, "delete": {"enabled": True}},
-        # Clients know the registry by other names than this address.
+        # Clients use other names for the registry than this address.
         "http": {"addr": f"127.0.0.1:{port}", "relativeurls": True},
     }
     path = root / "config.json"

@@ -33,7 +33,7 @@ class Door:
 
 
 def find(platform: Platform, name: str, address: str, prefix: str) -> Door:
-    """Return a way into the registry of a name; RegistryError 404 when there is none."""
+    """Return a door to the registry with a name. RegistryError 404 if it does not exist."""
     for document in platform.store.of_type(REGISTRY_TYPE):
         if document.body["name"].lower() == name.lower():
             return Door(name.lower(), document.id, address, prefix)
@@ -62,7 +62,7 @@ def _basic_password(request: web.Request) -> str:
 
 
 async def forward(platform: Platform, request: web.Request, door: Door) -> web.StreamResponse:
-    """Check the access token, then let distribution answer."""
+    """Check the access token, then forward the request to distribution."""
     found = REPOSITORY.match(request.path)
     repository = found["name"] if found else ""
     action = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}.get(request.method, "push")
@@ -81,7 +81,7 @@ async def forward(platform: Platform, request: web.Request, door: Door) -> web.S
         and blob is not None
         and tokens.permits(platform, shown, door.registry, repository, "push")
     ):
-        # A client that may push asks whether it must send the layer.
+        # A client that may push checks whether it must send the layer.
         inside = repository if door.prefix else f"{door.registry}/{repository}"
         await asyncio.to_thread(distribution.adopt, platform, inside, blob["digest"])
     try:
@@ -94,9 +94,9 @@ async def forward(platform: Platform, request: web.Request, door: Door) -> web.S
 
 
 async def _catalog(platform: Platform, door: Door, port: int) -> web.Response:
-    """List the repositories of this registry alone."""
+    """List the repositories of this registry only."""
     async with platform.http.get(f"http://127.0.0.1:{port}/v2/_catalog", params={"n": "1000"}) as answer:
-        # A registry that was never pushed to has no folder yet, and answers 404.
+        # A registry without any push has no folder and answers with 404.
         names = (await answer.json())["repositories"] if answer.status != 404 else []
     own = f"{door.registry}/"
     return reply({"repositories": [name.removeprefix(own) for name in names if name.startswith(own)]})
@@ -108,7 +108,7 @@ async def _relay(platform: Platform, request: web.Request, door: Door, port: int
     path = request.raw_path
     if REPOSITORY.match(request.path):
         path = path.replace("/v2/", f"/v2/{hidden}", 1)
-    # A blob mounted from another repository is named without its registry, too.
+    # The name of a blob that is mounted from another repository also has no registry.
     path = re.sub(r"([?&]from=)", rf"\g<1>{hidden.replace('/', '%2F')}", path)
     headers = relay.passed(request.headers)
     del headers["Authorization"]
@@ -123,7 +123,7 @@ async def _relay(platform: Platform, request: web.Request, door: Door, port: int
 
 
 def challenge(base: str, service: str, repository: str, action: str) -> RegistryError:
-    """Build the refusal that tells a client where to get a token."""
+    """Build the error that tells a client where to get a token."""
     error = tokens.denied(repository, action)
     scope = f',scope="repository:{repository}:{"pull,push" if action == "push" else action}"' if repository else ""
     error.headers["WWW-Authenticate"] = f'Bearer realm="{base}/oauth2/token",service="{service}"{scope}'

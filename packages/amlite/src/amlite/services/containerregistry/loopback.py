@@ -1,6 +1,6 @@
-"""The registries at a loopback port: a Docker daemon resolves names itself and knows nothing of amlite's proxy.
+"""The registries at a loopback port, for Docker daemons, which do not use amlite's proxy.
 
-There the registry's name comes first: `127.0.0.1:PORT/<registry>/<repository>`.
+Paths start with the registry's name: `127.0.0.1:PORT/<registry>/<repository>`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class _Listener:
 
 
 async def port(platform: Platform) -> int:
-    """Return the port at which a Docker daemon finds the registries, listening there when nothing does yet.
+    """Return the port of the registries for a Docker daemon, and listen on it if necessary.
 
-    The port is kept over restarts: the daemon remembers images by it. Raises StartError.
+    The port stays the same after restarts, because it is in the daemon's names of images. Raises StartError.
     """
     await distribution.ensure(platform)
     listener = platform.part(_Listener)
@@ -58,7 +58,7 @@ async def port(platform: Platform) -> int:
 
 
 def reference(image: str, port: int) -> str:
-    """The name by which a Docker daemon finds an image of a registry: `x.azurecr.io/a:b` -> `127.0.0.1:PORT/x/a:b`.
+    """Return the name of a registry's image for a Docker daemon: `x.azurecr.io/a:b` -> `127.0.0.1:PORT/x/a:b`.
 
     Names outside `*.azurecr.io` are returned as they are.
     """
@@ -71,7 +71,7 @@ def reference(image: str, port: int) -> str:
 async def _answer(platform: Platform, request: web.Request) -> web.StreamResponse:
     address = request.host
     if request.path == "/oauth2/token":
-        # A token is for one registry; on this way in, the scope's first part says which.
+        # A token is for one registry, which is the first part of the scope here.
         scopes = request.query.getall("scope", []) or [str((await request.post()).get("scope", ""))]
         name = next((scope.split(":")[1].partition("/")[0] for scope in scopes if scope.count(":") >= 2), "")
         if not name:

@@ -38,7 +38,7 @@ async def token(call: Call) -> web.Response:
 
 @routes.route("*", "/{path:path}")
 async def registry(call: Call) -> web.StreamResponse:
-    """Check the access token, then let distribution answer."""
+    """Check the access token, then forward the request to distribution."""
     return await doors.forward(call.platform, call.request, _door(call))
 
 

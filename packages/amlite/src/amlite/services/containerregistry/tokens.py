@@ -34,7 +34,7 @@ _PERMISSIONS = {
 
 
 class RegistryError(AzureError):
-    """A refusal in the shape that registry clients read (`{"errors": [...]}`)."""
+    """An error in the format of registries (`{"errors": [...]}`)."""
 
     def body(self) -> Json:
         """Return the distribution protocol's error body."""
@@ -42,13 +42,13 @@ class RegistryError(AzureError):
 
 
 def refresh_token(platform: Platform, principal: Principal, registry: str) -> str:
-    """Issue a token by which the principal may ask for access to the registry, for three hours."""
+    """Issue a token with which the principal can request access tokens for three hours."""
     identity = {"oid": principal.object_id, "appid": principal.client_id, "tenant": TENANT_ID}
     return _sign(platform, registry, "refresh_token", REFRESH_SECONDS, identity)
 
 
 def principal_of(platform: Platform, token: str, registry: str) -> Principal:
-    """Return who a refresh token was issued to; RegistryError 401 for anything else."""
+    """Return the principal of a refresh token. RegistryError 401 for an invalid one."""
     claims = _check(platform, token, registry, "refresh_token")
     return Principal(claims["oid"], claims["appid"])
 
@@ -56,7 +56,7 @@ def principal_of(platform: Platform, token: str, registry: str) -> Principal:
 def access_token(
     platform: Platform, principal: Principal, registry: str, registry_id: str, scopes: Sequence[str]
 ) -> str:
-    """Issue a token for those of the wanted actions that the principal's roles on the registry allow."""
+    """Issue a token for the requested actions that the principal's roles on the registry allow."""
     granted = []
     for scope in scopes:
         kind, _, rest = scope.partition(":")

@@ -1,11 +1,10 @@
-"""Client assertions: how a process that an external issuer vouches for signs in as a user-assigned identity.
+"""Client assertions: a process signs in as a user-assigned identity with a token of an external issuer.
 
 Entra ID compares issuer, subject and audience of the assertion with the identity's federated credentials. Sources:
 "Workload identity federation" and "Considerations and restrictions for federated identity credentials" (Entra docs).
-The texts of the refusals are those that users report, for example in Azure/login#180, #482 and #515.
+The texts of the errors are those in reports of users, for example in Azure/login#180, #482 and #515.
 
-Real Entra ID reads the issuer's keys from the issuer. Here one key stands for every issuer: `sign` uses it for the
-issuers that amlite plays.
+Entra ID reads an issuer's keys from the issuer. Here all external issuers have the same key, with which `sign` signs.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def sign(platform: Platform, issuer: str, subject: str, audience: str, seconds: 
 
 
 def principal_of_assertion(platform: Platform, client_id: str, assertion: str) -> Principal:
-    """Return the identity that an assertion signs in; AzureError 401 in Entra's words for one that is not trusted."""
+    """Return the identity that an assertion signs in. Entra's AzureError 401 for an untrusted one."""
     identity = _identity(platform, client_id)
     try:
         claims: Json = jwt.decode(assertion, options={"verify_signature": False})
@@ -147,7 +146,7 @@ def _key(platform: Platform) -> rsa.RSAPrivateKey:
 
 
 class _IssuersKey:
-    """The key that stands for every external issuer, created when it is first needed."""
+    """The key of all external issuers, created at first use."""
 
     def __init__(self, platform: Platform) -> None:
         saved = platform.store.get(_KEY)

@@ -21,7 +21,7 @@ own_routes = control_routes()
 
 @routes.get("/common/discovery/instance")
 async def discover_instance(call: Call) -> web.Response:
-    """Say that this authority is known."""
+    """Confirm that this authority is known."""
     metadata = [
         {"preferred_network": LOGIN, "preferred_cache": "login.windows.net", "aliases": [LOGIN, "login.windows.net"]}
     ]
@@ -51,7 +51,7 @@ async def keys(call: Call) -> web.Response:
 
 @routes.post("/{tenant}/oauth2/v2.0/token")
 async def token(call: Call) -> web.Response:
-    """Issue a token to an application, to an identity that an external issuer vouches for, or to a user."""
+    """Issue a token to an application, to an identity with an external token, or to a user."""
     _check_tenant(call)
     form = {name: value for name, value in (await call.request.post()).items() if isinstance(value, str)}
     grant = form.get("grant_type", "")
@@ -66,7 +66,7 @@ async def token(call: Call) -> web.Response:
             "invalid_scope", f"AADSTS1002012: The provided value for scope {form.get('scope', '')} is not valid.", 400
         )
     principal = sign_in(call, form)
-    # Entra drops "/.default" and nothing else: a resource that ends in a slash keeps it.
+    # Entra removes only "/.default". A resource that ends in a slash keeps the slash.
     signer = tokens(call.platform)
     access = signer.issue(principal, scope.removesuffix("/.default"))
     return reply(
@@ -108,21 +108,21 @@ _GRANTS: Mapping[str, Callable[[Call, Mapping[str, str]], Principal]] = {
 
 @own_routes.post("/applications", action=ACTION)
 async def register_application(call: Call) -> web.Response:
-    """Create an application, without any role, and return how it signs in."""
+    """Create an application without roles, and return its credentials."""
     principal, secret = tokens(call.platform).register()
     return reply({"clientId": principal.client_id, "objectId": principal.object_id, "secret": secret}, 201)
 
 
 @own_routes.post("/users", action=ACTION)
 async def register_user(call: Call) -> web.Response:
-    """Create a user, without any role, and return how it signs in."""
+    """Create a user without roles, and return its credentials."""
     principal, password = tokens(call.platform).register_user()
     return reply({"userName": principal.client_id, "objectId": principal.object_id, "password": password}, 201)
 
 
 @own_routes.post("/token-lifetime", action=ACTION)
 async def tell_lifetime(call: Call) -> web.Response:
-    """Tell clients another lifetime of tokens: `{"seconds": N}`. They stay valid for an hour all the same."""
+    """Set the lifetime of tokens that clients see: `{"seconds": N}`. Tokens remain valid for an hour."""
     seconds = (await call.json()).get("seconds")
     if not isinstance(seconds, int) or not 0 <= seconds <= LIFETIME_SECONDS:
         raise AzureError(400, "InvalidLifetime", f"'seconds' must be a whole number from 0 to {LIFETIME_SECONDS}.")

@@ -1,4 +1,4 @@
-"""Signs and checks the tokens that every other service asks for."""
+"""Sign and check the tokens of all services."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ LIFETIME_SECONDS = 3600
 _KEY = "entra/signing-key"
 _APPLICATIONS = "entra/applications"
 _USERS = "entra/users"
-# The application that `az login` signs people in with; the same in every tenant.
+# The application that `az login` uses for users, in every tenant.
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 
 class Tokens:
-    """The tenant's signing key and applications, kept in the store."""
+    """The tenant's signing key and applications, which are in the store."""
 
     def __init__(self, store: Store) -> None:
         """Load the signing key and the deploying application, or create both."""
         self._store = store
         self.told_seconds = LIFETIME_SECONDS
-        """The lifetime that clients are told. With 0 they ask for another token before each request."""
+        """The lifetime that clients see. With 0, they request another token before each request."""
         saved = store.get(_KEY)
         if saved is None:
             pem = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
             saved = store.put(_KEY, "entra", {"pem": pem.decode(), "kid": uuid.uuid4().hex})
-        # It is our own: to validate it takes a tenth of a second.
+        # No validation, because it is amlite's own key, and validation takes a tenth of a second.
         key = serialization.load_pem_private_key(saved.body["pem"].encode(), None, unsafe_skip_rsa_key_validation=True)
         self._key = cast("rsa.RSAPrivateKey", key)
         self._public = self._key.public_key()
@@ -53,7 +53,7 @@ class Tokens:
     def deployer(self) -> tuple[str, str]:
         """Return (client id, client secret) of the application that owns the subscription, created on first use."""
         for document in self._store.of_type(_APPLICATIONS):
-            # Those of earlier versions are not in the directory yet.
+            # Applications of earlier versions are not in the directory yet.
             directory.register(self._store, document.body["objectId"], PrincipalKind.SERVICE_PRINCIPAL)
             directory.register_group(self._store, ENTRA_GROUP_ID, [document.body["objectId"]])
             return document.body["clientId"], document.body["secret"]
@@ -63,7 +63,7 @@ class Tokens:
         return principal.client_id, secret
 
     def register(self) -> tuple[Principal, str]:
-        """Create an application without any role; return its principal and its client secret."""
+        """Create an application without roles. Return its principal and its client secret."""
         principal, secret = Principal(str(uuid.uuid4()), str(uuid.uuid4())), secrets.token_urlsafe(32)
         body = {"clientId": principal.client_id, "objectId": principal.object_id, "secret": secret}
         self._store.put(f"{_APPLICATIONS}/{principal.client_id}", _APPLICATIONS, body)
@@ -71,7 +71,7 @@ class Tokens:
         return principal, secret
 
     def register_user(self) -> tuple[Principal, str]:
-        """Create a user without any role; return its principal, named by its user name, and its password."""
+        """Create a user without roles. Return its principal, with the user name, and its password."""
         name = f"user-{uuid.uuid4().hex[:8]}@local.onmicrosoft.com"
         principal, password = Principal(str(uuid.uuid4()), name), secrets.token_urlsafe(32)
         self._store.put(f"{_USERS}/{name}", _USERS, {"objectId": principal.object_id, "password": password})
@@ -79,7 +79,7 @@ class Tokens:
         return principal, password
 
     def principal_with_password(self, name: str, password: str) -> Principal:
-        """Return the user's principal; AzureError 400 in Entra's words for a wrong name or password."""
+        """Return the user's principal. Entra's AzureError 400 for a wrong name or password."""
         document = self._store.get(f"{_USERS}/{name}")
         if document is None or not secrets.compare_digest(document.body["password"], password):
             raise entra_error(
@@ -88,7 +88,7 @@ class Tokens:
         return Principal(document.body["objectId"], name)
 
     def principal_with_secret(self, client_id: str, secret: str) -> Principal:
-        """Return the application's principal; AzureError 401 in Entra's words for a wrong id or secret."""
+        """Return the application's principal. Entra's AzureError 401 for a wrong id or secret."""
         document = self._store.get(f"{_APPLICATIONS}/{client_id}")
         if document is None:
             raise unknown_application(client_id)
@@ -113,7 +113,7 @@ class Tokens:
         return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._kid, "x5t": self._kid})
 
     def _subject(self, principal: Principal) -> Json:
-        """Return the claims that tell a user's token from an application's.
+        """Return the claims that distinguish a user's token from an application's.
 
         Source: "Access token claims reference". The subject of a user differs from one application to the next.
         """
@@ -131,7 +131,7 @@ class Tokens:
         return {"appid": principal.client_id, "idtyp": "app", "sub": principal.object_id}
 
     def check(self, token: str, audiences: frozenset[str]) -> Json:
-        """Return a token's claims; AzureError 401 unless we signed it, it is valid now and for one of `audiences`."""
+        """Return a token's claims. AzureError 401 unless amlite signed it and it is valid for one of `audiences`."""
         try:
             claims: Json = jwt.decode(
                 token, self._public, algorithms=["RS256"], issuer=ISSUER, options={"verify_aud": False}
@@ -158,7 +158,7 @@ class Tokens:
         return claims
 
     def principal_of(self, token: str, audiences: frozenset[str]) -> Principal:
-        """Return who a token speaks for; AzureError 401 as `check`."""
+        """Return the principal of a token. Raises the AzureError 401 of `check`."""
         claims = self.check(token, audiences)
         return Principal(claims["oid"], claims.get("upn") or claims["appid"])
 
@@ -192,7 +192,7 @@ _CHALLENGE = {
 
 
 class EntraError(AzureError):
-    """A refusal in the token endpoint's shape (RFC 6749)."""
+    """An error in the token endpoint's format (RFC 6749)."""
 
     def body(self) -> Json:
         """Return the token endpoint's error body."""
@@ -207,12 +207,12 @@ class EntraError(AzureError):
 
 
 def entra_error(code: str, message: str, status: int) -> EntraError:
-    """Build a token endpoint's refusal; `message` begins with Entra's own `AADSTS…` number."""
+    """Build an error of the token endpoint. `message` starts with Entra's `AADSTS…` number."""
     return EntraError(status, code, message)
 
 
 def unknown_application(client_id: str) -> EntraError:
-    """Return the refusal of a client id that neither an application nor an identity has."""
+    """Return the error for a client id that no application and no identity has."""
     return entra_error(
         "unauthorized_client",
         f"AADSTS700016: Application with identifier '{client_id}' was not found in the directory 'local'.",

@@ -1,1 +1,1 @@
-"""Microsoft.KeyVault: vaults as resources (their secrets are not served: nothing here stores any)."""
+"""Microsoft.KeyVault: vaults as resources, without their secrets."""

@@ -49,7 +49,7 @@ def _prepare(platform: Platform, id: ResourceId, body: Json, old: Json | None) -
 
 
 def _recovered(platform: Platform, id: ResourceId, body: Json, old: Json | None) -> Json:
-    """Return a soft-deleted vault as it was: recovery takes no other property of the request."""
+    """Return a soft-deleted vault unchanged. Recovery ignores the other properties of the request."""
     deleted = platform.deleted.get(str(id))
     if old is not None or deleted is None or deleted.body["location"] != body["location"]:
         raise AzureError(
@@ -64,7 +64,7 @@ def _recovered(platform: Platform, id: ResourceId, body: Json, old: Json | None)
 
 
 def _conflict(id: ResourceId, deleted_id: str) -> AzureError:
-    """Return the refusal of a name that a soft-deleted vault holds: of this id, or of another one."""
+    """Return the error for a name that a soft-deleted vault holds, with this id or another one."""
     if deleted_id.lower() != str(id).lower():
         code, text = _TAKEN
         return AzureError(409, code, text.format(name=id.name))

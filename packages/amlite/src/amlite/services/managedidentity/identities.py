@@ -11,13 +11,13 @@ from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.entra.federation import IDENTITY_TYPE
 
-# Not a host of Azure's: on a real machine this endpoint is a link-local address given by environment variables.
+# Not an Azure host. On an Azure machine, environment variables name a link-local address for it.
 HOST = "identity.amlite.internal"
 _SECRETS = "entra/identity-secrets"
 
 
 def principal_of(platform: Platform, identity_id: str) -> Principal:
-    """Return the principal of a user-assigned identity; AzureError 400 when there is no such identity."""
+    """Return the principal of a user-assigned identity. AzureError 400 if the identity does not exist."""
     document = platform.store.get(identity_id)
     if document is None or document.type != IDENTITY_TYPE.lower():
         raise AzureError(400, "FailedIdentityOperation", f"The user-assigned identity '{identity_id}' was not found.")
@@ -26,13 +26,13 @@ def principal_of(platform: Platform, identity_id: str) -> Principal:
 
 
 def assigned(platform: Platform, names: Iterable[str]) -> Json:
-    """Return `userAssignedIdentities` as ARM shows it: id → {principalId, clientId}; AzureError 400 for no identity."""
+    """Return `userAssignedIdentities` in ARM's form: id → {principalId, clientId}. AzureError 400 for an unknown id."""
     found = {name: principal_of(platform, name) for name in names}
     return {name: {"principalId": who.object_id, "clientId": who.client_id} for name, who in found.items()}
 
 
 def environment(platform: Platform, principal: Principal) -> dict[str, str]:
-    """Return the environment variables by which a process acts as a managed identity."""
+    """Return the environment variables with which a process signs in as a managed identity."""
     key = f"{_SECRETS}/{principal.client_id}"
     document = platform.store.get(key)
     if document is None:
@@ -47,7 +47,7 @@ def environment(platform: Platform, principal: Principal) -> dict[str, str]:
 
 
 def holder_of(platform: Platform, secret: str) -> Principal:
-    """Return the identity whose secret a process shows; AzureError 401 for any other secret."""
+    """Return the identity with a process's secret. AzureError 401 for an unknown secret."""
     for document in platform.store.of_type(_SECRETS):
         if secrets.compare_digest(document.body["secret"].encode(), secret.encode()):
             return Principal(document.body["objectId"], document.body["clientId"])

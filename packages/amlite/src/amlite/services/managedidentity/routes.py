@@ -1,4 +1,4 @@
-"""The managed identity endpoint that jobs and model servers ask (App Service's protocol)."""
+"""The managed identity endpoint of jobs and model servers, with App Service's protocol."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ routes = Routes(identities.HOST, audiences=None)
 
 @routes.get("/msi/token")
 async def token(call: Call) -> web.Response:
-    """Issue a token for the managed identity whose secret header the caller shows."""
+    """Issue a token for the managed identity of the caller's secret header."""
     principal = identities.holder_of(call.platform, call.request.headers.get("X-IDENTITY-HEADER", ""))
     asked = call.query.get("client_id")
     if asked and asked.lower() != principal.client_id.lower():

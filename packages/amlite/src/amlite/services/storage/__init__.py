@@ -1,1 +1,1 @@
-"""Microsoft.Storage: accounts in ARM, and blobs served by Azurite behind amlite's own check of token and role."""
+"""Microsoft.Storage: accounts in ARM, and their blobs, which Azurite serves after amlite has checked token and role."""

@@ -15,10 +15,10 @@ _AUDIENCES = frozenset({"https://storage.azure.com"})
 
 
 class StorageError(AzureError):
-    """A refusal of the blob service; the code travels in `x-ms-error-code`, the body is XML."""
+    """An error of the blob service, with the code in `x-ms-error-code` and an XML body."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        """Keep the code where storage clients look for it."""
+        """Put the code into the header that storage clients read."""
         super().__init__(status, code, message, headers={"x-ms-error-code": code})
 
     def content(self) -> tuple[str, str]:
@@ -28,7 +28,7 @@ class StorageError(AzureError):
 
 
 def principal_of(platform: Platform, token: str) -> Principal:
-    """Return whom a token for Azure Storage speaks for; raises StorageError 401."""
+    """Return the principal of a token for Azure Storage. Raises StorageError 401."""
     try:
         return tokens(platform).principal_of(token, _AUDIENCES)
     except AzureError as error:

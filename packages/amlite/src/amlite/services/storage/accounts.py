@@ -14,13 +14,13 @@ CONTAINERS = "Microsoft.Storage/storageAccounts/blobServices/containers"
 
 
 def keys_of(platform: Platform, account: str) -> Json | None:
-    """Return an account's `key1` and `key2`, its name and its `id`; None when there is no such account."""
+    """Return an account's `key1` and `key2`, its name and its `id`. Return None if it does not exist."""
     document = platform.store.get(f"{KEYS_TYPE}/{account}")
     return document.body if document else None
 
 
 def create_keys(platform: Platform, account: str, account_id: str) -> None:
-    """Give a new account its keys."""
+    """Create the keys of a new account."""
     if keys_of(platform, account) is None:
         keys = {"account": account, "id": account_id, "key1": _new_key(), "key2": _new_key()}
         platform.store.put(f"{KEYS_TYPE}/{account}", KEYS_TYPE, keys)
@@ -36,7 +36,7 @@ def may(platform: Platform, who: Principal, account: str, container: str, verb: 
 
 
 def shared_key_allowed(platform: Platform, account_id: str) -> bool:
-    """Whether an account takes its keys, and signatures that stem from them."""
+    """Whether an account accepts its keys, and signatures made with them."""
     account = platform.store.get(account_id)
     return account is None or account.body["properties"].get("allowSharedKeyAccess") is not False
 

@@ -1,4 +1,4 @@
-"""Azurite as a child process: told of every account, started anew for the first use of one, reached only by amlite."""
+"""Azurite as a child process. It restarts at the first use of each account. Only amlite connects to it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class _Azurite:
 
 
 async def ensure(platform: Platform, account: str | None = None) -> Child:
-    """Return the running Azurite, which serves `account` when there is one of that name."""
-    # One at a time: a request that came while it is stopped for a new account would start it without that account.
+    """Return the running Azurite, which serves `account` if the account exists."""
+    # One at a time: a request during a restart for a new account would start it without that account.
     known = platform.part(_Azurite)
     async with known.lock:
         return await _ensure(platform, known, account)
@@ -42,7 +42,7 @@ async def _ensure(platform: Platform, known: _Azurite, account: str | None) -> C
     keys = keys_of(platform, account) if account else None
     if known.started_with is None or (keys is not None and _entry(keys) not in known.started_with):
         if known.started_with is not None:
-            # Azurite learns its accounts at its start only.
+            # Azurite reads its accounts only when it starts.
             await platform.children.stop(NAME)
         known.started_with = frozenset(_entry(each.body) for each in platform.store.of_type(KEYS_TYPE))
     accounts = ";".join(sorted(known.started_with))
@@ -72,7 +72,7 @@ async def remove(platform: Platform, account: str) -> None:
     """Delete the contents of an account."""
     keys, started_with = keys_of(platform, account), platform.part(_Azurite).started_with
     if keys is None or (started_with is not None and not any(each.startswith(f"{account}:") for each in started_with)):
-        return  # an account that Azurite was never told of is empty
+        return  # Azurite does not have the account, so it is empty
     child = await ensure(platform, account)
 
     def delete_containers() -> None:
@@ -87,12 +87,12 @@ async def remove(platform: Platform, account: str) -> None:
 
 
 def account_sas(platform: Platform, account: str) -> str:
-    """Return a shared access signature for all of an account, good for a day (cached for an hour)."""
+    """Return a shared access signature for a whole account. It is valid for a day and cached for an hour."""
     now = dt.datetime.now(dt.UTC)
     keys = keys_of(platform, account)
     if keys is None:
         raise KeyError(account)
-    # By the key: an account that was deleted and created again has another one.
+    # By the key, because an account that was deleted and created again has another one.
     signatures = platform.part(_Azurite).signatures
     cached = signatures.get(keys["key1"])
     if cached and cached[0] > now:
@@ -107,7 +107,7 @@ def account_sas(platform: Platform, account: str) -> str:
         "spr": "",
         "sv": _SAS_VERSION,
     }
-    # Signed here and not by azure-storage-blob: importing that takes the event loop's time for over a second.
+    # Signed without azure-storage-blob, because its import would block the event loop for over a second.
     text = "\n".join([account, *values.values(), ""])
     digest = hmac.digest(base64.b64decode(keys["key1"]), text.encode(), hashlib.sha256)
     signed = {name: value for name, value in values.items() if value} | {"sig": base64.b64encode(digest).decode()}

@@ -1,4 +1,4 @@
-"""Blob batches: one request that carries many, each of them checked and answered like one sent alone.
+"""Blob batches: one request that contains several, each of which is checked and answered separately.
 
 Format: https://learn.microsoft.com/rest/api/storageservices/blob-batch
 """
@@ -20,7 +20,7 @@ _REQUEST_LINE = re.compile(r"([A-Z]+) (/\S*) HTTP/1\.1")
 
 @dataclass(frozen=True)
 class Part:
-    """One request of a batch: `target` is its path and query as sent; header names are lower case."""
+    """One request of a batch. `target` is its path and query as sent. Header names are lower case."""
 
     content_id: str
     method: str
@@ -32,7 +32,7 @@ Send = Callable[[Part], Awaitable[tuple[int, Mapping[str, str], str]]]
 
 
 def parse(content_type: str, body: bytes) -> list[Part]:
-    """Return the requests of a batch; ValueError for anything that is none."""
+    """Return the requests of a batch. ValueError for an invalid batch."""
     boundary = _BOUNDARY.search(content_type)
     if boundary is None:
         raise ValueError("the content type names no boundary")
@@ -43,7 +43,7 @@ def parse(content_type: str, body: bytes) -> list[Part]:
 
 
 async def answer(parts: list[Part], send: Send) -> web.Response:
-    """Send each request and return their answers as one; `send` returns status, headers and body."""
+    """Send each request and return their responses as one. `send` returns status, headers and body."""
     boundary = f"batchresponse_{uuid.uuid4()}"
     lines = []
     for part in parts:

@@ -1,4 +1,4 @@
-"""Blobs as amlite itself reads and writes them: straight to Azurite, with the account's key behind a signature.
+"""Blobs that amlite itself reads and writes: directly in Azurite, with a signature of the account's key.
 
 Callers check access beforehand; this module does not evaluate roles.
 """
@@ -23,10 +23,10 @@ from amlite.services.storage import azurite
 _PARALLEL = 8
 _CHUNK_BYTES = 1 << 20
 _PAGE = 5000
-# The largest body of one Put Blob or Append Block; a bigger file goes up as blocks.
+# The largest body of one Put Blob or Append Block. Larger files are uploaded as blocks.
 _PUT_BYTES = 64 << 20
 _APPEND_BYTES = 4 << 20
-# How a directory of a data lake says that it is one.
+# The metadata of a directory of a data lake.
 DIRECTORY_HEADER = "x-ms-meta-hdi_isfolder"
 _HEADERS = {"x-ms-version": "2023-11-03"}
 _BLOB_URL = re.compile(r"https://([a-z0-9]+)\.(?:blob|dfs)\.core\.windows\.net/([^/?]+)/?([^?]*)(\?.*)?", re.IGNORECASE)
@@ -37,7 +37,7 @@ _HADOOP_URL = re.compile(
 
 @dataclass(frozen=True)
 class BlobPath:
-    """A blob or a prefix (folder) of blobs; `path` never begins with a slash, and "" is the whole container."""
+    """A blob or a prefix (folder) of blobs. `path` never starts with a slash. "" is the whole container."""
 
     account: str
     container: str
@@ -45,7 +45,7 @@ class BlobPath:
 
     @classmethod
     def parse(cls, url: str) -> BlobPath | None:
-        """Parse an `https://<account>.blob…`, `wasbs://` or `abfss://` URL; None when it is none of them."""
+        """Parse an `https://<account>.blob…`, `wasbs://` or `abfss://` URL. Return None for any other."""
         if found := _BLOB_URL.fullmatch(url):
             return cls(found[1].lower(), found[2], urllib.parse.unquote(found[3]))
         if found := _HADOOP_URL.fullmatch(url):
@@ -54,7 +54,7 @@ class BlobPath:
 
     @property
     def url(self) -> str:
-        """The address a storage client uses."""
+        """The URL that a storage client uses."""
         return f"https://{self.account}.blob.core.windows.net/{self.container}/{urllib.parse.quote(self.path)}"
 
     @property
@@ -63,7 +63,7 @@ class BlobPath:
         return PurePosixPath(self.path).name
 
     def __truediv__(self, name: str) -> BlobPath:
-        """Return the path of something below this one."""
+        """Return a path below this one."""
         base = self.path.rstrip("/")
         return BlobPath(self.account, self.container, f"{base}/{name}" if base else name)
 
@@ -82,7 +82,7 @@ async def exists(platform: Platform, blob: BlobPath) -> bool:
 
 
 async def read(platform: Platform, blob: BlobPath) -> bytes:
-    """Return a blob's content; AzureError 404 `BlobNotFound` when there is none."""
+    """Return a blob's content. AzureError 404 `BlobNotFound` if it does not exist."""
     async with await request(platform, "GET", blob) as answer:
         await check(answer, blob)
         return await answer.read()
@@ -91,7 +91,7 @@ async def read(platform: Platform, blob: BlobPath) -> bytes:
 async def write(
     platform: Platform, blob: BlobPath, data: bytes, *, content_type: str = "application/octet-stream"
 ) -> None:
-    """Write (or overwrite) a block blob; its container is created when missing."""
+    """Write or overwrite a block blob. Create its container if it is missing."""
     headers = {"x-ms-blob-type": "BlockBlob", "Content-Type": content_type}
     await _write(platform, blob, data, headers=headers)
 
@@ -111,7 +111,7 @@ async def append(platform: Platform, blob: BlobPath, data: bytes) -> None:
 
 @dataclass(frozen=True)
 class Entry:
-    """A blob in a listing; `length` in bytes, `modified` in HTTP's format. Data Lake clients mark directories so."""
+    """A blob in a listing, with its `length` in bytes and `modified` in HTTP's format."""
 
     name: str
     length: int
@@ -121,9 +121,9 @@ class Entry:
 
 
 async def entries(platform: Platform, prefix: BlobPath, *, signature: str | None = None) -> list[Entry]:
-    """Return every blob at or below a path (not merely sharing its letters), in order; none without its container.
+    """Return every blob at or below a path, in order. A prefix of a name does not count. A missing container has none.
 
-    `signature` is a caller's own, instead of one that permits everything.
+    `signature` is a caller's signature. The default permits everything.
     """
     base = prefix.path.rstrip("/")
     found: list[Entry] = []
@@ -136,7 +136,7 @@ async def entries(platform: Platform, prefix: BlobPath, *, signature: str | None
             if answer.status == 404:
                 return []
             await check(answer, prefix)
-            # Azurite is our own child: its XML is trusted.
+            # The XML of a child process is trusted.
             page = ET.fromstring(await answer.text())  # noqa: S314
         every = (_entry(element) for element in page.iterfind("Blobs/Blob"))
         found += [entry for entry in every if not base or entry.name == base or entry.name.startswith(f"{base}/")]
@@ -146,7 +146,7 @@ async def entries(platform: Platform, prefix: BlobPath, *, signature: str | None
 
 
 async def names(platform: Platform, prefix: BlobPath) -> list[str]:
-    """Return the names of every blob at or below a path, in order; directories are none."""
+    """Return the names of all blobs at or below a path, in order, without directories."""
     found = await entries(platform, prefix)
     return [entry.name for entry in found if not entry.directory and not entry.name.endswith("/")]
 
@@ -161,13 +161,13 @@ def _entry(element: ET.Element) -> Entry:
 
 
 def _with_directories(found: list[Entry]) -> list[Entry]:
-    """Mark empty blobs with blobs below them as directories: one whose metadata was replaced is still a directory."""
+    """Mark empty blobs with blobs below them as directories, also those whose metadata was replaced."""
     parents = {entry.name[:end] for entry in found for end, letter in enumerate(entry.name) if letter == "/"}
     return [replace(entry, directory=True) if not entry.length and entry.name in parents else entry for entry in found]
 
 
 async def upload_tree(platform: Platform, source: Path, target: BlobPath) -> int:
-    """Upload a folder's files below `target`, or one file to exactly `target`; return how many files went up."""
+    """Upload a folder's files below `target`, or one file to exactly `target`. Return the number of files."""
     files = await asyncio.to_thread(_files, source, target)
     await _all(upload_file(platform, path, blob) for path, blob in files)
     return len(files)
@@ -188,10 +188,10 @@ async def upload_file(platform: Platform, source: Path, target: BlobPath) -> Non
 
 
 async def download_tree(platform: Platform, source: BlobPath, target: Path) -> list[Path]:
-    """Download the blobs at or below `source` into the folder `target`; return the files written.
+    """Download the blobs at or below `source` into the folder `target`. Return the written files.
 
-    A path that is one blob becomes `target/<its name>`. Nothing is written outside `target`. AzureError 404 when there
-    is no such blob or folder.
+    A path that is one blob becomes `target/<its name>`. Nothing is written outside `target`. AzureError 404 if the
+    blob or folder does not exist.
     """
     base = source.path.rstrip("/")
     every = await names(platform, source)
@@ -253,7 +253,7 @@ async def request(
     headers: dict[str, str] | None = None,
     signature: str | None = None,
 ) -> ClientResponse:
-    """Send one request of the blob service to Azurite; `signature` (default: of all rights) is a query string."""
+    """Send one request of the blob service to Azurite. `signature` is a query string, by default with all rights."""
     child = await azurite.ensure(platform, blob.account)
     try:
         signature = signature or azurite.account_sas(platform, blob.account)
@@ -275,14 +275,14 @@ async def request(
 
 
 async def check(answer: ClientResponse, blob: BlobPath) -> None:
-    """Raise AzureError with the blob service's own status and code for an answer that is an error."""
+    """Raise AzureError with the blob service's status and code if a response is an error."""
     if answer.status >= 400:
         code = answer.headers.get("x-ms-error-code", "StorageError")
         raise AzureError(answer.status, code, f"{code} at {blob.url}.")
 
 
 async def _all(work: Iterable[Awaitable[None]]) -> None:
-    """Run every one, a few at a time; the first failure ends the others."""
+    """Run all, a few at a time. The first failure ends the others."""
     gate = asyncio.Semaphore(_PARALLEL)
 
     async def one(task: Awaitable[None]) -> None:

@@ -1,7 +1,7 @@
-"""Shared access signatures that amlite's own services give out, in the shape of a user delegation SAS.
+"""Shared access signatures of amlite's services, in the form of a user delegation SAS.
 
-Such a signature stems from a token, not from an account key, so it also works on accounts that refuse keys. Only amlite
-checks it: it signs with a key of its own and hands the request on with a signature that Azurite knows.
+Such a signature is not made with an account key, so it also works on accounts that refuse keys. amlite signs it with
+its own key, checks it, and forwards the request with a signature that Azurite accepts.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _KEY = "storage/delegation-key"
 _SIGNED = ("sv", "sr", "sp", "st", "se", "skoid", "sktid", "skt", "ske", "sks", "skv")
 _VERSION = "2023-11-03"
 _LONGEST = dt.timedelta(days=7)
-# The permission that a request needs: any one of these letters in `sp`.
+# The permissions that allow a request: one of these letters in `sp`.
 _NEEDED = {"GET": "r", "HEAD": "r", "PUT": "wca", "DELETE": "d"}
 
 
 def sign(platform: Platform, target: BlobPath, permissions: str, lifetime: dt.timedelta = dt.timedelta(hours=1)) -> str:
     """Return a signature (a query string) for a container, or for one blob when `target` has a path.
 
-    `permissions` are the letters of the blob service (`r`ead, `a`dd, `c`reate, `w`rite, `d`elete, `l`ist). It holds for
-    `lifetime` of real time, seven days at most.
+    `permissions` are the letters of the blob service (`r`ead, `a`dd, `c`reate, `w`rite, `d`elete, `l`ist). It is valid
+    for `lifetime` of real time, at most seven days.
     """
     now = dt.datetime.now(dt.UTC)
     begin, end = now - dt.timedelta(minutes=5), now + min(lifetime, _LONGEST)
@@ -62,7 +62,7 @@ def is_delegated(query: Mapping[str, str]) -> bool:
 
 
 def permits(platform: Platform, method: str, target: BlobPath, query: Mapping[str, str]) -> bool:
-    """Whether the signature in `query` is ours, has not ended, and covers this request on `target`."""
+    """Whether the signature in `query` is amlite's, has not expired, and allows this request on `target`."""
     if any(name not in query for name in _SIGNED):
         return False
     scope = target if query["sr"] == "b" else BlobPath(target.account, target.container)

@@ -1,4 +1,4 @@
-"""Paths of a data lake as blobs: a directory is an empty blob that its metadata calls one, or has blobs below it."""
+"""Paths of a data lake as blobs. A directory is an empty blob with metadata, or a path with blobs below it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _CODES = {
 
 
 class LakeError(AzureError):
-    """A refusal of the data lake; the code travels in `x-ms-error-code` too."""
+    """An error of the data lake, with the code also in `x-ms-error-code`."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        """Keep the code where storage clients look for it."""
+        """Put the code into the header that storage clients read."""
         super().__init__(status, code, message, headers={"x-ms-error-code": code})
 
 
@@ -65,7 +65,7 @@ def block(position: int) -> str:
 
 
 def metadata(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the metadata that `x-ms-properties: name=<base64>,…` says, as the blob service takes it."""
+    """Return the metadata in `x-ms-properties: name=<base64>,…` in the blob service's form."""
     found = {}
     for part in headers.get("x-ms-properties", "").split(","):
         name, equals, value = part.strip().partition("=")
@@ -75,12 +75,12 @@ def metadata(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def conditions(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the conditions under which a request is to be done."""
+    """Return the conditional headers of a request."""
     return {name: headers[name] for name in _CONDITIONS if name in headers}
 
 
 def kept(answer: ClientResponse) -> dict[str, str]:
-    """Return the headers that a data lake answers with."""
+    """Return the headers of a data lake's response."""
     shown = {name: value for name, value in answer.headers.items() if name.lower() in _SHOWN}
     if answer.method in ("GET", "HEAD"):
         directory = answer.headers.get(DIRECTORY_HEADER, "").lower() == "true"
@@ -99,7 +99,7 @@ def kept(answer: ClientResponse) -> dict[str, str]:
 
 
 async def check(answer: ClientResponse, place: BlobPath) -> None:
-    """Raise LakeError for an answer of the blob service that is an error."""
+    """Raise LakeError if a response of the blob service is an error."""
     try:
         await blobs.check(answer, place)
     except AzureError as error:

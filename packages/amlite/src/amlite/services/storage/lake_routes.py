@@ -1,7 +1,7 @@
 """The data lake endpoint `<account>.dfs.core.windows.net`: paths and directories, kept as the account's blobs.
 
-What azure-storage-file-datalake needs to make, fill, read, list and delete files. Renames, leases and access control
-lists are not served. Source: the REST reference of Azure Data Lake Storage Gen2.
+It serves what azure-storage-file-datalake needs to create, write, read, list and delete files. It does not serve
+renames, leases and access control lists. Source: the REST reference of Azure Data Lake Storage Gen2.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ async def describe(call: Call) -> web.Response:
 
 @routes.get("/{filesystem}/{path:path}")
 async def read(call: Call) -> web.StreamResponse:
-    """Answer with a file's content, or the part of it that `Range` asks for."""
+    """Answer with a file's content, or with the part in `Range`."""
     place = _place(call)
     signature = await _signature(call, place, "GET")
     asked = call.request.headers.get("x-ms-range") or call.request.headers.get("Range")
@@ -130,13 +130,13 @@ async def read(call: Call) -> web.StreamResponse:
 
 
 async def _make_parents(call: Call, place: BlobPath) -> None:
-    """Create the directories that a path lies in, those that are not there."""
+    """Create the missing parent directories of a path."""
     headers = {"x-ms-blob-type": "BlockBlob", DIRECTORY_HEADER: "true", "If-None-Match": "*"}
     for end, letter in enumerate(place.path):
         if letter == "/":
             parent = BlobPath(place.account, place.container, place.path[:end])
             async with await blobs.request(call.platform, "PUT", parent, data=b"", headers=headers) as answer:
-                if answer.status not in (409, 412):  # it is there
+                if answer.status not in (409, 412):  # it exists
                     await lake.check(answer, parent)
 
 
@@ -156,14 +156,14 @@ async def _flush(call: Call, place: BlobPath, position: int, signature: str) -> 
     query = {"comp": "blocklist", "blocklisttype": "all"}
     async with await blobs.request(call.platform, "GET", place, query) as answer:
         await lake.check(answer, place)
-        listed = ET.fromstring(await answer.text())  # noqa: S314 - Azurite is our own child
+        listed = ET.fromstring(await answer.text())  # noqa: S314 - Azurite is a child process
     known = {
         block.findtext("Name") or "": int(block.findtext("Size") or 0)
         for kind in ("CommittedBlocks", "UncommittedBlocks")
         for block in listed.iterfind(f"{kind}/Block")
     }
     if not listed.findall("CommittedBlocks/Block") and (held := await blobs.read(call.platform, place)):
-        # It was written whole, by a client of the blob service: its content becomes the first block.
+        # A client of the blob service wrote it as a whole. Its content becomes the first block.
         query = {"comp": "block", "blockid": lake.block(0)}
         async with await blobs.request(call.platform, "PUT", place, query, data=held, signature=signature) as answer:
             await lake.check(answer, place)
@@ -187,7 +187,7 @@ async def _flush(call: Call, place: BlobPath, position: int, signature: str) -> 
 
 
 async def _list(call: Call, place: BlobPath) -> web.Response:
-    """List the paths in a directory (or a file itself), those further down too where that is asked."""
+    """List the paths in a directory (or a file itself), recursively if requested."""
     signature = await _signature(call, place, "GET", listing=True)
     base = call.query.get("directory", "").strip("/")
     async with await blobs.request(call.platform, "HEAD", place, {"restype": "container"}) as answer:
@@ -203,7 +203,7 @@ async def _list(call: Call, place: BlobPath) -> web.Response:
 
 
 async def _signature(call: Call, place: BlobPath, method: str, *, listing: bool = False) -> str:
-    """Return the signature that a caller's request goes on with; LakeError 401 or 403 for one that may not do this.
+    """Return the signature for forwarding a caller's request. LakeError 401 or 403 if it is not allowed.
 
     `method` is the blob service's equivalent.
     """

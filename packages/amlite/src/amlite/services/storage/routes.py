@@ -1,4 +1,4 @@
-"""The blob endpoint `<account>.blob.core.windows.net`: amlite checks who asks, Azurite keeps the bytes."""
+"""The blob endpoint `<account>.blob.core.windows.net`: amlite checks access, and Azurite stores the content."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _VERSION = "2023-11-03"
 
 @routes.route("*", "/{path:path}")
 async def blob(call: Call) -> web.StreamResponse:
-    """Check the caller's token, key or signature, then hand the request to Azurite and stream its answer back."""
+    """Check the caller's token, key or signature, then forward the request to Azurite and stream its response back."""
     request = call.request
     account = call.host.partition(".")[0]
     keys = accounts.keys_of(call.platform, account)
@@ -57,7 +57,7 @@ async def blob(call: Call) -> web.StreamResponse:
     elif not accounts.shared_key_allowed(call.platform, keys["id"]) and (
         "Authorization" in request.headers or "sig" in call.query
     ):
-        # Any other signature stems from an account key.
+        # Any other signature is made with an account key.
         raise StorageError(
             403,
             "KeyBasedAuthenticationNotPermitted",
@@ -69,7 +69,7 @@ async def blob(call: Call) -> web.StreamResponse:
 
 
 async def _batch(call: Call, principal: Principal, signature: str) -> web.Response:
-    """Answer a batch request by request: Azurite takes no token inside one."""
+    """Answer each request of a batch separately, because Azurite accepts no token in a batch."""
     try:
         parts = batch.parse(call.request.headers.get("Content-Type", ""), await call.request.read())
     except ValueError as error:

@@ -1,6 +1,6 @@
 """Shared Key authorization: a request that is signed with an account's key.
 
-Azurite checks it on requests that reach it as they were sent; those that are translated before are checked here.
+Azurite checks it on unchanged requests. This module checks requests that amlite translates.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def permits(
 ) -> bool:
     """Whether the header `Authorization: SharedKey <account>:<signature>` was made with one of the (base64) keys.
 
-    `raw_path` is the path with its query as they were sent.
+    `raw_path` is the path with its query, as sent.
     """
     scheme, _, shown = authorization.partition(" ")
     name, _, signature = shown.partition(":")

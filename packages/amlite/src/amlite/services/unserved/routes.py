@@ -1,4 +1,4 @@
-"""Every request to a host that is not served is refused; the error names the alternative."""
+"""Refuse every request to a host that is not served. The error names the alternative."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _table(host: str, advice: str) -> Routes:
 
     @routes.route("*", "/{path:path}")
     async def refuse(call: Call) -> web.StreamResponse:
-        """Say that this host is not served, and name the hosts that are."""
+        """Refuse a request, and name the hosts that are served."""
         told = advice.format(account=call.host.partition(".")[0])
         raise AzureError(501, "NotImplemented", f"{call.host} is not served by this local Azure. {told}")
 
