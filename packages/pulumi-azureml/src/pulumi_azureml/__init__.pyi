@@ -34,6 +34,7 @@ from .resources.kinds.schedule import (
     Schedule,
     ScheduleArgs,
 )
+from .resources.managed_network import ManagedNetwork, ManagedNetworkArgs
 from .resources.places import RegistryArgs, WorkspaceArgs
 from .resources.rollout import AutoscaleArgs, ChecksArgs, RolloutArgs
 from .resources.scoring import CodeConfigurationArgs
@@ -66,6 +67,8 @@ __all__ = [
     "Environment",
     "EnvironmentArgs",
     "Folders",
+    "ManagedNetwork",
+    "ManagedNetworkArgs",
     "Model",
     "ModelArgs",
     "ModelChoice",

@@ -25,6 +25,7 @@ from pulumi_azureml.operations.errors import AssetError
 from pulumi_azureml.operations.kind import Operations
 from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.operations.listings import as_kept, packed, unpacked
+from pulumi_azureml.operations.managed_network import ManagedNetworkOperations
 from pulumi_azureml.operations.retry import confirmed, limit_operations, persistently
 from pulumi_azureml.planning.config_keys import ConfigKeys
 
@@ -33,6 +34,8 @@ _WORKERS = 32
 _IDENTITY = ("workspace", "registry", "name")
 # Names of kinds in states written by versions before 0.3.0.
 _EARLIER_NAMES = {"endpoint": "online_endpoint"}
+# What is not an asset has operations too, and no file.
+_NOT_ASSETS: dict[str, Operations] = {"managed_network": ManagedNetworkOperations()}
 
 
 class AzureMLProvider(dynamic.ResourceProvider):
@@ -118,7 +121,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
 
     @property
     def _operations(self) -> Operations:
-        return OPERATIONS[_EARLIER_NAMES.get(self.kind, self.kind)]
+        return _NOT_ASSETS.get(self.kind) or OPERATIONS[_EARLIER_NAMES.get(self.kind, self.kind)]
 
     @property
     def _keys(self) -> ConfigKeys:

@@ -33,6 +33,7 @@ BROKEN_WAITS = (2, 10, 30)
 _LOOKS = 3
 _LOOK_SECONDS = 1.0
 _POLL_SECONDS = 5.0
+_SAY_SECONDS = 300.0
 BLOB_ROLE = "Storage Blob Data Contributor"
 _BLOBS = ".blob.core.windows.net"
 _DENIED = ("AuthorizationFailed", "AuthorizationPermissionMismatch", "LinkedAuthorizationFailed")
@@ -83,27 +84,36 @@ def persistently(attempt: Callable[[], _T], what: str, sleep: Callable[[float], 
         ) from error
 
 
-def finished(poller: LROPoller[_T], what: str) -> _T:
+def finished(poller: LROPoller[_T], what: str, *, at_least: float = 0.0) -> _T:
     """Wait for a long-running operation within the limit of `limit_operations`, and return its result.
+
+    The log says every five minutes that the operation continues.
 
     Args:
         poller: the result of one of the client's `begin_…` functions.
         what: a description of the operation's result, for the message.
+        at_least: the minimum number of seconds to wait, for operations that take longer than others.
 
     Raises:
         AssetError: the operation exceeds the limit. It continues in Azure, and the next update finds it.
         azure.core.exceptions.AzureError: the operation failed.
     """
-    poller.wait(_limit_seconds)
+    limit = waited = max(_limit_seconds, at_least)
+    while waited > 0 and not poller.done():
+        poller.wait(min(waited, _SAY_SECONDS))
+        waited -= _SAY_SECONDS
+        if waited > 0 and not poller.done():
+            _log.info("%s: '%s' after %g minutes", what, poller.status(), (limit - waited) / 60)
     if not poller.done():
-        raise unfinished(what, poller.status())
+        raise unfinished(what, poller.status(), limit)
     return poller.result()
 
 
-def unfinished(what: str, state: str) -> AssetError:
-    """Return the error for an operation that exceeds the limit of `limit_operations`."""
+def unfinished(what: str, state: str, seconds: float | None = None) -> AssetError:
+    """Return the error for an operation that exceeds the limit of `limit_operations`, or a limit in seconds."""
+    minutes = (_limit_seconds if seconds is None else seconds) / 60
     return AssetError(
-        f"{what} is still '{state}' after {_limit_seconds / 60:g} minutes. Azure continues it. Check it in the studio, "
+        f"{what} is still '{state}' after {minutes:g} minutes. Azure continues it. Check it in the studio, "
         "and run `pulumi up` again, which resumes here",
         WAIT_LONGER,
     )

@@ -67,7 +67,7 @@ class Resource(Referable, dynamic.Resource):
         self.azure_name = given.name
         registry = given.workspace.name if isinstance(given.workspace, RegistryArgs) else None
         self.reference = reference(self.kind, given.name, given.version, registry)
-        with _no_call_stack():
+        with no_call_stack():
             props = {**given.props(), **dict.fromkeys(operations.outputs)}
             provider = AzureMLProvider(self.kind, given.workspace.config_keys)
             super().__init__(provider, resource_name, props, pulumi.ResourceOptions.merge(opts, _REPLACEMENT))
@@ -84,7 +84,7 @@ class Resource(Referable, dynamic.Resource):
 
 
 @contextmanager
-def _no_call_stack() -> Iterator[None]:
+def no_call_stack() -> Iterator[None]:
     """Keep the program's call stack out of the state. It takes 1.3 KB per resource and names files of the machine.
 
     Pulumi's SDK calls `traceback.extract_stack`, which respects this limit, and omits a stack of one frame.
