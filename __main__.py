@@ -16,6 +16,7 @@ from infra.components.identities import Identities, IdentitiesArgs
 from infra.components.image import ContainerImage, ContainerImageArgs
 from infra.components.key_vault import KeyVault, KeyVaultArgs
 from infra.components.monitoring import Monitoring, MonitoringArgs
+from infra.components.network import WorkspaceNetwork, WorkspaceNetworkArgs
 from infra.components.placement import Placement
 from infra.components.resource_group import ResourceGroup, ResourceGroupArgs
 from infra.components.sharing import Sharing, SharingArgs
@@ -108,6 +109,31 @@ workspace = AzureMLWorkspace(
     ),
 )
 workspace_access = Access("workspace-access", replace(access_args, scopes={Scope.WORKSPACE: workspace.id}))
+in_workspace = azureml.WorkspaceArgs(
+    subscription_id=subscription,
+    # Plain names, and not the resources' outputs: a preview can then ask Azure what the workspace has.
+    resource_group=names.resource_group,
+    name=names.workspace,
+    owner=config.owner,
+    adopt=settings.assets.adopt,
+    location=location,
+    retain=settings.assets.retain,
+    config_keys=CONFIG_KEYS,
+)
+managed_network = network.isolated and WorkspaceNetwork(
+    "network",
+    WorkspaceNetworkArgs(
+        placement=place,
+        workspace=workspace.resource,
+        place=in_workspace,
+        storage_account_id=storage.id,
+        key_vault_id=vault.id,
+        container_registry_id=registry.id,
+        settings=network,
+        requires=[*access.workspace, *workspace_access.workspace],
+    ),
+)
+in_network = managed_network.ready if managed_network else []
 clusters = ComputeClusters(
     "compute",
     ComputeClustersArgs(
@@ -115,7 +141,8 @@ clusters = ComputeClusters(
         workspace_name=workspace.name,
         identity_id=identities.cluster.id,
         clusters=settings.compute,
-        requires=[*access.cluster, *workspace_access.workspace],
+        network=network,
+        requires=[*access.cluster, *workspace_access.workspace, *in_network],
     ),
 )
 sharing = settings.sharing.registry and Sharing(
@@ -147,17 +174,7 @@ assets = azureml.Assets(
     "assets",
     azureml.AssetsArgs(
         plan=plan,
-        workspace=azureml.WorkspaceArgs(
-            subscription_id=subscription,
-            # Plain names, and not the resources' outputs: a preview can then ask Azure what the workspace has.
-            resource_group=names.resource_group,
-            name=names.workspace,
-            owner=config.owner,
-            adopt=settings.assets.adopt,
-            location=location,
-            retain=settings.assets.retain,
-            config_keys=CONFIG_KEYS,
-        ),
+        workspace=in_workspace,
         images={path: image.reference for path, image in images.items()},
         endpoint_identity=identities.endpoint.id,
         rollout=settings.rollout,

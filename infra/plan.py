@@ -10,6 +10,7 @@ import pulumi
 from infra import NAMESPACE, naming
 from infra.settings.assets import CONFIG_KEYS
 from infra.settings.configuration import Configuration, ConfigurationError
+from infra.settings.network import Isolation
 from infra.settings.stack import Settings
 from pulumi_azureml import Catalogue, CatalogueErrors, CatalogueSettings, ModelChoice, load_catalogue
 
@@ -44,6 +45,7 @@ def plan(root: Path, configuration: Configuration, names: naming.Names) -> Catal
                     endpoint: ModelChoice(model.name, model.version, model.registry)
                     for endpoint, model in settings.models.items()
                 },
+                public_endpoints=settings.network.endpoints_are_public,
                 endpoint_name=functools.partial(naming.endpoint, settings.naming, configuration.stack),
             ),
         )
@@ -93,6 +95,7 @@ def _problems(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[
                 f"      fix: use `scale_settings` with `type: target_utilization` in the deployment's YAML, and run\n"
                 f"           pulumi config rm --path '{NAMESPACE}:{key}' -s {stack}"
             )
+    yield from _unbuildable(settings, catalogue, stack)
     for number, name in enumerate(settings.assets.run):
         if name not in pipelines:
             key = f"{NAMESPACE}:assets.run[{number}]"
@@ -100,6 +103,26 @@ def _problems(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[
                 f"{key} runs pipelines/{name}.yml, which does not exist; {_hint(name, 'pipelines', pipelines)}\n"
                 f"      fix: pulumi config rm --path '{key}' -s {stack}"
             )
+
+
+def _unbuildable(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[str]:
+    """Yield an error if a cluster builds images that need packages, and reaches no host to get them from."""
+    network = settings.network
+    if not network.restricted or network.isolation is not Isolation.APPROVED_OUTBOUND or network.outbound.hosts:
+        return
+    files = [
+        asset.path
+        for asset in catalogue.of("environment")
+        if asset.registry is None and not asset.build and asset.definition.keys() & {"build", "conda_file"}
+    ]
+    if files:
+        yield (
+            f"{NAMESPACE}:network.outbound.hosts is empty, and compute {settings.compute[0].name} builds the images of "
+            f"{', '.join(files)} in the managed network, where it reaches no package repository\n"
+            f"      fix: add the hosts that the builds need to network.outbound.hosts in Pulumi.{stack}.yaml,\n"
+            "           or use build contexts and image.build: true, so that pulumi up builds the images;\n"
+            "           docs/network/isolated.md says where Microsoft lists common hosts"
+        )
 
 
 def _fixed_models(catalogue: Catalogue, endpoint: str) -> str:

@@ -8,19 +8,22 @@ from pulumi_azure_native import machinelearningservices as ml
 
 from infra.components.placement import Placement
 from infra.settings.compute import ComputeSettings
+from infra.settings.network import NetworkSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeClustersArgs:
     """Inputs of `ComputeClusters`.
 
-    Every node uses the identity `identity_id`. `requires` has the role assignments that a node needs to start a job.
+    Every node uses the identity `identity_id`. `requires` has the role assignments that a node needs to start a job,
+    and the network of the nodes.
     """
 
     placement: Placement
     workspace_name: pulumi.Output[str]
     identity_id: pulumi.Output[str]
     clusters: Sequence[ComputeSettings]
+    network: NetworkSettings
     requires: Sequence[pulumi.Resource]
 
 
@@ -56,6 +59,8 @@ class ComputeClusters(pulumi.ComponentResource):
                         os_type=ml.OsType.LINUX,
                         vm_size=cluster.vm_size,
                         vm_priority=cluster.priority.value,
+                        # Azure's default is true, in a managed network too.
+                        enable_node_public_ip=not args.network.isolated,
                         remote_login_port_public_access=ml.RemoteLoginPortPublicAccess.DISABLED,
                         scale_settings=ml.ScaleSettingsArgs(
                             min_node_count=cluster.min_nodes,

@@ -35,11 +35,12 @@ class AzureMLWorkspaceArgs:
 class AzureMLWorkspace(pulumi.ComponentResource):
     """A workspace whose system datastores use identity-based access. It does not store or need an account key.
 
-    Outputs: `id`, `name`.
+    Outputs: `id`, `name`. The attribute `resource` is the workspace itself.
     """
 
     id: pulumi.Output[str]
     name: pulumi.Output[str]
+    resource: ml.Workspace
 
     def __init__(self, name: str, args: AzureMLWorkspaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azureml-platform:infra:Workspace", name, None, opts)
@@ -66,16 +67,27 @@ class AzureMLWorkspace(pulumi.ComponentResource):
                 ml.PublicNetworkAccessType.ENABLED if network.public_access else ml.PublicNetworkAccessType.DISABLED
             ),
             managed_network=(
-                None
-                if network.isolation is Isolation.DISABLED
-                else ml.ManagedNetworkSettingsArgs(isolation_mode=network.isolation.value)
+                ml.ManagedNetworkSettingsArgs(
+                    isolation_mode=network.isolation.value,
+                    firewall_sku=(
+                        network.firewall_sku.value if network.isolation is Isolation.APPROVED_OUTBOUND else None
+                    ),
+                )
+                if network.isolated
+                else None
             ),
             image_build_compute=args.image_build_compute if network.restricted else None,
             tags=place.tags,
             opts=pulumi.ResourceOptions(
-                parent=self, protect=place.protect, depends_on=args.requires, hooks=place.hooks(waits_for_roles(name))
+                parent=self,
+                protect=place.protect,
+                depends_on=args.requires,
+                hooks=place.hooks(waits_for_roles(name)),
+                # Here Azure shows the network's state and all outbound rules: its own, and those of `WorkspaceNetwork`.
+                ignore_changes=["managedNetwork.outboundRules", "managedNetwork.status"] if network.isolated else None,
             ),
         )
+        self.resource = workspace
         self.id = workspace.id
         self.name = workspace.name
         self.register_outputs({"id": self.id, "name": self.name})

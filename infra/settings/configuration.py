@@ -31,7 +31,8 @@ _REASONS = {
     "list_type": "must be a list",
     "string_type": "must be text",
 }
-_SNAKE_CASE = re.compile(r"\b[a-z]+(_[a-z]+)+\b")
+# Names in backticks are Azure's own.
+_SNAKE_CASE = re.compile(r"(?<!`)\b[a-z]+(_[a-z]+)+\b")
 _COLLECTION_ERRORS = ("list_type", "dict_type", "too_short", "too_long")
 
 

@@ -14,7 +14,7 @@ from infra.settings.assets import AssetsSettings, ModelSettings
 from infra.settings.compute import ComputeSettings
 from infra.settings.group import Group, Guid
 from infra.settings.naming import NamingSettings
-from infra.settings.network import Isolation, NetworkSettings
+from infra.settings.network import NetworkSettings
 from infra.settings.overrides import OverridesSettings
 from infra.settings.rollout import RolloutSettings
 from infra.settings.services import (
@@ -79,15 +79,7 @@ class Settings(Group):
         names = [compute.name.lower() for compute in self.compute]
         if len(set(names)) < len(names):
             problems.append("compute has two clusters with the same name")
-        if self.network.restricted and self.registry.sku is not RegistrySku.PREMIUM:
-            problems.append(
-                "registry.sku must be Premium if network.publicAccess is false or network.allowedIpRanges is set"
-            )
-        if not self.network.public_access and self.network.isolation is Isolation.DISABLED:
-            problems.append(
-                "network.isolation must not be Disabled if network.publicAccess is false, because nodes could not "
-                "reach the workspace's storage"
-            )
+        problems += self.network.problems(premium_registry=self.registry.sku is RegistrySku.PREMIUM)
         ours = (self.sharing.registry or "").lower()
         for endpoint, model in self.models.items():
             if model.registry is not None and model.registry.lower() != ours:

@@ -14,6 +14,10 @@ from tests.unit.infra.stack_files import STACKS, filled_in, raw
 NAMING = "azureml-platform:naming"
 COMPUTE = "azureml-platform:compute"
 GUID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+LAKE = {
+    "resourceId": f"/subscriptions/{GUID}/resourceGroups/rg-data/providers/Microsoft.Storage/storageAccounts/lake",
+    "subresource": "dfs",
+}
 
 
 def with_group(key: str, value: Any) -> dict[str, str]:
@@ -92,6 +96,13 @@ def test_a_misspelt_key_in_a_group_names_the_right_one_and_how_to_remove_it() ->
     assert f"fix: rename it in Pulumi.dev.yaml, or {remove}" in message
 
 
+def test_what_the_network_needs_of_others_is_said_once_each() -> None:
+    network = {"publicAccess": True, "allowedIpRanges": ["203.0.113.0/24"], "outbound": {"hosts": ["a.contoso.com"]}}
+    message = refused(filled_in("dev") | {"azureml-platform:network": json.dumps(network)})
+    assert message.startswith("3 settings are wrong in Pulumi.dev.yaml. Nothing was changed.")
+    assert "because nodes have changing public addresses" in message
+
+
 def test_an_unknown_key_like_no_other_lists_what_is_allowed() -> None:
     message = refused(filled_in("dev") | {"azureml-platform:zzz": "1"})
     assert "azureml-platform:zzz is not a setting; allowed here: naming, tags, protect" in message
@@ -129,6 +140,41 @@ def test_a_wrong_cluster_is_explained(change: dict[str, Any], expected: str) -> 
         ("network", {"allowedIpRanges": ["nowhere"]}, "allowedIpRanges[0] must be a public IPv4 address"),
         ("network", {"allowedIpRanges": ["203.0.113.0/24"]}, "registry.sku must be Premium if network.publicAccess"),
         ("network", {"publicAccess": False}, "network.isolation must not be Disabled if network.publicAccess"),
+        ("network", {"allowedIpRanges": ["203.0.113.0/24"]}, "network.isolation must not be Disabled if network.allow"),
+        ("network", {"isolation": "AllowOnlyApprovedOutbound"}, "registry.sku must be Premium if network.publicAccess"),
+        ("network", {"outbound": {"hosts": ["docs.contoso.com"]}}, "outbound.hosts is only valid if network.isolation"),
+        ("network", {"outbound": {"serviceTags": [{"tag": "DataFactory"}]}}, "outbound.serviceTags is only valid if"),
+        ("network", {"outbound": {"hosts": ["https://contoso.com"]}}, "hosts[0] must be a host name such as"),
+        ("network", {"outbound": {"hosts": ["x.blob.core.windows.net"]}}, "use outbound.privateEndpoints"),
+        ("network", {"outbound": {"hosts": ["contoso.com", "Contoso.com"]}}, "outbound.hosts has contoso.com twice"),
+        ("network", {"outbound": {"serviceTags": [{"tag": "datafactory"}]}}, "did you mean DataFactory?"),
+        (
+            "network",
+            {"outbound": {"serviceTags": [{"tag": "DataFactry.WestEurope"}]}},
+            "did you mean DataFactory.WestEurope?",
+        ),
+        ("network", {"outbound": {"serviceTags": [{"tag": "Internet"}]}}, "set isolation to AllowInternetOutbound"),
+        (
+            "network",
+            {"outbound": {"serviceTags": [{"tag": "DataFactory", "ports": "https"}]}},
+            "ports is not well-form",
+        ),
+        ("network", {"outbound": {"privateEndpoints": [LAKE]}}, "outbound.privateEndpoints needs a managed network"),
+        (
+            "network",
+            {"outbound": {"privateEndpoints": [LAKE | {"subresource": "lake"}]}},
+            "privateEndpoints[0].subresource of a Microsoft.Storage/storageAccounts must be one of `blob`, `file`",
+        ),
+        (
+            "network",
+            {"outbound": {"privateEndpoints": [LAKE | {"resourceId": "lake"}]}},
+            "privateEndpoints[0].resourceId must be the id of an Azure resource",
+        ),
+        (
+            "network",
+            {"outbound": {"privateEndpoints": [LAKE | {"resourceId": LAKE["resourceId"].replace("storageA", "a")}]}},
+            "to which managed networks have no private endpoints; supported: Microsoft.ApiManagement/service",
+        ),
         ("tags", {"Stack": "x"}, "tags.Stack is reserved, because the project sets this tag"),
         ("tags", {"a<b": "x"}, "tags.a<b is not a valid tag"),
         ("models", {"flights": {"name": "m"}}, "models.flights.version is missing"),

@@ -29,6 +29,7 @@ CANNOT_CARRY_TAGS = {
     "azure-native:authorization:RoleDefinition",
     "azure-native:authorization:RoleAssignment",
     "azure-native:managedidentity:FederatedIdentityCredential",
+    "azure-native:machinelearningservices:ManagedNetworkSettingsRule",
 }
 # The property that holds each resource's name in Azure. Where it is left out, the engine makes up a random name, and a
 # resource could be replaced by its twin without anybody having asked for it.
@@ -43,6 +44,7 @@ PHYSICAL_NAME = {
     "managedidentity:FederatedIdentityCredential": "federatedIdentityCredentialResourceName",
     "machinelearningservices:Workspace": "workspaceName",
     "machinelearningservices:Compute": "computeName",
+    "machinelearningservices:ManagedNetworkSettingsRule": "ruleName",
     "machinelearningservices:Registry": "registryName",
     "authorization:RoleAssignment": "roleAssignmentName",
     "authorization:RoleDefinition": "roleDefinitionId",

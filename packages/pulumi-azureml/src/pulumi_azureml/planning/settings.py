@@ -47,6 +47,8 @@ class CatalogueSettings:
         models: endpoint name → the model it serves. An endpoint without an entry gets no deployment yet.
         endpoint_name: returns an endpoint's name in Azure, which is unique in a region, from its name in the YAML. By
             default both are the same. Files, settings and resource names use the name in the YAML.
+        public_endpoints: accept scoring requests from the public internet at managed online endpoints whose YAML does
+            not set `public_network_access`.
         registry: the registry of the assets in `folders.shared`; None if nothing is shared.
         folders: the folders that hold the YAML.
         overrides: the values that the stack sets in place of the files', and the assets that it leaves out.
@@ -62,6 +64,7 @@ class CatalogueSettings:
     login_server: str | None = None
     models: Mapping[str, ModelChoice] = field(default_factory=dict)
     endpoint_name: Callable[[str], str] = str
+    public_endpoints: bool = True
     registry: str | None = None
     folders: Folders = field(default_factory=Folders)
     overrides: Overrides = field(default_factory=Overrides)

@@ -9,7 +9,7 @@ from pulumi import dynamic
 
 from pulumi_azureml.provider import AzureMLProvider
 from pulumi_azureml.resources.places import WorkspaceArgs
-from pulumi_azureml.resources.resource import no_call_stack
+from pulumi_azureml.resources.resource import REPLACEMENT, no_call_stack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,4 +42,4 @@ class ManagedNetwork(dynamic.Resource, module="azureml", name="ManagedNetwork"):
         props = {**args.workspace.place(), "name": args.workspace.name, "isolation": args.isolation, "status": None}
         with no_call_stack():
             provider = AzureMLProvider("managed_network", args.workspace.config_keys)
-            super().__init__(provider, resource_name, props, opts)
+            super().__init__(provider, resource_name, props, pulumi.ResourceOptions.merge(REPLACEMENT, opts))

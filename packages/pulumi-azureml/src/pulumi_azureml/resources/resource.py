@@ -20,7 +20,7 @@ from pulumi_azureml.resources.planned import Planned
 
 # The old and the new resource have the same id in Azure. If the new one were created first, deleting the old one would
 # delete it.
-_REPLACEMENT = pulumi.ResourceOptions(delete_before_replace=True)
+REPLACEMENT = pulumi.ResourceOptions(delete_before_replace=True)
 
 
 class Resource(Referable, dynamic.Resource):
@@ -70,7 +70,7 @@ class Resource(Referable, dynamic.Resource):
         with no_call_stack():
             props = {**given.props(), **dict.fromkeys(operations.outputs)}
             provider = AzureMLProvider(self.kind, given.workspace.config_keys)
-            super().__init__(provider, resource_name, props, pulumi.ResourceOptions.merge(opts, _REPLACEMENT))
+            super().__init__(provider, resource_name, props, pulumi.ResourceOptions.merge(opts, REPLACEMENT))
 
     @classmethod
     def declare(cls, asset: Asset, declarations: Declarations) -> Self | None:

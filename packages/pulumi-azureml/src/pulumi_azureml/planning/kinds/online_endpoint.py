@@ -49,9 +49,11 @@ class OnlineEndpointKind(Kind):
         check_endpoint_name(draft)
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
-        """Check the name in Azure, the compute and the sum of the traffic."""
+        """Check the name in Azure, the compute and the sum of the traffic. Close endpoints that may not be public."""
         check_azure_name(draft, settings)
         data = draft.definition
+        if not settings.public_endpoints and "compute" not in data:
+            data.setdefault("public_network_access", "disabled")
         compute(draft, ("compute",), data.get("compute"), settings)
         traffic = data.get("traffic")
         if isinstance(traffic, dict) and all(isinstance(share, int) for share in traffic.values()):
