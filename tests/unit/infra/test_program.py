@@ -475,7 +475,12 @@ def test_a_setting_touches_only_its_own_resource_and_never_its_identity(
 
 
 def test_a_closed_network_closes_everything() -> None:
-    network = {"publicAccess": False, "allowedIpRanges": ["203.0.113.0/24"], "isolation": "AllowOnlyApprovedOutbound"}
+    network = {
+        "publicAccess": False,
+        "allowedIpRanges": ["203.0.113.0/24"],
+        "isolation": "AllowOnlyApprovedOutbound",
+        "outbound": {"hosts": ["packages.contoso.com"]},
+    }
     deployment = deploy("prod", {"azureml-platform:network": json.dumps(network)})
     workspace = deployment.one("machinelearningservices:Workspace").inputs
     storage = deployment.one("storage:StorageAccount").inputs

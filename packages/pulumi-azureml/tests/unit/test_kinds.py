@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import inspect
 import json
+import pickle
 import typing
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,17 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
+from pulumi.dynamic.dynamic import serialize_provider
 
 from azureml_fixtures.asset_project import Project
 from pulumi_azureml import PipelineJobArgs, WorkspaceArgs
 from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.planning import generate_schema
 from pulumi_azureml.planning.kinds import KINDS
+from pulumi_azureml.provider import AzureMLProvider
 from pulumi_azureml.resources.arguments import Arguments
 from pulumi_azureml.resources.kinds import RESOURCES
+from pulumi_azureml.resources.resource import without_side_effects
 
 WORKSPACE = WorkspaceArgs(subscription_id="subscription", resource_group="group", name="workspace", owner="a/b")
 SCHEMA = json.loads(generate_schema.PATH.read_text("utf-8"))
@@ -185,3 +189,13 @@ def test_an_image_that_the_program_built_may_be_an_output(
     ours = given("environment", name="env", build=build, built_image=output).plan()
     assert (theirs.own["image"], ours.own["image"]) == (None, output)
     assert theirs.version != ours.version
+
+
+def test_a_resource_leaves_the_pickler_as_it_was() -> None:
+    """Pulumi's SDK wraps it once for each dynamic resource: a thousand of them would exceed the recursion limit."""
+    pickler: Any = pickle._Pickler
+    before = pickler._batch_setitems
+    with without_side_effects():
+        serialize_provider(AzureMLProvider("data"))
+        assert pickler._batch_setitems is not before
+    assert pickler._batch_setitems is before

@@ -9,7 +9,7 @@ from pulumi import dynamic
 
 from pulumi_azureml.provider import AzureMLProvider
 from pulumi_azureml.resources.places import WorkspaceArgs
-from pulumi_azureml.resources.resource import REPLACEMENT, no_call_stack
+from pulumi_azureml.resources.resource import REPLACEMENT, without_side_effects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,6 @@ class ManagedNetwork(dynamic.Resource, module="azureml", name="ManagedNetwork"):
     ) -> None:
         """Take the workspace."""
         props = {**args.workspace.place(), "name": args.workspace.name, "isolation": args.isolation, "status": None}
-        with no_call_stack():
+        with without_side_effects():
             provider = AzureMLProvider("managed_network", args.workspace.config_keys)
             super().__init__(provider, resource_name, props, pulumi.ResourceOptions.merge(REPLACEMENT, opts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ class Resource(Referable, dynamic.Resource):
         self.azure_name = given.name
         registry = given.workspace.name if isinstance(given.workspace, RegistryArgs) else None
         self.reference = reference(self.kind, given.name, given.version, registry)
-        with no_call_stack():
+        with without_side_effects():
             props = {**given.props(), **dict.fromkeys(operations.outputs)}
             provider = AzureMLProvider(self.kind, given.workspace.config_keys)
             super().__init__(provider, resource_name, props, pulumi.ResourceOptions.merge(opts, REPLACEMENT))
@@ -84,16 +85,21 @@ class Resource(Referable, dynamic.Resource):
 
 
 @contextmanager
-def no_call_stack() -> Iterator[None]:
-    """Keep the program's call stack out of the state. It takes 1.3 KB per resource and names files of the machine.
+def without_side_effects() -> Iterator[None]:
+    """Keep two side effects of Pulumi's SDK away from the state and from the program.
 
-    Pulumi's SDK calls `traceback.extract_stack`, which respects this limit, and omits a stack of one frame.
+    The SDK keeps the program's call stack, which takes 1.3 KB per resource and names files of the machine. It calls
+    `traceback.extract_stack`, which respects this limit, and omits a stack of one frame. Each dynamic resource also
+    wraps a method of Python's pickler once more, until some 900 resources exceed the interpreter's recursion limit.
     """
     before = getattr(sys, "tracebacklimit", None)
+    pickler: Any = pickle._Pickler
+    wrapped = pickler._batch_setitems
     sys.tracebacklimit = 1
     try:
         yield
     finally:
+        pickler._batch_setitems = wrapped
         if before is None:
             del sys.tracebacklimit
         else:
