@@ -1,7 +1,7 @@
 """Azure ML environments on this machine: each becomes a virtual environment built by uv, or a Docker image.
 
-Azure ML builds an image of every environment. Here an image that was built and pushed runs as a container; a conda
-file or a build context becomes a virtual environment of the packages it names, without its base image.
+Azure ML builds an image of every environment. In amlite, an existing image runs as a container. A conda file or a build
+context becomes a virtual environment with its packages, without the base image.
 """
 
 from amlite.services.environments.errors import UnusableEnvironment

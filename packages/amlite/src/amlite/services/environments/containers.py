@@ -45,7 +45,7 @@ class Container:
 
     @property
     def kind(self) -> Literal["container"]:
-        """The way programs run."""
+        """The way in which programs run."""
         return "container"
 
     @property
@@ -54,7 +54,7 @@ class Container:
         return "container " + re.sub(r"(@sha256:.{12}).*", r"\1", self.image)
 
     def command(self, argv: Sequence[str], **program: Unpack[Program]) -> tuple[list[str], dict[str, str]]:
-        """Return `docker run` and its environment, from which it takes the values of the variables it is to pass on."""
+        """Return `docker run` and its environment, from which it takes the values of the container's variables."""
         inside = {"HOME": "/tmp", **program["environment"], **engine.owner_environment(self.state)}  # noqa: S108
         line = [self.engine.client, "run", "--rm", "--init", "--network", "host", "--name", program["name"]]
         line += ["--label", f"{OWNER_LABEL}={self.state}", "--user", f"{os.getuid()}:{os.getgid()}"]
@@ -62,22 +62,22 @@ class Container:
         line += [part for outer, inner in program["mounts"].items() for part in ("--volume", f"{outer}:{inner}")]
         line += certificate_volumes(inside)
         line += ["--workdir", str(program["cwd"]), "--entrypoint", argv[0], self.reference, *argv[1:]]
-        # Values travel in the environment, not on a command line that everybody can read.
+        # The values are in the environment, because all users can read a command line.
         return line, {"PATH": os.environ.get("PATH", os.defpath), **inside, "DOCKER_HOST": self.engine.host}
 
     async def stop(self, name: str) -> None:
-        """Remove the container of that name, running or not."""
+        """Remove the container with a name, running or not."""
         await asyncio.to_thread(_remove, self.engine.host, {"name": f"^/?{re.escape(name)}$"})
 
 
 def certificate_volumes(environment: Mapping[str, str]) -> list[str]:
-    """Return the options of `docker run` by which a container sees the certificate files that its variables name."""
+    """Return the options of `docker run` that mount the certificate files in the container's variables."""
     files = {value for key, value in environment.items() if _CERTIFICATES.fullmatch(key)}
     return [part for file in sorted(files) for part in ("--volume", f"{file}:{file}:ro")]
 
 
 async def prepare(platform: Platform, image: str, log: Callable[[str], None], principal: Principal | None) -> Container:
-    """Have the engine hold an image, pulling it as `principal` where it does not; raises UnusableEnvironment."""
+    """Pull an image as `principal` if the engine does not have it. Raises UnusableEnvironment."""
     _require_pull(platform, image, principal)
     try:
         found = await engine.ensure(platform, log)
@@ -146,7 +146,7 @@ def _remove(host: str, filters: dict[str, str]) -> None:
 
     with _api(host) as api:
         for container in api.containers(all=True, quiet=True, filters=filters):
-            # It may end by itself in between; `--rm` removes it then.
+            # It may end by itself in between. Then `--rm` removes it.
             with contextlib.suppress(APIError):
                 api.remove_container(container["Id"], force=True)
 

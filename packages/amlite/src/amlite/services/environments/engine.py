@@ -1,7 +1,7 @@
 """The Docker engine that builds images and runs containers: the machine's own, or a private daemon as a child.
 
-The private daemon touches nothing of the host's network, and keeps its images in the user's cache, so that base image
-and layers survive `amlite reset`.
+The private daemon does not change the host's network. Its images are in the user's cache, so that base image and layers
+survive `amlite reset`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _SLOTS = 16
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine that answers at `host` (as DOCKER_HOST says it), and the Docker client, a program.
+    """A running engine at `host` (a value of DOCKER_HOST), and the Docker client program.
 
-    A private one is our child, and has no network.
+    A private engine is a child of amlite and has no network.
     """
 
     host: str
@@ -57,7 +57,7 @@ async def ensure(platform: Platform, say: Callable[[str], None] | None = None) -
     async def answers(_: int) -> bool:
         return await asyncio.to_thread(_answers, private.host)
 
-    # The slot is chosen when the daemon is really started: a running one holds its own.
+    # The slot is chosen when the daemon starts. A running daemon holds its slot.
     await platform.children.ensure(NAME, lambda _: _command(found, folder, private.host), ready=answers)
     await asyncio.to_thread(_tidy, private.host)
     return private
@@ -73,7 +73,7 @@ def _command(daemon: str, folder: Path, host: str) -> list[str | Path]:
     (folder / "docker.pid").unlink(missing_ok=True)
     slot = _free_slot()
     return [
-        # Two amlites cannot share a data folder. The lock is the daemon's own, so it lives exactly as long.
+        # Two amlites cannot share a data folder. The lock is the daemon's, so it ends with the daemon.
         *("flock", "--nonblock", "--no-fork", slot / "lock"),
         daemon,
         *(
@@ -110,7 +110,7 @@ def _free_slot() -> Path:
             except OSError:
                 continue
             if os.path.ismount(slot / "data"):
-                # Left by a daemon that was killed: the next one would take it for another owner's and leave it, too.
+                # Left by a killed daemon. The next daemon would treat it as another owner's and not remove it.
                 subprocess.run(["umount", "--recursive", "--lazy", slot / "data"], check=False, capture_output=True)
             return slot
     raise StartError(f"all {_SLOTS} data folders in {cache} are in use: stop other amlites (amlite stop)")
@@ -138,7 +138,7 @@ def _answers(host: str) -> bool:
 
 
 def _tidy(host: str) -> None:
-    """Remove the containers that an earlier daemon left in the data folder: none of them can still be wanted."""
+    """Remove the containers that an earlier daemon left in the data folder. None of them is needed."""
     import docker
 
     client = docker.DockerClient(base_url=host, timeout=60)

@@ -1,5 +1,5 @@
-"""Why an environment cannot be used."""
+"""The error for unusable environments."""
 
 
 class UnusableEnvironment(Exception):  # noqa: N818 - a state of the environment, said to the user as such
-    """The environment cannot be built or run on this machine; the message names the cause and the fix."""
+    """The environment cannot be built or run on this machine. The message names the cause and the fix."""

@@ -1,5 +1,5 @@
-"""Jobs of Azure Machine Learning: submitted as ARM resources, run for real as processes or containers of this machine.
+"""Jobs of Azure Machine Learning. They are ARM resources, and run as processes or containers on this machine.
 
 Sources: the service's OpenAPI documents (Azure/azure-rest-api-specs, specification/machinelearningservices), the run
-history models that azure-ai-ml ships, and what azure-ai-ml and azureml-mlflow send.
+history models in azure-ai-ml, and the requests of azure-ai-ml and azureml-mlflow.
 """

@@ -1,4 +1,4 @@
-"""The nodes of a compute: they limit the jobs that run at once, and the compute's status shows them."""
+"""The nodes of a compute. They limit the number of concurrent jobs, and the compute's status shows them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Clusters:
 
 @contextlib.asynccontextmanager
 async def nodes(platform: Platform, compute_id: str | None, count: int) -> AsyncIterator[None]:
-    """Hold `count` nodes of a compute (serverless when None) once they are free; AzureError when it is gone."""
+    """Use `count` nodes of a compute (serverless if None) when they are free. AzureError if it no longer exists."""
     if compute_id is None:
         yield
         return
@@ -63,7 +63,7 @@ async def release_all(platform: Platform) -> None:
 
 
 async def _leave(platform: Platform, compute_id: str, held: Nodes) -> None:
-    """Take a node away when it has been idle for the time that the cluster's settings say."""
+    """Remove a node after the idle time in the cluster's settings."""
     document = platform.store.get(compute_id)
     if document is None:
         return

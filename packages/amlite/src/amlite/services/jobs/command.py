@@ -29,9 +29,9 @@ def problems(
 
 
 def render(template: str, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> str:
-    """Return the command with every reference replaced, as text: quoting is the template's own business.
+    """Return the command with every reference replaced by text. The template must quote it.
 
-    A part in `$[[ … ]]` goes when one of the inputs it names has no value.
+    A part in `$[[ … ]]` is omitted if one of its inputs has no value.
     """
     values = {"inputs": inputs, "outputs": outputs}
 
@@ -43,12 +43,12 @@ def render(template: str, inputs: Mapping[str, str], outputs: Mapping[str, str])
 
 
 def try_parameters(template: str, parameters: Mapping[str, str]) -> str:
-    """Return a trial's command: the values that it tries in place of `${{search_space.x}}`."""
+    """Return a trial's command, with its values in place of `${{search_space.x}}`."""
     return _REFERENCE.sub(lambda found: parameters[found[2]] if found[1] == "search_space" else found[0], template)
 
 
 def search(template: str, names: Collection[str]) -> str:
-    """Return a component's command as a trial's: the inputs that are searched become `${{search_space.x}}`."""
+    """Return a component's command for trials: searched inputs become `${{search_space.x}}`."""
     return _REFERENCE.sub(
         lambda found: f"${{{{search_space.{found[2]}}}}}" if found[1] == "inputs" and found[2] in names else found[0],
         template,

@@ -27,7 +27,7 @@ from amlite.services.registries import access as registry_access
 from amlite.services.storage import accounts, blobs
 from amlite.services.storage.blobs import BlobPath
 
-# What a parallel job keeps in the workspace's storage account: which batches there are, and who has which.
+# A parallel job stores its batches, and which worker has which, in the workspace's storage account.
 _PROGRESS = {
     "table": "Microsoft.Storage/storageAccounts/tableServices/tables/entities/write",
     "queue": "Microsoft.Storage/storageAccounts/queueServices/queues/messages/write",
@@ -36,7 +36,7 @@ _ROLES = {"read": "Storage Blob Data Reader", "write": "Storage Blob Data Contri
 
 
 class DataAccessError(Exception):
-    """A job's data cannot be read or written; the message names the data, the identity and the fix."""
+    """A job's data cannot be read or written. The message names the data, the identity and the fix."""
 
 
 @dataclass
@@ -47,7 +47,7 @@ class _Fetching:
 
 
 def identity(platform: Platform, job: Job) -> Principal | None:
-    """Return the principal that a job accesses data as; None if there is none (serverless, without a submitter).
+    """Return the principal with which a job accesses data. Return None on serverless compute without a submitter.
 
     That is the compute's managed identity, or the submitter for `UserIdentity` and on serverless compute.
     """
@@ -67,7 +67,7 @@ def identity(platform: Platform, job: Job) -> Principal | None:
 
 
 def require(platform: Platform, workspace_id: str, target: BlobPath, who: Principal | None, verb: str) -> None:
-    """Raise DataAccessError unless `who` may `read` or `write` there, or a datastore holds a credential that may."""
+    """Raise DataAccessError unless `who`, or the credential of a datastore, may `read` or `write` there."""
     if (registry := registry_access.owner_of(platform, target.account)) is not None:
         _require_registry(platform, workspace_id, registry, who)
         return
@@ -107,7 +107,7 @@ def require_progress(platform: Platform, job: Job, who: Principal | None) -> Non
 
 
 def _require_registry(platform: Platform, workspace_id: str, registry: Document, who: Principal | None) -> None:
-    """A registry's files are read by a role on the registry: of `who`, else of the workspace."""
+    """Require a role on the registry to read its files: a role of `who`, or else of the workspace."""
     reader = who or registry_access.workspace_identity(platform, workspace_id)
     if not registry_access.may_read(platform, registry, reader):
         subject = f"The identity with client id '{reader.client_id}'" if reader else "The workspace has no identity and"
@@ -118,9 +118,9 @@ def _require_registry(platform: Platform, workspace_id: str, registry: Document,
 
 
 async def fetch(platform: Platform, job: Job, given: Json, who: Principal | None) -> Path:
-    """Bring a data input to this machine and return its file or folder, which must not be written to.
+    """Download a data input and return its file or folder, which is read-only.
 
-    Asset versions and job outputs never change, so they are fetched once and kept under `state/cache`.
+    Asset versions and job outputs never change, so they are downloaded once and cached in `state/cache`.
     Raises DataAccessError.
     """
     uri, kind = str(given["uri"]), str(given["jobInputType"])
@@ -168,14 +168,14 @@ async def copy_code(platform: Platform, job: Job, who: Principal | None, target:
 
 
 def output_path(platform: Platform, job: Job, output: str) -> Path:
-    """Return where a job writes an output on this machine: a folder, or for `uri_file` a file in one."""
+    """Return the local path of a job's output: a folder, or for `uri_file` a file in one."""
     folder = job.folder(platform) / "outputs" / output
     declared = job.properties["outputs"].get(output) or {}
     return folder / output if declared.get("jobOutputType") == "uri_file" else folder
 
 
 async def upload(platform: Platform, job: Job, output: str) -> None:
-    """Take an output to its datastore; AzureError when that fails, nothing when the job wrote nothing."""
+    """Upload an output to its datastore, if the job wrote one. Raises AzureError."""
     source = output_path(platform, job, output)
     if source.exists():
         target = references.location(platform, job.workspace_id, job.properties["outputs"][output]["uri"])
@@ -183,7 +183,7 @@ async def upload(platform: Platform, job: Job, output: str) -> None:
 
 
 def register(platform: Platform, job: Job, output: str) -> None:
-    """Make an output that names an asset a version of it; AzureError where that version exists with other content."""
+    """Register an output with an asset name as a version. AzureError if it exists with different content."""
     declared = job.properties["outputs"][output]
     if not declared.get("assetName"):
         return
@@ -204,7 +204,7 @@ def register(platform: Platform, job: Job, output: str) -> None:
 
 
 async def from_step(platform: Platform, job: Job, given: Json, who: Principal | None) -> Path:
-    """Return the output of an earlier step: its copy on this machine, or the datastore's if that is gone."""
+    """Return the output of an earlier step: its local copy, or the datastore's if that does not exist."""
     found = documents.get(platform, job.workspace_id, given["step"])
     local = output_path(platform, found, given["output"])
     if local.exists():

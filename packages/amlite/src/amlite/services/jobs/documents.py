@@ -1,4 +1,4 @@
-"""Stored jobs: the ARM envelope, and beside it under `run` the properties that only run history shows.
+"""Stored jobs: the ARM envelope, and in `run` the properties that only run history shows.
 
 `run` holds: `root` (a name), `parent` (a pipeline's step and a sweep's trial have one), `node` (a step's name in its
 pipeline), `number`, `created`, `started` and `ended` (time stamps), `error` ({code, message}), `cancel` (why it is
@@ -22,7 +22,7 @@ PRIVATE = "run"
 
 
 class Job:
-    """A job at the time it was read. `change` writes; nothing else does."""
+    """A job at the time of reading. Only `change` writes it."""
 
     def __init__(self, id: str, body: Json) -> None:
         self.id = id
@@ -65,7 +65,7 @@ class Job:
         return Principal(who["objectId"], who["clientId"]) if who else None
 
     def folder(self, platform: Platform) -> Path:
-        """Where it works on this machine."""
+        """Its local folder."""
         return folder(platform, self.workspace_id, self.name)
 
 
@@ -81,7 +81,7 @@ def find(platform: Platform, workspace_id: str, name: str) -> Job | None:
 
 
 def get(platform: Platform, workspace_id: str, name: str) -> Job:
-    """Return a job; AzureError 404 in the service's words when there is none."""
+    """Return a job. The service's AzureError 404 if it does not exist."""
     job = find(platform, workspace_id, name)
     if job is None:
         raise AzureError(
@@ -110,9 +110,9 @@ def descendants(platform: Platform, job: Job) -> list[Job]:
 def change(
     platform: Platform, id: str, *, status: str | None = None, run: Json | None = None, properties: Json | None = None
 ) -> Job:
-    """Change a job's status, run facts or ARM properties; the times of its start and end follow from the status.
+    """Change a job's status, run properties or ARM properties. The status determines its start and end times.
 
-    A job that has ended keeps its status. AzureError 404 when the job is gone.
+    A job that has ended keeps its status. AzureError 404 if the job no longer exists.
     """
     document = platform.store.get(id)
     if document is None:
@@ -131,7 +131,7 @@ def change(
 
 
 def shown(job: Job) -> Json:
-    """Return the envelope that ARM answers with. A pipeline's step has no properties there, only in run history."""
+    """Return ARM's envelope. A pipeline's step has no properties in ARM, only in run history."""
     envelope = {key: value for key, value in job.body.items() if key != PRIVATE}
     if job.run.get("node"):
         envelope["properties"] = None

@@ -1,4 +1,4 @@
-"""Jobs as operations: run, cancelled, deleted. Running jobs begin again after a restart."""
+"""Jobs as operations: run, cancel, delete. Running jobs restart with amlite."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WORKS: dict[str, Work] = {**dict.fromkeys(kinds.PROGRAMS, node.run), "Pipeline"
 
 
 async def run(platform: Platform, arguments: Json) -> None:
-    """Run a submitted job to its end; a job that has ended is left alone."""
+    """Run a submitted job until it ends. Do nothing if it has ended."""
     found = platform.store.get(arguments["id"])
     if found is None or (job := Job(found.id, found.body)).ended:
         return

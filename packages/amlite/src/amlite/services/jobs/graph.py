@@ -16,7 +16,7 @@ PATH_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model
 
 
 class GraphError(Exception):
-    """The pipeline or one of its nodes cannot be run as it is written; the message names node and input."""
+    """The pipeline or one of its nodes cannot run. The message names node and input."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Node:
 
     @property
     def needs(self) -> set[str]:
-        """The nodes that must have ended before this one begins."""
+        """The nodes that must end before this one starts."""
         return {value.step for value in self.inputs.values() if isinstance(value, StepOutput)}
 
 
@@ -147,7 +147,7 @@ def _literal(part: re.Match[str], inputs: Mapping[str, Given]) -> str:
 
 
 def check_literal(name: str, value: str, declared: Json) -> None:
-    """Hold a literal against the type, range and choices that its component declares; raises GraphError."""
+    """Check a literal against the type, range and choices of the component's input. Raises GraphError."""
     kind = str(declared.get("type", "string")).lower()
     if kind in PATH_TYPES:
         raise GraphError(f"input '{name}' must be a path of type {kind}, got the literal '{value}'")
@@ -168,7 +168,7 @@ def check_literal(name: str, value: str, declared: Json) -> None:
 
 
 def text(value: Any) -> str:
-    """Return a literal as text; booleans as Python writes them, as azure-ai-ml does too."""
+    """Return a literal as text. Booleans have Python's form, as in azure-ai-ml."""
     return str(value)
 
 

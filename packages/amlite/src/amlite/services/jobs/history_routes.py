@@ -96,7 +96,7 @@ async def get_run_data(call: Call) -> web.Response:
 
 @routes.post(f"/data/v1.0{WORKSPACE}/dataversion/batchGetResolvedUris", action=READ_RUNS)
 async def resolve_outputs(call: Call) -> web.Response:
-    """Say where the outputs lie that runs name by asset id."""
+    """Return the locations of outputs by their asset ids."""
     workspace = workspace_of(call).body
     found = {}
     for asset_id in (await call.json()).get("values") or []:
@@ -112,7 +112,7 @@ async def resolve_outputs(call: Call) -> web.Response:
 
 @routes.get(f"{_RUN_OF}/token", action=WRITE_RUNS)
 async def renew_token(call: Call) -> web.Response:
-    """Give a running job a fresh token of its own."""
+    """Issue a new token to a running job."""
     job = _job(call)
     ends = dt.datetime.fromtimestamp(int(time.time()) + TOKEN_SECONDS, dt.UTC)
     return reply({**run_of(call.platform, workspace_of(call).body, job), "token": run_token(call.platform, job),

@@ -34,11 +34,11 @@ class Work(Protocol):
     """The work of a job type; any exception fails the job. `works` has the work of every type, for child jobs."""
 
     async def __call__(self, platform: Platform, job: Job, produced: Produced, works: Mapping[str, Work]) -> None:
-        """Do the work; `produced` is called as soon as others may read the job's outputs."""
+        """Run the job. Call `produced` as soon as other jobs may read its outputs."""
 
 
-class JobFailure(Exception):  # noqa: N818 - a way for a job to end, not a fault of this program
-    """Why a job fails: the code and message that its error carries."""
+class JobFailure(Exception):  # noqa: N818 - the job's failure, not an error of amlite
+    """The failure of a job, with its error's code and message."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ class JobFailure(Exception):  # noqa: N818 - a way for a job to end, not a fault
 
 
 def cancel(platform: Platform, job: Job, reason: str) -> None:
-    """Ask a job and its children to end; they are Canceled as soon as their processes are gone."""
+    """Cancel a job and its children. They are Canceled when their processes have ended."""
     request_cancel(platform, job, reason)
     task = tasks(platform).get(job.id)
     if task is not None:
@@ -54,7 +54,7 @@ def cancel(platform: Platform, job: Job, reason: str) -> None:
 
 
 def request_cancel(platform: Platform, job: Job, reason: str) -> None:
-    """Record that a job and its children are to end, so that the end of their tasks counts as theirs."""
+    """Mark a job and its children as being cancelled, so that the end of their tasks counts as their cancellation."""
     for each in (job, *documents.descendants(platform, job)):
         if not again(platform, each).ended:
             change(platform, each.id, status="CancelRequested", run={"cancel": reason})
@@ -63,7 +63,7 @@ def request_cancel(platform: Platform, job: Job, reason: str) -> None:
 async def to_its_end(
     platform: Platform, job: Job, works: Mapping[str, Work], produced: Produced = lambda: None
 ) -> None:
-    """Do a job's work and give the job its final status, unless amlite is stopping: then it begins again later."""
+    """Run a job and set its final status. If amlite stops, the job restarts later."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101
     tasks(platform)[job.id] = task
@@ -71,7 +71,7 @@ async def to_its_end(
     status, error = "Completed", None
     try:
         if again(platform, job).run.get("cancel"):
-            raise asyncio.CancelledError  # asked to end before there was a task to cancel
+            raise asyncio.CancelledError  # cancelled before the task existed
         tracking.prewarm(platform, job.workspace_id)
         tracking.start_run(platform, workspace, tracked(job))
         await works[job.properties["jobType"]](platform, job, produced, works)
@@ -86,7 +86,7 @@ async def to_its_end(
         status, error = "Failed", {"code": "UserError", "message": str(failure)}
     except AzureError as failure:
         status, error = "Failed", {"code": failure.code, "message": failure.message}
-    except Exception as failure:  # noqa: BLE001 - a job must end, whatever its work trips over
+    except Exception as failure:  # noqa: BLE001 - a job must end, whatever its work raises
         _log.exception("job %s", job.name)
         status, error = "Failed", {"code": "ServiceError", "message": f"{type(failure).__name__}: {failure}"}
     finally:
@@ -130,5 +130,5 @@ def artifacts(platform: Platform, job: Job) -> BlobPath:
 
 
 def again(platform: Platform, job: Job) -> Job:
-    """Return a job as it is now."""
+    """Return the current state of a job."""
     return documents.get(platform, job.workspace_id, job.name)

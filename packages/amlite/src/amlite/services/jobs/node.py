@@ -1,4 +1,4 @@
-"""Running one program on a node: its environment and inputs made ready, its outputs and logs taken to their place."""
+"""Run one program on a node: prepare environment and inputs, then upload outputs and logs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BUILD_LOG = "azureml-logs/20_image_build_log.txt"
 
 
 async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[str, Work]) -> None:
-    """Run a job on nodes of its compute once they are free."""
+    """Run a job on nodes of its compute when they are free."""
     job = change(platform, job.id, status="Queued", run={"started": None})
     resources = job.properties.get("resources") or {}
     count = int(resources.get("instanceCount") or resources.get("instance_count") or 1)
@@ -42,7 +42,7 @@ async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[s
 async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
     folder = job.folder(platform)
     work = folder / "wd"
-    if folder.exists():  # an attempt that a restart ended
+    if folder.exists():  # of an attempt that a restart ended
         await asyncio.to_thread(shutil.rmtree, folder)
     work.mkdir(parents=True)
     kept = artifacts(platform, job)

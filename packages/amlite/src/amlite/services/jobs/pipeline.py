@@ -1,4 +1,4 @@
-"""Running a pipeline as a graph of jobs."""
+"""Run a pipeline as a graph of jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from amlite.services.jobs.submission import new_child
 
 
 async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[str, Work]) -> None:
-    """Run a pipeline's steps, each as soon as its inputs have been produced."""
+    """Run a pipeline's steps, each when its inputs exist."""
     change(platform, job.id, status="Running")
     steps = pipeline_job(platform, job.workspace_id, job.properties)
     children = _children(platform, job, steps)
@@ -71,7 +71,7 @@ def _pipeline_failure(failed: dict[str, Job]) -> JobFailure:
 
 
 def _children(platform: Platform, job: Job, steps: dict[str, Step]) -> dict[str, Job]:
-    """Return the child job of every node, writing down those that an earlier attempt has not."""
+    """Return the child job of every node. Store those that an earlier attempt has not stored."""
     names: dict[str, str] = dict(job.run.get("children") or {})
     found: dict[str, Job] = {}
     for name, step in steps.items():

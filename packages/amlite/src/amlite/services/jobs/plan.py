@@ -1,4 +1,4 @@
-"""A job's references, inputs and outputs resolved: when it is submitted and again when it runs."""
+"""Resolve a job's references, inputs and outputs, at its submission and again when it runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _assets(platform: Platform, workspace_id: str, properties: Json) -> Json:
 
 
 def written(platform: Platform, workspace_id: str, name: str, value: Literal | Data) -> Json:
-    """Return an input as ARM writes it; AzureError when it names nothing that exists."""
+    """Return an input in ARM's form. AzureError if it refers to nothing."""
     if isinstance(value, Literal):
         return {"jobInputType": "literal", "value": value.value}
     kind = "models" if value.type in _MODEL_TYPES else "data"
@@ -65,13 +65,13 @@ def _compute(platform: Platform, workspace_id: str, reference: str | None, resou
 
 
 def most_nodes(compute: Json) -> int:
-    """Return how many nodes a compute can have."""
+    """Return the maximum number of nodes of a compute."""
     inner = compute["properties"].get("properties") or {}
     return int((inner.get("scaleSettings") or {}).get("maxNodeCount") or 1)
 
 
 def seconds(duration: str) -> float:
-    """Return the length of an ISO 8601 duration; AzureError 400 when it is none."""
+    """Return the length of an ISO 8601 duration. AzureError 400 for an invalid one."""
     found = durations.parse(duration)
     if found is None:
         raise refusal(f"'{duration}' is not an ISO 8601 duration such as PT1H30M")
@@ -79,7 +79,7 @@ def seconds(duration: str) -> float:
 
 
 def output_uri(name: str, output: str, declared: Mapping[str, Any]) -> str:
-    """Return where a job's output goes: its own `uri`, or the place that Azure ML gives it by default."""
+    """Return the URI of a job's output: its own `uri`, or Azure ML's default."""
     uri = declared.get("uri")
     if uri:
         return _named(str(uri), name, output)
@@ -92,7 +92,7 @@ def _named(uri: str, job: str, output: str) -> str:
 
 
 def merge_output(target: Json, given: Json) -> None:
-    """Add to an output where a node or pipeline says it is to go, however it is spelt."""
+    """Add the location that a node or pipeline sets to an output, in any spelling."""
     for wire, name in (
         ("uri", "uri"),
         ("path", "uri"),
@@ -116,5 +116,5 @@ def guard(function: Any, *arguments: Any) -> Any:
 
 
 def refusal(message: str) -> AzureError:
-    """Return the error for a job that cannot be run as it is written."""
+    """Return the error for a job that cannot run."""
     return AzureError(400, "UserError", message[0].upper() + message[1:] + ("" if message.endswith(".") else "."))

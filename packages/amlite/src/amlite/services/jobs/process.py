@@ -1,4 +1,4 @@
-"""One command of a job as a child process: started, its log followed to the datastore, ended with all it started."""
+"""Run a job's command as a child process. Its log goes to the datastore, and its descendants end with it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def run(
 ) -> int:
     """Run a command to its end and return its exit code; raises TimeoutError after `limit` seconds.
 
-    However this ends - exit, timeout, cancellation - nothing that the command started goes on running.
+    After the exit, a timeout or a cancellation, no process of the command continues to run.
     """
     line, whole = prepared.command(
         argv, cwd=cwd, environment=environment, mounts={folder: folder for folder in folders}, name=name

@@ -19,7 +19,7 @@ _JOB = f"{_JOBS}/{{job}}"
 
 @routes.put(_JOB)
 async def put_job(call: Call) -> web.Response:
-    """Submit a job, or change the mutable parts of one that exists."""
+    """Submit a job, or change the mutable properties of an existing one."""
     workspace_id, name, body = _workspace(call), call.parameters["job"], await call.json()
     changed = submission.update(call.platform, workspace_id, name, body)
     if changed is not None:
@@ -51,7 +51,7 @@ async def list_jobs(call: Call) -> web.Response:
 
 @routes.post(f"{_JOB}/cancel")
 async def cancel_job(call: Call) -> web.Response:
-    """Cancel a job; cancelling one that has ended changes nothing."""
+    """Cancel a job. Do nothing if it has ended."""
     job = _job(call)
     if job.ended:
         return web.Response(status=200)

@@ -1,4 +1,4 @@
-"""Where a sweep looks, and when it gives a trial up."""
+"""The search space of a sweep, and the early termination of trials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from amlite.core.wire import Json
 
 Space = Mapping[str, Sequence[Any]]
 Point = dict[str, Any]
-# Each distribution's arguments in the order in which the service's models have them.
+# The arguments of each distribution, in the order of the service's models.
 ARGUMENTS = {
     "choice": ("values",),
     "randint": ("upper",),
@@ -35,14 +35,14 @@ _DRAW: dict[str, Callable[..., float]] = {
 
 
 class SearchError(Exception):
-    """The search cannot be done as it is written; the message names the parameter or setting."""
+    """The search is invalid. The message names the parameter or setting."""
 
 
 def points(space: Space, sampling: Json, seed: str) -> Iterator[Point]:
-    """Return the points to try, endless unless the sampling is a grid; the same ones for the same seed.
+    """Return the points to try. They are endless unless the sampling is a grid, and equal for the same seed.
 
-    `space` holds a distribution's name and arguments for each parameter. `sampling` is a samplingAlgorithm; its own
-    seed goes before `seed`. Bayesian sampling draws as random sampling does.
+    `space` has a distribution's name and arguments for each parameter. `sampling` is a samplingAlgorithm. Its own seed
+    takes precedence over `seed`. Bayesian sampling draws in the same way as random sampling.
     """
     for name, (kind, arguments) in space.items():
         if kind not in ARGUMENTS:
@@ -87,7 +87,7 @@ def _draw(source: random.Random, kind: str, arguments: Sequence[Any]) -> Any:
 
 
 def best(values: Mapping[str, Sequence[float]], maximize: bool) -> str | None:
-    """Return the trial whose history of the metric holds the best value, or None when none logged any."""
+    """Return the trial with the best value of the metric, or None if no trial logged one."""
     reached = {name: _best(history, maximize) for name, history in values.items() if history}
     return (max if maximize else min)(reached, key=lambda name: reached[name]) if reached else None
 
@@ -100,9 +100,9 @@ Stopping = Callable[[str, Mapping[str, Sequence[float]], bool], bool]
 
 
 def stopping(policy: Json | None) -> Stopping:
-    """Return a function that says whether a trial is to be given up, from every trial's metric values so far.
+    """Return a function that decides from every trial's metric values whether a trial ends early.
 
-    It is asked each time that the trial has logged another value. Raises SearchError for a policy that is none.
+    Call it each time that the trial has logged another value. Raises SearchError for an invalid policy.
     """
     if not policy:
         return lambda trial, values, maximize: False

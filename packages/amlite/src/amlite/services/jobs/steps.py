@@ -1,4 +1,4 @@
-"""A pipeline's nodes and the jobs that they become, with every reference resolved."""
+"""A pipeline's nodes and their jobs, with every reference resolved."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TYPES = {"command": "Command", "pipeline": "Pipeline", "parallel": "Parallel", 
 
 @dataclass(frozen=True)
 class Step:
-    """A node of a pipeline and the properties of the job it becomes."""
+    """A node of a pipeline and the properties of its job."""
 
     node: Node
     properties: Json

@@ -1,4 +1,4 @@
-"""Accepting a job: it is checked whole, written down, and begun as an operation that survives a restart."""
+"""Submit a job: check it, store it, and start it as an operation that survives a restart."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def new(
         output: {"jobOutputType": "uri_folder", **(declared or {})}
         for output, declared in (properties.get("outputs") or {}).items()
     }
-    if properties["jobType"] in kinds.PROGRAMS:  # those of pipelines and sweeps lie where their jobs put them
+    if properties["jobType"] in kinds.PROGRAMS:  # those of pipelines and sweeps are in the locations of their jobs
         for output, declared in outputs.items():
             declared["uri"] = plan.output_uri(name, output, declared)
     body: Json = {
@@ -127,7 +127,7 @@ def new(
 def new_child(
     platform: Platform, parent: Job, properties: Json, *, node: str | None = None, name: str | None = None
 ) -> Job:
-    """Write a pipeline's step (of a node) or a sweep's trial down, under a name of its own unless one is given."""
+    """Store a pipeline's step (of a node) or a sweep's trial. The default name is new."""
     workspace = references.workspace(platform, parent.workspace_id)
     own = {"azureml.moduleName": node} if node else {}
     return new(
@@ -142,10 +142,10 @@ def new_child(
 
 
 def _default_output(platform: Platform, workspace_id: str, name: str) -> Json:
-    """Return the output `default`: where logs and MLflow artifacts lie.
+    """Return the output `default`, the location of logs and MLflow artifacts.
 
-    Clients that see it list the logs themselves and sign each one's address with the account's key. Where a workspace
-    signs in by identity there is none, and they take the addresses from run history when the output is absent.
+    Clients that get it list the logs themselves and sign each URL with the account's key. A workspace with
+    identity-based access has no key. Without this output, clients read the URLs from run history.
     """
     store = references.datastore(platform, workspace_id, "workspaceartifactstore")
     if store.body["properties"]["credentials"]["credentialsType"] != "AccountKey":
@@ -168,9 +168,9 @@ def services(workspace: Json, name: str) -> Json:
 
 
 def update(platform: Platform, workspace_id: str, name: str, body: Json) -> Json | None:
-    """Apply a PUT to a job that exists: display name, description, tags and archiving change, nothing else does.
+    """Apply a PUT to an existing job: only display name, description, tags and archiving change.
 
-    Returns None when there is no such job. AzureError 409 when the body is of another type than the job.
+    Return None if the job does not exist. AzureError 409 if the body has a different type than the job.
     """
     job = find(platform, workspace_id, name)
     if job is None:

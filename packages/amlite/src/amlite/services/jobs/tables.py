@@ -1,4 +1,4 @@
-"""Tables as the file `MLTable` of a folder describes them."""
+"""Tables that the file `MLTable` of a folder describes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DELIMITERS = {"\\t": "\t", "tab": "\t", "comma": ","}
 
 
 def is_table(folder: Path) -> bool:
-    """Whether there is a description."""
+    """Whether the folder has an `MLTable`."""
     return (folder / FILE).is_file()
 
 

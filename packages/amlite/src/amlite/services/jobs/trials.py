@@ -1,4 +1,4 @@
-"""Running a sweep: its trials as jobs, so many at a time, each watched by the metric that it logs."""
+"""Run a sweep: its trials are jobs, a limited number of which run concurrently. The sweep reads their metrics."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from amlite.services.machinelearning import references
 from amlite.services.mlflow import tracking
 from amlite.services.storage import blobs
 
-# How often the metrics of running trials are looked at, for early termination.
+# The interval at which the metrics of running trials are read for early termination.
 _LOOK_SECONDS = 1.0
 _MOST_TRIALS, _MOST_CONCURRENT = 1000, 100  # Azure ML's own bounds
 
 
 async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[str, Work]) -> None:
-    """Run a sweep's trials; its outputs are the best trial's. It fails when no trial completes with the metric."""
+    """Run a sweep's trials. Its outputs are the best trial's. It fails if no trial completes with the metric."""
     job = change(platform, job.id, status="Running")
     log = GraphLog(platform, job)
     if str(job.properties["samplingAlgorithm"]["samplingAlgorithmType"]).lower() == "bayesian":
@@ -40,14 +40,14 @@ async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[s
 
 
 class _Sweep:
-    """The trials of a sweep while it runs: `over` says that no further one is to begin."""
+    """The trials of a running sweep. If `over` is set, no other trial starts."""
 
     def __init__(self, platform: Platform, job: Job, log: GraphLog, works: Mapping[str, Work]) -> None:
         self._platform, self._job, self._log, self._works = platform, job, log, works
         self._over = False
 
     async def run(self) -> None:
-        """Run every trial that the time limit allows; if this coroutine ends, the trials end too."""
+        """Run every trial that the time limit allows. If this coroutine ends, the trials end too."""
         properties = self._job.properties
         limits = properties.get("limits") or {}
         most = int(limits.get("maxTotalTrials") or _MOST_TRIALS)
@@ -86,7 +86,7 @@ class _Sweep:
                 return
 
     async def _watch(self) -> None:
-        """Give trials up as the early termination policy says, each time that one has logged the metric again."""
+        """Apply the early termination policy each time that a trial has logged the metric."""
         if not self._job.properties.get("earlyTermination"):
             return
         hopeless = search.stopping(self._job.properties["earlyTermination"])
@@ -108,7 +108,7 @@ class _Sweep:
 
 
 def _trial(platform: Platform, job: Job, number: int, point: search.Point) -> Job:
-    """Return the job of a trial, writing it down unless an earlier attempt has."""
+    """Return the job of a trial. Store it unless an earlier attempt has stored it."""
     name = f"{job.name}_{number}"
     known = documents.find(platform, job.workspace_id, name)
     if known is not None:
@@ -144,7 +144,7 @@ def _trial(platform: Platform, job: Job, number: int, point: search.Point) -> Jo
 
 
 async def _take(platform: Platform, job: Job, best: Job) -> None:
-    """Make the best trial's outputs the sweep's own: where the sweep names no place, they stay where they are."""
+    """Use the best trial's outputs as the sweep's. Without a location in the sweep, they stay in place."""
     outputs = again(platform, job).properties["outputs"]
     for name, declared in outputs.items():
         if name == "default":

@@ -1,4 +1,4 @@
-"""The environment variables that Azure ML gives a job, and those by which it reaches this local Azure as a client."""
+"""The environment variables that Azure ML gives a job, and those with which it reaches amlite."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TOKEN_SECONDS = 2 * 24 * 3600
 def variables(
     platform: Platform, job: Job, who: Principal | None, inputs: Mapping[str, str], outputs: Mapping[str, Path]
 ) -> dict[str, str]:
-    """Return the variables of a job that acts as `who`; `inputs` are values and paths as text."""
+    """Return the variables of a job with the identity `who`. `inputs` are values and paths as text."""
     workspace = references.workspace(platform, job.workspace_id).body
     id = ResourceId.parse(job.workspace_id)
     assert id is not None  # noqa: S101
@@ -73,7 +73,7 @@ def variables(
 
 
 def run_token(platform: Platform, job: Job) -> str:
-    """Return a token with which a job reaches run history, artifacts and MLflow as its submitter, and nothing else."""
+    """Return a token with which a job reaches only run history, artifacts and MLflow, as its submitter."""
     signer = tokens(platform)
     principal = job.submitter or signer.principal_with_secret(*signer.deployer())
     return signer.issue(principal, AUDIENCE, TOKEN_SECONDS)

@@ -1,4 +1,4 @@
-"""Where Azure Machine Learning answers: below a workspace or location in ARM, and in the data plane of a region."""
+"""The addresses of Azure Machine Learning: below a workspace or location in ARM, and in the data plane of a region."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOCATION = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{lo
 REGION_HOST = "*.api.azureml.ms"
 SCORING_HOST = "*.inference.ml.azure.com"
 AUDIENCE = "https://ml.azure.com"
-"""The audience of a job's own token: good for run history, artifacts and MLflow, not for ARM."""
+"""The audience of a job's token, which is valid for run history, artifacts and MLflow, but not for ARM."""
 READ_RUNS = f"{WORKSPACE_TYPE}/experiments/runs/read"
 WRITE_RUNS = f"{WORKSPACE_TYPE}/experiments/runs/write"
 
@@ -25,6 +25,6 @@ def data_routes() -> Routes:
 
 
 def workspace_of(call: Call) -> Document:
-    """Return the workspace that a call's path names; AzureError 404 when it, or its group, does not exist."""
+    """Return the workspace in a call's path. AzureError 404 if it or its group does not exist."""
     id = call.resource_id
     return resource_of(call.platform, replace(id, segments=id.segments[:2]))

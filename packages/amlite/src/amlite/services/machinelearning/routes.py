@@ -28,7 +28,7 @@ region_routes = Routes(REGION_HOST, audiences=None)
 
 @region_routes.get("/discovery")
 async def discover(call: Call) -> web.Response:
-    """Say where each part of the service answers in this region; the workspace's `discoveryUrl` leads here."""
+    """Return the addresses of the service's parts in this region. It is the workspace's `discoveryUrl`."""
     base = f"https://{call.host}"
     parts = ("api", "catalog", "experimentation", "history", "jobs", "modelmanagement", "pipelines", "data", "mlflow")
     return reply({**dict.fromkeys(parts, base), "studio": "https://ml.azure.com", "gallery": base, "hyperdrive": base})
@@ -54,7 +54,7 @@ def _register_kind(kind: str) -> None:
 
 
 async def list_containers(call: Call) -> web.Response:
-    """List the names under which a kind of asset has versions; anonymous ones are not shown."""
+    """List the names of a kind of asset, without anonymous ones."""
     owner, kind = workspace_of(call), _kind(call)
     found = call.platform.store.below(f"{owner.id}/{kind}", assets.container_type(kind))
     bodies = [
@@ -93,7 +93,7 @@ async def delete_asset(call: Call) -> web.Response:
 async def list_versions(call: Call) -> web.Response:
     """List versions, newest last unless `$orderBy` says otherwise.
 
-    Code is found by its hash in the whole workspace: the name in that path is a throw-away of the client's.
+    Code is found by its hash in the whole workspace, because the client's name in the path is random.
     """
     owner, kind, name = workspace_of(call), _kind(call), call.parameters["name"]
     base = f"{owner.id}/{kind}" if kind == "codes" and "hash" in call.query else f"{owner.id}/{kind}/{name}"
@@ -129,11 +129,11 @@ async def get_version(call: Call) -> web.Response:
 
 
 async def start_upload(call: Call) -> web.Response:
-    """Give a place to upload an asset's files to: a container of its own, and a signature for that container alone."""
+    """Return a new container for an asset's files, and a signature for that container only."""
     owner, kind = workspace_of(call), _kind(call)
     account_id = owner.body["properties"]["storageAccount"]
     account = account_id.rpartition("/")[2].lower()
-    # The same version asked for again gets the same place, so that an interrupted upload can go on.
+    # Another request for the same version gets the same container, so that an interrupted upload can continue.
     asset_id = f"{owner.id}/{kind}/{call.parameters['name']}/versions/{call.parameters['version']}".lower()
     target = BlobPath(account, str(uuid.uuid5(uuid.NAMESPACE_URL, asset_id)))
     await blobs.create_container(call.platform, target.account, target.container)
@@ -156,7 +156,7 @@ def _tag(stored: Document) -> str:
 
 
 def _require_match(call: Call, stored: Document | None) -> None:
-    """Raise ARM's 412 where `If-Match` names another state than the stored one, or `If-None-Match: *` meets any."""
+    """Raise ARM's 412 if `If-Match` is not the stored entity tag, or if `If-None-Match: *` meets a resource."""
     headers, tag = call.request.headers, _tag(stored) if stored is not None else None
     wanted = headers.get("If-Match")
     if wanted is not None and (tag is None or not {"*", tag} & {each.strip() for each in wanted.split(",")}):

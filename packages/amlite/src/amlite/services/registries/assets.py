@@ -1,7 +1,7 @@
 """The rules of asset versions in a registry, where they differ from a workspace's.
 
-Everything a version refers to lies in a registry too, its files in the registry's own account; nothing is anonymous; an
-environment never changes but by archiving; and the version of something deleted is never given out again.
+References of a version must be to assets in a registry, and its files must be in the registry's account. There are no
+anonymous assets. Only archiving changes an environment. A deleted version cannot be created again.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ async def prepare_version(
 
 
 def refuse_deleted(platform: Platform, path: str) -> None:
-    """Raise AzureError 409 for a version that was there once."""
+    """Raise AzureError 409 for a version that was deleted."""
     if platform.store.get(f"{_TOMBSTONE}/{path}") is not None:
         raise AzureError(
             409, "UserError", f"'{path}' was deleted; the version of a deleted asset cannot be used again."
@@ -91,7 +91,7 @@ def container_body(platform: Platform, container: Document) -> Json:
 
 
 def upload_place(registry: Document, kind: str, name: str, version: str) -> BlobPath:
-    """Return the container for an asset's files: the same whenever it is asked for again."""
+    """Return the container for an asset's files. It is always the same one."""
     account = access.accounts(registry)[0]
     return BlobPath(account, str(uuid.uuid5(uuid.NAMESPACE_URL, path_of(registry, kind, name, version).lower())))
 
@@ -164,7 +164,7 @@ def write(
 
 
 async def finish(platform: Platform, arguments: Json) -> None:
-    """End the creation of a version: its files were checked when it was asked for."""
+    """End the creation of a version. Its files were checked by the request."""
     document = platform.store.get(arguments["id"])
     if document is not None:
         document.body["properties"]["provisioningState"] = "Succeeded"

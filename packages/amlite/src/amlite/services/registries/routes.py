@@ -1,4 +1,4 @@
-"""The HTTP surface of a registry: where it answers, its assets, uploads to it and downloads from it.
+"""The HTTP surface of a registry: its addresses, its assets, uploads and downloads.
 
 A registry's assets answer in Resource Manager, and in the data plane of the registry's region.
 """
@@ -40,7 +40,7 @@ arm_routes = Routes(ARM_HOST)
 
 @routes.get("/registrymanagement/v1.0/registries/{registry}/discovery")
 async def discover(call: Call) -> web.Response:
-    """Say where a registry answers."""
+    """Return the addresses of a registry."""
     found = references.registry(call.platform, call.parameters["registry"])
     if call.principal is not None:
         call.platform.access.require(call.principal, found.id, f"{references.REGISTRY_TYPE}/read")
@@ -101,7 +101,7 @@ async def put_container(call: Call) -> web.Response:
 
 
 async def list_versions(call: Call) -> web.Response:
-    """List versions, oldest first unless `$orderBy` says otherwise; a name that is not there has none."""
+    """List versions, by default the oldest first. A name that does not exist has none."""
     path = assets.path_of(_registry(call), _kind(call), call.parameters["name"])
     found = call.platform.store.below(path, assets.version_type(_kind(call)))
     bodies = [doc.body for doc in found if doc.body["properties"]["provisioningState"] != "Failed"]
@@ -146,7 +146,7 @@ async def delete_asset(call: Call) -> web.Response:
 
 @routes.put(f"{_REGISTRY}/tempdatarefs/{{name}}/versions/{{version}}", action=access.WRITE)
 async def start_upload(call: Call) -> web.Response:
-    """Give a place to upload a new version's files to: a container of its own, and a signature for it alone."""
+    """Return a new container for a version's files, and a signature for that container only."""
     owner = _registry(call)
     body = await call.json()
     asset_id = str(body.get("assetId") or "")
@@ -170,7 +170,7 @@ async def start_upload(call: Call) -> web.Response:
 
 @routes.post(f"{_REGISTRY}/datarefs/{{name}}/versions/{{version}}", action=access.READ)
 async def read_files(call: Call) -> web.Response:
-    """Give a signature that reads the container of a version's files."""
+    """Return a signature that reads the container of a version's files."""
     owner = _registry(call)
     body = await call.json()
     kind = _kind_of(str(body.get("assetId") or ""))

@@ -1,4 +1,4 @@
-"""Custom containers: an environment's own image and server, reached at the routes of its `inference_config`."""
+"""Custom containers: an environment's image with its own server and the routes of its `inference_config`."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Image:
         return asdict(self)
 
     def path(self, asked: str) -> str:
-        """Return the path inside the container of a request: `/score` is its scoring route, all else is as it is."""
+        """Return a request's path inside the container: `/score` becomes the scoring route, others do not change."""
         path, mark, query = asked.partition("?")
         return f"{self.scoring}{mark}{query}" if path.rstrip("/") == "/score" else asked
 
 
 def of(environment: Json) -> Image | None:
-    """Read an environment's inference configuration; None without one. Raises AzureError 400 for half of one."""
+    """Read an environment's inference configuration. Return None without one. AzureError 400 if it is incomplete."""
     given = environment.get("inferenceConfig") or {}
     if not given:
         return None
@@ -77,7 +77,7 @@ def of(environment: Json) -> Image | None:
 
 
 async def prepare(platform: Platform, image: Image, principal: Principal, log: Callable[[str], None]) -> Container:
-    """Have the engine hold the image, pulled as `principal` or built; raises UnusableEnvironment."""
+    """Pull the image as `principal`, or build it, if the engine does not have it. Raises UnusableEnvironment."""
     try:
         found = await engine.ensure(platform, log)
     except StartError as error:
@@ -90,8 +90,12 @@ async def prepare(platform: Platform, image: Image, principal: Principal, log: C
 
 
 async def _built(platform: Platform, found: Engine, image: Image, log: Callable[[str], None]) -> str:
-    """Build the image of a context and return its name, which follows from the context's content."""
-    from amlite.core.docker_build import Builder, BuildError, Plan  # late: the Docker client costs
+    """Build the image of a context and return its name, which is derived from the context's content."""
+    from amlite.core.docker_build import (
+        Builder,
+        BuildError,
+        Plan,
+    )  # imported late, because the Docker client takes time
 
     context = blobs.BlobPath.parse(str(image.context))
     if context is None:
@@ -124,8 +128,8 @@ def command(
 ) -> tuple[list[str], dict[str, str]]:
     """Return the command line that runs the image with its own user and start command, and its environment.
 
-    An engine of the machine publishes the port on loopback; its containers do not reach amlite. The private daemon has
-    no network to publish from: see `isolated`.
+    The machine's engine publishes the port on loopback. Its containers cannot reach amlite. The private daemon has no
+    network to publish ports: see `isolated`.
     """
     inside = {**environment, **engine.owner_environment(container.state)}
     private = container.engine.private
@@ -141,5 +145,5 @@ def command(
         proxy = urlsplit(environment["HTTPS_PROXY"]).port
         program = str(Path(__file__).with_name("isolated.py"))
         line = [sys.executable, "-I", program, str(port), str(image.port), str(proxy), name, *line]
-    # Values travel in the environment, not on a command line that everybody can read.
+    # The values are in the environment, because all users can read a command line.
     return line, {"PATH": os.environ.get("PATH", os.defpath), **inside, "DOCKER_HOST": container.engine.host}

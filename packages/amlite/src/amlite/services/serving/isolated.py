@@ -1,9 +1,9 @@
-"""Runs a container in a network of its own, reached at a loopback port of this machine: a program, not a module.
+"""Run a container in its own network, with a loopback port of this machine. This is a program, not a module.
 
-amlite's private Docker daemon has no bridge network, and on the machine's own network two deployments of one image
-would want the same port. So the container gets a network with a loopback device only, and two relays cross its border:
+amlite's private Docker daemon has no bridge network, and in the machine's network two deployments of the same image
+would need the same port. Therefore the container gets a network with a loopback device only, and two relays connect it:
 one from this machine's PORT to INSIDE, where the container listens, and one from PROXY inside to PROXY on this machine,
-amlite's way in for its clients. Entering another network takes root, which the private daemon takes too.
+which is amlite's proxy. To enter another network, the program needs root, like the private daemon.
 
 Usage: isolated.py PORT INSIDE PROXY NAME DOCKER ARGUMENTS... (those of `docker run`, which name the container NAME).
 """
@@ -25,7 +25,7 @@ _PIECE = 1 << 16
 
 
 def _enter(network: int) -> None:
-    """Move this thread to a network; sockets belong to the one that their thread was in when it made them."""
+    """Move this thread to a network. A socket belongs to the network in which its thread created it."""
     if ctypes.CDLL(None, use_errno=True).setns(network, _NEW_NETWORK):
         raise OSError(ctypes.get_errno(), "cannot enter the container's network")
 
@@ -66,7 +66,7 @@ def _outwards(inside: int, here: int, port: int) -> None:
 
 
 def _network_of(docker: str, name: str, running: subprocess.Popen[bytes]) -> int | None:
-    """Return the container's network once it runs; None when it ended before."""
+    """Return the container's network when it runs. Return None if it has ended."""
     while running.poll() is None:
         line = [docker, "inspect", "--format", "{{.State.Pid}}", name]
         found = subprocess.run(line, check=False, capture_output=True, text=True).stdout.strip()
@@ -80,7 +80,7 @@ def _network_of(docker: str, name: str, running: subprocess.Popen[bytes]) -> int
 
 
 def main() -> int:
-    """Run the container and both relays until it ends; returns its exit code."""
+    """Run the container and both relays until it ends. Return its exit code."""
     port, inside, proxy = (int(argument) for argument in sys.argv[1:4])
     name, *command = sys.argv[4:]
     listener = socket.create_server(("127.0.0.1", port))

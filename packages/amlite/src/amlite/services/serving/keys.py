@@ -1,4 +1,4 @@
-"""Keys and tokens that open an endpoint."""
+"""Keys and tokens of endpoints."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SCORE = f"{ONLINE_TYPE}/score/action"
 
 
 def create(platform: Platform, endpoint_id: str, wanted: Json | None) -> None:
-    """Give a new endpoint its keys: those it was created with, else random ones."""
+    """Create the keys of a new endpoint: those in the request, or random ones."""
     given = wanted or {}
     body = {name: given.get(name) or _new() for name in ("primaryKey", "secondaryKey")}
     platform.store.put(f"{_TYPE}{endpoint_id}", _TYPE, body)
@@ -32,7 +32,7 @@ def forget(platform: Platform, endpoint_id: str) -> None:
 
 
 def list_keys(platform: Platform, endpoint: Json) -> Json:
-    """Return both keys; AzureError 400 for an endpoint that is opened by tokens."""
+    """Return both keys. AzureError 400 for an endpoint without keys."""
     _require_mode(endpoint, "Key")
     return _keys(platform, endpoint["id"])
 
@@ -45,7 +45,7 @@ def regenerate(platform: Platform, endpoint: Json, request: Json) -> None:
         raise AzureError(400, "BadArgument", f"keyType: must be Primary or Secondary, not {request.get('keyType')!r}.")
     keys = _keys(platform, endpoint["id"])
     wanted = request.get("keyValue")
-    # azure-ai-ml sends the present key along; a key that stays as it is would not have been regenerated.
+    # azure-ai-ml sends the current key too. It must not remain the same.
     new = wanted if wanted and wanted != keys[name] else _new()
     platform.store.put(f"{_TYPE}{endpoint['id']}", _TYPE, {**keys, name: new})
 
@@ -64,13 +64,13 @@ def token(platform: Platform, endpoint: Json) -> Json:
 
 
 def check(platform: Platform, endpoint: Json, shown: str | None) -> None:
-    """Raise AzureError 401 (403 for an identity without the permission) unless a key or token opens the endpoint."""
+    """Raise AzureError 401 (403 for an identity without the permission) unless a key or token is valid."""
     if shown is None:
         raise AzureError(401, "Unauthorized", "The header 'Authorization: Bearer <key or token>' is missing.")
     match endpoint["properties"]["authMode"]:
         case "Key":
             known = _keys(platform, endpoint["id"]).values()
-            # Every key is compared, so that time does not tell which one was near.
+            # Compare every key, so that the time reveals nothing.
             if not sum(hmac.compare_digest(shown.encode(), key.encode()) for key in known):
                 raise AzureError(401, "Unauthorized", "The key is not one of this endpoint's.")
         case "AMLToken":

@@ -20,8 +20,8 @@ from amlite.services.serving.settings import Probe
 from amlite.services.storage import accounts, blobs
 
 _PROBES = ("readinessProbe", "livenessProbe")
-# The inference server listens on every interface and has no option to listen on less; newer gunicorns also listen on a
-# socket in the user's home that all of them share.
+# The inference server listens on every interface and has no option for it. Newer gunicorns also listen on a socket in
+# the user's home that all of them share.
 _START = """
 import os
 from azureml_inference_server_http import amlserver
@@ -37,10 +37,10 @@ _NOT_FOR_SERVERS = ("AZURE_", "ARM_", "PULUMI_", "AMLITE_", "DOCKER_")
 
 @dataclass(frozen=True)
 class Launch:
-    """A server's name (unique for ever), its folder with code and model, environment, size and identity.
+    """A server's name (never reused), its folder with code and model, environment, size and identity.
 
-    Without `environment_id` the model is an MLflow model in the folder `mlflow`, which lists its own requirements.
-    `container` is the environment's own server (`custom.Image`), where it has one; `liveness` is its `settings.Probe`.
+    Without `environment_id`, the model is an MLflow model in the folder `mlflow`, which lists its requirements.
+    `container` is the environment's own server (`custom.Image`), if it has one. `liveness` is its `settings.Probe`.
     """
 
     name: str
@@ -79,12 +79,12 @@ class Launch:
         return Path(self.folder) / "code"
 
     def arguments(self, port: int) -> list[str]:
-        """The command line, the interpreter being found in the environment."""
+        """The command line. The interpreter is found in the environment."""
         options = ["--entry_script", str(self.code / self.script), "--port", str(port)]
         return ["python", "-c", _START, *options, "--worker_count", str(self.workers)]
 
     def environment(self, platform: Platform) -> dict[str, str]:
-        """The variables that Azure gives a scoring script, the way to amlite, and the endpoint's identity."""
+        """The variables that Azure gives a scoring script, those of amlite's proxy, and the endpoint's identity."""
         reaching = {
             name: value for name, value in platform.environment.items() if not name.startswith(_NOT_FOR_SERVERS)
         }
@@ -111,7 +111,7 @@ class Launch:
 
 
 def launched_from(deployment: Json) -> Json:
-    """Return the parts of a deployment's body that determine its server; if they are equal, it keeps running."""
+    """Return the parts of a deployment's body that determine its server. If they do not change, it keeps running."""
     names = ("codeConfiguration", "model", "modelMountPath", "environmentId", "environmentVariables", *_PROBES)
     return {"instances": settings.instances(deployment), **{name: deployment["properties"].get(name) for name in names}}
 
@@ -119,7 +119,7 @@ def launched_from(deployment: Json) -> Json:
 async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Callable[[str], None]) -> Launch:
     """Download a deployment's code and model as the endpoint's identity.
 
-    The model lies where Azure mounts it: `AZUREML_MODEL_DIR/<last part of its path>`. Raises AzureError.
+    The model is in the folder in which Azure mounts it: `AZUREML_MODEL_DIR/<last part of its path>`. Raises AzureError.
     """
     properties = deployment["properties"]
     workspace_id = endpoint["id"].rsplit("/", 2)[0]

@@ -1,4 +1,4 @@
-"""The scoring script of an MLflow model that is deployed without one; it runs inside the model's environment.
+"""The scoring script of MLflow models that are deployed without one. It runs inside the model's environment.
 
 Requests are `{"input_data": …, "params": …}` as Azure documents it: a table `{"columns", "index", "data"}`, a list (a
 tensor, or the rows of a table) or an object of named lists. The answer is the list of predictions.
@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-# Modules of the model's environment, which ours need not have.
+# Modules of the model's environment, which amlite does not need.
 _numpy: Any = import_module("numpy")
 _pandas: Any = import_module("pandas")
 _pyfunc: Any = import_module("mlflow.pyfunc")
@@ -28,7 +28,7 @@ def init() -> None:
 
 
 def run(raw_data: str) -> Any:
-    """Score one request; a request that is not of the documented shape, or that the signature refuses, is a 400."""
+    """Score one request. Answer with 400 if it is not in the documented form, or if the signature refuses it."""
     model = _loaded["model"]
     try:
         request = json.loads(raw_data)

@@ -1,7 +1,7 @@
 """Deployments of MLflow models without code: the environment and the scoring script that Azure makes for them.
 
-Azure takes the model's own Conda file and adds its inference server's packages. So does amlite; packages become a
-virtual environment, as those of any Conda file do here. Of the Python version the patch release is left open.
+Like Azure, amlite adds the inference server's packages to the model's Conda file. The packages become a virtual
+environment, as those of any Conda file. The patch release of the Python version is not fixed.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ _NOT_FORWARDED = {"authorization", "host", "connection", "keep-alive", "transfer
 
 @routes.route("*", "/{path:path}")
 async def score(call: Call) -> web.Response:
-    """Hand a request to the model server of the deployment that the header names, or that traffic chooses."""
+    """Forward a request to the model server of the deployment in the header, or of the one that the traffic selects."""
     platform, request = call.platform, call.request
     began = time.perf_counter()
     endpoint = _endpoint(platform, call.host)
@@ -61,7 +61,7 @@ class _Credits:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A request as a model server gets it."""
+    """A request to a model server."""
 
     method: str
     path: str
@@ -70,7 +70,7 @@ class _Asked:
 
 
 async def _measured(platform: Platform, endpoint: Json, deployment: Json, asked: _Asked, began: float) -> web.Response:
-    """Return a deployment's answer, counted; raises AzureError with the gateway's own refusal, counted as well."""
+    """Count a request and return the deployment's response. Raises the gateway's AzureErrors, which count too."""
 
     def measure(status: int, model_status: int | None) -> None:
         seconds = time.perf_counter() - began
@@ -87,7 +87,7 @@ async def _measured(platform: Platform, endpoint: Json, deployment: Json, asked:
 
 
 def _mirror(platform: Platform, endpoint: Json, asked: _Asked) -> None:
-    """Send a copy of the mirrored share of requests to the mirror deployment, without waiting for the answer."""
+    """Send a copy of the mirrored share of requests to the mirror deployment, without waiting for the response."""
     rules = endpoint["properties"].get("mirrorTraffic") or {}
     name = next((each for each, percent in rules.items() if percent), None)
     document = platform.store.get(f"{endpoint['id']}/deployments/{name}") if name else None
@@ -107,7 +107,7 @@ def _mirror(platform: Platform, endpoint: Json, asked: _Asked) -> None:
 def _require_public(platform: Platform, endpoint: Json) -> None:
     """Raise AzureError 403 for an endpoint without public access: requests on this machine count as public.
 
-    A workspace that has a private endpoint is reached by it, so then they do not.
+    If the workspace has a private endpoint, requests use it and are not public.
     """
     if endpoint["properties"].get("publicNetworkAccess", "Enabled").lower() != "disabled":
         return
@@ -122,7 +122,7 @@ def _require_public(platform: Platform, endpoint: Json) -> None:
 
 
 async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aiohttp.ClientResponse, bytes]:
-    """Return the model server's answer, read whole; raises AzureError with the gateway's own refusal."""
+    """Return the model server's complete response. Raises AzureError for the gateway's errors."""
     limits = settings.requests(deployment["properties"], deployment["sku"]["capacity"])
     async with servers.serving(platform, deployment, limits.most_pending) as server:
         target = URL(server.address(asked.path), encoded=True)
@@ -153,10 +153,10 @@ async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aio
 
 
 def _answer(answer: aiohttp.ClientResponse, content: bytes, deployment: str) -> web.Response:
-    """Pass the server's answer on.
+    """Forward the server's response.
 
-    Azure's gateway turns every status but 200 into 424 and tells the real one in a header. Here a 4xx keeps its status,
-    so that a caller sees at once whose fault it is; the headers are the same.
+    Azure's gateway changes every status except 200 to 424 and puts the real one into a header. Here a 4xx keeps its
+    status, so that a caller sees the cause immediately. The headers are the same.
     """
     kept = (
         "content-type",
@@ -204,7 +204,7 @@ def _chosen(platform: Platform, endpoint: Json, named: str | None) -> Json:
 
 
 async def _body(request: web.Request) -> bytes:
-    """Read a request's body, of at most 10 MB; raises AzureError 413 or 408."""
+    """Read a request's body of at most 10 MB. Raises AzureError 413 or 408."""
     parts: list[bytes] = []
     size = 0
     with contextlib.suppress(asyncio.IncompleteReadError):

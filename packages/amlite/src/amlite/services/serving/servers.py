@@ -1,4 +1,4 @@
-"""The model servers: started when a deployment is created, again when needed, ended when it goes."""
+"""The model servers. They start with their deployment, restart when needed, and end when it is deleted."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class _Servers:
 
 
 async def provision(platform: Platform, resource_id: str) -> None:
-    """Start the server of a created or changed deployment; the one before it, if any, ends once its requests have.
+    """Start the server of a created or changed deployment. The previous server ends when its requests have ended.
 
-    A change that does not reach the server (tags, request limits) leaves it running.
+    A change that does not affect the server (tags, request limits) does not restart it.
     Raises AzureError with Azure's error code and, if the server did not start, the end of its log.
     """
     servers = platform.part(_Servers)
@@ -71,9 +71,9 @@ async def provision(platform: Platform, resource_id: str) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(platform: Platform, deployment: Json, most_pending: int) -> AsyncIterator[Server]:
-    """Hold a deployment's server for one request, starting it where it does not run.
+    """Use a deployment's server for one request, and start it if it does not run.
 
-    Raises AzureError 424 for a deployment whose server has never started, 429 when `most_pending` requests are in it.
+    Raises AzureError 424 if the deployment's server has never started, and 429 if it has `most_pending` requests.
     """
     server = await _running(platform, deployment["id"])
     if server.pending >= most_pending:
@@ -95,12 +95,12 @@ async def serving(platform: Platform, deployment: Json, most_pending: int) -> As
 
 
 async def retire(platform: Platform, resource_id: str) -> None:
-    """End a deployment's server once its requests have ended, and forget its files."""
+    """End a deployment's server when its requests have ended, and delete its files."""
     servers = platform.part(_Servers)
     async with servers.lock(resource_id):
         deployment = platform.store.get(resource_id)
         if deployment is not None:
-            # From here on no request finds it, hence none starts it again.
+            # From here on, no request finds it or starts it again.
             deployment.body["properties"]["provisioningState"] = "Deleting"
             platform.store.put(deployment.id, deployment.type, deployment.body)
         server = servers.running.pop(resource_id.lower(), None)
@@ -115,7 +115,7 @@ async def retire(platform: Platform, resource_id: str) -> None:
 
 
 def log_tail(platform: Platform, resource_id: str, container: str, lines: int | None) -> str:
-    """Return the end of a deployment's log: of its server, or of the container before it (`StorageInitializer`)."""
+    """Return the end of a deployment's log, from its server or from the preceding container (`StorageInitializer`)."""
     document = platform.store.get(f"{_LOGS}{resource_id}")
     if document is None:
         raise AzureError(404, "ResourceNotFound", "The deployment has no logs.")
@@ -154,7 +154,7 @@ async def _start(platform: Platform, resource_id: str, launch: Launch) -> Server
 
 
 async def _watch(platform: Platform, resource_id: str, server: Server) -> None:
-    """Ask a server's liveness probe for as long as it runs; one that fails too often is ended and started again."""
+    """Check a server's liveness probe while it runs. Restart the server if the probe fails too often."""
     probe, failures = Probe(**server.launch.liveness), 0
     await platform.clock.sleep(probe.initial_delay)
     while server.child.running and platform.part(_Servers).running.get(resource_id.lower()) is server:
@@ -170,7 +170,7 @@ async def _watch(platform: Platform, resource_id: str, server: Server) -> None:
 
 
 async def _end(platform: Platform, server: Server) -> None:
-    """End a server after the requests in it, which end by their own time limits."""
+    """End a server after its requests, which have their own timeouts."""
     if server.pending:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.idle.wait(), settings.LONGEST_REQUEST_SECONDS)

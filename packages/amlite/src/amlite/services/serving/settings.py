@@ -1,4 +1,4 @@
-"""A deployment's server settings, read from its body with the service's defaults; no platform needed."""
+"""A deployment's server settings, read from its body, with the service's defaults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST_REQUEST_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class Probe:
-    """When a server counts as failed; seconds."""
+    """The conditions under which a server counts as failed, in seconds."""
 
     initial_delay: float = 10.0
     period: float = 10.0
@@ -28,7 +28,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Requests:
-    """A deployment's request settings: `timeout` in seconds; its gateway admits `most_pending` requests at a time."""
+    """A deployment's request settings: the `timeout` in seconds, and the maximum of concurrent requests."""
 
     timeout: float
     most_pending: int

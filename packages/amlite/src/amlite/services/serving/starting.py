@@ -1,4 +1,4 @@
-"""Starting a model server, and asking it by its probes how it is."""
+"""Start a model server, and check its probes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Command = Callable[[int], tuple[list[str], dict[str, str]]]
 
 @dataclass
 class Server:
-    """A running model server and how many requests are in it."""
+    """A running model server and the number of its requests."""
 
     launch: Launch
     child: Child
@@ -33,7 +33,7 @@ class Server:
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     def address(self, path: str) -> str:
-        """Return where the server answers for a request to the endpoint's `path` (with its query)."""
+        """Return the server's URL for a request to the endpoint's `path` (with its query)."""
         image = self.launch.custom
         return f"http://127.0.0.1:{self.child.port}{image.path(path) if image else path}"
 
@@ -82,7 +82,7 @@ async def start(platform: Platform, launch: Launch, say: Log) -> Server:
 
 
 async def lives(platform: Platform, server: Server) -> bool:
-    """Ask a server's liveness probe once."""
+    """Check a server's liveness probe once."""
     image = server.launch.custom
     timeout = float(server.launch.liveness.get("timeout", 2.0))
     return await answers(platform, server.child.port, image.liveness if image else "/", timeout)

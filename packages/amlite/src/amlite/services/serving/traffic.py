@@ -12,7 +12,7 @@ MOST_MIRRORED = 50
 
 
 def checked(traffic: Mapping[str, Any] | None, deployments: Collection[str]) -> dict[str, int]:
-    """Return traffic rules with the deployments' own spelling; raises AzureError 400 for any that Azure refuses.
+    """Return traffic rules in the deployments' spelling. Raises AzureError 400 for rules that Azure refuses.
 
     Percentages sum to 0 or 100 and name deployments of the endpoint.
     """
@@ -36,7 +36,7 @@ def checked(traffic: Mapping[str, Any] | None, deployments: Collection[str]) -> 
 def mirrored(
     mirror: Mapping[str, Any] | None, rules: Mapping[str, int], deployments: Collection[str]
 ) -> dict[str, int]:
-    """Return the rule for copied requests, spelt as the deployment is; raises AzureError 400 as Azure refuses.
+    """Return the rule for copied requests in the deployment's spelling. AzureError 400 for rules that Azure refuses.
 
     One deployment, which has no live traffic, gets at most 50 % of the requests.
     """
@@ -59,10 +59,10 @@ def mirrored(
 
 
 def pick(rules: Mapping[str, int], credit: MutableMapping[str, int]) -> str | None:
-    """Choose the deployment of the next request, or None when none has traffic.
+    """Choose the deployment of the next request. Return None if none has traffic.
 
-    Every deployment gets exactly its share of any hundred requests, evenly spread: each gains its percentage as credit,
-    the one with most is chosen and pays 100. `credit` is kept between calls and starts anew when the rules change.
+    Every deployment gets exactly its share of any hundred requests, evenly distributed. Each gains its percentage as
+    credit. The one with the highest credit is chosen and pays 100. Calls share `credit`, which restarts with new rules.
     """
     shares = {name: percent for name, percent in rules.items() if percent > 0}
     if not shares:

@@ -1,4 +1,4 @@
-"""Programs that run in a job's environment and know nothing of amlite, which may not be there."""
+"""Programs that run in a job's environment. They do not use amlite, which may not be installed there."""
 
 from __future__ import annotations
 

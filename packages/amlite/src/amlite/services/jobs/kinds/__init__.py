@@ -1,7 +1,7 @@
 """The kinds of jobs, one module for each: its problems, its properties as a pipeline's node, and its execution.
 
-A module works on the properties that the service's models give a job of its kind; `Parallel` has none of its own there,
-for it exists in pipelines only, and is written alike.
+A module uses the properties of a job of its kind in the service's models. `Parallel` has no model, because it exists in
+pipelines only. Its properties have the same form.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A Spark program: an entry file, run by spark-submit on this machine's cores in a virtual environment with PySpark.
 
-Where the job names an environment with a conda file, PySpark joins its packages; where it names an image, the image
-must bring Spark. Executors are threads of the driver: settings of theirs and of instances change nothing here.
+If the job's environment has a conda file, PySpark is added to its packages. An image must contain Spark. Executors are
+threads of the driver, so settings of executors and instances have no effect.
 """
 
 from __future__ import annotations
@@ -88,6 +88,6 @@ def program(
         if java is not None:
             environment["JAVA_HOME"] = str(java)
     for path in outputs.values():
-        if path.is_dir():  # Spark makes the folder that it writes, and refuses one that is there
+        if path.is_dir():  # Spark creates the folder that it writes, and refuses an existing one
             path.rmdir()
     return [*line, properties["entry"]["file"], *arguments], environment

@@ -1,4 +1,4 @@
-"""A sweep: trials of one command with other parameters each, of which the best counts."""
+"""A sweep: trials of one command with different parameters. The best one provides the result."""
 
 from __future__ import annotations
 
