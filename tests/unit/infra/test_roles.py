@@ -9,7 +9,7 @@ import pytest
 
 from amlite.core.access import ROLES
 from infra.roles import propagation
-from infra.roles.definitions import Role
+from infra.roles.definitions import CI_ROLE, Role
 from infra.roles.grants import GRANTS
 
 REFUSED = "Code=\"AuthorizationFailed\" Message=\"The client 'x' does not have authorization to perform action 'y'\""
@@ -35,6 +35,18 @@ def wait(errors: list[str], operation: str = "create") -> bool:
 def test_the_roles_are_azures() -> None:
     assert {role.value: role.title for role in Role} == {
         role.value: ROLES[role.value].name for role in Role if role.value in ROLES
+    }
+
+
+def test_the_role_of_ci_names_actions_that_azure_has() -> None:
+    """Azure refuses others with InvalidActionOrNotAction. Source: "Azure permissions for AI + machine learning"."""
+    workspaces = "Microsoft.MachineLearningServices/workspaces"
+    assert set(CI_ROLE.not_actions) == {
+        f"{workspaces}/write",
+        f"{workspaces}/delete",
+        f"{workspaces}/listKeys/action",
+        f"{workspaces}/privateEndpointConnections/write",
+        f"{workspaces}/privateEndpointConnections/delete",
     }
 
 
