@@ -26,6 +26,11 @@ def active(query: Mapping[str, str], bodies: list[Json]) -> list[Json]:
     return [body for body in bodies if bool(body["properties"].get("isArchived")) is (view == "archivedonly")]
 
 
+def ordered(query: Mapping[str, str], bodies: list[Json]) -> list[Json]:
+    """Return versions, which are given oldest first, in the direction of `$orderBy`."""
+    return bodies[::-1] if query.get("$orderBy", "").lower().split()[1:] == ["desc"] else bodies
+
+
 def page(call: Call, bodies: list[Json]) -> web.Response:
     """Return one page with at most `$top` bodies (100 by default), and the link to the next page."""
     if "$top" in call.query:

@@ -28,3 +28,8 @@ def workspace_of(call: Call) -> Document:
     """Return the workspace in a call's path. AzureError 404 if it or its group does not exist."""
     id = call.resource_id
     return resource_of(call.platform, replace(id, segments=id.segments[:2]))
+
+
+def kind_of(call: Call) -> str:
+    """Return the kind of asset in a call's path below a workspace or registry, such as `models`."""
+    return call.resource_id.segments[2].lower()

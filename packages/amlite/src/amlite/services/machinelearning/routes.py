@@ -8,13 +8,13 @@ import uuid
 from aiohttp import web
 
 from amlite.core.errors import AzureError
-from amlite.core.listing import active, page
+from amlite.core.listing import active, ordered, page
 from amlite.core.routing import ARM_HOST, AUTHENTICATED, Call, Routes, reply
 from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.arm import polling
 from amlite.services.machinelearning import assets, references, versions
-from amlite.services.machinelearning.addresses import LOCATION, REGION_HOST, WORKSPACE, workspace_of
+from amlite.services.machinelearning.addresses import LOCATION, REGION_HOST, WORKSPACE, kind_of, workspace_of
 from amlite.services.machinelearning.references import KINDS
 from amlite.services.storage import blobs, delegation
 from amlite.services.storage.blobs import BlobPath
@@ -55,7 +55,7 @@ def _register_kind(kind: str) -> None:
 
 async def list_containers(call: Call) -> web.Response:
     """List the names of a kind of asset, without anonymous ones."""
-    owner, kind = workspace_of(call), _kind(call)
+    owner, kind = workspace_of(call), kind_of(call)
     found = call.platform.store.below(f"{owner.id}/{kind}", assets.container_type(kind))
     bodies = [
         assets.container_body(call.platform, doc) for doc in found if doc.body["name"] != assets.ANONYMOUS.get(kind)
@@ -65,7 +65,7 @@ async def list_containers(call: Call) -> web.Response:
 
 async def put_container(call: Call) -> web.Response:
     """Change the tags, description or archiving of a name (creating it when new)."""
-    owner, kind, name = workspace_of(call), _kind(call), call.parameters["name"]
+    owner, kind, name = workspace_of(call), kind_of(call), call.parameters["name"]
     properties = assets.prepare_container(kind, name, await call.json())
     path = f"{owner.id}/{kind}/{name}"
     old = call.platform.store.get(path)
@@ -75,7 +75,7 @@ async def put_container(call: Call) -> web.Response:
 
 async def get_container(call: Call) -> web.Response:
     """Describe a name: its latest version, and the next free one."""
-    owner, kind, name = workspace_of(call), _kind(call), call.parameters["name"]
+    owner, kind, name = workspace_of(call), kind_of(call), call.parameters["name"]
     document = call.platform.store.get(f"{owner.id}/{kind}/{name}")
     if document is None:
         raise AzureError(404, "UserError", f"No {kind} named '{name}' was found in workspace '{owner.body['name']}'.")
@@ -95,7 +95,7 @@ async def list_versions(call: Call) -> web.Response:
 
     Code is found by its hash in the whole workspace, because the client's name in the path is random.
     """
-    owner, kind, name = workspace_of(call), _kind(call), call.parameters["name"]
+    owner, kind, name = workspace_of(call), kind_of(call), call.parameters["name"]
     base = f"{owner.id}/{kind}" if kind == "codes" and "hash" in call.query else f"{owner.id}/{kind}/{name}"
     bodies = [doc.body for doc in call.platform.store.below(base, assets.version_type(kind))]
     if "hash" in call.query:
@@ -103,15 +103,12 @@ async def list_versions(call: Call) -> web.Response:
         bodies = [body for body in bodies if _hash(body) in (wanted, (wanted[0], None))]
     elif not bodies and call.platform.store.get(base) is None:
         raise AzureError(404, "UserError", f"No {kind} named '{name}' was found in workspace '{owner.body['name']}'.")
-    order = call.query.get("$orderBy", "").lower().split()
-    if order[1:] == ["desc"]:
-        bodies.reverse()
-    return page(call, active(call.query, bodies))
+    return page(call, active(call.query, ordered(call.query, bodies)))
 
 
 async def put_version(call: Call) -> web.Response:
     """Create a version, or change the mutable properties of an existing one."""
-    owner, kind = workspace_of(call), _kind(call)
+    owner, kind = workspace_of(call), kind_of(call)
     name, version = call.parameters["name"], call.parameters["version"]
     body = await call.json()
     old = call.platform.store.get(f"{owner.id}/{kind}/{name}/versions/{version}")
@@ -122,7 +119,7 @@ async def put_version(call: Call) -> web.Response:
 
 async def get_version(call: Call) -> web.Response:
     """Return one version; `azureml_default` is the newest one that is not archived."""
-    owner, kind = workspace_of(call), _kind(call)
+    owner, kind = workspace_of(call), kind_of(call)
     name, version = call.parameters["name"], call.parameters["version"]
     found = references.version(call.platform, owner.id, kind, name, version)
     return reply(found.body, headers={"ETag": _tag(found)})
@@ -130,7 +127,7 @@ async def get_version(call: Call) -> web.Response:
 
 async def start_upload(call: Call) -> web.Response:
     """Return a new container for an asset's files, and a signature for that container only."""
-    owner, kind = workspace_of(call), _kind(call)
+    owner, kind = workspace_of(call), kind_of(call)
     account_id = owner.body["properties"]["storageAccount"]
     account = account_id.rpartition("/")[2].lower()
     # Another request for the same version gets the same container, so that an interrupted upload can continue.
@@ -167,13 +164,9 @@ def _require_match(call: Call, stored: Document | None) -> None:
 
 
 def _path(call: Call) -> str:
-    owner, kind = workspace_of(call), _kind(call)
+    owner, kind = workspace_of(call), kind_of(call)
     path = f"{owner.id}/{kind}/{call.parameters['name']}"
     return f"{path}/versions/{call.parameters['version']}" if "version" in call.parameters else path
-
-
-def _kind(call: Call) -> str:
-    return call.resource_id.segments[2].lower()
 
 
 def _hash(body: Json) -> tuple[str | None, str | None]:

@@ -13,7 +13,7 @@ from aiohttp import web
 from amlite import TENANT_ID
 from amlite.core import operations
 from amlite.core.errors import AzureError
-from amlite.core.listing import active, page
+from amlite.core.listing import active, ordered, page
 from amlite.core.resource_id import ResourceId
 from amlite.core.routing import ARM_HOST, AUTHENTICATED, Call, Routes, reply
 from amlite.core.store import Document
@@ -22,7 +22,7 @@ from amlite.services.arm import polling
 from amlite.services.machinelearning import assets as workspace_assets
 from amlite.services.machinelearning import references, versions
 from amlite.services.machinelearning.addresses import LOCATION as ARM_LOCATION
-from amlite.services.machinelearning.addresses import data_routes
+from amlite.services.machinelearning.addresses import data_routes, kind_of
 from amlite.services.machinelearning.references import KINDS, PROVIDER
 from amlite.services.registries import access, assets, copying
 from amlite.services.storage import blobs, delegation
@@ -79,8 +79,8 @@ def _register_kind(table: Routes, containers: str) -> None:
 
 async def list_containers(call: Call) -> web.Response:
     """List the names of a kind."""
-    base = f"{references.registry_uri(_registry(call).body['name'])}/{_kind(call)}"
-    found = call.platform.store.below(base, assets.container_type(_kind(call)))
+    base = f"{references.registry_uri(_registry(call).body['name'])}/{kind_of(call)}"
+    found = call.platform.store.below(base, assets.container_type(kind_of(call)))
     return page(call, active(call.query, [assets.container_body(call.platform, doc) for doc in found]))
 
 
@@ -91,7 +91,7 @@ async def get_container(call: Call) -> web.Response:
 
 async def put_container(call: Call) -> web.Response:
     """Change a name's tags, description or archiving (creating it when new)."""
-    owner, kind, name = _registry(call), _kind(call), call.parameters["name"]
+    owner, kind, name = _registry(call), kind_of(call), call.parameters["name"]
     path = assets.path_of(owner, kind, name)
     old = call.platform.store.get(path)
     properties = workspace_assets.prepare_container(kind, name, await call.json())
@@ -102,24 +102,22 @@ async def put_container(call: Call) -> web.Response:
 
 async def list_versions(call: Call) -> web.Response:
     """List versions, by default the oldest first. A name that does not exist has none."""
-    path = assets.path_of(_registry(call), _kind(call), call.parameters["name"])
-    found = call.platform.store.below(path, assets.version_type(_kind(call)))
+    path = assets.path_of(_registry(call), kind_of(call), call.parameters["name"])
+    found = call.platform.store.below(path, assets.version_type(kind_of(call)))
     bodies = [doc.body for doc in found if doc.body["properties"]["provisioningState"] != "Failed"]
-    if call.query.get("$orderBy", "").lower().split()[1:] == ["desc"]:
-        bodies.reverse()
-    return page(call, active(call.query, bodies))
+    return page(call, active(call.query, ordered(call.query, bodies)))
 
 
 async def get_version(call: Call) -> web.Response:
     """Return one version; `azureml_default` is the newest one that is not archived."""
     owner = references.registry_uri(_registry(call).body["name"])
     name, version = call.parameters["name"], call.parameters["version"]
-    return reply(references.version(call.platform, owner, _kind(call), name, version).body)
+    return reply(references.version(call.platform, owner, kind_of(call), name, version).body)
 
 
 async def put_version(call: Call) -> web.Response:
     """Create a version (a long-running operation), or change the mutable properties of an existing one."""
-    owner, kind = _registry(call), _kind(call)
+    owner, kind = _registry(call), kind_of(call)
     name, version = call.parameters["name"], call.parameters["version"]
     path = assets.path_of(owner, kind, name, version)
     old = call.platform.store.get(path)
@@ -139,7 +137,7 @@ async def put_version(call: Call) -> web.Response:
 
 async def delete_asset(call: Call) -> web.Response:
     """Delete a version, or a name with all its versions; neither can be created again."""
-    owner, kind = _registry(call), _kind(call)
+    owner, kind = _registry(call), kind_of(call)
     path = assets.path_of(owner, kind, call.parameters["name"], call.parameters.get("version"))
     return web.Response(status=200 if assets.bury(call.platform, path) else 204)
 
@@ -222,15 +220,11 @@ def _registry(call: Call) -> Document:
 
 
 def _container(call: Call) -> Document:
-    owner, kind, name = _registry(call), _kind(call), call.parameters["name"]
+    owner, kind, name = _registry(call), kind_of(call), call.parameters["name"]
     document = call.platform.store.get(assets.path_of(owner, kind, name))
     if document is None:
         raise AzureError(404, "UserError", f"No {kind} named '{name}' was found in registry '{owner.body['name']}'.")
     return document
-
-
-def _kind(call: Call) -> str:
-    return call.resource_id.segments[2].lower()
 
 
 def _kind_of(asset_id: str) -> str:
