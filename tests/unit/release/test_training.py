@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.outputs import parse, versions
+from infra.outputs import StackOutputs, parse, versions
 from pulumi_azureml.operations import jobs
 from pulumi_azureml.planning import CatalogueSettings, load_catalogue
 from release import training
@@ -112,6 +112,34 @@ def test_a_pipeline_without_the_gates_outputs_is_refused() -> None:
         watch(FakeJobs("Completed", {"prep": ["Completed"]}, {}))
 
 
+def stack_outputs(**values: Any) -> StackOutputs:
+    names = ("subscription_id", "resource_group", "workspace", "workspace_id", "container_registry", "login_server")
+    empty: dict[str, Any] = {"compute": [], "assets": {}, "schedules": {}, "endpoints": {}, "models": {}}
+    return parse(dict.fromkeys(names, "x") | empty | {"outputs_version": 1, **values})
+
+
+def test_a_pipeline_is_submitted_with_the_stacks_values_and_what_the_stack_leaves_out_is_not_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {
+        "pipelines/training.yml": "type: pipeline\ninputs:\n  sample_fraction: 1.0\njobs: {}\n",
+        "ml/batch/endpoint.yml": "name: nightly\n",
+        "ml/batch/blue-deployment.yml": "name: blue\nendpoint_name: nightly\nmodel: azureml:m:1\n"
+        "compute: azureml:of-prod\n",
+    }
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    monkeypatch.setattr(training, "ROOT", tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    overrides: dict[str, Any] = {"pipelines": {"training": {"inputs": {"sample_fraction": 0.5}}}}
+    with pytest.raises(ReleaseError, match="unknown compute 'of-prod'"):
+        training.resolved_pipeline(stack_outputs(overrides=overrides), "training")
+    overrides["endpoints"] = {"nightly": {"exclude": True}}
+    resolved = training.resolved_pipeline(stack_outputs(overrides=overrides), "training")
+    assert resolved["inputs"] == {"sample_fraction": 0.5}
+
+
 def test_a_pipeline_of_shared_components_is_submitted_with_the_registrys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,10 +156,7 @@ def test_a_pipeline_of_shared_components_is_submitted_with_the_registrys(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     settings = CatalogueSettings(frozenset(), registry="mlops", cache_folder=None, check_with_azure=False)
     deployed = versions(load_catalogue(tmp_path, settings))
-    names = ("subscription_id", "resource_group", "workspace", "workspace_id", "container_registry", "login_server")
-    empty: dict[str, Any] = {"compute": [], "schedules": {}, "endpoints": {}, "models": {}}
-    outputs = parse(dict.fromkeys(names, "x") | empty | {"outputs_version": 1, "registry": "mlops", "assets": deployed})
-    resolved = training.resolved_pipeline(outputs, "training")
+    resolved = training.resolved_pipeline(stack_outputs(registry="mlops", assets=deployed), "training")
     version = deployed["component"]["prep"]
     assert resolved["jobs"]["prep"]["component"] == f"azureml://registries/mlops/components/prep/versions/{version}"
 
