@@ -52,7 +52,7 @@ class EngineLog:
 
 
 def _project_of_engine(address: str) -> Path | None:
-    """Return the project of the engine that listens at `address`.
+    """Return the working directory of the plugins of the engine that listens at `address`.
 
     An engine tells the project's folder only to providers that it starts, not to those that it attaches to. But the
     process that listens there is the command line, which works in the project or in a folder below it.
@@ -63,10 +63,23 @@ def _project_of_engine(address: str) -> Path | None:
             continue
         with contextlib.suppress(psutil.Error):
             if any(connection.laddr.port == port for connection in process.net_connections("tcp")):
-                folder = Path(process.cwd())
-                above = [folder, *folder.parents]
-                return next((each for each in above if (each / "Pulumi.yaml").is_file()), folder)
+                return working_directory(Path(process.cwd()))
     return None
+
+
+def working_directory(folder: Path) -> Path:
+    """Return the directory in which an engine runs the program and the plugins of the project of a folder.
+
+    This is the project, or the directory that `main` in Pulumi.yaml names (`getPwdMain` in pulumi/pulumi,
+    pkg/engine/project.go).
+    """
+    import yaml
+
+    project = next((each for each in [folder, *folder.parents] if (each / "Pulumi.yaml").is_file()), None)
+    if project is None:
+        return folder
+    main = project / str((yaml.safe_load((project / "Pulumi.yaml").read_text("utf-8")) or {}).get("main") or "")
+    return main if main.is_dir() else main.parent
 
 
 class Session:
@@ -83,7 +96,7 @@ class Session:
         self._project = _project_of_engine(address)
 
     def project(self) -> Path:
-        """The folder of the Pulumi project, which is the working directory of the vendor plugins."""
+        """The folder of the Pulumi project's program, which is the working directory of the vendor plugins."""
         return self._project or Path.cwd()
 
     def log(self, text: str, urn: str, *, warning: bool = False, passing: bool = False) -> None:
