@@ -18,7 +18,7 @@ from pathlib import Path
 import jwt
 from azure.core.exceptions import ClientAuthenticationError
 
-from pulumi_azureml.operations.federation import Federation, federation
+from pulumi_azureml.operations import FederatedIdentity, federated_identity
 from release.errors import ReleaseError, first_line
 
 # Variables of azure-native, and those that Azure Pipelines' tasks with a service connection set (AzureCLI@2).
@@ -53,9 +53,9 @@ def run(command: Sequence[str], every: float | None, say: Callable[[str], None])
         return _run(command, {**environment, "ARM_OIDC_TOKEN_FILE_PATH": str(path)})
 
 
-def _trusted(environment: Mapping[str, str]) -> Federation:
+def _trusted(environment: Mapping[str, str]) -> FederatedIdentity:
     try:
-        trusted = federation(environment)
+        trusted = federated_identity(environment)
     except ClientAuthenticationError as error:
         raise ReleaseError(str(error.message), fix=_DOCUMENTATION) from error
     if trusted is None:
@@ -67,7 +67,7 @@ def _trusted(environment: Mapping[str, str]) -> Federation:
 
 
 @contextmanager
-def _token_file(trusted: Federation, every: float | None, say: Callable[[str], None]) -> Iterator[Path]:
+def _token_file(trusted: FederatedIdentity, every: float | None, say: Callable[[str], None]) -> Iterator[Path]:
     """Keep a file with a valid token, readable by this user only, and delete it at the end."""
     with tempfile.TemporaryDirectory(prefix="ci-login-", dir=os.environ.get("AGENT_TEMPDIRECTORY")) as folder:
         path, ended = Path(folder) / "token", threading.Event()

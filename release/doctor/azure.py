@@ -12,7 +12,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
 from azure.core.rest import HttpRequest
 
-from pulumi_azureml.operations.connection import transport
+from pulumi_azureml.operations import transport
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential

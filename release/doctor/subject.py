@@ -24,7 +24,7 @@ from infra.plan import plan
 from infra.settings.configuration import Configuration, parse
 from infra.settings.stack import Settings
 from pulumi_azureml import Catalogue
-from pulumi_azureml.operations.connection import credential
+from pulumi_azureml.operations import credential
 from release.doctor.azure import SCOPE, Arm
 
 _GROUPS_VERSION = "2021-04-01"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.settings.compute import ComputeSettings, VmPriority
-from pulumi_azureml.operations.quota import family_key, reserved
+from pulumi_azureml.operations import family_key, reserved_instances
 from release.doctor.findings import Finding, ok, problem, warning
 from release.doctor.subject import Subject
 
@@ -109,7 +109,7 @@ def _deployments(subject: Subject, region: Region) -> Iterator[Finding]:
         if size.lower() not in region.sizes:
             yield _no_size(asset.path, size, region, f"set another `instance_type` in {asset.path}")
             continue
-        needed[size] += reserved(size, int(asset.definition.get("instance_count") or 1)) * region.cores(size)
+        needed[size] += reserved_instances(size, int(asset.definition.get("instance_count") or 1)) * region.cores(size)
         paths.setdefault(size, []).append(asset.path)
     for size, cores in needed.items():
         left, name = region.left(size, VmPriority.DEDICATED)

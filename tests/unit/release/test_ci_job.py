@@ -12,7 +12,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 from click.testing import CliRunner
 
-from pulumi_azureml.operations.federation import Federation
+from pulumi_azureml.operations import FederatedIdentity
 from release.ci import job
 from release.cli import main
 from release.errors import ReleaseError
@@ -49,8 +49,8 @@ def pipelines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         given.append(_token(len(given)))
         return given[-1]
 
-    trusted = Federation("tenant", "client", "Azure Pipelines", fetch, in_azure_native=False)
-    monkeypatch.setattr(job, "federation", lambda _environment: trusted)
+    trusted = FederatedIdentity("tenant", "client", "Azure Pipelines", fetch, in_azure_native=False)
+    monkeypatch.setattr(job, "federated_identity", lambda _environment: trusted)
     monkeypatch.setenv("AGENT_TEMPDIRECTORY", str(tmp_path))
     return given
 
@@ -108,8 +108,8 @@ def test_a_renewal_that_fails_is_told_and_tried_again(monkeypatch: pytest.Monkey
             raise answer
         return answer
 
-    trusted = Federation("tenant", "client", "Azure Pipelines", fetch, in_azure_native=False)
-    monkeypatch.setattr(job, "federation", lambda _environment: trusted)
+    trusted = FederatedIdentity("tenant", "client", "Azure Pipelines", fetch, in_azure_native=False)
+    monkeypatch.setattr(job, "federated_identity", lambda _environment: trusted)
     script = (
         "f = pathlib.Path(os.environ['ARM_OIDC_TOKEN_FILE_PATH']); first = f.read_text()\n"
         "while f.read_text() == first: time.sleep(0.01)"

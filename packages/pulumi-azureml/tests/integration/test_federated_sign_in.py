@@ -15,7 +15,7 @@ from amlite import SUBSCRIPTION_ID
 from amlite.testing import LocalAzure, Workspace
 from azureml_fixtures.asset_project import Project
 from pulumi_azureml.operations import connection
-from pulumi_azureml.operations.federation import federation
+from pulumi_azureml.operations.federation import federated_identity
 from pulumi_azureml.provider import AzureMLProvider
 
 SUBJECTS = {"github": "repo:contoso/flights:environment:dev", "azureDevOps": "sc://contoso/flights/azure-dev"}
@@ -68,7 +68,7 @@ def test_a_fixed_id_token_is_refused_after_minutes(
     job: Callable[[str], None], project: Project, amlite: LocalAzure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job("github")
-    trusted = federation(os.environ)
+    trusted = federated_identity(os.environ)
     assert trusted is not None
     monkeypatch.setenv("ARM_OIDC_TOKEN", trusted.fetch())
     monkeypatch.delenv("ACTIONS_ID_TOKEN_REQUEST_URL")

@@ -1,5 +1,6 @@
 from .arm import send
-from .connection import Workspace, connect, credential
+from .connection import Workspace, connect, credential, transport
+from .federation import FederatedIdentity, federated_identity
 from .jobs import (
     REGISTRATION,
     EndedJob,
@@ -12,12 +13,14 @@ from .jobs import (
     job_output,
 )
 from .ownership import CHANGED, user_tags
+from .quota import family_key, reserved_instances
 from .scoring import ScoringTarget, access_key, score
 
 __all__ = [
     "CHANGED",
     "REGISTRATION",
     "EndedJob",
+    "FederatedIdentity",
     "JobStep",
     "ScoringTarget",
     "StillRunningError",
@@ -26,11 +29,15 @@ __all__ = [
     "connect",
     "credential",
     "failure_text",
+    "family_key",
+    "federated_identity",
     "follow_job",
     "git_commit",
     "job_log",
     "job_output",
+    "reserved_instances",
     "score",
     "send",
+    "transport",
     "user_tags",
 ]

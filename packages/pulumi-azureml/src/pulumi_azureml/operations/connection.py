@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from pulumi_azureml.operations.federation import federation
+from pulumi_azureml.operations.federation import federated_identity
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -123,7 +123,7 @@ def credential() -> TokenCredential:
 def _credential() -> TokenCredential:
     from azure.identity import ClientAssertionCredential, DefaultAzureCredential
 
-    trusted = federation(os.environ)
+    trusted = federated_identity(os.environ)
     if trusted is None:
         return _one_at_a_time(DefaultAzureCredential)()
     return _one_at_a_time(ClientAssertionCredential)(trusted.tenant_id, trusted.client_id, trusted.fetch)

@@ -25,7 +25,7 @@ ACTIONS_ID_TOKEN_REQUEST_TOKEN are set
 
 
 @dataclass(frozen=True)
-class Federation:
+class FederatedIdentity:
     """An identity that trusts a CI platform, and how its ID token is fetched.
 
     Attributes:
@@ -42,7 +42,7 @@ class Federation:
     in_azure_native: bool = True
 
 
-def federation(environment: Mapping[str, str]) -> Federation | None:
+def federated_identity(environment: Mapping[str, str]) -> FederatedIdentity | None:
     """Return how the environment signs in by ID tokens; None unless `ARM_USE_OIDC` is true.
 
     A client secret or certificate comes first, as in azure-native.
@@ -54,7 +54,7 @@ def federation(environment: Mapping[str, str]) -> Federation | None:
     if environment.get("ARM_USE_OIDC") != "true" or any(environment.get(name) for name in first):
         return None
     tenant, client = (_needed(environment, name) for name in ("ARM_TENANT_ID", "ARM_CLIENT_ID"))
-    return Federation(tenant, client, **_source(environment))
+    return FederatedIdentity(tenant, client, **_source(environment))
 
 
 def _source(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -128,11 +128,11 @@ def _place(taker: Taker) -> tuple[str, str]:
 
 def _cores(need: Need, sizes: dict[str, Any]) -> int:
     """Return the number of additional vCPUs that a deployment needs."""
-    more = reserved(need.size, need.instances) - reserved(need.size, need.before)
+    more = reserved_instances(need.size, need.instances) - reserved_instances(need.size, need.before)
     return more * int(sizes[need.size.lower()]["vCPUs"])
 
 
-def reserved(size: str, instances: int) -> int:
+def reserved_instances(size: str, instances: int) -> int:
     """Return how many instances a deployment takes from the quota, with those that Azure reserves for upgrades."""
     return instances if size.lower() in _NOT_RESERVED else -(-instances * 12 // 10)
 

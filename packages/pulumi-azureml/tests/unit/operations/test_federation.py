@@ -15,7 +15,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import ClientAssertionCredential, DefaultAzureCredential
 
 from pulumi_azureml.operations import connection
-from pulumi_azureml.operations.federation import federation
+from pulumi_azureml.operations.federation import federated_identity
 
 IDENTITY = {"ARM_USE_OIDC": "true", "ARM_TENANT_ID": "tenant", "ARM_CLIENT_ID": "client"}
 OURS = ("ARM_", "ACTIONS_ID_TOKEN", "SYSTEM_", "AZURESUBSCRIPTION_")
@@ -68,7 +68,7 @@ def _github(platform: Platform) -> dict[str, str]:
 
 
 def test_github_is_asked_anew_for_each_token(platform: Platform) -> None:
-    trusted = federation(_github(platform))
+    trusted = federated_identity(_github(platform))
     assert trusted is not None
     assert (trusted.tenant_id, trusted.client_id, trusted.renews) == ("tenant", "client", True)
     for token in ("one", "two"):
@@ -85,7 +85,7 @@ def test_azure_pipelines_is_asked_by_post(platform: Platform) -> None:
         "SYSTEM_ACCESSTOKEN": "secret",
         "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID": "connection",
     }
-    trusted = federation(IDENTITY | variables)
+    trusted = federated_identity(IDENTITY | variables)
     assert trusted is not None
     assert trusted.fetch() == "one"
     assert not trusted.in_azure_native
@@ -95,7 +95,7 @@ def test_azure_pipelines_is_asked_by_post(platform: Platform) -> None:
 
 def test_a_file_is_read_each_time_and_comes_first(platform: Platform, tmp_path: Path) -> None:
     file = tmp_path / "token"
-    trusted = federation(_github(platform) | {"ARM_OIDC_TOKEN_FILE_PATH": str(file), "ARM_OIDC_TOKEN": "fixed"})
+    trusted = federated_identity(_github(platform) | {"ARM_OIDC_TOKEN_FILE_PATH": str(file), "ARM_OIDC_TOKEN": "fixed"})
     assert trusted is not None
     for token in ("one", "two"):
         file.write_text(f"{token}\n")
@@ -103,7 +103,7 @@ def test_a_file_is_read_each_time_and_comes_first(platform: Platform, tmp_path: 
 
 
 def test_a_fixed_token_is_taken_where_nothing_renews_it() -> None:
-    trusted = federation(IDENTITY | {"ARM_OIDC_TOKEN": "fixed"})
+    trusted = federated_identity(IDENTITY | {"ARM_OIDC_TOKEN": "fixed"})
     assert trusted is not None
     assert (trusted.fetch(), trusted.renews) == ("fixed", False)
 
@@ -118,7 +118,7 @@ def test_a_fixed_token_is_taken_where_nothing_renews_it() -> None:
     ],
 )
 def test_other_environments_sign_in_in_other_ways(environment: dict[str, str]) -> None:
-    assert federation(environment) is None
+    assert federated_identity(environment) is None
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_other_environments_sign_in_in_other_ways(environment: dict[str, str]) -
 )
 def test_what_is_missing_is_named(environment: dict[str, str], said: str) -> None:
     with pytest.raises(ClientAuthenticationError, match=said):
-        federation(environment)
+        federated_identity(environment)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_platform_that_gives_no_token_is_named_without_its_secret(
     platform: Platform, status: int, body: str, said: str
 ) -> None:
     platform.status, platform.body = status, body
-    trusted = federation(_github(platform))
+    trusted = federated_identity(_github(platform))
     assert trusted is not None
     with pytest.raises(ClientAuthenticationError, match=said) as refused:
         trusted.fetch()
