@@ -27,8 +27,9 @@ class ComputeClustersArgs:
     requires: Sequence[pulumi.Resource]
 
 
-# Azure accepts changes of these properties for an existing cluster, and does not apply them.
-_FIXED = ["properties.properties.vmSize", "properties.properties.vmPriority"]
+# Azure accepts changes of these properties for an existing cluster, and does not apply them. Nodes keep their addresses
+# and their network too: "Migration of compute resources" in how-to-managed-network-compute.
+_FIXED = [f"properties.properties.{name}" for name in ("vmSize", "vmPriority", "enableNodePublicIp")]
 
 
 class ComputeClusters(pulumi.ComponentResource):

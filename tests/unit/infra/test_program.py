@@ -91,10 +91,11 @@ def test_the_engine_deletes_before_it_creates_a_replacement_of_the_same_id(deplo
     assert [each.name for each in fixed if not each.delete_before_replace] == []
 
 
-def test_another_size_or_priority_replaces_a_cluster(deployment: Deployment) -> None:
-    """Azure accepts both for an existing cluster, and applies neither."""
+def test_another_size_priority_or_network_replaces_a_cluster(deployment: Deployment) -> None:
+    """Azure accepts the former two for an existing cluster, and applies neither. Isolated clusters are created anew."""
+    fixed = tuple(f"properties.properties.{name}" for name in ("vmSize", "vmPriority", "enableNodePublicIp"))
     for cluster in deployment.of("machinelearningservices:Compute"):
-        assert cluster.replace_on_changes == ("properties.properties.vmSize", "properties.properties.vmPriority")
+        assert cluster.replace_on_changes == fixed
 
 
 def test_every_resource_has_its_name_from_the_configuration(deployment: Deployment) -> None:
