@@ -12,6 +12,7 @@ import functools
 import importlib
 import inspect
 import re
+import threading
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +35,8 @@ from amlite.pulumi.values import UNKNOWN
 _TOKEN = re.compile(r"azure-native:(?P<module>[a-z0-9]+)(?:/v\w+)?:(?P<name>\w+)")
 _CONSTANT = re.compile(r":param [^\n]*? (?P<name>\w+):(?P<text>.*?)(?=\n\s*:param|\Z)", re.DOTALL)
 _EXPECTED = re.compile(r"Expected value is '(?P<value>[^']+)'")
+# The SDK's modules execute at their first use. While one thread is at it, another one would see half of a module.
+_loading = threading.Lock()
 _API_VERSION = re.compile(r"Uses Azure REST API version (?P<version>\d{4}-\d{2}-\d{2}(?:-preview)?)")
 
 
@@ -122,11 +125,12 @@ def load(token: str) -> SdkType:
     match = _TOKEN.fullmatch(token)
     if match is None:
         raise UnknownTypeError(f"{token} is not an azure-native resource type")
-    try:
-        module = importlib.import_module(f"pulumi_azure_native.{match['module']}")
-        resource, args = getattr(module, match["name"]), getattr(module, f"{match['name']}Args")
-    except (ImportError, AttributeError) as error:
-        raise UnknownTypeError(f"pulumi_azure_native has no resource {token}") from error
+    with _loading:
+        try:
+            module = importlib.import_module(f"pulumi_azure_native.{match['module']}")
+            resource, args = getattr(module, match["name"]), getattr(module, f"{match['name']}Args")
+        except (ImportError, AttributeError) as error:
+            raise UnknownTypeError(f"pulumi_azure_native has no resource {token}") from error
     outputs = resource_types(resource)
     return SdkType(
         token=token,
