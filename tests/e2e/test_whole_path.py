@@ -16,10 +16,12 @@ from typing import Any
 
 import psutil
 
+from amlite import TENANT_ID
 from infra import RENAMES
 from tests.checkout import Checkout
 from tests.e2e.conftest import Platform
 
+OTHER = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 AZURE_ML = "/providers/Microsoft.MachineLearningServices/workspaces/"
 STATUS = """
 import json, sys, urllib.error, urllib.request
@@ -211,7 +213,7 @@ def test_a_stack_of_another_subscription_fails_at_once(platform: Platform) -> No
     clone = platform.clone
     real = re.sub(
         r"0{8}-0{4}-0{4}-0{4}-0{12}",
-        "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+        OTHER,
         (clone.root / "Pulumi.prod.yaml").read_text("utf-8"),
     )
     (clone.root / "Pulumi.elsewhere.yaml").write_text(real, "utf-8")
@@ -219,10 +221,15 @@ def test_a_stack_of_another_subscription_fails_at_once(platform: Platform) -> No
     try:
         platform.local("pulumi stack init elsewhere")
         printed = platform.local("pulumi up --yes --non-interactive -s elsewhere", expect=1)
+        # The provider takes the subscription from the file, so only Azure can tell that it is another one.
+        file = clone.root / "Pulumi.elsewhere.yaml"
+        file.write_text(file.read_text("utf-8").replace(f"tenantId: {OTHER}", f"tenantId: {TENANT_ID}"), "utf-8")
+        hidden = platform.local("pulumi preview --non-interactive -s elsewhere", expect=1)
     finally:
         platform.local("pulumi stack rm --yes elsewhere")
         (clone.root / "Pulumi.elsewhere.yaml").unlink(missing_ok=True)
-    assert "3f2504e0-4f89-41d3-9a0c-0305e82c3301" in printed
+    assert f"azure-native:tenantId is {OTHER}, but you are signed in to {TENANT_ID}" in printed
+    assert f"azure-native:subscriptionId is {OTHER}, which Azure does not show to you" in hidden
     assert [each for each in requests(clone)[before:] if each["method"] in ("PUT", "PATCH", "DELETE")] == []
 
 
