@@ -90,6 +90,12 @@ clean: setup ## Destroy the local stack, then delete the local Azure's state. Ca
 	@$(here_alone)$(exclusively) $(tools) sh -c '($(destroy)) || echo "The stack was not destroyed. Its state is deleted anyway." >&2; \
 		$(bin)/amlite reset --yes'
 
+stack_file = $(if $(project),$(state)/environments/)Pulumi.$(STACK).yaml
+
+.PHONY: acceptance
+acceptance: setup ## Deploy a stack, train, roll out, destroy it, and write a report for an issue
+	@$(exclusively) $(tools) sh -c '$(fit) $(through) $(bin)/python -m tests.acceptance --stack $(STACK) --stack-file "$(stack_file)"'
+
 .PHONY: test
 test: setup ## Run the unit, integration and end-to-end tests
 	@$(tools) $(bin)/python -m pytest -n 2 $(TESTS) $(PYTEST)

@@ -67,8 +67,13 @@ def write(stack: str, repository: Path, project: Project) -> list[str]:
     if not source.is_file():
         known = ", ".join(sorted(path.name.split(".")[1] for path in repository.glob("Pulumi.*.yaml")))
         raise SetupError(f"stack '{stack}' has no file {source.name}", fix=f"Use one of the stacks {known}.")
-    write_text(project.folder / "Pulumi.yaml", _project_file(repository))
+    write_project(repository, project.folder)
     return _merge(project.file(stack), project.notes, source, localized(source.read_text()))
+
+
+def write_project(repository: Path, folder: Path) -> None:
+    """Make a project folder, whose program is the repository's. Its stack files are its own."""
+    write_text(folder / "Pulumi.yaml", _project_file(repository))
 
 
 def localized(text: str) -> str:

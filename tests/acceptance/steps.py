@@ -157,7 +157,9 @@ def _destroy(run: Run) -> str:
     run.release("down", "--yes")
     left = run.resources()
     if left:
-        raise StepError(f"{len(left)} resources are left: {', '.join(each['urn'].rpartition('::')[2] for each in left)}")
+        raise StepError(
+            f"{len(left)} resources are left: {', '.join(each['urn'].rpartition('::')[2] for each in left)}"
+        )
     return f"{count} resources deleted"
 
 
