@@ -17,6 +17,7 @@ from infra.outputs import StackOutputs, parse
 _BIN = Path(sys.executable).parent
 # Of a deployment's name in Azure: the name in its file, and the start of its content hash.
 _DEPLOYMENT = re.compile(r"(?P<name>.+)-[0-9a-f]{8}")
+_LEVELS = ("problem", "warning")
 # Refuses a deployment that has half of the traffic.
 _REFUSES = 'test "$TRAFFIC_PERCENT" -lt 50'
 
@@ -39,22 +40,22 @@ class Run:
     folder: Path
     printed: list[str] = field(default_factory=list)
 
-    def command(self, *words: str, expect: int = 0) -> str:
+    def command(self, *words: str, expect: int | None = 0) -> str:
         """Run a program of the project's environment, and return what it printed to standard output.
 
         Raises:
-            StepError: It ended with another exit code.
+            StepError: It ended with another exit code than `expect`, unless that is None.
         """
         shown = " ".join(words)
         self.printed.append(f"$ {shown}\n")
         command = [str(_BIN / words[0]), *words[1:]]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         self.printed += [done.stdout, done.stderr]
-        if done.returncode != expect:
+        if expect is not None and done.returncode != expect:
             raise StepError(f"`{shown}` ended with code {done.returncode} instead of {expect}")
         return done.stdout
 
-    def release(self, command: str, *words: str, expect: int = 0) -> str:
+    def release(self, command: str, *words: str, expect: int | None = 0) -> str:
         """Run one of the release's commands on the stack."""
         return self.command("release", "--cwd", str(self.folder), command, "--stack", self.stack, *words, expect=expect)
 
@@ -93,9 +94,11 @@ class Step:
 
 
 def _doctor(run: Run) -> str:
-    findings = json.loads(run.release("doctor", "--output", "json"))["findings"]
-    warnings = [each["what"] for each in findings if each["level"] == "warning"]
-    return f"{len(findings)} checks" + (f", warnings: {'; '.join(warnings)}" if warnings else "")
+    findings = json.loads(run.release("doctor", "--output", "json", expect=None))["findings"]
+    found = {level: "; ".join(each["what"] for each in findings if each["level"] == level) for level in _LEVELS}
+    if found["problem"]:
+        raise StepError(found["problem"])
+    return f"{len(findings)} checks, warnings: {found['warning'] or 'none'}"
 
 
 def _up(run: Run) -> str:
