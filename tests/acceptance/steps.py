@@ -157,7 +157,7 @@ def _canary(run: Run) -> str:
 
 def _destroy(run: Run) -> str:
     count = len(run.resources())
-    run.release("down", "--yes")
+    run.release("down", "--purge", "--yes")
     left = run.resources()
     if left:
         raise StepError(
