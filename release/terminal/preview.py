@@ -175,7 +175,9 @@ class Plan:
     def _note_drift(self, metadata: events.StepEventMetadata) -> None:
         """Note how a refresh found a resource, if that differs from its state."""
         old, found, is_asset = _inputs(metadata.old), _inputs(metadata.new), _is_asset(metadata)
-        keys = explain({}, {}, _compared(old, is_asset), _compared(found, is_asset)).keys
+        why = explain({}, {}, _compared(old, is_asset), _compared(found, is_asset))
+        # A provider may return null for a property that the state does not have.
+        keys = {key: values for key, values in why.keys.items() if not {*map(str, values)} <= {MISSING, "None"}}
         if metadata.new is None:
             self._drift[metadata.urn] = _Drift(metadata, {})
         elif keys or found.get("content_hash") == CHANGED:

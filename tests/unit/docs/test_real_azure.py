@@ -15,7 +15,7 @@ _FACTS = re.findall(r"^\| ([CL]\d+) \| .+ \| `.+` \|$", _TEXT, re.MULTILINE)
 
 
 def test_every_fact_has_a_test_of_the_program() -> None:
-    assert _FACTS == [*(f"C{number}" for number in range(1, 11)), *(f"L{number}" for number in range(1, 11))]
+    assert [*(f"C{number}" for number in range(1, 11)), *(f"L{number}" for number in range(1, 11))] == _FACTS
 
 
 @pytest.mark.parametrize(("path", "name"), _NAMED, ids=[name for _, name in _NAMED])

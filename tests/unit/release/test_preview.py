@@ -272,7 +272,7 @@ def refreshed(name: str, type_: str, old: Any, found: Any) -> events.EngineEvent
 def test_a_refresh_marks_what_others_changed_of_every_kind() -> None:
     account = "azure-native:storage:StorageAccount"
     made = plan(
-        refreshed("untouched", account, {"sku": "LRS"}, {"sku": "LRS"}),
+        refreshed("untouched", account, {"sku": "LRS"}, {"sku": "LRS", "createMode": None}),
         refreshed("storage", account, {"sku": "LRS", "tags": {"a": "1"}}, {"sku": "GRS", "tags": {"a": "1"}}),
         refreshed("vault", account, {"days": 7}, {"days": 90}),
         refreshed("component-prep", COMPONENT, component("1"), None),
