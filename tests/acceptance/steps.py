@@ -61,7 +61,7 @@ class Run:
 
     def configure(self, key: str, value: str) -> None:
         """Set a value in the stack's file."""
-        self.command("pulumi", "config", "set", "--stack", self.stack, "--path", f"{NAMESPACE}:{key}", value)
+        self.command("pulumi", "config", "set", "--stack", self.stack, "--path", "--", f"{NAMESPACE}:{key}", value)
 
     def outputs(self) -> StackOutputs:
         """Return the outputs of the stack."""
@@ -118,8 +118,7 @@ def _no_drift(run: Run) -> str:
 
 
 def _train(run: Run) -> str:
-    printed = run.release("train")
-    return printed.strip().splitlines()[-1]
+    return " ".join(run.release("train").strip().splitlines()[-2:])
 
 
 def _rollout(run: Run) -> str:
