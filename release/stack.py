@@ -89,7 +89,11 @@ class PulumiStack:
             ) from error
 
     def preview(self, on_event: OnEvent, *, refresh: bool = False) -> Changes:
-        """Preview an update. With `refresh`, compare with what is in Azure. The state does not change."""
+        """Preview an update. With `refresh`, compare with what is in Azure. The state does not change.
+
+        Changed names are a warning.
+        """
+        self._refuse_renames(False)
         return self._run(functools.partial(self._stack.preview, refresh=refresh), on_event)
 
     def up(self, on_event: OnEvent, *, replace_renamed: bool = False) -> Changes:
@@ -98,8 +102,7 @@ class PulumiStack:
         Raises:
             RenamedError: The update would replace resources whose names have changed, and `replace_renamed` is false.
         """
-        workspace = self._stack.workspace
-        workspace.env_vars = {**workspace.env_vars, REFUSE_RENAMES: "" if replace_renamed else "true"}
+        self._refuse_renames(not replace_renamed)
         return self._run(self._stack.up, on_event)
 
     def resources(self) -> list[Mapping[str, Any]]:
@@ -196,6 +199,10 @@ class PulumiStack:
         if key not in values:
             raise ReleaseError(f"{key} is missing in Pulumi.{self.name}.yaml")
         return str(values[key].value)
+
+    def _refuse_renames(self, refuse: bool) -> None:
+        workspace = self._stack.workspace
+        workspace.env_vars = {**workspace.env_vars, REFUSE_RENAMES: "true" if refuse else ""}
 
     @contextmanager
     def _one_error(self) -> Iterator[None]:

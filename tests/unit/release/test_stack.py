@@ -48,6 +48,9 @@ class FakeStack:
         assert path
         self.removed.append(key)
 
+    def preview(self, on_event: Any, parallel: int, color: str, refresh: bool) -> None:
+        assert not refresh
+
     def up(self, on_event: Any, parallel: int, color: str) -> None:
         assert parallel == 32
         assert color in ("auto", "never")
@@ -193,6 +196,9 @@ def test_changed_names_are_an_error_of_their_own_unless_they_are_accepted(fake: 
     with pytest.raises(RenamedError, match="workspace old → new"):
         PulumiStack("local").up(lambda _event: None)
     assert fake.workspace.env_vars[REFUSE_RENAMES] == "true"
+    # A preview never refuses, not even after an update that did.
+    PulumiStack("local").preview(lambda _event: None)
+    assert fake.workspace.env_vars[REFUSE_RENAMES] == ""
     warning = diagnostic("warning", f"{RENAMES}\n  workspace old → new")
     fake.events, fake.fails = [warning, diagnostic("error", "no model")], "update failed"
     with pytest.raises(ReleaseError) as failed:
