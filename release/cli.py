@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,9 @@ def main(cwd: str | None) -> None:
     """Train, promote and serve models on a deployed platform. Every command works on any stack."""
     if cwd is not None:
         os.environ[CWD_VARIABLE] = str(Path(cwd).resolve())
+    if shutil.which("pulumi") is None:
+        # Called by its path: Pulumi is in the same folder.
+        os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
 main.add_command(ci_login)

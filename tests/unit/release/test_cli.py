@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +31,13 @@ def printed(*arguments: str) -> str:
     assert done.exit_code == 1
     assert isinstance(done.exception, SystemExit)
     return done.output
+
+
+def test_release_finds_the_pulumi_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`.venv/bin/release`, as the README types it, in a shell whose PATH does not have the folder."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    printed("train", "-s", "dev", "--input", "rate")
+    assert os.environ["PATH"] == f"{Path(sys.executable).parent}{os.pathsep}{tmp_path}"
 
 
 @pytest.mark.parametrize("command", ["score", "key"])
