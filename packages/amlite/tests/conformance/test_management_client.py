@@ -172,7 +172,7 @@ def test_workspace_is_created_listed_updated_and_deleted(
     assert changed.description == "changed"
     assert client.workspaces.list_keys(GROUP, name).user_storage_resource_id == properties.storage_account
     client.workspaces.begin_delete(GROUP, name).result()
-    assert name not in names(client.workspaces.list_by_subscription())
+    assert name not in names(client.workspaces.list_by_resource_group(GROUP))
 
 
 def test_compute_is_resized_and_has_no_nodes(
