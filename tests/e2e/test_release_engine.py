@@ -14,6 +14,7 @@ from azureml_fixtures.engine import STACK, EngineProject, Make, operations, serv
 from pulumi_azureml.operations.scoring import ScoringTarget, score
 from release import cli, stack
 from release.terminal.preview import Cause, Files, Key, Plan
+from release.updating import update
 
 
 def test_a_killed_rollout_and_a_revert_converge(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +44,7 @@ def test_a_killed_rollout_and_a_revert_converge(make: Make, tmp_path: Path, monk
         monkeypatch.setenv(name, project.environment[name])
     monkeypatch.setattr(stack, "ROOT", project.root)
     with cli.console.capture() as printed:
-        cli._update(stack.PulumiStack(STACK))
+        update(stack.PulumiStack(STACK), cli.console)
     assert f"an earlier update was interrupted; reading the state of endpoint-{endpoint}" in printed.get()
     assert [each.name for each in project.ml.online_deployments.list(endpoint)] == [live]
     assert score(ScoringTarget.of(project.ml, endpoint), {"value": 21}) == 42
