@@ -214,21 +214,21 @@ def test_a_stack_of_another_subscription_fails_at_once(platform: Platform) -> No
     real = re.sub(
         r"0{8}-0{4}-0{4}-0{4}-0{12}",
         OTHER,
-        (clone.root / "Pulumi.prod.yaml").read_text("utf-8"),
+        (clone.root / "Pulumi.dev.yaml").read_text("utf-8"),
     )
-    (clone.root / "Pulumi.elsewhere.yaml").write_text(real, "utf-8")
+    (clone.root / "Pulumi.other.yaml").write_text(real, "utf-8")
     before = len(requests(clone))
     try:
-        platform.local("pulumi stack init elsewhere")
-        printed = platform.local("pulumi up --yes --non-interactive -s elsewhere", expect=1)
+        platform.local("pulumi stack init other")
+        printed = platform.local("pulumi up --yes --non-interactive -s other", expect=1)
         # The provider takes the subscription from the file, so only Azure can tell that it is another one.
-        file = clone.root / "Pulumi.elsewhere.yaml"
+        file = clone.root / "Pulumi.other.yaml"
         file.write_text(file.read_text("utf-8").replace(f"tenantId: {OTHER}", f"tenantId: {TENANT_ID}"), "utf-8")
-        hidden = platform.local("pulumi preview --non-interactive -s elsewhere", expect=1)
+        hidden = platform.local("pulumi preview --non-interactive -s other", expect=1)
     finally:
-        platform.local("pulumi stack rm --yes elsewhere")
-        (clone.root / "Pulumi.elsewhere.yaml").unlink(missing_ok=True)
-    assert OTHER in printed
+        platform.local("pulumi stack rm --yes other")
+        (clone.root / "Pulumi.other.yaml").unlink(missing_ok=True)
+    assert f"fix: az login --tenant {OTHER}" in printed
     assert f"azure-native:subscriptionId is {OTHER}, which Azure does not show to you" in hidden
     assert [each for each in requests(clone)[before:] if each["method"] in ("PUT", "PATCH", "DELETE")] == []
 
