@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -39,6 +40,9 @@ _ORDER = [
 collect_ignore_glob = ["packages/*/examples/*"]
 # Set while conftest.py is read, before any test module keeps the environment: what this process starts carries it.
 os.environ[guard.VARIABLE] = uuid.uuid4().hex
+# A shell lets what it starts in the background ignore Ctrl-C, and each process passes that on to its children.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _rank(nodeid: str) -> int:
