@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from amlite.testing import LocalAzure, Workspace
 from azureml_fixtures.engine import GROUP, STACK, EngineProject, Make, serve
 from infra.outputs import StackOutputs
-from pulumi_azureml.operations.scoring import Target, score
+from pulumi_azureml.operations import ScoringTarget, score
 from release import cli, promotion, stack
 
 REGISTRY = "engine-models"
@@ -117,5 +117,5 @@ def test_a_model_goes_from_one_environment_to_the_next(
     shown = project.preview(0, "--diff")
     assert 'set_by: "overrides.endpoints' in shown
     project.up()
-    assert score(Target.of(project.ml, endpoint), {"value": 21}) == [42, "debug"]
+    assert score(ScoringTarget.of(project.ml, endpoint), {"value": 21}) == [42, "debug"]
     assert "delays" not in [each.name for each in project.ml.models.list()]

@@ -21,6 +21,7 @@ from release.doctor.findings import Finding, Level, Report
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBSCRIPTION = f"/subscriptions/{SUBSCRIPTION_ID}"
+_USAGES = "Microsoft.MachineLearningServices/locations/westeurope/usages"
 
 
 @pytest.fixture
@@ -102,7 +103,9 @@ def test_a_data_role_suffices(
 
 
 def test_a_quota_that_is_too_small(examined: Callable[..., Report], amlite: LocalAzure) -> None:
-    amlite.command("quota", "set", "Standard_DS3_v2", "3")
+    usages = amlite.arm("GET", f"{SUBSCRIPTION}/providers/{_USAGES}").json()["value"]
+    used = sum(each["currentValue"] for each in usages if each["name"]["value"].startswith("standardDSv2Family"))
+    amlite.command("quota", "set", "Standard_DS3_v2", str(used + 3))
     try:
         cluster, deployment = _problems(examined())
         assert "cluster cpu-cluster: 1 x Standard_DS3_v2 take 4 vCPUs, and 3 are left" in cluster.what

@@ -40,7 +40,8 @@ class Region:
         if not limited:
             return 1 << 30, ""
         scarce = min(limited, key=lambda row: int(row["limit"]) - int(row["currentValue"]))
-        return int(scarce["limit"]) - int(scarce["currentValue"]), str(scarce["name"]["value"])
+        # A limit that was lowered can be less than what is in use.
+        return max(0, int(scarce["limit"]) - int(scarce["currentValue"])), str(scarce["name"]["value"])
 
     def cores(self, size: str) -> int:
         """Return the vCPUs of a size."""

@@ -23,6 +23,7 @@ TARGETS = [
     "environments",
     "environments-down",
     "clean",
+    "acceptance",
     "test",
     "lint",
     "bench",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from azure.core.exceptions import HttpResponseError
@@ -75,18 +76,18 @@ def test_only_who_may_registers(amlite: LocalAzure) -> None:
             client.providers.register("Microsoft.Cdn")
 
 
-def test_resources_of_an_unregistered_provider_are_refused(
-    amlite: LocalAzure, unregistered: Callable[[str], None]
-) -> None:
+def test_resources_of_an_unregistered_provider_are_refused(tmp_path: Path) -> None:
     """azure-native registers it and tries again, as every client of azcore does; its stand-in too."""
-    unregistered("Microsoft.OperationalInsights")
-    amlite.put(GROUP, {"location": "westeurope"}, "2021-04-01")
-    path = f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/log-{uuid.uuid4().hex[:8]}"
-    answer = amlite.arm("PUT", path, {"location": "westeurope", "properties": {}}, "2023-09-01")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "MissingSubscriptionRegistration")
-    arm = ArmClient(amlite.credential, threading.Event(), "test")
-    assert arm.put(path, "2023-09-01", {"location": "westeurope", "properties": {}}, 60)["id"] == path
-    amlite.remove(path, "2023-09-01")
+    path = f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/log-registered"
+    # A provider with resources cannot be unregistered, and other tests leave some.
+    with LocalAzure.started(tmp_path) as azure, azure.signed_in():
+        azure.put(GROUP, {"location": "westeurope"}, "2021-04-01")
+        provider = f"/subscriptions/{SUBSCRIPTION_ID}/providers/Microsoft.OperationalInsights"
+        azure.arm("POST", f"{provider}/unregister", version="2021-04-01")
+        answer = azure.arm("PUT", path, {"location": "westeurope", "properties": {}}, "2023-09-01")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "MissingSubscriptionRegistration")
+        arm = ArmClient(azure.credential, threading.Event(), "test")
+        assert arm.put(path, "2023-09-01", {"location": "westeurope", "properties": {}}, 60)["id"] == path
 
 
 def test_online_endpoints_need_providers_that_no_client_registers(

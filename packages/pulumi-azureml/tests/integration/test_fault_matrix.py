@@ -124,7 +124,7 @@ def test_an_operation_that_never_ends_is_given_up_and_resumed(
     monkeypatch.setattr(retry, "_limit_seconds", 0.3)
     props = project.props("online_endpoint")
     add_fault("PUT */onlineEndpoints/*", FaultKind.LRO_SLOW, seconds=7200)
-    with pytest.raises(AssetError, match=r"endpoint 'ep-.*' is still 'InProgress' after .* minutes.*resumes here"):
+    with pytest.raises(AssetError, match=r"endpoint 'ep-.*' .*is still 'InProgress' after .* minutes.*resumes here"):
         AzureMLProvider("online_endpoint").create(props)
     monkeypatch.setattr(retry, "_limit_seconds", 60.0)
     writes = len([each for each in azureml_workspace.azure.requests(props["name"]) if each["method"] == "PUT"])
