@@ -1,7 +1,7 @@
-"""Batch endpoints: their place in ARM, and the jobs that an invocation begins.
+"""Batch endpoints: their resources in ARM, and the jobs that invocations start.
 
-A model deployment is provisioned as an anonymous parallel component, which an invocation runs as the one step
-`batchscoring` of a pipeline job; a pipeline component deployment is invoked as a pipeline job of its own nodes.
-Sources: the service's OpenAPI documents, Microsoft's "Author scoring scripts for batch deployments", "Authorization on
-batch endpoints" and "Create jobs and input data for batch endpoints", and what azure-ai-ml sends.
+A model deployment is provisioned as an anonymous parallel component. An invocation runs this component as the only
+step, `batchscoring`, of a pipeline job. An invocation of a pipeline component deployment starts a pipeline job with the
+component's nodes. Sources: the service's OpenAPI documents, Microsoft's "Author scoring scripts for batch deployments",
+"Authorization on batch endpoints" and "Create jobs and input data for batch endpoints", and azure-ai-ml's requests.
 """

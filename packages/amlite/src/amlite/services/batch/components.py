@@ -24,7 +24,7 @@ _MLFLOW_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 
 
 async def provision(platform: Platform, deployment_id: str) -> None:
-    """Make the component of a model deployment; raises AzureError 400 when its code or model cannot be used."""
+    """Create the component of a model deployment. Raises AzureError 400 if its code or model cannot be used."""
     document = platform.store.get(deployment_id)
     if document is None or settings.is_pipeline(document.body):
         return
@@ -63,12 +63,12 @@ async def provision(platform: Platform, deployment_id: str) -> None:
     made = versions.create(
         platform, workspace_id, "components", name, {"componentSpec": spec}, version=str(uuid.uuid4())
     )
-    # Below the deployment's own id: it goes when the deployment does.
+    # The id is below the deployment's, so that the component is deleted with the deployment.
     platform.store.put(f"{deployment_id}/component", _TYPE, {"component": made.id, "model": model.id})
 
 
 def provisioned(platform: Platform, deployment: Json) -> Json:
-    """Return the ids of a deployment's `component` and `model`; AzureError 409 before it is provisioned."""
+    """Return the ids of a deployment's `component` and `model`. Raises AzureError 409 before it is provisioned."""
     document = platform.store.get(f"{deployment['id']}/component")
     if document is None or deployment["properties"]["provisioningState"] != "Succeeded":
         raise AzureError(
@@ -81,7 +81,7 @@ def provisioned(platform: Platform, deployment: Json) -> Json:
 
 
 async def _code(platform: Platform, workspace_id: str, code_id: str | None, script: str) -> str:
-    """Upload the deployment's code with the entry script beside it; return the id of the code asset."""
+    """Upload the deployment's code together with the entry script, and return the id of the code asset."""
     name = str(uuid.uuid4())
     with tempfile.TemporaryDirectory(prefix="amlite-batch-") as made:
         folder = Path(made)
@@ -100,7 +100,7 @@ async def _code(platform: Platform, workspace_id: str, code_id: str | None, scri
 
 
 async def _environment(platform: Platform, workspace_id: str, model: Json, place: blobs.BlobPath) -> str:
-    """Register the environment that an MLflow model's own conda file describes; return its id."""
+    """Register the environment in an MLflow model's conda file, and return its id."""
     try:
         conda = (await blobs.read(platform, place / "conda.yaml")).decode()
     except AzureError as error:

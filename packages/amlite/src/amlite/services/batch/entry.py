@@ -1,7 +1,7 @@
-"""Stands between the driver of parallel jobs, which calls it, and a deployment's scoring script, which it calls.
+"""The entry script of a batch deployment: the driver of parallel jobs calls it, and it calls the scoring script.
 
-It gives the script the variables and folders that Azure ML's batch deployments have. It runs in the deployment's
-environment, beside the script, and so uses nothing but the standard library.
+It gives the scoring script the variables and folders that Azure ML's batch deployments have. It runs in the
+deployment's environment, in the folder of the scoring script, and therefore uses only the standard library.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _loaded: dict[str, Any] = {}
 
 
 def init() -> None:
-    """Load the scoring script and call its own `init()`."""
+    """Load the scoring script and call its `init()`."""
     parser = argparse.ArgumentParser()
     for name in ("script", "score", "model", "model-name", "logging-level"):
         parser.add_argument(f"--{name}", required=True)
@@ -35,7 +35,7 @@ def init() -> None:
 
 
 def run(mini_batch: list[str]) -> Any:
-    """Return the script's results: a list or a DataFrame; raises TypeError for anything else."""
+    """Return the script's results, a list or a DataFrame. Raises TypeError for any other type."""
     results = _loaded["script"].run(mini_batch)
     if not isinstance(results, (list, tuple)) and not hasattr(results, "columns") and not hasattr(results, "tolist"):
         raise TypeError(f"run() must return a list or a pandas DataFrame, not {type(results).__name__}")
@@ -43,7 +43,7 @@ def run(mini_batch: list[str]) -> Any:
 
 
 def load(script: Path) -> Any:
-    """Import the scoring script; the modules beside it can be imported by it. ImportError for what is none."""
+    """Import the scoring script, which can import the modules in its folder. Raises ImportError if it is not valid."""
     sys.path.insert(0, str(script.resolve().parent))
     spec = importlib.util.spec_from_file_location(script.stem, script)
     if spec is None or spec.loader is None:
@@ -57,17 +57,17 @@ def load(script: Path) -> Any:
 
 
 def show_model(path: Path, name: str) -> Path:
-    """Return the folder that AZUREML_MODEL_DIR names: a model that is a folder lies in it under its own name."""
+    """Return the folder for AZUREML_MODEL_DIR. It contains a model that is a folder, under the folder's name."""
     if not name:
         return path
     root = Path("azureml-models").resolve()
     root.mkdir(exist_ok=True)
     target = root / name
     if not target.exists():
-        # A real folder, as in Azure: scripts look through it, and that does not follow links.
+        # A real folder, as in Azure. Scripts walk through it, and a walk does not follow links.
         with tempfile.TemporaryDirectory(dir=".") as scratch:
             shutil.copytree(path, Path(scratch, "model"), copy_function=_linked)
-            with contextlib.suppress(OSError):  # another process of this job was first
+            with contextlib.suppress(OSError):  # another process of this job made it first
                 Path(scratch, "model").rename(target)
     return root
 
@@ -75,5 +75,5 @@ def show_model(path: Path, name: str) -> Path:
 def _linked(source: str, target: str) -> None:
     try:
         os.link(source, target)
-    except OSError:  # another disk
+    except OSError:  # it is on another disk
         shutil.copyfile(source, target)

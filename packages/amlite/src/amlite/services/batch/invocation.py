@@ -1,4 +1,4 @@
-"""From what an endpoint is invoked with to the pipeline job that this begins, and back to what it shows of the job."""
+"""Invocations: how one becomes a pipeline job, and how the endpoint shows that job."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ STEP = "batchscoring"
 _ENDPOINT, _DEPLOYMENT = "azureml.endpointname", "azureml.deploymentname"
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 _DATA = ("uri_file", "uri_folder")
-_EARLIER_OUTPUT = "output_name"  # azure-ai-ml's name for an output that is given as datastore and path
+_EARLIER_OUTPUT = "output_name"  # azure-ai-ml's name for an output with a datastore and a path
 
 
 async def begin(
     platform: Platform, endpoint: Json, deployment: Json, name: str, request: Json, principal: Principal
 ) -> Job:
-    """Begin a job of a deployment and return it; AzureError for what cannot be run. `request` is the invocation's."""
+    """Start a job of a deployment and return it. `request` is the invocation. Raises AzureError if it cannot run."""
     properties = request.get("properties")
     if not isinstance(properties, dict):
         raise _refusal("properties: the invocation must be an object with properties.")
@@ -49,7 +49,7 @@ async def begin(
 
 
 def of(platform: Platform, endpoint: Json, deployment: str | None = None) -> list[Job]:
-    """Return an endpoint's jobs, of one deployment where that is named, newest first."""
+    """Return an endpoint's jobs, or only those of one deployment, newest first."""
     found = []
     for job in documents.every(platform, endpoint["id"].rsplit("/", 2)[0]):
         marks = job.properties.get("properties") or {}
@@ -87,7 +87,7 @@ def shown(endpoint: Json, job: Job) -> Json:
 def _model_job(
     platform: Platform, workspace_id: str, deployment: Json, properties: Json, inputs: Json, outputs: Json
 ) -> Json:
-    """Return the pipeline of one step that scores the files of one input."""
+    """Return the one-step pipeline that scores the files of one input."""
     made = components.provisioned(platform, deployment)
     found = settings.overridden(deployment["properties"], properties)
     if len(inputs) != 1 or next(iter(inputs.values()))["jobInputType"] not in _DATA:
@@ -122,7 +122,7 @@ def _model_job(
 
 
 def _score(outputs: Json, file_name: str) -> tuple[Json, str]:
-    """Return the output `score`, a folder, and the name of the file in it; of a file's path, both are taken from it."""
+    """Return the output `score`, which is a folder, and the name of the file in it. A file's path contains both."""
     unknown = [key for key in outputs if key not in ("score", _EARLIER_OUTPUT)]
     if unknown:
         raise _refusal(f"properties.outputData: a deployment of a model writes 'score', not '{unknown[0]}'.")
@@ -138,7 +138,7 @@ def _score(outputs: Json, file_name: str) -> tuple[Json, str]:
 def _component_job(
     platform: Platform, workspace_id: str, deployment: Json, _properties: Json, inputs: Json, outputs: Json
 ) -> Json:
-    """Return the pipeline that a pipeline component describes, with the inputs and outputs of this invocation."""
+    """Return the pipeline of a pipeline component, with the inputs and outputs of this invocation."""
     configuration = deployment["properties"]["deploymentConfiguration"]
     component = references.asset(platform, workspace_id, configuration["componentId"]["assetId"], "components")
     spec = component.body["properties"]["componentSpec"]
@@ -159,7 +159,7 @@ def _component_job(
 
 
 def _given(inputs: Json, declared: Json) -> tuple[Json, set[str]]:
-    """Return a value for each declared input and the names of the optional ones that have none; AzureError 400."""
+    """Return a value for each declared input, and the names of optional inputs without one. Raises AzureError 400."""
     if unknown := [key for key in inputs if key not in declared]:
         raise _refusal(f"properties.inputData: the component has no input '{unknown[0]}', only: {_listed(declared)}.")
     given, missing = {}, set()
@@ -180,7 +180,7 @@ def _given(inputs: Json, declared: Json) -> tuple[Json, set[str]]:
 
 
 def _without(node: Json, missing: set[str]) -> Json:
-    """Return a node without the inputs that are bound to an input of the pipeline that has no value."""
+    """Return a node without the inputs that are bound to pipeline inputs without a value."""
     if not missing:
         return node
     bindings = {f"${{{{parent.inputs.{key}}}}}" for key in missing}
@@ -193,7 +193,7 @@ def _without(node: Json, missing: set[str]) -> Json:
 
 
 def _settings(given: Json) -> Json:
-    """Return a deployment's settings, text whose names may have a prefix, as a pipeline job has them."""
+    """Return a deployment's settings as in a pipeline job. They are given as text, and names may have a prefix."""
     found: Json = {}
     for name, value in given.items():
         key = name.rpartition(".")[2]

@@ -1,4 +1,4 @@
-"""The address to invoke an endpoint at, `<endpoint>.<region>.inference.ml.azure.com/jobs`, and lists of its jobs."""
+"""The address that invokes an endpoint, `<endpoint>.<region>.inference.ml.azure.com/jobs`, and lists of its jobs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from amlite.services.machinelearning.addresses import AUDIENCE, SCORING_HOST, WO
 
 
 def _is_batch(platform: Platform, host: str) -> bool:
-    """Whether a scoring host is a batch endpoint's; all others are online endpoints'."""
+    """Return whether a scoring host belongs to a batch endpoint. All other hosts belong to online endpoints."""
     return endpoints.of_host(platform, ENDPOINT_TYPE, host) is not None
 
 
@@ -37,7 +37,7 @@ _LISTS = f"/mferp/managementfrontend{WORKSPACE}/batchEndpoints/{{endpoint}}"
 
 @routes.post("/jobs")
 async def invoke(call: Call) -> web.StreamResponse:
-    """Begin a job of the deployment that the header names, or of the default one."""
+    """Start a job of the deployment in the header, or of the default deployment."""
     endpoint = _invoked(call)
     named = call.request.headers.get(_DEPLOYMENT_HEADER)
     principal = _caller(call, endpoint, f"{_JOBS}/write")
@@ -48,7 +48,7 @@ async def invoke(call: Call) -> web.StreamResponse:
     name = (request.get("properties") or {}).get("name")
     repeated = call.request.headers.get(_REPEAT_HEADER)
     if name is None:
-        # A client that got no answer sends the same request again, which is to begin no second job.
+        # A client that gets no response sends the same request again. This must not start a second job.
         number = uuid.uuid5(uuid.NAMESPACE_URL, f"{endpoint['id']} {repeated}") if repeated else uuid.uuid4()
         name = f"batchjob-{number}"
         if (known := _find(call.platform, endpoint, name)) is not None:
@@ -69,7 +69,7 @@ async def list_jobs(call: Call) -> web.StreamResponse:
 
 @routes.get("/jobs/{job}")
 async def get_job(call: Call) -> web.StreamResponse:
-    """Describe one of an endpoint's jobs; a client that invoked the endpoint polls this until the job ends."""
+    """Describe one of an endpoint's jobs. A client that invoked the endpoint polls this address until the job ends."""
     endpoint = _invoked(call)
     _caller(call, endpoint, f"{_JOBS}/read")
     return reply(invocation.shown(endpoint, _job(call.platform, endpoint, call.parameters["job"])))
@@ -103,7 +103,7 @@ def _invoked(call: Call) -> Json:
 
 
 def _caller(call: Call, endpoint: Json, action: str) -> Principal:
-    """Return who calls; AzureError 401 without a token for Azure Machine Learning, 403 without the permission."""
+    """Return the caller. Raises AzureError 401 without a token for Azure Machine Learning, 403 without permission."""
     if call.bearer is None:
         raise AzureError(401, "Unauthorized", "The header 'Authorization: Bearer <Microsoft Entra token>' is missing.")
     principal = tokens(call.platform).principal_of(call.bearer, frozenset({AUDIENCE}))

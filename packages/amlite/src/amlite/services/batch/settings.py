@@ -1,4 +1,4 @@
-"""Settings of deployments and invocations, read from their bodies with the service's defaults; no platform needed."""
+"""Settings of deployments and invocations, read from their bodies, with the service's defaults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OVERRIDES = ("errorThreshold", "miniBatchSize", "outputFileName", "retrySetting
 
 
 def completed(properties: Json) -> Json:
-    """Return a model deployment's properties with the service's defaults; raises AzureError 400."""
+    """Return a model deployment's properties with the service's defaults. Raises AzureError 400."""
     found = {
         **DEFAULTS,
         **properties,
@@ -51,7 +51,7 @@ def completed(properties: Json) -> Json:
 
 
 def overridden(deployment: Json, invocation: Json) -> Json:
-    """Return a deployment's properties with what an invocation changes for its own job; raises AzureError 400."""
+    """Return a deployment's properties with the changes that an invocation makes for its job. Raises AzureError 400."""
     changed = {name: invocation[name] for name in _OVERRIDES if invocation.get(name) is not None}
     if retries := changed.get("retrySettings"):
         changed["retrySettings"] = {**deployment["retrySettings"], **_without_nulls(retries)}
@@ -64,13 +64,13 @@ def overridden(deployment: Json, invocation: Json) -> Json:
 
 
 def kind(written: Any) -> str:
-    """Return an input's or output's type as jobs spell it: `uri_folder` for the `UriFolder` of an invocation."""
+    """Return the type of an input or output in the spelling of jobs: `uri_folder` for an invocation's `UriFolder`."""
     spelt = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(written or "")).lower()
     return "mltable" if spelt == "ml_table" else spelt
 
 
 def is_pipeline(deployment: Json) -> bool:
-    """Whether a deployment (its ARM envelope) deploys a pipeline component."""
+    """Return whether a deployment (its ARM envelope) deploys a pipeline component."""
     return bool(deployment["properties"].get("deploymentConfiguration"))
 
 

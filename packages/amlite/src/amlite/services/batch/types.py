@@ -1,4 +1,4 @@
-"""Batch endpoints and their deployments, as ARM keeps them."""
+"""Batch endpoints and their deployments as ARM resources."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _endpoint(platform: Platform, resource_id: ResourceId, body: Json, old: Json
 
 
 def _deployment_name(platform: Platform, endpoint_id: ResourceId, named: str) -> str:
-    """Return a deployment's own spelling; AzureError 400 when the endpoint has none of that name."""
+    """Return a deployment's name in its own spelling. Raises AzureError 400 if the endpoint does not have it."""
     found = [document.body["name"] for document in platform.store.below(str(endpoint_id), DEPLOYMENT_TYPE)]
     for name in found:
         if name.lower() == named.lower():
@@ -62,7 +62,7 @@ def _deployment_name(platform: Platform, endpoint_id: ResourceId, named: str) ->
 
 
 def _identity(platform: Platform, resource_id: ResourceId, wanted: Json | None, old: Json | None) -> Json | None:
-    """Return an endpoint's identity, which it has only when it asks for one: its jobs act as their compute."""
+    """Return an endpoint's identity, or None unless it asks for one. Its jobs use the identity of their compute."""
     kept = (old or {}).get("identity")
     if wanted is None or str(wanted.get("type")).lower() == "none":
         return kept
@@ -88,7 +88,7 @@ def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Js
     except AzureError as error:
         if error.status != 404:
             raise
-        # The deployment refers to a resource that does not exist; the deployment itself was found.
+        # The missing resource is one that the deployment refers to. The deployment itself exists.
         raise AzureError(400, "BadArgument", error.message) from error
     return {**body, "properties": completed}
 

@@ -1,6 +1,6 @@
 """The artifact service: azureml-mlflow uploads, lists and downloads the files of runs and models here.
 
-Bytes travel straight to and from blob storage by signed addresses.
+Clients read and write the bytes in blob storage itself, through signed URLs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from amlite.services.mlflow import artifacts, tracking
 from amlite.services.storage import blobs, delegation
 
 routes = data_routes()
-# Below run history too, where a run's experiment is named (`experiments`) or numbered (`experimentids`).
+# Run history has them too, below a run's experiment by name (`experiments`) or by number (`experimentids`).
 _RUN_ARTIFACTS = f"/history/v1.0{WORKSPACE}/{{by}}/{{experiment}}/runs/{{run}}/artifacts"
 _ARTIFACTS = f"/artifact/v2.0{WORKSPACE}/artifacts/{{origin}}/{{container}}"
 _LIFETIME = dt.timedelta(hours=8)
@@ -31,7 +31,7 @@ _LIFETIME = dt.timedelta(hours=8)
 @routes.post(f"{_ARTIFACTS}/batch/metadata", action=WRITE_RUNS)
 @routes.post(f"{_RUN_ARTIFACTS}/batch/metadata", action=WRITE_RUNS)
 async def create(call: Call) -> web.Response:
-    """Answer with an address to write each artifact to."""
+    """Return a URL to write each artifact to."""
     origin, container = _container(call)
     base, _ = artifacts.place(call.platform, workspace_of(call).body, origin, container)
     paths = [str(entry["path"]) for entry in (await call.json()).get("paths") or []]
@@ -50,7 +50,7 @@ async def create(call: Call) -> web.Response:
 @routes.get(f"{_ARTIFACTS}/contentinfo", action=READ_RUNS)
 @routes.get(f"{_RUN_ARTIFACTS}/contentinfo", action=READ_RUNS)
 async def content(call: Call) -> web.Response:
-    """Answer with an address to read an artifact from."""
+    """Return a URL to read an artifact from."""
     origin, container = _container(call)
     base, root = artifacts.place(call.platform, workspace_of(call).body, origin, container)
     path = call.query.get("path", "")
@@ -78,7 +78,7 @@ async def listing(call: Call) -> web.Response:
 
 
 def _container(call: Call) -> tuple[str, str]:
-    """Return the origin and container that a path names, or those of its run."""
+    """Return the origin and container in a path, or those of its run."""
     run = call.parameters.get("run")
     if run is None:
         return call.parameters["origin"], call.parameters["container"]

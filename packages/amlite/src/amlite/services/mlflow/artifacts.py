@@ -1,8 +1,8 @@
-"""Where the artifacts of runs and models lie.
+"""The locations of the artifacts of runs and models.
 
-An artifact is named by origin, container and path, and lies at `<origin>/<container>/<path>` in the workspace's
-artifact store: a run's at `ExperimentRun/dcid.<run>/…`, an upload's at `LocalUpload/<container>/…`. The origin `Models`
-is amlite's own: a registered model, wherever its files lie.
+An artifact has an origin, a container and a path. It is stored at `<origin>/<container>/<path>` in the workspace's
+artifact store: an artifact of a run at `ExperimentRun/dcid.<run>/…`, one of an upload at `LocalUpload/<container>/…`.
+Only amlite has the origin `Models`. It means a registered model, wherever its files are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MODEL_ROOT = "model"
 
 
 def place(platform: Platform, workspace: Json, origin: str, container: str) -> tuple[BlobPath, str]:
-    """Return the location of a container's artifacts, and the prefix of its paths that the blob names lack."""
+    """Return the location of a container's artifacts, and the prefix of its paths that blob names do not have."""
     if origin.lower() == MODELS.lower():
         name, _, version = container.rpartition(":")
         document = references.version(platform, workspace["id"], "models", name, version)

@@ -1,8 +1,8 @@
-"""MLflow's model registry over the workspace's models: there is one set of models, seen from two sides.
+"""MLflow's model registry over the workspace's models. MLflow and Azure ML share one set of models.
 
-A registered model is a model container, a model version a version of it; MLflow's stages and aliases are kept in the
-container's and version's properties. Requests from azureml-mlflow are answered as by the service: any model can be
-found; a model that MLflow registers is of type `mlflow_model` if its folder has an MLmodel file.
+A registered model is a model container, and a model version is a version of it. The properties of the container and
+the version keep MLflow's stages and aliases. The registry answers azureml-mlflow as the service does: it finds every
+model, and a model that MLflow registers has the type `mlflow_model` if its folder contains an MLmodel file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MOST = 1000
 
 
 class RegistryError(Exception):
-    """A refusal in MLflow's shape: an error code of MLflow's and a message."""
+    """An error in MLflow's format: one of MLflow's error codes, and a message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ class RegistryError(Exception):
 async def answer(
     platform: Platform, workspace: Json, method: str, api: str, body: Json, principal: Principal | None
 ) -> Json:
-    """Answer one call of MLflow's registry API; `api` is the path after `/mlflow/`. Raises RegistryError."""
+    """Answer one call of MLflow's registry API. `api` is the path after `/mlflow/`. Raises RegistryError."""
     handler = _HANDLERS.get((method, api))
     if handler is None:
         raise RegistryError(404, "ENDPOINT_NOT_FOUND", f"{method} {api} is not served by this local Azure.")
@@ -145,7 +145,7 @@ class _Registry:
     # Sources
 
     async def model_files(self, source: str) -> tuple[BlobPath, list[str], str | None]:
-        """Return where a source lies, the names of its files, and the run it belongs to."""
+        """Return the location of a source, the names of its files, and the run that it belongs to."""
         run = None
         if found := _RUN.fullmatch(source):
             run, path = found[1], found[2] or ""
@@ -203,7 +203,7 @@ async def _create_version(registry: _Registry, body: Json) -> Json:
 
 
 async def _flavors(platform: Platform, place: BlobPath, names: list[str]) -> Json | None:
-    """Return the flavours an MLmodel file names as the service shows them, or None where there is no such file."""
+    """Return the flavors in an MLmodel file in the service's format, or None if there is no such file."""
     if f"{place.path}/MLmodel" not in names:
         return None
     import yaml

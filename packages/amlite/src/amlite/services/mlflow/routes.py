@@ -1,4 +1,4 @@
-"""MLflow's REST API below a workspace's tracking URI: tracking by the real server, models by the workspace."""
+"""MLflow's REST API below a workspace's tracking URI. The MLflow server has the runs, and the workspace the models."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def create_experiment(call: Call) -> web.StreamResponse:
 
 @routes.post(f"{_PREVIEW}/runs/log-batch-async", action=WRITE_RUNS)
 async def log_batch_async(call: Call) -> web.StreamResponse:
-    """Log a batch at once; with no tracking id the client has nothing to wait for."""
+    """Log a batch before the response. The tracking id is empty, so the client does not wait."""
     answer = await _forward(call, "runs/log-batch")
     return reply({"batch_tracking_id": ""}) if answer.status == 200 else answer
 
@@ -74,13 +74,13 @@ async def write_models(call: Call) -> web.StreamResponse:
 
 @routes.get(f"{_API}/{{rest:path}}", action=READ_RUNS)
 async def read(call: Call) -> web.StreamResponse:
-    """Ask the MLflow server."""
+    """Forward a read to the MLflow server."""
     return await _forward(call)
 
 
 @routes.route("*", f"{_API}/{{rest:path}}", action=WRITE_RUNS)
 async def write(call: Call) -> web.StreamResponse:
-    """Tell the MLflow server."""
+    """Forward a write to the MLflow server."""
     return await _forward(call)
 
 

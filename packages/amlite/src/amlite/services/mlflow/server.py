@@ -1,4 +1,4 @@
-"""The MLflow server as a child process, one for each workspace that uses it, on a database of its own."""
+"""The MLflow server as a child process. Each workspace that uses it has its own process and its own database."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _START_SECONDS = 180.0
 
 @dataclass
 class _Template:
-    """One at a time makes the template."""
+    """The lock under which the template is made."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def database(platform: Platform, workspace: Json) -> Path | None:
-    """Return the database that keeps a workspace's runs, or None where the very first one has yet to be made."""
+    """Return the database of a workspace's runs, or None if the template of all databases does not exist yet."""
     path = platform.state / "mlflow" / f"{workspace['properties']['workspaceId']}.db"
     if path.exists():
         return path
@@ -45,7 +45,7 @@ def database(platform: Platform, workspace: Json) -> Path | None:
 
 
 async def ensure(platform: Platform, workspace: Json) -> Child:
-    """Return a workspace's running MLflow server; raises StartError."""
+    """Return a workspace's running MLflow server. Raises StartError."""
     async with platform.part(_Template).lock:
         if not _template().exists():
             await _make_template(platform)
@@ -70,7 +70,7 @@ async def ensure(platform: Platform, workspace: Json) -> Child:
 
 
 async def remove(platform: Platform, workspace: Json) -> None:
-    """End a workspace's server and forget its runs."""
+    """Stop a workspace's server and delete its runs."""
     await platform.children.stop(_child(workspace))
     path = database(platform, workspace)
     if path is not None:
@@ -83,13 +83,13 @@ def _child(workspace: Json) -> str:
 
 
 def runs_uri(workspace: Json, experiment: str) -> str:
-    """Return where azureml-mlflow looks for the artifacts of an experiment's runs."""
+    """Return the address at which azureml-mlflow looks for the artifacts of an experiment's runs."""
     base = str(workspace["properties"]["mlFlowTrackingUri"]).replace("/mlflow/v1.0/", "/mlflow/v2.0/")
     return f"{base}/experiments/{experiment}/runs"
 
 
 async def _make_template(platform: Platform) -> None:
-    """Make the empty database that every workspace's is a copy of: MLflow's many migrations take a dozen seconds."""
+    """Make the empty database that each workspace gets a copy of. MLflow's many migrations take a dozen seconds."""
     template = _template()
     template.parent.mkdir(parents=True, exist_ok=True)
     beside = template.with_name(f"{template.name}.{uuid.uuid4().hex[:8]}")
@@ -110,7 +110,7 @@ def _template() -> Path:
 
 def _environment() -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("MLFLOW_")}
-    # Left alone, the server also starts eight processes for evaluation jobs of its own, which Azure ML does not have.
+    # By default, the server also starts eight processes for MLflow's evaluation jobs, which Azure ML does not have.
     return {**inherited, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 

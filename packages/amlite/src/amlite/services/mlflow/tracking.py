@@ -1,7 +1,7 @@
 """Experiments and runs in MLflow's own database.
 
-A job's name is its run id in Azure ML, and MLflow's API lets nobody choose a run's id; so amlite writes the rows of
-experiments and of jobs' runs itself. Everything that a run logs goes through the MLflow server.
+In Azure ML, a job's name is its run id, but MLflow's API does not let a client choose a run's id. Therefore, amlite
+writes the rows of experiments and of jobs' runs itself. Everything that a run logs goes through the MLflow server.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STATUS = {"Completed": "FINISHED", "Failed": "FAILED", "Canceled": "KILLED"}
 
 @dataclass(frozen=True)
 class Run:
-    """A run that amlite itself begins: its id, name and user, its experiment, the run at the top, and its parent."""
+    """A run that amlite itself starts: its id, name, user and experiment, its root run, and its parent."""
 
     id: str
     title: str
@@ -37,13 +37,13 @@ class Run:
 
 @dataclass
 class _Settled:
-    """The workspaces whose database holds every run that began before there was one."""
+    """The workspaces whose database contains every run that started before the database existed."""
 
     workspaces: set[str] = field(default_factory=set)
 
 
 async def port(platform: Platform, workspace: Json) -> int:
-    """Return the loopback port of a workspace's MLflow server, started when needed; raises StartError."""
+    """Return the loopback port of a workspace's MLflow server. Start the server if necessary. Raises StartError."""
     child = await server.ensure(platform, workspace)
     settled = platform.part(_Settled).workspaces
     if workspace["id"] not in settled:
@@ -53,14 +53,14 @@ async def port(platform: Platform, workspace: Json) -> int:
 
 
 def prewarm(platform: Platform, workspace_id: str) -> None:
-    """Start a workspace's MLflow server in the background: it takes seconds, and the first job wants it at once."""
+    """Start a workspace's MLflow server in the background: the start takes seconds, and the first job needs it."""
     document = platform.store.get(workspace_id)
     if document is not None:
         platform.background(port(platform, document.body), f"MLflow of {document.body['name']}")
 
 
 async def compute_created(platform: Platform, compute_id: ResourceId) -> None:
-    """Prewarm the server: a workspace with compute will run jobs, and jobs track."""
+    """Prewarm the server. A workspace with compute will run jobs, and jobs use tracking."""
     prewarm(platform, str(compute_id.parent))
 
 
@@ -70,7 +70,7 @@ def host(workspace: Json) -> str:
 
 
 def experiment(platform: Platform, workspace: Json, name: str) -> str:
-    """Return the id of an experiment of that name, which is created when there is none."""
+    """Return the id of the experiment with a name. Create the experiment if it does not exist."""
     if name == server.DEFAULT_EXPERIMENT:
         number = 0
     else:
@@ -87,7 +87,7 @@ def experiment(platform: Platform, workspace: Json, name: str) -> str:
 
 
 def start_run(platform: Platform, workspace: Json, run: Run) -> None:
-    """Write a run down, RUNNING, unless it is there from an earlier attempt."""
+    """Record a run as RUNNING, unless an earlier attempt recorded it."""
     number = experiment(platform, workspace, run.experiment)
     with _open(platform, workspace) as database:
         if database is None:
@@ -108,8 +108,8 @@ def end_run(platform: Platform, workspace: Json, id: str, status: str) -> None:
 
 
 def _settle(platform: Platform, workspace: Json) -> None:
-    """Write down the runs that began before there was a database."""
-    experiment(platform, workspace, server.DEFAULT_EXPERIMENT)  # what a client logs to that names none
+    """Record the runs that started before the database existed."""
+    experiment(platform, workspace, server.DEFAULT_EXPERIMENT)  # for clients that do not name an experiment
     for waiting in platform.store.below(_waiting(workspace)):
         run = Run(**waiting.body["run"])
         start_run(platform, workspace, run)
@@ -136,7 +136,7 @@ def logged(platform: Platform, workspace: Json, name: str) -> tuple[dict[str, fl
 
 
 def experiment_of(platform: Platform, workspace: Json, run: str) -> str | None:
-    """Return the name of the experiment that a run belongs to, or None when there is no such run."""
+    """Return the name of the experiment that a run belongs to, or None if there is no such run."""
     with _open(platform, workspace) as database:
         if database is None:
             return None

@@ -1,5 +1,6 @@
 """Microsoft.OperationalInsights and Microsoft.Insights: workspaces and components that others refer to, and metrics.
 
-Metrics are those that Azure Monitor lists for online endpoints and their deployments, counted from the requests that
-were really scored. Sources: Azure Monitor's pages "Supported metrics", the OpenAPI documents of Microsoft.Insights.
+The metrics are those that Azure Monitor lists for online endpoints and their deployments. Their values come from the
+requests that were scored. Sources: Azure Monitor's pages "Supported metrics", and the OpenAPI documents of
+Microsoft.Insights.
 """

@@ -1,8 +1,8 @@
 """Autoscale settings: rules that keep the number of a managed deployment's instances between two bounds.
 
-Azure applies a profile's bounds at once, and its rules as metrics come in. Here the bounds are applied; rules are
-checked and kept, but not followed, for the machine has no second instance to give. Source: the published OpenAPI
-document of Microsoft.Insights/autoscaleSettings.
+Azure applies a profile's bounds immediately, and its rules as metrics arrive. amlite applies the bounds. It checks and
+stores the rules but does not follow them, because the machine cannot provide a second instance. Source: the published
+OpenAPI document of Microsoft.Insights/autoscaleSettings.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _check_profile(profile: Json, where: str) -> None:
 
 
 def bounds(profile: Json, where: str) -> tuple[int, int, int]:
-    """Return least, most and default instances of a profile, which say them as text; raises AzureError 400."""
+    """Return a profile's minimum, maximum and default instances, which it has as text. Raises AzureError 400."""
     capacity = profile.get("capacity") or {}
     try:
         return int(capacity["minimum"]), int(capacity["maximum"]), int(capacity["default"])
@@ -91,7 +91,7 @@ def bounds(profile: Json, where: str) -> tuple[int, int, int]:
 
 
 async def _apply(platform: Platform, resource_id: ResourceId) -> None:
-    """Bring the target's instances between the bounds of the first profile that has no schedule."""
+    """Bring the number of the target's instances within the bounds of the first profile that has no schedule."""
     properties = resource_of(platform, resource_id).body["properties"]
     profile = next((each for each in properties["profiles"] if not _scheduled(each)), None)
     document = platform.store.get(properties["targetResourceUri"])

@@ -1,7 +1,7 @@
 """Measurements of scored requests: the count and durations of each kind, for each endpoint and minute.
 
-A minute is one document of bounded size, written with every request, so that nothing is lost when amlite is killed.
-Durations are kept as Envoy, Azure's gateway, keeps them: in bins of two significant digits.
+A minute is one document of bounded size. Each request writes it, so that nothing is lost if amlite is killed.
+Durations are stored in bins of two significant digits, as in Envoy, Azure's gateway.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _TYPE = "monitoring/minutes"
 _KEPT = dt.timedelta(days=93)
 _MINUTE = "%Y-%m-%dT%H:%M:00Z"
 UNKNOWN = "unknown"
-"""The model's status code where the model did not answer."""
+"""The model's status code if the model did not respond."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """The dimensions of an endpoint's requests; status codes as text."""
+    """The dimensions of an endpoint's requests. Status codes are text."""
 
     deployment: str
     status: str
@@ -52,7 +52,7 @@ class _Pruned:
 def record(
     platform: Platform, endpoint_id: str, deployment: str, status: int, model_status: int | None, seconds: float
 ) -> None:
-    """Count a request that a deployment was chosen for."""
+    """Count a request that was routed to a deployment."""
     key = f"{_TYPE}{endpoint_id.lower()}/{platform.clock.now().strftime(_MINUTE)}"
     document = platform.store.get(key)
     if document is None:
@@ -70,7 +70,7 @@ def record(
 def minutes(
     platform: Platform, endpoint_id: str, start: dt.datetime, end: dt.datetime
 ) -> dict[dt.datetime, dict[Kind, Tally]]:
-    """Return the minutes with requests that begin in [start, end), oldest first."""
+    """Return the minutes with requests that start in [start, end), oldest first."""
     found: dict[dt.datetime, dict[Kind, Tally]] = {}
     for document in platform.store.below(f"{_TYPE}{endpoint_id.lower()}", _TYPE):
         at = _begin(document.id)

@@ -1,7 +1,7 @@
 """The metrics of online endpoints and deployments: their definitions, and their values from measured requests.
 
 Names, units, aggregations and dimensions are those of Azure Monitor's pages "Supported metrics" for
-Microsoft.MachineLearningServices/workspaces/onlineEndpoints and …/deployments, as far as they are about requests.
+Microsoft.MachineLearningServices/workspaces/onlineEndpoints and …/deployments. Only metrics of requests are here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DIMENSIONS: dict[str, Callable[[Kind], str]] = {
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric. `value` makes one number of a minute's requests; `weighted`: averaged over requests, not minutes."""
+    """A metric. `value` computes a number from a minute's requests. `weighted` averages over requests, not minutes."""
 
     name: str
     title: str
@@ -85,14 +85,14 @@ DEPLOYMENT = [
 
 @dataclass(frozen=True)
 class Series:
-    """Values of one combination of dimensions, by the start of the interval; None where there were no requests."""
+    """Values of one combination of dimensions, by the start of the interval. None means that there were no requests."""
 
     dimensions: dict[str, str]
     points: dict[dt.datetime, float | None]
 
     @property
     def mean(self) -> float:
-        """The mean of the values there are."""
+        """The mean of the values that are not None."""
         known = [value for value in self.points.values() if value is not None]
         return sum(known) / len(known) if known else 0.0
 
@@ -101,9 +101,9 @@ def evaluate(
     metric: Metric, minutes: Minutes, starts: list[dt.datetime], grain: dt.timedelta, clauses: list[Clause],
     split: list[str],
 ) -> list[Series]:  # fmt: skip
-    """Return a metric's averages in the intervals that begin at `starts`, one series for each combination in `split`.
+    """Return a metric's averages in the intervals that start at `starts`, one series for each combination in `split`.
 
-    Without `split` there is one series even if there were no requests, as Azure has it.
+    Without `split`, there is one series even if there were no requests, as in Azure.
     """
     combinations: dict[tuple[str, ...], dict[dt.datetime, list[Tally]]] = {} if split else {(): {}}
     for at, kinds in minutes.items():

@@ -27,25 +27,25 @@ _EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
 class MonitorError(AzureError):
-    """A refusal by Azure Monitor's metrics, whose errors are not wrapped in `error`."""
+    """An error of Azure Monitor's metrics. These errors are not wrapped in `error`."""
 
     def __init__(self, message: str) -> None:
         super().__init__(400, "BadRequest", message)
 
     def content(self) -> tuple[str, str]:
-        """Return the answer's text and content type."""
+        """Return the text and content type of the response."""
         return json.dumps({"code": self.code, "message": self.message}), "application/json"
 
 
 @dataclass(frozen=True)
 class Clause:
-    """A filter's condition on one dimension: any of the tests (operator, value) must pass, ignoring case."""
+    """A filter's condition on one dimension: one of the tests (operator, value) must pass. Tests ignore case."""
 
     dimension: str
     tests: tuple[tuple[str, str], ...]
 
     def matches(self, value: str) -> bool:
-        """Whether a dimension's value passes."""
+        """Return whether a dimension's value passes."""
         return any(_passes(value.lower(), operator, wanted.lower()) for operator, wanted in self.tests)
 
 
@@ -58,7 +58,7 @@ def _passes(value: str, operator: str, wanted: str) -> bool:
 
 
 def span(text: str | None, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
-    """Read `start/end`, `start/duration` or `duration` (the last one up to now); an hour by default."""
+    """Parse `start/end`, `start/duration` or `duration` (which ends now). The default is an hour."""
     if not text:
         return now - dt.timedelta(hours=1), now
     first, _, second = text.partition("/")
@@ -75,10 +75,10 @@ def span(text: str | None, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
 def intervals(
     text: str | None, start: dt.datetime, end: dt.datetime, *, adjust: bool
 ) -> tuple[list[dt.datetime], dt.timedelta]:
-    """Return the beginnings and the length of the intervals of a span: `text` long, or one for `FULL`.
+    """Return the starts and the length of a span's intervals: as long as `text` says, or one interval for `FULL`.
 
-    They begin at multiples of their length, of hours and days as the clock has them. Of a length that is not kept, the
-    next larger is taken where `adjust` allows it.
+    Intervals start at multiples of their length, such as at full hours or at midnight. If Azure does not support a
+    length and `adjust` is set, the next longer one is used.
     """
     wanted = (text or "PT1M").upper()
     if wanted == "FULL":
@@ -99,7 +99,10 @@ def intervals(
 
 
 def clauses(text: str | None, dimensions: Iterable[str], metric: str) -> list[Clause]:
-    """Read a `$filter`: tests `name eq|ne|sw 'value'`, those of one name joined by `or`, names joined by `and`."""
+    """Parse a `$filter` of tests `name eq|ne|sw 'value'`.
+
+    `or` joins the tests of one name, and `and` joins names.
+    """
     known = {name.lower(): name for name in dimensions}
     read: list[Clause] = []
     tokens = _tokens(text or "")
@@ -128,7 +131,7 @@ def clauses(text: str | None, dimensions: Iterable[str], metric: str) -> list[Cl
 
 def _tokens(text: str) -> list[str]:
     found = [match.group().strip() for match in _TOKEN.finditer(text)]
-    # Brackets group tests of one dimension, which `or` binds already.
+    # Parentheses group tests of one dimension, which `or` already joins.
     return [token for token in found if token not in ("(", ")")]
 
 

@@ -28,7 +28,7 @@ _MOST_SERIES = 10
 
 @routes.get("/{resource:path}/providers/Microsoft.Insights/metrics")
 async def list_metrics(call: Call) -> web.Response:
-    """Return values of metrics in a span of time, of the combinations of dimensions that the filter names."""
+    """Return the values of metrics in a timespan, for the combinations of dimensions in the filter."""
     document, known = _resource(call)
     query = {name.lower(): value for name, value in call.query.items()}
     now = call.platform.clock.now()
@@ -141,7 +141,7 @@ def _value(document: Document, metric: Metric, series: list[Series], *, metadata
 
 def _timeseries(series: Series, *, metadata: bool) -> Json:
     named = [
-        # Azure answers with dimensions' names in lower case.
+        # Azure's response has the names of dimensions in lower case.
         {"name": {"value": name.lower(), "localizedValue": name.lower()}, "value": value}
         for name, value in series.dimensions.items()
     ]

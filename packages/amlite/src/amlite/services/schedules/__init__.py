@@ -1,5 +1,5 @@
-"""Schedules of Azure Machine Learning: kept as ARM resources, fired on amlite's clock.
+"""Schedules of Azure Machine Learning: ARM resources that fire by amlite's clock.
 
-Sources: the service's OpenAPI documents (Azure/azure-rest-api-specs, specification/machinelearningservices), and what
-azure-ai-ml sends.
+Sources: the service's OpenAPI documents (Azure/azure-rest-api-specs, specification/machinelearningservices), and
+azure-ai-ml's requests.
 """

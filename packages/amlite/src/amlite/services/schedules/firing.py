@@ -1,7 +1,7 @@
 """Firing schedules.
 
-Every due time makes one job, also those that `amlite advance` jumps over. Due times missed while amlite
-was not running are not made up for.
+Each due time starts one job, including those that `amlite advance` jumps over. Due times that pass while amlite is not
+running start no job.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Firing:
 
 
 async def start(platform: Platform) -> None:
-    """Begin to fire schedules, for as long as amlite runs."""
+    """Start to fire schedules. This continues as long as amlite runs."""
     for schedule in platform.store.of_type(TYPE):
         remember(platform, schedule.id, since=platform.clock.now())
     platform.background(_run(platform), "firing schedules")
@@ -58,7 +58,7 @@ async def _run(platform: Platform) -> None:
 
 
 async def fire_due(platform: Platform) -> float:
-    """Fire what is due now, once for each due time, and return the seconds until the next one."""
+    """Fire the schedules that are due, once for each due time, and return the seconds until the next due time."""
     pause = _LONGEST_SLEEP_SECONDS
     for schedule in list(platform.store.of_type(TYPE)):
         if not schedule.body["properties"]["isEnabled"]:
@@ -68,7 +68,7 @@ async def fire_due(platform: Platform) -> float:
             try:
                 await submit(platform, schedule, due)
             except AzureError as error:
-                # Azure too goes on with the next due time; the user finds the reason in the log.
+                # As in Azure, the schedule continues with the next due time. The log contains the reason.
                 _log.warning("schedule %s, due %s: %s", schedule.body["name"], due.isoformat(), error)
         if due is not None:
             pause = min(pause, (due - platform.clock.now()).total_seconds())
@@ -76,14 +76,14 @@ async def fire_due(platform: Platform) -> float:
 
 
 def next_due(platform: Platform, schedule: Document) -> dt.datetime | None:
-    """Return when a schedule fires next (UTC), whether it is enabled or not; None when it has ended."""
+    """Return the next due time (UTC) of a schedule, enabled or not, or None if the schedule has ended."""
     state = _state(platform, schedule.id)
     trigger = Trigger(schedule.body["properties"]["trigger"], dt.datetime.fromisoformat(state["created"]))
     return trigger.next(dt.datetime.fromisoformat(state["since"]))
 
 
 async def submit(platform: Platform, schedule: Document, due: dt.datetime, suffix: str = "") -> str:
-    """Submit the job of a schedule that is due and return the job's name; raises AzureError."""
+    """Submit the job of a schedule that is due, and return the job's name. Raises AzureError."""
     definition: Json = schedule.body["properties"]["action"]["jobDefinition"]
     if source := definition.get("sourceJobId"):
         document = platform.store.get(source)
@@ -110,6 +110,6 @@ def _state(platform: Platform, schedule_id: str) -> Json:
 
 
 def remember(platform: Platform, schedule_id: str, **moments: dt.datetime) -> None:
-    """Keep when a schedule was `created`, and `since` when its due times count."""
+    """Store the time at which a schedule was `created`, and the time `since` which its due times count."""
     state = {**_state(platform, schedule_id), **{name: moment.isoformat() for name, moment in moments.items()}}
     platform.store.put(f"{schedule_id}/state", _STATE_TYPE, state)

@@ -1,4 +1,4 @@
-"""When a schedule fires: cron expressions and recurrences, in time zones by their Windows names."""
+"""The times at which a schedule fires: cron expressions and recurrences, in time zones with Windows names."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _WEEK_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday"
 
 
 class Trigger:
-    """The trigger of a schedule, in its own time zone. Raises AzureError 400 for one the service would refuse."""
+    """The trigger of a schedule, in its own time zone. Raises AzureError 400 for a trigger that the service rejects."""
 
     def __init__(self, properties: Json, created: dt.datetime) -> None:
-        """Read `properties` (ARM's `CronTrigger` or `RecurrenceTrigger`) of a schedule created at that moment."""
+        """Parse the `properties` (ARM's `CronTrigger` or `RecurrenceTrigger`) of a schedule created at `created`."""
         self._zone = _zone(properties.get("timeZone") or "UTC")
         start, end = (self._moment(properties, name) for name in ("startTime", "endTime"))
         self._start = start or created.astimezone(self._zone).replace(tzinfo=None)
@@ -41,9 +41,9 @@ class Trigger:
             self._rule = self._recurrence(properties)
 
     def next(self, after: dt.datetime) -> dt.datetime | None:
-        """Return the first moment (UTC) later than `after` at which it fires, or None when it has ended.
+        """Return the first time (UTC) after `after` at which the trigger fires, or None if it has ended.
 
-        Wall-clock times are local: a daily schedule stays at its hour when summer time begins or ends.
+        Wall-clock times are local: a daily schedule keeps its hour when daylight saving time starts or ends.
         """
         local = max(after.astimezone(self._zone).replace(tzinfo=None), self._start - dt.timedelta(microseconds=1))
         while (found := self._following(local)) is not None and (self._end is None or found <= self._end):
@@ -55,7 +55,7 @@ class Trigger:
 
     def _following(self, local: dt.datetime) -> dt.datetime | None:
         if self._cron is not None:
-            from croniter import croniter  # late: it costs 60 ms, which a start does without
+            from croniter import croniter  # a late import, because it takes 60 ms, which a start does not need
 
             found: dt.datetime = croniter(self._cron, local).get_next(dt.datetime)
             return found

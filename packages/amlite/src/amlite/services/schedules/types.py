@@ -1,4 +1,4 @@
-"""Schedules, as ARM keeps them."""
+"""Schedules as ARM resources."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def _trigger(platform: Platform, resource_id: ResourceId, _body: Json) -> 
 
 
 def _listed(bodies: list[Json], query: Mapping[str, str]) -> list[Json]:
-    """Return the enabled ones unless `listViewType` says All or DisabledOnly."""
+    """Return the enabled schedules, unless `listViewType` is All or DisabledOnly."""
     view = listing.view_type(query, "EnabledOnly")
     if view == "all":
         return bodies
