@@ -1,4 +1,4 @@
-"""The HTTP surface of soft-deleted vaults: they answer below a subscription and a location."""
+"""The HTTP surface of soft-deleted vaults, below a subscription and a location."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ async def list_deleted(call: Call) -> web.Response:
 
 @routes.get(_VAULT, action="Microsoft.KeyVault/locations/deletedVaults/read")
 async def get_deleted(call: Call) -> web.Response:
-    """Describe a soft-deleted vault: what it was, and when it is purged."""
+    """Describe a soft-deleted vault: the vault before its deletion, and the date of its purge."""
     return reply(_envelope(call, _deleted(call)))
 
 
 @routes.post(f"{_VAULT}/purge", action="Microsoft.KeyVault/locations/deletedVaults/purge/action")
 async def purge(call: Call) -> web.Response:
-    """Delete a soft-deleted vault for good, which purge protection forbids."""
+    """Delete a soft-deleted vault permanently, unless purge protection forbids it."""
     deleted = _deleted(call)
     if deleted.body["properties"].get("enablePurgeProtection"):
         raise AzureError(405, "MethodNotAllowed", "Operation 'DeletedVaultPurge' is not allowed.")

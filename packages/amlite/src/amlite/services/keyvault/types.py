@@ -11,7 +11,7 @@ from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
 
 VAULT_TYPE = "Microsoft.KeyVault/vaults"
-# Microsoft's keyvault.json: the default, and the bounds.
+# The default and the bounds. Source: Microsoft's keyvault.json.
 _DEFAULT_DAYS, _DAYS = 90, range(7, 91)
 _TAKEN = (
     "VaultAlreadyExists",
@@ -64,7 +64,7 @@ def _recovered(platform: Platform, id: ResourceId, body: Json, old: Json | None)
 
 
 def _conflict(id: ResourceId, deleted_id: str) -> AzureError:
-    """Return the error for a name that a soft-deleted vault holds, with this id or another one."""
+    """Return the error for a name that a soft-deleted vault with this id or another id reserves."""
     if deleted_id.lower() != str(id).lower():
         code, text = _TAKEN
         return AzureError(409, code, text.format(name=id.name))
@@ -77,7 +77,7 @@ def _conflict(id: ResourceId, deleted_id: str) -> AzureError:
 
 
 def _check(wanted: Json, old: Json) -> None:
-    """Raise Azure's 400 for settings of soft deletion that are wrong, or that cannot be changed back."""
+    """Raise Azure's 400 for settings of soft deletion that are not valid, and for changes that cannot be undone."""
     if wanted.get("enablePurgeProtection") is False:
         raise AzureError(
             400,

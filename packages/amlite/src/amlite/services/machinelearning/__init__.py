@@ -1,5 +1,5 @@
 """Microsoft.MachineLearningServices: workspaces, computes, datastores, assets, schedules.
 
 Sources: the service's OpenAPI documents (Azure/azure-rest-api-specs, specification/machinelearningservices) and the
-typed models azure-ai-ml ships.
+typed models in azure-ai-ml.
 """

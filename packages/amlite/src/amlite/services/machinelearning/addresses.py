@@ -1,4 +1,4 @@
-"""The addresses of Azure Machine Learning: below a workspace or location in ARM, and in the data plane of a region."""
+"""The addresses of Azure Machine Learning: below a workspace or location in ARM, and in a region's data plane."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WRITE_RUNS = f"{WORKSPACE_TYPE}/experiments/runs/write"
 
 
 def data_routes() -> Routes:
-    """Return an empty table of the data plane of every region."""
+    """Return an empty route table for the data plane of every region."""
     return Routes(REGION_HOST, audiences=ARM_AUDIENCES | {AUDIENCE})
 
 

@@ -1,6 +1,6 @@
 """The rules of asset versions: mutable properties, properties the service adds, and a container's version properties.
 
-A version's content never changes once it exists; tags, description, properties and whether it is archived may.
+The content of an existing version never changes. Its tags, description, properties and archived flag may change.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ def prepare_container(kind: str, name: str, body: Json) -> Json:
 def prepare_version(
     platform: Platform, workspace: Document, kind: str, name: str, version: str, body: Json, old: Json | None
 ) -> Json:
-    """Check a version's body against its model, its references and the stored version; return the properties to store.
+    """Check a version's body against its model, its references and the stored version. Return the properties to store.
 
-    AzureError 400 or 409 in the service's words where it would change the content of an existing version.
+    Raises the service's AzureError 400 or 409 if the body would change the content of an existing version.
     """
     _check_name(kind, name)
     if _VERSION.fullmatch(version) is None:
@@ -78,7 +78,7 @@ def prepare_version(
     if check := _CHECKS.get(kind):
         check(platform, workspace, name, version, properties)
     if old is not None:
-        if old["properties"].get("jobName"):  # no client sends it back: it stays
+        if old["properties"].get("jobName"):  # clients do not send it, so keep it
             properties.setdefault("jobName", old["properties"]["jobName"])
         if (changed := _changed(old["properties"], properties)) and not old["properties"]["isAnonymous"]:
             raise _conflict(kind, name, version, changed)
@@ -87,7 +87,7 @@ def prepare_version(
 
 
 def held(kind: str, name: str, properties: Json, container: Document | None) -> Json:
-    """Return the container's common property, the type of data; AzureError 400 for a version of another type."""
+    """Return the property that a container's versions share: their data type. Raises AzureError 400 for another one."""
     if kind != "data":
         return {}
     kept = container.body["properties"].get("dataType") if container is not None else None
@@ -102,7 +102,7 @@ def held(kind: str, name: str, properties: Json, container: Document | None) -> 
 
 
 def container_body(platform: Platform, container: Document, gone: Iterable[str] = ()) -> Json:
-    """Return a container's envelope with its latest and next version; `gone` are versions that were deleted."""
+    """Return a container's envelope with its latest and next version. `gone` are versions that were deleted."""
     versions = platform.store.below(container.id, f"{container.type}/versions")
     live = [document for document in versions if not document.body["properties"]["isArchived"]]
     names = [*(document.body["name"] for document in versions), *gone]
@@ -126,7 +126,7 @@ def _content(properties: Json) -> Json:
     content = {name: value for name, value in properties.items() if name not in _MUTABLE and value not in ({}, [])}
     spec = content.get("componentSpec")
     if isinstance(spec, dict):
-        # Keys that begin with an underscore or a dollar sign say how the client read the file.
+        # Keys that start with an underscore or a dollar sign describe how the client read the file.
         ignored = _MUTABLE_IN_SPEC | _SAID_IN_SPEC
         kept = {name: value for name, value in spec.items() if name not in ignored and name[0] not in "_$"}
         content["componentSpec"] = {name: value for name, value in kept.items() if value not in (None, {}, [])}
@@ -136,7 +136,7 @@ def _content(properties: Json) -> Json:
 
 def _conflict(kind: str, name: str, version: str, changed: list[str]) -> AzureError:
     if kind not in ("data", "models"):
-        # azure-ai-ml waits for 409 here: an environment without a version then gets the next one.
+        # azure-ai-ml expects 409 here. It then gives the next version to an environment without a version.
         what = f"{kind.removesuffix('s').capitalize()} {name} with version {version}"
         return AzureError(
             409, "UserError", f"{what} is already registered and cannot be changed (differs in {', '.join(changed)})."
@@ -163,7 +163,7 @@ def _check_name(kind: str, name: str) -> None:
 
 
 def _long_uri(workspace_id: str, uri: str) -> str:
-    """Spell a datastore URI out, with subscription, group and workspace, as the service returns it."""
+    """Return the long form of a datastore URI, with subscription, group and workspace, as the service does."""
     found = _SHORT_URI.fullmatch(uri)
     if found is None:
         return uri
@@ -192,7 +192,7 @@ def _check_component(platform: Platform, workspace: Document, name: str, version
 
 
 def _check_reference(platform: Platform, workspace: Document, kind: str, reference: Any) -> None:
-    """Check that an asset of a workspace exists; registry assets and inline definitions are not looked up."""
+    """Check that a workspace's asset exists. Registry assets and inline definitions are not checked."""
     if not isinstance(reference, str) or reference.startswith(("azureml://registries/", "git+", "https://")):
         return
     try:
@@ -211,7 +211,7 @@ def _check_environment(_platform: Platform, _workspace: Document, name: str, ver
             + (" (condaFile needs a base image)." if conda and not image else "."),
         )
     if conda:
-        import yaml  # late: it costs 40 ms, which a start does without
+        import yaml  # a late import, because it takes 40 ms, which a start does not need
 
         try:
             parsed = yaml.safe_load(conda)

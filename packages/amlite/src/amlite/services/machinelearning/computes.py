@@ -1,4 +1,4 @@
-"""Computes of a workspace: clusters that scale between two sizes. Nodes are this machine's processes or containers."""
+"""Computes of a workspace. Clusters scale between two sizes. Nodes are processes or containers of this machine."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import COMPUTE_TYPE, workspace
 from amlite.services.managedidentity import identities
 
-# Least and most characters of a name by type; source: Azure's resource naming rules.
+# Minimum and maximum length of a name by type. Source: Azure's resource naming rules.
 _LENGTHS = {"amlcompute": (3, 32), "computeinstance": (3, 24)}
 _OTHER_LENGTHS = (2, 16)
 _CLUSTERS = ("microsoft.containerservice/managedclusters", "microsoft.kubernetes/connectedclusters")
-# The instance type that Azure's extension defines in every cluster; source: "Create and manage instance types".
+# The instance type that Azure's extension defines in every cluster. Source: "Create and manage instance types".
 _INSTANCE_TYPES: Json = {
     "defaultinstancetype": {
         "resources": {"requests": {"cpu": "100m", "memory": "2Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}}
@@ -60,7 +60,7 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
 
 
 def _check_network(owner: Json, name: str, kind: str, given: Json) -> None:
-    """Refuse nodes without public IP addresses outside a virtual network, and attached clusters inside a managed one.
+    """Reject nodes without public IP addresses outside a virtual network, and attached clusters in a managed network.
 
     Sources: "Limitations" of how-to-managed-network, and how-to-secure-training-vnet ("No public IP").
     """
@@ -95,7 +95,7 @@ def _cluster(platform: Platform, name: str, region: str, given: Json, old: Json 
         )
     before = old["properties"]["properties"] if old else {}
     priority = given.get("vmPriority", "Dedicated")
-    # Azure accepts another size or priority for an existing cluster and keeps the old one; sources: issues 18889 of
+    # Azure accepts another size or priority for an existing cluster but keeps the old one. Sources: issues 18889 of
     # Azure/azure-rest-api-specs and 15825 of hashicorp/terraform-provider-azurerm.
     kept = {"vmSize": before.get("vmSize", size.upper()), "vmPriority": before.get("vmPriority", priority)}
     scale = {"minNodeCount": 0, "nodeIdleTimeBeforeScaleDown": "PT120S", **(given.get("scaleSettings") or {})}
@@ -119,7 +119,7 @@ def _cluster(platform: Platform, name: str, region: str, given: Json, old: Json 
 
 
 def _kubernetes(compute: Json) -> Json:
-    """Fill in the service's defaults for an attached cluster: its namespace and the default instance type."""
+    """Add the service's defaults for an attached cluster: its namespace and the default instance type."""
     target = ResourceId.parse(str(compute.get("resourceId") or ""))
     if target is None or target.type.lower() not in _CLUSTERS:
         raise AzureError(

@@ -24,7 +24,7 @@ TYPE = f"{WORKSPACE_TYPE}/datastores"
 DEFAULT = "workspaceblobstore"
 _SECRETS_TYPE = "machinelearning/datastore-secrets"
 _SYSTEM_IDENTITY = "WorkspaceSystemAssignedIdentity"
-_SHARE = "code-391ff5ac-6576-460f-ba4d-7e03433c68b6"  # the same in every workspace of Azure's
+_SHARE = "code-391ff5ac-6576-460f-ba4d-7e03433c68b6"  # the same in every workspace in Azure
 _LABEL = r"(?=.{3,63}$)[a-z0-9$]+(-[a-z0-9]+)*"
 _LABEL_RULE = "3-63 lower-case letters, digits and single hyphens"
 _PLACES = {
@@ -43,7 +43,7 @@ _SECRETS = {
 
 
 async def create_defaults(platform: Platform, owner: Document) -> None:
-    """Create (or bring up to date) a workspace's default datastores and their containers."""
+    """Create or update a workspace's default datastores and their containers."""
     properties = owner.body["properties"]
     account = ResourceId.parse(properties["storageAccount"])
     if account is None:
@@ -104,7 +104,7 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
 
 
 def _check_place(properties: Json) -> None:
-    """Refuse names that no storage account, container, file system or share can have; raises AzureError 400."""
+    """Raise AzureError 400 for names that a storage account, container, file system or share cannot have."""
     for field, (pattern, rule) in _PLACES.items():
         value = properties.get(field)
         if value is not None and re.fullmatch(pattern, value) is None:
@@ -112,7 +112,7 @@ def _check_place(properties: Json) -> None:
 
 
 def _check_secrets(kind: str, secrets: Json) -> None:
-    """Refuse secrets that are not those of the kind of credentials, or are empty; raises AzureError 400."""
+    """Raise AzureError 400 for secrets that are empty or do not belong to the kind of credentials."""
     field = _SECRETS[kind]
     if secrets.get("secretsType") != kind:
         raise AzureError(
@@ -126,9 +126,9 @@ def _check_secrets(kind: str, secrets: Json) -> None:
 
 
 def service_principal(platform: Platform, workspace_id: str, target: blobs.BlobPath) -> Principal | None:
-    """Return the application that a workspace's datastore signs in as at a container; None when none does.
+    """Return the application that a workspace's datastore uses to access a container, or None if no datastore has one.
 
-    AzureError in Entra's words for an application that is not there or whose secret is not the datastore's.
+    Raises Entra's AzureError if the application does not exist or has another secret than the datastore.
     """
     for document in platform.store.below(workspace_id, TYPE):
         properties = document.body["properties"]
@@ -156,7 +156,7 @@ async def _list_secrets(platform: Platform, resource_id: ResourceId, _body: Json
 
 
 def _listed(bodies: list[Json], query: Mapping[str, str]) -> list[Json]:
-    """Narrow a list by `isDefault=true` and `names=a,b`."""
+    """Filter a list by `isDefault=true` and `names=a,b`."""
     if query.get("isDefault", "").lower() == "true":
         bodies = [body for body in bodies if body["properties"]["isDefault"]]
     if names := query.get("names"):

@@ -1,6 +1,6 @@
-"""The common parts of online and batch endpoints: names, and the identities that they act as.
+"""The common parts of online and batch endpoints: their names and their identities.
 
-Names are unique in a region, online and batch ones together, since they are host names.
+Names are unique in a region across online and batch endpoints, because they are host names.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _IDENTITIES = "serving/identities"
 
 
 def check_unique(platform: Platform, resource_id: ResourceId, region: str) -> None:
-    """Raise the error of Azure's service if the region has an endpoint of the name, in any workspace."""
+    """Raise the service's error if an endpoint with the name exists in the region, in any workspace."""
     for kind in (ONLINE_TYPE, BATCH_TYPE):
         for other in platform.store.of_type(kind):
             if other.body["name"].lower() == resource_id.name.lower() and other.body["location"] == region:
@@ -41,7 +41,7 @@ def check_unique(platform: Platform, resource_id: ResourceId, region: str) -> No
 
 
 def of_host(platform: Platform, kind: str, host: str) -> Document | None:
-    """Return the endpoint of a type that a scoring host names, `<endpoint>.<region>.…`, or None."""
+    """Return the endpoint of a type for a scoring host, `<endpoint>.<region>.…`, or None."""
     name, _, rest = host.partition(".")
     region = rest.partition(".")[0]
     for document in platform.store.of_type(kind):
@@ -51,10 +51,10 @@ def of_host(platform: Platform, kind: str, host: str) -> Document | None:
 
 
 def assign_identity(platform: Platform, resource_id: ResourceId, wanted: Json | None, old: Json | None) -> Json:
-    """Return an endpoint's `identity`, giving it one of its own unless it names one; raises AzureError 400.
+    """Return an endpoint's `identity`: a user-assigned or a new system-assigned one. Raises AzureError 400.
 
-    An identity of its own gets the roles that Azure gives it: reading the workspace's storage, pulling its images, and
-    writing metrics to it. Source: "Authentication for managed online endpoints".
+    A system-assigned identity gets the same roles as in Azure: it reads the workspace's storage, pulls its images, and
+    writes metrics to it. Source: "Authentication for managed online endpoints".
     """
     if wanted is None and old is not None:
         return dict(old["identity"])
@@ -79,7 +79,7 @@ def assign_identity(platform: Platform, resource_id: ResourceId, wanted: Json | 
 
 
 def principal_of(platform: Platform, endpoint: Json) -> Principal:
-    """Return who an endpoint (its ARM envelope) acts as; of several identities, the first."""
+    """Return the principal of an endpoint (an ARM envelope). If it has several identities, it uses the first one."""
     for name in endpoint["identity"].get("userAssignedIdentities") or {}:
         return identities.principal_of(platform, name)
     document = platform.store.get(f"{_IDENTITIES}{endpoint['id']}")
@@ -89,7 +89,7 @@ def principal_of(platform: Platform, endpoint: Json) -> Principal:
 
 
 def forget_identity(platform: Platform, endpoint_id: str) -> None:
-    """Delete an endpoint's own identity with its role assignments, if it has one."""
+    """Delete an endpoint's system-assigned identity, if it has one, and its role assignments."""
     document = platform.store.get(f"{_IDENTITIES}{endpoint_id}")
     if document is not None:
         for assignment in document.body["assignments"]:

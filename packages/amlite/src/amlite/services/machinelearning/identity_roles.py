@@ -1,9 +1,9 @@
 """The roles that a workspace's user-assigned identity needs on the parts of the workspace.
 
-Azure assigns the roles of a system-assigned identity itself. Those of a user-assigned one are the user's task. Sources:
+Azure assigns the roles of a system-assigned identity. The user assigns those of a user-assigned identity. Sources:
 "Set up authentication between Azure Machine Learning and other services" (the table of role assignments) and
 "Workspace managed virtual network isolation" (the approver of private endpoints). Microsoft does not document the
-error for a missing role. Here it is Resource Manager's refusal of the identity.
+error for a missing role. In amlite, it is the error of Resource Manager for the identity.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.managedidentity import identities
 
-# Property of the workspace -> what its identity does with that resource.
+# Property of the workspace -> the actions of its identity on that resource.
 _ACTIONS = {
     "storageAccount": "Microsoft.Storage/storageAccounts/write",
     "keyVault": "Microsoft.KeyVault/vaults/write",

@@ -1,7 +1,7 @@
-"""Where the images of environments are built, and what the builder needs there.
+"""The place where the images of environments are built, and its requirements.
 
-Azure builds them with tasks of the workspace's container registry, or on the cluster that `imageBuildCompute` names,
-which must be used if the registry is not public. Source: "Configure image builds" in how-to-managed-network.
+Azure builds them with tasks of the workspace's container registry, or on the cluster in `imageBuildCompute`, which is
+required if the registry is not public. Source: "Configure image builds" in how-to-managed-network.
 """
 
 from __future__ import annotations

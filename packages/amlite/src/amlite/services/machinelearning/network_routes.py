@@ -1,4 +1,4 @@
-"""Provisioning of a workspace's managed network, and the status in which the operation ends."""
+"""Provisioning of a workspace's managed network, and the status that the operation ends with."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RESULTS = f"{LOCATION}/managedNetworkProvisionResults"
 
 @routes.post(f"{WORKSPACE}/provisionManagedNetwork")
 async def provision(call: Call) -> web.Response:
-    """Begin to provision the managed network of a workspace."""
+    """Start to provision the managed network of a workspace."""
     workspace = workspace_of(call)
     options = writable("ManagedNetworkProvisionOptions", await call.json())
     if not networks.is_isolated(workspace.body):
@@ -35,7 +35,7 @@ async def provision(call: Call) -> web.Response:
 
 @routes.get(f"{_RESULTS}/{{operation}}", action=AUTHENTICATED)
 async def get_result(call: Call) -> web.Response:
-    """Answer 202 until the network is provisioned, then with its status."""
+    """Return 202 until the network is provisioned, then its status."""
     record = call.platform.operations.get(call.parameters["operation"])
     if record["status"] == "InProgress":
         return web.Response(status=202, headers={"Location": str(call.request.url), **operations.pace()})

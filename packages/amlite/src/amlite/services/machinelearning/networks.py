@@ -1,7 +1,7 @@
-"""Managed virtual networks of workspaces: how they are set up and provisioned, and what nodes reach from them.
+"""Managed virtual networks of workspaces: their settings, their provisioning, and the resources that nodes reach.
 
-A network is the property `managedNetwork` of its workspace. Its outbound rules are resources of their own, which the
-property shows too. Nothing leaves through the network until it is provisioned.
+A network is the property `managedNetwork` of its workspace. Its outbound rules are separate resources, which the
+property also shows. A network has no outbound access until it is provisioned.
 
 Sources: Microsoft's "Workspace managed virtual network isolation" (how-to-managed-network), "Use managed compute in a
 managed virtual network" (how-to-managed-network-compute), and the models of azure-ai-ml.
@@ -29,20 +29,20 @@ _REGISTRY_TYPE = "microsoft.containerregistry/registries"
 
 
 def of(workspace: Json) -> Json:
-    """Return the network of a workspace (its ARM envelope); one that is `Disabled` if it has none."""
+    """Return the network of a workspace (an ARM envelope), or a `Disabled` network if it does not have one."""
     network: Json = workspace["properties"].get("managedNetwork") or {"isolationMode": DISABLED}
     return network
 
 
 def is_isolated(workspace: Json) -> bool:
-    """Whether the nodes of a workspace are in a managed network."""
+    """Return whether the nodes of a workspace are in a managed network."""
     return bool(of(workspace).get("isolationMode", DISABLED) != DISABLED)
 
 
 def prepared(platform: Platform, workspace_id: str, given: Json | None, workspace: Json | None) -> Json | None:
-    """Return the network of a workspace that is created or updated; raises AzureError 400.
+    """Return the network of a workspace that is created or updated. Raises AzureError 400.
 
-    Isolation only becomes stricter, and it is only enabled while the workspace has no managed compute.
+    Isolation can only become stricter, and can only be enabled while the workspace has no managed compute.
     """
     old: Json = of(workspace) if workspace else {}
     before = old.get("isolationMode", DISABLED)
@@ -87,7 +87,7 @@ def _managed_computes(platform: Platform, workspace_id: str) -> Iterator[str]:
 
 
 def show(platform: Platform, workspace_id: str, *, without: str = "") -> None:
-    """Write the outbound rules into the workspace's property; `without` is the id of one that is being deleted."""
+    """Write the outbound rules into the workspace's property. `without` is the id of a rule that is being deleted."""
     workspace = platform.store.get(workspace_id)
     if workspace is None or not is_isolated(workspace.body):
         return
@@ -102,12 +102,12 @@ def _shown(rule: Json) -> Json:
 
 
 def rules_of(platform: Platform, workspace_id: str) -> list[Document]:
-    """Return the outbound rules of a workspace, those that Azure adds included."""
+    """Return the outbound rules of a workspace, including those that Azure adds."""
     return platform.store.below(workspace_id, RULE_TYPE)
 
 
 def provision(platform: Platform, workspace_id: str, *, spark: bool = False) -> None:
-    """Provision a network: all its rules become active. Does nothing more if that has been done; AzureError."""
+    """Provision a network, so that all its rules become active. This can be repeated. Raises AzureError."""
     workspace = references.workspace(platform, workspace_id)
     network = of(workspace.body)
     for rule in rules_of(platform, workspace_id):
@@ -121,7 +121,7 @@ def provision(platform: Platform, workspace_id: str, *, spark: bool = False) -> 
 
 
 def check(platform: Platform, rule: Json) -> None:
-    """Raise AzureError 400 for a private endpoint that cannot be made: a registry must be Premium to have one."""
+    """Raise AzureError 400 for a private endpoint that cannot be created: only Premium registries support them."""
     if rule["properties"]["type"] != "PrivateEndpoint":
         return
     target = platform.store.get(rule["properties"]["destination"]["serviceResourceId"])
@@ -135,12 +135,12 @@ def check(platform: Platform, rule: Json) -> None:
 
 
 def is_ready(workspace: Json) -> bool:
-    """Whether a workspace has no managed network, or one that is provisioned."""
+    """Return whether a workspace has no managed network, or a provisioned one."""
     return not is_isolated(workspace) or of(workspace)["status"]["status"] == ACTIVE
 
 
 def require_ready(platform: Platform, workspace_id: str) -> None:
-    """Raise Azure's refusal of an online deployment in a network that is not provisioned."""
+    """Raise Azure's error for an online deployment in a network that is not provisioned."""
     if not is_ready(references.workspace(platform, workspace_id).body):
         raise AzureError(
             400,
@@ -151,9 +151,9 @@ def require_ready(platform: Platform, workspace_id: str) -> None:
 
 
 def enter(platform: Platform, workspace_id: str, subresources: Iterable[str] = ("blob",)) -> None:
-    """Place a node in a workspace's network: the first one has it provisioned.
+    """Place a node in a workspace's network. The first node provisions the network.
 
-    Raises the refusal of the workspace's storage account or container registry if the node cannot reach them.
+    Raises the error of the workspace's storage account or container registry if the node cannot reach it.
     """
     workspace = references.workspace(platform, workspace_id)
     if not is_ready(workspace.body):
@@ -165,9 +165,9 @@ def enter(platform: Platform, workspace_id: str, subresources: Iterable[str] = (
 
 
 def require_way(platform: Platform, workspace_id: str, target_id: str | None, subresource: str) -> None:
-    """Raise the target's own refusal unless the nodes of a workspace reach it by a private endpoint or the internet.
+    """Raise the target's own error unless a workspace's nodes reach it through a private endpoint or the internet.
 
-    `target_id` is the ARM id of a storage account or container registry; None and unknown ones are reached.
+    `target_id` is the ARM id of a storage account or container registry. Nodes reach None and unknown targets.
     """
     target = platform.store.get(target_id or "")
     if target is None:
@@ -197,14 +197,14 @@ def require_way(platform: Platform, workspace_id: str, target_id: str | None, su
 
 
 def is_public(target: Json) -> bool:
-    """Whether a storage account or container registry (its ARM envelope) takes requests from any address."""
+    """Return whether a storage account or container registry (an ARM envelope) accepts requests from any address."""
     properties = target["properties"]
     rules = properties.get("networkAcls") or properties.get("networkRuleSet") or {}
     return bool(properties.get("publicNetworkAccess", "Enabled") == "Enabled" and rules.get("defaultAction") != "Deny")
 
 
 def leads_to(rule: Json, target_id: str, subresource: str) -> bool:
-    """Whether an outbound rule is a private endpoint to a subresource of a resource."""
+    """Return whether an outbound rule is a private endpoint to a subresource of a resource."""
     destination = rule["properties"].get("destination")
     return isinstance(destination, dict) and (
         str(destination.get("serviceResourceId")).lower() == target_id.lower()

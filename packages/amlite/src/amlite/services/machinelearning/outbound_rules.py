@@ -1,4 +1,4 @@
-"""Outbound rules of managed networks: those of users, and those that Azure adds to each network.
+"""Outbound rules of managed networks: the users' rules, and those that Azure adds to each network.
 
 Sources: "Workspace managed virtual network isolation" (how-to-managed-network: required rules, private endpoints,
 limitations), and the rules of a workspace as the module azure_rm_ml_workspace_info of azure.azcollection shows them.
@@ -33,9 +33,9 @@ _SERVICE_TAGS = (
     ("AzureMonitor", "TCP", "443"),
     ("VirtualNetwork", "*", "*"),
 )
-# A workspace's property -> the subresources to which nodes need a private endpoint.
+# Property of the workspace -> the subresources for which nodes need a private endpoint.
 _PARTS = {"storageAccount": ("blob", "file"), "keyVault": ("vault",), "containerRegistry": ("registry",)}
-# The resource types that take private endpoints, and their subresources; None for any.
+# The resource types that support private endpoints, and their subresources. None means any subresource.
 _TARGETS: dict[str, tuple[str, ...] | None] = {
     "microsoft.apimanagement/service": ("Gateway",),
     "microsoft.cache/redis": ("redisCache",),
@@ -62,15 +62,15 @@ _STORAGE_HOST = ".core.windows.net"
 
 @dataclass
 class _Begun:
-    """The user's rules that there were when a rule was begun to be written, by the id of the latter."""
+    """The user's rules that existed when the creation of a rule started, by the id of the new rule."""
 
     rules: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 def require(platform: Platform, workspace_id: str) -> None:
-    """Give a network the rules that its workspace names and those that Azure adds; take away outdated ones of Azure.
+    """Add the workspace's rules and Azure's rules to a network, and remove Azure's outdated rules.
 
-    No rule of a user is removed: only its own DELETE does that.
+    The users' rules stay. Only a DELETE of a user's rule removes it.
     """
     workspace = references.workspace(platform, workspace_id)
     wanted, ready = dict(_required(platform, workspace.body)), networks.is_ready(workspace.body)
@@ -204,7 +204,7 @@ _CHECKS = {"PrivateEndpoint": _check_private_endpoint, "ServiceTag": _check_serv
 
 
 async def _created(platform: Platform, id: ResourceId) -> None:
-    """Make a rule part of its network. As in Azure, it undoes those that were written while it was being written.
+    """Add a rule to its network. As in Azure, this removes rules that were added since the rule's creation started.
 
     Source: https://github.com/Azure/terraform-provider-azapi/issues/453
     """

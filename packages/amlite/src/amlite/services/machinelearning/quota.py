@@ -1,9 +1,9 @@
 """The vCPU limit and usage of each VM family, for a subscription in a region.
 
 Usage counts the current nodes of clusters, compute instances, and the instances of managed online deployments.
-For these Azure reserves a fifth more for upgrades, except for a few large sizes (`ceil(1.2 * instances) * vCPUs`;
-source: "Manage and increase quotas"). On Azure, limits differ between subscriptions; here every family has the same
-limit until `amlite quota set` changes it.
+For deployments, Azure reserves an extra 20 % for upgrades, except for a few large sizes
+(`ceil(1.2 * instances) * vCPUs`; source: "Manage and increase quotas"). On Azure, limits differ between subscriptions.
+In amlite, every family has the same limit until `amlite quota set` changes it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TYPE = "settings/quota"
 _FAMILY_LIMIT = 350
 _TOTAL_LIMIT = 1000
 _EVERYWHERE = "*"
-# Of these sizes Azure reserves no instances for upgrades.
+# For these sizes, Azure does not reserve instances for upgrades.
 _NOT_RESERVED = frozenset(
     {
         "standard_nc24ads_a100_v4", "standard_nc48ads_a100_v4", "standard_nc96ads_a100_v4", "standard_nd96asr_v4",
@@ -36,9 +36,9 @@ _NOT_RESERVED = frozenset(
 
 
 def set_limit(platform: Platform, name: str, cores: int, region: str | None) -> str:
-    """Set the vCPUs of a family (its name or a size of it) or of all together (`total`), in one region or everywhere.
+    """Set the vCPU limit of a family (its name or one of its sizes) or the `total`, in one region or in all of them.
 
-    Returns the family's name; AzureError 400 for a name that is none.
+    Returns the family's name. Raises AzureError 400 for an unknown name.
     """
     family = TOTAL if name.lower() in ("total", TOTAL.lower()) else sizes.family_of(name)
     if family is None:
@@ -51,7 +51,7 @@ def set_limit(platform: Platform, name: str, cores: int, region: str | None) -> 
 
 
 def limit(platform: Platform, family: str, region: str) -> int:
-    """Return how many vCPUs of a family (or `TOTAL`) there may be in a region."""
+    """Return the vCPU limit of a family (or `TOTAL`) in a region."""
     for place in (region.lower(), _EVERYWHERE):
         document = platform.store.get(f"{_TYPE}/{place}/{family}")
         if document is not None:
@@ -60,26 +60,26 @@ def limit(platform: Platform, family: str, region: str) -> int:
 
 
 def table(platform: Platform, region: str) -> list[Json]:
-    """Return {family, used, limit} in vCPUs, of `TOTAL` and of each family."""
+    """Return {family, used, limit} in vCPUs, for `TOTAL` and for each family."""
     used = cores_used(platform, region)
     taken = {TOTAL: used.total(), **{family: used[family] for family in sizes.FAMILIES}}
     return [{"family": name, "used": now, "limit": limit(platform, name, region)} for name, now in taken.items()]
 
 
 def forget_limits(platform: Platform) -> int:
-    """Take back every limit that was set, and return how many there were."""
+    """Remove every limit that was set, and return how many there were."""
     return platform.store.delete(_TYPE)
 
 
 def reserved(size: Size, instances: int) -> int:
-    """Return the vCPUs that so many instances of a managed deployment take from the quota."""
+    """Return the vCPUs that a managed deployment with a number of instances uses from the quota."""
     if size.name.lower() in _NOT_RESERVED:
         return instances * size.cores
     return -(-instances * 12 // 10) * size.cores
 
 
 def require(platform: Platform, resource_id: ResourceId, region: str, size: Size, instances: int) -> None:
-    """Raise Azure's 400 unless the quota allows a managed deployment `instances`, including its present ones."""
+    """Raise Azure's 400 unless the quota allows `instances` of a managed deployment, including its current ones."""
     used = cores_used(platform, region, without=str(resource_id))
     before = cores_used(platform, region)[size.family] - used[size.family]
     needed = reserved(size, instances)
@@ -92,7 +92,7 @@ def require(platform: Platform, resource_id: ResourceId, region: str, size: Size
 
 
 def require_node(platform: Platform, region: str, size: Size, nodes: int) -> None:
-    """Raise Azure's 400 unless a new cluster can have its least number of nodes, and one at all."""
+    """Raise Azure's 400 unless the quota allows a new cluster its minimum number of nodes, and at least one node."""
     most = limit(platform, size.family, region)
     if max(1, nodes) * size.cores > most:
         raise AzureError(
@@ -124,7 +124,7 @@ def _out_of_quota(size: Size, used: int, most: int, needed: int) -> AzureError:
 
 
 def cores_used(platform: Platform, region: str, *, low: bool = False, without: str = "") -> Counter[str]:
-    """Return the vCPUs in use by family; `low` priority ones, else dedicated ones."""
+    """Return the vCPUs in use by family: with `low` those of low priority, otherwise dedicated ones."""
     used: Counter[str] = Counter()
     for compute in computes(platform, region):
         inner = compute["properties"].get("properties") or {}

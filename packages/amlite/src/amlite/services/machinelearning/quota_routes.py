@@ -1,4 +1,4 @@
-"""The HTTP surface of VM sizes and of the vCPUs that there may be and are: Azure's, and that of `amlite quota`."""
+"""The HTTP surface of VM sizes, vCPU limits and vCPU usage: Azure's, and that of `amlite quota`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def list_quotas(call: Call) -> web.Response:
 
 @routes.get(f"{LOCATION}/vmSizes")
 async def list_sizes(call: Call) -> web.Response:
-    """List the VM sizes of a region: here, the same in every one."""
+    """List the VM sizes of a region. In amlite, all regions have the same sizes."""
     rows = [
         {
             "name": size.name,
@@ -96,7 +96,7 @@ async def set_limit(call: Call) -> web.Response:
 
 @own_routes.delete("/quota", action=ACTION)
 async def forget_limits(call: Call) -> web.Response:
-    """Take back every limit that was set."""
+    """Remove every limit that was set."""
     return reply({"cleared": quota.forget_limits(call.platform)})
 
 

@@ -1,4 +1,4 @@
-"""Resolution of references, in every form that Azure Machine Learning accepts.
+"""Resolution of references in every form that Azure Machine Learning accepts.
 
 Assets: `azureml:name:version`, `azureml:name@latest`, `azureml:name`, the same without `azureml:`, ARM ids,
 `azureml://locations/<region>/workspaces/<workspaceId>/<kind>/<name>/versions/<version>`, and in a registry
@@ -42,10 +42,10 @@ _JOB_OUTPUT = re.compile(
 
 
 def asset(platform: Platform, workspace_id: str, reference: str, kind: str) -> Document:
-    """Return the stored asset version that `reference` names in a workspace, or in the registry that it names.
+    """Return the stored asset version for a `reference` to an asset of a workspace or of a registry.
 
     `kind` is one of KINDS. The document's body is the ARM envelope. Raises AzureError 400 if the reference is not of
-    this kind, 404 if the name and version do not exist.
+    this kind, and 404 if the name and version do not exist.
     """
     if is_in_registry(reference):
         return _in_registry(platform, reference, kind)
@@ -76,12 +76,12 @@ def asset(platform: Platform, workspace_id: str, reference: str, kind: str) -> D
 
 
 def registry_uri(name: str) -> str:
-    """Return the prefix of the ids of a registry's assets; they are stored under these ids."""
+    """Return the prefix of the ids of a registry's assets, which are stored under these ids."""
     return f"azureml://registries/{name}"
 
 
 def registry(platform: Platform, name: str) -> Document:
-    """Return a registry by its name, which the tenant has once; AzureError 404 when there is none."""
+    """Return a registry by its name, which is unique in the tenant. Raises AzureError 404 if it does not exist."""
     for document in platform.store.of_type(REGISTRY_TYPE):
         if document.body["name"].lower() == name.lower():
             return document
@@ -91,7 +91,7 @@ def registry(platform: Platform, name: str) -> Document:
 def version(platform: Platform, owner_id: str, kind: str, name: str, number: str) -> Document:
     """Return one version of an asset of a workspace (its ARM id) or a registry (its `registry_uri`).
 
-    `azureml_default` is the newest that is not archived. AzureError 404 when there is none.
+    `azureml_default` is the newest version that is not archived. Raises AzureError 404 if the version does not exist.
     """
     base = f"{owner_id}/{kind}/{name}"
     if number.lower() == DEFAULT_VERSION:
@@ -106,7 +106,7 @@ def version(platform: Platform, owner_id: str, kind: str, name: str, number: str
 
 
 def latest(platform: Platform, owner_id: str, kind: str, name: str) -> Document | None:
-    """Return the version created last among those not archived, or None."""
+    """Return the version that was created last and is not archived, or None."""
     owner_type = WORKSPACE_TYPE if owner_id.startswith("/") else REGISTRY_TYPE
     found = platform.store.below(f"{owner_id}/{kind}/{name}", f"{owner_type}/{kind}/versions")
     live = (doc for doc in reversed(found) if not doc.body["properties"].get("isArchived") and not _failed(doc))
@@ -114,7 +114,7 @@ def latest(platform: Platform, owner_id: str, kind: str, name: str) -> Document 
 
 
 def compute(platform: Platform, workspace_id: str, reference: str) -> Document:
-    """Return the compute that `azureml:name`, `name` or an ARM id names; AzureError 404 when there is none."""
+    """Return the compute for `azureml:name`, `name` or an ARM id. Raises AzureError 404 if it does not exist."""
     bare = _bare(reference)
     resource_id = bare if bare.startswith("/") else f"{workspace_id}/computes/{bare}"
     document = platform.store.get(resource_id)
@@ -128,7 +128,7 @@ def compute(platform: Platform, workspace_id: str, reference: str) -> Document:
 
 
 def datastore(platform: Platform, workspace_id: str, reference: str) -> Document:
-    """Return the datastore that a name, `azureml:name` or ARM id names; AzureError 404 when there is none."""
+    """Return the datastore for a name, `azureml:name` or an ARM id. Raises AzureError 404 if it does not exist."""
     bare = _bare(reference)
     resource_id = bare if bare.startswith("/") else f"{workspace_id}/datastores/{bare}"
     document = platform.store.get(resource_id)
@@ -140,7 +140,7 @@ def datastore(platform: Platform, workspace_id: str, reference: str) -> Document
 
 
 def workspace(platform: Platform, resource_id: str) -> Document:
-    """Return a workspace by its ARM id; AzureError 404 in ARM's words when it does not exist."""
+    """Return a workspace by its ARM id. Raises ARM's AzureError 404 if it does not exist."""
     document = platform.store.get(resource_id)
     if document is None or document.type != WORKSPACE_TYPE.lower():
         parsed = ResourceId.parse(resource_id)
@@ -155,7 +155,7 @@ def workspace(platform: Platform, resource_id: str) -> Document:
 
 
 def workspace_by_guid(platform: Platform, guid: str) -> Document:
-    """Return the workspace whose `workspaceId` is `guid` (or whose name is); AzureError 404 when there is none."""
+    """Return the workspace with `guid` as its `workspaceId` or name. Raises AzureError 404 if it does not exist."""
     for document in platform.store.of_type(WORKSPACE_TYPE):
         if guid.lower() in (document.body["properties"]["workspaceId"].lower(), document.body["name"].lower()):
             return document
@@ -163,12 +163,12 @@ def workspace_by_guid(platform: Platform, guid: str) -> Document:
 
 
 def is_in_registry(reference: str) -> bool:
-    """Whether a reference is to an asset of a registry."""
+    """Return whether a reference is to an asset of a registry."""
     return reference.lower().startswith(("azureml://registries/", "azureml:azureml://registries/"))
 
 
 def is_data(reference: str) -> bool:
-    """Whether `location` can tell where this lies without asking for an asset of a kind."""
+    """Return whether `location` can resolve a reference without looking up an asset of a kind."""
     return (
         _DATASTORE.fullmatch(reference) is not None
         or _JOB_OUTPUT.fullmatch(reference) is not None
@@ -177,10 +177,10 @@ def is_data(reference: str) -> bool:
 
 
 def location(platform: Platform, workspace_id: str, reference: str, kind: str = "data") -> BlobPath:
-    """Return the blob or folder that a data URI, a job's output or an asset (of `kind`) names.
+    """Return the blob or folder of a data URI, a job's output or an asset (of `kind`).
 
-    A trailing slash is dropped: whether it is a file or a folder is for the blobs themselves to say.
-    AzureError 400 for a URI of no known form or a datastore without blobs, 404 if it does not exist.
+    A trailing slash is removed, because only the blobs show whether it is a file or a folder. Raises AzureError 400 for
+    an unknown form of URI or a datastore without blobs, and 404 if the reference does not exist.
     """
     if found := _DATASTORE.fullmatch(reference):
         subscription, group, name, store, path = found.groups()
@@ -243,7 +243,7 @@ def _in_registry(platform: Platform, reference: str, kind: str) -> Document:
 
 
 def _failed(document: Document) -> bool:
-    """Whether a version's creation failed: then it is not there, and may be created again."""
+    """Return whether a version's creation failed. Such a version does not exist and can be created again."""
     return bool(document.body["properties"].get("provisioningState") == "Failed")
 
 
@@ -269,7 +269,7 @@ def _bare(reference: str) -> str:
 
 
 def _owner(asset_id: str) -> str:
-    """Return the id of the workspace (or registry) an asset version lies in."""
+    """Return the id of the workspace (or registry) of an asset version."""
     return asset_id.rsplit("/", 4)[0]
 
 

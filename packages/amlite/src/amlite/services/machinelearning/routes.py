@@ -1,4 +1,4 @@
-"""The HTTP surface of assets in a workspace, of its region, and of the service's long-running operations."""
+"""The HTTP surface of a workspace's assets, its region, and the service's long-running operations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ region_routes = Routes(REGION_HOST, audiences=None)
 
 @region_routes.get("/discovery")
 async def discover(call: Call) -> web.Response:
-    """Return the addresses of the service's parts in this region. It is the workspace's `discoveryUrl`."""
+    """Return the addresses of the service's parts in this region. A workspace's `discoveryUrl` is this address."""
     base = f"https://{call.host}"
     parts = ("api", "catalog", "experimentation", "history", "jobs", "modelmanagement", "pipelines", "data", "mlflow")
     return reply({**dict.fromkeys(parts, base), "studio": "https://ml.azure.com", "gallery": base, "hyperdrive": base})
@@ -64,7 +64,7 @@ async def list_containers(call: Call) -> web.Response:
 
 
 async def put_container(call: Call) -> web.Response:
-    """Change the tags, description or archiving of a name (creating it when new)."""
+    """Change the tags, description or archived flag of a name. Create the name if it does not exist."""
     owner, kind, name = workspace_of(call), kind_of(call), call.parameters["name"]
     properties = assets.prepare_container(kind, name, await call.json())
     path = f"{owner.id}/{kind}/{name}"
@@ -74,7 +74,7 @@ async def put_container(call: Call) -> web.Response:
 
 
 async def get_container(call: Call) -> web.Response:
-    """Describe a name: its latest version, and the next free one."""
+    """Describe a name: its latest version, and its next free version."""
     owner, kind, name = workspace_of(call), kind_of(call), call.parameters["name"]
     document = call.platform.store.get(f"{owner.id}/{kind}/{name}")
     if document is None:
@@ -83,7 +83,7 @@ async def get_container(call: Call) -> web.Response:
 
 
 async def delete_asset(call: Call) -> web.Response:
-    """Delete a version, or a name with all its versions."""
+    """Delete a version, or a name and all its versions."""
     path = _path(call)
     if "version" in call.parameters:
         _require_match(call, call.platform.store.get(path))
@@ -91,9 +91,9 @@ async def delete_asset(call: Call) -> web.Response:
 
 
 async def list_versions(call: Call) -> web.Response:
-    """List versions, newest last unless `$orderBy` says otherwise.
+    """List versions, newest last unless `$orderBy` has another order.
 
-    Code is found by its hash in the whole workspace, because the client's name in the path is random.
+    Code is searched by its hash in the whole workspace, because the client's name in the path is random.
     """
     owner, kind, name = workspace_of(call), kind_of(call), call.parameters["name"]
     base = f"{owner.id}/{kind}" if kind == "codes" and "hash" in call.query else f"{owner.id}/{kind}/{name}"
@@ -118,7 +118,7 @@ async def put_version(call: Call) -> web.Response:
 
 
 async def get_version(call: Call) -> web.Response:
-    """Return one version; `azureml_default` is the newest one that is not archived."""
+    """Return one version. `azureml_default` is the newest version that is not archived."""
     owner, kind = workspace_of(call), kind_of(call)
     name, version = call.parameters["name"], call.parameters["version"]
     found = references.version(call.platform, owner.id, kind, name, version)
@@ -126,7 +126,7 @@ async def get_version(call: Call) -> web.Response:
 
 
 async def start_upload(call: Call) -> web.Response:
-    """Return a new container for an asset's files, and a signature for that container only."""
+    """Return a new container for an asset's files, and a SAS token for that container only."""
     owner, kind = workspace_of(call), kind_of(call)
     account_id = owner.body["properties"]["storageAccount"]
     account = account_id.rpartition("/")[2].lower()
@@ -153,7 +153,7 @@ def _tag(stored: Document) -> str:
 
 
 def _require_match(call: Call, stored: Document | None) -> None:
-    """Raise ARM's 412 if `If-Match` is not the stored entity tag, or if `If-None-Match: *` meets a resource."""
+    """Raise ARM's 412 if `If-Match` is not the stored entity tag, or if `If-None-Match: *` finds a resource."""
     headers, tag = call.request.headers, _tag(stored) if stored is not None else None
     wanted = headers.get("If-Match")
     if wanted is not None and (tag is None or not {"*", tag} & {each.strip() for each in wanted.split(",")}):

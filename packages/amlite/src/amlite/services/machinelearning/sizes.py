@@ -1,4 +1,4 @@
-"""The VM sizes that Azure ML runs on; the table is `vm_sizes.txt`."""
+"""The VM sizes that Azure ML runs on. The table is `vm_sizes.txt`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ALL_TYPES = ("AmlCompute", "ComputeInstance")
 
 @dataclass(frozen=True)
 class Size:
-    """A VM size: vCPUs, memory in GB, GPUs, and the family whose quota it takes (`standardDSv2Family`)."""
+    """A VM size: vCPUs, memory in GB, GPUs, and the family whose quota it uses (`standardDSv2Family`)."""
 
     name: str
     cores: int
@@ -37,12 +37,12 @@ FAMILIES = tuple(dict.fromkeys(size.family for size in SIZES))
 
 
 def find(name: str) -> Size | None:
-    """Return the size of a name, compared without case, or None."""
+    """Return the size with a name, ignoring case, or None."""
     return _SIZES.get(name.lower())
 
 
 def family_of(text: str) -> str | None:
-    """Return the family that a family's name, its title or a VM size means; None for anything else."""
+    """Return the family for the name or title of a family or the name of a VM size, or None for any other text."""
     size = find(text)
     if size is not None:
         return size.family
@@ -55,5 +55,5 @@ def _plain(text: str) -> str:
 
 
 def title(family: str) -> str:
-    """Return how a family is called in words: `Standard DSv2 Family`."""
+    """Return the title of a family: `Standard DSv2 Family`."""
     return f"Standard {family.removeprefix('standard').removesuffix('Family')} Family"

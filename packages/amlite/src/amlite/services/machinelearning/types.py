@@ -1,4 +1,4 @@
-"""Every resource type of the service that ARM keeps generically."""
+"""Every resource type of the service that ARM stores generically."""
 
 from __future__ import annotations
 

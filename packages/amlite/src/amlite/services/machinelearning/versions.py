@@ -22,9 +22,9 @@ def create(
     version: str | None = None,
     principal: Principal | None = None,
 ) -> Document:
-    """Create a version (default: the next number) of a workspace's asset, and its container when it is the first.
+    """Create a version (default: the next number) of a workspace's asset, and with the first version its container.
 
-    AzureError 400 where the version exists with other content, or the name holds data of another type.
+    Raises AzureError 400 if the version exists with different content, or if the name has data of another type.
     """
     owner = references.workspace(platform, workspace_id)
     if version is None:
@@ -36,7 +36,7 @@ def create(
 def put(
     platform: Platform, owner: Document, kind: str, name: str, version: str, body: Json, principal: Principal | None
 ) -> Document:
-    """Create a version of a workspace's asset, or change the mutable properties of one; raises as `create`."""
+    """Create a version of a workspace's asset, or change its mutable properties. Raises the errors of `create`."""
     base = f"{owner.id}/{kind}/{name}"
     old = platform.store.get(f"{base}/versions/{version}")
     checked = assets.prepare_version(platform, owner, kind, name, version, body, old.body if old else None)
@@ -46,9 +46,9 @@ def put(
 def keep(
     platform: Platform, base: str, container_type: str, version: str, properties: Json, principal: Principal | None
 ) -> Document:
-    """Store a version of the container `base`, which is made with the first one.
+    """Store a version of the container `base`. The first version also creates the container.
 
-    AzureError 400 where the container holds data of another type.
+    Raises AzureError 400 if the container has data of another type.
     """
     container = platform.store.get(base)
     held = assets.held(container_type.rpartition("/")[2], base.rpartition("/")[2], properties, container)
@@ -65,7 +65,7 @@ def change(platform: Platform, document: Document, principal: Principal | None, 
 
 
 def write(platform: Platform, path: str, kind: str, properties: Json, principal: Principal | None) -> Document:
-    """Store an envelope with `systemData` that says who wrote it first and last."""
+    """Store an envelope with `systemData`, which contains its first and its last author."""
     old = platform.store.get(path)
     by = principal.client_id if principal else ""
     system = wire.modified(by, platform.clock.stamp(), old.body if old else None)

@@ -19,7 +19,7 @@ from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import WORKSPACE_TYPE, workspace
 from amlite.services.managedidentity import identities
 
-# Property -> (the type it must name, whether the workspace cannot be without it).
+# Property -> (the resource type of its value, whether it is required).
 _PARTS = {
     "storageAccount": ("Microsoft.Storage/storageAccounts", True),
     "keyVault": ("Microsoft.KeyVault/vaults", True),
@@ -86,7 +86,7 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
 
 
 def _part(platform: Platform, name: str, kind: str, given: str | None, *, required: bool) -> Json:
-    """Check that a part of the workspace exists; return it in the spelling it was created with."""
+    """Check that a part of the workspace exists. Return its id in its original spelling."""
     if not given:
         if required:
             raise AzureError(400, "ValidationError", f"Missing dependent resources in workspace json: {name}.")

@@ -1,4 +1,4 @@
-"""Access to the blobs of a registry's own storage account: it follows from a role on the registry."""
+"""Access to the blobs of a registry's own storage account. A role on the registry gives this access."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROLE = "AzureML Registry User"
 
 
 def owner_of(platform: Platform, account: str) -> Document | None:
-    """Return the registry that a storage account was made for, or None if it does not belong to a registry."""
+    """Return the registry that owns a storage account, or None if the account does not belong to a registry."""
     for document in platform.store.of_type(REGISTRY_TYPE):
         if account in accounts(document):
             return document
@@ -23,7 +23,7 @@ def owner_of(platform: Platform, account: str) -> Document | None:
 
 
 def accounts(registry: Document) -> list[str]:
-    """Return the names of a registry's storage accounts, that of its own location first."""
+    """Return the names of a registry's storage accounts. The account in the registry's location is the first one."""
     home = registry.body["location"]
     details = sorted(registry.body["properties"]["regionDetails"], key=lambda detail: detail["location"] != home)
     return [
@@ -34,12 +34,12 @@ def accounts(registry: Document) -> list[str]:
 
 
 def may_read(platform: Platform, registry: Document, who: Principal | None) -> bool:
-    """Whether a principal may use a registry's assets."""
+    """Return whether a principal may use a registry's assets."""
     return who is not None and platform.access.allowed(who, registry.id, READ)
 
 
 def workspace_identity(platform: Platform, workspace_id: str) -> Principal | None:
-    """Return who a workspace acts as: its primary user-assigned identity, else its own."""
+    """Return the principal of a workspace: its primary user-assigned identity, or else its system-assigned one."""
     body = workspace(platform, workspace_id).body
     if primary := body["properties"].get("primaryUserAssignedIdentity"):
         return identities.principal_of(platform, primary)

@@ -1,7 +1,8 @@
-"""The rules of asset versions in a registry, where they differ from a workspace's.
+"""The rules of asset versions in a registry that differ from those in a workspace.
 
-References of a version must be to assets in a registry, and its files must be in the registry's account. There are no
-anonymous assets. Only archiving changes an environment. A deleted version cannot be created again.
+A version may refer only to assets in a registry, and its files must be in the registry's account. There are no
+anonymous assets. The archived flag is the only property of an environment that can change. A deleted version cannot be
+created again.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def version_type(kind: str) -> str:
 
 
 def path_of(registry: Document, kind: str, name: str, version: str | None = None) -> str:
-    """Return the id of a name or version, under which it is kept too."""
+    """Return the id of a name or version. The store uses the same id."""
     path = f"{registry_uri(registry.body['name'])}/{kind}/{name}"
     return path if version is None else f"{path}/versions/{version}"
 
@@ -47,7 +48,7 @@ async def prepare_version(
 ) -> Json:
     """Check a version's body and return the properties to store.
 
-    AzureError 400 for assets that a registry rejects, 409 where content would change or the version was deleted.
+    Raises AzureError 400 for assets that a registry rejects, 409 if content would change or the version was deleted.
     """
     path = path_of(registry, kind, name, version)
     if name in assets.ANONYMOUS.values() or ((body.get("properties") or {}).get("isAnonymous") and kind != "codes"):
@@ -76,7 +77,7 @@ def refuse_deleted(platform: Platform, path: str) -> None:
 
 
 def bury(platform: Platform, path: str) -> int:
-    """Delete a version, or a name with all its versions, so that they are never given out again; return how many."""
+    """Delete a version, or a name and all its versions. Their names stay reserved. Return how many there were."""
     every = [path] if "/versions/" in path else [document.id for document in platform.store.below(path)]
     for each in every:
         if platform.store.get(each) is not None:
@@ -85,7 +86,7 @@ def bury(platform: Platform, path: str) -> int:
 
 
 def container_body(platform: Platform, container: Document) -> Json:
-    """Return a name's envelope with its latest and next version; numbers of deleted versions count."""
+    """Return a name's envelope with its latest and next version. The next version is later than all deleted ones."""
     gone = (document.body["id"] for document in platform.store.below(f"{_TOMBSTONE}/{container.id}", _TOMBSTONE))
     return assets.container_body(platform, container, (each.rpartition("/")[2] for each in gone))
 
@@ -118,7 +119,7 @@ def _check_references(platform: Platform, kind: str, name: str, spec: Any) -> No
 
 
 def _references(spec: Json) -> Iterator[tuple[str, Any]]:
-    """Yield (kind, reference) of everything a component's definition refers to."""
+    """Yield (kind, reference) for each reference in a component's definition."""
     for part in (spec, spec.get("task")):
         if isinstance(part, dict):
             for key, kind in (("code", "codes"), ("environment", "environments")):
@@ -130,7 +131,7 @@ def _references(spec: Json) -> Iterator[tuple[str, Any]]:
 
 
 async def _check_files(platform: Platform, registry: Document, kind: str, name: str, properties: Json) -> None:
-    """Check that the files of a version, if any, lie in the registry's account."""
+    """Check that the files of a version, if any, are in the registry's account."""
     uri = properties.get(references.URI_PROPERTY.get(kind, ""))
     if kind == "environments":
         uri = (properties.get("build") or {}).get("contextUri")
@@ -159,12 +160,12 @@ def _noun(kind: str) -> str:
 def write(
     platform: Platform, registry: Document, kind: str, name: str, version: str, properties: Json, who: Principal | None
 ) -> Document:
-    """Store a version, and its name where it is the first; AzureError 400 where the name holds data of another type."""
+    """Store a version, and with the first one its name. Raises AzureError 400 if the name has data of another type."""
     return versions.keep(platform, path_of(registry, kind, name), container_type(kind), version, properties, who)
 
 
 async def finish(platform: Platform, arguments: Json) -> None:
-    """End the creation of a version. Its files were checked by the request."""
+    """Complete the creation of a version. The request has already checked its files."""
     document = platform.store.get(arguments["id"])
     if document is not None:
         document.body["properties"]["provisioningState"] = "Succeeded"

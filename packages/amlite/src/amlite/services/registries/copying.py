@@ -1,4 +1,4 @@
-"""Copying an asset version with its files from a workspace into a registry, for `share` of azure-ai-ml."""
+"""Copying of an asset version and its files from a workspace to a registry, for `share` of azure-ai-ml."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LEFT = ("provisioningState", "jobName", "isArchived", "isAnonymous", "environme
 
 
 def source_of(platform: Platform, asset_id: str) -> tuple[Document, str]:
-    """Return the workspace's version that an import names, and its kind; AzureError 400 or 404."""
+    """Return the workspace's version for an import, and its kind. Raises AzureError 400 or 404."""
     kind = next((each for each in KINDS if f"/{each}/" in asset_id), None)
     if kind is None or not asset_id.lower().startswith("azureml://locations/"):
         raise AzureError(
@@ -37,7 +37,7 @@ def source_of(platform: Platform, asset_id: str) -> tuple[Document, str]:
 def begin(
     platform: Platform, registry: Document, source: Document, kind: str, name: str, version: str, who: Principal | None
 ) -> str:
-    """Begin to copy a version and return the operation's id; AzureError 409 for a version that is or was there."""
+    """Start to copy a version and return the operation's id. Raises AzureError 409 if it exists or was deleted."""
     path = assets.path_of(registry, kind, name, version)
     assets.refuse_deleted(platform, path)
     if platform.store.get(path) is not None:
@@ -54,7 +54,7 @@ def begin(
 
 
 async def finish(platform: Platform, arguments: Json) -> None:
-    """Copy the files and write the version; done again after a restart, it changes nothing that is there."""
+    """Copy the files and write the version. A repetition after a restart does not change existing files or versions."""
     kind, name, version = (str(arguments[key]) for key in ("kind", "name", "version"))
     registry, source = platform.store.get(arguments["registry"]), platform.store.get(arguments["source"])
     if registry is None or source is None:
@@ -81,7 +81,7 @@ async def finish(platform: Platform, arguments: Json) -> None:
 
 
 async def _copy(platform: Platform, source: BlobPath, target: BlobPath) -> BlobPath:
-    """Copy a blob or folder into the container of `target`, keeping its own name, and return where it is now."""
+    """Copy a blob or folder into the container of `target` under its own name, and return its new location."""
     placed = target / (source.name or "content")
     with tempfile.TemporaryDirectory(prefix="amlite-import-") as folder:
         files = await blobs.download_tree(platform, source, Path(folder))

@@ -1,6 +1,6 @@
 """The HTTP surface of a registry: its addresses, its assets, uploads and downloads.
 
-A registry's assets answer in Resource Manager, and in the data plane of the registry's region.
+A registry's assets are in Resource Manager and in the data plane of the registry's region.
 """
 
 from __future__ import annotations
@@ -85,12 +85,12 @@ async def list_containers(call: Call) -> web.Response:
 
 
 async def get_container(call: Call) -> web.Response:
-    """Describe a name: its latest version, and the next free one."""
+    """Describe a name: its latest version, and its next free version."""
     return reply(assets.container_body(call.platform, _container(call)))
 
 
 async def put_container(call: Call) -> web.Response:
-    """Change a name's tags, description or archiving (creating it when new)."""
+    """Change the tags, description or archived flag of a name. Create the name if it does not exist."""
     owner, kind, name = _registry(call), kind_of(call), call.parameters["name"]
     path = assets.path_of(owner, kind, name)
     old = call.platform.store.get(path)
@@ -101,7 +101,7 @@ async def put_container(call: Call) -> web.Response:
 
 
 async def list_versions(call: Call) -> web.Response:
-    """List versions, by default the oldest first. A name that does not exist has none."""
+    """List versions, by default the oldest first. The list is empty for a name that does not exist."""
     path = assets.path_of(_registry(call), kind_of(call), call.parameters["name"])
     found = call.platform.store.below(path, assets.version_type(kind_of(call)))
     bodies = [doc.body for doc in found if doc.body["properties"]["provisioningState"] != "Failed"]
@@ -109,7 +109,7 @@ async def list_versions(call: Call) -> web.Response:
 
 
 async def get_version(call: Call) -> web.Response:
-    """Return one version; `azureml_default` is the newest one that is not archived."""
+    """Return one version. `azureml_default` is the newest version that is not archived."""
     owner = references.registry_uri(_registry(call).body["name"])
     name, version = call.parameters["name"], call.parameters["version"]
     return reply(references.version(call.platform, owner, kind_of(call), name, version).body)
@@ -136,7 +136,7 @@ async def put_version(call: Call) -> web.Response:
 
 
 async def delete_asset(call: Call) -> web.Response:
-    """Delete a version, or a name with all its versions; neither can be created again."""
+    """Delete a version, or a name and all its versions. Deleted versions cannot be created again."""
     owner, kind = _registry(call), kind_of(call)
     path = assets.path_of(owner, kind, call.parameters["name"], call.parameters.get("version"))
     return web.Response(status=200 if assets.bury(call.platform, path) else 204)
@@ -144,7 +144,7 @@ async def delete_asset(call: Call) -> web.Response:
 
 @routes.put(f"{_REGISTRY}/tempdatarefs/{{name}}/versions/{{version}}", action=access.WRITE)
 async def start_upload(call: Call) -> web.Response:
-    """Return a new container for a version's files, and a signature for that container only."""
+    """Return a new container for a version's files, and a SAS token for that container only."""
     owner = _registry(call)
     body = await call.json()
     asset_id = str(body.get("assetId") or "")
@@ -168,7 +168,7 @@ async def start_upload(call: Call) -> web.Response:
 
 @routes.post(f"{_REGISTRY}/datarefs/{{name}}/versions/{{version}}", action=access.READ)
 async def read_files(call: Call) -> web.Response:
-    """Return a signature that reads the container of a version's files."""
+    """Return a SAS token to read the container of a version's files."""
     owner = _registry(call)
     body = await call.json()
     kind = _kind_of(str(body.get("assetId") or ""))
@@ -189,7 +189,7 @@ async def read_files(call: Call) -> web.Response:
 
 @routes.post(f"{_REGISTRY}/import", action=access.WRITE)
 async def import_asset(call: Call) -> web.Response:
-    """Copy a workspace's asset version into the registry; the caller must be allowed to read it there."""
+    """Copy a workspace's asset version to the registry. The caller needs permission to read it in the workspace."""
     owner = _registry(call)
     given = (await call.json()).get("properties") or {}
     missing = [key for key in ("sourceAssetId", "destinationName", "destinationVersion") if not given.get(key)]
@@ -205,7 +205,7 @@ async def import_asset(call: Call) -> web.Response:
 
 
 def _reference(call: Call, place: BlobPath, permissions: str) -> Json:
-    """Describe access to a place's container: clients use the container's address, regardless of the asset's path."""
+    """Describe access to the container of a location. Clients use the container's address, not the asset's path."""
     container = BlobPath(place.account, place.container)
     signed = delegation.url(call.platform, container, permissions, _LIFETIME)
     credential = {"credentialType": "SAS", "sasUri": signed}

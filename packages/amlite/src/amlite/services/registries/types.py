@@ -1,4 +1,4 @@
-"""Registries as ARM keeps them, and the accounts that each region of one has in its managed resource group."""
+"""Registries as ARM resources, and the accounts of each region in a registry's managed resource group."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
 
 
 def _regions(name: str, home: str, wanted: list[Json], kept: Json, group: Json) -> list[Json]:
-    """Return the details of every region, with the accounts that are there and those to be made."""
+    """Return the details of every region, with its existing accounts and those that are still missing."""
     places = [wire.region(str(detail.get("location") or "")) for detail in wanted]
     if not all(places) or len(set(places)) != len(places):
         raise AzureError(400, "UserError", "properties.regionDetails: every region needs a location of its own.")

@@ -1,7 +1,7 @@
 """Write `machinelearning.json` from the ARM models that azure-ai-ml ships.
 
-Run it by `python -m amlite.services.machinelearning.published.generate`. The source is parsed, not imported. The
-file is JSON, one model or enumeration on a line:
+Run `python -m amlite.services.machinelearning.published.generate`. It parses the source and does not import it. The
+file is JSON with one model or enumeration per line:
 
     "models": {name: {"base": name?, "kind": [discriminator, {value: model}]?, "fields": {wire name: [type, marks]}}}
     "enums": {name: [value, ...]}
@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-# The bodies of the requests that amlite serves; the types that they refer to are included.
+# The bodies of the requests that amlite serves. The types that they refer to are added.
 ROOTS = (
     "BatchDeployment", "BatchEndpoint", "CodeContainer", "CodeVersion", "ComponentContainer", "ComponentVersion",
     "ComputeResource", "DataContainer", "DataVersionBase", "Datastore", "EnvironmentContainer", "EnvironmentVersion",
@@ -56,7 +56,7 @@ def published(folder: Path, roots: Iterable[str] = ROOTS) -> dict[str, Any]:
 
 
 def text(content: dict[str, Any]) -> str:
-    """Return the file's text: one entry on a line, so that a change of the models is readable as a diff."""
+    """Return the file's text, with one entry per line, so that a diff shows what changes in the models."""
     parts = []
     for part in ("models", "enums"):
         lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in content[part].items())
@@ -97,7 +97,7 @@ def _add_field(model: Model, entry: ast.AnnAssign, call: ast.Call, enums: dict[s
     words = {word.arg: word.value for word in call.keywords}
     wire = ast.literal_eval(words["name"]) if "name" in words else ast.unparse(entry.target)
     if function == "rest_discriminator":
-        # A subclass repeats its base's discriminator with its own value; only the first says where to look.
+        # A subclass repeats its base's discriminator with its own value. Only the first one is relevant.
         if not ast.unparse(entry.annotation).startswith("Literal"):
             model["kind"] = [wire, {}]
         return
@@ -117,7 +117,7 @@ def _add_kind(models: dict[str, Model], name: str, value: str) -> None:
 
 
 def _type(annotation: ast.expr, enums: dict[str, list[str]]) -> tuple[bool, str]:
-    """Return (whether it is optional, the type)."""
+    """Return whether an annotation is optional, and its type."""
     if isinstance(annotation, ast.Constant):
         name = str(annotation.value).removeprefix("_models.")
         return False, f"enum:{name}" if name in enums else f"model:{name}"
@@ -125,7 +125,7 @@ def _type(annotation: ast.expr, enums: dict[str, list[str]]) -> tuple[bool, str]
         outer, inner = ast.unparse(annotation.value), annotation.slice
         if outer == "Optional":
             return True, _type(inner, enums)[1]
-        if outer == "Union":  # text or one of an enumeration
+        if outer == "Union":  # text or a value of an enumeration
             return False, _type(_second(inner), enums)[1]
         if outer == "list":
             return False, f"list:{_type(inner, enums)[1]}"

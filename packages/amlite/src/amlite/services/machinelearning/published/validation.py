@@ -1,7 +1,7 @@
 """Checks a request body against a published model: required, types, enumerations, discriminators, read-only.
 
-As the service does, properties that no model knows are let through, enumeration values are compared without case and
-underscores, and a number or boolean is taken where text is wanted.
+Like the service, validation accepts properties that no model has, ignores case and underscores in enumeration values,
+and accepts a number or boolean as text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Problem = tuple[str, str]  # where, what
 
 
 def validate(model: str, body: Json) -> None:
-    """Raise Azure's 400 `ValidationError`, with one detail per property, when `body` does not fit the model."""
+    """Raise Azure's 400 `ValidationError`, with one detail per property, if `body` does not match the model."""
     problems: list[Problem] = []
     _model(model, body, "", problems)
     if problems:
@@ -36,9 +36,10 @@ def validate(model: str, body: Json) -> None:
 
 
 def writable(model: str, body: Json) -> Json:
-    """Validate `body` and return it as the service keeps it.
+    """Validate `body` and return it in the form that the service stores.
 
-    Nulls and read-only properties are gone, text is text, and enumeration values are spelt as published.
+    This form has no nulls and no read-only properties. Text is a string, and enumeration values have their published
+    spelling.
     """
     validate(model, body)
     return _written_model(model, body)
@@ -52,7 +53,7 @@ def _published() -> dict[str, Json]:
 
 @functools.cache
 def _fields(model: str) -> dict[str, list[str]]:
-    """Return a model's fields, its ancestors' included: wire name -> [type, marks]."""
+    """Return the fields of a model and its ancestors: wire name -> [type, marks]."""
     entry = _published()["models"][model]
     inherited = _fields(entry["base"]) if "base" in entry else {}
     return {**inherited, **entry["fields"]}
@@ -65,7 +66,7 @@ def _discriminator(model: str) -> list[Any] | None:
 
 
 def _concrete(model: str, body: Json) -> str | None:
-    """Return the model that the body's discriminators choose, or None when one names nothing known."""
+    """Return the model that the body's discriminators select, or None if a discriminator has an unknown value."""
     while (found := _discriminator(model)) is not None:
         value = body.get(found[0])
         kind = _canonical(found[1], value)
@@ -76,13 +77,13 @@ def _concrete(model: str, body: Json) -> str | None:
 
 
 def _canonical(known: Iterable[str], value: Any) -> str | None:
-    """Return the published spelling of an enumeration's value, or None when it is none of them."""
+    """Return the published spelling of an enumeration's value, or None if the enumeration does not have it."""
     wanted = _plain(value) if isinstance(value, str) else None
     return next((item for item in known if _plain(item) == wanted), None)
 
 
 def _plain(value: str) -> str:
-    # Microsoft's own examples write UriFile where the models say uri_file.
+    # Microsoft's examples have UriFile where the models have uri_file.
     return value.replace("_", "").lower()
 
 
