@@ -1,4 +1,4 @@
-"""Soft-deleted resources: what a service keeps of a resource after its deletion, until its retention ends."""
+"""Soft-deleted resources, which a service keeps until their retention period ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PREFIX = "deleted"
 
 @dataclass(frozen=True)
 class DeletedResource:
-    """A soft-deleted resource: its envelope, when it was deleted, and when it is purged."""
+    """A soft-deleted resource: its envelope, the time of its deletion, and the time of its purge."""
 
     body: Json
     deleted: dt.datetime
@@ -23,21 +23,21 @@ class DeletedResource:
 
 
 class Deleted:
-    """The soft-deleted resources of one platform. Those whose retention has ended are gone."""
+    """The soft-deleted resources of one platform, without those whose retention period has ended."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        """Keep them in `store`, by the time of `clock`."""
+        """Keep them in `store`, for retention periods by `clock`."""
         self._store = store
         self._clock = clock
 
     def keep(self, body: Json, retention: dt.timedelta) -> None:
-        """Keep the envelope of a resource that is being deleted."""
+        """Store the envelope of a resource that is being deleted."""
         now = self._clock.now()
         times = {"deleted": now.isoformat(), "purged": (now + retention).isoformat()}
         self._store.put(f"{_PREFIX}{body['id']}", f"{_PREFIX}/{body['type']}", {"resource": body, **times})
 
     def get(self, id: str) -> DeletedResource | None:
-        """Return the soft-deleted resource that had an id, or None."""
+        """Return the soft-deleted resource with an id, or None."""
         document = self._store.get(f"{_PREFIX}{id}")
         return self._kept(document) if document is not None else None
 
@@ -46,11 +46,11 @@ class Deleted:
         yield from filter(None, map(self._kept, self._store.of_type(f"{_PREFIX}/{type}")))
 
     def named(self, type: str, name: str) -> DeletedResource | None:
-        """Return the soft-deleted resource that holds a name, for a type whose names are unique in Azure."""
+        """Return the soft-deleted resource that reserves a name, for a type whose names are unique in Azure."""
         return next((each for each in self.of_type(type) if each.body["name"].lower() == name.lower()), None)
 
     def forget(self, id: str) -> None:
-        """Purge the soft-deleted resource that had an id, or recover it: it is soft-deleted no longer."""
+        """Remove the soft-deleted resource with an id, because it is purged or recovered."""
         self._store.delete(f"{_PREFIX}{id}")
 
     def _kept(self, document: Document) -> DeletedResource | None:

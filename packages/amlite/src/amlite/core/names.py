@@ -1,4 +1,4 @@
-"""`checkNameAvailability`: whether a name that is unique in Azure is free, for the types of resources that have it."""
+"""`checkNameAvailability` for resource types whose names are unique in Azure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from amlite.core.wire import Json
 
 
 def routes(kind: ResourceType, invalid: str, taken: str = "") -> Routes:
-    """Return the route that answers for a type. `invalid` is its reason for names that break its rule.
+    """Return the route of a type. `invalid` is the type's reason for names that break its naming rule.
 
-    `taken` is the message for a name that is taken, where it differs from that of a refused creation.
+    `taken` is the message for a name that is taken, if it differs from the message of a rejected creation.
     """
     provider = kind.name.partition("/")[0]
     table = Routes(ARM_HOST)
@@ -38,7 +38,7 @@ def routes(kind: ResourceType, invalid: str, taken: str = "") -> Routes:
 
 
 def is_taken(platform: Platform, kind: ResourceType, name: str) -> bool:
-    """Whether a resource of a type has a name, or a soft-deleted one holds it."""
+    """Return whether a resource of a type has a name, or a soft-deleted resource reserves it."""
     live = any(other.body["name"].lower() == name.lower() for other in platform.store.of_type(kind.name))
     return live or platform.deleted.named(kind.name, name) is not None
 

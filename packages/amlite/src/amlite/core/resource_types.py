@@ -1,7 +1,7 @@
-"""Resource types: how a service describes its resources to ARM, which stores them.
+"""Resource types: a service uses them to describe its resources to ARM, which stores the resources.
 
-A service folder lists `TYPES`; `amlite.services.arm` serves them all alike: naming rules, required properties,
-long-running creation, what the service adds to a body, and what follows from a deletion.
+A service folder lists its `TYPES`, and `amlite.services.arm` serves all of them in the same way: naming rules, required
+properties, long-running creation, properties that the service adds to a body, and the effects of a deletion.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ class ResourceType:
     name: str  # Microsoft.Storage/storageAccounts
     pattern: str = r"[\w.()-]{1,90}"  # Azure's naming rule
     rule: str = ""  # the same in words, for the error
-    located: bool = True  # tracked resources must name a location
-    required: tuple[str, ...] = ()  # dotted paths that a PUT must carry
+    located: bool = True  # tracked resources must have a location
+    required: tuple[str, ...] = ()  # dotted paths that the body of a PUT must have
     globally_unique: bool = False  # the name is part of a host name
     taken: tuple[str, str] = ("AlreadyExists", "The name '{name}' is already in use.")  # the code and text of that 409
-    retention: Callable[[Json], dt.timedelta] | None = None  # how long a deleted one is kept, by its body
-    purges_by: str = ""  # the query parameter by which DELETE keeps nothing, and purges what was kept
-    lists_deleted: bool = False  # a subscription's list has the soft-deleted ones too
-    asynchronous: bool = False  # PUT and DELETE answer with polling headers
-    deleted_at_once: bool = False  # but DELETE answers when the resource is gone
-    creation: int = 201  # the status of the answer to a creation, of those that clients take; 202 comes without a body
+    retention: Callable[[Json], dt.timedelta] | None = None  # the retention period after deletion, by the body
+    purges_by: str = ""  # the query parameter with which DELETE purges, even if the resource is soft-deleted
+    lists_deleted: bool = False  # a subscription's list includes soft-deleted resources
+    asynchronous: bool = False  # PUT and DELETE respond with polling headers
+    deleted_at_once: bool = False  # but DELETE responds when the resource is gone
+    creation: int = 201  # the status of the response to a creation, one that clients accept; 202 has no body
     prepare: Prepare | None = None  # adds the service's own properties before a body is stored
     created: Hook | None = None  # work done before the resource is Succeeded
-    check_deletion: Callable[[Platform, ResourceId, Json], None] | None = None  # raises AzureError for what must stay
-    deleting: Hook | None = None  # work done before it is deleted, after its children are
-    listed: Callable[[list[Json], Mapping[str, str]], list[Json]] | None = None  # narrows a list by the query
+    check_deletion: Callable[[Platform, ResourceId, Json], None] | None = None  # raises AzureError to prevent it
+    deleting: Hook | None = None  # work done before it is deleted, after its children are deleted
+    listed: Callable[[list[Json], Mapping[str, str]], list[Json]] | None = None  # filters a list by the query
     actions: Mapping[str, Action] | None = None  # POST actions by lower-case name
 
     def check_name(self, name: str) -> None:
-        """Raise Azure's 400 when the name breaks the type's rule."""
+        """Raise Azure's 400 if the name breaks the type's naming rule."""
         if re.fullmatch(self.pattern, name) is None:
             raise AzureError(
                 400,
@@ -57,7 +57,7 @@ class ResourceType:
             )
 
     def check_body(self, body: Json) -> None:
-        """Raise Azure's 400 for a missing location or required property, and for an envelope of the wrong types."""
+        """Raise Azure's 400 for a missing location or required property, and for envelope fields of the wrong type."""
         for key, wanted in (("location", str), ("properties", dict), ("tags", dict)):
             if not isinstance(body.get(key), wanted | None):
                 raise AzureError(

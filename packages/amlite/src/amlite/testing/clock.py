@@ -19,7 +19,7 @@ class Clock:
         return self.azure.now()
 
     def advance(self, seconds: float = 0, **units: float) -> dt.datetime:
-        """Move forward by seconds, or by units of `datetime.timedelta` such as `days=1`. Return the new time."""
+        """Move forward by seconds, or by units of `datetime.timedelta`, such as `days=1`. Return the new time."""
         self.azure.advance(seconds + dt.timedelta(**units).total_seconds())
         return self.now()
 
@@ -27,7 +27,7 @@ class Clock:
         """Move forward to a time (with its time zone). Return the new time.
 
         Raises:
-            ValueError: the moment has passed.
+            ValueError: the time has passed.
         """
         left = (moment - self.now()).total_seconds()
         if left < 0:

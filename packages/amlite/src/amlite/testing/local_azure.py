@@ -36,12 +36,12 @@ _POLL_SECONDS = 0.1
 
 
 class LocalAzureError(AssertionError):
-    """A command or a request of the test failed. The message contains amlite's response."""
+    """Raised if a command or request of the test fails. The message contains amlite's response."""
 
 
 @dataclass(frozen=True)
 class UserCredential:
-    """Signs in as a user, with its user name and password."""
+    """Signs in as a user with a user name and a password."""
 
     session: Session
     name: str
@@ -49,7 +49,7 @@ class UserCredential:
     object_id: str
 
     def get_token(self, *scopes: str, **_options: Any) -> AccessToken:
-        """Return a token, as azure-core asks credentials for one."""
+        """Return a token. This is the method that azure-core calls on credentials."""
         form = {"grant_type": "password", "username": self.name, "password": self.password, "scope": " ".join(scopes)}
         answer = self.session.post(f"https://login.microsoftonline.com/{TENANT_ID}/oauth2/v2.0/token", data=form)
         if answer.status_code != 200:
@@ -67,7 +67,7 @@ class LocalAzure:
         """Take the state folder of a running amlite.
 
         Raises:
-            LocalAzureError: no amlite runs there.
+            LocalAzureError: no amlite is running with this state folder.
         """
         running = runtime.read(state)
         if running is None:
@@ -136,11 +136,11 @@ class LocalAzure:
         self._ask("POST", "/clock", {"seconds": seconds})
 
     def add_fault(self, match: str, kind: str, **options: Any) -> None:
-        """Make requests fail as `amlite fault add` does. The `options` are times, rate, seconds and after."""
+        """Make requests fail, as `amlite fault add` does. The `options` are times, rate, seconds and after."""
         self._ask("POST", "/faults", {"match": match, "kind": str(kind), **options})
 
     def faults(self) -> list[Json]:
-        """Return every fault that was added, with `met`: how many requests it has affected."""
+        """Return every fault that was added. Its `met` is the number of requests that it has affected."""
         return list(self._ask("GET", "/faults")["value"])
 
     def clear_faults(self) -> None:
@@ -173,7 +173,7 @@ class LocalAzure:
         )
 
     def put(self, path: str, body: Json, version: str = ML_API_VERSION) -> Json:
-        """Create or update a resource, wait until it is there, and return it.
+        """Create or update a resource, wait until the operation ends, and return the resource.
 
         Raises:
             LocalAzureError: the request was refused, or the operation failed.
@@ -203,14 +203,14 @@ class LocalAzure:
         return {}
 
     def application(self, *roles: tuple[str, str]) -> ClientSecretCredential:
-        """Return the credential of a new application with built-in roles, each (name, scope)."""
+        """Return the credential of a new application with built-in roles, each as (name, scope)."""
         made = self._ask("POST", "/applications")
         for role, scope in roles:
             self.assign(role, scope, made["objectId"])
         return self._credential(made["clientId"], made["secret"])
 
     def user(self, *roles: tuple[str, str]) -> UserCredential:
-        """Return the credential of a new user with built-in roles, each (name, scope)."""
+        """Return the credential of a new user with built-in roles, each as (name, scope)."""
         made = self._ask("POST", "/users")
         for role, scope in roles:
             self.assign(role, scope, made["objectId"], "User")
@@ -219,22 +219,22 @@ class LocalAzure:
     def ci_job(
         self, kind: str, subject: str, *, issuer: str | None = None, seconds: int | None = None
     ) -> dict[str, str]:
-        """Begin a job of continuous integration; return the variables by which it asks for ID tokens.
+        """Start a continuous integration job, and return the variables with which it requests ID tokens.
 
         Args:
             kind: `github` or `azureDevOps`.
             subject: the `sub` claim of the tokens, such as `repo:contoso/flights:environment:dev`.
-            issuer: the `iss` claim; the platform's own by default.
-            seconds: how long a token is valid by amlite's clock; as on the platform by default.
+            issuer: the `iss` claim. The default depends on `kind`.
+            seconds: the lifetime of a token by amlite's clock. The default depends on `kind`.
         """
         body = {"kind": kind, "subject": subject, "issuer": issuer, "seconds": seconds}
         return dict(self._ask("POST", "/ci-jobs", body)["environment"])
 
     @contextmanager
     def brief_tokens(self) -> Iterator[None]:
-        """Tell clients that each access token is over at once, so that they sign in again before each request.
+        """Make access tokens appear to expire immediately, so that clients sign in again before each request.
 
-        Clients keep tokens by the machine's clock, which `advance` does not move.
+        Clients cache tokens by the machine's clock, which `advance` does not move.
         """
         self._ask("POST", "/token-lifetime", {"seconds": 0})
         try:
@@ -246,7 +246,7 @@ class LocalAzure:
         """Assign a built-in role (by its name) at a scope (an ARM id) to a principal of a kind.
 
         Raises:
-            LocalAzureError: amlite does not know the role, or refused.
+            LocalAzureError: amlite does not know the role, or rejected the assignment.
         """
         definition = next((found.id for found in ROLES.values() if found.name == role), None)
         if definition is None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Workspace:
-    """A workspace of a running amlite with storage account, key vault and container registry."""
+    """A workspace of a running amlite, with a storage account, a key vault and a container registry."""
 
     azure: LocalAzure
     layout: Layout
@@ -31,7 +31,7 @@ class Workspace:
         location: str = LOCATION,
         identity: bool = False,
     ) -> Workspace:
-        """Create a workspace, or find it. With `identity`, its datastores use identity-based access."""
+        """Create a workspace, or return the existing one. With `identity`, its datastores use identity-based access."""
         layout = Layout(name, resource_group, location, identity)
         for resource in layout.resources():
             azure.put(resource.id, resource.body, resource.api_version)
@@ -39,7 +39,7 @@ class Workspace:
 
     @property
     def subscription_id(self) -> str:
-        """The subscription, amlite's only one."""
+        """The id of amlite's only subscription."""
         return SUBSCRIPTION_ID
 
     @property
@@ -63,7 +63,7 @@ class Workspace:
         return self.layout.storage_account
 
     def client(self, credential: TokenCredential | None = None) -> MLClient:
-        """Return an azure-ai-ml client, signed in with `credential` or else as this process."""
+        """Return an azure-ai-ml client that signs in with `credential`, or by default as this process."""
         from azure.ai.ml import MLClient
         from azure.identity import DefaultAzureCredential
 

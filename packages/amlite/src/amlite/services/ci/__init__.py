@@ -1,4 +1,4 @@
-"""GitHub Actions and Azure Pipelines, as far as a job of theirs asks for ID tokens that Entra ID accepts.
+"""GitHub Actions and Azure Pipelines: the ID tokens that their jobs request, and that Entra ID accepts.
 
 Sources: GitHub's "OpenID Connect reference", and "Oidctoken - Create" of Azure DevOps' REST API.
 """

@@ -1,4 +1,4 @@
-"""The jobs of continuous integration that amlite plays, and the variables that their runners would give them."""
+"""The continuous integration jobs that amlite simulates, and the variables that their runners would set."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from amlite.core.platform import Platform
 from amlite.core.store import Document
 from amlite.core.wire import Json
 
-# Not hosts of GitHub or Azure DevOps: runners give the addresses by environment variables.
+# These are not hosts of GitHub or Azure DevOps. Runners set the addresses in environment variables.
 HOST = "ci.amlite.internal"
 GITHUB, AZURE_DEVOPS = "github", "azureDevOps"
 _ISSUERS: Mapping[str, str] = {
     GITHUB: "https://token.actions.githubusercontent.com",
     AZURE_DEVOPS: "https://vstoken.dev.azure.com/10ca1000-0000-4000-a000-616d6c697465",
 }
-# How long an ID token is valid. Source: the times in users' reports (Azure/login#372, dotnet/docker-tools#1310).
+# The lifetime of an ID token. Source: the times in users' reports (Azure/login#372, dotnet/docker-tools#1310).
 _SECONDS: Mapping[str, int] = {GITHUB: 300, AZURE_DEVOPS: 600}
 _TYPE = "ci/jobs"
 
 
 def begin(platform: Platform, wanted: Json) -> tuple[Json, dict[str, str]]:
-    """Begin a job and return it with its variables; AzureError 400 for a kind that is not played or no subject."""
+    """Start a job and return it with its variables. Raises AzureError 400 for an unknown kind or a missing subject."""
     kind, subject = str(wanted.get("kind")), wanted.get("subject")
     if kind not in _ISSUERS or not isinstance(subject, str) or not subject:
         raise AzureError(400, "InvalidJob", f"'kind' must be one of {', '.join(_ISSUERS)}, and 'subject' a text.")
@@ -42,7 +42,7 @@ def begin(platform: Platform, wanted: Json) -> tuple[Json, dict[str, str]]:
 
 
 def job_of(platform: Platform, id: str, kind: str, bearer: str | None) -> Json:
-    """Return the job that asks; AzureError 401 unless it shows its own token."""
+    """Return the job that sends a request. Raises AzureError 401 unless the request has the job's token."""
     document: Document | None = platform.store.get(f"{_TYPE}/{id}")
     if document is None or document.body["kind"] != kind or bearer is None:
         raise AzureError(401, "Unauthorized", "The job or its token is unknown.")

@@ -1,4 +1,4 @@
-"""The addresses at which jobs ask for their ID tokens, and how a test begins a job."""
+"""The addresses at which jobs request their ID tokens, and the one at which a test starts a job."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ own_routes = control_routes()
 
 @own_routes.post("/ci-jobs", action=ACTION)
 async def begin(call: Call) -> web.Response:
-    """Begin a job: `{"kind": "github" | "azureDevOps", "subject": …, "issuer": …, "seconds": …}`."""
+    """Start a job: `{"kind": "github" | "azureDevOps", "subject": …, "issuer": …, "seconds": …}`."""
     job, variables = jobs.begin(call.platform, await call.json())
     return reply({"issuer": job["issuer"], "subject": job["subject"], "environment": variables}, 201)
 
@@ -44,7 +44,7 @@ async def azure_devops(call: Call) -> web.Response:
 
 @routes.get(f"/{jobs.AZURE_DEVOPS}/{{job}}/oidctoken")
 async def azure_devops_by_get(call: Call) -> web.Response:
-    """Refuse what clients made for GitHub send (googleapis/google-auth-library-python#1508)."""
+    """Reject the requests of clients that were made for GitHub (googleapis/google-auth-library-python#1508)."""
     message = "The requested resource does not support http method 'GET'."
     return reply({"count": 1, "value": {"Message": message}}, 405)
 

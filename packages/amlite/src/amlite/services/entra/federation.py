@@ -1,10 +1,10 @@
-"""Client assertions: a process signs in as a user-assigned identity with a token of an external issuer.
+"""Client assertions: a process signs in as a user-assigned identity with an external issuer's token.
 
 Entra ID compares issuer, subject and audience of the assertion with the identity's federated credentials. Sources:
 "Workload identity federation" and "Considerations and restrictions for federated identity credentials" (Entra docs).
-The texts of the errors are those in reports of users, for example in Azure/login#180, #482 and #515.
+The error messages are those in users' reports, for example in Azure/login#180, #482 and #515.
 
-Entra ID reads an issuer's keys from the issuer. Here all external issuers have the same key, with which `sign` signs.
+Entra ID reads an issuer's keys from the issuer. In amlite, all external issuers have the same key, which `sign` uses.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def sign(platform: Platform, issuer: str, subject: str, audience: str, seconds: 
 
 
 def principal_of_assertion(platform: Platform, client_id: str, assertion: str) -> Principal:
-    """Return the identity that an assertion signs in. Entra's AzureError 401 for an untrusted one."""
+    """Return the identity that an assertion signs in. Raises Entra's AzureError 401 for an untrusted assertion."""
     identity = _identity(platform, client_id)
     try:
         claims: Json = jwt.decode(assertion, options={"verify_signature": False})
@@ -146,7 +146,7 @@ def _key(platform: Platform) -> rsa.RSAPrivateKey:
 
 
 class _IssuersKey:
-    """The key of all external issuers, created at first use."""
+    """The key of all external issuers, which is created on first use."""
 
     def __init__(self, platform: Platform) -> None:
         saved = platform.store.get(_KEY)

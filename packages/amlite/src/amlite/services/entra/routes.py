@@ -122,7 +122,7 @@ async def register_user(call: Call) -> web.Response:
 
 @own_routes.post("/token-lifetime", action=ACTION)
 async def tell_lifetime(call: Call) -> web.Response:
-    """Set the lifetime of tokens that clients see: `{"seconds": N}`. Tokens remain valid for an hour."""
+    """Set the lifetime of tokens that clients see, `{"seconds": N}`. Tokens remain valid for an hour."""
     seconds = (await call.json()).get("seconds")
     if not isinstance(seconds, int) or not 0 <= seconds <= LIFETIME_SECONDS:
         raise AzureError(400, "InvalidLifetime", f"'seconds' must be a whole number from 0 to {LIFETIME_SECONDS}.")

@@ -26,7 +26,7 @@ LIFETIME_SECONDS = 3600
 _KEY = "entra/signing-key"
 _APPLICATIONS = "entra/applications"
 _USERS = "entra/users"
-# The application that `az login` uses for users, in every tenant.
+# The application that `az login` uses for users in every tenant.
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 
@@ -44,7 +44,7 @@ class Tokens:
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
             saved = store.put(_KEY, "entra", {"pem": pem.decode(), "kid": uuid.uuid4().hex})
-        # No validation, because it is amlite's own key, and validation takes a tenth of a second.
+        # The key is amlite's own, so skip its validation, which takes a tenth of a second.
         key = serialization.load_pem_private_key(saved.body["pem"].encode(), None, unsafe_skip_rsa_key_validation=True)
         self._key = cast("rsa.RSAPrivateKey", key)
         self._public = self._key.public_key()
@@ -79,7 +79,7 @@ class Tokens:
         return principal, password
 
     def principal_with_password(self, name: str, password: str) -> Principal:
-        """Return the user's principal. Entra's AzureError 400 for a wrong name or password."""
+        """Return the user's principal. Raises Entra's AzureError 400 for a wrong name or password."""
         document = self._store.get(f"{_USERS}/{name}")
         if document is None or not secrets.compare_digest(document.body["password"], password):
             raise entra_error(
@@ -88,7 +88,7 @@ class Tokens:
         return Principal(document.body["objectId"], name)
 
     def principal_with_secret(self, client_id: str, secret: str) -> Principal:
-        """Return the application's principal. Entra's AzureError 401 for a wrong id or secret."""
+        """Return the application's principal. Raises Entra's AzureError 401 for a wrong id or secret."""
         document = self._store.get(f"{_APPLICATIONS}/{client_id}")
         if document is None:
             raise unknown_application(client_id)
@@ -131,7 +131,7 @@ class Tokens:
         return {"appid": principal.client_id, "idtyp": "app", "sub": principal.object_id}
 
     def check(self, token: str, audiences: frozenset[str]) -> Json:
-        """Return a token's claims. AzureError 401 unless amlite signed it and it is valid for one of `audiences`."""
+        """Return a token's claims. Raises AzureError 401 unless it is valid, from amlite and for one of `audiences`."""
         try:
             claims: Json = jwt.decode(
                 token, self._public, algorithms=["RS256"], issuer=ISSUER, options={"verify_aud": False}
@@ -212,7 +212,7 @@ def entra_error(code: str, message: str, status: int) -> EntraError:
 
 
 def unknown_application(client_id: str) -> EntraError:
-    """Return the error for a client id that no application and no identity has."""
+    """Return the error for a client id that does not belong to an application or identity."""
     return entra_error(
         "unauthorized_client",
         f"AADSTS700016: Application with identifier '{client_id}' was not found in the directory 'local'.",
