@@ -57,7 +57,7 @@ def load(script: Path) -> Any:
 
 
 def show_model(path: Path, name: str) -> Path:
-    """Return the folder for AZUREML_MODEL_DIR. It contains a model that is a folder, under the folder's name."""
+    """Return the folder for AZUREML_MODEL_DIR. If the model is a folder, it is a subfolder with its own name."""
     if not name:
         return path
     root = Path("azureml-models").resolve()

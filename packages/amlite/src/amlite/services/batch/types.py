@@ -152,7 +152,7 @@ def _pipeline_component(platform: Platform, workspace_id: str, properties: Json)
 
 
 def _check_deletion(platform: Platform, resource_id: ResourceId, body: Json) -> None:
-    """Refuse to delete the endpoint's default deployment."""
+    """Raise Azure's 400 if the deployment is the endpoint's default deployment."""
     endpoint = platform.store.get(str(resource_id.parent))
     default = endpoint.body["properties"]["defaults"].get("deploymentName") if endpoint else None
     if endpoint is not None and str(default).lower() == resource_id.name.lower():

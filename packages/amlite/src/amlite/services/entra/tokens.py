@@ -131,7 +131,10 @@ class Tokens:
         return {"appid": principal.client_id, "idtyp": "app", "sub": principal.object_id}
 
     def check(self, token: str, audiences: frozenset[str]) -> Json:
-        """Return a token's claims. Raises AzureError 401 unless it is valid, from amlite and for one of `audiences`."""
+        """Return a token's claims.
+
+        Raises AzureError 401 unless amlite signed the token and it is valid for one of `audiences`.
+        """
         try:
             claims: Json = jwt.decode(
                 token, self._public, algorithms=["RS256"], issuer=ISSUER, options={"verify_aud": False}

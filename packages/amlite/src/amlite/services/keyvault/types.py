@@ -77,7 +77,7 @@ def _conflict(id: ResourceId, deleted_id: str) -> AzureError:
 
 
 def _check(wanted: Json, old: Json) -> None:
-    """Raise Azure's 400 for settings of soft deletion that are not valid, and for changes that cannot be undone."""
+    """Raise Azure's 400 for soft-delete settings that are not valid, and for changes that Azure does not allow."""
     if wanted.get("enablePurgeProtection") is False:
         raise AzureError(
             400,

@@ -25,7 +25,7 @@ def data_routes() -> Routes:
 
 
 def workspace_of(call: Call) -> Document:
-    """Return the workspace in a call's path. AzureError 404 if it or its group does not exist."""
+    """Return the workspace in a call's path. Raises AzureError 404 if it or its group does not exist."""
     id = call.resource_id
     return resource_of(call.platform, replace(id, segments=id.segments[:2]))
 

@@ -64,7 +64,7 @@ async def list_containers(call: Call) -> web.Response:
 
 
 async def put_container(call: Call) -> web.Response:
-    """Change the tags, description or archived flag of a name. Create the name if it does not exist."""
+    """Change the tags, description or archived flag of an asset's name. Create the name if it does not exist."""
     owner, kind, name = workspace_of(call), kind_of(call), call.parameters["name"]
     properties = assets.prepare_container(kind, name, await call.json())
     path = f"{owner.id}/{kind}/{name}"

@@ -77,7 +77,7 @@ def refuse_deleted(platform: Platform, path: str) -> None:
 
 
 def bury(platform: Platform, path: str) -> int:
-    """Delete a version, or a name and all its versions. Their names stay reserved. Return how many there were."""
+    """Delete a version, or a name and all its versions, and prevent their re-creation. Return how many there were."""
     every = [path] if "/versions/" in path else [document.id for document in platform.store.below(path)]
     for each in every:
         if platform.store.get(each) is not None:

@@ -90,7 +90,7 @@ async def get_container(call: Call) -> web.Response:
 
 
 async def put_container(call: Call) -> web.Response:
-    """Change the tags, description or archived flag of a name. Create the name if it does not exist."""
+    """Change the tags, description or archived flag of an asset's name. Create the name if it does not exist."""
     owner, kind, name = _registry(call), kind_of(call), call.parameters["name"]
     path = assets.path_of(owner, kind, name)
     old = call.platform.store.get(path)

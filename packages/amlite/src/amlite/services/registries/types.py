@@ -49,7 +49,7 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
 
 
 def _regions(name: str, home: str, wanted: list[Json], kept: Json, group: Json) -> list[Json]:
-    """Return the details of every region, with its existing accounts and those that are still missing."""
+    """Return the details of every region, with its existing accounts and those that do not exist yet."""
     places = [wire.region(str(detail.get("location") or "")) for detail in wanted]
     if not all(places) or len(set(places)) != len(places):
         raise AzureError(400, "UserError", "properties.regionDetails: every region needs a location of its own.")

@@ -29,7 +29,7 @@ _log = logging.getLogger("amlite.schedules")
 
 @dataclass
 class Firing:
-    """`changed` is set when a schedule was created or changed."""
+    """`changed` is set after a schedule is created or changed."""
 
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
