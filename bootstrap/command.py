@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     """Set the machine up, or run a command that must not run twice at once.
 
     Returns:
-        The exit code: 0 done, 1 failed, 130 interrupted; with `--exclusive` the command's own.
+        The exit code: 0 on success, 1 after a failure, 130 after an interruption. With `--exclusive`, the command's.
     """
     parser = argparse.ArgumentParser(
         prog="python3 -m bootstrap", description="Install the tools of this project. With --exclusive, run a command."
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def set_up(layout: Layout, phases: Sequence[Phase] = PHASES) -> None:
-    """Bring about every phase that is not there yet, then link its programs into `.venv/bin`.
+    """Run each phase that is not complete yet, then link its programs into `.venv/bin`.
 
     Raises:
         SetupError: A phase failed.

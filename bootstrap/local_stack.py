@@ -1,4 +1,4 @@
-"""A stack on the local Azure: created if missing, without an image build if the machine cannot build images.
+"""Prepares a stack on the local Azure: creates it if it is missing, and adapts its image build to the machine.
 
 Run by the Makefile, inside `amlite run`: `python -m bootstrap.local_stack fit STACK`, and `hint STACK` after `make up`.
 """
@@ -40,7 +40,7 @@ def fit(stack: str, project: Project, here: Engine) -> list[str]:
     """Create the stack if it is missing. Turn the image build off if there is no Docker engine.
 
     Turns the image build on again only if this function turned it off. A user's own `false` stays. The file of a stack
-    without resources loses its promoted models, except those in a registry: no workspace has them any more.
+    without resources loses its promoted models, except those in a registry, because no workspace has them any more.
 
     Args:
         stack: The stack. Its file exists.
@@ -60,7 +60,7 @@ def fit(stack: str, project: Project, here: Engine) -> list[str]:
     models = configuration.get(_MODELS_KEY, {}).get("objectValue") or {}
     stale = [name for name, model in models.items() if not _is_in_registry(model)] if is_empty else []
     if stale:
-        # The whole key if nothing remains, so that the file is as it was.
+        # The whole key if nothing remains, so that the file is unchanged.
         keys = [_MODELS_KEY] if len(stale) == len(models) else [f'{_MODELS_KEY}["{name}"]' for name in stale]
         _pulumi(project, "config", "rm-all", "--stack", stack, "--path", *keys)
         told.append(f"Removed the promoted models from {file}: the stack has no resources")
@@ -77,7 +77,7 @@ def fit(stack: str, project: Project, here: Engine) -> list[str]:
 
 
 def hint(stack: str, project: Project) -> list[str]:
-    """Tell what the jobs ran in, and how to use the stack from a shell."""
+    """Print what the jobs ran in, and how to use the stack from a shell."""
     jobs = json.loads(_run("amlite", "status", "--output", "json"))["jobs"]
     folder = "" if stack == stack_files.LOCAL else f'; export PULUMI_OPTION_CWD="{project.folder.resolve()}"'
     return [

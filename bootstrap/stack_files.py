@@ -1,4 +1,4 @@
-"""The stack files of the local Azure, made from tracked files. Local choices go into what is made here.
+"""Makes the stack files of the local Azure from tracked files. Local choices go into the files that it makes.
 
 `Pulumi.local.yaml` is made from the template beside this module. Any other stack, such as dev, gets a project folder in
 the local Azure's state: its file there is the tracked one with the ids of the local Azure, and its program is the
@@ -53,7 +53,7 @@ class Project:
 
 
 def write(stack: str, repository: Path, project: Project) -> list[str]:
-    """Make or update the stack's file, and the project around it.
+    """Create or update the stack's file and the project that it belongs to.
 
     Returns:
         A line if changes of the tracked file were merged into an existing one.
@@ -72,7 +72,7 @@ def write(stack: str, repository: Path, project: Project) -> list[str]:
 
 
 def write_project(repository: Path, folder: Path) -> None:
-    """Make a project folder, whose program is the repository's. Its stack files are its own."""
+    """Create a project folder with its own stack files. Its program is the repository's."""
     write_text(folder / "Pulumi.yaml", _project_file(repository))
 
 
@@ -105,7 +105,7 @@ def _project_file(repository: Path) -> str:
 
 
 def _merge(path: Path, notes: Path, source: Path, text: str) -> list[str]:
-    """Make a file from a text, or merge what has changed in the text. Where both changed, the file's choice stays."""
+    """Create a file from a text, or merge the changes of the text. If both changed a value, keep the file's."""
     base = notes / path.name
     if not path.exists():
         write_text(path, text)

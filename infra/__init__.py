@@ -3,6 +3,6 @@
 # The project's name in Pulumi.yaml, and the namespace of its settings.
 NAMESPACE = "azureml-platform"
 
-# The beginning of the message about changed names, and the environment variable that makes an error of this warning.
+# The beginning of the message about changed names, and the environment variable that turns this warning into an error.
 RENAMES = "Names have changed, so this update would delete these resources and create new, empty ones:"
 REFUSE_RENAMES = "AZUREML_PLATFORM_REFUSE_RENAMES"

@@ -15,7 +15,7 @@ from infra.azure_names import DeletedVault
 from infra.naming import Names
 from infra.settings.configuration import Configuration
 
-# The tags that tell whose a soft-deleted resource was. The others may have changed since.
+# The tags that identify the stack of a soft-deleted resource. The other tags may have changed since.
 _OWNER_TAGS = ("project", "namespace", "workspace", "stack")
 _HEADING = "Azure does not let this stack have the names of its new resources. Nothing was created under them."
 
@@ -61,7 +61,7 @@ class WantedNames:
 
 @dataclass(frozen=True)
 class Answers:
-    """What Azure says of the names: what is in the way, the vault that comes back, and what could not be looked up."""
+    """Azure's answers about the names: conflicts, the vault to recover, and the names that could not be looked up."""
 
     problems: list[str] = field(default_factory=list)
     recoverable: DeletedVault | None = None
@@ -74,13 +74,13 @@ Finding = str | DeletedVault | None
 
 @dataclass(frozen=True)
 class Unchecked:
-    """A name that could not be looked up, and why."""
+    """A name that could not be looked up, and the reason."""
 
     reason: str
 
 
 class NameCheck:
-    """Asks Azure about all names of a stack, once in a run, and only if the run creates something.
+    """Asks Azure about all names of a stack, once per run, and only if the run creates something.
 
     `hook` belongs to every resource whose name may be taken. The engine calls it before it creates one, in previews
     too. A run that creates none of them sends no request.
@@ -96,7 +96,7 @@ class NameCheck:
         self.hook = pulumi.ResourceHook("names", self._check, options)
 
     def vault_create_mode(self, group: pulumi.Output[str]) -> pulumi.Output[CreateMode | None]:
-        """Return `recover` if the stack's vault is soft-deleted, and the run creates the stack's resource group."""
+        """Return `recover` if the stack's vault is soft-deleted and the run creates the stack's resource group."""
 
         async def mode(_name: str) -> CreateMode | None:
             answers = await self._asked if self._asked is not None else None

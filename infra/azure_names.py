@@ -1,4 +1,4 @@
-"""Names that Azure wants unique: which are taken, and which soft-deleted resources hold."""
+"""Looks up names that must be unique in Azure: those that are taken, and those that soft-deleted resources hold."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VERSIONS = {
     _RESOURCES: "2021-04-01",
     "Microsoft.Storage": "2024-01-01",
 }
-# What `provisioningState` says of a workspace in the subscription's list that is soft-deleted.
+# The `provisioningState` of a soft-deleted workspace in the subscription's list.
 _SOFT_DELETED = "softdeleted"
 
 
@@ -73,7 +73,7 @@ def purge_workspace(id: str) -> None:
 
 @contextmanager
 def resource_group(id: str, location: str) -> Iterator[None]:
-    """Have the resource group of a resource: made if it is missing, and then deleted again at the end."""
+    """Ensure that the resource group of a resource exists. If it was missing, delete it again at the end."""
     group = "/".join(id.split("/")[:5])
     is_there = _exists(group, _VERSIONS[_RESOURCES])
     if not is_there:
@@ -111,7 +111,7 @@ def deleted_workspaces(subscription: str) -> list[DeletedWorkspace]:
 
 
 def unavailable(id: str) -> str | None:
-    """Return what Azure says of a name that is unique in Azure and taken by something else.
+    """Return Azure's message if another resource has taken a name that must be unique in Azure.
 
     Args:
         id: The resource id of a storage account, key vault or container registry that is to be created.
@@ -128,7 +128,7 @@ def unavailable(id: str) -> str | None:
 
 
 def registry_id(name: str, location: str) -> str | None:
-    """Return the resource id of the tenant's Azure Machine Learning registry of a name; None if there is none."""
+    """Return the id of the tenant's Azure Machine Learning registry with a name, or None if there is none."""
     from azure.core.exceptions import ResourceNotFoundError
 
     try:

@@ -12,7 +12,7 @@ _OUT_OF_REACH = ("SubscriptionNotFound", "InvalidAuthenticationTokenTenant")
 
 
 class WrongCloudError(pulumi.RunError):
-    """The signed-in tenant or subscription is not the stack's. The message has the fix. Nothing was changed."""
+    """The signed-in tenant or subscription is not the stack's. The message contains the fix. Nothing was changed."""
 
 
 def signed_in(configuration: Configuration, resource_group: str) -> Deployer:
@@ -63,7 +63,7 @@ def principal_type(token: str) -> PrincipalType:
     Source: Microsoft's "Access token claims reference". `idtyp` says so where Entra ID sets it. Otherwise, the subject
     of an application's token is its object id, and the subject of a user's token is another one for each application.
     """
-    # Only read. Azure checks the signature of its own tokens.
+    # The token is only read. Azure checks the signature of its own tokens.
     claims = jwt.decode(token, options={"verify_signature": False})
     kind = claims.get("idtyp") or ("app" if claims.get("sub") == claims.get("oid") else "user")
     return PrincipalType.SERVICE_PRINCIPAL if kind == "app" else PrincipalType.USER

@@ -34,7 +34,7 @@ class Names:
     ci_identity: str
 
 
-# Characters of the hash in an endpoint's name. Five make a name with `staging` fit up to 18 characters of the YAML's.
+# Characters of the hash in an endpoint's name. With five, a name in the YAML may have 18 characters in `staging`.
 _HASH = 5
 _HYPHENATED = r"[a-z][a-z0-9-]*[a-z0-9]"
 _COMPACT = r"[a-z][a-z0-9]*"

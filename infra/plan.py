@@ -106,7 +106,7 @@ def _problems(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[
 
 
 def _unbuildable(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[str]:
-    """Yield an error if a cluster builds images that need packages, and reaches no host to get them from."""
+    """Yield an error if a cluster builds images that need packages and cannot reach a host that has them."""
     network = settings.network
     if not network.restricted or network.isolation is not Isolation.APPROVED_OUTBOUND or network.outbound.hosts:
         return
@@ -126,7 +126,7 @@ def _unbuildable(settings: Settings, catalogue: Catalogue, stack: str) -> Iterat
 
 
 def _fixed_models(catalogue: Catalogue, endpoint: str) -> str:
-    """Return the files of an endpoint's deployments if none of them takes a promoted model, else an empty string."""
+    """Return the files of an endpoint's deployments if none takes a promoted model, or an empty string otherwise."""
     deployments = [
         each
         for kind in ("online_deployment", "batch_deployment")

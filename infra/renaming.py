@@ -1,7 +1,7 @@
 """The check for changed names: the resources that an update would replace, and the settings that keep their names.
 
-Names are made of settings and the stack's name. If one of them changes, an update creates empty resources and deletes
-those of before. Pulumi shows this as a long list of replacements, so the program says first what would be lost.
+Names consist of settings and the stack's name. If one of them changes, an update creates empty resources and deletes
+the previous ones. Pulumi shows this as a long list of replacements, so the program first lists what would be lost.
 """
 
 import itertools
@@ -28,11 +28,11 @@ class Renaming:
     """The changed names of a deployed stack.
 
     Attributes:
-        lost: What an update would replace and lose, a line for each resource.
-        keep: The commands that set the names of before.
+        lost: The resources that an update would replace and lose, one line each.
+        keep: The commands that set the previous names.
         remove: The commands that remove the settings of promoted models that are in the old workspace.
         accept: The commands that set the new names of endpoints, for a protected stack.
-        of_endpoints_only: All other names stay.
+        of_endpoints_only: Whether all other names stay the same.
     """
 
     lost: tuple[str, ...]
@@ -112,7 +112,7 @@ def compare(
 
 
 def _earlier(before: Mapping[str, Any], settings: NamingSettings) -> NamingSettings | None:
-    """Return settings that give the names of before, or None if those do not follow the rule."""
+    """Return settings that give the previous names, or None if those names do not follow the rule."""
     parts = _GROUP.fullmatch(str(before.get("resource_group")))
     return NamingSettings(**parts.groupdict(), endpoints=settings.endpoints) if parts else None
 
@@ -174,7 +174,7 @@ def _protected(renaming: Renaming, message: str) -> str:
 
 
 def _check_project(organization: str, project: str, stack: str, names: naming.Names) -> None:
-    """Refuse to create a platform that a stack of this program's own project has. Pulumi calls such a stack new."""
+    """Refuse to create a platform that a stack of this program's own project already has. Pulumi treats it as new."""
     if project == NAMESPACE:
         return
     other = f"{organization}/{NAMESPACE}/{stack}"

@@ -1,7 +1,8 @@
 """How the engine replaces the platform's resources: it deletes the old one first.
 
-Every resource has a fixed name, so old and new have the same id in Azure. azure-native refuses to create what exists.
-Without this rule, `pulumi up --replace` and `pulumi state taint` would therefore fail. `protect` still prevents both.
+Every resource has a fixed name, so old and new have the same id in Azure. azure-native refuses to create an existing
+resource. Without this rule, `pulumi up --replace` and `pulumi state taint` would therefore fail. `protect` still
+prevents both.
 """
 
 import pulumi

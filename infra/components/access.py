@@ -1,4 +1,4 @@
-"""The role assignments of the platform. `grants.py` says who gets which role, and why."""
+"""The role assignments of the platform. `grants.py` lists who gets which role, and why."""
 
 import uuid
 from collections.abc import Iterator, Mapping
@@ -131,7 +131,7 @@ def _defined(
         f"{name}-role",
         scope=scope,
         role_definition_id=guid,
-        # The name is unique in the tenant, and only the GUID is so by itself.
+        # The name must be unique in the tenant. Only the GUID makes it unique.
         role_name=guid.apply(lambda known: f"{role.title} {known}"),
         role_type="CustomRole",
         description=role.description,
@@ -153,7 +153,7 @@ def assigned(
 ) -> authorization.RoleAssignment:
     """Assign a role (its GUID) at a scope (a resource id) to a principal (an object id) of a type.
 
-    Azure refuses another type than the principal's, and azure-native says `User` if none is given.
+    Azure refuses a type that is not the principal's, and azure-native sends `User` if none is given.
     """
     return authorization.RoleAssignment(
         name,

@@ -27,8 +27,8 @@ class ComputeClustersArgs:
     requires: Sequence[pulumi.Resource]
 
 
-# Azure accepts changes of these properties for an existing cluster, and does not apply them. Nodes keep their addresses
-# and their network too: "Migration of compute resources" in how-to-managed-network-compute.
+# Azure accepts changes of these properties for an existing cluster, and does not apply them. Nodes also
+# keep their addresses and their network: "Migration of compute resources" in how-to-managed-network-compute.
 _FIXED = [f"properties.properties.{name}" for name in ("vmSize", "vmPriority", "enableNodePublicIp")]
 
 
@@ -60,7 +60,7 @@ class ComputeClusters(pulumi.ComponentResource):
                         os_type=ml.OsType.LINUX,
                         vm_size=cluster.vm_size,
                         vm_priority=cluster.priority.value,
-                        # Azure's default is true, in a managed network too.
+                        # Azure's default is true, also in a managed network.
                         enable_node_public_ip=not args.network.isolated,
                         remote_login_port_public_access=ml.RemoteLoginPortPublicAccess.DISABLED,
                         scale_settings=ml.ScaleSettingsArgs(

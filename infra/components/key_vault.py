@@ -14,7 +14,7 @@ from infra.settings.services import KeyVaultSettings
 class KeyVaultArgs:
     """Inputs of `KeyVault`. `soft_delete_days` cannot change after the vault is created.
 
-    `create_mode` is `recover` for a vault that is soft-deleted, in the run that brings it back.
+    `create_mode` is `recover` in the run that recovers a soft-deleted vault.
     """
 
     placement: Placement

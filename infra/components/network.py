@@ -12,7 +12,7 @@ from infra.components.placement import Placement
 from infra.settings.network import Isolation, NetworkSettings
 
 _Rule = ml.PrivateEndpointOutboundRuleArgs | ml.ServiceTagOutboundRuleArgs | ml.FqdnOutboundRuleArgs
-# Jobs with parallel steps, and batch deployments, hand out their work by these. Azure adds no endpoints to them.
+# Parallel steps and batch deployments distribute their work through these. Azure adds no endpoints to them.
 _WORK_PARTS = ("queue", "table")
 
 
@@ -36,8 +36,9 @@ class WorkspaceNetworkArgs:
 class WorkspaceNetwork(pulumi.ComponentResource):
     """The outbound rules of the settings and those that the platform needs, and the provisioned network.
 
-    Azure adds rules of its own, which no resource stands for, and keeps rules that others add. What runs in the network
-    must depend on `ready`: Azure provisions it in about half an hour, and refuses online deployments until then.
+    Azure adds its own rules, which are not resources of the stack, and keeps rules that others add. Everything that
+    runs in the network must depend on `ready`. Azure provisions it in about half an hour, and refuses online
+    deployments until then.
     """
 
     ready: list[pulumi.Resource]
@@ -47,7 +48,7 @@ class WorkspaceNetwork(pulumi.ComponentResource):
         place, settings = args.placement, args.settings
         before: list[pulumi.Resource] = [args.workspace, *args.requires]
         for rule_name, properties in _rules(args):
-            # One after the other: of rules that are written at once, Azure loses some (azapi#453).
+            # One after the other, because Azure loses some of the rules that are written at the same time (azapi#453).
             rule = ml.ManagedNetworkSettingsRule(
                 f"{name}-{rule_name}",
                 rule_name=rule_name,
@@ -100,10 +101,10 @@ def _rules(args: WorkspaceNetworkArgs) -> Iterator[tuple[str, _Rule]]:
 
 
 def _own(args: WorkspaceNetworkArgs) -> Iterator[tuple[str, pulumi.Output[str], str]]:
-    """Yield the platform's own resources that need a private endpoint which Azure does not add.
+    """Yield the platform's own resources that need a private endpoint that Azure does not add.
 
     Azure adds one to each part of the workspace if only approved destinations are reached, and otherwise to parts
-    without public access: not to those that some addresses may reach.
+    without public access. It adds none to parts that some addresses may reach.
     """
     settings = args.settings
     approved = settings.isolation is Isolation.APPROVED_OUTBOUND

@@ -28,7 +28,7 @@ class Placement:
     protect: bool
 
     def hooks(self, more: pulumi.ResourceHookBinding | None = None) -> pulumi.ResourceHookBinding:
-        """Return the hooks of a resource whose name must be free in Azure; `more` has what it does on errors."""
+        """Return the hooks of a resource whose name must be free in Azure. `more` contains its hooks for errors."""
         return pulumi.ResourceHookBinding(
             before_create=[self.before_create], on_error=more.on_error if more is not None else None
         )

@@ -26,7 +26,7 @@ class SharingArgs:
 
 
 class Sharing(pulumi.ComponentResource):
-    """A registry that this stack or another one creates, and the roles of this stack's identities on it.
+    """A registry that this or another stack creates, and the roles of this stack's identities on it.
 
     Azure creates the registry's storage account and container registry in a managed resource group.
     Outputs: `registry` (its name).

@@ -1,1 +1,1 @@
-"""The roles of the platform: which there are, who gets them and why, and how to wait until they are in effect."""
+"""The roles of the platform: their definitions, who gets them and why, and the wait until they take effect."""

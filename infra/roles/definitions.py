@@ -54,7 +54,7 @@ class CustomRole:
     not_actions: tuple[str, ...]
 
     def guid(self, scope: str) -> str:
-        """Return the role's GUID at a scope (a resource id): another one for each scope, and always the same."""
+        """Return the role's GUID at a scope (a resource id). It differs between scopes and never changes."""
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope.lower()}|{self.slug}"))
 
 

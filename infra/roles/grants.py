@@ -167,5 +167,5 @@ GRANTS: tuple[Grant, ...] = (
 
 
 def grants(who: Who, *, conditions: frozenset[When]) -> list[Grant]:
-    """Return what somebody is granted in a stack that meets some conditions."""
+    """Return the grants of an identity or group in a stack that meets some conditions."""
     return [grant for grant in GRANTS if grant.who is who and grant.when in {When.ALWAYS, *conditions}]

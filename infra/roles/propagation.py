@@ -1,7 +1,7 @@
-"""Waits until a role is in effect, by the only evidence there is: the operation that needs it succeeds.
+"""Waits until a role is in effect. The only evidence is that the operation that needs the role succeeds.
 
 Azure reports a role assignment as created up to ten minutes before it takes effect ("Troubleshoot Azure RBAC"), and
-nobody but its holder can observe when it does. The engine therefore repeats what was refused.
+only its holder can observe when it does. The engine therefore repeats the operations that were refused.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import pulumi
 
 # Seconds before each new attempt: twelve minutes in all.
 WAITS = (5, 10, 15, 30, *[60] * 11)
-# What Azure says while an identity has no role, or while a new role or identity is not known everywhere.
+# Azure's messages while an identity has no role, or while a new role or identity is not known everywhere.
 _PASSING = (
     "AuthorizationFailed",
     "AuthorizationPermissionMismatch",
@@ -29,7 +29,7 @@ def waits_for_roles(name: str) -> pulumi.ResourceHookBinding:
 
 
 async def wait(args: pulumi.ErrorHookArgs) -> bool:
-    """Wait before the next attempt; False if another one would not help."""
+    """Wait before the next attempt. Return False if another attempt would not help."""
     attempts = len(args.errors)
     refusal = args.errors[0] if args.errors else ""
     reason = next((code for code in _PASSING if code in refusal), None)

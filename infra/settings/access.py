@@ -89,7 +89,7 @@ class AzureDevOpsSubject(Group):
 
     @property
     def connection(self) -> str:
-        """What tells the connection from others: its id, or its path of organisation, project and name."""
+        """The identification of the connection: its id, or its path of organisation, project and name."""
         if self.subject.startswith("/eid1/"):
             return self.subject.rpartition("/")[2]
         return self.subject.removeprefix("sc://")

@@ -56,7 +56,7 @@ class Configuration:
 
     @property
     def owner(self) -> str:
-        """The owner tag of the stack's assets: `project/stack`, with the stack that the names have."""
+        """The owner tag of the stack's assets: `project/stack`, with the stack's name as it is in resource names."""
         return f"{NAMESPACE}/{self.settings.naming.stack or self.stack}"
 
 

@@ -81,7 +81,7 @@ class NetworkSettings(Group):
         return not self.public_access or bool(self.allowed_ip_ranges)
 
     def problems(self, *, premium_registry: bool) -> Iterator[str]:
-        """Yield what does not fit together, each beginning with a key below `network` or with another group's."""
+        """Yield a message for each conflict. It begins with a key below `network` or with the key of another group."""
         approved = self.isolation is Isolation.APPROVED_OUTBOUND
         if (self.restricted or approved) and not premium_registry:
             yield (

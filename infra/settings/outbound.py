@@ -22,7 +22,7 @@ _RESOURCE = re.compile(
     r"/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/]+/providers/(?P<type>[A-Za-z.]+/[A-Za-z]+)/[^/]+", re.IGNORECASE
 )
 _STORAGE_HOST = ".core.windows.net"
-# Those that rules for outbound traffic take. Azure adds tags, so others are taken too unless they look misspelt.
+# The tags that outbound rules accept. Azure adds tags, so others are accepted too unless they look misspelt.
 _TAGS = (
     "AppConfiguration", "AppService", "AppServiceManagement", "AzureActiveDirectory", "AzureArcInfrastructure",
     "AzureAttestation", "AzureBackup", "AzureBotService", "AzureCloud", "AzureConnectors",

@@ -127,7 +127,7 @@ class OverridesSettings(Group):
 
     @property
     def planned(self) -> Overrides:
-        """The same for the planning of the assets."""
+        """Return the overrides in the form that the planning of the assets needs."""
         return Overrides(
             endpoints={
                 name: EndpointOverrides(
