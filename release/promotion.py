@@ -140,7 +140,7 @@ class Promoter:
         """Make sure that a registry's version is the one of the source's workspace.
 
         Raises:
-            ReleaseError: It is not there, or comes from elsewhere, and `share` is false.
+            ReleaseError: The registry does not have the version or has it from another source, and `share` is false.
         """
         version = f"{model.name}:{model.version}"
         if self.share:

@@ -1,4 +1,4 @@
-"""What Azure keeps of a destroyed stack, and its deletion for good: the workspace and the key vault."""
+"""Finds what Azure keeps of a destroyed stack (the workspace and the key vault), and deletes it for good."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Kept:
 
     @classmethod
     def of(cls, stack: PulumiStack) -> Kept:
-        """Look into the stack's state, and for what Azure keeps of it. Soft-deleted resources are found by their tags.
+        """Read the stack's state, and find what Azure keeps of the stack. Tags identify soft-deleted resources.
 
         Raises:
-            ReleaseError: The stack's configuration does not say where and under which names it lives.
+            ReleaseError: The stack's configuration does not give its location and names.
         """
         resources = stack.resources()
         subscription, tags = stack.subscription(), stack.tags()
@@ -49,7 +49,7 @@ class Kept:
         )
 
     def plan(self) -> list[str]:
-        """Return what a purge does, one line for each resource."""
+        """Return the actions of a purge, one line for each resource."""
         lines = [
             f"workspace {_name(each)}: deleted for good, with its assets, jobs and run history"
             for each in self.workspaces
@@ -70,7 +70,7 @@ class Kept:
 
 
 def planned(stack: PulumiStack, say: Say) -> Kept:
-    """Say what a purge deletes for good, and return it.
+    """Print what a purge deletes for good, and return it.
 
     Raises:
         ReleaseError: Pulumi would not delete every resource, because some are protected.
@@ -88,9 +88,9 @@ def planned(stack: PulumiStack, say: Say) -> Kept:
 
 
 def purge_workspaces(stack: PulumiStack, kept: Kept, on_event: Callable[..., None], say: Say) -> None:
-    """Delete the stack's workspaces for good, after all that depends on them.
+    """Delete the stack's workspaces for good, after everything that depends on them.
 
-    Azure offers this for a workspace that is there, and while its resource group is there.
+    Azure allows this only while the workspace and its resource group exist.
     """
     for workspace in kept.workspaces:
         dependents = stack.dependents(workspace["urn"])
@@ -101,7 +101,7 @@ def purge_workspaces(stack: PulumiStack, kept: Kept, on_event: Callable[..., Non
 
 
 def purge_leftovers(stack: PulumiStack, say: Say) -> None:
-    """Purge what is soft-deleted, except vaults that purge protection keeps."""
+    """Purge the soft-deleted resources, except vaults with purge protection."""
     kept = Kept.of(stack)
     for workspace in kept.deleted_workspaces:
         say(f"purging workspace {workspace.name}")
@@ -116,7 +116,7 @@ def purge_leftovers(stack: PulumiStack, say: Say) -> None:
 
 
 def tell_what_azure_keeps(stack: PulumiStack, say: Say, *, purged: bool) -> None:
-    """Say which names of a destroyed stack stay taken; nothing if that cannot be looked up."""
+    """Print the names of a destroyed stack that stay taken. Print nothing if they cannot be looked up."""
     from azure.core.exceptions import AzureError
 
     try:

@@ -1,4 +1,4 @@
-"""Score with an endpoint that the stack's outputs name."""
+"""Sends requests to an endpoint that is in the stack's outputs."""
 
 from __future__ import annotations
 

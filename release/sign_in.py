@@ -20,17 +20,17 @@ def check(stack: str, file: Path) -> str:
     """Ask Azure for the subscription that the stack file names.
 
     Returns:
-        How to sign in, if the stack file says it (`signIn`), else "".
+        The sign-in instructions of the stack file (`signIn`), or "" if it has none.
 
     Raises:
-        ReleaseError: Nobody is signed in, or Azure does not show this subscription of this tenant to who is. The
-            message has the commands that sign in.
+        ReleaseError: Nobody is signed in, or Azure does not show this subscription of this tenant to the signed-in
+            identity. The message contains the commands that sign in.
     """
     configuration = _configuration(file)
     tenant, subscription = (configuration.get(f"azure-native:{key}") for key in ("tenantId", "subscriptionId"))
     hint = str(configuration.get(f"{NAMESPACE}:signIn") or "")
     if not isinstance(tenant, str) or not isinstance(subscription, str):
-        return hint  # the program's own check names what is missing
+        return hint  # the program's own check reports what is missing
     if {*tenant, *subscription} == {"0", "-"}:
         raise ReleaseError(
             f"{file.name} has zeros in place of your tenant and subscription",
@@ -47,7 +47,7 @@ def _configuration(file: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(file.read_text("utf-8"))
     except yaml.YAMLError:
-        return {}  # Pulumi reads the file next, and says where the mistake is
+        return {}  # Pulumi reads the file next, and reports where the mistake is
     found = document.get("config") if isinstance(document, dict) else None
     return found if isinstance(found, dict) else {}
 
@@ -56,14 +56,14 @@ def _refusal(tenant: str, subscription: str) -> str:
     """Return why the subscription cannot be used, or "" if it can."""
     from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
-    # It lists everything that it tried as a warning, before the message with the fix.
+    # It logs everything that it tried as a warning, before the message with the fix.
     logging.getLogger("azure.identity").setLevel(logging.ERROR)
     try:
         found = send("GET", f"/subscriptions/{subscription}", _API_VERSION)
     except HttpResponseError as error:
         if isinstance(error, ClientAuthenticationError) and error.status_code is None:
             return "nobody is signed in to Azure"
-        # An identity with roles on a resource group only, as that of continuous integration, may not read the
+        # An identity with roles on a resource group only, such as the CI identity, may not read the
         # subscription.
         if error.status_code == FORBIDDEN:
             return ""

@@ -63,7 +63,7 @@ class PulumiStack:
     def __init__(self, name: str, *, create: bool = False, asks_azure: bool = True) -> None:
         """Select the stack. Create it in the current backend if `create` is true.
 
-        Before that, asks Azure for the stack's subscription, unless only the stack's file is of interest.
+        Before that, asks Azure for the stack's subscription, unless the caller needs only the stack's file.
 
         Raises:
             ReleaseError: The stack has no configuration file, you are not signed in to its subscription or to Pulumi,
@@ -119,7 +119,7 @@ class PulumiStack:
         return sorted(found - {urn})
 
     def recovered(self) -> bool:
-        """Whether the last update recovered the key vault, which has its old settings until the next one."""
+        """Whether the last update recovered the key vault. Until the next update, the vault has its old settings."""
         vaults = [each for each in self.resources() if each["type"] == "azure-native:keyvault:Vault"]
         return any(each.get("inputs", {}).get("properties", {}).get("createMode") == "recover" for each in vaults)
 
@@ -128,7 +128,7 @@ class PulumiStack:
         return self._config("azure-native:subscriptionId")
 
     def tags(self) -> dict[str, str]:
-        """Return the tags that tell the stack's resources from those of others."""
+        """Return the tags that identify the stack's resources."""
         naming = json.loads(self._config(f"{NAMESPACE}:naming"))
         parts = {part: str(naming.get(part)) for part in ("namespace", "workspace")}
         return {"project": NAMESPACE, **parts, "stack": str(naming.get("stack") or self.name)}

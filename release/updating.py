@@ -1,4 +1,4 @@
-"""Update a stack: finish what was interrupted, and replace renamed resources only if that is wanted."""
+"""Updates a stack: completes an interrupted update, and replaces renamed resources only with consent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def update(target: PulumiStack, console: Console, *, replace_renamed: bool = Fal
     except RenamedError as error:
         if not replace_renamed:
             _confirm(target, console, error)
-        # A preview refuses first what would fail when the old resources are gone.
+        # A preview first refuses updates that would fail after the old resources are deleted.
         target.preview(lambda _event: None)
         changes = target.up(UpdateProgress(console), replace_renamed=True)
     if changes.unchanged:

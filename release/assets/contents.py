@@ -131,7 +131,9 @@ def _registry(client: MLClient) -> str | None:
 
 
 def files(client: MLClient, uri: str) -> tuple[ContainerClient, str]:
-    """Return the container and path of a URI in a workspace. Sign in with the datastore's key, or else by identity.
+    """Return the container and path of a URI in a workspace.
+
+    The client signs in with the datastore's key, or by identity if the datastore has no key.
 
     Raises:
         ReleaseError: The URI is not in a datastore or in blob storage.

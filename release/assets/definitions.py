@@ -237,7 +237,7 @@ KINDS = {
 
 
 def not_a_definition(kind: str, name: str) -> str:
-    """Return the reason that an asset was not defined by anybody. Empty if it may have been defined."""
+    """Return the reason that nobody defined an asset. Empty if somebody may have defined it."""
     if kind == "datastore" and name.lower() in DEFAULT_DATASTORES:
         return "it is a default datastore, which every workspace has"
     if name.startswith(("CliV2Anonymous", "azureml_anonymous")):
@@ -250,7 +250,7 @@ def not_a_definition(kind: str, name: str) -> str:
 
 
 def secret_in(value: Any, key: str = "", *, named: bool = False) -> str:
-    """Return the key of a value that looks like a secret, by its form or by an environment variable's name, or ""."""
+    """Return the key of a value that looks like a secret by its form or its variable's name, or "" if there is none."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             inside = named or name == "environment_variables"

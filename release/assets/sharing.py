@@ -63,7 +63,7 @@ class RegistrySharing:
     _done: dict[tuple[str, str, str], SharedVersion] = field(default_factory=dict)
 
     def share(self, kind: str, name: str, version: str | None = None) -> SharedVersion:
-        """Share a version (default: the latest) and the assets that it refers to. Is repeatable.
+        """Share a version (default: the latest) and the assets that it refers to. You can repeat this.
 
         Raises:
             ReleaseError: The version does not exist, the registry has it with different content, the content read back

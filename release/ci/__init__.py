@@ -1,1 +1,1 @@
-"""`release ci-login`: a command in a CI job, signed in for as long as it takes."""
+"""`release ci-login`: runs a command in a CI job that stays signed in until the command ends."""

@@ -1,4 +1,4 @@
-"""Runs a command of a CI job that may take hours, although the job's ID tokens live for minutes.
+"""Runs a command that may take hours in a CI job, although the job's ID tokens expire in minutes.
 
 GitHub Actions gives a job an address to ask, and both Pulumi providers ask it. Azure Pipelines has such an address too,
 but azure-native cannot ask it: it reads the token from a file each time. A thread keeps that file up to date.
@@ -28,7 +28,7 @@ _DOCUMENTATION = "docs/ci-sign-in.md describes the job's variables and permissio
 
 
 def run(command: Sequence[str], every: float | None, say: Callable[[str], None]) -> int:
-    """Run a command, signed in for as long as it takes, and return its exit code.
+    """Run a command, keep it signed in until it ends, and return its exit code.
 
     Args:
         command: Program and arguments.
@@ -38,7 +38,7 @@ def run(command: Sequence[str], every: float | None, say: Callable[[str], None])
     Raises:
         ReleaseError: The job has no ID token, or the program does not exist.
     """
-    # A fixed token is over in minutes, and azure-native would take it before anything else.
+    # A fixed token expires in minutes, and azure-native would use it before anything else.
     environment = {name: value for name, value in os.environ.items() if name != "ARM_OIDC_TOKEN"}
     environment["ARM_USE_OIDC"] = "true"
     for name, task in _FROM_TASKS.items():
@@ -112,7 +112,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         child = subprocess.Popen(command, env=environment)
     except OSError as error:
         raise ReleaseError(f"cannot run '{command[0]}': {error.strerror}") from error
-    # Ctrl+C reaches the command too, and a second one would make Pulumi stop without saving what it did.
+    # Ctrl+C reaches the command too. A second one would stop Pulumi before it saves the state.
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
         signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, _frame: child.send_signal(number)),

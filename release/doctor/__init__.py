@@ -1,1 +1,1 @@
-"""`release doctor`: what would fail in a stack's first update, found before it without changing anything."""
+"""`release doctor`: finds what would make a stack's first update fail. It changes nothing."""

@@ -1,4 +1,4 @@
-"""Requests to Azure Resource Manager that fail in seconds, where other clients of this project try for minutes."""
+"""Requests to Azure Resource Manager that fail in seconds. Other clients of this project retry for minutes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Arm:
         """Return the answer's JSON.
 
         Raises:
-            azure.core.exceptions.HttpResponseError: Azure refuses; the message has its code and message.
+            azure.core.exceptions.HttpResponseError: Azure refuses. The message contains Azure's code and message.
             azure.core.exceptions.AzureError: Azure cannot be reached.
         """
         began = time.time()
@@ -50,7 +50,7 @@ class Arm:
         return body if isinstance(body, dict) else {}
 
     def rows(self, path: str, api_version: str) -> list[dict[str, Any]]:
-        """Return the first page of a list; errors as `get`."""
+        """Return the first page of a list. It raises the same errors as `get`."""
         return list(self.get(path, api_version).get("value") or [])
 
     def _compare_clocks(self, headers: Mapping[str, str], now: float) -> None:
@@ -59,7 +59,7 @@ class Arm:
 
 
 def reason(error: AzureError) -> str:
-    """Return the first line of an error's message. The other lines repeat it, or are a list of what was tried."""
+    """Return the first line of an error's message. The other lines repeat it or list the attempts."""
     return str(error.message).strip().partition("\n")[0]
 
 

@@ -1,4 +1,4 @@
-"""What a check finds, and the report of all checks."""
+"""The findings of a check, and the report of all checks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The stack that is examined: its files, and what Azure says of its subscription. Everything is read when it is needed.
+"""The stack to examine: its files, and Azure's answers about its subscription. Everything is read when needed.
 
-Other parts of the release know the platform by its outputs. Before the first update there are none, so the doctor reads
-the settings.
+Other parts of the release read the outputs of the platform. Before the first update there are none, so the doctor
+reads the settings.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NOT_FOUND, _FORBIDDEN = 404, 403
 
 @dataclass(frozen=True)
 class Account:
-    """Who is signed in, by the claims of its token for Azure Resource Manager."""
+    """The signed-in identity, from the claims of its token for Azure Resource Manager."""
 
     tenant_id: str
     object_id: str
@@ -75,7 +75,7 @@ class Subject:
 
     @functools.cached_property
     def document(self) -> dict[str, Any]:
-        """The stack file. It is read without Pulumi, whose backend may be what is wrong."""
+        """The stack file. It is read without Pulumi, because the backend may be the problem."""
         found = yaml.safe_load((self.folder / f"Pulumi.{self.stack}.yaml").read_text("utf-8"))
         return found if isinstance(found, dict) else {}
 
@@ -107,7 +107,7 @@ class Subject:
 
     @functools.cached_property
     def account(self) -> Account:
-        """Who is signed in. Raises azure.core's ClientAuthenticationError if nobody is."""
+        """The signed-in identity. Raises azure.core's ClientAuthenticationError if nobody is signed in."""
         claims = jwt.decode(credential().get_token(SCOPE).token, options={"verify_signature": False})
         client = str(claims.get("appid") or claims.get("azp") or "")
         name = str(claims.get("upn") or claims.get("unique_name") or claims.get("name") or client)
@@ -142,7 +142,7 @@ class Subject:
         return Permissions(scope, self.arm.rows(path, _PERMISSIONS_VERSION))
 
     def pins(self) -> Iterator[tuple[str, str]]:
-        """Yield the packages of which the project needs one version, with that version."""
+        """Yield the packages that the project pins, with their versions."""
         project = tomllib.loads((self.root / "pyproject.toml").read_text("utf-8"))["project"]
         for dependency in project["dependencies"]:
             name, pinned, version = dependency.partition("==")

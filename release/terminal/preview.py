@@ -214,7 +214,7 @@ class Plan:
     def changes(self) -> list[PlannedChange]:
         """The changes so far, each with its causes and the changes that it causes.
 
-        At the end are the resources that others changed to what the program wants. The update leaves them as they are.
+        The last ones are resources that others changed to what the program wants. The update does not change them.
         """
         because = {each.name: list(self._causes(each)) for each in self._found}
         followers: dict[str, list[str]] = {each.name: [] for each in self._found}

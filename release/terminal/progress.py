@@ -11,7 +11,7 @@ from pulumi.automation import OpType, events
 from rich.console import Console
 from rich.markup import escape
 
-# The engine's warning about an interrupted update. Its advice does not apply: our provider can read what happened.
+# The engine's warning about an interrupted update. Its advice does not apply, because our provider can read the result.
 _INTERRUPTION_WARNING = "Attempting to deploy or update resources with"
 _INTERRUPTED = re.compile(r"urn:\S*::([^\s,]+), interrupted")
 _SHOWN = {

@@ -24,7 +24,7 @@ class Result:
         step: Name of the step.
         outcome: `skipped` if an earlier step failed.
         seconds: Duration.
-        detail: What the step saw, or the reason of a failure.
+        detail: What the step observed, or the reason for its failure.
         output: What its commands printed.
     """
 
@@ -36,7 +36,7 @@ class Result:
 
 
 def redacted(text: str) -> str:
-    """Replace each GUID with a number of its own, so that equal ids stay equal."""
+    """Replace each distinct GUID with a number, so that equal ids stay equal."""
     numbers = itertools.count(1)
     known: dict[str, str] = {}
 

@@ -1,4 +1,4 @@
-"""The steps of an acceptance run. Each step runs the same commands that a user runs, and checks what they did."""
+"""The steps of an acceptance run. Each step runs the same commands that a user runs, and checks the result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra import NAMESPACE
 from infra.outputs import StackOutputs, parse
 
 _BIN = Path(sys.executable).parent
-# Of a deployment's name in Azure: the name in its file, and the start of its content hash.
+# Parts of a deployment's name in Azure: the name in its file, and the start of its content hash.
 _DEPLOYMENT = re.compile(r"(?P<name>.+)-[0-9a-f]{8}")
 _LEVELS = ("problem", "warning")
 # Refuses a deployment that has half of the traffic.
@@ -23,17 +23,17 @@ _REFUSES = 'test "$TRAFFIC_PERCENT" -lt 50'
 
 
 class StepError(Exception):
-    """A step did not see what the platform promises."""
+    """A step did not observe what the platform promises."""
 
 
 @dataclass
 class Run:
-    """A stack, in a project folder of its own. Its stack file is a copy, so no tracked file changes.
+    """A stack in its own project folder. Its stack file is a copy, so no tracked file changes.
 
     Attributes:
         stack: Name of the stack.
         folder: Has Pulumi.yaml and the stack's file.
-        printed: What the commands of the present step printed.
+        printed: Output of the commands of the current step.
     """
 
     stack: str
@@ -122,7 +122,7 @@ def _train(run: Run) -> str:
 
 
 def _rollout(run: Run) -> str:
-    """Roll out with all the traffic at once. A new variable makes a new deployment."""
+    """Roll out with all the traffic in one step. A new variable causes a new deployment."""
     before = run.serving()
     _with_variable(run, before, "first")
     run.configure("rollout.steps[0]", "100")

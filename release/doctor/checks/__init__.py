@@ -1,1 +1,1 @@
-"""The checks, one concern each. Each module has a function `check` that yields findings and changes nothing."""
+"""The checks, one module per concern. Each has a function `check` that yields findings and changes nothing."""

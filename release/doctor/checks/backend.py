@@ -1,4 +1,4 @@
-"""Whether Pulumi's backend answers and keeps the state, and whether the stack's secrets can be read."""
+"""Checks that Pulumi's backend answers and keeps the state, and that the stack's secrets can be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether this machine's clock agrees with Azure's."""
+"""Checks that this machine's clock agrees with Azure's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the images of environments can be built: by Docker here, or by Azure Machine Learning."""
+"""Checks that the images of environments can be built, by Docker here or by Azure Machine Learning."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 
 def _unreachable(environment: Mapping[str, str]) -> str | None:
-    """Return why Docker cannot be used, or None. Its command knows contexts; without it, only the socket is asked."""
+    """Return why Docker cannot be used, or None. Without the `docker` command, which knows contexts, try the socket."""
     program = shutil.which("docker", path=environment.get("PATH"))
     address = environment.get("DOCKER_HOST", f"unix://{_SOCKET}")
     if program is None and address.startswith("unix://"):

@@ -1,4 +1,4 @@
-"""Whether the stack's names are free: some are unique in all of Azure, and soft-deleted resources hold theirs."""
+"""Checks that the stack's names are free. Some are unique in all of Azure, and soft-deleted resources keep theirs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from release.doctor.subject import Subject
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Look the names up, as a preview does before it plans to create something under them."""
+    """Look the names up, as a preview does before it plans to create resources with them."""
     tags = naming.tags(subject.settings.naming, subject.stack, subject.settings.tags)
     wanted = availability.WantedNames.of(subject.configuration, subject.names, tags)
     answers = availability.ask(wanted)

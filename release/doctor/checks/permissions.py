@@ -1,4 +1,4 @@
-"""Whether the roles of who is signed in suffice: to create the resources, to assign roles, and to upload data."""
+"""Checks that the signed-in identity may create the resources, assign roles, and upload data."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _CREATED = (
     "Microsoft.OperationalInsights/workspaces/write",
     "Microsoft.Storage/storageAccounts/write",
 )
-# The second one creates the role of continuous integration. Role Based Access Control Administrator does not have it.
+# The second action creates the role of continuous integration. Role Based Access Control Administrator lacks it.
 _ROLES = ("Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleDefinitions/write")
 _UPLOAD = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write"
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Compare what the account may do with what an update does."""
+    """Compare the permissions of the account with the operations of an update."""
     yield from _control_plane(subject)
     yield from _data_plane(subject)
 
@@ -33,7 +33,7 @@ def _control_plane(subject: Subject) -> Iterator[Finding]:
     permissions, name = subject.permissions, subject.account.name
     needed = _CREATED if subject.deployed else (_GROUP, *_CREATED)
     missing = [action for action in needed if not permissions.allows(action)]
-    # The identity of continuous integration may not change all resources, and deploys all the same.
+    # The identity of continuous integration may not change all resources. It can deploy assets nevertheless.
     finding = warning if subject.deployed else problem
     if missing:
         yield finding(

@@ -1,4 +1,4 @@
-"""Whether the subscription is registered for the resource providers that the platform uses, in the stack's region."""
+"""Checks that the subscription is registered for the platform's resource providers, in the stack's region."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REGISTERED = ("Registered", "Registering")
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Ask for each provider by itself: the whole list takes megabytes."""
+    """Ask for each provider separately, because the whole list takes megabytes."""
     names = (*_OURS, *_OF_AZURE)
     with ThreadPoolExecutor(len(names)) as pool:
         found = dict(zip(names, pool.map(lambda name: _provider(subject, name), names), strict=True))

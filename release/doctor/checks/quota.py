@@ -1,4 +1,4 @@
-"""Whether the region has the VM sizes of the stack, and the subscription the vCPUs."""
+"""Checks that the region offers the VM sizes of the stack, and that the subscription has enough vCPUs."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _MORE_QUOTA = "ask for more vCPUs (ml.azure.com, Manage, Quota)"
 
 @dataclass(frozen=True)
 class Region:
-    """What Azure Machine Learning has in a region: its VM sizes by lower-case name, and the usages by family key."""
+    """The offer of Azure Machine Learning in a region: VM sizes by lower-case name, and usages by family key."""
 
     name: str
     sizes: Mapping[str, dict[str, Any]]
     usages: Mapping[str, dict[str, Any]]
 
     def left(self, size: str, priority: VmPriority) -> tuple[int, str]:
-        """Return the vCPUs that are left for a size, and what they are called. The scarcer of family and total."""
+        """Return the vCPUs that are left for a size, and the name of the limit: the scarcer of family and total."""
         rows = [
             self.usages.get(family_key(f"{self.sizes[size.lower()]['family']} {_FAMILY[priority]}")),
             self.usages.get(family_key(_TOTAL[priority])),
@@ -100,7 +100,7 @@ def _cluster(subject: Subject, region: Region, cluster: ComputeSettings, key: st
 
 
 def _deployments(subject: Subject, region: Region) -> Iterator[Finding]:
-    """Check managed deployments: they share the quota of dedicated nodes, with Azure's reserve for upgrades."""
+    """Check managed deployments. They share the quota of dedicated nodes, and Azure reserves more for upgrades."""
     needed: Counter[str] = Counter()
     paths: dict[str, list[str]] = {}
     for asset in subject.catalogue.of("online_deployment"):

@@ -1,4 +1,4 @@
-"""Whether you are signed in to the stack's tenant and subscription, both Pulumi providers alike."""
+"""Checks that both Pulumi providers are signed in to the stack's tenant and subscription."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _subscription(subject: Subject, fix: str) -> Finding:
         found = subject.arm.get(subject.subscription, _API_VERSION)
     except HttpResponseError as error:
         if error.status_code == _FORBIDDEN:
-            # An identity with roles in the resource group only, as that of continuous integration, may not read it.
+            # An identity with roles in the resource group only, such as the CI identity, may not read it.
             return ok(f"signed in as {account.name}, which may not read the subscription")
         return problem(f"signed in as {account.name}, without the stack's subscription", reason(error), fix)
     if found.get("state") != "Enabled":

@@ -1,4 +1,4 @@
-"""Whether the installed Pulumi CLI, plugins and packages are those that the project is tested with."""
+"""Checks that the installed Pulumi CLI, plugins and packages are the versions that the project is tested with."""
 
 from __future__ import annotations
 
