@@ -49,7 +49,7 @@ class Measured:
 class Checks:
     """The checks of one rollout on one endpoint.
 
-    `settings` are the values of `ChecksArgs` without limits that are None. If empty, nothing is checked.
+    `settings` contains the values of `ChecksArgs` except limits that are None. If it is empty, nothing is checked.
     """
 
     def __init__(self, settings: Mapping[str, Any], endpoint: str, target: ScoringTarget) -> None:

@@ -183,7 +183,7 @@ def transport() -> RequestsTransport:
 
 
 def sign_in_again() -> None:
-    """Drop the cached credential after Azure rejects its tokens. New clients sign in again."""
+    """Drop the cached credential after Azure rejects its tokens, so that new clients sign in again."""
     with _lock:
         _credential.cache_clear()
 
@@ -243,7 +243,7 @@ def _keep_quiet() -> None:
     from azure.ai.ml._utils import _azureml_polling, _endpoint_utils
 
     for module in (_blob_storage_helper, _gen2_storage_helper, _azureml_polling, _endpoint_utils):
-        setattr(module, "print", lambda *_values, **_options: None)  # noqa: B010 - no attribute that it has by itself
+        setattr(module, "print", lambda *_values, **_options: None)  # noqa: B010 - not an attribute of the module
     _endpoint_utils.module_logger.setLevel(logging.ERROR)
 
 

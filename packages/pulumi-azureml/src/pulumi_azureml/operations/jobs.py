@@ -25,7 +25,7 @@ _LOG_LINES = 40
 
 @dataclass(frozen=True)
 class JobStep:
-    """One step of a pipeline job: its name in the pipeline, the name of its own job, its status, seconds."""
+    """A step of a pipeline job: its name in the pipeline, the name of its job, its status, its seconds."""
 
     name: str
     job: str
@@ -131,8 +131,8 @@ def metrics(tracking_uri: str, runs: Iterable[tuple[str, str]]) -> dict[str, flo
     """Return the last value of each metric that MLflow has for some runs. Values that are not numbers are omitted.
 
     Args:
-        tracking_uri: the workspace's, `azureml://<region>…`, as found in a job's `services`.
-        runs: (prefix of the metric's name, the run's id, which is its job's name).
+        tracking_uri: the workspace's tracking URI, `azureml://<region>…`, from a job's `services`.
+        runs: pairs of a prefix for the metrics' names and a run's id, which is the name of its job.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -165,7 +165,7 @@ def git_commit(root: Path) -> str:
 
 
 def _reason(ml: MLClient, job: str) -> str:
-    """Return run history's error for a failed job: no job log shows the failure of a node or an environment."""
+    """Return run history's error for a failed job. No job log shows the failure of a node or an environment."""
     services = getattr(ml.jobs.get(job), "services", None) or {}
     if "Tracking" not in services:
         return ""

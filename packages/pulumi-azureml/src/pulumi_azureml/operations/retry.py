@@ -178,7 +178,7 @@ def limit_operations(seconds: float) -> None:
 
 
 def denial(error: BaseException) -> str | None:
-    """Return a short reason if an error is Azure's refusal for a missing role, else None."""
+    """Return a short reason if Azure refused a request for a missing role, or None for any other error."""
     from azure.core.exceptions import HttpResponseError
 
     for each in _chain(error):
@@ -198,7 +198,7 @@ def denial(error: BaseException) -> str | None:
 
 
 def _closed_account(error: BaseException) -> str | None:
-    """Return the storage account that refused the caller for a missing role; None for any other error."""
+    """Return the storage account that refused the caller for a missing role, or None for any other error."""
     from azure.core.exceptions import HttpResponseError
 
     for each in _chain(error):

@@ -1,8 +1,9 @@
 """Rollout of a new deployment on an endpoint, with rollback.
 
-New deployment without traffic → smoke test → traffic in steps, each with a bake and checks → old ones deleted.
-On any failure, the traffic returns to the previous deployments, the new one is removed and the reason is raised.
-An interrupted attempt is resumed: its state is found by name, by owner tag and by the step in the endpoint's tags.
+A rollout creates the new deployment without traffic, runs a smoke test, moves the traffic in steps with a bake and
+checks each, and deletes the old deployments. After a failure, it returns the traffic to the previous deployments,
+removes the new one and raises the reason. It resumes an interrupted attempt, which it recognizes by the deployment's
+name, the owner tag and the step in the endpoint's tags.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Rollout:
         self._judges = self._bake_seconds > 0 or self._checks.any
 
     def run(self, wanted: Any | None, name: str | None) -> str | None:
-        """Bring the endpoint to serve `wanted` (None: nothing) under `name`; return the live deployment's name.
+        """Make the endpoint serve `wanted` (None: nothing) under `name`. Return the live deployment's name.
 
         Raises:
             RolloutError: the new deployment failed to start, or failed its smoke test, a check or a traffic step. The
@@ -317,7 +318,7 @@ class Rollout:
                 self._delete(each)
 
     def _move(self, traffic: Mapping[str, int], step: Progress | None) -> None:
-        """Set the traffic, and in the same request the step that it belongs to (None: no rollout is under way)."""
+        """Set the traffic and, in the same request, its step. None means that no rollout is under way."""
         wanted = {each: share for each, share in traffic.items() if share}
         entity = self._ml.online_endpoints.get(self._endpoint)
         if shares(entity.traffic) != wanted:

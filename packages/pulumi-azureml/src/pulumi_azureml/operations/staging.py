@@ -1,7 +1,7 @@
 """Staging of folders for upload, so that Azure gets exactly the files that were hashed.
 
-azure-ai-ml reads the ignore file of the uploaded folder alone; the catalogue follows the whole hierarchy, as git does.
-So a folder is copied without its ignored files, and the copy is uploaded.
+azure-ai-ml reads only the ignore file of the uploaded folder. The catalogue follows the whole hierarchy, as git does.
+This module therefore copies a folder without its ignored files, and the copy is uploaded.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _KEPT_SECONDS = 86_400
 
 @contextmanager
 def staged(definition: dict[str, Any], trees: list[dict[str, Any]], path: str) -> Iterator[dict[str, Any]]:
-    """Yield the definition with its folders replaced by copies that hold exactly what was hashed.
+    """Yield the definition with its folders replaced by copies that contain exactly the hashed files.
 
     Args:
-        definition: CLI v2 YAML as a dictionary, local paths relative to the project.
-        trees: the folders in it: {keys: where in the definition, hash: of the tree}.
+        definition: CLI v2 YAML as a dictionary, with local paths relative to the project.
+        trees: the folders in it: {keys: the place in the definition, hash: the hash of the tree}.
         path: the asset's YAML file, which is not part of any tree.
 
     Raises:
@@ -53,7 +53,7 @@ def staged(definition: dict[str, Any], trees: list[dict[str, Any]], path: str) -
             tree = _read(reader, folder, path)
             if tree.hash != each["hash"]:
                 raise AssetError(f"{folder} changed after it was planned (for {path}); run the update again")
-            # Keep the folder's own name: a mounted model is found by it.
+            # Keep the folder's name, because code finds a mounted model by it.
             target = Path(scratch, str(number), Path(root, folder).resolve().name)
             for file in tree.files:
                 (target / file.path).parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def staged(definition: dict[str, Any], trees: list[dict[str, Any]], path: str) -
 
 @functools.cache
 def _clear_leftovers(folder: Path) -> None:
-    """Remove, once per process, copies older than a day that this user's killed processes left."""
+    """Remove copies older than a day that this user's killed processes left. Do this once per process."""
     for each in folder.glob(f"{_PREFIX}*-*"):
         found = re.fullmatch(rf"{_PREFIX}(\d+)-\w+", each.name)
         try:
@@ -95,7 +95,7 @@ def load(loader: str, definition: dict[str, Any]) -> Any:
     """
     from azure.ai.ml.entities import _load_functions
 
-    # Pass everything as overrides of an empty file: writing YAML and parsing it again takes longer than all the rest.
+    # Pass everything as overrides of an empty file: writing and parsing YAML takes longer than the rest.
     options = {"relative_origin": str(project_root() / "Pulumi.yaml"), "params_override": [copy.deepcopy(definition)]}
     return getattr(_load_functions, loader)(io.StringIO("{}"), **options)
 
