@@ -114,8 +114,9 @@ def test_requests_reach_amlite_whatever_the_environment_is(amlite: LocalAzure, m
 def test_faults_and_resources_are_listed(
     amlite: LocalAzure, azureml_workspace: Workspace, add_fault: Callable[..., None]
 ) -> None:
-    add_fault("GET */resourcegroups/nowhere*", FaultKind.THROTTLE, times=2)
-    (fault,) = amlite.faults()
+    pattern = "GET */resourcegroups/nowhere*"
+    add_fault(pattern, FaultKind.THROTTLE, times=2)
+    (fault,) = (each for each in amlite.faults() if each["match"] == pattern)
     assert (fault["kind"], fault["times"], fault["met"]) == ("throttle", 2, 0)
     path = f"{azureml_workspace.id}/environments/listed"
     amlite.put(path, {"properties": {}})
