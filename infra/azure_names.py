@@ -22,39 +22,15 @@ _VERSIONS = {
 _SOFT_DELETED = "softdeleted"
 
 
-@dataclass(frozen=True)
-class DeletedVault:
-    """A soft-deleted key vault.
+@dataclass(frozen=True, kw_only=True)
+class _Deleted:
+    """A soft-deleted resource.
 
     Attributes:
         id: The resource id that it had.
         location: Its region.
-        purge_date: When Azure purges it.
-        purge_protection: Whether nobody can purge it before.
         tags: Its tags.
     """
-
-    id: str
-    location: str
-    purge_date: str
-    purge_protection: bool
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Its name, which is taken in all of Azure until it is purged."""
-        return self.id.rpartition("/")[2]
-
-    def purge(self) -> None:
-        """Delete it for good. Azure refuses this for a vault with purge protection."""
-        subscription = self.id.split("/")[2]
-        path = f"{_provider(subscription, _KEY_VAULT)}/locations/{self.location}/deletedVaults/{self.name}/purge"
-        arm.finish("POST", path, _VERSIONS[_KEY_VAULT])
-
-
-@dataclass(frozen=True)
-class DeletedWorkspace:
-    """A soft-deleted workspace. Its name is taken in its resource group for 14 days, or until it is purged."""
 
     id: str
     location: str
@@ -64,6 +40,29 @@ class DeletedWorkspace:
     def name(self) -> str:
         """Its name."""
         return self.id.rpartition("/")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletedVault(_Deleted):
+    """A soft-deleted key vault. Its name is taken in all of Azure until it is purged.
+
+    Attributes:
+        purge_date: When Azure purges it.
+        purge_protection: Whether nobody can purge it before.
+    """
+
+    purge_date: str
+    purge_protection: bool
+
+    def purge(self) -> None:
+        """Delete it for good. Azure refuses this for a vault with purge protection."""
+        subscription = self.id.split("/")[2]
+        path = f"{_provider(subscription, _KEY_VAULT)}/locations/{self.location}/deletedVaults/{self.name}/purge"
+        arm.finish("POST", path, _VERSIONS[_KEY_VAULT])
+
+
+class DeletedWorkspace(_Deleted):
+    """A soft-deleted workspace. Its name is taken in its resource group for 14 days, or until it is purged."""
 
 
 def purge_workspace(id: str) -> None:
@@ -104,7 +103,7 @@ def deleted_workspaces(subscription: str) -> list[DeletedWorkspace]:
     """Return the subscription's soft-deleted workspaces, as far as Azure lists them (azure-powershell#28286)."""
     path = f"{_provider(subscription, _MACHINE_LEARNING)}/workspaces"
     return [
-        DeletedWorkspace(each["id"], each["location"], each.get("tags") or {})
+        DeletedWorkspace(id=each["id"], location=each["location"], tags=each.get("tags") or {})
         for each in arm.pages(path, _VERSIONS[_MACHINE_LEARNING])
         if str(each["properties"].get("provisioningState")).lower() == _SOFT_DELETED
     ]

@@ -36,7 +36,7 @@ def update(target: PulumiStack, console: Console, *, replace_renamed: bool = Fal
         changes = target.up(UpdateProgress(console), replace_renamed=True)
     if changes.unchanged:
         console.print("  no changes")
-    if target.recovered():
+    elif target.recovered():
         console.print("  the key vault was recovered with its old settings; bringing them up to date", highlight=False)
         target.up(UpdateProgress(console))
 

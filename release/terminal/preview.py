@@ -177,7 +177,7 @@ class Plan:
         old, found, is_asset = _inputs(metadata.old), _inputs(metadata.new), _is_asset(metadata)
         why = explain({}, {}, _compared(old, is_asset), _compared(found, is_asset))
         # A provider may return null for a property that the state does not have.
-        keys = {key: values for key, values in why.keys.items() if not {*map(str, values)} <= {MISSING, "None"}}
+        keys = {key: values for key, values in why.keys.items() if any(each not in (None, MISSING) for each in values)}
         if metadata.new is None:
             self._drift[metadata.urn] = _Drift(metadata, {})
         elif keys or found.get("content_hash") == CHANGED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import time
@@ -63,8 +64,8 @@ def _prepare(run: Run) -> bool:
         click.ClickException: The stack is deployed, or cannot be opened.
     """
     try:
-        known = run.command("pulumi", "stack", "ls", "--json")
-        exists = f'"{run.stack}"' in known or f'/{run.stack}"' in known
+        known = json.loads(run.command("pulumi", "stack", "ls", "--json"))
+        exists = any(each["name"].rpartition("/")[2] == run.stack for each in known)
         if not exists:
             run.command("pulumi", "stack", "init", "--no-select", "--stack", run.stack)
         count = len(run.resources())

@@ -66,7 +66,7 @@ def test_all_taken_names_are_reported_at_once_each_with_its_fix(azure: dict[str,
         "crmlopsflightsdev001": "The registry is already in use.",
         "kvmlopsflightsdev001": "The vault name is already in use.",
     }
-    azure["workspaces"] = [DeletedWorkspace(WORKSPACE_ID.upper(), "westeurope", {})]
+    azure["workspaces"] = [DeletedWorkspace(id=WORKSPACE_ID.upper(), location="westeurope")]
     azure["registry"] = "/subscriptions/s/resourceGroups/g/providers/m/registries/models"
     text = "\n".join(availability.ask(wanted("models")).problems)
     assert f"storage account stmlopsflightsdev001: The storage account is already taken.\n      fix: {POSTFIX}" in text

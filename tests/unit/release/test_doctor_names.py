@@ -52,5 +52,9 @@ def test_names_that_cannot_be_looked_up(subject: FakeSubject, answers: dict[str,
 
 
 def test_a_vault_that_comes_back(subject: FakeSubject, answers: dict[str, Any]) -> None:
-    answers["answers"] = Answers(recoverable=DeletedVault("/vaults/kv1", "westeurope", "2026-12-01", False))
+    answers["answers"] = Answers(
+        recoverable=DeletedVault(
+            id="/vaults/kv1", location="westeurope", purge_date="2026-12-01", purge_protection=False
+        )
+    )
     assert "recovers the soft-deleted key vault kv1" in only(names.check(subject), Level.OK).what

@@ -149,8 +149,8 @@ def test_purge_of_a_destroyed_stack_finds_what_is_left_of_it_by_its_tags(fakes: 
     fakes.resources = []
     fakes.vaults = [deleted_vault(), deleted_vault(id=f"{VAULT}x", tags={**TAGS, "stack": "prod"})]
     fakes.workspaces = [
-        DeletedWorkspace(WORKSPACE, "westeurope", TAGS),
-        DeletedWorkspace(f"{WORKSPACE}x", "westeurope", {**TAGS, "workspace": "trains"}),
+        DeletedWorkspace(id=WORKSPACE, location="westeurope", tags=TAGS),
+        DeletedWorkspace(id=f"{WORKSPACE}x", location="westeurope", tags={**TAGS, "workspace": "trains"}),
     ]
     text = down("--purge", "--yes")
     assert fakes.done == [
