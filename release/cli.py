@@ -164,7 +164,7 @@ def preview(stack: str, output: str, refresh: bool) -> None:
     plan = Plan()
     PulumiStack(stack, create=True).preview(plan, refresh=refresh)
     if output == "json":
-        click.echo(plan.json())
+        click.echo(plan.document(stack).model_dump_json(indent=2))
     else:
         plan.print(console)
 

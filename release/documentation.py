@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from release.doctor.findings import Report
-from release.terminal.preview import Preview
+from release.preview.document import Preview
 
 _DOCS = Path(__file__).parents[1] / "docs"
 

@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from pulumi.automation import OpType, events
 from pulumi.runtime.rpc import UNKNOWN
-from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 from rich.markup import escape
 
 import pulumi_azureml as azureml
 from pulumi_azureml.operations import CHANGED
 from pulumi_azureml.planning import MISSING, explain, reference
+from release.preview.document import Cause, Files, Key, Override, PlannedChange, Preview
 from release.terminal.progress import kind
 
 _CHANGES: dict[OpType, Literal["create", "update", "delete", "replace"]] = {
@@ -55,89 +55,6 @@ _DRIFT = {
     "delete": "! changed outside of Pulumi",
     "same": "! changed outside of Pulumi to what the program wants",
 }
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Files(_Document):
-    """Files of an asset, relative to the project. If there are many, a folder (`src/`) stands for its files."""
-
-    added: list[str] = Field(default_factory=list, description="Files that the deployed version does not have.")
-    removed: list[str] = Field(default_factory=list, description="Files that only the deployed version has.")
-    changed: list[str] = Field(default_factory=list, description="Files with different content.")
-
-
-class Key(_Document):
-    """A key with a different value."""
-
-    key: str = Field(description="Key in the YAML, or property of the resource. Nested keys are joined by dots.")
-    old: Any = Field(description="Value now: as deployed, or as a refresh found it in Azure. Null if not set.")
-    new: Any = Field(description="Value after the update. Null if not set.")
-    drifted: bool = Field(default=False, description="`old` is not the deployed value: someone changed it in Azure.")
-
-
-class Override(_Document):
-    """A value that the stack file sets in place of the asset file's."""
-
-    key: str = Field(description="Key with the value, as in `Key`.")
-    value: Any = Field(description="Value that the stack file sets.")
-    set_by: str = Field(description="Configuration key of the stack file.")
-    in_file: Any = Field(default=None, description="Value in the asset file. Null if the file has none.")
-
-
-class Cause(_Document):
-    """A reference to an asset that gets a new version, and so causes this change."""
-
-    name: str = Field(description="`name` of the change that causes this one.")
-    key: str = Field(description="Key with the reference, as in `Key`. For a schedule, the step of its pipeline.")
-    pipeline: str | None = Field(
-        default=None, description="File of the pipeline with the reference, if a schedule runs the pipeline."
-    )
-
-
-class PlannedChange(_Document):
-    """A planned change of a resource."""
-
-    operation: Literal["create", "update", "delete", "replace", "same"] = Field(
-        description="Operation on the resource. `same` if it changed outside of Pulumi to what the program wants."
-    )
-    name: str = Field(description="Name of the resource in the program, such as `component-prep`.")
-    kind: str = Field(description="Short type of the resource, such as `azureml:Component`.")
-    old: str | None = Field(default=None, description="Deployed version. Null if it is new or has no version.")
-    new: str | None = Field(default=None, description="Planned version. Null if it is deleted or has no version.")
-    files: Files = Field(default_factory=Files, description="Files that differ.")
-    keys: list[Key] = Field(default_factory=list, description="Keys that differ. The values of secrets are hidden.")
-    overrides: list[Override] = Field(
-        default_factory=list, description="Values from the stack file, of a new resource or among the keys that differ."
-    )
-    drifted: bool = Field(
-        default=False,
-        description="A refresh found a change or deletion outside of Pulumi. The update reverts it, unless the "
-        "operation is `same`.",
-    )
-    because: list[Cause] = Field(default_factory=list, description="The changes that cause this one.")
-    dependants: list[str] = Field(default_factory=list, description="`name` of each change that this one causes.")
-
-
-class Preview(_Document):
-    """The output of `release preview --output json`."""
-
-    preview_version: Literal[1] = Field(
-        default=1, description="Version of this format. A breaking change increments it."
-    )
-    changes: list[PlannedChange] = Field(
-        description="Planned changes, in the order of the update. Empty if there is nothing to do."
-    )
-    warnings: list[str] = Field(
-        default_factory=list,
-        description="Warnings, such as the resources that the update would replace because names have changed.",
-    )
-    notes: list[str] = Field(
-        default_factory=list,
-        description="Remarks of the program, such as an asset that the stack leaves out or that waits for a model.",
-    )
 
 
 @dataclass(frozen=True)
@@ -261,10 +178,9 @@ class Plan:
             parts = [f"{count} to {word}" for word, count in counts.items() if count]
             console.print("\n" + ", ".join([*parts, *([f"{same} to leave as changed"] if same else [])]))
 
-    def json(self) -> str:
-        """Return the changes as JSON. See docs/preview.schema.json."""
-        document = Preview(changes=self.changes, warnings=list(self._warnings), notes=list(self._notes))
-        return document.model_dump_json(indent=2)
+    def document(self, stack: str) -> Preview:
+        """Return the preview of a stack. See docs/preview.schema.json."""
+        return Preview(stack=stack, changes=self.changes, warnings=list(self._warnings), notes=list(self._notes))
 
 
 def _files(inputs: Mapping[str, Any]) -> dict[str, str]:

@@ -13,7 +13,8 @@ from pulumi import automation
 from azureml_fixtures.engine import STACK, EngineProject, Make, operations, serve, strand
 from pulumi_azureml.operations.scoring import ScoringTarget, score
 from release import cli, stack
-from release.terminal.preview import Cause, Files, Key, Plan
+from release.preview.document import Cause, Files, Key
+from release.terminal.preview import Plan
 from release.updating import update
 
 

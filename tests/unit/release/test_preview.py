@@ -100,11 +100,12 @@ def test_json_has_every_field_of_every_change_as_documented() -> None:
         event("update", "component-prep", COMPONENT, component("111111111111", metadata={"tags": {"team": "a"}}), new),
         event("delete", "storage", "azure-native:storage:StorageAccount", {"a": 1}),
     )
-    document = json.loads(made.json())
+    document = json.loads(made.document("dev").model_dump_json())
     schema = json.loads((ROOT / "docs" / "preview.schema.json").read_text("utf-8"))
     jsonschema.validate(document, schema, jsonschema.Draft202012Validator)
     assert document == {
         "preview_version": 1,
+        "stack": "dev",
         "changes": [
             {
                 "operation": "update",
@@ -135,6 +136,10 @@ def test_json_has_every_field_of_every_change_as_documented() -> None:
         ],
         "warnings": [],
         "notes": [],
+        "gate": None,
+        "quota": None,
+        "policy": None,
+        "cost": None,
     }
 
 
@@ -178,7 +183,7 @@ def test_what_the_program_remarks_is_shown_once() -> None:
     note = events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "diagnosticEvent": remark})
     made = plan(note, note)
     assert printed(made).splitlines() == ["No changes.", "daily.yml is left out of this stack"]
-    assert json.loads(made.json())["notes"] == ["daily.yml is left out of this stack"]
+    assert json.loads(made.document("dev").model_dump_json())["notes"] == ["daily.yml is left out of this stack"]
 
 
 def test_a_warning_comes_before_all_changes() -> None:
@@ -191,7 +196,7 @@ def test_a_warning_comes_before_all_changes() -> None:
         "",
         "± workspace (storage:StorageAccount)",
     ]
-    assert json.loads(made.json())["warnings"] == [f"{RENAMES}\n  workspace [old] → new"]
+    assert json.loads(made.document("dev").model_dump_json())["warnings"] == [f"{RENAMES}\n  workspace [old] → new"]
 
 
 def test_the_documented_schema_is_current_and_describes_every_field() -> None:

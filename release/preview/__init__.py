@@ -1,0 +1,1 @@
+"""Previews of an update: the document, and how people read it."""

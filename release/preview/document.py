@@ -1,0 +1,185 @@
+"""The document of a preview: planned changes, and what other checks found about them.
+
+`docs/preview.schema.json` is generated from this module.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from release.errors import ReleaseError
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Files(_Document):
+    """Files of an asset, relative to the project. If there are many, a folder (`src/`) stands for its files."""
+
+    added: list[str] = Field(default_factory=list, description="Files that the deployed version does not have.")
+    removed: list[str] = Field(default_factory=list, description="Files that only the deployed version has.")
+    changed: list[str] = Field(default_factory=list, description="Files with different content.")
+
+
+class Key(_Document):
+    """A key with a different value."""
+
+    key: str = Field(description="Key in the YAML, or property of the resource. Nested keys are joined by dots.")
+    old: Any = Field(description="Value now: as deployed, or as a refresh found it in Azure. Null if not set.")
+    new: Any = Field(description="Value after the update. Null if not set.")
+    drifted: bool = Field(default=False, description="`old` is not the deployed value: someone changed it in Azure.")
+
+
+class Override(_Document):
+    """A value that the stack file sets in place of the asset file's."""
+
+    key: str = Field(description="Key with the value, as in `Key`.")
+    value: Any = Field(description="Value that the stack file sets.")
+    set_by: str = Field(description="Configuration key of the stack file.")
+    in_file: Any = Field(default=None, description="Value in the asset file. Null if the file has none.")
+
+
+class Cause(_Document):
+    """A reference to an asset that gets a new version, and so causes this change."""
+
+    name: str = Field(description="`name` of the change that causes this one.")
+    key: str = Field(description="Key with the reference, as in `Key`. For a schedule, the step of its pipeline.")
+    pipeline: str | None = Field(
+        default=None, description="File of the pipeline with the reference, if a schedule runs the pipeline."
+    )
+
+
+class PlannedChange(_Document):
+    """A planned change of a resource."""
+
+    operation: Literal["create", "update", "delete", "replace", "same"] = Field(
+        description="Operation on the resource. `same` if it changed outside of Pulumi to what the program wants."
+    )
+    name: str = Field(description="Name of the resource in the program, such as `component-prep`.")
+    kind: str = Field(description="Short type of the resource, such as `azureml:Component`.")
+    old: str | None = Field(default=None, description="Deployed version. Null if it is new or has no version.")
+    new: str | None = Field(default=None, description="Planned version. Null if it is deleted or has no version.")
+    files: Files = Field(default_factory=Files, description="Files that differ.")
+    keys: list[Key] = Field(default_factory=list, description="Keys that differ. The values of secrets are hidden.")
+    overrides: list[Override] = Field(
+        default_factory=list, description="Values from the stack file, of a new resource or among the keys that differ."
+    )
+    drifted: bool = Field(
+        default=False,
+        description="A refresh found a change or deletion outside of Pulumi. The update reverts it, unless the "
+        "operation is `same`.",
+    )
+    because: list[Cause] = Field(default_factory=list, description="The changes that cause this one.")
+    dependants: list[str] = Field(default_factory=list, description="`name` of each change that this one causes.")
+
+
+class GateResult(_Document):
+    """The decision of the gate about a trained model."""
+
+    model: str = Field(description="Name of the model, with its version if it was registered, such as `delays:3`.")
+    deploy_flag: bool = Field(description="Whether the gate accepted the model.")
+    reason: str = Field(description="Why it was accepted or refused.")
+    metrics: dict[str, float] = Field(default_factory=dict, description="Metrics of the model, by name.")
+    report: str | None = Field(default=None, description="URL of the report. Null if there is none.")
+
+
+class PolicyFinding(_Document):
+    """A rule that a resource breaks."""
+
+    rule: str = Field(description="Id of the rule.")
+    severity: Literal["mandatory", "advisory"] = Field(description="`mandatory`: the update is refused.")
+    resource: str = Field(description="Name of the resource or asset.")
+    reason: str = Field(description="What is wrong.")
+    fix: str = Field(description="Edit that solves it.")
+
+
+class CostLine(_Document):
+    """The monthly cost of one resource."""
+
+    resource: str = Field(description="Name of the resource or asset.")
+    detail: str = Field(default="", description="What the estimate counts, such as `Standard_DS3_v2, 2 instances`.")
+    before: float | None = Field(description="Cost now. Null if the resource is new.")
+    after: float | None = Field(description="Cost after the update. Null if the resource is deleted.")
+
+
+class Cost(_Document):
+    """An estimate of the monthly cost."""
+
+    currency: str = Field(description="Currency code, such as `USD`.")
+    before: float = Field(description="Cost of the stack now.")
+    after: float = Field(description="Cost of the stack after the update.")
+    difference: float = Field(description="`after` minus `before`.")
+    assumptions: list[str] = Field(default_factory=list, description="Assumptions of the estimate.")
+    lines: list[CostLine] = Field(default_factory=list, description="Cost of each resource.")
+
+
+class QuotaNeed(_Document):
+    """Cores that an update needs of a family of virtual machines."""
+
+    family: str = Field(description="Family of virtual machines, such as `standardDSv2Family`.")
+    location: str = Field(description="Azure region.")
+    needed: int = Field(description="Cores that the update needs in addition.")
+    free: int = Field(description="Cores that are free now.")
+
+
+class Preview(_Document):
+    """The output of `release preview --output json`."""
+
+    preview_version: Literal[1] = Field(
+        default=1, description="Version of this format. A breaking change increments it."
+    )
+    stack: str = Field(description="Name of the stack.")
+    changes: list[PlannedChange] = Field(
+        description="Planned changes, in the order of the update. Empty if there is nothing to do."
+    )
+    warnings: list[str] = Field(
+        default_factory=list,
+        description="Warnings, such as the resources that the update would replace because names have changed.",
+    )
+    notes: list[str] = Field(
+        default_factory=list,
+        description="Remarks of the program, such as an asset that the stack leaves out or that waits for a model.",
+    )
+    gate: list[GateResult] | None = Field(default=None, description="Decisions of the gate. Null if none was read.")
+    quota: list[QuotaNeed] | None = Field(
+        default=None, description="Quota that the update needs. Null if it was not checked."
+    )
+    policy: list[PolicyFinding] | None = Field(
+        default=None, description="Rules that the update breaks. Null if they were not checked."
+    )
+    cost: Cost | None = Field(default=None, description="Monthly cost. Null if it was not estimated.")
+
+
+def read(path: Path) -> Preview:
+    """Read the file that `release preview --output json` wrote.
+
+    Raises:
+        ReleaseError: The file does not exist, is not a preview, or has a version that this release does not know.
+    """
+    fix = f"write it with `release preview -s STACK --output json > {path}`"
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ReleaseError(f"cannot read {path}: {error.strerror}", fix=fix) from error
+    except ValueError as error:
+        raise ReleaseError(f"{path} is not JSON: {error}", fix=fix) from error
+    (known,) = get_args(Preview.model_fields["preview_version"].annotation)
+    version = document.get("preview_version") if isinstance(document, dict) else None
+    if version is None:
+        raise ReleaseError(f"{path} is not a preview: it has no `preview_version`", fix=fix)
+    if version != known:
+        raise ReleaseError(
+            f"{path} has preview_version {version}, and this release knows {known}",
+            fix="use one version of this repository for the preview and for its readers",
+        )
+    try:
+        return Preview.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ReleaseError(f"{path} is not a preview: {place}: {first['msg']}", fix=fix) from error
