@@ -13,7 +13,7 @@ from pathlib import Path
 
 import requests
 
-from release.stack import Stack
+from release.stack import PulumiStack
 from tests.bench.figure import timed
 
 _ENDPOINT = "flight-delay"
@@ -21,7 +21,7 @@ _ENDPOINT = "flight-delay"
 
 def main(port: int, count: int) -> None:
     """Send `count` requests to each."""
-    outputs = Stack("local").deployed()
+    outputs = PulumiStack("local").deployed()
     body = Path("ml/deploy/sample-request.json").read_bytes()
     samples: tuple[list[float], list[float]] = ([], [])
     with requests.Session() as session:

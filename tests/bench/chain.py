@@ -14,13 +14,13 @@ from typing import Any
 
 import yaml
 
-from release.stack import Stack
+from release.stack import PulumiStack
 from release.workspace import client
 
 
 def main(environment: str, steps: int, runs: int) -> None:
     """Register one component, then submit chains of it."""
-    outputs = Stack("local").deployed()
+    outputs = PulumiStack("local").deployed()
     ml = client(outputs)
     from azure.ai.ml import load_component, load_job
 

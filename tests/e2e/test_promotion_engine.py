@@ -15,7 +15,8 @@ from amlite.testing import LocalAzure, Workspace
 from azureml_fixtures.engine import GROUP, STACK, EngineProject, Make, serve
 from infra.outputs import StackOutputs
 from pulumi_azureml.operations import ScoringTarget, score
-from release import cli, promotion, stack
+from release import cli, stack
+from release.promotion import command
 
 REGISTRY = "engine-models"
 SCORE = """
@@ -100,7 +101,7 @@ def test_a_model_goes_from_one_environment_to_the_next(
     def opened(name: str, **options: bool) -> Any:
         return SimpleNamespace(deployed=lambda: dev) if name == "dev" else stack.PulumiStack(name, **options)
 
-    monkeypatch.setattr(promotion, "PulumiStack", opened)
+    monkeypatch.setattr(command, "PulumiStack", opened)
     assert "stack 'test' uses no registry" in promote(expect=1)
     project.pulumi("config", "set", "--path", "azureml-platform:sharing.registry", REGISTRY, "--stack", STACK)
     assert f"fix: release share --stack dev model delays 3 --registry {REGISTRY}" in promote(expect=1)

@@ -12,10 +12,11 @@ from pulumi import automation
 
 from azureml_fixtures.engine import STACK, EngineProject, Make, operations, serve, strand
 from pulumi_azureml.operations.scoring import ScoringTarget, score
-from release import cli, stack
+from release import stack
 from release.preview.document import Cause, Files, Key
-from release.terminal.preview import Plan
-from release.updating import update
+from release.preview.plan import Plan
+from release.terminal.console import new_console
+from release.updating.update import update
 
 
 def test_a_killed_rollout_and_a_revert_converge(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,8 +45,9 @@ def test_a_killed_rollout_and_a_revert_converge(make: Make, tmp_path: Path, monk
     for name in ("PATH", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"):
         monkeypatch.setenv(name, project.environment[name])
     monkeypatch.setattr(stack, "ROOT", project.root)
-    with cli.console.capture() as printed:
-        update(stack.PulumiStack(STACK), cli.console)
+    console = new_console()
+    with console.capture() as printed:
+        update(stack.PulumiStack(STACK), console)
     assert f"an earlier update was interrupted; reading the state of endpoint-{endpoint}" in printed.get()
     assert [each.name for each in project.ml.online_deployments.list(endpoint)] == [live]
     assert score(ScoringTarget.of(project.ml, endpoint), {"value": 21}) == 42

@@ -22,6 +22,7 @@ from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.resources.planned import Planned, folders, trees
 from release import cli
 from release.assets import adoption, definitions
+from release.assets import command as assets
 from release.errors import ReleaseError
 
 if TYPE_CHECKING:
@@ -269,7 +270,7 @@ def test_the_command_prints_or_writes(
 ) -> None:
     from click.testing import CliRunner
 
-    monkeypatch.setattr(cli, "ROOT", ours.root)
+    monkeypatch.setattr(assets, "ROOT", ours.root)
     place = ["--subscription", SUBSCRIPTION_ID, "--resource-group", GROUP, "--workspace", others.name]
     command = ["adopt", "--stack", "dev", *place, "data", f"data-{theirs.tag}"]
     shown = CliRunner().invoke(cli.main, [*command, "--dry-run"])

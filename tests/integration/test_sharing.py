@@ -15,6 +15,7 @@ from amlite_fixtures import azure
 from amlite_fixtures.azure import GROUP, REGISTRY, REGISTRY_ID
 from infra.outputs import StackOutputs
 from release import cli
+from release.assets import command
 from release.assets.sharing import CONTENT_TAG, RegistrySharing
 from release.errors import ReleaseError
 from release.workspace import registry_client
@@ -290,7 +291,7 @@ def test_the_command_shares_what_the_stack_serves(
             "assets": {}, "schedules": {}, "endpoints": {}, "models": {"live": {"name": name, "version": "3"}},
         }
     )  # fmt: skip
-    monkeypatch.setattr(cli, "PulumiStack", lambda _name: type("Stack", (), {"deployed": lambda _self: outputs})())
+    monkeypatch.setattr(command, "PulumiStack", lambda _name: type("Stack", (), {"deployed": lambda _self: outputs})())
     arguments = ["share", "--stack", "local", "model", name]
     unnamed = CliRunner().invoke(cli.main, arguments)
     assert (unnamed.exit_code, "fix: use --registry NAME" in unnamed.output) == (1, True)

@@ -13,7 +13,11 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoun
 from click.testing import CliRunner
 
 from release import cli
+from release.assets import command as assets
 from release.assets.definitions import Found
+from release.jobs import command as jobs
+from release.scoring import command as scoring
+from release.training import command as training
 
 ENDPOINTS = {"flights": SimpleNamespace(kind="online"), "nightly": SimpleNamespace(kind="batch")}
 
@@ -22,7 +26,8 @@ ENDPOINTS = {"flights": SimpleNamespace(kind="online"), "nightly": SimpleNamespa
 def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every stack be deployed, with an online and a batch endpoint."""
     outputs = SimpleNamespace(endpoints=ENDPOINTS)
-    monkeypatch.setattr(cli, "PulumiStack", lambda _name: SimpleNamespace(deployed=lambda: outputs))
+    for command in (jobs, scoring, training):
+        monkeypatch.setattr(command, "PulumiStack", lambda _name: SimpleNamespace(deployed=lambda: outputs))
 
 
 def printed(*arguments: str) -> str:
@@ -58,7 +63,7 @@ def test_an_error_of_azure_is_one_message(monkeypatch: pytest.MonkeyPatch, error
     def refuse(**_: str) -> Any:
         raise error
 
-    monkeypatch.setattr(cli, "client", lambda _outputs: SimpleNamespace(jobs=SimpleNamespace(list=refuse)))
+    monkeypatch.setattr(jobs, "client", lambda _outputs: SimpleNamespace(jobs=SimpleNamespace(list=refuse)))
     assert printed("logs", "-s", "dev", "calm-sun").startswith(f"Error: {message}")
 
 
@@ -66,10 +71,10 @@ def test_an_adopted_endpoint_keeps_its_name_in_azure(monkeypatch: pytest.MonkeyP
     """Without the setting, the update would create another endpoint with a name by the rule."""
     found = Found("online_endpoint", "scores", files={"ml/deploy/scores/endpoint.yml": "name: scores\n"})
     component = Found("component", "prep", files={"ml/prep/component.yml": "name: prep\n"})
-    monkeypatch.setattr(cli, "connect", lambda _place: None)
-    monkeypatch.setattr(cli.adoption, "survey", lambda *_: [found, component])
-    monkeypatch.setattr(cli.adoption, "write", lambda _ml, _root, each: list(each.files))
-    monkeypatch.setattr(cli.adoption, "settle", lambda _root, _written: [])
+    monkeypatch.setattr(assets, "connect", lambda _place: None)
+    monkeypatch.setattr(assets.adoption, "survey", lambda *_: [found, component])
+    monkeypatch.setattr(assets.adoption, "write", lambda _ml, _root, each: list(each.files))
+    monkeypatch.setattr(assets.adoption, "settle", lambda _root, _written: [])
     place = ("--subscription", "s", "--resource-group", "g", "--workspace", "w")
     done = CliRunner().invoke(cli.main, ["adopt", "-s", "dev", *place])
     assert done.output.splitlines()[-3:] == [

@@ -15,8 +15,8 @@ from pulumi.runtime.rpc import UNKNOWN
 from infra import RENAMES
 from pulumi_azureml.operations import CHANGED
 from release import documentation
+from release.preview.plan import Plan
 from release.terminal.console import new_console
-from release.terminal.preview import Plan
 
 ROOT = Path(__file__).resolve().parents[3]
 

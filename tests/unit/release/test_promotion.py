@@ -10,9 +10,10 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from click.testing import CliRunner
 
 from infra.outputs import ModelOutput
-from release import cli, promotion
+from release import cli
 from release.assets.sharing import ORIGIN_TAG
 from release.errors import ReleaseError
+from release.promotion import command, promoter
 
 DEV = "/subscriptions/s/resourceGroups/rg-dev/providers/Microsoft.MachineLearningServices/workspaces/mlw-dev"
 WORKSPACE_MODEL = ModelOutput(name="delays", version="3")
@@ -61,10 +62,10 @@ class Azure:
 @pytest.fixture
 def azure(monkeypatch: pytest.MonkeyPatch) -> Azure:
     made = Azure()
-    monkeypatch.setattr(promotion, "PulumiStack", made.stack)
-    monkeypatch.setattr(promotion, "registry_client", made.registry_client)
-    monkeypatch.setattr(promotion, "client", lambda _outputs: None)
-    monkeypatch.setattr(promotion, "RegistrySharing", made.sharing)
+    monkeypatch.setattr(command, "PulumiStack", made.stack)
+    monkeypatch.setattr(promoter, "registry_client", made.registry_client)
+    monkeypatch.setattr(promoter, "client", lambda _outputs: None)
+    monkeypatch.setattr(promoter, "RegistrySharing", made.sharing)
     return made
 
 
@@ -212,6 +213,6 @@ def test_an_error_of_sharing_is_the_commands(azure: Azure, monkeypatch: pytest.M
     def refuse(*_: Any) -> Any:
         raise ReleaseError("the workspace has no version 3 of model 'delays'")
 
-    monkeypatch.setattr(promotion, "RegistrySharing", lambda *_: SimpleNamespace(share=refuse))
+    monkeypatch.setattr(promoter, "RegistrySharing", lambda *_: SimpleNamespace(share=refuse))
     code, output = run("--share")
     assert (code, "the workspace has no version 3" in output, azure.written) == (1, True, {})

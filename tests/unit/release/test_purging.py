@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from infra import azure_names
 from infra.azure_names import DeletedVault, DeletedWorkspace
 from release import cli, stack
-from release.purging import VAULT_TYPE, WORKSPACE_TYPE
+from release.destroying import command
+from release.destroying.purging import VAULT_TYPE, WORKSPACE_TYPE
 
 GROUP = "/subscriptions/s/resourceGroups/rg"
 WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/mlw-dev"
@@ -86,7 +87,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Fakes:
         made.done.append(("purge vault", vault.name))
         made.vaults.remove(vault)
 
-    monkeypatch.setattr(cli, "PulumiStack", Stack)
+    monkeypatch.setattr(command, "PulumiStack", Stack)
     monkeypatch.setattr(azure_names, "deleted_vaults", lambda _subscription: list(made.vaults))
     monkeypatch.setattr(azure_names, "deleted_workspaces", lambda _subscription: list(made.workspaces))
     monkeypatch.setattr(azure_names, "purge_workspace", purge_workspace)
@@ -97,10 +98,9 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Fakes:
 
 def down(*options: str, answer: str = "", code: int = 0) -> str:
     """Run `release down` and return what it prints; `code` is its exit code."""
-    with cli.console.capture() as printed:
-        done = CliRunner().invoke(cli.main, ["down", "-s", "dev", *options], input=answer)
+    done = CliRunner().invoke(cli.main, ["down", "-s", "dev", *options], input=answer)
     assert done.exit_code == code, done.output
-    return printed.get() + done.output
+    return done.output
 
 
 def test_down_says_which_names_azure_keeps_and_how_to_free_them(fakes: Fakes) -> None:

@@ -12,8 +12,8 @@ from azure.core.exceptions import HttpResponseError
 from azureml_fixtures.scoring_requests import URI, WORKSPACE, recorded
 from infra.outputs import EndpointOutput
 from pulumi_azureml.operations import scoring
-from release import scoring as released
 from release.errors import ReleaseError
+from release.scoring import requests as released
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from infra.outputs import StackOutputs, parse, versions
 from pulumi_azureml.operations import jobs
 from pulumi_azureml.planning import CatalogueSettings, load_catalogue
-from release import training
 from release.errors import ReleaseError
+from release.training import pipeline as training
 
 DECISION = {"deploy_flag": 1, "metrics": {"auc": 0.71, "rows": 5, "note": "text"}}
 

@@ -12,7 +12,7 @@ import pytest
 from release.errors import ReleaseError, RenamedError
 from release.stack import Changes
 from release.terminal.console import new_console
-from release.updating import update
+from release.updating.update import update
 
 CONSOLE = new_console()
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from infra.outputs import StackOutputs
 from release.samples import sample_of
 from release.stack import ROOT
-from release.training import Training
+from release.training.pipeline import Training
 
 
 def show(

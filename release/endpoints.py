@@ -1,0 +1,30 @@
+"""The endpoints in a stack's outputs, by what a command needs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from infra.outputs import StackOutputs
+from release.errors import ReleaseError
+
+
+def online(outputs: StackOutputs) -> list[str]:
+    """Return the names of the online endpoints."""
+    return [name for name, endpoint in outputs.endpoints.items() if endpoint.kind == "online"]
+
+
+def serving(outputs: StackOutputs, model: str, names: Iterable[str]) -> list[str]:
+    """Return the endpoints among `names` that serve promoted versions of a model."""
+    return [name for name in names if outputs.endpoints[name].serves in (model, "*")]
+
+
+def chosen(names: Iterable[str], wanted: str, what: str = "endpoint") -> str:
+    """Return the name that a user gave.
+
+    Raises:
+        ReleaseError: It is not one of `names`.
+    """
+    known = list(names)
+    if wanted not in known:
+        raise ReleaseError(f"the stack has no {what} '{wanted}'; it has: {', '.join(known) or 'none'}")
+    return wanted

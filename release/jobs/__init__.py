@@ -1,0 +1,1 @@
+"""Jobs of the workspace, and their logs."""

@@ -1,0 +1,29 @@
+"""The command `release preview`."""
+
+from __future__ import annotations
+
+import click
+
+from release.preview.plan import Plan
+from release.stack import PulumiStack
+from release.terminal.console import new_console
+from release.terminal.options import output_option, stack_option
+
+
+@click.command()
+@stack_option
+@output_option
+@click.option("--refresh", is_flag=True, help="Read every resource from Azure first, and show what others changed.")
+def preview(stack: str, output: str, refresh: bool) -> None:
+    """Show what `pulumi up` would change, and why.
+
+    Shows the old and new version of each asset, the changed files and keys, and which change causes which. With
+    --refresh, also marks everything that others changed or deleted in Azure. Changes nothing, not even the state.
+    docs/preview.schema.json describes the JSON.
+    """
+    plan = Plan()
+    PulumiStack(stack, create=True).preview(plan, refresh=refresh)
+    if output == "json":
+        click.echo(plan.document(stack).model_dump_json(indent=2))
+    else:
+        plan.print(new_console())

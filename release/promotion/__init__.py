@@ -1,0 +1,1 @@
+"""Promote models from one stack to another."""

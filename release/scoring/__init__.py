@@ -1,0 +1,1 @@
+"""Call the endpoints of a stack."""

@@ -1,0 +1,47 @@
+"""The commands `release score` and `release key`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from release.endpoints import chosen, online
+from release.errors import ReleaseError
+from release.samples import sample_of
+from release.scoring import requests
+from release.stack import ROOT, PulumiStack
+from release.terminal.options import stack_option
+
+
+@click.command()
+@stack_option
+@click.argument("endpoint")
+@click.option(
+    "--request", type=click.Path(path_type=Path),
+    help="JSON file to send. Default: sample-request.json beside the endpoint's endpoint.yml.",
+)  # fmt: skip
+def score(stack: str, endpoint: str, request: Path | None) -> None:
+    """Send a request to an online endpoint and print the response."""
+    outputs = PulumiStack(stack).deployed()
+    name = chosen(online(outputs), endpoint, "online endpoint")
+    sample = sample_of(name, ROOT)
+    if request is None and sample is None:
+        raise ReleaseError(
+            f"endpoint '{name}' has no sample-request.json beside its endpoint.yml",
+            fix="add the file, or use --request FILE",
+        )
+    click.echo(json.dumps(requests.score(outputs, name, request or ROOT / str(sample))))
+
+
+@click.command()
+@stack_option
+@click.argument("endpoint")
+def key(stack: str, endpoint: str) -> None:
+    """Print the primary key of an online endpoint, or a token.
+
+    Prints a token if the endpoint does not use keys. The output is a secret. Do not store it.
+    """
+    outputs = PulumiStack(stack).deployed()
+    click.echo(requests.key(outputs, chosen(online(outputs), endpoint, "online endpoint")))

@@ -1,0 +1,1 @@
+"""Bring up a stack."""

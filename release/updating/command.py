@@ -1,0 +1,98 @@
+"""The command `release up`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+from rich.console import Console
+
+from infra.outputs import ModelOutput, StackOutputs
+from release.doctor.command import check_first_update
+from release.endpoints import online, serving
+from release.samples import sample_of
+from release.scoring import requests
+from release.stack import ROOT, PulumiStack
+from release.terminal.console import new_console
+from release.terminal.options import inputs_option, stack_option
+from release.terminal.progress import Phases
+from release.training.pipeline import Training, registered, resolved_pipeline
+from release.training.run import PIPELINE, train_model
+from release.updating import summary
+from release.updating.update import update
+from release.workspace import client
+
+
+@click.command()
+@stack_option
+@inputs_option
+@click.option("--no-doctor", is_flag=True, help="Do not check a new stack as `release doctor` does.")
+@click.option(
+    "--replace-renamed", is_flag=True,
+    help="Replace resources whose names have changed. Everything in them is lost. Default: ask on a terminal.",
+)  # fmt: skip
+@click.option(
+    "--train/--no-train", "trains", default=True, show_default=True,
+    help="Train a first model if an endpoint has no promoted one.",
+)  # fmt: skip
+def up(stack: str, inputs: tuple[str, ...], no_doctor: bool, replace_renamed: bool, trains: bool) -> None:
+    """Deploy the stack, train a first model, and score a sample.
+
+    Before the first update, does the checks of `release doctor`, and stops if there is a problem. If an endpoint has no
+    promoted model, trains one. If the gate accepts the model, promotes it and rolls it out. Then sends the sample
+    request to each online endpoint and prints a summary.
+    """
+    console = new_console()
+    phases = Phases(console)
+    target = PulumiStack(stack, create=True)
+    if not no_doctor and target.outputs() is None:
+        with phases.phase("Checks"):
+            check_first_update(stack, console)
+    with phases.phase("Platform and assets"):
+        update(target, console, replace_renamed=replace_renamed)
+    outputs = target.deployed()
+    trained: Training | None = None
+    waiting = [name for name, endpoint in outputs.endpoints.items() if endpoint.serves and name not in outputs.models]
+    if waiting and trains:
+        accepted, trained = _model(console, phases, outputs, inputs)
+        if accepted is not None:
+            with phases.phase("Rollout"):
+                for endpoint in serving(outputs, accepted.name, waiting):
+                    target.promote(endpoint, accepted)
+                update(target, console)
+            outputs = target.deployed()
+    predictions = _predictions(console, phases, outputs)
+    summary.show(console, stack, outputs, trained, predictions, phases.took)
+
+
+def _model(
+    console: Console, phases: Phases, outputs: StackOutputs, inputs: tuple[str, ...]
+) -> tuple[ModelOutput | None, Training | None]:
+    """Return a model to promote, and the training that produced it.
+
+    Does not train if an earlier run registered a version and was interrupted before it promoted the version.
+    """
+    found = registered(client(outputs), resolved_pipeline(outputs, PIPELINE))
+    if found is not None:
+        console.print(f"\n{found[0]} version {found[1]} passed the gate in an earlier run and is not promoted yet.")
+        return ModelOutput(name=found[0], version=found[1]), None
+    done = train_model(console, phases, outputs, inputs)
+    return (ModelOutput(name=done.model, version=done.version) if done.version is not None else None), done
+
+
+def _predictions(console: Console, phases: Phases, outputs: StackOutputs) -> dict[str, Any]:
+    live = [name for name in online(outputs) if outputs.endpoints[name].deployment]
+    if not live:
+        console.print("\nNo endpoint has a model yet, so there is nothing to score.")
+        return {}
+    answers = {}
+    with phases.phase("Scoring"):
+        for name in live:
+            sample = sample_of(name, ROOT)
+            if sample is None:
+                console.print(f"  {name}: not scored, because there is no sample-request.json beside its endpoint.yml")
+                continue
+            answers[name] = requests.score(outputs, name, ROOT / sample)
+            console.print(f"  {name}: {json.dumps(answers[name])}", highlight=False)
+    return answers
