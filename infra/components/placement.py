@@ -27,8 +27,12 @@ class Placement:
     before_create: pulumi.ResourceHook
     protect: bool
 
-    def hooks(self, more: pulumi.ResourceHookBinding | None = None) -> pulumi.ResourceHookBinding:
+    def hooks(
+        self, more: pulumi.ResourceHookBinding | None = None, before_update: pulumi.ResourceHook | None = None
+    ) -> pulumi.ResourceHookBinding:
         """Return the hooks of a resource whose name must be free in Azure. `more` contains its hooks for errors."""
         return pulumi.ResourceHookBinding(
-            before_create=[self.before_create], on_error=more.on_error if more is not None else None
+            before_create=[self.before_create],
+            before_update=[before_update] if before_update is not None else None,
+            on_error=more.on_error if more is not None else None,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import machinelearningservices as ml
 
+from infra import isolation
 from infra.components.placement import Placement
 from infra.roles.propagation import waits_for_roles
 from infra.settings.network import Isolation, NetworkSettings
@@ -82,7 +83,7 @@ class AzureMLWorkspace(pulumi.ComponentResource):
                 parent=self,
                 protect=place.protect,
                 depends_on=args.requires,
-                hooks=place.hooks(waits_for_roles(name)),
+                hooks=place.hooks(waits_for_roles(name), before_update=isolation.hook(name)),
                 # Here Azure shows the network's state and all outbound rules: its own, and those of `WorkspaceNetwork`.
                 ignore_changes=["managedNetwork.outboundRules", "managedNetwork.status"] if network.isolated else None,
             ),
