@@ -54,7 +54,7 @@ def test_a_stack_is_destroyed_and_comes_back_under_the_same_names(new_clone: Cal
     assert names_asked(clone) == asked > 0
 
     # Azure isolates no workspace that has compute, and the preview says so.
-    isolated = "--config azureml-platform:network='{\"isolation\": \"AllowInternetOutbound\"}'"
+    isolated = '--config azureml-platform:network=\'{"isolation": "AllowInternetOutbound"}\''
     refused = local(clone, f"pulumi preview --non-interactive -s local {isolated}", expect=1)
     assert "This workspace has: compute cpu-cluster, online endpoint flight-delay-local-" in refused
 
