@@ -71,7 +71,7 @@ def require(platform: Platform, workspace_id: str, target: BlobPath, who: Princi
     if (registry := registry_access.owner_of(platform, target.account)) is not None:
         _require_registry(platform, workspace_id, registry, who)
         return
-    if _keyed(platform, workspace_id, target):
+    if datastores.has_key(platform, workspace_id, target):
         return
     try:
         who = datastores.service_principal(platform, workspace_id, target) or who
@@ -222,19 +222,6 @@ async def from_step(platform: Platform, job: Job, given: Json, who: Principal | 
 
 def _fixed(uri: str) -> bool:
     return not references.is_data(uri)
-
-
-def _keyed(platform: Platform, workspace_id: str, target: BlobPath) -> bool:
-    """Whether a datastore of the workspace holds the account's key, or a signature for that container."""
-    for document in platform.store.below(f"{workspace_id}/datastores", datastores.TYPE):
-        properties = document.body["properties"]
-        if (properties.get("accountName") or "").lower() != target.account:
-            continue
-        kind = properties["credentials"]["credentialsType"]
-        container = properties.get("containerName") or properties.get("filesystem")
-        if kind == "AccountKey" or (kind in ("Sas", "Certificate") and container == target.container):
-            return True
-    return False
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -125,6 +125,19 @@ def _check_secrets(kind: str, secrets: Json) -> None:
         raise AzureError(400, "ValidationError", f"properties.credentials.secrets.{field}: The {field} is required.")
 
 
+def has_key(platform: Platform, workspace_id: str, target: blobs.BlobPath) -> bool:
+    """Whether a datastore of the workspace holds the account's key, or a signature for that container."""
+    for document in platform.store.below(f"{workspace_id}/datastores", TYPE):
+        properties = document.body["properties"]
+        if (properties.get("accountName") or "").lower() != target.account:
+            continue
+        kind = properties["credentials"]["credentialsType"]
+        container = properties.get("containerName") or properties.get("filesystem")
+        if kind == "AccountKey" or (kind in ("Sas", "Certificate") and container == target.container):
+            return True
+    return False
+
+
 def service_principal(platform: Platform, workspace_id: str, target: blobs.BlobPath) -> Principal | None:
     """Return the application that a workspace's datastore uses to access a container, or None if no datastore has one.
 

@@ -22,6 +22,8 @@ from amlite.services.storage import blobs
 from amlite.tools import base_image
 
 MOUNT = "/var/azureml-app"
+COLLECTOR_FILE = "/etc/mdc-config.json"
+"""The file that tells a scoring script what to collect. Outside a container it is in the launch's folder."""
 _ROUTES = ("livenessRoute", "readinessRoute", "scoringRoute")
 
 
@@ -139,11 +141,15 @@ def command(
     for outer, inner in (("azureml-models", PurePosixPath(image.mount)), ("code", PurePosixPath(MOUNT))):
         if (folder / outer).is_dir():
             line += ["--volume", f"{folder / outer}:{inner / outer}:ro"]
+    settings = folder / PurePosixPath(COLLECTOR_FILE).name
+    if settings.is_file():
+        line += ["--volume", f"{settings}:{COLLECTOR_FILE}:ro"]
     line += certificate_volumes(environment)
     line.append(container.reference)
     if private:
-        proxy = urlsplit(environment["HTTPS_PROXY"]).port
+        agent = environment.get("AZUREML_MDC_PORT")
+        outwards = ",".join([str(urlsplit(environment["HTTPS_PROXY"]).port), *([agent] if agent else [])])
         program = str(Path(__file__).with_name("isolated.py"))
-        line = [sys.executable, "-I", program, str(port), str(image.port), str(proxy), name, *line]
+        line = [sys.executable, "-I", program, str(port), str(image.port), outwards, name, *line]
     # The values are in the environment, because all users can read a command line.
     return line, {"PATH": os.environ.get("PATH", os.defpath), **inside, "DOCKER_HOST": container.engine.host}

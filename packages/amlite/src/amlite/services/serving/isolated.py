@@ -1,11 +1,12 @@
 """Run a container in its own network, with a loopback port of this machine. This is a program, not a module.
 
 amlite's private Docker daemon has no bridge network, and in the machine's network two deployments of the same image
-would need the same port. Therefore the container gets a network with a loopback device only, and two relays connect it:
-one from this machine's PORT to INSIDE, where the container listens, and one from PROXY inside to PROXY on this machine,
-which is amlite's proxy. To enter another network, the program needs root, like the private daemon.
+would need the same port. Therefore the container gets a network with a loopback device only. One relay connects this
+machine's PORT to INSIDE, where the container listens. For each of OUTWARDS (ports, separated by commas), another relay
+connects the port inside to the same port of this machine, such as amlite's proxy. To enter another network, the program
+needs root, like the private daemon.
 
-Usage: isolated.py PORT INSIDE PROXY NAME DOCKER ARGUMENTS... (those of `docker run`, which name the container NAME).
+Usage: isolated.py PORT INSIDE OUTWARDS NAME DOCKER ARGUMENTS... (those of `docker run`, which name the container NAME).
 """
 
 from __future__ import annotations
@@ -80,8 +81,9 @@ def _network_of(docker: str, name: str, running: subprocess.Popen[bytes]) -> int
 
 
 def main() -> int:
-    """Run the container and both relays until it ends. Return its exit code."""
-    port, inside, proxy = (int(argument) for argument in sys.argv[1:4])
+    """Run the container and its relays until it ends. Return its exit code."""
+    port, inside = int(sys.argv[1]), int(sys.argv[2])
+    outwards = [int(each) for each in sys.argv[3].split(",")]
     name, *command = sys.argv[4:]
     listener = socket.create_server(("127.0.0.1", port))
     with subprocess.Popen(command) as running:
@@ -90,7 +92,8 @@ def main() -> int:
         if network is not None:
             here = os.open("/proc/self/ns/net", os.O_RDONLY)
             threading.Thread(target=_inwards, args=(listener, network, inside), daemon=True).start()
-            threading.Thread(target=_outwards, args=(network, here, proxy), daemon=True).start()
+            for each in outwards:
+                threading.Thread(target=_outwards, args=(network, here, each), daemon=True).start()
         return running.wait()
 
 

@@ -112,7 +112,10 @@ class Launch:
 
 def launched_from(deployment: Json) -> Json:
     """Return the parts of a deployment's body that determine its server. If they do not change, it keeps running."""
-    names = ("codeConfiguration", "model", "modelMountPath", "environmentId", "environmentVariables", *_PROBES)
+    names = (
+        *("codeConfiguration", "model", "modelMountPath", "environmentId", "environmentVariables", "dataCollector"),
+        *_PROBES,
+    )
     return {"instances": settings.instances(deployment), **{name: deployment["properties"].get(name) for name in names}}
 
 

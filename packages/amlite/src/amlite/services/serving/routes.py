@@ -126,6 +126,8 @@ async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aio
     limits = settings.requests(deployment["properties"], deployment["sku"]["capacity"])
     async with servers.serving(platform, deployment, limits.most_pending) as server:
         target = URL(server.address(asked.path), encoded=True)
+        agent = server.agent
+        logged = agent.request(asked.method, asked.path, asked.headers, asked.body) if agent else None
         try:
             async with platform.http.request(
                 asked.method,
@@ -135,7 +137,10 @@ async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aio
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=limits.timeout),
             ) as answer:
-                return answer, await answer.read()
+                content = await answer.read()
+                if agent is not None and logged is not None:
+                    agent.response(logged, answer.headers.get("Content-Type", ""), content)
+                return answer, content
         except TimeoutError as error:
             raise AzureError(
                 408,

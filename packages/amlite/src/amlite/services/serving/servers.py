@@ -14,7 +14,8 @@ from amlite.core.platform import Platform
 from amlite.core.processes import tail
 from amlite.core.wire import Json
 from amlite.services.machinelearning.endpoints import ONLINE_TYPE
-from amlite.services.serving import settings
+from amlite.services.serving import collector, settings
+from amlite.services.serving.collecting import Agent
 from amlite.services.serving.launch import Launch, gather, launched_from
 from amlite.services.serving.settings import Probe
 from amlite.services.serving.starting import Server, lives, start
@@ -142,15 +143,35 @@ async def _running(platform: Platform, resource_id: str) -> Server:
                 "The deployment's model server has not started; see its logs.",
                 headers={"ms-azureml-model-error-reason": "model_not_ready"},
             )
+        if server is not None and server.agent is not None:
+            await server.agent.close()
         return await _start(platform, resource_id, Launch.stored(kept.body["launch"]))
 
 
 async def _start(platform: Platform, resource_id: str, launch: Launch) -> Server:
     preparation = Path(_preparation_of(launch, platform))
-    server = await start(platform, launch, lambda line: _write(preparation, line))
+    agent = await _agent(platform, resource_id, launch)
+    try:
+        server = await start(platform, launch, lambda line: _write(preparation, line), agent)
+    except BaseException:
+        if agent is not None:
+            await agent.close()
+        raise
     platform.part(_Servers).running[resource_id.lower()] = server
     platform.background(_watch(platform, resource_id, server), f"watching {launch.name}")
     return server
+
+
+async def _agent(platform: Platform, resource_id: str, launch: Launch) -> Agent | None:
+    """Start the agent that collects a deployment's data. Return None if the deployment collects nothing."""
+    deployment, endpoint = platform.store.get(resource_id), platform.store.get(resource_id.rsplit("/", 2)[0])
+    wanted = collector.read(platform, endpoint.body, deployment.body) if deployment and endpoint else None
+    if wanted is None:
+        return None
+    log = platform.state / "logs" / f"{launch.name}.log"
+    agent = Agent(platform, wanted, lambda line: _write(log, line))
+    await agent.open()
+    return agent
 
 
 async def _watch(platform: Platform, resource_id: str, server: Server) -> None:
@@ -161,8 +182,7 @@ async def _watch(platform: Platform, resource_id: str, server: Server) -> None:
         failures = 0 if await lives(platform, server) else failures + 1
         if failures >= probe.failure_threshold and server.child.running:
             _write(server.child.log, f"Liveness probe failed {failures} times: the container is restarted.")
-            await platform.children.stop(server.launch.name)
-            await server.environment.stop(server.launch.name)
+            await _stop(platform, server)
             with contextlib.suppress(AzureError, StartError):
                 await _running(platform, resource_id)
             return
@@ -174,9 +194,15 @@ async def _end(platform: Platform, server: Server) -> None:
     if server.pending:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.idle.wait(), settings.LONGEST_REQUEST_SECONDS)
+    await _stop(platform, server)
+    await asyncio.to_thread(shutil.rmtree, server.launch.folder, ignore_errors=True)
+
+
+async def _stop(platform: Platform, server: Server) -> None:
     await platform.children.stop(server.launch.name)
     await server.environment.stop(server.launch.name)
-    await asyncio.to_thread(shutil.rmtree, server.launch.folder, ignore_errors=True)
+    if server.agent is not None:
+        await server.agent.close()
 
 
 def _preparation_log(platform: Platform, endpoint: str, deployment: str) -> Path:

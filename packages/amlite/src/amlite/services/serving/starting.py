@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import aiohttp
 
@@ -15,6 +16,7 @@ from amlite.core.processes import Child, tail
 from amlite.services.environments import Prepared, UnusableEnvironment, prepare, virtual_environment
 from amlite.services.environments.processes import VirtualEnvironment
 from amlite.services.serving import custom, no_code
+from amlite.services.serving.collecting import Agent
 from amlite.services.serving.launch import Launch
 
 _LOG_LINES = 40
@@ -29,6 +31,7 @@ class Server:
     launch: Launch
     child: Child
     environment: Prepared
+    agent: Agent | None = None
     pending: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -38,13 +41,14 @@ class Server:
         return f"http://127.0.0.1:{self.child.port}{image.path(path) if image else path}"
 
 
-async def start(platform: Platform, launch: Launch, say: Log) -> Server:
+async def start(platform: Platform, launch: Launch, say: Log, agent: Agent | None = None) -> Server:
     """Start a server and wait until its readiness probe succeeds; `say` gets the build log of its environment.
 
-    Raises AzureError with Azure's error code and, if the server did not start, the end of its log.
+    `agent` collects the server's data. Raises AzureError with Azure's error code and, if the server did not start, the
+    end of its log.
     """
     try:
-        environment, command = await _prepared(platform, launch, say)
+        environment, command = await _prepared(platform, launch, say, _collecting(launch, agent))
     except UnusableEnvironment as error:
         raise AzureError(400, "ImageBuildFailure", f"The deployment's environment cannot be used: {error}") from error
     image = launch.custom
@@ -78,7 +82,7 @@ async def start(platform: Platform, launch: Launch, say: Log) -> Server:
             "ResourceNotReady",
             f"User container has crashed or terminated: {reason}. The end of its log:\n{tail(log, _LOG_LINES)}",
         ) from error
-    return Server(launch, child, environment)
+    return Server(launch, child, environment, agent)
 
 
 async def lives(platform: Platform, server: Server) -> bool:
@@ -98,9 +102,21 @@ async def answers(platform: Platform, port: int, path: str, timeout_seconds: flo
         return False
 
 
-async def _prepared(platform: Platform, launch: Launch, say: Log) -> tuple[Prepared, Command]:
+def _collecting(launch: Launch, agent: Agent | None) -> dict[str, str]:
+    """Write the file that the package azureml-ai-monitoring reads. Return the variables by which it finds the agent."""
+    if agent is None:
+        return {}
+    file = Path(launch.folder) / PurePosixPath(custom.COLLECTOR_FILE).name
+    file.write_text(json.dumps(agent.settings), "utf-8")
+    path = custom.COLLECTOR_FILE if launch.custom else str(file)
+    return {"AZUREML_MDC_CONFIG_PATH": path, "AZUREML_MDC_HOST": "127.0.0.1", "AZUREML_MDC_PORT": str(agent.port)}
+
+
+async def _prepared(
+    platform: Platform, launch: Launch, say: Log, collecting: dict[str, str]
+) -> tuple[Prepared, Command]:
     """Return the environment of a launch, and its command line and variables for a port."""
-    variables = launch.environment(platform)
+    variables = {**launch.environment(platform), **collecting}
     folder = Path(launch.folder)
     if (image := launch.custom) is not None:
         container = await custom.prepare(platform, image, launch.principal, say)

@@ -14,7 +14,7 @@ from amlite.services.arm.resources import resource_of
 from amlite.services.machinelearning import endpoints, networks, quota, references, sizes
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.monitoring import measurements
-from amlite.services.serving import custom, keys, kubernetes, servers, settings, traffic
+from amlite.services.serving import collector, custom, keys, kubernetes, servers, settings, traffic
 from amlite.services.serving.servers import DEPLOYMENT_TYPE, ENDPOINT_TYPE
 
 _MODES = ("Key", "AMLToken", "AADToken")
@@ -65,7 +65,8 @@ def _endpoint(platform: Platform, resource_id: ResourceId, body: Json, old: Json
 def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
     body = writable("OnlineDeployment", body)
     properties: Json = body["properties"]
-    endpoint = resource_of(platform, resource_id.parent).body["properties"] if resource_id.parent else {}
+    owner = resource_of(platform, resource_id.parent).body if resource_id.parent else {"properties": {}}
+    endpoint = owner["properties"]
     kind = "Kubernetes" if endpoint.get("compute") else "Managed"
     if properties["endpointComputeType"].lower() != kind.lower():
         raise AzureError(
@@ -83,6 +84,9 @@ def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Js
     else:
         properties = _managed(platform, resource_id, body, count, old)
     _check_assets(platform, str(resource_id.parent.parent) if resource_id.parent else "", properties)
+    if properties.get("dataCollector"):
+        collector.read(platform, owner, {**body, "id": str(resource_id), "name": resource_id.name})
+        properties = {**properties, "dataCollector": {"rollingRate": "Hour", **properties["dataCollector"]}}
     completed = {"appInsightsEnabled": False, "egressPublicNetworkAccess": "Enabled", **properties}
     sku = {"name": "Default", "capacity": count}
     return {**body, "kind": "K8S" if kind == "Kubernetes" else kind, "sku": sku, "properties": completed}
