@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 import requests
+from azure.storage.blob import ContainerClient
+
+from amlite_fixtures.azure import GROUP_ID
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -71,6 +75,32 @@ class Scoring:
         endpoint = self.ml.online_endpoints.get(self.name)
         endpoint.traffic = shares
         self.ml.online_endpoints.begin_create_or_update(endpoint).result()
+
+
+class Collected:
+    """The data that an endpoint's deployments collected, read as a consumer does."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        found = workspace.azure.arm("GET", workspace.id).json()
+        self.container = f"azureml-blobstore-{found['properties']['workspaceId']}"
+        account = f"{GROUP_ID}/providers/Microsoft.Storage/storageAccounts/{workspace.account}"
+        reader = workspace.azure.application(("Storage Blob Data Reader", account))
+        url = f"https://{workspace.account}.blob.core.windows.net"
+        self.client = ContainerClient(url, self.container, credential=reader)
+
+    def records(self, path: str, expected: int) -> dict[str, list[Any]]:
+        """Return the records below a path by the names of their files, when there are as many as expected."""
+        deadline = time.monotonic() + 30
+        while True:
+            names = [name for name in self.client.list_blob_names(name_starts_with=path) if name.endswith(".jsonl")]
+            found = {name: self._lines(name) for name in names}
+            if sum(map(len, found.values())) >= expected or time.monotonic() > deadline:
+                assert sum(map(len, found.values())) == expected
+                return found
+            time.sleep(0.1)
+
+    def _lines(self, name: str) -> list[Any]:
+        return [json.loads(line) for line in self.client.download_blob(name).readall().splitlines()]
 
 
 @pytest.fixture(scope="session")

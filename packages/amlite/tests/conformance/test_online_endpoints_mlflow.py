@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 
+from amlite_fixtures.scoring import Collected, Scoring
+
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-    from amlite_fixtures.scoring import Scoring
+    from amlite.testing import Workspace
 
 LOADER = """
 class _Doubling:
@@ -62,21 +64,35 @@ def mlflow_model(ml_client: MLClient, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def deployment(endpoint: str, model: str) -> Any:
-    from azure.ai.ml.entities import ManagedOnlineDeployment
+    from azure.ai.ml.entities import DataCollector, DeploymentCollection, ManagedOnlineDeployment
 
+    names = ("model_inputs", "model_outputs")
     return ManagedOnlineDeployment(
-        name="plain", endpoint_name=endpoint, model=model, instance_type="Standard_DS3_v2", instance_count=1
+        name="plain",
+        endpoint_name=endpoint,
+        model=model,
+        instance_type="Standard_DS3_v2",
+        instance_count=1,
+        data_collector=DataCollector(collections={name: DeploymentCollection(enabled="true") for name in names}),
     )
 
 
-def test_an_mlflow_model_is_served_without_code(
-    empty: Scoring, mlflow_model: Callable[..., str], tmp_path: Path
+def test_an_mlflow_model_is_served_without_code_and_its_tables_are_collected(
+    empty: Scoring, mlflow_model: Callable[..., str], tmp_path: Path, azureml_workspace: Workspace
 ) -> None:
+    """How-to-collect-production-data, "Collect data for MLflow models": Azure instruments the script that it makes."""
     empty.ml.online_deployments.begin_create_or_update(deployment(empty.name, mlflow_model("doubling"))).result()
     empty.set_traffic(plain=100)
     request = tmp_path / "request.json"
     request.write_text('{"input_data": {"columns": ["value"], "index": [0, 1], "data": [[1], [2.5]]}}')
     assert json.loads(empty.ml.online_endpoints.invoke(empty.name, request_file=str(request))) == [2.0, 5.0]
+    collected = Collected(azureml_workspace)
+    base = f"modelDataCollector/{empty.name}/plain"
+    ((inputs,),) = collected.records(f"{base}/model_inputs/", 1).values()
+    ((outputs,),) = collected.records(f"{base}/model_outputs/", 1).values()
+    assert inputs["data"] == [{"value": 1}, {"value": 2.5}]
+    assert outputs["data"] == [{"value": 2.0}, {"value": 5.0}]
+    assert inputs["correlationid"] == outputs["correlationid"]
     assert empty.post({"input_data": [[3], [4]]}).json() == [6.0, 8.0]
     assert empty.post({"input_data": [{"value": 3}]}).json() == [6.0]
     for body, reason in (

@@ -2,11 +2,13 @@
 
 Requests are `{"input_data": …, "params": …}` as Azure documents it: a table `{"columns", "index", "data"}`, a list (a
 tensor, or the rows of a table) or an object of named lists. The answer is the list of predictions.
+As in Azure, the script collects its inputs and outputs as `model_inputs` and `model_outputs`, if the deployment does.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from importlib import import_module
 from pathlib import Path
@@ -19,12 +21,20 @@ _pyfunc: Any = import_module("mlflow.pyfunc")
 _json: Any = import_module("mlflow.utils.proto_json_utils")
 _responses: Any = import_module("azureml_inference_server_http.api.aml_response")
 _loaded: dict[str, Any] = {}
+_collectors: dict[str, Any] = {}
+_log = logging.getLogger("azmlinfsrv.collector")
 
 
 def init() -> None:
     """Load the model."""
     folder = Path(os.environ["AZUREML_MODEL_DIR"]) / os.environ["MLFLOW_MODEL_FOLDER"]
     _loaded["model"] = _pyfunc.load_model(str(folder))
+    settings = os.environ.get("AZUREML_MDC_CONFIG_PATH")
+    enabled = json.loads(Path(settings).read_text("utf-8"))["collections"] if settings else {}
+    for name in ("model_inputs", "model_outputs"):
+        if name in enabled:
+            monitoring: Any = import_module("azureml.ai.monitoring")
+            _collectors[name] = monitoring.Collector(name=name, on_error=_log.error)
 
 
 def run(raw_data: str) -> Any:
@@ -43,7 +53,16 @@ def run(raw_data: str) -> Any:
         if "Failed to enforce schema" in str(error):
             return _refusal(error)
         raise
+    _collect("model_outputs", predictions, _collect("model_inputs", data, None))
     return json.loads(json.dumps(_plain(predictions), cls=_json.NumpyEncoder))
+
+
+def _collect(name: str, data: Any, context: Any) -> Any:
+    """Collect data as a table, if the deployment does. Return the context that belongs to the same request."""
+    if name not in _collectors:
+        return context
+    table = data if isinstance(data, _pandas.DataFrame) else _pandas.DataFrame(data)
+    return _collectors[name].collect(table, context)
 
 
 def _refusal(error: Exception) -> Any:

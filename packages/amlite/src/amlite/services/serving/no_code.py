@@ -16,6 +16,7 @@ from amlite.services.environments.packages import Packages, from_conda
 
 SCRIPT = "mlflow_score_script.py"
 SERVER = "azureml-inference-server-http>=1.4,<2"
+COLLECTOR = "azureml-ai-monitoring>=1,<2"
 _MLFLOW = ("mlflow", "mlflow-skinny")
 _SOURCE = "the MLflow model"
 
@@ -26,9 +27,10 @@ def write_script(folder: Path) -> None:
     shutil.copy(Path(__file__).with_name(SCRIPT), folder / SCRIPT)
 
 
-def packages_of(model: Path) -> Packages:
+def packages_of(model: Path, *, collects: bool = False) -> Packages:
     """Return the serving requirements of an MLflow model (the folder of its MLmodel); raises UnusableEnvironment.
 
+    `collects` adds the package by which the scoring script collects inputs and outputs.
     Read from `conda.yaml`, else from `python_env.yaml` and `requirements.txt`, as MLflow writes them.
     """
     if not (model / "MLmodel").is_file():
@@ -37,7 +39,7 @@ def packages_of(model: Path) -> Packages:
         found = from_conda((model / "conda.yaml").read_text("utf-8"), f"{_SOURCE}'s conda.yaml")
     else:
         found = _from_requirements(model)
-    required = [SERVER, *found.requirements]
+    required = [SERVER, *([COLLECTOR] if collects else []), *found.requirements]
     names = {_name(line) for line in found.requirements}
     if not names.intersection(_MLFLOW):
         required.append("mlflow-skinny")

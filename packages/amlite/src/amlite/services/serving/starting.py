@@ -127,7 +127,7 @@ async def _prepared(
     if launch.environment_id is not None:
         prepared = await prepare(platform, launch.environment_id, say, principal=launch.principal)
     else:
-        packages = no_code.packages_of(Path(str(launch.mlflow)))
+        packages = no_code.packages_of(Path(str(launch.mlflow)), collects=bool(collecting))
         built = await virtual_environment.ensure(platform, packages, say)
         prepared = VirtualEnvironment(built, f"Python {packages.python} venv from {packages.source}")
     return prepared, lambda port: prepared.command(

@@ -79,14 +79,14 @@ def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Js
     settings.readiness(properties)
     settings.liveness(properties)
     settings.requests(properties, count)
+    if properties.get("dataCollector"):
+        collector.read(platform, owner, {**body, "id": str(resource_id), "name": resource_id.name})
+        properties["dataCollector"].setdefault("rollingRate", "Hour")
     if kind == "Kubernetes":
         properties = kubernetes.check_deployment(platform, endpoint, resource_id, properties)
     else:
         properties = _managed(platform, resource_id, body, count, old)
     _check_assets(platform, str(resource_id.parent.parent) if resource_id.parent else "", properties)
-    if properties.get("dataCollector"):
-        collector.read(platform, owner, {**body, "id": str(resource_id), "name": resource_id.name})
-        properties = {**properties, "dataCollector": {"rollingRate": "Hour", **properties["dataCollector"]}}
     completed = {"appInsightsEnabled": False, "egressPublicNetworkAccess": "Enabled", **properties}
     sku = {"name": "Default", "capacity": count}
     return {**body, "kind": "K8S" if kind == "Kubernetes" else kind, "sku": sku, "properties": completed}

@@ -1,0 +1,136 @@
+"""What the agent writes of requests and responses, without a storage account."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.services.serving.collecting import Agent
+from amlite.services.serving.collector import Collection, Collector
+from amlite.services.storage import blobs
+from amlite.services.storage.blobs import BlobPath
+
+JSON = "application/json; charset=utf-8"
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Return what is in blob storage, by path."""
+    found: dict[str, bytes] = {}
+
+    async def append(_platform: Platform, blob: BlobPath, data: bytes) -> None:
+        found[blob.path] = found.get(blob.path, b"") + data
+
+    monkeypatch.setattr(blobs, "append", append)
+    monkeypatch.setattr(blobs, "write", append)
+    return found
+
+
+def collector(sampling: float = 1.0, rolling: str = "Hour", headers: tuple[str, ...] = ()) -> Collector:
+    names = ("request", "response")
+    places = {name: Collection(name, BlobPath("account", "container", name), sampling, None) for name in names}
+    return Collector("/deployments/blue", places, rolling, headers)
+
+
+def collect(platform: Platform, wanted: Collector, use: Callable[[Agent], object]) -> list[str]:
+    """Let an agent collect, and return what it said."""
+    said: list[str] = []
+
+    async def run() -> None:
+        agent = Agent(platform, wanted, said.append)
+        use(agent)
+        await agent.close()
+
+    asyncio.run(run())
+    return said
+
+
+def records(written: dict[str, bytes], name: str) -> list[Any]:
+    return [
+        json.loads(line)
+        for path, content in written.items()
+        if path.startswith(f"{name}/") and path.endswith(".jsonl")
+        for line in content.splitlines()
+    ]
+
+
+def test_sampling_keeps_a_share_of_the_requests_and_each_has_its_response(
+    platform: Platform, written: dict[str, bytes]
+) -> None:
+    def score(agent: Agent) -> None:
+        for number in range(400):
+            found = agent.request("POST", "/score", {"Content-Type": JSON}, b"%d" % number)
+            if found is not None:
+                agent.response(found, JSON, b"%d" % number)
+
+    collect(platform, collector(0.5), score)
+    asked, answered = records(written, "request"), records(written, "response")
+    assert 100 < len(asked) < 300  # 200 expected: 10 standard deviations away
+    assert [each["xrequestid"] for each in asked] == [each["xrequestid"] for each in answered]
+    assert [each["data"] for each in asked] == [each["data"] for each in answered]
+
+
+def test_binary_data_and_data_over_4_mb_get_a_blob_that_the_record_names(
+    platform: Platform, written: dict[str, bytes]
+) -> None:
+    """How-to-collect-production-data, "Store large payloads" and "Store binary data"."""
+    large = json.dumps("x" * (4 << 20)).encode()
+
+    def score(agent: Agent) -> None:
+        agent.request("POST", "/score?size=1", {"Content-Type": "image/png"}, b"\x89PNG")
+        agent.request("POST", "/score", {"Content-Type": JSON}, large)
+        agent.request("POST", "/score", {"Content-Type": JSON}, b"{not json")
+
+    collect(platform, collector(), score)
+    for record, content in zip(records(written, "request"), (b"\x89PNG", large, b"{not json"), strict=True):
+        assert record["datainblob"] == "true"
+        assert written[record["data"].partition("/container/")[2]] == content
+        assert record["data"].rpartition("/")[2] == record["id"]
+
+
+@pytest.mark.parametrize(
+    ("rolling", "folder"),
+    [
+        ("Year", "2026"), ("Month", "2026/03"), ("Day", "2026/03/09"), ("Hour", "2026/03/09/08"),
+        ("Minute", "2026/03/09/08/07"),
+    ],
+)  # fmt: skip
+def test_the_rolling_rate_decides_the_folder(rolling: str, folder: str) -> None:
+    assert collector(rolling=rolling).folder(dt.datetime(2026, 3, 9, 8, 7, 6, tzinfo=dt.UTC)) == folder
+
+
+def test_named_headers_are_captured_and_no_others(platform: Platform, written: dict[str, bytes]) -> None:
+    headers = {"Content-Type": JSON, "X-Tenant": "north", "X-Other": "secret", "x-request-id": "mine"}
+    collect(platform, collector(headers=("x-tenant",)), lambda agent: [agent.request("POST", "/", headers, b"1")])
+    (record,) = records(written, "request")
+    assert (record["xtenant"], record["correlationid"]) == ("north", "mine")
+    assert "secret" not in json.dumps(record)
+
+
+def test_what_the_storage_refuses_is_dropped_with_the_reason_and_the_next_is_written(
+    platform: Platform, written: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append: Callable[..., Awaitable[None]] = blobs.append
+    failures = [AzureError(404, "ContainerNotFound", "there is no container")]
+
+    async def failing(*arguments: Any) -> None:
+        if failures:
+            raise failures.pop()
+        await append(*arguments)
+
+    monkeypatch.setattr(blobs, "append", failing)
+
+    def score(agent: Agent) -> None:
+        agent.request("POST", "/", {"Content-Type": JSON}, b"1")
+        agent.response("id", JSON, b"2")
+
+    said = collect(platform, collector(), score)
+    assert said == ["data collector: request: dropped 1 records: there is no container"]
+    assert [each["data"] for each in records(written, "response")] == [2]
