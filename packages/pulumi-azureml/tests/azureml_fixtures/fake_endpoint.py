@@ -204,6 +204,7 @@ def _series(values: dict[str, float]) -> Any:
 
 def wanted(name: str, state: str = "", owner: str | None = US, description: str | None = None, **more: Any) -> Any:
     tags = {OWNER: owner} if owner else {}
+    more = {"data_collector": None, **more}
     return SimpleNamespace(name=name, tags=tags, description=description, provisioning_state=state, **more)
 
 

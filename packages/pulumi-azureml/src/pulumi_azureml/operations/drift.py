@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pulumi_azureml.operations import collector
 from pulumi_azureml.operations.autoscale import TAG
 
 # The keys that Azure can change on a running deployment. The instance type is not one of them.
@@ -16,6 +17,7 @@ _CHANGEABLE = (
     "liveness_probe",
     "readiness_probe",
     "app_insights_enabled",
+    collector.KEY,
 )
 
 
@@ -34,13 +36,14 @@ def drift(existing: Any, definition: Mapping[str, Any]) -> dict[str, Any]:
     for key in _CHANGEABLE:
         if definition.get(key) is None or (key == "instance_count" and scales):
             continue
-        there = _in_form_of(definition[key], getattr(existing, key, None))
+        in_form_of = collector.observed if key == collector.KEY else _in_form_of
+        there = in_form_of(getattr(existing, key, None), definition[key])
         if there != definition[key]:
             found[key] = there
     return found
 
 
-def _in_form_of(wanted: Any, there: Any) -> Any:
+def _in_form_of(there: Any, wanted: Any) -> Any:
     """Return the existing values in the form of the wanted ones: the same keys and types.
 
     If the entity lacks a key, the wanted value counts as equal.
@@ -49,8 +52,8 @@ def _in_form_of(wanted: Any, there: Any) -> Any:
         if there is None:
             return {}
         if isinstance(there, Mapping):
-            return {key: _in_form_of(value, there[key]) for key, value in wanted.items() if key in there}
-        return {key: _in_form_of(value, getattr(there, key, value)) for key, value in wanted.items()}
+            return {key: _in_form_of(there[key], value) for key, value in wanted.items() if key in there}
+        return {key: _in_form_of(getattr(there, key, value), value) for key, value in wanted.items()}
     if isinstance(there, str) and str(wanted) == there:
         # Azure stores environment variables as text.
         return wanted

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pulumi_azureml.operations import autoscale, ownership, progress
+from pulumi_azureml.operations import autoscale, collector, ownership, progress
 from pulumi_azureml.operations.checks import CheckError, Checks
 from pulumi_azureml.operations.drift import drift
 from pulumi_azureml.operations.errors import RolloutError
@@ -141,7 +141,7 @@ class Rollout:
             if each.name in self._before and not ownership.is_ours(each.tags, self._owner):
                 self._say(f"taking over deployment {each.name}, which serves")
                 each.tags = {**(each.tags or {}), ownership.OWNER: self._owner}
-                finished(self._ml.online_deployments.begin_create_or_update(each), f"deployment '{each.name}'")
+                self._write(each)
 
     def _ensure(self, wanted: Any, name: str, *, serving: bool) -> None:
         from azure.core.exceptions import AzureError
@@ -158,7 +158,7 @@ class Rollout:
                 self._delete(existing)
         self._say(f"deploying {name}, without traffic" if not serving else f"repairing {name}")
         try:
-            finished(self._ml.online_deployments.begin_create_or_update(wanted), f"deployment '{wanted.name}'")
+            self._write(wanted)
         except AzureError as error:
             raise RolloutError(
                 f"deployment '{name}' on {self._label} did not start: {error}{self._logs(name)}"
@@ -197,7 +197,7 @@ class Rollout:
             for key in changed:
                 setattr(existing, key, getattr(wanted, key))
             try:
-                finished(self._ml.online_deployments.begin_create_or_update(existing), f"deployment '{existing.name}'")
+                self._write(existing)
             except AzureError as error:
                 self._undo(existing, old)
                 raise RolloutError(
@@ -213,9 +213,17 @@ class Rollout:
         for key, value in old.items():
             setattr(existing, key, value)
         try:
-            finished(self._ml.online_deployments.begin_create_or_update(existing), f"deployment '{existing.name}'")
+            self._write(existing)
         except AzureError as error:
             _log.warning("endpoint %s: %s could not be set back: %s", self._name, existing.name, error)
+
+    def _write(self, deployment: Any) -> None:
+        given = deployment.data_collector
+        deployment.data_collector = collector.renewed(given)
+        try:
+            finished(self._ml.online_deployments.begin_create_or_update(deployment), f"deployment '{deployment.name}'")
+        finally:
+            deployment.data_collector = given
 
     def _scale(self, name: str) -> None:
         if not self._autoscale:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pulumi_azureml.operations import autoscale, endpoint_names, models, ownership, progress, quota
+from pulumi_azureml.operations import autoscale, collector, endpoint_names, models, ownership, progress, quota
 from pulumi_azureml.operations.connection import Workspace, connect
 from pulumi_azureml.operations.drift import drift
 from pulumi_azureml.operations.errors import AssetError
@@ -50,8 +50,10 @@ class OnlineEndpointOperations(Operations):
 
     def _check_deployment(self, olds: Props, news: Props) -> dict[str, str]:
         wanted, name = news.get("deployment"), self.live_name(news)
-        if wanted is not None and self.live_name(olds) != name and (reason := models.refusal(news)):
-            return {"deployment": f"{wanted['path']}: {reason}"}
+        if wanted is not None and self.live_name(olds) != name:
+            reason = models.refusal(news) or collector.refusal(news)
+            if reason is not None:
+                return {"deployment": f"{wanted['path']}: {reason}"}
         if wanted is None or news.get("location") is None or "compute" in news["definition"]:
             return {}
         size, count = wanted["definition"].get("instance_type"), wanted["definition"].get("instance_count", 1)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from pulumi_azureml.planning.assets import Asset, AssetId
+from pulumi_azureml.planning.collector import check_collector
 from pulumi_azureml.planning.deployments import (
     check_deployment_name,
     check_endpoint,
@@ -66,9 +67,10 @@ class OnlineDeploymentKind(Kind):
         check_deployment_name(draft)
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
-        """Collect environment, code and model. Check the sizes."""
+        """Collect environment, code and model. Check the sizes and the data collector."""
         data = draft.definition
         collect_scoring(draft, settings)
+        check_collector(draft)
         size = data.get("instance_type")
         if self.schema_type(draft.document) == "managed" and isinstance(size, str) and not _SIZE.fullmatch(size):
             fix = "use the name of a virtual machine size, such as `Standard_DS3_v2`"
