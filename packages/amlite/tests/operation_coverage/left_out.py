@@ -24,7 +24,7 @@ MISSING = {
     f"{_ML}/Jobs.create_or_update": "runs one process on one node; fine-tuning and labeling are refused; AutoML trains "
     "on tables only, without forecasting",
     f"{_ML}/OnlineDeployments.create_or_update": "instances are workers of one server; sends nothing to Application "
-    "Insights",
+    "Insights; the data collector writes one record for each call and does not batch them",
     f"{_ML}/ManagedNetworkSettingsRule.create_or_update": "a rule for a host lets nodes reach every host",
     f"{_ML}/OnlineEndpoints.create_or_update": "on attached Kubernetes, the address is that of a managed endpoint",
     f"{_ML}/Registries.create_or_update": "accounts of your own and the removal of a region are refused",

@@ -128,7 +128,7 @@ def test_query_parameters_and_settings_that_nothing_reads_are_named(operations: 
     assert "ignores" in " ".join(models.missing)
     assert "`listViewType`" not in " ".join(models.missing)
     deployment = covered(operations[f"{MACHINE_LEARNING}/OnlineDeployments.create_or_update"], {})
-    assert "`dataCollector`" in " ".join(deployment.missing)
+    assert "`startupProbe`" in " ".join(deployment.missing)
     assert "`environmentVariables`" not in " ".join(deployment.missing)
 
 
