@@ -13,7 +13,7 @@ import yaml
 from azure.core.credentials import TokenCredential
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from amlite.testing import LocalAzure
+from amlite.testing import LocalAzure, Workspace
 from pulumi_azureml.operations import connection
 from release.doctor import subject
 from release.doctor.examination import examine
@@ -125,6 +125,16 @@ def test_a_name_that_is_taken(examined: Callable[..., Report], amlite: LocalAzur
     (found,) = _problems(examined(naming={"namespace": "mlops", "workspace": "flights", "postfix": "tkn"}))
     assert found.what.startswith("key vault kvmlopsflightsdoctortkn: ")
     assert "naming.postfix" in found.fix
+
+
+def test_an_endpoint_name_that_is_taken_in_the_region(examined: Callable[..., Report], amlite: LocalAzure) -> None:
+    endpoint = "doctor-taken"
+    body = {"location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": {"authMode": "Key"}}
+    amlite.put(f"{Workspace.create(amlite, 'doctor-endpoints').id}/onlineEndpoints/{endpoint}", body)
+    names = {"namespace": "mlops", "workspace": "flights", "postfix": "001", "endpoints": {"flight-delay": endpoint}}
+    (found,) = _problems(examined(naming=names))
+    assert found.what.startswith(f"endpoint flight-delay: another workspace in westeurope has the name {endpoint}: ")
+    assert "naming.endpoints.flight-delay NEW" in found.fix
 
 
 def test_a_region_without_the_size(examined: Callable[..., Report]) -> None:

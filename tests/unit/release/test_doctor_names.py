@@ -30,6 +30,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return told["answers"]  # type: ignore[no-any-return]
 
     monkeypatch.setattr(availability, "ask", ask)
+    monkeypatch.setattr(names, "endpoints_elsewhere", lambda *_: told.get("endpoints", {}))
     return told
 
 

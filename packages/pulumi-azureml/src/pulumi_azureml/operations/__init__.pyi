@@ -1,5 +1,6 @@
 from .arm import send
 from .connection import Workspace, connect, credential, transport
+from .endpoint_names import endpoints_elsewhere
 from .federation import FederatedIdentity, federated_identity
 from .jobs import (
     REGISTRATION,
@@ -28,6 +29,7 @@ __all__ = [
     "access_key",
     "connect",
     "credential",
+    "endpoints_elsewhere",
     "failure_text",
     "family_key",
     "federated_identity",

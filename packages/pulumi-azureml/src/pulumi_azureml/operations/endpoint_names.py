@@ -7,6 +7,7 @@ caller may read. An endpoint in another subscription shows only when Azure refus
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from pulumi_azureml.operations import arm, ownership
@@ -35,18 +36,35 @@ def taken(olds: Props, news: Props) -> dict[str, AssetError]:
         return {}
     label = endpoint_label("endpoint", news["definition"].get("name", name), name)
     try:
-        other = next((each for each in _endpoints(workspace) if _has_name(each, name, str(location))), None)
+        holder = endpoints_elsewhere(workspace, [name], str(location), news["owner"]).get(name)
     except AzureError as error:
         reason = str(error.message).partition("\n")[0]
         _log.warning("%s: whether its name is free in %s could not be looked up: %s", label, location, reason)
         return {}
-    if other is None or _is_ours(other, workspace, news["owner"]):
+    if holder is None:
         return {}
     remedy = Remedy(
         "For another name", "endpoint_names", "NEW", "its `name`", entry=news["definition"].get("name", name)
     )
-    problem = f"{label}: {location} has an endpoint of that name, and names are unique in a region: {other['id']}"
+    problem = f"{label}: {location} has an endpoint of that name, and names are unique in a region: {holder}"
     return {"name": AssetError(problem, remedy)}
+
+
+def endpoints_elsewhere(workspace: Workspace, names: Iterable[str], location: str, owner: str) -> dict[str, str]:
+    """Return the resource ids of endpoints that have some names in a region and are not the owner's, by name.
+
+    Args:
+        workspace: Workspace that is to have the endpoints. The endpoints in it are the owner's. It may not exist.
+        names: Names in Azure of the endpoints.
+        location: Region, as a short name.
+        owner: Owner in the tags of the owner's endpoints.
+
+    Raises:
+        AzureError: The endpoints of the subscription cannot be listed.
+    """
+    found = _endpoints(workspace)
+    others = ((name, each) for name in names for each in found if _has_name(each, name, location))
+    return {name: each["id"] for name, each in others if not _is_ours(each, workspace, owner)}
 
 
 def _endpoints(workspace: Workspace) -> list[dict[str, Any]]:
