@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import click
 
+from release.preview import markdown, text
 from release.preview.plan import Plan
 from release.stack import PulumiStack
 from release.terminal.console import new_console
-from release.terminal.options import output_option, stack_option
+from release.terminal.options import stack_option
 
 
 @click.command()
 @stack_option
-@output_option
+@click.option(
+    "--output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True,
+    help="Output format.",
+)  # fmt: skip
 @click.option("--refresh", is_flag=True, help="Read every resource from Azure first, and show what others changed.")
 def preview(stack: str, output: str, refresh: bool) -> None:
     """Show what `pulumi up` would change, and why.
 
     Shows the old and new version of each asset, the changed files and keys, and which change causes which. With
     --refresh, also marks everything that others changed or deleted in Azure. Changes nothing, not even the state.
-    docs/preview.schema.json describes the JSON.
+    docs/preview.schema.json describes the JSON. `release comment` takes it. The Markdown is for other places.
     """
     plan = Plan()
     PulumiStack(stack, create=True).preview(plan, refresh=refresh)
+    document = plan.document(stack)
     if output == "json":
-        click.echo(plan.document(stack).model_dump_json(indent=2))
+        click.echo(document.model_dump_json(indent=2))
+    elif output == "markdown":
+        click.echo(markdown.document(document), nl=False)
     else:
-        plan.print(new_console())
+        text.show(new_console(), document)

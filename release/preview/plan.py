@@ -1,4 +1,4 @@
-"""The preview of an update, for people and for pull request bots: old and new versions, and the reasons."""
+"""Collects the preview of an update from the events of the Pulumi engine: old and new versions, and the reasons."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pulumi.automation import OpType, events
-from pulumi.runtime.rpc import UNKNOWN
-from rich.console import Console
-from rich.markup import escape
 
 import pulumi_azureml as azureml
 from pulumi_azureml.operations import CHANGED
@@ -22,13 +19,6 @@ _CHANGES: dict[OpType, Literal["create", "update", "delete", "replace"]] = {
     OpType.UPDATE: "update",
     OpType.DELETE: "delete",
     OpType.REPLACE: "replace",
-}
-_SIGNS = {
-    "create": "[green]+[/]",
-    "update": "[yellow]~[/]",
-    "delete": "[red]-[/]",
-    "replace": "[magenta]±[/]",
-    "same": "[dim]=[/]",
 }
 # Inputs of an asset that depend on other inputs, or that are not visible in Azure.
 _NO_REASON = frozenset(
@@ -49,12 +39,6 @@ _NO_REASON = frozenset(
         "version",
     )
 )
-_LONGEST = 80
-_DRIFT = {
-    "create": "! deleted outside of Pulumi; the update creates it again",
-    "delete": "! changed outside of Pulumi",
-    "same": "! changed outside of Pulumi to what the program wants",
-}
 
 
 @dataclass(frozen=True)
@@ -154,30 +138,6 @@ class Plan:
                 if name is not None and name != change.name:
                     yield Cause(name=name, key=each.key, pipeline=self._pipelines.get(change.name))
 
-    def print(self, console: Console) -> None:
-        """Print the changes, or that there are none."""
-        for warning in self._warnings:
-            console.print(f"[bold yellow]warning:[/] {escape(warning)}\n", highlight=False, markup=True, soft_wrap=True)
-        changes = self.changes
-        if not changes:
-            console.print("No changes.")
-        for change in changes:
-            versions = f" {change.old or '(new)'} → {change.new}" if change.new and change.new != change.old else ""
-            console.print(
-                f"{_SIGNS[change.operation]} {escape(change.name)} [dim]({change.kind})[/]{versions}",
-                highlight=False,
-                markup=True,
-            )
-            for line in _reasons(change):
-                console.print(f"      {line}", highlight=False, soft_wrap=True)
-        for note in self._notes:
-            console.print(f"[dim]{escape(note)}[/]", highlight=False, markup=True, soft_wrap=True)
-        if changes:
-            counts = {word: sum(each.operation == word for each in changes) for word in _SIGNS}
-            same = counts.pop("same")
-            parts = [f"{count} to {word}" for word, count in counts.items() if count]
-            console.print("\n" + ", ".join([*parts, *([f"{same} to leave as changed"] if same else [])]))
-
     def document(self, stack: str) -> Preview:
         """Return the preview of a stack. See docs/preview.schema.json."""
         return Preview(stack=stack, changes=self.changes, warnings=list(self._warnings), notes=list(self._notes))
@@ -251,37 +211,3 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _texts(item)
-
-
-def _reasons(change: PlannedChange) -> Iterator[str]:
-    if change.drifted:
-        yield _DRIFT.get(change.operation, "! changed outside of Pulumi; the update reverts it")
-    yield from (f"+ {path}" for path in change.files.added)
-    yield from (f"- {path}" for path in change.files.removed)
-    yield from (f"~ {path}" for path in change.files.changed)
-    origins = {each.key: _origin(each) for each in change.overrides}
-    mixed = len({each.drifted for each in change.keys}) > 1
-    for each in change.keys:
-        theirs = " (changed outside of Pulumi)" if mixed and each.drifted else ""
-        yield f"~ {each.key}: {_shown(each.old)} → {_shown(each.new)}{theirs}{origins.pop(each.key, '')}"
-    for override in change.overrides:
-        if override.key in origins:
-            yield f"+ {override.key}: {_shown(override.value)}{origins[override.key]}"
-    for name, pipeline in dict.fromkeys((cause.name, cause.pipeline) for cause in change.because):
-        yield f"  caused by {name}" + (f" in {pipeline}" if pipeline else "")
-    if change.dependants:
-        yield f"  causes changes in {', '.join(change.dependants)}"
-
-
-def _origin(override: Override) -> str:
-    in_file = "is not set" if override.in_file is None else f"is {_shown(override.in_file)}"
-    return f" ({override.set_by}; in the file it {in_file})"
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return MISSING
-    if value == UNKNOWN:
-        return "(known after the update)"
-    text = " ".join(str(value).split())
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

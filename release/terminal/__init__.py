@@ -1,1 +1,1 @@
-"""The output of the release: previews, the progress of an update, and the summary."""
+"""The output of the release: the progress of an update, and the summary."""

@@ -16,6 +16,7 @@ from infra import RENAMES
 from pulumi_azureml.operations import CHANGED
 from release import documentation
 from release.preview.plan import Plan
+from release.preview.text import show
 from release.terminal.console import new_console
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -55,7 +56,7 @@ def plan(*received: events.EngineEvent) -> Plan:
 
 def printed(made: Plan) -> str:
     text = io.StringIO()
-    made.print(new_console(text))
+    show(new_console(text), made.document("dev"))
     return text.getvalue()
 
 
