@@ -1,0 +1,130 @@
+"""The preview as a comment: what comes first, what is folded, and what is left out."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from release.comment.body import MARK, body, needs_attention
+from release.markdown.cutting import length
+from release.preview import markdown
+from release.preview.document import Files, Key, PlannedChange, Preview
+from tests.unit.release import comment_example as example
+
+
+def test_the_documented_comment_is_current() -> None:
+    current = example.PAGE.read_text("utf-8")
+    assert current == example.page(), "run `python -m tests.unit.release.comment_example`"
+
+
+def test_stacks_without_changes_are_only_counted() -> None:
+    text = body([example.unchanged("local"), example.prod(), example.unchanged("dev")], None, 65_536)
+    assert text.startswith(f"{MARK}\n\n## Preview: 1 of 3 stacks change\n\n### `prod`: 1 to update\n")
+    assert "local" not in text
+    assert "dev" not in text
+
+
+@pytest.mark.parametrize("run", [None, example.RUN])
+def test_without_any_change_it_says_so_in_a_line(run: str | None) -> None:
+    text = body([example.unchanged("dev")], run, 65_536)
+    source = f" From [this run]({run})." if run else ""
+    assert text == f"{MARK}\n\n## Preview: no changes\n\nNo stack changes.{source}\n"
+
+
+def test_what_is_lost_comes_before_what_changes_and_the_complete_list_is_folded() -> None:
+    text = markdown.document(example.dev())
+    places = [
+        text.index(part)
+        for part in (
+            "### `dev`: 1 to create, 2 to update, 1 to delete, 1 to replace", "⚠️", "**Replaced**", "`monitoring`",
+            "**Deleted**", "`data-airports`", "**Gate**", "**Quota**", "**Policy**", "**Monthly cost**",
+            "**Assets by changed file**", "**Other changes**", "<summary>All changes of dev</summary>",
+        )
+    ]  # fmt: skip
+    assert places == sorted(places)
+
+
+def test_assets_are_listed_by_the_files_that_change_them_with_everything_that_follows() -> None:
+    def update(name: str, files: list[str], dependants: list[str]) -> PlannedChange:
+        return PlannedChange(
+            operation="update", name=name, kind="azureml:Component", old="1", new="2", files=Files(changed=files),
+            dependants=dependants,
+        )  # fmt: skip
+
+    changes = [
+        update("common-a", ["ml/common/x.py"], ["whole"]),
+        update("common-b", ["ml/common/x.py", "ml/b.py"], []),
+        update("whole", [], ["nightly"]),
+        update("nightly", [], []),
+    ]
+    text = markdown.document(Preview(stack="dev", changes=changes))
+    assert [line for line in text.splitlines() if line.startswith("| `ml")] == [
+        "| `ml/common/x.py` | `common-a` `1` → `2`, `common-b` `1` → `2` | `whole`, `nightly` |",
+        "| `ml/b.py` | `common-b` `1` → `2` |  |",
+    ]
+    assert "Other changes" not in text
+
+
+def refusing(**part: Any) -> Preview:
+    return Preview.model_validate({**example.prod().model_dump(), **part})
+
+
+POLICY = {"rule": "P1", "resource": "storage", "reason": "public", "fix": "close it"}
+QUOTA = {"family": "f", "location": "westeurope", "needed": 8}
+
+
+@pytest.mark.parametrize(
+    ("preview", "verdict", "attention"),
+    [
+        (example.prod(), "✅ The update deletes and replaces nothing.", False),
+        (example.dev(), "⚠️ **The update deletes or replaces resources.**", True),
+        (refusing(policy=[{**POLICY, "severity": "advisory"}]), "✅", False),
+        (refusing(policy=[{**POLICY, "severity": "mandatory"}]), "⛔ **The update would be refused.**", True),
+        (refusing(quota=[{**QUOTA, "free": 8}]), "✅", False),
+        (refusing(quota=[{**QUOTA, "free": 7}]), "⛔ **The update would be refused.**", True),
+        (example.unchanged("dev"), "✅", False),
+    ],
+)
+def test_the_verdict_says_what_a_reviewer_must_do(preview: Preview, verdict: str, attention: bool) -> None:
+    assert markdown.verdict(preview).startswith(verdict)
+    assert needs_attention([preview]) is attention
+
+
+def large(assets: int, keys: int = 3) -> Preview:
+    """Return a preview of many changed assets, with long values."""
+    changes = [
+        PlannedChange(
+            operation="update", name=f"component-{number:03d}", kind="azureml:Component",
+            old=f"{number:012x}", new=f"{number + 1:012x}", files=Files(changed=[f"ml/c{number:03d}/src/main.py"]),
+            keys=[Key(key=f"inputs.{key}.default", old="a" * 90, new="b" * 90) for key in range(keys)],
+            dependants=[f"component-{number + 1:03d}"],
+        )
+        for number in range(assets)
+    ]  # fmt: skip
+    return Preview(stack="dev", changes=[*changes, *example.dev().changes])
+
+
+@pytest.mark.parametrize("limit", [65_536, 150_000])
+def test_a_long_preview_is_cut_where_it_matters_least_and_links_the_whole(limit: int) -> None:
+    previews = [large(200, 9), example.prod()]
+    whole = body(previews, example.RUN, 10**9)
+    text = body(previews, example.RUN, limit)
+    assert length(whole) > 1.5 * limit
+    assert limit - 400 < length(text) <= limit
+    assert text.endswith(f"**This comment is shortened.** [The summary of the run]({example.RUN}) shows the complete "
+                         "preview.\n")  # fmt: skip
+    assert "- `monitoring` (`insights:Component`): `location`" in text
+    assert "- `data-airports` (`azureml:Data`)" in text
+    assert len(re.findall(r"^\| `ml/c\d", text, re.MULTILINE)) == 200
+    assert re.search(r"^# … \d+ more lines …$", text, re.MULTILINE)
+    assert text.count("<details>") == text.count("</details>") == 2
+
+
+def test_the_limit_holds_for_any_number_of_stacks() -> None:
+    previews = [large(40).model_copy(update={"stack": f"stack-{number}"}) for number in range(150)]
+    text = body(previews, example.RUN, 65_536)
+    assert length(text) <= 65_536
+    assert text.startswith(f"{MARK}\n\n## Preview: 150 of 150 stacks change\n")
+    assert text.count("```") % 2 == 0
