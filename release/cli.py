@@ -12,6 +12,7 @@ import click
 
 from release.assets.command import adopt, share
 from release.ci.command import ci_login
+from release.comment.command import comment
 from release.destroying.command import down
 from release.doctor.command import doctor
 from release.errors import ReleaseError, first_line
@@ -54,6 +55,7 @@ def main(cwd: str | None) -> None:
 
 main.add_command(adopt)
 main.add_command(ci_login)
+main.add_command(comment)
 main.add_command(doctor)
 main.add_command(down)
 main.add_command(key)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from release.hosts.notes import mark
 from release.markdown.cutting import Block, fit
 from release.markdown.escaping import code
 from release.preview import markdown
 from release.preview.document import Preview
 
-# A link definition, which both hosts show as nothing.
-MARK = "[//]: <> (azureml-platform:preview)"
+NAME = "preview"
 _OPERATIONS = ("create", "update", "replace", "delete")
 
 
@@ -32,22 +32,25 @@ def body(previews: Sequence[Preview], run: str | None, limit: int) -> str:
         run: URL of the CI run, whose summary has the complete previews.
         limit: The most characters that the host accepts.
     """
-    source = f"From [this run]({run}).\n" if run else ""
+    source = f"From [this run]({run})." if run else ""
     shown = changed(previews)
     if not shown:
-        text = f"{MARK}\n\n## Preview: no changes\n\nNo stack changes. {source}"
-        return text.rstrip() + "\n"
+        text = "## Preview: no changes\n\nNo stack changes."
+        return f"{mark(NAME, text)}\n\n{text} {source}".rstrip() + "\n"
     title = f"## Preview: {len(shown)} of {len(previews)} {'stacks change' if len(previews) > 1 else 'stack changes'}"
-    blocks = [Block(head=(MARK, "", title, ""))]
+    blocks = [Block(head=(title, ""))]
     if len(shown) > 1:
         head = ("| stack | create | update | replace | delete | cost a month |", "|---|---|---|---|---|---|")
         blocks.append(Block(tuple(map(_row, shown)), head, ("",), "| … {count} more … | | | | | |", weight=9))
     for each in shown:
         blocks += markdown.blocks(each)
-    if source:
-        blocks.append(Block(head=(source.rstrip(),)))
     whole = f"[The summary of the run]({run})" if run else "`release preview --output markdown`"
-    return fit(blocks, limit, f"\n**This comment is shortened.** {whole} shows the complete preview.\n")
+    shortened = f"\n**This comment is shortened.** {whole} shows the complete preview.\n"
+    first = mark(NAME, "".join(map(str, blocks)))
+    blocks[0] = Block(head=(first, "", title, ""))
+    if source:
+        blocks.append(Block(head=(source,)))
+    return fit(blocks, limit, shortened)
 
 
 def _row(preview: Preview) -> str:

@@ -28,3 +28,18 @@ def inputs_option(command: Command) -> Command:
         "--input", "inputs", multiple=True, metavar="NAME=VALUE",
         help="Set an input of the training pipeline. You can repeat this option.",
     )(command)  # fmt: skip
+
+
+def host_options(command: Command) -> Command:
+    """Add `--host`, `--repository` and `--dry-run`."""
+    for option in (
+        click.option("--dry-run", is_flag=True, help="Print the text, and send nothing."),
+        click.option("--repository", help="OWNER/NAME or [PROJECT/]NAME of the repository. Default: the CI job's."),
+        click.option(
+            "--host",
+            type=click.Choice(["github", "azure-devops"]),
+            help="Host of the repository. Default: the CI job's.",
+        ),
+    ):
+        command = option(command)
+    return command

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from release.comment.body import MARK, body, needs_attention
+from release.comment.body import NAME, body, needs_attention
+from release.hosts.notes import mark, prefix
 from release.markdown.cutting import length
 from release.preview import markdown
 from release.preview.document import Files, Key, PlannedChange, Preview
@@ -21,7 +22,7 @@ def test_the_documented_comment_is_current() -> None:
 
 def test_stacks_without_changes_are_only_counted() -> None:
     text = body([example.unchanged("local"), example.prod(), example.unchanged("dev")], None, 65_536)
-    assert text.startswith(f"{MARK}\n\n## Preview: 1 of 3 stacks change\n\n### `prod`: 1 to update\n")
+    assert text.partition("\n")[2].startswith("\n## Preview: 1 of 3 stacks change\n\n### `prod`: 1 to update\n")
     assert "local" not in text
     assert "dev" not in text
 
@@ -30,7 +31,8 @@ def test_stacks_without_changes_are_only_counted() -> None:
 def test_without_any_change_it_says_so_in_a_line(run: str | None) -> None:
     text = body([example.unchanged("dev")], run, 65_536)
     source = f" From [this run]({run})." if run else ""
-    assert text == f"{MARK}\n\n## Preview: no changes\n\nNo stack changes.{source}\n"
+    content = "## Preview: no changes\n\nNo stack changes."
+    assert text == f"{mark(NAME, content)}\n\n{content}{source}\n"
 
 
 def test_what_is_lost_comes_before_what_changes_and_the_complete_list_is_folded() -> None:
@@ -65,6 +67,17 @@ def test_assets_are_listed_by_the_files_that_change_them_with_everything_that_fo
         "| `ml/b.py` | `common-b` `1` → `2` |  |",
     ]
     assert "Other changes" not in text
+
+
+def test_the_first_line_tells_whether_the_content_is_the_same() -> None:
+    """A thread that a reviewer resolved stays resolved until there is something new to see."""
+    first = [
+        body(previews, run, 65_536).partition("\n")[0]
+        for previews, run in (
+            ([example.dev()], example.RUN), ([example.dev()], f"{example.RUN}2"), ([example.prod()], example.RUN),
+        )
+    ]  # fmt: skip
+    assert first[0] == first[1] != first[2]
 
 
 def refusing(**part: Any) -> Preview:
@@ -126,5 +139,6 @@ def test_the_limit_holds_for_any_number_of_stacks() -> None:
     previews = [large(40).model_copy(update={"stack": f"stack-{number}"}) for number in range(150)]
     text = body(previews, example.RUN, 65_536)
     assert length(text) <= 65_536
-    assert text.startswith(f"{MARK}\n\n## Preview: 150 of 150 stacks change\n")
+    assert text.startswith(prefix(NAME))
+    assert text.splitlines()[2] == "## Preview: 150 of 150 stacks change"
     assert text.count("```") % 2 == 0

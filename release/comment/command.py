@@ -1,0 +1,33 @@
+"""The command `release comment`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from release.preview.document import read
+from release.terminal.options import host_options
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@host_options
+@click.option("--pull-request", type=int, help="Number of the pull request. Default: the CI job's.")
+def comment(
+    files: tuple[Path, ...], host: str | None, repository: str | None, dry_run: bool, pull_request: int | None
+) -> None:
+    """Write what stacks would change into one comment of the pull request.
+
+    Each FILE is the output of `release preview --output json` for a stack. A later run updates the same comment. If no
+    stack changes, no comment is made. The complete text also goes into the summary of the CI run. docs/pull-requests.md
+    describes the permissions.
+    """
+    from release.comment import posting  # needs azure.core, which is slow to import
+
+    previews = [read(path) for path in files]
+    if dry_run:
+        click.echo(posting.draft(previews, os.environ, host, repository), nl=False)
+    else:
+        posting.post(previews, os.environ, host, repository, pull_request, click.echo)
