@@ -15,6 +15,7 @@ from release.ci.command import ci_login
 from release.comment.command import comment
 from release.destroying.command import down
 from release.doctor.command import doctor
+from release.drift.command import report_drift
 from release.errors import ReleaseError, first_line
 from release.jobs.command import logs
 from release.preview.command import preview
@@ -62,6 +63,7 @@ main.add_command(key)
 main.add_command(logs)
 main.add_command(preview)
 main.add_command(promote)
+main.add_command(report_drift)
 main.add_command(score)
 main.add_command(share)
 main.add_command(train)

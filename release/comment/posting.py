@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from release.comment.body import NAME, body, changed, needs_attention
 from release.errors import ReleaseError
-from release.hosts import github
-from release.hosts.connection import connect
+from release.hosts.connection import connect, writer
 from release.hosts.notes import Draft, keep_one
 from release.hosts.rest import HostError
 from release.preview.document import Preview
@@ -19,14 +18,8 @@ _FORBIDDEN = (401, 403, 404)
 
 
 def draft(previews: Sequence[Preview], variables: Mapping[str, str], host: str | None, repository: str | None) -> str:
-    """Return the comment without sending it. Without a host, it has GitHub's limit."""
-    try:
-        there = connect(variables, host, repository)
-    except ReleaseError:
-        if host is not None:
-            raise
-        return body(previews, None, github.LIMIT)
-    return body(previews, there.run, there.limit)
+    """Return the comment without sending it."""
+    return body(previews, *writer(variables, host, repository))
 
 
 def post(
@@ -45,7 +38,7 @@ def post(
         ReleaseError: The job belongs to no pull request, or the host refuses the comment.
     """
     there = connect(variables, host, repository)
-    summary = body(previews, there.run, _SUMMARY_LIMIT)
+    summary = body(previews, None, _SUMMARY_LIMIT)
     summarized = there.summarize(summary)
     number = pull_request or there.pull_request
     if number is None:

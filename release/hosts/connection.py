@@ -30,3 +30,11 @@ def connect(variables: Mapping[str, str], host: str | None, repository: str | No
         "this is not a job of GitHub Actions or Azure Pipelines",
         fix="use --host and --repository, or --dry-run to print the text",
     )
+
+
+def writer(variables: Mapping[str, str], host: str | None, repository: str | None) -> tuple[str | None, int]:
+    """Return the page of the run and the limit of a text. Without a host, there is no page, and GitHub's limit."""
+    if host is None and not (variables.get("GITHUB_ACTIONS") or variables.get("TF_BUILD")):
+        return None, GitHub.limit
+    there = connect(variables, host, repository)
+    return there.run, there.limit

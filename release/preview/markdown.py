@@ -34,7 +34,8 @@ def blocks(preview: Preview) -> Iterator[Block]:
     yield from _policy(preview.policy or [])
     yield from _cost(preview.cost)
     yield from _assets(changes)
-    yield from _all(preview)
+    if changes or preview.notes:
+        yield complete(f"All changes of {prose(preview.stack)}", changes, preview.notes)
 
 
 def is_refused(preview: Preview) -> bool:
@@ -167,17 +168,17 @@ def _following(names: Iterable[str], named: dict[str, PlannedChange]) -> Iterato
                 yield follower
 
 
-def _all(preview: Preview) -> Iterator[Block]:
+def complete(title: str, changes: Sequence[PlannedChange], notes: Sequence[str] = ()) -> Block:
+    """Return a folded block with everything about some changes."""
     lines = []
-    for change in preview.changes:
+    for change in changes:
         lines.append(one_line(f"{SIGNS[change.operation]} {change.name} ({change.kind}){versions(change)}"))
         # Without spaces before its sign, a line gets the colour of an added, removed or changed one.
         lines += [f"{each[:2]}    {one_line(each[2:])}" for each in reasons(change)]
-    lines += [f"# {one_line(each)}" for each in preview.notes]
-    if lines:
-        first, last = fences(lines, "diff")
-        title = f"<details><summary>All changes of {prose(preview.stack)}</summary>"
-        yield Block(tuple(lines), (title, "", first), (last, "", "</details>", ""), "# … {count} more lines …", _DIFF)
+    lines += [f"# {one_line(each)}" for each in notes]
+    first, last = fences(lines, "diff")
+    head = (f"<details><summary>{title}</summary>", "", first)
+    return Block(tuple(lines), head, (last, "", "</details>", ""), "# … {count} more lines …", _DIFF)
 
 
 def _versions(change: PlannedChange) -> str:

@@ -34,7 +34,7 @@ def host_options(command: Command) -> Command:
     """Add `--host`, `--repository` and `--dry-run`."""
     for option in (
         click.option("--dry-run", is_flag=True, help="Print the text, and send nothing."),
-        click.option("--repository", help="OWNER/NAME or [PROJECT/]NAME of the repository. Default: the CI job's."),
+        click.option("--repository", help="OWNER/NAME or [PROJECT/]NAME of the repository. Default: the job's."),
         click.option(
             "--host",
             type=click.Choice(["github", "azure-devops"]),

@@ -1,0 +1,1 @@
+"""`release report-drift`: one issue that says what others changed in Azure."""

@@ -1,0 +1,30 @@
+"""The command `release report-drift`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from release.preview.document import read
+from release.terminal.options import host_options
+
+
+@click.command("report-drift")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@host_options
+def report_drift(files: tuple[Path, ...], host: str | None, repository: str | None, dry_run: bool) -> None:
+    """Report what others changed in Azure, in one issue of the repository.
+
+    Each FILE is the output of `release preview --refresh --output json` for a stack. Opens an issue on GitHub or a work
+    item on Azure DevOps, updates it in later runs, and closes it if there is no drift any more. If there is no drift
+    and no issue, does nothing.
+    """
+    from release.drift import reporting  # needs azure.core, which is slow to import
+
+    previews = [read(path) for path in files]
+    if dry_run:
+        click.echo(reporting.draft(previews, os.environ, host, repository), nl=False)
+    else:
+        reporting.report(previews, os.environ, host, repository, click.echo)

@@ -1,0 +1,43 @@
+"""Opens, updates or closes the issue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from release.drift.body import NAME, body, clean, drifted, title
+from release.hosts.connection import connect, writer
+from release.hosts.notes import Draft, keep_one, remove_all
+from release.preview.document import Preview
+
+
+def draft(previews: Sequence[Preview], variables: Mapping[str, str], host: str | None, repository: str | None) -> str:
+    """Return the issue without sending it."""
+    run, limit = writer(variables, host, repository)
+    return body(previews, run, limit) if any(map(drifted, previews)) else clean(run)
+
+
+def report(
+    previews: Sequence[Preview],
+    variables: Mapping[str, str],
+    host: str | None,
+    repository: str | None,
+    say: Callable[[str], None],
+) -> None:
+    """Write the issue.
+
+    Raises:
+        ReleaseError: This is no job of a host, or the host refuses the issue.
+    """
+    there = connect(variables, host, repository)
+    issues = there.issues()
+    if any(map(drifted, previews)):
+        text = body(previews, there.run, there.limit)
+        there.summarize(text)
+        done, note = keep_one(issues, Draft(NAME, text, title(previews)))
+        say(f"Drift: issue {done}{f': {note.url}' if note else ''}")
+        return
+    closed = remove_all(issues, Draft(NAME, clean(there.run), "No drift in Azure", needs_attention=False))
+    for note in closed:
+        say(f"No drift: issue closed: {note.url}")
+    if not closed:
+        say("No drift, and there is no open issue.")

@@ -1,0 +1,1 @@
+"""GitHub's and Azure DevOps' REST APIs on loopback, as far as the release uses them."""

@@ -1,0 +1,50 @@
+"""The hosts of the repository on loopback."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from azure.core.pipeline.transport import RequestsTransport
+
+from tests.hosts.azure_devops import FakeAzureDevOps
+from tests.hosts.github import FakeGitHub
+
+VARIABLES = ("GITHUB_", "SYSTEM_", "BUILD_", "AGENT_", "TF_BUILD", "GH_TOKEN")
+
+
+@pytest.fixture(autouse=True)
+def no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the job that the tests run in."""
+    for name in os.environ:
+        if name.startswith(VARIABLES):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def on_github() -> Iterator[FakeGitHub]:
+    with FakeGitHub() as fake:
+        yield fake
+
+
+@pytest.fixture
+def on_azure_devops() -> Iterator[FakeAzureDevOps]:
+    with FakeAzureDevOps() as fake:
+        yield fake
+
+
+@pytest.fixture(params=[FakeGitHub, FakeAzureDevOps], ids=["github", "azure-devops"])
+def host(request: pytest.FixtureRequest) -> Iterator[FakeGitHub | FakeAzureDevOps]:
+    """Return each host in turn. It gives two items in an answer."""
+    fake: FakeGitHub | FakeAzureDevOps = request.param(page=2)
+    with fake:
+        yield fake
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the waits, which take no time."""
+    seconds: list[float] = []
+    monkeypatch.setattr(RequestsTransport, "sleep", lambda _self, duration: seconds.append(duration))
+    return seconds
