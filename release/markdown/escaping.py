@@ -25,8 +25,9 @@ _LONGEST_SENTENCE = 1000
 
 def one_line(text: str, longest: int = _LONGEST_SENTENCE) -> str:
     """Return a text on one line, without control characters. A long one is cut."""
-    visible = "".join(" " if unicodedata.category(each) in _INVISIBLE else each for each in text)
-    line = " ".join(visible.split())
+    if not text.isprintable():
+        text = "".join(" " if unicodedata.category(each) in _INVISIBLE else each for each in text)
+    line = " ".join(text.split())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from tests.bench import (
     assets,
     catalogue,
+    comment,
     fault_matrix,
     no_change,
     pipeline_steps,
@@ -32,6 +33,7 @@ BENCHES = {
     "up": up.measure,
     "no-change": no_change.measure,
     "preview": preview.measure,
+    "comment": comment.measure,
     "pipeline-steps": pipeline_steps.measure,
     "scoring": scoring.measure,
     "fault-matrix": fault_matrix.measure,
