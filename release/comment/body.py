@@ -15,8 +15,8 @@ _OPERATIONS = ("create", "update", "replace", "delete")
 
 
 def changed(previews: Sequence[Preview]) -> list[Preview]:
-    """Return the previews that have changes."""
-    return [each for each in previews if each.changes]
+    """Return the previews that have changes, or that failed."""
+    return [each for each in previews if each.changes or each.errors]
 
 
 def needs_attention(previews: Sequence[Preview]) -> bool:
@@ -56,4 +56,5 @@ def body(previews: Sequence[Preview], run: str | None, limit: int) -> str:
 def _row(preview: Preview) -> str:
     numbers = [sum(each.operation == word for each in preview.changes) for word in _OPERATIONS]
     cost = f"{preview.cost.difference:+.2f} {code(preview.cost.currency)}" if preview.cost else ""
-    return f"| {code(preview.stack)} | {' | '.join(str(number or '') for number in numbers)} | {cost} |"
+    failed = " (failed)" if preview.errors else ""
+    return f"| {code(preview.stack)}{failed} | {' | '.join(str(number or '') for number in numbers)} | {cost} |"

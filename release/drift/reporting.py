@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from release.drift.body import NAME, body, clean, drifted, title
+from release.errors import ReleaseError
 from release.hosts.connection import connect, writer
 from release.hosts.notes import Draft, keep_one, remove_all
 from release.preview.document import Preview
@@ -25,16 +26,23 @@ def report(
 ) -> None:
     """Write the issue.
 
+    A preview that failed does not say whether there is drift: then no issue is closed.
+
     Raises:
-        ReleaseError: This is no job of a host, or the host refuses the issue.
+        ReleaseError: This is no job of a host, the host refuses the issue, or a preview failed.
     """
     there = connect(variables, host, repository)
     issues = there.issues()
+    failed = [each for each in previews if each.errors]
     if any(map(drifted, previews)):
         text = body(previews, there.run, there.limit)
         there.summarize(text)
         done, note = keep_one(issues, Draft(NAME, text, title(previews)))
         say(f"Drift: issue {done}{f': {note.url}' if note else ''}")
+    if failed:
+        reasons = [f"stack '{each.stack}' could not be checked: {error}" for each in failed for error in each.errors]
+        raise ReleaseError("\n".join(reasons))
+    if any(map(drifted, previews)):
         return
     closed = remove_all(issues, Draft(NAME, clean(there.run), "No drift in Azure", needs_attention=False))
     for note in closed:

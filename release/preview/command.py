@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from release.errors import ReleaseError
 from release.preview import markdown, text
 from release.preview.plan import Plan
 from release.stack import PulumiStack
@@ -23,14 +24,22 @@ def preview(stack: str, output: str, refresh: bool) -> None:
 
     Shows the old and new version of each asset, the changed files and keys, and which change causes which. With
     --refresh, also marks everything that others changed or deleted in Azure. Changes nothing, not even the state.
-    docs/preview.schema.json describes the JSON. `release comment` takes it. The Markdown is for other places.
+    docs/preview.schema.json describes the JSON, which `release comment` and `release report-drift` read. If the preview
+    fails, JSON and Markdown say why.
     """
-    plan = Plan()
-    PulumiStack(stack, create=True).preview(plan, refresh=refresh)
-    document = plan.document(stack)
+    plan, failure = Plan(), None
+    try:
+        PulumiStack(stack, create=True).preview(plan, refresh=refresh)
+    except ReleaseError as error:
+        if output == "text":
+            raise
+        failure = error  # a reader of the document sees it there
+    document = plan.document(stack, failure)
     if output == "json":
         click.echo(document.model_dump_json(indent=2))
     elif output == "markdown":
         click.echo(markdown.document(document), nl=False)
     else:
         text.show(new_console(), document)
+    if failure is not None:
+        raise failure

@@ -137,6 +137,10 @@ class Preview(_Document):
     changes: list[PlannedChange] = Field(
         description="Planned changes, in the order of the update. Empty if there is nothing to do."
     )
+    errors: list[str] = Field(
+        default_factory=list,
+        description="Why the preview failed, and so the update would. `changes` then has what was found before.",
+    )
     warnings: list[str] = Field(
         default_factory=list,
         description="Warnings, such as the resources that the update would replace because names have changed.",

@@ -23,10 +23,10 @@ def document(preview: Preview) -> str:
 def blocks(preview: Preview) -> Iterator[Block]:
     """Yield the parts of one stack's preview."""
     changes = preview.changes
-    warnings = [line for each in preview.warnings for line in _quoted(each)]
-    head = (f"### {code(preview.stack)}: {counts(changes) or 'no changes'}", "", verdict(preview), "")
-    tail = ("",) if warnings else ()
-    yield Block(tuple(warnings), head, tail, "> … {count} more lines …", _VERDICT)
+    said = [("Error", each) for each in preview.errors] + [("Warning", each) for each in preview.warnings]
+    lines = tuple(line for title, each in said for line in _quoted(title, each))
+    head = (f"### {code(preview.stack)}: {_result(preview)}", "", verdict(preview), "")
+    yield Block(lines, head, ("",) if lines else (), "> … {count} more lines …", _VERDICT)
     yield from _named("Replaced", [each for each in changes if each.operation == "replace"])
     yield from _named("Deleted", [each for each in changes if each.operation == "delete"])
     yield from _gate(preview.gate or [])
@@ -39,9 +39,11 @@ def blocks(preview: Preview) -> Iterator[Block]:
 
 
 def is_refused(preview: Preview) -> bool:
-    """Whether a check says that the update would be refused."""
-    return any(each.severity == "mandatory" for each in preview.policy or ()) or any(
-        each.needed > each.free for each in preview.quota or ()
+    """Whether the preview failed, or a check says that the update would be refused."""
+    return (
+        bool(preview.errors)
+        or any(each.severity == "mandatory" for each in preview.policy or ())
+        or any(each.needed > each.free for each in preview.quota or ())
     )
 
 
@@ -52,6 +54,8 @@ def is_destructive(preview: Preview) -> bool:
 
 def verdict(preview: Preview) -> str:
     """Return the sentence that a reviewer reads first."""
+    if preview.errors:
+        return "⛔ **The update would fail.** The changes may be incomplete."
     if is_refused(preview):
         return "⛔ **The update would be refused.** See the policy and quota below."
     if is_destructive(preview):
@@ -59,10 +63,16 @@ def verdict(preview: Preview) -> str:
     return "✅ The update deletes and replaces nothing."
 
 
-def _quoted(warning: str) -> Iterator[str]:
-    for number, line in enumerate(filter(None, map(str.strip, warning.splitlines()))):
+def _result(preview: Preview) -> str:
+    if preview.errors:
+        return "the preview failed"
+    return counts(preview.changes) or "no changes"
+
+
+def _quoted(title: str, message: str) -> Iterator[str]:
+    for number, line in enumerate(filter(None, map(str.strip, message.splitlines()))):
         # Two spaces at the end break the line.
-        yield f"> {'' if number else '**Warning:** '}{prose(line)}  "
+        yield f"> {'' if number else f'**{title}:** '}{prose(line)}  "
 
 
 def _named(title: str, changes: Sequence[PlannedChange]) -> Iterator[Block]:

@@ -11,6 +11,7 @@ from pulumi.automation import OpType, events
 import pulumi_azureml as azureml
 from pulumi_azureml.operations import CHANGED
 from pulumi_azureml.planning import MISSING, explain, reference
+from release.errors import ReleaseError
 from release.preview.document import Cause, Files, Key, Override, PlannedChange, Preview
 from release.terminal.progress import kind
 
@@ -138,9 +139,15 @@ class Plan:
                 if name is not None and name != change.name:
                     yield Cause(name=name, key=each.key, pipeline=self._pipelines.get(change.name))
 
-    def document(self, stack: str) -> Preview:
-        """Return the preview of a stack. See docs/preview.schema.json."""
-        return Preview(stack=stack, changes=self.changes, warnings=list(self._warnings), notes=list(self._notes))
+    def document(self, stack: str, failure: ReleaseError | None = None) -> Preview:
+        """Return the preview of a stack, or what was found until it failed. See docs/preview.schema.json."""
+        return Preview(
+            stack=stack,
+            changes=self.changes,
+            errors=[failure.message] if failure else [],
+            warnings=list(self._warnings),
+            notes=list(self._notes),
+        )
 
 
 def _files(inputs: Mapping[str, Any]) -> dict[str, str]:

@@ -77,6 +77,19 @@ def test_without_drift_and_issue_nothing_is_written(host: FakeHost, tmp_path: Pa
     assert host.sent("PATCH") == []
 
 
+def test_a_preview_that_failed_closes_no_issue(host: FakeHost, tmp_path: Path) -> None:
+    variables = host.variables(tmp_path)
+    report(variables, tmp_path, drift("dev", "cluster"), drift("prod"))
+    failed = Preview(stack="dev", changes=[], errors=["Azure cannot be reached"])
+    done = report(variables, tmp_path, failed, drift("prod"))
+    assert (done.exit_code, done.output) == (1, "Error: stack 'dev' could not be checked: Azure cannot be reached\n")
+    assert [state in OPEN for state, _, _ in issues(host)] == [True]
+    done = report(variables, tmp_path, failed, drift("prod", "vault"))
+    assert done.exit_code == 1
+    ((_, title, _),) = issues(host)
+    assert title == "Drift in Azure: prod (1)"
+
+
 def test_new_drift_opens_a_new_issue(host: FakeHost, tmp_path: Path) -> None:
     variables = host.variables(tmp_path)
     for names in (["cluster"], [], ["cluster"]):

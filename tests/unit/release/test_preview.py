@@ -9,12 +9,16 @@ from typing import Any
 
 import jsonschema
 import pytest
+from click.testing import CliRunner, Result
 from pulumi.automation import events
 from pulumi.runtime.rpc import UNKNOWN
 
 from infra import RENAMES
 from pulumi_azureml.operations import CHANGED
 from release import documentation
+from release.errors import ReleaseError
+from release.preview import command
+from release.preview.document import Preview
 from release.preview.plan import Plan
 from release.preview.text import show
 from release.terminal.console import new_console
@@ -135,6 +139,7 @@ def test_json_has_every_field_of_every_change_as_documented() -> None:
                 "dependants": [],
             },
         ],
+        "errors": [],
         "warnings": [],
         "notes": [],
         "gate": None,
@@ -353,3 +358,43 @@ def test_the_closing_line_counts_each_operation() -> None:
         event("replace", "c", COMPONENT, component("1"), component("2")),
     )
     assert printed(made).splitlines()[-1] == "2 to create, 1 to replace"
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+    """Let every stack have one change, and then raise what is in the list."""
+    failures: list[Exception] = []
+
+    class Stack:
+        def __init__(self, name: str, **_: bool) -> None:
+            self.name = name
+
+        def preview(self, on_event: Any, **_: bool) -> None:
+            on_event(event("create", "component-prep", COMPONENT, None, component("1")))
+            for failure in failures:
+                raise failure
+
+    monkeypatch.setattr(command, "PulumiStack", Stack)
+    return failures
+
+
+def previewed(*options: str) -> Result:
+    return CliRunner().invoke(command.preview, ["-s", "dev", *options])
+
+
+def test_the_command_prints_the_same_changes_in_each_format(engine: list[Exception]) -> None:
+    assert "component-prep" in previewed().stdout
+    assert json.loads(previewed("--output", "json").stdout)["changes"][0]["name"] == "component-prep"
+    assert previewed("--output", "markdown").stdout.startswith("### `dev`: 1 to create\n")
+
+
+def test_a_preview_that_fails_says_why_in_the_document_too(engine: list[Exception]) -> None:
+    engine.append(ReleaseError("stack 'dev': no quota", fix="ask for more"))
+    for output in ("json", "markdown", "text"):
+        done = previewed("--output", output)
+        assert done.exit_code == 1
+        assert done.stderr == "Error: stack 'dev': no quota\n  fix: ask for more\n"
+    assert done.stdout == ""
+    document = Preview.model_validate_json(previewed("--output", "json").stdout)
+    assert document.errors == ["stack 'dev': no quota\n  fix: ask for more"]
+    assert [each.name for each in document.changes] == ["component-prep"]

@@ -80,6 +80,13 @@ def test_the_first_line_tells_whether_the_content_is_the_same() -> None:
     assert first[0] == first[1] != first[2]
 
 
+def test_a_preview_that_failed_is_shown_with_the_reason() -> None:
+    failed = Preview(stack="dev", changes=[], errors=["stack 'dev': no quota for @me\n  fix: ask for more"])
+    text = body([failed, example.unchanged("prod")], None, 65_536)
+    assert "### `dev`: the preview failed" in text
+    assert "> **Error:** stack 'dev': no quota for &#64;\u200bme  \n> fix: ask for more  \n" in text
+
+
 def refusing(**part: Any) -> Preview:
     return Preview.model_validate({**example.prod().model_dump(), **part})
 
@@ -98,6 +105,7 @@ QUOTA = {"family": "f", "location": "westeurope", "needed": 8}
         (refusing(quota=[{**QUOTA, "free": 8}]), "✅", False),
         (refusing(quota=[{**QUOTA, "free": 7}]), "⛔ **The update would be refused.**", True),
         (example.unchanged("dev"), "✅", False),
+        (refusing(errors=["no quota"]), "⛔ **The update would fail.**", True),
     ],
 )
 def test_the_verdict_says_what_a_reviewer_must_do(preview: Preview, verdict: str, attention: bool) -> None:
