@@ -1,0 +1,112 @@
+"""The policy pack, as `pulumi preview --policy-pack policy` runs it."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+# Python puts this folder on the path, and not its parent, which has the package.
+sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from pulumi_policy import (  # noqa: E402
+    EnforcementLevel,
+    PolicyPack,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+)
+from pulumi_policy.proxy import UnknownValueError  # noqa: E402
+
+from policy.environments import PolicyError, Severity, environments  # noqa: E402
+from policy.examination import EXPIRED, Finding, Policy, configuration, project_folder  # noqa: E402
+from policy.rule import Rule  # noqa: E402
+from policy.rules import RULES  # noqa: E402
+from policy.subject import CONFIGURATION, UNKNOWN, Place, Resource, short_type  # noqa: E402
+
+_STACK = "pulumi:pulumi:Stack"
+_LEVELS: tuple[Severity, ...] = ("mandatory", "advisory")
+_FOLDER = project_folder(Path.cwd())
+
+
+def plain(value: Any) -> Any:
+    """Return inputs as plain values, with `UNKNOWN` for those that are known after the update only."""
+    if isinstance(value, Mapping):
+        return {key: _item(value, key) for key in value}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_item(value, index) for index in range(len(value))]
+    return value
+
+
+def _item(value: Any, key: Any) -> Any:
+    try:
+        return plain(value[key])
+    except UnknownValueError:
+        return UNKNOWN
+
+
+@cache
+def _policy(stack: str) -> Policy:
+    return Policy.of(Place(stack, _FOLDER), datetime.now(UTC).date())
+
+
+def _breaks(args: ResourceValidationArgs) -> list[Finding]:
+    """Return the findings about a resource that no exception allows. Those about the stack file are the stack's."""
+    policy = _policy(args.urn.split(":")[2])
+    if args.resource_type == _STACK:
+        found = [*policy.expired(), *policy.of_resource(configuration(policy.place))]
+    else:
+        resource = Resource(short_type(args.resource_type), args.name, plain(args.props), bool(args.opts.protect))
+        found = list(policy.of_resource(resource))
+    return [each for each in found if each.exemption is None]
+
+
+def _validation(id: str, types: frozenset[str], level: Severity) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
+    def validate(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
+        if short_type(args.resource_type) in types:
+            for each in _breaks(args):
+                if (each.rule, each.severity) == (id, level):
+                    report_violation(f"{each.problem}\nfix: {each.fix}", None)
+
+    return validate
+
+
+def _policies(rule: Rule, levels: set[str]) -> list[ResourceValidationPolicy]:
+    """Return a policy for each level of a rule. The engine fixes the level of a policy for all stacks."""
+    types = frozenset(_STACK if each == CONFIGURATION else each for each in rule.types)
+    return [
+        ResourceValidationPolicy(
+            name=rule.id if level == rule.severity else f"{rule.id}-{level}",
+            description=rule.reason,
+            validate=_validation(rule.id, types, level),
+            enforcement_level=EnforcementLevel(level),
+            remediation_steps=rule.fix,
+        )
+        for level in _LEVELS
+        if level in levels
+    ]
+
+
+def main() -> None:
+    """Serve the rules to the engine until it ends this process."""
+    try:
+        _policy("")
+        settings = environments(RULES.keys())
+    except PolicyError as error:
+        sys.exit(str(error))
+    scopes = [*settings.environments, settings.of("")]
+    policies = [
+        each for rule in RULES.values() for each in _policies(rule, {rule.level(environment) for environment in scopes})
+    ]
+    expired = ResourceValidationPolicy(
+        name=EXPIRED,
+        description="An exception ends, so that somebody looks at it again.",
+        validate=_validation(EXPIRED, frozenset((_STACK,)), "mandatory"),
+        enforcement_level=EnforcementLevel.MANDATORY,
+    )
+    PolicyPack("azureml-platform", [*policies, expired])
+
+
+if __name__ == "__main__":
+    main()

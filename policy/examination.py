@@ -1,0 +1,126 @@
+"""Holds resources against the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from policy.environments import Environment, Exemption, Severity, environments, exemptions
+from policy.rule import Rule, Scene
+from policy.rules import RULES
+from policy.subject import CONFIGURATION, Place, Resource
+
+EXPIRED = "expired-exception"
+"""The id of the finding about an exception that has expired. It is not a rule: nothing turns it off."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A resource that breaks a rule.
+
+    Attributes:
+        rule: The id of the rule.
+        severity: `mandatory` refuses the update.
+        resource: The name of the resource.
+        problem: What is wrong with the resource.
+        reason: Why the rule exists.
+        fix: What to change.
+        exemption: The exception that allows it.
+    """
+
+    rule: str
+    severity: Severity
+    resource: str
+    problem: str
+    reason: str
+    fix: str
+    exemption: Exemption | None = None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether an update must not happen."""
+        return self.severity == "mandatory" and self.exemption is None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules as they apply to a stack on a day."""
+
+    place: Place
+    environment: Environment
+    exemptions: Sequence[Exemption]
+    today: date
+
+    @classmethod
+    def of(cls, place: Place, today: date) -> Policy:
+        """Read the settings and exceptions for a place.
+
+        Raises:
+            PolicyError: One of the files is wrong.
+        """
+        every = exemptions(RULES.keys())
+        ours = [each for each in every if fnmatchcase(place.stack, each.stack)]
+        return cls(place, environments(RULES.keys()).of(place.stack), ours, today)
+
+    def examine(self, resources: Iterable[Resource]) -> list[Finding]:
+        """Return what breaks a rule, mandatory rules first, then in the order of the resources."""
+        found = [*self.expired(), *(finding for each in resources for finding in self.of_resource(each))]
+        return sorted(found, key=lambda each: (each.exemption is not None, each.severity != "mandatory"))
+
+    def of_resource(self, resource: Resource) -> Iterator[Finding]:
+        """Yield what breaks a rule in one resource."""
+        scene = Scene(self.place, self.environment)
+        for each in RULES.values():
+            level = each.level(self.environment)
+            if level == "off" or resource.type not in each.types:
+                continue
+            for problem in each.check(resource, scene):
+                exemption = self._exemption(each, resource)
+                yield Finding(each.id, level, resource.name, problem, each.reason, each.fix, exemption)
+
+    def expired(self) -> Iterator[Finding]:
+        """Yield the exceptions that have expired."""
+        for each in self.exemptions:
+            if each.expires < self.today:
+                yield Finding(
+                    EXPIRED, "mandatory", each.resource,
+                    f"the exception from {each.rule} expired on {each.expires} (owner: {each.owner})",
+                    "An exception ends, so that somebody looks at it again.",
+                    "mend the resource and delete the exception from policy/exceptions.yml, or agree on a new date",
+                )  # fmt: skip
+
+    def _exemption(self, each: Rule, resource: Resource) -> Exemption | None:
+        for exemption in self.exemptions:
+            if exemption.rule == each.id and fnmatchcase(resource.name, exemption.resource):
+                return exemption if exemption.expires >= self.today else None
+        return None
+
+
+def configuration(place: Place) -> Resource:
+    """Return the resource that stands for the stack file: its values that are not encrypted."""
+    file = place.folder / f"Pulumi.{place.stack}.yaml"
+    values = yaml.safe_load(file.read_text("utf-8")) if file.exists() else None
+    config = values.get("config") if isinstance(values, dict) else None
+    return Resource(CONFIGURATION, file.name, _plain(config if isinstance(config, dict) else {}))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a stack file without what is encrypted."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items() if not _is_encrypted(each)}
+    return [_plain(each) for each in value if not _is_encrypted(each)] if isinstance(value, list) else value
+
+
+def _is_encrypted(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"secure"}
+
+
+def project_folder(start: Path) -> Path:
+    """Return the folder with Pulumi.yaml: `start`, or the closest folder above."""
+    return next((each for each in (start, *start.parents) if (each / "Pulumi.yaml").exists()), start)

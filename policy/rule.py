@@ -1,0 +1,70 @@
+"""A rule: what it checks, why, and how to mend a resource that breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from policy.environments import Environment, Level, Severity
+from policy.subject import Place, Resource
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a rule may know besides the resource: its place, and the settings of its environment."""
+
+    place: Place
+    environment: Environment
+
+
+Check = Callable[[Resource, Scene], Iterator[str]]
+"""Yields each problem of a resource, such as `adminUserEnabled is true`."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule.
+
+    Attributes:
+        id: The name that settings and exceptions use.
+        severity: `mandatory` refuses an update. `advisory` is shown.
+        types: The types of resource that it checks.
+        reason: Why the rule exists.
+        fix: What to change.
+        check: Finds the problems of one resource.
+        production: Whether it applies to production environments only, unless the settings say otherwise.
+        optional: Whether it applies only where the settings give it a level.
+    """
+
+    id: str
+    severity: Severity
+    types: tuple[str, ...]
+    reason: str
+    fix: str
+    check: Check
+    production: bool = False
+    optional: bool = False
+
+    def level(self, environment: Environment) -> Level:
+        """Return the level of the rule in an environment."""
+        if self.id in environment.levels:
+            return environment.levels[self.id]
+        applies = not self.optional and (environment.production or not self.production)
+        return self.severity if applies else "off"
+
+
+def rule(
+    id: str,
+    severity: Severity,
+    *types: str,
+    reason: str,
+    fix: str,
+    production: bool = False,
+    optional: bool = False,
+) -> Callable[[Check], Rule]:
+    """Make a function a rule."""
+
+    def decorate(check: Check) -> Rule:
+        return Rule(id, severity, types, reason, fix, check, production, optional)
+
+    return decorate

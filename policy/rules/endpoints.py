@@ -1,0 +1,67 @@
+"""Rules about endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policy.rule import Scene, rule
+from policy.subject import Resource
+
+_ENDPOINT = "azureml:OnlineEndpoint"
+
+
+@rule(
+    "endpoint-auth", "mandatory", _ENDPOINT,
+    reason="An endpoint without authentication answers everybody.",
+    fix="set auth_mode to aad_token, aml_token or key",
+)  # fmt: skip
+def endpoint_auth(resource: Resource, scene: Scene) -> Iterator[str]:
+    """Azure uses keys if nothing is set."""
+    del scene
+    mode = resource.get("definition.auth_mode")
+    if mode is not None and str(mode).lower() not in ("key", "aml_token", "aad_token"):
+        yield f"auth_mode is {mode}"
+
+
+@rule(
+    "endpoint-entra-auth", "mandatory", _ENDPOINT,
+    reason="A key does not expire, and no log says who used it.",
+    fix="set `auth_mode: aad_token`",
+    optional=True,
+)  # fmt: skip
+def endpoint_entra_auth(resource: Resource, scene: Scene) -> Iterator[str]:
+    """Callers sign in with Entra ID."""
+    del scene
+    mode = resource.get("definition.auth_mode") or "key"
+    if str(mode).lower() != "aad_token":
+        yield f"auth_mode is {mode}"
+
+
+@rule(
+    "endpoint-instances", "advisory", _ENDPOINT,
+    reason="With one instance, an upgrade or a crash of its machine is an outage.",
+    fix="set instance_count to 2 or more",
+    production=True,
+)  # fmt: skip
+def endpoint_instances(resource: Resource, scene: Scene) -> Iterator[str]:
+    """A production deployment has a spare instance."""
+    del scene
+    if not resource.get("deployment.definition"):
+        return
+    count = resource.get("deployment.definition.instance_count") or 1
+    if isinstance(count, int | float) and count < 2:
+        yield f"instance_count is {count:g}"
+
+
+@rule(
+    "endpoint-canary", "advisory", _ENDPOINT,
+    reason="A new model that gets all the traffic at once fails for every caller.",
+    fix="set several rollout.steps, such as [10, 50, 100]",
+    production=True,
+)  # fmt: skip
+def endpoint_canary(resource: Resource, scene: Scene) -> Iterator[str]:
+    """A production rollout has more than one step."""
+    del scene
+    steps = resource.get("rollout.steps")
+    if isinstance(steps, list) and len(steps) < 2:
+        yield f"rollout.steps is {[int(each) for each in steps]}"

@@ -1,0 +1,84 @@
+"""What a rule sees: a resource by its type, name and inputs, and where it is deployed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""The engine's placeholder for a value that is known after the update only."""
+
+CONFIGURATION = "pulumi:configuration"
+"""The type of the resource that stands for a stack file. Its inputs are the values that are not encrypted."""
+
+_ASSET = "pulumi-python:dynamic/azureml:"
+_VERSION = re.compile(r"/v\d{8}\w*(?=:)")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource or an asset.
+
+    Attributes:
+        type: The type without a version, such as `azure-native:storage:StorageAccount` or `azureml:OnlineEndpoint`.
+        name: The name in the program, such as `storage`.
+        inputs: The inputs. A value that is known after the update only is `UNKNOWN`.
+        protected: Whether Pulumi protects the resource from deletion.
+    """
+
+    type: str
+    name: str
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    protected: bool = False
+
+    def get(self, path: str) -> Any:
+        """Return the input at a path such as `sku.name`. Return None if it is not set, or not known yet."""
+        value: Any = self.inputs
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return None if value == UNKNOWN else value
+
+    def is_unknown(self, path: str) -> bool:
+        """Whether the input at a path, or a part of the path, is known after the update only."""
+        value: Any = self.inputs
+        for key in path.split("."):
+            if value == UNKNOWN:
+                return True
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return bool(value == UNKNOWN)
+
+
+def short_type(token: str) -> str:
+    """Return a type token without the version, and with `azureml:` for the assets of pulumi-azureml."""
+    if token.startswith(_ASSET):
+        return f"azureml:{token.removeprefix(_ASSET)}"
+    return _VERSION.sub("", token)
+
+
+def texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text in a value, with its path."""
+    if isinstance(value, str):
+        if value != UNKNOWN:
+            yield path, value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from texts(each, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from texts(each, f"{path}[{index}]")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the resources are deployed.
+
+    Attributes:
+        stack: The name of the stack.
+        folder: The project's folder. Paths in the inputs of assets are relative to it.
+    """
+
+    stack: str
+    folder: Path
