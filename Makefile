@@ -104,7 +104,7 @@ test: setup ## Run the unit, integration and end-to-end tests
 lint: setup ## Check style, format and types
 	@$(bin)/ruff check .
 	@$(bin)/ruff format --check .
-	@$(bin)/mypy packages/amlite/src packages/pulumi-azureml/src infra release bootstrap __main__.py
+	@$(bin)/mypy packages/amlite/src packages/pulumi-azureml/src infra policy release bootstrap __main__.py
 
 .PHONY: bench
 bench: setup ## Run the benchmarks

@@ -26,6 +26,7 @@ from policy.rules import RULES  # noqa: E402
 from policy.subject import CONFIGURATION, UNKNOWN, Place, Resource, short_type  # noqa: E402
 
 _STACK = "pulumi:pulumi:Stack"
+_Validation = Callable[[ResourceValidationArgs, ReportViolation], None]
 _LEVELS: tuple[Severity, ...] = ("mandatory", "advisory")
 _FOLDER = project_folder(Path.cwd())
 
@@ -62,7 +63,9 @@ def _breaks(args: ResourceValidationArgs) -> list[Finding]:
     return [each for each in found if each.exemption is None]
 
 
-def _validation(id: str, types: frozenset[str], level: Severity) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
+def _validation(
+    id: str, types: frozenset[str], level: Severity
+) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
     def validate(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
         if short_type(args.resource_type) in types:
             for each in _breaks(args):

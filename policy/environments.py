@@ -67,7 +67,7 @@ class Environments(_Part):
     def of(self, stack: str) -> Environment:
         """Return the settings of a stack: those of the first entry that matches, or else the defaults."""
         matches = (each for each in self.environments if any(fnmatchcase(stack, pattern) for pattern in each.stacks))
-        return next(matches, Environment(stacks=[stack]))
+        return next(matches, Environment(stacks=["*"]))
 
 
 class Exemption(_Part):
@@ -146,7 +146,9 @@ def _read(file: Path, model: type[_Document]) -> _Document:
             for each in error.errors(include_url=False)
         ]
         raise PolicyError(
-            "\n".join([f"{_shown(file)} is wrong. Nothing was checked.", *lines, "  docs/policy.md describes the keys."])
+            "\n".join(
+                [f"{_shown(file)} is wrong. Nothing was checked.", *lines, "  docs/policy.md describes the keys."]
+            )
         ) from error
 
 

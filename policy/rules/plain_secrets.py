@@ -19,7 +19,9 @@ KEYS = re.compile(
 PATTERNS = {
     "a key of a storage account": re.compile(r"(?:AccountKey=|^)[A-Za-z0-9+/]{86}==(?:;|$)"),
     "a shared access signature": re.compile(r"[?&]?\bsig=[A-Za-z0-9%+/]{20,}"),
-    "a connection string with a key": re.compile(r"(?:SharedAccessKey|AccountKey|Password|Pwd)=[^;\s$]{8,}", re.IGNORECASE),
+    "a connection string with a key": re.compile(
+        r"(?:SharedAccessKey|AccountKey|Password|Pwd)=[^;\s$]{8,}", re.IGNORECASE
+    ),
     "a private key": re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
     "a client secret of Entra ID": re.compile(r"(?<![\w~.-])[\w~.-]{3}8Q~[\w~.-]{31,34}(?![\w~.-])"),
     "a personal access token of GitHub": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{60,})"),
