@@ -18,6 +18,7 @@ from release.doctor.command import doctor
 from release.drift.command import report_drift
 from release.errors import ReleaseError, first_line
 from release.jobs.command import logs
+from release.policy.command import policy
 from release.preview.command import preview
 from release.promotion.command import promote
 from release.scoring.command import key, score
@@ -61,6 +62,7 @@ main.add_command(doctor)
 main.add_command(down)
 main.add_command(key)
 main.add_command(logs)
+main.add_command(policy)
 main.add_command(preview)
 main.add_command(promote)
 main.add_command(report_drift)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import click
+from pulumi.automation.events import EngineEvent
 
 from release.errors import ReleaseError
+from release.planned import PlannedResources
+from release.policy import check
 from release.preview import markdown, text
 from release.preview.plan import Plan
 from release.stack import PulumiStack
@@ -24,17 +27,25 @@ def preview(stack: str, output: str, refresh: bool) -> None:
 
     Shows the old and new version of each asset, the changed files and keys, and which change causes which. With
     --refresh, also marks everything that others changed or deleted in Azure. Changes nothing, not even the state.
+    Also shows which rules of policy/ the update breaks, and fails if one of them is mandatory.
     docs/preview.schema.json describes the JSON, which `release comment` and `release report-drift` read. If the preview
     fails, JSON and Markdown say why.
     """
-    plan, failure = Plan(), None
+    plan, planned, failure = Plan(), PlannedResources(), None
+
+    def note(event: EngineEvent) -> None:
+        plan(event)
+        planned(event)
+
     try:
-        PulumiStack(stack, create=True).preview(plan, refresh=refresh)
+        PulumiStack(stack, create=True).preview(note, refresh=refresh)
     except ReleaseError as error:
         if output == "text":
             raise
         failure = error  # a reader of the document sees it there
-    document = plan.document(stack, failure)
+    # A preview that failed does not have all resources.
+    found = check.examined(stack, planned.resources) if failure is None else None
+    document = plan.document(stack, failure).model_copy(update={"policy": found and check.part(found)})
     if output == "json":
         click.echo(document.model_dump_json(indent=2))
     elif output == "markdown":
@@ -43,3 +54,4 @@ def preview(stack: str, output: str, refresh: bool) -> None:
         text.show(new_console(), document)
     if failure is not None:
         raise failure
+    check.refuse(stack, found or [])

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from release.errors import ReleaseError
+from release.policy.findings import PolicyFinding
 
 
 class _Document(BaseModel):
@@ -86,16 +87,6 @@ class GateResult(_Document):
     reason: str = Field(description="Why it was accepted or refused.")
     metrics: dict[str, float] = Field(default_factory=dict, description="Metrics of the model, by name.")
     report: str | None = Field(default=None, description="URL of the report. Null if there is none.")
-
-
-class PolicyFinding(_Document):
-    """A rule that a resource breaks."""
-
-    rule: str = Field(description="Id of the rule.")
-    severity: Literal["mandatory", "advisory"] = Field(description="`mandatory`: the update is refused.")
-    resource: str = Field(description="Name of the resource or asset.")
-    reason: str = Field(description="What is wrong.")
-    fix: str = Field(description="Edit that solves it.")
 
 
 class CostLine(_Document):

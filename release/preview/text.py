@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pulumi_azureml.planning import MISSING
+from release.policy import findings
 from release.preview.document import Override, PlannedChange, Preview
 
 SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±", "same": "="}
@@ -23,7 +24,7 @@ _DRIFT = {
 
 
 def show(console: Console, preview: Preview) -> None:
-    """Print the changes, or that there are none."""
+    """Print the changes, or that there are none, and the rules that they break."""
     for warning in preview.warnings:
         console.print(f"[bold yellow]warning:[/] {escape(warning)}\n", highlight=False, markup=True, soft_wrap=True)
     if not preview.changes:
@@ -41,6 +42,9 @@ def show(console: Console, preview: Preview) -> None:
         console.print(f"[dim]{escape(note)}[/]", highlight=False, markup=True, soft_wrap=True)
     if preview.changes:
         console.print(f"\n{counts(preview.changes)}")
+    if preview.policy:
+        console.print()
+        findings.show(console, preview.policy)
 
 
 def versions(change: PlannedChange) -> str:

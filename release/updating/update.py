@@ -8,16 +8,18 @@ import click
 from rich.console import Console
 
 from release.errors import ReleaseError, RenamedError
+from release.planned import PlannedResources
+from release.policy.check import examined, refuse
 from release.stack import PulumiStack
 from release.terminal.progress import UpdateProgress
 
 
 def update(target: PulumiStack, console: Console, *, replace_renamed: bool = False) -> None:
-    """Update a stack, and print its progress.
+    """Update a stack, and print its progress. A preview first refuses what would fail, or what a rule forbids.
 
     Raises:
-        ReleaseError: The update failed, or it would replace resources whose names have changed. If there is a terminal,
-            the user is asked first.
+        ReleaseError: The update failed, a mandatory rule is broken, or it would replace resources whose names have
+            changed. If there is a terminal, the user is asked first.
     """
     interrupted = target.interrupted()
     if interrupted:
@@ -26,13 +28,14 @@ def update(target: PulumiStack, console: Console, *, replace_renamed: bool = Fal
             f"  an earlier update was interrupted; reading the state of {names}", highlight=False, markup=False
         )
         target.refresh(interrupted, UpdateProgress(console))
+    planned = PlannedResources()
+    target.preview(planned)
+    refuse(target.name, examined(target.name, planned.resources))
     try:
         changes = target.up(UpdateProgress(console))
     except RenamedError as error:
         if not replace_renamed:
             _confirm(target, console, error)
-        # A preview first refuses updates that would fail after the old resources are deleted.
-        target.preview(lambda _event: None)
         changes = target.up(UpdateProgress(console), replace_renamed=True)
     if changes.unchanged:
         console.print("  no changes")

@@ -1,0 +1,1 @@
+"""Holds what an update would deploy against the rules in `policy/`."""
