@@ -80,7 +80,7 @@ def _policies(rule: Rule, levels: set[str]) -> list[ResourceValidationPolicy]:
     types = frozenset(_STACK if each == CONFIGURATION else each for each in rule.types)
     return [
         ResourceValidationPolicy(
-            name=rule.id if level == rule.severity else f"{rule.id}-{level}",
+            name=f"{rule.id}-advisory" if level == "advisory" and "mandatory" in levels else rule.id,
             description=rule.reason,
             validate=_validation(rule.id, types, level),
             enforcement_level=EnforcementLevel(level),

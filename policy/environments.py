@@ -58,6 +58,14 @@ class Environment(_Part):
     )
     limits: Limits = Field(default_factory=Limits, description="Limits on compute.")
 
+    @field_validator("levels", mode="before")
+    @classmethod
+    def _off(cls, value: object) -> object:
+        """YAML reads `off` as false."""
+        return (
+            {key: "off" if each is False else each for key, each in value.items()} if isinstance(value, dict) else value
+        )
+
 
 class Environments(_Part):
     """The file `environments.yml`."""

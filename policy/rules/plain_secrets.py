@@ -10,7 +10,7 @@ from policy.subject import CONFIGURATION, Resource, texts
 
 # A key whose whole last word says that its value is a secret. `secretName` and `tokenUrl` are not.
 KEYS = re.compile(
-    r"(^|[._-]|(?<=[a-z0-9]))(password|passwd|pwd|secret|token|api_?-?key|account_?-?key|access_?-?key|shared_?-?key"
+    r"(^|[.:_-]|(?<=[a-z0-9]))(password|passwd|pwd|secret|token|api_?-?key|account_?-?key|access_?-?key|shared_?-?key"
     r"|private_?-?key|connection_?-?string|sas|credential)$",
     re.IGNORECASE,
 )

@@ -37,8 +37,8 @@ def test_an_update_asks_before_it_replaces_what_got_another_name(
     if not is_terminal and not option:
         with pytest.raises(ReleaseError, match=r"would be replaced\n  fix: .* --replace-renamed"):
             update(target, CONSOLE)
-        assert done == ["up False"]
+        assert done == ["preview", "up False"]
         return
     update(target, CONSOLE, replace_renamed=option)
     asked = [] if option else ["Replace these resources, and lose everything in them? True"]
-    assert done == ["up False", *asked, "preview", "up True"]
+    assert done == ["preview", "up False", *asked, "up True"]
