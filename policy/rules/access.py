@@ -45,7 +45,7 @@ def registry_anonymous_pull(resource: Resource, scene: Scene) -> Iterator[str]:
     fix="set storage.sharedKeyAccess to false",
 )  # fmt: skip
 def storage_shared_key(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Azure accepts account keys unless the account says otherwise."""
+    """Account keys are off. Azure accepts them unless the account says otherwise."""
     del scene
     path = "allowSharedKeyAccess"
     if not resource.is_unknown(path) and resource.get(path) is not False:

@@ -26,7 +26,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
     fix="name a tag other than `latest`, or a digest",
 )  # fmt: skip
 def pinned_image(resource: Resource, scene: Scene) -> Iterator[str]:
-    """The image of an environment, and every base image of its Dockerfile."""
+    """The image of an environment, and every base image of its Dockerfile, has a fixed tag or a digest."""
     image = resource.get("definition.image")
     if isinstance(image, str) and not _is_pinned(image):
         yield f"image {image} has no fixed tag or digest"
@@ -46,7 +46,7 @@ def pinned_image(resource: Resource, scene: Scene) -> Iterator[str]:
     fix="give every package a version with `==`",
 )  # fmt: skip
 def pinned_packages(resource: Resource, scene: Scene) -> Iterator[str]:
-    """The conda file, and every requirements*.txt of the build context."""
+    """Every package in the conda file and in each `requirements*.txt` has a version."""
     conda = resource.get("definition.conda_file")
     if isinstance(conda, str):
         yield from (f"{conda}: {name} has no version" for name in _unpinned(_yaml(scene, conda)))
@@ -68,7 +68,7 @@ def pinned_packages(resource: Resource, scene: Scene) -> Iterator[str]:
     production=True,
 )  # fmt: skip
 def pinned_reference(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Models, environments and components have a version. References to the project's own assets have one."""
+    """References have a version instead of `@latest`. Those to the project's own assets get one."""
     del scene
     for part in ("definition", "deployment.definition"):
         for path, text in texts(resource.get(part) or {}):

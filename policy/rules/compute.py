@@ -37,7 +37,7 @@ def idle_nodes(resource: Resource, scene: Scene) -> Iterator[str]:
     fix="set a shorter idleTime in the stack's compute, or a higher limits.maxIdleTime in policy/environments.yml",
 )  # fmt: skip
 def idle_time(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Nodes do not wait for long."""
+    """Nodes wait for a job no longer than `limits.maxIdleTime`."""
     written = resource.get(f"{_SCALE}.nodeIdleTimeBeforeScaleDown")
     limit = scene.environment.limits.max_idle_time
     if written is not None and _DURATION.validate_python(written) > limit:
@@ -51,7 +51,7 @@ def idle_time(resource: Resource, scene: Scene) -> Iterator[str]:
     fix="set a smaller maxNodes in the stack's compute, or a higher limits.maxNodes in policy/environments.yml",
 )  # fmt: skip
 def cluster_size(resource: Resource, scene: Scene) -> Iterator[str]:
-    """A cluster has a limited number of nodes."""
+    """A cluster has at most `limits.maxNodes` nodes."""
     nodes, limit = resource.get(f"{_SCALE}.maxNodeCount"), scene.environment.limits.max_nodes
     if nodes is not None and nodes > limit:
         yield f"maxNodeCount is {nodes:g}, and the limit is {limit}"
@@ -63,7 +63,7 @@ def cluster_size(resource: Resource, scene: Scene) -> Iterator[str]:
     fix="use a size that limits.sizes and limits.gpu in policy/environments.yml allow, or change them",
 )  # fmt: skip
 def machine_size(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Virtual machines are of an allowed family."""
+    """Clusters and deployments use sizes that `limits.sizes` and `limits.gpu` allow."""
     path = f"{_PROPERTIES}.vmSize" if resource.type == _CLUSTER else "deployment.definition.instance_type"
     size = resource.get(path)
     if isinstance(size, str) and not _allowed(size, scene.environment.limits):
@@ -76,7 +76,7 @@ def machine_size(resource: Resource, scene: Scene) -> Iterator[str]:
     fix="set a smaller instance_count, or a higher limits.maxInstances in policy/environments.yml",
 )  # fmt: skip
 def deployment_size(resource: Resource, scene: Scene) -> Iterator[str]:
-    """A deployment has a limited number of instances."""
+    """A deployment has at most `limits.maxInstances` instances."""
     count, limit = resource.get("deployment.definition.instance_count"), scene.environment.limits.max_instances
     if isinstance(count, int | float) and count > limit:
         yield f"instance_count is {count:g}, and the limit is {limit}"

@@ -30,7 +30,7 @@ def vault_soft_delete(resource: Resource, scene: Scene) -> Iterator[str]:
     production=True,
 )  # fmt: skip
 def vault_retention(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Azure keeps deleted secrets for 90 days unless the vault says otherwise."""
+    """The vault keeps deleted secrets for 30 days or more. Azure's default is 90."""
     del scene
     days = resource.get("properties.softDeleteRetentionInDays")
     if days is not None and days < _SOFT_DELETE_DAYS:
@@ -99,7 +99,7 @@ def storage_replication(resource: Resource, scene: Scene) -> Iterator[str]:
     production=True,
 )  # fmt: skip
 def log_retention(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Azure keeps logs for 30 days unless the workspace says otherwise."""
+    """Logs are kept for 90 days or more. Azure's default is 30."""
     del scene
     if resource.is_unknown("retentionInDays"):
         return

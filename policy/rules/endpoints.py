@@ -16,7 +16,7 @@ _ENDPOINT = "azureml:OnlineEndpoint"
     fix="set auth_mode to aad_token, aml_token or key",
 )  # fmt: skip
 def endpoint_auth(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Azure uses keys if nothing is set."""
+    """Callers need a key or a token. Azure uses keys if nothing is set."""
     del scene
     mode = resource.get("definition.auth_mode")
     if mode is not None and str(mode).lower() not in ("key", "aml_token", "aad_token"):

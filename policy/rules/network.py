@@ -21,7 +21,7 @@ _WORKSPACE = "azure-native:machinelearningservices:Workspace"
     production=True,
 )  # fmt: skip
 def public_network_access(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Storage, registry and vault may accept selected networks."""
+    """Not every address may call. Storage, registry and vault may accept selected networks."""
     del scene
     if resource.type == "azureml:OnlineEndpoint":
         if str(resource.get("definition.public_network_access") or "enabled").lower() == "enabled":
@@ -58,7 +58,7 @@ def managed_network(resource: Resource, scene: Scene) -> Iterator[str]:
     production=True,
 )  # fmt: skip
 def node_public_ip(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Azure gives a node a public address unless the cluster says otherwise."""
+    """Nodes have no public address. Azure gives them one unless the cluster says otherwise."""
     del scene
     path = "properties.properties.enableNodePublicIp"
     if not resource.is_unknown(path) and resource.get(path) is not False:

@@ -51,7 +51,7 @@ _HARMLESS = re.compile(
     "replace the secret, because the old one is known",
 )  # fmt: skip
 def plain_secret(resource: Resource, scene: Scene) -> Iterator[str]:
-    """The message does not repeat the secret."""
+    """The stack file, environment variables and definitions have no secret in plain text."""
     del scene
     of_asset = ("definition", "metadata", "deployment.definition")
     parts = [resource.inputs] if resource.type == CONFIGURATION else [resource.get(each) or {} for each in of_asset]

@@ -27,7 +27,7 @@ _TAGGED = (
     fix="add the tags to azureml-platform:tags in the stack file",
 )  # fmt: skip
 def required_tags(resource: Resource, scene: Scene) -> Iterator[str]:
-    """The environment's settings list the tags."""
+    """Every resource that can have tags has those in `requiredTags`."""
     if resource.is_unknown("tags"):
         return
     tags = resource.inputs.get("tags") or {}
