@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from release.markdown.cutting import Block
 from release.markdown.escaping import code, fences, one_line, prose
-from release.preview.document import Cost, GateResult, PlannedChange, PolicyFinding, Preview, QuotaNeed
+from release.policy.findings import PolicyFinding
+from release.preview.document import Cost, GateResult, PlannedChange, Preview, QuotaNeed
 from release.preview.text import SIGNS, counts, reasons, versions
 
 _MOST = 5  # names in a cell

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from release.comment.body import body
+from release.policy.findings import PolicyFinding
 from release.preview.document import (
     Cause,
     Cost,
@@ -13,7 +14,6 @@ from release.preview.document import (
     GateResult,
     Key,
     PlannedChange,
-    PolicyFinding,
     Preview,
     QuotaNeed,
 )

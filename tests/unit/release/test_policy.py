@@ -19,6 +19,7 @@ from release.cli import main
 from release.errors import ReleaseError
 from release.planned import PlannedResource, PlannedResources
 from release.policy import check
+from release.policy.findings import show
 from release.stack import CWD_VARIABLE, Changes, PulumiStack
 from release.terminal.console import new_console
 from release.updating.update import update
@@ -97,27 +98,24 @@ def test_a_mandatory_rule_stops_with_rule_resource_and_fix() -> None:
     ]
 
 
+def printed(found: list[Finding]) -> list[str]:
+    text = io.StringIO()
+    show(new_console(text), check.part(found))
+    return text.getvalue().splitlines()
+
+
 def test_an_exception_is_shown_with_its_owner_and_does_not_stop() -> None:
     found = [Finding("storage-shared-key", "mandatory", "storage", "it is on", "why", "how", EXEMPTION)]
     check.refuse("dev", found)
-    text = io.StringIO()
-    check.show(new_console(text), found)
-    assert text.getvalue().splitlines() == [
-        "excepted storage-shared-key: storage: it is on",
-        "      until 2027-03-31, says platform: an old client",
+    assert printed(found) == [
+        "advisory storage-shared-key: storage: it is on. platform allows it until 2027-03-31: an old client",
+        "      fix: how",
     ]
-    (part,) = check.part(found)
-    assert (part.severity, part.exception) == ("advisory", "until 2027-03-31, says platform: an old client")
 
 
 def test_a_finding_is_shown_with_its_reason_and_fix() -> None:
-    text = io.StringIO()
-    check.show(new_console(text), [Finding("idle-time", "advisory", "cluster [a]", "PT2H", "It costs.", "wait less")])
-    assert text.getvalue().splitlines() == [
-        "advisory idle-time: cluster [a]: PT2H",
-        "      It costs.",
-        "      fix: wait less",
-    ]
+    found = [Finding("idle-time", "advisory", "cluster [a]", "2 h", "It costs.", "wait less")]
+    assert printed(found) == ["advisory idle-time: cluster [a]: 2 h. It costs.", "      fix: wait less"]
 
 
 def test_wrong_settings_of_the_rules_are_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
