@@ -13,6 +13,7 @@ _SERVICES = "machine-learning/how-to-identity-based-service-authentication"
 _KEYLESS = "machine-learning/how-to-disable-local-auth-storage"
 _NETWORK = "machine-learning/how-to-managed-network"
 _ENDPOINTS = "machine-learning/concept-endpoints-online-auth"
+_COLLECTION = "machine-learning/how-to-collect-production-data"
 _REGISTRIES = "machine-learning/how-to-assign-roles"
 _BLOBS = "storage/blobs/assign-azure-role-data-access"
 _IMAGES = "container-registry/container-registry-rbac-built-in-roles-overview"
@@ -139,7 +140,13 @@ GRANTS: tuple[Grant, ...] = (
     Grant(
         Who.CLUSTER, Scope.REGISTRY, Role.ACR_PUSH, "push the images that it builds", _NETWORK, When.IMAGES_ON_CLUSTER
     ),
-    Grant(Who.ENDPOINT, Scope.STORAGE, Role.STORAGE_BLOB_DATA_READER, "read models and code", _ENDPOINTS),
+    Grant(
+        Who.ENDPOINT,
+        Scope.STORAGE,
+        Role.STORAGE_BLOB_DATA_CONTRIBUTOR,
+        "read models and code, and write the data that deployments collect",
+        _COLLECTION,
+    ),
     Grant(Who.ENDPOINT, Scope.REGISTRY, Role.ACR_PULL, "pull the images of deployments", _ENDPOINTS),
     Grant(Who.ENDPOINT, Scope.WORKSPACE, Role.AZUREML_METRICS_WRITER, "write metrics to the workspace", _ENDPOINTS),
     Grant(Who.CI, Scope.GROUP, CI_ROLE, "deploy assets, jobs, schedules and endpoints", _CUSTOM),

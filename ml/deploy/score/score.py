@@ -3,6 +3,7 @@
 Request: `{"flights": [{<feature>: <value>, ...}, ...]}`, with the features of the model's signature.
 Response: `{"predictions": [{"delay_probability": 0.31, "delayed": false}, ...], "training_run_id": "..."}`.
 If a request cannot be scored, the response is 400 with `{"error": "<reason>"}`.
+The rows and predictions of scored requests are collected for monitoring: see `collection.py`.
 """
 
 import logging
@@ -21,6 +22,7 @@ from azureml_inference_server_http.api.aml_response import AMLResponse
 
 sys.path.insert(0, str(Path(__file__).parent))  # the server runs this file by its path
 
+from collection import Collection, served_model
 from flight_request import Field, RequestError, parse_request, read_fields
 
 log = logging.getLogger("azmlinfsrv.score")
@@ -33,15 +35,17 @@ class Scorer:
 
     Args:
         folder: MLflow model folder with the sklearn flavor, as the train component writes it.
+        name: Name and version of the model, for the collected predictions.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str) -> None:
         description = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
         self.fields: list[Field] = read_fields(description["signature"])
         self.training_run_id: str = description["metadata"]["training_run_id"]
         pickled = folder / description["flavors"]["sklearn"]["pickled_model"]
         # A pickle can run code. This one comes from the workspace's model registry, which the training job writes.
         self.model: Any = pickle.loads(pickled.read_bytes())  # noqa: S301
+        self.collection = Collection({"model": name, "training_run_id": self.training_run_id})
 
     def score(self, body: str) -> dict[str, Any]:
         """Return the response to a request body.
@@ -52,13 +56,12 @@ class Scorer:
         rows = pd.DataFrame(parse_request(body, self.fields), columns=[field.name for field in self.fields])
         rows = rows.astype({field.name: "float64" if field.numeric else "str" for field in self.fields})
         probabilities = self.model.predict_proba(rows)[:, 1]
-        return {
-            "predictions": [
-                {"delay_probability": round(float(value), 4), "delayed": bool(value > LABEL_PROBABILITY)}
-                for value in probabilities
-            ],
-            "training_run_id": self.training_run_id,
-        }
+        predictions = [
+            {"delay_probability": round(float(value), 4), "delayed": bool(value > LABEL_PROBABILITY)}
+            for value in probabilities
+        ]
+        self.collection.keep(rows, pd.DataFrame(predictions))
+        return {"predictions": predictions, "training_run_id": self.training_run_id}
 
 
 def find_model(root: Path) -> Path:
@@ -81,7 +84,7 @@ def init() -> None:
     """Load the model. The server calls this once, before it accepts requests."""
     global scorer  # noqa: PLW0603  the server requires two functions of a module
     folder = find_model(Path(os.environ["AZUREML_MODEL_DIR"]))
-    scorer = Scorer(folder)
+    scorer = Scorer(folder, served_model())
     log.info("model of training run %s loaded from %s", scorer.training_run_id, folder)
 
 

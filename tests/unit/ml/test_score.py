@@ -14,6 +14,28 @@ from ml.train.src import train
 from ml.train.src.train import TARGET
 
 
+class Collector:
+    """Microsoft's collector, which is not installed here. It keeps what it gets, and refuses what is not enabled."""
+
+    enabled = ("model_inputs", "model_outputs")
+    full = False
+
+    def __init__(self, *, name: str) -> None:
+        if name not in self.enabled:
+            message = f"collection {name} is not enabled, drop the data"
+            raise Exception(message)
+        self.name = name
+
+    def collect(self, table: pd.DataFrame, context: object) -> None:
+        if self.full:
+            message = "Too many requests lead to message queue is full"
+            raise Exception(message)
+        collected.append((self.name, table, context))
+
+
+collected: list[tuple[str, pd.DataFrame, object]] = []
+
+
 class Response(NamedTuple):
     """What the inference server's AMLResponse is called with; the server itself is not installed here."""
 
@@ -29,6 +51,15 @@ def score(step: Callable[[str, str], ModuleType], monkeypatch: pytest.MonkeyPatc
     for name in ("azureml_inference_server_http", "azureml_inference_server_http.api"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.setitem(sys.modules, server.__name__, server)
+    monitoring = ModuleType("azureml.ai.monitoring")
+    monitoring.Collector = Collector  # type: ignore[attr-defined]
+    context = ModuleType("azureml.ai.monitoring.context")
+    context.BasicCorrelationContext = object  # type: ignore[attr-defined]
+    for name in ("azureml", "azureml.ai"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    for module in (monitoring, context):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    collected.clear()
     monkeypatch.setattr(sys, "path", list(sys.path))
     return step("ml/deploy/score", "score")
 
@@ -47,7 +78,7 @@ def model_root(tmp_path: Path, feature_rows: pd.DataFrame) -> Path:
         "signature": {"inputs": json.dumps(train.describe_inputs(features).inputs.to_dict())},
     }
     (folder / "MLmodel").write_text(yaml.safe_dump(description))
-    return tmp_path
+    return folder.parent
 
 
 def test_request_is_scored(score: ModuleType, model_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +92,38 @@ def test_request_is_scored(score: ModuleType, model_root: Path, monkeypatch: pyt
     assert (late["delayed"], early["delayed"]) == (True, False)
     assert answer["training_run_id"] == "run-9"
     json.dumps(answer)
+
+
+def test_rows_and_predictions_are_collected_with_the_model_and_one_id(
+    score: ModuleType, model_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZUREML_MODEL_DIR", str(model_root))
+    score.init()
+    flights = [{"carrier": "UA", "precipitation_inches": 0.5}, {"carrier": "AA", "precipitation_inches": 0}]
+    answer = score.run(json.dumps({"flights": flights}))
+    (inputs, rows, first), (outputs, predictions, second) = collected
+    assert (inputs, outputs) == ("model_inputs", "model_outputs")
+    assert first is second
+    assert list(rows["carrier"]) == ["UA", "AA"]
+    assert predictions.to_dict("records") == [
+        {**prediction, "model": "flight-delay:3", "training_run_id": "run-9"} for prediction in answer["predictions"]
+    ]
+    score.run('{"flights": []}')
+    assert len(collected) == 2
+
+
+def test_what_cannot_be_collected_does_not_fail_the_request(
+    score: ModuleType, model_root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AZUREML_MODEL_DIR", str(model_root))
+    request = json.dumps({"flights": [{"carrier": "UA", "precipitation_inches": 0.5}]})
+    monkeypatch.setattr(Collector, "enabled", ("model_outputs",))
+    score.init()
+    assert score.run(request)["predictions"]
+    assert [name for name, *_ in collected] == ["model_outputs"]
+    monkeypatch.setattr(Collector, "full", True)
+    assert score.run(request)["predictions"]
+    assert "a request is not collected: Too many requests" in caplog.text
 
 
 def test_request_that_cannot_be_scored_is_answered_400_with_the_reason(
