@@ -106,7 +106,7 @@ def test_preview_names_the_changed_file_and_who_follows(platform: Platform) -> N
     with edited(platform.clone, "ml/prep/src/prep.py", lambda text: text + "\n# a change\n"):
         changes = json.loads(platform.local("release preview -s local --output json"))["changes"]
     by_name = {change["name"]: change for change in changes}
-    assert set(by_name) == {"component-prep", "schedule-flight-delay-daily"}
+    assert set(by_name) == {"component-prep", "schedule-flight-delay-daily", "schedule-flight-delay-monitoring"}
     prep = by_name["component-prep"]
     assert (prep["operation"], prep["old"]) == ("update", deployed["prep"])
     assert prep["new"] != prep["old"]

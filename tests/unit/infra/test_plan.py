@@ -91,7 +91,11 @@ def refused(settings: dict[str, Any]) -> str:
 KEY = 'azureml-platform:models["flight-delay"]'
 OVERRIDES = "azureml-platform:overrides"
 EXCLUDE = f"{OVERRIDES}.endpoints.flight-delay.exclude"
-LEFT_OUT = {"endpoints": {"flight-delay": {"exclude": True}}, "schedules": {"flight-delay-daily": {"exclude": True}}}
+SCHEDULES = ("flight-delay-daily", "flight-delay-monitoring")
+LEFT_OUT = {
+    "endpoints": {"flight-delay": {"exclude": True}},
+    "schedules": {name: {"exclude": True} for name in SCHEDULES},
+}
 
 
 def test_an_endpoint_and_a_schedule_that_a_stack_leaves_out_are_neither_made_nor_in_its_outputs() -> None:

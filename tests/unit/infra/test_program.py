@@ -207,8 +207,9 @@ def test_where_the_stack_builds_no_image_there_is_none() -> None:
 def test_the_outputs_name_every_planned_asset(deployments: dict[str, Deployment]) -> None:
     outputs = parse(deployments["dev"].outputs)
     assert {"environment", "data", "component"} <= set(outputs.assets)
-    assert {"prep", "train", "evaluate", "register"} <= set(outputs.assets["component"])
-    assert [len(schedule.trigger.split()) for schedule in outputs.schedules.values()] == [5]
+    assert {"prep", "train", "evaluate", "register", "monitoring"} <= set(outputs.assets["component"])
+    assert set(outputs.schedules) == {"flight-delay-daily", "flight-delay-monitoring"}
+    assert [len(schedule.trigger.split()) for schedule in outputs.schedules.values()] == [5, 5]
 
 
 def test_the_endpoint_gets_the_configured_rollout() -> None:
