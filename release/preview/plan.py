@@ -179,7 +179,7 @@ def _is_shown(metadata: events.StepEventMetadata) -> bool:
 
 
 def _is_asset(metadata: events.StepEventMetadata) -> bool:
-    return "dynamic/azureml" in metadata.type
+    return "dynamic/azureml" in metadata.type and _asset_kind(metadata.type) is not None
 
 
 def _inputs(state: events.StepEventStateMetadata | None) -> Mapping[str, Any]:
@@ -208,8 +208,13 @@ def _accepted(drift: _Drift) -> PlannedChange:
 
 def _reference(token: str, inputs: Mapping[str, Any]) -> str:
     """Return the reference to a version in the workspace, or in the registry that it is shared through."""
-    kind = getattr(azureml, token.rpartition(":")[2]).kind
-    return reference(kind, inputs["name"], inputs["version"], inputs.get("registry"))
+    return reference(str(_asset_kind(token)), inputs["name"], inputs["version"], inputs.get("registry"))
+
+
+def _asset_kind(token: str) -> str | None:
+    """Return the kind of asset that a type of pulumi_azureml stands for. None for a type that is not an asset."""
+    found: str | None = getattr(getattr(azureml, token.rpartition(":")[2], None), "kind", None)
+    return found
 
 
 def _texts(value: Any) -> Iterator[str]:

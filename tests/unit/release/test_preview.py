@@ -10,9 +10,11 @@ from typing import Any
 import jsonschema
 import pytest
 from click.testing import CliRunner, Result
+from pulumi import dynamic
 from pulumi.automation import events
 from pulumi.runtime.rpc import UNKNOWN
 
+import pulumi_azureml as azureml
 from infra import RENAMES
 from pulumi_azureml.operations import CHANGED
 from release import documentation
@@ -79,6 +81,18 @@ def test_an_update_names_versions_files_and_keys() -> None:
         "",
         "1 to update",
     ]
+
+
+def test_every_resource_class_can_be_created() -> None:
+    """Also those that are not assets, such as a managed network."""
+    public = [getattr(azureml, name) for name in azureml.__all__]
+    classes = [each for each in public if isinstance(each, type) and issubclass(each, dynamic.Resource)]
+    assert azureml.ManagedNetwork in classes
+    inputs = {"name": "it", "version": "1"}
+    for each in classes:
+        token = f"pulumi-python:dynamic/azureml:{each.__name__}"
+        (change,) = plan(event("create", "it", token, None, inputs)).changes
+        assert change.new == ("1" if hasattr(each, "kind") else None)
 
 
 def test_what_keeps_its_version_shows_none() -> None:
