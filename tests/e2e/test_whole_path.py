@@ -38,6 +38,17 @@ from azure.identity import DefaultAzureCredential
 client = MLClient(DefaultAzureCredential(), {subscription_id!r}, {resource_group!r}, {workspace!r})
 print("versions:", sorted(model.version for model in client.models.list(name="flight-delay")))
 """
+MONITORING = """
+import json, sys
+from azure.ai.ml import MLClient, load_job
+from azure.identity import DefaultAzureCredential
+client = MLClient(DefaultAzureCredential(), {subscription_id!r}, {resource_group!r}, {workspace!r})
+job = client.jobs.create_or_update(load_job("pipelines/monitoring.yml"))
+client.jobs.stream(job.name)
+steps = {{step.display_name: step for step in client.jobs.list(parent_job_name=job.name)}}
+client.jobs.download(job.name, output_name="report", download_path=sys.argv[1])
+print("result:" + json.dumps([client.jobs.get(job.name).status, steps["monitoring"].tags]))
+"""
 
 
 @contextmanager
@@ -195,6 +206,29 @@ def test_an_undeployed_tree_is_not_trained(platform: Platform) -> None:
         printed = platform.local("release train -s local", expect=1)
     assert "component prep" in printed
     assert "pulumi up" in printed
+
+
+def test_shifted_requests_are_collected_and_the_drift_job_finds_them(platform: Platform) -> None:
+    """How-to-collect-production-data: the collected data has the inputs, the outputs and the deployment."""
+    sample = json.loads((platform.clone.root / "ml/deploy/sample-request.json").read_text("utf-8"))["flights"][0]
+    shifted = [{**sample, "temperature_f": 110.0 + number % 10} for number in range(150)]
+    request = platform.clone.root / ".amlite" / "shifted.json"
+    request.write_text(json.dumps({"flights": shifted}), "utf-8")
+    platform.local(f"release score flight-delay --stack local --request {request}")
+    deployment, folder = live(platform), platform.clone.root / ".amlite" / "report"
+    known = {key: outputs(platform)[key] for key in ("subscription_id", "resource_group", "workspace")}
+    printed = script(platform, MONITORING.format(**known), str(folder))
+    status, tags = json.loads(printed.partition("result:")[2])
+    assert (status, tags["drift_detected"], tags["monitoring_status"]) == ("Completed", "true", "compared")
+    (file,) = folder.rglob("report.json")
+    report = json.loads(file.read_text("utf-8"))
+    (source,) = [each for each in report["sources"] if each["deployment"] == deployment]
+    assert source["rows"] >= 150
+    assert [model.partition(":")[0] for model in source["models"]] == ["flight-delay"]
+    found = {(each["signal"], each["feature"], each["metric"]): each["exceeded"] for each in report["findings"]}
+    assert found["data_drift", "temperature_f", "normalized_wasserstein_distance"]
+    assert found["data_quality", "temperature_f", "out_of_bounds_rate"]
+    assert not found["data_quality", "carrier", "out_of_bounds_rate"]
 
 
 def test_scoring_refuses_what_azure_refuses(platform: Platform) -> None:
