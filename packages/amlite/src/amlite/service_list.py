@@ -11,8 +11,10 @@ from amlite.services.batch import service as batch
 from amlite.services.ci import service as ci
 from amlite.services.containerregistry import service as containerregistry
 from amlite.services.entra import service as entra
+from amlite.services.eventgrid import service as eventgrid
 from amlite.services.jobs import service as jobs
 from amlite.services.keyvault import service as keyvault
+from amlite.services.logic import service as logic
 from amlite.services.machinelearning import service as machinelearning
 from amlite.services.managedidentity import service as managedidentity
 from amlite.services.mlflow import service as mlflow
@@ -32,8 +34,10 @@ SERVICES = Services(
         containerregistry.SERVICE,
         control.SERVICE,
         entra.SERVICE,
+        eventgrid.SERVICE,
         jobs.SERVICE,
         keyvault.SERVICE,
+        logic.SERVICE,
         machinelearning.SERVICE,
         managedidentity.SERVICE,
         mlflow.SERVICE,

@@ -14,6 +14,7 @@ from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
+from amlite.services.jobs import events
 from amlite.services.machinelearning import references
 
 JOB_TYPE = f"{references.WORKSPACE_TYPE}/jobs"
@@ -126,6 +127,9 @@ def change(
             job.run["started"] = platform.clock.stamp()
         if status in TERMINAL:
             job.run["ended"] = platform.clock.stamp()
+        platform.store.put(job.id, JOB_TYPE, job.body)
+        events.status_changed(platform, job.workspace_id, job.body)
+        return job
     platform.store.put(job.id, JOB_TYPE, job.body)
     return job
 

@@ -8,7 +8,7 @@ from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
-from amlite.services.monitoring import autoscale
+from amlite.services.monitoring import actions, alerts, autoscale
 
 
 def _workspace(platform: Platform, id: ResourceId, body: Json, old: Json | None) -> Json:
@@ -27,6 +27,8 @@ def _component(platform: Platform, id: ResourceId, body: Json, old: Json | None)
 
 
 TYPES = [
+    *actions.TYPES,
+    *alerts.TYPES,
     *autoscale.TYPES,
     ResourceType(
         "Microsoft.OperationalInsights/workspaces",

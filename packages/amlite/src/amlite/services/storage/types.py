@@ -11,6 +11,7 @@ from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
 from amlite.services.storage import accounts, azurite
 from amlite.services.storage.accounts import KEYS_TYPE
+from amlite.services.storage.queues import QUEUE_TYPE
 
 ACCOUNT_TYPE = "Microsoft.Storage/storageAccounts"
 
@@ -32,11 +33,11 @@ def _prepare(platform: Platform, id: ResourceId, body: Json, old: Json | None) -
 
 async def _created(platform: Platform, id: ResourceId) -> None:
     await azurite.ensure(platform)  # starting it takes seconds, so it starts before the first request
-    service = f"{id}/blobServices/default"
-    if platform.store.get(service) is None:
-        kind = f"{ACCOUNT_TYPE}/blobServices"
-        body = {"id": service, "name": "default", "type": kind, "properties": {"provisioningState": "Succeeded"}}
-        platform.store.put(service, kind, body)
+    for part in ("blobServices", "queueServices"):
+        service, kind = f"{id}/{part}/default", f"{ACCOUNT_TYPE}/{part}"
+        if platform.store.get(service) is None:
+            body = {"id": service, "name": "default", "type": kind, "properties": {"provisioningState": "Succeeded"}}
+            platform.store.put(service, kind, body)
 
 
 async def _deleting(platform: Platform, id: ResourceId) -> None:
@@ -84,5 +85,13 @@ TYPES = [
         pattern=r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
         rule="Container names are 3-63 lower-case letters, digits and single hyphens.",
         located=False,
+    ),
+    ResourceType(f"{ACCOUNT_TYPE}/queueServices", pattern="default", located=False),
+    ResourceType(
+        QUEUE_TYPE,
+        pattern=r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
+        rule="Queue names are 3-63 lower-case letters, digits and single hyphens.",
+        located=False,
+        creation=200,
     ),
 ]

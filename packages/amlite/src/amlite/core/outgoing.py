@@ -1,0 +1,77 @@
+"""Requests that amlite's services send: to Azure's host names, which amlite answers itself, and to loopback.
+
+Nothing leaves the machine. A service that calls another one by HTTP goes through the proxy and the other service's
+checks, as in Azure.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from amlite.core.platform import Platform
+from amlite.core.service import Services
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_SECONDS = 30.0
+
+
+class UnreachableError(Exception):
+    """The receiver did not answer, or is not on this machine."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A receiver's answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is one of success."""
+        return 200 <= self.status < 300
+
+
+@dataclass
+class _Trust:
+    """The TLS settings of requests to amlite's own hosts: they trust its own authority only."""
+
+    context: ssl.SSLContext | None = None
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL names this machine."""
+    return (urlsplit(url).hostname or "") in _LOOPBACK
+
+
+async def send(
+    platform: Platform, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: str | None = None
+) -> Answer:
+    """Send a request and return the answer, whatever its status. Raises UnreachableError."""
+    options: dict[str, object] = {}
+    if not is_loopback(url):
+        if not platform.part(Services).router.serves(urlsplit(url).hostname or ""):
+            raise UnreachableError(f"{url}: the host is neither this machine nor part of this local Azure")
+        trust = platform.part(_Trust)
+        trust.context = trust.context or ssl.create_default_context(cafile=platform.state / "certificates" / "ca.pem")
+        options = {"proxy": platform.environment["HTTPS_PROXY"], "ssl": trust.context}
+    try:
+        async with platform.http.request(
+            method,
+            URL(url),
+            headers=headers,
+            data=None if body is None else body.encode(),
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=_SECONDS),
+            **options,  # type: ignore[arg-type]
+        ) as answer:
+            return Answer(answer.status, dict(answer.headers), await answer.text())
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        raise UnreachableError(f"{url}: {type(error).__name__} {error}".strip()) from error
