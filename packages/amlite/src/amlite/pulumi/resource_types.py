@@ -31,7 +31,7 @@ class ResourceType:
 
     `path` is a template over the subscription and the inputs that identify the resource; the last one is its name.
     `wire_names` renames: dotted SDK path -> name in ARM's JSON, of that one property (dotted where
-    ARM nests deeper). `inside_properties` are envelope
+    ARM nests deeper; a backslash keeps a dot in a name). `inside_properties` are envelope
     names that this type keeps inside `properties`. `string_sets` are lists of ids in the SDK that ARM writes as an
     object with the ids as keys. `random_name` is the form of a name that the user leaves to the provider.
     """
@@ -102,7 +102,7 @@ class ResourceType:
         if isinstance(value, Mapping):
             body: dict[str, Any] = {}
             for name, item in value.items():
-                *parents, wire_name = self.wire_names.get(f"{path}.{name}", name).split(".")
+                *parents, wire_name = _parts(self.wire_names.get(f"{path}.{name}", name))
                 place = body
                 for parent in parents:
                     place = place.setdefault(parent, {})
@@ -119,7 +119,8 @@ class ResourceType:
                 for sdk_path, wire in self.wire_names.items()
                 if sdk_path.rpartition(".")[0] == path
             }
-            flattened = {wire.partition(".")[0] for wire in sdk_names if "." in wire}
+            flattened = {_parts(wire)[0] for wire in sdk_names if len(_parts(wire)) > 1}
+            sdk_names = {".".join(_parts(wire)): name for wire, name in sdk_names.items()}
             found: dict[str, Any] = {}
             body: Mapping[str, Any] = value
             for wire, item in body.items():
@@ -143,6 +144,11 @@ class ResourceType:
         if isinstance(value, Mapping):
             return {name: self._as_input(item, f"{path}.{name}") for name, item in value.items()}
         return value
+
+
+def _parts(wire_name: str) -> list[str]:
+    """Split a dotted wire name. `\\.` is a dot in a name."""
+    return [part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", wire_name)]
 
 
 def _group(name: str) -> str:
@@ -169,6 +175,22 @@ def _is_map(kind: Any) -> bool:
     return any(get_origin(option) is Mapping for option in (kind, *get_args(kind)))
 
 
+_DELIVERY = (
+    "azureActiveDirectoryApplicationIdOrUri", "azureActiveDirectoryTenantId", "deliveryAttributeMappings",
+    "endpointBaseUrl", "endpointUrl", "maxEventsPerBatch", "minimumTlsVersionAllowed", "preferredBatchSizeInKilobytes",
+    "queueMessageTimeToLiveInSeconds", "queueName", "resourceId", "actionGroups", "description", "severity",
+)  # fmt: skip
+_ATTRIBUTE = ("isSecret", "sourceField", "value")
+_DEAD_LETTERS = ("blobContainerName", "resourceId")
+# The SDK has the properties of a destination beside its type. ARM has them one level deeper.
+_EVENT_DESTINATIONS = {
+    "deadLetterDestination": _DEAD_LETTERS,
+    "deadLetterWithResourceIdentity.deadLetterDestination": _DEAD_LETTERS,
+    "deliveryWithResourceIdentity.destination": _DELIVERY,
+    "deliveryWithResourceIdentity.destination.deliveryAttributeMappings": _ATTRIBUTE,
+    "destination": _DELIVERY,
+    "destination.deliveryAttributeMappings": _ATTRIBUTE,
+}
 TYPES: Mapping[str, ResourceType] = {
     "azure-native:resources:ResourceGroup": ResourceType(_RESOURCE_GROUP),
     "azure-native:operationalinsights:Workspace": ResourceType(
@@ -269,6 +291,31 @@ TYPES: Mapping[str, ResourceType] = {
     "azure-native:machinelearningservices:ManagedNetworkSettingsRule": ResourceType(
         f"{_RESOURCE_GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{{workspaceName}}"
         "/outboundRules/{ruleName}"
+    ),
+    "azure-native:storage:Queue": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.Storage/storageAccounts/{{accountName}}/queueServices/default"
+        "/queues/{queueName}"
+    ),
+    "azure-native:eventgrid:SystemTopic": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.EventGrid/systemTopics/{{systemTopicName}}"
+    ),
+    "azure-native:eventgrid:SystemTopicEventSubscription": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.EventGrid/systemTopics/{{systemTopicName}}"
+        "/eventSubscriptions/{eventSubscriptionName}",
+        wire_names={
+            f"{place}.{name}": f"properties.{name}" for place, names in _EVENT_DESTINATIONS.items() for name in names
+        },
+    ),
+    "azure-native:monitor:ActionGroup": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.Insights/actionGroups/{{actionGroupName}}"
+    ),
+    "azure-native:monitor:MetricAlert": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.Insights/metricAlerts/{{ruleName}}",
+        wire_names={"criteria.odataType": r"odata\.type", "actions.webHookProperties": "webHookProperties"},
+    ),
+    "azure-native:logic:Workflow": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.Logic/workflows/{{workflowName}}",
+        inside_properties=frozenset({"sku"}),
     ),
     "azure-native:authorization:RoleDefinition": ResourceType(
         "/{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}",

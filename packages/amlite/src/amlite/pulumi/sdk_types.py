@@ -128,7 +128,9 @@ def load(token: str) -> SdkType:
     with _loading:
         try:
             module = importlib.import_module(f"pulumi_azure_native.{match['module']}")
-            resource, args = getattr(module, match["name"]), getattr(module, f"{match['name']}Args")
+            resource = getattr(module, match["name"])
+            # The SDK names them so if an input type has the usual name (`monitor.ActionGroupArgs`).
+            args = getattr(module, f"{match['name']}InitArgs", None) or getattr(module, f"{match['name']}Args")
         except (ImportError, AttributeError) as error:
             raise UnknownTypeError(f"pulumi_azure_native has no resource {token}") from error
     outputs = resource_types(resource)

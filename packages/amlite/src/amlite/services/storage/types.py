@@ -9,7 +9,7 @@ from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
-from amlite.services.storage import accounts, azurite
+from amlite.services.storage import accounts, azurite, blobs
 from amlite.services.storage.accounts import KEYS_TYPE
 from amlite.services.storage.queues import QUEUE_TYPE
 
@@ -38,6 +38,10 @@ async def _created(platform: Platform, id: ResourceId) -> None:
         if platform.store.get(service) is None:
             body = {"id": service, "name": "default", "type": kind, "properties": {"provisioningState": "Succeeded"}}
             platform.store.put(service, kind, body)
+
+
+async def _container_created(platform: Platform, id: ResourceId) -> None:
+    await blobs.create_container(platform, id.segments[1], id.name)
 
 
 async def _deleting(platform: Platform, id: ResourceId) -> None:
@@ -85,6 +89,7 @@ TYPES = [
         pattern=r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
         rule="Container names are 3-63 lower-case letters, digits and single hyphens.",
         located=False,
+        created=_container_created,
     ),
     ResourceType(f"{ACCOUNT_TYPE}/queueServices", pattern="default", located=False),
     ResourceType(
