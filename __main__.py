@@ -10,8 +10,10 @@ import pulumi_azureml as azureml
 from infra import availability, cloud, naming, outputs, renaming, replacement
 from infra import plan as planning
 from infra.components.access import Access, AccessArgs
+from infra.components.alerts import Alerts, AlertsArgs
 from infra.components.compute import ComputeClusters, ComputeClustersArgs
 from infra.components.container_registry import ContainerRegistry, ContainerRegistryArgs
+from infra.components.drift_events import QUEUE, DriftEvents, DriftEventsArgs
 from infra.components.identities import Identities, IdentitiesArgs
 from infra.components.image import ContainerImage, ContainerImageArgs
 from infra.components.key_vault import KeyVault, KeyVaultArgs
@@ -19,6 +21,7 @@ from infra.components.monitoring import Monitoring, MonitoringArgs
 from infra.components.network import WorkspaceNetwork, WorkspaceNetworkArgs
 from infra.components.placement import Placement
 from infra.components.resource_group import ResourceGroup, ResourceGroupArgs
+from infra.components.retraining import Retraining, RetrainingArgs
 from infra.components.sharing import Sharing, SharingArgs
 from infra.components.storage import StorageAccount, StorageAccountArgs
 from infra.components.workspace import AzureMLWorkspace, AzureMLWorkspaceArgs
@@ -193,6 +196,49 @@ assets = azureml.Assets(
     ),
     type_name="azureml-platform:infra:Assets",
 )
+
+# --- Monitoring: alerts, and retraining after drift ------------------------------------------------------------------
+events = settings.monitoring.has_events and DriftEvents(
+    "drift",
+    DriftEventsArgs(
+        placement=place,
+        subscription_id=subscription,
+        workspace_id=workspace.id,
+        storage_account_id=storage.id,
+        storage_account_name=storage.name,
+    ),
+)
+if settings.monitoring.has_receivers:
+    online = assets.resources.get("online_endpoint", {})
+    Alerts(
+        "alerts",
+        AlertsArgs(
+            placement=place,
+            settings=settings.monitoring,
+            workspace_id=workspace.id,
+            endpoints={
+                name: pulumi.Output.concat(workspace.id, "/onlineEndpoints/", endpoint.azure_name)
+                for name, endpoint in online.items()
+            },
+            requires=list(online.values()),
+            topic_id=events.topic_id if events else None,
+            subscriptions=events.subscriptions if events else [],
+        ),
+    )
+if settings.monitoring.retrain and events:
+    Retraining(
+        "retraining",
+        RetrainingArgs(
+            placement=place,
+            subscription_id=subscription,
+            settings=settings.monitoring.retrain,
+            workspace_id=workspace.id,
+            storage_account_name=storage.name,
+            queue_id=events.queue_id,
+            queue_name=QUEUE,
+            requires=[assets.resources["schedule"][settings.monitoring.retrain.schedule]],
+        ),
+    )
 
 # --- Outputs: docs/stack-outputs.schema.json describes them -----------------------------------------------------------
 outputs.export(

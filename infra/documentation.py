@@ -54,6 +54,7 @@ _SCOPES = {
     Scope.REGISTRY: "container registry",
     Scope.INSIGHTS: "Application Insights",
     Scope.WORKSPACE: "workspace",
+    Scope.QUEUE: "queue `drift-events`",
     Scope.CLUSTER_IDENTITY: "cluster identity",
     Scope.ENDPOINT_IDENTITY: "endpoint identity",
     Scope.SHARED_REGISTRY: "Azure ML registry",

@@ -32,6 +32,9 @@ class Names:
     cluster_identity: str
     endpoint_identity: str
     ci_identity: str
+    action_group: str
+    system_topic: str
+    retraining_workflow: str
 
 
 # Characters of the hash in an endpoint's name. With five, a name in the YAML may have 18 characters in `staging`.
@@ -51,6 +54,9 @@ _RULES: dict[str, tuple[int, int, str]] = {
     "cluster_identity": (3, 128, _HYPHENATED),
     "endpoint_identity": (3, 128, _HYPHENATED),
     "ci_identity": (3, 128, _HYPHENATED),
+    "action_group": (1, 260, _HYPHENATED),
+    "system_topic": (3, 50, _HYPHENATED),
+    "retraining_workflow": (1, 43, _HYPHENATED),
 }
 
 
@@ -74,6 +80,9 @@ def names(naming: NamingSettings, stack: str) -> Names:
         cluster_identity=f"id-{hyphenated}-cluster",
         endpoint_identity=f"id-{hyphenated}-endpoint",
         ci_identity=f"id-{hyphenated}-ci",
+        action_group=f"ag-{hyphenated}",
+        system_topic=f"egst-{hyphenated}",
+        retraining_workflow=f"logic-{hyphenated}",
     )
     wrong = [problem for field in fields(result) if (problem := _broken(field.name, getattr(result, field.name)))]
     if wrong:

@@ -96,6 +96,8 @@ def _problems(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[
                 f"           pulumi config rm --path '{NAMESPACE}:{key}' -s {stack}"
             )
     yield from _unbuildable(settings, catalogue, stack)
+    if settings.monitoring.retrain is not None:
+        yield from _without_schedule(settings.monitoring.retrain.schedule, catalogue, stack)
     for number, name in enumerate(settings.assets.run):
         if name not in pipelines:
             key = f"{NAMESPACE}:assets.run[{number}]"
@@ -103,6 +105,20 @@ def _problems(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[
                 f"{key} runs pipelines/{name}.yml, which does not exist; {_hint(name, 'pipelines', pipelines)}\n"
                 f"      fix: pulumi config rm --path '{key}' -s {stack}"
             )
+
+
+def _without_schedule(name: str, catalogue: Catalogue, stack: str) -> Iterator[str]:
+    """Yield an error if the schedule that retraining starts does not exist, or starts no pipeline."""
+    key = f"{NAMESPACE}:monitoring.retrain.schedule"
+    schedules = {asset.name: "create_job" in asset.definition for asset in catalogue.of("schedule")}
+    if not schedules.get(name):
+        startable = [each for each, starts_job in schedules.items() if starts_job]
+        hint = _hint(name, "schedules", startable)
+        reason = "is a monitor" if name in schedules else f"does not exist in this stack; {hint}"
+        yield (
+            f"{key} names schedule {name}, which {reason}\n"
+            f"      fix: pulumi config set --path '{key}' <the schedule of a training pipeline> -s {stack}"
+        )
 
 
 def _unbuildable(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[str]:

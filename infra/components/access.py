@@ -86,7 +86,7 @@ class Access(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(parent=self)
         guid = pulumi.Output.from_input(role.value) if isinstance(role, Role) else scope.apply(role.guid)
         if isinstance(role, CustomRole):
-            definition = _defined(name, role, guid, scope, opts)
+            definition = defined(name, role, guid, scope, opts)
             # Azure may not find a new role at once.
             opts = pulumi.ResourceOptions(parent=self, depends_on=[definition], hooks=waits_for_roles(name))
         return assigned(
@@ -120,19 +120,20 @@ def _groups(settings: AccessSettings) -> Iterator[tuple[Who, str]]:
             yield who, principal
 
 
-def _defined(
+def defined(
     name: str,
     role: CustomRole,
-    guid: pulumi.Output[str],
+    guid: pulumi.Input[str],
     scope: pulumi.Output[str],
     opts: pulumi.ResourceOptions,
 ) -> authorization.RoleDefinition:
+    """Define a custom role at a scope (a resource id), where it can be assigned."""
     return authorization.RoleDefinition(
         f"{name}-role",
         scope=scope,
         role_definition_id=guid,
         # The name must be unique in the tenant. Only the GUID makes it unique.
-        role_name=guid.apply(lambda known: f"{role.title} {known}"),
+        role_name=pulumi.Output.from_input(guid).apply(lambda known: f"{role.title} {known}"),
         role_type="CustomRole",
         description=role.description,
         permissions=[authorization.PermissionArgs(actions=list(role.actions), not_actions=list(role.not_actions))],

@@ -16,6 +16,8 @@ class Role(Enum):
     STORAGE_BLOB_DATA_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
     STORAGE_TABLE_DATA_CONTRIBUTOR = "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3"
     STORAGE_QUEUE_DATA_CONTRIBUTOR = "974c5e8b-45b9-4653-ba55-5f855dd0fb88"
+    STORAGE_QUEUE_DATA_MESSAGE_PROCESSOR = "8a0f0c08-91a1-4084-bc3d-661d67233fed"
+    STORAGE_QUEUE_DATA_MESSAGE_SENDER = "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a"
     KEY_VAULT_ADMINISTRATOR = "00482a5a-887f-4fb3-b363-3b7fe8e74483"
     MANAGED_IDENTITY_OPERATOR = "f1a07417-d97a-45cb-824c-7a7467783830"
     AZUREML_METRICS_WRITER = "635dd51f-9968-44d3-b7fb-6d9a6bd613ae"
@@ -50,7 +52,7 @@ class CustomRole:
     title: str
     description: str
     actions: tuple[str, ...]
-    not_actions: tuple[str, ...]
+    not_actions: tuple[str, ...] = ()
 
     def guid(self, scope: str) -> str:
         """Return the role's GUID at a scope (a resource id). It differs between scopes and never changes."""
@@ -63,7 +65,12 @@ CI_ROLE = CustomRole(
     title="Azure ML asset deployer",
     description="Reads everything, and deploys what runs in the workspace. Changes neither the workspace itself, nor "
     "an identity, nor a role.",
-    actions=("*/read", f"{_ML}/*", "Microsoft.Insights/autoscaleSettings/*"),
+    actions=(
+        "*/read",
+        f"{_ML}/*",
+        "Microsoft.Insights/autoscaleSettings/*",
+        "Microsoft.Insights/metricAlerts/*",
+    ),
     # Azure refuses a role with an action that it does not have (InvalidActionOrNotAction). Its list has none for the
     # outbound rules of a managed network.
     not_actions=(
@@ -72,5 +79,21 @@ CI_ROLE = CustomRole(
         f"{_ML}/listKeys/action",
         f"{_ML}/privateEndpointConnections/write",
         f"{_ML}/privateEndpointConnections/delete",
+    ),
+)
+RETRAIN_ROLE = CustomRole(
+    slug="retrainer",
+    title="Azure ML retrainer",
+    description="Reads the workspace and submits jobs. A job acts for its submitter, so it may also write runs, their "
+    "artifacts and models. Changes no endpoint, schedule, datastore or compute.",
+    actions=(
+        f"{_ML}/read",
+        f"{_ML}/*/read",
+        f"{_ML}/jobs/write",
+        f"{_ML}/experiments/*",
+        f"{_ML}/metadata/*",
+        f"{_ML}/models/*",
+        f"{_ML}/environments/build/action",
+        f"{_ML}/environments/readSecrets/action",
     ),
 )

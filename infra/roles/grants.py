@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from infra.roles.definitions import CI_ROLE, CustomRole, Role
+from infra.roles.definitions import CI_ROLE, RETRAIN_ROLE, CustomRole, Role
 
 _SERVICES = "machine-learning/how-to-identity-based-service-authentication"
 _KEYLESS = "machine-learning/how-to-disable-local-auth-storage"
@@ -15,6 +15,8 @@ _NETWORK = "machine-learning/how-to-managed-network"
 _ENDPOINTS = "machine-learning/concept-endpoints-online-auth"
 _COLLECTION = "machine-learning/how-to-collect-production-data"
 _REGISTRIES = "machine-learning/how-to-assign-roles"
+_EVENTS = "event-grid/managed-service-identity"
+_QUEUES = "storage/queues/assign-azure-role-data-access"
 _BLOBS = "storage/blobs/assign-azure-role-data-access"
 _IMAGES = "container-registry/container-registry-rbac-built-in-roles-overview"
 _IDENTITIES = "role-based-access-control/built-in-roles/identity"
@@ -30,6 +32,8 @@ class Who(Enum):
     CLUSTER = "cluster identity"
     ENDPOINT = "endpoint identity"
     CI = "CI identity"
+    EVENTS = "system topic's identity"
+    RETRAINING = "retraining workflow's identity"
     OWNERS = "groups in `access.owners`"
     CONTRIBUTORS = "groups in `access.contributors`"
     READERS = "groups in `access.readers`"
@@ -50,6 +54,7 @@ class Scope(Enum):
     REGISTRY = "registry"
     INSIGHTS = "insights"
     WORKSPACE = "workspace"
+    QUEUE = "queue"
     CLUSTER_IDENTITY = "cluster-identity"
     ENDPOINT_IDENTITY = "endpoint-identity"
     SHARED_REGISTRY = "shared-registry"
@@ -64,6 +69,8 @@ class When(Enum):
     IMAGES_ON_CLUSTER = "the cluster builds images, because the network is restricted"
     DEPLOYER = "`access.deployer` is true"
     SHARING = "`sharing.registry` is set, and the stack knows its resource group"
+    EVENTS = "something reacts to drift: `monitoring.retrain`, or a receiver of alerts"
+    RETRAINING = "`monitoring.retrain` is set"
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,13 @@ class Grant:
     reason: str
     page: str
     when: When = When.ALWAYS
+
+    @property
+    def guid(self) -> str:
+        """The GUID of a built-in role."""
+        if isinstance(self.role, CustomRole):
+            raise TypeError(f"the GUID of {self.role.title} depends on its scope")
+        return self.role.value
 
 
 def _people(who: Who, role: Role, page: str) -> Iterator[Grant]:
@@ -166,11 +180,41 @@ GRANTS: tuple[Grant, ...] = (
         )
         for who in (Who.WORKSPACE, Who.CLUSTER, Who.ENDPOINT, Who.CI)
     ),
+    Grant(
+        Who.EVENTS,
+        Scope.QUEUE,
+        Role.STORAGE_QUEUE_DATA_MESSAGE_SENDER,
+        "put the events of drift into the queue",
+        _EVENTS,
+        When.EVENTS,
+    ),
+    Grant(
+        Who.RETRAINING,
+        Scope.QUEUE,
+        Role.STORAGE_QUEUE_DATA_MESSAGE_PROCESSOR,
+        "take the events of drift from the queue",
+        _QUEUES,
+        When.RETRAINING,
+    ),
+    Grant(
+        Who.RETRAINING,
+        Scope.WORKSPACE,
+        RETRAIN_ROLE,
+        "start the training, which acts for the identity that submits it",
+        _REGISTRIES,
+        When.RETRAINING,
+    ),
     *_people(Who.OWNERS, Role.OWNER, _PRIVILEGED),
     *_people(Who.CONTRIBUTORS, Role.CONTRIBUTOR, _PRIVILEGED),
     *_people(Who.READERS, Role.READER, _GENERAL),
     *_data(Who.DEPLOYER, When.DEPLOYER),
 )
+
+
+def grant_of(who: Who, scope: Scope) -> Grant:
+    """Return the only grant of an identity at a scope."""
+    (only,) = (grant for grant in GRANTS if grant.who is who and grant.scope is scope)
+    return only
 
 
 def grants(who: Who, *, conditions: frozenset[When]) -> list[Grant]:

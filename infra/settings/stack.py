@@ -13,6 +13,7 @@ from infra.settings.access import AccessSettings, IdentitiesSettings
 from infra.settings.assets import AssetsSettings, ModelSettings
 from infra.settings.compute import ComputeSettings
 from infra.settings.group import Group, Guid
+from infra.settings.monitoring import MonitoringSettings
 from infra.settings.naming import NamingSettings
 from infra.settings.network import NetworkSettings
 from infra.settings.overrides import OverridesSettings
@@ -68,6 +69,9 @@ class Settings(Group):
     assets: AssetsSettings = Field(default_factory=AssetsSettings, description="Management of assets.")
     rollout: RolloutSettings = Field(default_factory=RolloutSettings, description="Rollouts of new deployments.")
     sharing: SharingSettings = Field(default_factory=SharingSettings, description="The registry that shares assets.")
+    monitoring: MonitoringSettings = Field(
+        default_factory=MonitoringSettings, description="Alerts, and retraining after drift."
+    )
     overrides: OverridesSettings = Field(
         default_factory=OverridesSettings, description="Values in place of those in the asset files."
     )
@@ -80,6 +84,11 @@ class Settings(Group):
         if len(set(names)) < len(names):
             problems.append("compute has two clusters with the same name")
         problems += self.network.problems(premium_registry=self.registry.sku is RegistrySku.PREMIUM)
+        if self.monitoring.retrain is not None and not self.network.public_access:
+            problems.append(
+                "monitoring.retrain needs network.publicAccess, because a Logic App reaches the workspace and its "
+                "storage account by their public addresses; remove it, and start the training with `release train`"
+            )
         ours = (self.sharing.registry or "").lower()
         for endpoint, model in self.models.items():
             if model.registry is not None and model.registry.lower() != ours:

@@ -16,6 +16,8 @@ _OURS = (
     "Microsoft.ContainerRegistry", "Microsoft.Insights", "Microsoft.KeyVault", _MACHINE_LEARNING,
     "Microsoft.ManagedIdentity", "Microsoft.OperationalInsights", "Microsoft.Storage",
 )  # fmt: skip
+_OF_EVENTS = ("Microsoft.EventGrid",)
+_OF_RETRAINING = ("Microsoft.Logic",)
 # Azure creates resources of these for online endpoints and autoscale. Nobody registers them (Microsoft Q&A 2068819).
 _OF_AZURE = ("Microsoft.Cdn", "Microsoft.Network", "Microsoft.PolicyInsights")
 _REGISTERED = ("Registered", "Registering")
@@ -23,7 +25,7 @@ _REGISTERED = ("Registered", "Registering")
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Ask for each provider separately, because the whole list takes megabytes."""
-    names = (*_OURS, *_OF_AZURE)
+    names = (*_ours(subject), *_OF_AZURE)
     with ThreadPoolExecutor(len(names)) as pool:
         found = dict(zip(names, pool.map(lambda name: _provider(subject, name), names), strict=True))
     missing = [name for name in names if found[name].get("registrationState") not in _REGISTERED]
@@ -38,9 +40,16 @@ def check(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def _ours(subject: Subject) -> tuple[str, ...]:
+    """Return the providers whose resources the stack has."""
+    monitoring = subject.configuration.settings.monitoring
+    events = _OF_EVENTS if monitoring.has_events else ()
+    return (*_OURS, *events, *(_OF_RETRAINING if monitoring.retrain else ()))
+
+
 def _missing(subject: Subject, missing: list[str], total: int) -> Iterator[Finding]:
     by_azure = [name for name in missing if name in _OF_AZURE]
-    ours = [name for name in missing if name in _OURS]
+    ours = [name for name in missing if name not in _OF_AZURE]
     may = subject.permissions.allows("Microsoft.Storage/register/action") and not subject.deployed
     if by_azure:
         yield problem(

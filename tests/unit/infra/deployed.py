@@ -100,6 +100,8 @@ class Cloud(Mocks):
                 **identity,
                 "userAssignedIdentities": {key: {} for key in identity["userAssignedIdentities"]},
             }
+        if identity and "principalId" not in identity and "SystemAssigned" in identity.get("type", ""):
+            state["identity"] = {**identity, "principalId": f"principal-of-{args.name}"}
         match args.typ:
             case "azure-native:managedidentity:UserAssignedIdentity":
                 state["principalId"] = f"principal-of-{args.name}"

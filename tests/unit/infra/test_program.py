@@ -40,6 +40,12 @@ PHYSICAL_NAME = {
     "machinelearningservices:Compute": "computeName",
     "machinelearningservices:ManagedNetworkSettingsRule": "ruleName",
     "machinelearningservices:Registry": "registryName",
+    "eventgrid:SystemTopic": "systemTopicName",
+    "eventgrid:SystemTopicEventSubscription": "eventSubscriptionName",
+    "logic:Workflow": "workflowName",
+    "monitor:ActionGroup": "actionGroupName",
+    "monitor:MetricAlert": "ruleName",
+    "storage:Queue": "queueName",
     "authorization:RoleAssignment": "roleAssignmentName",
     "authorization:RoleDefinition": "roleDefinitionId",
 }

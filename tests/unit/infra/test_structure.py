@@ -19,14 +19,17 @@ from tests.unit.infra.stack_files import ROOT
 COMPONENTS = {
     ("azureml-platform:infra:Access", "access"),
     ("azureml-platform:infra:Access", "workspace-access"),
+    ("azureml-platform:infra:Alerts", "alerts"),
     ("azureml-platform:infra:Assets", "assets"),
     ("azureml-platform:infra:ComputeClusters", "compute"),
     ("azureml-platform:infra:ContainerImage", "image-training"),
     ("azureml-platform:infra:ContainerRegistry", "registry"),
+    ("azureml-platform:infra:DriftEvents", "drift"),
     ("azureml-platform:infra:Identities", "identity"),
     ("azureml-platform:infra:KeyVault", "vault"),
     ("azureml-platform:infra:Monitoring", "monitoring"),
     ("azureml-platform:infra:ResourceGroup", "platform"),
+    ("azureml-platform:infra:Retraining", "retraining"),
     ("azureml-platform:infra:Sharing", "sharing"),
     ("azureml-platform:infra:StorageAccount", "storage"),
     ("azureml-platform:infra:Workspace", "workspace"),
@@ -48,7 +51,11 @@ def test_no_class_name_is_there_twice() -> None:
 
 
 def test_deployed_stacks_find_their_resources_by_the_same_types_and_names() -> None:
-    settings = {"sharing": {"registry": "models", "create": True}, "assets": {"run": ["training"]}}
+    settings = {
+        "sharing": {"registry": "models", "create": True},
+        "assets": {"run": ["training"]},
+        "monitoring": {"emails": ["ml@contoso.com"], "retrain": {"schedule": "flight-delay-daily"}},
+    }
     deployment = deploy("dev", {f"azureml-platform:{key}": json.dumps(value) for key, value in settings.items()})
     made = {(each.type, each.name) for each in deployment.resources if each.type.startswith("azureml-platform:")}
     assert made == COMPONENTS

@@ -147,7 +147,7 @@ class ResourceType:
 
 
 def _parts(wire_name: str) -> list[str]:
-    """Split a dotted wire name. `\\.` is a dot in a name."""
+    """Split a dotted wire name. A backslash before a dot keeps it."""
     return [part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", wire_name)]
 
 

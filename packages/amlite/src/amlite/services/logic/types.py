@@ -93,8 +93,8 @@ async def _deleting(platform: Platform, resource_id: ResourceId) -> None:
 TYPES = [
     ResourceType(
         TYPE,
-        pattern=r"[\w().-]{1,80}",
-        rule="Workflow names are 1-80 letters, digits, underscores, hyphens, periods and parentheses.",
+        pattern=r"[\w().-]{1,43}",
+        rule="Workflow names are 1-43 letters, digits, underscores, hyphens, periods and parentheses.",
         required=("properties.definition",),
         creation=201,
         prepare=_prepare,
