@@ -18,9 +18,8 @@ def _address(value: str) -> str:
 
 
 def _webhook(value: str) -> str:
-    # Azure takes https only. On loopback, the receiver is on the machine that runs the local stack.
-    if not value.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
-        raise ValueError("must be a URL that begins with https://")
+    if not value.startswith(("https://", "http://")):
+        raise ValueError("must be a URL that begins with https:// or http://")
     return value
 
 

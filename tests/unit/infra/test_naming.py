@@ -23,6 +23,9 @@ AZURE = {
     "cluster_identity": r"[A-Za-z0-9][\w-]{2,127}",
     "endpoint_identity": r"[A-Za-z0-9][\w-]{2,127}",
     "ci_identity": r"[A-Za-z0-9][\w-]{2,127}",
+    "action_group": r"[^:<>+/&%\\?|]{1,260}",
+    "system_topic": r"[A-Za-z0-9-]{3,50}",
+    "retraining_workflow": r"[\w().-]{1,43}",
 }
 NAMESPACES = ("ab", "mlops", "a1b2c3d4e5f6")
 WORKSPACES = ("ws", "flights", "abcdefghijkl")

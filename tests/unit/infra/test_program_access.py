@@ -117,6 +117,7 @@ def test_ci_deploys_assets_and_leaves_identities_alone(deployment: Deployment) -
         "*/read",
         "Microsoft.MachineLearningServices/workspaces/*",
         "Microsoft.Insights/autoscaleSettings/*",
+        "Microsoft.Insights/metricAlerts/*",
     ]
 
 

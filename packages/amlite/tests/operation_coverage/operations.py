@@ -25,8 +25,10 @@ PUBLISHED = "azure.mgmt.machinelearningservices"
 OTHERS = {
     "Microsoft.Authorization": ("azure.mgmt.authorization/v2022_04_01",),
     "Microsoft.ContainerRegistry": ("azure.mgmt.containerregistry",),
+    "Microsoft.EventGrid": ("azure.mgmt.eventgrid",),
     "Microsoft.Insights": ("azure.mgmt.applicationinsights/v2020_02_02", "azure.mgmt.monitor"),
     "Microsoft.KeyVault": ("azure.mgmt.keyvault",),
+    "Microsoft.Logic": ("azure.mgmt.logic",),
     "Microsoft.ManagedIdentity": ("azure.mgmt.msi/v2024_11_30",),
     "Microsoft.OperationalInsights": ("azure.mgmt.loganalytics",),
     "Microsoft.Resources": ("azure.mgmt.resource/resources",),
