@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 EVENTS = "2025-02-15"
-INSIGHTS = "2018-03-01"
+SUBSCRIPTION = f"/subscriptions/{SUBSCRIPTION_ID}"
 LOGIC = "2019-05-01"
 STORAGE = "2024-01-01"
 STATUS_CHANGED = "Microsoft.MachineLearningServices.RunStatusChanged"
@@ -122,4 +122,4 @@ def until(condition: Callable[[], Any]) -> Any:
 
 def provider(workspace: Workspace, name: str) -> str:
     """Return the ARM id of a resource of a provider in the workspace's group."""
-    return f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{workspace.resource_group}/providers/{name}"
+    return f"{SUBSCRIPTION}/resourceGroups/{workspace.resource_group}/providers/{name}"

@@ -192,3 +192,45 @@ def test_action_group_is_refused(azureml_workspace: Workspace, change: Json, sai
     answer = azureml_workspace.azure.arm("PUT", path, wanted, GROUPS)
     assert answer.status_code == 400
     assert said in answer.json()["error"]["message"]
+
+
+TOPIC = "Microsoft.EventGrid/systemTopics"
+BODIES: dict[str, tuple[str, Json]] = {
+    "Microsoft.Insights/actionGroups": (GROUPS, {"groupShortName": "team"}),
+    "Microsoft.Insights/metricAlerts": (RULES, {}),
+    "Microsoft.Logic/workflows": (events.LOGIC, {}),
+    TOPIC: (events.EVENTS, {}),
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_resource_is_listed_tagged_and_deleted(azureml_workspace: Workspace, action_group: str, kind: str) -> None:
+    azure, (version, properties) = azureml_workspace.azure, BODIES[kind]
+    path = events.provider(azureml_workspace, f"{kind}/listed")
+    if kind == "Microsoft.Logic/workflows":
+        poll = {"type": "Http", "recurrence": {"frequency": "Day", "interval": 1}}
+        poll["inputs"] = {"method": "GET", "uri": "http://127.0.0.1:1/"}
+        properties = {"definition": {"triggers": {"Poll": poll}, "actions": {}}, "state": "Disabled"}
+    if kind == "Microsoft.Insights/metricAlerts":
+        properties = body(azureml_workspace.id, action_group)["properties"]
+    if kind == TOPIC:
+        properties = {"source": azureml_workspace.id, "topicType": "Microsoft.MachineLearningServices.Workspaces"}
+    azure.put(path, {"location": "westeurope", "properties": properties}, version)
+    assert azure.arm("PATCH", path, {"tags": {"team": "ml"}}, version).status_code in (200, 201, 202)
+    for scope in (events.group(azureml_workspace), events.SUBSCRIPTION):
+        listed = azure.arm("GET", f"{scope}/providers/{kind}", version=version).json()["value"]
+        (found,) = (each for each in listed if each["id"] == path)
+        assert found["tags"] == {"team": "ml"}
+    if kind == TOPIC:
+        subscription = f"{path}/eventSubscriptions/listed"
+        events.queue(azureml_workspace, "listed")
+        azure.put(
+            path, {**azure.arm("GET", path, version=version).json(), "identity": {"type": "SystemAssigned"}}, version
+        )
+        azure.put(subscription, events.subscription(events.to_queue(azureml_workspace, "listed")), version)
+        listed = azure.arm("GET", f"{path}/eventSubscriptions", version=version).json()["value"]
+        assert [each["name"] for each in listed] == ["listed"]
+        assert azure.arm("GET", f"{path}/eventSubscriptions/listed", version=version).status_code == 200
+        azure.remove(subscription, version)
+    azure.remove(path, version)
+    assert azure.arm("GET", path, version=version).status_code == 404

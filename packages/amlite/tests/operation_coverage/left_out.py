@@ -36,6 +36,16 @@ MISSING = {
     "of the SKU have no effect",
     "Microsoft.ContainerRegistry/Registries.update": "network rules hold for nodes only; policies and other limits "
     "of the SKU have no effect",
+    "Microsoft.EventGrid/SystemTopicEventSubscriptions.create_or_update": "delivers to storage queues by the topic's "
+    "identity and to webhooks on this machine, in Event Grid's schema; has the filters of text only",
+    "Microsoft.EventGrid/SystemTopics.create_or_update": "topics of workspaces only, with the events RunStatusChanged "
+    "and RunCompleted",
+    "Microsoft.Insights/ActionGroups.create_or_update": "calls webhooks on this machine and sends no mail; other "
+    "receivers are refused",
+    "Microsoft.Insights/MetricAlerts.create_or_update": "rules of one workspace, system topic or online endpoint with "
+    "static thresholds; others are refused",
+    "Microsoft.Logic/Workflows.create_or_update": "one trigger and actions of the type Http, with managed identity and "
+    "some functions; others are refused",
     "Microsoft.Insights/AutoscaleSettings.create_or_update": "applies the limits, but does not evaluate rules",
     "Microsoft.Insights/AutoscaleSettings.update": "applies the limits, but does not evaluate rules",
     "Microsoft.Insights/Components.create_or_update": "collects no telemetry",
