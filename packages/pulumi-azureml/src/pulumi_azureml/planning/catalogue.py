@@ -71,7 +71,9 @@ def load_catalogue(root: Path | str, settings: CatalogueSettings) -> Catalogue:
         CatalogueErrors: all problems of the tree.
     """
     loading = _Loading(Path(root).absolute(), settings)
-    for path in sorted(loading.find()):
+    # A pipeline's inputs get their types from the components, so components come first.
+    paths = sorted(loading.find())
+    for path in sorted(paths, key=lambda path: settings.folders.convention(path).startswith("pipelines/")):
         loading.read(path)
     return loading.plan()
 
@@ -102,7 +104,7 @@ class _Loading:
         self.root = root
         self.settings = settings
         self.problems: list[Problem] = []
-        self.overriding = Overriding(settings.overrides, settings.config_keys)
+        self.overriding = Overriding(settings.overrides, settings.inputs, settings.config_keys)
         self.excluded: list[Excluded] = []
         self.drafts: dict[AssetId, Draft] = {}
         self.by_path: dict[str, AssetId] = {}
@@ -194,7 +196,8 @@ class _Loading:
         if option is not None:
             self.excluded.append(Excluded(id_, document.path, option))
             return
-        overridden = self.overriding.apply(id_, document, definition)
+        components = functools.partial(self._component_inputs, document.folder)
+        overridden = self.overriding.apply(id_, document, definition, components)
         document = dataclasses.replace(document, set_by={keys: each.option for keys, each in overridden.items()})
         is_shared = self.settings.folders.is_shared(document.path)
         draft = draft_of(kind, document, definition, is_shared=is_shared)
@@ -211,6 +214,18 @@ class _Loading:
         kind.collect(draft, self.settings)
         self.drafts[draft.id] = draft
         self.by_path[document.path] = draft.id
+
+    def _component_inputs(self, folder: str, text: str) -> Mapping[str, Any]:
+        """Return the inputs of a component that was read before, or none if no file defines it."""
+        reference = parse(text, folder=folder)
+        if reference is None:
+            return {}
+        id_ = self.by_path.get(reference.file) if reference.file else AssetId("component", reference.name)
+        draft = self.drafts.get(id_) if id_ is not None else None
+        if draft is None or reference.version not in ("", draft.version):
+            return {}
+        inputs = draft.definition.get("inputs")
+        return inputs if isinstance(inputs, dict) else {}
 
     def _check_shared(self, draft: Draft, kind: Kind) -> None:
         shared = self.settings.folders.shared

@@ -9,7 +9,8 @@ from pulumi_azureml.planning.assets import AssetId, Definition
 from pulumi_azureml.planning.config_keys import ConfigKeys
 from pulumi_azureml.planning.deployments import ENDPOINTS
 from pulumi_azureml.planning.documents import Document, KeyPath
-from pulumi_azureml.planning.overrides import DeploymentOverrides, Overridden, Overrides
+from pulumi_azureml.planning.inputs import DATA, Components, described, input_type, place, typed
+from pulumi_azureml.planning.overrides import DeploymentOverrides, Overridden, Overrides, PipelineOverrides
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
 
 _DEPLOYMENTS = ("online_deployment", "batch_deployment")
@@ -19,9 +20,10 @@ _STEPS_WITH_VARIABLES = ("command", "parallel")
 class Overriding:
     """A stack's overrides on their way into the definitions. `problems` are those found so far."""
 
-    def __init__(self, overrides: Overrides, keys: ConfigKeys) -> None:
+    def __init__(self, overrides: Overrides, inputs: Mapping[str, Mapping[str, str]], keys: ConfigKeys) -> None:
         self.problems: list[Problem] = []
         self._overrides = overrides
+        self._inputs = inputs
         self._keys = keys
 
     def exclusion(self, id_: AssetId) -> str | None:
@@ -33,8 +35,13 @@ class Overriding:
         schedule = self._overrides.schedules.get(name) if id_.kind == "schedule" else None
         return self._option("schedules", name, "exclude") if schedule is not None and schedule.exclude else None
 
-    def apply(self, id_: AssetId, document: Document, definition: Definition) -> dict[KeyPath, Overridden]:
-        """Put the stack's values into a definition. Return what they replaced, by key."""
+    def apply(
+        self, id_: AssetId, document: Document, definition: Definition, components: Components
+    ) -> dict[KeyPath, Overridden]:
+        """Put the stack's values into a definition. Return what they replaced, by key.
+
+        `components` returns the inputs of the components that a pipeline uses, because they have types.
+        """
         found: dict[KeyPath, Overridden] = {}
 
         def put(keys: KeyPath, value: Any, option: str) -> None:
@@ -55,7 +62,7 @@ class Overriding:
                 if schedule is not None and schedule.is_enabled is not None:
                     put(("is_enabled",), schedule.is_enabled, self._option("schedules", id_.name, "is_enabled"))
             case "pipeline_job":
-                self._pipeline(id_, document, definition, put)
+                self._pipeline(id_, document, definition, components, put)
         return found
 
     def unknown(self, known: Collection[AssetId]) -> Iterator[Problem]:
@@ -103,25 +110,30 @@ class Overriding:
                 put((*base, *keys), value, option)
 
     def _pipeline(
-        self, id_: AssetId, document: Document, definition: Definition, put: Callable[[KeyPath, Any, str], None]
+        self,
+        id_: AssetId,
+        document: Document,
+        definition: Definition,
+        components: Components,
+        put: Callable[[KeyPath, Any, str], None],
     ) -> None:
-        wanted = self._overrides.pipelines.get(id_.name)
-        if wanted is None:
-            return
+        wanted = self._overrides.pipelines.get(id_.name, PipelineOverrides())
         inputs, steps = _mapping(definition.get("inputs")), _mapping(definition.get("jobs"))
-        for name, value in wanted.inputs.items():
-            option = self._option("pipelines", id_.name, "inputs", name)
+        texts = self._inputs.get(id_.name, {})
+        for name, value in {**wanted.inputs, **texts}.items():
+            option = f"--input {name}" if name in texts else self._option("pipelines", id_.name, "inputs", name)
             if name not in inputs:
                 advice = suggestion(name, inputs, otherwise=f"use one of {listing(inputs)}")
                 message = f"{option}: pipeline '{id_.name}' has no input '{name}'"
                 self.problems.append(document.problem(("inputs",), message, advice))
                 continue
-            keys, type_ = _input(name, inputs[name])
+            type_, keys = input_type(name, definition, components), place(name, inputs[name])
             try:
-                put(keys, _as(type_, value), option)
-            except ValueError:
-                message = f"{option}: input '{name}' takes {_TYPES[type_]} but gets '{value}'"
-                self.problems.append(document.problem(keys, message, f"give it {_TYPES[type_]}"))
+                put(keys, typed(type_, value), option)
+            except ValueError as error:
+                quoted = isinstance(value, float) and type_ in ("string", DATA)
+                fix = "write it in quotes" if quoted else f"give it {described(type_)}"
+                self.problems.append(document.problem(keys, f"{option}: input '{name}' {error}", fix))
         for name, text in wanted.environment_variables.items():
             option = self._option("pipelines", id_.name, "environment_variables", name)
             takers = [
@@ -148,7 +160,6 @@ _NOT_HERE = {
     ("batch_deployment", "instance_count"): ("the steps of a pipeline component say how many nodes", "remove it"),
     ("batch_deployment", "environment_variables"): ("the steps of a pipeline component have their own", "remove it"),
 }
-_TYPES = {"boolean": "true or false", "number": "a number", "string": "text"}
 
 
 def _values(wanted: DeploymentOverrides) -> Iterator[tuple[str, tuple[str, ...], Any]]:
@@ -173,39 +184,6 @@ def _place(kind: str, document: Document, attribute: str) -> KeyPath | None:
         "environment_variables": None if is_pipeline else ("environment_variables",),
     }
     return places.get(attribute)
-
-
-def _input(name: str, value: Any) -> tuple[KeyPath, str]:
-    """Return where the value of a pipeline's input stands, and its type."""
-    if not isinstance(value, dict):
-        return ("inputs", name), _type(value)
-    if "value" in value:
-        return ("inputs", name, "value"), _type(value["value"])
-    return ("inputs", name, "path"), "string"
-
-
-def _type(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    # 1 in the file does not say that 0.5 is wrong: that depends on the component.
-    return "number" if isinstance(value, int | float) else "string"
-
-
-def _as(type_: str, value: Any) -> Any:
-    """Return a value as a type: `pulumi config set --path` stores 0.5 as text, and a text that is a number as a number.
-
-    Raises:
-        ValueError: the value is not of the type.
-    """
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    match type_:
-        case "boolean" if text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        case "number" if not isinstance(value, bool):
-            return int(text) if text.lstrip("+-").isdigit() else float(text)
-        case "string":
-            return text
-    raise ValueError(f"{value} is not {_TYPES[type_]}")
 
 
 def _mapping(value: Any) -> dict[str, Any]:

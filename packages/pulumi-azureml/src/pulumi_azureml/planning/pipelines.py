@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from pulumi_azureml.planning.assets import AssetId
 from pulumi_azureml.planning.documents import KeyPath
 from pulumi_azureml.planning.drafts import Draft, compute, source, use
+from pulumi_azureml.planning.inputs import BINDING, literal_type
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
 from pulumi_azureml.planning.references import is_asset
 from pulumi_azureml.planning.settings import CatalogueSettings
 
-_BINDING = re.compile(r"\$\{\{\s*parent\.([A-Za-z0-9_.]+)\s*\}\}")
 _MODELS = frozenset({"custom_model", "mlflow_model", "triton_model"})
 _FOLDERS = frozenset({"uri_folder", "mltable", "path"}) | _MODELS
 _FILES = frozenset({"uri_file", "custom_model", "path"})
@@ -97,12 +97,25 @@ class _Steps:
         if not self.is_job:
             return
         for name, value in self.inputs.items():
+            yield from self._check_text(("inputs", name), value)
             is_empty = value is None or (
                 isinstance(value, dict) and value.get("path") is None and value.get("value") is None
             )
             if is_empty and not _mapping(value).get("optional") and _mapping(value).get("default") is None:
                 fix = "write the value, or the `path:` of the data"
                 yield self.draft.document.problem(("inputs", name), f"input '{name}' has no value", fix)
+
+    def _check_text(self, keys: KeyPath, value: Any) -> Iterator[Problem]:
+        """Report what azure-ai-ml cannot send: dates, which YAML makes of text without quotes, and empty text."""
+        if isinstance(value, dict) and "value" in value:
+            keys, value = (*keys, "value"), value["value"]
+        name = keys[1] if keys[0] == "inputs" else keys[3]
+        if isinstance(value, date):
+            message = f"YAML reads input '{name}' as a date, and Azure takes text"
+            yield self.draft.document.problem(keys, message, f'write it in quotes: "{value}"')
+        elif value == "":
+            message = f"input '{name}' is an empty text, which azure-ai-ml does not send"
+            yield self.draft.document.problem(keys, message, "write a text, or remove the input")
 
     def check_step(self, name: str, step: dict[str, Any]) -> Iterator[Problem]:
         if step.get("type") in _NO_STEP_CHECK:
@@ -137,10 +150,11 @@ class _Steps:
 
     def _check_value(self, keys: KeyPath, value: Any, port: Mapping[str, Any]) -> Iterator[Problem]:
         """Check one value given to an input: its bindings must exist and its type must match the input's."""
+        yield from self._check_text(keys, value)
         text = value.get("path") if isinstance(value, dict) else value
         actual: str | None = None
         if isinstance(text, str) and "${{" in text:
-            for match in _BINDING.finditer(text):
+            for match in BINDING.finditer(text):
                 found, problem = self._resolve(keys, match[1])
                 if problem is not None:
                     yield problem
@@ -148,7 +162,7 @@ class _Steps:
         elif isinstance(value, dict):
             actual = str(value["type"]) if "type" in value else None
         else:
-            actual = _literal_type(value)
+            actual = literal_type(value)
         wanted = port.get("type")
         if actual is None or not isinstance(wanted, str):
             return
@@ -166,7 +180,7 @@ class _Steps:
 
         A value in the file is reported where it is bound.
         """
-        match = _BINDING.fullmatch(text.strip()) if isinstance(text, str) else None
+        match = BINDING.fullmatch(text.strip()) if isinstance(text, str) else None
         name = match[1].removeprefix("inputs.") if match else ""
         value = self.inputs.get(name)
         source: KeyPath = ("inputs", name)
@@ -196,7 +210,7 @@ class _Steps:
                     message = f"component '{component.id.name}' has no output '{output}'"
                     yield self.draft.document.problem(keys, message, advice)
             text = value.get("path") if isinstance(value, dict) else value
-            for match in _BINDING.finditer(text) if isinstance(text, str) else ():
+            for match in BINDING.finditer(text) if isinstance(text, str) else ():
                 _, problem = self._resolve(keys, match[1])
                 if problem is not None:
                     yield problem
@@ -241,8 +255,8 @@ class _Steps:
         if isinstance(value, dict):
             if "type" in value:
                 return str(value["type"])
-            return _literal_type(value["value"]) if "value" in value else "uri_folder" if "path" in value else None
-        return _literal_type(value)
+            return literal_type(value["value"]) if "value" in value else "uri_folder" if "path" in value else None
+        return literal_type(value)
 
     def check_cycles(self) -> Iterator[Problem]:
         """Steps that wait for each other."""
@@ -250,7 +264,7 @@ class _Steps:
             name: {
                 match[1].split(".")[1]
                 for value in _mapping(step.get("inputs")).values()
-                for match in _BINDING.finditer(str(value.get("path") if isinstance(value, dict) else value))
+                for match in BINDING.finditer(str(value.get("path") if isinstance(value, dict) else value))
                 if match[1].startswith("jobs.")
             }
             & set(self.steps)
@@ -267,19 +281,6 @@ class _Steps:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _literal_type(value: Any) -> str | None:
-    match value:
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case str():
-            return "string"
-    return None
 
 
 def _fits(actual: str, wanted: str, literal: Any) -> bool:

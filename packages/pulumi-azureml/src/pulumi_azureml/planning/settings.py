@@ -52,6 +52,8 @@ class CatalogueSettings:
         registry: the registry of the assets in `folders.shared`; None if nothing is shared.
         folders: the folders that hold the YAML.
         overrides: the values that the stack sets in place of the files', and the assets that it leaves out.
+        inputs: pipeline → texts for its inputs that a user typed for one run. They win over the overrides, and messages
+            name them as `--input`.
         config_keys: the configuration keys behind these settings, for messages.
         cache_folder: the folder that caches digests and validation results; None disables the cache.
         check_with_azure: validate every definition that has not passed before with azure-ai-ml's own loaders.
@@ -68,6 +70,7 @@ class CatalogueSettings:
     registry: str | None = None
     folders: Folders = field(default_factory=Folders)
     overrides: Overrides = field(default_factory=Overrides)
+    inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     config_keys: ConfigKeys = field(default_factory=ConfigKeys)
     cache_folder: Path | None = field(default_factory=default_cache_folder)
     check_with_azure: bool = True

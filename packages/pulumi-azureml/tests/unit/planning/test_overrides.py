@@ -223,8 +223,8 @@ BLUE = f"{WHERE}.endpoints.flights.deployments.blue"
             (
                 "pipelines/training.yml",
                 5,
-                f"{WHERE}.pipelines.training.inputs.steps: input 'steps' takes a number but gets 'many'",
-                "give it a number",
+                f"{WHERE}.pipelines.training.inputs.steps: input 'steps' takes an integer but gets 'many'",
+                "give it an integer",
             ),
         ),
         (
@@ -232,8 +232,8 @@ BLUE = f"{WHERE}.endpoints.flights.deployments.blue"
             (
                 "pipelines/training.yml",
                 5,
-                f"input 'steps' takes integer but gets number (set by {WHERE}.pipelines.training.inputs.steps)",
-                "give it a value of type integer, or change the component's input",
+                f"{WHERE}.pipelines.training.inputs.steps: input 'steps' takes an integer but gets '0.5'",
+                "give it an integer",
             ),
         ),
         (
