@@ -1,10 +1,12 @@
-from .arm import send
+from .arm import pages, send, tail
 from .connection import Workspace, connect, credential, transport
 from .endpoint_names import endpoints_elsewhere
 from .federation import FederatedIdentity, federated_identity
 from .jobs import (
+    ENDED,
     REGISTRATION,
     EndedJob,
+    GitError,
     JobStep,
     StillRunningError,
     failure_text,
@@ -12,17 +14,26 @@ from .jobs import (
     git_commit,
     job_log,
     job_output,
+    status_of,
 )
 from .ownership import CHANGED, user_tags
 from .quota import family_key, reserved_instances
+from .runs import Logged, Point, Run, Runs
 from .scoring import ScoringTarget, access_key, score
+from .submission import submit_pipeline
 
 __all__ = [
     "CHANGED",
+    "ENDED",
     "REGISTRATION",
     "EndedJob",
     "FederatedIdentity",
+    "GitError",
     "JobStep",
+    "Logged",
+    "Point",
+    "Run",
+    "Runs",
     "ScoringTarget",
     "StillRunningError",
     "Workspace",
@@ -37,9 +48,13 @@ __all__ = [
     "git_commit",
     "job_log",
     "job_output",
+    "pages",
     "reserved_instances",
     "score",
     "send",
+    "status_of",
+    "submit_pipeline",
+    "tail",
     "transport",
     "user_tags",
 ]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _BASE = "https://management.azure.com"
 _POLL_SECONDS = 5.0
+_NO_SUCH_RANGE = 416  # a blob has no byte after its last
 
 
 def send(
@@ -40,6 +41,17 @@ def pages(path: str, api_version: str, query: Mapping[str, str] | None = None) -
         if not page.get("nextLink"):
             return
         page = get(page["nextLink"])
+
+
+def tail(url: str, offset: int) -> bytes:
+    """Return a blob's content from a byte on, by an address that contains the permission to read it."""
+    from azure.core.rest import HttpRequest
+
+    response = _anonymous().send_request(HttpRequest("GET", url, headers={"Range": f"bytes={offset}-"}))
+    if response.status_code == _NO_SUCH_RANGE:
+        return b""
+    _raise_for_status(response)
+    return bytes(response.content)
 
 
 def finish(method: str, path: str, api_version: str, query: Mapping[str, str] | None = None) -> None:
@@ -71,6 +83,15 @@ def _raise_for_status(response: Any) -> None:
     if response.status_code >= 400:
         kind = ResourceNotFoundError if response.status_code == 404 else HttpResponseError
         raise kind(f"{response.status_code} {response.reason}: {response.text()}", response)
+
+
+@functools.cache
+def _anonymous() -> PipelineClient[Any, Any]:
+    """Return a client for addresses that contain a signature. Storage refuses those with a token."""
+    from azure.core import PipelineClient
+    from azure.core.pipeline import policies
+
+    return PipelineClient(_BASE, policies=[policies.RetryPolicy(**RETRIES)], transport=transport())
 
 
 @functools.lru_cache(maxsize=1)

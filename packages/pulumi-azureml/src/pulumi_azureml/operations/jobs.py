@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
+import os
 import subprocess
 import tempfile
 import time
@@ -11,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pulumi_azureml.operations.arm import get
+from pulumi_azureml.operations.retry import persistently
+from pulumi_azureml.operations.runs import Runs
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -21,6 +25,8 @@ ENDED = frozenset({"Completed", "Failed", "Canceled", "NotResponding"})
 REGISTRATION = "registration/registration.json"
 _POLL_SECONDS = (0.5, 2.0)  # first and longest wait between two polls of the job
 _LOG_LINES = 40
+_DUBIOUS = "dubious ownership"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,13 @@ class _Watch:
     job: dict[str, str] = field(default_factory=dict)
 
 
-def follow_job(ml: MLClient, job: str, say: Callable[[str], None], seconds: float | None = None) -> EndedJob:
+def follow_job(
+    ml: MLClient,
+    job: str,
+    say: Callable[[str], None],
+    seconds: float | None = None,
+    reconnect: Callable[[], MLClient] | None = None,
+) -> EndedJob:
     """Wait until a pipeline job ends, and report when steps start and end.
 
     Args:
@@ -68,6 +80,7 @@ def follow_job(ml: MLClient, job: str, say: Callable[[str], None], seconds: floa
         job: the name of the job.
         say: receives one line, without a newline.
         seconds: the maximum time to wait. None waits indefinitely.
+        reconnect: returns a client that signs in again, for jobs that run longer than a sign-in lasts.
 
     Raises:
         StillRunningError: the job has not ended after `seconds`. It continues.
@@ -75,9 +88,15 @@ def follow_job(ml: MLClient, job: str, say: Callable[[str], None], seconds: floa
     seen = _Watch()
     wait = _POLL_SECONDS[0]
     last = time.monotonic() + seconds if seconds is not None else None
+
+    def look() -> str:
+        client = reconnect() if reconnect is not None else ml
+        found = status_of(client.jobs.get(job))
+        _look_at_steps(client, job, seen, say)
+        return found
+
     while True:
-        status = status_of(ml.jobs.get(job))
-        _look_at_steps(ml, job, seen, say)
+        status = persistently(look, f"job {job}")
         if status in ENDED:
             break
         if last is not None and time.monotonic() >= last:
@@ -136,31 +155,53 @@ def metrics(tracking_uri: str, runs: Iterable[tuple[str, str]]) -> dict[str, flo
     """
     from azure.core.exceptions import ResourceNotFoundError
 
-    base = f"https://{tracking_uri.partition('://')[2].partition('?')[0]}"
     found: dict[str, float] = {}
     for prefix, run in runs:
         try:
-            data = get(f"{base}/api/2.0/mlflow/runs/get", {"run_id": run})["run"].get("data") or {}
+            logged = Runs(tracking_uri).logged(run).metrics
         except ResourceNotFoundError:
             continue
-        for each in data.get("metrics") or []:
-            if isinstance(each.get("value"), int | float):
-                found[f"{prefix}{each['key']}"] = each["value"]
+        found |= {f"{prefix}{name}": value for name, value in logged.items() if math.isfinite(value)}
     return found
+
+
+class GitError(Exception):
+    """git cannot name the commit. `fix` says what to do."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.fix = fix
 
 
 def with_commit(definition: Mapping[str, Any], root: Path) -> dict[str, Any]:
     """Return a pipeline's definition with the tree's commit as its input `git_sha`, if it has that input."""
     inputs = definition.get("inputs") or {}
-    return (
-        {**definition, "inputs": {**inputs, "git_sha": git_commit(root)}} if "git_sha" in inputs else dict(definition)
-    )
+    if "git_sha" not in inputs:
+        return dict(definition)
+    try:
+        commit = git_commit(root)
+    except GitError as error:
+        _log.warning("the input git_sha is 'unknown': %s. %s", error, error.fix)
+        commit = "unknown"
+    return {**definition, "inputs": {**inputs, "git_sha": commit}}
 
 
 def git_commit(root: Path) -> str:
-    """Return the commit of the tree, with `-dirty` if it has changes, or `unknown` outside a repository."""
+    """Return the commit of the tree, with `-dirty` if it has changes, or `unknown` outside a repository.
+
+    Raises:
+        GitError: git is not installed, or does not read the repository.
+    """
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
+    except FileNotFoundError as error:
+        raise GitError("git is not on PATH, so the commit is unknown", "install git") from error
+    if _DUBIOUS in done.stderr:
+        raise GitError(
+            f"git does not read {root}, because the folder belongs to another user (dubious ownership)",
+            f"git config --global --add safe.directory {root}",
+        )
     return done.stdout.strip() or "unknown"
 
 
@@ -169,9 +210,7 @@ def _reason(ml: MLClient, job: str) -> str:
     services = getattr(ml.jobs.get(job), "services", None) or {}
     if "Tracking" not in services:
         return ""
-    host, _, workspace = services["Tracking"].endpoint.partition("://")[2].partition("?")[0].partition("/mlflow/v1.0/")
-    details = get(f"https://{host}/history/v1.0/{workspace}/runs/{job}/details")
-    return str(((details.get("error") or {}).get("error") or {}).get("message") or "")
+    return Runs(services["Tracking"].endpoint).get(job).error
 
 
 def _look_at_steps(ml: MLClient, job: str, seen: _Watch, say: Callable[[str], None]) -> None:

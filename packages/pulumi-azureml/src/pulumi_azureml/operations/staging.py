@@ -30,19 +30,22 @@ _KEPT_SECONDS = 86_400
 
 
 @contextmanager
-def staged(definition: dict[str, Any], trees: list[dict[str, Any]], path: str) -> Iterator[dict[str, Any]]:
+def staged(
+    definition: dict[str, Any], trees: list[dict[str, Any]], path: str, root: Path | None = None
+) -> Iterator[dict[str, Any]]:
     """Yield the definition with its folders replaced by copies that contain exactly the hashed files.
 
     Args:
         definition: CLI v2 YAML as a dictionary, with local paths relative to the project.
         trees: the folders in it: {keys: the place in the definition, hash: the hash of the tree}.
         path: the asset's YAML file, which is not part of any tree.
+        root: the project's folder. By default, the one of the working directory.
 
     Raises:
         AssetError: a folder has changed since the plan hashed it.
     """
     result = copy.deepcopy(definition)
-    root = project_root()
+    root = root or project_root()
     reader = TreeReader(root, StatCache(None))
     _clear_leftovers(Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as scratch:
@@ -86,18 +89,20 @@ def _runs(process: int) -> bool:
     return True
 
 
-def load(loader: str, definition: dict[str, Any]) -> Any:
+def load(loader: str, definition: dict[str, Any], root: Path | None = None) -> Any:
     """Return azure-ai-ml's entity for a definition.
 
     Args:
         loader: the name of its function, such as `load_component`.
         definition: CLI v2 YAML as a dictionary, local paths relative to the project or absolute.
+        root: the project's folder. By default, the one of the working directory.
     """
     from azure.ai.ml.entities import _load_functions
 
     # Pass everything as overrides of an empty file: writing and parsing YAML takes longer than the rest.
-    options = {"relative_origin": str(project_root() / "Pulumi.yaml"), "params_override": [copy.deepcopy(definition)]}
-    return getattr(_load_functions, loader)(io.StringIO("{}"), **options)
+    origin = str((root or project_root()) / "Pulumi.yaml")
+    overrides = [copy.deepcopy(definition)]
+    return getattr(_load_functions, loader)(io.StringIO("{}"), relative_origin=origin, params_override=overrides)
 
 
 def _read(reader: TreeReader, folder: str, path: str) -> Tree:

@@ -8,8 +8,9 @@ from pulumi_azureml.planning.catalogue import Catalogue, load_catalogue, plan_de
 from pulumi_azureml.planning.changes import MISSING, Change, explain
 from pulumi_azureml.planning.config_keys import ConfigKeys
 from pulumi_azureml.planning.deployments import ENDPOINT_NAME, ENDPOINT_NAME_RULE, ENDPOINTS, SMOKE_REQUEST
-from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES
+from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, is_local
 from pulumi_azureml.planning.folders import Folders
+from pulumi_azureml.planning.inputs import DATA, described, place, typed
 from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.planning.kinds.batch_endpoint import default_deployment
 from pulumi_azureml.planning.overrides import (
@@ -25,6 +26,7 @@ from pulumi_azureml.planning.settings import CatalogueSettings, ModelChoice
 from pulumi_azureml.planning.triggers import next_fire_times
 
 __all__ = [
+    "DATA",
     "DEFAULT_DATASTORES",
     "ENDPOINTS",
     "ENDPOINT_NAME",
@@ -50,9 +52,13 @@ __all__ = [
     "Problem",
     "ScheduleOverrides",
     "default_deployment",
+    "described",
     "explain",
+    "is_local",
     "load_catalogue",
     "next_fire_times",
+    "place",
     "plan_definitions",
     "reference",
+    "typed",
 ]

@@ -64,8 +64,15 @@ class Catalogue:
         return {asset.id: asset for asset in self.assets}
 
 
-def load_catalogue(root: Path | str, settings: CatalogueSettings) -> Catalogue:
+def load_catalogue(
+    root: Path | str, settings: CatalogueSettings, also: Mapping[str, tuple[str, Definition]] | None = None
+) -> Catalogue:
     """Plan every asset below `root`. The result depends only on the tree and the settings.
+
+    Args:
+        root: the folder of the project.
+        settings: the settings of the stack.
+        also: more assets, which no file defines, as in `plan_definitions`.
 
     Raises:
         CatalogueErrors: all problems of the tree.
@@ -75,6 +82,7 @@ def load_catalogue(root: Path | str, settings: CatalogueSettings) -> Catalogue:
     paths = sorted(loading.find())
     for path in sorted(paths, key=lambda path: settings.folders.convention(path).startswith("pipelines/")):
         loading.read(path)
+    loading.take_all(also or {})
     return loading.plan()
 
 
@@ -92,8 +100,7 @@ def plan_definitions(
         CatalogueErrors: all problems of the definitions.
     """
     loading = _Loading(root.absolute(), settings)
-    for path, (kind, definition) in definitions.items():
-        loading.take(KINDS[kind], Document(path, _copied(definition), {}))
+    loading.take_all(definitions)
     return loading.plan()
 
 
@@ -181,6 +188,11 @@ class _Loading:
             self._note_broken(path, convention)
             return
         self.take(next(kind for kind in KINDS.values() if kind.claims(convention, document)), document)
+
+    def take_all(self, definitions: Mapping[str, tuple[str, Definition]]) -> None:
+        """Make drafts of definitions that no file has, by their name and kind."""
+        for path, (kind, definition) in definitions.items():
+            self.take(KINDS[kind], Document(path, _copied(definition), {}))
 
     def take(self, kind: Kind, document: Document) -> None:
         """Make a draft of a document and check it on its own."""
