@@ -17,7 +17,8 @@ from release.destroying.command import down
 from release.doctor.command import doctor
 from release.drift.command import report_drift
 from release.errors import ReleaseError, first_line
-from release.jobs.command import logs
+from release.jobs.command import compare, jobs, logs, metrics, show
+from release.jobs.run_command import run
 from release.policy.command import policy
 from release.preview.command import preview
 from release.promotion.command import promote
@@ -58,16 +59,21 @@ def main(cwd: str | None) -> None:
 main.add_command(adopt)
 main.add_command(ci_login)
 main.add_command(comment)
+main.add_command(compare)
 main.add_command(doctor)
 main.add_command(down)
+main.add_command(jobs)
 main.add_command(key)
 main.add_command(logs)
+main.add_command(metrics)
 main.add_command(policy)
 main.add_command(preview)
 main.add_command(promote)
 main.add_command(report_drift)
+main.add_command(run)
 main.add_command(score)
 main.add_command(share)
+main.add_command(show)
 main.add_command(train)
 main.add_command(up)
 

@@ -8,6 +8,11 @@ from typing import TextIO
 from rich.console import Console
 
 
+def progress_console(output: str) -> Console:
+    """Return a console for progress: on standard error if `--output` is JSON, so that only JSON is on the other."""
+    return new_console(sys.stderr if output == "json" else None)
+
+
 def new_console(file: TextIO | None = None) -> Console:
     """Return a console that prints text unchanged, to standard output or to `file`.
 

@@ -25,8 +25,8 @@ def output_option(command: Command) -> Command:
 def inputs_option(command: Command) -> Command:
     """Add `--input`, which can be repeated."""
     return click.option(
-        "--input", "inputs", multiple=True, metavar="NAME=VALUE",
-        help="Set an input of the training pipeline. You can repeat this option.",
+        "-i", "--input", "inputs", multiple=True, metavar="NAME=VALUE",
+        help="Set an input. You can repeat this option.",
     )(command)  # fmt: skip
 
 

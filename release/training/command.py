@@ -4,48 +4,85 @@ from __future__ import annotations
 
 import click
 
-from infra.outputs import ModelOutput
+from infra.outputs import ModelOutput, StackOutputs
 from release.endpoints import chosen, serving
+from release.jobs.inputs import pairs
 from release.stack import PulumiStack
-from release.terminal.console import new_console
-from release.terminal.options import inputs_option, stack_option
+from release.terminal.console import progress_console
+from release.terminal.options import inputs_option, output_option, stack_option
 from release.terminal.progress import Phases
-from release.training.run import train_model
+from release.terminal.tables import to_json
+from release.training.outcome import Training, report
+from release.training.run import Trainer, TrainingEndedError, choose_pipeline
 
 
 @click.command()
 @stack_option
 @inputs_option
+@output_option
 @click.option(
     "--promote/--no-promote", default=True, show_default=True,
     help="Write an accepted version to the stack's configuration.",
 )  # fmt: skip
 @click.option("--endpoint", default=None, help="Endpoint to promote to. Default: all endpoints that serve the model.")
-def train(stack: str, inputs: tuple[str, ...], promote: bool, endpoint: str | None) -> None:
-    """Run the training pipeline and promote an accepted model.
+@click.argument("pipeline", required=False)
+def train(
+    stack: str, inputs: tuple[str, ...], output: str, promote: bool, endpoint: str | None, pipeline: str | None
+) -> None:
+    """Run a training pipeline and promote an accepted model.
 
-    Submits the pipeline and waits for it. Fails if the job does not complete. If the gate accepts the model, the
-    pipeline registers it, and this command writes its version to Pulumi.<stack>.yaml. The next `pulumi up` rolls it
-    out.
+    PIPELINE is the name of a file in pipelines/. If there is only one, you can leave it out. Submits the pipeline and
+    waits for it. Fails if the job does not complete. If the gate accepts the model, the pipeline registers it, and this
+    command writes its version to Pulumi.<stack>.yaml. The next `pulumi up` rolls it out.
+
+    Each input is text, and becomes a value of the type that the pipeline or its components declare. A data input takes
+    a data asset (azureml:NAME:VERSION), a path on this machine or a URI.
     """
-    console = new_console()
+    console = progress_console(output)
+    given = pairs(inputs)
     target = PulumiStack(stack)
     outputs = target.deployed()
     candidates = [chosen(outputs.endpoints, endpoint)] if endpoint else list(outputs.endpoints)
-    trained = train_model(console, Phases(console), outputs, inputs)
-    if trained.version is None:
-        console.print(f"\nThe gate refused the model: {trained.reason}\nNo model was registered or promoted.")
-        return
-    console.print(f"\nRegistered {trained.model} version {trained.version}: {trained.reason}")
-    if not promote:
-        return
+    name = choose_pipeline(outputs, pipeline, stack)
+    try:
+        trained = Trainer(outputs, stack, console, Phases(console)).train(name, given)
+    except TrainingEndedError as error:
+        if output == "json":
+            failed = {"pipeline": name, "job": error.job, "studio_url": error.studio_url, "status": error.status}
+            click.echo(to_json({**failed, "registered": False, "reason": error.message}))
+        raise
+    promoted = _promote(target, outputs, trained, candidates) if promote else []
+    if output == "json":
+        click.echo(to_json(report(trained, promoted)))
+    for line in _told(trained, promoted, candidates, stack, promote=promote):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _promote(target: PulumiStack, outputs: StackOutputs, trained: Training, candidates: list[str]) -> list[str]:
+    """Write an accepted version to the stack's configuration. Return the endpoints that serve it."""
+    if trained.model is None or trained.version is None:
+        return []
     promoted = serving(outputs, trained.model, candidates)
     for name in promoted:
         target.promote(name, ModelOutput(name=trained.model, version=trained.version))
-        console.print(f"Promoted to endpoint {name} in Pulumi.{stack}.yaml")
-    if promoted:
-        console.print(f"Roll it out with: pulumi up --stack {stack}")
-    else:
-        console.print(
-            f"Nothing was promoted: no endpoint serves {trained.model} (checked: {', '.join(candidates) or 'none'})."
-        )
+    return promoted
+
+
+def _told(trained: Training, promoted: list[str], candidates: list[str], stack: str, *, promote: bool) -> list[str]:
+    """Return what a user reads at the end."""
+    if trained.model is None:
+        more = f"Metrics and outputs: release show {trained.job} -s {stack}"
+        return [f"\nNo model was promoted: {trained.reason}", more]
+    if trained.version is None:
+        return [f"\nThe gate refused the model: {trained.reason}", "No model was registered or promoted."]
+    lines = [f"\nRegistered {trained.model} version {trained.version}: {trained.reason}"]
+    if not promote:
+        return lines
+    lines += [f"Promoted to endpoint {name} in Pulumi.{stack}.yaml" for name in promoted]
+    checked = ", ".join(candidates) or "none"
+    return [
+        *lines,
+        f"Roll it out with: pulumi up --stack {stack}"
+        if promoted
+        else f"Nothing was promoted: no endpoint serves {trained.model} (checked: {checked}).",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -11,14 +12,16 @@ from rich.console import Console
 from infra.outputs import ModelOutput, StackOutputs
 from release.doctor.command import check_first_update
 from release.endpoints import online, serving
+from release.errors import ReleaseError
+from release.jobs.inputs import pairs
 from release.samples import sample_of
 from release.scoring import requests
 from release.stack import ROOT, PulumiStack
 from release.terminal.console import new_console
 from release.terminal.options import inputs_option, stack_option
 from release.terminal.progress import Phases
-from release.training.pipeline import Training, registered, resolved_pipeline
-from release.training.run import PIPELINE, train_model
+from release.training.outcome import Training, registered
+from release.training.run import Trainer, pipelines_for
 from release.updating import summary
 from release.updating.update import update
 from release.workspace import client
@@ -52,33 +55,48 @@ def up(stack: str, inputs: tuple[str, ...], no_doctor: bool, replace_renamed: bo
     with phases.phase("Platform and assets"):
         update(target, console, replace_renamed=replace_renamed)
     outputs = target.deployed()
-    trained: Training | None = None
     waiting = [name for name, endpoint in outputs.endpoints.items() if endpoint.serves and name not in outputs.models]
+    trained: list[Training] = []
     if waiting and trains:
-        accepted, trained = _model(console, phases, outputs, inputs)
-        if accepted is not None:
+        accepted, trained = _models(Trainer(outputs, stack, console, phases), waiting, pairs(inputs))
+        if accepted:
             with phases.phase("Rollout"):
-                for endpoint in serving(outputs, accepted.name, waiting):
-                    target.promote(endpoint, accepted)
+                for model in accepted:
+                    for endpoint in serving(outputs, model.name, waiting):
+                        target.promote(endpoint, model)
                 update(target, console)
             outputs = target.deployed()
     predictions = _predictions(console, phases, outputs)
     summary.show(console, stack, outputs, trained, predictions, phases.took)
 
 
-def _model(
-    console: Console, phases: Phases, outputs: StackOutputs, inputs: tuple[str, ...]
-) -> tuple[ModelOutput | None, Training | None]:
-    """Return a model to promote, and the training that produced it.
+def _models(
+    trainer: Trainer, waiting: list[str], inputs: Mapping[str, str]
+) -> tuple[list[ModelOutput], list[Training]]:
+    """Return the models to promote to endpoints that have none, and the trainings that produced them.
 
-    Does not train if an earlier run registered a version and was interrupted before it promoted the version.
+    Does not train a model if an earlier run registered a version and was interrupted before it promoted the version.
     """
-    found = registered(client(outputs), resolved_pipeline(outputs, PIPELINE))
-    if found is not None:
-        console.print(f"\n{found[0]} version {found[1]} passed the gate in an earlier run and is not promoted yet.")
-        return ModelOutput(name=found[0], version=found[1]), None
-    done = train_model(console, phases, outputs, inputs)
-    return (ModelOutput(name=done.model, version=done.version) if done.version is not None else None), done
+    pipelines = pipelines_for(trainer.outputs, waiting)
+    if inputs and len(pipelines) > 1:
+        raise ReleaseError(
+            f"--input is for one pipeline, and several train models of this stack: {', '.join(pipelines)}",
+            fix="use --no-train, and train each with `release train PIPELINE --input ...`",
+        )
+    models, trained = [], []
+    for name, pipeline in pipelines.items():
+        found = registered(client(trainer.outputs), pipeline.definition)
+        if found is not None:
+            model = ModelOutput(name=found[0], version=found[1])
+            passed = f"{model.name} version {model.version} passed the gate in an earlier run"
+            trainer.console.print(f"\n{passed} and is not promoted yet.")
+            models.append(model)
+            continue
+        done = trainer.train(name, inputs)
+        trained.append(done)
+        if done.model is not None and done.version is not None:
+            models.append(ModelOutput(name=done.model, version=done.version))
+    return models, trained
 
 
 def _predictions(console: Console, phases: Phases, outputs: StackOutputs) -> dict[str, Any]:

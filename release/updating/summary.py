@@ -12,35 +12,36 @@ from rich.text import Text
 from infra.outputs import StackOutputs
 from release.samples import sample_of
 from release.stack import ROOT
-from release.training.pipeline import Training
+from release.terminal.tables import grid, number
+from release.training.outcome import Training
 
 
 def show(
     console: Console,
     stack: str,
     outputs: StackOutputs,
-    training: Training | None,
+    trainings: list[Training],
     predictions: dict[str, Any],
     phases: list[tuple[str, float]],
 ) -> None:
     """Print the platform, the training, the endpoints with their predictions, the phases' times, and next commands."""
     console.rule(Text(f"stack {stack}", "bold"))
     console.print(_platform(outputs))
-    if training is not None:
+    for training in trainings:
         console.print(_training(training))
     for name, endpoint in outputs.endpoints.items():
         model = outputs.models.get(name)
         console.print(_endpoint(name, endpoint, model, predictions.get(name)))
-    times = _grid("time")
+    times = grid("time")
     for title, seconds in phases:
         times.add_row(title, f"{seconds:6.1f} s")
     times.add_row("total", f"{sum(seconds for _, seconds in phases):6.1f} s")
     console.print(times)
-    _next(console, stack, outputs, training)
+    _next(console, stack, outputs, trainings)
 
 
 def _platform(outputs: StackOutputs) -> Table:
-    table = _grid("platform")
+    table = grid("platform")
     table.add_row("resource group", outputs.resource_group)
     table.add_row("workspace", outputs.workspace)
     table.add_row("container registry", outputs.login_server)
@@ -62,16 +63,18 @@ def _platform(outputs: StackOutputs) -> Table:
 
 
 def _training(training: Training) -> Table:
-    table = _grid("training")
+    table = grid("training")
     table.add_row("job", training.job)
     for step in training.steps:
         table.add_row(f"  {step.name}", f"{step.status:<10} {step.seconds:6.1f} s")
     for name, value in training.metrics.items():
-        table.add_row(f"  {name}", f"{value:.0f}" if float(value).is_integer() else f"{value:.4f}")
+        table.add_row(f"  {name}", number(value))
     gate = (
         f"accepted: {training.model} version {training.version}"
         if training.registered
         else "refused; no model was registered"
+        if training.model is not None
+        else "none"
     )
     table.add_row("gate", gate)
     table.add_row("", training.reason)
@@ -79,7 +82,7 @@ def _training(training: Training) -> Table:
 
 
 def _endpoint(name: str, endpoint: Any, model: Any, prediction: Any) -> Table:
-    table = _grid(f"endpoint {name}")
+    table = grid(f"endpoint {name}")
     table.add_row("name in Azure", endpoint.name)
     table.add_row("scoring URI", endpoint.scoring_uri)
     table.add_row("model", f"{model.name} version {model.version}" if model else "none promoted yet")
@@ -89,7 +92,7 @@ def _endpoint(name: str, endpoint: Any, model: Any, prediction: Any) -> Table:
     return table
 
 
-def _next(console: Console, stack: str, outputs: StackOutputs, training: Training | None) -> None:
+def _next(console: Console, stack: str, outputs: StackOutputs, trainings: list[Training]) -> None:
     console.print("\nnext", style="bold")
     lines = []
     for name, endpoint in outputs.endpoints.items():
@@ -99,8 +102,7 @@ def _next(console: Console, stack: str, outputs: StackOutputs, training: Trainin
                 f'curl -H "Authorization: Bearer $(release key {name} --stack {stack})" '
                 f"-H 'Content-Type: application/json' -d @{sample} {endpoint.scoring_uri}"
             )
-    if training is not None:
-        lines.append(f"release logs {training.job} --stack {stack}")
+    lines += [f"release show {training.job} --stack {stack}" for training in trainings]
     lines += [
         f"release preview --stack {stack}    # after a change under ml/ or pipelines/",
         f"release train --stack {stack}      # train, gate, promote",
@@ -108,13 +110,3 @@ def _next(console: Console, stack: str, outputs: StackOutputs, training: Trainin
     ]
     for line in lines:
         console.print(f"  {line}", highlight=False, soft_wrap=True)
-
-
-def _grid(title: str) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.title = f"\n{title}"
-    table.title_justify = "left"
-    table.title_style = "bold"
-    table.add_column(style="dim", no_wrap=True, min_width=16)
-    table.add_column(overflow="fold")
-    return table

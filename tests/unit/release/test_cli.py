@@ -16,6 +16,7 @@ from release import cli
 from release.assets import command as assets
 from release.assets.definitions import Found
 from release.jobs import command as jobs
+from release.jobs import records
 from release.scoring import command as scoring
 from release.training import command as training
 
@@ -25,7 +26,7 @@ ENDPOINTS = {"flights": SimpleNamespace(kind="online"), "nightly": SimpleNamespa
 @pytest.fixture(autouse=True)
 def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every stack be deployed, with an online and a batch endpoint."""
-    outputs = SimpleNamespace(endpoints=ENDPOINTS)
+    outputs = SimpleNamespace(endpoints=ENDPOINTS, workspace_id="/w")
     for command in (jobs, scoring, training):
         monkeypatch.setattr(command, "PulumiStack", lambda _name: SimpleNamespace(deployed=lambda: outputs))
 
@@ -60,10 +61,10 @@ def test_an_endpoint_that_is_not_online_is_refused_with_those_that_are(command: 
     ],
 )
 def test_an_error_of_azure_is_one_message(monkeypatch: pytest.MonkeyPatch, error: AzureError, message: str) -> None:
-    def refuse(**_: str) -> Any:
+    def refuse(*_: str) -> Any:
         raise error
 
-    monkeypatch.setattr(jobs, "client", lambda _outputs: SimpleNamespace(jobs=SimpleNamespace(list=refuse)))
+    monkeypatch.setattr(records, "send", refuse)
     assert printed("logs", "-s", "dev", "calm-sun").startswith(f"Error: {message}")
 
 

@@ -9,13 +9,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 
 from infra.outputs import StackOutputs, parse, versions
 from pulumi_azureml.operations import jobs
 from pulumi_azureml.planning import CatalogueSettings, load_catalogue
 from release.errors import ReleaseError
-from release.training import pipeline as training
+from release.jobs import planning, watching
+from release.terminal.tables import number, to_json
+from release.training import outcome
 
+JOB = SimpleNamespace(name="job-1", studio_url="https://ml.azure.com/runs/job-1")
 DECISION = {"deploy_flag": 1, "metrics": {"auc": 0.71, "rows": 5, "note": "text"}}
 
 
@@ -59,9 +63,19 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs.time, "sleep", lambda _seconds: None)
 
 
-def watch(fake: FakeJobs, say: Callable[[str], None] = lambda _line: None) -> training.Training:
-    ml: Any = SimpleNamespace(jobs=fake)
-    return training.watch(ml, SimpleNamespace(name="job-1", studio_url="https://ml.azure.com/runs/job-1"), say)
+Watch = Callable[..., outcome.Training]
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """Return a function that follows the job of a pipeline with a gate to its end, and reads what the gate wrote."""
+
+    def watched(fake: FakeJobs, say: Callable[[str], None] = lambda _line: None) -> outcome.Training:
+        ml: Any = SimpleNamespace(jobs=fake)
+        monkeypatch.setattr(watching, "client", lambda _outputs: ml)
+        return outcome.gated(ml, "training", JOB, watching.watch(stack_outputs(), "dev", "job-1", say))
+
+    return watched
 
 
 def outputs(registered: bool, version: str | None, reason: str) -> dict[str, Any]:
@@ -69,7 +83,7 @@ def outputs(registered: bool, version: str | None, reason: str) -> dict[str, Any
     return {"decision": ("report.json", DECISION), "registration": ("registration.json", registration)}
 
 
-def test_an_accepted_model_has_its_version_and_the_metrics_that_are_numbers() -> None:
+def test_an_accepted_model_has_its_version_and_the_metrics_that_are_numbers(watch: Watch) -> None:
     steps = {"prep": ["Running", "Completed"], "train": ["NotStarted", "Running", "Completed"]}
     said: list[str] = []
     done = watch(FakeJobs("Completed", steps, outputs(True, "3", "better by 0.01")), said.append)
@@ -84,13 +98,13 @@ def test_an_accepted_model_has_its_version_and_the_metrics_that_are_numbers() ->
     ]
 
 
-def test_a_model_below_the_gate_is_no_failure_and_has_no_version() -> None:
+def test_a_model_below_the_gate_is_no_failure_and_has_no_version(watch: Watch) -> None:
     done = watch(FakeJobs("Completed", {"prep": ["Completed"]}, outputs(False, None, "auc 0.5 is below 0.6")))
     assert (done.registered, done.version, done.reason) == (False, None, "auc 0.5 is below 0.6")
 
 
 @pytest.mark.parametrize("ending", ["Failed", "Canceled", "NotResponding"])
-def test_any_other_end_fails_with_the_failed_steps_last_lines(ending: str) -> None:
+def test_any_other_end_fails_with_the_failed_steps_last_lines(ending: str, watch: Watch) -> None:
     with pytest.raises(ReleaseError) as raised:
         watch(FakeJobs(ending, {"prep": ["Completed"], "train": ["Failed"]}, {}))
     text = raised.value.message
@@ -100,16 +114,56 @@ def test_any_other_end_fails_with_the_failed_steps_last_lines(ending: str) -> No
     assert "line 59 of id-train" not in text
 
 
-def test_a_job_that_fails_without_a_step_says_so() -> None:
+def test_a_job_that_fails_without_a_step_says_so(watch: Watch) -> None:
     with pytest.raises(ReleaseError, match=r"^job job-1 ended with status Canceled$"):
         watch(FakeJobs("Canceled", {"prep": ["Canceled"]}, {}))
 
 
-def test_a_pipeline_without_the_gates_outputs_is_refused() -> None:
-    with pytest.raises(
-        ReleaseError, match=r"completed without decision/report\.json\n  fix: add the outputs `decision` and"
-    ):
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, r"completed without decision/report\.json\n  fix: add the outputs `decision` and"),
+        ({"registration": {"registered": True}}, r"registration\.json of job job-1 has no name, reason"),
+        ({"registration": {"registered": True, "name": "m", "reason": "r"}}, "is registered, but has no version"),
+    ],
+)
+def test_a_job_without_the_gates_results_is_an_error(files: dict[str, Any], message: str, watch: Watch) -> None:
+    written = {name: (f"{name}.json", content) for name, content in files.items()}
+    found = {"decision": ("report.json", DECISION), **written} if files else {}
+    with pytest.raises(ReleaseError, match=message):
+        watch(FakeJobs("Completed", {"prep": ["Completed"]}, found))
+
+
+def test_a_metric_that_was_not_computed_is_shown_and_is_valid_json(watch: Watch) -> None:
+    found = outputs(False, None, "auc is NaN")
+    found["decision"] = ("report.json", {"metrics": {"auc": float("nan"), "rows": None, "ok": True}})
+    done = watch(FakeJobs("Completed", {"prep": ["Completed"]}, found))
+    assert [(name, number(value)) for name, value in done.metrics.items()] == [("auc", "NaN"), ("rows", "NaN")]
+    shown = json.loads(to_json(outcome.report(done, [])), parse_constant=pytest.fail)
+    assert shown["metrics"] == {"auc": None, "rows": None}
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyboardInterrupt(), "stopped watching. Job job-1 continues"),
+        (HttpResponseError("No route.\nMore"), "cannot watch job job-1, which continues: No route."),
+    ],
+)
+def test_an_end_of_watching_is_no_end_of_the_job(
+    error: BaseException, message: str, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(watching, "follow_job", stop)
+    with pytest.raises(ReleaseError) as raised:
         watch(FakeJobs("Completed", {"prep": ["Completed"]}, {}))
+    assert raised.value.message.splitlines() == [
+        message,
+        "  follow it: release logs job-1 --follow -s dev",
+        "  cancel it: az ml job cancel --name job-1 --workspace-name x --resource-group x",
+    ]
 
 
 def stack_outputs(**values: Any) -> StackOutputs:
@@ -130,14 +184,14 @@ def test_a_pipeline_is_submitted_with_the_stacks_values_and_what_the_stack_leave
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    monkeypatch.setattr(training, "ROOT", tmp_path)
+    monkeypatch.setattr(planning, "ROOT", tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     overrides: dict[str, Any] = {"pipelines": {"training": {"inputs": {"sample_fraction": 0.5}}}}
     with pytest.raises(ReleaseError, match="unknown compute 'of-prod'"):
-        training.resolved_pipeline(stack_outputs(overrides=overrides), "training")
+        planning.plan_pipeline(stack_outputs(overrides=overrides), "training", {})
     overrides["endpoints"] = {"nightly": {"exclude": True}}
-    resolved = training.resolved_pipeline(stack_outputs(overrides=overrides), "training")
-    assert resolved["inputs"] == {"sample_fraction": 0.5}
+    planned = planning.plan_pipeline(stack_outputs(overrides=overrides), "training", {})
+    assert planned.asset.definition["inputs"] == {"sample_fraction": 0.5}
 
 
 def test_a_pipeline_of_shared_components_is_submitted_with_the_registrys(
@@ -152,13 +206,16 @@ def test_a_pipeline_of_shared_components_is_submitted_with_the_registrys(
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    monkeypatch.setattr(training, "ROOT", tmp_path)
+    monkeypatch.setattr(planning, "ROOT", tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     settings = CatalogueSettings(frozenset(), registry="mlops", cache_folder=None, check_with_azure=False)
     deployed = versions(load_catalogue(tmp_path, settings))
-    resolved = training.resolved_pipeline(stack_outputs(registry="mlops", assets=deployed), "training")
+    planned = planning.plan_pipeline(stack_outputs(registry="mlops", assets=deployed), "training", {})
     version = deployed["component"]["prep"]
-    assert resolved["jobs"]["prep"]["component"] == f"azureml://registries/mlops/components/prep/versions/{version}"
+    assert (
+        planned.asset.definition["jobs"]["prep"]["component"]
+        == f"azureml://registries/mlops/components/prep/versions/{version}"
+    )
 
 
 def test_a_model_whose_versions_are_all_archived_has_none_to_promote() -> None:
@@ -169,4 +226,4 @@ def test_a_model_whose_versions_are_all_archived_has_none_to_promote() -> None:
         raise ValidationException(said, target=ErrorTarget.MODEL, no_personal_data_message=label)
 
     ml: Any = SimpleNamespace(models=SimpleNamespace(get=get))
-    assert training.registered(ml, {"inputs": {"model_name": "flights"}}) is None
+    assert outcome.registered(ml, {"inputs": {"model_name": "flights"}}) is None

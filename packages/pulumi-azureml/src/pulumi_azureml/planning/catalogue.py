@@ -69,10 +69,7 @@ def load_catalogue(
 ) -> Catalogue:
     """Plan every asset below `root`. The result depends only on the tree and the settings.
 
-    Args:
-        root: the folder of the project.
-        settings: the settings of the stack.
-        also: more assets, which no file defines, as in `plan_definitions`.
+    `also` has more assets, which no file defines, as `plan_definitions` takes them.
 
     Raises:
         CatalogueErrors: all problems of the tree.
@@ -232,12 +229,10 @@ class _Loading:
         reference = parse(text, folder=folder)
         if reference is None:
             return {}
-        id_ = self.by_path.get(reference.file) if reference.file else AssetId("component", reference.name)
-        draft = self.drafts.get(id_) if id_ is not None else None
-        if draft is None or reference.version not in ("", draft.version):
-            return {}
-        inputs = draft.definition.get("inputs")
-        return inputs if isinstance(inputs, dict) else {}
+        id_ = self.by_path.get(reference.file) or AssetId("component", reference.name)
+        draft = self.drafts.get(id_)
+        is_ours = draft is not None and reference.version in ("", draft.version)
+        return (draft.definition.get("inputs") or {}) if draft is not None and is_ours else {}
 
     def _check_shared(self, draft: Draft, kind: Kind) -> None:
         shared = self.settings.folders.shared

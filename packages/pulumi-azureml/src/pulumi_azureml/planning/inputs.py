@@ -102,10 +102,10 @@ def _bound_types(name: str, pipeline: Mapping[str, Any], components: Components)
     """Yield the declared types of the inputs that get the value."""
     holder = pipeline.get("component")
     if isinstance(holder, str):
-        yield from _literal(components(holder).get(name))
+        yield from _literal(_mapping(components(holder)).get(name))
     for step in _mapping(pipeline.get("jobs")).values():
         reference = _mapping(step).get("component", _mapping(step).get("trial"))
-        declared = components(reference) if isinstance(reference, str) else {}
+        declared = _mapping(components(reference)) if isinstance(reference, str) else {}
         for port, value in _mapping(_mapping(step).get("inputs")).items():
             text = value.get("path") if isinstance(value, dict) else value
             if not isinstance(text, str) or f"inputs.{name}" not in BINDING.findall(text):

@@ -1,0 +1,80 @@
+"""The logs of a job's steps, at once or while the job runs."""
+
+from __future__ import annotations
+
+import codecs
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pulumi_azureml.operations import ENDED, Run, Runs, tail
+from release.errors import ReleaseError
+from release.jobs.records import Job
+
+_POLL_SECONDS = 2.0
+_NOT_STARTED = ("NotStarted", "Queued", "Preparing")
+
+
+@dataclass
+class LogReader:
+    """Reads a job's logs, and each part of them once.
+
+    Attributes:
+        job: The job.
+        step: Name of the only step to read, or None.
+        write: Takes text without a newline at its end.
+    """
+
+    job: Job
+    step: str | None
+    write: Callable[[str], None]
+    _offsets: dict[tuple[str, str], int] = field(default_factory=dict)
+    _decoders: dict[tuple[str, str], codecs.IncrementalDecoder] = field(default_factory=dict)
+    _shown: str = ""
+
+    def read(self) -> str:
+        """Write what is new in each step's log. Return the job's status."""
+        runs = self.job.runs
+        status = runs.get(self.job.name).status
+        for step in self._steps(runs):
+            self._read(runs, step)
+        return status
+
+    def follow(self, sleep: Callable[[float], None] = time.sleep) -> str:
+        """Write the logs until the job ends. Return its status."""
+        while (status := self.read()) not in ENDED:
+            sleep(_POLL_SECONDS)
+        return status
+
+    def texts(self) -> dict[str, str]:
+        """Return the whole log of each step, by its name."""
+        runs = self.job.runs
+        return {step.name: "".join(self._new(runs, step)) for step in self._steps(runs)}
+
+    def _steps(self, runs: Runs) -> list[Run]:
+        """Return the steps to read, in the order in which they started. A job without steps is its only one."""
+        steps = runs.children(self.job.name) or [runs.get(self.job.name)]
+        if self.step is not None:
+            steps = [each for each in steps if self.step in (each.name, each.id)]
+            if not steps:
+                known = ", ".join(each.name for each in runs.children(self.job.name)) or "none"
+                raise ReleaseError(f"job {self.job.name} has no step '{self.step}'; steps: {known}")
+        return sorted(steps, key=lambda each: each.started or "~")
+
+    def _read(self, runs: Runs, step: Run) -> None:
+        for text in self._new(runs, step):
+            if self._shown != step.id:
+                self.write(f"==> {step.name} ({step.status})\n")
+                self._shown = step.id
+            self.write(text)
+
+    def _new(self, runs: Runs, step: Run) -> list[str]:
+        found = []
+        for name, url in runs.logs(step.source).items() if step.status not in _NOT_STARTED else ():
+            key = (step.source, name)
+            content = tail(url, self._offsets.get(key, 0))
+            self._offsets[key] = self._offsets.get(key, 0) + len(content)
+            decoder = self._decoders.setdefault(key, codecs.getincrementaldecoder("utf-8")("replace"))
+            if text := decoder.decode(content):
+                found.append(text)
+        return found
