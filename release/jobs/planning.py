@@ -106,7 +106,7 @@ def plan_component(outputs: StackOutputs, name: str, texts: Mapping[str, str], c
             }
         },
     }
-    title = f"release run component {name}"
+    title = f"run-component-{name}"
     planned = load(outputs, also={title: ("pipeline_job", pipeline)})["pipeline_job", title]
     return JobPlan(name, "component", planned, local)
 
