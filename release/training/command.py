@@ -31,7 +31,7 @@ def train(
 ) -> None:
     """Run a training pipeline and promote an accepted model.
 
-    PIPELINE is the name of a file in pipelines/. If there is only one, you can leave it out. Submits the pipeline and
+    PIPELINE is the name of a file in pipelines/. You can leave it out if only one pipeline has a gate. Submits the pipeline and
     waits for it. Fails if the job does not complete. If the gate accepts the model, the pipeline registers it, and this
     command writes its version to Pulumi.<stack>.yaml. The next `pulumi up` rolls it out.
 

@@ -70,7 +70,7 @@ class Trainer:
 
 
 def choose_pipeline(outputs: StackOutputs, wanted: str | None, stack: str) -> str:
-    """Return the pipeline to train: the one that the user names, or the only one of the project.
+    """Return the pipeline to train: the one that the user names, the only one with a gate, or the only one.
 
     Raises:
         ReleaseError: There is no such pipeline, or there are several and none is named.
@@ -78,7 +78,11 @@ def choose_pipeline(outputs: StackOutputs, wanted: str | None, stack: str) -> st
     catalogue = load(outputs)
     if wanted is not None:
         return find_pipeline(catalogue, wanted).name
-    names = sorted(asset.name for asset in catalogue.of("pipeline_job"))
+    pipelines = catalogue.of("pipeline_job")
+    with_gate = [each.name for each in pipelines if set(GATE) <= set(each.definition.get("outputs") or {})]
+    if len(with_gate) == 1:
+        return with_gate[0]
+    names = sorted(asset.name for asset in pipelines)
     if not names:
         raise ReleaseError("the project has no pipelines", fix="add one, such as pipelines/training.yml")
     if len(names) > 1:

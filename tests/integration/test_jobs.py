@@ -1,4 +1,4 @@
-"""`release train`, `run`, `jobs`, `show`, `compare`, `metrics` and `logs` against amlite, by the real azure-ai-ml client."""
+"""`release train`, `run` and the commands that tell of jobs, against amlite, by the real azure-ai-ml client."""
 
 from __future__ import annotations
 
@@ -81,11 +81,12 @@ def release(project: Project, azureml_workspace: Workspace, monkeypatch: pytest.
     """Return a function that runs a command of the release on the stack `dev`, and returns what it prints."""
     _, _, subscription, _, group, *_ = azureml_workspace.id.split("/")
     settings = CatalogueSettings(computes=None, cache_folder=None, check_with_azure=False)
+    assets = versions(load_catalogue(project.root, settings))
     outputs = StackOutputs.model_validate(
         {
             "outputs_version": 1, "subscription_id": subscription, "resource_group": group,
             "workspace": azureml_workspace.name, "workspace_id": azureml_workspace.id, "container_registry": "x",
-            "login_server": "x.azurecr.io", "compute": ["cpu"], "assets": versions(load_catalogue(project.root, settings)),
+            "login_server": "x.azurecr.io", "compute": ["cpu"], "assets": assets,
             "schedules": {}, "endpoints": {}, "models": {},
         }
     )  # fmt: skip
@@ -170,7 +171,7 @@ def test_what_a_user_types_is_what_the_step_receives_and_the_commands_tell_of_it
     assert compared["parameters"]["zip"] == {"values": ["0123456", "007"], "differs": True}
     assert compared["parameters"]["day"] == {"values": ["2013-10-01", "2013-10-01"], "differs": False}
 
-    assert f"==> step (Completed)\nreceived ['0123456', '2013-10-01', '1.10'" in release("logs", first)
+    assert "==> step (Completed)\nreceived ['0123456', '2013-10-01', '1.10'" in release("logs", first)
     assert "received ['007'" in release("logs", second, "--follow", "--step", f"step_{project.tag}")
     assert "has no step 'prep'; steps: step\n" in release("logs", first, "--step", "prep", code=1)
     assert "the workspace has no job 'lost'" in release("show", "lost", code=1)
