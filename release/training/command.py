@@ -31,9 +31,9 @@ def train(
 ) -> None:
     """Run a training pipeline and promote an accepted model.
 
-    PIPELINE is the name of a file in pipelines/. You can leave it out if only one pipeline has a gate. Submits the pipeline and
-    waits for it. Fails if the job does not complete. If the gate accepts the model, the pipeline registers it, and this
-    command writes its version to Pulumi.<stack>.yaml. The next `pulumi up` rolls it out.
+    PIPELINE is the name of a file in pipelines/. You can leave it out if only one pipeline has a gate. Submits the
+    pipeline and waits for it. Fails if the job does not complete. If the gate accepts the model, the pipeline registers
+    it, and this command writes its version to Pulumi.<stack>.yaml. The next `pulumi up` rolls it out.
 
     Each input is text, and becomes a value of the type that the pipeline or its components declare. A data input takes
     a data asset (azureml:NAME:VERSION), a path on this machine or a URI.
