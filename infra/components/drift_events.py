@@ -1,7 +1,7 @@
 """The events of drift: what Event Grid says about a run that found some, in a storage queue.
 
 Two kinds of runs find drift: the project's drift job, and Azure Machine Learning's monitors. Each marks its run with a
-tag. See docs/adr/0062.
+tag. See docs/adr/0039.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Retraining after drift: a Logic App that takes an event from the queue and starts a pipeline.
 
 The workflow submits the job that a schedule defines, under a name that is the same during the cooldown. Azure Machine
-Learning has one job of a name, so neither a repeated event nor a second drift starts another one. See docs/adr/0062.
+Learning has one job of a name, so neither a repeated event nor a second drift starts another one. See docs/adr/0039.
 """
 
 from dataclasses import dataclass
