@@ -10,12 +10,13 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 
 from amlite.tools import docker_engine
+from amlite_fixtures.scoring import Collected, Scoring
 
 if TYPE_CHECKING:
-    from amlite_fixtures.scoring import Scoring
+    from amlite.testing import Workspace
 
 SERVER = """
-import json, os, pathlib
+import json, os, pathlib, urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 class Handler(BaseHTTPRequestHandler):
@@ -27,6 +28,11 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         model = pathlib.Path(os.environ["AZUREML_MODEL_DIR"]) / "weights" / "factor.json"
         answer = json.dumps({"path": self.path, "answer": body["value"] * json.loads(model.read_text())})
+        if "AZUREML_MDC_CONFIG_PATH" in os.environ:
+            (name,) = json.loads(pathlib.Path(os.environ["AZUREML_MDC_CONFIG_PATH"]).read_text())["collections"]
+            agent = f"http://{os.environ['AZUREML_MDC_HOST']}:{os.environ['AZUREML_MDC_PORT']}/modeldata/log"
+            headers = {"Content-Type": "application/json", "ce-type": f"azureml.inference.{name}"}
+            urllib.request.urlopen(urllib.request.Request(agent, b'[{"value": 1}]', headers))
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.end_headers()
@@ -46,7 +52,7 @@ ROUTES = {
 def custom(make_model: Callable[[int], str], tmp_path: Path) -> Callable[..., Any]:
     """Return a function that makes a deployment of the server above, built from a context or of an image."""
 
-    def make(endpoint: str, name: str, factor: int = 2, **environment: Any) -> Any:
+    def make(endpoint: str, name: str, factor: int = 2, collector: Any = None, **environment: Any) -> Any:
         from azure.ai.ml.entities import BuildContext, Environment, ManagedOnlineDeployment
 
         (tmp_path / "Dockerfile").write_text(
@@ -61,20 +67,28 @@ def custom(make_model: Callable[[int], str], tmp_path: Path) -> Callable[..., An
             environment=Environment(name=f"custom-{name}", version="1", inference_config=ROUTES, **made),
             instance_type="Standard_DS3_v2",
             instance_count=1,
+            data_collector=collector,
         )
 
     return make
 
 
-def test_a_custom_container_is_built_run_and_scored(empty: Scoring, custom: Callable[..., Any]) -> None:
+def test_a_custom_container_is_built_run_scored_and_collects(
+    empty: Scoring, custom: Callable[..., Any], azureml_workspace: Workspace
+) -> None:
+    from azure.ai.ml.entities import DataCollector, DeploymentCollection
+
     if docker_engine.TOOL.find() is None:
         pytest.skip("no Docker engine here")
     deployments = empty.ml.online_deployments
     deployments.begin_create_or_update(custom(empty.name, "blue", 2)).result()
     # Both listen on port 5001, each in a network of its own.
-    deployments.begin_create_or_update(custom(empty.name, "green", 3)).result()
+    collector = DataCollector(collections={"own": DeploymentCollection(enabled="true")})
+    deployments.begin_create_or_update(custom(empty.name, "green", 3, collector)).result()
     assert empty.post({"value": 21}, "blue").json() == {"path": "/predict", "answer": 42}
     assert empty.post({"value": 21}, "green").json() == {"path": "/predict", "answer": 63}
+    ((record,),) = Collected(azureml_workspace).records(f"modelDataCollector/{empty.name}/green/own/", 1).values()
+    assert record["data"] == [{"value": 1}]
     assert "the container's own server begins" in deployments.get_logs("blue", empty.name, lines=50)
     deployments.begin_delete("blue", empty.name).result()
     assert empty.post({"value": 1}, "green").json()["answer"] == 3

@@ -88,6 +88,7 @@ class Site:
                 environment_variables={"LEVEL": level},
                 request_settings={"request_timeout_ms": 4000, "max_concurrent_requests_per_instance": 2},
                 liveness_probe={"initial_delay": 1, "period": 5, "timeout": 2, "failure_threshold": 30},
+                extra={"data_collector": {"collections": {"request": {"enabled": "true"}}, "rolling_rate": "day"}},
             ),
             rollout=RolloutArgs(steps=(25, 100), bake_seconds=BAKE, checks=ChecksArgs(**checks)),
             smoke_request="request.json",
@@ -184,12 +185,15 @@ def test_what_is_changed_by_hand_is_seen_and_set_back_and_a_count_is_changed_in_
     by_hand = site.ml.online_deployments.get(live, site.name)
     by_hand.environment_variables = {"LEVEL": "trace"}
     by_hand.instance_count = 2
+    by_hand.data_collector = None
     site.ml.online_deployments.begin_create_or_update(by_hand).result()
     observed = kind.observe(site.ml, props)
     assert observed is not None
     definition = props["deployment"]["definition"]
     changed = {"environment_variables": {"LEVEL": "trace"}, "instance_count": 2}
-    assert observed["deployment"]["definition"] == {**definition, **changed}
+    seen = observed["deployment"]["definition"]
+    assert seen["data_collector"]["collections"] == {}
+    assert seen == {**definition, **changed, "data_collector": seen["data_collector"]}
     assert site.up(props) == live
     assert kind.observe(site.ml, props) == props
     assert {answer.json() for answer in site.call(1)} == {"info"}
