@@ -83,6 +83,7 @@ access_args = AccessArgs(
     scopes={
         Scope.GROUP: group.id,
         Scope.STORAGE: storage.id,
+        Scope.COLLECTED_DATA: storage.collected_data_id,
         Scope.VAULT: vault.id,
         Scope.REGISTRY: registry.id,
         Scope.INSIGHTS: monitoring.application_insights_id,
@@ -122,6 +123,16 @@ in_workspace = azureml.WorkspaceArgs(
     location=location,
     retain=settings.assets.retain,
     config_keys=CONFIG_KEYS,
+)
+collected_data = azureml.Datastore(
+    "datastore-collected-data",
+    azureml.DatastoreArgs(
+        workspace=in_workspace,
+        name=naming.COLLECTED_DATASTORE,
+        account_name=names.storage_account,
+        container_name=naming.COLLECTED_DATA,
+    ),
+    pulumi.ResourceOptions(depends_on=[storage, workspace]),
 )
 managed_network = network.isolated and WorkspaceNetwork(
     "network",
@@ -184,6 +195,7 @@ assets = azureml.Assets(
         autoscale=settings.rollout.autoscale,
         requires=[
             workspace,
+            collected_data,
             clusters,
             *access.people,
             *access.endpoint,

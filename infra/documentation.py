@@ -50,6 +50,7 @@ _ROLES_END = "<!-- /roles -->"
 _SCOPES = {
     Scope.GROUP: "resource group",
     Scope.STORAGE: "storage account",
+    Scope.COLLECTED_DATA: "container of collected data",
     Scope.VAULT: "key vault",
     Scope.REGISTRY: "container registry",
     Scope.INSIGHTS: "Application Insights",

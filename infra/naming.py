@@ -37,6 +37,12 @@ class Names:
     retraining_workflow: str
 
 
+COLLECTED_DATA = "collected-data"
+"""The container of the data that endpoints collect."""
+
+COLLECTED_DATASTORE = "collected_data"
+"""The datastore of that container."""
+
 # Characters of the hash in an endpoint's name. With five, a name in the YAML may have 18 characters in `staging`.
 _HASH = 5
 _HYPHENATED = r"[a-z][a-z0-9-]*[a-z0-9]"

@@ -6,6 +6,7 @@ import pulumi
 from pulumi_azure_native import storage
 
 from infra.components.placement import Placement
+from infra.naming import COLLECTED_DATA
 from infra.settings.network import NetworkSettings
 from infra.settings.services import StorageSettings
 
@@ -22,12 +23,14 @@ class StorageAccountArgs:
 class StorageAccount(pulumi.ComponentResource):
     """A general-purpose v2 account without public blobs, with TLS 1.2 as the minimum.
 
-    Azure Machine Learning creates the containers of its default datastores.
-    Outputs: `id`, `name`.
+    Azure Machine Learning creates the containers of its default datastores. The collected data has a container of its
+    own, because endpoints may write there only.
+    Outputs: `id`, `name`, `collected_data_id` (the container's id).
     """
 
     id: pulumi.Output[str]
     name: pulumi.Output[str]
+    collected_data_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: StorageAccountArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azureml-platform:infra:StorageAccount", name, None, opts)
@@ -57,6 +60,15 @@ class StorageAccount(pulumi.ComponentResource):
             tags=place.tags,
             opts=pulumi.ResourceOptions(parent=self, protect=place.protect, hooks=place.hooks()),
         )
+        container = storage.BlobContainer(
+            f"{name}-collected-data",
+            account_name=account.name,
+            resource_group_name=place.resource_group,
+            container_name=COLLECTED_DATA,
+            public_access=storage.PublicAccess.NONE,
+            opts=pulumi.ResourceOptions(parent=self, protect=place.protect),
+        )
         self.id = account.id
         self.name = account.name
-        self.register_outputs({"id": self.id, "name": self.name})
+        self.collected_data_id = container.id
+        self.register_outputs({"id": self.id, "name": self.name, "collected_data_id": self.collected_data_id})

@@ -50,6 +50,7 @@ class Scope(Enum):
 
     GROUP = "group"
     STORAGE = "storage"
+    COLLECTED_DATA = "collected-data"
     VAULT = "vault"
     REGISTRY = "registry"
     INSIGHTS = "insights"
@@ -154,11 +155,12 @@ GRANTS: tuple[Grant, ...] = (
     Grant(
         Who.CLUSTER, Scope.REGISTRY, Role.ACR_PUSH, "push the images that it builds", _NETWORK, When.IMAGES_ON_CLUSTER
     ),
+    Grant(Who.ENDPOINT, Scope.STORAGE, Role.STORAGE_BLOB_DATA_READER, "read models and code", _ENDPOINTS),
     Grant(
         Who.ENDPOINT,
-        Scope.STORAGE,
+        Scope.COLLECTED_DATA,
         Role.STORAGE_BLOB_DATA_CONTRIBUTOR,
-        "read models and code, and write the data that deployments collect",
+        "write the data that deployments collect",
         _COLLECTION,
     ),
     Grant(Who.ENDPOINT, Scope.REGISTRY, Role.ACR_PULL, "pull the images of deployments", _ENDPOINTS),

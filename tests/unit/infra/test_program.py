@@ -18,12 +18,14 @@ HOLDS_DATA = {
     "azure-native:keyvault:Vault",
     "azure-native:containerregistry:Registry",
     "azure-native:machinelearningservices:Workspace",
+    "azure-native:storage:BlobContainer",
 }
 CANNOT_CARRY_TAGS = {
     "azure-native:authorization:RoleDefinition",
     "azure-native:authorization:RoleAssignment",
     "azure-native:managedidentity:FederatedIdentityCredential",
     "azure-native:machinelearningservices:ManagedNetworkSettingsRule",
+    "azure-native:storage:BlobContainer",
 }
 # The property that holds each resource's name in Azure. Where it is left out, the engine makes up a random name, and a
 # resource could be replaced by its twin without anybody having asked for it.
@@ -32,6 +34,7 @@ PHYSICAL_NAME = {
     "operationalinsights:Workspace": "workspaceName",
     "applicationinsights:Component": "resourceName",
     "storage:StorageAccount": "accountName",
+    "storage:BlobContainer": "containerName",
     "keyvault:Vault": "vaultName",
     "containerregistry:Registry": "registryName",
     "managedidentity:UserAssignedIdentity": "resourceName",

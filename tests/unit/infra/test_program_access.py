@@ -58,7 +58,8 @@ def test_workspace_nodes_and_endpoints_may_do_their_work_and_nothing_else(
         ("containerregistry:Registry", "AcrPull"),
     }
     assert roles(deployment, "principal-of-identity-endpoint") == {
-        ("storage:StorageAccount", "Storage Blob Data Contributor"),
+        ("storage:StorageAccount", "Storage Blob Data Reader"),
+        ("storage:BlobContainer", "Storage Blob Data Contributor"),
         ("containerregistry:Registry", "AcrPull"),
         ("machinelearningservices:Workspace", "AzureML Metrics Writer (preview)"),
     }

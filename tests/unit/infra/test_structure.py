@@ -34,7 +34,7 @@ COMPONENTS = {
     ("azureml-platform:infra:StorageAccount", "storage"),
     ("azureml-platform:infra:Workspace", "workspace"),
 }
-ASSETS = {"Component", "DataAsset", "Environment", "OnlineEndpoint", "PipelineJob", "Schedule"}
+ASSETS = {"Component", "DataAsset", "Datastore", "Environment", "OnlineEndpoint", "PipelineJob", "Schedule"}
 
 
 def test_no_class_name_is_there_twice() -> None:

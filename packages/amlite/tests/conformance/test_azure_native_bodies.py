@@ -50,6 +50,7 @@ MODELS: Mapping[str, tuple[str, str, str]] = {
         "StorageAccountCreateParameters",
         "StorageAccount",
     ),
+    "azure-native:storage:BlobContainer": ("azure.mgmt.storage.models", "BlobContainer", "BlobContainer"),
     "azure-native:keyvault:Vault": ("azure.mgmt.keyvault.models", "VaultCreateOrUpdateParameters", "Vault"),
     "azure-native:containerregistry:Registry": ("azure.mgmt.containerregistry.models", "Registry", "Registry"),
     "azure-native:managedidentity:UserAssignedIdentity": ("azure.mgmt.msi.models", "Identity", "Identity"),

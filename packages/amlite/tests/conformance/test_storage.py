@@ -113,6 +113,19 @@ def test_role_on_one_container_is_none_on_another(amlite: LocalAzure, account: s
         service.get_blob_client(container.container_name, "a").download_blob()
 
 
+def test_a_container_of_the_resource_manager_is_the_one_that_clients_see(amlite: LocalAzure, account: str) -> None:
+    """Microsoft.Storage `BlobContainers_Create` and `_Delete`."""
+    path = f"{_id(account)}/blobServices/default/containers/managed"
+    amlite.put(path, {"properties": {"publicAccess": "None"}}, VERSION)
+    with _service(account, amlite.application(("Storage Blob Data Contributor", path))) as service:
+        service.get_blob_client("managed", "a").upload_blob(b"content")
+        amlite.remove(path, VERSION)
+        amlite.put(path, {"properties": {}}, VERSION)
+        with pytest.raises(ResourceNotFoundError):
+            service.get_blob_client("managed", "a").download_blob()
+    amlite.remove(path, VERSION)
+
+
 def test_copying_needs_the_right_to_read_the_source(
     amlite: LocalAzure, account: str, container: ContainerClient
 ) -> None:

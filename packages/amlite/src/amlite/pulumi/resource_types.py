@@ -252,6 +252,19 @@ TYPES: Mapping[str, ResourceType] = {
         },
         random_name="alphanumeric",
     ),
+    "azure-native:storage:BlobContainer": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.Storage/storageAccounts/{{accountName}}/blobServices/default/containers/"
+        "{containerName}",
+        wire_names={
+            f"immutabilityPolicy.{name}": f"properties.{name}"
+            for name in (
+                "allowProtectedAppendWrites",
+                "allowProtectedAppendWritesAll",
+                "immutabilityPeriodSinceCreationInDays",
+                "state",
+            )
+        },
+    ),
     "azure-native:keyvault:Vault": ResourceType(f"{_RESOURCE_GROUP}/providers/Microsoft.KeyVault/vaults/{{vaultName}}"),
     "azure-native:containerregistry:Registry": ResourceType(
         f"{_RESOURCE_GROUP}/providers/Microsoft.ContainerRegistry/registries/{{registryName}}",

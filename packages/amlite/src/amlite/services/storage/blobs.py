@@ -75,6 +75,13 @@ async def create_container(platform: Platform, account: str, container: str) -> 
             await check(answer, BlobPath(account, container))
 
 
+async def delete_container(platform: Platform, account: str, container: str) -> None:
+    """Delete a container with its blobs, if it exists."""
+    async with await request(platform, "DELETE", BlobPath(account, container), {"restype": "container"}) as answer:
+        if answer.status != 404:
+            await check(answer, BlobPath(account, container))
+
+
 async def exists(platform: Platform, blob: BlobPath) -> bool:
     """Whether a blob of exactly that name exists and is not a directory."""
     async with await request(platform, "HEAD", blob) as answer:

@@ -49,6 +49,20 @@ async def _deleting(platform: Platform, id: ResourceId) -> None:
     platform.store.delete(f"{KEYS_TYPE}/{id.name}")
 
 
+async def _container_created(platform: Platform, id: ResourceId) -> None:
+    await blobs.create_container(platform, _account_of(id), id.name)
+
+
+async def _container_deleting(platform: Platform, id: ResourceId) -> None:
+    if accounts.keys_of(platform, _account_of(id)) is not None:  # else its account is being deleted
+        await blobs.delete_container(platform, _account_of(id), id.name)
+
+
+def _account_of(id: ResourceId) -> str:
+    """Return the storage account of a container."""
+    return id.segments[1]
+
+
 async def _list_keys(platform: Platform, id: ResourceId, body: Json) -> Any:
     if not accounts.shared_key_allowed(platform, str(id)):
         raise AzureError(
@@ -90,6 +104,7 @@ TYPES = [
         rule="Container names are 3-63 lower-case letters, digits and single hyphens.",
         located=False,
         created=_container_created,
+        deleting=_container_deleting,
     ),
     ResourceType(f"{ACCOUNT_TYPE}/queueServices", pattern="default", located=False),
     ResourceType(
