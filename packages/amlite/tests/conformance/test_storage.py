@@ -117,7 +117,7 @@ def test_a_container_of_the_resource_manager_is_the_one_that_clients_see(amlite:
     """Microsoft.Storage `BlobContainers_Create` and `_Delete`."""
     path = f"{_id(account)}/blobServices/default/containers/managed"
     amlite.put(path, {"properties": {"publicAccess": "None"}}, VERSION)
-    with _service(account, amlite.application(("Storage Blob Data Contributor", path))) as service:
+    with _service(account, amlite.application(("Storage Blob Data Contributor", _id(account)))) as service:
         service.get_blob_client("managed", "a").upload_blob(b"content")
         amlite.remove(path, VERSION)
         amlite.put(path, {"properties": {}}, VERSION)
