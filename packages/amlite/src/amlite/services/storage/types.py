@@ -44,23 +44,14 @@ async def _container_created(platform: Platform, id: ResourceId) -> None:
     await blobs.create_container(platform, id.segments[1], id.name)
 
 
+async def _container_deleting(platform: Platform, id: ResourceId) -> None:
+    if accounts.keys_of(platform, id.segments[1]) is not None:  # else its account is being deleted
+        await blobs.delete_container(platform, id.segments[1], id.name)
+
+
 async def _deleting(platform: Platform, id: ResourceId) -> None:
     await azurite.remove(platform, id.name)
     platform.store.delete(f"{KEYS_TYPE}/{id.name}")
-
-
-async def _container_created(platform: Platform, id: ResourceId) -> None:
-    await blobs.create_container(platform, _account_of(id), id.name)
-
-
-async def _container_deleting(platform: Platform, id: ResourceId) -> None:
-    if accounts.keys_of(platform, _account_of(id)) is not None:  # else its account is being deleted
-        await blobs.delete_container(platform, _account_of(id), id.name)
-
-
-def _account_of(id: ResourceId) -> str:
-    """Return the storage account of a container."""
-    return id.segments[1]
 
 
 async def _list_keys(platform: Platform, id: ResourceId, body: Json) -> Any:
