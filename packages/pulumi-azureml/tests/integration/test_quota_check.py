@@ -63,6 +63,18 @@ def test_what_the_deployment_has_already_is_not_asked_for_again(ml_client: MLCli
     assert shortage(ml_client, SIZE, 2, before=2) is None
 
 
+def test_deployments_are_counted_together_for_their_family_and_in_total(
+    ml_client: MLClient, set_quota: Callable[[str, int], None]
+) -> None:
+    """Two instances of four vCPUs take three with Azure's reserve."""
+    set_quota(FAMILY, 30)
+    needs = [Need("a.yml", SIZE, 2), Need("b.yml", SIZE, 2), Need("c.yml", "Standard_DS3_v2", 1)]
+    found = {each.limit: (each.needed, each.left) for each in quota.demands(ml_client, REGION, needs)}
+    family, other, total = found.values()
+    assert (family, other[0], total[0]) == ((24, 30), 8, 32)
+    assert quota.demands(ml_client, REGION, []) == []
+
+
 def test_what_fits_is_no_problem(ml_client: MLClient) -> None:
     assert shortage(ml_client, SIZE, 2) is None
 

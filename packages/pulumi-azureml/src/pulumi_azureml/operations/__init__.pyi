@@ -16,8 +16,9 @@ from .jobs import (
     job_output,
     status_of,
 )
+from .kinds.online_endpoint import deployment_need
 from .ownership import CHANGED, user_tags
-from .quota import family_key, reserved_instances
+from .quota import Demand, Need, demands, family_key, reserved_instances
 from .runs import Logged, Point, Run, Runs
 from .scoring import ScoringTarget, access_key, score
 from .submission import submit_pipeline
@@ -26,11 +27,13 @@ __all__ = [
     "CHANGED",
     "ENDED",
     "REGISTRATION",
+    "Demand",
     "EndedJob",
     "FederatedIdentity",
     "GitError",
     "JobStep",
     "Logged",
+    "Need",
     "Point",
     "Run",
     "Runs",
@@ -40,6 +43,8 @@ __all__ = [
     "access_key",
     "connect",
     "credential",
+    "demands",
+    "deployment_need",
     "endpoints_elsewhere",
     "failure_text",
     "family_key",

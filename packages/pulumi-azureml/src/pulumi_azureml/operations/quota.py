@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,21 @@ class Taker:
     endpoint: str
 
 
+@dataclass(frozen=True)
+class Demand:
+    """What deployments need of a limit together.
+
+    Attributes:
+        limit: Azure's name of the limit, such as `standardDSv2Family Cluster Dedicated vCPUs`.
+        needed: the vCPUs that they need in addition.
+        left: the vCPUs that are left.
+    """
+
+    limit: str
+    needed: int
+    left: int
+
+
 # The demand of endpoints in this run that Azure does not count yet. The engine starts a new provider process for each
 # run, so this starts empty.
 _planned: dict[Taker, Need] = {}
@@ -76,9 +92,7 @@ def shortage(ml: MLClient, taker: Taker, need: Need) -> str | None:
     _planned[taker] = need
     location = taker.location
     try:
-        # The client's entities contain the service's names, not those of their attributes.
-        sizes = {each.name.lower(): vars(each) for each in ml.compute.list_sizes(location=location)}
-        usages = {family_key(each.name["value"]): vars(each) for each in ml.compute.list_usage(location=location)}
+        sizes, usages = _region(ml, location)
     except AzureError as error:
         _log.warning("the quota of %s could not be read: %s", location, getattr(error, "message", error))
         return None
@@ -88,9 +102,39 @@ def shortage(ml: MLClient, taker: Taker, need: Need) -> str | None:
     return reason
 
 
+def demands(ml: MLClient, location: str, needs: Sequence[Need]) -> list[Demand]:
+    """Return what deployments in a region need of each limit that counts them. A family without a limit is left out.
+
+    Args:
+        ml: a client of any workspace in the subscription.
+        location: the region.
+        needs: the demand of each deployment. Sizes that the region does not have are left out.
+
+    Raises:
+        AzureError: the quota cannot be read.
+    """
+    sizes, usages = _region(ml, location)
+    known = [each for each in needs if each.size.lower() in sizes]
+    found = []
+    for name in dict.fromkeys([*(_family_of(each, sizes) for each in known), *([_TOTAL] if known else [])]):
+        usage = usages.get(family_key(name))
+        if usage is not None and usage["limit"] >= 0:
+            needed = sum(_cores(each, sizes) for each in known if name in (_family_of(each, sizes), _TOTAL))
+            found.append(Demand(str(usage["name"]["value"]), needed, usage["limit"] - usage["currentValue"]))
+    return found
+
+
 def begun(taker: Taker) -> None:
     """Forget an endpoint's demand when its deployment starts, because Azure counts it from then on."""
     _planned.pop(taker, None)
+
+
+def _region(ml: MLClient, location: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the VM sizes by lower-case name, and the usages by family key."""
+    # The client's entities contain the service's names, not those of their attributes.
+    sizes = {each.name.lower(): vars(each) for each in ml.compute.list_sizes(location=location)}
+    usages = {family_key(each.name["value"]): vars(each) for each in ml.compute.list_usage(location=location)}
+    return sizes, usages
 
 
 def _reason(taker: Taker, need: Need, sizes: dict[str, Any], usages: dict[str, Any]) -> str | None:

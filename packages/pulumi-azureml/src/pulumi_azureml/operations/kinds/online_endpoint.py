@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pulumi_azureml.operations import autoscale, collector, endpoint_names, models, ownership, progress, quota
@@ -54,22 +55,19 @@ class OnlineEndpointOperations(Operations):
             reason = models.refusal(news) or collector.refusal(news)
             if reason is not None:
                 return {"deployment": f"{wanted['path']}: {reason}"}
-        if wanted is None or news.get("location") is None or "compute" in news["definition"]:
-            return {}
-        size, count = wanted["definition"].get("instance_type"), wanted["definition"].get("instance_count", 1)
-        before = _instances(olds) if self.live_name(olds) == name else 0
-        if size is None or count <= before:
+        need = deployment_need(olds, news)
+        if need is None or news.get("location") is None:
             return {}
         place = Workspace.of(news)
         is_there = None not in (place.resource_group, place.name)
         ml = connect(place if is_there else Workspace(place.subscription_id, "-", "-"))
         if is_there:
             # An interrupted attempt already has its vCPUs.
-            before = max(before, self._count(ml, news["name"], name))
-        if count <= before:
+            need = replace(need, before=max(need.before, self._count(ml, news["name"], name)))
+        if need.instances <= need.before:
             return {}
-        reason = quota.shortage(ml, _taker(news), quota.Need(wanted["path"], size, count, before))
-        return {"deployment": f"{wanted['path']}: {reason}"} if reason is not None else {}
+        reason = quota.shortage(ml, _taker(news), need)
+        return {"deployment": f"{need.path}: {reason}"} if reason is not None else {}
 
     def upsert(self, ml: MLClient, props: Props) -> Props:
         """Create or update the endpoint, then roll the wanted deployment out."""
@@ -175,6 +173,17 @@ class OnlineEndpointOperations(Operations):
     @staticmethod
     def _get(ml: MLClient, name: str) -> Any | None:
         return found(lambda: ml.online_endpoints.get(name))
+
+
+def deployment_need(olds: Props, news: Props) -> quota.Need | None:
+    """Return the vCPUs that a rollout needs in addition, or None if it needs none, as on attached Kubernetes."""
+    wanted = news.get("deployment")
+    if wanted is None or "compute" in news["definition"]:
+        return None
+    size, count = wanted["definition"].get("instance_type"), wanted["definition"].get("instance_count", 1)
+    is_there = OnlineEndpointOperations.live_name(olds) == OnlineEndpointOperations.live_name(news)
+    before = _instances(olds) if is_there else 0
+    return quota.Need(wanted["path"], size, count, before) if size is not None and count > before else None
 
 
 def _taker(props: Props) -> quota.Taker:
