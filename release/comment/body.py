@@ -15,8 +15,8 @@ _OPERATIONS = ("create", "update", "replace", "delete")
 
 
 def changed(previews: Sequence[Preview]) -> list[Preview]:
-    """Return the previews that have changes, or that failed."""
-    return [each for each in previews if each.changes or each.errors]
+    """Return the previews that have changes, or whose update would be refused or fail."""
+    return [each for each in previews if each.changes or markdown.is_refused(each)]
 
 
 def needs_attention(previews: Sequence[Preview]) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 from pulumi.automation.events import EngineEvent
 
 from release.errors import ReleaseError
 from release.planned import PlannedResources
 from release.policy import check
-from release.preview import markdown, text
+from release.preview import markdown, quota, text
 from release.preview.plan import Plan
 from release.stack import PulumiStack
 from release.terminal.console import new_console
@@ -45,7 +47,10 @@ def preview(stack: str, output: str, refresh: bool) -> None:
         failure = error  # a reader of the document sees it there
     # A preview that failed does not have all resources.
     found = check.examined(stack, planned.resources) if failure is None else None
-    document = plan.document(stack, failure).model_copy(update={"policy": found and check.part(found)})
+    parts: dict[str, Any] = {"policy": found and check.part(found)}
+    if failure is None and output != "text":
+        parts["quota"] = quota.part(planned.resources)
+    document = plan.document(stack, failure).model_copy(update=parts)
     if output == "json":
         click.echo(document.model_dump_json(indent=2))
     elif output == "markdown":

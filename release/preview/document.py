@@ -110,12 +110,12 @@ class Cost(_Document):
 
 
 class QuotaNeed(_Document):
-    """Cores that an update needs of a family of virtual machines."""
+    """The vCPUs that the rollouts of an update need of one limit."""
 
-    family: str = Field(description="Family of virtual machines, such as `standardDSv2Family`.")
+    family: str = Field(description="Limit: a family of virtual machines, or all of them in the region.")
     location: str = Field(description="Azure region.")
-    needed: int = Field(description="Cores that the update needs in addition.")
-    free: int = Field(description="Cores that are free now.")
+    needed: int = Field(description="vCPUs that the update needs in addition, with Azure's reserve for upgrades.")
+    free: int = Field(description="vCPUs that are left now.")
 
 
 class Preview(_Document):
@@ -142,7 +142,7 @@ class Preview(_Document):
     )
     gate: list[GateResult] | None = Field(default=None, description="Decisions of the gate. Null if none was read.")
     quota: list[QuotaNeed] | None = Field(
-        default=None, description="Quota that the update needs. Null if it was not checked."
+        default=None, description="Quota that rollouts need. Null if Azure did not say what is left."
     )
     policy: list[PolicyFinding] | None = Field(
         default=None, description="Rules that the update breaks. Null if they were not checked."

@@ -104,7 +104,7 @@ def _quota(needs: Sequence[QuotaNeed]) -> Iterator[Block]:
             f"{'yes' if each.needed <= each.free else '**no**'} |"
             for each in needs
         )
-        head = ("**Quota**", "", "| family | region | cores needed | free | enough |", "|---|---|---|---|---|")
+        head = ("**Quota**", "", "| limit | region | vCPUs needed | left | enough |", "|---|---|---|---|---|")
         yield Block(lines, head, ("",), "| … {count} more … | | | | |", _CHECKS)
 
 

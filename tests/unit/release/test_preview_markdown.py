@@ -80,6 +80,11 @@ def test_the_first_line_tells_whether_the_content_is_the_same() -> None:
     assert first[0] == first[1] != first[2]
 
 
+def test_a_stack_whose_update_would_be_refused_is_shown_without_changes_too() -> None:
+    refused = refusing(changes=[], policy=[{**POLICY, "severity": "mandatory"}])
+    assert "### `prod`: no changes" in body([refused], None, 65_536)
+
+
 def test_a_preview_that_failed_is_shown_with_the_reason() -> None:
     failed = Preview(stack="dev", changes=[], errors=["stack 'dev': no quota for @me\n  fix: ask for more"])
     text = body([failed, example.unchanged("prod")], None, 65_536)
