@@ -13,6 +13,7 @@ import click
 from release.assets.command import adopt, share
 from release.ci.command import ci_login
 from release.comment.command import comment
+from release.cost.command import cost
 from release.deploying.command import deploy, rollback
 from release.destroying.command import down
 from release.doctor.command import doctor
@@ -64,6 +65,7 @@ main.add_command(ci_login)
 main.add_command(comment)
 main.add_command(compare)
 main.add_command(deploy)
+main.add_command(cost)
 main.add_command(doctor)
 main.add_command(down)
 main.add_command(history)
