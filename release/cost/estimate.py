@@ -17,6 +17,9 @@ _NOT_COUNTED = (
 )
 
 
+_Key = tuple[str, str]
+
+
 @dataclass
 class _Amounts:
     """The usage of one resource, at one time."""
@@ -46,9 +49,9 @@ def estimate(planned: Sequence[PlannedResource], prices: Prices, assumed: Assump
     before = _amounts(((each, each.before) for each in planned), region, assumed)
     after = _amounts(((each, each.after) for each in planned), region, assumed)
     lines = [
-        _line(each, before.get(each.name), after.get(each.name), prices)
+        _line(each, before.get(_key(each)), after.get(_key(each)), prices)
         for each in planned
-        if each.name in before or each.name in after
+        if _key(each) in before or _key(each) in after
     ]
     first, last = _sum(each.before for each in lines), _sum(each.after for each in lines)
     return Cost(
@@ -74,17 +77,17 @@ def meters(planned: Sequence[PlannedResource], assumed: Assumptions) -> dict[str
 
 def _amounts(
     states: Iterable[tuple[PlannedResource, Inputs | None]], region: str, assumed: Assumptions
-) -> dict[str, _Amounts]:
-    """Return what each resource uses, by its name. Resources without a location are in the stack's region."""
+) -> dict[_Key, _Amounts]:
+    """Return what each resource uses, by its key. Resources without a location are in the stack's region."""
     existing = [(resource, inputs) for resource, inputs in states if inputs is not None]
-    found: dict[str, _Amounts] = {}
+    found: dict[_Key, _Amounts] = {}
     for resource, use in (*_usages(existing, assumed), *firewall(existing)):
-        amounts = found.setdefault(resource.name, _Amounts(region=region))
+        amounts = found.setdefault(_key(resource), _Amounts(region=region))
         amounts.usages.append(use)
     for resource, inputs in existing:
         location = inputs.get("location")
-        if resource.name in found and isinstance(location, str):
-            found[resource.name].region = location.replace(" ", "").lower()
+        if _key(resource) in found and isinstance(location, str):
+            found[_key(resource)].region = _named(location)
     return found
 
 
@@ -113,12 +116,22 @@ def _sum(amounts: Iterable[float | None]) -> float:
     return round(sum(each or 0 for each in amounts), 2)
 
 
+def _key(resource: PlannedResource) -> _Key:
+    """Return the key of a resource. A component and a resource in it can have the same name."""
+    return resource.type, resource.name
+
+
 def _region(planned: Sequence[PlannedResource]) -> str:
     """Return the region of the stack: that of its resource group."""
     for each in planned:
         if each.type == "azure-native:resources:ResourceGroup":
-            return str((each.after or each.before or {}).get("location", ""))
+            return _named(str((each.after or each.before or {}).get("location", "")))
     return ""
+
+
+def _named(location: str) -> str:
+    """Return the name of a region as the list of prices has it: `westeurope` for `West Europe` too."""
+    return location.replace(" ", "").lower()
 
 
 def _dated(prices: Prices) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class Price(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     price: float | None = Field(default=None, gt=0)
-    date: datetime.date | None = None
+    date: dt.date | None = None
     source: str | None = None
 
 
@@ -51,7 +51,7 @@ class Prices(BaseModel):
         found = self.regions.get(region, {}).get(key)
         return found.price if found else None
 
-    def dates(self) -> list[datetime.date]:
+    def dates(self) -> list[dt.date]:
         """Return the days of the prices, the oldest first."""
         return sorted({each.date for meters in self.regions.values() for each in meters.values() if each.date})
 
