@@ -12,7 +12,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Kind:
+class MeterKind:
     """A kind of meter. In the conditions, `{}` is what follows the `/` of the key.
 
     Attributes:
@@ -32,19 +32,21 @@ class Kind:
 
 _VM = {"armSkuName": "{}"}
 
-KINDS: Mapping[str, Kind] = {
-    "vm": Kind("Virtual Machines", "1 Hour", _VM, without=("Windows", "Spot", "Low Priority", "Cloud Services")),
-    "vm-low-priority": Kind(
+KINDS: Mapping[str, MeterKind] = {
+    "vm": MeterKind("Virtual Machines", "1 Hour", _VM, without=("Windows", "Spot", "Low Priority", "Cloud Services")),
+    "vm-low-priority": MeterKind(
         "Virtual Machines", "1 Hour", _VM, ("Low Priority",), without=("Windows", "Cloud Services")
     ),
-    "registry": Kind("Container Registry", "1/Day", {"skuName": "{}", "meterName": "{} Registry Unit"}),
-    "storage": Kind(
+    "registry": MeterKind("Container Registry", "1/Day", {"skuName": "{}", "meterName": "{} Registry Unit"}),
+    "storage": MeterKind(
         "Storage", "1 GB/Month", {"productName": "General Block Blob v2", "meterName": "Hot {} Data Stored"}
     ),
-    "logs": Kind("Log Analytics", "1 GB", {"meterName": "Analytics Logs Data Ingestion"}),
-    "vault": Kind("Key Vault", "10K", {"productName": "Key Vault", "skuName": "Standard", "meterName": "Operations"}),
-    "private-endpoint": Kind("Virtual Network", "1 Hour", {"meterName": "Standard Private Endpoint"}),
-    "firewall": Kind("Azure Firewall", "1 Hour", {"skuName": "{}", "meterName": "{} Deployment"}),
+    "logs": MeterKind("Log Analytics", "1 GB", {"meterName": "Analytics Logs Data Ingestion"}),
+    "vault": MeterKind(
+        "Key Vault", "10K", {"productName": "Key Vault", "skuName": "Standard", "meterName": "Operations"}
+    ),
+    "private-endpoint": MeterKind("Virtual Network", "1 Hour", {"meterName": "Standard Private Endpoint"}),
+    "firewall": MeterKind("Azure Firewall", "1 Hour", {"skuName": "{}", "meterName": "{} Deployment"}),
 }
 
 
@@ -84,7 +86,7 @@ def is_meter(key: str) -> bool:
     return kind in KINDS and bool(name) == any("{}" in each for each in KINDS[kind].where.values())
 
 
-def _parts(key: str) -> tuple[Kind, str]:
+def _parts(key: str) -> tuple[MeterKind, str]:
     kind, _, name = key.partition("/")
     return KINDS[kind], name
 
