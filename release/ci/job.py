@@ -1,7 +1,8 @@
 """Runs a command that may take hours in a CI job, although the job's ID tokens expire in minutes.
 
 GitHub Actions gives a job an address to ask, and both Pulumi providers ask it. Azure Pipelines has such an address too,
-but azure-native cannot ask it: it reads the token from a file each time. A thread keeps that file up to date.
+but azure-native cannot ask it: it reads the token from a file each time. The Pulumi CLI reads such a file on both
+platforms, to reach a backend in blob storage and a key in a key vault. A thread keeps the file up to date.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from release.errors import ReleaseError, first_line
 
 # Variables of azure-native, and those that Azure Pipelines' tasks with a service connection set (AzureCLI@2).
 _FROM_TASKS = {"ARM_CLIENT_ID": "AZURESUBSCRIPTION_CLIENT_ID", "ARM_TENANT_ID": "AZURESUBSCRIPTION_TENANT_ID"}
+# The Azure libraries would use these before the file with the ID token.
+_BEFORE_THE_FILE = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_TOKEN_CREDENTIALS")
 _SHORTEST_SECONDS = 5.0
 _DOCUMENTATION = "docs/ci-sign-in.md describes the job's variables and permissions"
 
@@ -39,18 +42,26 @@ def run(command: Sequence[str], every: float | None, say: Callable[[str], None])
         ReleaseError: The job has no ID token, or the program does not exist.
     """
     # A fixed token expires in minutes, and azure-native would use it before anything else.
-    environment = {name: value for name, value in os.environ.items() if name != "ARM_OIDC_TOKEN"}
+    left_out = ("ARM_OIDC_TOKEN", *_BEFORE_THE_FILE)
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
     environment["ARM_USE_OIDC"] = "true"
     for name, task in _FROM_TASKS.items():
         if task in environment:
             environment.setdefault(name, environment[task])
     trusted = _trusted(environment)
-    if trusted.in_azure_native:
-        say(f"Signing in as {trusted.client_id} with ID tokens from {trusted.source}.")
-        return _run(command, environment)
     with _token_file(trusted, every, say) as path:
         say(f"Signing in as {trusted.client_id} with ID tokens from {trusted.source}, renewed in a private file.")
-        return _run(command, {**environment, "ARM_OIDC_TOKEN_FILE_PATH": str(path)})
+        return _run(command, {**environment, **_variables(trusted, path)})
+
+
+def _variables(trusted: FederatedIdentity, path: Path) -> dict[str, str]:
+    """Return the variables of the Azure libraries, and the one of azure-native if it cannot ask the platform itself."""
+    variables = {
+        "AZURE_CLIENT_ID": trusted.client_id,
+        "AZURE_TENANT_ID": trusted.tenant_id,
+        "AZURE_FEDERATED_TOKEN_FILE": str(path),
+    }
+    return variables if trusted.in_azure_native else {**variables, "ARM_OIDC_TOKEN_FILE_PATH": str(path)}
 
 
 def _trusted(environment: Mapping[str, str]) -> FederatedIdentity:
@@ -69,7 +80,7 @@ def _trusted(environment: Mapping[str, str]) -> FederatedIdentity:
 @contextmanager
 def _token_file(trusted: FederatedIdentity, every: float | None, say: Callable[[str], None]) -> Iterator[Path]:
     """Keep a file with a valid token, readable by this user only, and delete it at the end."""
-    with tempfile.TemporaryDirectory(prefix="ci-login-", dir=os.environ.get("AGENT_TEMPDIRECTORY")) as folder:
+    with tempfile.TemporaryDirectory(prefix="ci-login-", dir=_private_folder()) as folder:
         path, ended = Path(folder) / "token", threading.Event()
         try:
             token = trusted.fetch()
@@ -92,6 +103,11 @@ def _token_file(trusted: FederatedIdentity, every: float | None, say: Callable[[
         finally:
             ended.set()
             thread.join()
+
+
+def _private_folder() -> str | None:
+    """Return the folder that the platform empties after each job."""
+    return os.environ.get("AGENT_TEMPDIRECTORY") or os.environ.get("RUNNER_TEMP")
 
 
 def _lifetime(token: str) -> float:

@@ -12,7 +12,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 from click.testing import CliRunner
 
-from pulumi_azureml.operations import FederatedIdentity
+from pulumi_azureml.operations import FederatedIdentity, federation
 from release.ci import job
 from release.cli import main
 from release.errors import ReleaseError
@@ -55,14 +55,35 @@ def pipelines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return given
 
 
-def test_github_needs_no_file(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    for name, value in {**JOB, "ARM_OIDC_TOKEN": "fixed"}.items():
+@pytest.fixture
+def github(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A job of GitHub Actions, and the ID token that it gets."""
+    token = _token(0)
+    monkeypatch.setattr(federation, "_github", lambda _url, _token, _audience: token)
+    for name, value in {**JOB, "RUNNER_TEMP": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
-    names = ("ARM_USE_OIDC", "ARM_OIDC_TOKEN", "ARM_OIDC_TOKEN_FILE_PATH")
+    return token
+
+
+def test_on_github_azure_native_asks_and_the_pulumi_cli_reads_a_file(
+    github: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """gocloud.dev, which opens azblob:// and azurekeyvault://, signs in by DefaultAzureCredential."""
+    for name in ("ARM_OIDC_TOKEN", "AZURE_CLIENT_SECRET", "AZURE_TOKEN_CREDENTIALS"):
+        monkeypatch.setenv(name, "another way to sign in")
+    names = (
+        "ARM_USE_OIDC", "ARM_OIDC_TOKEN", "ARM_OIDC_TOKEN_FILE_PATH", "AZURE_CLIENT_ID", "AZURE_TENANT_ID",
+        "AZURE_CLIENT_SECRET", "AZURE_TOKEN_CREDENTIALS",
+    )  # fmt: skip
+    script = (
+        f"print([os.environ.get(n) for n in {names}]);"
+        "print(pathlib.Path(os.environ['AZURE_FEDERATED_TOKEN_FILE']).read_text())"
+    )
     said: list[str] = []
-    assert job.run(_says(f"print([os.environ.get(n) for n in {names}])"), None, said.append) == 0
-    assert capfd.readouterr().out == "['true', None, None]\n"
-    assert said == ["Signing in as client with ID tokens from GitHub Actions."]
+    assert job.run(_says(script), None, said.append) == 0
+    assert capfd.readouterr().out == f"['true', None, None, 'client', 'tenant', None, None]\n{github}\n"
+    assert said == ["Signing in as client with ID tokens from GitHub Actions, renewed in a private file."]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_azure_pipelines_gets_a_private_file_that_is_gone_afterwards(
@@ -79,6 +100,7 @@ def test_azure_pipelines_gets_a_private_file_that_is_gone_afterwards(
     assert pipelines[0] not in "".join(said)
 
 
+@pytest.mark.usefixtures("github")
 def test_a_task_with_a_service_connection_names_the_identity(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,14 +156,12 @@ def test_a_client_secret_is_not_mixed_with_id_tokens(monkeypatch: pytest.MonkeyP
         job.run(["true"], None, lambda _line: None)
 
 
-def test_a_program_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in JOB.items():
-        monkeypatch.setenv(name, value)
+@pytest.mark.usefixtures("github")
+def test_a_program_that_does_not_exist_is_named() -> None:
     with pytest.raises(ReleaseError, match="cannot run 'no-such-program'"):
         job.run(["no-such-program"], None, lambda _line: None)
 
 
-def test_a_command_that_a_signal_ends_has_the_shells_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in JOB.items():
-        monkeypatch.setenv(name, value)
+@pytest.mark.usefixtures("github")
+def test_a_command_that_a_signal_ends_has_the_shells_code() -> None:
     assert job.run(_says("os.kill(os.getpid(), 15)"), None, lambda _line: None) == 143
