@@ -7,7 +7,6 @@ from typing import Any
 import click
 from pulumi.automation.events import EngineEvent
 
-from release.cost.check import estimated
 from release.errors import ReleaseError
 from release.planned import PlannedResources
 from release.policy import check
@@ -25,13 +24,13 @@ from release.terminal.options import stack_option
     help="Output format.",
 )  # fmt: skip
 @click.option("--refresh", is_flag=True, help="Read every resource from Azure first, and show what others changed.")
-def preview(stack: str, output: str, refresh: bool) -> None:
+@click.option("--expect-no-changes", is_flag=True, help="Fail if something would change, as in `pulumi preview`.")
+def preview(stack: str, output: str, refresh: bool, expect_no_changes: bool) -> None:
     """Show what `pulumi up` would change, and why.
 
     Shows the old and new version of each asset, the changed files and keys, and which change causes which. With
     --refresh, also marks everything that others changed or deleted in Azure. Changes nothing, not even the state.
-    Also shows which rules of policy/ the update breaks, and fails if one of them is mandatory, and how the monthly cost
-    changes.
+    Also shows which rules of policy/ the update breaks, and fails if one of them is mandatory.
     docs/preview.schema.json describes the JSON, which `release comment` and `release report-drift` read. If the preview
     fails, JSON and Markdown say why.
     """
@@ -49,12 +48,10 @@ def preview(stack: str, output: str, refresh: bool) -> None:
         failure = error  # a reader of the document sees it there
     # A preview that failed does not have all resources.
     found = check.examined(stack, planned.resources) if failure is None else None
-    checks: dict[str, Any] = {}
-    if found is not None:
-        checks = {"policy": check.part(found), "cost": estimated(planned.resources)}
-        if output != "text":
-            checks["quota"] = quota.part(planned.resources)
-    document = plan.document(stack, failure).model_copy(update=checks)
+    parts: dict[str, Any] = {"policy": found and check.part(found)}
+    if failure is None and output != "text":
+        parts["quota"] = quota.part(planned.resources)
+    document = plan.document(stack, failure).model_copy(update=parts)
     if output == "json":
         click.echo(document.model_dump_json(indent=2))
     elif output == "markdown":
@@ -64,3 +61,5 @@ def preview(stack: str, output: str, refresh: bool) -> None:
     if failure is not None:
         raise failure
     check.refuse(stack, found or [])
+    if expect_no_changes and document.changes:
+        raise ReleaseError(f"stack '{stack}' was expected not to change, and {len(document.changes)} resources would")

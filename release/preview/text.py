@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from pulumi_azureml.planning import MISSING
-from release.cost.check import headline
 from release.policy import findings
 from release.preview.document import Override, PlannedChange, Preview
 
@@ -25,7 +24,7 @@ _DRIFT = {
 
 
 def show(console: Console, preview: Preview) -> None:
-    """Print the changes, or that there are none, the rules that they break, and the cost."""
+    """Print the changes, or that there are none, and the rules that they break."""
     for warning in preview.warnings:
         console.print(f"[bold yellow]warning:[/] {escape(warning)}\n", highlight=False, markup=True, soft_wrap=True)
     if not preview.changes:
@@ -46,8 +45,6 @@ def show(console: Console, preview: Preview) -> None:
     if preview.policy:
         console.print()
         findings.show(console, preview.policy)
-    if preview.cost:
-        console.print(f"\nestimated cost: {headline(preview.cost)}", highlight=False)
 
 
 def versions(change: PlannedChange) -> str:

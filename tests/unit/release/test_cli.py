@@ -15,10 +15,15 @@ from click.testing import CliRunner
 from release import cli
 from release.assets import command as assets
 from release.assets.definitions import Found
+from release.errors import ReleaseError
 from release.jobs import command as jobs
 from release.jobs import records
+from release.preview import command as previewing
+from release.preview.document import Preview
+from release.preview.plan import Plan
 from release.scoring import command as scoring
 from release.training import command as training
+from tests.unit.release import comment_example
 
 ENDPOINTS = {"flights": SimpleNamespace(kind="online"), "nightly": SimpleNamespace(kind="batch")}
 
@@ -87,3 +92,22 @@ def test_an_adopted_endpoint_keeps_its_name_in_azure(monkeypatch: pytest.MonkeyP
 
 def test_an_input_without_a_value_is_refused_by_its_text() -> None:
     assert printed("train", "-s", "dev", "--input", "rate") == "Error: --input 'rate' must have the form NAME=VALUE\n"
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_preview_that_should_be_empty_fails_after_what_it_shows(monkeypatch: pytest.MonkeyPatch, output: str) -> None:
+    document = comment_example.dev()
+
+    class Planned(Plan):
+        def document(self, stack: str, failure: ReleaseError | None = None) -> Preview:
+            return document
+
+    monkeypatch.setattr(previewing, "Plan", Planned)
+    monkeypatch.setattr(previewing.check, "examined", lambda _stack, _planned: [])
+    engine = SimpleNamespace(preview=lambda _plan, refresh: None)
+    monkeypatch.setattr(previewing, "PulumiStack", lambda _name, create: engine)
+    arguments = ("preview", "-s", "dev", "--output", output, "--expect-no-changes")
+    message = f"Error: stack 'dev' was expected not to change, and {len(document.changes)} resources would\n"
+    assert printed(*arguments).endswith(message)
+    document.changes.clear()
+    assert CliRunner().invoke(cli.main, arguments).exit_code == 0
