@@ -100,11 +100,23 @@ acceptance: setup ## Deploy a stack, train, roll out, destroy it, and write a re
 test: setup ## Run the unit, integration and end-to-end tests
 	@$(tools) $(bin)/python -m pytest -n 2 $(TESTS) $(PYTEST)
 
+workflows = .github/workflows
+azure_pipelines = .azuredevops
+
+# `--offline` and the embedded schemas: no linter asks the network. shellcheck is not a tool of this project, so that
+# actionlint finds the same on each machine.
 .PHONY: lint
-lint: setup ## Check style, format and types
+lint: ## Check style, format, types and CI files
+	@$(PYTHON) -m bootstrap --linters
 	@$(bin)/ruff check .
 	@$(bin)/ruff format --check .
 	@$(bin)/mypy packages/amlite/src packages/pulumi-azureml/src infra policy release bootstrap __main__.py
+	@$(bin)/actionlint -shellcheck= -pyflakes= $(workflows)/*.yml
+	@$(bin)/zizmor --offline --quiet --no-progress --persona=pedantic .github
+	@$(bin)/check-jsonschema --quiet --builtin-schema vendor.github-workflows $(workflows)/*.yml
+	@$(bin)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(bin)/check-jsonschema --quiet --builtin-schema vendor.azure-pipelines --data-transform azure-pipelines \
+		--regex-variant nonunicode $(azure_pipelines)/*.yml $(azure_pipelines)/steps/*.yml
 
 .PHONY: bench
 bench: setup ## Run the benchmarks

@@ -191,7 +191,7 @@ assets = azureml.Assets(
         workspace=in_workspace,
         images={path: image.reference for path, image in images.items()},
         endpoint_identity=identities.endpoint.id,
-        rollout=settings.rollout.applied,
+        rollout=settings.rollout,
         autoscale=settings.rollout.autoscale,
         requires=[
             workspace,

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from bootstrap import stack_files
+from bootstrap.actionlint import Actionlint
 from bootstrap.errors import SetupError
 from bootstrap.files import link
 from bootstrap.layout import Layout
@@ -24,6 +25,8 @@ from bootstrap.python_environment import PythonEnvironment, Uv
 from bootstrap.stack_files import Project
 
 PHASES: tuple[Phase, ...] = (Uv(), PythonEnvironment(), PulumiCli(), LocalAzure())
+LINTERS: tuple[Phase, ...] = (Actionlint(),)
+"""The phases that only `make lint` needs."""
 INTERRUPTED = 130
 
 
@@ -37,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         prog="python3 -m bootstrap", description="Install the tools of this project. With --exclusive, run a command."
     )
     parser.add_argument("--exclusive", metavar="FILE", type=Path, help="lock FILE while COMMAND runs")
+    parser.add_argument("--linters", action="store_true", help="also install the programs that only `make lint` needs")
     parser.add_argument("command", nargs="*", metavar="COMMAND", help="command to run with --exclusive, after --")
     options = parser.parse_args(arguments)
     if options.exclusive is not None:
@@ -47,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
         signal.signal(number, _interrupt)
     try:
         layout = Layout.of(Path(__file__).resolve().parent.parent)
-        set_up(layout)
+        set_up(layout, (*PHASES, *LINTERS) if options.linters else PHASES)
         project = Project.of(stack_files.LOCAL, layout.repository)
         print(*stack_files.write(stack_files.LOCAL, layout.repository, project), sep="\n", end="", flush=True)
     except SetupError as error:

@@ -1,4 +1,4 @@
-"""Write the JSON Schemas of the release in docs/. Run `python -m release.documentation`."""
+"""Write docs/preview.schema.json and docs/doctor.schema.json. Run `python -m release.documentation`."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from release.doctor.findings import Report
-from release.history.served import History
 from release.preview.document import Preview
-from release.publishing.metadata import Release
 
 _DOCS = Path(__file__).parents[1] / "docs"
 
@@ -23,16 +21,6 @@ def doctor_schema() -> str:
     return _schema(Report)
 
 
-def history_schema() -> str:
-    """Return the JSON Schema of `release history --output json`."""
-    return _schema(History)
-
-
-def metadata_schema() -> str:
-    """Return the JSON Schema of the file that `release publish` writes."""
-    return _schema(Release)
-
-
 def _schema(model: type[BaseModel]) -> str:
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -44,5 +32,3 @@ def _schema(model: type[BaseModel]) -> str:
 if __name__ == "__main__":
     (_DOCS / "preview.schema.json").write_text(preview_schema())
     (_DOCS / "doctor.schema.json").write_text(doctor_schema())
-    (_DOCS / "history.schema.json").write_text(history_schema())
-    (_DOCS / "release-metadata.schema.json").write_text(metadata_schema())

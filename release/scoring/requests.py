@@ -11,20 +11,14 @@ from pulumi_azureml import operations
 from release.errors import ReleaseError
 
 
-def score(outputs: StackOutputs, name: str, request: Path, *, seconds: float | None = None) -> Any:
+def score(outputs: StackOutputs, name: str, request: Path) -> Any:
     """Score a JSON file and return the parsed response.
 
-    Args:
-        outputs: Outputs of the stack.
-        name: Name of the endpoint in the YAML.
-        request: The file.
-        seconds: Time until the response must be there. Default: the client's own limits.
-
     Raises:
-        ReleaseError: The file is missing or is not JSON, or the endpoint returns an error or no response. The message
-            contains the endpoint's response.
+        ReleaseError: The file is missing or is not JSON, or the endpoint returns an error. The message contains the
+            endpoint's response.
     """
-    from azure.core.exceptions import AzureError, ServiceRequestTimeoutError, ServiceResponseTimeoutError
+    from azure.core.exceptions import AzureError
 
     if not request.is_file():
         raise ReleaseError(f"request file {request} does not exist")
@@ -33,10 +27,7 @@ def score(outputs: StackOutputs, name: str, request: Path, *, seconds: float | N
     except ValueError as error:
         raise ReleaseError(f"request file {request} is not valid JSON: {error}") from error
     try:
-        return operations.score(_target(outputs, name), content, seconds=seconds)
-    except (ServiceRequestTimeoutError, ServiceResponseTimeoutError) as error:
-        limit = f" within {seconds:g} s" if seconds is not None else ""
-        raise ReleaseError(f"endpoint '{name}' did not answer {request.name}{limit}") from error
+        return operations.score(_target(outputs, name), content)
     except AzureError as error:
         raise ReleaseError(f"endpoint '{name}' cannot score {request}: {error.message}") from error
 

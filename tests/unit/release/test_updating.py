@@ -23,8 +23,7 @@ def test_an_update_asks_before_it_replaces_what_got_another_name(
 ) -> None:
     done: list[str] = []
 
-    def up(_progress: object, *, at_once: bool, why: str | None, replace_renamed: bool = False) -> Changes:
-        assert (at_once, why) == (True, "a reason")
+    def up(_progress: object, *, replace_renamed: bool = False) -> Changes:
         done.append(f"up {replace_renamed}")
         if not replace_renamed:
             raise RenamedError("stack 'dev': the workspace would be replaced")
@@ -37,9 +36,9 @@ def test_an_update_asks_before_it_replaces_what_got_another_name(
     monkeypatch.setattr(click, "confirm", lambda text, abort: done.append(f"{text} {abort}"))
     if not is_terminal and not option:
         with pytest.raises(ReleaseError, match=r"would be replaced\n  fix: .* --replace-renamed"):
-            update(target, CONSOLE, at_once=True, why="a reason")
+            update(target, CONSOLE)
         assert done == ["preview", "up False"]
         return
-    update(target, CONSOLE, replace_renamed=option, at_once=True, why="a reason")
+    update(target, CONSOLE, replace_renamed=option)
     asked = [] if option else ["Replace these resources, and lose everything in them? True"]
     assert done == ["preview", "up False", *asked, "up True"]

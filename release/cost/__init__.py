@@ -1,1 +1,0 @@
-"""Estimates the monthly cost of a stack from a dated table of prices."""

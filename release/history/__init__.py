@@ -1,1 +1,0 @@
-"""What served where: read from Pulumi's own history of a stack."""
