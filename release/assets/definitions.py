@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from pulumi_azureml.operations import Workspace, send, user_tags
-from pulumi_azureml.planning import DEFAULT_DATASTORES
+from pulumi_azureml.planning import DEFAULT_DATASTORES, typed
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -306,7 +306,16 @@ def _with_types(ml: MLClient, job: dict[str, Any]) -> None:
             bound = re.fullmatch(r"\$\{\{parent\.inputs\.([^.}]+)\}\}", str(value))
             holder, key = (outer, bound[1]) if bound else (given, name)
             if isinstance(holder.get(key), str) and "${{" not in holder[key]:
-                holder[key] = yaml.safe_load(holder[key])
+                holder[key] = _typed(str(wanted[name].type).lower(), holder[key])
+
+
+def _typed(type_: str, text: str) -> Any:
+    """Return a value as its type, if it is the same text again. Otherwise return the text, which Azure accepts too."""
+    try:
+        value = typed(type_, text)
+    except ValueError:
+        return text
+    return value if str(value) == text else text
 
 
 def _binding(value: Any) -> Any:

@@ -11,6 +11,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -151,7 +152,12 @@ class Subject:
 
 
 def _as_pulumi_passes(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, default=_as_go_prints)
+
+
+def _as_go_prints(day: date) -> str:
+    """Return what Pulumi makes of a date or time without quotes."""
+    return f"{day:%Y-%m-%d %H:%M:%S} +0000 UTC"
 
 
 def _matches(patterns: list[str] | None, action: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from release.assets import adoption, contents
+from release.assets import adoption, contents, definitions
 from release.assets.definitions import Found
 from release.errors import ReleaseError
 
@@ -72,3 +72,26 @@ def test_a_download_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: 
     with pytest.raises(ReleaseError, match="component 'good' cannot be written: the blob is gone"):
         adoption.write(NO_CLIENT, tmp_path, found)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("type_", "text", "value"),
+    [
+        ("integer", "60", 60),
+        ("integer", "0123", "0123"),  # YAML reads an octal number
+        ("number", "1.10", "1.10"),
+        ("number", "1e-05", 1e-05),
+        ("boolean", "True", True),
+        ("boolean", "yes", "yes"),
+    ],
+)
+def test_an_adopted_value_is_the_same_text_in_azure_again(type_: str, text: str, value: Any) -> None:
+    holder = {
+        "inputs": {"it": text},
+        "jobs": {"a": {"component": "azureml:c:1", "inputs": {"x": "${{parent.inputs.it}}"}}},
+    }
+    component = SimpleNamespace(inputs={"x": SimpleNamespace(type=type_)})
+    ml: Any = SimpleNamespace(components=SimpleNamespace(get=lambda _name, _version: component))
+    definitions._with_types(ml, holder)
+    assert holder["inputs"] == {"it": value}
+    assert type(holder["inputs"]["it"]) is type(value)

@@ -13,14 +13,15 @@ from click.testing import CliRunner
 
 from infra import availability
 from infra.availability import Answers
+from infra.plan import PlanError
 from release import documentation
 from release.cli import main
 from release.doctor import command, examination
 from release.doctor.findings import Finding, Level, Report, problem, warning
-from release.doctor.subject import Account
+from release.doctor.subject import Account, Subject
 from release.errors import ReleaseError
 from release.terminal.console import new_console
-from tests.unit.release.examined import ROOT, FakeSubject
+from tests.unit.release.examined import ROOT, SUBSCRIPTION, FakeSubject
 
 
 @pytest.fixture
@@ -117,3 +118,12 @@ def test_the_schema_is_current() -> None:
     text = (ROOT / "docs" / "doctor.schema.json").read_text("utf-8")
     assert text == documentation.doctor_schema(), "run `python -m release.documentation`"
     assert set(json.loads(text)["$defs"]["Level"]["enum"]) == set(Level)
+
+
+def test_a_date_without_quotes_in_the_stack_file_is_a_problem_and_no_traceback(tmp_path: Path) -> None:
+    text = (ROOT / "Pulumi.dev.yaml").read_text("utf-8")
+    day = "azureml-platform:overrides:\n    pipelines:\n      training: {inputs: {holdout_start: 2013-10-01}}\n"
+    text = text.replace("00000000-0000-0000-0000-000000000000", SUBSCRIPTION)
+    (tmp_path / "Pulumi.dev.yaml").write_text(text.replace("azureml-platform:overrides:\n", day))
+    with pytest.raises(PlanError, match=r"takes text but gets the time '2013-10-01 00:00:00 \+0000 UTC'"):
+        assert Subject("dev", ROOT, tmp_path, {}).catalogue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from pulumi_azureml.planning.problems import Problem, listing, suggestion
 
 _DEPLOYMENTS = ("online_deployment", "batch_deployment")
 _STEPS_WITH_VARIABLES = ("command", "parallel")
+# What Pulumi makes of a date without quotes in a stack file: it prints Go's time.
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? \+0000 UTC")
 
 
 class Overriding:
@@ -129,10 +132,12 @@ class Overriding:
                 continue
             type_, keys = input_type(name, definition, components), place(name, inputs[name])
             try:
+                if name not in texts and _TIME.fullmatch(str(value)):
+                    raise ValueError(f"takes {described(type_)} but gets the time '{value}'")
                 put(keys, typed(type_, value), option)
             except ValueError as error:
-                quoted = isinstance(value, float) and type_ in ("string", DATA)
-                fix = "write it in quotes" if quoted else f"give it {described(type_)}"
+                changed = type_ in ("string", DATA) and (isinstance(value, float) or _TIME.fullmatch(str(value)))
+                fix = "write it in quotes" if changed else f"give it {described(type_)}"
                 self.problems.append(document.problem(keys, f"{option}: input '{name}' {error}", fix))
         for name, text in wanted.environment_variables.items():
             option = self._option("pipelines", id_.name, "environment_variables", name)

@@ -134,8 +134,16 @@ def test_a_value_that_the_client_cannot_send_is_a_problem(text: str, message: st
     assert (found.file, found.line, found.message, found.fix) == ("pipelines/other.yml", 3, message, fix)
 
 
-def test_a_number_that_yaml_changed_is_no_text(project: Project) -> None:
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (1.1, "input 'it' takes text but gets '1.1'"),
+        ("2013-10-01 00:00:00 +0000 UTC", "input 'it' takes text but gets the time '2013-10-01 00:00:00 +0000 UTC'"),
+    ],
+)
+def test_a_value_of_the_stack_that_yaml_changed_is_no_text(value: Any, message: str, project: Project) -> None:
+    """Pulumi 3.259 makes 1.1 of 1.10, and that time of 2013-10-01, if they have no quotes in the stack file."""
     project.write("pipelines/other.yml", "type: pipeline\ninputs: {it: a}\njobs: {}\n")
-    found = project.problem(overrides=Overrides(pipelines={"other": PipelineOverrides(inputs={"it": 1.1})}))
-    assert found.message.endswith("input 'it' takes text but gets '1.1'")
+    found = project.problem(overrides=Overrides(pipelines={"other": PipelineOverrides(inputs={"it": value})}))
+    assert found.message.endswith(message)
     assert found.fix == "write it in quotes"
