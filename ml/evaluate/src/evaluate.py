@@ -1,11 +1,10 @@
-"""Step `evaluate`: scores the candidate on the hold-out, compares it with the registered model, writes deploy_flag."""
+"""Step `evaluate`: scores the new and the registered model on the same hold-out, for the gate."""
 
 import argparse
 import json
 import logging
 import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import mlflow
 import mlflow.sklearn
+import numpy as np
 import pandas as pd
-from gate import Registered, decide
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -25,12 +24,13 @@ from sklearn.metrics import accuracy_score, average_precision_score, brier_score
 log = logging.getLogger("evaluate")
 
 TARGET = "delayed"
-SCORE_TAG = "roc_auc"
+CHAMPION = "champion_"  # prefix of the registered model's metrics and column
+ADDED = ("label", "score", "champion_score")  # columns that the gate reads
 LABEL_PROBABILITY = 0.5  # a flight with a higher probability is labelled delayed, as in the scoring script
 
 
 class EvaluationError(Exception):
-    """The hold-out or the model cannot be used. The message names the input and the reason."""
+    """The hold-out cannot be used. The message names the input and the reason."""
 
 
 def read_rows(folder: Path) -> pd.DataFrame:
@@ -46,24 +46,29 @@ def read_rows(folder: Path) -> pd.DataFrame:
     if TARGET not in table or table[TARGET].nunique() < 2:
         message = f"test_data: column {TARGET!r} must exist and have both values"
         raise EvaluationError(message)
+    if taken := [name for name in ADDED if name in table]:
+        message = f"test_data: rename the columns {', '.join(taken)}; the predictions have columns of the same name"
+        raise EvaluationError(message)
     return table
 
 
-def measure(model: Any, table: pd.DataFrame) -> dict[str, float]:
-    """Return the scores of a fitted classifier on the hold-out. `base_rate` is the share of delayed flights.
+def scores(model: Any, table: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """Return the probability of a delay for each row.
 
     Raises:
         ValueError, KeyError: The model expects columns that the table does not have.
     """
-    delayed = table[TARGET]
-    probability = model.predict_proba(table.drop(columns=TARGET))[:, 1]
+    probability: np.ndarray[Any, Any] = model.predict_proba(table.drop(columns=TARGET))[:, 1]
+    return probability
+
+
+def measure(delayed: pd.Series, probability: np.ndarray[Any, Any]) -> dict[str, float]:
+    """Return the metrics of a classifier on the hold-out."""
     return {
         "roc_auc": float(roc_auc_score(delayed, probability)),
         "pr_auc": float(average_precision_score(delayed, probability)),
         "brier": float(brier_score_loss(delayed, probability)),
         "accuracy": float(accuracy_score(delayed, probability > LABEL_PROBABILITY)),
-        "base_rate": float(delayed.mean()),
-        "rows": float(len(table)),
     }
 
 
@@ -78,19 +83,22 @@ def latest_version(client: MlflowClient, name: str) -> ModelVersion | None:
     return max(versions, key=lambda version: int(version.creation_timestamp or 0), default=None)
 
 
-def score_registered(version: ModelVersion, table: pd.DataFrame) -> Registered:
-    """Score the registered model on the same hold-out. If it cannot run, use the score in its tags."""
-    number = str(version.version)
+def score_registered(version: ModelVersion, table: pd.DataFrame) -> tuple[np.ndarray[Any, Any] | None, str]:
+    """Return the scores of the registered model for the same rows, or None and the reason if it cannot run."""
     try:
-        model = mlflow.sklearn.load_model(f"models:/{version.name}/{number}")
-        return Registered(number, measure(model, table)["roc_auc"], "measured on the same hold-out")
+        model = mlflow.sklearn.load_model(f"models:/{version.name}/{version.version}")
+        return scores(model, table), ""
     # A model from other library versions or with other columns can fail in any of these ways.
     except (MlflowException, OSError, ImportError, AttributeError, ValueError, KeyError, TypeError) as error:
-        log.warning("version %s of %s cannot score this hold-out: %s", number, version.name, error)
-    try:
-        return Registered(number, float(version.tags[SCORE_TAG]), "recorded when it was registered")
-    except (KeyError, ValueError):
-        return Registered(number, None, f"it cannot score this hold-out and has no tag {SCORE_TAG}")
+        log.warning("version %s of %s cannot score this hold-out: %s", version.version, version.name, error)
+        return None, f"it cannot score this hold-out: {' '.join(str(error).split())[:200]}"
+
+
+def write_predictions(folder: Path, table: pd.DataFrame, evaluation: dict[str, Any]) -> None:
+    """Write the folder that the gate reads."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(folder / "part-0.parquet", index=False)
+    (folder / "evaluation.json").write_text(json.dumps(evaluation, indent=2) + "\n", encoding="utf-8")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -99,46 +107,37 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, required=True, help="MLflow model folder from train")
     parser.add_argument("--test_data", type=Path, required=True, help="folder with Parquet rows from prep")
     parser.add_argument("--model_name", required=True, help="name of the registered model to compare with")
-    parser.add_argument("--auc_threshold", type=float, required=True, help="minimum ROC AUC")
-    parser.add_argument("--min_improvement", type=float, required=True, help="minimum gain over the registered model")
-    parser.add_argument("--decision", type=Path, required=True, help="folder for deploy_flag and report.json")
+    parser.add_argument("--predictions", type=Path, required=True, help="output folder for the predictions")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Run the step. A refused model is not an error: the exit code is 0, and report.json has the reason."""
+    """Run the step. If the hold-out or the model has a problem, exit with one line that names the cause."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
     arguments = parse_arguments()
-    with mlflow.start_run():
+    with mlflow.start_run() as run:
         try:
             table = read_rows(arguments.test_data)
-            metrics = measure(mlflow.sklearn.load_model(str(arguments.model)), table)
+            score = scores(mlflow.sklearn.load_model(str(arguments.model)), table)
+            metrics = measure(table[TARGET], score)
             version = latest_version(MlflowClient(), arguments.model_name)
         except (EvaluationError, MlflowException, ValueError, KeyError) as error:
             sys.exit(f"evaluate: {error}")
-        mlflow.log_metrics(metrics)
         log.info("hold-out: %s", ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
-
-        registered = score_registered(version, table) if version else None
-        decision = decide(metrics["roc_auc"], arguments.auc_threshold, registered, arguments.min_improvement)
-        report = {
-            "deploy_flag": int(decision.deploy),
-            "reason": decision.reason,
-            "model_name": arguments.model_name,
-            "metrics": metrics,
-            "auc_threshold": arguments.auc_threshold,
-            "min_improvement": arguments.min_improvement,
-            "registered": asdict(registered) if registered else None,
-        }
-        arguments.decision.mkdir(parents=True, exist_ok=True)
-        (arguments.decision / "deploy_flag").write_text(f"{report['deploy_flag']}\n", encoding="utf-8")
-        (arguments.decision / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        mlflow.log_params({name: report[name] for name in ("model_name", "auc_threshold", "min_improvement")})
-        mlflow.log_metric("deploy_flag", int(decision.deploy))
-        if registered and registered.roc_auc is not None:
-            mlflow.log_metric("registered_roc_auc", registered.roc_auc)
-        mlflow.log_dict(report, "report.json")
-    log.info("deploy_flag %d: %s", report["deploy_flag"], decision.reason)
+        metrics |= {"base_rate": float(table[TARGET].mean()), "rows": float(len(table))}
+        predictions = table.assign(label=table[TARGET], score=score)
+        evaluation: dict[str, Any] = {"run_id": run.info.run_id, "champion": None}
+        if version is not None:
+            champion_score, problem = score_registered(version, table)
+            evaluation["champion"] = {"version": str(version.version), "problem": problem}
+            if champion_score is not None:
+                predictions["champion_score"] = champion_score
+                champion = measure(table[TARGET], champion_score)
+                metrics |= {f"{CHAMPION}{name}": value for name, value in champion.items()}
+        mlflow.log_params({"model_name": arguments.model_name})
+        mlflow.log_metrics(metrics)
+        write_predictions(arguments.predictions, predictions, evaluation)
+    log.info("predictions for %d rows written to %s", len(table), arguments.predictions)
 
 
 if __name__ == "__main__":

@@ -10,30 +10,34 @@ import yaml
 RECORDED = ("data", "data_sha256", "holdout_start", "training_run_id", "training_code_sha256")
 """Metadata that `train` writes to the model. Every registered version must have it."""
 
+DECISION_VERSION = 1
+"""Version of decision.json that this component reads."""
+
 
 class RegistrationError(Exception):
     """The model or the decision cannot be used. The message names the input and the reason."""
 
 
 def read_decision(folder: Path) -> dict[str, Any]:
-    """Return the report of `evaluate`, after a comparison with its deploy_flag.
+    """Return the decision of `gate`.
 
     Raises:
-        RegistrationError: A file is missing or malformed, or the two files differ.
+        RegistrationError: The file is missing or malformed, or has another version.
     """
     try:
-        flag = (folder / "deploy_flag").read_text(encoding="utf-8").strip()
-        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        decision = json.loads((folder / "decision.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         message = f"decision: {error}"
         raise RegistrationError(message) from error
-    if flag not in ("0", "1"):
-        message = f"decision: deploy_flag must be 0 or 1, not {flag[:20]!r}"
+    found = decision.get("decision_version") if isinstance(decision, dict) else None
+    if found != DECISION_VERSION:
+        message = f"decision: decision.json has decision_version {found}; this component reads {DECISION_VERSION}"
         raise RegistrationError(message)
-    if not isinstance(report, dict) or str(report.get("deploy_flag")) != flag:
-        message = f"decision: deploy_flag is {flag}, but report.json has a different value"
+    flag = decision.get("deploy_flag")
+    if flag not in (0, 1) or isinstance(flag, bool):
+        message = f"decision: deploy_flag must be 0 or 1, not {flag!r}"
         raise RegistrationError(message)
-    return report
+    return dict(decision)
 
 
 def read_origin(model: Path) -> dict[str, str]:
@@ -56,19 +60,19 @@ def read_origin(model: Path) -> dict[str, str]:
 
 
 def version_tags(
-    origin: Mapping[str, str], report: Mapping[str, Any], git_sha: str, environ: Mapping[str, str]
+    origin: Mapping[str, str], decision: Mapping[str, Any], git_sha: str, environ: Mapping[str, str]
 ) -> dict[str, str]:
     """Return tags for the data, code, jobs and scores of a model version. MLflow requires text as values.
 
     Args:
         origin: Result of read_origin.
-        report: Result of read_decision. Each metric becomes a tag.
+        decision: Result of read_decision. Each metric becomes a tag.
         git_sha: Commit that the pipeline was submitted from, or `unknown`.
         environ: Environment variables of the job. Azure ML sets AZUREML_ROOT_RUN_ID to the pipeline job's name.
     """
     tags = dict(origin)
-    tags.update({name: f"{value:.6g}" for name, value in report["metrics"].items()})
-    tags["gate"] = report["reason"]
+    tags.update({name: f"{value:.6g}" for name, value in decision["metrics"].items() if value is not None})
+    tags["gate"] = decision["reason"]
     tags["git_sha"] = git_sha
     if root := environ.get("AZUREML_ROOT_RUN_ID"):
         tags["pipeline_job"] = root

@@ -17,7 +17,7 @@ log = logging.getLogger("register")
 SECONDS_TO_READY = 120
 
 
-def register(model: Path, name: str, report: dict[str, Any], git_sha: str) -> dict[str, Any]:
+def register(model: Path, name: str, decision: dict[str, Any], git_sha: str) -> dict[str, Any]:
     """Register the artifact that the training run logged, so that the version refers to the run.
 
     Returns:
@@ -28,7 +28,7 @@ def register(model: Path, name: str, report: dict[str, Any], git_sha: str) -> di
         MlflowException: The registry returns an error.
     """
     origin = read_origin(model)
-    tags = version_tags(origin, report, git_sha, os.environ)
+    tags = version_tags(origin, decision, git_sha, os.environ)
     version = mlflow.register_model(
         f"runs:/{origin['training_run_id']}/model", name, await_registration_for=SECONDS_TO_READY, tags=tags
     )
@@ -36,8 +36,8 @@ def register(model: Path, name: str, report: dict[str, Any], git_sha: str) -> di
         "registered": True,
         "name": name,
         "version": str(version.version),
-        "reason": report["reason"],
-        "metrics": report["metrics"],
+        "reason": decision["reason"],
+        "metrics": decision["metrics"],
         "tags": tags,
     }
 
@@ -46,7 +46,7 @@ def parse_arguments() -> argparse.Namespace:
     """Parse the command line in component.yml."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="MLflow model folder from train")
-    parser.add_argument("--decision", type=Path, required=True, help="folder with deploy_flag and report.json")
+    parser.add_argument("--decision", type=Path, required=True, help="folder with decision.json")
     parser.add_argument("--model_name", required=True, help="name of the registered model")
     parser.add_argument("--git_sha", required=True, help="commit that the pipeline was submitted from, or unknown")
     parser.add_argument("--registration", type=Path, required=True, help="output folder for registration.json")
@@ -59,13 +59,13 @@ def main() -> None:
     arguments = parse_arguments()
     with mlflow.start_run():
         try:
-            report = read_decision(arguments.decision)
-            if report["deploy_flag"]:
-                outcome = register(arguments.model, arguments.model_name, report, arguments.git_sha)
+            decision = read_decision(arguments.decision)
+            if decision["deploy_flag"]:
+                outcome = register(arguments.model, arguments.model_name, decision, arguments.git_sha)
                 log.info("registered %s version %s: %s", outcome["name"], outcome["version"], outcome["reason"])
                 mlflow.set_tags({"registered_model": outcome["name"], "registered_version": outcome["version"]})
             else:
-                outcome = {"registered": False, "name": arguments.model_name, "reason": report["reason"]}
+                outcome = {"registered": False, "name": arguments.model_name, "reason": decision["reason"]}
                 log.info("nothing registered: %s", outcome["reason"])
         except (RegistrationError, MlflowException) as error:
             sys.exit(f"register: {error}")
