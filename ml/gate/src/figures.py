@@ -103,7 +103,7 @@ def _roc(axes: Axes, models: _Models) -> None:
 def _precision_recall(axes: Axes, models: _Models) -> None:
     for name, (label, score, colour) in models.items():
         PrecisionRecallDisplay.from_predictions(
-            label, score, ax=axes, name=name, color=colour, drop_intermediate=True
+            label, score, ax=axes, name=name, curve_kwargs={"color": colour}, drop_intermediate=True
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from metrics import Values
+from pyarrow import parquet
 
 EVALUATION = "evaluation.json"
 LABEL = "label"
@@ -85,10 +86,11 @@ def read_predictions(folder: Path) -> Predictions:
     if not isinstance(evaluation, dict) or not isinstance(evaluation.get("run_id"), str):
         message = f"predictions: {EVALUATION} must be an object with the text `run_id`, the MLflow run of the step"
         raise PredictionsError(message)
-    if not any(folder.glob("*.parquet")):
+    files = sorted(folder.glob("*.parquet"))
+    if not files:
         message = f"predictions: no Parquet file in {folder}"
         raise PredictionsError(message)
-    table = pd.read_parquet(folder)
+    table = parquet.read_table(files).to_pandas()
     found = [column for column in _PREDICTED if column in table]
     if LABEL not in table or len(found) != 1:
         message = (

@@ -33,16 +33,9 @@ def version(number: str, created: int, **tags: str) -> SimpleNamespace:
 
 
 def test_scores_are_those_of_the_hold_out(evaluate: ModuleType) -> None:
-    metrics = evaluate.measure(Fixed(0.1, 0.9, 0.6, 0.55), TABLE)
+    metrics = evaluate.measure(TABLE["delayed"], evaluate.scores(Fixed(0.1, 0.9, 0.6, 0.55), TABLE))
     assert metrics == pytest.approx(
-        {
-            "roc_auc": 0.75,
-            "pr_auc": (1 + 2 / 3) / 2,
-            "brier": (0.01 + 0.01 + 0.36 + 0.2025) / 4,
-            "accuracy": 0.75,
-            "base_rate": 0.5,
-            "rows": 4,
-        }
+        {"roc_auc": 0.75, "pr_auc": (1 + 2 / 3) / 2, "brier": (0.01 + 0.01 + 0.36 + 0.2025) / 4, "accuracy": 0.75}
     )
 
 
@@ -51,6 +44,9 @@ def test_hold_out_of_one_kind_is_refused(evaluate: ModuleType, tmp_path: Path) -
         evaluate.read_rows(tmp_path)
     TABLE.assign(delayed=1).to_parquet(tmp_path / "part-0.parquet")
     with pytest.raises(evaluate.EvaluationError, match="both values"):
+        evaluate.read_rows(tmp_path)
+    TABLE.assign(score=1).to_parquet(tmp_path / "part-0.parquet")
+    with pytest.raises(evaluate.EvaluationError, match="rename the columns score"):
         evaluate.read_rows(tmp_path)
 
 
@@ -74,22 +70,21 @@ def test_model_unknown_to_the_registry_is_no_error_but_a_refusal_is(evaluate: Mo
         evaluate.latest_version(failing(PERMISSION_DENIED), "flight-delay")
 
 
-def test_registered_model_is_measured_on_the_same_hold_out(
-    evaluate: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_registered_model_scores_the_same_hold_out(evaluate: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(evaluate.mlflow.sklearn, "load_model", lambda uri: asked.append(uri) or Fixed(0, 1, 0, 1))
-    registered = evaluate.score_registered(version("4", 1, roc_auc="0.61"), TABLE)
-    assert (registered.version, registered.roc_auc, registered.basis) == ("4", 1.0, "measured on the same hold-out")
+    scores, problem = evaluate.score_registered(version("4", 1), TABLE)
+    assert (list(scores), problem) == ([0, 1, 0, 1], "")
     assert asked == ["models:/flight-delay/4"]
 
 
-@pytest.mark.parametrize(("tags", "score"), [({"roc_auc": "0.61"}, 0.61), ({}, None), ({"roc_auc": "good"}, None)])
-def test_registered_model_that_does_not_run_is_compared_by_its_recorded_score(
-    evaluate: ModuleType, monkeypatch: pytest.MonkeyPatch, tags: dict[str, str], score: float | None
+def test_registered_model_that_does_not_run_has_no_scores_and_a_reason(
+    evaluate: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def load(uri: str) -> None:
-        raise ModuleNotFoundError(uri)
+        raise ModuleNotFoundError(f"no module for {uri}")
 
     monkeypatch.setattr(evaluate.mlflow.sklearn, "load_model", load)
-    assert evaluate.score_registered(version("4", 1, **tags), TABLE).roc_auc == score
+    scores, problem = evaluate.score_registered(version("4", 1, roc_auc="0.61"), TABLE)
+    assert scores is None
+    assert problem == "it cannot score this hold-out: no module for models:/flight-delay/4"

@@ -9,36 +9,36 @@ from ml.register.src.lineage import RECORDED, RegistrationError, read_decision, 
 ORIGIN = {name: f"the {name}" for name in RECORDED}
 
 
-def write_decision(folder: Path, flag: str, report: object) -> None:
-    (folder / "deploy_flag").write_text(flag)
-    (folder / "report.json").write_text(json.dumps(report))
+def write_decision(folder: Path, decision: object) -> None:
+    (folder / "decision.json").write_text(json.dumps(decision))
 
 
-@pytest.mark.parametrize(("flag", "value"), [("1\n", 1), ("0\n", 0)])
-def test_decision_is_read(tmp_path: Path, flag: str, value: int) -> None:
-    write_decision(tmp_path, flag, {"deploy_flag": value, "reason": "because"})
+@pytest.mark.parametrize("flag", [0, 1])
+def test_decision_is_read(tmp_path: Path, flag: int) -> None:
+    write_decision(tmp_path, {"decision_version": 1, "deploy_flag": flag, "reason": "because"})
     assert read_decision(tmp_path)["reason"] == "because"
 
 
 @pytest.mark.parametrize(
-    ("flag", "report", "reason"),
+    ("decision", "reason"),
     [
-        ("yes", {"deploy_flag": 1}, "must be 0 or 1, not 'yes'"),
-        ("1", {"deploy_flag": 0}, "deploy_flag is 1, but report.json"),
-        ("0", [], "deploy_flag is 0, but report.json"),
+        ({"decision_version": 1, "deploy_flag": "yes"}, "must be 0 or 1, not 'yes'"),
+        ({"decision_version": 1, "deploy_flag": True}, "must be 0 or 1, not True"),
+        ({"decision_version": 1}, "must be 0 or 1, not None"),
+        ({"decision_version": 2, "deploy_flag": 1}, "has decision_version 2; this component reads 1"),
+        ([], "has decision_version None"),
     ],
 )
-def test_decision_that_contradicts_itself_is_refused(tmp_path: Path, flag: str, report: object, reason: str) -> None:
-    write_decision(tmp_path, flag, report)
+def test_decision_of_another_version_or_form_is_refused(tmp_path: Path, decision: object, reason: str) -> None:
+    write_decision(tmp_path, decision)
     with pytest.raises(RegistrationError, match=reason):
         read_decision(tmp_path)
 
 
 def test_missing_or_malformed_decision_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RegistrationError, match="deploy_flag"):
+    with pytest.raises(RegistrationError, match=r"decision\.json"):
         read_decision(tmp_path)
-    (tmp_path / "deploy_flag").write_text("1")
-    (tmp_path / "report.json").write_text("{")
+    (tmp_path / "decision.json").write_text("{")
     with pytest.raises(RegistrationError, match="decision: Expecting"):
         read_decision(tmp_path)
 
@@ -61,8 +61,8 @@ def test_folder_without_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_tags_lead_back_to_data_code_jobs_and_scores() -> None:
-    report = {"metrics": {"roc_auc": 0.70123456, "rows": 53991.0}, "reason": "it is better"}
-    tags = version_tags(ORIGIN, report, "0a1b2c", {"AZUREML_ROOT_RUN_ID": "pipeline-7"})
+    decision = {"metrics": {"roc_auc": 0.70123456, "rows": 53991.0, "odd": None}, "reason": "it is better"}
+    tags = version_tags(ORIGIN, decision, "0a1b2c", {"AZUREML_ROOT_RUN_ID": "pipeline-7"})
     assert tags == {
         **ORIGIN,
         "roc_auc": "0.701235",
@@ -71,4 +71,4 @@ def test_tags_lead_back_to_data_code_jobs_and_scores() -> None:
         "git_sha": "0a1b2c",
         "pipeline_job": "pipeline-7",
     }
-    assert "pipeline_job" not in version_tags(ORIGIN, report, "0a1b2c", {})
+    assert "pipeline_job" not in version_tags(ORIGIN, decision, "0a1b2c", {})

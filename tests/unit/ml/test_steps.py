@@ -1,4 +1,4 @@
-"""Runs train, evaluate and register with the command lines of their component.yml, against a plain MLflow store."""
+"""Runs train, evaluate, gate and register with the command lines of their component.yml, against a plain MLflow store."""
 
 import json
 import re
@@ -80,23 +80,28 @@ def test_only_a_model_that_passes_the_gate_is_registered_and_it_carries_its_line
     model = tmp_path / "model"
     run_step("train", train_data=rows, max_iter=10, model=model)
     common = {"model": model, "model_name": "flight-delay"}
+    rules = tmp_path / "gate.yml"
+    rule = {"metric": "roc_auc", "direction": "higher", "minimum": 0.65, "margin": 0.001, "slices": ["carrier"]}
+    rules.write_text(yaml.safe_dump({"rules": [rule]}))
 
-    def evaluate(name: str, **values: object) -> Any:
-        decision = tmp_path / name
-        run_step("evaluate", test_data=rows, decision=decision, **common, **values)
-        report = read(decision / "report.json")
-        assert (decision / "deploy_flag").read_text() == f"{report['deploy_flag']}\n"
-        return report
+    def evaluate(name: str, overrides: str = "none") -> Any:
+        predictions, decision = tmp_path / f"{name}-predictions", tmp_path / name
+        run_step("evaluate", test_data=rows, predictions=predictions, **common)
+        run_step(
+            "gate", predictions=predictions, rules=rules, overrides=overrides, model_name="flight-delay",
+            decision=decision,
+        )  # fmt: skip
+        return read(decision / "decision.json")
 
     def register(name: str) -> Any:
         out = tmp_path / f"{name}-registration"
         run_step("register", decision=tmp_path / name, git_sha="0a1b2c", registration=out, **common)
         return read(out / "registration.json")
 
-    assert evaluate("high", auc_threshold=0.999)["deploy_flag"] == 0
+    assert evaluate("high", "roc_auc.minimum=0.999")["deploy_flag"] == 0
     refused = register("high")
     assert refused["registered"] is False
-    assert "is below the threshold 0.9990" in refused["reason"]
+    assert "is below the minimum 0.9990" in refused["reason"]
     client = MlflowClient(tracking_uri)
     assert client.search_model_versions("name='flight-delay'") == []
 
@@ -115,5 +120,15 @@ def test_only_a_model_that_passes_the_gate_is_registered_and_it_carries_its_line
 
     equal = evaluate("again")
     assert equal["deploy_flag"] == 0
-    assert equal["registered"]["basis"] == "measured on the same hold-out"
-    assert "the gain +0.0000 is less than the required 0.0010" in equal["reason"]
+    assert equal["champion"]["version"] == "1"
+    assert equal["checks"][0]["champion"] == equal["checks"][0]["value"]
+    assert "by +0.0000, less than the margin 0.0010" in equal["reason"]
+
+    logged = max(client.search_runs(["0"]), key=lambda run: run.info.start_time)
+    files = {file.path for file in client.list_artifacts(logged.info.run_id, "gate")}
+    assert files == {"gate/decision.json", "gate/report.html"} | {
+        f"gate/{name}.png" for name in ("roc", "precision_recall", "calibration", "slices", "history")
+    }
+    report = (tmp_path / "again" / "report.html").read_text()
+    assert report.count("data:image/png;base64,") == 5
+    assert "refused" in report
