@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pulumi
 
-from infra import NAMESPACE, naming
+from infra import NAMESPACE, gates, naming
 from infra.settings.assets import CONFIG_KEYS
 from infra.settings.configuration import Configuration, ConfigurationError
 from infra.settings.network import Isolation
@@ -29,6 +29,7 @@ def plan(root: Path, configuration: Configuration, names: naming.Names) -> Catal
             each key and its fix.
     """
     settings = configuration.settings
+    gate_problems = gates.problems(root)
     try:
         catalogue = load_catalogue(
             root,
@@ -50,7 +51,12 @@ def plan(root: Path, configuration: Configuration, names: naming.Names) -> Catal
             ),
         )
     except CatalogueErrors as errors:
-        raise PlanError(str(errors)) from errors
+        raise PlanError(str(CatalogueErrors([*errors.problems, *gate_problems]))) from errors
+    if gate_problems:
+        raise PlanError(str(CatalogueErrors(gate_problems)))
+    for pipeline in catalogue.of("pipeline_job"):
+        if wrong := list(gates.override_problems(root, catalogue, pipeline.definition)):
+            raise PlanError("\n".join(f"{pipeline.path}: {each}" for each in wrong))
     if problems := list(_problems(settings, catalogue, configuration.stack)):
         raise ConfigurationError("\n".join(problems))
     return catalogue

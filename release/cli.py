@@ -17,6 +17,7 @@ from release.destroying.command import down
 from release.doctor.command import doctor
 from release.drift.command import report_drift
 from release.errors import ReleaseError, first_line
+from release.gate.command import gate
 from release.jobs.command import compare, jobs, logs, metrics, show
 from release.jobs.run_command import run
 from release.policy.command import policy
@@ -62,6 +63,7 @@ main.add_command(comment)
 main.add_command(compare)
 main.add_command(doctor)
 main.add_command(down)
+main.add_command(gate)
 main.add_command(jobs)
 main.add_command(key)
 main.add_command(logs)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pulumi_azureml.operations import REGISTRATION, EndedJob, JobStep, job_output
 from release.errors import ReleaseError
+from release.gate.decision import DECISION, Decision, read_decision
 from release.jobs.measurements import measured
 from release.jobs.records import Job
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-# The pipeline's output with the gate's decision. `REGISTRATION` has the registered version.
-DECISION = "decision/report.json"
 GATE = tuple(path.partition("/")[0] for path in (DECISION, REGISTRATION))
 
 
@@ -46,7 +44,7 @@ class Training:
     version: str | None
     reason: str
     metrics: Mapping[str, float] = field(default_factory=dict)
-    decision: Mapping[str, Any] | None = None
+    decision: Decision | None = None
 
 
 def gated(ml: MLClient, pipeline: str, job: Any, ended: EndedJob) -> Training:
@@ -55,7 +53,7 @@ def gated(ml: MLClient, pipeline: str, job: Any, ended: EndedJob) -> Training:
     Raises:
         ReleaseError: The job has no decision or no registration, or one of them is incomplete.
     """
-    decision, registration = (_read(ml, job.name, path) for path in (DECISION, REGISTRATION))
+    decision, registration = read_decision(ml, job.name), _registration(ml, job.name)
     missing = [key for key in ("registered", "name", "reason") if key not in registration]
     if missing:
         raise ReleaseError(f"{REGISTRATION} of job {job.name} has no {', '.join(missing)}")
@@ -71,7 +69,7 @@ def gated(ml: MLClient, pipeline: str, job: Any, ended: EndedJob) -> Training:
         model=str(registration["name"]),
         version=str(registration["version"]) if registered else None,
         reason=str(registration["reason"]),
-        metrics=_numbers(decision.get("metrics")),
+        metrics={name: value for name, value in decision.metrics.items() if value is not None},
         decision=decision,
     )
 
@@ -103,7 +101,7 @@ def report(training: Training, promoted: list[str]) -> dict[str, Any]:
         "version": training.version,
         "reason": training.reason,
         "metrics": dict(training.metrics),
-        "decision": training.decision,
+        "decision": training.decision.model_dump() if training.decision is not None else None,
         "promoted": promoted,
     }
 
@@ -131,24 +129,14 @@ def model_of(pipeline: Mapping[str, Any]) -> str | None:
     return None if value is None else str(value)
 
 
-def _read(ml: MLClient, job: str, path: str) -> dict[str, Any]:
+def _registration(ml: MLClient, job: str) -> dict[str, Any]:
     try:
-        found = job_output(ml, job, path)
+        found = job_output(ml, job, REGISTRATION)
     except ValueError as error:
-        raise ReleaseError(f"{path} of job {job} is not valid JSON: {error}") from error
+        raise ReleaseError(f"{REGISTRATION} of job {job} is not valid JSON: {error}") from error
     if found is None:
         raise ReleaseError(
-            f"job {job} completed without {path}",
-            fix="add the outputs `decision` and `registration` to the pipeline, as in pipelines/training.yml",
+            f"job {job} completed without {REGISTRATION}",
+            fix="add the output `registration` to the pipeline, as in pipelines/training.yml",
         )
     return found
-
-
-def _numbers(metrics: Any) -> dict[str, float]:
-    """Return the metrics that are numbers. NaN stays, so that a reader sees that it was not computed."""
-    values = metrics if isinstance(metrics, dict) else {}
-    return {
-        name: math.nan if value is None else value
-        for name, value in values.items()
-        if value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-    }

@@ -90,9 +90,7 @@ def number(value: float | None) -> str:
     return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
 
 
-def _checks(
-    rule: Rule, logged: Mapping[str, float], predictions: Predictions
-) -> Iterator[tuple[Check, list[Finding]]]:
+def _checks(rule: Rule, logged: Mapping[str, float], predictions: Predictions) -> Iterator[tuple[Check, list[Finding]]]:
     yield _check(rule, None, rule.threshold, rule.margin, _logged(rule.metric, logged, predictions), predictions)
     for part in rule.slices:
         yield from _slice_checks(rule, part, predictions)
@@ -119,7 +117,9 @@ def _slice_checks(rule: Rule, part: Slice, predictions: Predictions) -> Iterator
     threshold = rule.threshold_of(part)
     if part.column not in predictions.table:
         known = ", ".join(map(str, predictions.table.columns))
-        yield _refused(rule, part.column, threshold, part.margin, f"the predictions have no such column; columns: {known}")
+        yield _refused(
+            rule, part.column, threshold, part.margin, f"the predictions have no such column; columns: {known}"
+        )
         return
     texts = predictions.table[part.column].map(str, na_action="ignore")
     counts = texts.value_counts().sort_index()

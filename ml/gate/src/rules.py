@@ -42,9 +42,14 @@ class Mistake:
     message: str
     fix: str
 
-    def __str__(self) -> str:
+    @property
+    def problem(self) -> str:
+        """What is wrong, after the key as in `rules[0].minimum`."""
         where = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in self.keys).lstrip(".")
-        return f"{where}: {self.message}\n  fix: {self.fix}" if where else f"{self.message}\n  fix: {self.fix}"
+        return f"{where}: {self.message}" if where else self.message
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n  fix: {self.fix}"
 
 
 class RulesError(Exception):
@@ -89,12 +94,8 @@ class Rule(BaseModel):
         description="Name of a metric that the evaluation run logged to MLflow."
     )
     direction: Literal["higher", "lower"] = Field(description="Whether a higher or a lower value is better.")
-    minimum: Number | None = Field(
-        default=None, description="Lowest accepted value. Only with the direction `higher`."
-    )
-    maximum: Number | None = Field(
-        default=None, description="Highest accepted value. Only with the direction `lower`."
-    )
+    minimum: Number | None = Field(default=None, description="Lowest accepted value. Only with the direction `higher`.")
+    maximum: Number | None = Field(default=None, description="Highest accepted value. Only with the direction `lower`.")
     margin: Number | None = Field(
         default=None,
         description="Minimum improvement over the registered model on the same rows. 0 accepts an equal model, and a "
@@ -251,9 +252,13 @@ def _mistake(detail: ErrorDetails) -> Mistake:
     if kind in ("model_type", "model_attributes_type"):
         if not keys:
             return Mistake(keys, "must be a mapping with the key `rules`", "write `rules:` and a list of rules")
-        return Mistake(keys, f"must be an object, not {_shown(detail['input'])}", f"use the keys {', '.join(_known(keys))}")
+        return Mistake(
+            keys, f"must be an object, not {_shown(detail['input'])}", f"use the keys {', '.join(_known(keys))}"
+        )
     if "values" in keys[:-2]:
-        return Mistake(keys[:-1], f"must be text, a number, true or false, not {_shown(detail['input'])}", "write one value")
+        return Mistake(
+            keys[:-1], f"must be text, a number, true or false, not {_shown(detail['input'])}", "write one value"
+        )
     return Mistake(keys, f"{_reason(kind, context, detail['msg'])}, not {_shown(detail['input'])}", _description(keys))
 
 

@@ -117,7 +117,11 @@ def test_metric_without_a_value_refuses_the_model(
     [
         (None, "", "version 3 cannot be compared: the evaluation run has no metric champion_roc_auc"),
         (math.nan, "", "version 3 cannot be compared: the evaluation run logged nan"),
-        (0.1, "it cannot score this hold-out: no module", "version 3 cannot be compared: it cannot score this hold-out"),
+        (
+            0.1,
+            "it cannot score this hold-out: no module",
+            "version 3 cannot be compared: it cannot score this hold-out",
+        ),
     ],
 )
 def test_registered_model_without_a_value_refuses_a_margin_and_nothing_else(
@@ -172,7 +176,10 @@ def test_numbers_are_values_of_a_slice_too(decide: Callable[..., dict[str, Any]]
         ("airport", "airport: roc_auc has no value: the predictions have no such column; columns: label, score"),
         ({"column": "carrier", "values": ["XX"]}, "carrier=XX: roc_auc has no value: the hold-out has 0 rows"),
         ({"column": "carrier", "values": ["UA"], "minimum_rows": 5}, "has 4 rows with this value; 5 are needed"),
-        ({"column": "carrier", "minimum_rows": 5}, "carrier: roc_auc has no value: no value of the column has at least 5"),
+        (
+            {"column": "carrier", "minimum_rows": 5},
+            "carrier: roc_auc has no value: no value of the column has at least 5",
+        ),
         ("id", "id: roc_auc has no value: the column has 60 values; list up to 50 in `values`"),
         ({"column": "id", "values": [1]}, "id=1: roc_auc has no value: all 1 rows have the same label"),
     ],
@@ -182,7 +189,9 @@ def test_slice_that_cannot_be_checked_refuses_the_model(
 ) -> None:
     table = pd.concat([TABLE, TABLE.iloc[:4]] + [TABLE.iloc[:4].assign(carrier=None)] * 12)
     table["id"] = range(len(table))
-    decided = decide({**HIGHER, "minimum": 0, "slices": [part]}, {"roc_auc": 0.9}, table.assign(carrier=carriers(table)))
+    decided = decide(
+        {**HIGHER, "minimum": 0, "slices": [part]}, {"roc_auc": 0.9}, table.assign(carrier=carriers(table))
+    )
     assert decided["deploy_flag"] == 0
     assert reason in decided["reason"]
 

@@ -33,7 +33,9 @@ RUN = {"run_id": "run-1"}
 
 def test_predictions_of_both_tasks_are_read(predictions: ModuleType, tmp_path: Path) -> None:
     evaluation = RUN | {"champion": {"version": 3}}
-    read = predictions.read_predictions(write(tmp_path, evaluation, label=[0, 1], score=[0.1, 1], champion_score=[0, 1]))
+    read = predictions.read_predictions(
+        write(tmp_path, evaluation, label=[0, 1], score=[0.1, 1], champion_score=[0, 1])
+    )
     assert (read.task, read.run_id, read.champion.version) == ("classification", "run-1", "3")
     assert list(read.champion_predicted) == [0, 1]
     read = predictions.read_predictions(write(tmp_path, RUN, label=[7, 8.5], prediction=[6, 9]))
@@ -47,11 +49,19 @@ def test_predictions_of_both_tasks_are_read(predictions: ModuleType, tmp_path: P
         ([], {}, r"evaluation\.json must be an object with the text `run_id`"),
         ({"run_id": 7}, {}, "`run_id`"),
         (RUN, {}, "no Parquet file"),
-        (RUN, {"label": [0], "scores": [1]}, r"must have the column `label`, and one of `score` .*columns: label, scores"),
+        (
+            RUN,
+            {"label": [0], "scores": [1]},
+            r"must have the column `label`, and one of `score` .*columns: label, scores",
+        ),
         (RUN, {"label": [0], "score": [1], "prediction": [1]}, "one of `score`"),
         (RUN, {"label": ["no"], "score": [1]}, "the column `label` must have numbers, not str"),
         (RUN, {"label": [2, 0], "score": [1, 1]}, r"must have the values 0 and 1, not .*0\.0.*2\.0"),
-        (RUN | {"champion": "3"}, {"label": [0], "score": [1]}, "`champion` in evaluation.json must be null or an object"),
+        (
+            RUN | {"champion": "3"},
+            {"label": [0], "score": [1]},
+            "`champion` in evaluation.json must be null or an object",
+        ),
     ],
 )
 def test_predictions_of_another_form_are_refused(
@@ -114,7 +124,9 @@ def test_report_needs_no_other_file_and_escapes_everything(
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
 
 
-def test_report_without_usable_predictions_has_no_curves(step: Callable[[str, str], ModuleType], tmp_path: Path) -> None:
+def test_report_without_usable_predictions_has_no_curves(
+    step: Callable[[str, str], ModuleType], tmp_path: Path
+) -> None:
     report = step("ml/gate/src", "report")
     decision = step("ml/gate/src", "decision")
     table = pd.DataFrame({"label": [0.0, 0.0], "score": [np.nan, 0.5]})

@@ -105,7 +105,8 @@ def test_overrides_that_do_not_fit_are_refused(tmp_path: Path, text: str, reason
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(None, "No such file"), ("rules: [", "gate.yml: while"), ("rules: []", "gate.yml: rules: m")]
+    ("content", "reason"),
+    [(None, "No such file"), ("rules: [", "gate.yml: while"), ("rules: []", "gate.yml: rules: m")],
 )
 def test_file_that_cannot_be_used_is_named(tmp_path: Path, content: str | None, reason: str) -> None:
     if content is not None:

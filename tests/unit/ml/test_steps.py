@@ -1,4 +1,4 @@
-"""Runs train, evaluate, gate and register with the command lines of their component.yml, against a plain MLflow store."""
+"""Runs train, evaluate, gate and register with the commands of their component.yml, against a plain MLflow store."""
 
 import json
 import re
