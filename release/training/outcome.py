@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -69,7 +70,7 @@ def gated(ml: MLClient, pipeline: str, job: Any, ended: EndedJob) -> Training:
         model=str(registration["name"]),
         version=str(registration["version"]) if registered else None,
         reason=str(registration["reason"]),
-        metrics={name: value for name, value in decision.metrics.items() if value is not None},
+        metrics={name: math.nan if value is None else value for name, value in decision.metrics.items()},
         decision=decision,
     )
 

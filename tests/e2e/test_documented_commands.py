@@ -25,7 +25,7 @@ def test_commands_in_their_order(platform: Platform) -> None:
             assert "no changes" in printed  # the fixture's `make up` has done everything
         elif "release score" in command.text or "curl" in command.text:
             assert '"delay_probability"' in printed, command
-        elif "auc_threshold=0.99" in command.text:
+        elif "gate_overrides=roc_auc.minimum=0.99" in command.text:
             assert "The gate refused the model" in printed
         elif "MLClient" in command.text:
             assert "'evaluate'" in printed

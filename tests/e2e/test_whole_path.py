@@ -90,7 +90,7 @@ def test_make_up_ends_with_a_prediction_and_a_summary(platform: Platform) -> Non
     assert '"delay_probability"' in platform.printed
     for word in ("resource group", "workspace", "registry", "training image", "scoring URI", "roc_auc", "gate", "next"):
         assert word in platform.printed
-    for step in ("prep", "train", "evaluate", "register"):
+    for step in ("prep", "train", "evaluate", "gate", "register"):
         assert re.search(rf"{step} +Completed +\d+\.\d s", platform.printed)
     found = outputs(platform)
     assert found["models"]["flight-delay"]["name"] == "flight-delay"
@@ -135,7 +135,7 @@ def test_a_preview_says_first_what_other_names_would_replace(platform: Platform)
     assert "  pulumi config rm --path 'azureml-platform:models.flight-delay' -s local" in lines
 
 
-def test_seven_broken_files_are_reported_at_once_and_change_nothing(platform: Platform) -> None:
+def test_eight_broken_files_are_reported_at_once_and_change_nothing(platform: Platform) -> None:
     clone = platform.clone
     before = len(requests(clone))
     broken = [
@@ -143,6 +143,7 @@ def test_seven_broken_files_are_reported_at_once_and_change_nothing(platform: Pl
         ("ml/register/component.yml", lambda text: text.replace("code: ./src", "code: ./source")),
         ("ml/evaluate/component.yml", lambda text: text.replace("azureml:training@latest", "azureml:trainin@latest")),
         ("ml/train/component.yml", lambda text: text.replace("display_name:", "dispaly_name:")),
+        ("ml/gate/gate.yml", lambda text: text.replace("minimum:", "minimun:", 1)),
         (
             "pipelines/training.yml",
             lambda text: text.replace("azureml:cpu-cluster", "azureml:cpu-clutser").replace(
@@ -181,7 +182,7 @@ def test_a_wrong_configuration_key_stops_at_preview_with_its_name_and_the_fix(pl
 def test_a_refused_model_is_not_registered_and_the_endpoint_keeps_its_own(platform: Platform) -> None:
     known = {key: outputs(platform)[key] for key in ("subscription_id", "resource_group", "workspace")}
     before = (script(platform, MODELS.format(**known)), live(platform))
-    printed = platform.local("release train -s local --input auc_threshold=0.99")
+    printed = platform.local("release train -s local --input gate_overrides=roc_auc.minimum=0.99")
     assert "The gate refused the model" in printed
     assert "0.99" in printed
     assert (script(platform, MODELS.format(**known)), live(platform)) == before

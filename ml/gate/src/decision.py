@@ -73,7 +73,7 @@ def decide(rules: Rules, logged: Mapping[str, float], predictions: Predictions, 
     return {
         "decision_version": DECISION_VERSION,
         "deploy_flag": int(accept),
-        "reason": _reason([*dict.fromkeys(held), *_slices_held(checks)] if accept else failed),
+        "reason": _reason(_held(held, predictions.no_champion) + _slices_held(checks) if accept else failed),
         "model": model,
         "metrics": {name: _finite(value) for name, value in sorted(logged.items()) if not name.startswith(CHAMPION)},
         "checks": [asdict(check) for check in checks],
@@ -248,6 +248,11 @@ def _champion(logged: Mapping[str, float], champion: Champion | None) -> dict[st
         if name.startswith(CHAMPION)
     }
     return {"version": champion.version, "problem": champion.problem, "metrics": metrics}
+
+
+def _held(texts: list[str], no_champion: str) -> list[str]:
+    """Return each text once, the one about a missing registered model last."""
+    return sorted(dict.fromkeys(texts), key=lambda text: text == no_champion)
 
 
 def _slices_held(checks: list[Check]) -> list[str]:

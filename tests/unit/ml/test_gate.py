@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from ml.gate.src.rules import MEASURED, Rules
+from release.gate.decision import Decision
 
 TABLE = pd.DataFrame(
     {
@@ -226,6 +227,11 @@ def test_decision_has_the_metrics_of_both_models(decide: Callable[..., dict[str,
     decided = decide({**HIGHER, "minimum": 0.1}, logged)
     assert decided["metrics"] == {"odd": None, "roc_auc": 0.9, "rows": 8}
     assert decided["champion"] == {"version": "3", "problem": "", "metrics": {"roc_auc": 0.8}}
+
+
+def test_decision_has_the_form_that_the_release_reads(decide: Callable[..., dict[str, Any]]) -> None:
+    decided = decide({**HIGHER, "minimum": 0.8, "slices": ["carrier"]}, {"roc_auc": 0.9, "champion_roc_auc": 0.8})
+    assert Decision.model_validate(decided).model_dump() == decided
 
 
 def test_gate_has_a_function_for_each_metric_that_rules_may_slice(step: Callable[[str, str], ModuleType]) -> None:

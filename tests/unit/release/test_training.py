@@ -20,7 +20,17 @@ from release.terminal.tables import number, to_json
 from release.training import outcome
 
 JOB = SimpleNamespace(name="job-1", studio_url="https://ml.azure.com/runs/job-1")
-DECISION = {"deploy_flag": 1, "metrics": {"auc": 0.71, "rows": 5, "note": "text"}}
+DECISION = {
+    "decision_version": 1,
+    "deploy_flag": 1,
+    "reason": "better by 0.01",
+    "model": "flight-delay",
+    "metrics": {"auc": 0.71, "rows": 5},
+    "checks": [],
+    "champion": None,
+    "slices": [],
+    "report": "report.html",
+}
 
 
 class FakeJobs:
@@ -80,10 +90,10 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 def outputs(registered: bool, version: str | None, reason: str) -> dict[str, Any]:
     registration = {"registered": registered, "name": "flight-delay", "version": version, "reason": reason}
-    return {"decision": ("report.json", DECISION), "registration": ("registration.json", registration)}
+    return {"decision": ("decision.json", DECISION), "registration": ("registration.json", registration)}
 
 
-def test_an_accepted_model_has_its_version_and_the_metrics_that_are_numbers(watch: Watch) -> None:
+def test_an_accepted_model_has_its_version_and_its_metrics(watch: Watch) -> None:
     steps = {"prep": ["Running", "Completed"], "train": ["NotStarted", "Running", "Completed"]}
     said: list[str] = []
     done = watch(FakeJobs("Completed", steps, outputs(True, "3", "better by 0.01")), said.append)
@@ -122,25 +132,25 @@ def test_a_job_that_fails_without_a_step_says_so(watch: Watch) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({}, r"completed without decision/report\.json\n  fix: add the outputs `decision` and"),
+        ({}, r"completed without decision/decision\.json\n  fix: add the output `decision` of"),
         ({"registration": {"registered": True}}, r"registration\.json of job job-1 has no name, reason"),
         ({"registration": {"registered": True, "name": "m", "reason": "r"}}, "is registered, but has no version"),
     ],
 )
 def test_a_job_without_the_gates_results_is_an_error(files: dict[str, Any], message: str, watch: Watch) -> None:
     written = {name: (f"{name}.json", content) for name, content in files.items()}
-    found = {"decision": ("report.json", DECISION), **written} if files else {}
+    found = {"decision": ("decision.json", DECISION), **written} if files else {}
     with pytest.raises(ReleaseError, match=message):
         watch(FakeJobs("Completed", {"prep": ["Completed"]}, found))
 
 
 def test_a_metric_that_was_not_computed_is_shown_and_is_valid_json(watch: Watch) -> None:
     found = outputs(False, None, "auc is NaN")
-    found["decision"] = ("report.json", {"metrics": {"auc": float("nan"), "rows": None, "ok": True}})
+    found["decision"] = ("decision.json", DECISION | {"metrics": {"auc": None, "rows": 5}})
     done = watch(FakeJobs("Completed", {"prep": ["Completed"]}, found))
-    assert [(name, number(value)) for name, value in done.metrics.items()] == [("auc", "NaN"), ("rows", "NaN")]
+    assert [(name, number(value)) for name, value in done.metrics.items()] == [("auc", "NaN"), ("rows", "5")]
     shown = json.loads(to_json(outcome.report(done, [])), parse_constant=pytest.fail)
-    assert shown["metrics"] == {"auc": None, "rows": None}
+    assert shown["metrics"] == {"auc": None, "rows": 5}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,176 @@
+"""`release gate` by a fake workspace: what it prints, what it downloads, and which decisions it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ResourceNotFoundError
+from click.testing import CliRunner, Result
+
+from ml.gate.src.rules import Rules
+from release import documentation
+from release.cli import main
+from release.errors import ReleaseError
+from release.gate import command
+from release.gate.decision import Check, Decision, parse
+from release.gate.views import markdown
+from tests.unit.release.examined import ROOT
+
+CHECK = {
+    "metric": "roc_auc",
+    "slice": None,
+    "direction": "higher",
+    "value": 0.6997,
+    "threshold": 0.65,
+    "champion": 0.6901,
+    "margin": 0.001,
+    "passed": True,
+    "why": "roc_auc 0.6997 reaches the minimum 0.6500",
+    "rows": 53991,
+}
+REFUSED = CHECK | {"slice": "origin=LGA", "value": None, "margin": None, "passed": False, "why": "no value"}
+DECISION: dict[str, Any] = {
+    "decision_version": 1,
+    "deploy_flag": 1,
+    "reason": "roc_auc 0.6997 reaches the minimum 0.6500",
+    "model": "flight-delay",
+    "metrics": {"roc_auc": 0.6997, "odd": None},
+    "checks": [CHECK],
+    "champion": {"version": "3", "problem": "", "metrics": {"roc_auc": 0.6901}},
+    "slices": [],
+    "report": "report.html",
+}
+STUDIO = "https://ml.azure.com/runs/job-1"
+
+
+class FakeJobs:
+    """One pipeline job with a decision and its report."""
+
+    def __init__(self) -> None:
+        self.status = "Completed"
+        self.decision: dict[str, Any] | None = DECISION
+
+    def get(self, name: str) -> Any:
+        if name != "job-1":
+            raise ResourceNotFoundError("no such run")
+        return SimpleNamespace(status=self.status, studio_url=STUDIO)
+
+    def download(self, name: str, download_path: str, output_name: str) -> None:
+        assert (name, output_name) == ("job-1", "decision")
+        folder = Path(download_path) / "named-outputs" / "decision"
+        folder.mkdir(parents=True)
+        if self.decision is not None:
+            (folder / "decision.json").write_text(json.dumps(self.decision))
+        (folder / "report.html").write_text("<!doctype html>")
+        (folder / "roc.png").write_bytes(b"\x89PNG")
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> FakeJobs:
+    fake = FakeJobs()
+    monkeypatch.setattr(command, "PulumiStack", lambda _: SimpleNamespace(deployed=lambda: None))
+    monkeypatch.setattr(command, "client", lambda _: SimpleNamespace(jobs=fake))
+    return fake
+
+
+def gate(*arguments: str, job: str = "job-1") -> Result:
+    return CliRunner().invoke(main, ["gate", job, "-s", "dev", *arguments])
+
+
+def test_accepted_model_is_a_table_and_exit_code_0(jobs: FakeJobs) -> None:
+    done = gate()
+    assert done.exit_code == 0
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    assert lines[:2] == ["flight-delay: accepted", DECISION["reason"]]
+    assert lines[3:5] == [
+        "result  metric   slice   value  threshold  registered  margin",
+        "passed  roc_auc  all    0.6997     0.6500      0.6901  0.0010",
+    ]
+    assert lines[-1] == f"run: {STUDIO}"
+
+
+def test_refused_model_is_exit_code_1(jobs: FakeJobs) -> None:
+    jobs.decision = DECISION | {"deploy_flag": 0, "reason": "origin=LGA: no value", "checks": [CHECK, REFUSED]}
+    done = gate()
+    assert done.exit_code == 1
+    assert "flight-delay: refused\norigin=LGA: no value" in done.stdout
+    assert "refused  roc_auc  origin=LGA" in done.stdout
+    assert done.stderr == ""
+
+
+def test_json_is_the_decision_and_nothing_else(jobs: FakeJobs) -> None:
+    assert json.loads(gate("--output", "json").stdout) == DECISION
+
+
+def test_report_is_downloaded_with_its_figures(jobs: FakeJobs, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "report"
+    done = gate("--report", str(folder))
+    assert {path.name for path in folder.iterdir()} == {"decision.json", "report.html", "roc.png"}
+    assert str(folder / "report.html") in done.stdout
+    assert gate("--report", str(folder), "--output", "json").stdout.startswith("{")
+
+
+def test_markdown_shows_failed_checks_first_and_names_as_they_are(jobs: FakeJobs) -> None:
+    jobs.decision = DECISION | {"deploy_flag": 0, "reason": "a | b <i>", "checks": [CHECK, REFUSED]}
+    text = gate("--output", "markdown").stdout
+    assert text.startswith("**Gate: flight-delay refused")
+    assert "a \\| b \\<i\\>" in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert rows[1].startswith("| refused | roc\\_auc | origin=LGA | ")
+    assert f"[Report]({STUDIO})" in text
+
+
+def test_markdown_stays_short() -> None:
+    checks = [Check.model_validate(CHECK | {"slice": f"carrier={number}"}) for number in range(100)]
+    text = markdown(Decision.model_validate(DECISION).model_copy(update={"checks": checks}), None)
+    assert "| … 70 more |" in text
+    assert "Report" not in text
+
+
+@pytest.mark.parametrize(
+    ("status", "fix"), [("Failed", "release logs job-1 -s dev"), ("Running", "wait until it ends")]
+)
+def test_job_that_did_not_complete_has_no_decision(jobs: FakeJobs, status: str, fix: str) -> None:
+    jobs.status = status
+    done = gate()
+    assert done.exit_code == 1
+    assert f"job job-1 has no decision: its status is {status}\n  fix: {fix}" in done.stderr
+
+
+def test_job_that_does_not_exist_is_named(jobs: FakeJobs) -> None:
+    assert "the workspace has no job 'job-2'" in gate(job="job-2").stderr
+
+
+def test_pipeline_without_a_gate_is_named(jobs: FakeJobs) -> None:
+    jobs.decision = None
+    assert "job job-1 completed without decision/decision.json\n  fix: add the output `decision`" in gate().stderr
+
+
+@pytest.mark.parametrize("version", [2, "1", None])
+def test_decision_of_an_unknown_version_is_refused(version: Any) -> None:
+    with pytest.raises(ReleaseError, match=r"has decision_version .*, and this release reads 1\n  fix: use the gate"):
+        parse(DECISION | {"decision_version": version}, "job-1")
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [({"deploy_flag": 2}, "deploy_flag"), ({"checks": [{}]}, "checks.0.metric"), ({"extra": 1}, "extra")],
+)
+def test_decision_of_another_form_is_refused(change: dict[str, Any], where: str) -> None:
+    with pytest.raises(
+        ReleaseError, match=f"is not valid: {where}: .*\n  fix: write it as docs/gate-decision.schema.json"
+    ):
+        parse(DECISION | change, "job-1")
+
+
+def test_schemas_are_current() -> None:
+    for file, text in (
+        ("gate-decision.schema.json", documentation.decision_schema()),
+        ("gate.schema.json", documentation.rules_schema()),
+    ):
+        assert (ROOT / "docs" / file).read_text("utf-8") == text, "run `python -m release.documentation`"
+    assert [name for name, field in Rules.model_fields.items() if not field.description] == []
