@@ -24,11 +24,11 @@ DECISION = f"{OUTPUT}/decision.json"
 """Output of the pipeline, and the file in it."""
 
 
-class _Document(BaseModel):
+class _DecisionPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Check(_Document):
+class CheckedRule(_DecisionPart):
     """One rule, checked on the whole hold-out or on a slice."""
 
     metric: str = Field(description="Name of the metric.")
@@ -43,7 +43,7 @@ class Check(_Document):
     rows: int = Field(description="Number of rows of the hold-out or the slice.")
 
 
-class Champion(_Document):
+class Champion(_DecisionPart):
     """The registered model that the new one was compared with."""
 
     version: str = Field(description="Registered version.")
@@ -51,7 +51,7 @@ class Champion(_Document):
     metrics: dict[str, float | None] = Field(description="Its metrics on the same hold-out, by name.")
 
 
-class Slice(_Document):
+class Slice(_DecisionPart):
     """A part of the hold-out: the rows with one value of a column."""
 
     slice: str = Field(description="Name of the slice, such as `carrier=UA`.")
@@ -60,7 +60,7 @@ class Slice(_Document):
     champion_metrics: dict[str, float | None] = Field(description="The same metrics of the registered model.")
 
 
-class Decision(_Document):
+class Decision(_DecisionPart):
     """The decision of the gate."""
 
     decision_version: Literal[1] = Field(description="Version of this contract. The release refuses other versions.")
@@ -70,7 +70,7 @@ class Decision(_Document):
     metrics: dict[str, float | None] = Field(
         description="Metrics of the hold-out that the evaluation run logged to MLflow, by name. Null for NaN."
     )
-    checks: list[Check] = Field(description="Every rule on the whole hold-out and on its slices.")
+    checks: list[CheckedRule] = Field(description="Every rule on the whole hold-out and on its slices.")
     champion: Champion | None = Field(description="The registered model. Null if there was none.")
     slices: list[Slice] = Field(description="Every slice that was checked.")
     report: str = Field(description="File of the report, beside this file.")

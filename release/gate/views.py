@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from release.gate.decision import Check, Decision
+from release.gate.decision import CheckedRule, Decision
 
 _COLUMNS = ("result", "metric", "slice", "value", "threshold", "registered", "margin")
 _MAX_ROWS = 30
@@ -55,7 +55,7 @@ def markdown(decision: Decision, studio_url: str | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cells(check: Check) -> list[str]:
+def _cells(check: CheckedRule) -> list[str]:
     numbers = (check.value, check.threshold, check.champion, check.margin)
     return [
         "passed" if check.passed else "refused",

@@ -16,7 +16,7 @@ from release import documentation
 from release.cli import main
 from release.errors import ReleaseError
 from release.gate import command
-from release.gate.decision import Check, Decision, parse
+from release.gate.decision import CheckedRule, Decision, parse
 from release.gate.views import markdown
 from tests.unit.release.examined import ROOT
 
@@ -125,7 +125,7 @@ def test_markdown_shows_failed_checks_first_and_names_as_they_are(jobs: FakeJobs
 
 
 def test_markdown_stays_short() -> None:
-    checks = [Check.model_validate(CHECK | {"slice": f"carrier={number}"}) for number in range(100)]
+    checks = [CheckedRule.model_validate(CHECK | {"slice": f"carrier={number}"}) for number in range(100)]
     text = markdown(Decision.model_validate(DECISION).model_copy(update={"checks": checks}), None)
     assert "| … 70 more |" in text
     assert "Report" not in text
