@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from release.gate.decision import CheckedRule, Decision
+from release.markdown.escaping import code, prose
 
 _COLUMNS = ("result", "metric", "slice", "value", "threshold", "registered", "margin")
 _MAX_ROWS = 30
@@ -40,19 +41,24 @@ def markdown(decision: Decision, studio_url: str | None) -> str:
     verdict = "accepted ✅" if decision.accepted else "refused ❌"
     checks = sorted(decision.checks, key=lambda check: check.passed)
     lines = [
-        f"**Gate: {_escaped(decision.model)} {verdict}**",
+        f"**Gate: {code(decision.model)} {verdict}**",
         "",
-        _escaped(decision.reason),
+        prose(decision.reason),
         "",
         f"| {' | '.join(_COLUMNS)} |",
         "|---|---|---|--:|--:|--:|--:|",
-        *(f"| {' | '.join(map(_escaped, _cells(check)))} |" for check in checks[:_MAX_ROWS]),
+        *(_row(_cells(check)) for check in checks[:_MAX_ROWS]),
     ]
-    if hidden := len(checks) - _MAX_ROWS:
-        lines += [f"| … {hidden} more | | | | | | |"] if hidden > 0 else []
+    if len(checks) > _MAX_ROWS:
+        lines.append(f"| … {len(checks) - _MAX_ROWS} more | | | | | | |")
     if studio_url:
         lines += ["", f"[Report]({studio_url})"]
     return "\n".join(lines) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    result, metric, part, *numbers = cells
+    return f"| {' | '.join([result, code(metric), code(part), *numbers])} |"
 
 
 def _cells(check: CheckedRule) -> list[str]:
@@ -63,11 +69,3 @@ def _cells(check: CheckedRule) -> list[str]:
         check.slice or "all",
         *("" if value is None else f"{value:.4f}" for value in numbers),
     ]
-
-
-def _escaped(text: str) -> str:
-    """Return text that Markdown shows unchanged, in one line."""
-    escaped = " ".join(text.split())
-    for character in "\\`*_{}[]<>|#@~$":
-        escaped = escaped.replace(character, f"\\{character}")
-    return escaped

@@ -139,18 +139,25 @@ def _means(axes: Axes, models: _Models) -> None:
 
 
 def _slices(axes: Axes, checks: Sequence[Mapping[str, Any]]) -> None:
-    names = [f"{check['metric']}  {check['slice']}" for check in checks]
-    places = range(len(checks))
-    for check, place in zip(checks, places, strict=True):
-        axes.plot(check["value"], place, "o", color=_NEW if check["passed"] else _FAILED)
-        if check["champion"] is not None:
-            axes.plot(check["champion"], place, "|", color=_CHAMPION, markersize=12)
-        if check["threshold"] is not None:
-            axes.plot(check["threshold"], place, "x", color="black")
-    axes.set_yticks(places, [_plain(name) for name in names])
+    marks = (("value", "o", _NEW), ("refused", "o", _FAILED), ("champion", "D", _CHAMPION), ("threshold", "x", "black"))
+    for key, marker, colour in marks:
+        points = [(_marked(check, key), place) for place, check in enumerate(checks) if _marked(check, key) is not None]
+        if points:
+            name = "registered version" if key == "champion" else key
+            axes.plot(*zip(*points, strict=True), marker, color=colour, label=name)
+    axes.set_yticks(range(len(checks)), [_plain(f"{check['metric']}  {check['slice']}") for check in checks])
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
-    axes.set_xlabel("● value (red: refused)   | registered version   x threshold")
+    axes.legend()
+
+
+def _marked(check: Mapping[str, Any], key: str) -> float | None:
+    """Return where a check has a mark. Its value is one of two marks, by whether the check passed."""
+    if key in ("value", "refused"):
+        value: float | None = check["value"] if check["passed"] is (key == "value") else None
+        return value
+    other: float | None = check[key]
+    return other
 
 
 def _history(axes: Axes, metrics: Sequence[str], versions: Sequence[Version]) -> None:
