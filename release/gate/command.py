@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from pulumi_azureml.operations import ENDED, status_of
+from pulumi_azureml.operations import ENDED
 from release.errors import ReleaseError
 from release.gate.decision import download, read_decision
 from release.gate.views import markdown, show
+from release.jobs.records import find
 from release.stack import PulumiStack
 from release.terminal.console import new_console
 from release.terminal.options import stack_option
@@ -34,19 +35,12 @@ def gate(stack: str, output: str, report: Path | None, job: str) -> None:
     Exits with code 0 if the gate accepted the model, and with 1 if it refused it. docs/gate-decision.schema.json
     describes the JSON. The Markdown is for a comment in a pull request.
     """
-    from azure.core.exceptions import ResourceNotFoundError
-
-    ml = client(PulumiStack(stack).deployed())
-    try:
-        found = ml.jobs.get(job)
-    except ResourceNotFoundError as error:
-        raise ReleaseError(
-            f"the workspace has no job '{job}'", fix="use a name that `az ml job list` prints"
-        ) from error
-    status = status_of(found)
-    if status != "Completed":
-        waits = "wait until it ends" if status not in ENDED else f"release logs {job} -s {stack}"
-        raise ReleaseError(f"job {job} has no decision: its status is {status}", fix=waits)
+    outputs = PulumiStack(stack).deployed()
+    found = find(outputs, stack, job)
+    if found.status != "Completed":
+        fix = f"release logs {job} -s {stack}" if found.status in ENDED else "wait until it ends"
+        raise ReleaseError(f"job {job} has no decision: its status is {found.status}", fix=fix)
+    ml = client(outputs)
     decision = read_decision(ml, job)
     files = download(ml, job, report) if report is not None else []
     if output == "json":

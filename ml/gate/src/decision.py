@@ -18,7 +18,7 @@ _EXACT = 1e-9  # 0.7 - 0.6 is a bit less than 0.1
 
 
 @dataclass(frozen=True)
-class Measured:
+class Compared:
     """A metric of both models on the same rows. Where a value is None, the text says why."""
 
     value: float | None
@@ -96,7 +96,7 @@ def _checks(rule: Rule, logged: Mapping[str, float], predictions: Predictions) -
         yield from _slice_checks(rule, part, predictions)
 
 
-def _logged(metric: str, logged: Mapping[str, float], predictions: Predictions) -> Measured:
+def _logged(metric: str, logged: Mapping[str, float], predictions: Predictions) -> Compared:
     """Return a metric of the whole hold-out, from MLflow."""
 
     def read(name: str) -> tuple[float | None, str]:
@@ -109,7 +109,7 @@ def _logged(metric: str, logged: Mapping[str, float], predictions: Predictions) 
     champion, champion_problem = read(f"{CHAMPION}{metric}")
     if predictions.champion is not None and predictions.champion.problem:
         champion, champion_problem = None, predictions.champion.problem
-    return Measured(value, problem, champion, champion_problem)
+    return Compared(value, problem, champion, champion_problem)
 
 
 def _slice_checks(rule: Rule, part: Slice, predictions: Predictions) -> Iterator[tuple[Check, list[Finding]]]:
@@ -145,18 +145,18 @@ def _slice_checks(rule: Rule, part: Slice, predictions: Predictions) -> Iterator
         yield _check(rule, name, threshold, part.margin, measured, predictions, rows)
 
 
-def _on_rows(metric: str, chosen: Any, predictions: Predictions) -> Measured:
+def _on_rows(metric: str, chosen: Any, predictions: Predictions) -> Compared:
     """Return a metric of both models on some rows, from the predictions."""
     if metric not in MEASURED:  # rules.py refuses it earlier
-        return Measured(None, f"the gate cannot compute {metric}")
+        return Compared(None, f"the gate cannot compute {metric}")
     label = predictions.label[chosen]
     value, problem = measure(metric, label, predictions.predicted[chosen])
     other = predictions.champion_predicted
     if other is None:
         named = predictions.champion.problem if predictions.champion is not None else ""
-        return Measured(value, problem, None, named or "the predictions do not have its column")
+        return Compared(value, problem, None, named or "the predictions do not have its column")
     champion, champion_problem = measure(metric, label, other[chosen])
-    return Measured(value, problem, champion, champion_problem)
+    return Compared(value, problem, champion, champion_problem)
 
 
 def _check(
@@ -164,7 +164,7 @@ def _check(
     name: str | None,
     threshold: float | None,
     margin: float | None,
-    measured: Measured,
+    measured: Compared,
     predictions: Predictions,
     rows: int | None = None,
 ) -> tuple[Check, list[Finding]]:
@@ -185,7 +185,7 @@ def _check(
 
 
 def _findings(
-    rule: Rule, threshold: float | None, margin: float | None, measured: Measured, predictions: Predictions
+    rule: Rule, threshold: float | None, margin: float | None, measured: Compared, predictions: Predictions
 ) -> Iterator[Finding]:
     higher = rule.direction == "higher"
     value, champion = measured.value, predictions.champion
