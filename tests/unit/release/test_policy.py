@@ -154,7 +154,7 @@ def test_a_preview_has_the_findings_and_fails_after_it_has_printed_them(previewe
 def test_an_update_stops_before_it_changes_anything(inputs: dict[str, Any]) -> None:
     done: list[str] = []
 
-    def up(_progress: object) -> Changes:
+    def up(_progress: object, **_: Any) -> Changes:
         done.append("up")
         return Changes()
 
