@@ -150,11 +150,11 @@ class Monitor(MockMonitor):
         return info
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802
-        with _own_event_loop():
+        with own_event_loop():
             return super().Invoke(request)  # type: ignore[no-untyped-call]
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
-        with _own_event_loop():
+        with own_event_loop():
             response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         inputs = pulumi.runtime.rpc.deserialize_properties(request.object)
         secret = {key for key, value in inputs.items() if pulumi.runtime.rpc.is_rpc_secret(value)}
@@ -183,7 +183,7 @@ def _done() -> asyncio.Future[None]:
 
 
 @contextmanager
-def _own_event_loop() -> Iterator[None]:
+def own_event_loop() -> Iterator[None]:
     """The mock engine opens an event loop in the calling worker thread and leaves it open; close it."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
