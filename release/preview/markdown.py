@@ -157,14 +157,29 @@ def _assets(changes: Sequence[PlannedChange]) -> Iterator[Block]:
     if rows:
         head = ("**Assets by changed file**", "", "| file | asset | what follows |", "|---|---|---|")
         yield Block(tuple(rows), head, ("",), "| … {count} more … | | |", _ASSETS)
+    left = [each for each in changes if each.name not in shown]
     others = [
-        f"- {each.operation} {code(each.name)} ({code(each.kind)}){_versions(each)}{_keys(each)}"
-        for each in changes
-        if each.operation in ("create", "update", "same") and each.name not in shown
+        *_created([each for each in left if each.operation == "create"]),
+        *(
+            f"- {each.operation} {code(each.name)} ({code(each.kind)}){_versions(each)}{_keys(each)}"
+            for each in left
+            if each.operation in ("update", "same")
+        ),
     ]
     if others:
         title = "**Other changes**" if rows else "**Changes**"
         yield Block(tuple(others), (title, ""), ("",), "- … {count} more …", _ASSETS)
+
+
+def _created(changes: Sequence[PlannedChange]) -> Iterator[str]:
+    """Yield one line for each kind, because a new stack has dozens of resources. The complete list names them all."""
+    by_kind: dict[str, list[PlannedChange]] = {}
+    for each in changes:
+        by_kind.setdefault(each.kind, []).append(each)
+    for kind, same in by_kind.items():
+        count = "" if len(same) == 1 else f"{len(same)} "
+        names = [f"{code(each.name)}{_versions(each)}" for each in same]
+        yield f"- create {count}{code(kind)}: {_some(names, plain=True)}"
 
 
 def _following(names: Iterable[str], named: dict[str, PlannedChange]) -> Iterator[str]:

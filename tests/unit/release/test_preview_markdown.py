@@ -48,6 +48,15 @@ def test_what_is_lost_comes_before_what_changes_and_the_complete_list_is_folded(
     assert places == sorted(places)
 
 
+def test_new_resources_are_counted_by_kind_because_a_new_stack_has_dozens() -> None:
+    roles = [PlannedChange(operation="create", name=f"role-{n}", kind="a:RoleAssignment") for n in range(7)]
+    vault = PlannedChange(operation="create", name="vault", kind="keyvault:Vault")
+    text = markdown.document(Preview(stack="dev", changes=[*roles, vault]))
+    assert "- create 7 `a:RoleAssignment`: `role-0`, `role-1`, `role-2`, `role-3`, `role-4` and 2 more\n" in text
+    assert "- create `keyvault:Vault`: `vault`\n" in text
+    assert "+ role-6 (a:RoleAssignment)" in text
+
+
 def test_assets_are_listed_by_the_files_that_change_them_with_everything_that_follows() -> None:
     def update(name: str, files: list[str], dependants: list[str]) -> PlannedChange:
         return PlannedChange(
