@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from release.comment.body import NAME, body, changed, needs_attention
 from release.errors import ReleaseError
 from release.hosts.connection import connect, writer
-from release.hosts.notes import Draft, keep_one
+from release.hosts.notes import NoteText, keep_one
 from release.hosts.rest import HostError
 from release.preview.document import Preview
 
@@ -44,7 +44,7 @@ def post(
     if number is None:
         raise ReleaseError("this run does not belong to a pull request", fix="use --pull-request NUMBER")
     text = body(previews, there.run, there.limit)
-    wanted = Draft(NAME, text, needs_attention=needs_attention(previews))
+    wanted = NoteText(NAME, text, needs_attention=needs_attention(previews))
     try:
         done, note = keep_one(there.comments(number), wanted, create=bool(changed(previews)))
     except HostError as error:

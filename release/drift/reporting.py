@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from release.drift.body import NAME, body, clean, drifted, title
 from release.errors import ReleaseError
 from release.hosts.connection import connect, writer
-from release.hosts.notes import Draft, keep_one, remove_all
+from release.hosts.notes import NoteText, keep_one, remove_all
 from release.preview.document import Preview
 
 
@@ -37,14 +37,14 @@ def report(
     if any(map(drifted, previews)):
         text = body(previews, there.run, there.limit)
         there.summarize(text)
-        done, note = keep_one(issues, Draft(NAME, text, title(previews)))
+        done, note = keep_one(issues, NoteText(NAME, text, title(previews)))
         say(f"Drift: issue {done}{f': {note.url}' if note else ''}")
     if failed:
         reasons = [f"stack '{each.stack}' could not be checked: {error}" for each in failed for error in each.errors]
         raise ReleaseError("\n".join(reasons))
     if any(map(drifted, previews)):
         return
-    closed = remove_all(issues, Draft(NAME, clean(there.run), "No drift in Azure", needs_attention=False))
+    closed = remove_all(issues, NoteText(NAME, clean(there.run), "No drift in Azure", needs_attention=False))
     for note in closed:
         say(f"No drift: issue closed: {note.url}")
     if not closed:

@@ -14,7 +14,7 @@ import click
 from markdown_it import MarkdownIt
 
 from release.errors import ReleaseError
-from release.hosts.notes import Draft, Note, prefix
+from release.hosts.notes import Note, NoteText, prefix
 from release.hosts.rest import Api, GoneError, HostError
 
 TITLE = "Azure DevOps"
@@ -79,17 +79,17 @@ class AzureDevOps:
             return "the pull request comes from a fork, and its jobs have a token that can only read"
         return ""
 
-    def comments(self, pull_request: int) -> Comments:
+    def comments(self, pull_request: int) -> PullRequestThreads:
         """Return the comments of a pull request."""
         path = f"/_apis/git/repositories/{quote(self._repository)}/pullRequests/{pull_request}/threads"
         fix = "let the build service *Contribute to pull requests* in the repository's security settings"
         page = f"{self._address}/_git/{quote(self._repository)}/pullrequest/{pull_request}"
-        return Comments(self._api(fix), path, page)
+        return PullRequestThreads(self._api(fix), path, page)
 
-    def issues(self) -> Issues:
+    def issues(self) -> WorkItems:
         """Return the open work items of the project."""
         fix = "let the build service *Edit work items in this node* in the project's area path"
-        return Issues(self._api(fix), self._address)
+        return WorkItems(self._api(fix), self._address)
 
     def summarize(self, text: str) -> bool:
         """Add the Markdown to the run's summary. Return false if there is none."""
@@ -126,7 +126,7 @@ class AzureDevOps:
         return Api(TITLE, self._address, headers, partial(_explain, self._project, fix))
 
 
-class Comments:
+class PullRequestThreads:
     """The first comments of a pull request's threads."""
 
     def __init__(self, api: Api, path: str, page: str) -> None:
@@ -145,14 +145,14 @@ class Comments:
                 notes.append(self._note(thread["id"], first["id"], text))
         return notes
 
-    def add(self, draft: Draft) -> Note:
+    def add(self, draft: NoteText) -> Note:
         """Make a thread, which is closed if nobody has to look at it."""
         comment = {"parentCommentId": 0, "content": draft.text, "commentType": "text"}
         thread = {"comments": [comment], "status": _status(draft)}
         made = self._api.send("POST", self._path, thread, parameters=_VERSION).body
         return self._note(made["id"], made["comments"][0]["id"], draft.text)
 
-    def edit(self, note: Note, draft: Draft) -> None:
+    def edit(self, note: Note, draft: NoteText) -> None:
         """Change a comment. A thread with the same content keeps the status that a reviewer gave it."""
         path = f"{self._path}/{note.number}"
         self._api.send("PATCH", f"{path}/comments/{note.id}", {"content": draft.text}, parameters=_VERSION)
@@ -167,7 +167,7 @@ class Comments:
         return Note(str(comment), thread, text, f"{self._page}?discussionId={thread}")
 
 
-class Issues:
+class WorkItems:
     """The open work items of a project."""
 
     def __init__(self, api: Api, address: str) -> None:
@@ -192,12 +192,12 @@ class Issues:
         # An item that the token may not read is null.
         return [self._note(each) for each in items if each and each["fields"]["System.State"] not in ended]
 
-    def add(self, draft: Draft) -> Note:
+    def add(self, draft: NoteText) -> Note:
         """Make a work item."""
         fields = {"System.Title": draft.title, "System.Description": self._html(draft), "System.Tags": _tag(draft.name)}
         return self._note(self._patch("POST", f"/_apis/wit/workitems/${_TYPE}", fields))
 
-    def edit(self, note: Note, draft: Draft) -> None:
+    def edit(self, note: Note, draft: NoteText) -> None:
         """Change the title and the text of a work item."""
         fields = {"System.Title": draft.title, "System.Description": self._html(draft)}
         self._patch("PATCH", f"/_apis/wit/workitems/{note.id}", fields)
@@ -216,7 +216,7 @@ class Issues:
         answer = self._api.send("GET", f"/_apis/wit/workitemtypes/{_TYPE}/states", parameters=_VERSION)
         return [each["name"] for each in answer.body["value"] if each["category"] in categories]
 
-    def _html(self, draft: Draft) -> str:
+    def _html(self, draft: NoteText) -> str:
         return str(self._markdown.render(draft.text))
 
     def _note(self, item: Mapping[str, Any]) -> Note:
@@ -234,7 +234,7 @@ def _all(api: Api, path: str) -> Iterator[Mapping[str, Any]]:
         token = answer.headers.get("X-MS-ContinuationToken")
 
 
-def _status(draft: Draft) -> str:
+def _status(draft: NoteText) -> str:
     return "active" if draft.needs_attention else "closed"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from release.errors import ReleaseError
-from release.hosts.notes import Draft, Note, prefix
+from release.hosts.notes import Note, NoteText, prefix
 from release.hosts.rest import Answer, Api, GoneError, HostError
 
 TITLE = "GitHub"
@@ -60,10 +60,10 @@ class GitHub:
             return "Dependabot opened the pull request, and its jobs have a token that can only read"
         return ""
 
-    def comments(self, pull_request: int) -> Comments:
+    def comments(self, pull_request: int) -> PullRequestComments:
         """Return the comments of a pull request."""
         path = f"/repos/{self._repository}/issues"
-        return Comments(self._api("pull-requests: write"), path, pull_request)
+        return PullRequestComments(self._api("pull-requests: write"), path, pull_request)
 
     def issues(self) -> Issues:
         """Return the open issues of the repository."""
@@ -94,7 +94,7 @@ class GitHub:
         return Api(TITLE, url, headers, partial(_explain, self._repository, permission))
 
 
-class Comments:
+class PullRequestComments:
     """The comments of a pull request, which GitHub treats as an issue."""
 
     def __init__(self, api: Api, path: str, pull_request: int) -> None:
@@ -107,11 +107,11 @@ class Comments:
         """Return the comments with a mark, from all pages."""
         return [_note(each) for each in _all(self._api, self._list, {}) if _has_mark(each, name)]
 
-    def add(self, draft: Draft) -> Note:
+    def add(self, draft: NoteText) -> Note:
         """Make a comment."""
         return _note(self._api.send("POST", self._list, {"body": draft.text}).body)
 
-    def edit(self, note: Note, draft: Draft) -> None:
+    def edit(self, note: Note, draft: NoteText) -> None:
         """Change a comment."""
         self._api.send("PATCH", f"{self._path}/comments/{note.id}", {"body": draft.text})
 
@@ -133,11 +133,11 @@ class Issues:
         listed = _all(self._api, self._path, {"state": "open"})
         return [_note(each) for each in listed if "pull_request" not in each and _has_mark(each, name)]
 
-    def add(self, draft: Draft) -> Note:
+    def add(self, draft: NoteText) -> Note:
         """Open an issue."""
         return _note(self._api.send("POST", self._path, {"title": draft.title, "body": draft.text}).body)
 
-    def edit(self, note: Note, draft: Draft) -> None:
+    def edit(self, note: Note, draft: NoteText) -> None:
         """Change the title and the text of an issue."""
         self._api.send("PATCH", f"{self._path}/{note.id}", {"title": draft.title, "body": draft.text})
 

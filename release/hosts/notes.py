@@ -31,7 +31,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Draft:
+class NoteText:
     """What a note should be.
 
     Attributes:
@@ -53,10 +53,10 @@ class Notes(Protocol):
     def marked(self, name: str) -> Sequence[Note]:
         """Return the notes with a mark, from all pages."""
 
-    def add(self, draft: Draft) -> Note:
+    def add(self, draft: NoteText) -> Note:
         """Make a note."""
 
-    def edit(self, note: Note, draft: Draft) -> None:
+    def edit(self, note: Note, draft: NoteText) -> None:
         """Change a note. Raises GoneError if it does not exist."""
 
     def remove(self, note: Note) -> None:
@@ -73,7 +73,7 @@ def prefix(name: str) -> str:
     return f"[//]: <> (azureml-platform:{name} "
 
 
-def keep_one(notes: Notes, draft: Draft, *, create: bool = True) -> tuple[str, Note | None]:
+def keep_one(notes: Notes, draft: NoteText, *, create: bool = True) -> tuple[str, Note | None]:
     """Write a note in place of the one with its name, and remove all others with the name.
 
     Returns what was done (`created`, `updated`, `unchanged`, or `absent` if there is none and `create` is false), and
@@ -102,7 +102,7 @@ def keep_one(notes: Notes, draft: Draft, *, create: bool = True) -> tuple[str, N
     raise HostError("others delete or change the comment or issue all the time", fix="run the command again")
 
 
-def remove_all(notes: Notes, draft: Draft) -> Sequence[Note]:
+def remove_all(notes: Notes, draft: NoteText) -> Sequence[Note]:
     """Write a last text to all notes with a name, remove them, and return them."""
     found = notes.marked(draft.name)
     for note in found:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from release.errors import ReleaseError
 from release.jobs.logs import LogReader
-from release.jobs.measurements import Measured, compared, measured
+from release.jobs.measurements import RunMeasurements, compared, measured
 from release.jobs.records import find, recent, runs_of, summary
 from release.jobs.show import details, print_details
 from release.stack import PulumiStack
@@ -148,7 +148,7 @@ def logs(stack: str, output: str, job: str, step: str | None, follow: bool) -> N
         reader.read()
 
 
-def _history(found: Measured, metric: str, output: str) -> None:
+def _history(found: RunMeasurements, metric: str, output: str) -> None:
     points = found.history(metric)
     times = [datetime.fromtimestamp(point.timestamp / 1000, UTC).isoformat() for point in points]
     if output == "json":

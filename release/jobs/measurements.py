@@ -16,7 +16,7 @@ _AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Measured:
+class RunMeasurements:
     """What a job and its steps logged. A name is `<step>.<name>`, or `<name>` if the job itself logged it.
 
     Attributes:
@@ -45,7 +45,7 @@ class Measured:
         return self.job.runs.history(*self.sources[metric])
 
 
-def measured(job: Job) -> Measured:
+def measured(job: Job) -> RunMeasurements:
     """Return what a job and its steps logged."""
     runs = job.runs
     steps = tuple(runs.children(job.name)) if job.properties.get("jobType") == "Pipeline" else ()
@@ -59,7 +59,7 @@ def measured(job: Job) -> Measured:
         parameters |= {f"{prefix}{name}": value for name, value in each.parameters.items()}
         metrics |= {f"{prefix}{name}": value for name, value in each.metrics.items()}
         places |= {f"{prefix}{name}": (run, name) for name in each.metrics}
-    return Measured(job, steps, parameters, metrics, places)
+    return RunMeasurements(job, steps, parameters, metrics, places)
 
 
 def inputs(job: Job) -> dict[str, str]:
