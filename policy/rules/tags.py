@@ -18,6 +18,9 @@ _TAGGED = (
     "azure-native:machinelearningservices:Workspace",
     "azure-native:machinelearningservices:Compute",
     "azure-native:machinelearningservices:Registry",
+    "azure-native:monitor:ActionGroup",
+    "azure-native:monitor:MetricAlert",
+    "azure-native:eventgrid:SystemTopic",
 )
 
 
