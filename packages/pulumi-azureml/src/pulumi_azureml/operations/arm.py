@@ -54,14 +54,17 @@ def tail(url: str, offset: int) -> bytes:
     return bytes(response.content)
 
 
-def finish(method: str, path: str, api_version: str, query: Mapping[str, str] | None = None) -> None:
+def finish(
+    method: str, path: str, api_version: str, query: Mapping[str, str] | None = None, *, body: Any = None
+) -> None:
     """Begin a long-running operation, such as a deletion, and wait for its end; errors as `send`."""
     from azure.core.polling import LROPoller
     from azure.core.rest import HttpRequest
     from azure.mgmt.core.polling.arm_polling import ARMPolling
 
     client = _client(credential())  # type: ignore[arg-type]
-    request = HttpRequest(method, f"{_BASE}{path}", params={"api-version": api_version, **(query or {})})
+    asked = {"api-version": api_version, **(query or {})}
+    request = HttpRequest(method, f"{_BASE}{path}", params=asked, json=body)
     begun = client.send_request(request, _return_pipeline_response=True)
     _raise_for_status(begun.http_response)
     LROPoller(client, begun, lambda _answer: None, ARMPolling(_POLL_SECONDS)).result()

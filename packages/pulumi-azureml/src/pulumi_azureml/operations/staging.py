@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 import io
+import json
 import os
 import re
 import shutil
@@ -99,10 +100,12 @@ def load(loader: str, definition: dict[str, Any], root: Path | None = None) -> A
     """
     from azure.ai.ml.entities import _load_functions
 
-    # Pass everything as overrides of an empty file: writing and parsing YAML takes longer than the rest.
+    # Pass everything as overrides of an empty file: writing and parsing YAML takes longer than the rest. Only by the
+    # file, azure-ai-ml sees that a schedule is a monitor.
     origin = str((root or project_root()) / "Pulumi.yaml")
-    overrides = [copy.deepcopy(definition)]
-    return getattr(_load_functions, loader)(io.StringIO("{}"), relative_origin=origin, params_override=overrides)
+    given = copy.deepcopy(definition)
+    file = io.StringIO(json.dumps({key: given.pop(key) for key in ("create_monitor",) if key in given}))
+    return getattr(_load_functions, loader)(file, relative_origin=origin, params_override=[given])
 
 
 def _read(reader: TreeReader, folder: str, path: str) -> Tree:

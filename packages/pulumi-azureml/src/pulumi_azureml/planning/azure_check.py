@@ -108,7 +108,9 @@ def _load_from(loader: Any, asset: Asset, definition: Definition, folder: Path) 
         job.write_text(yaml.safe_dump(definition["create_job"], sort_keys=False), encoding="utf-8")
         definition["create_job"] = str(job)
     # Pass everything as overrides of an empty file: writing YAML and parsing it again takes longer than all the rest.
-    loader(io.StringIO("{}"), relative_origin=str(folder / "asset.yml"), params_override=[definition])
+    # Only by the file, azure-ai-ml sees that a schedule is a monitor.
+    monitor = {key: definition.pop(key) for key in ("create_monitor",) if key in definition}
+    loader(io.StringIO(json.dumps(monitor)), relative_origin=str(folder / "asset.yml"), params_override=[definition])
 
 
 def _problems(error: Exception, document: Document) -> list[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from pulumi_azureml.operations import ownership
+from pulumi_azureml.operations import arm, ownership
 from pulumi_azureml.operations.connection import Workspace
 from pulumi_azureml.operations.kind import Operations, Props, found
 from pulumi_azureml.operations.retry import confirmed, finished
@@ -15,11 +15,15 @@ from pulumi_azureml.planning.kinds import schedule
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
+# The API version of azure-ai-ml for schedules: later ones spell a monitor differently.
+_MONITORS = "2023-06-01-preview"
+
 
 class ScheduleOperations(Operations):
-    """A schedule and the pipeline job that it starts: the definition holds the whole job under `create_job`.
+    """A schedule, and the pipeline job or the monitor that it starts.
 
-    Further input: `pipeline`, the file that defines the job, for previews.
+    The definition holds the whole job under `create_job`, or the monitor under `create_monitor`. Further input:
+    `pipeline`, the file that defines the job, for previews.
     """
 
     planned = schedule.KIND
@@ -59,7 +63,9 @@ class ScheduleOperations(Operations):
         if existing is None or ownership.is_foreign(existing.tags, props["owner"]):
             return
         what = f"schedule '{props['name']}'"
-        if existing.is_enabled:
+        if existing.is_enabled and "create_monitor" in props["definition"]:
+            _disable(f"{Workspace.of(props).id}/schedules/{props['name']}")
+        elif existing.is_enabled:
             finished(ml.schedules.begin_disable(props["name"]), what)
         finished(ml.schedules.begin_delete(props["name"]), what)
 
@@ -67,6 +73,11 @@ class ScheduleOperations(Operations):
     def _entity(definition: dict[str, Any]) -> Any:
         from azure.ai.ml.entities import CronTrigger, JobSchedule, RecurrencePattern, RecurrenceTrigger
 
+        if "create_monitor" in definition:
+            content = {key: value for key, value in definition.items() if key != "is_enabled"}
+            monitor = load("load_schedule", content)
+            monitor._is_enabled = definition.get("is_enabled", True)  # the loader does not take it
+            return monitor
         # A schedule's YAML names a job's file. The plan holds the job itself, so assemble both here.
         trigger = dict(definition["trigger"])
         if trigger.pop("type") == "cron":
@@ -87,6 +98,13 @@ class ScheduleOperations(Operations):
     @staticmethod
     def _get(ml: MLClient, name: str) -> Any | None:
         return found(lambda: ml.schedules.get(name))
+
+
+def _disable(resource_id: str) -> None:
+    """Disable a monitor as it is. azure-ai-ml would first look its deployment up, which a rollout may have deleted."""
+    body = arm.send("GET", resource_id, _MONITORS)
+    properties = {**body["properties"], "isEnabled": False}
+    arm.finish("PUT", resource_id, _MONITORS, body={"properties": properties})
 
 
 def _part(there: Any, key: str) -> Any:

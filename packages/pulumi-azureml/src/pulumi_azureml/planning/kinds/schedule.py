@@ -1,4 +1,4 @@
-"""Schedules: `pipelines/schedules/*.yml`. A trigger and the pipeline job it starts, which the schedule owns."""
+"""Schedules: `pipelines/schedules/*.yml`. A trigger, and the pipeline job or the monitor that it starts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from pulumi_azureml.planning import triggers
+from pulumi_azureml.planning import monitors, triggers
 from pulumi_azureml.planning.assets import Asset, AssetId
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Drafts, compute, use
@@ -17,7 +17,7 @@ from pulumi_azureml.planning.settings import CatalogueSettings
 
 
 class ScheduleKind(Kind):
-    """A cron or recurrence trigger and the pipeline it starts.
+    """A cron or recurrence trigger, and the pipeline (`create_job`) or the monitor (`create_monitor`) that it starts.
 
     The definition in the plan contains the whole pipeline job under `create_job`, so that a later change of the
     pipeline's file does not change the schedule in Azure.
@@ -25,14 +25,21 @@ class ScheduleKind(Kind):
 
     name = "schedule"
     loader = "load_schedule"
-    schemas: ClassVar = {"": "schedule.schedule:JobScheduleSchema"}
+    schemas: ClassVar = {
+        "job": "schedule.schedule:JobScheduleSchema",
+        "monitor": "monitoring.schedule:MonitorScheduleSchema",
+    }
 
     def claims(self, path: str, _document: Document) -> bool:
         """Claim files directly in `pipelines/schedules/`."""
         return re.fullmatch(r"pipelines/schedules/[^/]+\.yml", path) is not None
 
+    def schema_type(self, document: Document) -> str:
+        """Return `monitor` for a schedule with a `create_monitor`."""
+        return "monitor" if "create_monitor" in document.data else "job"
+
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
-        """Check the trigger. Collect the pipeline."""
+        """Check the trigger. Collect the pipeline, or what the monitor uses."""
         data = draft.definition
         trigger = data.get("trigger")
         if isinstance(trigger, dict):
@@ -40,18 +47,26 @@ class ScheduleKind(Kind):
                 draft.problem(("trigger", error.key), error.reason, error.fix)
         else:
             draft.problem((), "'trigger' is missing", "add `trigger:` with `type: cron` and an `expression:`")
+        if "create_monitor" in data:
+            monitors.collect(draft)
+            return
         job = data.get("create_job")
         keys, text = (("create_job", "job"), job.get("job")) if isinstance(job, dict) else (("create_job",), job)
         if not isinstance(text, str):
-            fix = "add `create_job:` with the path of a pipeline, such as `../training.yml`"
+            fix = "add `create_job:` with the path of a pipeline, such as `../training.yml`, or `create_monitor:`"
             draft.problem(("create_job",), "does not name the pipeline to start", fix)
             return
         use(draft, keys, "pipeline_job", text)
         if isinstance(job, dict):
             compute(draft, ("create_job", "compute"), job.get("compute"), settings)
 
+    def relate(self, draft: Draft, drafts: Drafts) -> None:
+        """Order a monitor after the deployment that it monitors."""
+        monitors.relate(draft, drafts)
+
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
-        """Check that changed inputs belong to the pipeline."""
+        """Check that changed inputs belong to the pipeline, and that a monitor's deployment collects data."""
+        yield from monitors.check(draft, drafts)
         job = draft.definition.get("create_job")
         target = draft.targets.get(("create_job", "job"))
         if not isinstance(job, dict) or target is None or target not in drafts:
@@ -64,7 +79,8 @@ class ScheduleKind(Kind):
                 yield draft.document.problem(("create_job", "inputs", name), message, advice)
 
     def finish(self, draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:
-        """Replace the pipeline's file with the resolved pipeline."""
+        """Replace the pipeline's file with the resolved pipeline, or name the monitored deployment as in Azure."""
+        monitors.finish(draft, resolved)
         job = draft.definition.get("create_job")
         target = draft.targets.get(("create_job", "job")) or draft.targets.get(("create_job",))
         if target is None:

@@ -1,4 +1,4 @@
-"""Schedules: a trigger and the pipeline job that it starts."""
+"""Schedules: a trigger, and the pipeline job or the monitor that it starts."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ class ScheduleArgs(Arguments):
         trigger: when the schedule fires.
         create_job: the pipeline job that it starts, as in CLI v2 YAML. Paths are relative to the project. Components
             are resources or `azureml:NAME:VERSION`.
+        create_monitor: the monitor that it starts instead, as in CLI v2 YAML.
         is_enabled: False pauses the schedule.
     """
 
@@ -65,13 +66,18 @@ class ScheduleArgs(Arguments):
 
     display_name: pulumi.Input[str] | None = None
     trigger: CronTriggerArgs | RecurrenceTriggerArgs
-    create_job: Mapping[str, Any]
+    create_job: Mapping[str, Any] | None = None
+    create_monitor: Mapping[str, Any] | None = None
     is_enabled: bool = True
 
     def documents(self) -> dict[str, tuple[str, dict[str, Any]]]:
         """Return the schedule, and its pipeline under the name of a file."""
+        if (self.create_job is None) is (self.create_monitor is None):
+            raise pulumi.RunError(f"schedule '{self.name}': give either `create_job` or `create_monitor`")
         job = f"job-of-{self.name}"
         definition = self.definition()
+        if self.create_job is None:
+            return {f"schedule {self.name}": ("schedule", definition)}
         pipeline = {"type": "pipeline", **definition.pop("create_job")}
         return {
             job: ("pipeline_job", pipeline),
@@ -80,7 +86,7 @@ class ScheduleArgs(Arguments):
 
 
 class Schedule(Resource, module="azureml", name="Schedule"):
-    """A schedule with the pipeline job it starts.
+    """A schedule with the pipeline job or the monitor that it starts.
 
     Updates are in place. Removal disables and deletes the schedule. Fails if a schedule of that name belongs to another
     stack.
@@ -103,7 +109,8 @@ class Schedule(Resource, module="azureml", name="Schedule"):
         tags: Mapping[str, pulumi.Input[str]] | None = None,
         display_name: pulumi.Input[str] | None = None,
         trigger: CronTriggerArgs | RecurrenceTriggerArgs,
-        create_job: Mapping[str, Any],
+        create_job: Mapping[str, Any] | None = None,
+        create_monitor: Mapping[str, Any] | None = None,
         is_enabled: bool = True,
     ) -> None: ...
     def __init__(
@@ -117,8 +124,12 @@ class Schedule(Resource, module="azureml", name="Schedule"):
         super().__init__(resource_name, args, opts, **values)
 
     @classmethod
-    def declare(cls, asset: Asset, declarations: Declarations) -> Self:
-        """Add the pipeline's file, for previews."""
+    def declare(cls, asset: Asset, declarations: Declarations) -> Self | None:
+        """Add the pipeline's file, for previews. Return None for a monitor whose deployment waits for a model."""
+        if asset.waiting_for is not None:
+            return None
+        if "create_monitor" in asset.definition:
+            return cls.of(asset, declarations, declarations.planned(asset))
         pipeline = next(each for each in asset.depends_on if each.kind == "pipeline_job")
         path = declarations.args.plan[pipeline.kind, pipeline.name].path
         return cls.of(asset, declarations, declarations.planned(asset, pipeline=path))
