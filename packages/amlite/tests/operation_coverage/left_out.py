@@ -28,7 +28,8 @@ MISSING = {
     f"{_ML}/ManagedNetworkSettingsRule.create_or_update": "a rule for a host lets nodes reach every host",
     f"{_ML}/OnlineEndpoints.create_or_update": "on attached Kubernetes, the address is that of a managed endpoint",
     f"{_ML}/Registries.create_or_update": "accounts of your own and the removal of a region are refused",
-    f"{_ML}/Schedules.create_or_update": "only jobs can be scheduled; monitors and endpoint invocations are refused",
+    f"{_ML}/Schedules.create_or_update": "monitors compute data drift, prediction drift and data "
+    "quality, on CSV and JSON lines, in place of Spark; endpoint invocations are refused",
     f"{_ML}/Workspaces.create_or_update": "hubs, projects and feature stores are plain workspaces; a soft-deleted one "
     "cannot be recovered, only purged",
     "Microsoft.Authorization/RoleAssignments.create": "conditions are refused",

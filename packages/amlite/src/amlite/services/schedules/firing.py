@@ -19,6 +19,7 @@ from amlite.core.wire import Json
 from amlite.services.jobs import submission
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import WORKSPACE_TYPE
+from amlite.services.schedules import monitors
 from amlite.services.schedules.triggers import Trigger
 
 TYPE = f"{WORKSPACE_TYPE}/schedules"
@@ -84,6 +85,9 @@ def next_due(platform: Platform, schedule: Document) -> dt.datetime | None:
 
 async def submit(platform: Platform, schedule: Document, due: dt.datetime, suffix: str = "") -> str:
     """Submit the job of a schedule that is due, and return the job's name. Raises AzureError."""
+    name = f"{schedule.body['name']}-{due.strftime('%Y%m%dT%H%M%SZ')}{suffix}"
+    if "monitorDefinition" in schedule.body["properties"]["action"]:
+        return monitors.submit(platform, schedule, due, name)
     definition: Json = schedule.body["properties"]["action"]["jobDefinition"]
     if source := definition.get("sourceJobId"):
         document = platform.store.get(source)
@@ -91,7 +95,6 @@ async def submit(platform: Platform, schedule: Document, due: dt.datetime, suffi
             raise AzureError(400, "UserError", f"The job '{source}' was not found.")
         given = {name: value for name, value in definition.items() if name != "sourceJobId" and value not in ({}, [])}
         definition = {**writable("JobBase", document.body)["properties"], **given}
-    name = f"{schedule.body['name']}-{due.strftime('%Y%m%dT%H%M%SZ')}{suffix}"
     properties = {
         **(definition.get("properties") or {}),
         "azureml.scheduleName": schedule.body["name"],

@@ -14,20 +14,33 @@ from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
 from amlite.services.arm.resources import resource_of
 from amlite.services.machinelearning.published.validation import writable
-from amlite.services.schedules import firing
+from amlite.services.schedules import firing, monitors
 from amlite.services.schedules.firing import TYPE, Firing
 from amlite.services.schedules.triggers import Trigger
 
+_ANY_JOB: Json = {
+    "actionType": "CreateJob",
+    "jobDefinition": {"jobType": "Command", "command": "true", "environmentId": "any"},
+}
+
 
 def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
+    given = (body.get("properties") or {}).get("action")
+    monitor = given.get("monitorDefinition") if isinstance(given, dict) else None
+    if monitor is not None:
+        # The published models have another form of monitors than azure-ai-ml sends.
+        body = {**body, "properties": {**body["properties"], "action": _ANY_JOB}}
     body = writable("Schedule", body)
     properties = body["properties"]
+    if monitor is not None:
+        monitors.check(platform, str(resource_id.parent), monitor)
+        properties["action"] = {"actionType": "CreateMonitor", "monitorDefinition": monitor}
     action = properties["action"]
-    if action["actionType"].lower() != "createjob":
+    if action["actionType"].lower() not in ("createjob", "createmonitor"):
         raise AzureError(
             400, "UserError", f"Schedules with the action '{action['actionType']}' are not part of this local Azure."
         )
-    source = action["jobDefinition"].get("sourceJobId")
+    source = action.get("jobDefinition", {}).get("sourceJobId")
     if source is not None and platform.store.get(source) is None:
         raise AzureError(
             400, "UserError", f"The job '{source}' that schedule '{resource_id.name}' names was not found."
@@ -47,7 +60,7 @@ async def _created(platform: Platform, _resource_id: ResourceId) -> None:
 async def _trigger(platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
     schedule = resource_of(platform, resource_id)
     name = await firing.submit(platform, schedule, platform.clock.now(), f"-{uuid.uuid4().hex[:6]}")
-    return {"scheduleActionType": "CreateJob", "submissionId": name}
+    return {"scheduleActionType": schedule.body["properties"]["action"]["actionType"], "submissionId": name}
 
 
 def _listed(bodies: list[Json], query: Mapping[str, str]) -> list[Json]:

@@ -1,0 +1,180 @@
+"""Monitors of schedules (`CreateMonitor`): their checks, and the runs that compute their signals.
+
+azure-ai-ml sends them in the form of the API version 2023-06-01-preview, which later models do not have. amlite
+computes data drift, prediction drift and data quality. Like Azure, it reads data in datastores with credentials only.
+Sources: the OpenAPI document of that version, and the page "Monitor the performance of models deployed to production".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import re
+
+from amlite.core import durations
+from amlite.core.errors import AzureError
+from amlite.core.platform import Platform
+from amlite.core.store import Document
+from amlite.core.wire import Json
+from amlite.services.jobs import lifecycle, submission
+from amlite.services.jobs.documents import Job, change
+from amlite.services.machinelearning import references
+from amlite.services.mlflow import tracking
+from amlite.services.schedules import signals
+from amlite.services.storage import blobs
+
+RUN = "schedules.monitor"
+BREACHED = "azureml_modelmonitor_threshold_breached"
+_SIGNALS = ("DataDrift", "PredictionDrift", "DataQuality")
+_OTHERS = (
+    "FeatureAttributionDrift", "ModelPerformance", "Custom", "GenerationSafetyQuality", "GenerationTokenStatistics",
+)  # fmt: skip
+_SIZES = ("standard_e4s_v3", "standard_e8s_v3", "standard_e16s_v3", "standard_e32s_v3", "standard_e64s_v3")
+_HOUR = re.compile(r"/(\d{4})/(\d\d)/(\d\d)(?:/(\d\d))?(?:/(\d\d))?/[^/]+$")
+# A monitor has no job definition in Azure's API. Its runs are shown as those of a pipeline.
+_KIND = "Pipeline"
+
+
+def check(platform: Platform, workspace_id: str, definition: Json) -> None:
+    """Raise the service's AzureError 400 for a monitor that it refuses."""
+    compute = definition.get("computeConfiguration") or {}
+    if str(compute.get("instanceType")).lower() not in _SIZES:
+        raise _refusal("computeConfiguration.instanceType", f"must be one of {', '.join(_SIZES)}")
+    if not compute.get("runtimeVersion"):
+        raise _refusal("computeConfiguration.runtimeVersion", "The runtimeVersion field is required")
+    alert = definition.get("alertNotificationSetting") or {}
+    emails = (alert.get("emailNotificationSetting") or {}).get("emails")
+    if alert.get("alertNotificationType") == "Email" and not emails:
+        raise _refusal("alertNotificationSetting.emailNotificationSetting.emails", "The emails field is required")
+    target = (definition.get("monitoringTarget") or {}).get("deploymentId")
+    if target and platform.store.get(target) is None:
+        raise _refusal("monitoringTarget.deploymentId", f"the deployment '{target}' was not found")
+    if not definition.get("signals"):
+        raise _refusal("signals", "The signals field is required")
+    for name, signal in definition["signals"].items():
+        _check_signal(platform, workspace_id, f"signals.{name}", signal)
+
+
+def _check_signal(platform: Platform, workspace_id: str, where: str, signal: Json) -> None:
+    kind = signal.get("signalType")
+    if kind in _OTHERS:
+        raise _refusal(f"{where}.signalType", f"amlite computes {', '.join(_SIGNALS)}, not {kind}")
+    if kind not in _SIGNALS:
+        raise _refusal(f"{where}.signalType", f"'{kind}' is not a known signalType")
+    for part in ("productionData", "referenceData"):
+        data = signal.get(part) or {}
+        if not data.get("uri"):
+            raise _refusal(f"{where}.{part}.uri", "The uri field is required")
+        if data.get("preprocessingComponentId"):
+            raise _refusal(f"{where}.{part}.preprocessingComponentId", "is not part of this local Azure")
+        references.location(platform, workspace_id, data["uri"])
+
+
+def _refusal(where: str, what: str) -> AzureError:
+    return AzureError(400, "ValidationError", f"properties.action.monitorDefinition.{where}: {what}.")
+
+
+def submit(platform: Platform, schedule: Document, due: dt.datetime, name: str) -> str:
+    """Start the run of a monitor that is due, and return its name."""
+    workspace = references.workspace(platform, schedule.id.rpartition("/schedules/")[0])
+    properties = {
+        "jobType": _KIND,
+        "experimentName": schedule.body["name"],
+        "displayName": name,
+        "properties": {"azureml.scheduleName": schedule.body["name"]},
+    }
+    job = submission.new(platform, f"{workspace.id}/jobs/{name}", properties, workspace.body, submitter=None)
+    arguments = {"job": job.id, "schedule": schedule.id, "due": due.isoformat()}
+    operation = platform.operations.begin(RUN, arguments, resource_id=job.id)
+    change(platform, job.id, run={"operation": operation})
+    return name
+
+
+async def run(platform: Platform, arguments: Json) -> None:
+    """Compute the signals of a monitor and set the status and tags of its run."""
+    schedule, document = platform.store.get(arguments["schedule"]), platform.store.get(arguments["job"])
+    if schedule is None or document is None:
+        return
+    job = change(platform, document.id, status="Running")
+    workspace = references.workspace(platform, job.workspace_id).body
+    tracking.start_run(platform, workspace, lifecycle.tracked(job))
+    definition = schedule.body["properties"]["action"]["monitorDefinition"]
+    due = dt.datetime.fromisoformat(arguments["due"])
+    status, error = "Completed", None
+    try:
+        await _compute(platform, job, definition, due)
+    except AzureError as failure:
+        status, error = "Failed", {"code": failure.code, "message": failure.message}
+    except signals.UnusableDataError as failure:
+        status, error = "Failed", {"code": "UserError", "message": str(failure)}
+    change(platform, job.id, status=status, run={"error": error})
+    tracking.end_run(platform, workspace, job.name, status)
+
+
+async def _compute(platform: Platform, job: Job, definition: Json, due: dt.datetime) -> None:
+    tags: dict[str, str] = {}
+    results: dict[str, str] = {}
+    for name, signal in definition["signals"].items():
+        production = await _rows(platform, job.workspace_id, signal["productionData"], due)
+        reference = await _rows(platform, job.workspace_id, signal["referenceData"], due)
+        found = await asyncio.to_thread(signals.evaluate, signal, production, reference)
+        breached = [each for each in found if each.breached]
+        for each in found:
+            results[f"{name}.{each.feature}.{each.metric}"] = f"{each.value:.6g}"
+        if breached and signal.get("mode", "Enabled") != "Disabled":
+            text = f"{name} has failed due to one or more features violating metric thresholds"
+            tags[BREACHED] = "; ".join(filter(None, [tags.get(BREACHED, ""), text]))
+    kept = {**job.properties["properties"], **results}
+    change(platform, job.id, properties={"tags": {**job.properties["tags"], **tags}, "properties": kept})
+
+
+async def _rows(platform: Platform, workspace_id: str, data: Json, due: dt.datetime) -> list[Json]:
+    """Return the rows of a signal's data in its window."""
+    place = references.location(platform, workspace_id, data["uri"])
+    _require_credentials(platform, workspace_id, place)
+    start, end = _window(data, due)
+    rows: list[Json] = []
+    for name in await blobs.names(platform, place):
+        if start is not None and end is not None and not _within(name, start, end):
+            continue
+        content = await blobs.read(platform, blobs.BlobPath(place.account, place.container, name))
+        rows += signals.parse(name, content.decode("utf-8", "replace"), start, end)
+    if not rows:
+        raise signals.UnusableDataError(f"the data '{data['uri']}' has no rows in the window of the signal")
+    return rows
+
+
+def _require_credentials(platform: Platform, workspace_id: str, place: blobs.BlobPath) -> None:
+    """Raise AzureError 400 for data in a datastore without credentials, which serverless Spark jobs cannot read."""
+    for store in platform.store.below(f"{workspace_id}/datastores"):
+        properties = store.body["properties"]
+        same = (properties.get("accountName"), properties.get("containerName")) == (place.account, place.container)
+        if same and properties["credentials"]["credentialsType"] == "None":
+            raise AzureError(
+                400,
+                "UserError",
+                f"The datastore '{store.body['name']}' has identity-based access. Model monitoring reads datastores "
+                "with credentials only: an account key or a SAS token.",
+            )
+
+
+def _window(data: Json, due: dt.datetime) -> tuple[dt.datetime | None, dt.datetime | None]:
+    if data.get("inputDataType") in ("Trailing", "Rolling"):
+        offset = durations.parse(data.get("windowOffset") or "P0D") or dt.timedelta()
+        end = due - offset
+        return end - (durations.parse(data["windowSize"]) or dt.timedelta(days=7)), end
+    if data.get("inputDataType") == "Static":
+        first, last = (dt.datetime.fromisoformat(data[key]).astimezone(dt.UTC) for key in ("windowStart", "windowEnd"))
+        return first, last
+    return None, None
+
+
+def _within(name: str, start: dt.datetime, end: dt.datetime) -> bool:
+    """Whether the folder of a file's time can have rows of a window."""
+    found = _HOUR.search(f"/{name}")
+    if found is None:
+        return True
+    year, month, day, hour, minute = (int(part) if part else None for part in found.groups())
+    first = dt.datetime(year or 1, month or 1, day or 1, hour or 0, minute or 0, tzinfo=dt.UTC)
+    length = dt.timedelta(minutes=1) if minute is not None else dt.timedelta(hours=1 if hour is not None else 24)
+    return first < end and first + length > start
