@@ -59,6 +59,12 @@ def plan(root: Path, configuration: Configuration, names: naming.Names) -> Catal
             raise PlanError("\n".join(f"{pipeline.path}: {each}" for each in wrong))
     if problems := list(_problems(settings, catalogue, configuration.stack)):
         raise ConfigurationError("\n".join(problems))
+    for asset in catalogue.of("schedule"):
+        if "create_monitor" in asset.definition:
+            pulumi.warn(
+                f"{asset.path}: a monitor of Azure Machine Learning reads datastores with credentials only, and those "
+                "of this platform's workspace have none. See docs/monitoring.md."
+            )
     return catalogue
 
 

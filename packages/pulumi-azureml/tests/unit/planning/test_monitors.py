@@ -110,7 +110,7 @@ def test_monitor_names_the_deployment_as_it_is_in_azure_and_waits_for_its_model(
         ({"monitoring_signals": {"a": {"type": "model_performance"}}}, "the column of its target", "target_column"),
     ],
 )
-def test_mistake_of_a_monitor_is_reported_with_file_and_key(
+def test_22_mistake_of_a_monitor_is_reported_with_file_and_key(
     project: Project, change: Json, message: str, fix: str
 ) -> None:
     """azure-docs#118016, #118136: the service says ".emails is missing" and no place."""
