@@ -191,7 +191,7 @@ assets = azureml.Assets(
         workspace=in_workspace,
         images={path: image.reference for path, image in images.items()},
         endpoint_identity=identities.endpoint.id,
-        rollout=settings.rollout,
+        rollout=settings.rollout.applied,
         autoscale=settings.rollout.autoscale,
         requires=[
             workspace,

@@ -6,7 +6,7 @@ generated from this module.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast
 
 import pulumi
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pulumi_azureml import Asset, Catalogue, Overrides
 from pulumi_azureml.planning import KINDS, default_deployment, next_fire_times
 
+# A breaking change of the outputs increments it.
+OUTPUTS_VERSION = 1
 ImageReference = Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9.]+/[a-z0-9._/-]+@sha256:[0-9a-f]{64}$")]
 
 
@@ -122,8 +124,7 @@ def export(**values: pulumi.Input[Any]) -> None:
     if wanted != set(values):
         missing, unknown = sorted(wanted - set(values)), sorted(set(values) - wanted)
         raise TypeError(f"stack outputs: missing {missing}, unknown {unknown}")
-    (version,) = get_args(StackOutputs.model_fields["outputs_version"].annotation)
-    for name, value in {"outputs_version": version, **values}.items():
+    for name, value in {"outputs_version": OUTPUTS_VERSION, **values}.items():
         pulumi.export(name, value)
 
 

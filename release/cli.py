@@ -13,16 +13,20 @@ import click
 from release.assets.command import adopt, share
 from release.ci.command import ci_login
 from release.comment.command import comment
+from release.cost.command import cost
+from release.deploying.command import deploy, rollback
 from release.destroying.command import down
 from release.doctor.command import doctor
 from release.drift.command import report_drift
 from release.errors import ReleaseError, first_line
 from release.gate.command import gate
+from release.history.command import history
 from release.jobs.command import compare, jobs, logs, metrics, show
 from release.jobs.run_command import run
 from release.policy.command import policy
 from release.preview.command import preview
 from release.promotion.command import promote
+from release.publishing.command import publish
 from release.scoring.command import key, score
 from release.stack import CWD_VARIABLE
 from release.training.command import train
@@ -61,9 +65,12 @@ main.add_command(adopt)
 main.add_command(ci_login)
 main.add_command(comment)
 main.add_command(compare)
+main.add_command(deploy)
+main.add_command(cost)
 main.add_command(doctor)
 main.add_command(down)
 main.add_command(gate)
+main.add_command(history)
 main.add_command(jobs)
 main.add_command(key)
 main.add_command(logs)
@@ -71,7 +78,9 @@ main.add_command(metrics)
 main.add_command(policy)
 main.add_command(preview)
 main.add_command(promote)
+main.add_command(publish)
 main.add_command(report_drift)
+main.add_command(rollback)
 main.add_command(run)
 main.add_command(score)
 main.add_command(share)

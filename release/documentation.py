@@ -9,7 +9,9 @@ from pydantic import BaseModel
 from ml.gate.src import rules
 from release.doctor.findings import Report
 from release.gate.decision import Decision
+from release.history.served import History
 from release.preview.document import Preview
+from release.publishing.metadata import Release
 
 _DOCS = Path(__file__).parents[1] / "docs"
 
@@ -34,6 +36,16 @@ def rules_schema() -> str:
     return _text(rules.json_schema())
 
 
+def history_schema() -> str:
+    """Return the JSON Schema of `release history --output json`."""
+    return _schema(History)
+
+
+def metadata_schema() -> str:
+    """Return the JSON Schema of the file that `release publish` writes."""
+    return _schema(Release)
+
+
 def _schema(model: type[BaseModel]) -> str:
     return _text(model.model_json_schema(mode="serialization"))
 
@@ -47,3 +59,5 @@ if __name__ == "__main__":
     (_DOCS / "doctor.schema.json").write_text(doctor_schema())
     (_DOCS / "gate-decision.schema.json").write_text(decision_schema())
     (_DOCS / "gate.schema.json").write_text(rules_schema())
+    (_DOCS / "history.schema.json").write_text(history_schema())
+    (_DOCS / "release-metadata.schema.json").write_text(metadata_schema())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import json
 import os
@@ -17,8 +18,8 @@ from pulumi import automation
 from pulumi.automation import events
 from pydantic import ValidationError
 
-from infra import NAMESPACE, REFUSE_RENAMES, RENAMES
-from infra.outputs import ModelOutput, StackOutputs, parse
+from infra import NAMESPACE, REFUSE_RENAMES, RENAMES, ROLL_OUT_AT_ONCE
+from infra.outputs import OUTPUTS_VERSION, ModelOutput, StackOutputs, parse
 from release import sign_in
 from release.errors import ReleaseError, RenamedError
 
@@ -29,6 +30,8 @@ CWD_VARIABLE = "PULUMI_OPTION_CWD"
 _PARALLEL = 32
 # gRPC puts this before the message of a provider's exception.
 _GRPC = "Exception calling application: "
+# The engine's description of a lock on the stack.
+_LOCK = re.compile(r": created by (?P<who>.+?)\s*$", re.MULTILINE)
 # The engine puts this before the message of a resource hook.
 _HOOK = re.compile(r'^(Preview failed: )?before hook "[\w-]+" failed: ')
 _CANCELLED = ("update canceled", "update cancelled")
@@ -71,11 +74,11 @@ class PulumiStack:
         """
         self.name = name
         self._folder = project_folder()
-        file = self._folder / f"Pulumi.{name}.yaml"
-        if not file.exists():
+        self.file = self._folder / f"Pulumi.{name}.yaml"
+        if not self.file.exists():
             known = ", ".join(sorted(path.name.split(".")[1] for path in self._folder.glob("Pulumi.*.yaml")))
-            raise ReleaseError(f"stack '{name}' has no file {file.name}; stacks of this project: {known}")
-        hint = sign_in.check(name, file) if asks_azure else ""
+            raise ReleaseError(f"stack '{name}' has no file {self.file.name}; stacks of this project: {known}")
+        hint = sign_in.check(name, self.file) if asks_azure else ""
         open_stack = automation.create_or_select_stack if create else automation.select_stack
         try:
             self._stack = open_stack(name, work_dir=str(self._folder))
@@ -93,17 +96,47 @@ class PulumiStack:
 
         Changed names are a warning.
         """
-        self._refuse_renames(False)
+        self._ask_the_program(refuse_renames=False)
         return self._run(functools.partial(self._stack.preview, refresh=refresh), on_event)
 
-    def up(self, on_event: OnEvent, *, replace_renamed: bool = False) -> Changes:
+    def up(
+        self, on_event: OnEvent, *, replace_renamed: bool = False, at_once: bool = False, why: str | None = None
+    ) -> Changes:
         """Update the stack.
+
+        Args:
+            on_event: Takes the engine's events.
+            replace_renamed: Replace resources whose names have changed.
+            at_once: Give new deployments all the traffic in one step, after their smoke tests.
+            why: Message of the update in Pulumi's history. Default: the subject of the last commit.
 
         Raises:
             RenamedError: The update would replace resources whose names have changed, and `replace_renamed` is false.
         """
-        self._refuse_renames(not replace_renamed)
-        return self._run(self._stack.up, on_event)
+        self._ask_the_program(refuse_renames=not replace_renamed, roll_out_at_once=at_once)
+        return self._run(functools.partial(self._stack.up, message=why), on_event)
+
+    def history(self) -> list[automation.UpdateSummary]:
+        """Return the updates of the stack that Pulumi recorded, the newest first, without secrets."""
+        with self._one_error():
+            return self._stack.history(show_secrets=False)
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Keep other releases from this stack file until the end.
+
+        Raises:
+            ReleaseError: Another release uses it. Pulumi's own lock only begins with the update.
+        """
+        with self.file.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ReleaseError(
+                    f"another release of stack '{self.name}' is running in this folder. Nothing was changed",
+                    fix="wait until it has ended, and run this command again",
+                ) from error
+            yield
 
     def resources(self) -> list[Mapping[str, Any]]:
         """Return the resources in the stack's state, as the engine keeps them."""
@@ -148,27 +181,41 @@ class PulumiStack:
 
     def outputs(self) -> StackOutputs | None:
         """Return the stack's outputs, or None if the stack was never completely deployed."""
+        try:
+            return parse(self._outputs())
+        except ValidationError:
+            return None
+
+    def _outputs(self) -> dict[str, Any]:
         command = ["pulumi", "stack", "output", "--json", "--stack", self.name]
         done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ReleaseError(f"cannot read the outputs of stack '{self.name}': {done.stderr.strip()}")
-        try:
-            return parse(json.loads(done.stdout))
-        except ValidationError:
-            return None
+        values: dict[str, Any] = json.loads(done.stdout)
+        return values
 
     def deployed(self) -> StackOutputs:
         """Return the outputs of a deployed stack.
 
         Raises:
-            ReleaseError: The stack was never completely deployed.
+            ReleaseError: The stack was never completely deployed, or its outputs are those of another version of this
+                contract.
         """
-        outputs = self.outputs()
-        if outputs is None:
+        values = self._outputs()
+        try:
+            return parse(values)
+        except ValidationError as error:
+            version = values.get("outputs_version")
+            if version is not None and version != OUTPUTS_VERSION:
+                raise ReleaseError(
+                    f"stack '{self.name}' has outputs of version {version}, and this release reads version "
+                    f"{OUTPUTS_VERSION}",
+                    fix="use the release of the commit that deployed the stack, or deploy the stack from this commit",
+                ) from error
+            what = f": {_wrong(error)}" if version is not None else ""
             raise ReleaseError(
-                f"stack '{self.name}' is not deployed, or only in part", fix=f"release up --stack {self.name}"
-            )
-        return outputs
+                f"stack '{self.name}' is not deployed, or only in part{what}", fix=f"release up --stack {self.name}"
+            ) from error
 
     def config(self) -> dict[str, Any]:
         """Return the values of the stack file by full key, such as `azureml-platform:sharing`. Groups are maps."""
@@ -200,9 +247,10 @@ class PulumiStack:
             raise ReleaseError(f"{key} is missing in Pulumi.{self.name}.yaml")
         return str(values[key].value)
 
-    def _refuse_renames(self, refuse: bool) -> None:
+    def _ask_the_program(self, *, refuse_renames: bool, roll_out_at_once: bool = False) -> None:
         workspace = self._stack.workspace
-        workspace.env_vars = {**workspace.env_vars, REFUSE_RENAMES: "true" if refuse else ""}
+        asked = {REFUSE_RENAMES: refuse_renames, ROLL_OUT_AT_ONCE: roll_out_at_once}
+        workspace.env_vars = {**workspace.env_vars, **{name: "true" if yes else "" for name, yes in asked.items()}}
 
     @contextmanager
     def _one_error(self) -> Iterator[None]:
@@ -227,6 +275,14 @@ class PulumiStack:
 
         try:
             command(on_event=note, parallel=_PARALLEL, color="never" if os.environ.get("NO_COLOR") else "auto")
+        except automation.ConcurrentUpdateError as error:
+            holder = _LOCK.search(str(error))
+            by = f" (by {holder['who']})" if holder else ""
+            raise ReleaseError(
+                f"stack '{self.name}' is being updated by another process{by}. Nothing was changed",
+                fix="wait until it has ended, and run this command again. If it was killed: "
+                f"pulumi cancel -s {self.name}",
+            ) from error
         except automation.CommandError as error:
             # The engine adds general errors to the program's own. They would only repeat that it failed.
             reasons = [each for each in dict.fromkeys(changes.errors) if not each.startswith(_NO_REASON)]
@@ -245,6 +301,12 @@ def _needs(resource: Mapping[str, Any]) -> set[str]:
         *(urn for urns in by_property.values() for urn in urns or ()),
         *filter(None, [resource.get("parent"), resource.get("deletedWith")]),
     }
+
+
+def _wrong(error: ValidationError) -> str:
+    """Return the outputs that are missing or wrong."""
+    found = {".".join(map(str, each["loc"])): each["type"] for each in error.errors(include_url=False)}
+    return ", ".join(f"output {name} is {'missing' if kind == 'missing' else 'wrong'}" for name, kind in found.items())
 
 
 def _cancelled(error: automation.CommandError) -> str | None:

@@ -1,11 +1,13 @@
 """The settings of rollouts: the keys below `azureml-platform:rollout`, as `pulumi_azureml` declares and checks them."""
 
+import os
 from dataclasses import field
 from typing import Annotated
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from infra import ROLL_OUT_AT_ONCE
 from pulumi_azureml import AutoscaleArgs, RolloutArgs
 
 
@@ -20,3 +22,8 @@ class RolloutSettings(RolloutArgs):
             "traffic. The deployment's `instance_count` is then only its initial count.",
         ),
     ] = field(default_factory=dict)
+
+    @property
+    def applied(self) -> RolloutArgs:
+        """The rollout of this run: one step without a bake if the release asks for it, and otherwise these settings."""
+        return RolloutArgs() if os.environ.get(ROLL_OUT_AT_ONCE) else self

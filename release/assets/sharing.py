@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from release.actor import actor
 from release.assets import contents
 from release.assets.contents import Content
 from release.errors import ReleaseError
@@ -25,11 +26,14 @@ _REFERENCE = re.compile(r"(?:.*/)?([^/:@]+)(?:/versions/|:)([^/:@]+)")
 _LINEAGE: Mapping[str, tuple[str, ...]] = {
     "shared_from_job": ("pipeline_job", "training_run_id", "azureml.jobName", "mlflow.runId"),
     "shared_from_data": ("data",),
+    "shared_from_code": ("training_code_sha256",),
     "shared_from_commit": ("git_sha", "azureml.git.commit", "mlflow.source.git.commit"),
 }
 CONTENT_TAG = "shared_content_sha256"
 # The ARM id of the workspace that a version was shared from.
 ORIGIN_TAG = "shared_from_workspace"
+# Who shared it first.
+ACTOR_TAG = "shared_by"
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,8 @@ class RegistrySharing:
             uses = self._uses(kind, source)
             wanted = _tags(self.origin, source, content)
             there = self._find(kind, source.name, source.version)
+            if there is not None:
+                wanted[ACTOR_TAG] = (there.tags or {}).get(ACTOR_TAG, wanted[ACTOR_TAG])
             if there is None:
                 self.say(f"{what}: sharing {len(content.files)} file(s)")
                 self._write(kind, source, files, wanted, uses)
@@ -217,7 +223,7 @@ def _tags(origin: str, source: Any, content: Content) -> dict[str, str]:
     for tag, names in _LINEAGE.items():
         if value := next((recorded[name] for name in names if recorded.get(name)), None):
             tags[tag] = str(value)
-    return {**tags, ORIGIN_TAG: origin, CONTENT_TAG: content.sha256}
+    return {**tags, ORIGIN_TAG: origin, CONTENT_TAG: content.sha256, ACTOR_TAG: actor()}
 
 
 def _environment(source: Any, files: Path, tags: dict[str, str]) -> Any:

@@ -40,10 +40,10 @@ class LogReader:
             self._read(runs, step)
         return status
 
-    def follow(self, sleep: Callable[[float], None] = time.sleep) -> str:
+    def follow(self) -> str:
         """Write the logs until the job ends. Return its status."""
         while (status := self.read()) not in ENDED:
-            sleep(_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)
         return status
 
     def texts(self) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 from pulumi.automation.events import EngineEvent
 
+from release.cost.check import estimated
 from release.errors import ReleaseError
 from release.planned import PlannedResources
 from release.policy import check
@@ -30,7 +31,8 @@ def preview(stack: str, output: str, refresh: bool, expect_no_changes: bool) -> 
 
     Shows the old and new version of each asset, the changed files and keys, and which change causes which. With
     --refresh, also marks everything that others changed or deleted in Azure. Changes nothing, not even the state.
-    Also shows which rules of policy/ the update breaks, and fails if one of them is mandatory.
+    Also shows which rules of policy/ the update breaks, and fails if one of them is mandatory, and how the monthly cost
+    changes.
     docs/preview.schema.json describes the JSON, which `release comment` and `release report-drift` read. If the preview
     fails, JSON and Markdown say why.
     """
@@ -48,10 +50,12 @@ def preview(stack: str, output: str, refresh: bool, expect_no_changes: bool) -> 
         failure = error  # a reader of the document sees it there
     # A preview that failed does not have all resources.
     found = check.examined(stack, planned.resources) if failure is None else None
-    parts: dict[str, Any] = {"policy": found and check.part(found)}
-    if failure is None and output != "text":
-        parts["quota"] = quota.part(planned.resources)
-    document = plan.document(stack, failure).model_copy(update=parts)
+    checks: dict[str, Any] = {}
+    if found is not None:
+        checks = {"policy": check.part(found), "cost": estimated(planned.resources)}
+        if output != "text":
+            checks["quota"] = quota.part(planned.resources)
+    document = plan.document(stack, failure).model_copy(update=checks)
     if output == "json":
         click.echo(document.model_dump_json(indent=2))
     elif output == "markdown":

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from release.cost.document import Cost
 from release.errors import ReleaseError
 from release.policy.findings import PolicyFinding
 
@@ -87,26 +88,6 @@ class GateResult(_Document):
     reason: str = Field(description="Why it was accepted or refused.")
     metrics: dict[str, float] = Field(default_factory=dict, description="Metrics of the model, by name.")
     report: str | None = Field(default=None, description="URL of the report. Null if there is none.")
-
-
-class CostLine(_Document):
-    """The monthly cost of one resource."""
-
-    resource: str = Field(description="Name of the resource or asset.")
-    detail: str = Field(default="", description="What the estimate counts, such as `Standard_DS3_v2, 2 instances`.")
-    before: float | None = Field(description="Cost now. Null if the resource is new.")
-    after: float | None = Field(description="Cost after the update. Null if the resource is deleted.")
-
-
-class Cost(_Document):
-    """An estimate of the monthly cost."""
-
-    currency: str = Field(description="Currency code, such as `USD`.")
-    before: float = Field(description="Cost of the stack now.")
-    after: float = Field(description="Cost of the stack after the update.")
-    difference: float = Field(description="`after` minus `before`.")
-    assumptions: list[str] = Field(default_factory=list, description="Assumptions of the estimate.")
-    lines: list[CostLine] = Field(default_factory=list, description="Cost of each resource.")
 
 
 class QuotaNeed(_Document):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
+from release.cost.document import Cost, amount
 from release.markdown.cutting import Block
 from release.markdown.escaping import code, fences, one_line, prose
 from release.policy.findings import PolicyFinding
-from release.preview.document import Cost, GateResult, PlannedChange, Preview, QuotaNeed
+from release.preview.document import GateResult, PlannedChange, Preview, QuotaNeed
 from release.preview.text import SIGNS, counts, reasons, versions
 
 _MOST = 5  # names in a cell
@@ -123,10 +124,13 @@ def _policy(findings: Sequence[PolicyFinding]) -> Iterator[Block]:
 def _cost(cost: Cost | None) -> Iterator[Block]:
     if cost is not None:
         rows = [
-            f"| {code(each.resource)} | {prose(each.detail)} | {_amount(each.before)} | {_amount(each.after)} |"
+            f"| {code(each.resource)} | {prose(each.detail)} | {amount(each.before, each.unknown_before)} | "
+            f"{amount(each.after, each.unknown_after)} |"
             for each in cost.lines
         ]
         amounts = f"{cost.before:.2f} → {cost.after:.2f} {code(cost.currency)} (**{cost.difference:+.2f}**)"
+        if cost.unknown:
+            amounts += f", without {len(cost.unknown)} unknown prices"
         head = (
             f"**Monthly cost**: {amounts}",
             "", "<details><summary>Lines and assumptions</summary>", "",
@@ -216,10 +220,6 @@ def _versions(change: PlannedChange) -> str:
 def _some(items: Sequence[str], *, plain: bool = False) -> str:
     shown = ", ".join(each if plain else code(each) for each in items[:_MOST])
     return shown if len(items) <= _MOST else f"{shown} and {len(items) - _MOST} more"
-
-
-def _amount(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
 
 
 def _link(url: str) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pulumi_azureml.planning import MISSING
+from release.cost.check import headline
 from release.policy import findings
 from release.preview.document import Override, PlannedChange, Preview
 
@@ -24,7 +25,7 @@ _DRIFT = {
 
 
 def show(console: Console, preview: Preview) -> None:
-    """Print the changes, or that there are none, and the rules that they break."""
+    """Print the changes, or that there are none, the rules that they break, and the cost."""
     for warning in preview.warnings:
         console.print(f"[bold yellow]warning:[/] {escape(warning)}\n", highlight=False, markup=True, soft_wrap=True)
     if not preview.changes:
@@ -45,6 +46,8 @@ def show(console: Console, preview: Preview) -> None:
     if preview.policy:
         console.print()
         findings.show(console, preview.policy)
+    if preview.cost:
+        console.print(f"\nestimated cost: {headline(preview.cost)}", highlight=False)
 
 
 def versions(change: PlannedChange) -> str:

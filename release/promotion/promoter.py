@@ -8,9 +8,10 @@ from typing import Any
 
 from infra import NAMESPACE
 from infra.outputs import ModelOutput, StackOutputs
-from pulumi_azureml import ModelChoice
 from release.assets.sharing import ORIGIN_TAG, RegistrySharing
-from release.errors import ReleaseError, first_line
+from release.configuration import excluded, group, promoted
+from release.errors import ReleaseError
+from release.promotion.registry import find_model, out_of_reach
 from release.stack import PulumiStack
 from release.workspace import client, registry_client
 
@@ -50,12 +51,12 @@ class Promoter:
         """
         config = self.target.config()
         wanted = self._wanted(config, endpoint)
-        registry = _group(config, "sharing").get("registry")
-        known = _group(config, "models")
+        registry = group(config, "sharing").get("registry")
+        known = group(config, "models")
         found = []
         for name, model in wanted.items():
             shared = self._readable(model, registry)
-            found.append(Promotion(name, shared, is_there=_reference(known.get(name)) == _choice(shared).reference))
+            found.append(Promotion(name, shared, is_there=promoted(known.get(name)) == shared))
         for each in found:
             if not each.is_there:
                 self.target.promote(each.endpoint, each.model)
@@ -73,17 +74,16 @@ class Promoter:
                 f"{what} has no promoted model",
                 fix=f"release train --stack {self.source}, and then pulumi up --stack {self.source}",
             )
-        overrides = _group(config, "overrides").get("endpoints") or {}
-        excluded = [name for name in models if (overrides.get(name) or {}).get("exclude")]
-        if endpoint in excluded:
+        left_out = [name for name in models if excluded(config, name)]
+        if endpoint in left_out:
             key = f"{NAMESPACE}:overrides.endpoints.{endpoint}.exclude"
             raise ReleaseError(
                 f"stack '{self.target.name}' leaves endpoint '{endpoint}' out",
                 fix=f"pulumi config rm --path '{key}' -s {self.target.name}",
             )
-        for name in excluded:
+        for name in left_out:
             self.say(f"endpoint {name}: left out of stack {self.target.name}")
-        names = [endpoint] if endpoint is not None else [name for name in models if name not in excluded]
+        names = [endpoint] if endpoint is not None else [name for name in models if name not in left_out]
         return {name: models[name] for name in names}
 
     def _readable(self, model: ModelOutput, registry: str | None) -> ModelOutput:
@@ -92,19 +92,12 @@ class Promoter:
         Raises:
             ReleaseError: The target has no registry or another one, or the registry does not have the version.
         """
-        target = self.target.name
         holder = model.registry or registry
         if holder is None or holder.lower() != (registry or "").lower():
             which = f"registry '{holder}'" if holder else f"the workspace of stack '{self.source}'"
-            used = f"registry '{registry}'" if registry else "no registry"
             name = holder or self.outputs.registry or "<registry>"
-            raise ReleaseError(
-                f"stack '{target}' cannot read {model.name} version {model.version}: it is in {which}, and stack "
-                f"'{target}' uses {used}",
-                fix=f"pulumi config set --path '{NAMESPACE}:sharing.registry' {name} -s {target}, and set "
-                "sharing.resourceGroup to the registry's resource group so that the stack gets its role",
-            )
-        there = self._find(model, holder)
+            raise out_of_reach(self.target.name, model, which, registry, name)
+        there = find_model(self.target.name, model, holder)
         if model.registry is None:
             self._share(model, holder, there)
         elif there is None:
@@ -112,26 +105,6 @@ class Promoter:
         else:
             self.say(f"registry {holder} has model {model.name}:{model.version}")
         return ModelOutput(name=model.name, version=model.version, registry=holder)
-
-    def _find(self, model: ModelOutput, registry: str) -> Any:
-        """Return a version in a registry, or None if the registry does not have it."""
-        from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-
-        fix = (
-            f"correct the name in Pulumi.{self.target.name}.yaml, bring up the stack that creates the registry, or "
-            f"sign in to the tenant of stack '{self.target.name}'"
-        )
-        try:
-            return registry_client(registry, fix).models.get(model.name, model.version)
-        except ResourceNotFoundError:
-            return None
-        except HttpResponseError as error:
-            raise ReleaseError(
-                f"registry '{registry}' does not let you read model {model.name} version {model.version}: "
-                f"{first_line(error)}",
-                fix=f"sign in to the tenant of stack '{self.target.name}', with the role AzureML Registry User on the "
-                "registry",
-            ) from error
 
     def _share(self, model: ModelOutput, registry: str, there: Any) -> None:
         """Make sure that a registry's version is the one of the source's workspace.
@@ -157,20 +130,3 @@ class Promoter:
             reason = f"registry '{registry}' has a model {version} that does not come from stack '{self.source}'"
         command = f"release share --stack {self.source} model {model.name} {model.version} --registry {registry}"
         raise ReleaseError(reason, fix=f"{command}, or add --share to this command")
-
-
-def _group(config: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return a group of settings. A preview reports a group that is not a map."""
-    found = config.get(f"{NAMESPACE}:{name}")
-    return found if isinstance(found, dict) else {}
-
-
-def _choice(model: ModelOutput) -> ModelChoice:
-    return ModelChoice(model.name, model.version, model.registry)
-
-
-def _reference(written: Any) -> str | None:
-    """Return the reference of a promoted model in a stack file, in either of its two forms."""
-    if isinstance(written, dict):
-        return ModelChoice(str(written.get("name")), str(written.get("version")), written.get("registry")).reference
-    return written if isinstance(written, str) else None

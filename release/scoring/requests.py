@@ -11,14 +11,20 @@ from pulumi_azureml import operations
 from release.errors import ReleaseError
 
 
-def score(outputs: StackOutputs, name: str, request: Path) -> Any:
+def score(outputs: StackOutputs, name: str, request: Path, *, seconds: float | None = None) -> Any:
     """Score a JSON file and return the parsed response.
 
+    Args:
+        outputs: Outputs of the stack.
+        name: Name of the endpoint in the YAML.
+        request: The file.
+        seconds: Time until the response must be there. Default: the client's own limits.
+
     Raises:
-        ReleaseError: The file is missing or is not JSON, or the endpoint returns an error. The message contains the
-            endpoint's response.
+        ReleaseError: The file is missing or is not JSON, or the endpoint returns an error or no response. The message
+            contains the endpoint's response.
     """
-    from azure.core.exceptions import AzureError
+    from azure.core.exceptions import AzureError, ServiceRequestTimeoutError, ServiceResponseTimeoutError
 
     if not request.is_file():
         raise ReleaseError(f"request file {request} does not exist")
@@ -27,7 +33,10 @@ def score(outputs: StackOutputs, name: str, request: Path) -> Any:
     except ValueError as error:
         raise ReleaseError(f"request file {request} is not valid JSON: {error}") from error
     try:
-        return operations.score(_target(outputs, name), content)
+        return operations.score(_target(outputs, name), content, seconds=seconds)
+    except (ServiceRequestTimeoutError, ServiceResponseTimeoutError) as error:
+        limit = f" within {seconds:g} s" if seconds is not None else ""
+        raise ReleaseError(f"endpoint '{name}' did not answer {request.name}{limit}") from error
     except AzureError as error:
         raise ReleaseError(f"endpoint '{name}' cannot score {request}: {error.message}") from error
 

@@ -14,8 +14,22 @@ from release.stack import PulumiStack
 from release.terminal.progress import UpdateProgress
 
 
-def update(target: PulumiStack, console: Console, *, replace_renamed: bool = False) -> None:
+def update(
+    target: PulumiStack,
+    console: Console,
+    *,
+    replace_renamed: bool = False,
+    at_once: bool = False,
+    why: str | None = None,
+) -> None:
     """Update a stack, and print its progress. A preview first refuses what would fail, or what a rule forbids.
+
+    Args:
+        target: The stack.
+        console: Gets the progress.
+        replace_renamed: Replace resources whose names have changed, without a question.
+        at_once: Give new deployments all the traffic in one step, after their smoke tests.
+        why: Message of the update in Pulumi's history.
 
     Raises:
         ReleaseError: The update failed, a mandatory rule is broken, or it would replace resources whose names have
@@ -32,11 +46,11 @@ def update(target: PulumiStack, console: Console, *, replace_renamed: bool = Fal
     target.preview(planned)
     refuse(target.name, examined(target.name, planned.resources))
     try:
-        changes = target.up(UpdateProgress(console))
+        changes = target.up(UpdateProgress(console), at_once=at_once, why=why)
     except RenamedError as error:
         if not replace_renamed:
             _confirm(target, console, error)
-        changes = target.up(UpdateProgress(console), replace_renamed=True)
+        changes = target.up(UpdateProgress(console), replace_renamed=True, at_once=at_once, why=why)
     if changes.unchanged:
         console.print("  no changes")
     elif target.recovered():

@@ -15,8 +15,9 @@ from amlite_fixtures import azure
 from amlite_fixtures.azure import GROUP, REGISTRY, REGISTRY_ID
 from infra.outputs import StackOutputs
 from release import cli
+from release.actor import actor
 from release.assets import command
-from release.assets.sharing import CONTENT_TAG, RegistrySharing
+from release.assets.sharing import ACTOR_TAG, CONTENT_TAG, RegistrySharing
 from release.errors import ReleaseError
 from release.workspace import registry_client
 
@@ -83,6 +84,7 @@ def test_a_shared_model_keeps_version_bytes_tags_and_says_where_it_came_from(
     found = registry.models.get(name, "c0ffee")
     assert found.properties["owner"] == "ops"
     assert found.tags.pop(CONTENT_TAG)
+    assert found.tags.pop(ACTOR_TAG) == actor()
     assert found.tags == {
         "auc": "0.71",
         "git_sha": "9a736ad",

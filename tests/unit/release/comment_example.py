@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from release.comment.body import body
+from release.cost.document import Cost, CostLine
 from release.policy.findings import PolicyFinding
 from release.preview.document import (
     Cause,
-    Cost,
-    CostLine,
     Files,
     GateResult,
     Key,

@@ -13,7 +13,7 @@ from infra.outputs import ModelOutput
 from release import cli
 from release.assets.sharing import ORIGIN_TAG
 from release.errors import ReleaseError
-from release.promotion import command, promoter
+from release.promotion import command, promoter, registry
 
 DEV = "/subscriptions/s/resourceGroups/rg-dev/providers/Microsoft.MachineLearningServices/workspaces/mlw-dev"
 WORKSPACE_MODEL = ModelOutput(name="delays", version="3")
@@ -64,6 +64,7 @@ def azure(monkeypatch: pytest.MonkeyPatch) -> Azure:
     made = Azure()
     monkeypatch.setattr(command, "PulumiStack", made.stack)
     monkeypatch.setattr(promoter, "registry_client", made.registry_client)
+    monkeypatch.setattr(registry, "registry_client", made.registry_client)
     monkeypatch.setattr(promoter, "client", lambda _outputs: None)
     monkeypatch.setattr(promoter, "RegistrySharing", made.sharing)
     return made

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from release.actor import actor
 from release.assets import sharing
 from release.assets.contents import Content
 from release.assets.sharing import RegistrySharing, SharedVersion
@@ -48,13 +49,22 @@ def asset(**given: Any) -> Any:
         ),
         (asset(job_name="job"), {"shared_from_job": "job"}),
         (asset(tags={"pipeline_job": "p"}, job_name="job"), {"pipeline_job": "p", "shared_from_job": "p"}),
+        (
+            asset(tags={"training_code_sha256": "c"}),
+            {"training_code_sha256": "c", "shared_from_code": "c"},
+        ),
         (asset(tags={"data": "d:1"}), {"data": "d:1", "shared_from_data": "d:1"}),
     ],
 )
 def test_lineage_is_read_from_what_the_version_says(source: Any, lineage: dict[str, str]) -> None:
     """User pain 17: where a model came from goes with it."""
     found = sharing._tags("/ws", source, CONTENT)
-    assert found == {**lineage, "shared_from_workspace": "/ws", "shared_content_sha256": CONTENT.sha256}
+    assert found == {
+        **lineage,
+        "shared_from_workspace": "/ws",
+        "shared_content_sha256": CONTENT.sha256,
+        "shared_by": actor(),
+    }
 
 
 def sharer(monkeypatch: pytest.MonkeyPatch) -> tuple[RegistrySharing, list[tuple[str, str, str]]]:

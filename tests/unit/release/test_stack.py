@@ -11,11 +11,12 @@ import pytest
 from pulumi import automation
 from pulumi.automation import events
 
-from infra import REFUSE_RENAMES, RENAMES
+from infra import REFUSE_RENAMES, RENAMES, ROLL_OUT_AT_ONCE
 from infra import naming as naming_rule
 from infra.outputs import ModelOutput
 from infra.settings.naming import NamingSettings
 from release import sign_in
+from release import stack as stack_module
 from release.errors import ReleaseError, RenamedError
 from release.stack import CWD_VARIABLE, PulumiStack
 
@@ -30,6 +31,8 @@ class FakeStack:
         self.events: list[events.EngineEvent] = []
         self.resources: list[dict[str, Any]] = []
         self.fails = ""
+        self.error: type[automation.CommandError] = automation.CommandError
+        self.messages: list[str | None] = []
         self.workspace = SimpleNamespace(env_vars={})
 
     def export_stack(self) -> automation.Deployment:
@@ -51,13 +54,14 @@ class FakeStack:
     def preview(self, on_event: Any, parallel: int, color: str, refresh: bool) -> None:
         assert not refresh
 
-    def up(self, on_event: Any, parallel: int, color: str) -> None:
+    def up(self, on_event: Any, parallel: int, color: str, message: str | None) -> None:
         assert parallel == 32
+        self.messages.append(message)
         assert color in ("auto", "never")
         for each in self.events:
             on_event(each)
         if self.fails:
-            raise automation.CommandError(automation.CommandResult(stdout="", stderr=self.fails, code=255))
+            raise self.error(automation.CommandResult(stdout="", stderr=self.fails, code=255))
 
 
 @pytest.fixture
@@ -247,3 +251,58 @@ def test_a_renamed_stack_finds_its_resources_by_the_tags_that_they_have(fake: Fa
     assert PulumiStack("local").tags() == {**tags, "stack": "local"}
     fake.config["azureml-platform:naming"] = json.dumps({**naming, "stack": "dev"})
     assert PulumiStack("local").tags() == {**tags, "stack": "dev"}
+
+
+def test_an_update_says_why_it_ran_and_whether_the_program_rolls_out_at_once(fake: FakeStack) -> None:
+    stack = PulumiStack("local")
+    stack.up(lambda _: None, at_once=True, why="Deploy delays version 3")
+    assert fake.messages == ["Deploy delays version 3"]
+    assert fake.workspace.env_vars[ROLL_OUT_AT_ONCE] == "true"
+    stack.up(lambda _: None)
+    assert fake.workspace.env_vars[ROLL_OUT_AT_ONCE] == ""
+
+
+def test_an_update_while_another_one_runs_is_one_message_with_its_owner(fake: FakeStack) -> None:
+    fake.error = automation.ConcurrentUpdateError
+    fake.fails = (
+        "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the "
+        "lock file with `pulumi cancel`.\n  file:///locks/1.json: created by ci@runner (pid 42) at 2026-11-28T09:00:00Z"
+    )
+    with pytest.raises(ReleaseError) as refused:
+        PulumiStack("local").up(lambda _: None)
+    assert refused.value.message == (
+        "stack 'local' is being updated by another process (by ci@runner (pid 42) at 2026-11-28T09:00:00Z). "
+        "Nothing was changed\n  fix: wait until it has ended, and run this command again. If it was killed: "
+        "pulumi cancel -s local"
+    )
+
+
+def test_two_releases_of_a_stack_in_one_folder_do_not_mix(fake: FakeStack) -> None:
+    with PulumiStack("local").exclusively():
+        second = PulumiStack("local").exclusively()
+        with pytest.raises(ReleaseError, match="another release of stack 'local' is running in this folder"), second:
+            pass
+        with PulumiStack("dev").exclusively():
+            pass
+    with PulumiStack("local").exclusively():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "stack 'local' is not deployed, or only in part\n  fix: release up"),
+        (
+            {"outputs_version": 2},
+            "has outputs of version 2, and this release reads version 1\n  fix: use the release of",
+        ),
+        ({"outputs_version": 1}, "only in part: .*output workspace is missing.*\n  fix: release up --stack local"),
+    ],
+)
+def test_missing_outputs_and_those_of_another_version_are_named(
+    values: dict[str, Any], message: str, fake: FakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = SimpleNamespace(returncode=0, stdout=json.dumps(values), stderr="")
+    monkeypatch.setattr(stack_module.subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(ReleaseError, match=f"(?s){message}"):
+        PulumiStack("local").deployed()

@@ -23,7 +23,8 @@ def test_an_update_asks_before_it_replaces_what_got_another_name(
 ) -> None:
     done: list[str] = []
 
-    def up(_progress: object, *, replace_renamed: bool = False) -> Changes:
+    def up(_progress: object, *, at_once: bool, why: str | None, replace_renamed: bool = False) -> Changes:
+        assert (at_once, why) == (True, "a reason")
         done.append(f"up {replace_renamed}")
         if not replace_renamed:
             raise RenamedError("stack 'dev': the workspace would be replaced")
@@ -36,9 +37,9 @@ def test_an_update_asks_before_it_replaces_what_got_another_name(
     monkeypatch.setattr(click, "confirm", lambda text, abort: done.append(f"{text} {abort}"))
     if not is_terminal and not option:
         with pytest.raises(ReleaseError, match=r"would be replaced\n  fix: .* --replace-renamed"):
-            update(target, CONSOLE)
+            update(target, CONSOLE, at_once=True, why="a reason")
         assert done == ["preview", "up False"]
         return
-    update(target, CONSOLE, replace_renamed=option)
+    update(target, CONSOLE, replace_renamed=option, at_once=True, why="a reason")
     asked = [] if option else ["Replace these resources, and lose everything in them? True"]
     assert done == ["preview", "up False", *asked, "up True"]

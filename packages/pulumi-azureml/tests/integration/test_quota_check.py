@@ -119,6 +119,7 @@ def props(ml: MLClient, instances: int, content: str = "a" * 64, workspace: str 
     }
     return {
         "name": "no-such-endpoint",
+        "owner": "quota-tests",
         "workspace": place,
         "location": REGION,
         "definition": {},

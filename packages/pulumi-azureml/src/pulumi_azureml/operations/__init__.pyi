@@ -1,5 +1,5 @@
 from .arm import pages, send, tail
-from .connection import Workspace, connect, credential, transport
+from .connection import Workspace, connect, credential, sign_in_again, transport
 from .endpoint_names import endpoints_elsewhere
 from .federation import FederatedIdentity, federated_identity
 from .jobs import (
@@ -57,6 +57,7 @@ __all__ = [
     "reserved_instances",
     "score",
     "send",
+    "sign_in_again",
     "status_of",
     "submit_pipeline",
     "tail",

@@ -36,8 +36,10 @@ class ScoringTarget:
         return cls(str(found.id), str(found.scoring_uri), str(found.auth_mode).lower())
 
 
-def score(target: ScoringTarget, request: Any, deployment: str | None = None) -> Any:
+def score(target: ScoringTarget, request: Any, deployment: str | None = None, *, seconds: float | None = None) -> Any:
     """Return the parsed response to a JSON request, from one deployment or as the traffic is split.
+
+    With `seconds`, the response must arrive within this time, retries included.
 
     azure-ai-ml's `invoke` is not used: it stores the deployment's name in a dictionary that all calls of the process
     share, so two concurrent rollouts would test each other's deployments.
@@ -55,7 +57,9 @@ def score(target: ScoringTarget, request: Any, deployment: str | None = None) ->
         headers["azureml-model-deployment"] = deployment
     client: PipelineClient[Any, Any] = PipelineClient(target.scoring_uri, policies=[RetryPolicy(retry_total=_RETRIES)])
     with client:
-        response = client.send_request(HttpRequest("POST", target.scoring_uri, headers=headers, json=request))
+        limits = ("timeout", "connection_timeout", "read_timeout") if seconds is not None else ()
+        limit: dict[str, Any] = dict.fromkeys(limits, seconds)
+        response = client.send_request(HttpRequest("POST", target.scoring_uri, headers=headers, json=request), **limit)
         if response.status_code >= 400:
             raise HttpResponseError(f"{response.status_code} {response.reason}: {response.text()[:2000]}", response)
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pulumi_azureml.planning.config_keys import ConfigKeys
 from pulumi_azureml.planning.folders import Folders
 from pulumi_azureml.planning.overrides import Overrides
+from pulumi_azureml.planning.references import parse, registry_version
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,15 @@ class ModelChoice:
         if self.registry:
             return f"azureml://registries/{self.registry}/models/{self.name}/versions/{self.version}"
         return f"azureml:{self.name}:{self.version}"
+
+    @classmethod
+    def read(cls, reference: str) -> ModelChoice | None:
+        """Return the version that a reference names, or None if it names none."""
+        shared = registry_version(reference)
+        if shared is not None:
+            return cls(shared.name, shared.version, shared.registry)
+        written = parse(reference, folder="")
+        return cls(written.name, written.version) if written is not None and written.version else None
 
 
 def default_cache_folder() -> Path:

@@ -1,0 +1,1 @@
+"""Estimates the monthly cost of a stack from a dated table of prices."""

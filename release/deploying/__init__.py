@@ -1,0 +1,1 @@
+"""Deploy a release to a stack, and go back to an earlier version."""

@@ -1,0 +1,83 @@
+"""What has to be true before a release is deployed. Nothing is changed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from infra.outputs import ModelOutput
+from pulumi_azureml.operations import git_commit
+from release.assets import contents
+from release.configuration import excluded, group
+from release.errors import ReleaseError
+from release.promotion.registry import find_model, out_of_reach
+from release.publishing.metadata import Release
+from release.stack import ROOT, PulumiStack
+from release.workspace import registry_client
+
+
+def deployable(
+    release: Release, target: PulumiStack, endpoint: str | None, say: Callable[[str], None]
+) -> dict[str, ModelOutput]:
+    """Return the model for each endpoint of a stack that a release deploys to.
+
+    Raises:
+        ReleaseError: The gate refused the model, the stack has none of the endpoints, it cannot read the model, or the
+            registry has other files under this version.
+    """
+    if not release.gate.deploy_flag:
+        raise ReleaseError(
+            f"the gate refused {release.model.name} version {release.model.version}: {release.gate.reason}",
+            fix="deploy a release whose gate accepted the model",
+        )
+    config = target.config()
+    endpoints = _endpoints(
+        release, target.name, endpoint, [name for name in _served(release) if excluded(config, name)]
+    )
+    used = group(config, "sharing").get("registry")
+    model = release.model
+    if str(used).lower() != model.registry.lower():
+        raise out_of_reach(target.name, model.reference, f"registry '{model.registry}'", used, model.registry)
+    _same_bytes(release, target.name)
+    say(f"registry {model.registry} has {model.name} version {model.version}, SHA-256 {model.sha256[:12]}")
+    here = git_commit(ROOT).removesuffix("-dirty")
+    if here != release.commit.removesuffix("-dirty"):
+        say(f"the model is from commit {release.commit}, and the files that are deployed from {here}")
+    return dict.fromkeys(endpoints, model.reference)
+
+
+def _served(release: Release) -> list[str]:
+    return list(dict.fromkeys(each.endpoint for each in release.deployments))
+
+
+def _endpoints(release: Release, target: str, endpoint: str | None, left_out: list[str]) -> list[str]:
+    known = _served(release)
+    if endpoint is not None and endpoint not in known:
+        raise ReleaseError(f"the release has no endpoint '{endpoint}'; it has: {', '.join(known) or 'none'}")
+    wanted = [name for name in ([endpoint] if endpoint else known) if name not in left_out]
+    if not wanted:
+        raise ReleaseError(
+            f"stack '{target}' leaves out each endpoint of the release: {', '.join(left_out) or 'it has none'}",
+            fix=f"remove `exclude` from the overrides in Pulumi.{target}.yaml",
+        )
+    return wanted
+
+
+def _same_bytes(release: Release, target: str) -> None:
+    """Compare the files in the registry with those that were published."""
+    model = release.model
+    found = find_model(target, model.reference, model.registry)
+    if found is None:
+        raise ReleaseError(
+            f"registry '{model.registry}' has no model {model.name} version {model.version}",
+            fix=f"release publish --stack {release.stack} --job {release.training.name}",
+        )
+    with tempfile.TemporaryDirectory(prefix="release-deploy-") as folder:
+        content = contents.of(registry_client(model.registry), "model", found, Path(folder) / "files")
+    if content.sha256 != model.sha256:
+        raise ReleaseError(
+            f"registry '{model.registry}' has other files as {model.name} version {model.version} than those that were "
+            f"published: SHA-256 {content.sha256[:12]} instead of {model.sha256[:12]}",
+            fix="train and publish a new version",
+        )

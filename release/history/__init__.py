@@ -1,0 +1,1 @@
+"""What served where: read from Pulumi's own history of a stack."""
