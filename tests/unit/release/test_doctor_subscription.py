@@ -96,6 +96,17 @@ def test_providers_those_that_azure_native_does_not_register(subject: FakeSubjec
     assert only(found, Level.OK).what == "azure-native will register Microsoft.Storage"
 
 
+def test_providers_those_of_events_and_retraining_only_where_the_stack_has_them(subject: FakeSubject) -> None:
+    for name in ("Microsoft.EventGrid", "Microsoft.Logic"):
+        subject.arm.answers[f"providers/{name}"] = {"registrationState": "NotRegistered"}
+    assert "all 10 resource providers" in only(providers.check(subject), Level.OK).what
+    subject.set("monitoring", emails=["ml@contoso.com"])
+    assert only(providers.check(subject), Level.OK).what == "azure-native will register Microsoft.EventGrid"
+    subject.set("monitoring", retrain={"schedule": "daily"})
+    both = "azure-native will register Microsoft.EventGrid, Microsoft.Logic"
+    assert only(providers.check(subject), Level.OK).what == both
+
+
 def test_providers_those_that_azure_native_may_not_register(subject: FakeSubject) -> None:
     subject.arm.answers["providers/Microsoft.Storage"] = {"registrationState": "NotRegistered"}
     subject.arm.answers["Microsoft.Authorization/permissions"] = {"value": [READER]}
