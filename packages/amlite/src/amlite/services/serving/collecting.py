@@ -47,6 +47,14 @@ class _Item:
     blob: str | None = None
 
 
+@dataclass(frozen=True)
+class Sampled:
+    """A request: the id under which its response belongs, and the draw that decides about both."""
+
+    id: str
+    draw: float
+
+
 class Agent:
     """Collects for one model server. `say` writes to the server's log."""
 
@@ -86,22 +94,26 @@ class Agent:
         if self._writing is not None:
             await self._writing
 
-    def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> str | None:
-        """Collect a request. Return the id under which its response belongs, or None if it is not in the sample."""
+    def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Sampled:
+        """Collect a request if it is in the sample. Return what `response` needs."""
         lower = {name.lower(): value for name, value in headers.items()}
         found = lower.get("x-request-id") or lower.get("x-ms-client-request-id") or str(uuid.uuid4())
-        rates = {each.sampling for name, each in self._collector.collections.items() if name in PAYLOAD}
-        # One draw for both, so that a sampled request has its response.
-        if not rates or random.random() >= max(rates):  # noqa: S311 - a sample, not a secret
-            return None
+        sampled = Sampled(found, random.random())  # noqa: S311 - a sample, not a secret
         captured = {_attribute(name): lower[name.lower()] for name in self._collector.headers if name.lower() in lower}
         own = {"path": path, "method": method, "contentrange": f"bytes 0-{max(len(body) - 1, 0)}/*", **captured}
-        self._add("request", {**own, **_ids(found)}, lower.get("content-type", ""), body)
-        return found
+        if self._wants("request", sampled):
+            self._add("request", {**own, **_ids(found)}, lower.get("content-type", ""), body)
+        return sampled
 
-    def response(self, found: str, content_type: str, body: bytes) -> None:
-        """Collect the response to a request with the id that `request` returned."""
-        self._add("response", {"contentrange": _range(body), **_ids(found)}, content_type, body)
+    def response(self, sampled: Sampled, content_type: str, body: bytes) -> None:
+        """Collect the response to a request if it is in the sample."""
+        if self._wants("response", sampled):
+            self._add("response", {"contentrange": _range(body), **_ids(sampled.id)}, content_type, body)
+
+    def _wants(self, name: str, sampled: Sampled) -> bool:
+        """Whether a payload is in its collection's sample. With equal rates, a sampled request has its response."""
+        collection = self._collector.collections.get(name)
+        return collection is not None and sampled.draw < collection.sampling
 
     async def _log(self, request: web.Request) -> web.Response:
         """Take one data frame from the scoring script. The headers `ce-…` are the record's attributes."""
@@ -127,9 +139,7 @@ class Agent:
         return web.Response(status=200)
 
     def _add(self, name: str, attributes: Json, content_type: str, body: bytes) -> None:
-        collection = self._collector.collections.get(name)
-        if collection is None:
-            return
+        collection = self._collector.collections[name]
         if self._bytes + len(body) > _MOST_PENDING_BYTES:
             self._say(f"data collector: {collection.name}: dropped a record, because the storage is too slow")
             return

@@ -127,7 +127,7 @@ async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aio
     async with servers.serving(platform, deployment, limits.most_pending) as server:
         target = URL(server.address(asked.path), encoded=True)
         agent = server.agent
-        logged = agent.request(asked.method, asked.path, asked.headers, asked.body) if agent else None
+        sampled = agent.request(asked.method, asked.path, asked.headers, asked.body) if agent else None
         try:
             async with platform.http.request(
                 asked.method,
@@ -138,8 +138,8 @@ async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aio
                 timeout=aiohttp.ClientTimeout(total=limits.timeout),
             ) as answer:
                 content = await answer.read()
-                if agent is not None and logged is not None:
-                    agent.response(logged, answer.headers.get("Content-Type", ""), content)
+                if agent is not None and sampled is not None:
+                    agent.response(sampled, answer.headers.get("Content-Type", ""), content)
                 return answer, content
         except TimeoutError as error:
             raise AzureError(

@@ -66,9 +66,8 @@ def test_sampling_keeps_a_share_of_the_requests_and_each_has_its_response(
 ) -> None:
     def score(agent: Agent) -> None:
         for number in range(400):
-            found = agent.request("POST", "/score", {"Content-Type": JSON}, b"%d" % number)
-            if found is not None:
-                agent.response(found, JSON, b"%d" % number)
+            sampled = agent.request("POST", "/score", {"Content-Type": JSON}, b"%d" % number)
+            agent.response(sampled, JSON, b"%d" % number)
 
     collect(platform, collector(0.5), score)
     asked, answered = records(written, "request"), records(written, "response")
@@ -128,8 +127,8 @@ def test_what_the_storage_refuses_is_dropped_with_the_reason_and_the_next_is_wri
     monkeypatch.setattr(blobs, "append", failing)
 
     def score(agent: Agent) -> None:
-        agent.request("POST", "/", {"Content-Type": JSON}, b"1")
-        agent.response("id", JSON, b"2")
+        sampled = agent.request("POST", "/", {"Content-Type": JSON}, b"1")
+        agent.response(sampled, JSON, b"2")
 
     said = collect(platform, collector(), score)
     assert said == ["data collector: request: dropped 1 records: there is no container"]
