@@ -11,7 +11,7 @@ from release.cost.check import estimated
 from release.errors import ReleaseError
 from release.planned import PlannedResources
 from release.policy import check
-from release.preview import markdown, quota, text
+from release.preview import gate, markdown, quota, text
 from release.preview.plan import Plan
 from release.stack import PulumiStack
 from release.terminal.console import new_console
@@ -54,7 +54,7 @@ def preview(stack: str, output: str, refresh: bool, expect_no_changes: bool) -> 
     if found is not None:
         checks = {"policy": check.part(found), "cost": estimated(planned.resources)}
         if output != "text":
-            checks["quota"] = quota.part(planned.resources)
+            checks |= {"gate": gate.part(planned.resources), "quota": quota.part(planned.resources)}
     document = plan.document(stack, failure).model_copy(update=checks)
     if output == "json":
         click.echo(document.model_dump_json(indent=2))

@@ -81,13 +81,13 @@ class PlannedChange(_Document):
 
 
 class GateResult(_Document):
-    """The decision of the gate about a trained model."""
+    """The decision of the gate about a model that the update would serve."""
 
-    model: str = Field(description="Name of the model, with its version if it was registered, such as `delays:3`.")
+    model: str = Field(description="Name and version of the model, such as `delays:3`.")
     deploy_flag: bool = Field(description="Whether the gate accepted the model.")
     reason: str = Field(description="Why it was accepted or refused.")
     metrics: dict[str, float] = Field(default_factory=dict, description="Metrics of the model, by name.")
-    report: str | None = Field(default=None, description="URL of the report. Null if there is none.")
+    report: str | None = Field(default=None, description="Page of the job with the report. Null if it is not known.")
 
 
 class QuotaNeed(_Document):
@@ -121,7 +121,9 @@ class Preview(_Document):
         default_factory=list,
         description="Remarks of the program, such as an asset that the stack leaves out or that waits for a model.",
     )
-    gate: list[GateResult] | None = Field(default=None, description="Decisions of the gate. Null if none was read.")
+    gate: list[GateResult] | None = Field(
+        default=None, description="Decisions about models that replace others. Null if they cannot be read."
+    )
     quota: list[QuotaNeed] | None = Field(
         default=None, description="Quota that rollouts need. Null if Azure did not say what is left."
     )

@@ -17,6 +17,7 @@ from .jobs import (
     status_of,
 )
 from .kinds.online_endpoint import deployment_need
+from .models import deployed_model
 from .ownership import CHANGED, user_tags
 from .quota import Demand, Need, demands, family_key, reserved_instances
 from .runs import Logged, Point, Run, Runs
@@ -44,6 +45,7 @@ __all__ = [
     "connect",
     "credential",
     "demands",
+    "deployed_model",
     "deployment_need",
     "endpoints_elsewhere",
     "failure_text",

@@ -48,6 +48,21 @@ def refusal(props: Props) -> str | None:
     return f"{holder} has no model '{name}' version {version}. {how}, or serve another version"
 
 
+def deployed_model(props: Props) -> tuple[str, str, dict[str, str]] | None:
+    """Return name, version and tags of the version in the input `existing_model`, or None if Azure does not have it.
+
+    Raises:
+        AzureError: the version cannot be read.
+    """
+    reference = props.get("existing_model")
+    where = _place(props, reference) if reference else None
+    if where is None:
+        return None
+    place, name, version = where
+    model = found(lambda: connect(place).models.get(name=name, version=version))
+    return (name, version, dict(model.tags or {})) if model is not None else None
+
+
 def _place(props: Props, reference: str) -> tuple[Workspace | Registry, str, str] | None:
     """Return where a version is, its name and version; None in a workspace that a preview does not know yet."""
     shared = registry_version(reference)

@@ -38,7 +38,7 @@ class Azure:
                 raise self.error
             if (place, name, version) not in self.there:
                 raise ResourceNotFoundError("not found")
-            return SimpleNamespace(name=name, version=version)
+            return SimpleNamespace(name=name, version=version, tags={"gate": "better"})
 
         return SimpleNamespace(models=SimpleNamespace(get=get))
 
@@ -126,3 +126,12 @@ def test_a_deployment_is_refused_by_its_file_and_an_unchanged_one_asks_nothing(
     asked = azure.asked
     assert OPERATIONS[kind].check_inputs(props("b" * 64), props("b" * 64)) == {}
     assert azure.asked == asked
+
+
+@pytest.mark.parametrize("reference", ["azureml:delays:7", SHARED])
+def test_the_tags_of_a_version_are_read_where_it_is(reference: str, azure: Azure) -> None:
+    props = {"workspace": WORKSPACE, "existing_model": reference}
+    assert models.deployed_model(props) is None
+    azure.there |= {(Workspace("s", "g", "mlw"), "delays", "7"), (Registry("mlops"), "delays", "7")}
+    assert models.deployed_model(props) == ("delays", "7", {"gate": "better"})
+    assert models.deployed_model({"workspace": WORKSPACE, "existing_model": None}) is None
