@@ -26,7 +26,7 @@ def deployable(
         ReleaseError: The gate refused the model, the stack has none of the endpoints, it cannot read the model, or the
             registry has other files under this version.
     """
-    if not release.gate.deploy_flag:
+    if not release.gate.accepted:
         raise ReleaseError(
             f"the gate refused {release.model.name} version {release.model.version}: {release.gate.reason}",
             fix="deploy a release whose gate accepted the model",

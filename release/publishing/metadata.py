@@ -10,10 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from infra.outputs import ModelOutput
 from release.errors import ReleaseError
+from release.gate.decision import Decision
 
 METADATA_VERSION = 1
 
@@ -61,16 +62,6 @@ class ReleasedDeployment(BaseModel):
     )
 
 
-class GateDecision(BaseModel):
-    """The decision of the gate, as the training job wrote it."""
-
-    model_config = ConfigDict(extra="allow")
-
-    deploy_flag: int = Field(description="1 if the gate accepted the model.")
-    reason: str = Field(description="Reason of the gate.")
-    metrics: dict[str, float | None] = Field(default_factory=dict, description="Metrics on unseen data.")
-
-
 class Release(BaseModel):
     """A released model: what it is, where it comes from, and how it is deployed."""
 
@@ -86,7 +77,7 @@ class Release(BaseModel):
     components: list[SharedAsset] = Field(description="Components of the training job's steps.")
     environments: list[SharedAsset] = Field(description="Environments of the components and of the deployments.")
     training: TrainingJob
-    gate: GateDecision
+    gate: Decision = Field(description="Decision of the gate: docs/gate-decision.schema.json.")
     deployments: list[ReleasedDeployment] = Field(description="Deployments that serve the model.")
 
     @classmethod

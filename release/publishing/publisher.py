@@ -16,7 +16,6 @@ from release.assets.sharing import CONTENT_TAG, RegistrySharing, SharedVersion
 from release.errors import ReleaseError
 from release.jobs.planning import load
 from release.publishing.metadata import (
-    GateDecision,
     Release,
     ReleasedDeployment,
     ReleasedModel,
@@ -74,10 +73,10 @@ class Publisher:
         name = job or self._latest_job()
         entity = self._completed(name)
         training = gated(self.ml, "", entity, EndedJob("Completed", ()))
-        gate = GateDecision.model_validate(training.decision)
-        if training.model is None or training.version is None or not gate.deploy_flag:
+        gate = training.decision
+        if gate is None or training.model is None or training.version is None or not gate.accepted:
             raise ReleaseError(
-                f"the gate refused the model of job {name}: {gate.reason}. Nothing was published",
+                f"the gate refused the model of job {name}: {training.reason}. Nothing was published",
                 fix="publish a job that the gate accepted, with --job JOB",
             )
         model, version = training.model, training.version

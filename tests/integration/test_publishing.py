@@ -14,6 +14,7 @@ from amlite.testing import Workspace
 from amlite_fixtures.azure import REGISTRY, REGISTRY_ID
 from infra.outputs import EndpointOutput
 from release.errors import ReleaseError
+from release.gate.decision import Decision
 from release.publishing import publisher
 from release.publishing.metadata import Release
 from release.publishing.publisher import Publisher
@@ -75,8 +76,11 @@ def publishing(
     environment = SimpleNamespace(name=name, version="e1", registry=None)
     planned = {"environment": [environment], "online_deployment": [deployment], "batch_deployment": []}
     monkeypatch.setattr(publisher, "load", lambda _: SimpleNamespace(of=planned.__getitem__))
-    decision = {"deploy_flag": 1, "reason": "better", "metrics": {"roc_auc": 0.7}}
-    training = SimpleNamespace(decision=decision, model=name, version="7")
+    decision = Decision(
+        decision_version=1, deploy_flag=1, reason="better", model=name, metrics={"roc_auc": 0.7}, checks=[],
+        champion=None, slices=[], report="report.html",
+    )  # fmt: skip
+    training = SimpleNamespace(decision=decision, model=name, version="7", reason="better")
     monkeypatch.setattr(publisher, "gated", lambda *_: training)
     monkeypatch.setattr(publisher, "client", lambda _: ml_client)
     monkeypatch.setattr(publisher, "registry_client", lambda _: registry)

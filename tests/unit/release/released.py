@@ -10,8 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from infra.outputs import ModelOutput
+from release.gate.decision import Decision
 from release.publishing.metadata import (
-    GateDecision,
     Release,
     ReleasedDeployment,
     ReleasedModel,
@@ -21,6 +21,12 @@ from release.publishing.metadata import (
 
 SHA256 = "4d0151061e4b" + 52 * "0"
 MODEL = ModelOutput(name="delays", version="3", registry="mlops")
+
+
+DECISION = Decision(
+    decision_version=1, deploy_flag=1, reason="ROC AUC 0.70 reaches 0.65", model="delays", metrics={"roc_auc": 0.7},
+    checks=[], champion=None, slices=[], report="report.html",
+)  # fmt: skip
 
 
 def released(**changed: Any) -> Release:
@@ -37,7 +43,7 @@ def released(**changed: Any) -> Release:
         "components": [SharedAsset(name="train", version="1a", id="azureml://registries/mlops/components/train")],
         "environments": [],
         "training": TrainingJob(name="busy_rain", workspace_id="/w", inputs={}),
-        "gate": GateDecision(deploy_flag=1, reason="ROC AUC 0.70 reaches 0.65", metrics={"roc_auc": 0.7}),
+        "gate": DECISION,
         "deployments": [ReleasedDeployment(endpoint="flights", version="2b", settings={"name": "blue"})],
     }  # fmt: skip
     return Release(**{**parts, **changed})

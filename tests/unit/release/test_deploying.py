@@ -20,7 +20,7 @@ from release.errors import ReleaseError
 from release.history.reason import Reason
 from release.history.served import Served
 from release.stack import ROOT
-from tests.unit.release.released import MODEL, SHA256, Target, released
+from tests.unit.release.released import DECISION, MODEL, SHA256, Target, released
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_release_is_written_rolled_out_and_recorded(target: Target, updates: l
     ("changed", "message"),
     [
         (
-            {"gate": {"deploy_flag": 0, "reason": "worse than version 2"}},
+            {"gate": {**DECISION.model_dump(), "deploy_flag": 0, "reason": "worse than version 2"}},
             "the gate refused delays version 3: worse",
         ),
         (
