@@ -96,15 +96,21 @@ def test_providers_those_that_azure_native_does_not_register(subject: FakeSubjec
     assert only(found, Level.OK).what == "azure-native will register Microsoft.Storage"
 
 
-def test_providers_those_of_events_and_retraining_only_where_the_stack_has_them(subject: FakeSubject) -> None:
+@pytest.mark.parametrize(
+    ("monitoring", "said"),
+    [
+        ({}, "the subscription is registered for all 10 resource providers"),
+        ({"emails": ["ml@contoso.com"]}, "azure-native will register Microsoft.EventGrid"),
+        ({"retrain": {"schedule": "daily"}}, "azure-native will register Microsoft.EventGrid, Microsoft.Logic"),
+    ],
+)
+def test_providers_of_events_are_needed_where_the_stack_reacts_to_drift(
+    monitoring: dict[str, Any], said: str, subject: FakeSubject
+) -> None:
     for name in ("Microsoft.EventGrid", "Microsoft.Logic"):
         subject.arm.answers[f"providers/{name}"] = {"registrationState": "NotRegistered"}
-    assert "all 10 resource providers" in only(providers.check(subject), Level.OK).what
-    subject.set("monitoring", emails=["ml@contoso.com"])
-    assert only(providers.check(subject), Level.OK).what == "azure-native will register Microsoft.EventGrid"
-    subject.set("monitoring", retrain={"schedule": "daily"})
-    both = "azure-native will register Microsoft.EventGrid, Microsoft.Logic"
-    assert only(providers.check(subject), Level.OK).what == both
+    subject.set("monitoring", **monitoring)
+    assert only(providers.check(subject), Level.OK).what == said
 
 
 def test_providers_those_that_azure_native_may_not_register(subject: FakeSubject) -> None:
