@@ -178,7 +178,8 @@ def serve(project: EngineProject, factor: int = 2, init: str = "pass", run: str 
     """Add a deployment with a scoring script that multiplies, and promote the project's model to the endpoint."""
     packages = ["python=3.11", "pip", {"pip": ["azureml-inference-server-http==1.5.1"]}]
     project.write("ml/environment/conda.yml", {"name": "scoring", "dependencies": packages})
-    project.edit("ml/environment/environment.yml", image="mcr.microsoft.com/azureml/base", conda_file="./conda.yml")
+    image = "mcr.microsoft.com/azureml/base:20260715.v1"  # with a tag, which the rules of the platform ask for
+    project.edit("ml/environment/environment.yml", image=image, conda_file="./conda.yml")
     project.write("ml/deploy/score/score.py", SCORE.format(factor=factor, init=init, run=run))
     project.write("ml/deploy/sample-request.json", '{"value": 1}')
     deployment = {
