@@ -188,6 +188,19 @@ def test_a_refused_model_is_not_registered_and_the_endpoint_keeps_its_own(platfo
     assert (script(platform, MODELS.format(**known)), live(platform)) == before
 
 
+def test_the_job_that_trained_the_model_can_be_inspected(platform: Platform) -> None:
+    listed = json.loads(platform.local("release jobs -s local --pipeline training --status Completed --output json"))
+    job = listed[-1]["job"]
+    shown = json.loads(platform.local(f"release show {job} -s local --output json"))
+    steps = [step["step"] for step in shown["steps"]]
+    assert (steps[0], steps[-1]) == ("prep", "register")
+    assert all(step["component"].startswith(f"{step['step']}:") for step in shown["steps"])
+    assert shown["lineage"]["model"].startswith("azureml:flight-delay:")
+    found = json.loads(platform.local(f"release metrics {job} -s local --output json"))["metrics"]
+    assert found["evaluate.roc_auc"] > 0.6
+    assert "==> train (Completed)" in platform.local(f"release logs {job} -s local --step train")
+
+
 def test_a_training_script_that_raises_fails_the_release_with_its_log(platform: Platform) -> None:
     def raising(text: str) -> str:
         return text.replace('if __name__ == "__main__":', 'if __name__ == "__main__":\n    raise SystemExit("no luck")')

@@ -55,7 +55,7 @@ class PipelineOverrides:
     """Values of a pipeline, wherever it runs: in its schedules and in updates.
 
     Attributes:
-        inputs: values of the pipeline's inputs, of the types that the file has.
+        inputs: values of the pipeline's inputs, of the types that the components declare.
         environment_variables: added to those of each command and parallel step.
     """
 
