@@ -30,6 +30,7 @@ class LogReader:
     write: Callable[[str], None]
     _offsets: dict[tuple[str, str], int] = field(default_factory=dict)
     _decoders: dict[tuple[str, str], codecs.IncrementalDecoder] = field(default_factory=dict)
+    _failed: set[str] = field(default_factory=set)
     _shown: str = ""
 
     def read(self) -> str:
@@ -62,7 +63,11 @@ class LogReader:
         return sorted(steps, key=lambda each: each.started or "~")
 
     def _read(self, runs: Runs, step: Run) -> None:
-        for text in self._new(runs, step):
+        new = self._new(runs, step)
+        if step.status == "Failed" and step.error and step.id not in self._failed:
+            self._failed.add(step.id)  # a node or an environment may fail before the step has a log
+            new.append(f"{step.error}\n")
+        for text in new:
             if self._shown != step.id:
                 self.write(f"==> {step.name} ({step.status})\n")
                 self._shown = step.id

@@ -217,3 +217,12 @@ def test_an_interrupted_log_says_that_the_job_continues(runs: type[FakeRuns], mo
 def test_an_unknown_step_is_refused_with_the_steps(runs: type[FakeRuns], monkeypatch: pytest.MonkeyPatch) -> None:
     text = follow(runs, monkeypatch, [("Running", "")], "--step", "prep", code=1)
     assert "job a has no step 'prep'; steps: train, next" in text
+
+
+def test_a_step_that_failed_without_a_log_has_azures_reason(
+    runs: type[FakeRuns], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here(monkeypatch, job("a", "Failed"))
+    runs.steps = {"a": [run("prep", "Failed", error="the image cannot be pulled")]}
+    monkeypatch.setattr(logs, "tail", lambda _url, _offset: b"")
+    assert printed("logs", "a") == "==> prep (Failed)\nthe image cannot be pulled\n"

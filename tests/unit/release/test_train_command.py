@@ -15,6 +15,7 @@ from infra.outputs import ModelOutput, StackOutputs, parse
 from pulumi_azureml.operations import GitError
 from release import cli
 from release.errors import ReleaseError
+from release.gate.decision import Decision
 from release.jobs import planning
 from release.jobs.inputs import pairs
 from release.jobs.watching import JobEndedError
@@ -22,7 +23,11 @@ from release.training import command, run
 from release.training.outcome import Training
 
 GATE = "outputs: {decision: {type: uri_folder}, registration: {type: uri_folder}}\n"
-ACCEPTED = Training("training", "job-1", "https://ml/job-1", (), True, "flights", "3", "better", {"auc": 0.7}, {"n": 1})
+DECISION = Decision(
+    decision_version=1, deploy_flag=1, reason="better", model="flights", metrics={"auc": 0.7}, checks=[],
+    champion=None, slices=[], report="report.html",
+)  # fmt: skip
+ACCEPTED = Training("training", "job-1", "https://ml/job-1", (), True, "flights", "3", "better", {"auc": 0.7}, DECISION)
 
 
 def outputs(**values: Any) -> StackOutputs:
@@ -79,7 +84,7 @@ def test_an_accepted_model_is_promoted_and_the_output_is_one_object(
     assert json.loads(done.stdout) == {
         "pipeline": "training", "job": "job-1", "studio_url": "https://ml/job-1", "status": "Completed",
         "registered": True, "model": "flights", "version": "3", "reason": "better", "metrics": {"auc": 0.7},
-        "decision": {"n": 1}, "promoted": ["live"],
+        "decision": DECISION.model_dump(), "promoted": ["live"],
     }  # fmt: skip
     assert promoted == [("live", ModelOutput(name="flights", version="3"))]
     assert "Roll it out with: pulumi up --stack dev" in done.stderr
