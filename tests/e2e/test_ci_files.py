@@ -1,6 +1,6 @@
 """The steps of the CI files that need no training, against dev on the local Azure, as CI's identities.
 
-tests/long/test_ci_files.py runs the others: training, publishing, and the release to staging and production.
+Steps that train, publish or release do not run here: main.yml, training.yml and both release.yml.
 """
 
 from __future__ import annotations

@@ -7,10 +7,12 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+import click
 import pytest
 import yaml
 
 from infra.settings.access import GitHubSubject
+from release.cli import main as release
 from tests.checkout import ROOT
 from tests.ci import azure_pipelines, github
 from tests.ci.machine import REPLACED
@@ -168,6 +170,19 @@ def test_every_template_and_every_program_that_a_file_names_is_there() -> None:
             assert words[1:] == [words[1]], label
             assert words[1] in targets, label
             assert " ".join(words) in REPLACED, label
+
+
+def test_every_command_and_option_of_the_release_exists() -> None:
+    seen = set()
+    for label, words in commands():
+        starts = [place for place, word in enumerate(words) if word == ".venv/bin/release"]
+        for start in starts:
+            name, *arguments = words[start + 1 :]
+            command = release.get_command(click.Context(release), name)
+            assert command is not None, f"{label}: {name}"
+            with command.make_context(name, arguments, resilient_parsing=False):
+                seen.add(name)
+    assert seen >= {"ci-login", "preview", "comment", "up", "train", "publish", "deploy", "report-drift", "doctor"}
 
 
 def test_who_deploys_is_trusted_by_the_stack_and_who_previews_is_not() -> None:
