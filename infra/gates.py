@@ -12,7 +12,7 @@ from pulumi_azureml.planning.documents import Document, read
 _FILES = "ml/**/gate.yml"
 _COMPONENT = "gate"
 _INPUT = re.compile(r"\$\{\{\s*parent\.inputs\.(\w+)\s*\}\}")
-_REFERENCE = re.compile(r"azureml:([^:@/]+)(?:[:@].*)?")
+_REFERENCE = re.compile(r"azureml:(?://registries/[^/]+/\w+/)?([^:@/]+)(?:[:@/].*)?")
 
 
 def problems(root: Path) -> list[Problem]:
@@ -54,7 +54,7 @@ def _rules(root: Path, catalogue: Catalogue, value: Any) -> Document | None:
 
 
 def _named(reference: Any) -> str | None:
-    """Return the name in `azureml:NAME:VERSION`, or None."""
+    """Return the name in a reference to a version in the workspace or a registry, or None."""
     match = _REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
     return match[1] if match else None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra import NAMESPACE
+from infra import NAMESPACE, gates
 from infra.outputs import StackOutputs, versions
 from pulumi_azureml import Asset, Catalogue, CatalogueErrors, CatalogueSettings, ConfigKeys, load_catalogue
 from pulumi_azureml.operations import GitError, git_commit, submit_pipeline
@@ -67,7 +67,10 @@ def plan_pipeline(outputs: StackOutputs, name: str, texts: Mapping[str, str]) ->
     given = {key: text for key, text in texts.items() if key not in local}
     if COMMIT in declared and COMMIT not in given:
         given[COMMIT] = _commit()
-    planned = load(outputs, inputs={name: given})["pipeline_job", name]
+    catalogue = load(outputs, inputs={name: given})
+    planned = catalogue["pipeline_job", name]
+    if wrong := list(gates.override_problems(ROOT, catalogue, planned.definition)):
+        raise ReleaseError(f"pipeline '{name}': " + "\n".join(wrong))
     return JobPlan(name, "pipeline", planned, local)
 
 

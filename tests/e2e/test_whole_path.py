@@ -185,6 +185,10 @@ def test_a_refused_model_is_not_registered_and_the_endpoint_keeps_its_own(platfo
     printed = platform.local("release train -s local --input gate_overrides=roc_auc.minimum=0.99")
     assert "The gate refused the model" in printed
     assert "0.99" in printed
+    (job,) = re.findall(r"^  job (\S+)$", printed, re.MULTILINE)
+    decided = platform.local(f"release gate {job} -s local --report .amlite/report", expect=1)
+    assert re.search(r"refused +roc_auc +all +0\.\d+ +0\.9900", decided)
+    assert "data:image/png;base64," in (platform.clone.root / ".amlite/report/report.html").read_text("utf-8")
     assert (script(platform, MODELS.format(**known)), live(platform)) == before
 
 

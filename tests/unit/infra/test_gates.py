@@ -94,6 +94,14 @@ def test_overrides_that_do_not_fit_the_rules_are_refused(root: Path, text: str, 
     assert problem.startswith(expected)
 
 
+def test_shared_gate_is_checked_too(root: Path) -> None:
+    found = catalogue(root)
+    pipeline = dict(found["pipeline_job", "training"].definition)
+    job = {**pipeline["jobs"]["decide"], "component": "azureml://registries/mlops/components/gate/versions/1"}
+    wrong = {**pipeline, "inputs": {**pipeline["inputs"], "gate_overrides": "wrong"}, "jobs": {"decide": job}}
+    assert len(list(gates.override_problems(root, found, wrong))) == 1
+
+
 def test_overrides_of_rules_from_elsewhere_are_left_to_the_step(root: Path) -> None:
     edit(root, "pipelines/training.yml", "gate_overrides: none", "gate_overrides: wrong")
     edit(root, "pipelines/training.yml", "azureml:flights-gate@latest", "azureml://datastores/x/paths/gate.yml")

@@ -10,14 +10,19 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from infra.outputs import versions
 from ml.gate.src.rules import Rules
+from pulumi_azureml.planning import CatalogueSettings, load_catalogue
 from release import documentation
 from release.cli import main
 from release.errors import ReleaseError
 from release.gate import command
 from release.gate.decision import CheckedRule, Decision, parse
 from release.gate.views import markdown
+from release.jobs import planning
+from tests.unit.infra.test_gates import FILES
 from tests.unit.release.examined import ROOT
+from tests.unit.release.test_training import stack_outputs
 
 CHECK = {
     "metric": "roc_auc",
@@ -165,3 +170,21 @@ def test_schemas_are_current() -> None:
     ):
         assert (ROOT / "docs" / file).read_text("utf-8") == text, "run `python -m release.documentation`"
     assert [name for name, field in Rules.model_fields.items() if not field.description] == []
+
+
+def test_overrides_that_do_not_fit_stop_a_training_before_it_is_submitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path, text in FILES.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    monkeypatch.setattr(planning, "ROOT", tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    settings = CatalogueSettings(frozenset(), cache_folder=None, check_with_azure=False)
+    deployed = stack_outputs(assets=versions(load_catalogue(tmp_path, settings)))
+    with pytest.raises(
+        ReleaseError, match=r"pipeline 'training': step 'decide': override 'auc.minimum=1': no rule for"
+    ):
+        planning.plan_pipeline(deployed, "training", {"gate_overrides": "auc.minimum=1"})
+    planned = planning.plan_pipeline(deployed, "training", {"gate_overrides": "roc_auc.minimum=1"})
+    assert planned.asset.definition["inputs"]["gate_overrides"] == "roc_auc.minimum=1"
