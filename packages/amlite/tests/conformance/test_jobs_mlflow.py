@@ -120,6 +120,13 @@ def test_experiments_have_names_and_searchable_runs(tracked: Workspace) -> None:
     assert again.json()["error_code"] == "RESOURCE_ALREADY_EXISTS"
 
 
+@pytest.mark.parametrize("path", ["logged-models", "logged-models/search", "logged-models/m-1/artifacts/directories"])
+def test_logged_models_of_mlflow_3_are_not_found(tracked: Workspace, path: str) -> None:
+    """Azure answers 404 without a body: azure-sdk-for-python issues 44896 and 43661."""
+    answer = region(tracked, "POST", f"/mlflow/v2.0{tracked.id}/api/2.0/mlflow/{path}", {"experiment_id": "0"})
+    assert (answer.status_code, answer.text) == (404, "")
+
+
 def test_models_of_azure_ml_are_mlflow_models_and_keep_their_tags(tracked: Workspace) -> None:
     uri = "azureml://datastores/workspaceblobstore/paths/somewhere"
     version = {"modelUri": uri, "modelType": "mlflow_model", "tags": {"a": "1"}}

@@ -72,6 +72,13 @@ async def write_models(call: Call) -> web.StreamResponse:
     return await _models(call)
 
 
+@routes.route("*", f"{_API}/logged-models", action=WRITE_RUNS)
+@routes.route("*", f"{_API}/logged-models/{{rest:path}}", action=WRITE_RUNS)
+async def logged_models(_call: Call) -> web.StreamResponse:
+    """Answer that there is no such API. Azure does not have it, although MLflow 2.19 and newer clients call it."""
+    return web.Response(status=404)
+
+
 @routes.get(f"{_API}/{{rest:path}}", action=READ_RUNS)
 async def read(call: Call) -> web.StreamResponse:
     """Forward a read to the MLflow server."""
