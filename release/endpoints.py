@@ -14,8 +14,24 @@ def online(outputs: StackOutputs) -> list[str]:
 
 
 def serving(outputs: StackOutputs, model: str, names: Iterable[str]) -> list[str]:
-    """Return the endpoints among `names` that serve promoted versions of a model."""
-    return [name for name in names if outputs.endpoints[name].serves in (model, "*")]
+    """Return the endpoints among `names` that serve promoted versions of a model, without copies."""
+    return [name for name in names if outputs.endpoints[name].serves in (model, "*") and not copied(outputs, name)]
+
+
+def copies(outputs: StackOutputs, model: str) -> list[str]:
+    """Return the copies of endpoints that serve promoted versions of a model. They serve published versions."""
+    return [name for name, each in outputs.endpoints.items() if each.serves in (model, "*") and copied(outputs, name)]
+
+
+def original(outputs: StackOutputs, name: str) -> str:
+    """Return the endpoint that files define: the one that an endpoint is a copy of, or itself."""
+    return copied(outputs, name) or name
+
+
+def copied(outputs: StackOutputs, name: str) -> str | None:
+    """Return the endpoint that one is a copy of, or None if files define it."""
+    override = outputs.overrides.endpoints.get(name)
+    return override.copy_of if override is not None else None
 
 
 def chosen(names: Iterable[str], wanted: str, what: str = "endpoint") -> str:

@@ -69,6 +69,13 @@ class EndpointOverrideSettings(Group):
         default=False,
         description="Leave the endpoint and its deployments out of the stack. An update deletes them if they exist.",
     )
+    copy_of: str | None = Field(
+        default=None,
+        pattern=r"^\S+$",
+        description="Create this endpoint, which no file defines, from the files of another one, with its deployments. "
+        "`release train` promotes to the original only, and `release publish` promotes the shared version to the copy.",
+        examples=["flight-delay"],
+    )
     deployments: dict[str, DeploymentOverrideSettings] = Field(
         default_factory=dict, description="Values of its deployments, by the name in the deployment's file."
     )
@@ -77,6 +84,8 @@ class EndpointOverrideSettings(Group):
     def _something_to_set(self) -> Self:
         if self.exclude and self.deployments:
             raise ValueError("exclude must not be true if deployments is set; there is no deployment to change")
+        if self.exclude and self.copy_of:
+            raise ValueError("exclude must not be true if copyOf is set; remove the copy instead")
         return self
 
 
@@ -132,6 +141,7 @@ class OverridesSettings(Group):
             endpoints={
                 name: EndpointOverrides(
                     exclude=each.exclude,
+                    copy_of=each.copy_of,
                     deployments={key: DeploymentOverrides(**dict(value)) for key, value in each.deployments.items()},
                 )
                 for name, each in self.endpoints.items()

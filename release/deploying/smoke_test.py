@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from infra.outputs import StackOutputs
+from release.endpoints import original
 from release.errors import ReleaseError
 from release.samples import sample_of
 from release.scoring.requests import score
@@ -21,7 +22,7 @@ def smoke_test(outputs: StackOutputs, endpoint: str, seconds: float, say: Callab
     deployed = outputs.endpoints.get(endpoint)
     if deployed is None or deployed.deployment is None:
         raise ReleaseError(f"endpoint '{endpoint}' has no deployment, although the update ended without an error")
-    sample = sample_of(endpoint, ROOT)
+    sample = sample_of(original(outputs, endpoint), ROOT)
     if deployed.kind != "online":
         return
     if sample is None:

@@ -10,6 +10,7 @@ from infra import NAMESPACE
 from infra.outputs import ModelOutput, StackOutputs
 from release.assets.sharing import ORIGIN_TAG, RegistrySharing
 from release.configuration import excluded, group, promoted
+from release.endpoints import copied
 from release.errors import ReleaseError
 from release.promotion.registry import find_model, out_of_reach
 from release.stack import PulumiStack
@@ -74,6 +75,8 @@ class Promoter:
                 f"{what} has no promoted model",
                 fix=f"release train --stack {self.source}, and then pulumi up --stack {self.source}",
             )
+        # A copy exists in its own stack only.
+        models = {name: each for name, each in models.items() if name == endpoint or not copied(self.outputs, name)}
         left_out = [name for name in models if excluded(config, name)]
         if endpoint in left_out:
             key = f"{NAMESPACE}:overrides.endpoints.{endpoint}.exclude"

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from infra import NAMESPACE
+from release.endpoints import copies
 from release.errors import ReleaseError
 from release.publishing.publisher import Publisher
 from release.stack import PulumiStack
@@ -47,4 +48,7 @@ def publish(stack: str, job: str | None, output_file: Path) -> None:
     release.write(output_file)
     model = f"{release.model.name} version {release.model.version}"
     console.print(f"\nPublished {model} of job {release.training.name}: {release.gate.reason}", soft_wrap=True)
+    for endpoint in copies(outputs, release.model.name):
+        target.promote(endpoint, release.model.reference)
+        console.print(f"Promoted to endpoint {endpoint} in Pulumi.{stack}.yaml. Roll it out with: pulumi up -s {stack}")
     console.print(f"Wrote {output_file}. Deploy it with: release deploy {output_file} --stack STACK", soft_wrap=True)

@@ -13,6 +13,7 @@ from pulumi_azureml import Catalogue
 from pulumi_azureml.operations import EndedJob, sign_in_again
 from release.actor import actor, author
 from release.assets.sharing import CONTENT_TAG, RegistrySharing, SharedVersion
+from release.endpoints import copied
 from release.errors import ReleaseError
 from release.jobs.planning import load
 from release.publishing.metadata import (
@@ -80,7 +81,12 @@ class Publisher:
                 fix="publish a job that the gate accepted, with --job JOB",
             )
         model, version = training.model, training.version
-        deployments = [each for kind in _DEPLOYMENTS for each in catalogue.of(kind) if each.serves in (model, "*")]
+        deployments = [
+            each
+            for kind in _DEPLOYMENTS
+            for each in catalogue.of(kind)
+            if each.serves in (model, "*") and not copied(self.outputs, each.name.partition("/")[0])
+        ]
         components = [self._share("component", *each) for each in _components(entity)]
         environments = [self._share("environment", *each) for each in self._environments(catalogue)]
         shared = self._share("model", model, version)

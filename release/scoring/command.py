@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from release.endpoints import chosen, online
+from release.endpoints import chosen, online, original
 from release.errors import ReleaseError
 from release.samples import sample_of
 from release.scoring import requests
@@ -26,7 +26,7 @@ def score(stack: str, endpoint: str, request: Path | None) -> None:
     """Send a request to an online endpoint and print the response."""
     outputs = PulumiStack(stack).deployed()
     name = chosen(online(outputs), endpoint, "online endpoint")
-    sample = sample_of(name, ROOT)
+    sample = sample_of(original(outputs, name), ROOT)
     if request is None and sample is None:
         raise ReleaseError(
             f"endpoint '{name}' has no sample-request.json beside its endpoint.yml",

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from infra.outputs import ModelOutput, StackOutputs
 from release.doctor.command import check_first_update
-from release.endpoints import online, serving
+from release.endpoints import copied, online, original, serving
 from release.errors import ReleaseError
 from release.jobs.inputs import pairs
 from release.samples import sample_of
@@ -55,7 +55,11 @@ def up(stack: str, inputs: tuple[str, ...], no_doctor: bool, replace_renamed: bo
     with phases.phase("Platform and assets"):
         update(target, console, replace_renamed=replace_renamed)
     outputs = target.deployed()
-    waiting = [name for name, endpoint in outputs.endpoints.items() if endpoint.serves and name not in outputs.models]
+    waiting = [
+        name
+        for name, endpoint in outputs.endpoints.items()
+        if endpoint.serves and name not in outputs.models and not copied(outputs, name)
+    ]
     trained: list[Training] = []
     if waiting and trains:
         accepted, trained = _models(Trainer(outputs, stack, console, phases), waiting, pairs(inputs))
@@ -107,7 +111,7 @@ def _predictions(console: Console, phases: Phases, outputs: StackOutputs) -> dic
     answers = {}
     with phases.phase("Scoring"):
         for name in live:
-            sample = sample_of(name, ROOT)
+            sample = sample_of(original(outputs, name), ROOT)
             if sample is None:
                 console.print(f"  {name}: not scored, because there is no sample-request.json beside its endpoint.yml")
                 continue

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.outputs import StackOutputs
+from release.endpoints import original
 from release.samples import sample_of
 from release.stack import ROOT
 from release.terminal.tables import grid, number
@@ -96,7 +97,7 @@ def _next(console: Console, stack: str, outputs: StackOutputs, trainings: list[T
     console.print("\nnext", style="bold")
     lines = []
     for name, endpoint in outputs.endpoints.items():
-        sample = sample_of(name, ROOT)
+        sample = sample_of(original(outputs, name), ROOT)
         if endpoint.deployment and endpoint.kind == "online" and sample is not None:
             lines.append(
                 f'curl -H "Authorization: Bearer $(release key {name} --stack {stack})" '

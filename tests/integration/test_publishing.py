@@ -13,6 +13,7 @@ import pytest
 from amlite.testing import Workspace
 from amlite_fixtures.azure import REGISTRY, REGISTRY_ID
 from infra.outputs import EndpointOutput
+from pulumi_azureml import Overrides
 from release.errors import ReleaseError
 from release.gate.decision import Decision
 from release.publishing import publisher
@@ -88,7 +89,9 @@ def publishing(
     endpoint = EndpointOutput(
         name="flights", kind="online", auth_mode="key", scoring_uri="x", deployment=None, serves=name
     )
-    outputs: Any = SimpleNamespace(workspace_id=azureml_workspace.id, endpoints={"flights": endpoint})
+    outputs: Any = SimpleNamespace(
+        workspace_id=azureml_workspace.id, endpoints={"flights": endpoint}, overrides=Overrides()
+    )
     return Publisher("dev", outputs, REGISTRY, said.append, sleep=lambda _: None)
 
 

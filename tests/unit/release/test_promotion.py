@@ -10,6 +10,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from click.testing import CliRunner
 
 from infra.outputs import ModelOutput
+from pulumi_azureml import Overrides
 from release import cli
 from release.assets.sharing import ORIGIN_TAG
 from release.errors import ReleaseError
@@ -38,7 +39,7 @@ class Azure:
             endpoints = {"flights": SimpleNamespace(), "nightly": SimpleNamespace()}
             outputs = SimpleNamespace(
                 models=self.models, endpoints=endpoints, workspace_id=DEV, registry=None, subscription_id="s",
-                resource_group="rg-dev", workspace="mlw-dev",
+                resource_group="rg-dev", workspace="mlw-dev", overrides=Overrides(),
             )  # fmt: skip
             return SimpleNamespace(name=name, deployed=lambda: outputs)
         return SimpleNamespace(name=name, config=lambda: self.config, promote=self.written.__setitem__)

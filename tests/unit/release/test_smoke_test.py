@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from infra.outputs import EndpointOutput
+from pulumi_azureml import Overrides
 from pulumi_azureml.operations import scoring
 from release.deploying import smoke_test as tested
 from release.errors import ReleaseError
@@ -17,9 +18,8 @@ from release.errors import ReleaseError
 
 def outputs(**changed: Any) -> Any:
     parts = {"name": "flights-prod", "kind": "online", "auth_mode": "key", "scoring_uri": "x", "deployment": "blue-1"}
-    return SimpleNamespace(
-        workspace_id="/w", endpoints={"flights": EndpointOutput.model_validate({**parts, **changed})}
-    )
+    endpoint = EndpointOutput.model_validate({**parts, **changed})
+    return SimpleNamespace(workspace_id="/w", endpoints={"flights": endpoint}, overrides=Overrides())
 
 
 @pytest.fixture

@@ -138,7 +138,8 @@ class _Loading:
             read = {draft.document.path: draft.document for draft in self.drafts.values()}
             self.problems += azure_check.check(sound, read, self.root, self.settings.cache_folder)
         if self.problems:
-            raise CatalogueErrors(self.problems)
+            # A copy of an endpoint has the problems of its file too.
+            raise CatalogueErrors(list(dict.fromkeys(self.problems)))
         dependants: dict[AssetId, list[AssetId]] = defaultdict(list)
         for asset in self.assets.values():
             for needed in asset.depends_on:
@@ -184,7 +185,10 @@ class _Loading:
             self.problems.append(document)
             self._note_broken(path, convention)
             return
-        self.take(next(kind for kind in KINDS.values() if kind.claims(convention, document)), document)
+        kind = next(kind for kind in KINDS.values() if kind.claims(convention, document))
+        self.take(kind, document)
+        for name in self.overriding.copies(AssetId(kind.name, kind.asset_name(document))):
+            self.take(kind, dataclasses.replace(document, data={**document.data, _endpoint_key(document): name}))
 
     def take_all(self, definitions: Mapping[str, tuple[str, Definition]]) -> None:
         """Make drafts of definitions that no file has, by their name and kind."""
@@ -222,7 +226,8 @@ class _Loading:
             self._check_shared(draft, kind)
         kind.collect(draft, self.settings)
         self.drafts[draft.id] = draft
-        self.by_path[document.path] = draft.id
+        # A copy of an endpoint has the same file.
+        self.by_path.setdefault(document.path, draft.id)
 
     def _component_inputs(self, folder: str, text: str) -> Mapping[str, Any]:
         """Return the inputs of a component that was read before, or none if no file defines it."""
@@ -447,3 +452,8 @@ def _copied(value: Any) -> Any:
     if isinstance(value, list):
         return [_copied(item) for item in value]
     return value
+
+
+def _endpoint_key(document: Document) -> str:
+    """Return the key with the endpoint's name, in the file of an endpoint or of its deployment."""
+    return "endpoint_name" if "endpoint_name" in document.data else "name"

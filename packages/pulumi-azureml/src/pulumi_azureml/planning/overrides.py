@@ -30,10 +30,12 @@ class EndpointOverrides:
 
     Attributes:
         exclude: leave the endpoint and its deployments out.
+        copy_of: the endpoint whose files define this one too, which no file defines by its own name.
         deployments: by the deployment's name in its file.
     """
 
     exclude: bool = False
+    copy_of: str | None = None
     deployments: Mapping[str, DeploymentOverrides] = field(default_factory=dict)
 
 

@@ -38,6 +38,13 @@ class Overriding:
         schedule = self._overrides.schedules.get(name) if id_.kind == "schedule" else None
         return self._option("schedules", name, "exclude") if schedule is not None and schedule.exclude else None
 
+    def copies(self, id_: AssetId) -> list[str]:
+        """Return the names of the endpoints that are copies of an endpoint, or of a deployment's endpoint."""
+        if id_.kind not in (*ENDPOINTS, *_DEPLOYMENTS):
+            return []
+        name = id_.name.partition("/")[0] if id_.kind in _DEPLOYMENTS else id_.name
+        return [copy for copy, each in self._overrides.endpoints.items() if each.copy_of == name]
+
     def apply(
         self, id_: AssetId, document: Document, definition: Definition, components: Components
     ) -> dict[KeyPath, Overridden]:
@@ -71,7 +78,15 @@ class Overriding:
     def unknown(self, known: Collection[AssetId]) -> Iterator[Problem]:
         """Report the overrides of endpoints, deployments, schedules and pipelines that no file defines."""
         endpoints = {id_.name for id_ in known if id_.kind in ENDPOINTS}
-        yield from self._unknown(("endpoints",), self._overrides.endpoints, endpoints, "endpoint")
+        copies = {name for name, each in self._overrides.endpoints.items() if each.copy_of}
+        for name in sorted(copies - endpoints):
+            original = self._overrides.endpoints[name].copy_of or ""
+            known_names = endpoints - copies
+            advice = suggestion(original, known_names, otherwise=f"use one of {listing(known_names)}")
+            option = self._option("endpoints", name, "copy_of")
+            yield Problem(option, 0, f"no file defines endpoint '{original}'", advice)
+        named = {name: each for name, each in self._overrides.endpoints.items() if name not in copies}
+        yield from self._unknown(("endpoints",), named, endpoints, "endpoint")
         for name in endpoints & set(self._overrides.endpoints):
             deployments = {
                 id_.name.partition("/")[2]

@@ -308,3 +308,34 @@ def test_an_input_beyond_a_components_limits_is_refused_in_the_file_and_in_the_s
 def test_without_a_configuration_key_the_message_names_the_argument(project: Project) -> None:
     problem = project.problem(overrides=Overrides(schedules={"dayly": ScheduleOverrides(exclude=True)}))
     assert problem.file == 'overrides.schedules["dayly"] in CatalogueSettings'
+
+
+def test_a_copy_of_an_endpoint_has_its_files_and_a_model_of_its_own(project: Project) -> None:
+    shared = ModelChoice("delay", "7", "mlops")
+    found = project.load(
+        models={"flights": ModelChoice("delay", "8"), "auto-flights": shared},
+        overrides=Overrides(endpoints={"auto-flights": EndpointOverrides(copy_of="flights")}),
+        registry="mlops",
+    )
+    assert {each.name for each in found.of("online_endpoint")} == {"flights", "auto-flights"}
+    original, copy = (found["online_deployment", f"{name}/blue"] for name in ("flights", "auto-flights"))
+    assert copy.path == original.path
+    assert (original.definition["model"], copy.definition["model"]) == ("azureml:delay:8", shared.reference)
+    assert copy.definition["endpoint_name"] == "auto-flights"
+    same = {key: value for key, value in copy.definition.items() if key not in ("model", "endpoint_name")}
+    assert same.items() <= original.definition.items()
+
+
+def test_a_copy_of_an_endpoint_that_no_file_defines_is_refused(project: Project) -> None:
+    overrides = Overrides(endpoints={"auto-flights": EndpointOverrides(copy_of="flight")})
+    (problem,) = project.problems(overrides=overrides, config_keys=KEYS)
+    assert problem.file == "platform:overrides.endpoints.auto-flights.copyOf"
+    assert problem.message == "no file defines endpoint 'flight'"
+    assert problem.fix == "did you mean 'flights'?"
+
+
+def test_a_mistake_in_a_file_is_reported_once_although_a_copy_has_it_too(project: Project) -> None:
+    project.write("ml/deploy/endpoint.yml", "name: flights\nauth_mode: password\n")
+    overrides = Overrides(endpoints={"auto-flights": EndpointOverrides(copy_of="flights")})
+    problems = project.problems(overrides=overrides)
+    assert len(problems) == len(set(problems))
