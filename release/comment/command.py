@@ -18,10 +18,10 @@ from release.terminal.options import host_options
 def comment(
     files: tuple[Path, ...], host: str | None, repository: str | None, dry_run: bool, pull_request: int | None
 ) -> None:
-    """Write what stacks would change into one comment of the pull request.
+    """Post the planned changes of all stacks as one comment on the pull request.
 
     Each FILE is the output of `release preview --output json` for a stack. A later run updates the same comment. If no
-    stack changes, no comment is made. The complete text also goes into the summary of the CI run. docs/pull-requests.md
+    stack changes, no comment is created. The complete text is also in the summary of the CI run. docs/pull-requests.md
     describes the permissions.
     """
     from release.comment import posting  # needs azure.core, which is slow to import

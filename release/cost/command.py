@@ -23,14 +23,14 @@ from release.terminal.options import output_option
 )  # fmt: skip
 @click.option(
     "--refresh-prices", is_flag=True,
-    help="Update release/cost/prices.yml from Azure's public list of prices. With --stack, also add what it needs.",
+    help="Update release/cost/prices.yml from Azure's public list of prices. With --stack, also add its meters.",
 )  # fmt: skip
 @output_option
 def cost(stack: str | None, given: tuple[str, ...], refresh_prices: bool, output: str) -> None:
-    """Estimate the monthly cost of a stack, and what an update changes.
+    """Estimate the monthly cost of a stack before and after an update.
 
-    Compares the deployed resources with those of a preview, and changes nothing. A price that is not known is shown as
-    unknown and is not in the sums.
+    Compares the deployed resources with those of a preview, and changes nothing. An unknown price is shown
+    as unknown and is not in the totals.
     """
     if stack is None and not refresh_prices:
         raise click.UsageError("Missing option '-s' / '--stack'.")

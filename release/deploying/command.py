@@ -27,7 +27,7 @@ def _rollout_options(command: Command) -> Command:
     """Add the options that both commands have."""
     approved_by = click.option(
         "--approved-by", metavar="NAME", default=None,
-        help="Who approved this, for the history. Default: what GitHub or Azure DevOps says in a CI job.",
+        help="Approver, for the history. Default: the one that GitHub or Azure DevOps reports in a CI job.",
     )  # fmt: skip
     seconds = click.option(
         "--smoke-seconds", type=click.FloatRange(min=0.1), default=60.0, show_default=True,

@@ -22,8 +22,8 @@ from release.terminal.progress import UpdateProgress
 def down(stack: str, purge: bool, yes: bool) -> None:
     """Destroy all resources of the stack.
 
-    Azure keeps a deleted workspace for 14 days and a deleted key vault for its retention, and so long their names are
-    taken. With --purge, the names are free at once. You can also run it after the stack was destroyed.
+    Azure keeps a deleted workspace for 14 days and a deleted key vault for its retention period. Their names are taken
+    until then. With --purge, the names are available at once. You can also use it after the stack was destroyed.
     """
     console = new_console()
 

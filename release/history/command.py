@@ -20,8 +20,8 @@ _COMMIT = 12
 def history(stack: str, output: str, endpoint: str | None) -> None:
     """Show which model each endpoint served, when, from which commit, and who approved it.
 
-    Reads the history that Pulumi keeps of the stack's updates, so updates by other programs are in it too. Lists the
-    oldest first. docs/history.schema.json describes the JSON.
+    Reads Pulumi's history of the stack's updates, which includes updates by other programs. Lists the oldest entry
+    first. docs/history.schema.json describes the JSON.
     """
     updates = PulumiStack(stack, asks_azure=False).history()
     entries = [each for each in served(updates) if endpoint in (None, each.endpoint)]

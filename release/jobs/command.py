@@ -31,7 +31,7 @@ _DIFFERENT = "≠"
 def jobs(stack: str, output: str, pipelines: tuple[str, ...], statuses: tuple[str, ...], limit: int) -> None:
     """List the latest jobs of the workspace, newest first.
 
-    You can repeat --pipeline and --status. Scheduled jobs and jobs of others are in the list too.
+    You can repeat --pipeline and --status. The list includes scheduled jobs and other users' jobs.
     """
     found = recent(PulumiStack(stack).deployed(), limit, pipelines=pipelines, statuses=statuses)
     rows = [summary(job, run) for job, run in zip(found, runs_of(found), strict=True)]
@@ -70,7 +70,7 @@ def show(stack: str, output: str, job: str) -> None:
 def compare(stack: str, output: str, names: tuple[str, ...]) -> None:
     """Compare the parameters and metrics of jobs.
 
-    Marks with ≠ what differs. The parameters are the jobs' inputs and the parameters that their steps logged.
+    Marks differences with ≠. The parameters are the jobs' inputs and the parameters that their steps logged.
     """
     if len(set(names)) < 2:
         raise ReleaseError("there is nothing to compare", fix="name two or more different jobs")
@@ -130,7 +130,7 @@ def metrics(stack: str, output: str, job: str, metric: str | None) -> None:
 def logs(stack: str, output: str, job: str, step: str | None, follow: bool) -> None:
     """Print the logs of a job's steps.
 
-    With --follow, prints new lines while the job runs. Ctrl-C ends this command, and not the job.
+    With --follow, prints new lines while the job runs. Ctrl-C stops this command. The job continues.
     """
     if follow and output == "json":
         raise click.UsageError("--follow prints text: use it without --output json")

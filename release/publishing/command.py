@@ -29,8 +29,8 @@ def publish(stack: str, job: str | None, output_file: Path) -> None:
     """Share a trained model with the registry, and write the metadata of the release.
 
     Copies the model, the components of its training job and the environments to the stack's registry, each with tags
-    for its origin. What the registry has already is compared and left unchanged, so you can repeat this command after
-    an error. Then writes what `release deploy` needs to a file: docs/release-metadata.schema.json describes it.
+    for its origin. Versions that the registry already has are compared and not changed, so you can repeat this command
+    after an error. Then writes the file for `release deploy`: docs/release-metadata.schema.json describes it.
     """
     console = new_console()
     target = PulumiStack(stack)
