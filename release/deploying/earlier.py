@@ -35,18 +35,16 @@ def check_readable(outputs: StackOutputs, model: ModelOutput) -> None:
     Raises:
         ReleaseError: It does not exist any more, or is archived.
     """
-    from azure.ai.ml.constants import ListViewType
     from azure.core.exceptions import ResourceNotFoundError
 
     place = f"registry '{model.registry}'" if model.registry else f"workspace '{outputs.workspace}'"
     ml = registry_client(model.registry) if model.registry else client(outputs)
     try:
-        ml.models.get(model.name, model.version)
+        # The client's entities do not show whether a version is archived, and its lists of a registry show all.
+        found = ml.models._get(model.name, model.version)
     except ResourceNotFoundError as error:
         raise ReleaseError(f"{place} no longer has {model.name} version {model.version}") from error
-    # The client's entities do not show whether a version is archived.
-    archived = ml.models.list(name=model.name, list_view_type=ListViewType.ARCHIVED_ONLY)
-    if any(str(each.version) == model.version for each in archived):
+    if found.properties.is_archived:
         where = (
             f"--registry-name {model.registry}"
             if model.registry

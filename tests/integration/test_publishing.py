@@ -12,8 +12,9 @@ import pytest
 
 from amlite.testing import Workspace
 from amlite_fixtures.azure import REGISTRY, REGISTRY_ID
-from infra.outputs import EndpointOutput
+from infra.outputs import EndpointOutput, ModelOutput
 from pulumi_azureml import Overrides
+from release.deploying import earlier
 from release.errors import ReleaseError
 from release.gate.decision import Decision
 from release.publishing import publisher
@@ -158,3 +159,21 @@ def test_a_registry_out_of_reach_ends_with_one_error_and_the_next_run_completes_
     again = Publisher("dev", publishing.outputs, REGISTRY, said.append)
     assert again.publish("busy_rain").model.version == "7"
     assert len([line for line in said if "already shared with the same content" in line]) == 2
+
+
+def test_an_archived_version_is_told_from_one_that_is_listed(
+    publishing: Publisher, registry: MLClient, ml_client: MLClient, azureml_workspace: Workspace, name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    publishing.publish(None)
+    monkeypatch.setattr(earlier, "client", lambda _: ml_client)
+    monkeypatch.setattr(earlier, "registry_client", lambda _: registry)
+    outputs: Any = SimpleNamespace(workspace=azureml_workspace.name, resource_group="rg")
+    for holder, place in ((None, ml_client), (REGISTRY, registry)):
+        model = ModelOutput(name=name, version="7", registry=holder)
+        earlier.check_readable(outputs, model)
+        place.models.archive(name=name, version="7")
+        with pytest.raises(ReleaseError, match=f"{name} version 7 is archived in "):
+            earlier.check_readable(outputs, model)
+        place.models.restore(name=name, version="7")
+        earlier.check_readable(outputs, model)

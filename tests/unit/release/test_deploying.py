@@ -189,18 +189,15 @@ HISTORY = [entry("1", "served"), entry("2", "serving"), entry("3", "failed")]
 
 
 class Models:
-    """Versions of a registry, some of them archived."""
+    """A version of a registry, which may be archived or missing."""
 
-    archived: tuple[str, ...] = ()
+    archived = False
     missing = False
 
-    def get(self, _name: str, _version: str) -> None:
+    def _get(self, _name: str, _version: str) -> Any:
         if self.missing:
             raise ResourceNotFoundError("no")
-
-    def list(self, name: str, list_view_type: str) -> list[Any]:
-        assert list_view_type == "ArchivedOnly"
-        return [SimpleNamespace(version=each) for each in self.archived]
+        return SimpleNamespace(properties=SimpleNamespace(is_archived=self.archived))
 
 
 @pytest.fixture
@@ -242,7 +239,7 @@ def test_a_version_that_did_not_serve_before_is_refused(version: str, message: s
 
 
 def test_an_archived_version_is_refused_with_the_command_that_restores_it(models: Models, updates: list[Any]) -> None:
-    models.archived = ("1",)
+    models.archived = True
     output = rollback("--to", "1", expect=1)
     assert "delays version 1 is archived in registry 'mlops'" in output
     assert "az ml model restore --name delays --version 1 --registry-name mlops" in output
