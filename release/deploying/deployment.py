@@ -74,7 +74,7 @@ class Deployment:
             update(self.target, self.console, at_once=True, why=replace(self.reason, title=title).message)
         except ReleaseError as error:
             raise ReleaseError(
-                f"{why.message}\nThe return to the version of before failed too: {error.message}",
+                f"{why.message}\nThe rollback to the previous version also failed: {error.message}",
                 fix=f"release up --no-train --stack {self.target.name}",
             ) from error
 

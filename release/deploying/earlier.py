@@ -51,7 +51,7 @@ def check_readable(outputs: StackOutputs, model: ModelOutput) -> None:
             else f"--workspace-name {outputs.workspace} --resource-group {outputs.resource_group}"
         )
         raise ReleaseError(
-            f"{model.name} version {model.version} is archived in {place}, so somebody decided against it",
+            f"{model.name} version {model.version} is archived in {place}",
             fix=f"choose another version, or restore it first: az ml model restore --name {model.name} --version "
             f"{model.version} {where}",
         )

@@ -173,7 +173,7 @@ def test_a_return_that_fails_too_says_both(target: Target, monkeypatch: pytest.M
     monkeypatch.setattr(deployment, "update", lambda *_, **__: None)
     monkeypatch.setattr(deployment, "smoke_test", fail)
     output = deploy(target, expect=1)
-    assert "no answer\nThe return to the version of before failed too: Azure is away\n  fix: release up" in output
+    assert "no answer\nThe rollback to the previous version also failed: Azure is away\n  fix: release up" in output
     assert target.file.read_text() == "model: 2\n"
 
 
