@@ -100,17 +100,24 @@ def test_a_pull_request_from_a_fork_asks_neither_azure_nor_the_host(stacks: Stac
     assert "::notice title=No preview::" in stacks.machine.executed[-1].output
 
 
-def test_drift_is_reported_in_one_issue(stacks: Stacks) -> None:
+@pytest.fixture
+def drift(stacks: Stacks) -> Iterator[None]:
+    """Change a cluster in Azure, as somebody does outside of Pulumi."""
     azure = stacks.machine.azure
     cluster = azure.arm("GET", CLUSTER).json()
     changed = copy.deepcopy(cluster)
     changed["properties"]["properties"]["scaleSettings"]["maxNodeCount"] = 9
     azure.put(CLUSTER, changed)
+    yield
+    azure.put(CLUSTER, cluster)
+
+
+@pytest.mark.usefixtures("drift")
+def test_drift_is_reported_in_one_issue(stacks: Stacks) -> None:
     with FakeGitHub() as host:
         assert workflow(stacks, "drift.yml", host) == ["preview", "report"]
         (issue,) = (each for each in host.issues.values() if "pull_request" not in each)
         assert "cpu-cluster" in issue["body"]
-    azure.put(CLUSTER, cluster)
 
 
 def test_the_image_and_the_schedule_are_applied(stacks: Stacks) -> None:
