@@ -245,7 +245,7 @@ def test_what_the_registry_changed_fails_loudly(
     """User pain 6: "Done" is not believed."""
     model(ml_client, name, folder)
     monkeypatch.setattr(RegistrySharing, "_describe", lambda *_: None)
-    with pytest.raises(ReleaseError, match="missing tags: shared_content_sha256, shared_from_commit"):
+    with pytest.raises(ReleaseError, match="missing tags: shared_by, shared_content_sha256, shared_from_commit"):
         sharing.share("model", name)
 
 
