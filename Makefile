@@ -96,6 +96,10 @@ stack_file = $(if $(project),$(state)/environments/)Pulumi.$(STACK).yaml
 acceptance: setup ## Deploy a stack, train, roll out, destroy it, and write a report for an issue
 	@$(exclusively) $(tools) sh -c '$(fit) $(through) $(bin)/python -m tests.acceptance --stack $(STACK) --stack-file "$(stack_file)"'
 
+.PHONY: release-demo
+release-demo: setup ## Play a month of releases on the local Azure, in a clone: from a pull request to production
+	@$(tools) $(bin)/python -m tests.release_demo
+
 .PHONY: test
 test: setup ## Run the unit, integration and end-to-end tests
 	@$(tools) $(bin)/python -m pytest -n 2 $(TESTS) $(PYTEST)

@@ -1,0 +1,237 @@
+"""The chapters of the demo. Each runs the same commands that a team and its CI run, and checks the result."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.release_demo.play import ENDPOINT, Play
+
+REGISTRY = "mlops-models"
+# The endpoint of dev that serves what is published, from the same files as the one that serves what is trained.
+PUBLISHED = f"auto-{ENDPOINT}"
+_COPY = f"overrides.endpoints.{PUBLISHED}.copyOf"
+_GROUP = "rg-mlops-flights-dev-001"
+_COMPONENT = "ml/train/src/train.py"
+# How long each step of production's canary bakes, and how much longer than that a return may take.
+BAKE = 6
+_RETURN = 2
+# A first model, that a later one can beat.
+_FIRST = ("max_iter=12",)
+_WORSE = ("max_iter=1",)
+# Passes a gate that somebody loosened, and predicts something else.
+_LOOSENED = ("max_iter=5", "learning_rate=0.02", "gate_overrides=roc_auc.minimum=0.5,roc_auc.margin=none")
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter: its title, and what happens. It returns what was seen."""
+
+    title: str
+    play: Callable[[Play], str]
+
+
+def _development(play: Play) -> str:
+    """Bring up dev, which creates the registry."""
+    for stack in ("dev", "staging", "prod"):
+        play.run(f"python -m bootstrap.local_stack fit {stack}")
+    play.configure("dev", {"sharing.registry": REGISTRY, "sharing.create": "true", _COPY: ENDPOINT})
+    for stack in ("staging", "prod"):
+        play.configure(stack, {"sharing.registry": REGISTRY, "sharing.resourceGroup": _GROUP})
+        play.forget(stack, "rollout.checks")
+    play.forget("staging", "rollout")
+    words = ["python", str(play.clone.root / "tests/release_demo/compare.py"), *map(str, _files(play))]
+    check = {f"rollout.checks.command[{number}]": word for number, word in enumerate(words)}
+    play.configure("prod", {"rollout.bakeSeconds": str(BAKE), "rollout.checks.commandKey": "true", **check})
+    play.release("up -s dev --no-train --no-doctor")
+    return f"registry {play.outputs('dev')['registry']}"
+
+
+def _pull_request(play: Play) -> str:
+    """Change a component. The comment of the pull request names it."""
+    file = play.clone.root / _COMPONENT
+    file.write_text(file.read_text("utf-8") + "\n# The change of this pull request.\n", "utf-8")
+    play.release("preview -s dev --output json > .amlite/dev.json 2> .amlite/preview.log")
+    comment = play.release("comment .amlite/dev.json --dry-run")
+    assert "component-train" in comment, comment
+    heading = next(line for line in comment.splitlines() if line.startswith("#"))
+    return f"the comment begins: {heading.lstrip('# ')}"
+
+
+def _merge(play: Play) -> str:
+    """Merge it: dev gets the component. Meanwhile staging and prod come up."""
+    play.clone.run("git add -A && git -c user.name=Ann -c user.email=ann@contoso.com commit --quiet -m 'Tune training'")
+    before = play.outputs("dev")["assets"]["component"]["train"]
+    play.release("up -s dev --no-train")
+    after = play.outputs("dev")["assets"]["component"]["train"]
+    assert before != after
+
+    def rest() -> None:
+        for stack in ("staging", "prod"):
+            play.release(f"up -s {stack} --no-train --no-doctor")
+
+    play.known["rest"] = threading.Thread(target=rest)
+    play.known["rest"].start()
+    return f"component train is {after} instead of {before}"
+
+
+def _training(play: Play) -> str:
+    """Train. The gate accepts the first model, and the endpoint of dev serves the workspace's version."""
+    outcome = play.train(*_FIRST)
+    assert (outcome["registered"], outcome["version"]) == (True, "1"), outcome["reason"]
+    play.release("up -s dev --no-train")
+    model = play.outputs("dev")["models"][ENDPOINT]
+    assert model == {"name": "flight-delay", "version": "1"}, model
+    return f"job {outcome['job']}: {outcome['reason']}; {ENDPOINT} of dev serves the workspace's version 1"
+
+
+def _publish(play: Play) -> str:
+    """Share the model, its components and environments, with lineage."""
+    play.release("publish -s dev --output-file .amlite/release-1.json")
+    metadata = json.loads((play.state / "release-1.json").read_text("utf-8"))
+    assert metadata["metadata_version"] == 1
+    head = play.clone.run("git rev-parse HEAD").strip()
+    assert metadata["commit"] == head, (metadata["commit"], head)
+    play.release("up -s dev --no-train")
+    models = play.outputs("dev")["models"]
+    assert models[ENDPOINT] == {"name": "flight-delay", "version": "1"}, models
+    assert models[PUBLISHED] == {**models[ENDPOINT], "registry": REGISTRY}, models
+    shared = [f"{each['name']}:{each['version']}" for each in metadata["components"] + metadata["environments"]]
+    assert len(shared) >= 6, shared
+    return (
+        f"flight-delay:{metadata['model']['version']} of commit {head[:12]}, and {', '.join(shared)}; {ENDPOINT} of "
+        f"dev serves the workspace's version, {PUBLISHED} the registry's"
+    )
+
+
+def _staging(play: Play) -> str:
+    """Deploy the release to staging, without training."""
+    play.known.pop("rest").join()
+    printed = play.release("deploy .amlite/release-1.json -s staging --approved-by 'Release manager'")
+    assert "smoke test passed" in printed, printed
+    return f"{ENDPOINT} of staging serves version 1 of the registry; smoke test passed"
+
+
+def _production(play: Play) -> str:
+    """Deploy it to production, and let callers in."""
+    play.release("deploy .amlite/release-1.json -s prod --approved-by 'Jane Doe'")
+    play.load = play.callers()
+    return "version 1 serves in production, approved by Jane Doe; callers begin"
+
+
+def _canary(play: Play) -> str:
+    """Train a better model, and roll it out step by step under load."""
+    outcome = play.train()
+    assert (outcome["registered"], outcome["version"]) == (True, "2"), outcome["reason"]
+    play.release("publish -s dev --output-file .amlite/release-2.json")
+    _note_predictions(play)
+    printed = play.release("deploy .amlite/release-2.json -s prod --approved-by 'Jane Doe'")
+    steps = [int(each) for each in re.findall(r"passed its checks at (\d+) %", printed)]
+    assert steps == [10, 50, 100], printed
+    return f"version 2 got 10 %, 50 % and 100 % of the traffic; {_answered(play)}"
+
+
+def _refused(play: Play) -> str:
+    """A bad model: the gate refuses it, so there is nothing to publish."""
+    outcome = play.train(*_WORSE)
+    assert not outcome["registered"], outcome["reason"]
+    printed = play.release(f"publish -s dev --job {outcome['job']} --output-file .amlite/no.json", expect=1)
+    assert "the gate refused the model" in printed, printed
+    return str(outcome["reason"])
+
+
+def _bad_canary(play: Play) -> str:
+    """A model that passes the gate fails in the canary. The traffic returns by itself, and nobody sees an error."""
+    outcome = play.train(*_LOOSENED)
+    assert outcome["registered"], outcome["reason"]
+    play.release("publish -s dev --output-file .amlite/release-3.json")
+    _note_predictions(play)
+    before = play.clone.root / ".amlite/environments/Pulumi.prod.yaml"
+    text = before.read_text("utf-8")
+    code, lines = play.timed("deploy .amlite/release-3.json -s prod --approved-by Jane")
+    assert code == 1, lines
+    assert before.read_text("utf-8") == text
+    refused = float(_files(play)[1].read_text("utf-8"))
+    returned = next(at for at, line in lines if at >= refused and "traffic:" in line and line.endswith("100 %"))
+    took = max(returned - refused, 0.0)
+    assert took <= BAKE + _RETURN, f"the traffic returned {took:.1f} s after the check failed"
+    served = [each for each in play.entries("prod") if each["result"] == "serving"]
+    assert [each["version"] for each in served] == ["2"], served
+    return f"all traffic was back at version 2 {took:.1f} s after the check failed; {_answered(play)}"
+
+
+def _rollback(play: Play) -> str:
+    """Go back to a named earlier version, still under load."""
+    printed = play.release(f"rollback {ENDPOINT} --to 99 -s prod", expect=1)
+    assert "never served version 99. It served: flight-delay 1" in printed, printed
+    began = time.monotonic()
+    play.release(f"rollback {ENDPOINT} --to 1 -s prod --approved-by 'Max Weber'")
+    return f"version 1 serves again after {time.monotonic() - began:.0f} s; {_answered(play)}"
+
+
+def _callers(play: Play) -> str:
+    """Count what the callers got, from before the first canary to after the rollback."""
+    assert play.load is not None
+    while sum(play.load.count().values()) < play.requests:
+        time.sleep(1)
+    found = play.load.end()
+    play.load = None
+    lost = {result: count for result, count in found.items() if result != "answered"}
+    assert lost == {}, f"requests that were lost: {lost}"
+    return f"{found['answered']:,} requests, 0 lost"
+
+
+def _history(play: Play) -> str:
+    """Ask what served where, when, from which commit, approved by whom."""
+    entries = play.entries("prod")
+    seen = [(each["version"], each["result"], each["approved_by"]) for each in entries]
+    assert seen == [
+        ("1", "served", "Jane Doe"),
+        ("2", "served", "Jane Doe"),
+        ("3", "failed", "Jane"),
+        ("1", "serving", "Max Weber"),
+    ], seen
+    head = play.clone.run("git rev-parse HEAD").strip()
+    assert {each["commit"] for each in entries} == {head}
+    return "\n" + play.release("history -s prod").rstrip()
+
+
+CHAPTERS = (
+    Chapter("dev comes up, with a registry", _development),
+    Chapter("a pull request changes a component", _pull_request),
+    Chapter("it is merged", _merge),
+    Chapter("a model is trained", _training),
+    Chapter("the model is published", _publish),
+    Chapter("staging", _staging),
+    Chapter("production", _production),
+    Chapter("a better model: canary", _canary),
+    Chapter("a bad model: the gate", _refused),
+    Chapter("a bad model: the canary", _bad_canary),
+    Chapter("rollback", _rollback),
+    Chapter("the callers", _callers),
+    Chapter("history", _history),
+)
+
+
+def _files(play: Play) -> tuple[Path, Path]:
+    return play.state / "predictions.json", play.state / "refused-at"
+
+
+def _note_predictions(play: Play) -> None:
+    """Write what production predicts now, for the check of the canary."""
+    scored = json.loads(play.release(f"score {ENDPOINT} -s prod").strip().splitlines()[-1])
+    found = [each["delay_probability"] for each in scored["predictions"]]
+    _files(play)[0].write_text(json.dumps(found), "utf-8")
+
+
+def _answered(play: Play) -> str:
+    assert play.load is not None
+    found = play.load.count()
+    return (
+        f"callers so far: {found.get('answered', 0):,} answered, {sum(found.values()) - found.get('answered', 0)} lost"
+    )

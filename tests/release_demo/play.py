@@ -1,0 +1,131 @@
+"""What the chapters share: a clone with three environments on the local Azure, and its commands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infra import NAMESPACE
+from tests.checkout import Checkout
+
+_FOLDER = ".amlite/environments"
+ENDPOINT = "flight-delay"
+
+
+@dataclass
+class Load:
+    """Callers of production's endpoint, in a process of their own."""
+
+    process: subprocess.Popen[str]
+
+    def count(self) -> dict[str, int]:
+        """Return the number of requests by result."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def end(self) -> dict[str, int]:
+        """End the load. Return the number of requests by result."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        found = self._read()
+        self.process.wait()
+        return found
+
+    def _read(self) -> dict[str, int]:
+        assert self.process.stdout is not None
+        found: dict[str, int] = json.loads(self.process.stdout.readline())
+        return found
+
+
+@dataclass
+class Play:
+    """The clone, and what the chapters learn.
+
+    Attributes:
+        clone: A fresh clone.
+        say: Prints a line of the story.
+        requests: The number of requests that production has to answer at least.
+        load: Callers of production, while there are any.
+    """
+
+    clone: Checkout
+    say: Callable[[str], None]
+    requests: int
+    load: Load | None = None
+    known: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, command: str, expect: int = 0) -> str:
+        """Run a command against the local Azure."""
+        return self.clone.run(f".venv/bin/amlite run -- {command}", expect)
+
+    def release(self, command: str, expect: int = 0) -> str:
+        """Run one of the release's commands on the environments."""
+        return self.run(f"release --cwd {_FOLDER} {command}", expect)
+
+    def configure(self, stack: str, values: dict[str, str]) -> None:
+        """Set values in a stack's file."""
+        pairs = " ".join(f"--plaintext '{NAMESPACE}:{key}={value}'" for key, value in values.items())
+        self.run(f"pulumi --cwd {_FOLDER} config set-all -s {stack} --path {pairs}")
+
+    def forget(self, stack: str, key: str) -> None:
+        """Remove a value from a stack's file."""
+        self.run(f"pulumi --cwd {_FOLDER} config rm -s {stack} --path '{NAMESPACE}:{key}'")
+
+    def outputs(self, stack: str) -> dict[str, Any]:
+        """Return the outputs of a stack."""
+        found: dict[str, Any] = json.loads(self.run(f"pulumi --cwd {_FOLDER} stack output --json -s {stack}"))
+        return found
+
+    def entries(self, stack: str) -> list[dict[str, Any]]:
+        """Return the history of a stack."""
+        found: list[dict[str, Any]] = json.loads(self.release(f"history -s {stack} --output json"))["entries"]
+        return found
+
+    def train(self, *inputs: str) -> dict[str, Any]:
+        """Train in dev, and return the outcome."""
+        options = " ".join(f"--input {each}" for each in inputs)
+        printed = self.release(f"train -s dev --output json {options} 2> .amlite/train.log")
+        found: dict[str, Any] = json.loads(printed[printed.index("{") :])
+        return found
+
+    def callers(self) -> Load:
+        """Start the load on production's endpoint."""
+        uri = self.outputs("prod")["endpoints"][ENDPOINT]["scoring_uri"]
+        key = self.release(f"key {ENDPOINT} -s prod").strip()
+        command = ["python", "-m", "tests.release_demo.load", uri, key, "ml/deploy/sample-request.json"]
+        process = subprocess.Popen(
+            [".venv/bin/amlite", "run", "--", *command], cwd=self.clone.root, env=self.clone.environment,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        return Load(process)
+
+    def timed(self, command: str) -> tuple[int, list[tuple[float, str]]]:
+        """Run one of the release's commands. Return its exit code, and each line with the time it came at."""
+        arguments = [".venv/bin/amlite", "run", "--", "release", "--cwd", _FOLDER, *command.split()]
+        process = subprocess.Popen(
+            arguments, cwd=self.clone.root, env={**self.clone.environment, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        lines = [(time.time(), line.rstrip()) for line in process.stdout]
+        return process.wait(), lines
+
+    @property
+    def state(self) -> Path:
+        """The folder for the demo's own files."""
+        return self.clone.state
+
+    def stop(self) -> None:
+        """End what still runs after a failure."""
+        if self.load is not None and self.load.process.poll() is None:
+            self.load.process.terminate()
+            self.load.process.wait()
+        if "rest" in self.known:
+            self.known.pop("rest").join()
