@@ -25,7 +25,7 @@ def play_all(folder: Path, requests: int) -> None:
         clone.environment["AMLITE_DOCKER"] = "off"
         clone.run("make setup")
         clone.run("git add -A && git -c user.name=Ann -c user.email=ann@contoso.com commit --quiet -m 'Start'")
-        play = Play(clone, click.echo, requests)
+        play = Play(clone, requests)
         try:
             for number, chapter in enumerate(CHAPTERS, 1):
                 at = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,10 +21,12 @@ _COMPONENT = "ml/train/src/train.py"
 BAKE = 6
 _RETURN = 2
 # A first model, that a later one can beat.
-_FIRST = ("max_iter=12",)
-_WORSE = ("max_iter=1",)
+_FIRST = "--input max_iter=12"
+_WORSE = "--input max_iter=1"
 # Passes a gate that somebody loosened, and predicts something else.
-_LOOSENED = ("max_iter=5", "learning_rate=0.02", "gate_overrides=roc_auc.minimum=0.5,roc_auc.margin=none")
+_LOOSENED = (
+    "--input max_iter=5 --input learning_rate=0.02 --input gate_overrides=roc_auc.minimum=0.5,roc_auc.margin=none"
+)
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,13 @@ def _merge(play: Play) -> str:
         for stack in ("staging", "prod"):
             play.release(f"up -s {stack} --no-train --no-doctor")
 
-    play.known["rest"] = threading.Thread(target=rest)
-    play.known["rest"].start()
+    play.rest = play.pool.submit(rest)
     return f"component train is {after} instead of {before}"
 
 
 def _training(play: Play) -> str:
     """Train. The gate accepts the first model, and the endpoint of dev serves the workspace's version."""
-    outcome = play.train(*_FIRST)
+    outcome = play.train(_FIRST)
     assert (outcome["registered"], outcome["version"]) == (True, "1"), outcome["reason"]
     play.release("up -s dev --no-train")
     model = play.outputs("dev")["models"][ENDPOINT]
@@ -103,6 +103,8 @@ def _publish(play: Play) -> str:
     assert models[PUBLISHED] == {**models[ENDPOINT], "registry": REGISTRY}, models
     shared = [f"{each['name']}:{each['version']}" for each in metadata["components"] + metadata["environments"]]
     assert len(shared) >= 6, shared
+    # The month goes on: the daily training, and what people try.
+    play.train_meanwhile(better="", worse=_WORSE, loosened=_LOOSENED)
     return (
         f"flight-delay:{metadata['model']['version']} of commit {head[:12]}, and {', '.join(shared)}; {ENDPOINT} of "
         f"dev serves the workspace's version, {PUBLISHED} the registry's"
@@ -111,7 +113,8 @@ def _publish(play: Play) -> str:
 
 def _staging(play: Play) -> str:
     """Deploy the release to staging, without training."""
-    play.known.pop("rest").join()
+    assert play.rest is not None
+    play.rest.result()
     printed = play.release("deploy .amlite/release-1.json -s staging --approved-by 'Release manager'")
     assert "smoke test passed" in printed, printed
     return f"{ENDPOINT} of staging serves version 1 of the registry; smoke test passed"
@@ -125,10 +128,10 @@ def _production(play: Play) -> str:
 
 
 def _canary(play: Play) -> str:
-    """Train a better model, and roll it out step by step under load."""
-    outcome = play.train()
+    """A later training is better: publish it, and roll it out step by step under load."""
+    outcome = play.trained("better")
     assert (outcome["registered"], outcome["version"]) == (True, "2"), outcome["reason"]
-    play.release("publish -s dev --output-file .amlite/release-2.json")
+    play.release(f"publish -s dev --job {outcome['job']} --output-file .amlite/release-2.json")
     _note_predictions(play)
     printed = play.release("deploy .amlite/release-2.json -s prod --approved-by 'Jane Doe'")
     steps = [int(each) for each in re.findall(r"passed its checks at (\d+) %", printed)]
@@ -138,7 +141,7 @@ def _canary(play: Play) -> str:
 
 def _refused(play: Play) -> str:
     """A bad model: the gate refuses it, so there is nothing to publish."""
-    outcome = play.train(*_WORSE)
+    outcome = play.trained("worse")
     assert not outcome["registered"], outcome["reason"]
     printed = play.release(f"publish -s dev --job {outcome['job']} --output-file .amlite/no.json", expect=1)
     assert "the gate refused the model" in printed, printed
@@ -147,9 +150,9 @@ def _refused(play: Play) -> str:
 
 def _bad_canary(play: Play) -> str:
     """A model that passes the gate fails in the canary. The traffic returns by itself, and nobody sees an error."""
-    outcome = play.train(*_LOOSENED)
+    outcome = play.trained("loosened")
     assert outcome["registered"], outcome["reason"]
-    play.release("publish -s dev --output-file .amlite/release-3.json")
+    play.release(f"publish -s dev --job {outcome['job']} --output-file .amlite/release-3.json")
     _note_predictions(play)
     before = play.clone.root / ".amlite/environments/Pulumi.prod.yaml"
     text = before.read_text("utf-8")

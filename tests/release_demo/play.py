@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,16 +50,19 @@ class Play:
 
     Attributes:
         clone: A fresh clone.
-        say: Prints a line of the story.
         requests: The number of requests that production has to answer at least.
         load: Callers of production, while there are any.
+        trainings: Trainings that run meanwhile, by name.
+        pool: Runs what happens meanwhile, in order.
+        rest: The bring-up of staging and prod.
     """
 
     clone: Checkout
-    say: Callable[[str], None]
     requests: int
     load: Load | None = None
-    known: dict[str, Any] = field(default_factory=dict)
+    trainings: dict[str, Future[dict[str, Any]]] = field(default_factory=dict)
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    rest: Future[None] | None = None
 
     def run(self, command: str, expect: int = 0) -> str:
         """Run a command against the local Azure."""
@@ -88,10 +91,10 @@ class Play:
         found: list[dict[str, Any]] = json.loads(self.release(f"history -s {stack} --output json"))["entries"]
         return found
 
-    def train(self, *inputs: str) -> dict[str, Any]:
+    def train(self, *words: str) -> dict[str, Any]:
         """Train in dev, and return the outcome."""
-        options = " ".join(f"--input {each}" for each in inputs)
-        printed = self.release(f"train -s dev --output json {options} 2> .amlite/train.log")
+        options = " ".join(words)
+        printed = self.release(f"train -s dev --output json {options} 2>> .amlite/train.log")
         found: dict[str, Any] = json.loads(printed[printed.index("{") :])
         return found
 
@@ -117,6 +120,15 @@ class Play:
         lines = [(time.time(), line.rstrip()) for line in process.stdout]
         return process.wait(), lines
 
+    def train_meanwhile(self, **trainings: str) -> None:
+        """Train models one after another, while the story continues. `trained` waits for one of them."""
+        for name, options in trainings.items():
+            self.trainings[name] = self.pool.submit(self.train, "--no-promote", options)
+
+    def trained(self, name: str) -> dict[str, Any]:
+        """Wait for a model that trains meanwhile, and return the outcome."""
+        return self.trainings[name].result()
+
     @property
     def state(self) -> Path:
         """The folder for the demo's own files."""
@@ -127,5 +139,4 @@ class Play:
         if self.load is not None and self.load.process.poll() is None:
             self.load.process.terminate()
             self.load.process.wait()
-        if "rest" in self.known:
-            self.known.pop("rest").join()
+        self.pool.shutdown(cancel_futures=True)
