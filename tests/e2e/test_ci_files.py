@@ -1,6 +1,6 @@
 """The steps of the CI files that need no training, against dev on the local Azure, as CI's identities.
 
-Steps that train, publish or release do not run here: main.yml, training.yml and both release.yml.
+Steps that train, publish or release run in tests/long: main.yml, training.yml and both release.yml.
 """
 
 from __future__ import annotations
