@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from release import json_file
 from release.cost.document import Cost
 from release.errors import ReleaseError
 from release.policy.findings import PolicyFinding
@@ -140,12 +140,7 @@ def read(path: Path) -> Preview:
         ReleaseError: The file does not exist, is not a preview, or has a version that this release does not know.
     """
     fix = f"write it with `release preview -s STACK --output json > {path}`"
-    try:
-        document = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ReleaseError(f"cannot read {path}: {error.strerror}", fix=fix) from error
-    except ValueError as error:
-        raise ReleaseError(f"{path} is not JSON: {error}", fix=fix) from error
+    document = json_file.read(path, fix)
     (known,) = get_args(Preview.model_fields["preview_version"].annotation)
     version = document.get("preview_version") if isinstance(document, dict) else None
     if version is None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,6 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError
 
 from infra.outputs import ModelOutput
+from release import json_file
 from release.errors import ReleaseError
 from release.gate.decision import Decision
 
@@ -88,12 +88,7 @@ class Release(BaseModel):
             ReleaseError: The file does not exist, is not such metadata, or has an unknown version.
         """
         fix = "use the file that `release publish --output-file` wrote"
-        try:
-            content = json.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise ReleaseError(f"cannot read {path}: {error.strerror}", fix=fix) from error
-        except ValueError as error:
-            raise ReleaseError(f"{path} is not JSON: {error}", fix=fix) from error
+        content = json_file.read(path, fix)
         version = content.get("metadata_version") if isinstance(content, dict) else None
         if version is None:
             raise ReleaseError(f"{path} has no metadata_version, so it is not a release's metadata", fix=fix)
