@@ -24,6 +24,7 @@ TARGETS = [
     "environments-down",
     "clean",
     "acceptance",
+    "release-demo",
     "test",
     "lint",
     "bench",
