@@ -55,7 +55,7 @@ def update(
         console.print("  no changes")
     elif target.recovered():
         console.print("  the key vault was recovered with its old settings; bringing them up to date", highlight=False)
-        target.up(UpdateProgress(console))
+        target.up(UpdateProgress(console), at_once=at_once, why=why)
 
 
 def _confirm(target: PulumiStack, console: Console, error: RenamedError) -> None:

@@ -2,57 +2,37 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from release.deploying.approvals import approver
 from release.errors import ReleaseError
+from tests.hosts.server import Answer, FakeHost, Request
 
 TOKEN = "a-token"
 APPROVAL = "ee14f612-6838-43c0-b445-db238ef14153"
 
 
-class Host:
+class Host(FakeHost):
     """Answers by path, to requests with the job's token only, as both hosts do."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.answers: dict[str, Any] = {}
-        self.asked: list[str] = []
-        host = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                host.asked.append(self.path)
-                found = host.answers.get(self.path.partition("?")[0])
-                known = self.headers["Authorization"] == f"Bearer {TOKEN}"
-                body = json.dumps(found if known else {"message": "Resource not accessible by integration"}).encode()
-                self.send_response(200 if known and found is not None else 403)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+    def answer(self, request: Request) -> Answer:
+        found = self.answers.get(request.path)
+        if found is None or request.headers["Authorization"] != f"Bearer {TOKEN}":
+            return Answer(403, {"message": "Resource not accessible by integration"})
+        return Answer(200, found)
 
 
 @pytest.fixture
 def host() -> Iterator[Host]:
-    made = Host()
-    thread = threading.Thread(target=made.server.serve_forever, args=(0.01,))
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+    with Host() as made:
+        yield made
 
 
 def github(host: Host, *reviews: tuple[str, str, str]) -> dict[str, str]:
@@ -114,7 +94,7 @@ def test_github_names_who_approved_the_environment_of_the_stack(host: Host) -> N
 def test_azure_devops_names_everybody_who_approved_the_stage(host: Host) -> None:
     job = azure_devops(host, ("Jane Doe", "approved"), ("Max", "approved"), ("Kim", "skipped"))
     assert approver("prod", print, job) == "Jane Doe, Max"
-    assert f"approvalIds={APPROVAL}&$expand=steps" in host.asked[-1]
+    assert host.requests[-1].query == {"approvalIds": APPROVAL, "$expand": "steps", "api-version": "7.1"}
     assert approver("staging", print, {**job, "SYSTEM_STAGENAME": "staging"}) is None
 
 

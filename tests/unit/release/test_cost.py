@@ -5,12 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from azure.core.pipeline.policies import RetryPolicy
@@ -28,6 +25,7 @@ from release.errors import ReleaseError
 from release.planned import PlannedResource
 from release.stack import PulumiStack
 from release.terminal.console import new_console
+from tests.hosts.server import Answer, FakeHost, Request
 
 NATIVE = "azure-native:"
 CLUSTER = f"{NATIVE}machinelearningservices:Compute"
@@ -226,41 +224,22 @@ def page(*items: dict[str, Any], following: str | None = None) -> dict[str, Any]
     }  # fmt: skip
 
 
-class Listing:
-    """Azure's list of prices on loopback: answers by the page and the filter of a request."""
+class Listing(FakeHost):
+    """Azure's list of prices: gives the next of `answers`, or an empty page."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, list[str]]] = []
+        super().__init__()
         self.answers: list[tuple[int, Any]] = []
-        listing = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                listing.asked.append(parse_qs(urlsplit(self.path).query))
-                status, body = listing.answers.pop(0) if listing.answers else (200, page())
-                data = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+    def answer(self, request: Request) -> Answer:
+        return Answer(*(self.answers.pop(0) if self.answers else (200, page())))
 
 
 @pytest.fixture
 def listing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listing]:
     monkeypatch.setattr(RetryPolicy, "get_backoff_time", lambda *_: 0)
-    made = Listing()
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+    with Listing() as made:
+        yield made
 
 
 def test_a_price_is_found_on_a_later_page_among_other_offers(listing: Listing) -> None:
@@ -268,14 +247,13 @@ def test_a_price_is_found_on_a_later_page_among_other_offers(listing: Listing) -
     listing.answers = [(200, page(*VARIANTS, following=following)), (200, page(ITEM))]
     found = RetailPrices("USD", listing.url).price("westeurope", "vm/Standard_DS3_v2")
     assert (found.price, str(found.source).partition("?")[0]) == (0.5, "https://prices.azure.com/api/retail/prices")
-    first, second = listing.asked
-    assert first["api-version"] == ["2023-01-01-preview"]
-    (condition,) = first["$filter"]
-    assert condition == (
+    first, second = (each.query for each in listing.requests)
+    assert first["api-version"] == "2023-01-01-preview"
+    assert first["$filter"] == (
         "serviceName eq 'Virtual Machines' and armRegionName eq 'westeurope' and priceType eq 'Consumption' and "
         "armSkuName eq 'Standard_DS3_v2'"
     )
-    assert second == {"$filter": ["x"], "$skip": ["100"]}
+    assert second == {"$filter": "x", "$skip": "100"}
 
 
 def test_offers_and_tiers_are_told_apart() -> None:

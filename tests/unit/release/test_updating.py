@@ -1,4 +1,4 @@
-"""An update replaces resources whose names have changed only if that is wanted."""
+"""An update replaces resources whose names have changed only if that is wanted, and keeps its reason."""
 
 from __future__ import annotations
 
@@ -43,3 +43,15 @@ def test_an_update_asks_before_it_replaces_what_got_another_name(
     update(target, CONSOLE, replace_renamed=option, at_once=True, why="a reason")
     asked = [] if option else ["Replace these resources, and lose everything in them? True"]
     assert done == ["preview", "up False", *asked, "up True"]
+
+
+def test_the_second_update_of_a_recovered_vault_has_the_reason_of_the_first() -> None:
+    asked: list[tuple[bool, str | None]] = []
+
+    def up(_progress: object, *, at_once: bool, why: str | None) -> Changes:
+        asked.append((at_once, why))
+        return Changes(summary={"update": 1})
+
+    target: Any = SimpleNamespace(name="dev", interrupted=list, up=up, recovered=lambda: True, preview=lambda _: None)
+    update(target, CONSOLE, at_once=True, why="a reason")
+    assert asked == [(True, "a reason")] * 2

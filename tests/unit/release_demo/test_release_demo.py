@@ -7,53 +7,31 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from tests.hosts.server import Answer, FakeHost, Request
 from tests.release_demo import compare, load
 
 
-class Endpoint:
-    """Answers requests with the codes in `codes`, in turn, and remembers the deployment that was asked for."""
+class Endpoint(FakeHost):
+    """Answers requests with the codes in `codes`, in turn."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.codes = [200]
-        self.answered = 0
-        self.asked: list[str | None] = []
-        endpoint = self
+        self.uri = f"{self.url}/score"
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                endpoint.asked.append(self.headers["azureml-model-deployment"])
-                code = endpoint.codes[endpoint.answered % len(endpoint.codes)]
-                endpoint.answered += 1
-                body = json.dumps({"predictions": [{"delay_probability": 0.4}]}).encode()
-                self.send_response(code)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.uri = f"http://127.0.0.1:{self.server.server_port}/score"
+    def answer(self, request: Request) -> Answer:
+        code = self.codes[(len(self.requests) - 1) % len(self.codes)]
+        return Answer(code, {"predictions": [{"delay_probability": 0.4}]})
 
 
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
-    made = Endpoint()
-    thread = threading.Thread(target=made.server.serve_forever, args=(0.01,))
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+    with Endpoint() as made:
+        yield made
 
 
 def test_callers_count_every_request_that_got_no_prediction(endpoint: Endpoint) -> None:
@@ -65,7 +43,7 @@ def test_callers_count_every_request_that_got_no_prediction(endpoint: Endpoint) 
         time.sleep(0.01)
     ended.set()
     sender.join()
-    assert results["answered"] + results["503"] == sum(results.values()) == endpoint.answered
+    assert results["answered"] + results["503"] == sum(results.values()) == len(endpoint.requests)
     assert min(results["answered"], results["503"]) >= 2
 
 
@@ -84,4 +62,4 @@ def test_the_check_of_a_canary_refuses_other_predictions(
     else:
         compare.main(str(known), str(refused))
     assert refused.exists() is refuses
-    assert endpoint.asked == ["blue-2"]
+    assert [each.headers["azureml-model-deployment"] for each in endpoint.requests] == ["blue-2"]

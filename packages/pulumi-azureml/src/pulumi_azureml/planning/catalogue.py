@@ -27,13 +27,14 @@ from pulumi_azureml.planning.assets import (
     short,
 )
 from pulumi_azureml.planning.documents import Document
-from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, Draft, Source, Use, datastores
+from pulumi_azureml.planning.drafts import Draft, Source
 from pulumi_azureml.planning.ignore import rules_for
 from pulumi_azureml.planning.kind import Kind, draft_of
 from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.planning.overriding import Overriding
 from pulumi_azureml.planning.problems import CatalogueErrors, Problem, listing, suggestion
 from pulumi_azureml.planning.references import is_inside, join, parse
+from pulumi_azureml.planning.resolving import Resolver
 from pulumi_azureml.planning.settings import CatalogueSettings
 from pulumi_azureml.planning.stat_cache import StatCache
 from pulumi_azureml.planning.tree import SHORT, Tree, TreeError, TreeFile, TreeReader
@@ -121,10 +122,11 @@ class _Loading:
         """Resolve, check and hash the drafts."""
         known = {*self.drafts, *self.broken, *(each.id for each in self.excluded)}
         self.problems += [*self.overriding.problems, *self.overriding.unknown(known)]
+        reported = frozenset(problem.file for problem in self.problems)
+        resolver = Resolver(self.root, self.settings, self.drafts, self.broken, self.by_path, reported)
         for draft in self.drafts.values():
             KINDS[draft.id.kind].relate(draft, self.drafts)
-            self._find_datastores(draft)
-            self._resolve(draft)
+            resolver.resolve(draft)
             self._read_sources(draft)
         for draft in self.drafts.values():
             self.problems += draft.problems
@@ -257,77 +259,6 @@ class _Loading:
         name = kind.asset_name(Document(path, {"name": match[1] if match else path.split("/")[-2]}, {}))
         self.broken.add(AssetId(kind.name, name))
         self.by_path[path] = AssetId(kind.name, name)
-
-    def _find_datastores(self, draft: Draft) -> None:
-        """Order an asset after the datastores that it names, and report unknown datastores."""
-        known = self.settings.datastores
-        outside = DEFAULT_DATASTORES | {each.lower() for each in known or ()}
-        for keys, name in datastores(draft.definition):
-            id_ = AssetId("datastore", name)
-            if id_ in self.drafts:
-                draft.needs.append(id_)
-            elif known is not None and id_ not in self.broken and name.lower() not in outside:
-                ours = {each.name for each in {*self.drafts, *self.broken} if each.kind == "datastore"}
-                hint = suggestion(name, ours | outside, otherwise="add a `datastore.yml` for it.")
-                option = self.settings.config_keys.name("datastores", "`datastores` in CatalogueSettings")
-                fix = f"{hint} If the workspace has it and no file defines it, add it to {option}"
-                draft.problem(keys, f"unknown datastore '{name}'", fix)
-
-    def _resolve(self, draft: Draft) -> None:
-        """Find the asset of each reference."""
-        for use in draft.uses:
-            reference = parse(use.text, folder=draft.document.folder)
-            where = ".".join(map(str, use.keys))
-            if reference is None:
-                fix = "write `azureml:NAME`, `azureml:NAME:VERSION` or a path"
-                draft.problem(use.keys, f"'{use.text}' is not a reference", fix)
-            elif reference.file:
-                self._resolve_file(draft, use, reference.file)
-            elif reference.label and reference.label.lower() != "latest":
-                draft.problem(
-                    use.keys, f"'{where}' uses an unknown label '@{reference.label}'", "use `@latest` or a version"
-                )
-            elif reference.name:
-                target = AssetId(use.kind, reference.name)
-                pinned = self.drafts[target].version if target in self.drafts else ""
-                if target in self.drafts and (reference.is_floating or reference.version == pinned):
-                    draft.targets[use.keys] = target
-                    self._check_shared_use(draft, use, self.drafts[target])
-                elif reference.is_floating and target not in self.broken:
-                    self._miss(draft, use, target)
-
-    def _check_shared_use(self, draft: Draft, use: Use, target: Draft) -> None:
-        if draft.is_shared and not target.is_shared:
-            message = f"is shared, and {target.id}, which it uses, is not: other workspaces could not use it"
-            draft.problem(use.keys, message, f"move {target.document.path} below `{self.settings.folders.shared}/` too")
-
-    def _resolve_file(self, draft: Draft, use: Use, path: str) -> None:
-        target = self.by_path.get(path)
-        if target is not None and target.kind == use.kind:
-            draft.targets[use.keys] = target
-        elif target is not None:
-            wanted, found = KINDS[use.kind].title, KINDS[target.kind].title
-            draft.problem(use.keys, f"'{use.text}' is a {found}, not a {wanted}", f"refer to a {wanted}")
-        elif not (self.root / path).is_file():
-            known = [each for each, id_ in self.by_path.items() if id_.kind == use.kind]
-            otherwise = f"create it, or write `azureml:NAME` of a {KINDS[use.kind].title}"
-            draft.problem(use.keys, f"there is no file '{path}'", suggestion(path, known, otherwise=otherwise))
-        elif not any(problem.file == path for problem in self.problems):
-            fix = f"move it to where a {KINDS[use.kind].title} is found, so that it gets a name and a version"
-            draft.problem(use.keys, f"'{path}' is not part of the catalogue", fix)
-
-    def _miss(self, draft: Draft, use: Use, target: AssetId) -> None:
-        """Report a reference to an asset that is not in the tree."""
-        if use.may_wait:
-            draft.waiting_for = f"a version of model '{target.name}'"
-            return
-        if use.kind == "environment" and target.name.lower().startswith("azureml-"):
-            return  # Azure ML provides it
-        known = [id_.name for id_ in {*self.drafts, *self.broken} if id_.kind == use.kind]
-        otherwise = f"add it to the project, or write the version: `azureml:{target.name}:VERSION`"
-        draft.problem(
-            use.keys, f"unknown {use.kind} '{target.name}'", suggestion(target.name, known, otherwise=otherwise)
-        )
 
     def _read_sources(self, draft: Draft) -> None:
         for source in draft.sources:
