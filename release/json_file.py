@@ -1,4 +1,4 @@
-"""Reads a JSON file that another command of the release wrote."""
+"""Reads and writes the JSON files that one command of the release passes to another."""
 
 from __future__ import annotations
 
@@ -7,6 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from release.errors import ReleaseError
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file, and the folders above it. A reader sees the old file or the new one.
+
+    Raises:
+        ReleaseError: The file cannot be written.
+    """
+    new = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(f"{text}\n", "utf-8")
+        new.replace(path)
+    except OSError as error:
+        raise ReleaseError(f"cannot write {path}: {error.strerror}") from error
 
 
 def read(path: Path, fix: str) -> Any:

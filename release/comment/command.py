@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from release.preview.document import read
+from release.errors import ReleaseError
+from release.preview.document import collect
 from release.terminal.options import host_options
 
 
@@ -20,14 +21,19 @@ def comment(
 ) -> None:
     """Post the planned changes of all stacks as one comment on the pull request.
 
-    Each FILE is the output of `release preview --output json` for a stack. A later run updates the same comment. If no
-    stack changes, no comment is created. The complete text is also in the summary of the CI run. docs/pull-requests.md
-    describes the permissions.
+    Each FILE is the output of `release preview --output-file STACK.json` for a stack. If a file is missing or empty,
+    the comment says that the preview of this stack failed, and the command fails after it has posted the comment. A
+    later run updates the same comment. If no stack changes, no comment is created. The complete text is also in the
+    summary of the CI run. docs/pull-requests.md describes the permissions.
     """
     from release.comment import posting  # needs azure.core, which is slow to import
 
-    previews = [read(path) for path in files]
+    previews, missing = collect(files)
     if dry_run:
         click.echo(posting.draft(previews, os.environ, host, repository), nl=False)
     else:
         posting.post(previews, os.environ, host, repository, pull_request, click.echo)
+    if missing:
+        raise ReleaseError(
+            f"these previews wrote no result: {', '.join(map(str, missing))}", fix="see the log of each preview"
+        )

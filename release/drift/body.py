@@ -39,6 +39,8 @@ def body(previews: Sequence[Preview], run: str | None, limit: int) -> str:
         "To go back to what the program says, run `release up --no-train -s STACK`. To keep a change, first write it "
         "into the program or the asset files."
     )
+    failed = [code(each.stack) for each in previews if each.errors]
+    missing = (f"Not compared, because the preview failed: {', '.join(failed)}.", "") if failed else ()
     blocks = [Block(head=(intro, ""))]
     for stack, changes in found.items():
         if changes:
@@ -47,8 +49,8 @@ def body(previews: Sequence[Preview], run: str | None, limit: int) -> str:
             blocks.append(complete("Old and new values", changes))
     source = Block(head=(f"From [this run]({run}).",)) if run else Block()
     whole = f"[The run]({run})" if run else "`release preview --refresh`"
-    first = mark(NAME, "".join(map(str, blocks)))
-    blocks[0] = Block(head=(first, "", intro, ""))
+    first = mark(NAME, "".join(map(str, [*missing, *blocks])))
+    blocks[0] = Block(head=(first, "", intro, "", *missing))
     return fit([*blocks, source], limit, f"\n**This text is shortened.** {whole} shows everything.\n")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from release.preview.document import read
+from release.preview.document import collect
 from release.terminal.options import host_options
 
 
@@ -17,13 +17,14 @@ from release.terminal.options import host_options
 def report_drift(files: tuple[Path, ...], host: str | None, repository: str | None, dry_run: bool) -> None:
     """Report what others changed in Azure, in one issue of the repository.
 
-    Each FILE is the output of `release preview --refresh --output json` for a stack. Opens an issue on GitHub or a work
-    item on Azure DevOps, updates it in later runs, and closes it if there is no drift any more. If there is no drift
-    and no issue, does nothing.
+    Each FILE is the output of `release preview --refresh --output-file STACK.json` for a stack. Opens an issue on
+    GitHub or a work item on Azure DevOps, updates it in later runs, and closes it if there is no drift any more. If
+    there is no drift and no issue, does nothing. If a preview failed or its file is missing, closes no issue, and
+    fails.
     """
     from release.drift import reporting  # needs azure.core, which is slow to import
 
-    previews = [read(path) for path in files]
+    previews, _ = collect(files)
     if dry_run:
         click.echo(reporting.draft(previews, os.environ, host, repository), nl=False)
     else:

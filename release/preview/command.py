@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 from pulumi.automation.events import EngineEvent
 
+from release import json_file
 from release.cost.check import estimated
 from release.errors import ReleaseError
 from release.planned import PlannedResources
@@ -24,9 +26,13 @@ from release.terminal.options import stack_option
     "--output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True,
     help="Output format.",
 )  # fmt: skip
+@click.option(
+    "--output-file", type=click.Path(dir_okay=False, path_type=Path), default=None,
+    help="Also write the JSON to this file. If the preview fails, the file contains the reason.",
+)  # fmt: skip
 @click.option("--refresh", is_flag=True, help="Read every resource from Azure first, and show what others changed.")
 @click.option("--expect-no-changes", is_flag=True, help="Fail if something would change, as in `pulumi preview`.")
-def preview(stack: str, output: str, refresh: bool, expect_no_changes: bool) -> None:
+def preview(stack: str, output: str, output_file: Path | None, refresh: bool, expect_no_changes: bool) -> None:
     """Show what `pulumi up` would change, and why.
 
     Shows the old and new version of each asset, the changed files and keys, and which change causes which. With
@@ -45,22 +51,22 @@ def preview(stack: str, output: str, refresh: bool, expect_no_changes: bool) -> 
     try:
         PulumiStack(stack, create=True).preview(note, refresh=refresh)
     except ReleaseError as error:
-        if output == "text":
-            raise
         failure = error  # a reader of the document sees it there
     # A preview that failed does not have all resources.
     found = check.examined(stack, planned.resources) if failure is None else None
     checks: dict[str, Any] = {}
     if found is not None:
         checks = {"policy": check.part(found), "cost": estimated(planned.resources)}
-        if output != "text":
+        if output != "text" or output_file is not None:
             checks |= {"gate": gate.part(planned.resources), "quota": quota.part(planned.resources)}
     document = plan.document(stack, failure).model_copy(update=checks)
+    if output_file is not None:
+        json_file.write(output_file, document.model_dump_json(indent=2))
     if output == "json":
         click.echo(document.model_dump_json(indent=2))
     elif output == "markdown":
         click.echo(markdown.document(document), nl=False)
-    else:
+    elif failure is None:
         text.show(new_console(), document)
     if failure is not None:
         raise failure

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,6 +16,8 @@ from release import json_file
 from release.cost.document import Cost
 from release.errors import ReleaseError
 from release.policy.findings import PolicyFinding
+
+_STACK = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 class _Document(BaseModel):
@@ -133,13 +137,34 @@ class Preview(_Document):
     cost: Cost | None = Field(default=None, description="Monthly cost. Null if it was not estimated.")
 
 
+def collect(paths: Iterable[Path]) -> tuple[list[Preview], list[Path]]:
+    """Read the previews of several stacks, and return the files of those that failed before they wrote anything.
+
+    For a file that is missing or empty, the preview has the file's name as its stack, and an error.
+
+    Raises:
+        ReleaseError: A file is not a preview, or its name is not that of a stack.
+    """
+    previews, missing = [], []
+    for path in paths:
+        is_empty = path.is_file() and path.stat().st_size == 0
+        if (path.exists() and not is_empty) or not _STACK.fullmatch(path.stem):
+            previews.append(read(path))
+            continue
+        problem = "is empty" if is_empty else "does not exist"
+        reason = f"The preview wrote no result: {path.name} {problem}. The log of the preview shows the reason."
+        previews.append(Preview(stack=path.stem, changes=[], errors=[reason]))
+        missing.append(path)
+    return previews, missing
+
+
 def read(path: Path) -> Preview:
-    """Read the file that `release preview --output json` wrote.
+    """Read the file that `release preview --output-file` wrote.
 
     Raises:
         ReleaseError: The file does not exist, is not a preview, or has a version that this release does not know.
     """
-    fix = f"write it with `release preview -s STACK --output json > {path}`"
+    fix = f"write it with `release preview -s STACK --output-file {path}`"
     document = json_file.read(path, fix)
     (known,) = get_args(Preview.model_fields["preview_version"].annotation)
     version = document.get("preview_version") if isinstance(document, dict) else None

@@ -57,7 +57,7 @@ def is_destructive(preview: Preview) -> bool:
 def verdict(preview: Preview) -> str:
     """Return the sentence that a reviewer reads first."""
     if preview.errors:
-        return "⛔ **The update would fail.** The changes may be incomplete."
+        return "⛔ **The preview failed.** The changes may be incomplete."
     if is_refused(preview):
         return "⛔ **The update would be refused.** See the policy and quota below."
     if is_destructive(preview):

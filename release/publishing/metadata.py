@@ -104,7 +104,5 @@ class Release(BaseModel):
             raise ReleaseError(f"{path} is not valid: {wrong}", fix=fix) from error
 
     def write(self, path: Path) -> None:
-        """Write it to a file. A reader sees the old file or the new one."""
-        new = path.with_name(f".{path.name}.new")
-        new.write_text(self.model_dump_json(indent=2) + "\n", "utf-8")
-        new.replace(path)
+        """Write it to a file."""
+        json_file.write(path, self.model_dump_json(indent=2))

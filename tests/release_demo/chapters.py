@@ -57,7 +57,7 @@ def _pull_request(play: Play) -> str:
     """Change a component. The comment of the pull request names it."""
     file = play.clone.root / _COMPONENT
     file.write_text(file.read_text("utf-8") + "\n# The change of this pull request.\n", "utf-8")
-    play.release("preview -s dev --output json > .amlite/dev.json 2> .amlite/preview.log")
+    play.release("preview -s dev --output-file .amlite/dev.json > .amlite/preview.log")
     comment = play.release("comment .amlite/dev.json --dry-run")
     assert "component-train" in comment, comment
     heading = next(line for line in comment.splitlines() if line.startswith("#"))

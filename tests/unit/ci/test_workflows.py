@@ -207,3 +207,13 @@ def test_previews_of_all_stacks_are_the_same_steps() -> None:
     assert len({*by_stack}) == 1
     for name in ("pull-request.yml", "drift.yml"):
         assert github.load(name)["jobs"]["preview"]["strategy"]["matrix"] == {"stack": ["dev", "staging", "prod"]}
+
+
+def test_a_comment_and_a_report_name_the_file_of_every_stack() -> None:
+    """A pattern would not match a file that was not written, and the stack would be missing without a word."""
+    named = [
+        sorted(re.findall(r"(\w+)\.json", " ".join(words)))
+        for _, words in commands()
+        if words[1:2] in (["comment"], ["report-drift"])
+    ]
+    assert named == [["dev", "prod", "staging"]] * 3

@@ -67,6 +67,18 @@ def test_a_pull_request_has_one_comment_that_later_runs_update(host: FakeHost, t
     assert len(host.sent("POST")) == 1
 
 
+def test_a_stack_without_a_preview_is_named_and_the_job_fails(host: FakeHost, tmp_path: Path) -> None:
+    """The job of one stack could not sign in, so it wrote no file. The other stacks are shown all the same."""
+    missing = str(tmp_path / "prod.json")
+    done = comment(host.variables(tmp_path), tmp_path, example.dev(), options=(missing,))
+    assert done.exit_code == 1
+    assert f"Error: these previews wrote no result: {missing}\n  fix: see the log of each preview" in done.output
+    (text,) = shown(host)
+    assert "## Preview: 2 of 2 stacks change" in text
+    assert "### `prod`: the preview failed" in text
+    assert "prod.json does not exist. The log of the preview shows the reason." in text
+
+
 def test_where_nothing_changes_there_is_no_comment(host: FakeHost, tmp_path: Path) -> None:
     done = comment(host.variables(tmp_path), tmp_path, example.unchanged("dev"), example.unchanged("prod"))
     assert done.exit_code == 0

@@ -86,8 +86,18 @@ def test_a_preview_that_failed_closes_no_issue(host: FakeHost, tmp_path: Path) -
     assert [state in OPEN for state, _, _ in issues(host)] == [True]
     done = report(variables, tmp_path, failed, drift("prod", "vault"))
     assert done.exit_code == 1
-    ((_, title, _),) = issues(host)
+    ((_, title, text),) = issues(host)
     assert title == "Drift in Azure: prod (1)"
+    assert "Not compared, because the preview failed:" in text
+
+
+def test_a_missing_preview_closes_no_issue(host: FakeHost, tmp_path: Path) -> None:
+    variables = host.variables(tmp_path)
+    report(variables, tmp_path, drift("dev", "cluster"))
+    done = report(variables, tmp_path, drift("dev"), options=(str(tmp_path / "prod.json"),))
+    assert done.exit_code == 1
+    assert "stack 'prod' could not be checked: The preview wrote no result: prod.json does not exist" in done.output
+    assert [state in OPEN for state, _, _ in issues(host)] == [True]
 
 
 def test_new_drift_opens_a_new_issue(host: FakeHost, tmp_path: Path) -> None:

@@ -412,3 +412,18 @@ def test_a_preview_that_fails_says_why_in_the_document_too(engine: list[Exceptio
     document = Preview.model_validate_json(previewed("--output", "json").stdout)
     assert document.errors == ["stack 'dev': no quota\n  fix: ask for more"]
     assert [each.name for each in document.changes] == ["component-prep"]
+
+
+def test_a_file_gets_the_json_beside_the_text_and_the_reason_of_a_failure(
+    engine: list[Exception], tmp_path: Path
+) -> None:
+    file = tmp_path / "previews" / "dev.json"
+    done = previewed("--output-file", str(file))
+    assert "component-prep" in done.stdout
+    document = Preview.model_validate_json(file.read_text("utf-8"))
+    assert [each.name for each in document.changes] == ["component-prep"]
+    assert document.gate is not None
+    engine.append(ReleaseError("you are not signed in"))
+    done = previewed("--output-file", str(file))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert Preview.model_validate_json(file.read_text("utf-8")).errors == ["you are not signed in"]

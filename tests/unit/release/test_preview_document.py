@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from release.errors import ReleaseError
-from release.preview.document import Preview, read
+from release.preview.document import Preview, collect, read
 
 MINIMAL = {"preview_version": 1, "stack": "dev", "changes": []}
 
@@ -47,7 +47,6 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         ({**MINIMAL, "changes": [{"name": "a"}]}, "is not a preview: changes.0.operation: Field required"),
         ({**MINIMAL, "colour": "red"}, "is not a preview: colour: Extra inputs are not permitted"),
         ("Error: stack 'dev' has no file", "is not JSON: "),
-        ("", "is not JSON: "),
     ],
 )
 def test_anything_else_is_refused_with_one_message(tmp_path: Path, document: Any, problem: str) -> None:
@@ -60,3 +59,21 @@ def test_anything_else_is_refused_with_one_message(tmp_path: Path, document: Any
 def test_a_missing_file_is_named_with_the_command_that_writes_it(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match=r"cannot read .*dev\.json: No such file or directory\n  fix: write it with"):
         read(tmp_path / "dev.json")
+
+
+@pytest.mark.parametrize("content", [None, ""], ids=["missing", "empty"])
+def test_a_preview_that_wrote_nothing_is_one_that_failed(tmp_path: Path, content: str | None) -> None:
+    """A job that cannot sign in does not start the preview. `> dev.json` then leaves an empty file."""
+    other, file = written(tmp_path, MINIMAL), tmp_path / "prod.json"
+    if content is not None:
+        file.write_text(content)
+    previews, missing = collect([other, file])
+    assert [each.stack for each in previews] == ["dev", "prod"]
+    assert missing == [file]
+    (reason,) = previews[1].errors
+    assert reason.startswith(f"The preview wrote no result: prod.json {'is empty' if content == '' else 'does not'}")
+
+
+def test_a_pattern_that_matches_nothing_is_not_a_stack(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match=r"cannot read .*\*\.json: No such file"):
+        collect([tmp_path / "*.json"])

@@ -119,7 +119,7 @@ QUOTA = {"family": "f", "location": "westeurope", "needed": 8}
         (refusing(quota=[{**QUOTA, "free": 8}]), "✅", False),
         (refusing(quota=[{**QUOTA, "free": 7}]), "⛔ **The update would be refused.**", True),
         (example.unchanged("dev"), "✅", False),
-        (refusing(errors=["no quota"]), "⛔ **The update would fail.**", True),
+        (refusing(errors=["no quota"]), "⛔ **The preview failed.**", True),
     ],
 )
 def test_the_verdict_says_what_a_reviewer_must_do(preview: Preview, verdict: str, attention: bool) -> None:
