@@ -17,6 +17,7 @@ AZURE ?= $(if $(filter local,$(STACK)),local,real)
 $(if $(filter-out local real,$(AZURE)),$(error AZURE must be `local` or `real`))
 ENVIRONMENTS ?= dev staging prod
 TRAIN ?= yes
+NAME ?=
 PYTEST ?=
 TESTS ?= packages tests/unit tests/integration tests/e2e
 
@@ -43,6 +44,7 @@ help: ## Show this help
 	@printf '  STACK                    the stack: local, dev, staging or prod (default local)\n'
 	@printf '  AZURE                    local or real (default real, and local for the stack local)\n'
 	@printf '  TRAIN                    no deploys without training a first model (default yes)\n'
+	@printf '  NAME                     the example: a folder of examples/\n'
 	@printf '  PYTHON                   the Python for set-up, 3.11 or newer (default python3)\n'
 	@printf '  PYTEST                   more arguments for pytest, such as PYTEST="-k rollout"\n'
 	@printf '  TESTS                    the tests to run (default packages tests/unit tests/integration tests/e2e)\n'
@@ -95,6 +97,24 @@ stack_file = $(if $(project),$(state)/environments/)Pulumi.$(STACK).yaml
 .PHONY: acceptance
 acceptance: setup ## Deploy a stack, train, roll out, destroy it, and write a report for an issue
 	@$(exclusively) $(tools) sh -c '$(fit) $(through) $(bin)/python -m tests.acceptance --stack $(STACK) --stack-file "$(stack_file)"'
+
+# An example has no stack `local`: its stack on the local Azure is `dev`.
+example_stack = $(or $(filter-out local,$(STACK)),dev)
+example = $(or $(NAME),$(error name a folder of examples/, such as `make $@ NAME=automl-container`))
+example_folder = $(if $(here),$(state)/examples/$(example),examples/$(example))
+fit_example = $(if $(here),$(bin)/amlite run -- $(bin)/python -m bootstrap.local_stack fit $(example_stack) \
+	--example $(example) &&)
+
+.PHONY: example
+example: setup ## Bring up an example and run it to its end: make example NAME=<a folder of examples/>
+	@$(exclusively) $(tools) sh -c '$(fit_example) $(through) $(bin)/release --cwd "$(example_folder)" up \
+		--stack $(example_stack) --no-train && $(through) $(bin)/python examples/$(example)/walkthrough.py \
+		--cwd "$(example_folder)" --stack $(example_stack)'
+
+.PHONY: example-down
+example-down: setup ## Destroy an example, and stop the local Azure
+	@$(here_alone)$(exclusively) $(tools) sh -c '$(fit_example) $(bin)/amlite run -- $(bin)/release \
+		--cwd "$(example_folder)" down --stack $(example_stack) --purge --yes; code=$$?; $(bin)/amlite stop; exit $$code'
 
 .PHONY: release-demo
 release-demo: setup ## Play a month of releases on the local Azure, in a clone: from a pull request to production

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
         layout = Layout.of(Path(__file__).resolve().parent.parent)
         set_up(layout, (*PHASES, *LINTERS) if options.linters else PHASES)
         project = Project.of(stack_files.LOCAL, layout.repository)
-        print(*stack_files.write(stack_files.LOCAL, layout.repository, project), sep="\n", end="", flush=True)
+        print(*stack_files.write(stack_files.LOCAL, project), sep="\n", end="", flush=True)
     except SetupError as error:
         print(f"Set-up failed: {error}", file=sys.stderr)
         return 1

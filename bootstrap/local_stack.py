@@ -1,6 +1,7 @@
 """Prepares a stack on the local Azure: creates it if it is missing, and adapts its image build to the machine.
 
 Run by the Makefile, inside `amlite run`: `python -m bootstrap.local_stack fit STACK`, and `hint STACK` after `make up`.
+With `--example NAME`, the stack is one of the project `examples/NAME`.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def fit(stack: str, project: Project, here: Engine) -> list[str]:
 def hint(stack: str, project: Project) -> list[str]:
     """Print what the jobs ran in, and how to use the stack from a shell."""
     jobs = json.loads(_run("amlite", "status", "--output", "json"))["jobs"]
-    folder = "" if stack == stack_files.LOCAL else f'; export PULUMI_OPTION_CWD="{project.folder.resolve()}"'
+    folder = "" if project.folder == project.source else f'; export PULUMI_OPTION_CWD="{project.folder.resolve()}"'
     return [
         *(f"Jobs ran in a {runner}" for runner in sorted({job["runner"] for job in jobs if job["runner"]})),
         f'For these commands, point your shell to the local Azure first:  eval "$(.venv/bin/amlite env)"{folder}',
@@ -128,14 +129,15 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m bootstrap.local_stack", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("fit").add_argument("stack")
-    commands.add_parser("hint").add_argument("stack")
+    for name in ("fit", "hint"):
+        command = commands.add_parser(name)
+        command.add_argument("stack")
+        command.add_argument("--example")
     options = parser.parse_args()
-    repository = Path.cwd()
-    project = Project.of(options.stack, repository)
     try:
+        project = Project.of(options.stack, Path.cwd(), example=options.example or None)
         if options.command == "fit":
-            lines = stack_files.write(options.stack, repository, project)
+            lines = stack_files.write(options.stack, project)
             lines += fit(options.stack, project, engine())
         else:
             lines = hint(options.stack, project)

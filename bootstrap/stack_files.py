@@ -1,8 +1,8 @@
 """Makes the stack files of the local Azure from tracked files. Local choices go into the files that it makes.
 
-`Pulumi.local.yaml` is made from the template beside this module. Any other stack, such as dev, gets a project folder in
-the local Azure's state: its file there is the tracked one with the ids of the local Azure, and its program is the
-repository's.
+`Pulumi.local.yaml` is made from the template beside this module. Any other stack, such as dev or a stack of an example,
+gets a project folder in the local Azure's state: its file there is the tracked one with the ids of the local Azure, and
+its program is the repository's or the example's.
 """
 
 from __future__ import annotations
@@ -34,25 +34,40 @@ class Project:
     Attributes:
         folder: Has Pulumi.yaml and the stack's file.
         notes: What set-up remembers about the stack's file. Safe to delete.
+        source: Has the tracked files, and the program: the repository, or the folder of an example.
     """
 
     folder: Path
     notes: Path
+    source: Path
 
     @classmethod
-    def of(cls, stack: str, repository: Path, environment: Mapping[str, str] = os.environ) -> Project:
-        """The project of a stack: the repository for `local`, a folder in the local Azure's state for the others."""
+    def of(
+        cls, stack: str, repository: Path, environment: Mapping[str, str] = os.environ, example: str | None = None
+    ) -> Project:
+        """The project of a stack: the repository for `local`, a folder in the local Azure's state for the others.
+
+        Raises:
+            SetupError: There is no such example.
+        """
+        state = repository / environment.get("AMLITE_STATE", ".amlite")
+        if example is not None:
+            examples = sorted(path.parent.name for path in (repository / "examples").glob("*/Pulumi.dev.yaml"))
+            if example not in examples:
+                raise SetupError(f"there is no example '{example}'", fix=f"Use one of {', '.join(examples)}.")
+            folder = state / "examples" / example
+            return cls(folder, folder / ".notes", repository / "examples" / example)
         if stack == LOCAL:
-            return cls(repository, repository / ".venv" / "stack-files")
-        folder = repository / environment.get("AMLITE_STATE", ".amlite") / "environments"
-        return cls(folder, folder / ".notes")
+            return cls(repository, repository / ".venv" / "stack-files", repository)
+        folder = state / "environments"
+        return cls(folder, folder / ".notes", repository)
 
     def file(self, stack: str) -> Path:
         """The stack's file."""
         return self.folder / f"Pulumi.{stack}.yaml"
 
 
-def write(stack: str, repository: Path, project: Project) -> list[str]:
+def write(stack: str, project: Project) -> list[str]:
     """Create or update the stack's file and the project that it belongs to.
 
     Returns:
@@ -61,19 +76,19 @@ def write(stack: str, repository: Path, project: Project) -> list[str]:
     Raises:
         SetupError: The stack has no tracked file.
     """
-    if stack == LOCAL:
+    if project.folder == project.source:
         return _merge(project.file(stack), project.notes, TEMPLATE, TEMPLATE.read_text())
-    source = repository / f"Pulumi.{stack}.yaml"
+    source = project.source / f"Pulumi.{stack}.yaml"
     if not source.is_file():
-        known = ", ".join(sorted(path.name.split(".")[1] for path in repository.glob("Pulumi.*.yaml")))
+        known = ", ".join(sorted(path.name.split(".")[1] for path in project.source.glob("Pulumi.*.yaml")))
         raise SetupError(f"stack '{stack}' has no file {source.name}", fix=f"Use one of the stacks {known}.")
-    write_project(repository, project.folder)
+    write_project(project.source, project.folder)
     return _merge(project.file(stack), project.notes, source, localized(source.read_text()))
 
 
-def write_project(repository: Path, folder: Path) -> None:
-    """Create a project folder with its own stack files. Its program is the repository's."""
-    write_text(folder / "Pulumi.yaml", _project_file(repository))
+def write_project(source: Path, folder: Path) -> None:
+    """Create a project folder with its own stack files. Its program is the one of the source."""
+    write_text(folder / "Pulumi.yaml", _project_file(source))
 
 
 def localized(text: str) -> str:
@@ -97,11 +112,11 @@ def _only(pattern: str, text: str) -> str:
     return str(found)
 
 
-def _project_file(repository: Path) -> str:
-    text = (repository / "Pulumi.yaml").read_text()
+def _project_file(source: Path) -> str:
+    text = (source / "Pulumi.yaml").read_text()
     folder = _only(r"virtualenv: (.*)", text)
-    text = text.replace(f"virtualenv: {folder}", f"virtualenv: {json.dumps(str(repository / folder))}")
-    return f"{text}main: {json.dumps(str(repository))}\n"
+    text = text.replace(f"virtualenv: {folder}", f"virtualenv: {json.dumps(os.path.normpath(source / folder))}")
+    return f"{text}main: {json.dumps(str(source))}\n"
 
 
 def _merge(path: Path, notes: Path, source: Path, text: str) -> list[str]:

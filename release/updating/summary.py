@@ -49,7 +49,7 @@ def _platform(outputs: StackOutputs) -> Table:
     if outputs.registry:
         table.add_row("registry", outputs.registry)
     table.add_row(
-        "training image", outputs.environment_image or "built by Azure Machine Learning (image.build is false)"
+        "training image", outputs.environment_image or "not built by the stack"
     )
     table.add_row("compute", ", ".join(outputs.compute))
     for kind, assets in outputs.assets.items():

@@ -39,7 +39,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def project(repository: Path) -> Project:
     """The project of the stack `local`."""
     made = Project.of("local", repository, {})
-    assert stack_files.write("local", repository, made) == []
+    assert stack_files.write("local", made) == []
     return made
 
 
@@ -96,7 +96,7 @@ def test_a_stack_without_resources_keeps_the_promoted_models_of_a_registry(proje
 def test_another_stack_gets_a_project_of_its_own_and_its_tracked_file_stays(repository: Path) -> None:
     tracked = (repository / "Pulumi.dev.yaml").read_text()
     project = Project.of("dev", repository, {})
-    assert stack_files.write("dev", repository, project) == []
+    assert stack_files.write("dev", project) == []
     (line,) = local_stack.fit("dev", project, NONE)
     assert line.startswith("Switched the image build off (Pulumi.dev.yaml")
     assert (repository / "Pulumi.dev.yaml").read_text() == tracked

@@ -24,6 +24,8 @@ TARGETS = [
     "environments-down",
     "clean",
     "acceptance",
+    "example",
+    "example-down",
     "release-demo",
     "test",
     "lint",
@@ -80,7 +82,7 @@ def test_every_target_is_in_the_help_with_a_description() -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_target_is_well_formed(target: str) -> None:
-    assert make("--dry-run", target)
+    assert make("--dry-run", target, "NAME=automl-container")
 
 
 def test_local_goes_through_amlite_and_other_stacks_only_with_the_switch() -> None:
@@ -90,6 +92,18 @@ def test_local_goes_through_amlite_and_other_stacks_only_with_the_switch() -> No
     real = make("--dry-run", "up", "STACK=dev")
     assert "amlite" not in real.replace(".amlite.lock", "").replace(str(REPOSITORY), "")
     assert ".venv/bin/release up --stack dev" in real
+
+
+def test_an_example_has_a_project_of_its_own_on_the_local_azure() -> None:
+    here = make("--dry-run", "example", "NAME=tacos-burritos")
+    assert "bootstrap.local_stack fit dev" in here
+    assert 'release --cwd ".amlite/examples/tacos-burritos" up' in here
+    real = make("--dry-run", "example", "NAME=tacos-burritos", "STACK=prod")
+    assert 'release --cwd "examples/tacos-burritos" up' in real
+    assert "amlite run" not in real
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        make("--dry-run", "example")
+    assert "name a folder of examples/" in refused.value.stderr
 
 
 def test_only_the_local_azure_is_destroyed_by_make() -> None:

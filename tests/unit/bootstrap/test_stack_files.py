@@ -29,7 +29,7 @@ def repository(tmp_path: Path) -> Path:
 
 def write(stack: str, repository: Path) -> tuple[Path, list[str]]:
     project = Project.of(stack, repository, {})
-    told = stack_files.write(stack, repository, project)
+    told = stack_files.write(stack, project)
     return project.file(stack), told
 
 
@@ -70,6 +70,21 @@ def test_the_project_runs_the_repositorys_program(repository: Path) -> None:
     assert project["main"] == str(repository)
     assert project["runtime"]["options"]["virtualenv"] == str(repository / ".venv")
     assert project["name"] == yaml.safe_load((repository / "Pulumi.yaml").read_text("utf-8"))["name"]
+
+
+def test_an_example_has_a_project_folder_and_its_own_program(repository: Path) -> None:
+    folder = repository / "examples" / "small"
+    folder.mkdir(parents=True)
+    shutil.copy(repository / "Pulumi.dev.yaml", folder)
+    (folder / "Pulumi.yaml").write_text("name: small\nruntime:\n  name: python\n  options:\n    virtualenv: ../../.venv\n")
+    project = Project.of("dev", repository, {}, "small")
+    stack_files.write("dev", project)
+    assert project.file("dev") == repository / ".amlite" / "examples" / "small" / "Pulumi.dev.yaml"
+    assert configuration(project.file("dev"))["azure-native:tenantId"] == TENANT_ID
+    made = yaml.safe_load((project.folder / "Pulumi.yaml").read_text("utf-8"))
+    assert (made["main"], made["runtime"]["options"]["virtualenv"]) == (str(folder), str(repository / ".venv"))
+    with pytest.raises(SetupError, match="there is no example 'large'"):
+        Project.of("dev", repository, {}, "large")
 
 
 def test_local_choices_stay_and_changes_of_the_tracked_file_arrive(repository: Path) -> None:

@@ -1,0 +1,61 @@
+"""What a platform does about failures and drift: alerts, and retraining."""
+
+import pulumi
+
+import pulumi_azureml as azureml
+from infra.components.alerts import Alerts, AlertsArgs
+from infra.components.drift_events import QUEUE, DriftEvents, DriftEventsArgs
+from infra.components.retraining import Retraining, RetrainingArgs
+from infra.platform import Platform
+
+
+def react(platform: Platform, assets: azureml.Assets) -> None:
+    """Declare the alerts and the retraining of the stack's `monitoring` settings. Without settings, nothing."""
+    settings = platform.program.settings.monitoring
+    subscription = platform.program.config.cloud.subscription_id
+    place, workspace, storage = platform.place, platform.workspace, platform.storage
+    events = (
+        DriftEvents(
+            "drift",
+            DriftEventsArgs(
+                placement=place,
+                subscription_id=subscription,
+                workspace_id=workspace.id,
+                storage_account_id=storage.id,
+                storage_account_name=storage.name,
+            ),
+        )
+        if settings.has_events
+        else None
+    )
+    if settings.has_receivers:
+        online = assets.resources.get("online_endpoint", {})
+        Alerts(
+            "alerts",
+            AlertsArgs(
+                placement=place,
+                settings=settings,
+                workspace_id=workspace.id,
+                endpoints={
+                    name: pulumi.Output.concat(workspace.id, "/onlineEndpoints/", endpoint.azure_name)
+                    for name, endpoint in online.items()
+                },
+                requires=list(online.values()),
+                topic_id=events.topic_id if events else None,
+                subscriptions=events.subscriptions if events else [],
+            ),
+        )
+    if settings.retrain and events:
+        Retraining(
+            "retraining",
+            RetrainingArgs(
+                placement=place,
+                subscription_id=subscription,
+                settings=settings.retrain,
+                workspace_id=workspace.id,
+                storage_account_name=storage.name,
+                queue_id=events.queue_id,
+                queue_name=QUEUE,
+                requires=[assets.resources["schedule"][settings.retrain.schedule]],
+            ),
+        )
