@@ -76,7 +76,7 @@ def test_an_example_has_a_project_folder_and_its_own_program(repository: Path) -
     folder = repository / "examples" / "small"
     folder.mkdir(parents=True)
     shutil.copy(repository / "Pulumi.dev.yaml", folder)
-    (folder / "Pulumi.yaml").write_text("name: small\nruntime:\n  name: python\n  options:\n    virtualenv: ../../.venv\n")
+    (folder / "Pulumi.yaml").write_text("name: small\nruntime:\n  options:\n    virtualenv: ../../.venv\n")
     project = Project.of("dev", repository, {}, "small")
     stack_files.write("dev", project)
     assert project.file("dev") == repository / ".amlite" / "examples" / "small" / "Pulumi.dev.yaml"
