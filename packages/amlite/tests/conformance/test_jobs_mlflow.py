@@ -85,8 +85,9 @@ def test_a_job_tracks_and_registers_by_mlflow(tracked: Workspace, tmp_path: Path
     code.mkdir()
     (code / "train.py").write_text(TRAIN, "utf-8")
     job = command(
-        command="python train.py", code=str(code), environment="tracking:1", compute=CLUSTER, experiment_name="weights"
-    )
+        command="python train.py", code=str(code), environment="tracking:1", compute=CLUSTER, experiment_name="weights",
+        tags={"team": "blue", "colour": "none"},
+    )  # fmt: skip
     name = client.jobs.create_or_update(job).name
     assert until(client, name).status == "Completed", history(client, name).error
 
@@ -97,7 +98,13 @@ def test_a_job_tracks_and_registers_by_mlflow(tracked: Workspace, tmp_path: Path
     client.jobs.download(name, download_path=str(tmp_path), all=True)
     assert (tmp_path / "artifacts/notes/hello.txt").read_text("utf-8") == "hello"
 
+    # Run history, MLflow and ARM show the same tags of a run.
+    assert client.jobs.get(name).tags == {"team": "blue", "colour": "red"}
+    (listed,) = client.jobs.list(tag="colour=red")
+    assert (listed.name, listed.tags["team"]) == (name, "blue")
     run = ask(tracked, "GET", "runs/get", run_id=name)["run"]
+    kept = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
+    assert (kept["team"], kept["colour"]) == ("blue", "red")
     assert (run["info"]["status"], run["info"]["run_name"]) == ("FINISHED", name)
     assert [metric["value"] for metric in run["data"]["metrics"]] == [0.8]
     seen = [
@@ -107,6 +114,15 @@ def test_a_job_tracks_and_registers_by_mlflow(tracked: Workspace, tmp_path: Path
     assert seen == [0.7, 0.8]
     shown = region(tracked, "GET", f"/history/v1.0{tracked.id}/runs/{name}").json()
     assert (shown["metrics"], shown["parameters"], shown["tags"]["colour"]) == ({"auc": 0.8}, {"depth": "3"}, "red")
+
+    # Azure keeps the place in the datastore of a model that is registered from a job's output.
+    output = Model(name="from-job", version="1", path=f"azureml://jobs/{name}/outputs/artifacts/notes")
+    registered = client.models.create_or_update(output)
+    assert registered.job_name == name
+    assert registered.path.endswith(f"/datastores/workspaceartifactstore/paths/ExperimentRun/dcid.{name}/notes")
+    client.models.download("from-job", version="1", download_path=str(tmp_path / "down"))
+    assert (tmp_path / "down/from-job/notes/hello.txt").read_text("utf-8") == "hello"
+    assert client.models.create_or_update(output).path == registered.path
 
 
 def test_experiments_have_names_and_searchable_runs(tracked: Workspace) -> None:

@@ -16,6 +16,7 @@ from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.jobs import events
 from amlite.services.machinelearning import references
+from amlite.services.mlflow import tracking
 
 JOB_TYPE = f"{references.WORKSPACE_TYPE}/jobs"
 TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
@@ -113,12 +114,17 @@ def change(
 ) -> Job:
     """Change a job's status, run properties or ARM properties. The status determines its start and end times.
 
-    A job that has ended keeps its status. AzureError 404 if the job no longer exists.
+    The tags are those of its MLflow run too. A job that has ended keeps its status. Raises AzureError 404 if the job no
+    longer exists.
     """
     document = platform.store.get(id)
     if document is None:
         raise AzureError(404, "UserError", f"The job '{id.rpartition('/')[2]}' was deleted.")
     job = Job(document.id, document.body)
+    if properties and "tags" in properties:
+        gone = (job.properties.get("tags") or {}).keys() - properties["tags"].keys()
+        workspace = references.workspace(platform, job.workspace_id).body
+        tracking.set_tags(platform, workspace, job.name, properties["tags"], gone)
     job.properties.update(properties or {})
     job.run.update(run or {})
     if status is not None and not job.ended:
@@ -134,9 +140,17 @@ def change(
     return job
 
 
-def shown(job: Job) -> Json:
-    """Return ARM's envelope. A pipeline's step has no properties in ARM, only in run history."""
-    envelope = {key: value for key, value in job.body.items() if key != PRIVATE}
-    if job.run.get("node"):
-        envelope["properties"] = None
-    return envelope
+def shown(platform: Platform, workspace_id: str, *jobs: Job) -> list[Json]:
+    """Return ARM's envelopes of a workspace's jobs, with the tags that they have set through MLflow.
+
+    A pipeline's step has no properties in ARM, only in run history.
+    """
+    workspace = references.workspace(platform, workspace_id).body
+    logged = tracking.tags(platform, workspace, [job.name for job in jobs])
+    found = []
+    for job in jobs:
+        envelope = {key: value for key, value in job.body.items() if key != PRIVATE}
+        tags = {**(job.properties.get("tags") or {}), **logged[job.name]}
+        envelope["properties"] = None if job.run.get("node") else {**job.properties, "tags": tags}
+        found.append(envelope)
+    return found

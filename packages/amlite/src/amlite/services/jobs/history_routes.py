@@ -156,7 +156,7 @@ def run_of(platform: Platform, workspace: Json, job: Job) -> Json:
         },
         "parameters": parameters,
         "metrics": metrics,
-        "tags": {**tags, **(properties.get("tags") or {})},
+        "tags": {**(properties.get("tags") or {}), **tags},
         "target": compute,
         "compute": {"target": compute, "targetType": "amlcompute", "instanceCount": 1},
         "createdBy": {"userObjectId": who.get("objectId"), "userName": job.body["systemData"]["createdBy"]},

@@ -99,7 +99,8 @@ def tracked(job: Job) -> tracking.Run:
     """Return a job's run as MLflow keeps it."""
     properties, user = job.properties, str(job.body["systemData"]["createdBy"])
     title, experiment = str(properties.get("displayName") or job.name), str(properties["experimentName"])
-    return tracking.Run(job.name, title, user, experiment, job.run["root"], job.run.get("parent"))
+    tags = properties.get("tags") or {}
+    return tracking.Run(job.name, title, user, experiment, job.run["root"], job.run.get("parent"), tags)
 
 
 def tasks(platform: Platform) -> dict[str, asyncio.Task[object]]:

@@ -30,7 +30,7 @@ async def put_job(call: Call) -> web.Response:
 @routes.get(_JOB)
 async def get_job(call: Call) -> web.Response:
     """Describe a job."""
-    return reply(documents.shown(_job(call)))
+    return reply(documents.shown(call.platform, _workspace(call), _job(call))[0])
 
 
 @routes.get(_JOBS)
@@ -42,11 +42,12 @@ async def list_jobs(call: Call) -> web.Response:
         jobs = [job for job in jobs if bool(job.properties.get("isArchived")) == (view == "archivedonly")]
     if kind := call.query.get("jobType"):
         jobs = [job for job in jobs if job.properties["jobType"].lower() == kind.lower()]
+    found = documents.shown(call.platform, _workspace(call), *reversed(jobs))
     if tag := call.query.get("tag"):
         key, equals, value = tag.partition("=")
-        tags = ((job, job.properties.get("tags") or {}) for job in jobs)
-        jobs = [job for job, found in tags if key in found and (not equals or found[key] == value)]
-    return reply({"value": [documents.shown(job) for job in reversed(jobs)]})
+        tags = ((job, job["properties"]["tags"]) for job in found)
+        found = [job for job, tags in tags if key in tags and (not equals or tags[key] == value)]
+    return reply({"value": found})
 
 
 @routes.post(f"{_JOB}/cancel")

@@ -43,7 +43,7 @@ async def submit(
     id = f"{workspace.id}/jobs/{name}"
     job = new(platform, id, properties, workspace.body, submitter=principal)
     operation = platform.operations.begin(RUN, {"id": id}, resource_id=id)
-    return shown(change(platform, job.id, run={"operation": operation}))
+    return shown(platform, workspace.id, change(platform, job.id, run={"operation": operation}))[0]
 
 
 def check(platform: Platform, workspace_id: str, body: Json) -> Json:
@@ -186,7 +186,7 @@ def update(platform: Platform, workspace_id: str, name: str, body: Json) -> Json
     mutable = {
         key: given[key] for key in ("displayName", "description", "tags", "isArchived") if given.get(key) is not None
     }
-    return shown(change(platform, job.id, properties=mutable))
+    return shown(platform, workspace_id, change(platform, job.id, properties=mutable))[0]
 
 
 def _refusal(message: str) -> AzureError:

@@ -74,7 +74,7 @@ def prepare_version(
         "provisioningState": "Succeeded",
     }
     if kind in URI_PROPERTY and properties.get(URI_PROPERTY[kind]):
-        properties[URI_PROPERTY[kind]] = _long_uri(workspace.id, properties[URI_PROPERTY[kind]])
+        _resolve_uri(platform, workspace.id, kind, properties)
     if check := _CHECKS.get(kind):
         check(platform, workspace, name, version, properties)
     if old is not None:
@@ -162,14 +162,22 @@ def _check_name(kind: str, name: str) -> None:
         )
 
 
-def _long_uri(workspace_id: str, uri: str) -> str:
-    """Return the long form of a datastore URI, with subscription, group and workspace, as the service does."""
-    found = _SHORT_URI.fullmatch(uri)
-    if found is None:
-        return uri
-    _, _, subscription, _, group, *_, name = workspace_id.split("/")
-    owner = f"subscriptions/{subscription}/resourcegroups/{group}/workspaces/{name}"
-    return f"azureml://{owner}/datastores/{found[1]}/paths/{found[2]}"
+def _resolve_uri(platform: Platform, owner_id: str, kind: str, properties: Json) -> None:
+    """Replace the URI of a job's output, and the short form of a datastore URI, as the service does.
+
+    The service keeps the long form, with subscription, group and workspace, in place of both. Clients download a
+    model from there. It also records the job of a model.
+    """
+    field, in_workspace = URI_PROPERTY[kind], owner_id.startswith("/")
+    if in_workspace and (output := references.job_output(platform, owner_id, properties[field])) is not None:
+        job, properties[field] = output
+        if kind == "models":
+            properties.setdefault("jobName", job)
+    found = _SHORT_URI.fullmatch(properties[field])
+    if found is not None:
+        _, _, subscription, _, group, *_, name = owner_id.split("/")
+        owner = f"subscriptions/{subscription}/resourcegroups/{group}/workspaces/{name}"
+        properties[field] = f"azureml://{owner}/datastores/{found[1]}/paths/{found[2]}"
 
 
 def _check_code(_platform: Platform, _workspace: Document, _name: str, _version: str, properties: Json) -> None:

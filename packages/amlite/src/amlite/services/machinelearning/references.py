@@ -176,6 +176,26 @@ def is_data(reference: str) -> bool:
     )
 
 
+def job_output(platform: Platform, workspace_id: str, reference: str) -> tuple[str, str] | None:
+    """Return the job and the data URI of a reference to a job's output. Return None for any other reference.
+
+    Raises AzureError 404 if the job of a named output does not exist.
+    """
+    found = _JOB_OUTPUT.fullmatch(reference)
+    if found is None:
+        return None
+    job, output, path = found[1] or found[3], found[2] or "artifacts", (found[4] or "").strip("/")
+    if output.lower() in ("artifacts", "default"):
+        uri = f"azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.{job}"
+    else:
+        document = platform.store.get(f"{workspace_id}/jobs/{job}")
+        if document is None:
+            raise AzureError(404, "UserError", f"Job '{job}' was not found in workspace '{_last(workspace_id)}'.")
+        declared = (document.body["properties"].get("outputs") or {}).get(output) or {}
+        uri = declared.get("uri") or f"azureml://datastores/workspaceblobstore/paths/azureml/{job}/{output}"
+    return job, "/".join(part for part in (uri.rstrip("/"), path) if part)
+
+
 def location(platform: Platform, workspace_id: str, reference: str, kind: str = "data") -> BlobPath:
     """Return the blob or folder of a data URI, a job's output or an asset (of `kind`).
 
@@ -188,9 +208,8 @@ def location(platform: Platform, workspace_id: str, reference: str, kind: str = 
         if subscription:
             owner = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{WORKSPACE_TYPE}/{name}"
         return _in_datastore(datastore(platform, owner, store), path or "")
-    if found := _JOB_OUTPUT.fullmatch(reference):
-        job, output, run, path = found.groups()
-        return _job_output(platform, workspace_id, job or run, output or "artifacts", path or "")
+    if (output := job_output(platform, workspace_id, reference)) is not None:
+        return location(platform, workspace_id, output[1], kind)
     if blob := BlobPath.parse(reference):
         return BlobPath(blob.account, blob.container, blob.path.rstrip("/"))
     if reference.lower().startswith(("http://", "https://", "wasb", "abfs", "adl:")):
@@ -199,19 +218,6 @@ def location(platform: Platform, workspace_id: str, reference: str, kind: str = 
         )
     found_asset = asset(platform, workspace_id, reference, kind)
     return location(platform, _owner(found_asset.id), found_asset.body["properties"][URI_PROPERTY[kind]], kind)
-
-
-def _job_output(platform: Platform, workspace_id: str, job: str, output: str, path: str) -> BlobPath:
-    if output.lower() in ("artifacts", "default"):
-        base = _in_datastore(datastore(platform, workspace_id, "workspaceartifactstore"), f"ExperimentRun/dcid.{job}")
-    else:
-        document = platform.store.get(f"{workspace_id}/jobs/{job}")
-        if document is None:
-            raise AzureError(404, "UserError", f"Job '{job}' was not found in workspace '{_last(workspace_id)}'.")
-        declared = (document.body["properties"].get("outputs") or {}).get(output) or {}
-        uri = declared.get("uri") or f"azureml://datastores/workspaceblobstore/paths/azureml/{job}/{output}"
-        base = location(platform, workspace_id, uri)
-    return base / path.strip("/") if path.strip("/") else base
 
 
 def _in_datastore(document: Document, path: str) -> BlobPath:

@@ -7,9 +7,10 @@ writes the rows of experiments and of jobs' runs itself. Everything that a run l
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -25,7 +26,7 @@ _STATUS = {"Completed": "FINISHED", "Failed": "FAILED", "Canceled": "KILLED"}
 
 @dataclass(frozen=True)
 class Run:
-    """A run that amlite itself starts: its id, name, user and experiment, its root run, and its parent."""
+    """A run that amlite itself starts: its id, name, user and experiment, its root run, its parent, and its tags."""
 
     id: str
     title: str
@@ -33,6 +34,7 @@ class Run:
     experiment: str
     root: str
     parent: str | None
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -107,6 +109,37 @@ def end_run(platform: Platform, workspace: Json, id: str, status: str) -> None:
             platform.store.put(waiting.id, _WAITING, {**waiting.body, "status": status})
 
 
+def set_tags(platform: Platform, workspace: Json, id: str, tags: Mapping[str, str], gone: Iterable[str] = ()) -> None:
+    """Set and remove tags of a run. Do nothing if it has not started."""
+    with _open(platform, workspace) as database:
+        if database is None:
+            waiting = platform.store.get(f"{_waiting(workspace)}/{id}")
+            if waiting is not None:
+                run = {**waiting.body["run"], "tags": dict(tags)}
+                platform.store.put(waiting.id, _WAITING, {**waiting.body, "run": run})
+            return
+        database.executemany("DELETE FROM tags WHERE run_uuid = ? AND key = ?", [(id, key) for key in gone])
+        database.executemany(
+            "INSERT OR REPLACE INTO tags (key, value, run_uuid) SELECT ?, ?, run_uuid FROM runs WHERE run_uuid = ?",
+            [(key, value, id) for key, value in tags.items()],
+        )
+
+
+def tags(platform: Platform, workspace: Json, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the tags of runs, by their ids, without those of MLflow itself."""
+    found: dict[str, dict[str, str]] = {id: {} for id in ids}
+    with _open(platform, workspace) as database:
+        if database is not None:
+            rows = database.execute(
+                "SELECT run_uuid, key, value FROM tags WHERE key NOT LIKE 'mlflow.%' "
+                "AND run_uuid IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(ids)),),
+            )
+            for id, key, value in rows:
+                found[id][key] = value
+    return found
+
+
 def _settle(platform: Platform, workspace: Json) -> None:
     """Record the runs that started before the database existed."""
     experiment(platform, workspace, server.DEFAULT_EXPERIMENT)  # for clients that do not name an experiment
@@ -176,6 +209,7 @@ def _write_run(platform: Platform, database: sqlite3.Connection, workspace: Json
         "mlflow.user": run.user,
         "mlflow.source.type": "JOB",
         "mlflow.rootRunId": run.root,
+        **run.tags,
     }
     if run.parent is not None:
         tags["mlflow.parentRunId"] = run.parent
