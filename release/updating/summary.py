@@ -48,9 +48,7 @@ def _platform(outputs: StackOutputs) -> Table:
     table.add_row("container registry", outputs.login_server)
     if outputs.registry:
         table.add_row("registry", outputs.registry)
-    table.add_row(
-        "training image", outputs.environment_image or "not built by the stack"
-    )
+    table.add_row("training image", outputs.environment_image or "not built by the stack")
     table.add_row("compute", ", ".join(outputs.compute))
     for kind, assets in outputs.assets.items():
         table.add_row(

@@ -8,7 +8,16 @@ from tests.documentation import ENDING, Command, commands
 from tests.e2e.conftest import Platform
 
 # `make test` runs this very test; lint and bench are steps of their own.
-ELSEWHERE = {"make test", "make lint", "make bench", "make environments", "make environments-down", "make release-demo"}
+ELSEWHERE = {
+    "make test",
+    "make lint",
+    "make bench",
+    "make environments",
+    "make environments-down",
+    "make release-demo",
+    "make example NAME=automl-container",
+    "make example-down NAME=automl-container",
+}
 LOCAL = [command for command in commands() if not command.azure]
 # These need environments, which test_environments.py brings up.
 ENVIRONMENTS = "--cwd .amlite/environments"
