@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.services.jobs import plan
+from amlite.services.machinelearning import instances
 from amlite.services.machinelearning.references import COMPUTE_TYPE
 
 _DEFAULT_IDLE = "PT120S"
@@ -39,6 +40,7 @@ async def nodes(platform: Platform, compute_id: str | None, count: int) -> Async
         yield
         return
     held = _of(platform, compute_id)
+    await instances.until_running(platform, compute_id)
     async with held.changed:
         await held.changed.wait_for(lambda: held.busy + count <= _most(platform, compute_id))
         held.busy += count
@@ -47,7 +49,8 @@ async def nodes(platform: Platform, compute_id: str | None, count: int) -> Async
     del held.idle[:count]
     _show(platform, compute_id, held)
     try:
-        yield
+        with instances.working(platform, compute_id):
+            yield
     finally:
         held.busy -= count
         held.idle += [asyncio.create_task(_leave(platform, compute_id, held)) for _ in range(count)]
@@ -81,7 +84,8 @@ def _most(platform: Platform, compute_id: str) -> int:
     document = platform.store.get(compute_id)
     if document is None:
         raise AzureError(404, "ComputeNotFound", f"Compute '{compute_id.rpartition('/')[2]}' was deleted.")
-    return plan.most_nodes(document.body)
+    is_instance = instances.is_instance(document.body)
+    return instances.most_jobs(document.body) if is_instance else plan.most_nodes(document.body)
 
 
 def _show(platform: Platform, compute_id: str, held: Nodes) -> None:

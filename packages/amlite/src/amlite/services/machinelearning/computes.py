@@ -1,4 +1,7 @@
-"""Computes of a workspace. Clusters scale between two sizes. Nodes are processes or containers of this machine."""
+"""Computes of a workspace. Clusters scale between two sizes. Nodes are processes or containers of this machine.
+
+Compute instances are in `instances.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
-from amlite.services.machinelearning import networks, quota, sizes
+from amlite.services.machinelearning import instances, networks, quota, references, sizes
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import COMPUTE_TYPE, workspace
 from amlite.services.managedidentity import identities
@@ -43,6 +46,9 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
     location = owner.body["location"]
     if kind.lower() == "amlcompute":
         compute["properties"] = _cluster(platform, resource_id.name, location, compute.get("properties") or {}, old)
+    elif kind.lower() == "computeinstance":
+        given = compute.get("properties") or {}
+        compute["properties"] = instances.prepare(platform, resource_id, location, given, old)
     elif kind.lower() == "kubernetes":
         compute = _kubernetes(compute)
     if networks.is_isolated(owner.body) and (kind.lower() == "computeinstance" or _has_nodes(compute)):
@@ -83,21 +89,12 @@ def _has_nodes(compute: Json) -> bool:
 
 
 def _cluster(platform: Platform, name: str, region: str, given: Json, old: Json | None) -> Json:
-    size = given.get("vmSize")
-    if not size:
-        raise AzureError(400, "ValidationError", "properties.properties.vmSize: The vmSize field is required.")
-    found = sizes.find(size)
-    if found is None:
-        raise AzureError(
-            400,
-            "BadRequest",
-            f"The specified Azure ML Compute VM size '{size}' is not supported in this subscription or region.",
-        )
+    size = sizes.require(given.get("vmSize"))
     before = old["properties"]["properties"] if old else {}
     priority = given.get("vmPriority", "Dedicated")
     # Azure accepts another size or priority for an existing cluster but keeps the old one. Sources: issues 18889 of
     # Azure/azure-rest-api-specs and 15825 of hashicorp/terraform-provider-azurerm.
-    kept = {"vmSize": before.get("vmSize", size.upper()), "vmPriority": before.get("vmPriority", priority)}
+    kept = {"vmSize": before.get("vmSize", size.name.upper()), "vmPriority": before.get("vmPriority", priority)}
     scale = {"minNodeCount": 0, "nodeIdleTimeBeforeScaleDown": "PT120S", **(given.get("scaleSettings") or {})}
     least, most = int(scale["minNodeCount"]), int(scale.get("maxNodeCount", 1))
     if not 0 <= least <= most:
@@ -105,7 +102,7 @@ def _cluster(platform: Platform, name: str, region: str, given: Json, old: Json 
             400, "BadRequest", f"scaleSettings: minNodeCount ({least}) must be between 0 and maxNodeCount ({most})."
         )
     if old is None and priority.lower() == "dedicated":
-        quota.require_node(platform, region, found, least)
+        quota.require_node(platform, region, size, least)
     defaults = {"osType": "Linux", "remoteLoginPortPublicAccess": "NotSpecified", "enableNodePublicIp": True}
     counts = ("idle", "leaving", "preempted", "preparing", "running", "unusable")
     state = {
@@ -148,8 +145,20 @@ def _check_name(name: str, kind: str) -> None:
         )
 
 
-async def _list_nodes(_platform: Platform, _resource_id: ResourceId, _body: Json) -> Any:
+async def _created(platform: Platform, resource_id: ResourceId) -> None:
+    instances.created(platform, str(resource_id))
+
+
+async def _list_nodes(platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
+    compute = references.compute(platform, str(resource_id.parent), str(resource_id))
+    instances.require_kind(compute, "AmlCompute", "ListNodes")
     return {"nodes": []}
+
+
+async def _update_idle_shutdown(platform: Platform, resource_id: ResourceId, body: Json) -> Any:
+    compute = references.compute(platform, str(resource_id.parent), str(resource_id))
+    instances.require_kind(compute, instances.KIND, "UpdateIdleShutdownSetting")
+    return instances.set_idle_time(platform, compute, body.get("idleTimeBeforeShutdown"))
 
 
 TYPES = [
@@ -159,6 +168,7 @@ TYPES = [
         located=False,
         asynchronous=True,
         prepare=_prepare,
-        actions={"listnodes": _list_nodes},
+        created=_created,
+        actions={"listnodes": _list_nodes, "updateidleshutdownsetting": _update_idle_shutdown},
     )
 ]

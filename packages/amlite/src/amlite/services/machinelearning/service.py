@@ -1,7 +1,7 @@
 """The service of workspaces with their assets, computes and datastores."""
 
 from amlite.core.service import Service
-from amlite.services.machinelearning import network_routes, networks, quota_routes, routes, types
+from amlite.services.machinelearning import instance_routes, network_routes, networks, quota_routes, routes, types
 
 SERVICE = Service(
     routes=[
@@ -10,7 +10,9 @@ SERVICE = Service(
         quota_routes.routes,
         quota_routes.own_routes,
         network_routes.routes,
+        instance_routes.routes,
     ],
     types=types.TYPES,
-    works={networks.PROVISION: network_routes.finish},
+    works={networks.PROVISION: network_routes.finish, instance_routes.POWER: instance_routes.finish},
+    start=instance_routes.begin,
 )

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from amlite.core.errors import AzureError
+
 _ALL_TYPES = ("AmlCompute", "ComputeInstance")
 
 
@@ -39,6 +41,20 @@ FAMILIES = tuple(dict.fromkeys(size.family for size in SIZES))
 def find(name: str) -> Size | None:
     """Return the size with a name, ignoring case, or None."""
     return _SIZES.get(name.lower())
+
+
+def require(name: str | None) -> Size:
+    """Return the size that a compute names. Raises AzureError 400 without a name, and for an unknown one."""
+    if not name:
+        raise AzureError(400, "ValidationError", "properties.properties.vmSize: The vmSize field is required.")
+    found = find(name)
+    if found is None:
+        raise AzureError(
+            400,
+            "BadRequest",
+            f"The specified Azure ML Compute VM size '{name}' is not supported in this subscription or region.",
+        )
+    return found
 
 
 def family_of(text: str) -> str | None:

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Document
+from amlite.core.triggers import Trigger
 from amlite.core.wire import Json
 from amlite.services.jobs import submission
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import WORKSPACE_TYPE
 from amlite.services.schedules import monitors
-from amlite.services.schedules.triggers import Trigger
 
 TYPE = f"{WORKSPACE_TYPE}/schedules"
 _STATE_TYPE = "machinelearning/schedule-state"

@@ -11,12 +11,12 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
+from amlite.core.triggers import Trigger
 from amlite.core.wire import Json
 from amlite.services.arm.resources import resource_of
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.schedules import firing, monitors
 from amlite.services.schedules.firing import TYPE, Firing
-from amlite.services.schedules.triggers import Trigger
 
 _ANY_JOB: Json = {
     "actionType": "CreateJob",

@@ -23,7 +23,7 @@ _WEEK_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday"
 
 
 class Trigger:
-    """The trigger of a schedule, in its own time zone. Raises AzureError 400 for a trigger that the service rejects."""
+    """A cron or recurrence trigger in its own time zone. Raises AzureError 400 if the service rejects it."""
 
     def __init__(self, properties: Json, created: dt.datetime) -> None:
         """Parse the `properties` (ARM's `CronTrigger` or `RecurrenceTrigger`) of a schedule created at `created`."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from amlite.core import triggers
 from amlite.core.errors import AzureError
-from amlite.services.schedules import triggers
-from amlite.services.schedules.triggers import Trigger
+from amlite.core.triggers import Trigger
 
 CREATED = dt.datetime(2026, 1, 1, 12, 30, tzinfo=dt.UTC)
 
