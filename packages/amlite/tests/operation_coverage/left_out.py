@@ -19,8 +19,8 @@ REFUSED = {
 
 MISSING = {
     f"{_ML}/Compute.create_or_update": "kinds other than clusters, instances and attached "
-    "Kubernetes are only kept; an instance has no notebooks, so only jobs keep it from being idle, and its jobs continue "
-    "when it stops",
+    "Kubernetes are only kept; an instance has no notebooks, so only jobs keep it from being idle, and its jobs "
+    "continue when it stops",
     f"{_ML}/Datastores.create_or_update": "jobs read and write blob containers and file systems, not file shares, "
     "Data Lake Gen1 or OneLake",
     f"{_ML}/Jobs.create_or_update": "runs one process on one node; fine-tuning and labeling are refused; AutoML trains "

@@ -106,7 +106,7 @@ def test_an_operation_knows_its_request_and_its_models(operations: dict[str, Ope
         (f"{MACHINE_LEARNING}/Jobs.cancel", "jobs"),  # a route
         (f"{MACHINE_LEARNING}/Workspaces.list_keys", "machinelearning"),  # an action of a resource type
         (f"{MACHINE_LEARNING}/Registries.get", "registries"),  # a resource type
-        (f"{MACHINE_LEARNING}/Compute.start", None),  # an action that the type does not have
+        (f"{MACHINE_LEARNING}/Compute.list_keys", None),  # an action that the type does not have
         (f"{MACHINE_LEARNING}/ServerlessEndpoints.get", None),  # a type that is not there
         ("Microsoft.Resources/ResourceGroups.check_existence", "arm"),
         ("Microsoft.Storage/StorageAccounts.failover", None),
