@@ -34,7 +34,7 @@ def plan(root: Path, configuration: Configuration, names: naming.Names) -> Catal
         catalogue = load_catalogue(
             root,
             CatalogueSettings(
-                computes=frozenset(cluster.name for cluster in settings.compute),
+                computes=frozenset(settings.compute_targets),
                 datastores=frozenset({*settings.assets.datastores, naming.COLLECTED_DATASTORE}),
                 build_images=settings.image.build,
                 # The name is known before the registry exists, so the plan does not depend on the resource.

@@ -14,6 +14,7 @@ from infra.components.compute import ComputeClusters, ComputeClustersArgs
 from infra.components.container_registry import ContainerRegistry, ContainerRegistryArgs
 from infra.components.identities import Identities, IdentitiesArgs
 from infra.components.image import ContainerImage, ContainerImageArgs
+from infra.components.instances import ComputeInstances, ComputeInstancesArgs
 from infra.components.key_vault import KeyVault, KeyVaultArgs
 from infra.components.monitoring import Monitoring, MonitoringArgs
 from infra.components.network import WorkspaceNetwork, WorkspaceNetworkArgs
@@ -165,6 +166,21 @@ class Platform:
                 requires=[*self.access.cluster, *self.workspace_access.workspace, *in_network],
             ),
         )
+        self.instances = (
+            ComputeInstances(
+                "instances",
+                ComputeInstancesArgs(
+                    placement=place,
+                    workspace_name=self.workspace.name,
+                    tenant_id=tenant,
+                    instances=settings.instances,
+                    network=network,
+                    requires=[*self.workspace_access.workspace, *in_network],
+                ),
+            )
+            if settings.instances
+            else None
+        )
         self.sharing = (
             Sharing(
                 "sharing",
@@ -215,6 +231,7 @@ class Platform:
                     self.workspace,
                     self.collected_data,
                     self.clusters,
+                    *([self.instances] if self.instances else []),
                     *access.people,
                     *access.endpoint,
                     *self.workspace_access.endpoint,

@@ -13,6 +13,7 @@ from infra.settings.access import AccessSettings, IdentitiesSettings
 from infra.settings.assets import AssetsSettings, ModelSettings
 from infra.settings.compute import ComputeSettings
 from infra.settings.group import Group, Guid
+from infra.settings.instances import InstanceSettings
 from infra.settings.monitoring import MonitoringSettings
 from infra.settings.naming import NamingSettings
 from infra.settings.network import NetworkSettings
@@ -54,6 +55,15 @@ class Settings(Group):
         default_factory=WorkspaceSettings, description="The machine learning workspace."
     )
     compute: list[ComputeSettings] = Field(min_length=1, max_length=50, description="The compute clusters.")
+    instances: list[InstanceSettings] = Field(
+        default_factory=list, max_length=50, description="The compute instances: machines of single users."
+    )
+    attached_computes: list[str] = Field(
+        default_factory=list,
+        description="Computes of the workspace that something else attaches, such as a Kubernetes cluster. Asset files "
+        "can use them as `azureml:<name>`.",
+        examples=[["k8s-training"]],
+    )
     identities: IdentitiesSettings = Field(
         default_factory=IdentitiesSettings, description="The identity of continuous integration."
     )
@@ -77,12 +87,21 @@ class Settings(Group):
     )
     models: dict[str, ModelSettings] = Field(default_factory=dict, description="Promoted models, by endpoint name.")
 
+    @property
+    def compute_targets(self) -> list[str]:
+        """The names of all computes that asset files can use."""
+        own = [compute.name for compute in [*self.compute, *self.instances]]
+        return [*own, *self.attached_computes]
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems = []
-        names = [compute.name.lower() for compute in self.compute]
-        if len(set(names)) < len(names):
-            problems.append("compute has two clusters with the same name")
+        names = [name.lower() for name in self.compute_targets]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            problems.append(
+                f"compute, instances and attachedComputes have the same name twice: {', '.join(twice)}; computes of a "
+                "workspace have different names"
+            )
         problems += self.network.problems(premium_registry=self.registry.sku is RegistrySku.PREMIUM)
         if self.monitoring.retrain is not None and not self.network.public_access:
             problems.append(

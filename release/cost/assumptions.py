@@ -23,6 +23,9 @@ class Assumptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     active_hours: float = Field(ge=0, le=HOURS, description="Hours that each node above a cluster's minimum works.")
+    instance_hours: float = Field(
+        ge=0, le=HOURS, description="Hours that a compute instance runs, if it stops by a schedule or when it is idle."
+    )
     jobs: float = Field(ge=0, description="Jobs on a cluster. After each, its nodes wait for the idle time.")
     rollouts: float = Field(ge=0, description="Rollouts of an endpoint. Each runs a second deployment.")
     rollout_minutes: float = Field(ge=0, description="Minutes of a rollout besides the time that each step bakes.")
@@ -39,6 +42,7 @@ class Assumptions(BaseModel):
             f"A month has {HOURS:g} hours. Each node above a cluster's minimum works {self.active_hours:g} of them, in "
             f"{self.jobs:g} jobs, and waits for the idle time after each."
         )
+        yield (f"A compute instance that stops by itself runs {self.instance_hours:g} hours, and any other {HOURS:g}.")
         yield (
             f"An endpoint has {self.rollouts:g} rollouts. Each runs a second deployment for {self.rollout_minutes:g} "
             "minutes and the time that its steps bake."

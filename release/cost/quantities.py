@@ -36,12 +36,26 @@ def usage(resource: PlannedResource, inputs: Inputs, assumed: Assumptions) -> Us
     return count(inputs, assumed) if count else None
 
 
-def _cluster(inputs: Inputs, assumed: Assumptions) -> Usage | None:
-    properties = _at(inputs, "properties", "properties")
+def _compute(inputs: Inputs, assumed: Assumptions) -> Usage | None:
+    """Attached computes are billed elsewhere."""
+    size = _at(inputs, "properties", "properties").get("vmSize")
+    kinds = {"AmlCompute": _cluster, "ComputeInstance": _instance}
+    count = kinds.get(str(_at(inputs, "properties").get("computeType")))
+    return count(size, _at(inputs, "properties", "properties"), assumed) if count and isinstance(size, str) else None
+
+
+def _instance(size: str, properties: Inputs, assumed: Assumptions) -> Usage:
+    """A machine that stops by itself runs while its user works. Any other runs always."""
+    schedules = _at(properties, "schedules").get("computeStartStop")
+    stops = isinstance(schedules, list) and any(_at(each).get("action") == "Stop" for each in schedules)
+    if stops or properties.get("idleTimeBeforeShutdown"):
+        hours = assumed.instance_hours
+        return Usage({f"vm/{size}": hours}, f"{size}, an instance that runs {hours:g} hours")
+    return Usage({f"vm/{size}": HOURS}, f"{size}, an instance that never stops by itself")
+
+
+def _cluster(size: str, properties: Inputs, assumed: Assumptions) -> Usage:
     scale = _at(properties, "scaleSettings")
-    size = properties.get("vmSize")
-    if _at(inputs, "properties").get("computeType") != "AmlCompute" or not isinstance(size, str):
-        return None
     least, most = _number(scale.get("minNodeCount"), 0), _number(scale.get("maxNodeCount"), 0)
     idle = _hours(scale.get("nodeIdleTimeBeforeScaleDown")) * assumed.jobs
     extra = max(most - least, 0) * min(assumed.active_hours + idle, HOURS)
@@ -111,7 +125,7 @@ def _network_rule(inputs: Inputs, assumed: Assumptions) -> Usage | None:
 
 
 _COUNTED: Mapping[str, Callable[[Inputs, Assumptions], Usage | None]] = {
-    "machinelearningservices:Compute": _cluster,
+    "machinelearningservices:Compute": _compute,
     "machinelearningservices:ManagedNetworkSettingsRule": _network_rule,
     "machinelearningservices:Registry": _shared_registry,
     "machinelearningservices:Workspace": _workspace,

@@ -49,7 +49,7 @@ class Region:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Compare the clusters and the planned deployments with the region's sizes and the subscription's quota."""
+    """Compare the computes and the planned deployments with the region's sizes and the subscription's quota."""
     location = subject.configuration.cloud.location
     place = f"{subject.subscription}/providers/Microsoft.MachineLearningServices/locations/{location}"
     sizes = subject.arm.rows(f"{place}/vmSizes", _API_VERSION)
@@ -59,7 +59,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         {str(size["name"]).lower(): size for size in sizes},
         {family_key(str(usage["name"]["value"])): usage for usage in usages},
     )
-    found = [*_clusters(subject, region), *_deployments(subject, region)]
+    found = [*_clusters(subject, region), *_instances(subject, region), *_deployments(subject, region)]
     yield from found
     if not found:
         yield ok(f"{location} has the VM sizes, and the subscription the vCPUs")
@@ -97,6 +97,23 @@ def _cluster(subject: Subject, region: Region, cluster: ComputeSettings, key: st
             f"{region.name}.",
             f"{_MORE_QUOTA}, or {_set(subject, f'{key}.maxNodes', str(left // cores))}",
         )
+
+
+def _instances(subject: Subject, region: Region) -> Iterator[Finding]:
+    """Check compute instances. They share the quota of dedicated nodes, and keep their vCPUs when they are stopped."""
+    for number, instance in enumerate(subject.settings.instances):
+        what, size = f"compute instance {instance.name}", instance.vm_size
+        smaller = _set(subject, f"azureml-platform:instances[{number}].vmSize", "SIZE")
+        if size.lower() not in region.sizes:
+            yield _no_size(what, size, region, smaller)
+            continue
+        cores, (left, name) = region.cores(size), region.left(size, VmPriority.DEDICATED)
+        if cores > left and not subject.deployed:
+            yield problem(
+                f"{what}: {size} takes {cores} vCPUs, and {left} are left",
+                f"Azure refuses the instance. The quota is '{name}' in {region.name}.",
+                f"{_MORE_QUOTA}, or {smaller}",
+            )
 
 
 def _deployments(subject: Subject, region: Region) -> Iterator[Finding]:

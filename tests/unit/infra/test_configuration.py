@@ -300,9 +300,34 @@ def test_a_wrong_setting_is_explained(key: str, value: Any, expected: str) -> No
     assert expected in refused(with_group(f"azureml-platform:{key}", value))
 
 
-def test_two_clusters_of_one_name_are_refused() -> None:
+def test_two_computes_of_one_name_are_refused() -> None:
+    expected = "compute, instances and attachedComputes have the same name twice: cpu-cluster"
     message = refused(changed(COMPUTE, lambda clusters: clusters.append(clusters[0] | {"name": "CPU-Cluster"})))
-    assert "azureml-platform:compute has two clusters with the same name" in message
+    assert expected in message
+    instance = {"name": "cpu-cluster", "vmSize": "Standard_DS3_v2"}
+    assert expected in refused(with_group("azureml-platform:instances", [instance]))
+    assert expected in refused(with_group("azureml-platform:attachedComputes", ["cpu-cluster"]))
+
+
+STOP = {"action": "stop", "cron": "0 18 * * *"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"idleTime": "PT5M"}, "instances[0].idleTime: must be an ISO 8601 duration from 15 minutes to 3 days"),
+        ({"idleTime": "an hour"}, "instances[0].idleTime"),
+        ({"name": "ci"}, "instances[0].name"),
+        ({"user": "anna@contoso.com"}, "instances[0].user"),
+        ({"schedules": [STOP] * 5}, "instances[0].schedules"),
+        ({"schedules": [STOP | {"action": "sleep"}]}, "instances[0].schedules[0].action"),
+        ({"schedules": [STOP | {"cron": "at six"}]}, "bad cron expression 'at six'"),
+        ({"schedules": [STOP | {"timeZone": "Europe/Nowhere"}]}, "unknown time zone 'Europe/Nowhere'"),
+    ],
+)
+def test_a_wrong_compute_instance_is_explained(change: dict[str, Any], expected: str) -> None:
+    instance = {"name": "ci-anna", "vmSize": "Standard_DS3_v2"}
+    assert expected in refused(with_group("azureml-platform:instances", [instance | change]))
 
 
 def test_an_existing_service_principal_excludes_federation() -> None:

@@ -146,6 +146,45 @@ def test_a_cluster_scales_from_zero_as_configured(deployments: dict[str, Deploym
     }
 
 
+INSTANCE = {
+    "name": "ci-anna",
+    "vmSize": "Standard_DS3_v2",
+    "user": "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+    "schedules": [{"action": "stop", "cron": "0 18 * * 1-5", "timeZone": "W. Europe Standard Time"}],
+}
+
+
+def instance_of(stack: str, **settings: Any) -> Registered:
+    values = {"instances": [INSTANCE], **settings}
+    deployed = deploy(stack, {f"azureml-platform:{key}": json.dumps(value) for key, value in values.items()})
+    (found,) = (each for each in deployed.of("machinelearningservices:Compute") if each.name == "instances-ci-anna")
+    return found
+
+
+def test_a_compute_instance_is_one_users_and_stops_by_itself() -> None:
+    """Source: how-to-create-compute-instance. With an identity, it would not stop when it is idle."""
+    instance = instance_of("dev")
+    assert "identity" not in instance.inputs
+    properties = instance.inputs["properties"]["properties"]
+    assert properties["personalComputeInstanceSettings"]["assignedUser"]["objectId"] == INSTANCE["user"]
+    assert properties["idleTimeBeforeShutdown"] == "PT1H"
+    cron = {"expression": "0 18 * * 1-5", "timeZone": "W. Europe Standard Time"}
+    stop = {"action": "Stop", "status": "Enabled", "triggerType": "Cron", "cron": cron}
+    assert properties["schedules"] == {"computeStartStop": [stop]}
+    assert properties["sshSettings"] == {"sshPublicAccess": "Disabled"}
+
+
+def test_what_azure_sets_only_at_its_creation_replaces_a_compute_instance() -> None:
+    fixed = {each.rpartition(".")[2] for each in instance_of("dev").replace_on_changes}
+    assert {"vmSize", "idleTimeBeforeShutdown", "schedules", "enableNodePublicIp"} <= fixed
+
+
+@pytest.mark.parametrize(("isolation", "public"), [("Disabled", True), ("AllowInternetOutbound", False)])
+def test_a_compute_instance_in_a_managed_network_has_no_public_address(isolation: str, public: bool) -> None:
+    instance = instance_of("dev", network={"isolation": isolation})
+    assert instance.inputs["properties"]["properties"]["enableNodePublicIp"] is public
+
+
 @pytest.mark.parametrize(
     ("key", "change", "touched"),
     [

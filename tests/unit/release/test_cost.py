@@ -34,7 +34,7 @@ RULE = f"{NATIVE}machinelearningservices:ManagedNetworkSettingsRule"
 ENDPOINT = "pulumi-python:dynamic/azureml:OnlineEndpoint"
 GROUP = PlannedResource(f"{NATIVE}resources:ResourceGroup", "platform", None, {"location": "West Europe"})
 ASSUMED = Assumptions(
-    active_hours=10, jobs=4, rollouts=2, rollout_minutes=30, storage_gb=100, log_gb=5, vault_operations=20_000,
+    active_hours=10, instance_hours=20, jobs=4, rollouts=2, rollout_minutes=30, storage_gb=100, log_gb=5, vault_operations=20_000,
     own_private_endpoints=5,
 )  # fmt: skip
 TABLE = Prices(
@@ -70,6 +70,10 @@ def rule(kind: str) -> dict[str, Any]:
     return {"properties": {"type": kind}}
 
 
+def instance(**settings: Any) -> dict[str, Any]:
+    return {"properties": {"computeType": "ComputeInstance", "properties": {"vmSize": "D3", **settings}}}
+
+
 def after(*resources: tuple[str, dict[str, Any]]) -> Cost:
     planned = [PlannedResource(type_, f"r{index}", None, inputs) for index, (type_, inputs) in enumerate(resources)]
     return estimate([GROUP, *planned], TABLE, ASSUMED)
@@ -82,6 +86,10 @@ def after(*resources: tuple[str, dict[str, Any]]) -> Cost:
         (CLUSTER, cluster(0, 2), 2 * 11 * 0.5),
         (CLUSTER, cluster(1, 2), (730 + 11) * 0.5),
         (CLUSTER, cluster(0, 2, vmPriority="LowPriority"), 2 * 11 * 0.1),
+        (CLUSTER, instance(), 730 * 0.5),
+        (CLUSTER, instance(idleTimeBeforeShutdown="PT1H"), 20 * 0.5),
+        (CLUSTER, instance(schedules={"computeStartStop": [{"action": "Stop"}]}), 20 * 0.5),
+        (CLUSTER, instance(schedules={"computeStartStop": [{"action": "Start"}]}), 730 * 0.5),
         # Two rollouts of half an hour and two steps of half an hour, each with a second deployment.
         (ENDPOINT, endpoint(2, 50, 100), 2 * (730 + 3) * 0.5),
         (ENDPOINT, endpoint("04da6b54-80e4-46f7-96ec-b56ff0331ba9", 100), (730 + 2) * 0.5),
@@ -104,7 +112,7 @@ def test_a_resource_costs_what_it_uses(type_: str, inputs: dict[str, Any], month
     ("type_", "inputs"),
     [
         (ENDPOINT, {"definition": {}}),
-        (CLUSTER, {"properties": {"computeType": "ComputeInstance"}}),
+        (CLUSTER, {"properties": {"computeType": "Kubernetes"}}),
         (WORKSPACE, {"managedNetwork": {"isolationMode": "Disabled"}}),
         (RULE, rule("ServiceTag")),
         (f"{NATIVE}authorization:RoleAssignment", {}),

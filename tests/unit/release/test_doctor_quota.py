@@ -34,6 +34,19 @@ def test_a_cluster(used: int, level: Level, subject: FakeSubject) -> None:
     assert only(found, level).what.endswith(f"vCPUs, and {100 - used} are left")
 
 
+def test_a_compute_instance(subject: FakeSubject) -> None:
+    subject.document["config"]["azureml-platform:compute"][0]["maxNodes"] = 1
+    named = [
+        {"name": f"ci-{number}", "vmSize": each} for number, each in enumerate(("Standard_DS3_v2", "Standard_Nothing"))
+    ]
+    subject.document["config"]["azureml-platform:instances"] = named
+    subject.arm.answers["usages"] = {"value": [usage(DEDICATED, 97, 100)]}
+    few, unknown = [each for each in quota.check(subject) if "compute instance" in each.what]
+    assert few.what == "compute instance ci-0: Standard_DS3_v2 takes 4 vCPUs, and 3 are left"
+    assert unknown.what.endswith("westeurope does not have Standard_Nothing")
+    assert levels([few, unknown]) == {Level.PROBLEM}
+
+
 def test_a_low_priority_cluster_has_a_quota_of_its_own(subject: FakeSubject) -> None:
     subject.document["config"]["azureml-platform:compute"][0]["priority"] = "LowPriority"
     subject.arm.answers["usages"]["value"][1] = usage("Total Cluster LowPriority Regional vCPUs", 0, 3)

@@ -23,6 +23,7 @@ from pulumi_azureml.planning.overrides import (
 )
 from pulumi_azureml.planning.problems import CatalogueErrors, Problem
 from pulumi_azureml.planning.settings import CatalogueSettings, ModelChoice
+from pulumi_azureml.planning.triggers import check as trigger_problems
 from pulumi_azureml.planning.triggers import next_fire_times
 
 __all__ = [
@@ -60,5 +61,6 @@ __all__ = [
     "place",
     "plan_definitions",
     "reference",
+    "trigger_problems",
     "typed",
 ]
