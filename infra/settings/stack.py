@@ -90,8 +90,8 @@ class Settings(Group):
     @property
     def compute_targets(self) -> list[str]:
         """The names of all computes that asset files can use."""
-        own = [compute.name for compute in [*self.compute, *self.instances]]
-        return [*own, *self.attached_computes]
+        clusters, instances = ([each.name for each in own] for own in (self.compute, self.instances))
+        return [*clusters, *instances, *self.attached_computes]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

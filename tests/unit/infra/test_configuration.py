@@ -315,7 +315,7 @@ STOP = {"action": "stop", "cron": "0 18 * * *"}
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"idleTime": "PT5M"}, "instances[0].idleTime: must be an ISO 8601 duration from 15 minutes to 3 days"),
+        ({"idleTime": "PT5M"}, "instances[0].idleTime must be an ISO 8601 duration from 15 minutes to 3 days"),
         ({"idleTime": "an hour"}, "instances[0].idleTime"),
         ({"name": "ci"}, "instances[0].name"),
         ({"user": "anna@contoso.com"}, "instances[0].user"),

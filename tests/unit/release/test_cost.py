@@ -34,8 +34,8 @@ RULE = f"{NATIVE}machinelearningservices:ManagedNetworkSettingsRule"
 ENDPOINT = "pulumi-python:dynamic/azureml:OnlineEndpoint"
 GROUP = PlannedResource(f"{NATIVE}resources:ResourceGroup", "platform", None, {"location": "West Europe"})
 ASSUMED = Assumptions(
-    active_hours=10, instance_hours=20, jobs=4, rollouts=2, rollout_minutes=30, storage_gb=100, log_gb=5, vault_operations=20_000,
-    own_private_endpoints=5,
+    active_hours=10, instance_hours=20, jobs=4, rollouts=2, rollout_minutes=30, storage_gb=100, log_gb=5,
+    vault_operations=20_000, own_private_endpoints=5,
 )  # fmt: skip
 TABLE = Prices(
     currency="USD",
