@@ -7,8 +7,9 @@ import logging
 import os
 import random
 import re
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -97,6 +98,7 @@ def _client(place: Workspace | Registry, signed_in: TokenCredential) -> MLClient
     logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
     _share_uploads()
     _keep_quiet()
+    _make_models_safe_for_threads()
     options = {
         "show_progress": True,
         "enable_telemetry": False,
@@ -245,6 +247,28 @@ def _keep_quiet() -> None:
     for module in (_blob_storage_helper, _gen2_storage_helper, _azureml_polling, _endpoint_utils):
         setattr(module, "print", lambda *_values, **_options: None)  # noqa: B010 - not an attribute of the module
     _endpoint_utils.module_logger.setLevel(logging.ERROR)
+
+
+@functools.cache
+def _make_models_safe_for_threads() -> None:
+    """Give each model class of azure-ai-ml its attributes before threads use it.
+
+    A model class adds two attributes to itself when it is used first. If another thread iterates over the attributes
+    of the class at that moment, it gets an error that the client ignores, and a plain dictionary instead of the model:
+    "'dict' object has no attribute 'job_input_type'". Attributes that exist already change nothing while they are set.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.startswith("azure.ai.ml.") and name.endswith("model_base"):
+            for model in _subclasses(module.Model):
+                if "_attr_to_rest_field" not in vars(model):  # not used yet
+                    model._attr_to_rest_field = {}
+                    model._backcompat_attr_to_rest_field = {}
+
+
+def _subclasses(parent: Any) -> Iterator[Any]:
+    for each in parent.__subclasses__():
+        yield each
+        yield from _subclasses(each)
 
 
 def _text(response: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from azure.ai.ml._artifacts._blob_storage_helper import BlobStorageClient
+from azure.ai.ml._restclient.arm_ml_service import models
 from azure.core.credentials import AccessTokenInfo
 from azure.identity import DefaultAzureCredential
 
@@ -42,6 +43,19 @@ def test_an_upload_shares_the_connections() -> None:
     while hasattr(inner, "_transport"):
         inner = inner._transport
     assert inner is transport()
+
+
+def test_the_first_use_of_a_model_class_does_not_disturb_another_thread() -> None:
+    """A new attribute of a class breaks a thread that iterates over its attributes, and the client hides the error."""
+    connect(WORKSPACE)
+    seen = 0
+    for model in (models.PipelineJob, models.Schedule, models.OnlineDeployment, models.ComponentVersion):
+        before = set(vars(model))
+        model._calculated.discard(f"{model.__module__}.{model.__qualname__}")
+        model.__new__(model)
+        assert set(vars(model)) == before
+        seen += "_attr_to_rest_field" in before and model._attr_to_rest_field != {}
+    assert seen == 4
 
 
 def test_many_threads_ask_for_a_token_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
