@@ -26,6 +26,7 @@ from release.jobs.run_command import run
 from release.policy.command import policy
 from release.preview.command import preview
 from release.promotion.command import promote
+from release.proposing.command import propose
 from release.publishing.command import publish
 from release.scoring.command import key, score
 from release.stack import CWD_VARIABLE
@@ -78,6 +79,7 @@ main.add_command(metrics)
 main.add_command(policy)
 main.add_command(preview)
 main.add_command(promote)
+main.add_command(propose)
 main.add_command(publish)
 main.add_command(report_drift)
 main.add_command(rollback)

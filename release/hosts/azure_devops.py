@@ -14,14 +14,17 @@ import click
 from markdown_it import MarkdownIt
 
 from release.errors import ReleaseError
+from release.hosts.azure_devops_branches import AzureDevOpsBranches
 from release.hosts.notes import Note, NoteText, prefix
-from release.hosts.rest import Api, GoneError, HostError
+from release.hosts.rest import Api, ConflictError, GoneError, HostError
 
 TITLE = "Azure DevOps"
 # The most characters of a comment: 400 "A discussion comment cannot be longer than 150000 characters".
 LIMIT = 150_000
 # The newest version of the API that Azure DevOps Server 2022 has too.
 _VERSION = {"api-version": "7.0"}
+_AGAIN = "run the command again"
+_HEADS = "refs/heads/"
 _PATCH = "application/json-patch+json"
 # The one type of work item that all processes have.
 _TYPE = "Task"
@@ -90,6 +93,18 @@ class AzureDevOps:
         """Return the open work items of the project."""
         fix = "let the build service *Edit work items in this node* in the project's area path"
         return WorkItems(self._api(fix), self._address)
+
+    @property
+    def branch(self) -> str | None:
+        """The branch that the job runs for."""
+        ref = self._variables.get("BUILD_SOURCEBRANCH", "")
+        return ref.removeprefix(_HEADS) if ref.startswith(_HEADS) else None
+
+    def branches(self) -> AzureDevOpsBranches:
+        """Return the branches and pull requests of the repository."""
+        fix = "give the build service *Contribute*, *Create branch* and *Contribute to pull requests* in the repository"
+        page = f"{self._address}/_git/{quote(self._repository)}"
+        return AzureDevOpsBranches(self._api(fix), self._repository, page, _VERSION)
 
     def summarize(self, text: str) -> bool:
         """Add the Markdown to the run's summary. Return false if there is none."""
@@ -252,9 +267,11 @@ def _explain(project: str, fix: str, status: int, message: str) -> HostError:
         )
     if status == 403:
         return HostError(f"the token has no permission in project {project}: {message}", fix=fix, status=status)
+    if status == 409:
+        return ConflictError(f"others change project {project} at the same time: {message}", _AGAIN, status)
     if status in (404, 410):
         return GoneError(
-            f"{TITLE} does not find the pull request, comment or work item in project {project}: {message}",
+            f"{TITLE} does not find the pull request, comment, work item or branch in project {project}: {message}",
             fix=f"check --repository and --pull-request, and {fix}",
             status=status,
         )

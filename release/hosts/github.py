@@ -1,4 +1,4 @@
-"""GitHub: comments and issues, through https://docs.github.com/rest (issues, and comments on issues)."""
+"""GitHub, from a job: comments and issues, through https://docs.github.com/rest (issues, and comments on issues)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from release.errors import ReleaseError
+from release.hosts.github_branches import GitHubBranches
 from release.hosts.notes import Note, NoteText, prefix
-from release.hosts.rest import Answer, Api, GoneError, HostError
+from release.hosts.rest import Answer, Api, ConflictError, GoneError, HostError
 
 TITLE = "GitHub"
 # The most characters of a comment or issue: 422 "Body is too long (maximum is 65536 characters)".
 LIMIT = 65_536
 _NEXT = re.compile(r'<([^>]+)>; rel="next"')
+_AGAIN = "run the command again"
+_HEADS = "refs/heads/"
 _REF = re.compile(r"refs/pull/(\d+)/")
 
 
@@ -68,6 +71,16 @@ class GitHub:
     def issues(self) -> Issues:
         """Return the open issues of the repository."""
         return Issues(self._api("issues: write"), f"/repos/{self._repository}/issues")
+
+    @property
+    def branch(self) -> str | None:
+        """The branch that the job runs for."""
+        ref = self._variables.get("GITHUB_REF", "")
+        return ref.removeprefix(_HEADS) if ref.startswith(_HEADS) else None
+
+    def branches(self) -> GitHubBranches:
+        """Return the branches and pull requests of the repository."""
+        return GitHubBranches(self._api("contents: write` and `pull-requests: write"), self._repository)
 
     def summarize(self, text: str) -> bool:
         """Add the Markdown to the job's summary. Return false if there is none."""
@@ -187,15 +200,24 @@ def _explain(repository: str, permission: str, status: int, message: str) -> Hos
             fix="a job's GITHUB_TOKEN is valid until the job ends, and for at most 24 hours: run the job again",
             status=status,
         )
+    if status == 403 and "create or approve pull requests" in message:
+        return HostError(
+            f"{repository} does not let jobs open pull requests: {message}",
+            fix="in the repository's settings, Actions, General, Workflow permissions: allow GitHub Actions to create "
+            "and approve pull requests",
+            status=status,
+        )
     if status == 403:
         return HostError(
             f"the token has no permission to write in {repository}: {message}",
             fix=f"add `{permission}` to the job's `permissions`, or allow workflows to write in the settings",
             status=status,
         )
+    if status == 409:
+        return ConflictError(f"others change {repository} at the same time: {message}", _AGAIN, status)
     if status in (404, 410):
         return GoneError(
-            f"{TITLE} does not find the pull request, comment or issue in {repository}: {message}",
+            f"{TITLE} does not find the pull request, comment, issue or branch in {repository}: {message}",
             fix="check --repository and --pull-request, and that the token can read the repository",
             status=status,
         )

@@ -20,7 +20,7 @@ from release.errors import ReleaseError, first_line
 PATIENCE_SECONDS = 180.0
 # GitHub: wait for at least a minute if a secondary limit does not say how long.
 _UNKNOWN_SECONDS = 60.0
-# Every change can be repeated: `keep_one` looks at the result, and removes what is there twice.
+# Every change can be repeated: `keep_one` and `keep_open` look at the result.
 _METHODS = frozenset(("GET", "POST", "PATCH", "DELETE"))
 _LIMITED = (403, 429)
 
@@ -32,6 +32,10 @@ class HostError(ReleaseError):
         """Take the problem, a fix, and the status of the answer if there was one."""
         super().__init__(message, fix)
         self.status = status
+
+
+class ConflictError(HostError):
+    """Somebody else changed it in the meantime."""
 
 
 class GoneError(HostError):
@@ -77,6 +81,7 @@ class Api:
 
         Raises:
             GoneError: The host answers 404 or 410.
+            ConflictError: The host answers 409.
             HostError: The host refuses it in another way, or cannot be reached.
         """
         url = path if path.startswith(f"{self.url}/") else f"{self.url}{path}"

@@ -16,6 +16,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tests.hosts.azure_devops_git import AzureDevOpsGit
+from tests.hosts.git import FakeGit
 from tests.hosts.server import Answer, FakeHost, Request
 
 PROJECT = "Fabrikam Fiber"
@@ -65,6 +67,8 @@ class FakeAzureDevOps(FakeHost):
         super().__init__()
         self.threads: dict[int, dict[str, Any]] = {}
         self.items: dict[int, dict[str, Any]] = {}
+        self.git = FakeGit()
+        self.pulls = AzureDevOpsGit(self.git)
         self._page = page
 
     def variables(self, folder: Path, **more: str) -> dict[str, str]:
@@ -130,6 +134,9 @@ class FakeAzureDevOps(FakeHost):
             return Answer(401, "<html>Access Denied: The Personal Access Token used has expired.</html>")
         assert request.query["api-version"] == "7.0"
         path = request.path.removeprefix("/fabrikam/Fabrikam%20Fiber")
+        answer = self.pulls.answer(request, path.removeprefix(f"/_apis/git/repositories/{REPOSITORY}"))
+        if answer is not None:
+            return answer
         threads, item = _THREADS.fullmatch(path), _ITEM.fullmatch(path)
         if threads:
             return self._threads(request, threads)

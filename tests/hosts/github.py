@@ -13,6 +13,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tests.hosts.git import FakeGit
+from tests.hosts.github_git import GitHubGit
 from tests.hosts.server import Answer, FakeHost, Request
 
 REPOSITORY = "octocat/Hello-World"
@@ -50,6 +52,8 @@ class FakeGitHub(FakeHost):
         super().__init__()
         self.comments: dict[int, dict[str, Any]] = {}
         self.issues: dict[int, dict[str, Any]] = {}
+        self.git = FakeGit()
+        self.pulls = GitHubGit(REPOSITORY, self.url, self.git)
         self._page = page
         self._last = 0
         self.open("A pull request", "Please pull these in!", number=PULL_REQUEST)
@@ -117,6 +121,9 @@ class FakeGitHub(FakeHost):
         """Answer as GitHub does."""
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return Answer(401, {"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest"})
+        answer = self.pulls.answer(request, request.path.removeprefix(f"/repos/{REPOSITORY}"))
+        if answer is not None:
+            return answer
         found = _ROUTE.fullmatch(request.path)
         if found is None:
             return _NOT_FOUND

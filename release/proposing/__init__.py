@@ -1,0 +1,1 @@
+"""`release propose`: one pull request with the stack files that CI changed."""

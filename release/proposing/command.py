@@ -1,0 +1,62 @@
+"""The command `release propose`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from release.errors import ReleaseError
+from release.proposing.stack_files import changed
+from release.stack import project_folder
+from release.terminal.options import host_options, stack_option
+
+_BRANCH = "release/models"
+_DONE = {
+    "opened": "Pull request opened",
+    "updated": "Pull request updated",
+    "unchanged": "Pull request unchanged",
+    "closed": "Pull request closed, because the base branch has its versions",
+}
+
+
+@click.command()
+@stack_option
+@host_options
+@click.option("--branch", default=_BRANCH, show_default=True, help="Branch of the pull request.")
+@click.option("--base", default=None, help="Branch that it is merged into. Default: the CI job's.")
+def propose(stack: str, host: str | None, repository: str | None, dry_run: bool, branch: str, base: str | None) -> None:
+    """Open or update a pull request with the changed stack file.
+
+    In a CI job, `release train`, `publish` and `deploy` write the chosen version to Pulumi.<stack>.yaml on the runner.
+    This command commits that change to a branch. All stacks share the branch and its pull request. The command
+    repeats the change on the newest version of the file, and does nothing if the file is as in the commit. It does not
+    sign in to Azure. docs/releases.md describes the permissions.
+    """
+    file = project_folder() / f"Pulumi.{stack}.yaml"
+    if not file.exists():
+        raise ReleaseError(f"stack '{stack}' has no file {file.name}")
+    found = changed(file)
+    if found is None:
+        click.echo(f"{file.name} has no change to propose.")
+        return
+    from release.hosts.branches import keep_open  # needs azure.core, which is slow to import
+    from release.hosts.connection import connect
+    from release.proposing.proposal import proposal
+
+    folder = found.path.removesuffix(file.name)
+    paths = [f"{folder}{each.name}" for each in sorted(file.parent.glob("Pulumi.*.yaml"))]
+    if dry_run:
+        change = proposal(branch, base or "", found, [found.path], None)
+        title, text = change.describe({found.path: found.before}, {found.path: found.after})
+        click.echo(f"{title}\n\n{text}", nl=False)
+        return
+    there = connect(os.environ, host, repository)
+    target = base or there.branch
+    if target is None:
+        raise ReleaseError("the CI job does not run for a branch", fix="use --base BRANCH")
+    done, request = keep_open(there.branches(), proposal(branch, target, found, paths, there.run))
+    if request is None:
+        click.echo(f"Branch {target} has this version of {file.name}, so there is nothing to propose.")
+    else:
+        click.echo(f"{_DONE[done]}: {request.url}")
