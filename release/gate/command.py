@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import click
 
 from pulumi_azureml.operations import ENDED
+from release import json_file
 from release.errors import ReleaseError
 from release.gate.decision import download, read_decision
 from release.gate.views import markdown, show
@@ -28,13 +30,25 @@ from release.workspace import client
     "--report", type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the report, its figures and decision.json.",
 )  # fmt: skip
-@click.argument("job")
-def gate(stack: str, output: str, report: Path | None, job: str) -> None:
+@click.option(
+    "--training", type=click.Path(path_type=Path, dir_okay=False),
+    help="File that `release train --output-file` wrote, in place of JOB.",
+)  # fmt: skip
+@click.option("--summary", is_flag=True, help="Also add the decision to the summary of the CI run.")
+@click.argument("job", required=False)
+def gate(stack: str, output: str, report: Path | None, training: Path | None, summary: bool, job: str | None) -> None:
     """Print the gate's decision about the model of a pipeline job.
 
-    Exits with code 0 if the gate accepted the model, and with 1 if it refused it. docs/gate-decision.schema.json
+    Exits with code 0 if the gate accepted the model, and with 1 if it refused it. If `release train --if-changed` did
+    not train, always exits with 0, because an earlier run checked the decision. docs/gate-decision.schema.json
     describes the JSON. The Markdown is for a comment in a pull request.
     """
+    if training is not None and job is None:
+        job, is_new = _trained(training)
+    elif job is not None and training is None:
+        is_new = True
+    else:
+        raise click.UsageError("name a job, or use --training FILE")
     outputs = PulumiStack(stack).deployed()
     found = find(outputs, stack, job)
     if found.status != "Completed":
@@ -43,10 +57,26 @@ def gate(stack: str, output: str, report: Path | None, job: str) -> None:
     ml = client(outputs)
     decision = read_decision(ml, job)
     files = download(ml, job, report) if report is not None else []
+    if summary:
+        from release.hosts.connection import connect  # needs azure.core, which is slow to import
+
+        connect(os.environ, None, None).summarize(markdown(decision, found.studio_url))
     if output == "json":
         click.echo(decision.model_dump_json(indent=2))
     elif output == "markdown":
         click.echo(markdown(decision, found.studio_url), nl=False)
     else:
         show(new_console(), decision, found.studio_url, files)
-    sys.exit(0 if decision.accepted else 1)
+    if not is_new:
+        click.echo(f"Not a new decision: job {job} ran before, and nothing was trained since.", err=True)
+    sys.exit(0 if decision.accepted or not is_new else 1)
+
+
+def _trained(file: Path) -> tuple[str, bool]:
+    """Return the job in a file that `release train` wrote, and whether it was submitted for this file."""
+    fix = f"write it with `release train --output-file {file}`"
+    content = json_file.read(file, fix)
+    try:
+        return str(content["job"]), bool(content["trained"])
+    except (KeyError, TypeError) as error:
+        raise ReleaseError(f"{file} does not describe a training", fix=fix) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 COMMIT = "git_sha"
+CONTENT = "content_sha256"
+"""Tag of a job: its `JobPlan.fingerprint`."""
 _LITERALS = ("boolean", "integer", "number", "string")
 # Stands in for a local path while the job is planned, because planning accepts only paths in the project.
 _LOCAL = "azureml://datastores/workspaceblobstore/paths/local"
@@ -47,9 +51,23 @@ class JobPlan:
         """The names of the job's outputs."""
         return frozenset(self.asset.definition.get("outputs") or {})
 
+    @property
+    def fingerprint(self) -> str | None:
+        """A hash of what the job runs and with what, without the commit.
+
+        None if it uses what has no version: files of this machine, or the latest version of a foreign asset.
+        """
+        described = {key: value for key, value in self.asset.definition.items() if key not in self.asset.metadata}
+        inputs = {key: value for key, value in (described.get("inputs") or {}).items() if key != COMMIT}
+        text = json.dumps({**described, "inputs": inputs}, sort_keys=True, default=str)
+        floats = any(each in text for each in ("@latest", "/labels/"))
+        return None if self.data or floats else hashlib.sha256(text.encode()).hexdigest()
+
     def submit(self, ml: MLClient) -> Any:
         """Submit the job and return it. Its tag `pipeline` or `component` has the name."""
         tags = {**(self.asset.definition.get("tags") or {}), self.kind: self.name}
+        if self.fingerprint is not None:
+            tags[CONTENT] = self.fingerprint
         return submit_pipeline(ml, self.asset, ROOT, data=self.data, tags=tags)
 
 

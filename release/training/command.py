@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from infra.outputs import ModelOutput, StackOutputs
+from release import json_file
 from release.endpoints import chosen, serving
+from release.history.served import served
 from release.jobs.inputs import pairs
 from release.stack import PulumiStack
 from release.terminal.console import progress_console
@@ -24,10 +29,25 @@ from release.training.run import Trainer, TrainingEndedError, choose_pipeline
     "--promote/--no-promote", default=True, show_default=True,
     help="Write an accepted version to the stack's configuration.",
 )  # fmt: skip
+@click.option(
+    "--if-changed", is_flag=True,
+    help="Train only if the pipeline, its assets or its inputs changed since its last completed job.",
+)  # fmt: skip
+@click.option(
+    "--output-file", type=click.Path(dir_okay=False, path_type=Path), default=None,
+    help="Also write the JSON to this file.",
+)  # fmt: skip
 @click.option("--endpoint", default=None, help="Endpoint to promote to. Default: all endpoints that serve the model.")
 @click.argument("pipeline", required=False)
 def train(
-    stack: str, inputs: tuple[str, ...], output: str, promote: bool, endpoint: str | None, pipeline: str | None
+    stack: str,
+    inputs: tuple[str, ...],
+    output: str,
+    promote: bool,
+    if_changed: bool,
+    output_file: Path | None,
+    endpoint: str | None,
+    pipeline: str | None,
 ) -> None:
     """Run a training pipeline and promote an accepted model.
 
@@ -44,18 +64,40 @@ def train(
     outputs = target.deployed()
     candidates = [chosen(outputs.endpoints, endpoint)] if endpoint else list(outputs.endpoints)
     name = choose_pipeline(outputs, pipeline, stack)
-    try:
-        trained = Trainer(outputs, stack, console, Phases(console)).train(name, given)
-    except TrainingEndedError as error:
+
+    def write(outcome: dict[str, Any]) -> None:
         if output == "json":
-            failed = {"pipeline": name, "job": error.job, "studio_url": error.studio_url, "status": error.status}
-            click.echo(to_json({**failed, "registered": False, "reason": error.message}))
+            click.echo(to_json(outcome))
+        if output_file is not None:
+            json_file.write(output_file, to_json(outcome))
+
+    trainer = Trainer(outputs, stack, console, Phases(console))
+    earlier = trainer.earlier(name, given) if if_changed else None
+    if earlier is not None:
+        line = f"Not trained: nothing that the pipeline uses has changed since job {earlier.job}."
+        console.print(line, highlight=False, soft_wrap=True)
+        candidates = _never_served(target, earlier, candidates)
+    try:
+        trained = earlier or trainer.train(name, given)
+    except TrainingEndedError as error:
+        failed = {"pipeline": name, "job": error.job, "studio_url": error.studio_url, "status": error.status}
+        write({"trained": True, **failed, "registered": False, "reason": error.message})
         raise
     promoted = _promote(target, outputs, trained, candidates) if promote else []
-    if output == "json":
-        click.echo(to_json(report(trained, promoted)))
+    write(report(trained, promoted, trained=earlier is None))
+    if earlier is not None and not promoted:
+        return
     for line in _told(trained, promoted, candidates, stack, promote=promote):
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def _never_served(target: PulumiStack, earlier: Training, candidates: list[str]) -> list[str]:
+    """Return the endpoints that never got the version of an earlier job: its run ended before they could.
+
+    Another endpoint went back to an older version on purpose.
+    """
+    got = {each.endpoint for each in served(target.history()) if each.version == earlier.version}
+    return [name for name in candidates if name not in got]
 
 
 def _promote(target: PulumiStack, outputs: StackOutputs, trained: Training, candidates: list[str]) -> list[str]:

@@ -90,9 +90,10 @@ def ungated(pipeline: str, job: Any, ended: EndedJob, record: Job) -> Training:
     )
 
 
-def report(training: Training, promoted: list[str]) -> dict[str, Any]:
-    """Return the outcome for `--output json`."""
+def report(training: Training, promoted: list[str], *, trained: bool = True) -> dict[str, Any]:
+    """Return the outcome as JSON. `trained` is false if it is that of an earlier job."""
     return {
+        "trained": trained,
         "pipeline": training.pipeline,
         "job": training.job,
         "studio_url": training.studio_url,

@@ -9,13 +9,17 @@ from rich.console import Console
 
 from infra.outputs import StackOutputs
 from pulumi_azureml import Asset
+from pulumi_azureml.operations import EndedJob
 from release.errors import ReleaseError
-from release.jobs.planning import find_pipeline, load, plan_pipeline
-from release.jobs.records import find
+from release.jobs.planning import CONTENT, find_pipeline, load, plan_pipeline
+from release.jobs.records import find, recent
 from release.jobs.watching import JobEndedError, watch
 from release.terminal.progress import Phases
 from release.training.outcome import GATE, Training, gated, model_of, ungated
 from release.workspace import client
+
+# The number of completed jobs among which an earlier training is looked for.
+_EARLIER = 50
 
 
 class TrainingEndedError(JobEndedError):
@@ -64,6 +68,23 @@ class Trainer:
                 trained = ungated(pipeline, job, ended, find(self.outputs, self.stack, job.name))
             self._say(f"gate: {trained.reason}")
         return trained
+
+    def earlier(self, pipeline: str, inputs: Mapping[str, str]) -> Training | None:
+        """Return the outcome of the last completed job that ran the same as a new one would. None: nothing did.
+
+        Raises:
+            ReleaseError: The pipeline cannot be submitted, or the job has no readable decision.
+        """
+        plan = plan_pipeline(self.outputs, pipeline, inputs)
+        if plan.fingerprint is None:
+            return None
+        for job in recent(self.outputs, _EARLIER, pipelines=[pipeline], statuses=["Completed"]):
+            if (job.properties.get("tags") or {}).get(CONTENT) == plan.fingerprint:
+                ended = EndedJob("Completed", ())
+                if plan.outputs.issuperset(GATE):
+                    return gated(client(self.outputs), pipeline, job, ended)
+                return ungated(pipeline, job, ended, job)
+        return None
 
     def _say(self, line: str) -> None:
         self.console.print(f"  {line}", highlight=False)

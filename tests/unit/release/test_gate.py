@@ -102,6 +102,34 @@ def test_refused_model_is_exit_code_1(jobs: FakeJobs) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(("trained", "code"), [(True, 1), (False, 0)])
+def test_the_job_comes_from_the_file_of_a_training(
+    jobs: FakeJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: bool, code: int
+) -> None:
+    """A run that trained nothing does not fail for the decision of an earlier one."""
+    jobs.decision = {**DECISION, "deploy_flag": 0, "reason": "roc_auc is too low"}
+    file, page = tmp_path / "training.json", tmp_path / "summary.md"
+    file.write_text(json.dumps({"job": "job-1", "trained": trained}))
+    for name, value in {"GITHUB_ACTIONS": "1", "GITHUB_REPOSITORY": "o/n", "GITHUB_STEP_SUMMARY": str(page)}.items():
+        monkeypatch.setenv(name, value)
+    done = CliRunner().invoke(main, ["gate", "-s", "dev", "--training", str(file), "--summary"])
+    assert done.exit_code == code
+    assert "roc_auc is too low" in done.output
+    assert ("Not a new decision: job job-1 ran before" in done.stderr) is not trained
+    assert STUDIO in page.read_text("utf-8")
+
+
+def test_a_job_or_the_file_of_a_training_is_named(tmp_path: Path) -> None:
+    assert "name a job, or use --training FILE" in CliRunner().invoke(main, ["gate", "-s", "dev"]).output
+    file = tmp_path / "training.json"
+    file.write_text("[]")
+    done = CliRunner().invoke(main, ["gate", "-s", "dev", "--training", str(file)])
+    assert (
+        done.output
+        == f"Error: {file} does not describe a training\n  fix: write it with `release train --output-file {file}`\n"
+    )
+
+
 def test_json_is_the_decision_and_nothing_else(jobs: FakeJobs) -> None:
     assert json.loads(gate("--output", "json").stdout) == DECISION
 

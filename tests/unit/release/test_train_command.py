@@ -18,7 +18,10 @@ from release.errors import ReleaseError
 from release.gate.decision import Decision
 from release.jobs import planning
 from release.jobs.inputs import pairs
+from release.jobs.records import Job
 from release.jobs.watching import JobEndedError
+from release.terminal.console import new_console
+from release.terminal.progress import Phases
 from release.training import command, run
 from release.training.outcome import Training
 
@@ -59,6 +62,7 @@ def promoted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ModelOutput]]:
     """Let the stack be deployed, with an endpoint for `flights`. Return the promotions that are written."""
     written: list[tuple[str, ModelOutput]] = []
     stack = SimpleNamespace(
+        history=list,
         deployed=lambda: outputs(endpoints={"live": endpoint("flights")}),
         promote=lambda name, model: written.append((name, model)),
     )
@@ -82,6 +86,7 @@ def test_an_accepted_model_is_promoted_and_the_output_is_one_object(
 ) -> None:
     done = train(monkeypatch, ACCEPTED, "--output", "json")
     assert json.loads(done.stdout) == {
+        "trained": True,
         "pipeline": "training", "job": "job-1", "studio_url": "https://ml/job-1", "status": "Completed",
         "registered": True, "model": "flights", "version": "3", "reason": "better", "metrics": {"auc": 0.7},
         "decision": DECISION.model_dump(), "promoted": ["live"],
@@ -89,6 +94,49 @@ def test_an_accepted_model_is_promoted_and_the_output_is_one_object(
     assert promoted == [("live", ModelOutput(name="flights", version="3"))]
     assert "Roll it out with: pulumi up --stack dev" in done.stderr
     assert json.loads(train(monkeypatch, ACCEPTED, "--no-promote", "--output", "json").stdout)["promoted"] == []
+
+
+@pytest.mark.parametrize(("served", "wanted"), [([], ["live"]), (["3"], [])], ids=["never served", "went back"])
+def test_nothing_is_trained_where_nothing_changed(
+    served: list[str], wanted: list[str], promoted: list[tuple[str, ModelOutput]], monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """The merge of the stack file that CI proposed starts CI again, and must not train again."""
+    monkeypatch.setattr(run.Trainer, "earlier", lambda *_: ACCEPTED)
+    entries = [SimpleNamespace(endpoint="live", version=version) for version in served]
+    monkeypatch.setattr(command, "served", lambda _updates: entries)
+    file = tmp_path / "training.json"
+    done = train(monkeypatch, AssertionError("trained"), "--if-changed", "--output-file", str(file))
+    assert done.output.startswith("Not trained: nothing that the pipeline uses has changed since job job-1.")
+    outcome = json.loads(file.read_text("utf-8"))
+    assert (outcome["trained"], outcome["job"], outcome["promoted"]) == (False, "job-1", wanted)
+    assert [name for name, _ in promoted] == wanted
+
+
+def test_an_earlier_job_is_the_completed_one_with_the_same_content(
+    pipelines: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "git_commit", lambda _root: "0123456")
+    pipelines(training="inputs: {git_sha: unknown, rate: 1}\n")
+    tags = {planning.CONTENT: planning.plan_pipeline(outputs(), "training", {"git_sha": "another"}).fingerprint}
+    jobs = [Job({"name": name, "properties": {"tags": each}}) for name, each in (("job-2", {}), ("job-1", tags))]
+    asked: list[Any] = []
+
+    def recent(*_: Any, **wanted: Any) -> list[Job]:
+        asked.append(wanted)
+        return jobs
+
+    monkeypatch.setattr(run, "recent", recent)
+    monkeypatch.setattr(run, "ungated", lambda _pipeline, job, *_: SimpleNamespace(job=job.name))
+    trainer = run.Trainer(outputs(), "dev", new_console(), Phases(new_console()))
+    earlier = trainer.earlier("training", {})
+    assert earlier is not None
+    assert earlier.job == "job-1"
+    assert asked == [{"pipelines": ["training"], "statuses": ["Completed"]}]
+    assert trainer.earlier("training", {"rate": "2"}) is None
+    pipelines(training="inputs: {rows: {type: uri_file, path: 'azureml:rows:1'}}\n")
+    for text in ("azureml:rows@latest", "azureml://registries/shared/data/rows/labels/latest"):
+        assert planning.plan_pipeline(outputs(), "training", {"rows": text}).fingerprint is None
 
 
 def test_a_pipeline_without_a_gate_promotes_nothing_and_says_so(
@@ -108,6 +156,7 @@ def test_any_other_end_exits_with_1_and_is_an_object_too(
     done = train(monkeypatch, error, "--output", "json")
     assert (done.exit_code, promoted) == (1, [])
     assert json.loads(done.stdout) == {
+        "trained": True,
         "pipeline": "training", "job": "job-1", "studio_url": "https://ml/job-1", "status": status,
         "registered": False, "reason": "job job-1 ended",
     }  # fmt: skip
