@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
@@ -23,20 +24,32 @@ _DONE = {
 @click.command()
 @stack_option
 @host_options
+@click.option(
+    "--file", "changed_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None,
+    help="The changed stack file, from another job. Default: Pulumi.<stack>.yaml.",
+)  # fmt: skip
 @click.option("--branch", default=_BRANCH, show_default=True, help="Branch of the pull request.")
 @click.option("--base", default=None, help="Branch that it is merged into. Default: the CI job's.")
-def propose(stack: str, host: str | None, repository: str | None, dry_run: bool, branch: str, base: str | None) -> None:
+def propose(
+    stack: str,
+    host: str | None,
+    repository: str | None,
+    dry_run: bool,
+    changed_file: Path | None,
+    branch: str,
+    base: str | None,
+) -> None:
     """Open or update a pull request with the changed stack file.
 
     In a CI job, `release train`, `publish` and `deploy` write the chosen version to Pulumi.<stack>.yaml on the runner.
     This command commits that change to a branch. All stacks share the branch and its pull request. The command
-    repeats the change on the newest version of the file, and does nothing if the file is as in the commit. It does not
+    repeats the change on the newest version of the file, and does nothing if the file does not differ from the commit. It does not
     sign in to Azure. docs/releases.md describes the permissions.
     """
     file = project_folder() / f"Pulumi.{stack}.yaml"
     if not file.exists():
         raise ReleaseError(f"stack '{stack}' has no file {file.name}")
-    found = changed(file)
+    found = changed(file, changed_file or file)
     if found is None:
         click.echo(f"{file.name} has no change to propose.")
         return

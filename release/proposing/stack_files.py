@@ -57,8 +57,12 @@ class ChangedFile:
         return {name: model for name, model in models(self.after, self.path).items() if old.get(name) != model}
 
 
-def changed(file: Path) -> ChangedFile | None:
-    """Return what this checkout changed in a stack file, or None if it is as in the commit.
+def changed(file: Path, now: Path) -> ChangedFile | None:
+    """Return what a job changed in a stack file of this checkout, or None if nothing.
+
+    Args:
+        file: The stack file, whose commit is checked out.
+        now: The file with its text now.
 
     Raises:
         ReleaseError: Git cannot read the file's repository.
@@ -67,7 +71,7 @@ def changed(file: Path) -> ChangedFile | None:
     path = f"{_git(folder, 'rev-parse', '--show-prefix').strip()}{file.name}"
     known = _git(folder, "ls-tree", "--name-only", "HEAD", f"./{file.name}").strip()
     before = _git(folder, "show", f"HEAD:./{file.name}") if known else ""
-    after = file.read_text("utf-8")
+    after = now.read_text("utf-8")
     return ChangedFile(path, before, after) if before != after else None
 
 

@@ -113,7 +113,9 @@ class Pipeline:
                 done[id] = True
                 continue
             # The files list each job after those that it depends on.
-            done[id] = self._holds(job, all(done[each] for each in job.get("dependsOn", [])))
+            needed = job.get("dependsOn", [])
+            needed = [needed] if isinstance(needed, str) else needed
+            done[id] = self._holds(job, all(done[each] for each in needed))
             if done[id]:
                 done[id] = self._job(f"{self.name}: {stage['stage']}.{id}", stage["stage"], job)
                 failed = failed or not done[id]
@@ -185,11 +187,15 @@ class Pipeline:
         if step.get("checkout") in ("self", "none") or step.get("download") == "none":
             return
         if "publish" in step:
-            shutil.copytree(
-                self.machine.clone.root / step["publish"], self.workspace / step["artifact"], dirs_exist_ok=True
-            )
+            source, target = self.machine.file(step["publish"]), self.workspace / step["artifact"]
+            if source.is_dir():
+                shutil.copytree(source, target, dirs_exist_ok=True)
+            else:
+                target.mkdir(exist_ok=True)
+                shutil.copy2(source, target)
         elif step.get("download") == "current":
-            assert list(self.workspace.glob(step["patterns"])), f"the run has no artifact {step['patterns']}"
+            wanted = step.get("artifact") or step["patterns"]
+            assert list(self.workspace.glob(wanted)), f"the run has no artifact {wanted}"
         elif step.get("download") in self.resources:
             artifact = step["artifact"]
             source = self.machine.folder("workspace", self.resources[step["download"]]) / artifact

@@ -134,18 +134,19 @@ class Workflow:
         root = self.machine.clone.root
         artifacts = self.machine.folder("artifacts", with_.pop("run-id", self.contexts["github"]["run_id"]))  # type: ignore[attr-defined]
         if name == "actions/checkout":
-            assert permissions["contents"] == "read"
+            assert permissions["contents"] in ("read", "write")
         elif name == "actions/upload-artifact":
             target = artifacts / with_["name"]
             for line in with_["path"].split():
-                _copy(root / line, target)
-            assert any(target.rglob("*")), f"no files were found for the artifact {with_['name']}"
+                _copy(self.machine.file(line), target)
+            found = any(target.rglob("*")) or with_["if-no-files-found"] == "ignore"
+            assert found, f"no files were found for the artifact {with_['name']}"
         elif name == "actions/download-artifact":
             target = root / with_.get("path", ".")
             merged = with_.get("merge-multiple") == "true" or "name" in with_
-            found = sorted(artifacts.glob(with_.get("name") or with_["pattern"]))
-            assert found, f"the run has no artifact {with_}"
-            for each in found:
+            chosen = sorted(artifacts.glob(with_.get("name") or with_["pattern"]))
+            assert chosen, f"the run has no artifact {with_}"
+            for each in chosen:
                 shutil.copytree(each, target if merged else target / each.name, dirs_exist_ok=True)
         else:
             raise UnsupportedError(f"the action {name}")

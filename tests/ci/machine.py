@@ -60,6 +60,11 @@ class Machine:
         self._tracked = {path.name for path in self.clone.root.iterdir()}
         self._stack_files = {file: file.read_bytes() for file in (self.clone.state / "environments").glob("Pulumi.*")}
 
+    def file(self, name: str) -> Path:
+        """Return a file or folder of the working directory. The stacks' files are in a folder of their own."""
+        stack_file = self.clone.state / "environments" / name
+        return stack_file if stack_file in self._stack_files else self.clone.root / name
+
     def begin(self) -> None:
         """Begin a job as on a new machine: with the files of the repository, and nothing that an earlier job wrote."""
         for path in self.clone.root.iterdir():

@@ -25,14 +25,18 @@ FILES = [
     *(azure_pipelines.PIPELINES / name for name in PIPELINES),
     *(azure_pipelines.PIPELINES / "steps" / name for name in TEMPLATES),
 ]
+PROPOSE = {"contents": "write", "pull-requests": "write"}
 # What each job may do beyond reading the repository, and why.
 PERMISSIONS = {
     "automl.yml: apply": {"id-token": "write"},
     "drift.yml: preview": {"id-token": "write"},
     "drift.yml: report": {"issues": "write"},
     "main.yml: dev": {"id-token": "write"},
+    "main.yml: propose": PROPOSE,
     "pull-request.yml: comment": {"pull-requests": "write"},
     "pull-request.yml: preview": {"id-token": "write"},
+    "release.yml: propose-production": PROPOSE,
+    "release.yml: propose-staging": PROPOSE,
     "release.yml: production": {"actions": "read", "id-token": "write"},
     "release.yml: staging": {"actions": "read", "id-token": "write"},
 }
@@ -182,7 +186,24 @@ def test_every_command_and_option_of_the_release_exists() -> None:
             assert command is not None, f"{label}: {name}"
             with command.make_context(name, arguments, resilient_parsing=False):
                 seen.add(name)
-    assert seen >= {"ci-login", "preview", "comment", "up", "train", "publish", "deploy", "report-drift", "doctor"}
+    assert seen >= {
+        "ci-login",
+        "preview",
+        "comment",
+        "up",
+        "train",
+        "publish",
+        "deploy",
+        "report-drift",
+        "doctor",
+        "gate",
+        "propose",
+    }
+
+
+def test_who_deploys_does_not_write_to_the_repository() -> None:
+    for label, job in jobs():
+        assert job["permissions"].get("contents") != "write" or "id-token" not in job["permissions"], label
 
 
 def test_who_deploys_is_trusted_by_the_stack_and_who_previews_is_not() -> None:
