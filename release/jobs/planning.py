@@ -60,9 +60,9 @@ class JobPlan:
         described = {key: value for key, value in self.asset.definition.items() if key not in self.asset.metadata}
         inputs = {key: value for key, value in (described.get("inputs") or {}).items() if key != COMMIT}
         text = json.dumps({**described, "inputs": inputs}, sort_keys=True, default=str)
-        return (
-            None if self.data or "/labels/" in text or "@latest" in text else hashlib.sha256(text.encode()).hexdigest()
-        )
+        if self.data or "/labels/" in text or "@latest" in text:
+            return None
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def submit(self, ml: MLClient) -> Any:
         """Submit the job and return it. Its tag `pipeline` or `component` has the name."""

@@ -25,7 +25,7 @@ _DONE = {
 @stack_option
 @host_options
 @click.option(
-    "--file", "changed_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None,
+    "--file", "changed_file", type=click.Path(dir_okay=False, path_type=Path), default=None,
     help="The changed stack file, from another job. Default: Pulumi.<stack>.yaml.",
 )  # fmt: skip
 @click.option("--branch", default=_BRANCH, show_default=True, help="Branch of the pull request.")
@@ -43,13 +43,15 @@ def propose(
 
     In a CI job, `release train`, `publish` and `deploy` write the chosen version to Pulumi.<stack>.yaml on the runner.
     This command commits that change to a branch. All stacks share the branch and its pull request. The command
-    repeats the change on the newest version of the file, and does nothing if the file does not differ from the commit. It does not
-    sign in to Azure. docs/releases.md describes the permissions.
+    repeats the change on the newest version of the file, and does nothing if the file does not differ from the commit.
+    It does not sign in to Azure. docs/releases.md describes the permissions.
     """
     file = project_folder() / f"Pulumi.{stack}.yaml"
-    if not file.exists():
-        raise ReleaseError(f"stack '{stack}' has no file {file.name}")
-    found = changed(file, changed_file or file)
+    now = changed_file or file
+    for each in (file, now):
+        if not each.is_file():
+            raise ReleaseError(f"there is no file {each}", fix="check --stack and --file")
+    found = changed(file, now)
     if found is None:
         click.echo(f"{file.name} has no change to propose.")
         return

@@ -115,6 +115,14 @@ def test_all_stacks_share_one_pull_request_and_a_repetition_changes_nothing(
     assert there.sent("POST", "PATCH") == changes
 
 
+def test_the_file_of_another_job_is_compared_with_the_commit(there: FakeHost, checkout: Path, tmp_path: Path) -> None:
+    """The job that deploys publishes the file as an artifact. The job that proposes has another checkout."""
+    artifact = tmp_path / "Pulumi.prod.yaml"
+    artifact.write_text(config("prod", "2"))
+    assert propose(there, tmp_path, "prod", "--file", str(artifact)).exit_code == 0
+    assert file(there, "prod") == config("prod", "2")
+
+
 def test_a_file_without_a_change_asks_nobody(there: FakeHost, checkout: Path, tmp_path: Path) -> None:
     done = propose(there, tmp_path, "prod")
     assert (done.exit_code, done.output) == (0, "Pulumi.prod.yaml has no change to propose.\n")
@@ -305,4 +313,5 @@ def test_a_folder_without_a_repository_is_one_error(tmp_path: Path, monkeypatch:
     done = CliRunner().invoke(cli.main, ["propose", "-s", "prod"])
     assert done.exit_code == 1
     assert "not a git repository" in done.output
-    assert "stack 'x' has no file Pulumi.x.yaml" in CliRunner().invoke(cli.main, ["propose", "-s", "x"]).output
+    missing = CliRunner().invoke(cli.main, ["propose", "-s", "x"])
+    assert f"there is no file {tmp_path / 'Pulumi.x.yaml'}\n  fix: check --stack and --file" in missing.output
