@@ -58,6 +58,10 @@ class Machine:
             "PULUMI_OPTION_CWD": str(self.clone.state / "environments"),
         }
         self._tracked = {path.name for path in self.clone.root.iterdir()}
+        self.keep()
+
+    def keep(self) -> None:
+        """Let later jobs begin with the stacks' files as they are now, as after a commit."""
         self._stack_files = {file: file.read_bytes() for file in (self.clone.state / "environments").glob("Pulumi.*")}
 
     def file(self, name: str) -> Path:

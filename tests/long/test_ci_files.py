@@ -14,6 +14,7 @@ from tests.hosts import github
 from tests.hosts.azure_devops import FakeAzureDevOps
 from tests.hosts.github import FakeGitHub
 
+FILES = ".amlite/environments"
 STACKS = ("dev", "staging", "prod")
 REGISTRY = "ci-models"
 SHARED = {"sharing.registry": REGISTRY, "sharing.resourceGroup": "rg-mlops-flights-dev-001"}
@@ -38,11 +39,39 @@ def bring_up(clone: Checkout) -> None:
             clone.run(f"{pulumi} config rm -s {stack} --path '{NAMESPACE}:rollout.checks'")
         clone.run(f"{pulumi} config set-all -s {stack} --path {values}")
         clone.run(f".venv/bin/amlite run -- .venv/bin/release {cwd} up -s {stack} --no-train --no-doctor")
+    commit(clone)
+
+
+def commit(clone: Checkout) -> None:
+    """Commit the stacks' files. Git ignores the folder of the local Azure."""
+    files = " ".join(f"{FILES}/Pulumi.{stack}.yaml" for stack in STACKS)
+    clone.run(f"git add -f {files} && git -c user.name=Ann -c user.email=ann@contoso.com commit --quiet -m Configure")
+
+
+def push(clone: Checkout, host: FakeGitHub | FakeAzureDevOps) -> None:
+    """Let the host have the stacks' files on main."""
+    paths = [f"{FILES}/Pulumi.{stack}.yaml" for stack in STACKS]
+    host.git.push("main", {path: (clone.root / path).read_text("utf-8") for path in paths})
+
+
+def merge(machine: Machine, host: FakeGitHub, number: int) -> None:
+    """Merge a pull request on the host, and check it out."""
+    host.pulls.end(number)
+    for path, text in host.git.files("main").items():
+        (machine.clone.root / path).write_text(text, "utf-8")
+    machine.keep()
+    commit(machine.clone)
+
+
+def proposed(host: FakeGitHub | FakeAzureDevOps) -> list[str]:
+    """Return the titles of the pull requests that are open."""
+    requests = host.pulls.requests.values()
+    return [each["title"] for each in requests if each.get("state", each.get("status")) in ("open", "active")]
 
 
 def on_github(platform: Platform, name: str, host: FakeGitHub, run_id: str, **inputs: str) -> None:
     machine = platform.machine
-    variables = host.variables(machine.folder("event"), GITHUB_RUN_ID=run_id)
+    variables = host.variables(machine.folder("event"), GITHUB_RUN_ID=run_id, GITHUB_REF="refs/heads/main")
     context = {"repository": github.REPOSITORY, "run_id": run_id, "token": github.TOKEN}
     Workflow(machine, name, platform.variables, variables, {"github": context, "inputs": inputs}).run()
 
@@ -69,21 +98,50 @@ def test_a_model_goes_from_main_to_production(tmp_path: Path) -> None:
         bring_up(clone)
         platform = Platform(Machine(clone, tmp_path), STACKS)
         machine = platform.machine
+        main = [
+            *(f"main.yml: dev: {step}" for step in ("Deploy", "Train", "Gate", "Publish")),
+            "main.yml: propose: Propose",
+        ]
         with FakeGitHub() as host:
+            push(clone, host)
             on_github(platform, "main.yml", host, "1")
-            assert steps(machine, 0) == [f"main.yml: dev: {step}" for step in ("Deploy", "Train", "Publish")]
+            assert steps(machine, 0) == main
+            assert proposed(host) == ["Update the models of dev"]
             before = len(machine.executed)
             on_github(platform, "release.yml", host, "2", **{"run-id": "1"})
-            assert steps(machine, before) == ["release.yml: staging: Deploy", "release.yml: production: Deploy"]
-            assert "flight-delay of stack prod serves" in machine.executed[-1].output
+            assert steps(machine, before) == [
+                "release.yml: staging: Deploy",
+                "release.yml: propose-staging: Propose",
+                "release.yml: production: Deploy",
+                "release.yml: propose-production: Propose",
+            ]
+            assert proposed(host) == ["Update the models of dev, prod and staging"]
+            # Only dev's file is checked out, so that the other host has something to propose.
+            (number,) = host.pulls.requests
+            merge(machine, host, number)
+            clone.run(f"git checkout --quiet HEAD~1 -- {FILES}/Pulumi.staging.yaml {FILES}/Pulumi.prod.yaml")
+            machine.keep()
+            commit(clone)
+            before = len(machine.executed)
+            on_github(platform, "main.yml", host, "3")
+            assert steps(machine, before) == main
+            train = next(each for each in machine.executed[before:] if each.step == "Train")
+            assert "Not trained: nothing that the pipeline uses has changed since job" in train.output
+            assert "Pulumi.dev.yaml has no change to propose." in machine.executed[-1].output
+            assert proposed(host) == []
         before = len(machine.executed)
-        with FakeAzureDevOps() as host:
-            on_azure_devops(platform, "training.yml", host, "1581")
-            on_azure_devops(platform, "release.yml", host, "1582", training="1581")
+        with FakeAzureDevOps() as other:
+            push(clone, other)
+            on_azure_devops(platform, "training.yml", other, "1581")
+            on_azure_devops(platform, "release.yml", other, "1582", training="1581")
+            assert proposed(other) == ["Update the models of prod and staging"]
         assert steps(machine, before) == [
-            *(f"training.yml: train.dev: {step}" for step in ("Deploy", "Train", "Publish the model")),
+            *(f"training.yml: train.dev: {step}" for step in ("Deploy", "Train", "Gate", "Publish the model")),
+            "training.yml: train.propose: Propose",
             "release.yml: staging.staging: Deploy",
+            "release.yml: staging.propose: Propose",
             "release.yml: production.production: Deploy",
+            "release.yml: production.propose: Propose",
         ]
         clone.run(".venv/bin/amlite stop")
         assert clone.leftovers() == []

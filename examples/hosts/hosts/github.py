@@ -65,7 +65,9 @@ class GitHubHost(pulumi.ComponentResource):
             "token",
             repository=repository.name,
             default_workflow_permissions="read",
-            can_approve_pull_request_reviews=False,
+            # `release propose` opens a pull request. GitHub has one setting for that and for approvals. A job's approval
+            # does not count as a code owner's, which `main` requires.
+            can_approve_pull_request_reviews=True,
             opts=inside,
         )
         gh.BranchProtection(

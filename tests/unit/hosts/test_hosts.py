@@ -222,7 +222,10 @@ def test_a_pull_request_on_github_gets_the_identity_that_only_reads(github: Clou
 
 def test_the_workflows_get_only_what_the_repository_allows(github: Cloud) -> None:
     (token,) = github.of("WorkflowRepositoryPermissions").values()
-    assert token["defaultWorkflowPermissions"] == "read"
+    assert (token["defaultWorkflowPermissions"], token["canApprovePullRequestReviews"]) == ("read", True)
+    (rule,) = github.of("BranchProtection").values()
+    (reviews,) = rule["requiredPullRequestReviews"]
+    assert reviews["requireCodeOwnerReviews"] is True
     (actions,) = github.of("ActionsRepositoryPermissions").values()
     assert (actions["allowedActions"], actions["shaPinningRequired"]) == ("selected", True)
 
