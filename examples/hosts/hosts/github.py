@@ -65,8 +65,8 @@ class GitHubHost(pulumi.ComponentResource):
             "token",
             repository=repository.name,
             default_workflow_permissions="read",
-            # `release propose` opens a pull request. GitHub has one setting for that and for approvals. A job's approval
-            # does not count as a code owner's, which `main` requires.
+            # `release propose` opens a pull request. GitHub has one setting for that and for approvals. `main` requires
+            # a code owner's approval, and a job is not one.
             can_approve_pull_request_reviews=True,
             opts=inside,
         )
