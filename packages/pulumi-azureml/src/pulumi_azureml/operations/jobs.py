@@ -113,13 +113,16 @@ def follow_job(
 def failure_text(ml: MLClient, ended: EndedJob) -> str:
     """Return the failed step, Azure's reason and the end of its log, as the rest of `job … ended as …`.
 
-    Empty if no step failed.
+    If the step is a pipeline itself, this is about the step that failed in it. Empty if no step failed.
     """
     step = ended.failed
     if step is None:
         return ""
-    reason, log = _reason(ml, step.job), job_log(ml, step.job, _LOG_LINES)
-    told = f": step '{step.name}' failed{f' ({reason})' if reason else ''}"
+    name, job = step.name, step.job
+    while (inner := _failed_child(ml, job)) is not None:
+        name, job = f"{name}/{inner.display_name or inner.name}", inner.name
+    reason, log = _reason(ml, job), job_log(ml, job, _LOG_LINES)
+    told = f": step '{name}' failed{f' ({reason})' if reason else ''}"
     return f"{told}. Last lines of its log:\n{log}" if log else told
 
 
@@ -203,6 +206,11 @@ def git_commit(root: Path) -> str:
             f"git config --global --add safe.directory {root}",
         )
     return done.stdout.strip() or "unknown"
+
+
+def _failed_child(ml: MLClient, job: str) -> Any:
+    """Return the first step that failed in a job, or None. Only a pipeline has steps."""
+    return next((child for child in ml.jobs.list(parent_job_name=job) if status_of(child) == "Failed"), None)
 
 
 def _reason(ml: MLClient, job: str) -> str:

@@ -13,6 +13,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
 from pulumi_azureml.operations import jobs, runs
+from pulumi_azureml.operations.jobs import EndedJob, JobStep
 from pulumi_azureml.operations.runs import Logged, Point, Runs
 
 TRACKING = "azureml://westeurope.api.azureml.ms/mlflow/v1.0/subscriptions/s/workspaces/w?"
@@ -87,6 +88,18 @@ def test_only_a_jobs_own_logs_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     served(monkeypatch, details=[failed, failed])
     assert Runs(TRACKING).logs("job") == {"std_log.txt": "https://blob/1"}
     assert Runs(TRACKING).get("job").error == "no node"
+
+
+def test_the_failure_of_a_step_in_a_step_is_that_of_the_inner_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipeline component is a step with steps of its own. The outer step has no log."""
+    failed = SimpleNamespace(name="r", display_name="arima", status="Failed")
+    children = {"outer": [SimpleNamespace(name="p", display_name="prepare", status="Completed"), failed], "r": []}
+    ml: Any = SimpleNamespace(jobs=SimpleNamespace(list=lambda parent_job_name: children[parent_job_name]))
+    monkeypatch.setattr(jobs, "_reason", lambda _ml, job: f"reason of {job}")
+    monkeypatch.setattr(jobs, "job_log", lambda _ml, job, _lines: f"log of {job}")
+    ended = EndedJob("Failed", (JobStep("forecasting", "outer", "Failed", 1.0),))
+    expected = ": step 'forecasting/arima' failed (reason of r). Last lines of its log:\nlog of r"
+    assert jobs.failure_text(ml, ended) == expected
 
 
 def test_a_token_that_azure_rejects_in_the_middle_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
