@@ -49,16 +49,26 @@ class _Fetching:
 def identity(platform: Platform, job: Job) -> Principal | None:
     """Return the principal with which a job accesses data. Return None on serverless compute without a submitter.
 
-    That is the compute's managed identity, or the submitter for `UserIdentity` and on serverless compute.
+    That is the compute's managed identity, or the submitter for `UserIdentity`. On serverless compute, it is the
+    submitter, or a user-assigned identity of the workspace for `Managed`. Sources: "Ensuring resource access for Spark
+    jobs" and "Model training on serverless compute".
     """
-    wanted = str((job.properties.get("identity") or {}).get("identityType", "")).lower()
+    given = job.properties.get("identity") or {}  # a pipeline's node has it in snake case
+    wanted = str(given.get("identityType") or given.get("identity_type") or "").lower()
     compute_id = job.properties.get("computeId")
-    if compute_id is None or wanted == "useridentity":
+    if wanted == "useridentity" or (compute_id is None and wanted != "managed"):
         return job.submitter
-    compute = references.compute(platform, job.workspace_id, compute_id).body
-    assigned = compute.get("identity") or {}
+    if compute_id is None:
+        assigned = references.workspace(platform, job.workspace_id).body.get("identity") or {}
+        if not assigned.get("userAssignedIdentities"):
+            raise DataAccessError(
+                "A job with a managed identity on serverless compute uses a user-assigned identity of the workspace, "
+                "and the workspace has none. Attach one to it, or use the user's identity."
+            )
+    else:
+        assigned = references.compute(platform, job.workspace_id, compute_id).body.get("identity") or {}
     if users := assigned.get("userAssignedIdentities"):
-        asked = str((job.properties.get("identity") or {}).get("clientId") or "").lower()
+        asked = str(given.get("clientId") or given.get("client_id") or "").lower()
         principals = [identities.principal_of(platform, id) for id in users]
         return next((found for found in principals if found.client_id.lower() == asked), principals[0])
     if object_id := assigned.get("principalId"):

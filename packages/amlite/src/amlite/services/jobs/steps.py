@@ -88,7 +88,8 @@ def _node_job(platform: Platform, workspace_id: str, node: Node, spec: Json, def
     variables = {**(component.get("environment_variables") or {}), **(spec.get("environment_variables") or {})}
     job: Json = {
         "jobType": kind,
-        "computeId": spec.get("computeId") or spec.get("compute") or default_compute,
+        # Spark is serverless, unless a node names its pool.
+        "computeId": spec.get("computeId") or spec.get("compute") or (None if kind == "Spark" else default_compute),
         "displayName": spec.get("display_name") or node.name,
         "inputs": inputs,
         "outputs": outputs,

@@ -10,7 +10,7 @@ from amlite.core.access import ASSIGNMENT_TYPE, Principal, role_id
 from amlite.core.platform import Platform
 from amlite.services.jobs import data
 from amlite.services.jobs.data import DataAccessError
-from amlite.services.jobs.documents import Job
+from amlite.services.jobs.documents import PRIVATE, Job
 from amlite.services.machinelearning import datastores, references
 from amlite.services.storage.blobs import BlobPath
 from amlite.services.storage.types import KEYS_TYPE
@@ -95,3 +95,32 @@ def test_a_parallel_job_needs_tables_and_queues_where_storage_has_no_keys(platfo
     data.require_progress(platform, job, COMPUTE)
     with pytest.raises(DataAccessError):
         data.require_progress(platform, job, None)
+
+
+IDENTITY = f"{GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/of-workspace"
+SUBMITTER = Principal("user", "user")
+
+
+def serverless(**identity: str) -> Job:
+    path = f"{WORKSPACE}/jobs/spark"
+    private = {"submitter": {"objectId": "user", "clientId": "user"}}
+    properties = {"jobType": "Spark", "computeId": None, "identity": identity}
+    return Job(path, {"id": path, "name": "spark", "properties": properties, PRIVATE: private})
+
+
+@pytest.mark.parametrize("spelling", ["identityType", "identity_type"])
+def test_a_job_on_serverless_compute_acts_as_its_user_or_as_the_workspaces_identity(
+    platform: Platform, spelling: str
+) -> None:
+    """Source: "Ensuring resource access for Spark jobs". A node of a pipeline has its identity in snake case."""
+    workspace: dict[str, Any] = {"id": WORKSPACE, "name": "w", "properties": {}}
+    platform.store.put(WORKSPACE, references.WORKSPACE_TYPE, workspace)
+    assert data.identity(platform, serverless()) == SUBMITTER
+    assert data.identity(platform, serverless(**{spelling: "UserIdentity"})) == SUBMITTER
+    with pytest.raises(DataAccessError, match="user-assigned identity of the workspace"):
+        data.identity(platform, serverless(**{spelling: "Managed"}))
+    known = {"principalId": "managed", "clientId": "managed-client"}
+    platform.store.put(IDENTITY, "Microsoft.ManagedIdentity/userAssignedIdentities", {"properties": known})
+    workspace["identity"] = {"userAssignedIdentities": {IDENTITY: known}}
+    platform.store.put(WORKSPACE, references.WORKSPACE_TYPE, workspace)
+    assert data.identity(platform, serverless(**{spelling: "Managed"})) == Principal("managed", "managed-client")
