@@ -17,7 +17,7 @@ _GITHUB = "https://token.actions.githubusercontent.com"
 
 @rule(
     "registry-admin-user", "mandatory", "azure-native:containerregistry:Registry",
-    reason="The admin account is one password for everybody, with every right, and no log says who used it.",
+    reason="All users of the admin account share one password with all permissions, and no log shows who used it.",
     fix="set adminUserEnabled to false, and give identities the role AcrPull or AcrPush",
 )  # fmt: skip
 def registry_admin_user(resource: Resource, scene: Scene) -> Iterator[str]:
@@ -29,11 +29,11 @@ def registry_admin_user(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "registry-anonymous-pull", "mandatory", "azure-native:containerregistry:Registry",
-    reason="Everybody can pull the images, with the code and the models in them.",
+    reason="Anyone can pull the images, which contain code and models.",
     fix="set anonymousPullEnabled to false",
 )  # fmt: skip
 def registry_anonymous_pull(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Images are pulled with a token."""
+    """Pulling an image requires a token."""
     del scene
     if resource.get("anonymousPullEnabled") is True:
         yield "anonymousPullEnabled is true"
@@ -41,11 +41,11 @@ def registry_anonymous_pull(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "storage-shared-key", "mandatory", "azure-native:storage:StorageAccount",
-    reason="An account key gives every right to all data, and cannot be limited to a person.",
+    reason="An account key gives full access to all data, and cannot be restricted to one user.",
     fix="set storage.sharedKeyAccess to false",
 )  # fmt: skip
 def storage_shared_key(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Account keys are off. Azure accepts them unless the account says otherwise."""
+    """The account does not accept account keys. Azure accepts them by default."""
     del scene
     path = "allowSharedKeyAccess"
     if not resource.is_unknown(path) and resource.get(path) is not False:
@@ -54,11 +54,11 @@ def storage_shared_key(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "storage-public-blobs", "mandatory", "azure-native:storage:StorageAccount",
-    reason="One public container makes its blobs readable for everybody, without a token.",
+    reason="Anyone can read the blobs of a public container without a token.",
     fix="set allowBlobPublicAccess to false",
 )  # fmt: skip
 def storage_public_blobs(resource: Resource, scene: Scene) -> Iterator[str]:
-    """No container of the account can be public."""
+    """The account does not allow public containers."""
     del scene
     if resource.get("allowBlobPublicAccess") is True:
         yield "allowBlobPublicAccess is true"
@@ -66,11 +66,11 @@ def storage_public_blobs(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "vault-roles", "mandatory", "azure-native:keyvault:Vault",
-    reason="Access policies are a second set of permissions, which role assignments do not show.",
+    reason="Access policies are separate permissions that do not appear in role assignments.",
     fix="set enableRbacAuthorization to true",
 )  # fmt: skip
 def vault_roles(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Roles decide who reads secrets."""
+    """The vault uses roles, not access policies."""
     del scene
     path = "properties.enableRbacAuthorization"
     if not resource.is_unknown(path) and resource.get(path) is not True:
@@ -79,11 +79,11 @@ def vault_roles(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "compute-local-auth", "mandatory", "azure-native:machinelearningservices:Compute",
-    reason="Local accounts have passwords that no directory controls.",
+    reason="Local accounts have passwords that Entra ID does not control.",
     fix="set disableLocalAuth to true",
 )  # fmt: skip
 def compute_local_auth(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Compute accepts Entra ID only."""
+    """Compute accepts only users of Entra ID."""
     del scene
     path = "properties.disableLocalAuth"
     if not resource.is_unknown(path) and resource.get(path) is not True:
@@ -92,11 +92,11 @@ def compute_local_auth(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "workspace-datastores", "mandatory", "azure-native:machinelearningservices:Workspace",
-    reason="A workspace that reads storage with keys keeps the account key as a secret.",
+    reason="A workspace that reads storage with a key stores the account key.",
     fix="set systemDatastoresAuthMode to Identity",
 )  # fmt: skip
 def workspace_datastores(resource: Resource, scene: Scene) -> Iterator[str]:
-    """The workspace's own datastores use identities."""
+    """The default datastores of the workspace use identities."""
     del scene
     path = "systemDatastoresAuthMode"
     if not resource.is_unknown(path) and str(resource.get(path)).lower() != "identity":
@@ -105,11 +105,11 @@ def workspace_datastores(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "datastore-credentials", "mandatory", "azureml:Datastore",
-    reason="Everybody who may read the datastore gets the same key.",
+    reason="All readers of the datastore get the same key.",
     fix="delete `credentials` from the YAML, and give the identities a role on the storage account",
 )  # fmt: skip
 def datastore_credentials(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Datastores use identities."""
+    """Datastores use identities instead of credentials."""
     del scene
     if resource.get("definition.credentials"):
         yield "the datastore has credentials"
@@ -117,11 +117,11 @@ def datastore_credentials(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "privileged-role", "mandatory", "azure-native:authorization:RoleAssignment",
-    reason="A program with such a role can give itself and others every right.",
-    fix="assign a role that only has the actions that the program needs",
+    reason="A program with this role can grant itself and others any permission.",
+    fix="assign a role with only the actions that the program needs",
 )  # fmt: skip
 def privileged_role(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Only people, by their groups, hold roles that assign roles."""
+    """Only groups of people have roles that can assign roles."""
     del scene
     role = str(resource.get("roleDefinitionId") or "").rpartition("/")[2].lower()
     if role in _PRIVILEGED and resource.get("principalType") == "ServicePrincipal":
@@ -130,12 +130,12 @@ def privileged_role(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "ci-environment", "mandatory", "azure-native:managedidentity:FederatedIdentityCredential",
-    reason="Only GitHub's deployment environments have approvals. A branch or a pull request has none.",
+    reason="On GitHub, only deployment environments can require an approval. Branches and pull requests cannot.",
     fix="set `environment` for the repository in identities.github",
     production=True,
 )  # fmt: skip
 def ci_environment(resource: Resource, scene: Scene) -> Iterator[str]:
-    """A workflow signs in to production from a deployment environment."""
+    """Workflows sign in to production only from a deployment environment."""
     del scene
     subject = resource.get("subject")
     if resource.get("issuer") == _GITHUB and subject is not None and ":environment:" not in str(subject):

@@ -22,8 +22,8 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 @rule(
     "pinned-image", "mandatory", _ENVIRONMENT,
-    reason="An image without a fixed tag or digest can change between two builds of the same version.",
-    fix="name a tag other than `latest`, or a digest",
+    reason="Without a fixed tag or digest, two builds of the same version can use different images.",
+    fix="use a tag other than `latest`, or a digest",
 )  # fmt: skip
 def pinned_image(resource: Resource, scene: Scene) -> Iterator[str]:
     """The image of an environment, and every base image of its Dockerfile, has a fixed tag or a digest."""
@@ -42,11 +42,11 @@ def pinned_image(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "pinned-packages", "mandatory", _ENVIRONMENT,
-    reason="Another version of a package can change a model's results, or break a build months later.",
-    fix="give every package a version with `==`",
+    reason="A new version of a package can change a model's results or break a later build.",
+    fix="pin each package with `==`",
 )  # fmt: skip
 def pinned_packages(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Every package in the conda file and in each `requirements*.txt` has a version."""
+    """Each package in the conda file and in the files `requirements*.txt` has a version."""
     conda = resource.get("definition.conda_file")
     if isinstance(conda, str):
         yield from (f"{conda}: {name} has no version" for name in _unpinned(_yaml(scene, conda)))
@@ -63,12 +63,12 @@ def pinned_packages(resource: Resource, scene: Scene) -> Iterator[str]:
 @rule(
     "pinned-reference", "mandatory",
     "azureml:OnlineEndpoint", "azureml:BatchDeployment", "azureml:Schedule", "azureml:PipelineJob",
-    reason="With `@latest`, somebody else's registration changes what production runs.",
-    fix="promote a version with `release promote`, or name the version in the YAML",
+    reason="With `@latest`, a newly registered version changes production without a review.",
+    fix="promote a version with `release promote`, or set the version in the YAML",
     production=True,
 )  # fmt: skip
 def pinned_reference(resource: Resource, scene: Scene) -> Iterator[str]:
-    """References have a version instead of `@latest`. Those to the project's own assets get one."""
+    """References have a version instead of `@latest`. Those to the project's own assets get one automatically."""
     del scene
     for part in ("definition", "deployment.definition"):
         for path, text in texts(resource.get(part) or {}):

@@ -20,7 +20,7 @@ _DURATION = TypeAdapter(timedelta)
 
 @rule(
     "idle-nodes", "mandatory", _CLUSTER,
-    reason="A cluster that does not scale to zero costs money day and night.",
+    reason="A cluster that does not scale to zero incurs costs even without jobs.",
     fix="set minNodes to 0 in the stack's compute",
 )  # fmt: skip
 def idle_nodes(resource: Resource, scene: Scene) -> Iterator[str]:
@@ -33,11 +33,11 @@ def idle_nodes(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "idle-time", "advisory", _CLUSTER,
-    reason="A node that waits for a job costs as much as one that works.",
+    reason="An idle node costs as much as a busy one.",
     fix="set a shorter idleTime in the stack's compute, or a higher limits.maxIdleTime in policy/environments.yml",
 )  # fmt: skip
 def idle_time(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Nodes wait for a job no longer than `limits.maxIdleTime`."""
+    """Idle nodes are removed after at most `limits.maxIdleTime`."""
     written = resource.get(f"{_SCALE}.nodeIdleTimeBeforeScaleDown")
     limit = scene.environment.limits.max_idle_time
     if written is not None and _DURATION.validate_python(written) > limit:
@@ -47,7 +47,7 @@ def idle_time(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "cluster-size", "mandatory", _CLUSTER,
-    reason="A mistake in a loop can start as many nodes as the cluster allows.",
+    reason="A programming error can start as many nodes as the cluster allows.",
     fix="set a smaller maxNodes in the stack's compute, or a higher limits.maxNodes in policy/environments.yml",
 )  # fmt: skip
 def cluster_size(resource: Resource, scene: Scene) -> Iterator[str]:
@@ -59,7 +59,7 @@ def cluster_size(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "machine-size", "mandatory", _CLUSTER, "azureml:OnlineEndpoint",
-    reason="Machines with many cores or a GPU cost many times as much.",
+    reason="Machines with many cores or a GPU are many times as expensive.",
     fix="use a size that limits.sizes and limits.gpu in policy/environments.yml allow, or change them",
 )  # fmt: skip
 def machine_size(resource: Resource, scene: Scene) -> Iterator[str]:
@@ -72,7 +72,7 @@ def machine_size(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "deployment-size", "mandatory", "azureml:OnlineEndpoint",
-    reason="Instances of an endpoint run day and night, and twice as many during a rollout.",
+    reason="The instances of an endpoint run all the time, and a rollout doubles their number.",
     fix="set a smaller instance_count, or a higher limits.maxInstances in policy/environments.yml",
 )  # fmt: skip
 def deployment_size(resource: Resource, scene: Scene) -> Iterator[str]:
@@ -84,12 +84,12 @@ def deployment_size(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "evictable-nodes", "advisory", _CLUSTER,
-    reason="Azure takes low-priority nodes away at any time, and a job on them starts again.",
+    reason="Azure can evict low-priority nodes at any time, and their jobs start again.",
     fix="set priority to Dedicated in the stack's compute",
     production=True,
 )  # fmt: skip
 def evictable_nodes(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Production trains on nodes that stay."""
+    """Production clusters use dedicated nodes."""
     del scene
     if resource.get(f"{_PROPERTIES}.vmPriority") == "LowPriority":
         yield "vmPriority is LowPriority"

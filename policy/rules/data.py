@@ -13,11 +13,11 @@ _LOG_DAYS = 90
 
 @rule(
     "vault-soft-delete", "mandatory", "azure-native:keyvault:Vault",
-    reason="Without soft delete, a deleted secret or key is gone, and with it what it encrypts.",
+    reason="Without soft delete, a deleted key is lost, and so is the data that it encrypts.",
     fix="set enableSoftDelete to true",
 )  # fmt: skip
 def vault_soft_delete(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Deleted secrets can be recovered."""
+    """Deleted secrets and keys can be recovered."""
     del scene
     if resource.get("properties.enableSoftDelete") is False:
         yield "enableSoftDelete is false"
@@ -25,7 +25,7 @@ def vault_soft_delete(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "vault-retention", "advisory", "azure-native:keyvault:Vault",
-    reason="A deletion is often noticed after weeks.",
+    reason="Weeks can pass before somebody notices a deletion.",
     fix=f"set retention.softDeleteDays to {_SOFT_DELETE_DAYS} or more before the vault is created",
     production=True,
 )  # fmt: skip
@@ -39,12 +39,12 @@ def vault_retention(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "vault-purge-protection", "mandatory", "azure-native:keyvault:Vault",
-    reason="Without purge protection, one command deletes every secret for good.",
+    reason="Without purge protection, a user can delete all secrets permanently.",
     fix="set keyVault.purgeProtection to true",
     production=True,
 )  # fmt: skip
 def vault_purge_protection(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Nobody deletes a production vault for good."""
+    """A production vault cannot be deleted permanently before its retention ends."""
     del scene
     path = "properties.enablePurgeProtection"
     if not resource.is_unknown(path) and resource.get(path) is not True:
@@ -55,12 +55,12 @@ def vault_purge_protection(resource: Resource, scene: Scene) -> Iterator[str]:
     "protected", "mandatory",
     "azure-native:storage:StorageAccount", "azure-native:keyvault:Vault", "azure-native:containerregistry:Registry",
     "azure-native:machinelearningservices:Workspace",
-    reason="A renamed setting can make Pulumi replace a resource, and with it everything in it.",
+    reason="After a change of a name, Pulumi replaces the resource, and its data is lost.",
     fix="set protect to true",
     production=True,
 )  # fmt: skip
 def protected(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Pulumi refuses to delete what holds data."""
+    """Pulumi refuses to delete resources that store data."""
     del scene
     if not resource.protected:
         yield "the resource is not protected from deletion"
@@ -68,12 +68,12 @@ def protected(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "storage-redundancy", "advisory", "azure-native:storage:StorageAccount",
-    reason="With locally redundant storage, the loss of one data centre is the loss of the data.",
+    reason="Locally redundant storage loses the data if its data center is lost.",
     fix="set storage.sku to Standard_ZRS or another redundant one",
     production=True,
 )  # fmt: skip
 def storage_redundancy(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Production data is in more than one zone or region."""
+    """Production data is stored in several zones or regions."""
     del scene
     sku = str(resource.get("sku.name") or "")
     if sku.endswith("_LRS"):
@@ -82,11 +82,11 @@ def storage_redundancy(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "storage-replication", "mandatory", "azure-native:storage:StorageAccount",
-    reason="Object replication can copy the data to a storage account of another tenant.",
+    reason="Object replication can copy the data to another tenant.",
     fix="set allowCrossTenantReplication to false",
 )  # fmt: skip
 def storage_replication(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Data is not replicated to other tenants."""
+    """The account does not allow replication to other tenants."""
     del scene
     if resource.get("allowCrossTenantReplication") is True:
         yield "allowCrossTenantReplication is true"
@@ -94,7 +94,7 @@ def storage_replication(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "log-retention", "advisory", "azure-native:operationalinsights:Workspace",
-    reason="An incident is often found after weeks, and then its logs are needed.",
+    reason="You may need the logs of an incident that somebody discovers weeks later.",
     fix=f"set retention.logDays to {_LOG_DAYS} or more",
     production=True,
 )  # fmt: skip

@@ -12,11 +12,11 @@ _ENDPOINT = "azureml:OnlineEndpoint"
 
 @rule(
     "endpoint-auth", "mandatory", _ENDPOINT,
-    reason="An endpoint without authentication answers everybody.",
+    reason="Anyone can call an endpoint without authentication.",
     fix="set auth_mode to aad_token, aml_token or key",
 )  # fmt: skip
 def endpoint_auth(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Callers need a key or a token. Azure uses keys if nothing is set."""
+    """Callers need a key or a token. The default is a key."""
     del scene
     mode = resource.get("definition.auth_mode")
     if mode is not None and str(mode).lower() not in ("key", "aml_token", "aad_token"):
@@ -25,7 +25,7 @@ def endpoint_auth(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "endpoint-entra-auth", "mandatory", _ENDPOINT,
-    reason="A key does not expire, and no log says who used it.",
+    reason="A key does not expire, and no log shows who used it.",
     fix="set `auth_mode: aad_token`",
     optional=True,
 )  # fmt: skip
@@ -39,12 +39,12 @@ def endpoint_entra_auth(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "endpoint-instances", "advisory", _ENDPOINT,
-    reason="With one instance, an upgrade or a crash of its machine is an outage.",
+    reason="With one instance, an upgrade or a failure of its machine causes an outage.",
     fix="set instance_count to 2 or more",
     production=True,
 )  # fmt: skip
 def endpoint_instances(resource: Resource, scene: Scene) -> Iterator[str]:
-    """A production deployment has a spare instance."""
+    """A production deployment has at least two instances."""
     del scene
     if not resource.get("deployment.definition"):
         return
@@ -55,7 +55,7 @@ def endpoint_instances(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "endpoint-canary", "advisory", _ENDPOINT,
-    reason="A new model that gets all the traffic at once fails for every caller.",
+    reason="A faulty model that gets all traffic in one step fails for all callers.",
     fix="set several rollout.steps, such as [10, 50, 100]",
     production=True,
 )  # fmt: skip

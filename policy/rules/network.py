@@ -15,13 +15,13 @@ _WORKSPACE = "azure-native:machinelearningservices:Workspace"
     "public-network-access", "mandatory",
     _WORKSPACE, "azure-native:storage:StorageAccount", "azure-native:containerregistry:Registry", _VAULT,
     "azure-native:machinelearningservices:Registry", "azureml:OnlineEndpoint",
-    reason="A stolen token is enough to reach a resource that accepts requests from everywhere.",
+    reason="With a stolen token, an attacker can reach a publicly accessible resource from anywhere.",
     fix="set network.publicAccess to false or network.allowedIpRanges, and `public_network_access: disabled` in the "
     "YAML of an endpoint",
     production=True,
 )  # fmt: skip
 def public_network_access(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Not every address may call. Storage, registry and vault may accept selected networks."""
+    """The resource does not accept requests from all networks. Storage, registry and vault can allow some."""
     del scene
     if resource.type == "azureml:OnlineEndpoint":
         if str(resource.get("definition.public_network_access") or "enabled").lower() == "enabled":
@@ -38,7 +38,7 @@ def public_network_access(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "managed-network", "mandatory", _WORKSPACE,
-    reason="Without a managed network, code on a node can send data to any destination.",
+    reason="Without a managed network, code on a node can send data to any address.",
     fix="set network.isolation to AllowOnlyApprovedOutbound or AllowInternetOutbound",
     production=True,
 )  # fmt: skip
@@ -53,12 +53,12 @@ def managed_network(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "node-public-ip", "mandatory", "azure-native:machinelearningservices:Compute",
-    reason="A node with a public address can be reached from the internet.",
-    fix="set network.isolation, which takes the public addresses away",
+    reason="A node with a public IP address is reachable from the internet.",
+    fix="set network.isolation, which removes the public IP addresses",
     production=True,
 )  # fmt: skip
 def node_public_ip(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Nodes have no public address. Azure gives them one unless the cluster says otherwise."""
+    """Nodes have no public IP address. Azure assigns one by default."""
     del scene
     path = "properties.properties.enableNodePublicIp"
     if not resource.is_unknown(path) and resource.get(path) is not False:
@@ -67,7 +67,7 @@ def node_public_ip(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "node-remote-login", "mandatory", "azure-native:machinelearningservices:Compute",
-    reason="An open SSH port is a way in that no role controls.",
+    reason="Roles do not control access through an open SSH port.",
     fix="set remoteLoginPortPublicAccess to Disabled",
 )  # fmt: skip
 def node_remote_login(resource: Resource, scene: Scene) -> Iterator[str]:
@@ -80,11 +80,11 @@ def node_remote_login(resource: Resource, scene: Scene) -> Iterator[str]:
 
 @rule(
     "storage-transport", "mandatory", "azure-native:storage:StorageAccount",
-    reason="Old protocols let others read or change data on its way.",
+    reason="With old protocols, attackers can read or change data in transit.",
     fix="set enableHttpsTrafficOnly to true and minimumTlsVersion to TLS1_2 or later",
 )  # fmt: skip
 def storage_transport(resource: Resource, scene: Scene) -> Iterator[str]:
-    """HTTPS with TLS 1.2 or later. Without a value, Azure accepts older versions."""
+    """The account accepts only HTTPS with TLS 1.2 or later. Azure accepts older versions by default."""
     del scene
     if resource.get("enableHttpsTrafficOnly") is False:
         yield "enableHttpsTrafficOnly is false"

@@ -46,12 +46,12 @@ _HARMLESS = re.compile(
             "BatchDeployment", "PipelineJob", "Schedule",
         )
     ),
-    reason="Everybody who reads the repository, the state or the asset reads the secret too.",
-    fix="put it into the key vault and read it with an identity, or set it with `pulumi config set --secret`. Then "
-    "replace the secret, because the old one is known",
+    reason="All readers of the repository, the state or the asset can read the secret.",
+    fix="store it in the key vault and read it with an identity, or set it with `pulumi config set --secret`. Then "
+    "replace the secret, because it is exposed",
 )  # fmt: skip
 def plain_secret(resource: Resource, scene: Scene) -> Iterator[str]:
-    """The stack file, environment variables and definitions have no secret in plain text."""
+    """The stack file, environment variables and definitions contain no plain-text secret."""
     del scene
     of_asset = ("definition", "metadata", "deployment.definition")
     parts = [resource.inputs] if resource.type == CONFIGURATION else [resource.get(each) or {} for each in of_asset]

@@ -26,11 +26,11 @@ _TAGGED = (
 
 @rule(
     "required-tags", "mandatory", *_TAGGED,
-    reason="Costs and owners are found by tags.",
+    reason="Tags show the owner and the costs of a resource.",
     fix="add the tags to azureml-platform:tags in the stack file",
 )  # fmt: skip
 def required_tags(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Every resource that can have tags has those in `requiredTags`."""
+    """Each resource that supports tags has the tags in `requiredTags`."""
     if resource.is_unknown("tags"):
         return
     tags = resource.inputs.get("tags") or {}

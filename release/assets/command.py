@@ -28,9 +28,10 @@ from release.workspace import client, registry_client
 def share(stack: str, kind: str, name: str, version: str | None, registry: str | None) -> None:
     """Copy an asset version to a registry, for other workspaces.
 
-    KIND is component, data, environment or model. Copies the version, its files and the assets that it refers to, and
-    adds tags for their origin. Without VERSION, takes the version that the stack deployed or, for a model, serves, and
-    otherwise the latest. If the registry already has the version, its content must be the same.
+    KIND is component, data, environment or model. The command copies the version with its files and the assets that it
+    refers to, and adds tags that describe their origin. VERSION defaults to the version that the stack deployed or, for
+    a model, serves, and otherwise to the latest version. If the registry already has the version, the command compares
+    the content, and fails if it differs.
     """
     console = new_console()
     outputs = PulumiStack(stack).deployed()
@@ -64,11 +65,10 @@ def adopt(
     stack: str, kind: str | None, names: tuple[str, ...], dry_run: bool,
     subscription: str | None, resource_group: str | None, workspace: str | None,
 ) -> None:  # fmt: skip
-    """Write the YAML of assets that the project does not define.
+    """Write the YAML of a workspace's assets that the project does not define.
 
-    Reads the assets from a workspace. KIND and NAMES select assets, such as `component prep train`. Existing files are
-    not overwritten, and secrets are not written. If azureml-platform:assets.adopt is true, the next `pulumi up` takes
-    the assets over.
+    KIND and NAMES select assets, such as `component prep train`. The command does not overwrite files, and does not
+    write secrets. If azureml-platform:assets.adopt is true, the next `pulumi up` takes the assets over.
     """
     console = new_console()
     place = (subscription, resource_group, workspace)

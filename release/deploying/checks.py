@@ -77,7 +77,7 @@ def _same_bytes(release: Release, target: str) -> None:
         content = contents.of(registry_client(model.registry), "model", found, Path(folder) / "files")
     if content.sha256 != model.sha256:
         raise ReleaseError(
-            f"registry '{model.registry}' has other files as {model.name} version {model.version} than those that were "
-            f"published: SHA-256 {content.sha256[:12]} instead of {model.sha256[:12]}",
+            f"the files of {model.name} version {model.version} in registry '{model.registry}' differ from the "
+            f"published files: SHA-256 {content.sha256[:12]} instead of {model.sha256[:12]}",
             fix="train and publish a new version",
         )

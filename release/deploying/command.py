@@ -46,7 +46,7 @@ def deploy(release_file: Path, stack: str, endpoint: str | None, approved_by: st
 
     Checks that the gate accepted the model, that the stack can read it, and that the registry has the files that were
     published. Then writes the version to Pulumi.<stack>.yaml, updates the stack, and sends the sample request to each
-    endpoint. If anything fails, the stack file and the traffic are as before.
+    endpoint. If anything fails, the stack file and the traffic are restored.
     """
     release = Release.read(release_file)
     console = new_console()
@@ -77,7 +77,7 @@ def deploy(release_file: Path, stack: str, endpoint: str | None, approved_by: st
 @stack_option
 @click.option("--to", "version", required=True, metavar="VERSION", help="Version of the model that served before.")
 @click.option(
-    "--canary", is_flag=True, help="Use the stack's steps and checks. Default: all traffic at once after a smoke test."
+    "--canary", is_flag=True, help="Use the stack's steps and checks. Default: all traffic after a smoke test."
 )
 @_rollout_options
 def rollback(
@@ -87,7 +87,7 @@ def rollback(
 
     Finds the version in the stack's history, writes it to Pulumi.<stack>.yaml and updates the stack. The new deployment
     gets all traffic after its smoke test, because the version passed the stack's checks before. If anything fails, the
-    stack file and the traffic are as before.
+    stack file and the traffic are restored.
     """
     console = new_console()
     target = PulumiStack(stack)

@@ -1,4 +1,4 @@
-"""Roll model versions out on a stack. If that fails, the stack file and the traffic are as before."""
+"""Roll model versions out on a stack. If that fails, the stack file and the traffic are restored."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Deployment:
         """Write the versions to the stack file, update the stack, and test the endpoints.
 
         Raises:
-            ReleaseError: The rollout or a smoke test failed. The stack file is as before, and so is the traffic.
+            ReleaseError: The rollout or a smoke test failed. The stack file and the traffic are restored.
         """
         file = self.target.file
         before = file.read_bytes()
@@ -49,7 +49,7 @@ class Deployment:
             update(self.target, self.console, at_once=self.at_once, why=self.reason.message)
         except ReleaseError as error:
             file.write_bytes(before)
-            raise ReleaseError(f"{error.message}\n{file.name} is as before.") from error
+            raise ReleaseError(f"{error.message}\n{file.name} was restored.") from error
         except BaseException:
             file.write_bytes(before)
             raise
@@ -61,7 +61,7 @@ class Deployment:
             file.write_bytes(before)
             self._say(f"{error.message.splitlines()[0]}; rolling back")
             self._return(error)
-            raise ReleaseError(f"{error.message}\n{file.name} and the traffic are as before.") from error
+            raise ReleaseError(f"{error.message}\n{file.name} and the traffic were restored.") from error
 
     def _return(self, why: ReleaseError) -> None:
         """Bring the stack back to what the stack file says.

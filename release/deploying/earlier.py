@@ -25,7 +25,7 @@ def earlier(stack: str, entries: Iterable[Served], endpoint: str, version: str) 
             fix=f"use one of these versions; release history --stack {stack} --endpoint {endpoint} shows more",
         )
     if found[-1].result == "serving":
-        raise ReleaseError(f"endpoint '{endpoint}' of stack '{stack}' serves version {version} already")
+        raise ReleaseError(f"endpoint '{endpoint}' of stack '{stack}' already serves version {version}")
     return found[-1]
 
 
@@ -33,7 +33,7 @@ def check_readable(outputs: StackOutputs, model: ModelOutput) -> None:
     """Check that a version can be deployed again.
 
     Raises:
-        ReleaseError: It does not exist any more, or is archived.
+        ReleaseError: It no longer exists, or is archived.
     """
     from azure.core.exceptions import ResourceNotFoundError
 

@@ -18,10 +18,10 @@ from release.terminal.options import output_option, stack_option
 @stack_option
 @output_option
 def doctor(stack: str, output: str) -> None:
-    """Check what would fail in the first update, without changing anything.
+    """Find problems that would make the first update fail, without changing anything.
 
-    Checks the sign-in, the subscription, your permissions, quota, Docker, Pulumi and the versions. Exits with code 1 if
-    there is a problem. docs/doctor.schema.json describes the JSON.
+    The command checks the sign-in, the subscription, your permissions, quota, Docker, Pulumi and the versions. The exit
+    code is 1 if there is a problem. docs/doctor.schema.json describes the JSON.
     """
     report = _examined(stack)
     if output == "json":

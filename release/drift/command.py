@@ -15,12 +15,11 @@ from release.terminal.options import host_options
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @host_options
 def report_drift(files: tuple[Path, ...], host: str | None, repository: str | None, dry_run: bool) -> None:
-    """Report what others changed in Azure, in one issue of the repository.
+    """Report the changes that others made in Azure, in one issue of the repository.
 
-    Each FILE is the output of `release preview --refresh --output-file STACK.json` for a stack. Opens an issue on
-    GitHub or a work item on Azure DevOps, updates it in later runs, and closes it if there is no drift any more. If
-    there is no drift and no issue, does nothing. If a preview failed or its file is missing, closes no issue, and
-    fails.
+    Each FILE is the output of `release preview --refresh --output-file STACK.json` for a stack. The command opens an
+    issue on GitHub or a work item on Azure DevOps, and updates it in later runs. It closes the issue when there is no
+    drift. If a preview failed or its file is missing, the command does not close the issue, and fails.
     """
     from release.drift import reporting  # needs azure.core, which is slow to import
 

@@ -28,20 +28,20 @@ from release.workspace import client
 )  # fmt: skip
 @click.option(
     "--report", type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the report, its figures and decision.json.",
+    help="Download the report, its figures and decision.json to this folder.",
 )  # fmt: skip
 @click.option(
     "--training", type=click.Path(path_type=Path, dir_okay=False),
-    help="File that `release train --output-file` wrote, in place of JOB.",
+    help="Read the job from the file that `release train --output-file` wrote.",
 )  # fmt: skip
 @click.option("--summary", is_flag=True, help="Also add the decision to the summary of the CI run.")
 @click.argument("job", required=False)
 def gate(stack: str, output: str, report: Path | None, training: Path | None, summary: bool, job: str | None) -> None:
     """Print the gate's decision about the model of a pipeline job.
 
-    Exits with code 0 if the gate accepted the model, and with 1 if it refused it. If `release train --if-changed` did
-    not train, always exits with 0, because an earlier run checked the decision. docs/gate-decision.schema.json
-    describes the JSON. The Markdown is for a comment in a pull request.
+    The exit code is 0 if the gate accepted the model, and 1 if it refused the model. With --training, the exit code is
+    also 0 if `release train --if-changed` skipped the training, because an earlier run checked that decision. The
+    Markdown is a table for a pull request. docs/gate-decision.schema.json describes the JSON.
     """
     if training is not None and job is None:
         job, is_new = _trained(training)

@@ -29,7 +29,7 @@ class Served(BaseModel):
     registry: str | None = Field(default=None, description="Registry of the version. Null if it is in the workspace.")
     result: Literal["serving", "served", "failed"] = Field(
         description="`serving`: it serves now. `served`: another version replaced it. `failed`: the update failed, and "
-        "the endpoint serves the version of before."
+        "the endpoint still serves the previous version."
     )
     since: datetime = Field(description="End of the update.")
     until: datetime | None = Field(default=None, description="When another version replaced it.")

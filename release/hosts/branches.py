@@ -42,7 +42,7 @@ class Branches(Protocol):
         """Commit files on top of `parent`, let the branch point to the commit, and return it.
 
         Raises:
-            ConflictError: The branch does not point to `old` any more. None: it exists in the meantime.
+            ConflictError: The branch no longer points to `old`, or exists although `old` is None.
         """
 
     def open_request(self, branch: str, base: str) -> PullRequest | None:

@@ -35,11 +35,11 @@ class HostError(ReleaseError):
 
 
 class ConflictError(HostError):
-    """Somebody else changed it in the meantime."""
+    """Another client changed the subject of the request first."""
 
 
 class GoneError(HostError):
-    """What the request is about does not exist (any more)."""
+    """The subject of the request does not exist, or no longer exists."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ _wait = click.option("--wait/--no-wait", default=True, show_default=True, help="
 
 @click.group("run")
 def run() -> None:
-    """Run a component or a pipeline as a job, without a gate and a promotion."""
+    """Run a component or a pipeline as a job, without reading a gate or promoting a model."""
 
 
 @run.command("component")
@@ -33,10 +33,10 @@ def run() -> None:
 @click.option("--compute", default=None, help="Cluster to run on. Default: the only cluster of the stack.")
 @click.argument("name")
 def run_component(stack: str, inputs: tuple[str, ...], output: str, wait: bool, compute: str | None, name: str) -> None:
-    """Run one component as a job, with the deployed versions.
+    """Run one component as a job, with the asset versions that the stack deployed.
 
-    Submits a pipeline with this component as its only step. A data input takes a data asset (azureml:NAME:VERSION), a
-    path on this machine or a URI.
+    The job is a pipeline with this component as its only step. A data input accepts a data asset
+    (azureml:NAME:VERSION), a path on this machine, or a URI.
     """
     outputs = PulumiStack(stack).deployed()
     _run(outputs, stack, plan_component(outputs, name, pairs(inputs), compute), output, wait=wait)
@@ -49,10 +49,10 @@ def run_component(stack: str, inputs: tuple[str, ...], output: str, wait: bool, 
 @_wait
 @click.argument("name")
 def run_pipeline(stack: str, inputs: tuple[str, ...], output: str, wait: bool, name: str) -> None:
-    """Run a pipeline as a job, with the deployed versions.
+    """Run a pipeline as a job, with the asset versions that the stack deployed.
 
-    A data input takes a data asset (azureml:NAME:VERSION), a path on this machine or a URI. `release train` also reads
-    the gate's decision, and promotes the model.
+    A data input accepts a data asset (azureml:NAME:VERSION), a path on this machine, or a URI. To read the gate's
+    decision and promote the model too, use `release train`.
     """
     outputs = PulumiStack(stack).deployed()
     _run(outputs, stack, plan_pipeline(outputs, name, pairs(inputs)), output, wait=wait)

@@ -28,7 +28,7 @@ class PolicyReport(BaseModel):
 def policy(stack: str, output: str) -> None:
     """Check what `pulumi up` would deploy against the rules in policy/.
 
-    Changes nothing. Fails if a mandatory rule is broken. docs/policy.md lists the rules.
+    The command changes nothing. It fails if a mandatory rule is violated. docs/policy.md lists the rules.
     """
     planned = PlannedResources()
     PulumiStack(stack, create=True).preview(planned)

@@ -30,17 +30,20 @@ from release.terminal.options import stack_option
     "--output-file", type=click.Path(dir_okay=False, path_type=Path), default=None,
     help="Also write the JSON to this file. If the preview fails, the file contains the reason.",
 )  # fmt: skip
-@click.option("--refresh", is_flag=True, help="Read every resource from Azure first, and show what others changed.")
-@click.option("--expect-no-changes", is_flag=True, help="Fail if something would change, as in `pulumi preview`.")
+@click.option(
+    "--refresh", is_flag=True, help="First read every resource from Azure, and show the changes that others made."
+)
+@click.option("--expect-no-changes", is_flag=True, help="Fail if the update would change anything.")
 def preview(stack: str, output: str, output_file: Path | None, refresh: bool, expect_no_changes: bool) -> None:
     """Show what `pulumi up` would change, and why.
 
-    Shows the old and new version of each asset, the changed files and keys, and which change causes which. With
-    --refresh, also marks everything that others changed or deleted in Azure. Changes nothing, not even the state.
-    Also shows which rules of policy/ the update breaks, and fails if one of them is mandatory, and how the monthly cost
-    changes.
+    For each asset, the preview shows the old and new version, the changed files and keys, and the changes that follow
+    from others. It also shows the violated rules of policy/ and the change of the monthly cost. It fails if a mandatory
+    rule is violated. With --refresh, it marks everything that others changed or deleted in Azure. It changes nothing,
+    not even the state.
+
     docs/preview.schema.json describes the JSON, which `release comment` and `release report-drift` read. If the preview
-    fails, JSON and Markdown say why.
+    fails, the JSON and the Markdown contain the reason.
     """
     plan, planned, failure = Plan(), PlannedResources(), None
 

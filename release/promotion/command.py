@@ -15,14 +15,14 @@ from release.terminal.console import new_console
 @click.option("--to", "target", required=True, metavar="STACK", help="Stack to promote it to, such as staging.")
 @click.option("--endpoint", default=None, help="Endpoint to promote. Default: all endpoints with a promoted model.")
 @click.option(
-    "--share", is_flag=True, help="Copy a version of the first stack's workspace to the registry if it is not there."
+    "--share", is_flag=True, help="First copy the version to the registry if it is only in the first stack's workspace."
 )
 def promote(source: str, target: str, endpoint: str | None, share: bool) -> None:
     """Promote the models that one stack serves to another stack.
 
-    A workspace cannot read models of another one, so the second stack reads the version from its registry
-    (sharing.registry). Checks that the registry has the version and that you can read it there. Then writes the version
-    to Pulumi.<stack>.yaml of the second stack. The next `pulumi up` rolls it out.
+    A workspace cannot read the models of another workspace. The second stack therefore reads the version from its
+    registry (sharing.registry). The command checks that the registry has the version and that you can read it there. It
+    then writes the version to Pulumi.<stack>.yaml of the second stack. The next `pulumi up` rolls the version out.
     """
     if source == target:
         raise ReleaseError("--from and --to name the same stack", fix=f"release train --stack {source} promotes there")

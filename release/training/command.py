@@ -27,11 +27,11 @@ from release.training.run import Trainer, TrainingEndedError, choose_pipeline
 @output_option
 @click.option(
     "--promote/--no-promote", default=True, show_default=True,
-    help="Write an accepted version to the stack's configuration.",
+    help="Write the version of an accepted model to the stack file.",
 )  # fmt: skip
 @click.option(
     "--if-changed", is_flag=True,
-    help="Train only if the pipeline, its assets or its inputs changed since its last completed job.",
+    help="Skip the training if the pipeline, its assets and its inputs are those of an earlier completed job.",
 )  # fmt: skip
 @click.option(
     "--output-file", type=click.Path(dir_okay=False, path_type=Path), default=None,
@@ -51,12 +51,13 @@ def train(
 ) -> None:
     """Run a training pipeline and promote an accepted model.
 
-    PIPELINE is the name of a file in pipelines/. You can leave it out if only one pipeline has a gate. Submits the
-    pipeline and waits for it. Fails if the job does not complete. If the gate accepts the model, the pipeline registers
-    it, and this command writes its version to Pulumi.<stack>.yaml. The next `pulumi up` rolls it out.
+    PIPELINE is the name of a file in pipelines/, without its extension. You can omit it if only one pipeline has a
+    gate. The command submits the pipeline and waits until the job ends. It fails if the job does not complete. If the
+    gate accepts the model, the pipeline registers it, and the command writes the version to Pulumi.<stack>.yaml. The
+    next `pulumi up` rolls the version out.
 
-    Each input is text, and becomes a value of the type that the pipeline or its components declare. A data input takes
-    a data asset (azureml:NAME:VERSION), a path on this machine or a URI.
+    The command converts each input from text to the type that the pipeline or its components declare. A data input
+    accepts a data asset (azureml:NAME:VERSION), a path on this machine, or a URI.
     """
     console = progress_console(output)
     given = pairs(inputs)
@@ -92,16 +93,16 @@ def train(
 
 
 def _never_served(target: PulumiStack, earlier: Training, candidates: list[str]) -> list[str]:
-    """Return the endpoints that never got the version of an earlier job: its run ended before they could.
+    """Return the endpoints that never had the version of an earlier job, because its run was interrupted.
 
-    Another endpoint went back to an older version on purpose.
+    An endpoint that had the version was set back to an older one on purpose.
     """
     got = {each.endpoint for each in served(target.history()) if each.version == earlier.version}
     return [name for name in candidates if name not in got]
 
 
 def _promote(target: PulumiStack, outputs: StackOutputs, trained: Training, candidates: list[str]) -> list[str]:
-    """Write an accepted version to the stack's configuration. Return the endpoints that serve it."""
+    """Write an accepted version to the stack file. Return the endpoints that it was promoted to."""
     if trained.model is None or trained.version is None:
         return []
     promoted = serving(outputs, trained.model, candidates)
@@ -111,7 +112,7 @@ def _promote(target: PulumiStack, outputs: StackOutputs, trained: Training, cand
 
 
 def _told(trained: Training, promoted: list[str], candidates: list[str], stack: str, *, promote: bool) -> list[str]:
-    """Return what a user reads at the end."""
+    """Return the lines that a user sees at the end."""
     if trained.model is None:
         more = f"Metrics and outputs: release show {trained.job} -s {stack}"
         return [f"\nNo model was promoted: {trained.reason}", more]

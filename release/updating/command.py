@@ -30,10 +30,10 @@ from release.workspace import client
 @click.command()
 @stack_option
 @inputs_option
-@click.option("--no-doctor", is_flag=True, help="Do not check a new stack as `release doctor` does.")
+@click.option("--no-doctor", is_flag=True, help="Skip the checks of `release doctor` before the first update.")
 @click.option(
     "--replace-renamed", is_flag=True,
-    help="Replace resources whose names have changed. Everything in them is lost. Default: ask on a terminal.",
+    help="Replace resources whose names have changed, and lose everything in them. Default: ask on a terminal.",
 )  # fmt: skip
 @click.option(
     "--train/--no-train", "trains", default=True, show_default=True,
@@ -42,9 +42,9 @@ from release.workspace import client
 def up(stack: str, inputs: tuple[str, ...], no_doctor: bool, replace_renamed: bool, trains: bool) -> None:
     """Deploy the stack, train a first model, and score a sample.
 
-    Before the first update, does the checks of `release doctor`, and stops if there is a problem. If an endpoint has no
-    promoted model, trains one. If the gate accepts the model, promotes it and rolls it out. Then sends the sample
-    request to each online endpoint and prints a summary.
+    Before the first update of a stack, the command runs the checks of `release doctor`, and stops if there is a
+    problem. If an endpoint has no promoted model, the command trains one. If the gate accepts the model, the command
+    promotes it and rolls it out. Then it sends the sample request to each online endpoint and prints a summary.
     """
     console = new_console()
     phases = Phases(console)

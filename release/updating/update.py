@@ -60,7 +60,7 @@ def update(
 
 def _confirm(target: PulumiStack, console: Console, error: RenamedError) -> None:
     if not sys.stdin.isatty():
-        fix = f"set the names of before, or use release up --replace-renamed --stack {target.name}"
+        fix = f"restore the previous names, or use release up --replace-renamed --stack {target.name}"
         raise ReleaseError(error.message, fix=fix) from error
     console.print(error.message, highlight=False, markup=False, soft_wrap=True)
     click.confirm("Replace these resources, and lose everything in them?", abort=True)

@@ -1,4 +1,4 @@
-"""`release deploy` and `release rollback`: what they check, and that a failure leaves everything as before."""
+"""`release deploy` and `release rollback`: what they check, and that a failure restores everything."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_other_files_under_the_same_version_are_refused(
     target: Target, updates: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks.contents, "of", lambda *_: SimpleNamespace(sha256="beef" * 16))
-    assert "has other files as delays version 3 than those that were published" in deploy(target, expect=1)
+    assert "the files of delays version 3 in registry" in deploy(target, expect=1)
     monkeypatch.setattr(checks, "find_model", lambda *_: None)
     assert "fix: release publish --stack dev --job busy_rain" in deploy(target, expect=1)
     assert updates == []
@@ -143,7 +143,7 @@ def test_a_rollout_that_fails_leaves_the_stack_file_as_before(
     output = deploy(target, expect=1)
     assert target.file.read_text() == "model: 2\n"
     if isinstance(error, ReleaseError):
-        assert "the canary failed\nPulumi.prod.yaml is as before." in output
+        assert "the canary failed\nPulumi.prod.yaml was restored." in output
 
 
 def test_a_smoke_test_that_fails_brings_file_and_traffic_back_at_once(
@@ -159,7 +159,7 @@ def test_a_smoke_test_that_fails_brings_file_and_traffic_back_at_once(
         Reason.read(updates[1][2]).title
         == "Return after a failed smoke test: Deploy delays version 3 of registry mlops"
     )
-    assert "within 1 s\nPulumi.prod.yaml and the traffic are as before." in output
+    assert "within 1 s\nPulumi.prod.yaml and the traffic were restored." in output
 
 
 def test_a_return_that_fails_too_says_both(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +230,7 @@ def test_a_rollback_serves_an_earlier_version_at_once(updates: list[tuple[str, b
     [
         ("9", "never served version 9. It served: delays 1 since 2026-11-28 09:01; delays 2 since 2026-11-28 09:02"),
         ("3", "never served version 3"),
-        ("2", "endpoint 'flights' of stack 'prod' serves version 2 already"),
+        ("2", "endpoint 'flights' of stack 'prod' already serves version 2"),
     ],
 )
 def test_a_version_that_did_not_serve_before_is_refused(version: str, message: str, updates: list[Any]) -> None:
