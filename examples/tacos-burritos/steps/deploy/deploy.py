@@ -1,4 +1,4 @@
-"""Step `deploy`: deploys the model to the stack's endpoint on the selected instance size, tries it, and gives it traffic.
+"""Step `deploy`: deploys the model to the stack's endpoint on the selected size, tries it, and gives it traffic.
 
 The stack owns the endpoint. Each model, size and script gets a deployment of its own. The old one is deleted after the
 new one has answered and has the traffic, so that a bad model never serves.
@@ -8,12 +8,10 @@ import argparse
 import hashlib
 import json
 import logging
-import ssl
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
+import requests
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import (
     CodeConfiguration,
@@ -85,12 +83,12 @@ def ask(uri: str, key: str, deployment: str, picture: bytes) -> dict[str, object
         "Content-Type": "image/png",
         "azureml-model-deployment": deployment,
     }
-    request = urllib.request.Request(uri, picture, headers, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=30, context=ssl.create_default_context()) as response:
-            answer = json.load(response)
-    except (urllib.error.URLError, ValueError) as error:
-        detail = error.read().decode("utf-8", "replace") if isinstance(error, urllib.error.HTTPError) else ""
+        response = requests.post(uri, picture, headers=headers, timeout=30)
+        response.raise_for_status()
+        answer = response.json()
+    except requests.RequestException as error:
+        detail = error.response.text if error.response is not None else ""
         message = f"deployment {deployment} does not answer: {error} {detail}".rstrip()
         raise DeploymentError(message) from error
     if "label" not in answer:

@@ -1,6 +1,6 @@
 """The model as an ONNX graph: EfficientNet-Lite0 up to its features, and a logistic regression on them.
 
-The graph takes pictures as they are decoded (`uint8`, 224 x 224, RGB), so that a server needs no code but ONNX Runtime's.
+The graph takes pictures as they are decoded (`uint8`, 224 x 224, RGB), so that a server needs only ONNX Runtime.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Step `train`: ImageNet features and a logistic regression, measured on styles that the training did not see.
 
-Pictures of one drawing look alike, so a random split would measure how well the model recognizes drawings that it knows.
-Here each style is left out once. The registered model is trained without one style, so that a person can try it.
+Pictures of one drawing look alike, so a random split would measure how well the model recognizes drawings that it
+knows. Here each style is left out once. The registered model is trained without one style, so that a person can try it.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Collects the drawings of this folder from npm's `@iconify-json` packages. Run it to update them: `python collect.py`.
 
-It needs npm, and a network that reaches its registry. Each style's folder gets `taco.svg` and `burrito.svg`. `styles.yml`
-lists the package, version, author and licence of each style.
+It needs npm, and a network that reaches its registry. Each style's folder gets `taco.svg` and `burrito.svg`.
+`styles.yml` lists the package, version, author and licence of each style.
 """
 
 import json
