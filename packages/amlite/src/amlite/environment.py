@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from amlite.core import runtime
+from amlite.tools import docker_engine
 
 # Other ways to sign in, which clients would prefer to amlite's or combine with it. A shell can contain those of a real
 # subscription.
@@ -24,10 +25,13 @@ OTHER_SIGN_INS = frozenset(
 
 def added(running: runtime.Runtime) -> dict[str, str]:
     """Return the variables that point a command to amlite."""
-    pulumi_backend = Path(running.environment[runtime.VARIABLE]) / "pulumi"
+    state = Path(running.environment[runtime.VARIABLE])
+    pulumi_backend = state / "pulumi"
     pulumi_backend.mkdir(exist_ok=True)
+    docker_host = docker_engine.host_for_commands(state)
     return {
         **running.environment,
+        **({"DOCKER_HOST": docker_host} if docker_host else {}),
         # A private backend, so that no command of `amlite run` can read or change the state of a real stack.
         "PULUMI_BACKEND_URL": pulumi_backend.as_uri(),
         # This protects only local state that can be thrown away.

@@ -11,6 +11,7 @@ from amlite.services.batch import service as batch
 from amlite.services.ci import service as ci
 from amlite.services.containerregistry import service as containerregistry
 from amlite.services.entra import service as entra
+from amlite.services.environments import service as environments
 from amlite.services.eventgrid import service as eventgrid
 from amlite.services.jobs import service as jobs
 from amlite.services.keyvault import service as keyvault
@@ -34,6 +35,7 @@ SERVICES = Services(
         containerregistry.SERVICE,
         control.SERVICE,
         entra.SERVICE,
+        environments.SERVICE,
         eventgrid.SERVICE,
         jobs.SERVICE,
         keyvault.SERVICE,

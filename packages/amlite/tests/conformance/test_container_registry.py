@@ -194,6 +194,41 @@ def test_docker_pushes_by_the_loopback_name_and_the_digest_is_the_registrys(
     assert requests.get(url, headers=signed | accept, timeout=30).headers["Docker-Content-Digest"] == digest
 
 
+def test_a_command_pulls_by_the_registrys_own_name_through_the_door_of_the_private_daemon(
+    amlite: Any, registry: tuple[str, str], docker: dict[str, Any], context: Path
+) -> None:
+    import docker as client
+    from docker.errors import DockerException
+
+    from amlite import environment
+    from amlite.core.docker_build import Builder, Plan
+    from amlite.services.containerregistry import loopback
+
+    if not docker["private"]:
+        pytest.skip("the machine's own engine does not use amlite's proxy")
+    name, _ = registry
+    image = f"{name}.azurecr.io/pulled:1"
+    password = refresh_token(name, amlite.credential).json()["refresh_token"]
+    silent: Callable[[str], None] = lambda _: None  # noqa: E731 -- nothing is to be said
+    with Builder(docker["host"]) as builder:
+        builder.build(Plan.of({"context": "."}, context), image, silent, silent)
+        digest = builder.push(image, loopback.reference(image, docker["registryPort"]), (NO_USER, password), silent)
+    running = runtime.read(amlite.state)
+    assert running is not None
+    variables = environment.added(running)
+    assert variables["DOCKER_HOST"] != docker["host"]
+    engine = client.from_env(environment=variables, timeout=60)
+    try:
+        engine.images.remove(image)
+        reference = f"{name}.azurecr.io/pulled@{digest}"
+        with pytest.raises(DockerException):
+            engine.images.pull(reference, auth_config={"username": NO_USER, "password": "wrong"})
+        pulled = engine.images.pull(reference, auth_config={"username": NO_USER, "password": password})
+        assert reference in pulled.attrs["RepoDigests"]
+    finally:
+        engine.close()
+
+
 def test_a_layer_that_this_machine_has_pushed_once_is_not_sent_again(
     amlite: Any, registry: tuple[str, str], docker: dict[str, Any], context: Path
 ) -> None:

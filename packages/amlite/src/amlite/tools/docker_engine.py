@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import os
 import shutil
 import socket
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +22,7 @@ SWITCH = "AMLITE_DOCKER"
 CAP_SYS_ADMIN = 21
 """The number of the Linux capability without which a Docker daemon cannot start."""
 
+_DOOR = "engine.sock"
 _FIX = "Install Docker and start it, or use an environment with a conda file or a build context."
 
 
@@ -72,9 +75,30 @@ def is_off(environment: Mapping[str, str] = os.environ) -> bool:
     return value == "off"
 
 
+def private_folder(state: Path) -> Path:
+    """Return the folder of the private daemon's sockets: a short path, because theirs have at most 107 characters."""
+    return Path(tempfile.gettempdir()) / f"amlite-{hashlib.sha256(str(state).encode()).hexdigest()[:12]}"
+
+
+def door(state: Path) -> Path:
+    """Return the socket at which amlite takes connections for its private daemon. The first one starts the daemon."""
+    return private_folder(state) / _DOOR
+
+
+def host_for_commands(state: Path) -> str | None:
+    """Return the value of DOCKER_HOST for commands of `amlite run`, or None if they find an engine by themselves."""
+    try:
+        found = find()
+    except ToolError:
+        return None  # what needs an engine says what is wrong
+    return None if found is None or is_address(found) else f"unix://{door(state)}"
+
+
 def engine_address(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return the address of a Docker engine. If DOCKER_HOST is set, only that address counts."""
+    """Return the address of a Docker engine. If DOCKER_HOST is set, only that address counts, unless it is a door."""
     explicit = environment.get("DOCKER_HOST")
+    if explicit and Path(explicit).name == _DOOR:
+        explicit = None
     if explicit:
         candidates = [explicit]
     else:

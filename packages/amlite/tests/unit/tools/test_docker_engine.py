@@ -63,6 +63,26 @@ def test_a_docker_host_that_does_not_answer_is_not_replaced_by_another_engine() 
     assert engine_address({"DOCKER_HOST": "unix:///nonexistent"}) is None
 
 
+def test_commands_get_the_door_only_where_amlite_has_a_daemon_of_its_own(
+    engine: str, programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", engine)
+    programs("docker", "true")
+    assert docker_engine.host_for_commands(tmp_path) is None
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")
+    assert docker_engine.host_for_commands(tmp_path) is None
+    programs("dockerd", "true")
+    monkeypatch.setattr(docker_engine, "why_no_daemon", lambda: None)
+    assert docker_engine.host_for_commands(tmp_path) == f"unix://{docker_engine.door(tmp_path)}"
+    monkeypatch.setenv("AMLITE_DOCKER", "off")
+    assert docker_engine.host_for_commands(tmp_path) is None
+
+
+def test_a_door_is_not_taken_for_the_machines_engine(tmp_path: Path) -> None:
+    door = f"unix://{docker_engine.door(tmp_path)}"
+    assert engine_address({"DOCKER_HOST": door}) == engine_address({})
+
+
 async def test_an_engine_that_answers_is_used(engine: str, programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", engine)
     programs("docker", "true")

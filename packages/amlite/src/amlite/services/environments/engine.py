@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +43,7 @@ async def ensure(platform: Platform, say: Callable[[str], None] | None = None) -
     Containers that callers run must carry `owner_environment`, so that they always end with amlite.
     Raises StartError if this machine cannot have an engine, or if the private one does not start.
     """
-    folder = _runtime_folder(platform.state)
+    folder = docker_engine.private_folder(platform.state)
     client = shutil.which("docker") or "docker"
     private = Engine(f"unix://{folder}/docker.sock", client, private=True)
     if any(child.name == NAME for child in platform.children.list()):
@@ -58,7 +56,13 @@ async def ensure(platform: Platform, say: Callable[[str], None] | None = None) -
         return await asyncio.to_thread(_answers, private.host)
 
     # The slot is chosen when the daemon starts. A running daemon holds its slot.
-    await platform.children.ensure(NAME, lambda _: _command(found, folder, private.host), ready=answers)
+    # Proxy and certificates: commands can pull from `*.azurecr.io` by the registry's own name.
+    await platform.children.ensure(
+        NAME,
+        lambda _: _command(found, folder, private.host),
+        ready=answers,
+        environment={**os.environ, **platform.environment},
+    )
     await asyncio.to_thread(_tidy, private.host)
     return private
 
@@ -114,11 +118,6 @@ def _free_slot() -> Path:
                 subprocess.run(["umount", "--recursive", "--lazy", slot / "data"], check=False, capture_output=True)
             return slot
     raise StartError(f"all {_SLOTS} data folders in {cache} are in use: stop other amlites (amlite stop)")
-
-
-def _runtime_folder(state: Path) -> Path:
-    """A short path for sockets, which may not be longer than 107 characters wherever the state folder lies."""
-    return Path(tempfile.gettempdir()) / f"amlite-{hashlib.sha256(str(state).encode()).hexdigest()[:12]}"
 
 
 def _answers(host: str) -> bool:
