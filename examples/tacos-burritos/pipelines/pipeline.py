@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kfp import compiler, dsl, kubernetes
 
-CLAIM = "pipeline-data"
+CLAIM = "azure-managed-disk"
 MOUNT = "/mnt/azure"
 IDENTITY_LABEL = "azure.workload.identity/use"
 EXECUTOR_INPUT = "{{$}}"

@@ -237,9 +237,9 @@ def test_an_unknown_placeholder_fails_the_step(tmp_path: Path) -> None:
 def test_the_compiled_pipeline_of_the_example_is_read(example: Path) -> None:
     pipeline = document.read((example / "pipelines" / "tacos-burritos.yaml").read_text("utf-8"))
     assert [task.name for task in pipeline.tasks] == ["preprocess", "train", "register", "profile", "deploy"]
-    assert pipeline.claims == {"pipeline-data"}
+    assert pipeline.claims == {"azure-managed-disk"}
     assert {task.name for task in pipeline.tasks if task.executor.labels} == {"register", "deploy"}
     assert {task.executor.image for task in pipeline.tasks} == {f"image://{task.name}" for task in pipeline.tasks}
-    assert all((example / "steps" / task.name / "requirements.txt").is_file() for task in pipeline.tasks)
+    assert all((example / "ml" / "steps" / task.name / "requirements.txt").is_file() for task in pipeline.tasks)
     assert pipeline.parameters["pictures_per_drawing"].default == 30
     assert json.dumps(pipeline.tasks[1].executor.memory) == str(2 << 30)
