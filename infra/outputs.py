@@ -131,10 +131,13 @@ def export(**values: pulumi.Input[Any]) -> None:
 def parse(values: Mapping[str, Any]) -> StackOutputs:
     """Read the outputs of a deployed stack, such as the JSON of `pulumi stack output --json`.
 
+    A program may export more than the contract. Those outputs are left out here.
+
     Raises:
         pydantic.ValidationError: The stack was not deployed by this program, or only in part.
     """
-    return StackOutputs.model_validate(_current(values))
+    known = {name: value for name, value in values.items() if name in StackOutputs.model_fields}
+    return StackOutputs.model_validate(_current(known))
 
 
 def _current(values: Mapping[str, Any]) -> dict[str, Any]:

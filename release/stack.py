@@ -186,6 +186,19 @@ class PulumiStack:
         except ValidationError:
             return None
 
+    def output(self, name: str) -> Any:
+        """Return an output that a program exports besides those of the contract.
+
+        Raises:
+            ReleaseError: The stack does not have it.
+        """
+        values = self._outputs()
+        if name not in values:
+            raise ReleaseError(
+                f"stack '{self.name}' has no output '{name}'", fix=f"deploy it: release up --stack {self.name}"
+            )
+        return values[name]
+
     def _outputs(self) -> dict[str, Any]:
         command = ["pulumi", "stack", "output", "--json", "--stack", self.name]
         done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, check=False)

@@ -50,16 +50,14 @@ class DockerEngine:
 
     def prepare(self, image: str, say: Say) -> None:
         """Pull an image, unless the engine has it: by its digest, or as its own build of the same content (the tag)."""
-        for name in (image, image.partition("@")[0]):
-            with contextlib.suppress(ImageNotFound):
-                self._client.images.get(name)
-                return
+        if self._known(image):
+            return
         say(f"pulling {image}")
         server = image.partition("/")[0]
         known = self._credentials(server)
         login = {"username": known[0], "password": known[1]} if known else None
         try:
-            self._client.images.pull(image, auth_config=login)
+            self._client.images.pull(exact(image), auth_config=login)
         except DockerException as error:
             raise RunnerError(f"the image {image} cannot be pulled: {error}") from error
 
@@ -94,12 +92,20 @@ class DockerEngine:
             with contextlib.suppress(APIError):
                 container.remove(force=True, v=True)
 
-    def _known(self, image: str) -> str:
-        """Return the name by which the engine has an image."""
-        with contextlib.suppress(ImageNotFound):
-            self._client.images.get(image)
-            return image
-        return image.partition("@")[0]
+    def _known(self, image: str) -> str | None:
+        """Return the name by which the engine has an image, or None."""
+        for name in (exact(image), image.partition("@")[0]):
+            with contextlib.suppress(ImageNotFound):
+                self._client.images.get(name)
+                return name
+        return None
+
+
+def exact(image: str) -> str:
+    """Return a reference without its tag if it has a digest: `a.io/b:1@sha256:…` becomes `a.io/b@sha256:…`."""
+    name, at, digest = image.partition("@")
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{last.partition(':')[0]}{at}{digest}" if at else image
 
 
 def _volumes(step: Step) -> list[str]:

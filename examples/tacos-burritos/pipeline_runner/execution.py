@@ -45,7 +45,9 @@ class Place:
     files: Mapping[str, Path]
 
 
-def execute(pipeline: Pipeline, given: Mapping[str, Any], place: Place, observer: Observer) -> RunRecord:
+def execute(
+    pipeline: Pipeline, given: Mapping[str, Any], place: Place, observer: Observer, cause: str = ""
+) -> RunRecord:
     """Run a pipeline to its end, and return its record.
 
     Images, parameters, claims and secrets are checked before the first step.
@@ -67,6 +69,7 @@ def execute(pipeline: Pipeline, given: Mapping[str, Any], place: Place, observer
         started=started.isoformat(timespec="seconds"),
         parameters=parameters,
         tasks=[TaskRecord(task.name) for task in pipeline.tasks],
+        cause=cause,
     )
     run = _Run(pipeline, record, place, observer)
     return run.execute()

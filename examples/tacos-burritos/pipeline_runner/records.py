@@ -14,7 +14,7 @@ Status = Literal["Pending", "Running", "Succeeded", "Failed", "Skipped"]
 
 @dataclass
 class TaskRecord:
-    """A step of a run: its status, times, log, and outputs. `overhead` is the time in which its program did not run."""
+    """A step of a run: its status, time, log, and outputs."""
 
     name: str
     status: Status = "Pending"
@@ -27,7 +27,7 @@ class TaskRecord:
 
 @dataclass
 class RunRecord:
-    """A run of a version of a pipeline."""
+    """A run of a version of a pipeline. `cause` is the recurring run that started it, or nothing."""
 
     id: str
     pipeline: str
@@ -38,6 +38,7 @@ class RunRecord:
     tasks: list[TaskRecord]
     status: Status = "Running"
     seconds: float = 0.0
+    cause: str = ""
 
     def task(self, name: str) -> TaskRecord:
         """Return the record of a task."""

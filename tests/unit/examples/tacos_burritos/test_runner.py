@@ -235,7 +235,7 @@ def test_an_unknown_placeholder_fails_the_step(tmp_path: Path) -> None:
 
 
 def test_the_compiled_pipeline_of_the_example_is_read(example: Path) -> None:
-    pipeline = document.read((example / "pipelines" / "tacos-burritos.yaml").read_text("utf-8"))
+    pipeline = document.read((example / "kubeflow" / "tacos-burritos.yaml").read_text("utf-8"))
     assert [task.name for task in pipeline.tasks] == ["preprocess", "train", "register", "profile", "deploy"]
     assert pipeline.claims == {"azure-managed-disk"}
     assert {task.name for task in pipeline.tasks if task.executor.labels} == {"register", "deploy"}

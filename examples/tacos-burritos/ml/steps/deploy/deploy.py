@@ -127,7 +127,7 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Parse the command line in pipelines/pipeline.py."""
+    """Parse the command line in kubeflow/pipeline.py."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subscription_id", required=True)
     parser.add_argument("--resource_group", required=True)

@@ -56,7 +56,7 @@ def write(path: Path, text: str) -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Parse the command line in pipelines/pipeline.py."""
+    """Parse the command line in kubeflow/pipeline.py."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--volume", type=Path, required=True, help="where the volume is mounted")
     parser.add_argument("--run", required=True, help="id of the run, which names its folder on the volume")

@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Parse the command line in pipelines/pipeline.py."""
+    """Parse the command line in kubeflow/pipeline.py."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="folder with model.onnx")
     parser.add_argument("--sizes", required=True, help="JSON list of sizes: name, cpus, memory_gb, price an hour")

@@ -71,7 +71,7 @@ def register(ml: MLClient, arguments: argparse.Namespace, version: str, metrics:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Parse the command line in pipelines/pipeline.py."""
+    """Parse the command line in kubeflow/pipeline.py."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subscription_id", required=True)
     parser.add_argument("--resource_group", required=True)

@@ -105,7 +105,7 @@ def report(executor_input: dict[str, object], metrics: dict[str, object]) -> Non
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Parse the command line in pipelines/pipeline.py."""
+    """Parse the command line in kubeflow/pipeline.py."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=Path, required=True, help="folder that preprocess wrote")
     parser.add_argument("--held_out", required=True, help="style that the registered model is not trained on")

@@ -1,4 +1,4 @@
-"""The pipeline, written with the Kubeflow SDK. `python pipelines/pipeline.py` compiles it to `tacos-burritos.yaml`.
+"""The pipeline, written with the Kubeflow SDK. `python kubeflow/pipeline.py` compiles it to `tacos-burritos.yaml`.
 
 The compiled file is in the repository, so only authors of the pipeline need the SDK (requirements.txt). Its images are
 placeholders, `image://<step>`: the stack replaces them with the images that it builds and pushes.

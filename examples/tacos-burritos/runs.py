@@ -1,0 +1,115 @@
+"""Runs of the pipeline: start one, list them, and start the recurring runs that are due.
+
+python runs.py run -s dev -p held_out=noto
+python runs.py list -s dev
+python runs.py due -s dev
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import yaml
+from croniter import croniter
+from pipeline_runner import records
+from pipeline_runner.errors import RunnerError
+from pipeline_runner.records import RunRecord, TaskRecord
+from rich.console import Console
+from stored import documents
+from submission import HERE, Deployed, EngineName, runs_folder
+
+from release.errors import ReleaseError
+from release.stack import CWD_VARIABLE
+from release.terminal.console import new_console
+from release.terminal.options import stack_option
+from release.terminal.tables import columns, duration
+
+ENGINES = ("auto", "docker", "process")
+
+
+class Printed:
+    """Prints what happens in a run."""
+
+    def __init__(self, console: Console) -> None:
+        """Print to `console`."""
+        self._console = console
+
+    def started(self, run: RunRecord) -> None:
+        """See `Observer`."""
+        self._console.print(f"  run {run.id} of version {run.version}, in {run.engine}")
+
+    def said(self, text: str) -> None:
+        """See `Observer`."""
+        self._console.print(f"  {text}", style="dim", highlight=False)
+
+    def changed(self, task: TaskRecord) -> None:
+        """See `Observer`."""
+        if task.status != "Running":
+            took = duration(task.seconds) if task.seconds else ""
+            self._console.print(f"    {task.name:<12} {task.status:<10} {took:>9}", highlight=False)
+
+
+@click.group()
+@click.option("--cwd", type=click.Path(exists=True, file_okay=False), default=HERE, help="Folder with the stack file.")
+def main(cwd: str) -> None:
+    """Start and show runs of the pipeline."""
+    os.environ[CWD_VARIABLE] = str(Path(cwd).resolve())
+
+
+@main.command()
+@stack_option
+@click.option("-p", "--parameter", "given", multiple=True, metavar="NAME=VALUE", help="A parameter. Repeatable.")
+@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True, help="What runs the steps.")
+def run(stack: str, given: tuple[str, ...], engine: EngineName) -> None:
+    """Run the pipeline to its end."""
+    pairs = [each.partition("=") for each in given]
+    if wrong := [name for name, sign, _ in pairs if not sign]:
+        raise click.UsageError(f"--parameter {wrong[0]}: must have the form NAME=VALUE")
+    _started(Deployed.read(stack), {name: value for name, _, value in pairs}, engine)
+
+
+@main.command(name="list")
+@stack_option
+def list_runs(stack: str) -> None:
+    """List the runs of this machine, the latest first."""
+    del stack
+    rows = [(each.id, each.version, each.status, duration(each.seconds), each.cause) for each in _records()]
+    new_console().print(columns(("run", "version", "status", "time", "started by"), rows))
+
+
+@main.command()
+@stack_option
+def due(stack: str) -> None:
+    """Start the recurring runs whose time has come since their last run. A scheduler calls this, such as cron."""
+    deployed = Deployed.read(stack)
+    now = datetime.now(UTC)
+    for name, url in deployed.recurring.items():
+        content = yaml.safe_load(documents.read(url) or "{}")
+        if not content:
+            raise ReleaseError(f"the recurring run {url} is gone", fix=f"release up --stack {stack}")
+        last = next((each.started for each in _records() if each.cause == name), None)
+        if content["enabled"] and is_due(content["cron"], last, now):
+            _started(deployed, content["parameters"], "auto", name)
+
+
+def is_due(cron: str, last: str | None, now: datetime) -> bool:
+    """Whether a time of a schedule has passed since the last run. Without a run, the last time counts."""
+    return last is None or datetime.fromisoformat(last) < croniter(cron, now).get_prev(datetime)
+
+
+def _started(deployed: Deployed, given: dict[str, str], engine: EngineName, cause: str = "") -> None:
+    try:
+        deployed.run(given, engine, Printed(new_console()), cause)
+    except RunnerError as error:
+        raise ReleaseError(str(error)) from error
+
+
+def _records() -> list[RunRecord]:
+    return records.all_in(runs_folder())
+
+
+if __name__ == "__main__":
+    main()

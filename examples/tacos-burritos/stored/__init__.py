@@ -1,0 +1,1 @@
+"""Documents in the workspace's storage that the stack manages: compiled pipelines and recurring runs."""

@@ -1,0 +1,50 @@
+"""Reads and writes documents in a container of a storage account, as the signed-in identity."""
+
+from __future__ import annotations
+
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.storage.blob import BlobClient
+
+from pulumi_azureml.operations.connection import credential
+
+CONTAINER = "kubeflow"
+
+
+class DocumentError(Exception):
+    """A document cannot be read or written."""
+
+
+def url(account: str, path: str) -> str:
+    """Return the address of a document."""
+    return f"https://{account}.blob.core.windows.net/{CONTAINER}/{path}"
+
+
+def write(address: str, content: str) -> None:
+    """Write a document, in place of what is there. Raises DocumentError."""
+    try:
+        with BlobClient.from_blob_url(address, credential()) as client:
+            client.upload_blob(content.encode(), overwrite=True)
+    except AzureError as error:
+        raise DocumentError(f"cannot write {address}: {error}") from error
+
+
+def read(address: str) -> str | None:
+    """Return a document, or None if there is none. Raises DocumentError."""
+    try:
+        with BlobClient.from_blob_url(address, credential()) as client:
+            return bytes(client.download_blob().readall()).decode()
+    except ResourceNotFoundError:
+        return None
+    except AzureError as error:
+        raise DocumentError(f"cannot read {address}: {error}") from error
+
+
+def remove(address: str) -> None:
+    """Delete a document if it is there. Raises DocumentError."""
+    try:
+        with BlobClient.from_blob_url(address, credential()) as client:
+            client.delete_blob()
+    except ResourceNotFoundError:
+        return
+    except AzureError as error:
+        raise DocumentError(f"cannot delete {address}: {error}") from error

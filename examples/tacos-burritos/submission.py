@@ -1,0 +1,172 @@
+"""Runs of the stack's pipeline: where it is, its parameters, and what it runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import requests
+from pipeline_runner import document, machine
+from pipeline_runner.containers import DockerEngine
+from pipeline_runner.errors import RunnerError
+from pipeline_runner.execution import Observer, Place, execute
+from pipeline_runner.kubernetes import KubernetesCluster
+from pipeline_runner.processes import ProcessEngine
+from pipeline_runner.records import RunRecord
+from pipeline_runner.step import Engine, Say
+from stored import documents
+from stored.pipelines import PLACEHOLDER, filled
+
+from infra.components.image import TOKEN_USERNAME, refresh_token
+from infra.outputs import StackOutputs
+from pulumi_azureml.operations.connection import credential
+from release.cost import prices
+from release.stack import PulumiStack, project_folder
+
+HERE = Path(__file__).parent
+COMPILED = HERE / "kubeflow" / "tacos-burritos.yaml"
+ENDPOINT = "tacos-burritos"
+ENVIRONMENT = "serving"
+# Sizes of managed online endpoints ("Managed online endpoints SKU list"): name, CPUs, memory in GB.
+SIZES = (
+    ("Standard_DS2_v2", 2, 7),
+    ("Standard_F4s_v2", 4, 8),
+    ("Standard_E4s_v3", 4, 32),
+    ("Standard_F8s_v2", 8, 16),
+)
+EngineName = Literal["auto", "docker", "process"]
+_MANAGEMENT = "https://management.azure.com"
+_CLUSTERS_VERSION = "2025-05-01"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A deployed stack: its outputs, and those of this example. `location` is the region of its prices."""
+
+    name: str
+    outputs: StackOutputs
+    pipeline: Mapping[str, str]
+    kubernetes: Mapping[str, Any]
+    recurring: Mapping[str, str]
+    location: str
+    tenant_id: str
+
+    @classmethod
+    def read(cls, name: str) -> Deployed:
+        """Read the outputs of a stack. Raises ReleaseError if it is not deployed."""
+        stack = PulumiStack(name)
+        config = stack.config()
+        return cls(
+            name=name,
+            outputs=stack.deployed(),
+            pipeline=stack.output("pipeline"),
+            kubernetes=stack.output("kubernetes"),
+            recurring=stack.output("recurring_runs"),
+            location=str(config["azure-native:location"]),
+            tenant_id=str(config["azure-native:tenantId"]),
+        )
+
+    def compiled(self) -> document.Pipeline:
+        """Read the pipeline that the stack manages.
+
+        Raises:
+            RunnerError: It is not there, or is not the one that the stack deployed, or the file in this repository
+                has changed since.
+        """
+        url = self.pipeline["url"]
+        text = documents.read(url)
+        fix = f"\n      fix: release up --stack {self.name}"
+        if text is None:
+            raise RunnerError(f"the compiled pipeline {url} is gone{fix}")
+        if document.version_of(text) != self.pipeline["version"]:
+            raise RunnerError(
+                f"the compiled pipeline {url} was changed: it has not version {self.pipeline['version']}{fix}"
+            )
+        pipeline = document.read(text)
+        images = {task.name: task.executor.image for task in pipeline.tasks}
+        if filled(COMPILED.read_text("utf-8"), images) != text:
+            raise RunnerError(f"{COMPILED.name} has changed since the stack deployed version {pipeline.version}{fix}")
+        return pipeline
+
+    def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of a run: those of the stack, and those that a person gives."""
+        outputs = self.outputs
+        version = outputs.assets["environment"][ENVIRONMENT]
+        table = prices.read()
+        return {
+            "subscription_id": outputs.subscription_id,
+            "resource_group": outputs.resource_group,
+            "workspace": outputs.workspace,
+            "endpoint": outputs.endpoints[ENDPOINT].name,
+            "environment": f"azureml:{ENVIRONMENT}:{version}",
+            "pipeline_version": self.pipeline["version"],
+            "sizes": [
+                {"name": name, "cpus": cpus, "memory_gb": memory, "price": table.of(self.location, f"vm/{name}")}
+                for name, cpus, memory in SIZES
+            ],
+            **given,
+        }
+
+    def cluster(self, say: Say) -> KubernetesCluster:
+        """Return the cluster of the stack."""
+        return KubernetesCluster(
+            kubeconfig=self._kubeconfig(),
+            namespace=self.kubernetes["namespace"],
+            service_account=self.kubernetes["service_account"],
+            tenant_id=self.tenant_id,
+            stand_ins=project_folder() / "volumes",
+            fallback=machine.signed_in,
+            say=say,
+        )
+
+    def engine(self, name: EngineName, say: Say) -> Engine:
+        """Return what runs the steps: Docker, or processes where there is no Docker engine and none is asked for."""
+        processes = ProcessEngine(HERE / "ml" / "steps", Path.home() / ".cache" / "tacos-burritos" / "environments")
+        if name == "process":
+            return processes
+        try:
+            return DockerEngine(self._credentials)
+        except RunnerError as error:
+            if name == "docker":
+                raise
+            say(f"{str(error).splitlines()[0]}; the steps run as {processes.label}")
+            return processes
+
+    def run(self, given: Mapping[str, Any], engine: EngineName, observer: Observer, cause: str = "") -> RunRecord:
+        """Run the pipeline to its end. Raises RunnerError."""
+        pipeline = self.compiled()
+        chosen = self.engine(engine, observer.said)
+        if isinstance(chosen, DockerEngine) and any(
+            task.executor.image.startswith(PLACEHOLDER) for task in pipeline.tasks
+        ):
+            chosen = self.engine("process", observer.said)
+            observer.said(f"the stack builds no images, so the steps run as {chosen.label}")
+        environment, files = machine.variables()
+        place = Place(chosen, self.cluster(observer.said), runs_folder(), environment, files)
+        return execute(pipeline, self.parameters(given), place, observer, cause)
+
+    def _kubeconfig(self) -> str:
+        import base64
+
+        url = (
+            f"{_MANAGEMENT}/subscriptions/{self.outputs.subscription_id}/resourceGroups/{self.outputs.resource_group}"
+            f"/providers/Microsoft.ContainerService/managedClusters/{self.kubernetes['cluster']}"
+            f"/listClusterUserCredential?api-version={_CLUSTERS_VERSION}"
+        )
+        token = credential().get_token(f"{_MANAGEMENT}/.default").token
+        answer = requests.post(url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+        if not answer.ok:
+            raise RunnerError(f"cannot read the kubeconfig of the cluster ({answer.status_code}): {answer.text[:300]}")
+        return base64.b64decode(answer.json()["kubeconfigs"][0]["value"]).decode()
+
+    def _credentials(self, server: str) -> tuple[str, str] | None:
+        if server != self.outputs.login_server:
+            return None
+        return TOKEN_USERNAME, refresh_token(server, self.tenant_id)
+
+
+def runs_folder() -> Path:
+    """Return the folder with the records of runs."""
+    return project_folder() / "runs"
