@@ -103,12 +103,13 @@ def _ask(parts: SplitResult, address: str, deadline: float) -> bytes | str:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request("GET", path, headers={"Accept": "image/*", "User-Agent": "tacos-burritos"})
-        response = connection.getresponse()
-        if response.status in _REDIRECTS and response.headers.get("Location"):
-            return response.headers["Location"]
-        if response.status != 200:
-            raise FetchError(400, f"the host '{parts.hostname}' answers {response.status}")
-        return _content(connection, response, deadline)
+        # The response keeps the connection if the host closes it after the content.
+        with connection.getresponse() as response:
+            if response.status in _REDIRECTS and response.headers.get("Location"):
+                return response.headers["Location"]
+            if response.status != 200:
+                raise FetchError(400, f"the host '{parts.hostname}' answers {response.status}")
+            return _content(connection, response, deadline)
     except TimeoutError as error:
         raise _late() from error
     except (OSError, http.client.HTTPException, UnicodeError) as error:

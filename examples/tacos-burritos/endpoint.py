@@ -1,0 +1,77 @@
+"""Requests to the endpoint, and pictures that this machine serves to it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+_SECONDS = 60
+# On Azure, the gateway answers 424 for each status of the model server but 200, and puts the server's status here.
+_STATUS = "ms-azureml-model-error-statuscode"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of the model server: its own status and its JSON."""
+
+    status: int
+    content: dict[str, Any]
+
+
+class Endpoint:
+    """The endpoint, with a key."""
+
+    def __init__(self, uri: str, key: str) -> None:
+        """Take the scoring URI and the key."""
+        self.uri = uri
+        self._headers = {"Authorization": f"Bearer {key}"}
+
+    def get(self, image: str) -> Answer:
+        """Ask about the picture at an address. Raises requests.RequestException."""
+        return _read(requests.get(self.uri, {"image": image}, headers=self._headers, timeout=_SECONDS))
+
+    def post(self, picture: bytes, type_: str = "image/png") -> Answer:
+        """Ask about a picture. Raises requests.RequestException."""
+        headers = {**self._headers, "Content-Type": type_}
+        return _read(requests.post(self.uri, picture, headers=headers, timeout=_SECONDS))
+
+
+def _read(response: requests.Response) -> Answer:
+    try:
+        content = response.json()
+    except ValueError:
+        content = {"error": response.text}
+    status = int(response.headers.get(_STATUS) or response.status_code)
+    return Answer(status, content if isinstance(content, dict) else {"error": str(content)})
+
+
+@contextlib.contextmanager
+def served(pictures: Mapping[str, bytes]) -> Iterator[str]:
+    """Serve PNG pictures by their paths on loopback. Yield the address before the path."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = pictures.get(self.path)
+            self.send_response(404 if content is None else 200)
+            self.send_header("Content-Type", "image/png")
+            self.send_header("Content-Length", str(len(content or b"")))
+            self.end_headers()
+            self.wfile.write(content or b"")
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
