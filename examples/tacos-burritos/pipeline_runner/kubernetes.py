@@ -48,11 +48,15 @@ class KubernetesCluster:
         """Read the kubeconfig."""
         content = yaml.safe_load(self.kubeconfig)
         cluster, user = content["clusters"][0]["cluster"], content["users"][0]["user"]
-        if "token" not in user:
+        if not user.get("token"):
             raise RunnerError("the kubeconfig has no token; this runner does not run sign-in plugins")
         self._server = str(cluster["server"]).rstrip("/")
         self._session.headers["Authorization"] = f"Bearer {user['token']}"
         self._authority = cluster.get("certificate-authority-data")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
 
     def claim(self, name: str) -> Path:
         """See `Cluster`."""

@@ -1,0 +1,118 @@
+"""The compiled pipeline as a resource: its images, the checks of a preview, and runs of a version that has changed."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import runs
+import submission
+from pipeline_runner import document
+from pipeline_runner.errors import RunnerError
+from stored import documents
+from stored.pipelines import check, filled
+from stored.provider import DocumentProvider
+from stored.settings import RecurringRun
+from submission import Deployed
+
+from tests.unit.examples.tacos_burritos.conftest import compiled
+
+URL = "https://account.blob.core.windows.net/kubeflow/pipelines/sample/1.yaml"
+MOUNTING = {"exec-bake": {"pvcMount": [{"constant": "pantry", "mountPath": "/mnt/azure"}]}}
+SALSA = {"salsa": {"parameterType": "NUMBER_INTEGER", "isOptional": True, "defaultValue": 1}}
+
+
+@pytest.fixture
+def blobs(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Replace the storage account by a dictionary of documents by their addresses."""
+    found: dict[str, str] = {}
+    monkeypatch.setattr(documents, "read", found.get)
+    monkeypatch.setattr(documents, "write", found.__setitem__)
+    monkeypatch.setattr(documents, "remove", lambda address: found.pop(address, None))
+    return found
+
+
+@pytest.fixture
+def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a compiled pipeline as the repository's file."""
+    file = tmp_path / "compiled.yaml"
+    file.write_text(compiled({"bake": {"args": []}, "eat": {"args": []}}))
+    monkeypatch.setattr(submission, "COMPILED", file)
+    return file
+
+
+def deployed(version: str) -> Deployed:
+    outputs: Any = None
+    return Deployed("dev", outputs, {"url": URL, "version": version}, {}, {}, "westeurope", "tenant")
+
+
+def test_images_replace_the_placeholders_of_steps_that_have_one(template: Path) -> None:
+    text = filled(template.read_text(), {"bake": "cr.azurecr.io/environments/bake:1@sha256:a"})
+    images = {task.name: task.executor.image for task in document.read(text).tasks}
+    assert images == {"bake": "cr.azurecr.io/environments/bake:1@sha256:a", "eat": "image://eat"}
+    assert document.version_of(text) != document.version_of(filled(template.read_text(), {}))
+
+
+def test_a_preview_refuses_a_claim_that_the_cluster_does_not_have() -> None:
+    text = compiled({"bake": {"args": []}}, kubernetes=MOUNTING)
+    assert check(text, ["pantry"], []).name == "sample"
+    with pytest.raises(pulumi.RunError, match="the claim 'pantry', which the cluster does not have; it has: disk"):
+        check(text, ["disk"], [])
+
+
+def test_a_preview_refuses_a_recurring_run_that_does_not_fit_the_pipeline() -> None:
+    text = compiled({"bake": {"args": []}}, SALSA)
+    check(text, [], [RecurringRun(name="weekly", cron="0 6 * * 1", parameters={"salsa": 2})])
+    wrong = RecurringRun(name="daily", cron="0 6 * * *", parameters={"salsa": "hot"})
+    with pytest.raises(pulumi.RunError, match=r"recurringRuns\[0\]\.parameters: (?s:.*)salsa: 'hot' is not a NUMBER"):
+        check(text, [], [wrong])
+
+
+@pytest.mark.parametrize("cron", ["daily", "0 6 * *", "61 6 * * *"])
+def test_a_wrong_cron_expression_is_refused(cron: str) -> None:
+    with pytest.raises(ValueError, match="is not a cron expression of five fields"):
+        RecurringRun(name="weekly", cron=cron)
+
+
+def test_the_document_is_written_read_and_deleted(blobs: dict[str, str]) -> None:
+    provider = DocumentProvider()
+    props = {"account": "account", "path": "pipelines/sample/1.yaml", "content": "one"}
+    created = provider.create(props)
+    assert (created.id, created.outs["url"], blobs[URL]) == (URL, URL, "one")
+    assert provider.diff(URL, props, {**props, "content": "two"}).changes
+    assert provider.diff(URL, props, {**props, "path": "other"}).replaces == ["path"]
+    assert not provider.diff(URL, props, props).changes
+    provider.update(URL, props, {**props, "content": "two"})
+    assert provider.read(URL, props).outs["content"] == "two"
+    provider.delete(URL, props)
+    assert provider.read(URL, props).id == ""
+
+
+def test_a_run_takes_the_version_that_the_stack_manages(template: Path, blobs: dict[str, str]) -> None:
+    blobs[URL] = filled(template.read_text(), {"bake": "cr/bake@sha256:a"})
+    assert deployed(document.version_of(blobs[URL])).compiled().tasks[0].executor.image == "cr/bake@sha256:a"
+
+
+def test_a_compiled_pipeline_that_changed_after_the_update_does_not_run(template: Path, blobs: dict[str, str]) -> None:
+    blobs[URL] = filled(template.read_text(), {})
+    version = document.version_of(blobs[URL])
+    template.write_text(compiled({"bake": {"args": ["--hotter"]}, "eat": {"args": []}}))
+    with pytest.raises(RunnerError, match=r"compiled\.yaml has changed since .*\n      fix: release up --stack dev"):
+        deployed(version).compiled()
+
+
+def test_a_stored_pipeline_that_somebody_changed_or_deleted_does_not_run(template: Path, blobs: dict[str, str]) -> None:
+    blobs[URL] = filled(template.read_text(), {"bake": "another/image"})
+    with pytest.raises(RunnerError, match="was changed: it has not version 123"):
+        deployed("123").compiled()
+    del blobs[URL]
+    with pytest.raises(RunnerError, match="is gone"):
+        deployed("123").compiled()
+
+
+def test_a_recurring_run_is_due_when_a_time_has_passed_since_the_last_run() -> None:
+    now = datetime(2026, 11, 30, 7, tzinfo=UTC)  # a Monday
+    assert runs.is_due("0 6 * * 1", None, now)
+    assert runs.is_due("0 6 * * 1", "2026-11-29T10:00:00+00:00", now)
+    assert not runs.is_due("0 6 * * 1", "2026-11-30T06:30:00+00:00", now)
