@@ -296,3 +296,37 @@ def test_names_and_environments_that_azure_refuses_are_refused(
     refused.environment = Environment(image="mcr.microsoft.com/azureml/base", conda_file=conda)
     with pytest.raises(HttpResponseError, match=r"numpy\. Move them under 'pip:'"):
         empty.ml.online_deployments.begin_create_or_update(refused).result()
+
+
+RAW = """
+from azureml_inference_server_http.api.aml_request import rawhttp
+from azureml_inference_server_http.api.aml_response import AMLResponse
+
+def init():
+    pass
+
+@rawhttp
+def run(request):
+    if request.args.get("status"):
+        return AMLResponse({"error": "refused"}, int(request.args["status"]), json_str=True)
+    size = len(request.get_data())
+    return {"method": request.method, "image": request.args.get("image"), "type": request.content_type, "size": size}
+"""
+
+
+def test_a_raw_script_gets_the_method_the_query_and_the_body_as_they_were_sent(
+    empty: Scoring, make_deployment: Callable[..., ManagedOnlineDeployment]
+) -> None:
+    """Source: azureml_inference_server_http/api/aml_request.py, and the routes of its server (GET and POST /score)."""
+    empty.ml.online_deployments.begin_create_or_update(make_deployment(empty.name, "raw", score=RAW)).result()
+    headers = {"Authorization": f"Bearer {empty.key}", "azureml-model-deployment": "raw"}
+    uri, image = empty.uri, "https://example.com/a b.png?size=1&x=ü"
+    got = requests.get(uri, {"image": image}, headers=headers, timeout=30)
+    assert (got.status_code, got.json()) == (200, {"method": "GET", "image": image, "type": None, "size": 0})
+    picture = bytes(range(256))
+    posted = requests.post(uri, picture, headers={**headers, "Content-Type": "image/png"}, timeout=30)
+    assert posted.json() == {"method": "POST", "image": None, "type": "image/png", "size": len(picture)}
+    refused = requests.get(uri, {"status": "415"}, headers=headers, timeout=30)
+    assert (refused.headers["ms-azureml-model-error-statuscode"], refused.json()) == ("415", {"error": "refused"})
+    assert requests.get(uri, {"image": image}, timeout=30).status_code == 401
+    empty.ml.online_deployments.begin_delete("raw", empty.name).result()
