@@ -1,0 +1,1 @@
+"""The tasks of the pipeline. They run inside the image, as the managed identity of the compute."""
