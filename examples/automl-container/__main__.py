@@ -1,0 +1,19 @@
+"""The Pulumi program: the platform, the role of the tasks, and the image with everything that runs in it."""
+
+from pathlib import Path
+
+from infra import program
+from infra.platform import Platform
+from task_access import TaskAccess, TaskAccessArgs
+
+platform = Platform(program.read(Path(__file__).parent))
+access = TaskAccess(
+    "tasks",
+    TaskAccessArgs(
+        subscription_id=platform.program.config.cloud.subscription_id,
+        workspace_id=platform.workspace.id,
+        endpoint_identity_id=platform.identities.endpoint.id,
+        principal_id=platform.identities.principals.cluster,
+    ),
+)
+platform.export(platform.deploy(requires=[access]))
