@@ -326,6 +326,8 @@ def test_managed_identity_endpoint_refuses(identity: Identity, header: str | Non
         headers={"X-IDENTITY-HEADER": secret} if secret else {},
     )
     assert answer.status_code == status, json.dumps(answer.json())
+    # MSAL, and with it azure-identity and `az`, shows these two.
+    assert (answer.json()["statusCode"], bool(answer.json()["message"])) == (status, True)
 
 
 def test_a_role_of_a_group_is_one_of_its_members(

@@ -32,14 +32,16 @@ def run(client: MLClient, given: argparse.Namespace) -> None:
     before = ""
     while True:
         job = client.jobs.get(name)
-        if job.status != before:
-            print(f"{name}: {job.status}", flush=True)
-            before = job.status
-        if job.status in _ENDED:
+        # An enumeration, or a text if azure-ai-ml does not know the status.
+        status = str(getattr(job.status, "value", job.status))
+        if status != before:
+            print(f"{name}: {status}", flush=True)
+            before = status
+        if status in _ENDED:
             break
         time.sleep(given.seconds)
-    if job.status != "Completed":
-        raise TaskError(f"AutoML job {name} ended as {job.status}. Its log has the reason: {job.studio_url}")
+    if status != "Completed":
+        raise TaskError(f"AutoML job {name} ended with status {status}. Its log has the reason: {job.studio_url}")
     board = trials(client, name)
     for place, trial in enumerate(board, 1):
         print(f"{place:3d}  {trial.score:.4f}  {trial.algorithm}")

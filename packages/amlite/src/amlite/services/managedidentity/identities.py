@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterable
 
@@ -14,6 +15,14 @@ from amlite.services.entra.federation import IDENTITY_TYPE
 # Not an Azure host. On an Azure machine, environment variables name a link-local address for it.
 HOST = "identity.amlite.internal"
 _SECRETS = "entra/identity-secrets"
+
+
+class IdentityError(AzureError):
+    """An error of the token endpoint. MSAL reads the status and the message, which are not wrapped in `error`."""
+
+    def content(self) -> tuple[str, str]:
+        """Return the text and content type of the response."""
+        return json.dumps({"statusCode": self.status, "message": self.message}), "application/json"
 
 
 def principal_of(platform: Platform, identity_id: str) -> Principal:
@@ -47,8 +56,8 @@ def environment(platform: Platform, principal: Principal) -> dict[str, str]:
 
 
 def holder_of(platform: Platform, secret: str) -> Principal:
-    """Return the identity with a process's secret. AzureError 401 for an unknown secret."""
+    """Return the identity with a process's secret. IdentityError 401 for an unknown secret."""
     for document in platform.store.of_type(_SECRETS):
         if secrets.compare_digest(document.body["secret"].encode(), secret.encode()):
             return Principal(document.body["objectId"], document.body["clientId"])
-    raise AzureError(401, "Unauthorized", "The X-IDENTITY-HEADER is missing or wrong.")
+    raise IdentityError(401, "Unauthorized", "The X-IDENTITY-HEADER is missing or wrong.")

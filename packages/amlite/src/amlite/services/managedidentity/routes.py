@@ -6,12 +6,12 @@ import time
 
 from aiohttp import web
 
-from amlite.core.errors import AzureError
 from amlite.core.routing import Call, Routes, reply
 from amlite.services.entra.tokens import LIFETIME_SECONDS, tokens
 from amlite.services.managedidentity import identities
+from amlite.services.managedidentity.identities import IdentityError
 
-routes = Routes(identities.HOST, audiences=None)
+routes = Routes(identities.HOST, audiences=None, error=IdentityError)
 
 
 @routes.get("/msi/token")
@@ -20,10 +20,10 @@ async def token(call: Call) -> web.Response:
     principal = identities.holder_of(call.platform, call.request.headers.get("X-IDENTITY-HEADER", ""))
     asked = call.query.get("client_id")
     if asked and asked.lower() != principal.client_id.lower():
-        raise AzureError(400, "BadRequest", f"No managed identity with client id '{asked}' is assigned here.")
+        raise IdentityError(400, "BadRequest", f"No managed identity with client id '{asked}' is assigned here.")
     resource = call.query.get("resource")
     if not resource:
-        raise AzureError(400, "BadRequest", "The query parameter 'resource' is required.")
+        raise IdentityError(400, "BadRequest", "The query parameter 'resource' is required.")
     return reply(
         {
             "access_token": tokens(call.platform).issue(principal, resource),
