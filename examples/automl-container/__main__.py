@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from task_access import TaskAccess, TaskAccessArgs
+
 from infra import program
 from infra.platform import Platform
-from task_access import TaskAccess, TaskAccessArgs
 
 platform = Platform(program.read(Path(__file__).parent))
 access = TaskAccess(

@@ -128,10 +128,10 @@ def test_the_smoke_test_fails_if_the_answer_is_no_known_cultivar(app: Path, else
         (tmp_path / f"{name}.txt").write_text("x", "utf-8")
     done = run(app, elsewhere, str(app / "bin" / "smoke-test"), "compute", str(tmp_path), ANSWER='["merlot"]')
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [
+    assert done.stderr == (
         "check_answer: the deployment must answer 3 of the labels ['barbera', 'barolo', 'grignolino'], "
-        "and it answers ['merlot']"
-    ]
+        "and it answers ['merlot']\n"
+    )
 
 
 @pytest.mark.usefixtures("task")
@@ -142,10 +142,10 @@ def test_the_sign_in_takes_the_identity_of_the_cluster_and_fails_with_one_line(a
     assert calls(app)[0][:4] == ["login", "--identity", "--client-id", identity]
     done = run(app, elsewhere, script, "nobody", REFUSED="yes")
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [
+    assert done.stderr == (
         "sign-in: cannot sign in as managed identity 'nobody': ERROR: 400, No managed identity "
-        "Fix: assign the identity to the cluster."
-    ]
+        "Fix: assign the identity to the cluster.\n"
+    )
     done = run(app, elsewhere, script, "compute", DEFAULT_IDENTITY_CLIENT_ID="")
     assert (done.returncode, done.stdout) == (1, "")
     assert "The compute has no managed identity" in done.stderr

@@ -250,26 +250,26 @@ def test_an_answer_that_is_no_prediction_fails(task: Task, answer: str, message:
         task("check_answer").check(answer)
 
 
-class Refusal(HttpResponseError):
+class ForbiddenError(HttpResponseError):
     def __init__(self) -> None:
         super().__init__("(AuthorizationFailed) The client 'x' has no authorization.\nCode: AuthorizationFailed")
         self.status_code = 403
 
 
+FORBIDDEN = (
+    "prepare_data: (AuthorizationFailed) The client 'x' has no authorization. "
+    "Fix: give the cluster's identity the role that task_access.py defines."
+)
+NOT_SIGNED_IN = (
+    "prepare_data: cannot sign in as managed identity 'somebody': No managed identity. "
+    "Fix: assign the identity to the cluster."
+)
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
-    [
-        (
-            Refusal(),
-            "prepare_data: (AuthorizationFailed) The client 'x' has no authorization. "
-            "Fix: give the cluster's identity the role that task_access.py defines.",
-        ),
-        (
-            ClientAuthenticationError("ManagedIdentityCredential authentication unavailable.\nMore."),
-            "prepare_data: cannot sign in as managed identity 'somebody': ManagedIdentityCredential authentication "
-            "unavailable. Fix: assign the identity to the cluster.",
-        ),
-    ],
+    [(ForbiddenError(), FORBIDDEN), (ClientAuthenticationError("No managed identity.\nMore of it."), NOT_SIGNED_IN)],
+    ids=["forbidden", "not signed in"],
 )
 def test_a_task_fails_with_one_line(
     task: Task, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, line: str
