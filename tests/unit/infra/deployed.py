@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -203,6 +204,7 @@ def deploy(
     deployer: str = "user",
     project: str = "azureml-platform",
     before: Mapping[str, Any] | None = None,
+    folder: Path = ROOT,
 ) -> Deployment:
     """Run `__main__.py` for a shipped stack.
 
@@ -214,8 +216,9 @@ def deploy(
         deployer: what Entra ID says of the identity that runs the program: `user` or `app`.
         project: name of the project in Pulumi.yaml.
         before: outputs of the last update, by the stack's full name.
+        folder: the folder of the program and its stack files.
     """
-    values = filled_in(stack) | {key: value for key, value in (changes or {}).items() if value is not None}
+    values = filled_in(stack, folder) | {key: value for key, value in (changes or {}).items() if value is not None}
     values = {key: value for key, value in values.items() if not (changes and changes.get(key, "") is None)}
     deployment = Deployment()
     with pytest.MonkeyPatch.context() as patch:
@@ -226,7 +229,8 @@ def deploy(
         # The mock engine calls no hook.
         patch.setattr("pulumi.resource_hooks.register_error_hook", registered)
         mocks = Cloud(*(signed_in or _cloud_of(values)), deployer, before)
-        contextvars.Context().run(_run, project, stack, values, preview, mocks, deployment)
+        patch.syspath_prepend(str(folder))
+        contextvars.Context().run(_run, folder, project, stack, values, preview, mocks, deployment)
     return deployment
 
 
@@ -241,7 +245,15 @@ def _cloud_of(values: Mapping[str, str]) -> tuple[str, str]:
     return values.get("azure-native:tenantId", ""), values.get("azure-native:subscriptionId", "")
 
 
-def _run(project: str, stack: str, values: dict[str, str], preview: bool, mocks: Cloud, deployment: Deployment) -> None:
+def _run(
+    folder: Path,
+    project: str,
+    stack: str,
+    values: dict[str, str],
+    preview: bool,
+    mocks: Cloud,
+    deployment: Deployment,
+) -> None:
     async def program() -> None:
         set_all_config(values)
         set_mocks(
@@ -255,7 +267,7 @@ def _run(project: str, stack: str, values: dict[str, str], preview: bool, mocks:
         root = pulumi.runtime.get_root_resource()
 
         def main() -> None:
-            runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+            runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
 
         await run_pulumi_func(main)
         assert isinstance(root, pulumi.runtime.stack.Stack)

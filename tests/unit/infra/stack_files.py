@@ -12,10 +12,10 @@ STACKS = ("local", "dev", "staging", "prod")
 PLACEHOLDER = "00000000-0000-0000-0000-000000000000"
 
 
-def raw(stack: str) -> dict[str, str]:
+def raw(stack: str, project: Path = ROOT) -> dict[str, str]:
     """Full key to text: structured values become JSON, as the engine does."""
     # That of `local` is made from a template.
-    folder = ROOT / "bootstrap" if stack == "local" else ROOT
+    folder = ROOT / "bootstrap" if stack == "local" else project
     document = yaml.safe_load((folder / f"Pulumi.{stack}.yaml").read_text())
     return {
         key: value if isinstance(value, str) else json.dumps(value)
@@ -24,10 +24,10 @@ def raw(stack: str) -> dict[str, str]:
     }
 
 
-def filled_in(stack: str) -> dict[str, str]:
+def filled_in(stack: str, project: Path = ROOT) -> dict[str, str]:
     """The same with a real id, each another one, in place of every documented placeholder."""
     count = itertools.count(1)
     return {
         key: re.sub(PLACEHOLDER, lambda _: f"3f2504e0-4f89-41d3-9a0c-{next(count):012d}", value)
-        for key, value in raw(stack).items()
+        for key, value in raw(stack, project).items()
     }
