@@ -1,6 +1,7 @@
 """The steps of the CI files that need no training, against dev on the local Azure, as CI's identities.
 
-Steps that train, publish or release run in tests/long: main.yml, training.yml and both release.yml.
+Steps that train, publish or release run in tests/long: main.yml, training.yml and both release.yml. So do those of
+automl.yml, which deploy an example.
 """
 
 from __future__ import annotations
@@ -130,12 +131,6 @@ def test_drift_is_reported_in_one_issue(stacks: Stacks) -> None:
         assert workflow(stacks, "drift.yml", host) == ["preview", "report"]
         (issue,) = (each for each in host.issues.values() if "pull_request" not in each)
         assert "cpu-cluster" in issue["body"]
-
-
-def test_the_image_and_the_schedule_are_applied(stacks: Stacks) -> None:
-    with FakeGitHub() as host:
-        assert workflow(stacks, "automl.yml", host, stack="dev") == ["apply"]
-    assert "flight-delay-daily" in stacks.machine.executed[-2].output
 
 
 @pytest.mark.usefixtures("change")
