@@ -1,4 +1,4 @@
-"""The example automl-container, as `make example` runs it, as CI deploys it, and with a task that may not do its work."""
+"""The example automl-container: as `make example` runs it, as CI deploys it, and with a task that lacks its role."""
 
 from __future__ import annotations
 
