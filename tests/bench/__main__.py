@@ -19,6 +19,7 @@ from tests.bench import (
     preview,
     scoring,
     start_up,
+    tacos,
     trees,
     up,
 )
@@ -36,6 +37,7 @@ BENCHES = {
     "comment": comment.measure,
     "pipeline-steps": pipeline_steps.measure,
     "scoring": scoring.measure,
+    "tacos": tacos.measure,
     "fault-matrix": fault_matrix.measure,
 }
 
