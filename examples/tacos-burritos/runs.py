@@ -14,12 +14,11 @@ from pathlib import Path
 import click
 import yaml
 from croniter import croniter
-from pipeline_runner import records
 from pipeline_runner.errors import RunnerError
 from pipeline_runner.records import RunRecord, TaskRecord
 from rich.console import Console
 from stored import documents
-from submission import HERE, Deployed, EngineName, runs_folder
+from submission import HERE, Deployed, EngineName
 
 from release.errors import ReleaseError
 from release.stack import CWD_VARIABLE
@@ -33,9 +32,10 @@ ENGINES = ("auto", "docker", "process")
 class Printed:
     """Prints what happens in a run."""
 
-    def __init__(self, console: Console) -> None:
-        """Print to `console`."""
+    def __init__(self, console: Console, deployed: Deployed) -> None:
+        """Print to `console`, and keep the record of the run in the stack."""
         self._console = console
+        self._deployed = deployed
 
     def started(self, run: RunRecord) -> None:
         """See `Observer`."""
@@ -50,6 +50,10 @@ class Printed:
         if task.status != "Running":
             took = duration(task.seconds) if task.seconds else ""
             self._console.print(f"    {task.name:<12} {task.status:<10} {took:>9}", highlight=False)
+
+    def ended(self, run: RunRecord) -> None:
+        """See `Observer`."""
+        self._deployed.keep(run)
 
 
 @click.group()
@@ -74,9 +78,9 @@ def run(stack: str, given: tuple[str, ...], engine: EngineName) -> None:
 @main.command(name="list")
 @stack_option
 def list_runs(stack: str) -> None:
-    """List the runs of this machine, the latest first."""
-    del stack
-    rows = [(each.id, each.version, each.status, duration(each.seconds), each.cause) for each in _records()]
+    """List the runs, the latest first."""
+    found = Deployed.read(stack).runs()
+    rows = [(each.id, each.version, each.status, duration(each.seconds), each.cause) for each in found]
     new_console().print(columns(("run", "version", "status", "time", "started by"), rows))
 
 
@@ -85,12 +89,12 @@ def list_runs(stack: str) -> None:
 def due(stack: str) -> None:
     """Start the recurring runs whose time has come since their last run. A scheduler calls this, such as cron."""
     deployed = Deployed.read(stack)
-    now = datetime.now(UTC)
+    now, found = datetime.now(UTC), deployed.runs()
     for name, url in deployed.recurring.items():
         content = yaml.safe_load(documents.read(url) or "{}")
         if not content:
             raise ReleaseError(f"the recurring run {url} is gone", fix=f"release up --stack {stack}")
-        last = next((each.started for each in _records() if each.cause == name), None)
+        last = next((each.started for each in found if each.cause == name), None)
         if content["enabled"] and is_due(content["cron"], last, now):
             _started(deployed, content["parameters"], "auto", name)
 
@@ -102,13 +106,9 @@ def is_due(cron: str, last: str | None, now: datetime) -> bool:
 
 def _started(deployed: Deployed, given: dict[str, str], engine: EngineName, cause: str = "") -> None:
     try:
-        deployed.run(given, engine, Printed(new_console()), cause)
+        deployed.run(given, engine, Printed(new_console(), deployed), cause)
     except RunnerError as error:
         raise ReleaseError(str(error)) from error
-
-
-def _records() -> list[RunRecord]:
-    return records.all_in(runs_folder())
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ class Walkthrough:
     def pipeline(self) -> RunRecord:
         """Run the pipeline. The deployed model gets pictures from this machine only if it is here too."""
         given = {"held_out": HELD_OUT, "private_hosts": LOOPBACK if self.is_here else ""}
-        return self.deployed.run(given, self.engine, Printed(self.console))
+        return self.deployed.run(given, self.engine, Printed(self.console, self.deployed))
 
     def accuracy(self, record: RunRecord) -> str:
         """Print the accuracy on each style, of a model that was trained on the others."""

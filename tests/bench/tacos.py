@@ -27,6 +27,7 @@ class Silent:
     def started(self, run): pass
     def said(self, text): pass
     def changed(self, task): pass
+    def ended(self, run): pass
 
 image, runs = sys.argv[1], int(sys.argv[2])
 place = Place(DockerEngine(lambda _: None), LocalCluster(), Path(tempfile.mkdtemp()), {{}}, {{}})

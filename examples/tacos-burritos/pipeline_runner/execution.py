@@ -33,6 +33,9 @@ class Observer(Protocol):
     def changed(self, task: TaskRecord) -> None:
         """A task has another status."""
 
+    def ended(self, run: RunRecord) -> None:
+        """The run has ended, with success or not."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -115,6 +118,7 @@ class _Run:
         finally:
             self._record.seconds = round(time.monotonic() - began, 3)
             self._save()
+            self._observer.ended(self._record)
         return self._record
 
     def _task(self, task: Task) -> None:

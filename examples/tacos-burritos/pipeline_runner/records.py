@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -44,27 +45,30 @@ class RunRecord:
         """Return the record of a task."""
         return next(each for each in self.tasks if each.name == name)
 
+    def json(self) -> str:
+        """Return the record as JSON, for `parse`."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
     def save(self, folder: Path) -> None:
         """Write `run.json`. A reader never sees a part of it."""
         temporary = folder / "run.json.new"
-        temporary.write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
+        temporary.write_text(self.json(), "utf-8")
         temporary.replace(folder / "run.json")
 
 
-def read(folder: Path) -> RunRecord:
-    """Read a run.
+def parse(text: str) -> RunRecord:
+    """Return the record that `json` returned.
 
     Raises:
-        RunnerError: The folder has no run.
+        RunnerError: The text is not a record of a run.
     """
     try:
-        content = json.loads((folder / "run.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunnerError(f"{folder} has no record of a run: {error}") from error
-    return RunRecord(**{**content, "tasks": [TaskRecord(**each) for each in content["tasks"]]})
+        content = json.loads(text)
+        return RunRecord(**{**content, "tasks": [TaskRecord(**each) for each in content["tasks"]]})
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunnerError(f"this is not the record of a run: {error}") from error
 
 
-def all_in(folder: Path) -> list[RunRecord]:
-    """Return the runs in a folder, the latest first."""
-    found = [read(each.parent) for each in folder.glob("*/run.json")]
+def latest_first(found: Iterable[RunRecord]) -> list[RunRecord]:
+    """Return runs, the latest first."""
     return sorted(found, key=lambda run: run.started, reverse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
-from azure.storage.blob import BlobClient
+from azure.storage.blob import BlobClient, ContainerClient
 
 from pulumi_azureml.operations.connection import credential
 
@@ -48,3 +48,13 @@ def remove(address: str) -> None:
         return
     except AzureError as error:
         raise DocumentError(f"cannot delete {address}: {error}") from error
+
+
+def below(address: str) -> list[str]:
+    """Return the addresses of the documents below one. Raises DocumentError."""
+    host, _, prefix = address.partition(f"/{CONTAINER}/")
+    try:
+        with ContainerClient(host, CONTAINER, credential()) as client:
+            return [f"{host}/{CONTAINER}/{name}" for name in client.list_blob_names(name_starts_with=prefix)]
+    except AzureError as error:
+        raise DocumentError(f"cannot list {address}: {error}") from error

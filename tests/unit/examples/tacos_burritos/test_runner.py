@@ -43,6 +43,7 @@ class Seen:
 
     def __init__(self) -> None:
         self.changes: list[tuple[str, str]] = []
+        self.records: list[RunRecord] = []
 
     def started(self, run: RunRecord) -> None:
         self.changes.append((run.pipeline, run.status))
@@ -52,6 +53,9 @@ class Seen:
 
     def changed(self, task: TaskRecord) -> None:
         self.changes.append((task.name, task.status))
+
+    def ended(self, run: RunRecord) -> None:
+        self.records.append(run)
 
 
 WRITE = "import sys; open(sys.argv[2], 'w').write(sys.argv[1])"
@@ -101,8 +105,7 @@ def test_values_and_files_reach_the_next_step_and_the_record_says_what_happened(
     assert [(task.name, task.status) for task in record.tasks] == [("first", "Succeeded"), ("last", "Succeeded")]
     box = tmp_path / record.id / "outputs" / "first" / "box"
     assert Path(record.task("last").log).read_text("utf-8") == f"got taco {record.id} {box}\n"
-    assert records.read(tmp_path / record.id) == record
-    assert records.all_in(tmp_path) == [record]
+    assert records.parse((tmp_path / record.id / "run.json").read_text("utf-8")) == record
 
 
 def test_a_failing_step_fails_the_run_and_the_next_steps_do_not_run(tmp_path: Path) -> None:
@@ -111,7 +114,7 @@ def test_a_failing_step_fails_the_run_and_the_next_steps_do_not_run(tmp_path: Pa
     with pytest.raises(RunnerError, match=r"(?s)the step bake failed: ended with 7; log: .*bake\.log\n  \| no oven"):
         execute(document.read(text), {}, wrap(tmp_path), seen)
     assert seen.changes[1:] == [("bake", "Running"), ("bake", "Failed"), ("eat", "Skipped")]
-    [record] = records.all_in(tmp_path)
+    [record] = seen.records
     assert (record.status, record.task("bake").reason, record.task("eat").status) == (
         "Failed",
         "ended with 7",

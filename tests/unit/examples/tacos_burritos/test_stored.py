@@ -10,6 +10,7 @@ import runs
 import submission
 from pipeline_runner import document
 from pipeline_runner.errors import RunnerError
+from pipeline_runner.records import RunRecord, TaskRecord
 from stored import documents
 from stored.pipelines import check, filled
 from stored.provider import DocumentProvider
@@ -29,6 +30,7 @@ def blobs(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     found: dict[str, str] = {}
     monkeypatch.setattr(documents, "read", found.get)
     monkeypatch.setattr(documents, "write", found.__setitem__)
+    monkeypatch.setattr(documents, "below", lambda address: [each for each in found if each.startswith(address)])
     monkeypatch.setattr(documents, "remove", lambda address: found.pop(address, None))
     return found
 
@@ -109,6 +111,16 @@ def test_a_stored_pipeline_that_somebody_changed_or_deleted_does_not_run(templat
     del blobs[URL]
     with pytest.raises(RunnerError, match="is gone"):
         deployed("123").compiled()
+
+
+def test_runs_are_kept_in_the_stack_the_latest_first(blobs: dict[str, str]) -> None:
+    for hour in (10, 12, 11):
+        started = f"2026-11-30T{hour}:00:00+00:00"
+        deployed("1").keep(RunRecord(f"run-{hour}", "sample", "1", "containers", started, {}, [TaskRecord("bake")]))
+    assert [run.id for run in deployed("1").runs()] == ["run-12", "run-11", "run-10"]
+    blobs["https://account.blob.core.windows.net/kubeflow/runs/other.json"] = "{}"
+    with pytest.raises(RunnerError, match="is not the record of a run"):
+        deployed("1").runs()
 
 
 def test_a_recurring_run_is_due_when_a_time_has_passed_since_the_last_run() -> None:
