@@ -10,11 +10,13 @@ from amlite.services.authorization import service as authorization
 from amlite.services.batch import service as batch
 from amlite.services.ci import service as ci
 from amlite.services.containerregistry import service as containerregistry
+from amlite.services.containerservice import service as containerservice
 from amlite.services.entra import service as entra
 from amlite.services.environments import service as environments
 from amlite.services.eventgrid import service as eventgrid
 from amlite.services.jobs import service as jobs
 from amlite.services.keyvault import service as keyvault
+from amlite.services.kubernetesconfiguration import service as kubernetesconfiguration
 from amlite.services.logic import service as logic
 from amlite.services.machinelearning import service as machinelearning
 from amlite.services.managedidentity import service as managedidentity
@@ -33,12 +35,14 @@ SERVICES = Services(
         batch.SERVICE,
         ci.SERVICE,
         containerregistry.SERVICE,
+        containerservice.SERVICE,
         control.SERVICE,
         entra.SERVICE,
         environments.SERVICE,
         eventgrid.SERVICE,
         jobs.SERVICE,
         keyvault.SERVICE,
+        kubernetesconfiguration.SERVICE,
         logic.SERVICE,
         machinelearning.SERVICE,
         managedidentity.SERVICE,

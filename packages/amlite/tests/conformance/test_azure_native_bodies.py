@@ -59,6 +59,22 @@ MODELS: Mapping[str, tuple[str, str, str]] = {
         "FederatedIdentityCredential",
         "FederatedIdentityCredential",
     ),
+    "azure-native:containerservice:ManagedCluster": (
+        "azure.mgmt.containerservice.models",
+        "ManagedCluster",
+        "ManagedCluster",
+    ),
+    "azure-native:containerservice:AgentPool": ("azure.mgmt.containerservice.models", "AgentPool", "AgentPool"),
+    "azure-native:kubernetesconfiguration:Extension": (
+        "azure.mgmt.kubernetesconfiguration.extensions.models",
+        "Extension",
+        "Extension",
+    ),
+    "azure-native:kubernetesconfiguration:FluxConfiguration": (
+        "azure.mgmt.kubernetesconfiguration.fluxconfigurations.models",
+        "FluxConfiguration",
+        "FluxConfiguration",
+    ),
     "azure-native:machinelearningservices:Workspace": (
         "azure.ai.ml._restclient.arm_ml_service.models",
         "Workspace",

@@ -18,11 +18,25 @@ from amlite.pulumi.values import UNKNOWN
 
 ENVELOPE = frozenset(
     {
-        *("etag", "extendedLocation", "id", "identity", "kind", "location", "managedBy", "name", "properties", "sku"),
+        *(
+            "eTag",
+            "etag",
+            "extendedLocation",
+            "id",
+            "identity",
+            "kind",
+            "location",
+            "managedBy",
+            "name",
+            "plan",
+            "properties",
+            "sku",
+        ),
         *("systemData", "tags", "type", "zones"),
     }
 )
 _RESOURCE_GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}"
+_CLUSTER = f"{_RESOURCE_GROUP}/providers/{{clusterRp}}/{{clusterResourceName}}/{{clusterName}}"
 
 
 @dataclass(frozen=True)
@@ -175,6 +189,17 @@ def _is_map(kind: Any) -> bool:
     return any(get_origin(option) is Mapping for option in (kind, *get_args(kind)))
 
 
+def _hyphenated(name: str) -> str:
+    return re.sub(r"(?<=[a-z])[A-Z]", lambda letter: f"-{letter[0]}", name).lower()
+
+
+_AUTOSCALER = (
+    "balanceSimilarNodeGroups", "daemonsetEvictionForEmptyNodes", "daemonsetEvictionForOccupiedNodes",
+    "ignoreDaemonsetsUtilization", "maxEmptyBulkDelete", "maxGracefulTerminationSec", "maxNodeProvisionTime",
+    "maxTotalUnreadyPercentage", "newPodScaleUpDelay", "okTotalUnreadyCount", "scaleDownDelayAfterAdd",
+    "scaleDownDelayAfterDelete", "scaleDownDelayAfterFailure", "scaleDownUnneededTime", "scaleDownUnreadyTime",
+    "scaleDownUtilizationThreshold", "scanInterval", "skipNodesWithLocalStorage", "skipNodesWithSystemPods",
+)  # fmt: skip
 _DELIVERY = (
     "azureActiveDirectoryApplicationIdOrUri", "azureActiveDirectoryTenantId", "deliveryAttributeMappings",
     "endpointBaseUrl", "endpointUrl", "maxEventsPerBatch", "minimumTlsVersionAllowed", "preferredBatchSizeInKilobytes",
@@ -277,6 +302,21 @@ TYPES: Mapping[str, ResourceType] = {
     "azure-native:managedidentity:FederatedIdentityCredential": ResourceType(
         f"{_RESOURCE_GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{{resourceName}}"
         "/federatedIdentityCredentials/{federatedIdentityCredentialResourceName}"
+    ),
+    "azure-native:containerservice:ManagedCluster": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.ContainerService/managedClusters/{{resourceName}}",
+        wire_names={f"autoScalerProfile.{name}": _hyphenated(name) for name in _AUTOSCALER},
+    ),
+    "azure-native:containerservice:AgentPool": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.ContainerService/managedClusters/{{resourceName}}"
+        "/agentPools/{agentPoolName}",
+        inside_properties=frozenset({"eTag", "tags", "type"}),
+    ),
+    "azure-native:kubernetesconfiguration:Extension": ResourceType(
+        f"{_CLUSTER}/providers/Microsoft.KubernetesConfiguration/extensions/{{extensionName}}"
+    ),
+    "azure-native:kubernetesconfiguration:FluxConfiguration": ResourceType(
+        f"{_CLUSTER}/providers/Microsoft.KubernetesConfiguration/fluxConfigurations/{{fluxConfigurationName}}"
     ),
     "azure-native:machinelearningservices:Workspace": ResourceType(
         f"{_RESOURCE_GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{{workspaceName}}",

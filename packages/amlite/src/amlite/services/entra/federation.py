@@ -10,6 +10,7 @@ Entra ID reads an issuer's keys from the issuer. In amlite, all external issuers
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
 from typing import Any
 
@@ -47,6 +48,19 @@ def sign(platform: Platform, issuer: str, subject: str, audience: str, seconds: 
         "exp": now + seconds,
     }
     return jwt.encode(claims, _key(platform), algorithm="RS256")
+
+
+def keys(platform: Platform) -> Json:
+    """Return the public key of all external issuers as a JSON Web Key Set."""
+    key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(_key(platform).public_key()))
+    return {"keys": [{**key, "use": "sig", "alg": "RS256"}]}
+
+
+def private_key(platform: Platform) -> bytes:
+    """Return the key of all external issuers in PEM, for an issuer that is a program of its own."""
+    return _key(platform).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def principal_of_assertion(platform: Platform, client_id: str, assertion: str) -> Principal:
