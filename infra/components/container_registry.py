@@ -20,7 +20,7 @@ class ContainerRegistryArgs:
 
 
 class ContainerRegistry(pulumi.ComponentResource):
-    """A container registry without an admin account.
+    """A container registry, whose admin user is off unless the stack turns it on.
 
     Outputs: `id`, `name`, `login_server` (host name, such as `name.azurecr.io`).
     """
@@ -39,7 +39,7 @@ class ContainerRegistry(pulumi.ComponentResource):
             resource_group_name=place.resource_group,
             location=place.location,
             sku=registries.SkuArgs(name=args.settings.sku.value),
-            admin_user_enabled=False,
+            admin_user_enabled=args.settings.admin_user,
             # Only Premium registries have a firewall. The settings are checked for this.
             public_network_access=_public_access(network) if premium else None,
             network_rule_bypass_options=registries.NetworkRuleBypassOptions.AZURE_SERVICES if premium else None,

@@ -17,6 +17,10 @@ _PASSING = (
     "ForbiddenByRbac",
     "RoleDefinitionDoesNotExist",
     "PrincipalNotFound",
+    # Of a managed cluster whose control plane has no role on the identity of the nodes yet.
+    "CustomKubeletIdentityMissingPermissionError",
+    # Of the attachment of a managed cluster whose extension the workspace may not read yet.
+    "extension not installed",
     "does not have authorization",
     # Azure Container Registry, of a push: "authentication required, visit https://aka.ms/acr/authorization".
     "aka.ms/acr/authorization",

@@ -77,6 +77,20 @@ def read() -> Configuration:
     return parse({**get_config_env(), **CONFIG.get()}, pulumi.get_stack())
 
 
+def read_group(group: type[_Model], namespace: str) -> _Model:
+    """Read the settings of a program that builds on the platform: the keys of a namespace of its own.
+
+    Raises:
+        ConfigurationError: See `read`.
+    """
+    problems: list[_Problem] = []
+    stack = pulumi.get_stack()
+    found = _validate(group, namespace, {**get_config_env(), **CONFIG.get()}, stack, problems)
+    if found is None:
+        raise ConfigurationError(_message(problems, stack))
+    return found
+
+
 def parse(values: Mapping[str, str], stack: str) -> Configuration:
     """Validate raw configuration values.
 

@@ -37,6 +37,11 @@ class RegistrySettings(Group):
     """The container registry."""
 
     sku: RegistrySku = Field(default=RegistrySku.BASIC, description="Service tier of the container registry.")
+    admin_user: bool = Field(
+        default=False,
+        description="Give the registry an admin user, whose password may push and pull everything and does not expire. "
+        "The platform uses identities only. Turn it on for a tool that can sign in with a password only.",
+    )
 
 
 class StorageSettings(Group):

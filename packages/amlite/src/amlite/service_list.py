@@ -16,6 +16,7 @@ from amlite.services.environments import service as environments
 from amlite.services.eventgrid import service as eventgrid
 from amlite.services.jobs import service as jobs
 from amlite.services.keyvault import service as keyvault
+from amlite.services.kubernetes import service as kubernetes
 from amlite.services.kubernetesconfiguration import service as kubernetesconfiguration
 from amlite.services.logic import service as logic
 from amlite.services.machinelearning import service as machinelearning
@@ -42,6 +43,7 @@ SERVICES = Services(
         eventgrid.SERVICE,
         jobs.SERVICE,
         keyvault.SERVICE,
+        kubernetes.SERVICE,
         kubernetesconfiguration.SERVICE,
         logic.SERVICE,
         machinelearning.SERVICE,

@@ -8,9 +8,7 @@ for the codes of errors.
 from __future__ import annotations
 
 import base64
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -20,80 +18,31 @@ from azure.core.exceptions import HttpResponseError
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
 from amlite.testing import LocalAzure
+from amlite_fixtures import clusters
 from amlite_fixtures.azure import ARM, Json
+from amlite_fixtures.clusters import VERSION, Place
 
 if TYPE_CHECKING:
     from azure.mgmt.containerservice import ContainerServiceClient
 
-VERSION = "2025-09-01"
-
-
-@dataclass(frozen=True)
-class Place:
-    """A resource group with the identities of a control plane and of nodes."""
-
-    azure: LocalAzure
-    name: str
-    id: str
-    plane: Json
-    nodes: Json
-
-    def identity(self, name: str) -> Json:
-        """Create a user-assigned identity."""
-        path = f"{self.id}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
-        return self.azure.put(path, {"location": "westeurope"}, "2023-01-31")
-
-    def cluster(self, **changed: Any) -> Json:
-        """Return the body of a cluster with both identities and two pools."""
-        properties = {
-            "dnsPrefix": "tacos",
-            "agentPoolProfiles": [
-                {"name": "system", "mode": "System", "count": 1, "vmSize": "Standard_D4s_v3"},
-                {"name": "user", "mode": "User", "count": 1, "vmSize": "Standard_D4s_v3"},
-            ],
-            "identityProfile": {"kubeletidentity": {"resourceId": self.nodes["id"]}},
-            "oidcIssuerProfile": {"enabled": True},
-            "securityProfile": {"workloadIdentity": {"enabled": True}},
-            **changed,
-        }
-        identity = {"type": "UserAssigned", "userAssignedIdentities": {self.plane["id"]: {}}}
-        return {"location": "westeurope", "identity": identity, "properties": properties}
-
-    def path(self, name: str = "aks") -> str:
-        """Return the ARM id of a cluster."""
-        return f"{self.id}/providers/Microsoft.ContainerService/managedClusters/{name}"
-
-    def refusal(self, body: Json, path: str = "") -> tuple[int, str, str]:
-        """Return the status, code and message of a PUT that is refused."""
-        answer = self.azure.arm("PUT", path or self.path(), body, VERSION)
-        error = answer.json()
-        return answer.status_code, error["code"], error["message"]
-
 
 @pytest.fixture
 def place(amlite: LocalAzure) -> Iterator[Place]:
-    name = f"rg-{uuid.uuid4().hex[:8]}"
-    group = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{name}"
-    amlite.put(group, {"location": "westeurope"}, "2021-04-01")
-    made = Place(amlite, name, group, {}, {})
-    made = Place(amlite, name, group, made.identity("id-plane"), made.identity("id-nodes"))
-    amlite.assign("Managed Identity Operator", made.nodes["id"], made.plane["properties"]["principalId"])
-    yield made
-    amlite.remove(group, "2021-04-01")
+    with clusters.place(amlite) as made:
+        yield made
 
 
-def client(azure: LocalAzure) -> ContainerServiceClient:
+def client() -> ContainerServiceClient:
     from azure.identity import DefaultAzureCredential
     from azure.mgmt.containerservice import ContainerServiceClient
 
-    del azure
     return ContainerServiceClient(DefaultAzureCredential(), SUBSCRIPTION_ID)
 
 
 def test_real_client_creates_a_cluster_with_both_identities_and_reads_its_addresses(place: Place) -> None:
     from azure.mgmt.containerservice import models
 
-    aks = client(place.azure)
+    aks = client()
     made = aks.managed_clusters.begin_create_or_update(
         place.name, "aks", models.ManagedCluster.deserialize(place.cluster()), polling_interval=0
     ).result()
@@ -145,9 +94,7 @@ def test_control_plane_needs_a_role_on_the_identity_of_the_nodes(place: Place) -
     from azure.mgmt.containerservice import models
 
     with pytest.raises(HttpResponseError) as raised:
-        client(place.azure).managed_clusters.begin_create_or_update(
-            place.name, "aks", models.ManagedCluster.deserialize(body)
-        )
+        client().managed_clusters.begin_create_or_update(place.name, "aks", models.ManagedCluster.deserialize(body))
     assert "CustomKubeletIdentityMissingPermissionError" in str(raised.value)
 
 
@@ -204,7 +151,7 @@ def test_settings_without_effect_are_refused(place: Place) -> None:
 
 def test_credentials_are_kubeconfigs_for_the_api_server(place: Place) -> None:
     place.azure.put(place.path(), place.cluster(), VERSION)
-    aks = client(place.azure)
+    aks = client()
     for listed, user in (
         (aks.managed_clusters.list_cluster_user_credentials(place.name, "aks"), "clusterUser"),
         (aks.managed_clusters.list_cluster_admin_credentials(place.name, "aks"), "clusterAdmin"),

@@ -16,7 +16,11 @@ from amlite.core.errors import StartError
 from amlite.core.platform import Platform
 from amlite.core.processes import Child
 
-PROVIDERS = {"azure-native": "amlite.pulumi.azure_native", "docker": "amlite.pulumi.docker"}
+PROVIDERS = {
+    "azure-native": "amlite.pulumi.azure_native",
+    "docker": "amlite.pulumi.docker",
+    "kubernetes": "amlite.pulumi.kubernetes",
+}
 _CHUNK = 1 << 16
 
 

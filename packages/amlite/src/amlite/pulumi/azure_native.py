@@ -26,6 +26,12 @@ from amlite.pulumi import plugin, sdk_types, values
 from amlite.pulumi.azure_session import AzureSession, ConfigurationError
 from amlite.pulumi.resource_types import TYPES, ResourceType, preview_outputs
 
+_CREDENTIALS = {
+    "azure-native:containerservice:listManagedClusterAdminCredentials": "listClusterAdminCredential",
+    "azure-native:containerservice:listManagedClusterUserCredentials": "listClusterUserCredential",
+}
+"""The functions of the SDK that are actions of a managed cluster."""
+
 
 def _resource_type(token: str) -> ResourceType:
     if token not in TYPES:
@@ -232,11 +238,21 @@ class AzureNative(plugin.Provider[AzureSession]):
                 name = values.plain(request.args)["resourceGroupName"]
                 path = f"/subscriptions/{subscription}/resourceGroups/{name}"
                 returned = session.arm.read(path, group.api_version) | {"azureApiVersion": group.api_version}
+            elif request.tok in _CREDENTIALS:
+                returned, secrets = _credentials(session, request), frozenset({"kubeconfigs"})
             else:
                 plugin.fail(context, f"amlite does not serve {request.tok} (amlite/pulumi/azure_native.py)")
         except (AzureError, ArmError, ConfigurationError) as error:
             plugin.fail(context, str(error))
         return provider_pb2.InvokeResponse(**{"return": values.struct(returned, secrets)})
+
+
+def _credentials(session: AzureSession, request: provider_pb2.InvokeRequest) -> dict[str, Any]:
+    """Return the kubeconfigs of a managed cluster, as the action of ARM does."""
+    cluster = "azure-native:containerservice:ManagedCluster"
+    arguments = values.plain(request.args)
+    path = TYPES[cluster].arm_path(session.required("subscriptionId"), arguments)
+    return session.arm.post(f"{path}/{_CREDENTIALS[request.tok]}", sdk_types.load(cluster).api_version)
 
 
 def _outputs(resource: ResourceType, sdk: sdk_types.SdkType, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def kubeconfig(platform: Platform, cluster: Json, user: User) -> Json:
     context = f"{name}-admin" if user is User.ADMIN else name
     who = f"{user}_{group}_{name}"
     authority = platform.state / "certificates" / "ca.pem"
-    content = {
+    content: Json = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [

@@ -1,0 +1,1 @@
+"""The Kubernetes cluster of the example: its settings, the roles of its identities, and the resources."""
