@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from requests import Response
 
 from amlite import SUBSCRIPTION_ID
-from amlite.testing import LocalAzure
+from amlite.testing import LocalAzure, Workspace
 from amlite_fixtures import clusters
 from amlite_fixtures.azure import Json
 from amlite_fixtures.clusters import Place
@@ -83,3 +84,18 @@ def test_flux_is_refused(place: Place) -> None:
     status, code, text = place.refusal(body, path(place, "kubeflow", "fluxConfigurations"), VERSION)
     assert (status, code) == (400, "FluxNotAvailable")
     assert "does not run Flux" in text
+
+
+def attached(place: Place, workspace: Workspace) -> Response:
+    """Attach the cluster to a workspace, and return the response."""
+    properties = {"computeType": "Kubernetes", "resourceId": place.path(), "properties": {"namespace": "kubeflow"}}
+    return place.azure.arm("PUT", f"{workspace.id}/computes/aks", {"location": "westeurope", "properties": properties})
+
+
+def test_cluster_without_the_extension_cannot_be_attached(place: Place, azureml_workspace: Workspace) -> None:
+    answer = attached(place, azureml_workspace)
+    assert answer.status_code == 400
+    assert "extension not installed" in answer.json()["error"]["message"]
+    place.azure.put(path(place), extension(), VERSION)
+    assert attached(place, azureml_workspace).status_code in (200, 201)
+    place.azure.remove(f"{azureml_workspace.id}/computes/aks")

@@ -314,3 +314,30 @@ def _environment(state: str) -> dict[str, str]:
     import os
 
     return {**os.environ, runtime.VARIABLE: state}
+
+
+def test_admin_user_signs_in_with_its_password_while_the_registry_has_one(
+    amlite: Any, registry: tuple[str, str]
+) -> None:
+    name, arm_id = registry
+    action = f"{arm_id}/listCredentials"
+    refused = amlite.arm("POST", action, version="2023-07-01")
+    assert refused.status_code == 400
+    assert refused.json()["error"]["code"] == "UnAuthorizedForCredentialOperations"
+    assert "as admin user is disabled" in refused.json()["error"]["message"]
+    body = {"location": "westeurope", "sku": {"name": "Basic"}, "properties": {"adminUserEnabled": True}}
+    amlite.put(arm_id, body, "2023-07-01")
+    found = amlite.arm("POST", action, version="2023-07-01").json()
+    assert found["username"] == name
+
+    def sign_in(password: str) -> requests.Response:
+        query = {"service": f"{name}.azurecr.io", "scope": "repository:by-admin:pull,push"}
+        address = f"https://{name}.azurecr.io/oauth2/token"
+        return requests.get(address, params=query, auth=(name, password), timeout=30)
+
+    for password in (each["value"] for each in found["passwords"]):
+        signed = {"Authorization": f"Bearer {sign_in(password).json()['access_token']}"}
+        assert push(f"https://{name}.azurecr.io", "by-admin", signed).status_code == 201
+    assert sign_in("wrong").status_code == 401
+    amlite.put(arm_id, {**body, "properties": {"adminUserEnabled": False}}, "2023-07-01")
+    assert sign_in(found["passwords"][0]["value"]).status_code == 401

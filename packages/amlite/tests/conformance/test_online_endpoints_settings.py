@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import ManagedOnlineDeployment
 
 CLUSTER = (
-    f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{GROUP}/providers/Microsoft.ContainerService/managedClusters/aks"
+    f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{GROUP}/providers/Microsoft.Kubernetes/connectedClusters/arc"
 )
 
 

@@ -12,7 +12,7 @@ _ML = MACHINE_LEARNING
 
 REFUSED = {
     f"{_ML}/BatchEndpoints.list_keys": "batch endpoints accept Entra tokens only, so there are no keys",
-    "Microsoft.ContainerRegistry/Registries.list_credentials": "there is no admin user; sign in with a token",
+    "Microsoft.KubernetesConfiguration/FluxConfigurations.create_or_update": "no cluster runs Flux",
     "Microsoft.Insights/MetricDefinitions.list_at_subscription_scope": "only online endpoints have metrics",
     "Microsoft.Insights/Metrics.list_at_subscription_scope": "only online endpoints have metrics",
 }
@@ -39,6 +39,12 @@ MISSING = {
     "of the SKU have no effect",
     "Microsoft.ContainerRegistry/Registries.update": "network rules hold for nodes only; policies and other limits "
     "of the SKU have no effect",
+    "Microsoft.ContainerService/AgentPools.create_or_update": "there are no nodes: sizes, labels and upgrades have no "
+    "effect",
+    "Microsoft.ContainerService/ManagedClusters.create_or_update": "the API server has namespaces, service accounts, "
+    "secrets, storage classes and claims, and no nodes",
+    "Microsoft.KubernetesConfiguration/Extensions.create": "the extension of machine learning only, which lets a "
+    "cluster be attached",
     "Microsoft.EventGrid/SystemTopicEventSubscriptions.create_or_update": "delivers to storage queues by the topic's "
     "identity and to webhooks on this machine, in Event Grid's schema; has the filters of text only",
     "Microsoft.EventGrid/SystemTopics.create_or_update": "topics of workspaces only, with the events RunStatusChanged "

@@ -25,9 +25,14 @@ PUBLISHED = "azure.mgmt.machinelearningservices"
 OTHERS = {
     "Microsoft.Authorization": ("azure.mgmt.authorization/v2022_04_01",),
     "Microsoft.ContainerRegistry": ("azure.mgmt.containerregistry",),
+    "Microsoft.ContainerService": ("azure.mgmt.containerservice",),
     "Microsoft.EventGrid": ("azure.mgmt.eventgrid",),
     "Microsoft.Insights": ("azure.mgmt.applicationinsights/v2020_02_02", "azure.mgmt.monitor"),
     "Microsoft.KeyVault": ("azure.mgmt.keyvault",),
+    "Microsoft.KubernetesConfiguration": (
+        "azure.mgmt.kubernetesconfiguration/extensions",
+        "azure.mgmt.kubernetesconfiguration/fluxconfigurations",
+    ),
     "Microsoft.Logic": ("azure.mgmt.logic",),
     "Microsoft.ManagedIdentity": ("azure.mgmt.msi/v2024_11_30",),
     "Microsoft.OperationalInsights": ("azure.mgmt.loganalytics",),

@@ -54,9 +54,12 @@ def principal_of(platform: Platform, token: str, registry: str) -> Principal:
 
 
 def access_token(
-    platform: Platform, principal: Principal, registry: str, registry_id: str, scopes: Sequence[str]
+    platform: Platform, principal: Principal | None, registry: str, registry_id: str, scopes: Sequence[str]
 ) -> str:
-    """Issue a token for the requested actions that the principal's roles on the registry allow."""
+    """Issue a token for the requested actions that the principal's roles on the registry allow.
+
+    None stands for the admin user, who may do everything in the registry.
+    """
     granted = []
     for scope in scopes:
         kind, _, rest = scope.partition(":")
@@ -69,7 +72,8 @@ def access_token(
         allowed = [
             action
             for action, permission in permissions.items()
-            if permission is not None and platform.access.allowed(principal, registry_id, permission)
+            if permission is not None
+            and (principal is None or platform.access.allowed(principal, registry_id, permission))
         ]
         granted.append({"type": kind, "name": name, "actions": allowed})
     return _sign(platform, registry, "access_token", ACCESS_SECONDS, {"access": granted})

@@ -9,7 +9,7 @@ from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
-from amlite.services.containerregistry import distribution
+from amlite.services.containerregistry import admin, distribution
 
 REGISTRY_TYPE = "Microsoft.ContainerRegistry/registries"
 SUFFIX = ".azurecr.io"
@@ -43,15 +43,23 @@ def _prepare(platform: Platform, resource: ResourceId, body: Json, old: Json | N
 
 
 async def _deleting(platform: Platform, resource: ResourceId) -> None:
+    document = platform.store.get(str(resource))
+    if document is not None:
+        admin.forget(platform, document.body)
     await distribution.remove(platform, resource.name.lower())
 
 
-async def _list_credentials(_platform: Platform, resource: ResourceId, _body: Json) -> Any:
-    raise AzureError(
-        400,
-        "UnAuthorizedForCredentialOperations",
-        f"Cannot list credentials of '{resource.name}': amlite serves no admin user. Sign in with a token.",
-    )
+async def _list_credentials(platform: Platform, resource: ResourceId, _body: Json) -> Any:
+    document = platform.store.get(str(resource))
+    if document is None or not document.body["properties"]["adminUserEnabled"]:
+        raise AzureError(
+            400,
+            "UnAuthorizedForCredentialOperations",
+            f"Cannot perform credential operations for {resource} as admin user is disabled. Kindly enable admin user "
+            "as per docs: https://docs.microsoft.com/en-us/azure/container-registry/container-registry-authentication"
+            "#admin-account",
+        )
+    return admin.credentials(platform, document.body)
 
 
 TYPES = [

@@ -9,7 +9,7 @@ from amlite.core.wire import Json
 
 
 class KubernetesError(AzureError):
-    """A refusal that becomes a `Status` object. `code` is its reason, such as `NotFound`."""
+    """A refusal that becomes a `Status` object. `code` is its reason, such as `NotFound`, or empty."""
 
     def __init__(self, status: int, reason: str, message: str, *, details: list[Json] | None = None) -> None:
         super().__init__(status, reason, message, details=details)
@@ -22,7 +22,7 @@ class KubernetesError(AzureError):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.code,
+            **({"reason": self.code} if self.code else {}),
             **({"details": {"causes": self.details}} if self.details else {}),
             "code": self.status,
         }

@@ -12,7 +12,6 @@ from amlite.core.wire import Json
 from amlite.services.kubernetes.published.validation import QUANTITY
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _FACTORS = {
     "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
 }  # fmt: skip
@@ -52,13 +51,24 @@ class Kind:
         return f"{self.name}.{self.group}" if self.group else self.name
 
 
-def name_problem(name: str) -> str | None:
+def name_problem(kind: Kind, name: str) -> str | None:
     """Return what is wrong with the name of an object."""
-    if len(name) <= 253 and _SUBDOMAIN.fullmatch(name):
+    if kind.name == "Namespace":
+        form, longest, rule = (
+            _LABEL,
+            63,
+            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters",
+        )
+        allowed = "or '-'"
+    else:
+        form, longest = rf"{_LABEL}(\.{_LABEL})*", 253
+        rule = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters,"
+        allowed = "'-' or '.'"
+    if len(name) <= longest and re.fullmatch(form, name):
         return None
     return (
-        f'metadata.name: Invalid value: "{name}": a lowercase RFC 1123 subdomain must consist of lower case '
-        "alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
+        f'metadata.name: Invalid value: "{name}": {rule} {allowed}, and must start and end with an alphanumeric '
+        "character"
     )
 
 

@@ -132,7 +132,7 @@ def _complete(objects: Objects, key: Key, body: Json, old: Json | None) -> Json:
     }
     body = {**body, "kind": key.kind.name, "apiVersion": key.kind.api_version, "metadata": metadata}
     if old is None:
-        if problem := name_problem(key.name):
+        if problem := name_problem(key.kind, key.name):
             raise invalid(key.kind.qualified, key.name, problem)
         if key.namespace is not None:
             found(objects, Key(NAMESPACE, key.namespace))
@@ -142,27 +142,34 @@ def _complete(objects: Objects, key: Key, body: Json, old: Json | None) -> Json:
 
 
 def _check_shape(key: Key, wanted: Json, request: Request, *, by_apply: bool) -> None:
-    """Raise the error of a real API server for a body that is not one of the kind."""
+    """Raise the error of a real API server for a body that is not one of the kind, or not of the request's path."""
+    metadata = wanted.get("metadata") or {}
     for field, expected in (("kind", key.kind.name), ("apiVersion", key.kind.api_version)):
         if wanted.get(field, expected) != expected:
             raise KubernetesError(400, "BadRequest", f"{field} must be {expected}, not {wanted[field]}")
-    named = (wanted.get("metadata") or {}).get("namespace", key.namespace)
-    if named != key.namespace:
+    if metadata.get("namespace", key.namespace) != key.namespace:
         raise KubernetesError(
             400, "BadRequest", "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    if metadata.get("name", key.name) != key.name:
+        raise KubernetesError(
+            400,
+            "BadRequest",
+            f"the name of the object ({metadata['name']}) does not match the name on the URL ({key.name})",
         )
     unknown = validation.unknown_fields(key.kind.name, wanted) if request.strict or by_apply else []
     wrong = validation.wrong_values(key.kind.name, wanted)
     if not (unknown or wrong):
         return
     if by_apply:
-        where = f"{key.namespace or ''}/{key.name}; {key.kind.api_version if key.kind.group else '/v1'}"
+        version = key.kind.api_version if key.kind.group else "/v1"
         told = [f"{path}: field not declared in schema" for path in unknown]
         told += [f"{path}: expected {what}" for path, what in wrong]
         raise KubernetesError(
             500,
-            "InternalError",
-            f"failed to create typed patch object ({where}, Kind={key.kind.name}): {told[0]}",
+            "",
+            f"failed to create typed patch object ({metadata.get('namespace', '')}/{key.name}; {version}, "
+            f"Kind={key.kind.name}): {told[0]}",
         )
     told = [f'unknown field "{path[1:]}"' for path in unknown] + [
         f"{path[1:]}: expected {what}" for path, what in wrong

@@ -144,7 +144,7 @@ async def _patch(call: Call, objects: Objects, target: _Target, request: Request
         raise KubernetesError(
             422,
             "Invalid",
-            "PatchOptions.meta.k8s.io is invalid: fieldManager: Required value: is required for apply patch",
+            'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
         )
     there = objects.get(target.key) is not None
     return reply(operations.applied(objects, target.key, await _body(call), request), 200 if there else 201)

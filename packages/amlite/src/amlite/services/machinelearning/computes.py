@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
+from amlite.services.containerservice.clusters import CLUSTER_TYPE
+from amlite.services.kubernetesconfiguration import extensions
 from amlite.services.machinelearning import instances, networks, quota, references, sizes
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import COMPUTE_TYPE, workspace
@@ -21,7 +24,7 @@ from amlite.services.managedidentity import identities
 # Minimum and maximum length of a name by type. Source: Azure's resource naming rules.
 _LENGTHS = {"amlcompute": (3, 32), "computeinstance": (3, 24)}
 _OTHER_LENGTHS = (2, 16)
-_CLUSTERS = ("microsoft.containerservice/managedclusters", "microsoft.kubernetes/connectedclusters")
+_CLUSTERS = (CLUSTER_TYPE.lower(), "microsoft.kubernetes/connectedclusters")
 # The instance type that Azure's extension defines in every cluster. Source: "Create and manage instance types".
 _INSTANCE_TYPES: Json = {
     "defaultinstancetype": {
@@ -50,7 +53,7 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
         given = compute.get("properties") or {}
         compute["properties"] = instances.prepare(platform, resource_id, location, given, old)
     elif kind.lower() == "kubernetes":
-        compute = _kubernetes(compute)
+        compute = _kubernetes(platform, owner.body, compute)
     if networks.is_isolated(owner.body) and (kind.lower() == "computeinstance" or _has_nodes(compute)):
         networks.provision(platform, owner.id)
     now = platform.clock.stamp()
@@ -115,7 +118,7 @@ def _cluster(platform: Platform, name: str, region: str, given: Json, old: Json 
     return {**wanted, "scaleSettings": {**scale, "minNodeCount": least, "maxNodeCount": most}, **state}
 
 
-def _kubernetes(compute: Json) -> Json:
+def _kubernetes(platform: Platform, owner: Json, compute: Json) -> Json:
     """Add the service's defaults for an attached cluster: its namespace and the default instance type."""
     target = ResourceId.parse(str(compute.get("resourceId") or ""))
     if target is None or target.type.lower() not in _CLUSTERS:
@@ -125,6 +128,8 @@ def _kubernetes(compute: Json) -> Json:
             "properties.resourceId: must be the ARM id of a cluster (Microsoft.ContainerService/managedClusters or "
             "Microsoft.Kubernetes/connectedClusters).",
         )
+    if target.type.lower() == CLUSTER_TYPE.lower():
+        _check_cluster(platform, owner, str(target))
     given = compute.get("properties") or {}
     types = {**_INSTANCE_TYPES, **(given.get("instanceTypes") or {})}
     default = given.get("defaultInstanceType") or next(iter(_INSTANCE_TYPES))
@@ -132,6 +137,35 @@ def _kubernetes(compute: Json) -> Json:
         raise AzureError(400, "BadRequest", f"properties.properties.defaultInstanceType: '{default}' is not defined.")
     filled = {"namespace": "default", **given, "instanceTypes": types, "defaultInstanceType": default}
     return {**compute, "properties": filled}
+
+
+def _check_cluster(platform: Platform, owner: Json, cluster: str) -> None:
+    """Refuse a managed cluster that does not exist, has no extension, or that the workspace may not read.
+
+    Source: "Attach to workspace with user-assigned managed identity" in how-to-attach-kubernetes-to-workspace. A
+    system-assigned identity gets its roles by itself.
+    """
+    if platform.store.get(cluster) is None:
+        raise AzureError(400, "ClusterNotFound", f"Cannot found Kubernetes cluster. ('{cluster}' does not exist.)")
+    named = (owner.get("identity") or {}).get("userAssignedIdentities") or {}
+    holders = [Principal(each["principalId"], each["clientId"]) for each in named.values()]
+
+    def may(action: str) -> bool:
+        return not holders or any(platform.access.allowed(holder, cluster, action) for holder in holders)
+
+    if extensions.machine_learning(platform, cluster) is None or not may(f"{extensions.EXTENSION_TYPE}/read"):
+        raise AzureError(
+            400,
+            "BadRequest",
+            f"Azure Machine Learning extension not installed in cluster '{cluster}', or the identity of the workspace "
+            "has no permission to read it (Kubernetes Extension Contributor).",
+        )
+    if not may(f"{CLUSTER_TYPE}/listClusterAdminCredential/action"):
+        raise AzureError(
+            500,
+            "InternalServerError",
+            "Internal server error. (The identity of the workspace is not an Azure Kubernetes Service Cluster Admin.)",
+        )
 
 
 def _check_name(name: str, kind: str) -> None:
