@@ -45,10 +45,10 @@ def path(place: Place, name: str = "azureml", kind: str = "extensions") -> str:
 
 def test_real_client_installs_the_extension(place: Place) -> None:
     from azure.identity import DefaultAzureCredential
-    from azure.mgmt.kubernetesconfiguration.extensions import KubernetesConfigurationExtensionsClient
+    from azure.mgmt.kubernetesconfiguration.extensions import KubernetesConfigurationExtensionsMgmtClient
     from azure.mgmt.kubernetesconfiguration.extensions.models import Extension
 
-    client = KubernetesConfigurationExtensionsClient(DefaultAzureCredential(), SUBSCRIPTION_ID)
+    client = KubernetesConfigurationExtensionsMgmtClient(DefaultAzureCredential(), SUBSCRIPTION_ID)
     where = (place.name, "Microsoft.ContainerService", "managedClusters", "aks")
     made = client.extensions.begin_create(*where, "azureml", Extension(extension()), polling_interval=0).result()
     assert made.provisioning_state == "Succeeded"
