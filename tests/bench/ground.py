@@ -14,7 +14,12 @@ from tests.bench.figure import timed
 from tests.checkout import ROOT, Checkout, checkout
 
 # Peers are pinned, so that figures of two days can be compared.
-PEERS = {"kfp": "kfp==2.17.0", "moto": "moto[server]==5.2.5"}
+PEERS = {
+    "kfp": "kfp==2.17.0",
+    "moto": "moto[server]==5.2.5",
+    "pandas": "pandas[parquet]==3.1.1",
+    "pyspark": "pyspark==3.5.9",
+}
 
 
 @dataclass(frozen=True)
