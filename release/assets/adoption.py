@@ -13,6 +13,7 @@ from pulumi_azureml.planning import ENDPOINTS
 from release.assets import contents
 from release.assets.definitions import KINDS, CannotBeWrittenError, Found, not_a_definition
 from release.errors import ReleaseError
+from release.training.outcome import model_of
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -54,16 +55,20 @@ def survey(
     """
     if kind is not None and kind not in KINDS:
         raise ReleaseError(f"'{kind}' is not a kind that you can adopt; kinds: {', '.join(KINDS)}")
+    catalogue = plan(root)
+    trained = {model_of(each.definition): each.name for each in catalogue.of("pipeline_job")}
     known = {
         (asset.kind, endpoints.get(asset.name, asset.name) if asset.kind in ENDPOINTS else asset.name)
-        for asset in plan(root).assets
+        for asset in catalogue.assets
     }
     for each in KINDS if kind is None else (kind,):
         listed = sorted({str(found.name) for found in getattr(ml, KINDS[each].operations).list()})
         if missing := sorted(set(names) - set(listed)):
             raise ReleaseError(f"the workspace has no {each} '{missing[0]}'; it has: {', '.join(listed) or 'none'}")
         for name in names or listed:
-            if (each, name) not in known:
+            if each == "model" and name in trained:
+                yield Found(each, name, reason=f"pipeline '{trained[name]}' registers its versions")
+            elif (each, name) not in known:
                 yield _describe(ml, root, each, name)
 
 

@@ -57,6 +57,16 @@ def test_an_endpoint_of_the_project_is_known_by_its_name_in_azure(tmp_path: Path
     assert list(adoption.survey(ml, tmp_path, "online_endpoint", endpoints={"flights": "flights-dev-a1"})) == []
 
 
+def test_a_model_that_the_projects_pipeline_trains_is_not_offered(tmp_path: Path) -> None:
+    """Its versions belong to the pipeline. As files, each new version would be a difference to the project."""
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines/training.yml").write_text("type: pipeline\njobs: {}\ninputs: {model_name: flights}\n")
+    ml: Any = SimpleNamespace(models=SimpleNamespace(list=lambda: [SimpleNamespace(name="flights")]))
+    for names in ((), ("flights",)):
+        (found,) = adoption.survey(ml, tmp_path, "model", names)
+        assert (found.name, found.reason) == ("flights", "pipeline 'training' registers its versions")
+
+
 def test_a_download_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def download_blob(name: str) -> Any:
         if name.endswith("two.py"):

@@ -88,5 +88,9 @@ def test_env_speaks_to_the_next_steps_of_a_job(amlite: LocalAzure, reader: str, 
     lines = amlite.command("env", "--for", reader).splitlines()
     assert line.format("10ca1000-0000-4000-9000-616d6c697465") in lines
     assert any("HTTPS_PROXY" in each for each in lines)
+    # "Set secret variables" of Azure Pipelines' documentation: `issecret=true` masks the value in logs.
+    secrets = [each for each in lines if "CLIENT_SECRET" in each]
+    assert len(secrets) == 2
+    assert all(";issecret=true]" in each for each in secrets) == (reader == "azure-devops")
     # A job's own PATH names its tools; a shell's gets the project's programs.
     assert any("PATH=" in each and "GRPC" not in each for each in lines) == (reader == "shell")

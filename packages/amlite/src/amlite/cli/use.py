@@ -32,6 +32,9 @@ _ASSIGNMENTS = {
     "github": "{name}={value}",
     "azure-devops": "##vso[task.setvariable variable={name}]{value}",
 }
+# Azure DevOps masks these in logs, and gives them only to steps that name them.
+_SECRETS = frozenset(("ARM_CLIENT_SECRET", "AZURE_CLIENT_SECRET"))
+_MASKED = "##vso[task.setvariable variable={name};issecret=true]{value}"
 _resource_group = click.option(
     "--resource-group", default=RESOURCE_GROUP, show_default=True, help="The name of the resource group."
 )
@@ -98,7 +101,8 @@ def env(reader: str) -> None:
     """Print the variables that `amlite run` sets.
 
     For a shell: eval "$(amlite env)". For the following steps of a job in GitHub Actions:
-    amlite env --for github >> "$GITHUB_ENV".
+    amlite env --for github >> "$GITHUB_ENV". In Azure DevOps, the client secret is a secret variable. Each step that
+    signs in maps it: AZURE_CLIENT_SECRET: $(AZURE_CLIENT_SECRET).
     """
     added = environment.added(ensure_started())
     if reader == "shell":
@@ -106,4 +110,5 @@ def env(reader: str) -> None:
         for name in sorted(environment.OTHER_SIGN_INS & os.environ.keys()):
             click.echo(f"unset {name}")
     for name, value in sorted(added.items()):
-        click.echo(_ASSIGNMENTS[reader].format(name=name, value=shlex.quote(value) if reader == "shell" else value))
+        form = _MASKED if reader == "azure-devops" and name in _SECRETS else _ASSIGNMENTS[reader]
+        click.echo(form.format(name=name, value=shlex.quote(value) if reader == "shell" else value))
