@@ -58,9 +58,7 @@ def gate(stack: str, output: str, report: Path | None, training: Path | None, su
     decision = read_decision(ml, job)
     files = download(ml, job, report) if report is not None else []
     if summary:
-        from release.hosts.connection import connect  # needs azure.core, which is slow to import
-
-        connect(os.environ, None, None).summarize(markdown(decision, found.studio_url))
+        _summarize(markdown(decision, found.studio_url))
     if output == "json":
         click.echo(decision.model_dump_json(indent=2))
     elif output == "markdown":
@@ -70,6 +68,16 @@ def gate(stack: str, output: str, report: Path | None, training: Path | None, su
     if not is_new:
         click.echo(f"Not a new decision: job {job} ran before, and nothing was trained since.", err=True)
     sys.exit(0 if decision.accepted or not is_new else 1)
+
+
+def _summarize(text: str) -> None:
+    from release.hosts.connection import connect  # needs azure.core, which is slow to import
+
+    try:
+        connect(os.environ, None, None).summarize(text)
+    except ReleaseError as error:
+        problem = error.message.partition("\n")[0]
+        raise ReleaseError(f"there is no summary: {problem}", fix="omit --summary outside a CI job") from error
 
 
 def _trained(file: Path) -> tuple[str, bool]:

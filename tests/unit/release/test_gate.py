@@ -119,6 +119,13 @@ def test_the_job_comes_from_the_file_of_a_training(
     assert STUDIO in page.read_text("utf-8")
 
 
+def test_a_summary_needs_a_ci_job(jobs: FakeJobs) -> None:
+    done = gate("--summary")
+    assert done.exit_code == 1
+    assert "there is no summary: this is not a job of GitHub Actions or Azure Pipelines" in done.output
+    assert "fix: omit --summary outside a CI job" in done.output
+
+
 def test_a_job_or_the_file_of_a_training_is_named(tmp_path: Path) -> None:
     assert "name a job, or use --training FILE" in CliRunner().invoke(main, ["gate", "-s", "dev"]).output
     file = tmp_path / "training.json"
