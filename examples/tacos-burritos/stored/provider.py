@@ -46,7 +46,7 @@ class DocumentProvider(dynamic.ResourceProvider):
         documents.remove(id_)
 
 
-class Document(dynamic.Resource):
+class Document(dynamic.Resource, module="tacos-burritos", name="Document"):
     """A document. Outputs: `url`, its address."""
 
     url: pulumi.Output[str]
