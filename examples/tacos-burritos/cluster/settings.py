@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Self
 
 from pydantic import Field, model_validator
+from stored.settings import RecurringRun
 
 from infra.settings import configuration
 from infra.settings.group import Group
@@ -102,6 +103,16 @@ class Settings(Group):
     kubeflow: KubeflowSettings | None = Field(
         default=None, description="Kubeflow's manifests. If absent, the stack does not install Kubeflow."
     )
+    recurring_runs: list[RecurringRun] = Field(
+        default_factory=list, description="Runs of the pipeline that start again and again."
+    )
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        names = [each.name for each in self.recurring_runs]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"recurringRuns has more than one run with the name {', '.join(twice)}")
+        return self
 
 
 def read() -> Settings:

@@ -96,6 +96,11 @@ class Pipelines(pulumi.ComponentResource):
         }
         self.register_outputs({"pipeline": self.pipeline})
 
+    def export(self) -> None:
+        """Export where the pipeline and its recurring runs are."""
+        pulumi.export("pipeline", self.pipeline)
+        pulumi.export("recurring_runs", self.recurring)
+
 
 def filled(template: str, images: Mapping[str, str]) -> str:
     """Return a compiled pipeline with images in place of its placeholders. Those without an image stay."""
