@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from pipeline_runner.errors import RunnerError
 from pipeline_runner.execution import Observer, Place, execute
 from pipeline_runner.kubernetes import KubernetesCluster
 from pipeline_runner.processes import ProcessEngine
-from pipeline_runner.records import RunRecord
+from pipeline_runner.records import RunRecord, latest_first, parse
 from pipeline_runner.step import Engine, Say
 from stored import documents
 from stored.pipelines import PLACEHOLDER, filled
@@ -147,9 +148,20 @@ class Deployed:
         place = Place(chosen, self.cluster(observer.said), runs_folder(), environment, files)
         return execute(pipeline, self.parameters(given), place, observer, cause)
 
-    def _kubeconfig(self) -> str:
-        import base64
+    def keep(self, run: RunRecord) -> None:
+        """Write the record of a run beside the compiled pipelines, for all who use the stack."""
+        documents.write(f"{self._documents}/runs/{run.id}.json", run.json())
 
+    def runs(self) -> list[RunRecord]:
+        """Return the runs of the stack, the latest first."""
+        addresses = documents.below(f"{self._documents}/runs/")
+        return latest_first(parse(documents.read(each) or "") for each in addresses)
+
+    @property
+    def _documents(self) -> str:
+        return self.pipeline["url"].partition("/pipelines/")[0]
+
+    def _kubeconfig(self) -> str:
         url = (
             f"{_MANAGEMENT}/subscriptions/{self.outputs.subscription_id}/resourceGroups/{self.outputs.resource_group}"
             f"/providers/Microsoft.ContainerService/managedClusters/{self.kubernetes['cluster']}"
