@@ -78,8 +78,10 @@ class Objects(pulumi.ComponentResource):
             workspace_name=args.cluster.platform.workspace.name,
             resource_group_name=place.resource_group,
             location=place.location,
+            tags=place.tags,
             properties=ml.KubernetesArgs(
                 compute_type="Kubernetes",
+                disable_local_auth=True,
                 resource_id=args.cluster.id,
                 properties=ml.KubernetesPropertiesArgs(namespace=namespace.metadata.name),
             ),
