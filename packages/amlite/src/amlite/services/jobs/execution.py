@@ -8,7 +8,7 @@ import shutil
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.wire import Json
-from amlite.services.jobs import documents, kinds, node, pipeline, trials
+from amlite.services.jobs import documents, kinds, node, pipeline, searches, trials
 from amlite.services.jobs.documents import Job
 from amlite.services.jobs.lifecycle import Work, cancel, tasks, to_its_end
 from amlite.services.machinelearning import references
@@ -16,7 +16,12 @@ from amlite.services.mlflow import server
 
 CANCELED = "jobs.canceled"
 DELETE = "jobs.delete"
-_WORKS: dict[str, Work] = {**dict.fromkeys(kinds.PROGRAMS, node.run), "Pipeline": pipeline.run, "Sweep": trials.run}
+_WORKS: dict[str, Work] = {
+    **dict.fromkeys(kinds.PROGRAMS, node.run),
+    "AutoML": searches.run,
+    "Pipeline": pipeline.run,
+    "Sweep": trials.run,
+}
 
 
 async def run(platform: Platform, arguments: Json) -> None:

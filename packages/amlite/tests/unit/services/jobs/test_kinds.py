@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from amlite.services.jobs.kinds import automl, parallel, sweep
+from amlite.services.jobs.kinds import parallel, sweep
 
 TRIAL = {"command": "run ${{inputs.rate}} ${{inputs.data}}", "environment": "azureml:e:1", "code": "azureml:c:1"}
 NODE = {
@@ -92,47 +92,3 @@ def test_a_parallel_job_appends_to_a_file_or_in_a_folder(tmp_path: Path) -> None
 )
 def test_a_parallel_node_that_cannot_run_is_refused(change: Any, said: str) -> None:
     assert any(said in problem for problem in parallel.problems(parallel_job(**change)))
-
-
-AUTOML = {
-    "task": "classification", "training_data": "${{parent.inputs.t}}", "target_column_name": "y",
-    "primary_metric": "auc_weighted", "n_cross_validations": 3,
-    "limits": {"max_trials": 5, "timeout_minutes": 2},
-    "training": {"allowed_training_algorithms": ["light_gbm", "logistic_regression"]},
-    "outputs": {"best_model": {"job_output_type": "mlflow_model"}},
-}  # fmt: skip
-
-
-def test_an_automl_node_is_searched_as_it_says(tmp_path: Path) -> None:
-    assert automl.data_of(AUTOML)["inputs"] == {"training_data": "${{parent.inputs.t}}"}
-    assert automl.component(AUTOML)["outputs"] == {"best_model": {"type": "mlflow_model"}}
-    (tmp_path / "t.csv").write_text("x,y\n", "utf-8")
-    job = automl.from_node({}, AUTOML)
-    assert automl.problems({**job, "outputs": {"best_model": {}}}) == []
-    found = automl.settings(job, {"training_data": tmp_path}, {"best_model": tmp_path / "m"})
-    wanted = {"task": "classification", "metric": "auc_weighted", "target": "y", "folds": 3, "seconds": 120,
-              "trials": 5, "algorithms": ["lgbm", "lrl1"], "early": True, "model": str(tmp_path / "m")}  # fmt: skip
-    assert {name: found[name] for name in wanted} == wanted
-
-
-def test_an_automl_job_is_read_as_the_service_writes_it() -> None:
-    details = {
-        "taskType": "Regression", "primaryMetric": "R2Score", "targetColumnName": "y",
-        "trainingSettings": {"blockedTrainingAlgorithms": ["KNN", "ExtremeRandomTrees"]},
-        "limitSettings": {"timeout": "PT5M", "enableEarlyTermination": False},
-    }  # fmt: skip
-    found = automl.settings({"taskDetails": details}, {}, {})
-    assert (found["metric"], found["algorithms"], found["early"]) == ("r2_score", ["lgbm", "rf"], False)
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"task": "forecasting"}, "of type Classification and Regression only, got 'Forecasting'"),
-        ({"primary_metric": "r2_score"}, "'r2_score' is not a primary metric of Classification"),
-        ({"target_column_name": None}, "target_column_name is missing"),
-        ({"training": {"allowed_training_algorithms": ["prophet"]}}, "none of the allowed training algorithms"),
-    ],
-)
-def test_an_automl_node_that_cannot_run_is_refused(change: Any, said: str) -> None:
-    assert any(said in problem for problem in automl.problems(automl.from_node({}, {**AUTOML, **change})))

@@ -6,5 +6,10 @@ from pathlib import Path
 
 
 def path(name: str) -> Path:
-    """Return a driver's file."""
+    """Return the file of a driver that is a module."""
     return Path(__file__).with_name(f"{name}.py")
+
+
+def folder(name: str) -> Path:
+    """Return the folder of a driver that is a package."""
+    return Path(__file__).with_name(name)
