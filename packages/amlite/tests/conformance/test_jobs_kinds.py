@@ -333,7 +333,7 @@ def test_automl_finds_a_model(client: MLClient, tmp_path: Path) -> None:
     assert history(client, child.name).status == "Completed"
     files = output(client, name, "model", tmp_path)
     assert "loader_module: mlflow.sklearn" in files["MLmodel"]
-    assert "flaml" not in files["requirements.txt"]
+    assert "lightgbm==" in files["requirements.txt"]
 
 
 def test_spark_counts_rows(client: MLClient, tmp_path: Path) -> None:

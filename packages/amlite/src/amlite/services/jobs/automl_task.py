@@ -203,7 +203,8 @@ def _forecasting(task: str, details: Json) -> list[str]:
 def algorithms(details: Json) -> list[str]:
     """Return the algorithms that a search tries, in this order."""
     training = details.get("trainingSettings") or {}
-    allowed, blocked = (training.get(f"{which}TrainingAlgorithms") or () for which in ("allowed", "blocked"))
+    allowed = training.get("allowedTrainingAlgorithms") or ()
+    blocked = training.get("blockedTrainingAlgorithms") or ()
     weighted = bool(details.get("weightColumnName"))
     return [
         name
