@@ -133,7 +133,7 @@ def tacos_burritos(
     pictures_per_drawing: int = 30,
     seed: int = 7,
     held_out: str = "openmoji",
-    target_ms: float = 1000.0,
+    target_ms: float = 2000.0,
     private_hosts: str = "",
 ) -> None:
     """Preprocess, train, register, profile and deploy."""

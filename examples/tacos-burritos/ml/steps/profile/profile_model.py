@@ -15,7 +15,7 @@ from typing import Any
 
 log = logging.getLogger("profile")
 
-REQUESTS = 30
+REQUESTS = 20
 HEADROOM = 2.0
 """The server, its workers and a large picture need memory too: a size must have this many times the model's."""
 
