@@ -1,7 +1,7 @@
 """Measures a model on a number of CPUs of this machine, and prints the figures as JSON.
 
-This is a program of its own: the number of CPUs and the memory are those of a process. Other processes of a busy machine
-can only make a round slower, so the figures are those of the round with the lowest p95.
+This is a program of its own: the number of CPUs and the memory are those of a process. Other processes of a busy
+machine can only make a round slower, so the figures are those of the round with the lowest p95.
 """
 
 import argparse
