@@ -24,7 +24,7 @@ routes = Routes(ARM_HOST)
 public_routes = Routes(ARM_HOST, audiences=None)
 _ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
 _API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview|-alpha|-privatepreview)?")
-_BY_TYPE = re.compile(r"resourceType eq '([\w./]+)'", re.IGNORECASE)
+_CONDITION = re.compile(r"(resourceType|resourceGroup|name|location) eq '([^']+)'", re.IGNORECASE)
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
 _OPERATION = "/subscriptions/{subscription}/providers/{namespace}/locations/{location}"
 
@@ -142,26 +142,39 @@ async def delete_group(call: Call) -> web.Response:
 async def list_resources(call: Call) -> web.Response:
     """List the resources of a resource group that have a location; ARM does not track others."""
     id = call.resource_id
-    group_path = id.group_path
     group_of(call.platform, id)
-    tracked = {name for name, kind in call.platform.part(Services).types.items() if kind.located}
-    found = [doc.body for doc in call.platform.store.below(group_path) if doc.type in tracked]
-    return reply({"value": [_tracked(body) for body in found]})
+    return reply({"value": _resources(call, id.group_path)})
 
 
-@routes.get("/subscriptions/{subscription}/resources")
+@routes.get("/subscriptions/{subscription}/resources", action=AUTHENTICATED)
 async def list_all_resources(call: Call) -> web.Response:
-    """List the subscription's resources that have a location, all or those of one type."""
+    """List the resources of the subscription that have a location and that the caller may read."""
+    access, caller = call.platform.access, call.principal
+    found = _resources(call, f"/subscriptions/{call.parameters['subscription']}")
+    readable = [each for each in found if caller and access.allowed(caller, each["id"], f"{each['type']}/read")]
+    return reply({"value": readable})
+
+
+def _resources(call: Call, container: str) -> list[Json]:
+    """Return the resources below a scope that meet every condition of `$filter`; AzureError 400 for another filter."""
     wanted = call.query.get("$filter", "")
-    found = _BY_TYPE.fullmatch(wanted)
-    if wanted and found is None:
+    conditions = [_CONDITION.fullmatch(part) for part in wanted.split(" and ") if part]
+    if not all(conditions):
         raise AzureError(
             400, "InvalidFilterInQueryString", f"Invalid $filter '{wanted}' specified in the query string."
         )
-    types = call.platform.part(Services).types
-    chosen = [found[1].lower()] if found else [name for name, kind in types.items() if kind.located]
-    bodies = [document.body for name in chosen for document in call.platform.store.of_type(name)]
-    return reply({"value": [_tracked(body) for body in bodies]})
+    tracked = {name for name, kind in call.platform.part(Services).types.items() if kind.located}
+    found = [document.body for document in call.platform.store.below(container) if document.type in tracked]
+    for condition in filter(None, conditions):
+        found = [body for body in found if _compared(body, condition[1]).lower() == condition[2].lower()]
+    return [_tracked(body) for body in found]
+
+
+def _compared(body: Json, field: str) -> str:
+    """Return what a filter compares: a resource's type, name or location, or the name of its group."""
+    if field.lower() == "resourcegroup":
+        return str(ResourceId.of(body["id"]).group)
+    return str(body.get({"resourcetype": "type"}.get(field.lower(), field.lower())) or "")
 
 
 def _tracked(body: Json) -> Json:

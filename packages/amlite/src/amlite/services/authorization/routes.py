@@ -22,6 +22,9 @@ _FILTER = re.compile(
     r"(?P<at>atScope\(\))|principalId eq '?(?P<principal>[0-9a-f-]+)'?|assignedTo\('(?P<holder>[0-9a-f-]+)'\)",
     re.IGNORECASE,
 )
+_DEFINITION_FILTER = re.compile(
+    r"(?P<field>roleName|type) eq '(?P<value>[^']*)'|atScopeAndBelow\(\)|atScope\(\)", re.IGNORECASE
+)
 _DEFINITIONS = f"/subscriptions/{SUBSCRIPTION_ID}/providers/{DEFINITION_TYPE}"
 
 
@@ -57,14 +60,21 @@ async def list_assignments(call: Call) -> web.Response:
 
 @routes.get(f"{_AUTHORIZATION}/roleDefinitions")
 async def list_definitions(call: Call) -> web.Response:
-    """List the built-in roles, and the custom ones that can be assigned at a scope."""
+    """List the built-in roles, and the custom ones that can be assigned at a scope, as `$filter` narrows them."""
     scope = f"{_scope(call)}/".lower()
     custom = [
         document.body
         for document in call.platform.store.of_type(DEFINITION_TYPE)
         if any(_related(scope, f"{place}/".lower()) for place in document.body["properties"]["assignableScopes"])
     ]
-    return reply({"value": [*(_built_in(role) for role in ROLES.values()), *custom]})
+    found = [*(_built_in(role) for role in ROLES.values()), *custom]
+    for condition in (part.strip() for part in call.query.get("$filter", "").split(" and ") if part.strip()):
+        parts = _DEFINITION_FILTER.fullmatch(condition)
+        if parts is None:
+            raise AzureError(400, "UnsupportedQuery", f"The filter '{condition}' is not supported.")
+        if field := {"rolename": "roleName", "type": "type"}.get((parts["field"] or "").lower()):
+            found = [body for body in found if body["properties"][field].lower() == parts["value"].lower()]
+    return reply({"value": found})
 
 
 @routes.get(f"{_AUTHORIZATION}/roleDefinitions/{{role}}")

@@ -62,6 +62,16 @@ async def _list_credentials(platform: Platform, resource: ResourceId, _body: Jso
     return admin.credentials(platform, document.body)
 
 
+async def _no_tasks(_platform: Platform, resource: ResourceId, _body: Json) -> Any:
+    image = f"{resource.name.lower()}{SUFFIX}/IMAGE"
+    raise AzureError(
+        501,
+        "NotImplemented",
+        "This local Azure has no ACR Tasks, so it does not build images in the registry. Build the image on this "
+        f"machine and push it: docker build -t {image} . && docker push {image}",
+    )
+
+
 TYPES = [
     ResourceType(
         REGISTRY_TYPE,
@@ -73,6 +83,9 @@ TYPES = [
         asynchronous=True,
         prepare=_prepare,
         deleting=_deleting,
-        actions={"listcredentials": _list_credentials},
+        actions={
+            "listcredentials": _list_credentials,
+            **dict.fromkeys(("listbuildsourceuploadurl", "schedulerun"), _no_tasks),
+        },
     )
 ]

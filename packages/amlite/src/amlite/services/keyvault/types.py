@@ -11,6 +11,7 @@ from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
 
 VAULT_TYPE = "Microsoft.KeyVault/vaults"
+SECRETS = "keyvault/secrets"  # where the store has the secrets of vaults, by the names of the vaults
 # The default and the bounds. Source: Microsoft's keyvault.json.
 _DEFAULT_DAYS, _DAYS = 90, range(7, 91)
 _TAKEN = (
@@ -36,6 +37,8 @@ def _prepare(platform: Platform, id: ResourceId, body: Json, old: Json | None) -
     if old is None and (deleted := platform.deleted.named(VAULT_TYPE, id.name)) is not None:
         raise _conflict(id, deleted.body["id"])
     _check(wanted, old["properties"] if old else {})
+    if old is None:  # a vault that was purged may have had this name
+        platform.store.delete(f"{SECRETS}/{id.name.lower()}")
     kept = {key: old["properties"][key] for key in ("softDeleteRetentionInDays", "enablePurgeProtection")
             if key in old["properties"]} if old else {}  # fmt: skip
     properties = {

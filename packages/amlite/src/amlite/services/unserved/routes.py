@@ -13,7 +13,6 @@ from amlite.core.routing import Call, Routes
 _HOSTS: Mapping[str, str] = {
     "*.core.windows.net": "Storage accounts have blobs and data lakes only: "
     "https://{account}.blob.core.windows.net/ and https://{account}.dfs.core.windows.net/.",
-    "*.vault.azure.net": "Vaults exist as resources only. They contain no secrets.",
     "graph.microsoft.com": "Use object ids for principals. They are not looked up.",
 }
 
