@@ -139,8 +139,9 @@ class Walkthrough:
         try:
             watch(self.outputs, self.stack, name, self.say)
         except JobEndedError as error:
-            reason = next((line.strip() for line in error.message.splitlines() if NOBODY in line), None)
-            if error.status != "Failed" or reason is None:
+            lines = [line.strip() for line in error.message.splitlines()]
+            reason = next((line for line in lines if line.startswith("sign-in:")), None)
+            if reason is None:
                 raise
             self.say(reason)
             return reason
