@@ -87,6 +87,7 @@ def test_a_task_that_may_not_do_its_work_fails_the_pipeline_and_make(up: tuple[C
     azure.remove(assigned, ROLE_VERSION)
     printed = clone.run(UP, expect=2)
     assert "prepare_data: Failed" in printed
-    (line,) = (each for each in printed.splitlines() if each.startswith("prepare_data: (AuthorizationFailed)"))
+    lines = [each.strip() for each in printed.splitlines()]
+    (line,) = (each for each in lines if each.startswith("prepare_data: (AuthorizationFailed)"))
     assert line.endswith("Fix: give the cluster's identity the role that task_access.py defines.")
     assert "Traceback" not in printed
