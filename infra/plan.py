@@ -108,6 +108,7 @@ def _problems(settings: Settings, catalogue: Catalogue, stack: str) -> Iterator[
                 f"           pulumi config rm --path '{NAMESPACE}:{key}' -s {stack}"
             )
     yield from _unbuildable(settings, catalogue, stack)
+    yield from _on_instances(settings, catalogue)
     if settings.monitoring.retrain is not None:
         yield from _without_schedule(settings.monitoring.retrain.schedule, catalogue, stack)
     for number, name in enumerate(settings.assets.run):
@@ -151,6 +152,19 @@ def _unbuildable(settings: Settings, catalogue: Catalogue, stack: str) -> Iterat
             "           or use build contexts and image.build: true, so that pulumi up builds the images;\n"
             "           docs/network/isolated.md says where Microsoft lists common hosts"
         )
+
+
+def _on_instances(settings: Settings, catalogue: Catalogue) -> Iterator[str]:
+    """Yield an error for each batch deployment that runs on a compute instance, which Azure refuses."""
+    instances = {instance.name.lower() for instance in settings.instances}
+    for asset in catalogue.of("batch_deployment"):
+        wanted = asset.definition.get("compute") or (asset.definition.get("settings") or {}).get("default_compute")
+        name = str(wanted or "").removeprefix("azureml:")
+        if name.lower() in instances:
+            yield (
+                f"{asset.path} runs on {name}, which is a compute instance; batch deployments run on clusters\n"
+                f"      fix: name one of {', '.join(cluster.name for cluster in settings.compute)} in {asset.path}"
+            )
 
 
 def _fixed_models(catalogue: Catalogue, endpoint: str) -> str:

@@ -187,3 +187,26 @@ def test_a_model_cannot_be_promoted_to_a_deployment_whose_file_names_the_version
     assert "fix: write `model: azureml:NAME@latest` in ml/deploy/blue-deployment.yml" in str(raised.value)
     (folder / "blue-deployment.yml").write_text(f"{deployment}instance_count: 1\n".replace(":3", "@latest"))
     assert planning.plan(tmp_path, configuration, resource_names).of("online_deployment")
+
+
+@pytest.mark.parametrize("key", ["compute: azureml:ci-anna", "settings: {default_compute: ci-anna}"])
+def test_a_batch_deployment_does_not_run_on_a_compute_instance(key: str, tmp_path: Path) -> None:
+    """Source: "Batch endpoints and deployments run on compute clusters" in how-to-use-batch-pipeline-deployments."""
+    folder = tmp_path / "ml" / "batch"
+    folder.mkdir(parents=True)
+    (folder / "endpoint.yml").write_text("name: scores\n")
+    component = "component: azureml:steps@latest\n" if "settings" in key else "model: azureml:scores:1\n"
+    kind = "pipeline" if "settings" in key else "model"
+    (folder / "blue-deployment.yml").write_text(f"name: blue\nendpoint_name: scores\ntype: {kind}\n{component}{key}\n")
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "steps.yml").write_text(
+        "$schema: https://azuremlschemas.azureedge.net/latest/pipelineComponent.schema.json\n"
+        "type: pipeline\nname: steps\njobs: {}\n"
+    )
+    instances = json.dumps([{"name": "ci-anna", "vmSize": "Standard_DS3_v2"}])
+    values = filled_in("dev") | {"azureml-platform:instances": instances, "azureml-platform:overrides": "{}"}
+    configuration = parse_configuration(values, "dev")
+    names = naming.names(configuration.settings.naming, "dev")
+    with pytest.raises(ConfigurationError, match="runs on ci-anna, which is a compute instance") as error:
+        planning.plan(tmp_path, configuration, names)
+    assert "fix: name one of cpu-cluster in ml/batch/blue-deployment.yml" in str(error.value)
