@@ -48,7 +48,8 @@ class FakeJobs:
         return SimpleNamespace(status=self.ending if self.looks >= longest else "Running")
 
     def list(self, parent_job_name: str) -> list[Any]:
-        assert parent_job_name == "job-1"
+        if parent_job_name != "job-1":
+            return []  # a step has no steps
         look = max(self.looks, 1) - 1
         return [
             SimpleNamespace(name=f"id-{name}", display_name=name, status=states[min(look, len(states) - 1)])
