@@ -64,11 +64,18 @@ def status(output: str) -> None:
 
 @click.command()
 @_output
-def tools(output: str) -> None:
+@click.option(
+    "--with",
+    "extra",
+    multiple=True,
+    type=click.Choice(["kubernetes"]),
+    help="Also install this: Kubernetes is built from Go modules, which takes minutes, once.",
+)
+def tools(output: str, extra: tuple[str, ...]) -> None:
     """Install the missing tools, and list all.
 
     They are the programs that amlite runs, such as Azurite. The exit code is 1 if a required one is missing.
     """
     from amlite.tools import command
 
-    command.show(output)
+    command.show(output, extra)

@@ -13,11 +13,13 @@ from typing import Any, Literal
 
 import click
 
-from amlite.tools import azurite, base_image, container_registry, docker_engine, node, uv
+from amlite.tools import azurite, base_image, container_registry, docker_engine, kubernetes, node, uv
 from amlite.tools.base import Tool, ToolError, Unavailable
 
 # A tool comes after the one that it needs.
 TOOLS = (uv.TOOL, node.TOOL, azurite.TOOL, docker_engine.TOOL, container_registry.TOOL, base_image.TOOL)
+# Only those who ask for them get these.
+EXTRA_TOOLS = {kubernetes.TOOL.name: kubernetes.TOOL}
 
 _TERMINATED = 128 + signal.SIGTERM
 
@@ -40,9 +42,12 @@ class Row:
         return self.where is None and not self.optional
 
 
-def show(output: str) -> None:
-    """Install all tools and print their states. Exit with code 1 if a required one is missing."""
-    rows = install(TOOLS)
+def show(output: str, extra: Sequence[str] = ()) -> None:
+    """Install all tools and print their states. Exit with code 1 if a required one is missing.
+
+    `extra` names more tools, which are required then.
+    """
+    rows = install([*TOOLS, *(EXTRA_TOOLS[name] for name in extra)])
     if output == "json":
         click.echo(json.dumps({"tools": [asdict(row) for row in rows]}, indent=2))
     else:

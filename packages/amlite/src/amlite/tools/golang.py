@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from amlite.tools import uv
@@ -17,8 +18,13 @@ def folder(recipe: str) -> Path:
     return tools_folder() / f"{recipe}-{digest(*(path.read_bytes() for path in _files(recipe)))}"
 
 
-async def build(task: Task, recipe: str, package: str, output: Path) -> None:
-    """Build a program from the modules that `recipes/<recipe>` pins. An interrupted build keeps its progress."""
+async def build(
+    task: Task, recipe: str, packages: str | Sequence[str], output: Path, values: Mapping[str, str] | None = None
+) -> None:
+    """Build a program from the modules that `recipes/<recipe>` pins. An interrupted build keeps its progress.
+
+    Several packages become the programs of a folder. `values` sets variables of packages, such as a version.
+    """
     go = await _go(task)
     environment = {
         **os.environ,
@@ -39,8 +45,15 @@ async def build(task: Task, recipe: str, package: str, output: Path) -> None:
         task.say(f"{'downloading' if text.startswith('go: downloading ') else 'compiling'} ({done})")
 
     unfinished = output.with_name(f"{output.name}.unfinished")
+    several = not isinstance(packages, str)
+    if several:
+        unfinished.mkdir(exist_ok=True)
+    flags = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in (values or {}).items())])
     await task.run(
-        [go, "build", "-v", "-trimpath", "-ldflags", "-s -w", "-o", unfinished, package],
+        [
+            *(go, "build", "-v", "-trimpath", "-ldflags", flags, "-o", unfinished),
+            *(packages if several else [packages]),
+        ],
         fix=NETWORK_FIX,
         environment=environment,
         cwd=output.parent,
