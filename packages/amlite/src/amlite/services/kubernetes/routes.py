@@ -15,13 +15,14 @@ from amlite.core.wire import Json
 from amlite.services.containerservice import clusters
 from amlite.services.containerservice.clusters import User
 from amlite.services.kubernetes import objects as operations
-from amlite.services.kubernetes import workloads
+from amlite.services.kubernetes import real, workloads
 from amlite.services.kubernetes.errors import KubernetesError, refusal
 from amlite.services.kubernetes.kinds import KINDS, SERVICE_ACCOUNT, Kind
 from amlite.services.kubernetes.objects import Request
 from amlite.services.kubernetes.storage import Key, Objects
 
 routes = Routes(f"*{clusters.API_SUFFIX}", audiences=None, error=refusal)
+real_routes = Routes(f"*{clusters.API_SUFFIX}", audiences=None, error=refusal, only=real.serves)
 _PATH = re.compile(
     r"/(?:api|apis/(?P<group>[a-z0-9.]+))/v1(?:/namespaces/(?P<namespace>[^/]+)(?=/[a-z]+))?/(?P<plural>[a-z]+)"
     r"(?:/(?P<name>[^/]+)(?:/(?P<sub>[a-z]+))?)?"
@@ -42,6 +43,15 @@ class _Target:
     @property
     def key(self) -> Key:
         return Key(self.kind, self.name or "", self.namespace)
+
+
+@real_routes.route("*", "/{path:path}")
+async def forward(call: Call) -> web.StreamResponse:
+    """Relay a request to a real API server."""
+    document = clusters.of_host(call.platform, call.host)
+    if document is None:
+        raise KubernetesError(404, "NotFound", f"There is no cluster at {call.host}.")
+    return await real.forward(call.platform, call.request, document.id)
 
 
 @routes.get("/version")
