@@ -70,4 +70,4 @@ async def _go(task: Task) -> str:
 
 
 def _files(recipe: str) -> list[Path]:
-    return [RECIPES / recipe / name for name in ("go.mod", "go.sum")]
+    return sorted((RECIPES / recipe).iterdir())

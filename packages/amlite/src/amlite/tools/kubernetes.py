@@ -8,7 +8,7 @@ from pathlib import Path
 from amlite.tools import golang
 from amlite.tools.base import RECIPES, Task, Tool
 
-NAME, ETCD = "kubernetes", "etcd"
+NAME, ETCD, PAUSE = "kubernetes", "etcd", "pause"
 PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl")
 _ETCD_PACKAGE = "go.etcd.io/etcd/server/v3"
 _PINNED = re.compile(r"^require k8s\.io/kubernetes v(\S+)$", re.MULTILINE)
@@ -24,14 +24,23 @@ def etcd() -> Path:
     return golang.folder(ETCD) / ETCD
 
 
+def pause() -> Path:
+    """Return the path of the program that keeps a pod's namespaces."""
+    return golang.folder(PAUSE) / PAUSE
+
+
 def find() -> str | None:
     """See `Tool`."""
-    return str(folder()) if folder().is_dir() and etcd().exists() else None
+    return str(folder()) if folder().is_dir() and etcd().exists() and pause().exists() else None
 
 
 async def install(task: Task) -> str:
     """See `Tool`."""
-    await golang.build(task, ETCD, _ETCD_PACKAGE, etcd())
+    await golang.build(task, PAUSE, ".", pause())
+    if not etcd().exists():
+        await golang.build(task, ETCD, _ETCD_PACKAGE, etcd())
+    if folder().is_dir():
+        return str(folder())
     major, minor, _ = pinned().split(".")
     base = "k8s.io/component-base/version"
     values = {f"{base}.gitVersion": f"v{pinned()}", f"{base}.gitMajor": major, f"{base}.gitMinor": minor}

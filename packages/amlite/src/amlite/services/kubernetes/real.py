@@ -6,10 +6,12 @@ kubeconfig. It signs the tokens of service accounts with the key that the cluste
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -24,6 +26,7 @@ from amlite.core.store import Document
 from amlite.services.containerservice import clusters
 from amlite.services.containerservice.clusters import User
 from amlite.services.entra import federation
+from amlite.services.kubernetes import node
 from amlite.tools import kubernetes as programs
 
 SWITCH = "AMLITE_KUBERNETES"
@@ -64,18 +67,22 @@ async def create(platform: Platform, cluster: str) -> None:
 async def delete(platform: Platform, cluster: str) -> None:
     """Stop the control plane of a cluster (its ARM id)."""
     plane = ControlPlane.of(platform, cluster)
-    for part in ("controller-manager", "apiserver", "etcd"):
-        await platform.children.stop(plane.child(part))
-    platform.store.delete(f"{_MODE}{cluster}")
-    shutil.rmtree(plane.folder, ignore_errors=True)
+    async with _lock(platform, cluster):
+        # First, so that nobody starts it again.
+        platform.store.delete(f"{_MODE}{cluster}")
+        await node.stop(platform, plane.folder, plane.child)
+        for part in ("controller-manager", "apiserver", "etcd"):
+            await platform.children.stop(plane.child(part))
+        shutil.rmtree(plane.folder, ignore_errors=True)
 
 
 async def ensure(platform: Platform, cluster: str) -> int:
     """Return the port of a cluster's API server. Start the control plane if it does not run. Raises StartError."""
-    document = platform.store.get(cluster)
-    if document is None:
-        raise StartError(f"there is no cluster '{cluster}'")
-    return await ControlPlane.of(platform, cluster).start(platform, document)
+    async with _lock(platform, cluster):
+        document = platform.store.get(cluster)
+        if document is None or not is_real(platform, cluster):
+            raise StartError(f"there is no cluster '{cluster}'")
+        return await ControlPlane.of(platform, cluster).start(platform, document)
 
 
 async def forward(platform: Platform, request: web.Request, cluster: str) -> web.StreamResponse:
@@ -92,6 +99,17 @@ async def forward(platform: Platform, request: web.Request, cluster: str) -> web
         ssl=False,
     ) as answer:
         return await relay.stream(request, answer, relay.passed(answer.headers))
+
+
+@dataclass
+class _Locks:
+    """Start and stop of a cluster take turns."""
+
+    locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+
+def _lock(platform: Platform, cluster: str) -> asyncio.Lock:
+    return platform.part(_Locks).locks[cluster.lower()]
 
 
 @dataclass(frozen=True)
@@ -134,6 +152,8 @@ class ControlPlane:
         )
         self._write_kubeconfig(server.port, token)
         await platform.children.ensure(self.child("controller-manager"), self._controllers, timeout=_READY_SECONDS)
+        if node.why_not() is None:
+            await node.start(platform, document, self.folder, self.child)
         return server.port
 
     def _etcd(self, port: int) -> list[str | Path]:
@@ -154,6 +174,10 @@ class ControlPlane:
             *("--authorization-mode=Node,RBAC", f"--service-cluster-ip-range={_SERVICE_RANGE}"),
             *(f"--service-account-issuer={issuer}", f"--api-audiences={issuer}"),
             *(f"--service-account-signing-key-file={key}", f"--service-account-key-file={key}"),
+            # The node is this machine, whose kubelet listens on loopback.
+            "--kubelet-preferred-address-types=Hostname",
+            f"--kubelet-client-certificate={self.folder / node.CLIENT_CERTIFICATE}",
+            f"--kubelet-client-key={self.folder / node.CLIENT_CERTIFICATE}",
         ]
 
     def _controllers(self, port: int) -> list[str | Path]:
@@ -162,6 +186,7 @@ class ControlPlane:
             *("--bind-address=127.0.0.1", f"--secure-port={port}", "--leader-elect=false"),
             *(f"--kubeconfig={self.folder / 'kubeconfig'}", f"--cert-dir={self.folder / 'certificates'}"),
             f"--service-account-private-key-file={self.folder / 'issuer.key'}",
+            f"--root-ca-file={self.folder / 'certificates' / 'apiserver.crt'}",
         ]
 
     def _write_secrets(self, platform: Platform, admin: str) -> None:
@@ -169,6 +194,7 @@ class ControlPlane:
         rows = [f"{admin},{User.ADMIN},{User.ADMIN},system:masters", f"{user},{User.USER},{User.USER},system:masters"]
         _write(self.folder / "tokens.csv", "\n".join(rows).encode())
         _write(self.folder / "issuer.key", federation.private_key(platform))
+        node.write_certificates(self.folder)
 
     def _write_kubeconfig(self, port: int, token: str) -> None:
         content = {

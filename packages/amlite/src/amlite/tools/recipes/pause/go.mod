@@ -1,0 +1,3 @@
+module amlite/pause
+
+go 1.24.0
