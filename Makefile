@@ -45,6 +45,7 @@ help: ## Show this help
 	@printf '  AZURE                    local or real (default real, and local for the stack local)\n'
 	@printf '  TRAIN                    no deploys without training a first model (default yes)\n'
 	@printf '  NAME                     the example: a folder of examples/\n'
+	@printf '  WALKTHROUGH              more arguments for the example, such as WALKTHROUGH="--help"\n'
 	@printf '  PYTHON                   the Python for set-up, 3.11 or newer (default python3)\n'
 	@printf '  PYTEST                   more arguments for pytest, such as PYTEST="-k rollout"\n'
 	@printf '  TESTS                    the tests to run (default packages tests/unit tests/integration tests/e2e)\n'
@@ -109,12 +110,24 @@ fit_example = $(if $(here),$(bin)/amlite run -- $(bin)/python -m bootstrap.local
 example: setup ## Bring up an example and run it to its end: make example NAME=<a folder of examples/>
 	@$(exclusively) $(tools) sh -c '$(fit_example) $(through) $(bin)/release --cwd "$(example_folder)" up \
 		--stack $(example_stack) --no-train && $(through) $(bin)/python examples/$(example)/walkthrough.py \
-		--cwd "$(example_folder)" --stack $(example_stack)'
+		--cwd "$(example_folder)" --stack $(example_stack) $(WALKTHROUGH)'
 
 .PHONY: example-down
 example-down: setup ## Destroy an example, and stop the local Azure
 	@$(here_alone)$(exclusively) $(tools) sh -c '$(fit_example) $(bin)/amlite run -- $(bin)/release \
 		--cwd "$(example_folder)" down --stack $(example_stack) --purge --yes; code=$$?; $(bin)/amlite stop; exit $$code'
+
+# A cluster stays as it was created, so this one has a local Azure of its own.
+kubernetes = AMLITE_KUBERNETES=real AMLITE_STATE="$(state)/real-kubernetes" $(MAKE) --no-print-directory NAME=tacos-burritos
+
+.PHONY: kubernetes
+kubernetes: setup ## Run the Kubeflow example on a real Kubernetes, built once from Go modules (minutes, needs root)
+	@$(here_alone)$(bin)/amlite tools --with kubernetes
+	@$(kubernetes) example WALKTHROUGH="--engine jobs"
+
+.PHONY: kubernetes-down
+kubernetes-down: setup ## Destroy it, and stop its local Azure
+	@$(here_alone)$(kubernetes) example-down
 
 .PHONY: release-demo
 release-demo: setup ## Play a month of releases on the local Azure, in a clone: from a pull request to production

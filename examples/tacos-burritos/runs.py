@@ -26,7 +26,7 @@ from release.terminal.console import new_console
 from release.terminal.options import stack_option
 from release.terminal.tables import columns, duration
 
-ENGINES = ("auto", "docker", "process")
+ENGINES = ("auto", "docker", "process", "jobs")
 
 
 class Printed:
@@ -82,6 +82,13 @@ def list_runs(stack: str) -> None:
     found = Deployed.read(stack).runs()
     rows = [(each.id, each.version, each.status, duration(each.seconds), each.cause) for each in found]
     new_console().print(columns(("run", "version", "status", "time", "started by"), rows))
+
+
+@main.command()
+@stack_option
+def kubeconfig(stack: str) -> None:
+    """Print the kubeconfig of the stack's cluster, for kubectl."""
+    click.echo(Deployed.read(stack).kubeconfig())
 
 
 @main.command()

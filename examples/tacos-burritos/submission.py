@@ -13,6 +13,7 @@ from pipeline_runner import document, machine
 from pipeline_runner.containers import DockerEngine
 from pipeline_runner.errors import RunnerError
 from pipeline_runner.execution import Observer, Place, execute
+from pipeline_runner.jobs import JobsEngine
 from pipeline_runner.kubernetes import KubernetesCluster
 from pipeline_runner.processes import ProcessEngine
 from pipeline_runner.records import RunRecord, latest_first, parse
@@ -37,7 +38,7 @@ SIZES = (
     ("Standard_E4s_v3", 4, 32),
     ("Standard_F8s_v2", 8, 16),
 )
-EngineName = Literal["auto", "docker", "process"]
+EngineName = Literal["auto", "docker", "process", "jobs"]
 _MANAGEMENT = "https://management.azure.com"
 _CLUSTERS_VERSION = "2025-05-01"
 
@@ -113,7 +114,7 @@ class Deployed:
     def cluster(self, say: Say) -> KubernetesCluster:
         """Return the cluster of the stack."""
         return KubernetesCluster(
-            kubeconfig=self._kubeconfig(),
+            kubeconfig=self.kubeconfig(),
             namespace=self.kubernetes["namespace"],
             service_account=self.kubernetes["service_account"],
             tenant_id=self.tenant_id,
@@ -122,8 +123,10 @@ class Deployed:
             say=say,
         )
 
-    def engine(self, name: EngineName, say: Say) -> Engine:
+    def engine(self, name: EngineName, cluster: KubernetesCluster, say: Say) -> Engine:
         """Return what runs the steps: Docker, or processes where there is no Docker engine and none is asked for."""
+        if name == "jobs":
+            return JobsEngine(cluster)
         processes = ProcessEngine(HERE / "ml" / "steps", Path.home() / ".cache" / "tacos-burritos" / "environments")
         if name == "process":
             return processes
@@ -138,14 +141,15 @@ class Deployed:
     def run(self, given: Mapping[str, Any], engine: EngineName, observer: Observer, cause: str = "") -> RunRecord:
         """Run the pipeline to its end. Raises RunnerError."""
         pipeline = self.compiled()
-        chosen = self.engine(engine, observer.said)
+        cluster = self.cluster(observer.said)
+        chosen = self.engine(engine, cluster, observer.said)
         if isinstance(chosen, DockerEngine) and any(
             task.executor.image.startswith(PLACEHOLDER) for task in pipeline.tasks
         ):
-            chosen = self.engine("process", observer.said)
+            chosen = self.engine("process", cluster, observer.said)
             observer.said(f"the stack builds no images, so the steps run as {chosen.label}")
         environment, files = machine.variables()
-        place = Place(chosen, self.cluster(observer.said), runs_folder(), environment, files)
+        place = Place(chosen, cluster, runs_folder(), environment, files)
         return execute(pipeline, self.parameters(given), place, observer, cause)
 
     def keep(self, run: RunRecord) -> None:
@@ -161,7 +165,8 @@ class Deployed:
     def _documents(self) -> str:
         return self.pipeline["url"].partition("/pipelines/")[0]
 
-    def _kubeconfig(self) -> str:
+    def kubeconfig(self) -> str:
+        """Return the kubeconfig of the cluster. Raises RunnerError."""
         url = (
             f"{_MANAGEMENT}/subscriptions/{self.outputs.subscription_id}/resourceGroups/{self.outputs.resource_group}"
             f"/providers/Microsoft.ContainerService/managedClusters/{self.kubernetes['cluster']}"

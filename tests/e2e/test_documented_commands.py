@@ -17,6 +17,8 @@ ELSEWHERE = {
     "make release-demo",
     "make example NAME=automl-container",
     "make example-down NAME=automl-container",
+    "make kubernetes",
+    "make kubernetes-down",
 }
 LOCAL = [command for command in commands() if not command.azure]
 # These need environments, which test_environments.py brings up.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import requests
 import yaml
 
 from pipeline_runner.cluster import Identity
+from pipeline_runner.containers import lines
 from pipeline_runner.document import SecretVariable
 from pipeline_runner.errors import RunnerError
 from pipeline_runner.step import Say
@@ -33,6 +35,7 @@ class KubernetesCluster:
 
     The steps run on this machine, so a claim has to have a folder here. One whose volume is a disk in Azure gets a
     folder below `stand_ins`. `fallback` is the identity if the API server does not issue tokens of service accounts.
+    `folders` has the claims that were asked for, by their folders.
     """
 
     kubeconfig: str
@@ -42,6 +45,7 @@ class KubernetesCluster:
     stand_ins: Path
     fallback: Callable[[], Identity]
     say: Say
+    folders: dict[Path, str] = field(default_factory=dict)
     _session: requests.Session = field(default_factory=requests.Session)
 
     def __post_init__(self) -> None:
@@ -64,13 +68,14 @@ class KubernetesCluster:
         volume = claim["spec"].get("volumeName")
         if not volume:
             raise RunnerError(f"the persistent volume claim '{name}' has no volume: it is {claim['status']['phase']}")
-        found = self._ask("GET", f"/api/v1/persistentvolumes/{volume}")
+        found = self.ask("GET", f"/api/v1/persistentvolumes/{volume}")
         path = found["spec"].get("hostPath", {}).get("path") if found else None
         if path is None:
             folder = self.stand_ins / name
             folder.mkdir(parents=True, exist_ok=True)
             self.say(f"the disk of the claim {name} is in Azure; here, {folder} takes its place")
             return folder
+        self.folders[Path(path)] = name
         return Path(path)
 
     def secret(self, variable: SecretVariable) -> str:
@@ -92,7 +97,7 @@ class KubernetesCluster:
             "kind": "TokenRequest",
             "spec": {"audiences": [_AUDIENCE], "expirationSeconds": _LIFETIME},
         }
-        answer = self._ask("POST", path, asked)
+        answer = self.ask("POST", path, asked)
         if answer is None:
             self.say("the cluster issues no tokens of service accounts; the steps sign in as this machine does")
             return self.fallback()
@@ -112,26 +117,42 @@ class KubernetesCluster:
         return f"/api/v1/namespaces/{self.namespace}/{kind}/{name}"
 
     def _get(self, kind: str, name: str, what: str) -> dict[str, Any]:
-        found = self._ask("GET", self._path(kind, name))
+        found = self.ask("GET", self._path(kind, name))
         if found is None:
             raise RunnerError(f"the cluster has no {what} '{name}' in the namespace '{self.namespace}'")
         return found
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """Return the answer of the API server, or None for what does not exist."""
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        """Return the answer of the API server, or None for what does not exist. Raises RunnerError for a refusal."""
+        with self._sent(method, path, body) as answer:
+            if answer.status_code in (404, 405):
+                return None
+            found: dict[str, Any] = answer.json()
+            return found
+
+    def lines(self, path: str) -> Iterator[str]:
+        """Yield the lines of a log as they are written."""
+        with self._sent("GET", path, stream=True) as answer:
+            yield from lines(answer.iter_content(chunk_size=None))
+
+    @contextmanager
+    def _sent(
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, stream: bool = False
+    ) -> Iterator[requests.Response]:
         url = f"{self._server}{path}"
         with tempfile.NamedTemporaryFile(suffix=".pem") as authority:
             if self._authority:
                 authority.write(base64.b64decode(self._authority))
                 authority.flush()
             verify = authority.name if self._authority else True
+            # A log has no end as long as its container runs.
+            seconds = (_SECONDS, None) if stream else (_SECONDS, _SECONDS)
             try:
-                answer = self._session.request(method, url, json=body, timeout=_SECONDS, verify=verify)
+                answer = self._session.request(method, url, json=body, timeout=seconds, verify=verify, stream=stream)
             except requests.RequestException as error:
                 raise RunnerError(f"the cluster does not answer at {self._server}: {error}") from error
-        if answer.status_code in (404, 405):
-            return None
-        if not answer.ok:
-            raise RunnerError(f"the cluster refuses {method} {path} with {answer.status_code}: {answer.text[:300]}")
-        found: dict[str, Any] = answer.json()
-        return found
+        with answer:
+            if not answer.ok and answer.status_code not in (404, 405):
+                text = answer.text[:300]
+                raise RunnerError(f"the cluster refuses {method} {path} with {answer.status_code}: {text}")
+            yield answer

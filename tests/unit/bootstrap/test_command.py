@@ -26,6 +26,8 @@ TARGETS = [
     "acceptance",
     "example",
     "example-down",
+    "kubernetes",
+    "kubernetes-down",
     "release-demo",
     "test",
     "lint",
