@@ -18,15 +18,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import mlflow
 import mlflow.sklearn
-import numpy as np
 import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
-from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OrdinalEncoder
 
 log = logging.getLogger("train")
 
@@ -76,19 +72,18 @@ def split_kinds(features: pd.DataFrame) -> tuple[list[str], list[str]]:
     return [name for name in features.columns if name not in numbers], numbers
 
 
-def build_model(features: pd.DataFrame, learning_rate: float, max_iter: int, seed: int) -> Pipeline:
-    """Return an unfitted pipeline for the feature table. It accepts unknown categories and missing numbers."""
-    categories, numbers = split_kinds(features)
-    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
-    columns = ColumnTransformer([("categories", encoder, categories), ("numbers", "passthrough", numbers)])
-    classifier = HistGradientBoostingClassifier(
+def build_model(
+    features: pd.DataFrame, learning_rate: float, max_iter: int, seed: int
+) -> HistGradientBoostingClassifier:
+    """Return an unfitted model for the feature table. It accepts unknown categories and missing numbers."""
+    categories, _ = split_kinds(features)
+    return HistGradientBoostingClassifier(
         learning_rate=learning_rate,
         max_iter=max_iter,
-        categorical_features=list(range(len(categories))),
+        categorical_features=categories,  # it encodes them itself
         early_stopping=False,
         random_state=seed,
     )
-    return Pipeline([("columns", columns), ("classifier", classifier)])
 
 
 def describe_inputs(features: pd.DataFrame) -> ModelSignature:
@@ -128,7 +123,9 @@ def lineage(train_folder: Path, run_id: str) -> dict[str, Any]:
     return {**manifest, "training_run_id": run_id, "training_code_sha256": hash_code(Path(__file__).parent)}
 
 
-def save_model(model: Pipeline, signature: ModelSignature, origin: dict[str, Any], folder: Path) -> None:
+def save_model(
+    model: HistGradientBoostingClassifier, signature: ModelSignature, origin: dict[str, Any], folder: Path
+) -> None:
     """Write the MLflow model folder. Its requirements are the installed versions."""
     packages = ("mlflow-skinny", "scikit-learn", "pandas", "numpy", "cloudpickle")
     requirements = [f"{name}=={version(name)}" for name in packages]
