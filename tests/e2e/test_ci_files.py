@@ -105,7 +105,7 @@ def ran(machine: Machine, before: int, fails: tuple[str, ...] = ()) -> list[str]
 def test_a_pull_request_on_github_is_previewed_and_commented(stacks: Stacks) -> None:
     with FakeGitHub() as host:
         jobs = workflow(stacks, "pull-request.yml", host)
-        assert jobs == ["lint", "test", "preview", "comment"]
+        assert jobs == ["lint", "test", "demo", "preview", "comment"]
         (comment,) = host.comments.values()
         assert "ml/train/src/train.py" in comment["body"]
 
@@ -124,7 +124,7 @@ def test_a_stack_whose_preview_cannot_sign_in_is_named_in_the_comment(
 
 def test_a_pull_request_from_a_fork_asks_neither_azure_nor_the_host(stacks: Stacks) -> None:
     with FakeGitHub() as host:
-        assert workflow(stacks, "pull-request.yml", host, head="somebody/flights") == ["lint", "test", "fork"]
+        assert workflow(stacks, "pull-request.yml", host, head="somebody/flights") == ["lint", "test", "demo", "fork"]
         assert host.requests == []
     assert "::notice title=No preview::" in stacks.machine.executed[-1].output
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.release_demo.drift import POLL_MINUTES, SCHEDULE, ended, retraining
 from tests.release_demo.play import ENDPOINT, Play
 
 REGISTRY = "mlops-models"
@@ -20,13 +21,13 @@ _COMPONENT = "ml/train/src/train.py"
 # How long each step of production's canary bakes, and how much longer than that a return may take.
 BAKE = 6
 _RETURN = 2
+# The threshold of numbers in ml/monitoring/src/thresholds.yml.
+_THRESHOLD = 0.5
 # A first model, that a later one can beat.
 _FIRST = "--input max_iter=12"
-_WORSE = "--input max_iter=1"
-# Passes a gate that somebody loosened, and predicts something else.
-_LOOSENED = (
-    "--input max_iter=5 --input learning_rate=0.02 --input gate_overrides=roc_auc.minimum=0.5,roc_auc.margin=none"
-)
+_WORSE = "--input max_iter=5 --input learning_rate=0.02"
+# The same model passes a gate that somebody loosened, and predicts something else.
+_LOOSENED = f"{_WORSE} --input gate_overrides=roc_auc.minimum=0.5,roc_auc.margin=none"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ def _development(play: Play) -> str:
     words = ["python", str(play.clone.root / "tests/release_demo/compare.py"), *map(str, _files(play))]
     check = {f"rollout.checks.command[{number}]": word for number, word in enumerate(words)}
     play.configure("prod", {"rollout.bakeSeconds": str(BAKE), "rollout.checks.commandKey": "true", **check})
+    # The schedules are paused, so that nothing but drift starts a training, at whatever time of day the demo plays.
+    paused = {f"overrides.schedules.{name}.isEnabled": "false" for name in (SCHEDULE, "flight-delay-monitoring")}
+    retrain = {"monitoring.retrain.schedule": SCHEDULE, "monitoring.retrain.pollMinutes": str(POLL_MINUTES)}
+    play.configure("prod", {"monitoring.webhooks.team": f"{play.receiver.url}/alerts", **retrain, **paused})
     play.release("up -s dev --no-train --no-doctor")
     return f"registry {play.outputs('dev')['registry']}"
 
@@ -65,63 +70,58 @@ def _pull_request(play: Play) -> str:
 
 
 def _merge(play: Play) -> str:
-    """Merge it: dev gets the component. Meanwhile staging and prod come up."""
+    """Merge it: dev gets the component. From then on, staging and prod come up beside the story."""
     play.clone.run("git add -A && git -c user.name=Ann -c user.email=ann@contoso.com commit --quiet -m 'Tune training'")
     before = play.outputs("dev")["assets"]["component"]["train"]
     play.release("up -s dev --no-train")
     after = play.outputs("dev")["assets"]["component"]["train"]
     assert before != after
-
-    def rest() -> None:
-        for stack in ("staging", "prod"):
-            play.release(f"up -s {stack} --no-train --no-doctor")
-
-    play.rest = play.pool.submit(rest)
+    for stack in ("staging", "prod"):
+        play.stacks[stack] = play.aside.submit(play.release, f"up -s {stack} --no-train --no-doctor")
     return f"component train is {after} instead of {before}"
 
 
 def _training(play: Play) -> str:
-    """Train. The gate accepts the first model, and the endpoint of dev serves the workspace's version."""
+    """Train. The gate accepts the first model."""
     outcome = play.train(_FIRST)
     assert (outcome["registered"], outcome["version"]) == (True, "1"), outcome["reason"]
-    play.release("up -s dev --no-train")
-    model = play.outputs("dev")["models"][ENDPOINT]
-    assert model == {"name": "flight-delay", "version": "1"}, model
-    return f"job {outcome['job']}: {outcome['reason']}; {ENDPOINT} of dev serves the workspace's version 1"
+    play.first = str(outcome["job"])
+    # The month goes on beside the story: the daily training, and what people try.
+    play.train_meanwhile(better="", worse=_WORSE, loosened=_LOOSENED)
+    return f"job {outcome['job']}: {outcome['reason']}"
 
 
 def _publish(play: Play) -> str:
     """Share the model, its components and environments, with lineage."""
-    play.release("publish -s dev --output-file .amlite/release-1.json")
+    play.release(f"publish -s dev --job {play.first} --output-file .amlite/release-1.json")
     metadata = json.loads((play.state / "release-1.json").read_text("utf-8"))
     assert metadata["metadata_version"] == 1
     head = play.clone.run("git rev-parse HEAD").strip()
     assert metadata["commit"] == head, (metadata["commit"], head)
-    play.release("up -s dev --no-train")
-    models = play.outputs("dev")["models"]
-    assert models[ENDPOINT] == {"name": "flight-delay", "version": "1"}, models
-    assert models[PUBLISHED] == {**models[ENDPOINT], "registry": REGISTRY}, models
     shared = [f"{each['name']}:{each['version']}" for each in metadata["components"] + metadata["environments"]]
     assert len(shared) >= 6, shared
-    # The month goes on: the daily training, and what people try.
-    play.train_meanwhile(better="", worse=_WORSE, loosened=_LOOSENED)
-    return (
-        f"flight-delay:{metadata['model']['version']} of commit {head[:12]}, and {', '.join(shared)}; {ENDPOINT} of "
-        f"dev serves the workspace's version, {PUBLISHED} the registry's"
-    )
+    return f"flight-delay:{metadata['model']['version']} of commit {head[:12]}, and {', '.join(shared)}"
 
 
 def _staging(play: Play) -> str:
-    """Deploy the release to staging, without training."""
-    assert play.rest is not None
-    play.rest.result()
+    """Deploy the release to staging, without training. Beside that, dev serves the model from both places."""
+    development = play.aside.submit(play.release, "up -s dev --no-train")
+    play.stacks["staging"].result()
     printed = play.release("deploy .amlite/release-1.json -s staging --approved-by 'Release manager'")
     assert "smoke test passed" in printed, printed
-    return f"{ENDPOINT} of staging serves version 1 of the registry; smoke test passed"
+    development.result()
+    models = play.outputs("dev")["models"]
+    assert models[ENDPOINT] == {"name": "flight-delay", "version": "1"}, models
+    assert models[PUBLISHED] == {**models[ENDPOINT], "registry": REGISTRY}, models
+    return (
+        f"{ENDPOINT} of staging serves version 1 of the registry; smoke test passed\n    {ENDPOINT} of dev serves the "
+        f"workspace's version, {PUBLISHED} the registry's"
+    )
 
 
 def _production(play: Play) -> str:
     """Deploy it to production, and let callers in."""
+    play.stacks["prod"].result()
     play.release("deploy .amlite/release-1.json -s prod --approved-by 'Jane Doe'")
     play.load = play.callers()
     return "version 1 serves in production, approved by Jane Doe; callers begin"
@@ -168,6 +168,26 @@ def _bad_canary(play: Play) -> str:
     return f"all traffic was back at version 2 {took:.1f} s after the check failed; {_answered(play)}"
 
 
+def _drift(play: Play) -> str:
+    """Callers ask about other flights than those of the training: an alert arrives, and a training starts by itself."""
+    metrics = play.json("run pipeline monitoring -s prod --input window_hours=1", "monitoring.log")["metrics"]
+    assert metrics["drift.detected"] == 1, metrics
+    measured = metrics["monitoring.drift.data_drift.temperature_f"]
+    assert measured > _THRESHOLD, metrics
+    azure, workspace = play.azure, play.outputs("prod")["workspace_id"]
+    with azure.session:
+        alert = play.receiver.alert("drift")
+        assert alert["monitorCondition"] == "Fired", alert
+        job = retraining(azure, workspace)
+        status = ended(azure, f"{workspace}/jobs/{job}")
+    assert status == "Completed", f"{job}: {status}"
+    return (
+        f"in {metrics['drift.rows']:.0f} collected rows, temperature_f differs by {measured:.2f} standard deviations, "
+        f"and {_THRESHOLD} is the threshold\n    the webhook got alert {alert['alertRule']}: {alert['description']}\n"
+        f"    {job} started by itself and ended {status}; {_answered(play)}"
+    )
+
+
 def _rollback(play: Play) -> str:
     """Go back to a named earlier version, still under load."""
     printed = play.release(f"rollback {ENDPOINT} --to 99 -s prod", expect=1)
@@ -210,11 +230,12 @@ CHAPTERS = (
     Chapter("it is merged", _merge),
     Chapter("a model is trained", _training),
     Chapter("the model is published", _publish),
-    Chapter("staging", _staging),
-    Chapter("production", _production),
+    Chapter("dev and staging serve it", _staging),
+    Chapter("production serves it", _production),
     Chapter("a better model: canary", _canary),
     Chapter("a bad model: the gate", _refused),
     Chapter("a bad model: the canary", _bad_canary),
+    Chapter("drift", _drift),
     Chapter("rollback", _rollback),
     Chapter("the callers", _callers),
     Chapter("history", _history),

@@ -1,48 +1,54 @@
 """Callers of an endpoint, in a process of their own: `python -m tests.release_demo.load URI KEY REQUEST.JSON`.
 
-Sends requests one after another from each of two workers, until standard input ends. Then prints the numbers as JSON.
+Each caller keeps its connection open and sends one request after another, until standard input ends. Then the process
+prints the number of requests by result, as JSON. A line on standard input asks for the numbers so far.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
-import threading
 from collections import Counter
 from pathlib import Path
 
-import requests
+import aiohttp
 
-WORKERS = 2
+CALLERS = 2
 _SECONDS = 30
 
 
-def send(uri: str, key: str, body: str, ended: threading.Event, results: Counter[str]) -> None:
+async def send(
+    session: aiohttp.ClientSession, uri: str, body: bytes, ended: asyncio.Event, results: Counter[str]
+) -> None:
     """Send requests until the end, and count their results."""
+    while not ended.is_set():
+        try:
+            async with session.post(uri, data=body) as answer:
+                content = await answer.read()
+            result = "answered" if answer.ok and b'"predictions"' in content else f"{answer.status}"
+        except (aiohttp.ClientError, TimeoutError) as error:
+            result = type(error).__name__
+        results[result] += 1
+
+
+async def call(uri: str, key: str, body: bytes) -> None:
+    """Let the callers send until standard input ends."""
+    ended, results = asyncio.Event(), Counter[str]()
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    with requests.Session() as session:
-        while not ended.is_set():
-            try:
-                answer = session.post(uri, data=body, headers=headers, timeout=_SECONDS)
-                result = "answered" if answer.ok and "predictions" in answer.json() else f"{answer.status_code}"
-            except (requests.RequestException, ValueError) as error:
-                result = type(error).__name__
-            results[result] += 1
+    timeout = aiohttp.ClientTimeout(total=_SECONDS)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=True) as session:
+        callers = [asyncio.create_task(send(session, uri, body, ended, results)) for _ in range(CALLERS)]
+        while await asyncio.to_thread(sys.stdin.readline):
+            print(json.dumps(results), flush=True)
+        ended.set()
+        await asyncio.gather(*callers)
+    print(json.dumps(results), flush=True)
 
 
 def main(uri: str, key: str, request: str) -> None:
-    """Send until standard input ends. A line on standard input asks for the numbers so far."""
-    ended, counters = threading.Event(), [Counter[str]() for _ in range(WORKERS)]
-    body = Path(request).read_text("utf-8")
-    threads = [threading.Thread(target=send, args=(uri, key, body, ended, each)) for each in counters]
-    for each in threads:
-        each.start()
-    for _line in sys.stdin:
-        print(json.dumps(sum(counters, Counter())), flush=True)
-    ended.set()
-    for each in threads:
-        each.join()
-    print(json.dumps(sum(counters, Counter())), flush=True)
+    """Call the endpoint until standard input ends."""
+    asyncio.run(call(uri, key, Path(request).read_bytes()))
 
 
 if __name__ == "__main__":

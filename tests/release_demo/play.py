@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from amlite.testing import LocalAzure
 from infra import NAMESPACE
 from tests.checkout import Checkout
+from tests.release_demo.drift import Receiver
 
 _FOLDER = ".amlite/environments"
 ENDPOINT = "flight-delay"
@@ -51,18 +53,24 @@ class Play:
     Attributes:
         clone: A fresh clone.
         requests: The number of requests that production has to answer at least.
+        receiver: Gets production's alerts.
+        first: The job that trained the first model.
         load: Callers of production, while there are any.
         trainings: Trainings that run meanwhile, by name.
-        pool: Runs what happens meanwhile, in order.
-        rest: The bring-up of staging and prod.
+        trainer: Runs them, one after another.
+        aside: Runs what else happens meanwhile.
+        stacks: Bring-ups that run meanwhile, by stack.
     """
 
     clone: Checkout
     requests: int
+    receiver: Receiver
+    first: str = ""
     load: Load | None = None
     trainings: dict[str, Future[dict[str, Any]]] = field(default_factory=dict)
-    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
-    rest: Future[None] | None = None
+    trainer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    aside: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2))
+    stacks: dict[str, Future[str]] = field(default_factory=dict)
 
     def run(self, command: str, expect: int = 0) -> str:
         """Run a command against the local Azure."""
@@ -91,12 +99,15 @@ class Play:
         found: list[dict[str, Any]] = json.loads(self.release(f"history -s {stack} --output json"))["entries"]
         return found
 
-    def train(self, *words: str) -> dict[str, Any]:
-        """Train in dev, and return the outcome."""
-        options = " ".join(words)
-        printed = self.release(f"train -s dev --output json {options} 2>> .amlite/train.log")
+    def json(self, command: str, log: str) -> dict[str, Any]:
+        """Run one of the release's commands, and return its result. Its progress is added to a log."""
+        printed = self.release(f"{command} --output json 2>> .amlite/{log}")
         found: dict[str, Any] = json.loads(printed[printed.index("{") :])
         return found
+
+    def train(self, *words: str) -> dict[str, Any]:
+        """Train in dev, and return the outcome."""
+        return self.json(f"train -s dev {' '.join(words)}", "train.log")
 
     def callers(self) -> Load:
         """Start the load on production's endpoint."""
@@ -123,11 +134,16 @@ class Play:
     def train_meanwhile(self, **trainings: str) -> None:
         """Train models one after another, while the story continues. `trained` waits for one of them."""
         for name, options in trainings.items():
-            self.trainings[name] = self.pool.submit(self.train, "--no-promote", options)
+            self.trainings[name] = self.trainer.submit(self.train, "--no-promote", options)
 
     def trained(self, name: str) -> dict[str, Any]:
         """Wait for a model that trains meanwhile, and return the outcome."""
         return self.trainings[name].result()
+
+    @property
+    def azure(self) -> LocalAzure:
+        """The local Azure of the clone."""
+        return LocalAzure(self.state)
 
     @property
     def state(self) -> Path:
@@ -139,4 +155,5 @@ class Play:
         if self.load is not None and self.load.process.poll() is None:
             self.load.process.terminate()
             self.load.process.wait()
-        self.pool.shutdown(cancel_futures=True)
+        for pool in (self.trainer, self.aside):
+            pool.shutdown(cancel_futures=True)

@@ -123,10 +123,10 @@ def test_the_switch_has_two_positions() -> None:
     assert "AZURE must be `local` or `real`" in refused.value.stderr
 
 
-def test_ci_runs_lint_and_tests() -> None:
+def test_ci_runs_lint_the_tests_and_the_demo() -> None:
     script = REPOSITORY / ".ci/run"
     assert script.stat().st_mode & 0o111
-    assert re.findall(r"^make (\w+)$", script.read_text(), re.MULTILINE) == ["lint", "test"]
+    assert re.findall(r"^make (\S+)$", script.read_text(), re.MULTILINE) == ["lint", "test", "release-demo"]
 
 
 def test_no_registry_is_named() -> None:

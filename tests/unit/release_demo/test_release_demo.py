@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.hosts.server import Answer, FakeHost, Request
@@ -21,9 +22,12 @@ class Endpoint(FakeHost):
     def __init__(self) -> None:
         super().__init__()
         self.codes = [200]
+        self.enough = threading.Event()
         self.uri = f"{self.url}/score"
 
     def answer(self, request: Request) -> Answer:
+        if len(self.requests) == 4:
+            self.enough.set()
         code = self.codes[(len(self.requests) - 1) % len(self.codes)]
         return Answer(code, {"predictions": [{"delay_probability": 0.4}]})
 
@@ -34,15 +38,14 @@ def endpoint() -> Iterator[Endpoint]:
         yield made
 
 
-def test_callers_count_every_request_that_got_no_prediction(endpoint: Endpoint) -> None:
+async def test_callers_count_every_request_that_got_no_prediction(endpoint: Endpoint) -> None:
     endpoint.codes = [200, 503]
-    ended, results = threading.Event(), Counter[str]()
-    sender = threading.Thread(target=load.send, args=(endpoint.uri, "a key", "{}", ended, results))
-    sender.start()
-    while sum(results.values()) < 4:
-        time.sleep(0.01)
-    ended.set()
-    sender.join()
+    ended, results = asyncio.Event(), Counter[str]()
+    async with aiohttp.ClientSession() as session:
+        sender = asyncio.create_task(load.send(session, endpoint.uri, b"{}", ended, results))
+        await asyncio.to_thread(endpoint.enough.wait)
+        ended.set()
+        await sender
     assert results["answered"] + results["503"] == sum(results.values()) == len(endpoint.requests)
     assert min(results["answered"], results["503"]) >= 2
 
