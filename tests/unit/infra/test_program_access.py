@@ -317,3 +317,8 @@ def test_nothing_signs_in_with_a_key_or_a_password(deployment: Deployment) -> No
     for cluster in deployment.of("machinelearningservices:Compute"):
         assert cluster.inputs["properties"]["disableLocalAuth"] is True
         assert cluster.inputs["properties"]["properties"]["remoteLoginPortPublicAccess"] == "Disabled"
+
+
+def test_the_registry_has_an_admin_user_only_by_configuration() -> None:
+    changes = {"azureml-platform:registry": json.dumps({"sku": "Premium", "adminUser": True})}
+    assert deploy("dev", changes).one("containerregistry:Registry").inputs["adminUserEnabled"] is True
