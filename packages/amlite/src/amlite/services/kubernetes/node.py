@@ -160,7 +160,7 @@ def _kubelet(folder: Path, place: Path, socket: Path, port: int) -> list[str | P
     return [
         programs.folder() / "kubelet",
         *(f"--config={folder / 'kubelet.yaml'}", f"--kubeconfig={folder / 'kubeconfig'}"),
-        *(f"--root-dir={folder / 'kubelet'}", f"--cert-dir={folder / 'certificates'}", f"--hostname-override={NAME}"),
+        *(f"--root-dir={place / 'kubelet'}", f"--cert-dir={folder / 'certificates'}", f"--hostname-override={NAME}"),
         f"--image-credential-provider-config={folder / 'credential-provider.yaml'}",
         f"--image-credential-provider-bin-dir={folder / 'credential-provider'}",
     ]
