@@ -78,6 +78,17 @@ def test_a_compiled_pipeline_that_has_changed_does_not_run(up: tuple[Checkout, s
     assert "fix: release up --stack dev" in printed
 
 
+def test_the_compiled_pipeline_is_that_of_its_source(up: tuple[Checkout, str], tmp_path: Path) -> None:
+    clone, _ = up
+    compiled = clone.root / EXAMPLE / "kubeflow" / "tacos-burritos.yaml"
+    before = compiled.read_text("utf-8")
+    python = tmp_path / "sdk" / "bin" / "python"
+    clone.run(f".venv/bin/uv venv --quiet {tmp_path / 'sdk'}")
+    clone.run(f".venv/bin/uv pip install --quiet --python {python} -r {EXAMPLE}/kubeflow/requirements.txt")
+    clone.run(f"{python} {EXAMPLE}/kubeflow/pipeline.py")
+    assert compiled.read_text("utf-8") == before
+
+
 def test_each_container_that_fails_is_reported(up: tuple[Checkout, str], tmp_path: Path) -> None:
     clone, _ = up
     program = tmp_path / "failing.py"
