@@ -137,7 +137,7 @@ def test_workflow_trigger_that_does_not_exist_is_not_found(azureml_workspace: Wo
         (("actions", "Read", "inputs", "authentication"), {"type": "Basic"}, "ManagedServiceIdentity"),
         (("actions", "Done", "runAfter"), {"Nothing": ["Succeeded"]}, "unknown action"),
         (("actions", "Done", "runAfter"), {"Read": ["Happily"]}, "Succeeded, Failed"),
-        (("actions", "Done", "inputs", "uri"), "@{guid()}", "the function 'guid'"),
+        (("actions", "Done", "inputs", "uri"), "@{rand(1, 2)}", "the function 'rand'"),
         (("actions", "Done", "inputs", "uri"), "@{body('Read'}", "ends too early"),
     ],
 )

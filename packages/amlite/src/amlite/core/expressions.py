@@ -1,0 +1,277 @@
+"""Expressions of the Workflow Definition Language, which Logic Apps and Data Factory share.
+
+A text that starts with `@` is an expression, and `@{…}` inside a text inserts one. `@@` is the character. A service adds
+its own functions to `FUNCTIONS`.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import inspect
+import json
+import re
+import urllib.parse
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+from xml.etree import ElementTree as ET
+
+Functions = Mapping[str, Callable[..., Any]]
+"""The functions that an expression may call, by their names, which are compared without case."""
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+(?:\.\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign>\?\[|\?\.|[()\[\],.]))"
+)
+_PATH = re.compile(r"string\(//(\w+)\)")
+_TICKS_PER_SECOND = 10_000_000
+_YEAR_ONE = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
+
+
+class ExpressionError(Exception):
+    """An expression that amlite cannot read or evaluate. The message says why."""
+
+
+def check(value: Any, functions: Functions) -> None:
+    """Raise ExpressionError if a text anywhere in a value has an expression that amlite does not support."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            check(each, functions)
+    elif isinstance(value, str):
+        for source in sources(value):
+            _check_tree(_parse(source), functions)
+
+
+def evaluate(value: Any, functions: Functions) -> Any:
+    """Return a value with its expressions evaluated. Raises ExpressionError."""
+    if isinstance(value, dict):
+        return {key: evaluate(each, functions) for key, each in value.items()}
+    if isinstance(value, list):
+        return [evaluate(each, functions) for each in value]
+    if not isinstance(value, str) or "@" not in value:
+        return value
+    if value.startswith("@@"):
+        return value[1:]
+    if value.startswith("@") and not value.startswith("@{"):
+        return _result(value[1:], functions)
+    out, rest = "", value
+    while "@{" in rest:
+        before, _, after = rest.partition("@{")
+        source, rest = _braced(after)
+        out += before + text_of(_result(source, functions))
+    return out + rest
+
+
+def sources(text: str) -> list[str]:
+    """Return the expressions in a text."""
+    if text.startswith("@@"):
+        return []
+    if text.startswith("@") and not text.startswith("@{"):
+        return [text[1:]]
+    found = []
+    while "@{" in text:
+        source, text = _braced(text.partition("@{")[2])
+        found.append(source)
+    return found
+
+
+def timestamp(moment: dt.datetime) -> str:
+    """Return a time as the language writes it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+
+
+def text_of(value: Any) -> str:
+    """Return a value as the text that `@{…}` inserts."""
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value)
+
+
+def _result(source: str, functions: Functions) -> Any:
+    try:
+        return _run(_parse(source), {name.lower(): function for name, function in functions.items()})
+    except ExpressionError as error:
+        raise ExpressionError(f"the expression '{source}' {error}") from error
+
+
+def _braced(text: str) -> tuple[str, str]:
+    """Return the expression before the closing brace, and the rest."""
+    quoted = False
+    for index, letter in enumerate(text):
+        quoted ^= letter == "'"
+        if letter == "}" and not quoted:
+            return text[:index], text[index + 1 :]
+    raise ExpressionError(f"'@{{{text}' has no closing brace")
+
+
+def _parse(source: str) -> Any:
+    tokens: list[tuple[str, str]] = []
+    place = 0
+    while place < len(source.rstrip()):
+        found = _TOKEN.match(source, place)
+        if found is None:
+            raise ExpressionError(f"'{source}' cannot be read at '{source[place:]}'")
+        kind = str(found.lastgroup)
+        tokens.append((kind, found[kind]))
+        place = found.end()
+    tree = _value(tokens, source)
+    if tokens:
+        raise ExpressionError(f"'{source}' has '{tokens[0][1]}' after its end")
+    return tree
+
+
+def _value(tokens: list[tuple[str, str]], source: str) -> Any:
+    kind, text = _take(tokens, source)
+    if kind == "text":
+        tree: Any = ("literal", text[1:-1].replace("''", "'"))
+    elif kind == "number":
+        tree = ("literal", float(text) if "." in text else int(text))
+    elif kind == "name" and text in ("true", "false", "null"):
+        tree = ("literal", {"true": True, "false": False, "null": None}[text])
+    elif kind == "name":
+        tree = ("call", text, _arguments(tokens, source))
+    else:
+        raise ExpressionError(f"'{source}' has '{text}' where a value must be")
+    while tokens and tokens[0][1] in ("[", "?[", ".", "?."):
+        sign = _take(tokens, source)[1]
+        if sign in (".", "?."):
+            named, name = _take(tokens, source)
+            if named != "name":
+                raise ExpressionError(f"'{source}' has '{name}' where the name of a property must be")
+            tree = ("member", tree, ("literal", name), sign == "?.")
+            continue
+        tree = ("member", tree, _value(tokens, source), sign == "?[")
+        _expect(tokens, source, "]")
+    return tree
+
+
+def _arguments(tokens: list[tuple[str, str]], source: str) -> list[Any]:
+    _expect(tokens, source, "(")
+    found = []
+    while tokens and tokens[0][1] != ")":
+        found.append(_value(tokens, source))
+        if tokens and tokens[0][1] == ",":
+            tokens.pop(0)
+    _expect(tokens, source, ")")
+    return found
+
+
+def _take(tokens: list[tuple[str, str]], source: str) -> tuple[str, str]:
+    if not tokens:
+        raise ExpressionError(f"'{source}' ends too early")
+    return tokens.pop(0)
+
+
+def _expect(tokens: list[tuple[str, str]], source: str, sign: str) -> None:
+    if _take(tokens, source)[1] != sign:
+        raise ExpressionError(f"'{source}' has no '{sign}' where one must be")
+
+
+def _check_tree(tree: Any, functions: Functions) -> None:
+    if tree[0] == "member":
+        _check_tree(tree[1], functions)
+        _check_tree(tree[2], functions)
+    if tree[0] != "call":
+        return
+    _, name, given = tree
+    known = {each.lower(): each for each in functions}
+    if name.lower() not in known:
+        raise ExpressionError(
+            f"the function '{name}' is not part of this local Azure; it has {', '.join(sorted(known.values()))}"
+        )
+    try:
+        inspect.signature(functions[known[name.lower()]]).bind(*given)
+    except TypeError as error:
+        raise ExpressionError(f"the function '{name}' does not take {len(given)} arguments") from error
+    except ValueError:
+        pass  # a built-in function without a signature
+    for each in given:
+        _check_tree(each, functions)
+
+
+def _run(tree: Any, functions: Functions) -> Any:
+    if tree[0] == "literal":
+        return tree[1]
+    if tree[0] == "member":
+        return _member(_run(tree[1], functions), _run(tree[2], functions), safe=tree[3])
+    _, name, given = tree
+    if name.lower() not in functions:
+        raise ExpressionError(f"calls the function '{name}', which is not part of this local Azure")
+    arguments = [_run(each, functions) for each in given]
+    try:
+        return functions[name.lower()](*arguments)
+    except (TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        raise ExpressionError(f"calls '{name}', which cannot take its arguments: {error}") from error
+
+
+def _member(inner: Any, key: Any, *, safe: bool) -> Any:
+    if isinstance(inner, dict) and key not in inner:
+        key = next((name for name in inner if name.lower() == str(key).lower()), key)
+    try:
+        return inner[key]
+    except (KeyError, IndexError, TypeError) as error:
+        if safe and (inner is None or isinstance(error, KeyError)):
+            return None
+        known = ", ".join(inner) if isinstance(inner, dict) else ""
+        raise ExpressionError(
+            f"cannot be evaluated because property '{key}' doesn't exist, available properties are '{known}'"
+        ) from error
+
+
+def _ticks(text: str) -> int:
+    moment = dt.datetime.fromisoformat(text[:26].rstrip("Z")).replace(tzinfo=dt.UTC)
+    since = moment - _YEAR_ONE
+    return (since.days * 86_400 + since.seconds) * _TICKS_PER_SECOND + since.microseconds * 10
+
+
+def _xpath(document: str, path: str) -> str:
+    found = _PATH.fullmatch(path)
+    if found is None:
+        raise ValueError(f"amlite reads paths such as 'string(//Name)', not '{path}'")
+    return ET.fromstring(document).findtext(f".//{found[1]}") or ""  # noqa: S314 - stdlib expands nothing external
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other)
+
+
+FUNCTIONS: Functions = {
+    "add": lambda one, other: one + other,
+    "and": lambda *values: all(values),
+    "base64ToString": lambda text: base64.b64decode(text).decode(),
+    "bool": lambda value: value.lower() == "true" if isinstance(value, str) else bool(value),
+    "coalesce": lambda *values: next((value for value in values if value is not None), None),
+    "concat": lambda *values: "".join(map(text_of, values)),
+    "contains": lambda where, what: what in where,
+    "createArray": lambda *values: list(values),
+    "div": lambda one, other: one // other,
+    "empty": lambda value: not value,
+    "encodeUriComponent": lambda text: urllib.parse.quote(text, safe=""),
+    "endsWith": lambda text, end: text.lower().endswith(end.lower()),
+    "equals": _same,
+    "first": lambda value: value[0] if value else None,
+    "greater": lambda one, other: one > other,
+    "greaterOrEquals": lambda one, other: one >= other,
+    "guid": lambda: str(uuid.uuid4()),
+    "if": lambda condition, yes, no: yes if condition else no,
+    "int": lambda value: int(value),
+    "json": lambda text: json.loads(text),
+    "last": lambda value: value[-1] if value else None,
+    "length": lambda value: len(value),
+    "less": lambda one, other: one < other,
+    "lessOrEquals": lambda one, other: one <= other,
+    "mul": lambda one, other: one * other,
+    "not": lambda value: not value,
+    "or": lambda *values: any(values),
+    "replace": lambda text, old, new: text.replace(old, new),
+    "setProperty": lambda value, name, new: {**value, name: new},
+    "split": lambda text, mark: text.split(mark),
+    "startsWith": lambda text, start: text.lower().startswith(start.lower()),
+    "string": text_of,
+    "sub": lambda one, other: one - other,
+    "ticks": _ticks,
+    "toLower": lambda text: text.lower(),
+    "toUpper": lambda text: text.upper(),
+    "trim": lambda text: text.strip(),
+    "xml": lambda text: str(text),
+    "xpath": _xpath,
+}
+"""The functions that both services have here."""
