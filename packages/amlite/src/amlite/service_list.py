@@ -11,6 +11,7 @@ from amlite.services.batch import service as batch
 from amlite.services.ci import service as ci
 from amlite.services.containerregistry import service as containerregistry
 from amlite.services.containerservice import service as containerservice
+from amlite.services.datafactory import service as datafactory
 from amlite.services.entra import service as entra
 from amlite.services.environments import service as environments
 from amlite.services.eventgrid import service as eventgrid
@@ -38,6 +39,7 @@ SERVICES = Services(
         containerregistry.SERVICE,
         containerservice.SERVICE,
         control.SERVICE,
+        datafactory.SERVICE,
         entra.SERVICE,
         environments.SERVICE,
         eventgrid.SERVICE,

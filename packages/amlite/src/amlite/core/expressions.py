@@ -1,7 +1,7 @@
 """Expressions of the Workflow Definition Language, which Logic Apps and Data Factory share.
 
-A text that starts with `@` is an expression, and `@{…}` inside a text inserts one. `@@` is the character. A service adds
-its own functions to `FUNCTIONS`.
+A text that starts with `@` is an expression, and `@{…}` inside a text inserts one. `@@` is the character. A service
+adds its own functions to `FUNCTIONS`.
 """
 
 from __future__ import annotations
@@ -252,10 +252,10 @@ FUNCTIONS: Functions = {
     "greaterOrEquals": lambda one, other: one >= other,
     "guid": lambda: str(uuid.uuid4()),
     "if": lambda condition, yes, no: yes if condition else no,
-    "int": lambda value: int(value),
-    "json": lambda text: json.loads(text),
+    "int": int,
+    "json": json.loads,
     "last": lambda value: value[-1] if value else None,
-    "length": lambda value: len(value),
+    "length": len,
     "less": lambda one, other: one < other,
     "lessOrEquals": lambda one, other: one <= other,
     "mul": lambda one, other: one * other,
@@ -271,7 +271,7 @@ FUNCTIONS: Functions = {
     "toLower": lambda text: text.lower(),
     "toUpper": lambda text: text.upper(),
     "trim": lambda text: text.strip(),
-    "xml": lambda text: str(text),
+    "xml": str,
     "xpath": _xpath,
 }
 """The functions that both services have here."""

@@ -18,7 +18,6 @@ from amlite.core.platform import Platform
 from amlite.core.service import Services
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_SECONDS = 30.0
 
 
 class UnreachableError(Exception):
@@ -52,9 +51,15 @@ def is_loopback(url: str) -> bool:
 
 
 async def send(
-    platform: Platform, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: str | None = None
+    platform: Platform,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: str | None = None,
+    seconds: float = 30.0,
 ) -> Answer:
-    """Send a request and return the answer, whatever its status. Raises UnreachableError."""
+    """Send a request and return the answer within some seconds, whatever its status. Raises UnreachableError."""
     options: dict[str, object] = {}
     if not is_loopback(url):
         if not platform.part(Services).router.serves(urlsplit(url).hostname or ""):
@@ -69,7 +74,7 @@ async def send(
             headers=headers,
             data=None if body is None else body.encode(),
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=seconds),
             **options,  # type: ignore[arg-type]
         ) as answer:
             return Answer(answer.status, dict(answer.headers), await answer.text())

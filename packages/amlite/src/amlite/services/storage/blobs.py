@@ -18,7 +18,7 @@ from yarl import URL
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.services.storage import azurite
+from amlite.services.storage import azurite, changes
 
 _PARALLEL = 8
 _CHUNK_BYTES = 1 << 20
@@ -101,6 +101,7 @@ async def write(
     """Write or overwrite a block blob. Create its container if it is missing."""
     headers = {"x-ms-blob-type": "BlockBlob", "Content-Type": content_type}
     await _write(platform, blob, data, headers=headers)
+    changes.announce(platform, changes.CREATED, blob.account, blob.container, blob.path)
 
 
 async def append(platform: Platform, blob: BlobPath, data: bytes) -> None:
@@ -192,6 +193,7 @@ async def upload_file(platform: Platform, source: Path, target: BlobPath) -> Non
             await _write(platform, target, block, {"comp": "block", "blockid": blocks[-1]})
     listed = "".join(f"<Latest>{block}</Latest>" for block in blocks)
     await _write(platform, target, f"<BlockList>{listed}</BlockList>".encode(), {"comp": "blocklist"})
+    changes.announce(platform, changes.CREATED, target.account, target.container, target.path)
 
 
 async def download_tree(platform: Platform, source: BlobPath, target: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from amlite.core.errors import AzureError
 from amlite.core.routing import Call, Routes, reply
-from amlite.services.storage import accounts, azurite, blobs, delegation, lake, shared_key
+from amlite.services.storage import accounts, azurite, blobs, changes, delegation, lake, shared_key
 from amlite.services.storage.access import check_role, principal_of
 from amlite.services.storage.blobs import DIRECTORY_HEADER, BlobPath
 from amlite.services.storage.lake import LakeError
@@ -78,7 +78,10 @@ async def update(call: Call) -> web.Response:
         if call.query.get("flush") != "true":
             return web.Response(status=202)
         position = str(int(position) + (call.request.content_length or 0))
-    return await _flush(call, place, int(position), signature)
+    answer = await _flush(call, place, int(position), signature)
+    if call.query.get("close", "").lower() == "true":
+        changes.announce(call.platform, changes.CREATED, place.account, place.container, place.path)
+    return answer
 
 
 @routes.delete("/{filesystem}/{path:path}")
@@ -95,6 +98,8 @@ async def delete(call: Call) -> web.Response:
         at = BlobPath(place.account, place.container, entry.name)
         async with await blobs.request(call.platform, "DELETE", at, signature=signature) as answer:
             await lake.check(answer, at)
+        if not entry.directory:
+            changes.announce(call.platform, changes.DELETED, at.account, at.container, at.path)
     return web.Response(status=200)
 
 

@@ -12,9 +12,9 @@ from amlite.core import relay
 from amlite.core.access import Principal
 from amlite.core.fault_kinds import FaultKind
 from amlite.core.routing import Call, Routes
-from amlite.services.storage import accounts, azurite, batch, delegation
+from amlite.services.storage import accounts, azurite, batch, changes, delegation
 from amlite.services.storage.access import StorageError, check_role, principal_of
-from amlite.services.storage.blobs import BlobPath
+from amlite.services.storage.blobs import DIRECTORY_HEADER, BlobPath
 
 routes = Routes(
     "*.blob.core.windows.net",
@@ -65,7 +65,24 @@ async def blob(call: Call) -> web.StreamResponse:
         )
     child = await azurite.ensure(call.platform, account)
     async with relay.sent(call.platform, request, child.port, raw_path, headers) as upstream:
-        return await relay.stream(request, upstream, relay.passed(upstream.headers))
+        answer = await relay.stream(request, upstream, relay.passed(upstream.headers))
+    if upstream.ok and (kind := _change(call)) is not None:
+        container, _, path = call.path.lstrip("/").partition("/")
+        changes.announce(call.platform, kind, account, container, path)
+    return answer
+
+
+def _change(call: Call) -> str | None:
+    """Return the event that a successful request raises."""
+    if "/" not in call.path.strip("/"):
+        return None
+    if call.method == "DELETE":
+        return changes.DELETED
+    headers, comp = call.request.headers, call.query.get("comp")
+    whole = comp is None and headers.get("x-ms-blob-type", "BlockBlob") == "BlockBlob"
+    if call.method == "PUT" and (whole or comp == "blocklist") and DIRECTORY_HEADER not in headers:
+        return changes.CREATED
+    return None
 
 
 async def _batch(call: Call, principal: Principal, signature: str) -> web.Response:
@@ -90,6 +107,9 @@ async def _batch(call: Call, principal: Principal, signature: str) -> web.Respon
         ) as one:
             kept = relay.passed(one.headers)
             kept.popall("Content-Length", None)
+            if one.ok and part.method == "DELETE":
+                container, _, path = unquote(part.target.partition("?")[0]).lstrip("/").partition("/")
+                changes.announce(call.platform, changes.DELETED, account, container, path)
             return one.status, kept, await one.text()
 
     return await batch.answer(parts, send)

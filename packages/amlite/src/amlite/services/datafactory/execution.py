@@ -1,0 +1,371 @@
+"""The run of a pipeline: its activities in their order, with their dependencies, retries and timeouts.
+
+A restart of amlite ends runs that are under way, as failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from amlite.core.platform import Platform
+from amlite.core.wire import Json
+from amlite.services.datafactory import databricks_job, expressions, runs, web
+from amlite.services.datafactory.definition import COMPLETED, FAILED, SKIPPED, SUCCEEDED, span
+from amlite.services.datafactory.expressions import Context, ExpressionError
+from amlite.services.datafactory.web import ActivityError
+
+_WEEK = "7.00:00:00"
+_EXPRESSION_FAILED = "2001"
+_TIMED_OUT = "2500"
+_INNER_FAILED = "BadRequest"
+
+
+@dataclass
+class Outcome:
+    """The end of an activity."""
+
+    status: str
+    output: Json = field(default_factory=dict)
+    error: Json = field(default_factory=dict)
+
+
+@dataclass
+class Execution:
+    """A pipeline run under way."""
+
+    platform: Platform
+    factory: Json
+    pipeline: Json
+    run: Json
+    trigger: Json
+    variables: dict[str, Any] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    async def perform(self) -> tuple[str, str]:
+        """Run the pipeline. Return its status and its message."""
+        defaults = {"array": [], "boolean": False, "string": ""}
+        for name, given in (self.pipeline["properties"].get("variables") or {}).items():
+            self.variables[name] = given.get("defaultValue", defaults[str(given["type"]).lower()])
+        failed = await self._all(self.pipeline["properties"].get("activities") or [])
+        if failed is None:
+            return SUCCEEDED, ""
+        return FAILED, f"Operation on target {failed} failed: {self.outcomes[failed].error.get('message')}"
+
+    async def _all(self, activities: list[Json]) -> str | None:
+        """Run activities that are beside each other. Return the name of one whose failure counts, or None."""
+        waiting = {activity["name"]: activity for activity in activities}
+        running: dict[asyncio.Task[Outcome], str] = {}
+        for name in waiting:
+            self.outcomes.pop(name, None)  # of an earlier turn of a loop
+        try:
+            while waiting or running:
+                skipped = False
+                for name, activity in list(waiting.items()):
+                    ready = self._ready(activity)
+                    if ready is None:
+                        continue
+                    del waiting[name]
+                    if ready:
+                        running[asyncio.create_task(self._activity(activity))] = name
+                    else:
+                        self.outcomes[name] = Outcome(SKIPPED)
+                        skipped = True
+                if running and not skipped:
+                    for task in (await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED))[0]:
+                        self.outcomes[running.pop(task)] = task.result()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        return self._failure(activities)
+
+    def _ready(self, activity: Json) -> bool | None:
+        """Whether an activity runs, or is skipped. None if an earlier one has not ended."""
+        for before in activity.get("dependsOn") or []:
+            if (outcome := self.outcomes.get(before["activity"])) is None:
+                return None
+            conditions = before["dependencyConditions"]
+            ended = outcome.status in (SUCCEEDED, FAILED)
+            if outcome.status not in conditions and not (COMPLETED in conditions and ended):
+                return False
+        return True
+
+    def _failure(self, activities: list[Json]) -> str | None:
+        """Return the activity that makes the whole fail: a failed last one, or one before last ones that are skipped."""
+        every = {activity["name"]: activity for activity in activities}
+        before = {name: [each["activity"] for each in one.get("dependsOn") or []] for name, one in every.items()}
+        inner = {name for names in before.values() for name in names}
+        counted = [name for name in every if name not in inner]
+        for name in counted:  # grows
+            status = self.outcomes[name].status
+            if status == FAILED:
+                return name
+            if status == SKIPPED:
+                counted += [each for each in before[name] if each not in counted]
+        return None
+
+    async def _activity(self, activity: Json) -> Outcome:
+        policy = activity.get("policy") or {}
+        attempts = int(policy.get("retry", 0)) + 1
+        for attempt in range(1, attempts + 1):
+            outcome = await self._attempt(activity, attempt)
+            if outcome.status == SUCCEEDED or attempt == attempts:
+                break
+            await self.platform.clock.sleep(float(policy.get("retryIntervalInSeconds", 30)))
+        return outcome
+
+    async def _attempt(self, activity: Json, attempt: int) -> Outcome:
+        policy = activity.get("policy") or {}
+        record: Json = {
+            "activityRunId": str(uuid.uuid4()),
+            "activityName": activity["name"],
+            "activityType": activity["type"],
+            "pipelineName": self.run["pipelineName"],
+            "pipelineRunId": self.run["runId"],
+            "linkedServiceName": (activity.get("linkedServiceName") or {}).get("referenceName", ""),
+            "activityRunStart": self.platform.clock.stamp(),
+            "activityRunEnd": None,
+            "durationInMs": None,
+            "retryAttempt": attempt - 1 or None,
+            "status": "InProgress",
+            "input": {},
+            "output": {},
+            "error": {},
+        }
+        runs.put_activity(self.platform, self.factory["id"], record)
+        outcome = Outcome("Cancelled")
+        try:
+            outcome = await self._bounded(activity, record, span(policy.get("timeout", _WEEK)))
+        except ActivityError as error:
+            outcome = _failed(error.code, error.message, activity["name"])
+        except ExpressionError as error:
+            outcome = _failed(_EXPRESSION_FAILED, _sentence(str(error)), activity["name"])
+        finally:
+            end = self.platform.clock.stamp()
+            record.update(status=outcome.status, output=outcome.output, error=outcome.error, activityRunEnd=end)
+            record["durationInMs"] = runs.milliseconds(record["activityRunStart"], end)
+            for name, secret in (("input", "secureInput"), ("output", "secureOutput")):
+                record[name] = {} if policy.get(secret) else record[name]
+            runs.put_activity(self.platform, self.factory["id"], record)
+        return outcome
+
+    async def _bounded(self, activity: Json, record: Json, seconds: float) -> Outcome:
+        """Run an activity for at most some seconds of amlite's clock."""
+        work = asyncio.ensure_future(_KINDS[activity["type"]](self, activity, record))
+        limit = asyncio.ensure_future(self.platform.clock.sleep(seconds))
+        try:
+            await asyncio.wait((work, limit), return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return Outcome(SUCCEEDED, await work)
+        finally:
+            for task in (work, limit):
+                task.cancel()
+            await asyncio.gather(work, limit, return_exceptions=True)
+        raise ActivityError(_TIMED_OUT, f"The activity '{activity['name']}' did not end within its timeout.")
+
+    def value(self, value: Any) -> Any:
+        """Return a value with its expressions evaluated. Raises ExpressionError."""
+        found = {
+            name: {"Status": each.status, "output": each.output, "error": each.error}
+            for name, each in self.outcomes.items()
+            if each.status != SKIPPED
+        }
+        pipeline = {
+            "DataFactory": self.factory["name"],
+            "Pipeline": self.run["pipelineName"],
+            "RunId": self.run["runId"],
+            "TriggerType": self.run["invokedBy"]["invokedByType"],
+            "TriggerId": self.run["invokedBy"]["id"],
+            "TriggerName": self.run["invokedBy"]["name"],
+            "TriggerTime": self.trigger.get("startTime") or self.run["runStart"],
+            "parameters": self.run["parameters"],
+        }
+        context = Context(pipeline, self.trigger, None, found, self.variables, self.platform.clock.now())
+        return expressions.evaluate(value, context)
+
+    async def _web(self, activity: Json, record: Json) -> Json:
+        given = self.value(activity["typeProperties"])
+        record["input"] = given
+        return await web.request(self.platform, self.factory, given)
+
+    async def _databricks_job(self, activity: Json, record: Json) -> Json:
+        given = self.value(activity["typeProperties"])
+        record["input"] = given
+        name = activity["linkedServiceName"]["referenceName"]
+        linked = self.platform.store.get(f"{self.factory['id']}/linkedservices/{name}")
+        if linked is None:
+            raise ActivityError("3200", f"The linked service '{name}' was not found.")
+        return await databricks_job.run(
+            self.platform, self.factory, self.value(linked.body["properties"]["typeProperties"]), given
+        )
+
+    async def _wait(self, activity: Json, record: Json) -> Json:
+        seconds = int(self.value(activity["typeProperties"]["waitTimeInSeconds"]))
+        record["input"] = {"waitTimeInSeconds": seconds}
+        await self.platform.clock.sleep(seconds)
+        return {}
+
+    async def _set_variable(self, activity: Json, record: Json) -> Json:
+        name, value = activity["typeProperties"]["variableName"], self.value(activity["typeProperties"]["value"])
+        record["input"] = {"variableName": name, "value": value}
+        self.variables[name] = value
+        return {"name": name, "value": value}
+
+    async def _fail(self, activity: Json, record: Json) -> Json:
+        given = self.value(activity["typeProperties"])
+        record["input"] = given
+        raise ActivityError(str(given["errorCode"]), str(given["message"]))
+
+    async def _if(self, activity: Json, record: Json) -> Json:
+        condition = self._condition(activity)
+        record["input"] = {"expression": condition}
+        chosen = activity["typeProperties"].get("ifTrueActivities" if condition else "ifFalseActivities") or []
+        self._require(await self._all(chosen))
+        return {}
+
+    async def _until(self, activity: Json, record: Json) -> Json:
+        given = activity["typeProperties"]
+        limit = self.platform.clock.timestamp() + span(given.get("timeout", _WEEK))
+        while True:
+            turn = asyncio.ensure_future(self._all(given["activities"]))
+            late = asyncio.ensure_future(self.platform.clock.sleep(limit - self.platform.clock.timestamp()))
+            try:
+                await asyncio.wait((turn, late), return_when=asyncio.FIRST_COMPLETED)
+                if not turn.done():
+                    raise ActivityError(
+                        _TIMED_OUT, f"The activity '{activity['name']}' did not end within its timeout."
+                    )
+            finally:
+                for task in (turn, late):
+                    task.cancel()
+                await asyncio.gather(turn, late, return_exceptions=True)
+            # A failure inside does not end the loop. The turn that ends it decides whether the activity fails.
+            if self._condition(activity):
+                self._require(turn.result())
+                return {}
+
+    def _condition(self, activity: Json) -> bool:
+        value = self.value(activity["typeProperties"]["expression"])
+        if not isinstance(value, bool):
+            raise ExpressionError(f"the expression of '{activity['name']}' is {value!r}, not true or false")
+        return value
+
+    def _require(self, failed: str | None) -> None:
+        if failed is not None:
+            said = self.outcomes[failed].error.get("message")
+            raise ActivityError(
+                _INNER_FAILED,
+                f"Activity failed because an inner activity failed; Inner activity name: {failed}, Error: {said}",
+            )
+
+
+_KINDS: dict[str, Callable[[Execution, Json, Json], Awaitable[Json]]] = {
+    "DatabricksJob": Execution._databricks_job,
+    "Fail": Execution._fail,
+    "IfCondition": Execution._if,
+    "SetVariable": Execution._set_variable,
+    "Until": Execution._until,
+    "Wait": Execution._wait,
+    "WebActivity": Execution._web,
+}
+
+
+@dataclass
+class Running:
+    """The tasks of the runs under way, by run, and what wakes queued runs."""
+
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    ended: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+
+def begin(platform: Platform, factory: Json, pipeline: Json, parameters: Json, invoked_by: Json, trigger: Json) -> str:
+    """Start a run, and return its id."""
+    now, run_id = platform.clock.stamp(), str(uuid.uuid4())
+    run = {
+        "runId": run_id,
+        "runGroupId": run_id,
+        "isLatest": True,
+        "pipelineName": pipeline["name"],
+        "parameters": parameters,
+        "runDimensions": {},
+        "invokedBy": invoked_by,
+        "runStart": now,
+        "runEnd": None,
+        "durationInMs": None,
+        "status": "Queued",
+        "message": "",
+    }
+    runs.put(platform, factory["id"], run)
+    execution = Execution(platform, factory, pipeline, run, trigger)
+    task = platform.background(_run(execution), f"pipeline run {run_id}")
+    platform.part(Running).tasks[run_id] = task
+    return run_id
+
+
+async def _run(execution: Execution) -> None:
+    platform, factory, run = execution.platform, execution.factory, execution.run
+    running = platform.part(Running)
+    status, message = "Cancelled", ""
+    try:
+        async with running.ended:
+            await running.ended.wait_for(lambda: _has_room(execution))
+            runs.put(platform, factory["id"], run, status="InProgress", runStart=platform.clock.stamp())
+        status, message = await execution.perform()
+    finally:
+        running.tasks.pop(run["runId"], None)
+        end = platform.clock.stamp()
+        if platform.store.get(factory["id"]) is not None:
+            elapsed = runs.milliseconds(run["runStart"], end)
+            runs.put(platform, factory["id"], run, status=status, message=message, runEnd=end, durationInMs=elapsed)
+        async with running.ended:
+            running.ended.notify_all()
+
+
+def _has_room(execution: Execution) -> bool:
+    limit = execution.pipeline["properties"].get("concurrency")
+    if limit is None:
+        return True
+    key = f"{runs.PIPELINE_RUN}{execution.factory['id']}"
+    under_way = [
+        document
+        for document in execution.platform.store.below(key, runs.PIPELINE_RUN)
+        if document.body["pipelineName"] == execution.run["pipelineName"] and document.body["status"] == "InProgress"
+    ]
+    return len(under_way) < int(limit)
+
+
+async def cancel(platform: Platform, run_id: str) -> None:
+    """End a run, if it is under way."""
+    if (task := platform.part(Running).tasks.get(run_id)) is not None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def end_interrupted(platform: Platform) -> None:
+    """Let the runs fail that an earlier process of amlite did not finish."""
+    said = "amlite stopped while this was under way."
+    for kind in (runs.PIPELINE_RUN, runs.ACTIVITY_RUN):
+        for document in list(platform.store.of_type(kind)):
+            if document.body["status"] in runs.UNFINISHED:
+                end = platform.clock.stamp()
+                changed = (
+                    {"message": said, "runEnd": end, "lastUpdated": end}
+                    if kind == runs.PIPELINE_RUN
+                    else {"error": {"message": said}, "activityRunEnd": end}
+                )
+                platform.store.put(document.id, kind, {**document.body, **changed, "status": FAILED})
+
+
+def _failed(code: str, message: str, target: str) -> Outcome:
+    error = {"errorCode": code, "message": message, "failureType": "UserError", "target": target, "details": []}
+    return Outcome(FAILED, {}, error)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
