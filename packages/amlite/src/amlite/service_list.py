@@ -11,6 +11,7 @@ from amlite.services.batch import service as batch
 from amlite.services.ci import service as ci
 from amlite.services.containerregistry import service as containerregistry
 from amlite.services.containerservice import service as containerservice
+from amlite.services.databricks import service as databricks
 from amlite.services.datafactory import service as datafactory
 from amlite.services.entra import service as entra
 from amlite.services.environments import service as environments
@@ -39,6 +40,7 @@ SERVICES = Services(
         containerregistry.SERVICE,
         containerservice.SERVICE,
         control.SERVICE,
+        databricks.SERVICE,
         datafactory.SERVICE,
         entra.SERVICE,
         environments.SERVICE,

@@ -96,11 +96,11 @@ class Execution:
         return True
 
     def _failure(self, activities: list[Json]) -> str | None:
-        """Return the activity that makes the whole fail: a failed last one, or one before last ones that are skipped."""
+        """Return the activity that makes the whole fail: a failed last one, or one before skipped last ones."""
         every = {activity["name"]: activity for activity in activities}
         before = {name: [each["activity"] for each in one.get("dependsOn") or []] for name, one in every.items()}
         inner = {name for names in before.values() for name in names}
-        counted = [name for name in every if name not in inner]
+        counted: list[str] = [name for name in every if name not in inner]
         for name in counted:  # grows
             status = self.outcomes[name].status
             if status == FAILED:

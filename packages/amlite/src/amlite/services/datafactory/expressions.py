@@ -31,7 +31,7 @@ class Context:
     trigger_body: Any = None
     activities: Mapping[str, Json] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
-    now: dt.datetime = dt.datetime.min
+    now: dt.datetime | None = None
 
     @property
     def functions(self) -> Functions:
@@ -46,7 +46,7 @@ class Context:
             "pipeline": lambda: self.pipeline,
             "trigger": lambda: self.trigger,
             "triggerBody": lambda: self.trigger_body,
-            "utcNow": lambda: expressions.timestamp(self.now),
+            "utcNow": lambda: expressions.timestamp(self.now or dt.datetime.now(dt.UTC)),
             "variables": lambda name: _known("variable", self.variables, name),
         }
 

