@@ -53,6 +53,20 @@ MODELS: Mapping[str, tuple[str, str, str]] = {
     "azure-native:storage:BlobContainer": ("azure.mgmt.storage.models", "BlobContainer", "BlobContainer"),
     "azure-native:keyvault:Vault": ("azure.mgmt.keyvault.models", "VaultCreateOrUpdateParameters", "Vault"),
     "azure-native:containerregistry:Registry": ("azure.mgmt.containerregistry.models", "Registry", "Registry"),
+    "azure-native:datafactory:Factory": ("azure.mgmt.datafactory.models", "Factory", "Factory"),
+    "azure-native:datafactory:LinkedService": (
+        "azure.mgmt.datafactory.models",
+        "LinkedServiceResource",
+        "LinkedServiceResource",
+    ),
+    "azure-native:datafactory:Pipeline": ("azure.mgmt.datafactory.models", "PipelineResource", "PipelineResource"),
+    "azure-native:datafactory:Trigger": ("azure.mgmt.datafactory.models", "TriggerResource", "TriggerResource"),
+    "azure-native:databricks:AccessConnector": (
+        "azure.mgmt.databricks.models",
+        "AccessConnector",
+        "AccessConnector",
+    ),
+    "azure-native:databricks:Workspace": ("azure.mgmt.databricks.models", "Workspace", "Workspace"),
     "azure-native:managedidentity:UserAssignedIdentity": ("azure.mgmt.msi.models", "Identity", "Identity"),
     "azure-native:managedidentity:FederatedIdentityCredential": (
         "azure.mgmt.msi.models",
@@ -134,6 +148,13 @@ EXCUSED: Mapping[str, set[str]] = {
 }
 
 
+# The kinds of activities, linked services and triggers that amlite has. The SDK has hundreds more.
+SERVED = {
+    *("DatabricksJob", "Fail", "IfCondition", "SetVariable", "Until", "Wait", "WebActivity"),
+    *("AzureDatabricks", "BlobEventsTrigger", "ScheduleTrigger"),
+}
+
+
 @dataclass(frozen=True)
 class WireField:
     """A property of a published model: the models it may hold (none: a plain value), list or map, writable."""
@@ -179,7 +200,7 @@ def _older_fields(model: type) -> Mapping[str, WireField]:
 
 def _with_subtypes(models: tuple[type, ...]) -> tuple[type, ...]:
     found = list(models)
-    for model in models:
+    for model in found:  # grows: a kind can have kinds of its own
         found += [each for each in getattr(model, "__mapping__", {}).values() if each not in found]
     return tuple(each for each in found if not issubclass(each, enum.Enum))
 
@@ -204,12 +225,19 @@ def _member_values(member: Any, seen: tuple[type, ...]) -> Iterator[Any]:
     if member in plain:
         yield plain[member]
     elif is_input_type(member):
-        if member not in seen:
+        if member not in seen and is_served(member):
             yield from examples(sdk_types.fields(member), (*seen, member))
     elif (arguments := getattr(member, "__args__", None)) is not None:
         inner = sdk_types._members(arguments[-1])
         for item in (value for each in inner for value in _member_values(each, seen)):
             yield {"key": item} if len(arguments) == 2 else [item]
+
+
+def is_served(member: Any) -> bool:
+    kind = sdk_types.fields(member).get("type")
+    if not member.__module__.startswith("pulumi_azure_native.datafactory") or kind is None or kind.constant is None:
+        return True
+    return not member.__name__.endswith(("ActivityArgs", "LinkedServiceArgs", "TriggerArgs")) or kind.constant in SERVED
 
 
 def departures(body: Any, field: WireField, path: str) -> list[str]:
@@ -261,7 +289,8 @@ def answer(model: type, seen: tuple[type, ...] = ()) -> dict[str, Any]:
 
 def merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """Both objects in one: a polymorphic property's answer has what each of its kinds can have."""
-    both = {key: merged(one[key], other[key]) for key in one.keys() & other.keys() if isinstance(one[key], dict)}
+    shared = [key for key in one.keys() & other.keys() if isinstance(one[key], dict) and isinstance(other[key], dict)]
+    both = {key: merged(one[key], other[key]) for key in shared}
     return {**one, **other, **both}
 
 

@@ -35,6 +35,7 @@ ENVELOPE = frozenset(
         *("systemData", "tags", "type", "zones"),
     }
 )
+_TYPE_PROPERTIES = "typeProperties"
 _RESOURCE_GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}"
 _CLUSTER = f"{_RESOURCE_GROUP}/providers/{{clusterRp}}/{{clusterResourceName}}/{{clusterName}}"
 
@@ -47,13 +48,16 @@ class ResourceType:
     `wire_names` renames: dotted SDK path -> name in ARM's JSON, of that one property (dotted where
     ARM nests deeper; a backslash keeps a dot in a name). `inside_properties` are envelope
     names that this type keeps inside `properties`. `string_sets` are lists of ids in the SDK that ARM writes as an
-    object with the ids as keys. `random_name` is the form of a name that the user leaves to the provider.
+    object with the ids as keys. `type_properties` maps the names of polymorphic properties to what stays beside
+    `typeProperties`, into which ARM puts what depends on the kind. `random_name` is the form of a name that the user
+    leaves to the provider.
     """
 
     path: str
     wire_names: Mapping[str, str] = field(default_factory=dict)
     inside_properties: frozenset[str] = frozenset()
     string_sets: frozenset[str] = frozenset({"identity.userAssignedIdentities"})
+    type_properties: Mapping[str, frozenset[str]] = field(default_factory=dict)
     random_name: Literal["suffix", "alphanumeric", "uuid"] = "suffix"
 
     @property
@@ -115,8 +119,11 @@ class ResourceType:
             return {item: {} for item in value}
         if isinstance(value, Mapping):
             body: dict[str, Any] = {}
+            beside = self.type_properties.get(path.rpartition(".")[2])
             for name, item in value.items():
                 *parents, wire_name = _parts(self.wire_names.get(f"{path}.{name}", name))
+                if beside is not None and name not in beside:
+                    parents = [_TYPE_PROPERTIES]
                 place = body
                 for parent in parents:
                     place = place.setdefault(parent, {})
@@ -137,6 +144,9 @@ class ResourceType:
             sdk_names = {".".join(_parts(wire)): name for wire, name in sdk_names.items()}
             found: dict[str, Any] = {}
             body: Mapping[str, Any] = value
+            if path.rpartition(".")[2] in self.type_properties:
+                beside = {name: item for name, item in value.items() if name != _TYPE_PROPERTIES}
+                body = {**beside, **(value.get(_TYPE_PROPERTIES) or {})}
             for wire, item in body.items():
                 pairs: list[tuple[str, Any]] = [(sdk_names.get(wire, wire), item)]
                 if wire in flattened:
@@ -216,6 +226,14 @@ _EVENT_DESTINATIONS = {
     "destination": _DELIVERY,
     "destination.deliveryAttributeMappings": _ATTRIBUTE,
 }
+_ACTIVITY = frozenset(
+    {
+        *("dependsOn", "description", "linkedServiceName", "name", "onInactiveMarkAs", "policy", "state", "type"),
+        "userProperties",
+    }
+)
+_LINKED_SERVICE = frozenset({"annotations", "connectVia", "description", "parameters", "type", "version"})
+_TRIGGER = frozenset({"annotations", "description", "pipelines", "runtimeState", "type"})
 TYPES: Mapping[str, ResourceType] = {
     "azure-native:resources:ResourceGroup": ResourceType(_RESOURCE_GROUP),
     "azure-native:operationalinsights:Workspace": ResourceType(
@@ -369,6 +387,33 @@ TYPES: Mapping[str, ResourceType] = {
     "azure-native:logic:Workflow": ResourceType(
         f"{_RESOURCE_GROUP}/providers/Microsoft.Logic/workflows/{{workflowName}}",
         inside_properties=frozenset({"sku"}),
+    ),
+    "azure-native:datafactory:Factory": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.DataFactory/factories/{{factoryName}}"
+    ),
+    "azure-native:datafactory:LinkedService": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.DataFactory/factories/{{factoryName}}"
+        "/linkedservices/{linkedServiceName}",
+        type_properties={"properties": _LINKED_SERVICE},
+    ),
+    "azure-native:datafactory:Pipeline": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.DataFactory/factories/{{factoryName}}/pipelines/{{pipelineName}}",
+        type_properties=dict.fromkeys(("activities", "ifFalseActivities", "ifTrueActivities"), _ACTIVITY),
+    ),
+    "azure-native:datafactory:Trigger": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.DataFactory/factories/{{factoryName}}/triggers/{{triggerName}}",
+        type_properties={"properties": _TRIGGER},
+    ),
+    "azure-native:databricks:AccessConnector": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.Databricks/accessConnectors/{{connectorName}}"
+    ),
+    "azure-native:databricks:Workspace": ResourceType(
+        f"{_RESOURCE_GROUP}/providers/Microsoft.Databricks/workspaces/{{workspaceName}}",
+        wire_names={
+            "parameters.encryption.value.keyName": "KeyName",
+            "parameters.encryption.value.keyVaultUri": "keyvaulturi",
+            "parameters.encryption.value.keyVersion": "keyversion",
+        },
     ),
     "azure-native:authorization:RoleDefinition": ResourceType(
         "/{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}",
