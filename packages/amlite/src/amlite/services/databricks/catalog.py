@@ -114,6 +114,10 @@ def _check_location(platform: Platform, workspace: Document, body: Json) -> None
         raise invalid(f"url: '{body.get('url')}' must be abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER")
     credential = get(platform, workspace, CREDENTIAL, str(body.get("credential_name")))
     blob = _blob(body["url"])
+    keys = accounts.keys_of(platform, blob.account)
+    account = platform.store.get(keys["id"]) if keys else None
+    if account is None or not account.body["properties"].get("isHnsEnabled"):
+        raise invalid(f"The storage account '{blob.account}' does not exist, or has no hierarchical namespace.")
     if not accounts.may(platform, _identity(platform, credential), blob.account, blob.container, "read"):
         raise DatabricksError(
             403,
