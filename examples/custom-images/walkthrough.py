@@ -10,14 +10,14 @@ from pathlib import Path
 
 import click
 from azure.core.exceptions import AzureError
-from story import endpoint, instance, pipeline, seconds, spark
+from story import endpoint, factory, instance, pipeline, seconds, spark
 from story.telling import Story
 
 from release.errors import ReleaseError, first_line
 from release.stack import CWD_VARIABLE
 from release.terminal.options import stack_option
 
-CHAPTERS = (pipeline, seconds, endpoint, spark, instance)
+CHAPTERS = (pipeline, seconds, endpoint, spark, factory, instance)
 """The chapters, in order. Each has a `TITLE` and a function `tell`."""
 
 

@@ -145,7 +145,7 @@ def arrival(account_id: pulumi.Input[str]) -> datafactory.BlobEventsTriggerArgs:
         scope=account_id,
         events=[datafactory.BlobEventTypes.MICROSOFT_STORAGE_BLOB_CREATED],
         blob_path_begins_with=f"/{CONTAINER}/blobs/{RAW}/",
-        blob_path_ends_with=".csv",
+        blob_path_ends_with=".parquet",
         ignore_empty_blobs=True,
         pipelines=[_started()],
     )

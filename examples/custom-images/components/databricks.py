@@ -13,7 +13,7 @@ from infra.platform import Platform
 from infra.roles.definitions import Role
 from infra.roles.propagation import waits_for_roles
 
-_SCRIPT = Path(__file__).parents[1] / "databricks" / "prepare.py"
+_SCRIPT = Path(__file__).parents[1] / "spark" / "prepare.py"
 _FILE = "/Workspace/Shared/departures/prepare.py"
 _RUNTIME, _NODE = "15.4.x-scala2.12", "Standard_DS3_v2"
 

@@ -9,7 +9,7 @@ from pyspark.sql import functions as f
 def main(source: str, target: str) -> None:
     """Read the raw flights, and write one small CSV file."""
     spark = SparkSession.builder.getOrCreate()
-    flights = spark.read.csv(source, header=True, inferSchema=True)
+    flights = spark.read.parquet(source)
     departed = flights.where(f.col("dep_delay").isNotNull())
     daily = departed.groupBy("date", "origin").agg(
         f.count("*").alias("departures"), f.round(f.avg("dep_delay"), 2).alias("delay")
