@@ -18,11 +18,11 @@ from amlite.core.errors import AzureError
 from amlite.core.expressions import timestamp
 from amlite.core.platform import Platform
 from amlite.core.store import Document
+from amlite.core.triggers import Trigger
 from amlite.core.wire import Json
 from amlite.services.datafactory import execution, expressions, parameters, runs
 from amlite.services.datafactory.expressions import Context, ExpressionError
 from amlite.services.datafactory.runs import TRIGGER_TYPE
-from amlite.services.schedules.triggers import Trigger
 from amlite.services.storage import accounts, blobs
 from amlite.services.storage.blobs import BlobPath
 from amlite.services.storage.changes import CREATED, Change, Changes
