@@ -112,6 +112,12 @@ class Cloud(Mocks):
                 state["repoDigest"] = f"{args.inputs['imageName'].rpartition(':')[0]}@{DIGEST}"
             case "pulumi-python:dynamic/azureml:OnlineEndpoint":
                 state["scoring_uri"] = f"https://{args.inputs['name']}.westeurope.inference.ml.azure.com/score"
+            case "pulumi-python:dynamic/azureml:BatchEndpoint":
+                state["scoring_uri"] = f"https://{args.inputs['name']}.westeurope.inference.ml.azure.com/jobs"
+            case "azure-native:databricks:Workspace":
+                state["workspaceUrl"] = "adb-7.1.azuredatabricks.net"
+            case "pulumi-python:dynamic:Resource":
+                state["number"] = "7"  # of a Databricks job
             case "pulumi-python:dynamic/azureml:PipelineJob":
                 state |= {
                     "job": f"{args.inputs['name']}-1",

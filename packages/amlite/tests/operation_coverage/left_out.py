@@ -45,6 +45,19 @@ MISSING = {
     "secrets, storage classes and claims, and no nodes",
     "Microsoft.KubernetesConfiguration/Extensions.create": "the extension of machine learning only, which lets a "
     "cluster be attached",
+    "Microsoft.DataFactory/Factories.create_or_update": "has a system-assigned identity only; repositories, global "
+    "parameters and encryption are refused",
+    "Microsoft.DataFactory/LinkedServices.create_or_update": "AzureDatabricks with managed identity only; others are "
+    "refused",
+    "Microsoft.DataFactory/Pipelines.create_or_update": "runs the activities DatabricksJob, Fail, IfCondition, "
+    "SetVariable, Until, Wait and WebActivity, with some functions of the expression language; others are refused",
+    "Microsoft.DataFactory/Pipelines.create_run": "runs from the beginning only, not from a failed activity",
+    "Microsoft.DataFactory/Triggers.create_or_update": "schedules and blob events only; others are refused",
+    "Microsoft.DataFactory/Triggers.start": "a trigger on blobs has no event subscription as a resource",
+    "Microsoft.Databricks/AccessConnectors.create_or_update": "has a system-assigned identity only",
+    "Microsoft.Databricks/Workspaces.create_or_update": "the managed resource group is empty, networks have no "
+    "effect; the workspace's host has files, jobs with spark_python_task, storage credentials and external locations, "
+    "and refuses everything else",
     "Microsoft.EventGrid/SystemTopicEventSubscriptions.create_or_update": "delivers to storage queues by the topic's "
     "identity and to webhooks on this machine, in Event Grid's schema; has the filters of text only",
     "Microsoft.EventGrid/SystemTopics.create_or_update": "topics of workspaces only, with the events RunStatusChanged "

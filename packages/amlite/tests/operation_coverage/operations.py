@@ -26,6 +26,8 @@ OTHERS = {
     "Microsoft.Authorization": ("azure.mgmt.authorization/v2022_04_01",),
     "Microsoft.ContainerRegistry": ("azure.mgmt.containerregistry",),
     "Microsoft.ContainerService": ("azure.mgmt.containerservice",),
+    "Microsoft.DataFactory": ("azure.mgmt.datafactory",),
+    "Microsoft.Databricks": ("azure.mgmt.databricks",),
     "Microsoft.EventGrid": ("azure.mgmt.eventgrid",),
     "Microsoft.Insights": ("azure.mgmt.applicationinsights/v2020_02_02", "azure.mgmt.monitor"),
     "Microsoft.KeyVault": ("azure.mgmt.keyvault",),

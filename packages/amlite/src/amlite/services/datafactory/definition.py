@@ -93,7 +93,7 @@ def check(name: str, properties: Json, linked: Collection[str]) -> None:
                     whole, f"{kind}.{each}.type must be one of {', '.join(allowed)}, not {given.get('type')}"
                 )
     concurrency = properties.get("concurrency")
-    if concurrency is not None and (not isinstance(concurrency, int) or concurrency < 1):
+    if concurrency is not None and (not isinstance(concurrency, int | float) or concurrency < 1 or concurrency % 1):
         raise _refusal(whole, "concurrency must be a whole number from 1")
     activities = properties.get("activities") or []
     whole.names = {str(each.get("name")) for each in every(activities)}
