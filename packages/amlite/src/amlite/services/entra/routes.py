@@ -11,6 +11,7 @@ from amlite.control.table import ACTION, control_routes
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.routing import Call, Routes, reply
+from amlite.core.wire import Json
 from amlite.services.entra.federation import ASSERTION_TYPE, principal_of_assertion
 from amlite.services.entra.tokens import ISSUER, LIFETIME_SECONDS, entra_error, tokens
 
@@ -52,31 +53,51 @@ async def keys(call: Call) -> web.Response:
 @routes.post("/{tenant}/oauth2/v2.0/token")
 async def token(call: Call) -> web.Response:
     """Issue a token to an application, to an identity with an external token, or to a user."""
-    _check_tenant(call)
-    form = {name: value for name, value in (await call.request.post()).items() if isinstance(value, str)}
-    grant = form.get("grant_type", "")
-    sign_in = _GRANTS.get(grant)
-    if sign_in is None:
-        raise entra_error(
-            "unsupported_grant_type", f"AADSTS70003: The app requested an unsupported grant type '{grant}'.", 400
-        )
+    form = await _form(call)
+    sign_in = _sign_in(form)
     scope = next((part for part in form.get("scope", "").split() if part.endswith("/.default")), None)
     if scope is None:
         raise entra_error(
             "invalid_scope", f"AADSTS1002012: The provided value for scope {form.get('scope', '')} is not valid.", 400
         )
-    principal = sign_in(call, form)
     # Entra removes only "/.default". A resource that ends in a slash keeps the slash.
+    return reply(_issued(call, sign_in(call, form), scope.removesuffix("/.default")))
+
+
+@routes.post("/{tenant}/oauth2/token")
+async def token_v1(call: Call) -> web.Response:
+    """Issue a token for a resource (v1 address), which the clients of Databricks ask for."""
+    form = await _form(call)
+    sign_in = _sign_in(form)
+    resource = form.get("resource")
+    if not resource:
+        raise entra_error(
+            "invalid_request", "AADSTS900144: The request body must contain the following parameter: 'resource'.", 400
+        )
+    issued = _issued(call, sign_in(call, form), resource)
+    until = int(call.platform.clock.timestamp()) + int(issued["expires_in"])
+    return reply({**issued, "expires_in": str(issued["expires_in"]), "expires_on": str(until), "resource": resource})
+
+
+async def _form(call: Call) -> dict[str, str]:
+    _check_tenant(call)
+    return {name: value for name, value in (await call.request.post()).items() if isinstance(value, str)}
+
+
+def _sign_in(form: Mapping[str, str]) -> Callable[[Call, Mapping[str, str]], Principal]:
+    grant = form.get("grant_type", "")
+    if grant not in _GRANTS:
+        raise entra_error(
+            "unsupported_grant_type", f"AADSTS70003: The app requested an unsupported grant type '{grant}'.", 400
+        )
+    return _GRANTS[grant]
+
+
+def _issued(call: Call, principal: Principal, audience: str) -> Json:
     signer = tokens(call.platform)
-    access = signer.issue(principal, scope.removesuffix("/.default"))
-    return reply(
-        {
-            "token_type": "Bearer",
-            "expires_in": signer.told_seconds,
-            "ext_expires_in": signer.told_seconds,
-            "access_token": access,
-        }
-    )
+    seconds = signer.told_seconds
+    access = signer.issue(principal, audience)
+    return {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": access}
 
 
 def _application(call: Call, form: Mapping[str, str]) -> Principal:
