@@ -30,10 +30,15 @@ def test_each_language_has_an_image(deployment: Deployment) -> None:
 def test_the_schedule_and_the_endpoint_run_one_pipeline_component(deployment: Deployment) -> None:
     component = f"azureml:forecasting:{deployment.outputs['assets']['component']['forecasting']}"
     (schedule,) = (each for each in deployment.resources if each.type == f"{AML}Schedule")
-    (published,) = (each for each in deployment.resources if each.type == f"{AML}BatchDeployment")
+    published = {
+        each.inputs["definition"]["component"].split(":")[1]: each.inputs["definition"]["component"]
+        for each in deployment.resources
+        if each.type == f"{AML}BatchDeployment"
+    }
     assert component in str(schedule.inputs["definition"])
-    assert published.inputs["definition"]["component"] == component
-    assert set(deployment.outputs["endpoints"]) == {"departures-forecast"}
+    assert published["forecasting"] == component
+    assert set(published) == {"forecasting", "training"}
+    assert set(deployment.outputs["endpoints"]) == {"departures-forecast", "departures-training"}
 
 
 def test_the_pipelines_run_on_a_cluster_and_people_on_an_instance(deployment: Deployment) -> None:
