@@ -77,6 +77,8 @@ async def export_file(call: Call) -> web.Response:
     found = files.get(call.platform, entered(call)[0], call.query.get("path", ""))
     if found["object_type"] != "FILE":
         raise invalid("amlite exports files, not folders.")
+    if call.query.get("direct_download", "").lower() == "true":
+        return web.Response(body=base64.b64decode(found["content"]), content_type="application/octet-stream")
     return reply({"content": found["content"], "file_type": found["path"].rpartition(".")[2]})
 
 
