@@ -10,6 +10,7 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.jobs.graph import Data, GraphError, Literal
+from amlite.services.kubernetesconfiguration import extensions
 from amlite.services.machinelearning import references
 
 _MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model", "safe_model")
@@ -57,6 +58,13 @@ def _compute(platform: Platform, workspace_id: str, reference: str | None, resou
     if not reference or reference.lower() == "serverless":
         return {"computeId": None}
     document = references.compute(platform, workspace_id, reference)
+    extension = extensions.workloads(platform, document.body)
+    if extension is not None and not extension.training:
+        # The text of "Job failed. E45004" in how-to-troubleshoot-kubernetes-compute.
+        raise refusal(
+            'Azure Machine Learning Kubernetes job failed. E45004:"Training feature is not enabled, please enable it '
+            'when install the extension."'
+        )
     nodes = int((resources or {}).get("instanceCount") or (resources or {}).get("instance_count") or 1)
     most = most_nodes(document.body)
     if nodes > most:

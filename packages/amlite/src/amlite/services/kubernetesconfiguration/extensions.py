@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amlite.core.platform import Platform
+from amlite.core.wire import Json
 
 EXTENSION_TYPE = "Microsoft.KubernetesConfiguration/extensions"
 MACHINE_LEARNING = "microsoft.azureml.kubernetes"
@@ -34,3 +35,9 @@ def machine_learning(platform: Platform, cluster: str) -> MachineLearning | None
 def is_true(value: object) -> bool:
     """Whether a configuration setting, which is text, is true."""
     return str(value).lower() == "true"
+
+
+def workloads(platform: Platform, compute: Json) -> MachineLearning | None:
+    """Return the extension of an attached managed cluster (the body of a compute). None for other computes."""
+    target = str(compute["properties"].get("resourceId") or "")
+    return machine_learning(platform, target) if target and platform.store.get(target) is not None else None

@@ -12,6 +12,7 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.wire import Json
+from amlite.services.kubernetesconfiguration import extensions
 from amlite.services.machinelearning import references
 
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
@@ -34,6 +35,14 @@ def compute_of(platform: Platform, workspace_id: str, reference: str) -> Json:
             "BadArgument",
             f"properties.compute: '{document.body['name']}' is of type {kind}; an endpoint is put on an attached "
             "Kubernetes cluster, or (without compute) on managed instances.",
+        )
+    extension = extensions.workloads(platform, document.body)
+    if extension is not None and not extension.inference:
+        raise AzureError(
+            400,
+            "BadArgument",
+            f"properties.compute: the machine learning extension of '{document.body['name']}' serves no models; set "
+            "its enableInference to True.",
         )
     return document.body
 

@@ -17,7 +17,10 @@ from amlite.core.processes import Children
 from amlite.core.resource_id import ResourceId
 from amlite.core.store import Store
 from amlite.core.wire import Json
+from amlite.services.jobs import plan
+from amlite.services.kubernetesconfiguration import extensions
 from amlite.services.machinelearning.computes import TYPES
+from amlite.services.serving import kubernetes
 
 GROUP = "/subscriptions/s/resourceGroups/rg"
 WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/mlw"
@@ -71,3 +74,38 @@ def test_cluster_needs_the_extension_and_the_workspace_roles_on_it(platform: Pla
     assert refusal(platform)[0] == 500
     grant(platform.store, HOLDER, CLUSTER, role_id("Azure Kubernetes Service Cluster Admin Role"))
     assert attach(platform)["properties"]["properties"]["namespace"] == "kubeflow"
+
+
+@pytest.mark.parametrize(
+    ("settings", "training", "inference"),
+    [
+        ({"enableTraining": "True"}, True, False),
+        ({"enableInference": "true", "enableTraining": "False"}, False, True),
+    ],
+)
+def test_extension_says_which_workloads_run(
+    platform: Platform, settings: Json, *, training: bool, inference: bool
+) -> None:
+    platform.store.put(CLUSTER, "Microsoft.ContainerService/managedClusters", {"id": CLUSTER})
+    properties = {
+        "extensionType": "Microsoft.AzureML.Kubernetes",
+        "provisioningState": "Succeeded",
+        "configurationSettings": settings,
+    }
+    kind = "Microsoft.KubernetesConfiguration/extensions"
+    platform.store.put(EXTENSION, kind, {"id": EXTENSION, "properties": properties})
+    found = extensions.workloads(platform, {"properties": {"resourceId": CLUSTER}})
+    assert found is not None
+    assert (found.training, found.inference) == (training, inference)
+    assert extensions.workloads(platform, {"properties": {"computeType": "AmlCompute"}}) is None
+    compute = f"{WORKSPACE}/computes/aks"
+    body = {"id": compute, "name": "aks", "properties": {"computeType": "Kubernetes", "resourceId": CLUSTER}}
+    platform.store.put(compute, "Microsoft.MachineLearningServices/workspaces/computes", body)
+    if training:
+        assert plan._compute(platform, WORKSPACE, "azureml:aks", None) == {"computeId": compute}
+        with pytest.raises(AzureError, match="set its enableInference to True"):
+            kubernetes.compute_of(platform, WORKSPACE, "azureml:aks")
+    else:
+        assert kubernetes.compute_of(platform, WORKSPACE, "azureml:aks")["id"] == compute
+        with pytest.raises(Exception, match="E45004"):
+            plan._compute(platform, WORKSPACE, "azureml:aks", None)
