@@ -13,8 +13,7 @@ SCHEDULE = "forecast-weekly"
 _STEPS = ("extract", "prepare", "arima", "holt_winters", "compare")
 _NO_R = "Rscript"
 _WITHOUT_IMAGES = (
-    "The stack builds no images. Azure then builds them itself. Any other machine needs R of its own for the R steps; "
-    "without it, this walkthrough omits them and the endpoint, and continues with Python and Spark."
+    "The stack builds no images. Azure builds them itself; any other machine needs Rscript, or R steps are omitted."
 )
 
 
