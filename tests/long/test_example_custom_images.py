@@ -14,7 +14,7 @@ def test_custom_images_run_to_their_end_and_fail_with_rs_own_error(tmp_path: Pat
     with checkout(tmp_path / "clone") as clone:
         printed = clone.run("make example NAME=custom-images")
         for step in ("Python: prepare", "R: forecast"):
-            assert re.search(rf"{step} +[\d.]+ s +.*s +\+[\d.]+ s", printed), printed
+            assert re.search(rf"{step} +[\d.]+ s +\S+ (s|min) +\+[\d.]+ s", printed), printed
         for fact in ("best forecast", "called with HTTP", "Spark", "compute instance"):
             assert fact in printed
         # R refuses a horizon of more days than the year has.

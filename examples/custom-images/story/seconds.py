@@ -20,10 +20,10 @@ def tell(story: Story) -> None:
     for title, baked, installed in _PAIRS if story.has_r else _PAIRS[:1]:
         fast, slow = (_took(story.baked, baked), _took(installing, installed))
         rows.append((title, duration(fast), duration(slow), f"{slow - fast:+.1f} s"))
-        story.results[title] = f"{duration(fast)} in its image, {duration(slow)} if it installs its packages"
+        story.results[title] = f"{duration(fast)} with its packages baked in, {duration(slow)} if it installs them"
         if slow <= fast:
             raise ReleaseError(f"{title}: the image saved nothing ({fast:.1f} s, and {slow:.1f} s without it)")
-    story.console.print(columns(("step", "image", "installing at run time", "saved by the image"), rows))
+    story.console.print(columns(("step", "baked in", "installed at run time", "saved"), rows))
 
 
 def _took(runs: dict[str, Run], name: str) -> float:

@@ -97,7 +97,7 @@ def test_an_image_must_save_time(chapter: Chapter, monkeypatch: pytest.MonkeyPat
             chapter("seconds").tell(story)
     else:
         chapter("seconds").tell(story)
-        assert story.results["Python: prepare"] == "2.0 s in its image, 9.0 s if it installs its packages"
+        assert story.results["Python: prepare"] == "2.0 s with its packages baked in, 9.0 s if it installs them"
 
 
 def test_a_refusal_of_the_endpoint_is_one_error(chapter: Chapter, monkeypatch: pytest.MonkeyPatch) -> None:
