@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +19,11 @@ class ResourceId:
 
     @classmethod
     def parse(cls, path: str) -> ResourceId | None:
-        """Parse a path; None if it is not an ARM path. An extension resource has the extended resource as `scope`."""
+        """Parse a path; None if it is not an ARM path. An extension resource has the extended resource as `scope`.
+
+        Like ARM, it takes several slashes for one: `az resource show --resource-type` writes two.
+        """
+        path = re.sub("/{2,}", "/", path)
         head, marker, last = _rpartition_providers(path)
         if marker and "/providers/" in head.lower():
             scope = cls.parse(head)

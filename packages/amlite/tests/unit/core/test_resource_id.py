@@ -29,6 +29,11 @@ def test_type_name_and_collection(path: str, type: str, name: str, collection: b
     assert str(id) == path
 
 
+def test_several_slashes_are_one() -> None:
+    """`az resource show --resource-type` writes two between the namespace and the type."""
+    assert ResourceId.of(ST.replace("Microsoft.Storage/", "Microsoft.Storage//")) == ResourceId.of(ST)
+
+
 def test_parents_are_one_level_up() -> None:
     container = ResourceId.of(f"{ST}/blobServices/default/containers/c")
     service = container.parent
