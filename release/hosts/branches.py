@@ -66,7 +66,7 @@ class Branches(Protocol):
 
 
 @dataclass(frozen=True)
-class Change:
+class ProposedChange:
     """A change that a pull request proposes.
 
     Attributes:
@@ -86,7 +86,7 @@ class Change:
     describe: Callable[[Mapping[str, str | None], Mapping[str, str | None]], tuple[str, str]]
 
 
-def keep_open(there: Branches, change: Change) -> tuple[str, PullRequest | None]:
+def keep_open(there: Branches, change: ProposedChange) -> tuple[str, PullRequest | None]:
     """Commit a change to its branch, and open or update the branch's only pull request.
 
     A branch that a closed or merged pull request left begins again at the base. If the branch does not differ from the
@@ -105,7 +105,7 @@ def keep_open(there: Branches, change: Change) -> tuple[str, PullRequest | None]
     return _keep_open(there, change)
 
 
-def _keep_open(there: Branches, change: Change) -> tuple[str, PullRequest | None]:
+def _keep_open(there: Branches, change: ProposedChange) -> tuple[str, PullRequest | None]:
     base = there.tip(change.base)
     if base is None:
         raise GoneError(f"the repository has no branch '{change.base}'", fix="use --base BRANCH")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from infra.outputs import ModelOutput
-from release.hosts.branches import Change
+from release.hosts.branches import ProposedChange
 from release.markdown.escaping import code
 from release.proposing.stack_files import ChangedFile, models
 
@@ -17,7 +17,7 @@ _INTRO = (
 )
 
 
-def proposal(branch: str, base: str, file: ChangedFile, paths: Sequence[str], run: str | None) -> Change:
+def proposal(branch: str, base: str, file: ChangedFile, paths: Sequence[str], run: str | None) -> ProposedChange:
     """Return the change that a pull request proposes for one stack file.
 
     Args:
@@ -34,7 +34,7 @@ def proposal(branch: str, base: str, file: ChangedFile, paths: Sequence[str], ru
 
     served = "\n".join(f"{endpoint}: {_named(model)}" for endpoint, model in file.models.items())
     message = f"Update the models of {stack(file.path)}\n\n{served}".rstrip()
-    return Change(branch, base, {file.path: file.on}, paths, message, describe)
+    return ProposedChange(branch, base, {file.path: file.on}, paths, message, describe)
 
 
 def title(changed: Sequence[str]) -> str:
