@@ -23,6 +23,8 @@ RUN_LABEL = "tacos-burritos.run"
 _POLL_SECONDS = 0.2
 # How long a pod may take to start, with the pull of its image.
 _START_SECONDS = 600
+# Without requests, Kubernetes would reserve the limits.
+_REQUESTS = {"cpu": "1m", "memory": "1Mi"}
 # A container that waits for one of these does not start without a change.
 _HOPELESS = ("CreateContainerConfigError", "ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName")
 
@@ -89,7 +91,7 @@ class JobsEngine:
             "env": [{"name": key, "value": value} for key, value in {"HOME": "/tmp", **step.environment}.items()],  # noqa: S108
             "volumeMounts": mounts,
             # The node is this machine, which also runs everything else.
-            "resources": {"limits": limits, "requests": dict.fromkeys(limits, "1")} if limits else {},
+            "resources": {"limits": limits, "requests": {name: _REQUESTS[name] for name in limits}},
         }
         pod = {
             "restartPolicy": "Never",

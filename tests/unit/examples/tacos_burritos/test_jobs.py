@@ -74,7 +74,9 @@ def test_step_is_a_job_with_the_claim_and_the_folders_of_this_machine(tmp_path: 
     (container,) = pod["containers"]
     assert container["image"] == "registry.azurecr.io/train@sha256:aa"
     assert container["command"] == ["python", "train.py"]
-    assert container["resources"]["limits"] == {"cpu": "500m", "memory": "1024"}
+    assert container["resources"] == {
+        "limits": {"cpu": "500m", "memory": "1024"}, "requests": {"cpu": "1m", "memory": "1Mi"}
+    }  # fmt: skip
     assert pod["volumes"] == [
         {"name": "mount-0", "persistentVolumeClaim": {"claimName": "azure-managed-disk"}},
         {"name": "mount-1", "hostPath": {"path": str(outputs), "type": "Directory"}},
