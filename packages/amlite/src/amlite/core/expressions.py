@@ -145,11 +145,11 @@ def _value(tokens: list[tuple[str, str]], source: str) -> Any:
 
 def _arguments(tokens: list[tuple[str, str]], source: str) -> list[Any]:
     _expect(tokens, source, "(")
-    found = []
-    while tokens and tokens[0][1] != ")":
+    found: list[Any] = []
+    while tokens and tokens[0] != ("sign", ")"):
+        if found:
+            _expect(tokens, source, ",")
         found.append(_value(tokens, source))
-        if tokens and tokens[0][1] == ",":
-            tokens.pop(0)
     _expect(tokens, source, ")")
     return found
 

@@ -1,0 +1,67 @@
+"""The language of workflow expressions. Source: "Expressions and functions in Azure Data Factory"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from amlite.core import expressions
+from amlite.core.expressions import FUNCTIONS, ExpressionError
+
+KNOWN = {**FUNCTIONS, "activity": lambda name: {"output": {"Items": [1, 2]}, "name": name}, "nothing": lambda: None}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("plain", "plain"),
+        ("@@mail", "@mail"),
+        ("@equals(1, 1.0)", True),
+        ("a @{activity('x').name} b", "a x b"),
+        ("@activity('x').output.Items[1]", 2),
+        ("@activity('x').output.items[0]", 1),
+        ("@activity('x')?.missing?.deeper", None),
+        ("@nothing()?.anything", None),
+        ("@if(greater(2, 1), 'it''s', 'no')", "it's"),
+        ("@contains(createArray('a', 'b'), 'b')", True),
+        ("@coalesce(null, 'x')", "x"),
+        ("@{createArray(1, true)}", "[1, true]"),
+    ],
+)
+def test_value_of_an_expression(text: str, value: Any) -> None:
+    expressions.check(text, KNOWN)
+    assert expressions.evaluate({"key": [text]}, KNOWN) == {"key": [value]}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("@other()", "the function 'other' is not part of this local Azure"),
+        ("@equals(1)", "the function 'equals' does not take 1 arguments"),
+        ("@activity('x').", "ends too early"),
+        ("@activity('x').[1]", "where the name of a property must be"),
+        ("@{activity('x')", "no closing brace"),
+        ("@concat('a' 'b')", "no ','"),
+        ("@concat('a', 'b'", "ends too early"),
+    ],
+)
+def test_expression_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ExpressionError, match=said.replace("(", r"\(").replace(")", r"\)")):
+        expressions.check([{"deep": text}], KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "@activity('x').output.value",
+            "property 'value' doesn't exist, available properties are 'Items'",
+        ),
+        ("@div(1, 0)", "calls 'div', which cannot take its arguments"),
+        ("@nothing().output", "property 'output' doesn't exist"),
+    ],
+)
+def test_expression_that_cannot_be_evaluated_says_why(text: str, said: str) -> None:
+    with pytest.raises(ExpressionError, match=said):
+        expressions.evaluate(text, KNOWN)
