@@ -263,3 +263,34 @@ def test_workspace_is_refused(azureml_workspace: Workspace, properties: Json, sk
     body = {"location": "westeurope", "sku": {"name": sku}, "properties": properties}
     answer = azureml_workspace.azure.arm("PUT", path, body, VERSION)
     assert said in answer.json()["error"]["message"]
+
+
+def test_data_factory_runs_a_job_as_its_identity_and_fails_with_the_job(bricks: Bricks) -> None:
+    azure, version = bricks.workspace.azure, "2018-06-01"
+    path = events.provider(bricks.workspace, f"Microsoft.DataFactory/factories/adf-{uuid.uuid4().hex[:8]}")
+    made = azure.put(path, {"location": "westeurope", "identity": {"type": "SystemAssigned"}}, version)
+    link = {"domain": f"https://{bricks.host}", "authentication": "MSI", "workspaceResourceId": bricks.id}
+    azure.put(f"{path}/linkedservices/bricks", {"properties": linked(link)}, version)
+    work = {
+        "name": "Prepare",
+        "type": "DatabricksJob",
+        "linkedServiceName": {"referenceName": "bricks", "type": "LinkedServiceReference"},
+        "typeProperties": {"jobId": str(job(bricks, put(bricks, "raise ValueError('no flights')\n")))},
+    }
+    azure.put(f"{path}/pipelines/prepare", {"properties": {"activities": [work]}}, version)
+
+    def message() -> str:
+        run = azure.arm("POST", f"{path}/pipelines/prepare/createRun", {}, version).json()["runId"]
+        events.until(lambda: azure.arm("GET", f"{path}/pipelineruns/{run}", version=version).json()["runEnd"])
+        return str(azure.arm("GET", f"{path}/pipelineruns/{run}", version=version).json()["message"])
+
+    assert "is not a user of the workspace" in message()
+    azure.assign("Contributor", bricks.id, made["identity"]["principalId"])
+    assert "Databricks execution failed with error state: FAILED, error message: Task prepare failed" in message()
+    refused = azure.arm("DELETE", f"{path}/linkedservices/bricks", version=version).json()["error"]["message"]
+    assert refused == "The document cannot be deleted since it is referenced by prepare."
+    azure.remove(path, version)
+
+
+def linked(given: Json) -> Json:
+    return {"type": "AzureDatabricks", "typeProperties": given}
