@@ -41,6 +41,7 @@ _AUTHORITY = "kubelet-authority.pem"
 _PAUSE = "amlite.internal/pause:1"
 _PARTS = ("kubelet", "containerd", "scheduler")
 _READY_SECONDS = 60.0
+_ATTEMPTS = 3
 Named = Callable[[str], str]
 
 
@@ -106,8 +107,10 @@ async def stop(platform: Platform, folder: Path, child: Named) -> None:
     for part in _PARTS:
         await platform.children.stop(child(part))
     place = _short(folder)
-    for mounted in _mounted_below(folder, place):
-        await run(["umount", "--lazy", str(mounted)], line=lambda _: None, environment=dict(os.environ))
+    # A pod that ends late may leave a mount after the others are gone.
+    for _ in range(_ATTEMPTS):
+        for mounted in _mounted_below(folder, place):
+            await run(["umount", "--lazy", str(mounted)], line=lambda _: None, environment=dict(os.environ))
     shutil.rmtree(place, ignore_errors=True)
 
 
