@@ -88,6 +88,7 @@ def test_a_task_that_may_not_do_its_work_fails_the_pipeline_and_make(up: tuple[C
     printed = clone.run(UP, expect=2)
     assert "prepare_data: Failed" in printed
     lines = [each.strip() for each in printed.splitlines()]
-    (line,) = (each for each in lines if each.startswith("prepare_data: (AuthorizationFailed)"))
-    assert line.endswith("Fix: give the cluster's identity the role that task_access.py defines.")
+    # The reason of the step, and the end of its log.
+    said = [each for each in lines if each.startswith("prepare_data: (AuthorizationFailed)")]
+    assert said[-1].endswith("Fix: give the cluster's identity the role that task_access.py defines.")
     assert "Traceback" not in printed
