@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pulumi import automation
 from pulumi.automation import events
 from pydantic import ValidationError
@@ -58,6 +59,14 @@ class Changes:
 def project_folder() -> Path:
     """Return the folder with Pulumi.yaml and the stack files."""
     return Path(os.environ.get(CWD_VARIABLE) or ROOT).resolve()
+
+
+def program_folder() -> Path:
+    """Return the folder with the program, ml/ and pipelines/: `main` in Pulumi.yaml, or the project's folder."""
+    folder = project_folder()
+    file = folder / "Pulumi.yaml"
+    described = yaml.safe_load(file.read_text("utf-8")) if file.is_file() else None
+    return (folder / str((described or {}).get("main") or ".")).resolve()
 
 
 class PulumiStack:

@@ -12,7 +12,7 @@ from pulumi_azureml.planning import ENDPOINTS
 from release.assets import adoption
 from release.assets.sharing import KINDS, RegistrySharing
 from release.errors import ReleaseError
-from release.stack import ROOT, PulumiStack
+from release.stack import PulumiStack, program_folder
 from release.terminal.console import new_console
 from release.terminal.options import stack_option
 from release.terminal.progress import Phases
@@ -81,7 +81,7 @@ def adopt(
         ml, endpoints = client(outputs), {name: each.name for name, each in outputs.endpoints.items()}
     described = False
     written: dict[str, Any] = {}
-    for found in adoption.survey(ml, ROOT, kind, names, endpoints):
+    for found in adoption.survey(ml, program_folder(), kind, names, endpoints):
         what = f"{found.kind} {found.name}{f' version {found.version}' if found.version else ''}"
         if found.reason:
             console.print(f"  - {what}: {found.reason}", highlight=False)
@@ -89,7 +89,7 @@ def adopt(
         paths = [*found.files, *(f"{each}/" for each in found.folders)]
         described = True
         if not dry_run:
-            written |= dict.fromkeys(adoption.write(ml, ROOT, found), found)
+            written |= dict.fromkeys(adoption.write(ml, program_folder(), found), found)
         note = f" ({found.note})" if found.note else ""
         console.print(f"  + {what}: {', '.join(paths)}{note}", highlight=False)
         if dry_run:
@@ -100,7 +100,7 @@ def adopt(
         return
     if dry_run:
         return
-    refusals = adoption.settle(ROOT, written)
+    refusals = adoption.settle(program_folder(), written)
     for refused in refusals:
         console.print(f"  - {refused.kind} {refused.name}: files deleted again: {refused.reason}", highlight=False)
     left = {(each.kind, each.name) for each in written.values()} - {(each.kind, each.name) for each in refusals}

@@ -13,7 +13,7 @@ from release.configuration import excluded, group
 from release.errors import ReleaseError
 from release.promotion.registry import find_model, out_of_reach
 from release.publishing.metadata import Release
-from release.stack import ROOT, PulumiStack
+from release.stack import PulumiStack, program_folder
 from release.workspace import registry_client
 
 
@@ -41,7 +41,7 @@ def deployable(
         raise out_of_reach(target.name, model.reference, f"registry '{model.registry}'", used, model.registry)
     _same_bytes(release, target.name)
     say(f"registry {model.registry} has {model.name} version {model.version}, SHA-256 {model.sha256[:12]}")
-    here = git_commit(ROOT).removesuffix("-dirty")
+    here = git_commit(program_folder()).removesuffix("-dirty")
     if here != release.commit.removesuffix("-dirty"):
         say(f"the model is from commit {release.commit}, and the files that are deployed from {here}")
     return dict.fromkeys(endpoints, model.reference)

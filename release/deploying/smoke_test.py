@@ -10,7 +10,7 @@ from release.endpoints import original
 from release.errors import ReleaseError
 from release.samples import sample_of
 from release.scoring.requests import score
-from release.stack import ROOT
+from release.stack import program_folder
 
 
 def smoke_test(outputs: StackOutputs, endpoint: str, seconds: float, say: Callable[[str], None]) -> None:
@@ -22,12 +22,12 @@ def smoke_test(outputs: StackOutputs, endpoint: str, seconds: float, say: Callab
     deployed = outputs.endpoints.get(endpoint)
     if deployed is None or deployed.deployment is None:
         raise ReleaseError(f"endpoint '{endpoint}' has no deployment, although the update ended without an error")
-    sample = sample_of(original(outputs, endpoint), ROOT)
+    sample = sample_of(original(outputs, endpoint), program_folder())
     if deployed.kind != "online":
         return
     if sample is None:
         say(f"endpoint {endpoint}: no smoke test, because there is no sample-request.json beside its endpoint.yml")
         return
     began = time.monotonic()
-    score(outputs, endpoint, ROOT / sample, seconds=seconds)
+    score(outputs, endpoint, program_folder() / sample, seconds=seconds)
     say(f"endpoint {endpoint}: smoke test passed in {time.monotonic() - began:.1f} s")

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from release.doctor.findings import Report
 from release.errors import ReleaseError
-from release.stack import ROOT, project_folder
+from release.stack import program_folder, project_folder
 from release.terminal.console import new_console
 from release.terminal.options import output_option, stack_option
 
@@ -49,4 +49,4 @@ def check_first_update(stack: str, console: Console) -> None:
 def _examined(stack: str) -> Report:
     from release.doctor.examination import examine  # needs azure.core, which is slow to import
 
-    return examine(stack, ROOT, project_folder())
+    return examine(stack, program_folder(), project_folder())

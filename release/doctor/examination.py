@@ -58,7 +58,7 @@ def examine(stack: str, root: Path, folder: Path) -> Report:
 
     Args:
         stack: Name of the stack.
-        root: Folder of the project's files.
+        root: Folder of the program, ml/ and pipelines/.
         folder: Folder with Pulumi.yaml and the stack files.
     """
     subject = Subject(stack, root, folder, os.environ)

@@ -65,7 +65,7 @@ class Subject:
 
         Args:
             stack: Name of the stack.
-            root: Folder of the project's files.
+            root: Folder of the program, ml/ and pipelines/.
             folder: Folder with Pulumi.yaml and the stack files.
             environment: Variables of the process.
         """
@@ -144,7 +144,9 @@ class Subject:
 
     def pins(self) -> Iterator[tuple[str, str]]:
         """Yield the packages that the project pins, with their versions."""
-        project = tomllib.loads((self.root / "pyproject.toml").read_text("utf-8"))["project"]
+        # An example shares the one of the repository.
+        file = next(each for parent in (self.root, *self.root.parents) if (each := parent / "pyproject.toml").is_file())
+        project = tomllib.loads(file.read_text("utf-8"))["project"]
         for dependency in project["dependencies"]:
             name, pinned, version = dependency.partition("==")
             if pinned:

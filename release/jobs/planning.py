@@ -17,7 +17,7 @@ from pulumi_azureml.operations import GitError, git_commit, submit_pipeline
 from pulumi_azureml.planning import DATA, place, typed
 from release.errors import ReleaseError
 from release.jobs.inputs import local_data
-from release.stack import ROOT
+from release.stack import program_folder
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -69,7 +69,7 @@ class JobPlan:
         tags = {**(self.asset.definition.get("tags") or {}), self.kind: self.name}
         if self.fingerprint is not None:
             tags[CONTENT] = self.fingerprint
-        return submit_pipeline(ml, self.asset, ROOT, data=self.data, tags=tags)
+        return submit_pipeline(ml, self.asset, program_folder(), data=self.data, tags=tags)
 
 
 def plan_pipeline(outputs: StackOutputs, name: str, texts: Mapping[str, str]) -> JobPlan:
@@ -88,7 +88,7 @@ def plan_pipeline(outputs: StackOutputs, name: str, texts: Mapping[str, str]) ->
         given[COMMIT] = _commit()
     catalogue = load(outputs, inputs={name: given})
     planned = catalogue["pipeline_job", name]
-    if wrong := list(gates.override_problems(ROOT, catalogue, planned.definition)):
+    if wrong := list(gates.override_problems(program_folder(), catalogue, planned.definition)):
         raise ReleaseError(f"pipeline '{name}': " + "\n".join(wrong))
     return JobPlan(name, "pipeline", planned, local)
 
@@ -158,7 +158,7 @@ def load(
         inputs=inputs or {},
     )
     try:
-        catalogue = load_catalogue(ROOT, settings, also)
+        catalogue = load_catalogue(program_folder(), settings, also)
     except CatalogueErrors as error:
         raise ReleaseError(str(error)) from error
     changed = [
@@ -209,7 +209,7 @@ def _compute(outputs: StackOutputs, wanted: str | None) -> str:
 
 def _commit() -> str:
     try:
-        return git_commit(ROOT)
+        return git_commit(program_folder())
     except GitError as error:
         raise ReleaseError(str(error), fix=f"{error.fix}, or use --input {COMMIT}=COMMIT") from error
 

@@ -23,7 +23,7 @@ from release.publishing.metadata import (
     SharedAsset,
     TrainingJob,
 )
-from release.stack import ROOT
+from release.stack import program_folder
 from release.training.outcome import gated
 from release.workspace import client, registry_client
 
@@ -97,7 +97,7 @@ class Publisher:
             created=datetime.now(UTC).replace(microsecond=0),
             stack=self.stack,
             commit=commit,
-            author=author(ROOT, commit),
+            author=author(program_folder(), commit),
             published_by=actor(),
             model=ReleasedModel(
                 name=model,

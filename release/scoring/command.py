@@ -11,7 +11,7 @@ from release.endpoints import chosen, online, original
 from release.errors import ReleaseError
 from release.samples import sample_of
 from release.scoring import requests
-from release.stack import ROOT, PulumiStack
+from release.stack import PulumiStack, program_folder
 from release.terminal.options import stack_option
 
 
@@ -26,13 +26,13 @@ def score(stack: str, endpoint: str, request: Path | None) -> None:
     """Send a request to an online endpoint and print the response."""
     outputs = PulumiStack(stack).deployed()
     name = chosen(online(outputs), endpoint, "online endpoint")
-    sample = sample_of(original(outputs, name), ROOT)
+    sample = sample_of(original(outputs, name), program_folder())
     if request is None and sample is None:
         raise ReleaseError(
             f"endpoint '{name}' has no sample-request.json beside its endpoint.yml",
             fix="add the file, or use --request FILE",
         )
-    click.echo(json.dumps(requests.score(outputs, name, request or ROOT / str(sample))))
+    click.echo(json.dumps(requests.score(outputs, name, request or program_folder() / str(sample))))
 
 
 @click.command()

@@ -16,7 +16,7 @@ from release.errors import ReleaseError
 from release.jobs.inputs import pairs
 from release.samples import sample_of
 from release.scoring import requests
-from release.stack import ROOT, PulumiStack
+from release.stack import PulumiStack, program_folder
 from release.terminal.console import new_console
 from release.terminal.options import inputs_option, stack_option
 from release.terminal.progress import Phases
@@ -111,10 +111,10 @@ def _predictions(console: Console, phases: Phases, outputs: StackOutputs) -> dic
     answers = {}
     with phases.phase("Scoring"):
         for name in live:
-            sample = sample_of(original(outputs, name), ROOT)
+            sample = sample_of(original(outputs, name), program_folder())
             if sample is None:
                 console.print(f"  {name}: not scored, because there is no sample-request.json beside its endpoint.yml")
                 continue
-            answers[name] = requests.score(outputs, name, ROOT / sample)
+            answers[name] = requests.score(outputs, name, program_folder() / sample)
             console.print(f"  {name}: {json.dumps(answers[name])}", highlight=False)
     return answers

@@ -12,7 +12,7 @@ from rich.text import Text
 from infra.outputs import StackOutputs
 from release.endpoints import original
 from release.samples import sample_of
-from release.stack import ROOT
+from release.stack import program_folder
 from release.terminal.tables import grid, number
 from release.training.outcome import Training
 
@@ -95,7 +95,7 @@ def _next(console: Console, stack: str, outputs: StackOutputs, trainings: list[T
     console.print("\nnext", style="bold")
     lines = []
     for name, endpoint in outputs.endpoints.items():
-        sample = sample_of(original(outputs, name), ROOT)
+        sample = sample_of(original(outputs, name), program_folder())
         if endpoint.deployment and endpoint.kind == "online" and sample is not None:
             lines.append(
                 f'curl -H "Authorization: Bearer $(release key {name} --stack {stack})" '

@@ -270,7 +270,7 @@ def test_the_command_prints_or_writes(
 ) -> None:
     from click.testing import CliRunner
 
-    monkeypatch.setattr(assets, "ROOT", ours.root)
+    monkeypatch.setattr(assets, "program_folder", lambda: ours.root)
     place = ["--subscription", SUBSCRIPTION_ID, "--resource-group", GROUP, "--workspace", others.name]
     command = ["adopt", "--stack", "dev", *place, "data", f"data-{theirs.tag}"]
     shown = CliRunner().invoke(cli.main, [*command, "--dry-run"])

@@ -90,7 +90,7 @@ def release(project: Project, azureml_workspace: Workspace, monkeypatch: pytest.
             "schedules": {}, "endpoints": {}, "models": {},
         }
     )  # fmt: skip
-    monkeypatch.setattr(planning, "ROOT", project.root)
+    monkeypatch.setattr(planning, "program_folder", lambda: project.root)
     for module in (command, run_command, training):
         monkeypatch.setattr(module, "PulumiStack", lambda _name: type("Stack", (), {"deployed": lambda _: outputs})())
 

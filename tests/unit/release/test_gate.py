@@ -213,7 +213,7 @@ def test_overrides_that_do_not_fit_stop_a_training_before_it_is_submitted(
     for path, text in FILES.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    monkeypatch.setattr(planning, "ROOT", tmp_path)
+    monkeypatch.setattr(planning, "program_folder", lambda: tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     settings = CatalogueSettings(frozenset(), cache_folder=None, check_with_azure=False)
     deployed = stack_outputs(assets=versions(load_catalogue(tmp_path, settings)))

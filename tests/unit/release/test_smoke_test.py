@@ -25,7 +25,7 @@ def outputs(**changed: Any) -> Any:
 @pytest.fixture
 def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     (tmp_path / "sample-request.json").write_text("{}")
-    monkeypatch.setattr(tested, "ROOT", tmp_path)
+    monkeypatch.setattr(tested, "program_folder", lambda: tmp_path)
     monkeypatch.setattr(tested, "sample_of", lambda *_: "sample-request.json")
     monkeypatch.setattr(scoring, "access_key", lambda _target: "a key")
     return []

@@ -306,3 +306,15 @@ def test_missing_outputs_and_those_of_another_version_are_named(
     monkeypatch.setattr(stack_module.subprocess, "run", lambda *_, **__: done)
     with pytest.raises(ReleaseError, match=f"(?s){message}"):
         PulumiStack("local").deployed()
+
+
+@pytest.mark.parametrize(("project", "program"), [("name: a\n", "."), ("name: a\nmain: ../program\n", "../program")])
+def test_the_program_is_where_the_project_says(
+    project: str, program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stack on the local Azure has a project folder whose program is elsewhere: the repository or an example."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text(project)
+    monkeypatch.setenv(CWD_VARIABLE, str(folder))
+    assert stack_module.program_folder() == (folder / program).resolve()

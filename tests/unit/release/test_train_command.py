@@ -46,7 +46,7 @@ def endpoint(serves: str) -> dict[str, Any]:
 @pytest.fixture
 def pipelines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a function that writes the project's pipelines: their YAML by name."""
-    monkeypatch.setattr(planning, "ROOT", tmp_path)
+    monkeypatch.setattr(planning, "program_folder", lambda: tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "pipelines").mkdir()
 

@@ -195,7 +195,7 @@ def test_a_pipeline_is_submitted_with_the_stacks_values_and_what_the_stack_leave
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    monkeypatch.setattr(planning, "ROOT", tmp_path)
+    monkeypatch.setattr(planning, "program_folder", lambda: tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     overrides: dict[str, Any] = {"pipelines": {"training": {"inputs": {"sample_fraction": 0.5}}}}
     with pytest.raises(ReleaseError, match="unknown compute 'of-prod'"):
@@ -217,7 +217,7 @@ def test_a_pipeline_of_shared_components_is_submitted_with_the_registrys(
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    monkeypatch.setattr(planning, "ROOT", tmp_path)
+    monkeypatch.setattr(planning, "program_folder", lambda: tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     settings = CatalogueSettings(frozenset(), registry="mlops", cache_folder=None, check_with_azure=False)
     deployed = versions(load_catalogue(tmp_path, settings))
