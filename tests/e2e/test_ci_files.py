@@ -116,7 +116,7 @@ def test_a_stack_whose_preview_cannot_sign_in_is_named_in_the_comment(
     monkeypatch.setitem(stacks.variables["dev-preview"], "AZURE_CLIENT_ID", str(uuid.UUID(int=0)))
     with FakeGitHub() as host:
         jobs = workflow(stacks, "pull-request.yml", host, fails=("Preview",))
-        assert jobs == ["lint", "test", "preview", "comment"]
+        assert jobs == ["lint", "test", "demo", "preview", "comment"]
         (comment,) = host.comments.values()
         assert "## Preview: 1 of 3 stacks change" in comment["body"]
         assert "### `dev`: the preview failed" in comment["body"]

@@ -147,7 +147,8 @@ def test_what_a_user_types_is_what_the_step_receives_and_the_commands_tell_of_it
         log(amlite, services["Tracking"].endpoint, child.name, auc=[0.5, auc], loss=["NaN"])
 
     listed = json.loads(release("jobs", "--pipeline", "steps", "--output", "json"))
-    assert [(each["job"], each["status"]) for each in listed] == [(first, "Completed")]
+    ours = [each for each in listed if each["job"] in (first, second)]  # other tests run pipelines of this name
+    assert [(each["job"], each["status"]) for each in ours] == [(first, "Completed")]
     lines = release("jobs", "--pipeline", f"step_{project.tag}", "--status", "completed", "--limit", "1").splitlines()
     assert lines[0].split() == ["job", "pipeline", "status", "submitted", "(UTC)", "duration", "experiment"]
     assert lines[1].split()[:3] == [second, f"step_{project.tag}", "Completed"]

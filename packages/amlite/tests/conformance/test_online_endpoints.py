@@ -182,8 +182,11 @@ def test_a_changed_deployment_is_replaced_while_it_serves(
 
 
 def test_servers_come_back_after_a_kill_and_after_a_restart(shared: Scoring, azureml_workspace: Workspace) -> None:
-    for process in servers_of(azureml_workspace, "green"):
+    killed = servers_of(azureml_workspace, "green")
+    for process in killed:
         process.send_signal(signal.SIGKILL)
+    # A request that arrives before they have ended is in flight, and fails as in Azure.
+    assert psutil.wait_procs(killed, timeout=30)[1] == []
     assert shared.post({"value": 1}, "green").json() == 3
     azureml_workspace.azure.restart()
     assert not servers_of(azureml_workspace, "green")
