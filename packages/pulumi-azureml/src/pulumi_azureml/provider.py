@@ -72,7 +72,10 @@ class AzureMLProvider(dynamic.ResourceProvider):
 
         Failures omit the input's name, because the engine would print its whole value before the reason.
         """
-        wrong = self._operations.check_inputs(_known(_plain(olds)), _known(_plain(news)))
+        before, after = _plain(olds), _plain(news)
+        if _replaced(before, after):
+            before = {}
+        wrong = self._operations.check_inputs(_known(before), _known(after))
         for reason in wrong.values():
             if isinstance(reason, AssetError):
                 reason.name_option(self._keys)
@@ -81,7 +84,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         """Compare the significant inputs. A changed name or workspace replaces the resource."""
         olds = _plain(olds)
-        replaces = [key for key in _IDENTITY if _differs(olds.get(key), news.get(key))]
+        replaces = _replaced(olds, news)
         changed = [key for key in self._operations.significant if _differs(olds.get(key), news.get(key))]
         return dynamic.DiffResult(changes=bool(replaces or changed), replaces=replaces)
 
@@ -214,6 +217,11 @@ def _differs(old: Any, new: Any) -> bool:
     if isinstance(old, dict) and isinstance(new, dict):
         return any(_differs(old.get(key), new.get(key)) for key in {*old, *new})
     return bool(new != UNKNOWN and old != new)
+
+
+def _replaced(olds: dict[str, Any], news: dict[str, Any]) -> list[str]:
+    """Return the inputs that make the new resource another one."""
+    return [key for key in _IDENTITY if _differs(olds.get(key), news.get(key))]
 
 
 def _widen_thread_pool() -> None:

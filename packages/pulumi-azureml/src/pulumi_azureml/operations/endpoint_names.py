@@ -30,9 +30,8 @@ def taken(olds: Props, news: Props) -> dict[str, AssetError]:
     from azure.core.exceptions import AzureError
 
     name, location, workspace = news["name"], news.get("location"), Workspace.of(news)
-    is_new = (olds.get("name"), olds.get("workspace")) != (name, news["workspace"])
     is_known = None not in (location, news["workspace"]["subscription_id"])
-    if not is_new or not is_known:
+    if olds or not is_known:
         return {}
     label = endpoint_label("endpoint", news["definition"].get("name", name), name)
     try:

@@ -54,7 +54,10 @@ class Operations(ABC):
         return f"{self.title} '{props['name']}'"
 
     def check_inputs(self, _olds: Props, _news: Props) -> Mapping[str, str | AssetError]:
-        """Return, in the preview, problems of the new inputs given those of the last update: input → reason."""
+        """Return, in the preview, problems of the new inputs given those of the last update: input → reason.
+
+        Those of the last update are empty for a new resource, and for one that moves to another name or workspace.
+        """
         return {}
 
     def definition(self, props: Props) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class VersionedOperations(Operations):
 
     def check_inputs(self, olds: Props, news: Props) -> dict[str, str]:
         """Refuse changed content under a version that the YAML pins."""
-        pinned = olds.get("name") == news["name"] and olds.get("version") == news["version"]
+        pinned = olds.get("version") == news["version"]
         # A version that is not pinned is a prefix of the content hash and changes with it.
         if not pinned or olds["content_hash"] == news["content_hash"]:
             return {}

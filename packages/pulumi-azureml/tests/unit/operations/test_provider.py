@@ -31,6 +31,8 @@ WORKSPACE = WorkspaceArgs(
     owner="azureml-platform/test",
 )
 OLD, NEW = "a" * 64, "b" * 64
+MOVED = {"subscription_id": "00000000-0000-0000-0000-000000000001", "resource_group": "rg", "name": "other"}
+STORED = {"type": "azure_blob", "account_name": "a", "container_name": "c"}
 
 
 def inputs(**changes: Any) -> dict[str, Any]:
@@ -63,6 +65,8 @@ def test_changed_content_under_a_pinned_version_is_refused_at_preview(kind: str)
         ("component", inputs(version="3"), inputs(version="3", metadata={"description": "new"})),
         ("component", inputs(version="3"), inputs(version="4", content_hash=NEW)),
         ("component", inputs(version="3"), inputs(version="3", content_hash=NEW, name="other")),
+        ("component", inputs(version="3"), inputs(version="3", content_hash=NEW, workspace=MOVED)),
+        ("datastore", inputs(definition=STORED), inputs(definition={**STORED, "account_name": "b"}, workspace=MOVED)),
         ("schedule", inputs(content_hash="changed outside of this project"), inputs()),
     ],
 )

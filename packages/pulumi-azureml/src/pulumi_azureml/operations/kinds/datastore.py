@@ -26,9 +26,7 @@ class DatastoreOperations(Operations):
 
     def check_inputs(self, olds: Props, news: Props) -> dict[str, str]:
         """Refuse a new target for an existing name."""
-        if olds.get("name") != news["name"]:
-            return {}
-        before, after = olds["definition"], news["definition"]
+        before, after = olds.get("definition") or {}, news["definition"]
         moved = [key for key in _PLACE if before.get(key) != after.get(key) and before.get(key) and after.get(key)]
         if not moved:
             return {}
