@@ -94,7 +94,7 @@ def names(naming: NamingSettings, stack: str) -> Names:
     if wrong:
         fix = (
             "shorten azureml-platform:naming.namespace, naming.workspace or naming.postfix in "
-            f"Pulumi.{stack}.yaml, or use a shorter stack name with letters and digits only"
+            f"Pulumi.{stack}.yaml, or set naming.stack to a shorter name than that of the stack"
         )
         heading = f"Azure does not allow some resource names of stack {stack}. Nothing was changed."
         raise ConfigurationError("\n".join([heading, *wrong, f"      fix: {fix}"]))

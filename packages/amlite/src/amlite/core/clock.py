@@ -6,6 +6,14 @@ import asyncio
 import contextlib
 import datetime as dt
 import time
+from collections.abc import Awaitable
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+
+class LateError(TimeoutError):
+    """Work did not end in its time on amlite's clock."""
 
 
 class Clock:
@@ -36,6 +44,24 @@ class Clock:
         while (left := due - self.timestamp()) > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), left)
+
+    async def within(self, seconds: float, work: Awaitable[_T]) -> _T:
+        """Wait for work for at most `seconds` of this clock, and cancel it then. Raises LateError."""
+        working, limit = asyncio.ensure_future(work), asyncio.ensure_future(self.sleep(seconds))
+        try:
+            await asyncio.wait((working, limit), return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise LateError
+            return await working
+        finally:
+            working.cancel()
+            limit.cancel()
+            await asyncio.gather(working, limit, return_exceptions=True)
+
+    async def sleep_until(self, changed: asyncio.Event, seconds: float) -> None:
+        """Wait as `sleep` does, but no longer than until an event is set."""
+        with contextlib.suppress(LateError):
+            await self.within(seconds, changed.wait())
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward and end every wait that is now due."""

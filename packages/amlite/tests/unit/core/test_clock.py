@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import math
 
 import pytest
 
-from amlite.core.clock import Clock
+from amlite.core.clock import Clock, LateError
 
 DAY = 86400.0
 
@@ -73,3 +74,34 @@ def test_offset_is_the_difference_to_real_time_and_stamps_are_azures() -> None:
     stamp = clock.stamp()
     assert len(stamp) == len("2026-01-31T12:00:00.1234567Z")
     assert stamp.endswith("0Z")
+
+
+async def test_work_that_is_late_is_cancelled_and_earlier_work_returns() -> None:
+    clock, ended = Clock(), asyncio.Event()
+
+    async def work() -> int:
+        try:
+            await ended.wait()
+        except asyncio.CancelledError:
+            ended.set()
+            raise
+        return 3
+
+    late = asyncio.create_task(clock.within(DAY, work()))
+    await _asleep()
+    clock.advance(DAY)
+    with pytest.raises(LateError):
+        await late
+    assert ended.is_set()
+    assert await clock.within(math.inf, work()) == 3
+
+
+async def test_a_change_or_the_clock_ends_a_sleep() -> None:
+    clock, changed = Clock(), asyncio.Event()
+    sleeps = [asyncio.create_task(clock.sleep_until(each, DAY)) for each in (changed, asyncio.Event())]
+    await _asleep()
+    changed.set()
+    await sleeps[0]
+    assert not sleeps[1].done()
+    clock.advance(DAY)
+    await sleeps[1]

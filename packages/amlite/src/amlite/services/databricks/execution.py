@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
 
+from amlite.core.clock import LateError
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.processes import OWNER_VARIABLE
@@ -80,16 +81,16 @@ async def _run(platform: Platform, workspace: Document, run: Json) -> None:
     settings, failed = run["settings"], ""
     order = TopologicalSorter(definition.before(settings["tasks"])).static_order()
     by_key = {task["task_key"]: task for task in run["tasks"]}
-    limit = float(settings.get("timeout_seconds") or 0)
+    limit = float(settings.get("timeout_seconds") or math.inf)
     folder = platform.state / "databricks" / str(run["run_id"])
     try:
         jobs.set_state(platform, run, "RUNNING")
-        work = asyncio.ensure_future(_all(platform, workspace, run, [by_key[key] for key in order], folder))
-        failed = await _within(platform, limit, work)
+        work = _all(platform, workspace, run, [by_key[key] for key in order], folder)
+        failed = await platform.clock.within(limit, work)
         result = "FAILED" if failed else "SUCCESS"
         message = f"Task {failed} failed with message: {_FAILED}." if failed else ""
         jobs.set_state(platform, run, "TERMINATED", result, message, "RUN_EXECUTION_ERROR" if failed else "")
-    except TimeoutError:
+    except LateError:
         jobs.set_state(platform, run, "TERMINATED", "TIMEDOUT", f"Run exceeded its timeout of {limit:.0f} s.")
     except asyncio.CancelledError:
         jobs.set_state(platform, run, "TERMINATED", "CANCELED", "Run cancelled.", "USER_CANCELED")
@@ -131,10 +132,10 @@ async def _attempts(
         log: list[str] = []
         work = _Work(platform, workspace, run, settings, folder / f"{task['task_key']}-{attempt}", log)
         try:
-            await _within(platform, float(settings.get("timeout_seconds") or 0), asyncio.ensure_future(work.perform()))
+            await platform.clock.within(float(settings.get("timeout_seconds") or math.inf), work.perform())
             jobs.set_state(platform, task, "TERMINATED", "SUCCESS")
             return True
-        except TimeoutError:
+        except LateError:
             jobs.set_state(platform, task, "TERMINATED", "TIMEDOUT", "Task exceeded its timeout.")
         except (TaskError, AzureError, environments.UnusableEnvironment) as error:
             told = error.message if isinstance(error, AzureError) else str(error)
@@ -145,21 +146,6 @@ async def _attempts(
         finally:
             task["logs"] = "\n".join(log)[-_KEPT_CHARACTERS:]
     return False
-
-
-async def _within(platform: Platform, seconds: float, work: asyncio.Future[Any]) -> Any:
-    """Wait for work for at most some seconds of amlite's clock, or without a limit for 0. Raises TimeoutError."""
-    limit = asyncio.ensure_future(platform.clock.sleep(seconds)) if seconds else None
-    try:
-        await asyncio.wait([work, *([limit] if limit else [])], return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            raise TimeoutError
-        return await work
-    finally:
-        for each in (work, limit):
-            if each is not None:
-                each.cancel()
-        await asyncio.gather(work, *([limit] if limit else []), return_exceptions=True)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from amlite.core.clock import LateError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.datafactory import databricks_job, expressions, runs, web
@@ -156,17 +157,13 @@ class Execution:
 
     async def _bounded(self, activity: Json, record: Json, seconds: float) -> Outcome:
         """Run an activity for at most some seconds of amlite's clock."""
-        work = asyncio.ensure_future(_KINDS[activity["type"]](self, activity, record))
-        limit = asyncio.ensure_future(self.platform.clock.sleep(seconds))
+        work = _KINDS[activity["type"]](self, activity, record)
         try:
-            await asyncio.wait((work, limit), return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                return Outcome(SUCCEEDED, await work)
-        finally:
-            for task in (work, limit):
-                task.cancel()
-            await asyncio.gather(work, limit, return_exceptions=True)
-        raise ActivityError(_TIMED_OUT, f"The activity '{activity['name']}' did not end within its timeout.")
+            return Outcome(SUCCEEDED, await self.platform.clock.within(seconds, work))
+        except LateError:
+            raise ActivityError(
+                _TIMED_OUT, f"The activity '{activity['name']}' did not end within its timeout."
+            ) from None
 
     def value(self, value: Any) -> Any:
         """Return a value with its expressions evaluated. Raises ExpressionError."""
@@ -232,21 +229,16 @@ class Execution:
         given = activity["typeProperties"]
         limit = self.platform.clock.timestamp() + span(given.get("timeout", _WEEK))
         while True:
-            turn = asyncio.ensure_future(self._all(given["activities"]))
-            late = asyncio.ensure_future(self.platform.clock.sleep(limit - self.platform.clock.timestamp()))
+            left = limit - self.platform.clock.timestamp()
             try:
-                await asyncio.wait((turn, late), return_when=asyncio.FIRST_COMPLETED)
-                if not turn.done():
-                    raise ActivityError(
-                        _TIMED_OUT, f"The activity '{activity['name']}' did not end within its timeout."
-                    )
-            finally:
-                for task in (turn, late):
-                    task.cancel()
-                await asyncio.gather(turn, late, return_exceptions=True)
+                turn = await self.platform.clock.within(left, self._all(given["activities"]))
+            except LateError:
+                raise ActivityError(
+                    _TIMED_OUT, f"The activity '{activity['name']}' did not end within its timeout."
+                ) from None
             # A failure inside does not end the loop. The turn that ends it decides whether the activity fails.
             if self._condition(activity):
-                self._require(turn.result())
+                self._require(turn)
                 return {}
 
     def _condition(self, activity: Json) -> bool:

@@ -7,7 +7,6 @@ advance` jumps over. Due times that pass while amlite is not running start nothi
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import logging
 import uuid
@@ -55,15 +54,7 @@ async def _run(platform: Platform) -> None:
     while True:
         changed.clear()
         pause = fire_due(platform)
-        sleeping = asyncio.ensure_future(platform.clock.sleep(min(pause, _LONGEST_SLEEP_SECONDS)))
-        waiting = asyncio.ensure_future(changed.wait())
-        try:
-            await asyncio.wait((sleeping, waiting), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sleeping, waiting):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        await platform.clock.sleep_until(changed, min(pause, _LONGEST_SLEEP_SECONDS))
 
 
 def activate(platform: Platform, trigger: Document, state: str) -> None:

@@ -7,7 +7,6 @@ one poll. A restart of amlite ends a run that is under way, and the next poll st
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import uuid
@@ -63,14 +62,7 @@ async def _poll(platform: Platform) -> None:
                 await fire(platform, workflow)
                 left = _due(platform, workflow) - platform.clock.timestamp()
             pause = min(pause, left)
-        waiting = [asyncio.ensure_future(platform.clock.sleep(max(pause, 0.0))), asyncio.ensure_future(changed.wait())]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        await platform.clock.sleep_until(changed, max(pause, 0.0))
 
 
 def trigger_of(workflow: Document) -> tuple[str, Json]:

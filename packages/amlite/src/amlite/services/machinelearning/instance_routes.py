@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-
 from aiohttp import web
 
 from amlite.core.errors import AzureError
@@ -82,15 +79,7 @@ async def _run(platform: Platform) -> None:
     while True:
         changed = platform.part(Instances).changed
         pause = follow(platform)
-        sleeping = asyncio.ensure_future(platform.clock.sleep(pause))
-        waiting = asyncio.ensure_future(changed.wait())
-        try:
-            await asyncio.wait((sleeping, waiting), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sleeping, waiting):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        await platform.clock.sleep_until(changed, pause)
 
 
 def follow(platform: Platform) -> float:

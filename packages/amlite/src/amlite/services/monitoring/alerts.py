@@ -7,8 +7,6 @@ Microsoft.Insights/metricAlerts, and the page "Types of Azure Monitor alerts".
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import datetime as dt
 import operator
 import uuid
@@ -133,14 +131,7 @@ async def _run(platform: Platform) -> None:
     while True:
         changed.clear()
         pause = evaluate(platform)
-        waiting = [asyncio.ensure_future(platform.clock.sleep(pause)), asyncio.ensure_future(changed.wait())]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        await platform.clock.sleep_until(changed, pause)
 
 
 def evaluate(platform: Platform) -> float:

@@ -7,7 +7,6 @@ running start no job.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import logging
 from dataclasses import dataclass, field
@@ -47,15 +46,7 @@ async def _run(platform: Platform) -> None:
     while True:
         changed.clear()
         pause = await fire_due(platform)
-        sleeping = asyncio.ensure_future(platform.clock.sleep(min(pause, _LONGEST_SLEEP_SECONDS)))
-        waiting = asyncio.ensure_future(changed.wait())
-        try:
-            await asyncio.wait((sleeping, waiting), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sleeping, waiting):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        await platform.clock.sleep_until(changed, min(pause, _LONGEST_SLEEP_SECONDS))
 
 
 async def fire_due(platform: Platform) -> float:
