@@ -69,7 +69,7 @@ def test_an_instance_is_created_stopped_started_and_restarted(ml_client: MLClien
 
 
 def test_a_running_instance_cannot_be_started(azureml_workspace: Workspace, ml_client: MLClient, name: str) -> None:
-    """Source: the error in issue 2096 of microsoft/vscode-tools-for-ai."""
+    """Source: the error in microsoft/vscode-tools-for-ai#2096."""
     make(azureml_workspace, name)
     with pytest.raises(HttpResponseError, match="StartComputeInstanceOnlyAllowedInStoppedState"):
         ml_client.compute.begin_start(name).result()
@@ -179,7 +179,7 @@ def test_an_existing_instance_keeps_its_size(azureml_workspace: Workspace, name:
 
 
 def test_operations_are_for_their_kind_of_compute(azureml_workspace: Workspace, name: str, cluster: None) -> None:
-    """Source of the text: issue 85756 of MicrosoftDocs/azure-docs."""
+    """Source of the text: MicrosoftDocs/azure-docs#85756."""
     made = make(azureml_workspace, name)
     answer = azureml_workspace.azure.arm("POST", f"{made['id']}/listNodes")
     assert answer.status_code == 400
