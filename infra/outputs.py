@@ -32,7 +32,7 @@ class ScheduleOutput(_Part):
     next_fire_times: list[str] = Field(
         default_factory=list,
         description="The first five times after the update at which the schedule fires, in UTC. Empty if the schedule "
-        "is paused or has ended.",
+        "is paused or has ended, or if Azure counts its times from its creation because it has no `start_time`.",
         examples=[["2026-11-23T04:30:00Z"]],
     )
 

@@ -35,7 +35,9 @@ class InstanceSchedule(Group):
 
     action: PowerAction = Field(description="`start` or `stop`.")
     cron: str = Field(
-        description="Cron expression: minute, hour, day of month, month and day of week.", examples=["0 18 * * 1-5"]
+        description="Cron expression: minute, hour, `*`, `*` and day of week. Azure ignores days of the month and "
+        "months.",
+        examples=["0 18 * * 1-5"],
     )
     time_zone: str = Field(
         default="UTC",
@@ -49,7 +51,7 @@ class InstanceSchedule(Group):
         if isinstance(value, dict) and isinstance(value.get("cron"), str):
             zone = value.get("timeZone", value.get("time_zone", "UTC"))
             trigger = {"type": "cron", "expression": value["cron"], "time_zone": zone}
-            if problems := trigger_problems(trigger):
+            if problems := trigger_problems(trigger, recurrences=False):
                 raise ValueError("; ".join(f"{each.reason}: {each.fix}" for each in problems))
         return value
 

@@ -55,7 +55,7 @@ def _platform(outputs: StackOutputs) -> Table:
             f"{kind}s" if kind != "data" else kind, "  ".join(f"{name}:{version}" for name, version in assets.items())
         )
     for name, schedule in outputs.schedules.items():
-        coming = ", ".join(schedule.next_fire_times[:2]) or "none"
+        coming = ", ".join(schedule.next_fire_times[:2]) or "see the studio"
         when = f"next: {coming}" if schedule.is_enabled else "paused"
         table.add_row("schedule", f"{name}  {schedule.trigger} ({schedule.time_zone})  {when}")
     return table

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import functools
+import re
 import zoneinfo
 from pathlib import Path
 
@@ -13,13 +15,19 @@ from amlite.core.errors import AzureError
 from amlite.core.wire import Json
 
 _FREQUENCIES = {
-    "minute": rrule.MINUTELY,
-    "hour": rrule.HOURLY,
     "day": rrule.DAILY,
     "week": rrule.WEEKLY,
     "month": rrule.MONTHLY,
 }
+_STEPS = {"minute": dt.timedelta(minutes=1), "hour": dt.timedelta(hours=1)}
+_HOUR = dt.timedelta(hours=1)
 _WEEK_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_FIELD = re.compile(r"(\*|\d+(-\d+)?)(/0*[1-9]\d*)?(,(\*|\d+(-\d+)?)(/0*[1-9]\d*)?)*", re.ASCII)
+_MONTHS = [name.lower() for name in calendar.month_name]
+_NAME = re.compile(r"[A-Za-z]+")
+_RANGE = re.compile(r"(\d+)-(\d+)")
+# The days of the week are 0 to 6.
+_SEVEN = re.compile(r"(^|[^*/\d])0*7")
 
 
 class Trigger:
@@ -29,11 +37,12 @@ class Trigger:
         """Parse the `properties` (ARM's `CronTrigger` or `RecurrenceTrigger`) of a schedule created at `created`."""
         self._zone = _zone(properties.get("timeZone") or "UTC")
         start, end = (self._moment(properties, name) for name in ("startTime", "endTime"))
-        self._start = start or created.astimezone(self._zone).replace(tzinfo=None)
+        self._start = start or created.astimezone(dt.UTC).replace(microsecond=0)
         self._end = end
         if self._end is not None and self._end <= self._start:
             raise _refusal("trigger.endTime must be later than trigger.startTime.")
         self._cron: str | None = None
+        self._step: dt.timedelta | None = None
         self._rule: rrule.rrule | None = None
         if properties["triggerType"].lower() == "cron":
             self._cron = _cron(properties["expression"])
@@ -43,46 +52,59 @@ class Trigger:
     def next(self, after: dt.datetime) -> dt.datetime | None:
         """Return the first time (UTC) after `after` at which the trigger fires, or None if it has ended.
 
-        Wall-clock times are local: a daily schedule keeps its hour when daylight saving time starts or ends.
+        Wall-clock times are local: a daily schedule keeps its hour when daylight saving time starts or ends. Minutes
+        and hours count elapsed time.
         """
-        local = max(after.astimezone(self._zone).replace(tzinfo=None), self._start - dt.timedelta(microseconds=1))
-        while (found := self._following(local)) is not None and (self._end is None or found <= self._end):
-            due = found.replace(tzinfo=self._zone).astimezone(dt.UTC)
-            if due > after:
-                return due
-            local = found
-        return None
+        found = self._following(max(after.astimezone(dt.UTC), self._start - dt.timedelta(microseconds=1)))
+        return found if found is not None and (self._end is None or found <= self._end) else None
 
-    def _following(self, local: dt.datetime) -> dt.datetime | None:
+    def _following(self, after: dt.datetime) -> dt.datetime | None:
+        if self._step is not None:
+            if after < self._start:
+                return self._start
+            return self._start + self._step * ((after - self._start) // self._step + 1)
+        wall = after.astimezone(self._zone).replace(tzinfo=None)
         if self._cron is not None:
             from croniter import croniter  # a late import, because it takes 60 ms, which a start does not need
 
-            found: dt.datetime = croniter(self._cron, local).get_next(dt.datetime)
-            return found
-        return self._rule.after(local) if self._rule is not None else None
+            found: dt.datetime | None = croniter(self._cron, wall).get_next(dt.datetime)
+            # In the hour that the end of summer time repeats, only a trigger of every hour fires again.
+            if found is not None and self._cron.split()[1] == "*" and found - wall <= _HOUR:
+                return after + (found - wall)
+        else:
+            found = self._rule.after(wall) if self._rule is not None else None
+        if found is None:
+            return None
+        due = found.replace(tzinfo=self._zone).astimezone(dt.UTC)
+        return due if due > after else self._following(found.replace(tzinfo=self._zone, fold=1).astimezone(dt.UTC))
 
-    def _recurrence(self, properties: Json) -> rrule.rrule:
+    def _recurrence(self, properties: Json) -> rrule.rrule | None:
         interval = int(properties["interval"])
         if interval < 1:
             raise _refusal("trigger.interval must be at least 1.")
         frequency = properties["frequency"].lower()
         pattern = properties.get("schedule") or {}
-        if pattern and frequency in ("minute", "hour"):
-            raise _refusal(f"trigger.schedule is for frequencies day, week and month, not {frequency}.")
         hours, minutes = _numbers(pattern, "hours", 0, 23), _numbers(pattern, "minutes", 0, 59)
         week_days = [day.lower() for day in pattern.get("weekDays") or []]
         month_days = _numbers(pattern, "monthDays", 1, 31)
-        if week_days and frequency != "week":
-            raise _refusal("trigger.schedule.weekDays is for frequency week.")
+        # azure-ai-ml sends a schedule with empty lists for a trigger without one.
+        patterned = any((hours, minutes, week_days, month_days))
+        if frequency in _STEPS:
+            if patterned:
+                raise _refusal(f"trigger.schedule is for frequencies day, week and month, not {frequency}.")
+            self._step = _STEPS[frequency] * interval
+            return None
+        if week_days and frequency == "day":
+            raise _refusal("trigger.schedule.weekDays is for frequencies week and month.")
         if month_days and frequency != "month":
             raise _refusal("trigger.schedule.monthDays is for frequency month.")
         return rrule.rrule(
             _FREQUENCIES[frequency],
-            dtstart=self._start,
+            dtstart=self._start.astimezone(self._zone).replace(tzinfo=None),
             interval=interval,
             byhour=hours or None,
             byminute=minutes or None,
-            bysecond=0 if pattern else None,
+            bysecond=0 if patterned else None,
             byweekday=[_WEEK_DAYS.index(day) for day in week_days] or None,
             bymonthday=month_days or None,
         )
@@ -95,19 +117,43 @@ class Trigger:
             moment = dt.datetime.fromisoformat(text)
         except ValueError as error:
             raise _refusal(f"trigger.{name} '{text}' is not a date and time in ISO 8601.") from error
-        return moment.astimezone(self._zone).replace(tzinfo=None) if moment.tzinfo else moment
+        return (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(dt.UTC)
 
 
 def _cron(expression: str) -> str:
+    """Return the expression as the service reads it: like NCrontab, and without days of the month and months.
+
+    Source: "Schedule machine learning pipeline jobs", Limitations: `DAYS` and `MONTHS` values are ignored.
+    """
     from croniter import croniter
 
-    fields = expression.split()
-    if len(fields) != 5 or not croniter.is_valid(expression):
+    fields = [_RANGE.sub(_ascending, _NAME.sub(_number, each)) for each in expression.split()]
+    if (
+        len(fields) != 5
+        or not all(_FIELD.fullmatch(field) for field in fields)
+        or not croniter.is_valid(" ".join(fields))
+        or _SEVEN.search(fields[4])
+    ):
         raise _refusal(
             f"trigger.expression '{expression}' is not a valid cron expression: it has five fields, minute, hour, day "
             "of month, month and day of week, such as '0 6 * * 1-5'."
         )
-    return expression
+    minutes, hours, _, _, week_days = fields
+    return f"{minutes} {hours} * * {week_days}"
+
+
+def _number(name: re.Match[str]) -> str:
+    """Return the number of a day (Sunday is 0) or a month, by the beginning of its name."""
+    names = (*_MONTHS, *_WEEK_DAYS) if len(name[0]) > 2 else ()
+    found = next((each for each in names if each.startswith(name[0].lower())), None)
+    if found is None:
+        return name[0]
+    return str(_MONTHS.index(found) if found in _MONTHS else (_WEEK_DAYS.index(found) + 1) % 7)
+
+
+def _ascending(found: re.Match[str]) -> str:
+    first, last = sorted((int(found[1]), int(found[2])))
+    return f"{first}-{last}"
 
 
 def _numbers(pattern: Json, name: str, least: int, most: int) -> list[int]:

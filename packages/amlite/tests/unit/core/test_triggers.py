@@ -41,11 +41,17 @@ def firings(properties: dict[str, Any], count: int, since: dt.datetime = CREATED
         (cron("0 5 * * *"), ["01-02 05:00", "01-03 05:00", "01-04 05:00"]),
         (cron("*/20 12 * * *"), ["01-01 12:40", "01-02 12:00", "01-02 12:20"]),
         (cron("0 9 * * 1-5"), ["01-02 09:00", "01-05 09:00", "01-06 09:00"]),
+        # Source: "Schedule machine learning pipeline jobs", Limitations: the service ignores days and months.
+        (cron("0 5 1 6 *"), ["01-02 05:00", "01-03 05:00", "01-04 05:00"]),
+        # NCrontab takes whole names, and swaps a range that runs backwards.
+        (cron("0 9 * * Friday-1"), ["01-02 09:00", "01-05 09:00", "01-06 09:00"]),
         (cron("0 5 * * *", startTime="2026-02-01 00:00:00"), ["02-01 05:00", "02-02 05:00", "02-03 05:00"]),
         (cron("0 5 * * *", endTime="2026-01-03T05:00:00"), ["01-02 05:00", "01-03 05:00"]),
         (cron("0 5 * * *", timeZone="Tokyo Standard Time"), ["01-01 20:00", "01-02 20:00", "01-03 20:00"]),
         (recurrence("minute", 20), ["01-01 12:50", "01-01 13:10", "01-01 13:30"]),
         (recurrence("Hour", 6, startTime="2026-01-01T03:00:00"), ["01-01 15:00", "01-01 21:00", "01-02 03:00"]),
+        # azure-ai-ml sends an empty schedule for a trigger without one.
+        (recurrence("hour", 6, {"hours": [], "minutes": []}), ["01-01 18:30", "01-02 00:30", "01-02 06:30"]),
         (recurrence("day", 2, {"hours": [6, 18], "minutes": [0]}), ["01-01 18:00", "01-03 06:00", "01-03 18:00"]),
         (
             recurrence("week", 1, {"hours": [10], "minutes": [15], "weekDays": ["Monday", "friday"]}),
@@ -71,12 +77,22 @@ def test_an_hour_that_summer_time_skips_fires_once_that_day() -> None:
     assert firings(trigger, 3, at("2026-03-28T00:00")) == ["03-28 01:30", "03-29 01:30", "03-30 00:30"]
 
 
+def test_an_hour_that_winter_time_repeats_fires_once_a_day_and_every_time_of_an_hourly_trigger() -> None:
+    zone, night = {"timeZone": "W. Europe Standard Time"}, at("2026-10-24T23:59")
+    assert firings(cron("30 2 * * *", **zone), 2, night) == ["10-25 00:30", "10-26 01:30"]
+    assert firings(cron("30 * * * *", **zone), 3, night) == ["10-25 00:30", "10-25 01:30", "10-25 02:30"]
+    every_hour = recurrence("hour", 1, startTime="2026-10-25T01:00:00", **zone)
+    assert firings(every_hour, 3, night) == ["10-25 00:00", "10-25 01:00", "10-25 02:00"]
+
+
 @pytest.mark.parametrize(
     ("trigger", "said"),
     [
         (cron("0 5 * *"), "five fields"),
         (cron("0 0 5 * * *"), "five fields"),
         (cron("61 5 * * *"), "five fields"),
+        (cron("0 5 * * 7"), "five fields"),
+        (cron("0 5 L * *"), "five fields"),
         (cron("0 5 * * *", timeZone="Europe/Berlin"), "Windows name"),
         (cron("0 5 * * *", startTime="soon"), "startTime"),
         (cron("0 5 * * *", startTime="2026-02-01", endTime="2026-01-01"), "endTime"),

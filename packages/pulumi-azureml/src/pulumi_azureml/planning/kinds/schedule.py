@@ -43,8 +43,13 @@ class ScheduleKind(Kind):
         data = draft.definition
         trigger = data.get("trigger")
         if isinstance(trigger, dict):
-            for error in triggers.check(trigger):
+            errors = triggers.check(trigger)
+            for error in errors:
                 draft.problem(("trigger", error.key), error.reason, error.fix)
+            for key in ("start_time", "end_time") if not errors else ():
+                local = triggers.local_time(trigger.get(key), str(trigger.get("time_zone") or "UTC"))
+                if local is not None:
+                    trigger[key] = local
         else:
             draft.problem((), "'trigger' is missing", "add `trigger:` with `type: cron` and an `expression:`")
         if "create_monitor" in data:
