@@ -9,6 +9,7 @@ import json
 import logging
 import logging.handlers
 import os
+import secrets
 import signal
 import socket
 import sqlite3
@@ -30,8 +31,8 @@ from amlite.core.faults import Faults
 from amlite.core.gate import Gate
 from amlite.core.platform import Platform
 from amlite.core.processes import Children, reap
-from amlite.core.proxy import Address, Proxy
-from amlite.core.routing import Call, refusal, reply
+from amlite.core.proxy import USER, Address, Proxy
+from amlite.core.routing import Call, host_of, refusal, reply
 from amlite.core.service import Services
 from amlite.core.store import DATABASE, Store
 from amlite.core.wire import Json
@@ -43,6 +44,7 @@ _log = logging.getLogger("amlite")
 _LOOK_SECONDS = 1.0
 _requests = logging.getLogger("amlite.requests")
 _LONG_PATH = 1 << 16
+_PROXY = "settings/proxy"
 _SURROUNDINGS = "settings/surroundings"
 
 
@@ -76,15 +78,17 @@ class Server:
         await web.SockSite(runner, listener, ssl_context=self._certificates.server_context()).start()
 
         surroundings = _surroundings(self.platform, inherited)
-        proxy = Proxy(self._route, surroundings["proxy"], surroundings["bypass"])
-        previous = self.platform.store.get("settings/proxy-port")
+        # Port and secret stay the same, so that the environment of a shell stays valid after a restart.
+        previous = self.platform.store.get(_PROXY)
+        secret = str(previous.body["secret"]) if previous else secrets.token_hex(16)
+        proxy = Proxy(self._route, surroundings["proxy"], surroundings["bypass"], secret=secret)
         gate = _listen(previous.body["port"] if previous else 0)
         proxy_port = gate.getsockname()[1]
-        self.platform.store.put("settings/proxy-port", "settings", {"port": proxy_port})
+        self.platform.store.put(_PROXY, "settings", {"port": proxy_port, "secret": secret})
         self._stack.push_async_callback(_close, await asyncio.start_server(proxy.serve, sock=gate))
 
         bundle = self._certificates.bundle(surroundings["authorities"])
-        platform.environment |= _client_environment(platform, proxy_port, bundle)
+        platform.environment |= _client_environment(platform, f"http://{USER}:{secret}@127.0.0.1:{proxy_port}", bundle)
         platform.operations.resume()
         await SERVICES.start(platform)
         return runtime.Runtime(os.getpid(), psutil.Process().create_time(), proxy_port, platform.environment)
@@ -138,7 +142,7 @@ class Server:
         return response
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
-        host = request.host.partition(":")[0].lower()
+        host = host_of(request)
         found = SERVICES.router.find(self.platform, request.method, host, request.path)
         if found is None:
             raise AzureError(
@@ -150,9 +154,8 @@ class Server:
         return await self.platform.part(Faults).serve(call, route)
 
 
-def _client_environment(platform: Platform, proxy_port: int, bundle: Path) -> dict[str, str]:
+def _client_environment(platform: Platform, proxy: str, bundle: Path) -> dict[str, str]:
     client_id, secret = tokens(platform).deployer()
-    proxy = f"http://127.0.0.1:{proxy_port}"
     both = {"HTTPS_PROXY": proxy, "NO_PROXY": "127.0.0.1,localhost,::1"}
     certificates = (
         "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE",

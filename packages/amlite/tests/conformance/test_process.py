@@ -272,7 +272,8 @@ def test_run_replaces_what_would_lead_elsewhere(local: Process) -> None:
         ARM_USE_OIDC="true", ARM_SUBSCRIPTION_ID="real", PYTHONDONTWRITEBYTECODE="1",
     )  # fmt: skip
     got = json.loads(shown)
-    proxy = f"http://127.0.0.1:{local.running.proxy_port}"
+    proxy = local.running.environment["HTTPS_PROXY"]
+    assert proxy.startswith("http://amlite:")
     assert (got["HTTPS_PROXY"], got["https_proxy"]) == (proxy, proxy)
     assert got["NO_PROXY"] == got["no_proxy"] == "127.0.0.1,localhost,::1"
     assert got["ARM_SUBSCRIPTION_ID"] == got["AZURE_SUBSCRIPTION_ID"] == SUBSCRIPTION_ID

@@ -1,4 +1,8 @@
-"""The CONNECT proxy that makes production host names answer on loopback and tunnels everything else unchanged."""
+"""The CONNECT proxy that makes production host names answer on loopback and tunnels everything else unchanged.
+
+It serves clients that know its secret, and never connects to this machine: what listens on loopback trusts those that
+can connect to it, and a client here does not need a proxy for it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import fnmatch
+import hmac
 import ipaddress
 import socket
 from collections.abc import Callable
@@ -13,20 +18,30 @@ from urllib.parse import unquote, urlsplit
 
 Address = tuple[str, int]
 
+USER = "amlite"
+"""The name that clients sign in with. The password is the secret."""
+_HEAD_SECONDS = 30.0
 _MAX_LINE = 65536
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+
+
+class RefusedError(OSError):
+    """A target that the proxy does not connect to."""
 
 
 class Proxy:
     """Accepts `CONNECT host:port`. If `route` does not serve the host, connects to it or to the inherited proxy."""
 
-    def __init__(self, route: Callable[[str], Address | None], upstream: str | None, bypass: str | None) -> None:
-        """Take the routing function, the URL of an inherited proxy, and an inherited `NO_PROXY` list.
+    def __init__(
+        self, route: Callable[[str], Address | None], upstream: str | None, bypass: str | None, *, secret: str
+    ) -> None:
+        """Take the routing function, the URL of an inherited proxy, an inherited `NO_PROXY` list, and the secret.
 
         As in curl, the proxy can be without `http://`. `NO_PROXY` can contain names (which include subdomains),
         patterns, addresses and networks, each with or without a port.
         """
         self._route = route
+        self._login = "Basic " + base64.b64encode(f"{USER}:{secret}".encode()).decode()
         self._upstream = urlsplit(upstream if "://" in upstream else f"http://{upstream}") if upstream else None
         self._bypass = [entry.strip().lower() for entry in (bypass or "").split(",") if entry.strip()]
 
@@ -42,20 +57,23 @@ class Proxy:
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        async with asyncio.timeout(_HEAD_SECONDS):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         method, target, *_ = head.split(" ", 2)
         if method != "CONNECT":
-            writer.write(b"HTTP/1.1 405 amlite's proxy only does CONNECT\r\nContent-Length: 0\r\n\r\n")
-            await writer.drain()
+            await _answer(writer, "405 amlite's proxy only does CONNECT")
+            return
+        if not self._admits(head):
+            reason = "407 amlite's proxy needs the user name and password of HTTPS_PROXY (amlite run, amlite env)"
+            await _answer(writer, reason, 'Proxy-Authenticate: Basic realm="amlite"')
             return
         host, _, port = target.rpartition(":")
-        host = host.strip("[]").lower()
+        host = host.strip("[]").rstrip(".").lower()
         try:
             there = await self._dial(host, int(port))
         except (OSError, asyncio.IncompleteReadError) as error:
-            reason = str(error).encode("ascii", "replace").replace(b"\n", b" ")
-            writer.write(b"HTTP/1.1 502 " + reason + b"\r\nContent-Length: 0\r\n\r\n")
-            await writer.drain()
+            reason = str(error).encode("ascii", "replace").decode().replace("\n", " ")
+            await _answer(writer, f"{403 if isinstance(error, RefusedError) else 502} {reason}")
             return
         try:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -64,11 +82,19 @@ class Proxy:
         finally:
             there[1].close()
 
+    def _admits(self, head: str) -> bool:
+        for line in head.split("\r\n")[1:]:
+            name, _, value = line.partition(":")
+            if name.strip().lower() == "proxy-authorization":
+                return hmac.compare_digest(value.strip().encode(), self._login.encode())
+        return False
+
     async def _dial(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if (ours := self._route(host)) is not None:
             return await asyncio.open_connection(*ours)
         if self._upstream is None or self._bypassed(host, port):
-            return await asyncio.open_connection(host, port)
+            return await _connect(host, port)
+        await _addresses(host, port, numeric=True)
         if self._upstream.scheme not in ("http", "https"):
             raise OSError(
                 f"the inherited proxy speaks {self._upstream.scheme}; amlite can chain to http and https only"
@@ -94,8 +120,6 @@ class Proxy:
 
     def _bypassed(self, host: str, port: int) -> bool:
         address = _address(host)
-        if host == "localhost" or (address is not None and address.is_loopback):
-            return True  # a loopback address means this machine
         return any(_covers(entry.removesuffix(f":{port}"), host, address) for entry in self._bypass)
 
 
@@ -117,6 +141,53 @@ def _address(host: str) -> _IpAddress | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+async def _connect(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to one of the addresses that were checked: another look-up of the name could return others."""
+    failure = OSError(f"{host} has no address")
+    for address in await _addresses(host, port):
+        try:
+            return await asyncio.open_connection(address, port)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+async def _addresses(host: str, port: int, *, numeric: bool = False) -> list[str]:
+    """Return the addresses of a host. Raises RefusedError if one is this machine.
+
+    With `numeric`, only a host that is an address in one of its forms is looked up, such as `127.1`.
+    """
+    if host == "localhost" or host.endswith(".localhost"):
+        raise RefusedError(f"amlite's proxy does not connect to this machine ({host}); connect without a proxy")
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST if numeric else 0
+        )
+    except socket.gaierror:
+        if numeric:
+            return []
+        raise
+    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+    for each in addresses:
+        if is_this_machine(each):
+            raise RefusedError(f"amlite's proxy does not connect to this machine ({host}); connect without a proxy")
+    return addresses
+
+
+def is_this_machine(address: str) -> bool:
+    """Whether an address means this machine, or this link, where a cloud's machine gets its identity."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    found = getattr(found, "ipv4_mapped", None) or found
+    return found.is_loopback or found.is_unspecified or found.is_link_local
+
+
+async def _answer(writer: asyncio.StreamWriter, status: str, *headers: str) -> None:
+    lines = [f"HTTP/1.1 {status}", *headers, "Connection: close", "Content-Length: 0"]
+    writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+    await writer.drain()
 
 
 async def _pump(

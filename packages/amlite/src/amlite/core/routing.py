@@ -47,8 +47,8 @@ class Call:
 
     @property
     def host(self) -> str:
-        """The host name the client asked for, without port, lower case."""
-        return self.request.host.partition(":")[0].lower()
+        """The host name the client asked for; see `host_of`."""
+        return host_of(self.request)
 
     @property
     def path(self) -> str:
@@ -101,6 +101,11 @@ class Call:
         if not isinstance(body, dict):
             raise AzureError(400, "InvalidRequestContent", "The request content must be a JSON object.")
         return body
+
+
+def host_of(request: web.Request) -> str:
+    """Return the host name that the client asked for: lower case, without the port and without a final dot."""
+    return request.host.partition(":")[0].rstrip(".").lower()
 
 
 def reply(body: Any = None, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

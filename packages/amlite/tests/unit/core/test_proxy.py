@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from amlite.core import proxy as module
 from amlite.core.proxy import Address, Proxy
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -31,15 +32,31 @@ def _echo(name: bytes) -> Handler:
     return answer
 
 
-async def _send(port: int, head: bytes, payload: bytes = b"") -> tuple[str, bytes]:
+SECRET = "s3cret"
+LOGIN = b"Proxy-Authorization: Basic YW1saXRlOnMzY3JldA==\r\n"  # amlite:s3cret
+
+
+@pytest.fixture
+def reachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the proxy connect to loopback, where the tests' servers are."""
+    monkeypatch.setattr(module, "is_this_machine", lambda _: False)
+
+
+def _proxy(route: Callable[[str], Address | None], upstream: str | None = None, bypass: str | None = None) -> Proxy:
+    return Proxy(route, upstream, bypass, secret=SECRET)
+
+
+async def _send(port: int, head: bytes, payload: bytes = b"", login: bytes = LOGIN) -> tuple[str, bytes]:
     """Send a request line with headers and a payload; return the status line and what came through the tunnel."""
+    head = head[:-2] + login + b"\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(head)
     status = (await reader.readline()).decode().strip()
     while await reader.readline() not in (b"\r\n", b""):
         pass
-    writer.write(payload)
-    writer.write_eof()
+    if " 200 " in status:
+        writer.write(payload)
+        writer.write_eof()
     got = await reader.read()
     writer.close()
     return status, got
@@ -50,21 +67,25 @@ def _ours(port: int) -> Callable[[str], Address | None]:
 
 
 async def test_host_of_ours_is_answered_on_loopback() -> None:
-    async with _listening(_echo(b"amlite")) as here, _listening(Proxy(_ours(here), None, None).serve) as port:
+    async with _listening(_echo(b"amlite")) as here, _listening(_proxy(_ours(here)).serve) as port:
         head = b"CONNECT Management.Azure.com:443 HTTP/1.1\r\nHost: x\r\n\r\n"
         assert await _send(port, head, b"hello") == ("HTTP/1.1 200 Connection established", b"amlite:hello")
+        dotted = head.replace(b".com:", b".com.:")  # a full name, which means the same host
+        assert await _send(port, dotted, b"hello") == ("HTTP/1.1 200 Connection established", b"amlite:hello")
 
 
+@pytest.mark.usefixtures("reachable")
 async def test_any_other_host_is_tunnelled_to() -> None:
-    async with _listening(_echo(b"elsewhere")) as there, _listening(Proxy(_ours(1), None, None).serve) as port:
-        _, got = await _send(port, f"CONNECT localhost:{there} HTTP/1.1\r\n\r\n".encode(), b"hello")
+    async with _listening(_echo(b"elsewhere")) as there, _listening(_proxy(_ours(1)).serve) as port:
+        _, got = await _send(port, f"CONNECT 127.0.0.1:{there} HTTP/1.1\r\n\r\n".encode(), b"hello")
         assert got == b"elsewhere:hello"
 
 
+@pytest.mark.usefixtures("reachable")
 async def test_host_that_does_not_answer_is_a_502() -> None:
     async with _listening(_echo(b"")) as closed:
         pass
-    async with _listening(Proxy(_ours(1), None, None).serve) as port:
+    async with _listening(_proxy(_ours(1)).serve) as port:
         status, _ = await _send(port, f"CONNECT 127.0.0.1:{closed} HTTP/1.1\r\n\r\n".encode())
         assert status.startswith("HTTP/1.1 502 ")
 
@@ -79,7 +100,7 @@ async def test_inherited_proxy_is_chained_to_with_its_login(prefix: str) -> None
         await _echo(b"through")(reader, writer)
 
     async with _listening(upstream) as far:
-        proxy = Proxy(_ours(1), f"{prefix}127.0.0.1:{far}", None)
+        proxy = _proxy(_ours(1), f"{prefix}127.0.0.1:{far}")
         async with _listening(proxy.serve) as port:
             _, got = await _send(port, b"CONNECT pypi.example:443 HTTP/1.1\r\n\r\n", b"hello")
     assert got == b"through:hello"
@@ -93,22 +114,67 @@ async def test_refusal_of_the_inherited_proxy_is_passed_on() -> None:
         writer.write(b"HTTP/1.1 407 Sign in\r\n\r\n")
         writer.close()
 
-    async with _listening(upstream) as far, _listening(Proxy(_ours(1), f"http://127.0.0.1:{far}", None).serve) as port:
+    async with _listening(upstream) as far, _listening(_proxy(_ours(1), f"http://127.0.0.1:{far}").serve) as port:
         status, _ = await _send(port, b"CONNECT pypi.example:443 HTTP/1.1\r\n\r\n")
     assert status == "HTTP/1.1 502 the inherited proxy answered: HTTP/1.1 407 Sign in"
 
 
 async def test_inherited_proxy_of_another_kind_is_a_clear_error() -> None:
-    async with _listening(Proxy(_ours(1), "socks5://127.0.0.1:1", None).serve) as port:
+    async with _listening(_proxy(_ours(1), "socks5://127.0.0.1:1").serve) as port:
         status, _ = await _send(port, b"CONNECT pypi.example:443 HTTP/1.1\r\n\r\n")
     assert "speaks socks5" in status
 
 
-async def test_loopback_is_never_asked_of_the_inherited_proxy() -> None:
-    proxy = Proxy(_ours(1), "http://127.0.0.1:1", None)
-    async with _listening(_echo(b"direct")) as there, _listening(proxy.serve) as port:
-        _, got = await _send(port, f"CONNECT 127.0.0.1:{there} HTTP/1.1\r\n\r\n".encode())
-    assert got == b"direct:"
+@pytest.mark.parametrize(
+    "login", [b"", b"Proxy-Authorization: Basic YW1saXRlOmd1ZXNz\r\n", b"Proxy-Authorization: \xff\r\n"]
+)
+async def test_client_without_the_secret_gets_neither_our_hosts_nor_the_inherited_proxy(login: bytes) -> None:
+    asked = []
+
+    async def upstream(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(1)
+        writer.close()
+
+    async with (
+        _listening(_echo(b"amlite")) as here,
+        _listening(upstream) as far,
+        _listening(_proxy(_ours(here), f"http://user:word@127.0.0.1:{far}").serve) as port,
+    ):
+        for host in (b"management.azure.com", b"pypi.example"):
+            status, got = await _send(port, b"CONNECT " + host + b":443 HTTP/1.1\r\n\r\n", b"hello", login)
+            assert status.startswith("HTTP/1.1 407 "), host
+            assert got == b""
+    assert not asked
+
+
+@pytest.mark.parametrize("inherited", [None, "http://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1", "127.8.8.8", "127.1", "0x7f.1", "2130706433", "localhost", "LOCALHOST.", "x.localhost", "[::1]",
+        "0.0.0.0", "0", "[::]", "[::ffff:127.0.0.1]", "169.254.169.254",
+    ],
+)  # fmt: skip
+async def test_nothing_on_this_machine_is_reached(host: str, inherited: str | None) -> None:
+    reached = []
+
+    async def private(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.append(1)
+        writer.close()
+
+    async with _listening(private) as there, _listening(_proxy(_ours(1), inherited).serve) as port:
+        status, _ = await _send(port, f"CONNECT {host}:{there} HTTP/1.1\r\n\r\n".encode())
+    assert status.startswith("HTTP/1.1 403 ")
+    assert not reached
+
+
+async def test_name_that_resolves_to_this_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def resolve(*_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        return [(2, 1, 6, "", ("127.0.0.1", 80))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    with pytest.raises(module.RefusedError):
+        await module._connect("rebound.example", 80)
 
 
 @pytest.mark.parametrize(
@@ -128,11 +194,10 @@ async def test_loopback_is_never_asked_of_the_inherited_proxy() -> None:
         (" a.example , b.example", "b.example", True),
         ("*", "corp.example", True),
         ("", "corp.example", False),
-        ("", "::1", True),
     ],
 )
 def test_no_proxy_entries(bypass: str, host: str, expected: bool) -> None:
-    assert Proxy(_ours(1), "http://p:1", bypass)._bypassed(host, 443) is expected
+    assert _proxy(_ours(1), "http://p:1", bypass)._bypassed(host, 443) is expected
 
 
 @pytest.mark.parametrize(
@@ -140,12 +205,12 @@ def test_no_proxy_entries(bypass: str, host: str, expected: bool) -> None:
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 64,
         b"hello\r\n\r\n",
-        b"CONNECT x:port HTTP/1.1\r\n\r\n",
+        b"CONNECT x:port HTTP/1.1\r\n" + LOGIN + b"\r\n",
         b"",
     ],
 )
 async def test_garbage_ends_the_connection_and_nothing_else(garbage: bytes) -> None:
-    async with _listening(_echo(b"amlite")) as here, _listening(Proxy(_ours(here), None, None).serve) as port:
+    async with _listening(_echo(b"amlite")) as here, _listening(_proxy(_ours(here)).serve) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(garbage)
         writer.write_eof()
@@ -155,6 +220,6 @@ async def test_garbage_ends_the_connection_and_nothing_else(garbage: bytes) -> N
 
 
 async def test_other_methods_are_refused() -> None:
-    async with _listening(Proxy(_ours(1), None, None).serve) as port:
+    async with _listening(_proxy(_ours(1)).serve) as port:
         status, _ = await _send(port, b"GET http://management.azure.com/ HTTP/1.1\r\n\r\n")
     assert status.startswith("HTTP/1.1 405 ")

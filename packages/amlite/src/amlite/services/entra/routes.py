@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -16,6 +17,8 @@ from amlite.services.entra.federation import ASSERTION_TYPE, principal_of_assert
 from amlite.services.entra.tokens import ISSUER, LIFETIME_SECONDS, entra_error, tokens
 
 LOGIN = "login.microsoftonline.com"
+# Older names of the same service, which clients still use. A sign-in there must not leave this machine either.
+_ALIASES = ("login.windows.net", "login.microsoft.com", "sts.windows.net")
 routes = Routes(LOGIN, audiences=None)
 own_routes = control_routes()
 
@@ -23,9 +26,7 @@ own_routes = control_routes()
 @routes.get("/common/discovery/instance")
 async def discover_instance(call: Call) -> web.Response:
     """Confirm that this authority is known."""
-    metadata = [
-        {"preferred_network": LOGIN, "preferred_cache": "login.windows.net", "aliases": [LOGIN, "login.windows.net"]}
-    ]
+    metadata = [{"preferred_network": LOGIN, "preferred_cache": _ALIASES[0], "aliases": [LOGIN, *_ALIASES]}]
     endpoint = f"https://{LOGIN}/{TENANT_ID}/v2.0/.well-known/openid-configuration"
     return reply({"tenant_discovery_endpoint": endpoint, "api-version": "1.1", "metadata": metadata})
 
@@ -178,3 +179,12 @@ def _configuration() -> web.Response:
             "cloud_instance_name": "microsoftonline.com",
         }
     )
+
+
+def _alias(host: str) -> Routes:
+    table = Routes(host, audiences=None)
+    table.entries += [replace(route, table=table) for route in routes.entries]
+    return table
+
+
+alias_routes = [_alias(host) for host in _ALIASES]
