@@ -24,7 +24,7 @@ import psutil
 from aiohttp import web
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from amlite.core import runtime
+from amlite.core import private_folder, runtime
 from amlite.core.certificates import Certificates
 from amlite.core.errors import AzureError, StartError
 from amlite.core.faults import Faults
@@ -59,11 +59,14 @@ class Server:
         self._gate = Gate(self.platform.access, tokens(self.platform).principal_of)
         self._certificates = Certificates(state / "certificates")
         self._tls: Address = ("127.0.0.1", 0)
+        self._private: Path | None = None
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self, inherited: dict[str, str]) -> runtime.Runtime:
         """Listen, and return the data that commands need. `inherited` is the environment of amlite's start."""
         platform = self.platform
+        private_folder.sweep()
+        self._private = private_folder.ensure(self.state)
         platform.http = await self._stack.enter_async_context(aiohttp.ClientSession())
         app = web.Application(client_max_size=0)
         app.router.add_route("*", "/{path:.*}", self._answer)
@@ -98,6 +101,8 @@ class Server:
         await self.platform.operations.stop()
         await self.platform.children.stop_all()
         await self._stack.aclose()
+        if self._private is not None:  # by its own path, because the link is gone if the state folder was deleted
+            await asyncio.to_thread(private_folder.delete, self._private)
         self.platform.store.close()
 
     def _route(self, host: str) -> Address | None:

@@ -8,7 +8,7 @@ import sys
 import click
 
 from amlite.cli.connection import ask, ensure_started, terminate
-from amlite.core import runtime
+from amlite.core import private_folder, runtime
 from amlite.core.processes import reap
 
 _output = click.option(
@@ -34,6 +34,7 @@ def stop() -> None:
     if running is not None:
         terminate(running)
     ended = reap(state)
+    private_folder.remove(state)
     left = f" ({ended} leftover processes ended)" if ended else ""
     click.echo(("amlite stopped" if running else "amlite was not running") + left)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from amlite.cli.connection import ask, running, terminate
-from amlite.core import runtime
+from amlite.core import private_folder, runtime
 from amlite.core.processes import reap, tail
 
 
@@ -48,6 +48,7 @@ def reset(yes: bool) -> None:
     if found is not None:
         terminate(found)
     reap(state)
+    private_folder.remove(state)
     shutil.rmtree(state, ignore_errors=True)
     if state.exists():
         left = ", ".join(sorted(path.name for path in state.iterdir()))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import os
 import shutil
 import socket
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from amlite.core import private_folder
 from amlite.tools import debian
 from amlite.tools.base import Task, Tool, ToolError, Unavailable, dotted, output_of, version_in
 
@@ -75,14 +74,12 @@ def is_off(environment: Mapping[str, str] = os.environ) -> bool:
     return value == "off"
 
 
-def private_folder(state: Path) -> Path:
-    """Return the folder of the private daemon's sockets: a short path, because theirs have at most 107 characters."""
-    return Path(tempfile.gettempdir()) / f"amlite-{hashlib.sha256(str(state).encode()).hexdigest()[:12]}"
+def door(private: Path) -> Path:
+    """Return the socket at which amlite takes connections for its own daemon. The first one starts the daemon.
 
-
-def door(state: Path) -> Path:
-    """Return the socket at which amlite takes connections for its private daemon. The first one starts the daemon."""
-    return private_folder(state) / _DOOR
+    `private` is amlite's private folder.
+    """
+    return private / _DOOR
 
 
 def host_for_commands(state: Path) -> str | None:
@@ -91,7 +88,8 @@ def host_for_commands(state: Path) -> str | None:
         found = find()
     except ToolError:
         return None  # what needs an engine says what is wrong
-    return None if found is None or is_address(found) else f"unix://{door(state)}"
+    private = private_folder.find(state)
+    return None if found is None or is_address(found) or private is None else f"unix://{door(private)}"
 
 
 def engine_address(environment: Mapping[str, str] = os.environ) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from amlite.core import private_folder
 from amlite.tools import debian, docker_engine
 from amlite.tools.base import Task, ToolError, Unavailable
 from amlite.tools.docker_engine import TOOL, engine_address, engine_answers, has_capability
@@ -73,7 +74,11 @@ def test_commands_get_the_door_only_where_amlite_has_a_daemon_of_its_own(
     assert docker_engine.host_for_commands(tmp_path) is None
     programs("dockerd", "true")
     monkeypatch.setattr(docker_engine, "why_no_daemon", lambda: None)
-    assert docker_engine.host_for_commands(tmp_path) == f"unix://{docker_engine.door(tmp_path)}"
+    assert docker_engine.host_for_commands(tmp_path) is None, "there is no private folder before amlite runs"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    tmp_path.chmod(0o700)
+    door = docker_engine.door(private_folder.ensure(tmp_path))
+    assert docker_engine.host_for_commands(tmp_path) == f"unix://{door}"
     monkeypatch.setenv("AMLITE_DOCKER", "off")
     assert docker_engine.host_for_commands(tmp_path) is None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from amlite.core import private_folder
 from amlite.core.errors import StartError
 from amlite.core.platform import Platform
 from amlite.services.environments import engine
@@ -18,8 +19,7 @@ _PIECE = 1 << 16
 
 async def open_door(platform: Platform) -> None:
     """Listen. A connection ends if this machine cannot have an engine."""
-    path = docker_engine.door(platform.state)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = docker_engine.door(private_folder.ensure(platform.state))
     path.unlink(missing_ok=True)
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

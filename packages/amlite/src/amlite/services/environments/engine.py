@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from amlite.core import private_folder
 from amlite.core.errors import StartError
 from amlite.core.platform import Platform
 from amlite.core.processes import OWNER_VARIABLE
@@ -43,7 +44,7 @@ async def ensure(platform: Platform, say: Callable[[str], None] | None = None) -
     Containers that callers run must carry `owner_environment`, so that they always end with amlite.
     Raises StartError if this machine cannot have an engine, or if the private one does not start.
     """
-    folder = docker_engine.private_folder(platform.state)
+    folder = private_folder.ensure(platform.state)
     client = shutil.which("docker") or "docker"
     private = Engine(f"unix://{folder}/docker.sock", client, private=True)
     if any(child.name == NAME for child in platform.children.list()):
@@ -73,7 +74,6 @@ def owner_environment(state: Path) -> dict[str, str]:
 
 
 def _command(daemon: str, folder: Path, host: str) -> list[str | Path]:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "docker.pid").unlink(missing_ok=True)
     slot = _free_slot()
     return [

@@ -14,13 +14,13 @@ import os
 import shutil
 import sys
 import tarfile
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import trustme
 import yaml
 
+from amlite.core import private_folder
 from amlite.core.errors import StartError
 from amlite.core.platform import Platform
 from amlite.core.programs import run
@@ -66,7 +66,7 @@ def write_certificates(folder: Path) -> None:
 async def start(platform: Platform, cluster: Document, folder: Path, child: Named) -> None:
     """Start what does not run. Raises StartError."""
     mirror = await loopback.port(platform)
-    place = _short(folder)
+    place = _short(platform, folder)
     _write_mirrors(platform, folder, mirror)
     socket = place / "containerd.sock"
     _write(folder / "containerd.toml", _containerd(folder, place))
@@ -100,16 +100,16 @@ async def start(platform: Platform, cluster: Document, folder: Path, child: Name
 
 async def stop(platform: Platform, folder: Path, child: Named) -> None:
     """Stop the node, and what its pods left."""
-    socket = _short(folder) / "containerd.sock"
+    socket = _short(platform, folder) / "containerd.sock"
     if socket.exists():
         for task in await _ctr(socket, "tasks", "list", "--quiet"):
             await _ctr(socket, "tasks", "kill", "--all", "--signal", "SIGKILL", task)
     for part in _PARTS:
         await platform.children.stop(child(part))
-    place = _short(folder)
+    place = _short(platform, folder)
     # A pod that ends late may leave a mount after the others are gone.
     for _ in range(_ATTEMPTS):
-        for mounted in _mounted_below(folder, place):
+        for mounted in private_folder.mounted_below(folder, place):
             await run(["umount", "--lazy", str(mounted)], line=lambda _: None, environment=dict(os.environ))
     shutil.rmtree(place, ignore_errors=True)
 
@@ -250,18 +250,12 @@ def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:
     return buffer.getvalue()
 
 
-def _short(folder: Path) -> Path:
-    """Return a folder with a short path, for sockets."""
-    made = Path(tempfile.gettempdir()) / f"amlite-node-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+def _short(platform: Platform, folder: Path) -> Path:
+    """Return the cluster's part of the private folder, for sockets."""
+    name = f"node-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+    made = private_folder.ensure(platform.state) / name
     made.mkdir(mode=0o700, exist_ok=True)
     return made
-
-
-def _mounted_below(*folders: Path) -> list[Path]:
-    """Return what is mounted below folders, the deepest first."""
-    lines = Path("/proc/self/mounts").read_text("utf-8").splitlines()
-    points = (Path(line.split()[1]) for line in lines)
-    return sorted((each for each in points if any(each.is_relative_to(folder) for folder in folders)), reverse=True)
 
 
 def _write(path: Path, content: str, mode: int = 0o644) -> None:

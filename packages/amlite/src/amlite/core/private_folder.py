@@ -1,0 +1,110 @@
+"""The folder of an amlite's sockets: for its user only, and on a short path, because a socket's has 107 characters.
+
+Its name is random, so that nobody can make it before. `run` in the state folder links to it. A folder that is not
+private any more is not used again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+_LINK = "run"
+_OWNER = "owner.json"
+_PREFIX = "amlite-"
+_LONGEST_BASE = 50
+_MOUNTS = Path("/proc/self/mounts")
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+def ensure(state: Path) -> Path:
+    """Return the private folder of a state folder, and make it if necessary."""
+    found = find(state)
+    if found is None:
+        (state / _LINK).unlink(missing_ok=True)
+        found = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=bases()[0]))
+        (state / _LINK).symlink_to(found)
+    owner = {"state": str(state), "pid": os.getpid(), "started": psutil.Process().create_time()}
+    (found / _OWNER).write_text(json.dumps(owner), "utf-8")
+    return found
+
+
+def find(state: Path) -> Path | None:
+    """Return the private folder of a state folder, or None if there is none."""
+    try:
+        found = (state / _LINK).readlink()
+    except OSError:
+        return None
+    return found if is_private(found) else None
+
+
+def remove(state: Path) -> None:
+    """Unmount what is left below the private folder of a state folder, and delete it."""
+    found = find(state)
+    if found is not None:
+        delete(found)
+    (state / _LINK).unlink(missing_ok=True)
+
+
+def sweep() -> None:
+    """Delete the private folders of this user whose state folder is gone and whose amlite has ended."""
+    for base in bases():
+        for folder in base.glob(f"{_PREFIX}*"):
+            if is_private(folder) and _is_left(folder):
+                delete(folder)
+
+
+def bases(environment: Mapping[str, str] = os.environ) -> list[Path]:
+    """Return the folders in which private folders can be, the preferred one first."""
+    runtime, temporary = Path(environment.get("XDG_RUNTIME_DIR") or "/nonexistent"), Path(tempfile.gettempdir())
+    found = [runtime] if is_private(runtime) else []
+    return [*found, temporary if len(str(temporary)) <= _LONGEST_BASE else Path("/tmp")]  # noqa: S108
+
+
+def is_private(folder: Path) -> bool:
+    """Whether a folder is this user's, is for nobody else, and is not a link."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not stat.S_IMODE(found.st_mode) & 0o077
+
+
+def _is_left(folder: Path) -> bool:
+    try:
+        owner = json.loads((folder / _OWNER).read_text("utf-8"))
+        state, pid, started = Path(owner["state"]), int(owner["pid"]), float(owner["started"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+    with contextlib.suppress(psutil.Error):
+        if abs(psutil.Process(pid).create_time() - started) < 1:
+            return False
+    return find(state) != folder
+
+
+def delete(folder: Path) -> None:
+    """Unmount what is left below a private folder, and delete it."""
+    # What is mounted may be the machine's own: without an unmount, nothing below is deleted.
+    for mounted in mounted_below(folder):
+        subprocess.run(["umount", "--lazy", mounted], check=False, capture_output=True)
+    if not mounted_below(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def mounted_below(*folders: Path) -> list[Path]:
+    """Return what is mounted below folders, the deepest first."""
+    if not _MOUNTS.exists():
+        return []
+    lines = _MOUNTS.read_text("utf-8").splitlines()
+    points = (Path(_ESCAPED.sub(lambda found: chr(int(found[1], 8)), line.split()[1])) for line in lines)
+    return sorted((each for each in points if any(each.is_relative_to(folder) for folder in folders)), reverse=True)
