@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +21,15 @@ class ReleaseError(click.ClickException):
 
 class RenamedError(ReleaseError):
     """An update would replace resources because their names have changed. Nothing was changed."""
+
+
+class ExistingError(ReleaseError):
+    """Resources could not be created, because they exist in Azure: `existing` has their ids by URN."""
+
+    def __init__(self, message: str, existing: Mapping[str, str]) -> None:
+        """Take the problem, and the resources."""
+        super().__init__(message)
+        self.existing = dict(existing)
 
 
 def first_line(error: AzureError) -> str:

@@ -6,54 +6,25 @@ import fcntl
 import functools
 import json
 import os
-import re
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pulumi import automation
-from pulumi.automation import events
 from pydantic import ValidationError
 
-from infra import NAMESPACE, REFUSE_RENAMES, RENAMES, ROLL_OUT_AT_ONCE
+from infra import NAMESPACE, REFUSE_RENAMES, ROLL_OUT_AT_ONCE
 from infra.outputs import OUTPUTS_VERSION, ModelOutput, StackOutputs, parse
 from release import sign_in
-from release.errors import ReleaseError, RenamedError
+from release.engine import Changes, Engine, OnEvent, essence
+from release.errors import ReleaseError
 
 ROOT = Path(__file__).resolve().parent.parent
 # The variable of Pulumi's option --cwd. `release --cwd` sets it for every `pulumi` that we run.
 CWD_VARIABLE = "PULUMI_OPTION_CWD"
-# Parallel operations mostly wait for Azure. The engine's default of four for each processor is too low.
-_PARALLEL = 32
-# gRPC puts this before the message of a provider's exception.
-_GRPC = "Exception calling application: "
-# The engine's description of a lock on the stack.
-_LOCK = re.compile(r": created by (?P<who>.+?)\s*$", re.MULTILINE)
-# The engine puts this before the message of a resource hook.
-_HOOK = re.compile(r'^(Preview failed: )?before hook "[\w-]+" failed: ')
-_CANCELLED = ("update canceled", "update cancelled")
-_NO_REASON = ("an unhandled error occurred", "update failed", "preview failed", *_CANCELLED)
-# "creating" is missing on purpose: such a resource is not in the state, so the next update creates it again.
-_CHANGING = ("updating", "deleting")
-OnEvent = Callable[[events.EngineEvent], None]
-
-
-@dataclass
-class Changes:
-    """The result of one engine run: the number of resources by operation, the errors, and the changed names."""
-
-    summary: dict[str, int] = field(default_factory=dict)
-    errors: list[str] = field(default_factory=list)
-    renames: list[str] = field(default_factory=list)
-
-    @property
-    def unchanged(self) -> bool:
-        """Whether nothing was created, updated, replaced or deleted."""
-        return not any(count for operation, count in self.summary.items() if operation != "same")
 
 
 def project_folder() -> Path:
@@ -95,10 +66,11 @@ class PulumiStack:
             fix = hint or f"release up --stack {name}, or select the backend that has the stack with `pulumi login`"
             raise ReleaseError(f"Pulumi's backend has no stack '{name}'", fix=fix) from error
         except automation.CommandError as error:
-            message = _essence(error)
+            message = essence(error)
             raise ReleaseError(
                 f"cannot open stack '{name}': {message}", fix=hint or _login_fix(name, message)
             ) from error
+        self._engine = Engine(name, self._stack)
 
     def preview(self, on_event: OnEvent, *, refresh: bool = False) -> Changes:
         """Preview an update. With `refresh`, compare with what is in Azure. The state does not change.
@@ -106,10 +78,16 @@ class PulumiStack:
         Changed names are a warning.
         """
         self._ask_the_program(refuse_renames=False)
-        return self._run(functools.partial(self._stack.preview, refresh=refresh), on_event)
+        return self._engine.run(functools.partial(self._stack.preview, refresh=refresh), on_event)
 
     def up(
-        self, on_event: OnEvent, *, replace_renamed: bool = False, at_once: bool = False, why: str | None = None
+        self,
+        on_event: OnEvent,
+        *,
+        replace_renamed: bool = False,
+        at_once: bool = False,
+        why: str | None = None,
+        keep_going: bool = False,
     ) -> Changes:
         """Update the stack.
 
@@ -118,12 +96,15 @@ class PulumiStack:
             replace_renamed: Replace resources whose names have changed.
             at_once: Give new deployments all the traffic in one step, after their smoke tests.
             why: Message of the update in Pulumi's history. Default: the subject of the last commit.
+            keep_going: After an error, continue with the resources that do not depend on the failed one.
 
         Raises:
             RenamedError: The update would replace resources whose names have changed, and `replace_renamed` is false.
+            ExistingError: Resources could not be created, because they exist in Azure.
         """
         self._ask_the_program(refuse_renames=not replace_renamed, roll_out_at_once=at_once)
-        return self._run(functools.partial(self._stack.up, message=why), on_event)
+        command = functools.partial(self._stack.up, message=why)
+        return self._engine.run(functools.partial(command, continue_on_error=True) if keep_going else command, on_event)
 
     def history(self) -> list[automation.UpdateSummary]:
         """Return the updates of the stack that Pulumi recorded, the newest first, without secrets."""
@@ -147,9 +128,24 @@ class PulumiStack:
                 ) from error
             yield
 
+    def state(self) -> Mapping[str, Any]:
+        """Return the stack's state, as the engine keeps it."""
+        with self._one_error():
+            return self._stack.export_stack().deployment or {}
+
+    @contextmanager
+    def edited_state(self, on_event: OnEvent) -> Iterator[dict[str, Any]]:
+        """Take the state out of the backend, and put it back with the changes that are made to it."""
+        with self._one_error():
+            exported = self._stack.export_stack()
+            state: dict[str, Any] = dict(exported.deployment or {})
+            yield state
+            edited = automation.Deployment(version=exported.version, deployment=state)
+            self._engine.unless_locked(lambda: self._stack.import_stack(edited), on_event)
+
     def resources(self) -> list[Mapping[str, Any]]:
         """Return the resources in the stack's state, as the engine keeps them."""
-        return self._state().get("resources") or []
+        return self.state().get("resources") or []
 
     def dependents(self, urn: str) -> list[str]:
         """Return the URNs of all resources that depend on one, directly or through others."""
@@ -175,18 +171,13 @@ class PulumiStack:
         parts = {part: str(naming.get(part)) for part in ("namespace", "workspace")}
         return {"project": NAMESPACE, **parts, "stack": str(naming.get("stack") or self.name)}
 
-    def interrupted(self) -> list[str]:
-        """Return the URNs of resources that an interrupted update was changing. Their state may be out of date."""
-        pending = self._state().get("pending_operations") or []
-        return [each["resource"]["urn"] for each in pending if each["type"] in _CHANGING]
-
     def refresh(self, urns: list[str], on_event: OnEvent) -> Changes:
         """Read resources from Azure into the state."""
-        return self._run(functools.partial(self._stack.refresh, target=urns), on_event)
+        return self._engine.run(functools.partial(self._stack.refresh, target=urns), on_event)
 
     def destroy(self, on_event: OnEvent, urns: list[str] | None = None) -> Changes:
         """Delete all resources of the stack, or those with some URNs."""
-        return self._run(functools.partial(self._stack.destroy, target=urns), on_event)
+        return self._engine.run(functools.partial(self._stack.destroy, target=urns), on_event)
 
     def outputs(self) -> StackOutputs | None:
         """Return the stack's outputs, or None if the stack was never completely deployed."""
@@ -257,10 +248,6 @@ class PulumiStack:
             for part, value in parts.items():
                 self._stack.set_config(f"{key}.{part}", automation.ConfigValue(value), path=True)
 
-    def _state(self) -> Mapping[str, Any]:
-        with self._one_error():
-            return self._stack.export_stack().deployment or {}
-
     def _config(self, key: str) -> str:
         """Return a value of the configuration, or raise ReleaseError if there is none."""
         with self._one_error():
@@ -280,39 +267,7 @@ class PulumiStack:
         try:
             yield
         except automation.CommandError as error:
-            raise ReleaseError(f"stack '{self.name}': {_essence(error)}") from error
-
-    def _run(self, command: Callable[..., Any], on_event: OnEvent) -> Changes:
-        changes = Changes()
-
-        def note(event: events.EngineEvent) -> None:
-            diagnostic = event.diagnostic_event
-            if diagnostic and diagnostic.severity == "error" and diagnostic.message.strip():
-                changes.errors.append(_HOOK.sub("", diagnostic.message.strip()).removeprefix(_GRPC))
-            if diagnostic and diagnostic.severity == "warning" and diagnostic.message.startswith(RENAMES):
-                changes.renames.append(diagnostic.message.strip())
-            if event.summary_event:
-                changes.summary = {str(k): v for k, v in event.summary_event.resource_changes.items()}
-            on_event(event)
-
-        try:
-            command(on_event=note, parallel=_PARALLEL, color="never" if os.environ.get("NO_COLOR") else "auto")
-        except automation.ConcurrentUpdateError as error:
-            holder = _LOCK.search(str(error))
-            by = f" (by {holder['who']})" if holder else ""
-            raise ReleaseError(
-                f"stack '{self.name}' is being updated by another process{by}. Nothing was changed",
-                fix="wait until it has ended, and run this command again. If it was killed: "
-                f"pulumi cancel -s {self.name}",
-            ) from error
-        except automation.CommandError as error:
-            # The engine adds general errors to the program's own. They would only repeat that it failed.
-            reasons = [each for each in dict.fromkeys(changes.errors) if not each.startswith(_NO_REASON)]
-            message = "\n".join(reasons) or _cancelled(error) or _essence(error)
-            problem = RenamedError if message.startswith(RENAMES) else ReleaseError
-            # Changed names can be the reason of an error.
-            raise problem("\n".join([f"stack '{self.name}': {message}", *changes.renames])) from error
-        return changes
+            raise ReleaseError(f"stack '{self.name}': {essence(error)}") from error
 
 
 def _needs(resource: Mapping[str, Any]) -> set[str]:
@@ -331,13 +286,6 @@ def _wrong(error: ValidationError) -> str:
     return ", ".join(f"output {name} is {'missing' if kind == 'missing' else 'wrong'}" for name, kind in found.items())
 
 
-def _cancelled(error: automation.CommandError) -> str | None:
-    """Return the message for a cancelled update, or None if it was not cancelled."""
-    if not any(each in str(error) for each in _CANCELLED):
-        return None
-    return "the update was cancelled. Completed changes are kept, and the next update continues from there"
-
-
 def _decoded(value: str) -> Any:
     """Decode a value. Groups are JSON, and `7` or `true` are text."""
     try:
@@ -345,13 +293,6 @@ def _decoded(value: str) -> Any:
     except ValueError:
         return value
     return decoded if isinstance(decoded, dict | list) else value
-
-
-def _essence(error: automation.CommandError) -> str:
-    """Return the lines of a failed command's output that mention an error."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    mentions = [line.removeprefix("stderr: ").removeprefix("error: ") for line in lines if "error" in line.lower()]
-    return "\n".join(mentions) or str(error)
 
 
 def _login_fix(stack: str, message: str) -> str:

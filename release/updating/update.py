@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 from rich.console import Console
 
-from release.errors import ReleaseError, RenamedError
+from release.engine import Changes
+from release.errors import ExistingError, ReleaseError, RenamedError
 from release.planned import PlannedResources
 from release.policy.check import examined, refuse
 from release.stack import PulumiStack
 from release.terminal.progress import UpdateProgress
+from release.updating.interruption import forget, interruption, names, take_over
 
 
 def update(
@@ -35,27 +38,53 @@ def update(
         ReleaseError: The update failed, a mandatory rule is broken, or it would replace resources whose names have
             changed. If there is a terminal, the user is asked first.
     """
-    interrupted = target.interrupted()
-    if interrupted:
-        names = ", ".join(urn.rpartition("::")[2] for urn in interrupted)
-        console.print(
-            f"  an earlier update was interrupted; reading the state of {names}", highlight=False, markup=False
-        )
-        target.refresh(interrupted, UpdateProgress(console))
+    interrupted = interruption(target)
+    if interrupted.changing:
+        _say(console, f"an earlier update was interrupted; reading the state of {names(interrupted.changing)}")
+        target.refresh(interrupted.changing, UpdateProgress(console))
     planned = PlannedResources()
     target.preview(planned)
     refuse(target.name, examined(target.name, planned.resources))
+    options: dict[str, Any] = {"at_once": at_once, "why": why}
     try:
-        changes = target.up(UpdateProgress(console), at_once=at_once, why=why)
+        changes = _completed(target, console, interrupted.creating, **options)
     except RenamedError as error:
         if not replace_renamed:
             _confirm(target, console, error)
-        changes = target.up(UpdateProgress(console), replace_renamed=True, at_once=at_once, why=why)
+        changes = _completed(target, console, interrupted.creating, replace_renamed=True, **options)
     if changes.unchanged:
         console.print("  no changes")
     elif target.recovered():
         console.print("  the key vault was recovered with its old settings; bringing them up to date", highlight=False)
         target.up(UpdateProgress(console), at_once=at_once, why=why)
+
+
+def _completed(target: PulumiStack, console: Console, begun: list[str], **options: Any) -> Changes:
+    """Update the stack. Take over the resources that an interrupted update had begun to create and that exist.
+
+    The state has no id of such a resource. azure-native refuses to create it again, and names its id. Each round takes
+    over at least one resource, so the rounds end.
+    """
+    if not begun:
+        return target.up(UpdateProgress(console), **options)
+    remaining = set(begun)
+    while True:
+        try:
+            changes = target.up(UpdateProgress(console), keep_going=True, **options)
+        except ExistingError as error:
+            found = {urn: id for urn, id in error.existing.items() if urn in remaining}
+            if not found:
+                raise
+            _say(console, f"an earlier update had begun to create {names(found)}; taking over what Azure has")
+            take_over(target, found, UpdateProgress(console))
+            remaining -= found.keys()
+        else:
+            forget(target, UpdateProgress(console))
+            return changes
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(f"  {line}", highlight=False, markup=False)
 
 
 def _confirm(target: PulumiStack, console: Console, error: RenamedError) -> None:

@@ -16,6 +16,7 @@ from release import stack
 from release.preview.document import Cause, Files, Key
 from release.preview.plan import Plan
 from release.terminal.console import new_console
+from release.updating.interruption import interruption
 from release.updating.update import update
 
 
@@ -37,7 +38,6 @@ def test_a_killed_rollout_and_a_revert_converge(make: Make, tmp_path: Path, monk
         each.kill()
     running.wait()
     serve(project)
-    project.pulumi("cancel", "--yes", "--stack", STACK)  # the lost engine's lock
 
     # The state never learned of the new deployment, so nothing seems to have changed. `release up` looks.
     assert operations(project.preview(0, "--json")) == {}
@@ -48,10 +48,12 @@ def test_a_killed_rollout_and_a_revert_converge(make: Make, tmp_path: Path, monk
     console = new_console()
     with console.capture() as printed:
         update(stack.PulumiStack(STACK), console)
-    assert f"an earlier update was interrupted; reading the state of endpoint-{endpoint}" in printed.get()
+    said = printed.get()
+    assert f"an earlier update was interrupted; reading the state of endpoint-{endpoint}" in said
+    assert f"(pid {running.pid})" in said  # the lost engine's lock
     assert [each.name for each in project.ml.online_deployments.list(endpoint)] == [live]
     assert score(ScoringTarget.of(project.ml, endpoint), {"value": 21}) == 42
-    assert stack.PulumiStack(STACK).interrupted() == []
+    assert interruption(stack.PulumiStack(STACK)) == ([], [])
 
 
 def planned(project: EngineProject, *, refresh: bool = False) -> Plan:

@@ -16,11 +16,12 @@ from pulumi.automation import events
 from policy.environments import Exemption, PolicyError
 from policy.examination import Finding
 from release.cli import main
+from release.engine import Changes
 from release.errors import ReleaseError
 from release.planned import PlannedResource, PlannedResources
 from release.policy import check
 from release.policy.findings import show
-from release.stack import CWD_VARIABLE, Changes, PulumiStack
+from release.stack import CWD_VARIABLE, PulumiStack
 from release.terminal.console import new_console
 from release.updating.update import update
 
@@ -159,7 +160,7 @@ def test_an_update_stops_before_it_changes_anything(inputs: dict[str, Any]) -> N
         return Changes()
 
     target: Any = SimpleNamespace(
-        name="dev", interrupted=list, up=up, recovered=lambda: False,
+        name="dev", state=dict, up=up, recovered=lambda: False,
         preview=lambda note: note(event("create", None, inputs)),
     )  # fmt: skip
     if inputs is FITTING:

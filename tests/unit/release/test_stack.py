@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from pulumi import automation
 from pulumi.automation import events
@@ -17,7 +19,7 @@ from infra.outputs import ModelOutput
 from infra.settings.naming import NamingSettings
 from release import sign_in
 from release import stack as stack_module
-from release.errors import ReleaseError, RenamedError
+from release.errors import ExistingError, ReleaseError, RenamedError
 from release.stack import CWD_VARIABLE, PulumiStack
 
 
@@ -34,6 +36,11 @@ class FakeStack:
         self.error: type[automation.CommandError] = automation.CommandError
         self.messages: list[str | None] = []
         self.workspace = SimpleNamespace(env_vars={})
+        self.cancelled = 0
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+        self.fails = ""
 
     def export_stack(self) -> automation.Deployment:
         return automation.Deployment(version=3, deployment={"resources": self.resources})
@@ -54,7 +61,9 @@ class FakeStack:
     def preview(self, on_event: Any, parallel: int, color: str, refresh: bool) -> None:
         assert not refresh
 
-    def up(self, on_event: Any, parallel: int, color: str, message: str | None) -> None:
+    def up(
+        self, on_event: Any, parallel: int, color: str, message: str | None, continue_on_error: bool = False
+    ) -> None:
         assert parallel == 32
         self.messages.append(message)
         assert color in ("auto", "never")
@@ -272,9 +281,76 @@ def test_an_update_while_another_one_runs_is_one_message_with_its_owner(fake: Fa
         PulumiStack("local").up(lambda _: None)
     assert refused.value.message == (
         "stack 'local' is being updated by another process (by ci@runner (pid 42) at 2026-11-28T09:00:00Z). "
-        "Nothing was changed\n  fix: wait until it has ended, and run this command again. If it was killed: "
-        "pulumi cancel -s local"
+        "Nothing was changed\n  fix: wait until it has ended, and run this command again. If it was killed on its "
+        "machine: pulumi cancel -s local"
     )
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_the_lock_of_a_killed_engine_of_this_machine_is_taken_over(
+    runs: bool, fake: FakeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, own = tmp_path / "locks" / "1.json", tmp_path / "locks" / "2.json"
+    lock.parent.mkdir()
+    for each in (lock, own):
+        each.write_text("{}")
+    fake.error = automation.ConcurrentUpdateError
+    fake.fails = (
+        "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the "
+        f"lock file with `pulumi cancel`.\n  file://{lock}: created by ci@{socket.gethostname()} (pid 42) at 2026-11-28"
+    )
+
+    def process(pid: int) -> SimpleNamespace:
+        assert pid == 42
+        if not runs:
+            raise psutil.NoSuchProcess(pid)
+        return SimpleNamespace(status=lambda: psutil.STATUS_SLEEPING, name=lambda: "pulumi")
+
+    def unlocked(path: Path, missing_ok: bool) -> None:
+        assert (path, missing_ok) == (lock, True)
+        fake.fails = ""
+
+    monkeypatch.setattr(psutil, "Process", process)
+    monkeypatch.setattr(Path, "unlink", unlocked)
+    told: list[str] = []
+    if runs:
+        with pytest.raises(ReleaseError, match=r"is being updated by another process .*\(pid 42\)"):
+            PulumiStack("local").up(told.append)
+        assert told == []
+        return
+    PulumiStack("local").up(lambda event: told.append(event.diagnostic_event.message))
+    assert told == [
+        f"an engine was killed and left its lock, which is removed: ci@{socket.gethostname()} (pid 42) at 2026-11-28"
+    ]
+
+
+def test_the_locks_of_another_backend_are_removed_by_pulumi(fake: FakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake.error = automation.ConcurrentUpdateError
+    fake.fails = (
+        "error: the stack is currently locked by 1 lock(s).\n  azblob://state/.pulumi/locks/1.json: created by "
+        f"ci@{socket.gethostname()} (pid 42) at 2026-11-28"
+    )
+
+    def process(pid: int) -> SimpleNamespace:
+        return SimpleNamespace(status=lambda: psutil.STATUS_SLEEPING, name=lambda: "python")  # a new one with its id
+
+    monkeypatch.setattr(psutil, "Process", process)
+    PulumiStack("local").up(lambda _: None)
+    assert fake.messages == [None, None]
+    assert fake.cancelled == 1
+
+
+def test_an_update_names_the_resources_that_exist(fake: FakeStack) -> None:
+    id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a"
+    refused = {
+        "severity": "error", "urn": "urn:account", "color": "never",
+        "message": f"cannot create already existing resource '{id}'. Please import this resource instead",
+    }  # fmt: skip
+    fake.events = [events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "diagnosticEvent": refused})]
+    fake.fails = "error: update failed"
+    with pytest.raises(ExistingError, match="already existing") as failed:
+        PulumiStack("local").up(lambda _: None, keep_going=True)
+    assert failed.value.existing == {"urn:account": id}
 
 
 def test_two_releases_of_a_stack_in_one_folder_do_not_mix(fake: FakeStack) -> None:

@@ -1,17 +1,22 @@
-"""An update replaces resources whose names have changed only if that is wanted, and keeps its reason."""
+"""An update replaces renamed resources only if that is wanted, keeps its reason, and completes an interrupted one."""
 
 from __future__ import annotations
 
+import copy
+import io
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import click
 import pytest
 
-from release.errors import ReleaseError, RenamedError
-from release.stack import Changes
+from release.engine import Changes
+from release.errors import ExistingError, ReleaseError, RenamedError
 from release.terminal.console import new_console
+from release.updating import interruption
 from release.updating.update import update
 
 CONSOLE = new_console()
@@ -31,7 +36,7 @@ def test_an_update_asks_before_it_replaces_what_got_another_name(
         return Changes()
 
     target: Any = SimpleNamespace(
-        name="dev", interrupted=list, up=up, recovered=lambda: False, preview=lambda _: done.append("preview")
+        name="dev", state=dict, up=up, recovered=lambda: False, preview=lambda _: done.append("preview")
     )
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: is_terminal))
     monkeypatch.setattr(click, "confirm", lambda text, abort: done.append(f"{text} {abort}"))
@@ -52,6 +57,85 @@ def test_the_second_update_of_a_recovered_vault_has_the_reason_of_the_first() ->
         asked.append((at_once, why))
         return Changes(summary={"update": 1})
 
-    target: Any = SimpleNamespace(name="dev", interrupted=list, up=up, recovered=lambda: True, preview=lambda _: None)
+    target: Any = SimpleNamespace(name="dev", state=dict, up=up, recovered=lambda: True, preview=lambda _: None)
     update(target, CONSOLE, at_once=True, why="a reason")
     assert asked == [(True, "a reason")] * 2
+
+
+GROUP, ACCOUNT, VAULT = (
+    f"urn:pulumi:dev::platform::azure-native:{kind}" for kind in ("Group::g", "Account::a", "Vault::v")
+)
+ACCOUNT_ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a"
+
+
+class CutOff:
+    """A stack whose last update was killed while it created an account, which Azure had accepted, and a vault."""
+
+    name = "dev"
+
+    def __init__(self, provisioning: list[str]) -> None:
+        began = [
+            {"type": "creating", "resource": {"urn": urn, "inputs": {"name": urn[-1]}}} for urn in (ACCOUNT, VAULT)
+        ]
+        self.kept: dict[str, Any] = {"resources": [{"urn": GROUP, "id": "/g"}], "pending_operations": began}
+        self.provisioning = provisioning
+        self.done: list[str] = []
+
+    def state(self) -> dict[str, Any]:
+        return copy.deepcopy(self.kept)
+
+    def resources(self) -> list[dict[str, Any]]:
+        resources: list[dict[str, Any]] = self.kept["resources"]
+        return resources
+
+    @contextmanager
+    def edited_state(self, _on_event: object) -> Iterator[dict[str, Any]]:
+        yield self.kept
+
+    def refresh(self, urns: list[str], _on_event: object) -> None:
+        self.done.append("refresh")
+        for each in self.resources():
+            if each["urn"] in urns:
+                each["outputs"] = {"provisioningState": self.provisioning.pop(0)}
+
+    def preview(self, _on_event: object) -> None:
+        self.done.append("preview")
+
+    def up(self, _progress: object, *, at_once: bool, why: str | None, keep_going: bool = False) -> Changes:
+        self.done.append("up on" if keep_going else "up")
+        known = {each["urn"]: each for each in self.resources()}
+        if ACCOUNT not in known:
+            raise ExistingError("stack 'dev': cannot create already existing resource", {ACCOUNT: ACCOUNT_ID})
+        known[ACCOUNT].pop("initErrors", None)
+        self.resources().append({"urn": VAULT, "id": "/v"})
+        return Changes(summary={"create": 1})
+
+    def recovered(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("last", ["Succeeded", "Failed"])
+def test_what_a_killed_update_had_begun_to_create_is_taken_over(last: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interruption.time, "sleep", lambda _: None)
+    target: Any = CutOff(["Creating", "Accepted", last])
+    text = io.StringIO()
+    update(target, new_console(text))
+    assert target.done == ["preview", "up on", "refresh", "refresh", "refresh", "up on"]
+    assert {each["urn"]: each["id"] for each in target.resources()} == {GROUP: "/g", ACCOUNT: ACCOUNT_ID, VAULT: "/v"}
+    assert target.kept["pending_operations"] == []
+    assert "an earlier update had begun to create a; taking over what Azure has" in " ".join(text.getvalue().split())
+
+
+def test_a_resource_of_another_owner_is_never_taken_over() -> None:
+    target: Any = CutOff([])
+    target.kept["pending_operations"] = target.kept["pending_operations"][1:]
+    with pytest.raises(ExistingError, match="cannot create already existing resource"):
+        update(target, CONSOLE)
+    assert target.done == ["preview", "up on"]
+
+
+def test_a_resource_whose_interrupted_creation_failed_in_azure_is_repaired_by_the_next_update() -> None:
+    target: Any = CutOff(["Failed"])
+    interruption.take_over(target, {ACCOUNT: ACCOUNT_ID}, print)
+    assert target.resources()[-1]["initErrors"] == ["its creation was interrupted, and failed in Azure"]
+    assert [each["resource"]["urn"] for each in target.kept["pending_operations"]] == [VAULT]

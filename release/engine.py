@@ -1,0 +1,156 @@
+"""Runs of the Pulumi engine: one error for a failure, and the lock of an engine that was killed."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pulumi import automation
+from pulumi.automation import events
+
+from infra import RENAMES
+from release.errors import ExistingError, ReleaseError, RenamedError
+from release.locks import Lock, locks_in
+
+# Parallel operations mostly wait for Azure. The engine's default of four for each processor is too low.
+_PARALLEL = 32
+# gRPC puts this before the message of a provider's exception.
+_GRPC = "Exception calling application: "
+# azure-native refuses to create what exists, and names its id.
+_EXISTING = re.compile(r"cannot create already existing (?:sub)?resource ['\"]?(?P<id>/[^\s'\"]+)")
+# The engine puts this before the message of a resource hook.
+_HOOK = re.compile(r'^(Preview failed: )?before hook "[\w-]+" failed: ')
+_CANCELLED = ("update canceled", "update cancelled")
+_NO_REASON = ("an unhandled error occurred", "update failed", "preview failed", *_CANCELLED)
+OnEvent = Callable[[events.EngineEvent], None]
+
+
+@dataclass
+class Changes:
+    """The result of one engine run.
+
+    Attributes:
+        summary: The number of resources by operation.
+        errors: The errors.
+        renames: The changed names.
+        existing: The ids of resources that could not be created because they exist in Azure, by URN.
+    """
+
+    summary: dict[str, int] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    renames: list[str] = field(default_factory=list)
+    existing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether nothing was created, updated, replaced or deleted."""
+        return not any(count for operation, count in self.summary.items() if operation != "same")
+
+
+class Engine:
+    """The runs of the engine on one stack."""
+
+    def __init__(self, name: str, stack: automation.Stack) -> None:
+        """Take the stack's name for messages, and the stack."""
+        self._name = name
+        self._stack = stack
+
+    def run(self, command: Callable[..., Any], on_event: OnEvent) -> Changes:
+        """Run a command of the engine.
+
+        Raises:
+            ReleaseError: It failed. RenamedError if it would replace resources whose names have changed, and
+                ExistingError if resources exist in Azure that it should create.
+        """
+        changes = Changes()
+
+        def note(event: events.EngineEvent) -> None:
+            diagnostic = event.diagnostic_event
+            if diagnostic and diagnostic.severity == "error" and diagnostic.message.strip():
+                changes.errors.append(_HOOK.sub("", diagnostic.message.strip()).removeprefix(_GRPC))
+                if diagnostic.urn and (existing := _EXISTING.search(diagnostic.message)):
+                    changes.existing[diagnostic.urn] = existing["id"]
+            if diagnostic and diagnostic.severity == "warning" and diagnostic.message.startswith(RENAMES):
+                changes.renames.append(diagnostic.message.strip())
+            if event.summary_event:
+                changes.summary = {str(k): v for k, v in event.summary_event.resource_changes.items()}
+            on_event(event)
+
+        color = "never" if os.environ.get("NO_COLOR") else "auto"
+        try:
+            self.unless_locked(functools.partial(command, on_event=note, parallel=_PARALLEL, color=color), on_event)
+        except automation.CommandError as error:
+            # The engine adds general errors to the program's own. They would only repeat that it failed.
+            reasons = [each for each in dict.fromkeys(changes.errors) if not each.startswith(_NO_REASON)]
+            message = "\n".join(reasons) or _cancelled(error) or essence(error)
+            # Changed names can be the reason of an error.
+            text = "\n".join([f"stack '{self._name}': {message}", *changes.renames])
+            if message.startswith(RENAMES):
+                raise RenamedError(text) from error
+            if changes.existing:
+                raise ExistingError(text, changes.existing) from error
+            raise ReleaseError(text) from error
+        return changes
+
+    def unless_locked(self, command: Callable[[], Any], on_event: OnEvent) -> None:
+        """Run a command that locks the stack. Take over the lock of an engine that no longer runs, and tell so.
+
+        Raises:
+            ReleaseError: Another process has the lock, or this machine does not know whether it still runs.
+            automation.CommandError: The command failed.
+        """
+        try:
+            command()
+        except automation.ConcurrentUpdateError as error:
+            held = locks_in(str(error))
+            if not held or not all(each.abandoned for each in held):
+                raise self._locked(held) from error
+            holders = ", ".join(map(str, held))
+            on_event(_warning(f"an engine was killed and left its lock, which is removed: {holders}"))
+            try:
+                self._unlock(held)
+                command()
+            except automation.ConcurrentUpdateError as again:
+                raise self._locked(locks_in(str(again))) from again
+
+    def _unlock(self, held: list[Lock]) -> None:
+        files = [each.file for each in held if each.file is not None]
+        if len(files) < len(held):
+            self._stack.cancel()
+        # Only these files. A release that started at the same time may already have a lock of its own.
+        for file in files:
+            file.unlink(missing_ok=True)
+
+    def _locked(self, held: list[Lock]) -> ReleaseError:
+        by = f" (by {', '.join(map(str, held))})" if held else ""
+        where = "" if all(each.here for each in held) else " on its machine"
+        return ReleaseError(
+            f"stack '{self._name}' is being updated by another process{by}. Nothing was changed",
+            fix=f"wait until it has ended, and run this command again. If it was killed{where}: "
+            f"pulumi cancel -s {self._name}",
+        )
+
+
+def _warning(message: str) -> events.EngineEvent:
+    """Return a message in the form of the engine's own, so that it appears among these."""
+    said = events.DiagnosticEvent(message=message, color="never", severity="warning")
+    return events.EngineEvent(sequence=0, timestamp=int(time.time()), diagnostic_event=said)
+
+
+def _cancelled(error: automation.CommandError) -> str | None:
+    """Return the message for a cancelled update, or None if it was not cancelled."""
+    if not any(each in str(error) for each in _CANCELLED):
+        return None
+    return "the update was cancelled. Completed changes are kept, and the next update continues from there"
+
+
+def essence(error: automation.CommandError) -> str:
+    """Return the lines of a failed command's output that mention an error."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    mentions = [line.removeprefix("stderr: ").removeprefix("error: ") for line in lines if "error" in line.lower()]
+    return "\n".join(mentions) or str(error)

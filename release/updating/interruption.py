@@ -1,0 +1,98 @@
+"""What an interrupted update left in the state: resources that it was changing, or had begun to create."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from release.engine import OnEvent
+from release.errors import ReleaseError
+from release.stack import PulumiStack
+
+_CHANGING = ("updating", "deleting")
+_CREATING = "creating"
+# The provisioning states of a resource that Azure still works on, and of one that a later update repairs.
+_UNFINISHED = frozenset({"accepted", "creating", "inprogress", "provisioning", "running", "updating"})
+_BROKEN = frozenset({"failed", "canceled"})
+_POLL_SECONDS = 5.0
+_LONGEST_SECONDS = 3600.0
+_PENDING = "pending_operations"
+
+
+class Interruption(NamedTuple):
+    """What an interrupted update was working on, as URNs: what it changed or deleted, and what it began to create.
+
+    The state of what it changed may be out of date. What it began to create is not in the state, and may exist.
+    """
+
+    changing: list[str]
+    creating: list[str]
+
+
+def interruption(stack: PulumiStack) -> Interruption:
+    """Return what an interrupted update was working on. The lists are empty if no update was interrupted."""
+    pending = stack.state().get(_PENDING) or []
+    return Interruption(
+        [each["resource"]["urn"] for each in pending if each["type"] in _CHANGING],
+        list(dict.fromkeys(each["resource"]["urn"] for each in pending if each["type"] == _CREATING)),
+    )
+
+
+def take_over(stack: PulumiStack, ids: Mapping[str, str], on_event: OnEvent) -> None:
+    """Put resources that an interrupted update had begun to create into the state, as Azure has them.
+
+    Waits until Azure has finished with them. The next update repairs those that failed.
+
+    Args:
+        stack: The stack.
+        ids: The resources' ids by URN.
+        on_event: Takes the engine's events.
+
+    Raises:
+        ReleaseError: Azure has not finished with one of them after an hour.
+    """
+    with stack.edited_state(on_event) as state:
+        begun = {each["resource"]["urn"]: each["resource"] for each in _pending_creates(state)}
+        _drop_pending_creates(state, ids)
+        state.setdefault("resources", []).extend({**begun[urn], "id": id} for urn, id in ids.items())
+    deadline = time.monotonic() + _LONGEST_SECONDS
+    stack.refresh(list(ids), on_event)
+    while unfinished := _in_state(stack, ids, _UNFINISHED):
+        if time.monotonic() > deadline:
+            raise ReleaseError(f"Azure has not finished the creation of {names(unfinished)} after an hour")
+        time.sleep(_POLL_SECONDS)
+        stack.refresh(unfinished, on_event)
+    broken = _in_state(stack, ids, _BROKEN)
+    if broken:
+        with stack.edited_state(on_event) as state:
+            for each in state["resources"]:
+                if each["urn"] in broken:
+                    # The engine updates such a resource even if its inputs are the same.
+                    each["initErrors"] = ["its creation was interrupted, and failed in Azure"]
+
+
+def forget(stack: PulumiStack, on_event: OnEvent) -> None:
+    """Remove from the state what an interrupted update had begun to create, after a later update has created it."""
+    with stack.edited_state(on_event) as state:
+        _drop_pending_creates(state, [each["resource"]["urn"] for each in _pending_creates(state)])
+
+
+def names(urns: Iterable[str]) -> str:
+    """Return the names of resources, for a message."""
+    return ", ".join(urn.rpartition("::")[2] for urn in urns)
+
+
+def _in_state(stack: PulumiStack, urns: Collection[str], states: Collection[str]) -> list[str]:
+    """Return the resources that have one of these provisioning states. Some types of resources have none."""
+    found = {each["urn"]: each.get("outputs") or {} for each in stack.resources() if each["urn"] in urns}
+    return [urn for urn, outputs in found.items() if str(outputs.get("provisioningState")).lower() in states]
+
+
+def _pending_creates(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in state.get(_PENDING) or [] if each["type"] == _CREATING]
+
+
+def _drop_pending_creates(state: dict[str, Any], urns: Collection[str]) -> None:
+    dropped = [each for each in _pending_creates(state) if each["resource"]["urn"] in urns]
+    state[_PENDING] = [each for each in state.get(_PENDING) or [] if each not in dropped]
