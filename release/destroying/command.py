@@ -10,6 +10,7 @@ from release.stack import PulumiStack
 from release.terminal.console import new_console
 from release.terminal.options import stack_option
 from release.terminal.progress import UpdateProgress
+from release.updating.interruption import names, outside_ids, take_over
 
 
 @click.command()
@@ -34,6 +35,10 @@ def down(stack: str, purge: bool, yes: bool) -> None:
     kept = purging.planned(target, say) if purge else Kept()
     if not yes:
         click.confirm(f"Destroy all resources of stack '{stack}'?", abort=True)
+    begun = outside_ids(target)
+    if begun:
+        say(f"an earlier update was interrupted; looking for {names(begun)}")
+        take_over(target, begun, UpdateProgress(console))
     purging.purge_workspaces(target, kept, UpdateProgress(console), say)
     target.destroy(UpdateProgress(console))
     if purge:

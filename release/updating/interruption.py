@@ -17,6 +17,7 @@ _UNFINISHED = frozenset({"accepted", "creating", "inprogress", "provisioning", "
 _BROKEN = frozenset({"failed", "canceled"})
 _POLL_SECONDS = 5.0
 _LONGEST_SECONDS = 3600.0
+_AUTHORIZATION = "providers/Microsoft.Authorization"
 _PENDING = "pending_operations"
 
 
@@ -70,6 +71,29 @@ def take_over(stack: PulumiStack, ids: Mapping[str, str], on_event: OnEvent) -> 
                 if each["urn"] in broken:
                     # The engine updates such a resource even if its inputs are the same.
                     each["initErrors"] = ["its creation was interrupted, and failed in Azure"]
+
+
+def outside_ids(stack: PulumiStack) -> dict[str, str]:
+    """Return what an interrupted update had begun to create outside of a resource group: the ids by URN.
+
+    A deletion of the stack deletes everything else with the resource group.
+    """
+    subscription = f"/subscriptions/{stack.subscription()}"
+    begun = [each["resource"] for each in _pending_creates(stack.state())]
+    return {each["urn"]: found for each in begun if (found := _outside_id(each, subscription)) is not None}
+
+
+def _outside_id(resource: Mapping[str, Any], subscription: str) -> str | None:
+    inputs = resource.get("inputs") or {}
+    match resource["type"]:
+        case "azure-native:resources:ResourceGroup":
+            return f"{subscription}/resourceGroups/{inputs['resourceGroupName']}"
+        case "azure-native:authorization:RoleAssignment":
+            return f"{inputs['scope']}/{_AUTHORIZATION}/roleAssignments/{inputs['roleAssignmentName']}"
+        case "azure-native:authorization:RoleDefinition":
+            return f"{inputs['scope']}/{_AUTHORIZATION}/roleDefinitions/{inputs['roleDefinitionId']}"
+        case _:
+            return None
 
 
 def forget(stack: PulumiStack, on_event: OnEvent) -> None:

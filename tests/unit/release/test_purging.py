@@ -59,7 +59,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Fakes:
         def __init__(self, name: str) -> None:
             self.name = name
 
-        def _state(self) -> dict[str, Any]:
+        def state(self) -> dict[str, Any]:
             return {"resources": made.resources}
 
         def _config(self, key: str) -> str:

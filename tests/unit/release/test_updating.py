@@ -62,9 +62,8 @@ def test_the_second_update_of_a_recovered_vault_has_the_reason_of_the_first() ->
     assert asked == [(True, "a reason")] * 2
 
 
-GROUP, ACCOUNT, VAULT = (
-    f"urn:pulumi:dev::platform::azure-native:{kind}" for kind in ("Group::g", "Account::a", "Vault::v")
-)
+_URN = "urn:pulumi:dev::platform::azure-native:"
+GROUP, ACCOUNT, VAULT = f"{_URN}Group::g", f"{_URN}Account::a", f"{_URN}Vault::v"
 ACCOUNT_ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a"
 
 
@@ -139,3 +138,22 @@ def test_a_resource_whose_interrupted_creation_failed_in_azure_is_repaired_by_th
     interruption.take_over(target, {ACCOUNT: ACCOUNT_ID}, print)
     assert target.resources()[-1]["initErrors"] == ["its creation was interrupted, and failed in Azure"]
     assert [each["resource"]["urn"] for each in target.kept["pending_operations"]] == [VAULT]
+
+
+def test_a_destruction_finds_what_lies_outside_of_the_resource_group() -> None:
+    begun = [
+        ("azure-native:resources:ResourceGroup", {"resourceGroupName": "g"}),
+        ("azure-native:authorization:RoleAssignment", {"scope": "/subscriptions/s", "roleAssignmentName": "n"}),
+        ("azure-native:authorization:RoleDefinition", {"scope": "/subscriptions/s", "roleDefinitionId": "d"}),
+        ("azure-native:storage:StorageAccount", {"accountName": "a"}),
+    ]
+    pending = [
+        {"type": "creating", "resource": {"urn": kind.rpartition(":")[2], "type": kind, "inputs": inputs}}
+        for kind, inputs in begun
+    ]
+    target: Any = SimpleNamespace(state=lambda: {"pending_operations": pending}, subscription=lambda: "s")
+    assert interruption.outside_ids(target) == {
+        "ResourceGroup": "/subscriptions/s/resourceGroups/g",
+        "RoleAssignment": "/subscriptions/s/providers/Microsoft.Authorization/roleAssignments/n",
+        "RoleDefinition": "/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/d",
+    }
