@@ -79,7 +79,9 @@ def outside_ids(stack: PulumiStack) -> dict[str, str]:
     A deletion of the stack deletes everything else with the resource group.
     """
     subscription = f"/subscriptions/{stack.subscription()}"
-    begun = [each["resource"] for each in _pending_creates(stack.state())]
+    state = stack.state()
+    known = {each["urn"] for each in state.get("resources") or []}
+    begun = [each["resource"] for each in _pending_creates(state) if each["resource"]["urn"] not in known]
     return {each["urn"]: found for each in begun if (found := _outside_id(each, subscription)) is not None}
 
 

@@ -151,7 +151,10 @@ def test_a_destruction_finds_what_lies_outside_of_the_resource_group() -> None:
         {"type": "creating", "resource": {"urn": kind.rpartition(":")[2], "type": kind, "inputs": inputs}}
         for kind, inputs in begun
     ]
-    target: Any = SimpleNamespace(state=lambda: {"pending_operations": pending}, subscription=lambda: "s")
+    # A later update created this one.
+    created = {"urn": "Other", "type": "azure-native:resources:ResourceGroup", "inputs": {"resourceGroupName": "o"}}
+    state = {"pending_operations": [*pending, {"type": "creating", "resource": created}], "resources": [created]}
+    target: Any = SimpleNamespace(state=lambda: state, subscription=lambda: "s")
     assert interruption.outside_ids(target) == {
         "ResourceGroup": "/subscriptions/s/resourceGroups/g",
         "RoleAssignment": "/subscriptions/s/providers/Microsoft.Authorization/roleAssignments/n",
