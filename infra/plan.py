@@ -59,6 +59,8 @@ def plan(root: Path, configuration: Configuration, names: naming.Names) -> Catal
             raise PlanError("\n".join(f"{pipeline.path}: {each}" for each in wrong))
     if problems := list(_problems(settings, catalogue, configuration.stack)):
         raise ConfigurationError("\n".join(problems))
+    for warning in catalogue.warnings:
+        pulumi.warn(str(warning))
     for asset in catalogue.of("schedule"):
         if "create_monitor" in asset.definition:
             pulumi.warn(

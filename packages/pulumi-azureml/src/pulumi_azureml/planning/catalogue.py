@@ -12,8 +12,6 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pulumi_azureml.planning import azure_check, documents, schema
 from pulumi_azureml.planning.assets import (
     Asset,
@@ -36,6 +34,7 @@ from pulumi_azureml.planning.problems import CatalogueErrors, Problem, listing, 
 from pulumi_azureml.planning.references import is_inside, join, parse
 from pulumi_azureml.planning.resolving import Resolver
 from pulumi_azureml.planning.settings import CatalogueSettings
+from pulumi_azureml.planning.spelling import Spelling
 from pulumi_azureml.planning.stat_cache import StatCache
 from pulumi_azureml.planning.tree import SHORT, Tree, TreeError, TreeFile, TreeReader
 
@@ -46,11 +45,12 @@ _NAME_LINE = re.compile(r"^name:\s*['\"]?([A-Za-z0-9_.-]+)", re.MULTILINE)
 class Catalogue:
     """Every asset of a tree. In `assets`, each comes after everything that it depends on.
 
-    `excluded` are the assets that the stack leaves out.
+    `excluded` are the assets that the stack leaves out. `warnings` name what may be a mistake.
     """
 
     assets: tuple[Asset, ...]
     excluded: tuple[Excluded, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     def __getitem__(self, key: tuple[str, str]) -> Asset:
         """Return the asset of a kind and name, such as `catalogue["component", "prep"]`."""
@@ -152,6 +152,7 @@ class _Loading:
                 for each in self.assets.values()
             ),
             tuple(sorted(self.excluded)),
+            tuple(sorted({each for draft in self.drafts.values() for each in draft.warnings})),
         )
 
     def find(self) -> Iterator[str]:
@@ -200,12 +201,15 @@ class _Loading:
     def take(self, kind: Kind, document: Document) -> None:
         """Make a draft of a document and check it on its own."""
         types, type_name = kind.types, kind.schema_type(document)
+        definition = {str(key): _copied(value) for key, value in document.data.items() if key != "$schema"}
+        spelling = Spelling(document, definition)
+        spelling.by_schema(kind.name, type_name if types else "")
+        document = dataclasses.replace(document, data={**document.data, **_copied(definition)})
         if types and type_name not in types:
             advice = suggestion(type_name, types, otherwise=f"use one of {listing(types)}")
             self.problems.append(document.problem(("type",), f"unknown {kind.title} type '{type_name}'", advice))
         else:
             self.problems += schema.check(kind.name, document, type_name=type_name if types else "")
-        definition = {str(key): _copied(value) for key, value in document.data.items() if key != "$schema"}
         id_ = AssetId(kind.name, kind.asset_name(document))
         option = self.overriding.exclusion(id_)
         if option is not None:
@@ -214,10 +218,17 @@ class _Loading:
         components = functools.partial(self._component_inputs, document.folder)
         overridden = self.overriding.apply(id_, document, definition, components)
         document = dataclasses.replace(document, set_by={keys: each.option for keys, each in overridden.items()})
+        if "jobs" in definition:
+            spelling.by_component(components, overridden)
+        self.problems += spelling.problems
         is_shared = self.settings.folders.is_shared(document.path)
         draft = draft_of(kind, document, definition, is_shared=is_shared)
         if not draft.id.name:
+            if not any(each.file == document.path for each in self.problems):
+                self.problems.append(document.problem(("name",), "'name' is missing or empty", "write a name"))
+            self.broken.add(draft.id)
             return
+        draft.warnings += spelling.warnings
         draft.overridden = {".".join(map(str, keys)): each for keys, each in overridden.items()}
         other = self.drafts.get(draft.id)
         if other is not None:
@@ -268,13 +279,12 @@ class _Loading:
                 continue
             try:
                 draft.trees[source.keys] = self._tree(draft, source, path)
+            except _FileError as error:
+                self.problems.append(error.problem)
             except TreeError as error:
                 what = f"'{source.path}'" if error.path == path else f"'{error.path}'"
                 key = ".".join(map(str, source.keys))
                 draft.problem(source.keys, f"{key}: {what} {_is(error.reason)}", error.fix)
-            except yaml.YAMLError as error:
-                reason = " ".join(str(error).split())
-                self.problems.append(Problem(path, 0, f"malformed YAML: {reason}", "correct the YAML"))
 
     def _tree(self, draft: Draft, source: Source, path: str) -> Tree:
         own = draft.document.path
@@ -288,8 +298,10 @@ class _Loading:
         if draft.build is not None and all(file.path != draft.build.dockerfile for file in tree.files):
             raise TreeError(path, f"has no '{draft.build.dockerfile}'", "create it, or correct `dockerfile_path`")
         if source.is_yaml:
-            content = yaml.safe_load(Path(tree.files[0].source).read_bytes())
-            only = TreeFile(tree.files[0].path, tree.files[0].source, content_hash({"yaml": content}))
+            content = documents.read(self.root, path)
+            if isinstance(content, Problem):
+                raise _FileError(content)
+            only = TreeFile(tree.files[0].path, tree.files[0].source, content_hash({"yaml": content.data}))
             return Tree(path, (only,), is_folder=False)
         return tree
 
@@ -366,6 +378,14 @@ class _Loading:
             tag=content_hash(inputs)[:SHORT],
             login_server=build.login_server,
         )
+
+
+class _FileError(Exception):
+    """A file that an asset uses has a problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
 
 
 def _needs(draft: Draft) -> list[AssetId]:

@@ -71,7 +71,8 @@ def deployment_azure_name(name: str, settings: CatalogueSettings) -> str:
 def deployment_name(document: Document) -> str:
     """Return `<endpoint>/<deployment>`: a deployment's name is unique in its endpoint only."""
     endpoint, name = document.data.get("endpoint_name"), document.data.get("name")
-    return f"{endpoint}/{name}" if isinstance(endpoint, str) and isinstance(name, str) else ""
+    both = isinstance(endpoint, str) and isinstance(name, str) and endpoint and name
+    return f"{endpoint}/{name}" if both else ""
 
 
 def check_deployment_name(draft: Draft) -> None:

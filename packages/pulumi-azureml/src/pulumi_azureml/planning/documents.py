@@ -1,7 +1,14 @@
-"""YAML files with the line of every key, so that a problem can name the line."""
+"""YAML files with the line of every key, so that a problem can name the line.
+
+A file is read as YAML 1.1, because `az ml` does. Keys and dates are text. `spelling` corrects the other values where
+Azure takes text.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +22,16 @@ KeyPath = tuple[str | int, ...]
 
 # libyaml, if PyYAML was built with it, is ten times faster and gives the same nodes and marks.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TAG = "tag:yaml.org,2002:"
+_TEXT, _MERGE = f"{_TAG}str", f"{_TAG}merge"
+_RETYPED = frozenset(f"{_TAG}{name}" for name in ("bool", "float", "int"))
+_PLAIN = _RETYPED | {f"{_TAG}{name}" for name in ("map", "merge", "null", "seq", "str")}
+# Control characters, and halves of surrogate pairs.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_MOST_BYTES = 5_000_000
+_MOST_VALUES = 100_000
+_MOST_LEVELS = 60
+_LONGEST_NUMBER = 400
 
 
 @dataclass(frozen=True)
@@ -22,13 +39,14 @@ class Document:
     """One YAML file: its mapping, and the line of every key path in it.
 
     `path` is relative to the root, with forward slashes. `set_by` names the option behind each value that the stack
-    sets in place of the file's.
+    sets in place of the file's. `written` has the text of each number and Boolean.
     """
 
     path: str
     data: dict[str, Any]
     lines: Mapping[KeyPath, int]
     set_by: Mapping[KeyPath, str] = field(default_factory=dict)
+    written: Mapping[KeyPath, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:
@@ -51,54 +69,144 @@ class Document:
 
 def read(root: Path, path: str) -> Document | Problem:
     """Read one file. Return a problem if it is not one YAML mapping."""
+    text = read_text(root, path)
+    return text if isinstance(text, Problem) else parse(path, text)
+
+
+def read_text(root: Path, path: str) -> str | Problem:
+    """Read a file of text, or return the problem with it."""
+    file = root / path
     try:
-        text = (root / path).read_bytes().decode("utf-8-sig")
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return Problem(path, 0, "is not a file", "replace it with a file, or rename it")
+        if not os.path.realpath(file).startswith(os.path.realpath(root) + os.sep):
+            return Problem(path, 0, "is a link to outside of the project", "replace it with a copy of the file")
+        if status.st_size > _MOST_BYTES:
+            reason = f"has {status.st_size:,} bytes, and a definition has at most {_MOST_BYTES:,}"
+            return Problem(path, 0, reason, "move data into a file of its own")
+        return file.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        return Problem(path, 0, f"cannot be read: {error.strerror}", "make the file readable")
+        return Problem(path, 0, f"cannot be read: {error.strerror}", "make the file readable, or repair the link")
     except UnicodeDecodeError as error:
         return Problem(path, 0, f"is not UTF-8 text: {error.reason} at byte {error.start}", "save the file as UTF-8")
-    return parse(path, text)
 
 
 def parse(path: str, text: str) -> Document | Problem:
     """Parse a file's text; see `read`."""
+    control = _CONTROL.search(text)
+    if control is not None:
+        return _control(path, text.count("\n", 0, control.start()) + 1, control[0])
+    if not text.strip():
+        return Problem(path, 0, "is empty", "write `key: value` lines, as `az ml` accepts, or delete the file")
+    walk = _Walk()
     try:
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
             if not isinstance(node, yaml.MappingNode):
                 return Problem(path, 1, "is not a YAML mapping", "write `key: value` lines, as `az ml` accepts")
-            lines: dict[KeyPath, int] = {}
-            duplicate = _mark(node, (), lines)
-            if duplicate is not None:
-                key, line = duplicate
-                return Problem(path, line, f"'{key}' is written twice", "keep one of the two")
+            walk.visit(node, (), 0)
             data = loader.construct_document(node)
         finally:
             loader.dispose()
+    except _UnfitError as error:
+        return Problem(path, error.line, error.reason, error.fix)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = error.problem or error.context or "cannot be parsed"
-        return Problem(path, mark.line + 1 if mark else 0, f"malformed YAML: {reason}", "correct the YAML on this line")
+        fix = "correct the YAML on this line"
+        if "expected a single document" in str(error.context) + reason:
+            reason, fix = "the file has more than one document", "keep one, without `---` between"
+        return Problem(path, mark.line + 1 if mark else 0, f"malformed YAML: {reason}", fix)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        return Problem(path, 0, f"malformed YAML: {error}", "correct the YAML")
-    return Document(path, data, lines)
+        reason = " ".join(str(error).split())
+        return Problem(path, 0, f"malformed YAML: {reason}", "correct the YAML")
+    return Document(path, data, walk.lines, written=walk.written)
 
 
-def _mark(node: yaml.Node, keys: KeyPath, lines: dict[KeyPath, int]) -> tuple[str, int] | None:
-    """Record the line of everything under a node. Return the first key that a mapping contains twice, if any."""
-    lines.setdefault(keys, node.start_mark.line + 1)
-    duplicate = None
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
+class _UnfitError(ValueError):
+    """YAML that no asset can have."""
+
+    def __init__(self, line: int, reason: str, fix: str) -> None:
+        super().__init__(reason)
+        self.line, self.reason, self.fix = line, reason, fix
+
+
+class _Walk:
+    """Records the line of everything under a node, and the text of what YAML 1.1 reads as a number or a Boolean."""
+
+    def __init__(self) -> None:
+        self.lines: dict[KeyPath, int] = {}
+        self.written: dict[KeyPath, str] = {}
+        self._count = 0
+
+    def visit(self, node: yaml.Node, keys: KeyPath, depth: int) -> None:
+        """Visit a node and everything below it.
+
+        Raises:
+            _UnfitError: it is too large or too deep, as aliases can make it, or it has what JSON cannot carry.
+        """
+        line = node.start_mark.line + 1
+        self.lines.setdefault(keys, line)
+        self._count += 1
+        if self._count > _MOST_VALUES:
+            reason = f"has more than {_MOST_VALUES:,} values, with what its aliases repeat"
+            raise _UnfitError(line, reason, "write fewer values, without aliases of aliases")
+        if depth > _MOST_LEVELS:
+            reason = f"is nested more than {_MOST_LEVELS} levels deep"
+            raise _UnfitError(line, reason, "use fewer levels, and no alias to a value that contains it")
+        if isinstance(node, yaml.MappingNode):
+            self._mapping(node, keys, depth)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                self.visit(item, (*keys, index), depth + 1)
+        else:
+            self._scalar(node, keys, line)
+        if node.tag not in _PLAIN:
+            shown = node.tag.replace(_TAG, "!!")
+            raise _UnfitError(line, f"has the tag '{shown}', which Azure has no value for", "write it as plain text")
+
+    def _mapping(self, node: Any, keys: KeyPath, depth: int) -> None:
+        seen: dict[str, int] = {}
         for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if key_node.tag == _MERGE:
+                for each in value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]:
+                    self.visit(each, keys, depth + 1)
+                continue
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise _UnfitError(line, "has a list or a mapping as a key", "use text as the key")
+            key_node.tag = _TEXT
+            self._scalar(key_node, (), line)
             key = str(key_node.value)
-            if key in seen and key != "<<":
-                duplicate = duplicate or (key, key_node.start_mark.line + 1)
-            seen.add(key)
-            lines[(*keys, key)] = key_node.start_mark.line + 1
-            duplicate = _mark(value_node, (*keys, key), lines) or duplicate
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            duplicate = _mark(item, (*keys, index), lines) or duplicate
-    return duplicate
+            if key in seen:
+                raise _UnfitError(
+                    line, f"'{key}' is written twice", f"keep one of the two; the other is on line {seen[key]}"
+                )
+            seen[key] = line
+        merges = len(seen) < len(node.value)
+        for key_node, value_node in node.value:
+            if key_node.tag != _MERGE:
+                path = (*keys, str(key_node.value))
+                # The mapping's own keys win over merged ones.
+                for merged in [each for each in self.written if merges and each[: len(path)] == path]:
+                    del self.written[merged]
+                self.lines[path] = key_node.start_mark.line + 1
+                self.visit(value_node, path, depth + 1)
+
+    def _scalar(self, node: yaml.Node, keys: KeyPath, line: int) -> None:
+        control = _CONTROL.search(node.value)
+        if control is not None:
+            problem = _control("", line, control[0])
+            raise _UnfitError(line, problem.message, problem.fix)
+        is_long = node.tag in _RETYPED and len(node.value) > _LONGEST_NUMBER
+        if node.tag in (f"{_TAG}timestamp", f"{_TAG}value") or is_long:
+            node.tag = _TEXT
+        elif node.tag in _RETYPED and keys:
+            self.written[keys] = node.value
+
+
+def _control(path: str, line: int, character: str) -> Problem:
+    reason = f"has the control character U+{ord(character):04X}"
+    return Problem(path, line, reason, "remove the character; it may be invisible in an editor")

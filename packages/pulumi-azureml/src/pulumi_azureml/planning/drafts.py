@@ -37,9 +37,9 @@ class Draft:
     """An asset that is being planned: a document, and what its kind collected from it.
 
     `definition` starts as the document's mapping and becomes `Asset.definition`. A kind adds `uses`, `sources`, `needs`
-    (assets that must exist first although no reference names them) and `problems`. The catalogue then adds `targets`
-    (the asset of each reference) and `trees`. `is_shared`: the asset is in a registry. `overridden`: the values that
-    the stack sets in place of the file's, by dotted key.
+    (assets that must exist first although no reference names them), `problems` and `warnings`. The catalogue then adds
+    `targets` (the asset of each reference) and `trees`. `is_shared`: the asset is in a registry. `overridden`: the
+    values that the stack sets in place of the file's, by dotted key.
     """
 
     id: AssetId
@@ -52,6 +52,7 @@ class Draft:
     targets: dict[KeyPath, AssetId] = field(default_factory=dict)
     trees: dict[KeyPath, Tree] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
     waiting_for: str | None = None
     serves: str | None = None
     existing_model: str | None = None

@@ -105,6 +105,8 @@ class Resolver:
             return
         if use.kind == "environment" and target.name.lower().startswith("azureml-"):
             return  # Azure ML provides it
+        if AssetId(use.kind, "") in self.broken:
+            return  # a file without a name, which is reported, may define it
         known = [id_.name for id_ in {*self.drafts, *self.broken} if id_.kind == use.kind]
         otherwise = f"add it to the project, or write the version: `azureml:{target.name}:VERSION`"
         draft.problem(

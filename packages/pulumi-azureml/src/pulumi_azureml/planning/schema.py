@@ -31,6 +31,24 @@ def check(kind: str, document: Document, *, type_name: str = "") -> list[Problem
     return list(_check(_schema()["kinds"][kind][type_name], document.data, (), document))
 
 
+def types_at(kind: str, type_name: str, data: Any, keys: KeyPath) -> set[str]:
+    """Return the types that a value may have by the schema, `any` among them if it is open; none for an unknown key."""
+    types = _schema()["kinds"][kind]
+    nodes, value = [types[type_name]] if type_name in types else [], data
+    for key in keys:
+        leaves = [leaf for node in nodes for leaf in _alternatives(node, value)]
+        if any("any" in leaf for leaf in leaves):
+            return {"any"}
+        if isinstance(value, dict):
+            nodes = [leaf["keys"][key] for leaf in leaves if key in leaf.get("keys", {})]
+            nodes += [leaf["values"] for leaf in leaves if "values" in leaf]
+        else:
+            nodes = [leaf["items"] for leaf in leaves if "items" in leaf]
+        value = value[key]
+    found = [leaf for node in nodes for leaf in _alternatives(node, value)]
+    return {"any" if "any" in leaf else str(leaf["type"]) for leaf in found} - {"list", "mapping"}
+
+
 def _alternatives(node: Node, value: Any) -> list[Node]:
     """Return the leaves of a node: resolve references, flatten unions, and choose the case by the value's type key."""
     if "ref" in node:
@@ -103,8 +121,11 @@ def _check_mapping(leaves: list[Node], value: dict[str, Any], keys: KeyPath, doc
             where = f" in '{_dotted(keys)}'" if keys else ""
             fix = advice or f"remove it, or use one of {listing(known)}"
             yield document.problem((*keys, str(key)), f"unknown key '{key}'{where}", fix)
-    missing = set.intersection(*(set(leaf.get("required", ())) for leaf in leaves)) - set(value)
-    for key in sorted(missing):
+    required = set.intersection(*(set(leaf.get("required", ())) for leaf in leaves))
+    for key in sorted(required & set(value)):
+        if value[key] in (None, ""):
+            yield document.problem((*keys, key), f"'{_dotted((*keys, key))}' is empty", f"write a value for `{key}:`")
+    for key in sorted(required - set(value)):
         where = f"'{_dotted(keys)}' has no '{key}'" if keys else f"'{key}' is missing"
         yield document.problem(keys, where, f"add `{key}:`")
 

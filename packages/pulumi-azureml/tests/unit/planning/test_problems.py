@@ -214,7 +214,7 @@ BREAKS: dict[str, tuple[Break, str, int, str, str]] = {
     "malformed conda file": (
         lambda p: p.write("ml/environments/serving/conda.yml", "dependencies: [\n"),
         "ml/environments/serving/conda.yml",
-        0,
+        2,
         "malformed YAML",
         "correct the YAML",
     ),

@@ -14,6 +14,7 @@ from pulumi_azureml.planning.drafts import Draft, Drafts, compute, use
 from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
 from pulumi_azureml.planning.settings import CatalogueSettings
+from pulumi_azureml.planning.spelling import Spelling
 
 
 class ScheduleKind(Kind):
@@ -90,8 +91,11 @@ class ScheduleKind(Kind):
         target = draft.targets.get(("create_job", "job")) or draft.targets.get(("create_job",))
         if target is None:
             return
-        updates = {key: value for key, value in job.items() if key != "job"} if isinstance(job, dict) else {}
         pipeline = resolved[target]
+        spelling = Spelling(draft.document, draft.definition)
+        spelling.by_pipeline(pipeline.definition)
+        draft.warnings += spelling.warnings
+        updates = {key: value for key, value in job.items() if key != "job"} if isinstance(job, dict) else {}
         draft.definition["create_job"] = _merged(copy.deepcopy(pipeline.definition), updates)
         own = _mapping(updates.get("inputs"))
         draft.overridden |= {

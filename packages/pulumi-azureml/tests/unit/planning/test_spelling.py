@@ -1,0 +1,147 @@
+"""Text stays text: what YAML 1.1 would read as a number, a Boolean or a date."""
+
+from __future__ import annotations
+
+import pytest
+
+from azureml_fixtures.planned_project import Project
+
+# What is written, and what YAML 1.1 reads, if that is something else than text in the same spelling.
+TEXTS = {
+    "0123456": "42798",
+    "1.10": "1.1",
+    "2013-10-01": None,
+    "2013-10-01 06:00:00": None,
+    "yes": "true",
+    "No": "false",
+    "12:30:45": "45045",
+    "001": "1",
+    "1_000": "1000",
+    "0x1F": "31",
+    ".inf": "inf",
+    "1e3": None,
+    "=": None,
+    "7": None,
+    "true": None,
+    "9" * 500: None,
+}
+
+
+def warned(project: Project) -> list[tuple[str, int, str]]:
+    return [(each.file, each.line, each.message) for each in project.load().warnings]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_value_that_azure_takes_as_text_is_what_was_written(project: Project, text: str) -> None:
+    path = "ml/environments/serving/environment.yml"
+    project.replace(path, "name: serving\n", f"name: serving\ndescription: {text}\ntags:\n  build: {text}\n")
+    environment = project.load()["environment", "serving"].definition
+    assert (environment["description"], environment["tags"]) == (text, {"build": text})
+    read = TEXTS[text]
+    expected = [] if read is None else [
+        (path, 2, f"'description' is the text '{text}', which YAML 1.1 reads as {read}"),
+        (path, 4, f"'tags.build' is the text '{text}', which YAML 1.1 reads as {read}"),
+    ]  # fmt: skip
+    assert warned(project) == expected
+
+
+def test_a_version_is_what_was_written(project: Project) -> None:
+    project.replace("ml/data/days/data.yml", "name: days\n", "name: days\nversion: 1.10\n")
+    project.replace("pipelines/training.yml", "azureml:days@latest", "azureml:days:1.10")
+    assert project.load()["data", "days"].version == "1.10"
+    assert warned(project) == [
+        ("ml/data/days/data.yml", 2, "'version' is the text '1.10', which YAML 1.1 reads as 1.1")
+    ]
+
+
+def test_environment_variables_are_what_was_written(project: Project) -> None:
+    """A Boolean would reach a job as `True`, and differ from what Azure returns at each refresh."""
+    project.replace(
+        "ml/deploy/blue-deployment.yml",
+        "name: blue\n",
+        "name: blue\nenvironment_variables: {FLAG: yes, COUNT: 010, RATE: 1.10, on: off}\n",
+    )
+    deployment = project.load()["online_deployment", "flights/blue"].definition
+    assert deployment["environment_variables"] == {"FLAG": "yes", "COUNT": "010", "RATE": "1.10", "on": "off"}
+
+
+def test_the_inputs_of_a_pipeline_have_the_types_of_the_components(project: Project) -> None:
+    project.replace("ml/train/component.yml", "  steps: {type: integer}\n", "  steps: {type: string}\n")
+    project.replace("pipelines/training.yml", "  steps: 10\n", "  steps: 0123456\n")
+    project.replace("ml/prep/component.yml", "default: 0.5,", "default: 0.50,")
+    catalogue = project.load()
+    assert catalogue["pipeline_job", "training"].definition["inputs"]["steps"] == "0123456"
+    assert catalogue["component", "prep"].definition["inputs"]["share"]["default"] == 0.5
+    assert warned(project) == [
+        ("pipelines/training.yml", 5, "'inputs.steps' is the text '0123456', which YAML 1.1 reads as 42798")
+    ]
+
+
+def test_the_inputs_of_a_step_and_of_a_schedule_have_the_types_of_the_components(project: Project) -> None:
+    project.replace("ml/train/component.yml", "  steps: {type: integer}\n", "  steps: {type: string}\n")
+    project.replace("pipelines/training.yml", "  steps: 10\n", "  steps: a\n")
+    project.write(
+        "pipelines/schedules/daily.yml",
+        """
+        name: daily
+        trigger: {type: cron, expression: "0 6 * * *"}
+        create_job: {type: pipeline, job: ../training.yml, inputs: {steps: 1.10}}
+        """,
+    )
+    project.write(
+        "pipelines/other.yml",
+        """
+        type: pipeline
+        settings: {default_compute: azureml:cpu}
+        jobs:
+          train:
+            type: command
+            component: azureml:train
+            inputs: {rows: {type: uri_folder, path: "azureml://datastores/workspaceblobstore/paths/x"}, steps: 012}
+        """,
+    )
+    catalogue = project.load()
+    assert catalogue["schedule", "daily"].definition["create_job"]["inputs"]["steps"] == "1.10"
+    assert catalogue["pipeline_job", "other"].definition["jobs"]["train"]["inputs"]["steps"] == "012"
+
+
+def test_the_default_and_the_choices_of_a_text_input_are_text(project: Project) -> None:
+    project.replace(
+        "ml/prep/component.yml", "share:", "day: {type: string, default: 012, enum: [012, 1.10, yes]}\n  share:"
+    )
+    port = project.load()["component", "prep"].definition["inputs"]["day"]
+    assert (port["default"], port["enum"]) == ("012", ["012", "1.10", "yes"])
+
+
+@pytest.mark.parametrize(("text", "read"), [("010", "8"), ("12:30", "750"), ("0x10", "16")])
+def test_a_number_that_other_versions_of_yaml_read_differently_is_refused(
+    project: Project, text: str, read: str
+) -> None:
+    project.replace("ml/deploy/blue-deployment.yml", "instance_count: 1", f"instance_count: {text}")
+    problem = project.problem()
+    assert problem.message == f"YAML 1.1 reads '{text}' as {read}, and other versions do not"
+    assert problem.fix == "write the number with decimal digits only"
+
+
+def test_merged_keys_have_their_own_place(project: Project) -> None:
+    project.write(
+        "ml/environments/serving/environment.yml",
+        """
+        name: serving
+        image: python:3.11
+        tags: &tags {a: 1.10, b: 012}
+        properties: {<<: *tags, b: 1}
+        """,
+    )
+    with pytest.raises(Exception, match="unknown key 'properties'"):
+        project.load()
+    project.write(
+        "ml/deploy/endpoint.yml",
+        """
+        name: flights
+        properties: &all {a: 1.10, b: 012}
+        tags: {<<: *all, b: 1}
+        """,
+    )
+    project.write("ml/environments/serving/environment.yml", "name: serving\nimage: python:3.11\n")
+    assert project.load()["online_endpoint", "flights"].definition["tags"] == {"a": "1.10", "b": "1"}
