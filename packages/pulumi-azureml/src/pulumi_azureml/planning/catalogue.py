@@ -250,7 +250,8 @@ class _Loading:
         id_ = self.by_path.get(reference.file) or AssetId("component", reference.name)
         draft = self.drafts.get(id_)
         is_ours = draft is not None and reference.version in ("", draft.version)
-        return (draft.definition.get("inputs") or {}) if draft is not None and is_ours else {}
+        inputs = draft.definition.get("inputs") if draft is not None and is_ours else None
+        return inputs if isinstance(inputs, dict) else {}
 
     def _check_shared(self, draft: Draft, kind: Kind) -> None:
         shared = self.settings.folders.shared

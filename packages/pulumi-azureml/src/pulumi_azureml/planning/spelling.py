@@ -66,10 +66,10 @@ class Spelling:
 
     def by_pipeline(self, pipeline: Definition) -> None:
         """Correct the inputs that a schedule changes, by the values in the pipeline that it starts."""
-        theirs = pipeline.get("inputs") or {}
+        theirs: dict[str, Any] = pipeline.get("inputs") or {}
         for keys, text in self._document.written.items():
             if keys[:2] == ("create_job", "inputs") and self._has(keys):
-                value = theirs.get(keys[2])
+                value = theirs.get(str(keys[2]))
                 value = value.get("value") if isinstance(value, dict) else value
                 self._input(keys, text, "string" if isinstance(value, str) else None)
 
