@@ -68,6 +68,39 @@ def test_outputs_and_logs_of_a_command_download(client: MLClient, tmp_path: Path
     assert details.start_time_utc <= details.end_time_utc
 
 
+SURROUNDINGS = """
+pwd > outputs/here.txt; echo kept > logs/mine.txt
+echo $RANK/$WORLD_SIZE $NODE_RANK > "outputs/$RANK.txt"; echo "I am $RANK"
+echo ${{inputs.direct}} > outputs/direct.txt; echo ${{outputs.place}} > outputs/place.txt
+"""
+
+
+def test_processes_of_a_distributed_job_have_azures_surroundings(client: MLClient, tmp_path: Path) -> None:
+    """The pages "Distributed GPU training guide" (variables), "Access data in a job" (mode direct)."""
+    from azure.ai.ml import Input, Output, PyTorchDistribution
+
+    name = submit(
+        client,
+        SURROUNDINGS,
+        inputs={"direct": Input(type="uri_folder", mode="direct", path="azureml://datastores/workspaceblobstore/paths/a/")},
+        outputs={"place": Output(type="uri_folder", mode="direct",
+                                 path="azureml://datastores/${{default_datastore}}/paths/${{name}}")},
+        distribution=PyTorchDistribution(process_count_per_instance=2),
+        instance_count=2,
+    )  # fmt: skip
+    job = until(client, name)
+    assert job.status == "Completed", history(client, name)
+    client.jobs.download(name, download_path=tmp_path)
+    kept = tmp_path / "artifacts"
+    ranks = [(kept / f"outputs/{rank}.txt").read_text().strip() for rank in range(4)]
+    assert ranks == ["0/4 0", "1/4 0", "2/4 1", "3/4 1"]
+    assert (kept / "user_logs/std_log_process_3.txt").read_text() == "I am 3\n"
+    assert (kept / "logs/mine.txt").read_text() == "kept\n"
+    store = "/workspaces/jobs/datastores/workspaceblobstore/paths/"
+    assert (kept / "outputs/direct.txt").read_text().strip().endswith(f"{store}a/")
+    assert (kept / "outputs/place.txt").read_text().strip().endswith(f"{store}{name}")
+
+
 @pytest.fixture(scope="module")
 def pipeline(client: MLClient, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """Return a function that builds a pipeline: two counts in parallel, then their sum."""

@@ -23,8 +23,8 @@ MISSING = {
     "continue when it stops",
     f"{_ML}/Datastores.create_or_update": "jobs read and write blob containers and file systems, not file shares, "
     "Data Lake Gen1 or OneLake",
-    f"{_ML}/Jobs.create_or_update": "runs one process on one node; fine-tuning and labeling are refused; AutoML trains "
-    "on tables only",
+    f"{_ML}/Jobs.create_or_update": "the settings are in a table below; fine-tuning and labeling are refused; AutoML "
+    "trains on tables only",
     f"{_ML}/OnlineDeployments.create_or_update": "instances are workers of one server; sends nothing to Application "
     "Insights; the data collector writes one record for each call and does not batch them",
     f"{_ML}/ManagedNetworkSettingsRule.create_or_update": "a rule for a host lets nodes reach every host",

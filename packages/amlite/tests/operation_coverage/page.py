@@ -14,7 +14,7 @@ from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
-from operation_coverage import answers, fields, left_out, record
+from operation_coverage import answers, fields, job_settings, left_out, record
 from operation_coverage.operations import (
     MACHINE_LEARNING,
     PUBLISHED,
@@ -90,6 +90,7 @@ def generate() -> str:
         _INTRODUCTION,
         *_counts(own),
         *_machine_learning(own),
+        *_job_settings(),
         *_others([covered(each, tests) for each in others()]),
     ]
     return "\n".join(parts) + "\n"
@@ -129,6 +130,19 @@ def _machine_learning(own: list[Covered]) -> Iterator[str]:
             request = f"`{operation.method} {path}`"
             yield f"| `{operation.name}` | {request} | {each.degree} | {_link(each.test)} | {'; '.join(each.missing)} |"
         yield ""
+
+
+def _job_settings() -> Iterator[str]:
+    yield "## Settings of jobs"
+    yield ""
+    yield "Every property of Microsoft's models of jobs. amlite refuses a setting that it would not honour."
+    yield "**no effect** means that the setting changes nothing that a job could notice on this machine."
+    yield ""
+    yield "| setting | amlite | note |"
+    yield "|---|---|---|"
+    for setting, treatment, note in job_settings.rows():
+        yield f"| `{setting}` | {treatment} | {note} |"
+    yield ""
 
 
 def _others(found: list[Covered]) -> Iterator[str]:

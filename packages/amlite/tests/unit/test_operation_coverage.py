@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from operation_coverage import answers, left_out, page, record
+from operation_coverage import answers, job_settings, left_out, page, record
 from operation_coverage.operations import (
     MACHINE_LEARNING,
     PUBLISHED,
@@ -152,3 +152,8 @@ def test_a_record_keeps_what_did_not_run_and_begins_with_the_most_telling(monkey
     assert record.merged(before, run) == {
         "P/Jobs.cancel": ["t.py::test_cancel_job", "t.py::test_job_is_canceled", "t.py::test_kept"]
     }
+
+
+def test_every_setting_of_a_job_is_honoured_refused_or_without_effect() -> None:
+    told = [setting for setting, _, _ in job_settings.rows() if setting not in job_settings.REFUSED_KINDS]
+    assert sorted(told) == sorted(job_settings.published())

@@ -61,6 +61,7 @@ class Container:
         line += [part for key in sorted(inside) for part in ("--env", key)]
         line += [part for outer, inner in program["mounts"].items() for part in ("--volume", f"{outer}:{inner}")]
         line += certificate_volumes(inside)
+        line += ["--shm-size", program["shared_memory"]] if "shared_memory" in program else []
         line += ["--workdir", str(program["cwd"]), "--entrypoint", argv[0], self.reference, *argv[1:]]
         # The values are in the environment, because all users can read a command line.
         return line, {"PATH": os.environ.get("PATH", os.defpath), **inside, "DOCKER_HOST": self.engine.host}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class Program(TypedDict):
@@ -12,10 +12,12 @@ class Program(TypedDict):
 
     `environment` is its whole environment, except for the variables that locate the interpreter. `mounts` maps folders
     of this machine to their paths in a container. A process sees the original paths, so equal paths suit both kinds.
-    `cwd` is a path as the program sees it. `name` is the container's name.
+    `cwd` is a path as the program sees it. `name` is the container's name. `shared_memory` is the size of a container's
+    /dev/shm, as Docker takes it.
     """
 
     cwd: Path
     environment: Mapping[str, str]
     mounts: Mapping[Path, Path]
     name: str
+    shared_memory: NotRequired[str]

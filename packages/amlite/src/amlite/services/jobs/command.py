@@ -55,7 +55,7 @@ def search(template: str, names: Collection[str]) -> str:
     )
 
 
-def line(template: str, inputs: Mapping[str, str | Path], outputs: Mapping[str, Path]) -> str:
+def line(template: str, inputs: Mapping[str, str | Path], outputs: Mapping[str, str | Path]) -> str:
     """Return the command for a shell: paths are quoted, texts are inserted as they are."""
     return render(
         template,

@@ -19,7 +19,7 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Document
 from amlite.core.wire import Json
-from amlite.services.jobs import documents
+from amlite.services.jobs import documents, graph
 from amlite.services.jobs.documents import Job
 from amlite.services.machinelearning import datastores, references, versions
 from amlite.services.managedidentity import identities
@@ -53,8 +53,8 @@ def identity(platform: Platform, job: Job) -> Principal | None:
     submitter, or a user-assigned identity of the workspace for `Managed`. Sources: "Ensuring resource access for Spark
     jobs" and "Model training on serverless compute".
     """
-    given = job.properties.get("identity") or {}  # a pipeline's node has it in snake case
-    wanted = str(given.get("identityType") or given.get("identity_type") or "").lower()
+    given = graph.in_models(job.properties.get("identity"))
+    wanted = str(given.get("identityType") or "").lower()
     compute_id = job.properties.get("computeId")
     if wanted == "useridentity" or (compute_id is None and wanted != "managed"):
         return job.submitter
@@ -68,9 +68,13 @@ def identity(platform: Platform, job: Job) -> Principal | None:
     else:
         assigned = references.compute(platform, job.workspace_id, compute_id).body.get("identity") or {}
     if users := assigned.get("userAssignedIdentities"):
-        asked = str(given.get("clientId") or given.get("client_id") or "").lower()
-        principals = [identities.principal_of(platform, id) for id in users]
-        return next((found for found in principals if found.client_id.lower() == asked), principals[0])
+        asked = {str(given.get(name) or "").lower() for name in ("clientId", "objectId", "resourceId")}
+        principals = {id: identities.principal_of(platform, id) for id in users}
+        return next(
+            (found for id, found in principals.items()
+             if asked & {id.lower(), found.client_id.lower(), found.object_id.lower()}),
+            next(iter(principals.values())),
+        )  # fmt: skip
     if object_id := assigned.get("principalId"):
         return Principal(object_id, str(assigned.get("clientId") or object_id))
     return None
@@ -182,6 +186,35 @@ def output_path(platform: Platform, job: Job, output: str) -> Path:
     folder = job.folder(platform) / "outputs" / output
     declared = job.properties["outputs"].get(output) or {}
     return folder / output if declared.get("jobOutputType") == "uri_file" else folder
+
+
+def is_mounted(job: Job, output: str) -> bool:
+    """Return whether files of an output are in its datastore when the job fails: a mount writes them at once."""
+    return graph.mode(job.properties["outputs"][output]) in ("", "ReadWriteMount")
+
+
+def as_given(job: Job, output: str, path: Path) -> Path | str:
+    """Return what a job is given for an output: its path, or in the mode `direct` of a command its URI."""
+    declared = job.properties["outputs"][output]
+    if graph.mode(declared) != "Direct" or job.properties["jobType"] != "Command":
+        return path
+    return references.long_uri(job.workspace_id, declared["uri"])
+
+
+def direct_uri(platform: Platform, job: Job, given: Json) -> str:
+    """Return the URI that a job is given for an input in the mode `direct`. Raises AzureError.
+
+    Source: "Access data in a job", which gives the URI of a data asset, not its id.
+    """
+    if "step" in given:
+        uri = documents.get(platform, job.workspace_id, given["step"]).properties["outputs"][given["output"]]["uri"]
+    else:
+        uri = str(given["uri"])
+        kind = "models" if "model" in given["jobInputType"] else "data"
+        if not references.is_data(uri):
+            found = references.asset(platform, job.workspace_id, uri, kind)
+            uri = str(found.body["properties"][references.URI_PROPERTY[kind]])
+    return references.long_uri(job.workspace_id, uri)
 
 
 async def upload(platform: Platform, job: Job, output: str) -> None:

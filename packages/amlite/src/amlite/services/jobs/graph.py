@@ -12,6 +12,8 @@ from amlite.core.wire import Json
 
 _BINDING = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([\w.-]+?)\s*\}\}")
 _STEP_OUTPUT = re.compile(r"([\w-]+)\.outputs\.([\w-]+)")
+_MODES = {"ro_mount": "ReadOnlyMount", "rw_mount": "ReadWriteMount", "download": "Download", "direct": "Direct",
+          "upload": "Upload", "eval_mount": "EvalMount", "eval_download": "EvalDownload"}  # fmt: skip
 PATH_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model", "safe_model")
 
 
@@ -67,6 +69,18 @@ class Node:
     def needs(self) -> set[str]:
         """The nodes that must end before this one starts."""
         return {value.step for value in self.inputs.values() if isinstance(value, StepOutput)}
+
+
+def in_models(settings: Json | None) -> Json:
+    """Return a node's group of settings by the names of the service's models; nodes have them in snake case."""
+    return {re.sub(r"_(\w)", lambda found: found[1].upper(), name): value
+            for name, value in (settings or {}).items()}  # fmt: skip
+
+
+def mode(given: object) -> str:
+    """Return the delivery mode of an input or output as the service's models have it, or an empty text."""
+    text = str(given.get("mode") or "") if isinstance(given, Mapping) else ""
+    return _MODES.get(text.lower(), text)
 
 
 def parse_input(name: str, given: Json) -> Given:

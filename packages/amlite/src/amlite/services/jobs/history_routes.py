@@ -162,7 +162,8 @@ def run_of(platform: Platform, workspace: Json, job: Job) -> Json:
         "createdBy": {"userObjectId": who.get("objectId"), "userName": job.body["systemData"]["createdBy"]},
         "userId": who.get("objectId"),
         "services": {
-            name: {"type": name, "endpoint": service["endpoint"]} for name, service in properties["services"].items()
+            name: {"type": name, "endpoint": service.get("endpoint")}
+            for name, service in properties["services"].items()
         },
         "error": {"error": run["error"]} if run.get("error") else None,
         "cancelationReason": run.get("cancel"),

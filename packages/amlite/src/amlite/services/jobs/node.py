@@ -10,10 +10,10 @@ from pathlib import Path
 
 from amlite.core.access import Principal
 from amlite.core.platform import Platform
-from amlite.core.processes import tail
+from amlite.core.processes import free_port, tail
 from amlite.core.wire import Json
 from amlite.services.environments import Prepared
-from amlite.services.jobs import cluster, data, kinds, plan, process
+from amlite.services.jobs import cluster, data, distribution, kinds, plan, process, settings
 from amlite.services.jobs.documents import Job, change
 from amlite.services.jobs.lifecycle import JobFailure, Produced, Work, artifacts
 from amlite.services.jobs.variables import variables
@@ -23,14 +23,16 @@ from amlite.services.storage import blobs
 USER_LOG = "user_logs/std_log.txt"
 _COMMAND_NOT_FOUND = 127
 _MISSING = re.compile(r"([\w.-]+): (?:command )?not found")
+PROCESS_LOG = "user_logs/std_log_process"
+KEPT_FOLDERS = ("outputs", "logs")
+"""The folders of the working folder that exist when a job starts, and that Azure ML keeps with the job."""
 BUILD_LOG = "azureml-logs/20_image_build_log.txt"
 
 
 async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[str, Work]) -> None:
     """Run a job on nodes of its compute when they are free."""
     job = change(platform, job.id, status="Queued", run={"started": None})
-    resources = job.properties.get("resources") or {}
-    count = int(resources.get("instanceCount") or resources.get("instance_count") or 1)
+    count = plan.instance_count(job.properties.get("resources"))
     async with cluster.nodes(platform, job.properties.get("computeId"), count):
         change(platform, job.id, status="Preparing")
         # Parallel jobs coordinate their workers by queues and tables.
@@ -44,15 +46,12 @@ async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
     work = folder / "wd"
     if folder.exists():  # of an attempt that a restart ended
         await asyncio.to_thread(shutil.rmtree, folder)
-    work.mkdir(parents=True)
+    for name in KEPT_FOLDERS:
+        (work / name).mkdir(parents=True)
     kept = artifacts(platform, job)
     who = data.identity(platform, job)
     written = [name for name in job.properties["outputs"] if name != "default"]
-    paths = {name: data.output_path(platform, job, name) for name in written}
-    for name, path in paths.items():
-        target = references.location(platform, job.workspace_id, job.properties["outputs"][name]["uri"])
-        data.require(platform, job.workspace_id, target, who, "write")
-        (path.parent if job.properties["outputs"][name]["jobOutputType"] == "uri_file" else path).mkdir(parents=True)
+    paths = {name: _place(platform, job, name, who) for name in written}
     program = kinds.PROGRAMS[job.properties["jobType"]]
     build_log = folder / BUILD_LOG
     copies = {
@@ -81,21 +80,34 @@ async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
     inputs = {name: task.result() for name, task in values.items()}
     job = change(platform, job.id, status="Running", run={"runner": prepared.label})
     try:
-        code = await _execute(platform, job, prepared, inputs, paths, copies[USER_LOG])
+        try:
+            code = await _execute(platform, job, prepared, inputs, paths, copies[USER_LOG])
+        finally:
+            for name in KEPT_FOLDERS:
+                await blobs.upload_tree(platform, work / name, kept / name)
         if code == 0:
             produced()
             change(platform, job.id, status="Finalizing")
-        await copies[USER_LOG].push()
-        if (work / "outputs").is_dir():  # Azure ML keeps what is written to ./outputs with the job
-            await blobs.upload_tree(platform, work / "outputs", kept / "outputs")
+        for name in written:
+            if code == 0 or data.is_mounted(job, name):
+                await data.upload(platform, job, name)
         if code != 0:
             raise JobFailure("UserError", _exit_message(code, folder / USER_LOG, prepared))
         for name in written:
-            await data.upload(platform, job, name)
             data.register(platform, job, name)
     finally:
         for part in (work, folder / "inputs"):
             await asyncio.to_thread(shutil.rmtree, part, ignore_errors=True)
+
+
+def _place(platform: Platform, job: Job, output: str, who: Principal | None) -> Path:
+    """Return the local path of an output that the job may write, in a folder that exists."""
+    declared = job.properties["outputs"][output]
+    target = references.location(platform, job.workspace_id, declared["uri"])
+    data.require(platform, job.workspace_id, target, who, "write")
+    path = data.output_path(platform, job, output)
+    (path.parent if declared["jobOutputType"] == "uri_file" else path).mkdir(parents=True)
+    return path
 
 
 async def _execute(
@@ -106,9 +118,16 @@ async def _execute(
     outputs: dict[str, Path],
     copy: process.LogCopy,
 ) -> int:
-    folder = job.folder(platform)
+    folder, kept = job.folder(platform), artifacts(platform, job)
     line, own = kinds.PROGRAMS[job.properties["jobType"]].program(job, inputs, outputs, folder, prepared)
-    given = {name: str(value) for name, value in inputs.items()}
+    copies = [copy]
+    if told := distribution.processes(job.properties, iter(free_port, 0)):
+        line = distribution.launcher(line, told, folder / PROCESS_LOG)
+        copies += [
+            process.LogCopy(platform, folder / name, kept / name)
+            for name in (f"{PROCESS_LOG}_{number}.txt" for number in range(len(told)))
+        ]
+    texts = {name: str(value) for name, value in inputs.items()}
     limit = (job.properties.get("limits") or {}).get("timeout")
     folders = [
         folder,
@@ -121,18 +140,20 @@ async def _execute(
             job.name,
             line,
             cwd=folder / "wd",
-            environment={**variables(platform, job, data.identity(platform, job), given, outputs), **own},
+            environment={**variables(platform, job, data.identity(platform, job), texts, outputs), **own},
             folders=folders,
             log=folder / USER_LOG,
-            copy=copy,
+            copies=copies,
+            shared_memory=settings.shared_memory(job.properties.get("resources")),
             limit=plan.seconds(limit) if limit else None,
         )
     except TimeoutError:
-        await copy.push()
         raise JobFailure("UserError", f"The job was ended: it exceeded its timeout of {limit}.") from None
 
 
 async def _value(platform: Platform, job: Job, given: Json, who: Principal | None) -> str | Path:
+    if given.get("mode") == "Direct" and job.properties["jobType"] != "Spark":  # Spark reads local files here
+        return data.direct_uri(platform, job, given)
     if "step" in given:
         return await data.from_step(platform, job, given, who)
     if "uri" in given:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ from amlite.services.jobs.graph import Data, GraphError, Literal
 from amlite.services.kubernetesconfiguration import extensions
 from amlite.services.machinelearning import references
 
+DEFAULT_DATASTORE = "workspaceblobstore"
+_DEFAULT_PATH = "azureml://datastores/${{default_datastore}}/paths/azureml/${{name}}/${{output_name}}"
+_EXPRESSION = re.compile(r"\$\{\{\s*(name|output_name|default_datastore)\s*\}\}")
 _MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model", "safe_model")
 
 
@@ -21,7 +25,8 @@ def resolved(platform: Platform, workspace_id: str, properties: Json) -> Json:
     resolved = _assets(platform, workspace_id, properties)
     if trial := properties.get("trial"):
         resolved["trial"] = _assets(platform, workspace_id, trial)
-    resolved |= _compute(platform, workspace_id, properties.get("computeId"), properties.get("resources"))
+    resources = (properties.get("trial") or properties).get("resources")
+    resolved |= _compute(platform, workspace_id, properties.get("computeId"), resources)
     for name, output in (properties.get("outputs") or {}).items():
         if output and output.get("uri") and not references.is_data(_named(output["uri"], "job", "output")):
             raise refusal(f"output '{name}' has the uri '{output['uri']}', which is not a datastore path")
@@ -65,11 +70,16 @@ def _compute(platform: Platform, workspace_id: str, reference: str | None, resou
             'Azure Machine Learning Kubernetes job failed. E45004:"Training feature is not enabled, please enable it '
             'when install the extension."'
         )
-    nodes = int((resources or {}).get("instanceCount") or (resources or {}).get("instance_count") or 1)
+    nodes = instance_count(resources)
     most = most_nodes(document.body)
     if nodes > most:
         raise refusal(f"the job asks for {nodes} nodes and compute '{document.body['name']}' has at most {most}")
     return {"computeId": document.id}
+
+
+def instance_count(resources: Json | None) -> int:
+    """Return the number of nodes that a job asks for."""
+    return int((resources or {}).get("instanceCount") or 1)
 
 
 def most_nodes(compute: Json) -> int:
@@ -86,17 +96,25 @@ def seconds(duration: str) -> float:
     return found.total_seconds()
 
 
-def output_uri(name: str, output: str, declared: Mapping[str, Any]) -> str:
-    """Return the URI of a job's output: its own `uri`, or Azure ML's default."""
-    uri = declared.get("uri")
-    if uri:
-        return _named(str(uri), name, output)
+def output_uri(name: str, output: str, declared: Mapping[str, Any], datastore: str = DEFAULT_DATASTORE) -> str:
+    """Return the URI of a job's output: its own `uri`, or Azure ML's default. `datastore` is the default one.
+
+    Source of the expressions: "Manage inputs and outputs of components and pipelines", the path of an output.
+    """
     end = "" if declared.get("jobOutputType") == "uri_file" else "/"
-    return f"azureml://datastores/workspaceblobstore/paths/azureml/{name}/{output}{end}"
+    uri = str(declared.get("uri") or _DEFAULT_PATH + end)
+    return _named(uri, name, output, datastore)
 
 
-def _named(uri: str, job: str, output: str) -> str:
-    return uri.replace("${{name}}", job).replace("${{output_name}}", output)
+def in_datastore(declared: Json, datastore: str) -> None:
+    """Put an output into a pipeline's default datastore, unless its own `uri` names another."""
+    if datastore != DEFAULT_DATASTORE:
+        declared["uri"] = _named(str(declared.get("uri") or _DEFAULT_PATH), "${{name}}", "${{output_name}}", datastore)
+
+
+def _named(uri: str, job: str, output: str, datastore: str = DEFAULT_DATASTORE) -> str:
+    values = {"name": job, "output_name": output, "default_datastore": datastore}
+    return _EXPRESSION.sub(lambda found: values[found[1]], uri)
 
 
 def merge_output(target: Json, given: Json) -> None:

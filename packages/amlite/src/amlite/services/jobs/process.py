@@ -49,7 +49,8 @@ async def run(
     environment: Mapping[str, str],
     folders: Sequence[Path],
     log: Path,
-    copy: LogCopy,
+    copies: Sequence[LogCopy],
+    shared_memory: str,
     limit: float | None,
 ) -> int:
     """Run a command to its end and return its exit code; raises TimeoutError after `limit` seconds.
@@ -57,7 +58,12 @@ async def run(
     After the exit, a timeout or a cancellation, no process of the command continues to run.
     """
     line, whole = prepared.command(
-        argv, cwd=cwd, environment=environment, mounts={folder: folder for folder in folders}, name=name
+        argv,
+        cwd=cwd,
+        environment=environment,
+        mounts={folder: folder for folder in folders},
+        name=name,
+        shared_memory=shared_memory,
     )
     child = await platform.children.spawn(f"job {name}", line, environment=whole, cwd=cwd, log=log)
     ended = asyncio.create_task(child.process.wait())
@@ -66,7 +72,7 @@ async def run(
             while not ended.done():
                 await asyncio.wait({ended}, timeout=_LOG_SECONDS)
                 if not ended.done():
-                    await copy.push()
+                    await _push(copies)
         return ended.result()
     finally:
         if not ended.done():
@@ -76,3 +82,9 @@ async def run(
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.process.pid, signal.SIGKILL)
         await ended
+        await _push(copies)
+
+
+async def _push(copies: Sequence[LogCopy]) -> None:
+    for copy in copies:
+        await copy.push()

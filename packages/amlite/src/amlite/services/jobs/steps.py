@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
-from amlite.services.jobs import graph, kinds
+from amlite.services.jobs import graph, kinds, settings
 from amlite.services.jobs.graph import Data, GraphError, Input, JobOutput, Literal, Node, StepOutput
-from amlite.services.jobs.plan import guard, merge_output, refusal, resolved, written
+from amlite.services.jobs.plan import guard, in_datastore, merge_output, refusal, resolved, written
 from amlite.services.machinelearning import references
 
 _TYPES = {"command": "Command", "pipeline": "Pipeline", "parallel": "Parallel", "sweep": "Sweep", "spark": "Spark",
@@ -40,7 +40,34 @@ def pipeline_job(platform: Platform, workspace_id: str, properties: Json) -> dic
         name: Step(node, guard(_node_job, platform, workspace_id, node, jobs[name], compute))
         for name, node in nodes.items()
     }
-    declared = properties.get("outputs") or {}
+    _bind(steps, properties.get("outputs") or {})
+    _use_default_datastore(platform, workspace_id, steps, settings)
+    return steps
+
+
+def of_component(platform: Platform, workspace_id: str, properties: Json) -> Json:
+    """Return the nodes and inputs of a pipeline that is a registered component. Raises AzureError."""
+    component_id, component = guard(_component, platform, workspace_id, "pipeline", "Pipeline", properties)
+    given = properties.get("inputs") or {}
+    defaults = {
+        name: {"jobInputType": "literal", "value": graph.text(declared["default"])}
+        for name, declared in (component.get("inputs") or {}).items()
+        if declared.get("default") is not None
+    }
+    outputs = {
+        name: {"jobOutputType": declared.get("type", "uri_folder")}
+        for name, declared in (component.get("outputs") or {}).items()
+    }
+    return {
+        "componentId": component_id,
+        "jobs": component.get("jobs") or {},
+        "inputs": {**defaults, **given},
+        "outputs": {**outputs, **(properties.get("outputs") or {})},
+    }
+
+
+def _bind(steps: dict[str, Step], declared: Json) -> None:
+    """Check the bindings between steps, and give outputs the locations that the pipeline sets."""
     for name, step in steps.items():
         for key, value in step.node.inputs.items():
             if isinstance(value, StepOutput) and value.output not in steps[value.step].properties["outputs"]:
@@ -55,7 +82,20 @@ def pipeline_job(platform: Platform, workspace_id: str, properties: Json) -> dic
                 raise refusal(f"node '{name}', output '{key}': the pipeline has no output '{target}'")
             if declared[target]:
                 merge_output(step.properties["outputs"][key], declared[target])
-    return steps
+
+
+def _use_default_datastore(platform: Platform, workspace_id: str, steps: dict[str, Step], settings: Json) -> None:
+    given = settings.get("default_datastore") or settings.get("defaultDatastore")
+    if not given:
+        return
+    datastore = str(references.datastore(platform, workspace_id, given).body["name"])
+    for step in steps.values():
+        nested = step.properties["jobType"] == "Pipeline"
+        if nested:
+            step.properties["settings"].setdefault("default_datastore", datastore)
+        for output in step.properties["outputs"].values():
+            if output.get("uri") or not nested:
+                in_datastore(output, datastore)
 
 
 def _plain(spec: Json) -> Json:
@@ -76,15 +116,19 @@ def _node_job(platform: Platform, workspace_id: str, node: Node, spec: Json, def
                     f"node '{node.name}': search_space has '{name}', which is not an input of the component"
                 )
         declared = {name: declaration for name, declaration in declared.items() if name not in searched}
-    inputs = _node_inputs(platform, workspace_id, node, str(component.get("name")), declared)
+    inputs = _node_inputs(platform, workspace_id, node, spec, str(component.get("name")), declared)
     outputs = {
-        name: {"jobOutputType": declaration.get("type", "uri_folder")}
+        name: {
+            "jobOutputType": declaration.get("type", "uri_folder"),
+            **({"mode": mode} if (mode := graph.mode(declaration)) else {}),
+        }
         for name, declaration in (component.get("outputs") or {}).items()
     }
     for name, given in (spec.get("outputs") or {}).items():
         if name in outputs and isinstance(given, dict):
             merge_output(outputs[name], given)
-    resources = spec.get("resources") or component.get("resources")
+    resources = graph.in_models(spec.get("resources") or component.get("resources"))
+    identity = graph.in_models(spec.get("identity") or component.get("identity"))
     variables = {**(component.get("environment_variables") or {}), **(spec.get("environment_variables") or {})}
     job: Json = {
         "jobType": kind,
@@ -96,13 +140,19 @@ def _node_job(platform: Platform, workspace_id: str, node: Node, spec: Json, def
         **({"componentId": component_id} if component_id else {}),
         **({"environmentVariables": variables} if variables else {}),
         **({"resources": resources} if resources else {}),
-        **{name: spec[name] for name in ("limits", "identity") if spec.get(name)},
+        **({"identity": identity} if identity else {}),
+        **({"limits": graph.in_models(spec["limits"])} if spec.get("limits") else {}),
+        **(
+            {"services": {name: graph.in_models(given) for name, given in spec["services"].items()}}
+            if spec.get("services")
+            else {}
+        ),
     }
     try:
         job |= kinds.KINDS[kind].from_node(component, spec)
     except ValueError as error:
         raise GraphError(f"node '{node.name}': {error}") from error
-    if wrong := kinds.KINDS[kind].problems(job):
+    if wrong := [*settings.problems(job), *kinds.KINDS[kind].problems(job)]:
         raise GraphError(f"node '{node.name}': {'; '.join(wrong)}")
     if kind == "Pipeline":
         job["settings"].setdefault("default_compute", job.pop("computeId"))
@@ -130,18 +180,21 @@ def _component(platform: Platform, workspace_id: str, node: str, kind: str, spec
     return document.id, component
 
 
-def _node_inputs(platform: Platform, workspace_id: str, node: Node, component: str, declared: Json) -> Json:
+def _node_inputs(platform: Platform, workspace_id: str, node: Node, spec: Json, component: str, declared: Json) -> Json:
     for name in node.inputs:
         if name not in declared:
             known = ", ".join(sorted(declared)) or "none"
             raise GraphError(f"node '{node.name}': component '{component}' has no input '{name}', only: {known}")
     inputs: Json = {}
+    modes = spec.get("inputs") or {}
     for name, declaration in declared.items():
         value = node.inputs.get(name)
         if value is None and declaration.get("default") is not None:
             value = Literal(graph.text(declaration["default"]))
         if value is not None:
             inputs[name] = _node_input(platform, workspace_id, node.name, name, value, declaration)
+            if mode := graph.mode(modes.get(name)) or graph.mode(declaration):
+                inputs[name]["mode"] = mode
         elif str(declaration.get("optional", "")).lower() != "true":
             raise GraphError(f"node '{node.name}': the required input '{name}' has no value")
     return inputs

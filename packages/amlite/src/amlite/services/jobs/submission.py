@@ -10,7 +10,7 @@ from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
-from amlite.services.jobs import graph, kinds, plan, steps
+from amlite.services.jobs import graph, interactive, kinds, plan, settings, steps
 from amlite.services.jobs.documents import JOB_TYPE, PRIVATE, Job, change, find, shown
 from amlite.services.machinelearning import references
 from amlite.services.machinelearning.published.validation import writable
@@ -56,8 +56,12 @@ def check(platform: Platform, workspace_id: str, body: Json) -> Json:
     properties["jobType"] = kind
     if kind == "AutoML":
         properties["inputs"] = kinds.automl.inputs(properties)
+    if wrong := settings.problems(properties):
+        raise plan.refusal("; ".join(wrong))
     if kind != "Pipeline":
         return _job(platform, workspace_id, properties)
+    if properties.get("componentId") and not properties.get("jobs"):
+        properties |= steps.of_component(platform, workspace_id, properties)
     steps.pipeline_job(platform, workspace_id, properties)
     return properties
 
@@ -71,7 +75,11 @@ def _job(platform: Platform, workspace_id: str, properties: Json) -> Json:
     inputs = {name: plan.guard(graph.parse_input, name, value) for name, value in given.items()}
     if wrong := kinds.KINDS[properties["jobType"]].problems(properties):
         raise plan.refusal("; ".join(wrong))
-    found = {name: plan.written(platform, workspace_id, name, value) for name, value in inputs.items()}
+    found = {
+        name: plan.written(platform, workspace_id, name, value)
+        | ({"mode": mode} if (mode := graph.mode(given[name])) else {})
+        for name, value in inputs.items()
+    }
     return {**plan.resolved(platform, workspace_id, properties), "inputs": found}
 
 
@@ -107,7 +115,7 @@ def new(
             "isArchived": False,
             **properties,
             "outputs": {**outputs, **_default_output(platform, workspace["id"], name)},
-            "services": services(workspace, name),
+            "services": {**interactive.services(properties), **services(workspace, name)},
             "status": "NotStarted",
         },
         "systemData": wire.created(submitter.client_id if submitter else "amlite", now),

@@ -11,6 +11,7 @@ from amlite.core.access import Principal
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.services.entra.tokens import tokens
+from amlite.services.jobs import data
 from amlite.services.jobs.documents import Job
 from amlite.services.machinelearning import references
 from amlite.services.machinelearning.addresses import AUDIENCE
@@ -67,7 +68,7 @@ def variables(
         "MLFLOW_EXPERIMENT_ID": experiment_id,
         "MLFLOW_EXPERIMENT_NAME": experiment,
         **{f"AZURE_ML_INPUT_{name}": value for name, value in inputs.items()},
-        **{f"AZURE_ML_OUTPUT_{name}": str(path) for name, path in outputs.items()},
+        **{f"AZURE_ML_OUTPUT_{name}": str(data.as_given(job, name, path)) for name, path in outputs.items()},
         **{str(name): str(value) for name, value in (job.properties.get("environmentVariables") or {}).items()},
     }
 

@@ -32,7 +32,6 @@ _MUTABLE_IN_SPEC = {"description", "tags", "display_name"}
 _SAID_IN_SPEC = {"id", "creation_context"}
 _NAME = re.compile(r"[a-zA-Z0-9][\w.-]{0,254}")
 _VERSION = re.compile(r"[\w.-]{1,128}")
-_SHORT_URI = re.compile(r"azureml://datastores/([^/]+)/paths/(.*)", re.IGNORECASE)
 
 
 def container_type(kind: str) -> str:
@@ -173,11 +172,7 @@ def _resolve_uri(platform: Platform, owner_id: str, kind: str, properties: Json)
         job, properties[field] = output
         if kind == "models":
             properties.setdefault("jobName", job)
-    found = _SHORT_URI.fullmatch(properties[field])
-    if found is not None:
-        _, _, subscription, _, group, *_, name = owner_id.split("/")
-        owner = f"subscriptions/{subscription}/resourcegroups/{group}/workspaces/{name}"
-        properties[field] = f"azureml://{owner}/datastores/{found[1]}/paths/{found[2]}"
+    properties[field] = references.long_uri(owner_id, properties[field])
 
 
 def _check_code(_platform: Platform, _workspace: Document, _name: str, _version: str, properties: Json) -> None:

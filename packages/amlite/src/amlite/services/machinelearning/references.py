@@ -36,6 +36,7 @@ _DATASTORE = re.compile(
     r"datastores/([^/]+)(?:/paths/?(.*))?",
     re.IGNORECASE,
 )
+_SHORT_URI = re.compile(r"azureml://datastores/([^/]+)/paths/(.*)", re.IGNORECASE)
 _JOB_OUTPUT = re.compile(
     r"(?:azureml://(?:[^?]*?/)?jobs/([^/]+)/outputs/([^/]+)(?:/paths)?|runs:/([^/]+))(?:/(.*))?", re.IGNORECASE
 )
@@ -174,6 +175,16 @@ def is_data(reference: str) -> bool:
         or _JOB_OUTPUT.fullmatch(reference) is not None
         or BlobPath.parse(reference) is not None
     )
+
+
+def long_uri(workspace_id: str, uri: str) -> str:
+    """Return the short form of a datastore URI with subscription, group and workspace. Others stay as they are."""
+    found = _SHORT_URI.fullmatch(uri)
+    if found is None:
+        return uri
+    _, _, subscription, _, group, *_, name = workspace_id.split("/")
+    owner = f"subscriptions/{subscription}/resourcegroups/{group}/workspaces/{name}"
+    return f"azureml://{owner}/datastores/{found[1]}/paths/{found[2]}"
 
 
 def job_output(platform: Platform, workspace_id: str, reference: str) -> tuple[str, str] | None:

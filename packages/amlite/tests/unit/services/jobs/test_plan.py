@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from amlite.core.errors import AzureError
-from amlite.services.jobs.plan import output_uri, seconds
+from amlite.services.jobs.plan import in_datastore, output_uri, seconds
 
 
 @pytest.mark.parametrize(("text", "length"), [("PT1H30M", 5400), ("P1DT0.5S", 86400.5), ("PT20S", 20)])
@@ -22,3 +22,18 @@ def test_outputs_go_where_they_say_or_to_the_jobs_own_place() -> None:
     assert output_uri("job-1", "sum", {"jobOutputType": "uri_file"}) == f"{base}/sum"
     wanted = {"uri": "azureml://datastores/mine/paths/${{name}}/${{output_name}}"}
     assert output_uri("job-1", "model", wanted) == "azureml://datastores/mine/paths/job-1/model"
+    default = {"uri": "azureml://datastores/${{default_datastore}}/paths/${{ name }}"}
+    assert output_uri("job-1", "model", default) == "azureml://datastores/workspaceblobstore/paths/job-1"
+
+
+def test_outputs_go_to_a_pipelines_default_datastore_unless_they_name_one() -> None:
+    named, unnamed, default = (
+        {"uri": "azureml://datastores/mine/paths/x"},
+        {},
+        {"uri": "azureml://datastores/${{default_datastore}}/paths/x"},
+    )
+    for each in (named, unnamed, default):
+        in_datastore(each, "lake")
+    assert named["uri"] == "azureml://datastores/mine/paths/x"
+    assert output_uri("job-1", "o", unnamed) == "azureml://datastores/lake/paths/azureml/job-1/o"
+    assert output_uri("job-1", "o", default) == "azureml://datastores/lake/paths/x"

@@ -10,13 +10,16 @@ from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services import environments
 from amlite.services.environments import Prepared
-from amlite.services.jobs import command
+from amlite.services.jobs import command, data, distribution
 from amlite.services.jobs.documents import Job
 
 
 def problems(properties: Json) -> list[str]:
     """Return the undeclared names in the command."""
-    return command.problems(properties["command"], properties.get("inputs") or {}, properties.get("outputs") or {})
+    return [
+        *command.problems(properties["command"], properties.get("inputs") or {}, properties.get("outputs") or {}),
+        *distribution.problems(properties.get("distribution")),
+    ]
 
 
 def from_node(component: Json, spec: Json) -> Json:
@@ -25,6 +28,7 @@ def from_node(component: Json, spec: Json) -> Json:
         "command": component["command"],
         "environmentId": spec.get("environment") or component["environment"],
         **({"codeId": component["code"]} if component.get("code") else {}),
+        **distribution.from_node(component, spec),
     }
 
 
@@ -37,4 +41,5 @@ def program(
     job: Job, inputs: Mapping[str, str | Path], outputs: Mapping[str, Path], folder: Path, prepared: Prepared
 ) -> tuple[list[str], dict[str, str]]:
     """Return a shell with the command."""
-    return ["bash", "-c", command.line(job.properties["command"], inputs, outputs)], {}
+    given = {name: data.as_given(job, name, path) for name, path in outputs.items()}
+    return ["bash", "-c", command.line(job.properties["command"], inputs, given)], {}

@@ -14,7 +14,7 @@ from amlite.core.access import Principal
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.environments import Prepared
-from amlite.services.jobs import command, data, drivers, tables
+from amlite.services.jobs import command, data, drivers, plan, tables
 from amlite.services.jobs.data import DataAccessError
 from amlite.services.jobs.documents import Job
 from amlite.services.jobs.kinds import command as one_command
@@ -95,7 +95,7 @@ def settings(properties: Json, inputs: Mapping[str, str | Path], outputs: Mappin
     if target is not None and target.is_dir():
         target /= task.get("append_row_file_name") or _RESULTS
     retries = properties["retrySettings"]
-    instances = int((properties.get("resources") or {}).get("instance_count") or 1)
+    instances = plan.instance_count(properties.get("resources"))
     workers = int(properties.get("maxConcurrencyPerInstance") or 1) * instances
     return {
         "script": task["entry_script"],

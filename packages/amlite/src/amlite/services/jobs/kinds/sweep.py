@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from amlite.core.wire import Json
-from amlite.services.jobs import command, search
+from amlite.services.jobs import command, distribution, graph, search
 
 _TIMES = {"timeout": "timeout", "trial_timeout": "trialTimeout"}
 _COUNTS = {"max_total_trials": "maxTotalTrials", "max_concurrent_trials": "maxConcurrentTrials"}
@@ -24,7 +24,7 @@ def problems(properties: Json) -> list[str]:
         search.stopping(properties.get("earlyTermination"))
     except search.SearchError as error:
         found.append(str(error))
-    return found
+    return found + distribution.problems(properties["trial"].get("distribution"))
 
 
 def from_node(component: Json, spec: Json) -> Json:
@@ -34,6 +34,7 @@ def from_node(component: Json, spec: Json) -> Json:
     sampling, limits = spec.get("sampling_algorithm") or "random", spec.get("limits") or {}
     if isinstance(sampling, str):
         sampling = {"type": sampling}
+    resources = graph.in_models(spec.get("resources") or component.get("resources"))
     objective = spec.get("objective") or {}
     if not objective.get("primary_metric"):
         raise ValueError("a sweep must name its objective: goal and primary_metric")
@@ -43,6 +44,8 @@ def from_node(component: Json, spec: Json) -> Json:
             "environmentId": environment,
             **({"codeId": component["code"]} if component.get("code") else {}),
             "environmentVariables": component.get("environment_variables") or {},
+            **distribution.from_node(component, {}),
+            **({"resources": resources} if resources else {}),
         },
         "searchSpace": space,
         "samplingAlgorithm": {

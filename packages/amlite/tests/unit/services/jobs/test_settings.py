@@ -1,0 +1,49 @@
+"""Settings that amlite would not honour are refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from amlite.services.jobs import interactive, settings
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"notificationSetting": {"emailOn": ["JobCompleted"], "emails": ["a@b.c"]}}, "sends no notifications"),
+        ({"resources": {"dockerArgs": "--privileged"}}, "leave out other docker_args"),
+        ({"resources": {"dockerArgs": "--shm-size=1g -v /:/host"}}, "leave out other docker_args"),
+        ({"resources": {"dockerArgsList": ["--gpus", "all"]}}, "leave out other docker_args"),
+        ({"resources": {"shmSize": "much"}}, "shm_size is 'much'"),
+        ({"resources": {"properties": {"ComputeSpecification": {}}}}, "leave out ComputeSpecification"),
+        ({"trial": {"resources": {"dockerArgs": "--privileged"}}}, "leave out other docker_args"),
+        ({"inputs": {"a": {"jobInputType": "uri_folder", "mode": "ReadWriteMount"}}}, "inputs are read-only"),
+        ({"inputs": {"a": {"jobInputType": "mltable", "mode": "eval_mount"}}}, "parallel and AutoML jobs only"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(given: dict[str, Any], said: str) -> None:
+    (found,) = settings.problems({"jobType": "Command", **given})
+    assert said in found
+
+
+def test_settings_that_are_honoured_are_not_refused() -> None:
+    given = {
+        "jobType": "Command",
+        "resources": {"instanceCount": 2, "shmSize": "8g", "dockerArgs": "--shm-size=1g", "properties": {}},
+        "inputs": {"a": {"jobInputType": "uri_folder", "mode": "Direct"}},
+    }
+    assert settings.problems(given) == []
+    assert settings.problems({"jobType": "AutoML", "inputs": {"a": {"mode": "EvalMount"}}}) == []
+
+
+def test_shared_memory_has_azures_default() -> None:
+    sizes = [settings.shared_memory(each) for each in (None, {"shmSize": "8g"}, {"dockerArgs": "--shm-size 1g"})]
+    assert sizes == ["2g", "8g", "1g"]
+
+
+def test_interactive_services_are_shown_as_failed() -> None:
+    (found,) = interactive.services({"services": {"lab": {"jobServiceType": "JupyterLab"}}}).values()
+    assert (found["jobServiceType"], found["status"]) == ("JupyterLab", "Failed")
+    assert "no interactive services" in found["errorMessage"]
