@@ -15,7 +15,11 @@ _OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 def problems(
     template: str, inputs: Collection[str], outputs: Collection[str], searched: Collection[str] = ()
 ) -> list[str]:
-    """Return the problems of a template, given the names of declared inputs, outputs and searched parameters."""
+    """Return the problems of a template, given the names of inputs, outputs and searched parameters.
+
+    As in `render`, a part in `$[[ … ]]` whose inputs have no value does not count.
+    """
+    template = _OPTIONAL.sub(lambda part: part[1] if _has_values(part, inputs) else "", template)
     known = {"inputs": inputs, "outputs": outputs, **({"search_space": searched} if searched else {})}
     found = []
     for expression in _ANY.finditer(template):
@@ -35,11 +39,12 @@ def render(template: str, inputs: Mapping[str, str], outputs: Mapping[str, str])
     """
     values = {"inputs": inputs, "outputs": outputs}
 
-    def optional(part: re.Match[str]) -> str:
-        wanted = [found[2] for found in _REFERENCE.finditer(part[1]) if found[1] == "inputs"]
-        return part[1] if all(name in inputs for name in wanted) else ""
+    whole = _OPTIONAL.sub(lambda part: part[1] if _has_values(part, inputs) else "", template)
+    return _REFERENCE.sub(lambda found: values[found[1]][found[2]], whole)
 
-    return _REFERENCE.sub(lambda found: values[found[1]][found[2]], _OPTIONAL.sub(optional, template))
+
+def _has_values(part: re.Match[str], inputs: Collection[str]) -> bool:
+    return all(found[2] in inputs for found in _REFERENCE.finditer(part[1]) if found[1] == "inputs")
 
 
 def try_parameters(template: str, parameters: Mapping[str, str]) -> str:

@@ -21,6 +21,8 @@ from amlite.services.mlflow import tracking
 JOB_TYPE = f"{references.WORKSPACE_TYPE}/jobs"
 TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
 PRIVATE = "run"
+LEFT_OUT = "leftOut"
+"""The property with the optional inputs of a pipeline that have no value, which no model has."""
 
 
 class Job:
@@ -151,6 +153,7 @@ def shown(platform: Platform, workspace_id: str, *jobs: Job) -> list[Json]:
     for job in jobs:
         envelope = {key: value for key, value in job.body.items() if key != PRIVATE}
         tags = {**(job.properties.get("tags") or {}), **logged[job.name]}
-        envelope["properties"] = None if job.run.get("node") else {**job.properties, "tags": tags}
+        known = {key: value for key, value in job.properties.items() if key != LEFT_OUT}
+        envelope["properties"] = None if job.run.get("node") else {**known, "tags": tags}
         found.append(envelope)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -99,13 +99,14 @@ def parse_input(name: str, given: Json) -> Given:
     return Literal(text(value))
 
 
-def parse(jobs: Mapping[str, Json], inputs: Mapping[str, Given]) -> dict[str, Node]:
+def parse(jobs: Mapping[str, Json], inputs: Mapping[str, Given], left_out: Collection[str] = ()) -> dict[str, Node]:
     """Return a pipeline's nodes by name, in an order in which they could run.
 
-    `jobs` is the job's `jobs` property; `inputs` are the pipeline's own. Raises GraphError for a binding to nothing
+    `jobs` is the job's `jobs` property; `inputs` are the pipeline's own, and `left_out` are its optional inputs without
+    a value: an input that is bound to one of them has no value either. Raises GraphError for a binding to nothing
     and for nodes that wait for each other.
     """
-    nodes = {name: _node(name, spec, jobs, inputs) for name, spec in jobs.items()}
+    nodes = {name: _node(name, spec, jobs, inputs, left_out) for name, spec in jobs.items()}
     try:
         order = list(TopologicalSorter({name: node.needs for name, node in nodes.items()}).static_order())
     except CycleError as error:
@@ -113,11 +114,13 @@ def parse(jobs: Mapping[str, Json], inputs: Mapping[str, Given]) -> dict[str, No
     return {name: nodes[name] for name in order}
 
 
-def _node(name: str, spec: Json, jobs: Mapping[str, Json], inputs: Mapping[str, Given]) -> Node:
+def _node(
+    name: str, spec: Json, jobs: Mapping[str, Json], inputs: Mapping[str, Given], left_out: Collection[str]
+) -> Node:
     bound: dict[str, Input] = {}
     for key, given in (spec.get("inputs") or {}).items():
         wrapped = given if isinstance(given, dict) else {"value": given}
-        if wrapped.get("value") is None and not wrapped.get("uri"):
+        if (wrapped.get("value") is None and not wrapped.get("uri")) or _is_bound(wrapped, left_out):
             continue
         try:
             value = _bind(wrapped, jobs, inputs)
@@ -131,6 +134,11 @@ def _node(name: str, spec: Json, jobs: Mapping[str, Json], inputs: Mapping[str, 
         if found and found[1] == "outputs":
             outputs[key] = found[2]
     return Node(name, bound, outputs)
+
+
+def _is_bound(given: Json, left_out: Collection[str]) -> bool:
+    found = _BINDING.fullmatch(str(given.get("value") or given.get("uri")))
+    return found is not None and found[1] == "inputs" and found[2] in left_out
 
 
 def _bind(given: Json, jobs: Mapping[str, Json], inputs: Mapping[str, Given]) -> Input | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.jobs import graph, kinds, settings
+from amlite.services.jobs.documents import LEFT_OUT
 from amlite.services.jobs.graph import Data, GraphError, Input, JobOutput, Literal, Node, StepOutput
 from amlite.services.jobs.plan import guard, in_datastore, merge_output, refusal, resolved, written
 from amlite.services.machinelearning import references
@@ -33,7 +34,7 @@ def pipeline_job(platform: Platform, workspace_id: str, properties: Json) -> dic
     for name, value in inputs.items():
         if not isinstance(value, JobOutput):
             written(platform, workspace_id, name, value)
-    nodes = guard(graph.parse, jobs, inputs)
+    nodes = guard(graph.parse, jobs, inputs, properties.get(LEFT_OUT) or ())
     settings = properties.get("settings") or {}
     compute = settings.get("default_compute") or settings.get("defaultCompute") or properties.get("computeId")
     steps = {
@@ -62,6 +63,7 @@ def of_component(platform: Platform, workspace_id: str, properties: Json) -> Jso
         "componentId": component_id,
         "jobs": component.get("jobs") or {},
         "inputs": {**defaults, **given},
+        LEFT_OUT: sorted((component.get("inputs") or {}).keys() - given.keys() - defaults.keys()),
         "outputs": {**outputs, **(properties.get("outputs") or {})},
     }
 
@@ -155,6 +157,7 @@ def _node_job(platform: Platform, workspace_id: str, node: Node, spec: Json, def
     if wrong := [*settings.problems(job), *kinds.KINDS[kind].problems(job)]:
         raise GraphError(f"node '{node.name}': {'; '.join(wrong)}")
     if kind == "Pipeline":
+        job[LEFT_OUT] = sorted(declared.keys() - inputs.keys())
         job["settings"].setdefault("default_compute", job.pop("computeId"))
         pipeline_job(platform, workspace_id, job)
         return job

@@ -16,9 +16,15 @@ INPUTS = {
     "depth": {"type": "integer", "default": "3"},
     "data": {"type": "uri_folder", "optional": True, "mode": "direct"},
 }
-COMMAND = {"name": "train", "type": "command", "command": "train ${{inputs.depth}} $[[${{inputs.data}}]]", "inputs": INPUTS,
-           "outputs": {"model": {"type": "uri_folder", "mode": "upload"}}, "environment": "azureml:e:1",
-           "resources": {"instance_count": 2, "shm_size": "4g"}}  # fmt: skip
+COMMAND = {
+    "name": "train",
+    "type": "command",
+    "command": "train ${{inputs.depth}} $[[${{inputs.data}}]]",
+    "inputs": INPUTS,
+    "outputs": {"model": {"type": "uri_folder", "mode": "upload"}},
+    "environment": "azureml:e:1",
+    "resources": {"instance_count": 2, "shm_size": "4g"},
+}
 
 
 @pytest.fixture
@@ -106,3 +112,19 @@ def test_a_pipeline_can_be_a_registered_component(store: Platform) -> None:
     assert job["inputs"] == {"depth": {"jobInputType": "literal", "value": "3"}}
     found = steps.pipeline_job(store, WORKSPACE, job)
     assert found["one"].properties["inputs"]["depth"] == {"jobInputType": "literal", "value": "3"}
+
+
+def test_an_optional_input_may_be_left_out_at_every_level(store: Platform) -> None:
+    bound = {"data": "${{parent.inputs.data}}"}
+    put_component(store, "outer", {"type": "pipeline", "inputs": INPUTS, "jobs": {"in": node("whole", **bound)}})
+    outer = pipeline(store, {"one": {**node("whole"), "componentId": "azureml:outer:1"}})["one"]
+    inner = steps.pipeline_job(store, WORKSPACE, outer)["in"].properties
+    assert "data" not in steps.pipeline_job(store, WORKSPACE, inner)["one"].properties["inputs"]
+    with pytest.raises(AzureError, match="names no input of the pipeline; there are: none"):
+        pipeline(store, {"one": node("whole", **bound)})
+
+
+def test_an_empty_text_is_a_value(store: Platform) -> None:
+    inputs = {"word": {"type": "string", "default": "x"}}
+    put_component(store, "say", {**COMMAND, "name": "say", "command": "echo '${{inputs.word}}'", "inputs": inputs})
+    assert pipeline(store, {"one": node("say", word="")})["one"]["inputs"]["word"]["value"] == ""
