@@ -5,7 +5,7 @@ program, and it starts `pulumi-language-python-exec` from the SDK's module with 
 installed CLI has its own host and does not use this one.
 
 The engine starts the host with the engine's address as the last argument, reads the port from the first line of output,
-and ends it with SIGINT or SIGTERM.
+and ends it with SIGINT or SIGTERM. If the engine was killed, the host ends by itself.
 """
 
 from __future__ import annotations
@@ -295,11 +295,12 @@ def _output_of(process: subprocess.Popen[bytes]) -> Iterator[Any]:
 
 
 def main() -> int:
-    """Serve until the engine ends this process.
+    """Serve until the engine ends this process, or has ended itself. A killed engine sends no signal.
 
     Returns:
         The exit code.
     """
+    engine = os.getppid()
     addresses = [word for word in sys.argv[1:] if not word.startswith("-")]
     host = LanguageHost(addresses[-1] if addresses else "")
     # One thread for each concurrent request of the engine: a run occupies one until it ends.
@@ -316,7 +317,7 @@ def main() -> int:
     server.start()
     print(port, flush=True)
     # A signal to another thread does not end a wait, so each wait is short.
-    while not stopping.wait(1):
+    while not stopping.wait(1) and os.getppid() == engine:
         pass
     host.children.stop()
     server.stop(grace=1).wait()

@@ -209,3 +209,13 @@ def test_without_the_sdk_it_says_so() -> None:
     ended = subprocess.run([sys.executable, "-S", "-E", HOST], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "has no Pulumi SDK" in ended.stderr
+
+
+def test_the_host_ends_after_its_engine_was_killed() -> None:
+    # The shell stands in for the engine. Its output is a pipe that the host and the program hold open, too.
+    engine = f"{sys.executable} {HOST} 127.0.0.1:1 & wait"
+    with subprocess.Popen(["/bin/sh", "-c", engine], stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout is not None
+        assert int(shell.stdout.readline()) > 0
+        shell.kill()
+        assert shell.stdout.read() == ""  # returns when no process holds the pipe any more

@@ -36,6 +36,7 @@ from amlite.core.routing import Call, host_of, refusal, reply
 from amlite.core.service import Services
 from amlite.core.store import DATABASE, Store
 from amlite.core.wire import Json
+from amlite.pulumi import plugins
 from amlite.service_list import SERVICES
 from amlite.services.entra.tokens import tokens
 
@@ -265,7 +266,7 @@ def main() -> None:
         except OSError:
             sys.exit(runtime.BUSY)
         _log_to(state)
-        left = reap(state)
+        left = reap(state) + plugins.end_left(state)
         if left:
             _log.warning("ended %d processes that an earlier amlite left", left)
         try:

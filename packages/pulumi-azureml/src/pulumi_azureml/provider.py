@@ -20,6 +20,7 @@ from typing import Any, TextIO, TypeVar
 from pulumi import dynamic
 from pulumi.runtime.rpc import UNKNOWN
 
+from pulumi_azureml.engine_watch import end_with_engine
 from pulumi_azureml.operations.connection import connect, place_of
 from pulumi_azureml.operations.errors import AssetError
 from pulumi_azureml.operations.kind import Operations
@@ -59,6 +60,7 @@ class AzureMLProvider(dynamic.ResourceProvider):
 
         The wait limit for Azure operations is not an input of any resource, so changing it updates no resource.
         """
+        end_with_engine()
         _widen_thread_pool()
         minutes = _configured(req, self._keys.operation_minutes)
         if minutes is not None:

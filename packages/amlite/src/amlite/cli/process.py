@@ -10,6 +10,7 @@ import click
 from amlite.cli.connection import ask, ensure_started, terminate
 from amlite.core import private_folder, runtime
 from amlite.core.processes import reap
+from amlite.pulumi import plugins
 
 _output = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The format."
@@ -33,7 +34,7 @@ def stop() -> None:
     running = runtime.read(state)
     if running is not None:
         terminate(running)
-    ended = reap(state)
+    ended = reap(state) + plugins.end_left(state)
     private_folder.remove(state)
     left = f" ({ended} leftover processes ended)" if ended else ""
     click.echo(("amlite stopped" if running else "amlite was not running") + left)

@@ -11,6 +11,7 @@ import click
 from amlite.cli.connection import ask, running, terminate
 from amlite.core import private_folder, runtime
 from amlite.core.processes import reap, tail
+from amlite.pulumi import plugins
 
 
 @click.command()
@@ -48,6 +49,7 @@ def reset(yes: bool) -> None:
     if found is not None:
         terminate(found)
     reap(state)
+    plugins.end_left(state)
     private_folder.remove(state)
     shutil.rmtree(state, ignore_errors=True)
     if state.exists():

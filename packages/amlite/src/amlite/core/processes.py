@@ -171,7 +171,7 @@ def reap(state: Path) -> int:
     ended = 0
     # Repeat until none is left, because a process can start another one during the search.
     while found := [process for process in psutil.process_iter() if _carries(process, mark)]:
-        _end(found)
+        end_all(found)
         ended += len(found)
         if all(map(_runs, found)):
             break  # belongs to another user
@@ -188,12 +188,13 @@ def _carries(process: psutil.Process, mark: str) -> bool:
 def _end_tree(pid: int) -> None:
     try:
         root = psutil.Process(pid)
-        _end([root, *root.children(recursive=True)])
+        end_all([root, *root.children(recursive=True)])
     except psutil.NoSuchProcess:
         return
 
 
-def _end(processes: list[psutil.Process]) -> None:
+def end_all(processes: list[psutil.Process]) -> None:
+    """End processes with a signal, and kill them after five seconds."""
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.terminate()
