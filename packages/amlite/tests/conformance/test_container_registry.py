@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import subprocess
@@ -251,6 +252,44 @@ def test_a_layer_that_this_machine_has_pushed_once_is_not_sent_again(
     amlite.remove(arm_id.replace(name, other), "2023-07-01")
     assert digests[0] == digests[1]
     assert any("Layer already exists" in line or "Mounted from" in line for line in said)
+
+
+def test_an_image_that_was_built_before_reaches_another_registry_and_engine_without_a_build(
+    amlite: Any, registry: tuple[str, str], docker: dict[str, Any], context: Path
+) -> None:
+    import docker as client
+
+    from amlite.core.built_images import BuiltImage, Repository
+    from amlite.core.docker_build import Builder, Plan
+    from amlite.services.containerregistry import loopback
+
+    def repository(server: str, credential: TokenCredential) -> Repository:
+        password = refresh_token(server, credential).json()["refresh_token"]
+        address = loopback.reference(f"{server}.azurecr.io/before", docker["registryPort"])
+        return Repository(address, (NO_USER, password))
+
+    name, arm_id = registry
+    other = f"before{name}"
+    other_id = arm_id.replace(name, other)
+    amlite.put(other_id, {"location": "westeurope", "sku": {"name": "Basic"}}, "2023-07-01")
+    silent: Callable[[str], None] = lambda _: None  # noqa: E731 -- nothing is to be said
+    image = f"{name}.azurecr.io/before:1"
+    here, there = repository(name, amlite.credential), repository(other, amlite.credential)
+    with contextlib.closing(client.DockerClient(docker["host"])) as engine, Builder(docker["host"]) as builder:
+        builder.build(Plan.of({"context": "."}, context), image, silent, silent)
+        digest = builder.push(image, f"{here.name}:1", here.credentials, silent)
+        manifest = here.manifest(digest)
+        assert manifest is not None
+        built = BuiltImage(manifest, None)
+        assert (built.digest, built.id) == (digest, engine.images.get(image).id)
+        engine.images.remove(built.id, force=True)
+        # As with a push, the role AcrPush decides.
+        assert not repository(other, amlite.application(("AcrPull", other_id))).publish(built, "1")
+        assert there.publish(built, "1")
+        assert builder.take(f"{other}.azurecr.io/before:1", built, there)
+        assert engine.images.get(f"{other}.azurecr.io/before:1").id == built.id
+        assert not builder.take(f"{other}.azurecr.io/before:2", BuiltImage(manifest.replace("1", "2"), None), there)
+    amlite.remove(other_id, "2023-07-01")
 
 
 def test_who_may_only_pull_cannot_take_a_layer_of_another_repository(amlite: Any, registry: tuple[str, str]) -> None:

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import stat
-from collections import deque
+import threading
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils.build import exclude_paths
 
+from amlite.core.built_images import BuiltImage, Repository
 from amlite.core.wire import Json
 
 SUBSTITUTE_LABEL = "org.opencontainers.image.base.substitute"
 """The label of an image that was built on a substitute for the base in its Dockerfile. The value is the base's name."""
 _FROM = re.compile(r"FROM\s+(?:--platform=\S+\s+)?(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?", re.IGNORECASE)
 _ARG = re.compile(r"ARG\s+(?P<name>\w+)(?:=(?P<value>\S+))?", re.IGNORECASE)
+_COMMENT = re.compile(r"^\s*#.*\n", re.MULTILINE)
+_COPY = re.compile(r"(COPY|ADD)\s|RUN\s+--mount", re.IGNORECASE)
+_CONTINUED = re.compile(r"\\\s*\n")
+_STEP = re.compile(r"Step (?P<number>\d+)/\d+ : ")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -83,12 +90,26 @@ class Plan:
             found.update(f"\0{name}\0{len(content)}\0".encode() + content)
         return found.hexdigest()
 
+    def key(self, substitute: str) -> str:
+        """Return the key of a build: all that the daemon gets, and the substitute for a base that cannot be pulled."""
+        parts = [self.digest(), sorted(self.arguments.items()), self.target, self.platform, self.hosts, substitute]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
     def files(self) -> set[str]:
         """Return the relative paths of the context's files that `.dockerignore` does not exclude."""
         ignore = self.context / ".dockerignore"
         lines = ignore.read_text("utf-8").splitlines() if ignore.is_file() else []
         patterns = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
         return set(exclude_paths(str(self.context), patterns))
+
+    def start(self) -> list[str]:
+        """Return the first instructions of the Dockerfile, up to the one that copies a file of the context."""
+        found: list[str] = []
+        for line in _CONTINUED.sub(" ", _COMMENT.sub("", self.dockerfile.read_text("utf-8"))).splitlines():
+            if _COPY.match(line.strip()) is not None:
+                break
+            found += [line.strip()] if line.strip() else []
+        return found
 
     def bases(self) -> list[str]:
         """Return the external base images of the Dockerfile's stages."""
@@ -112,6 +133,41 @@ def _expand(text: str, arguments: Mapping[str, str]) -> str:
         lambda match: arguments.get(match[1] or match[3]) or match[2] or "",
         text,
     )
+
+
+class Turn:
+    """The right to run the first instructions of a Dockerfile, which ends with `pass_on` or with the block.
+
+    Builds that start with the same instructions take turns: the first one runs them, and the engine has their layers
+    when the others ask. At the same time, each would run them, because the engine does not see that they are the same.
+    """
+
+    _locks: ClassVar[defaultdict[str, threading.Lock]] = defaultdict(threading.Lock)
+    _choosing = threading.Lock()
+
+    def __init__(self, plan: Plan, engine: str) -> None:
+        """Find the turn of a build on an engine. `steps` is the number of its first instructions."""
+        self.steps = len(start := plan.start())
+        build = (engine, plan.platform, sorted(plan.arguments.items()), start)
+        with self._choosing:
+            self._lock = self._locks[repr(build)]
+        self._has_it = False
+
+    def __enter__(self) -> Self:
+        """Wait for the turn."""
+        self._lock.acquire()
+        self._has_it = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the turn."""
+        self.pass_on()
+
+    def pass_on(self) -> None:
+        """Let the next build begin. A second call does nothing."""
+        if self._has_it:
+            self._has_it = False
+            self._lock.release()
 
 
 class _Lines:
@@ -138,6 +194,7 @@ class Builder:
 
     def __init__(self, host: str, *, substitute: Callable[[], Path] | None = None, host_network: bool = False) -> None:
         """Connect to the engine at `host` (a value of DOCKER_HOST). Raises BuildError if no engine answers."""
+        self._host = host
         self._substitute = substitute
         self._network = "host" if host_network else None
         try:
@@ -162,24 +219,28 @@ class Builder:
         dockerfile = (
             plan.dockerfile.resolve().relative_to(plan.context.resolve()) if inside else plan.dockerfile.resolve()
         )
-        stream = self._api.build(
-            path=str(plan.context),
-            dockerfile=str(dockerfile),
-            tag=name,
-            buildargs=dict(plan.arguments),
-            target=plan.target or "",
-            platform=plan.platform,
-            network_mode=plan.network or self._network,
-            extra_hosts=dict(entry.split(":", 1) for entry in plan.hosts),
-            rm=True,
-            forcerm=True,
-            decode=True,
-        )
-        lines = _Lines(say)
-        for event in self._events(stream, "build"):
-            lines.feed(str(event.get("stream", "")))
-            if "error" in event:
-                raise BuildError("\n".join([f"docker build failed: {event['error']}", *lines.last]))
+        with Turn(plan, self._host) as turn:
+            stream = self._api.build(
+                path=str(plan.context),
+                dockerfile=str(dockerfile),
+                tag=name,
+                buildargs=dict(plan.arguments),
+                target=plan.target or "",
+                platform=plan.platform,
+                network_mode=plan.network or self._network,
+                extra_hosts=dict(entry.split(":", 1) for entry in plan.hosts),
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            lines = _Lines(say)
+            for event in self._events(stream, "build"):
+                text = str(event.get("stream", ""))
+                if (step := _STEP.match(text)) is not None and int(step["number"]) > turn.steps:
+                    turn.pass_on()
+                lines.feed(text)
+                if "error" in event:
+                    raise BuildError("\n".join([f"docker build failed: {event['error']}", *lines.last]))
         return str(self._inspect(name)["Id"])
 
     def push(self, name: str, reached_as: str, credentials: tuple[str, str] | None, say: Say) -> str:
@@ -205,6 +266,28 @@ class Builder:
             raise BuildError(f"docker push of {name} ended without a digest")
         return digest
 
+    def take(self, name: str, image: BuiltImage, repository: Repository) -> bool:
+        """Give the engine an image of a repository as `name`. Return False if it cannot be pulled."""
+        username, password = repository.credentials
+        login = {"username": username, "password": password}
+        try:
+            if not self._has(image.id):
+                reference = f"{repository.name}@{image.digest}"
+                for event in self._api.pull(reference, stream=True, decode=True, auth_config=login):
+                    if "error" in event:
+                        return False
+            self._api.tag(image.id, *split_tag(name), force=True)
+        except DockerException:
+            return False
+        return True
+
+    def _has(self, image: str) -> bool:
+        try:
+            self._api.inspect_image(image)
+        except ImageNotFound:
+            return False
+        return True
+
     def substituted(self, image: str) -> str | None:
         """Return the base image for which a substitute was used, or None."""
         labels = self._inspect(image)["Config"].get("Labels") or {}
@@ -216,7 +299,7 @@ class Builder:
         try:
             labels = self._api.inspect_image(base)["Config"].get("Labels") or {}
             if SUBSTITUTE_LABEL in labels:
-                warn(f"{base} cannot be reached: the image is built on the local Debian base instead")
+                warn(substitute_used(base))
             return
         except ImageNotFound:
             say(f"pulling {base}")
@@ -251,6 +334,11 @@ class Builder:
             yield from stream
         except DockerException as error:
             raise BuildError(f"docker {step} failed: {getattr(error, 'explanation', None) or error}") from error
+
+
+def substitute_used(base: str) -> str:
+    """Return the warning about an image on a substitute for its base."""
+    return f"{base} cannot be reached: the image is built on the local Debian base instead"
 
 
 def split_tag(name: str) -> tuple[str, str]:

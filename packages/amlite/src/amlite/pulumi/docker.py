@@ -22,11 +22,12 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2
 
 from amlite.control.client import ask
-from amlite.core import runtime
-from amlite.core.docker_build import Builder, BuildError, Plan, Say, split_tag
+from amlite.core import built_images, runtime
+from amlite.core.docker_build import Builder, BuildError, Plan, Say, split_tag, substitute_used
 from amlite.pulumi import plugin, sdk_types, values
 from amlite.pulumi.values import UNKNOWN
 from amlite.services.containerregistry import loopback
+from amlite.tools import base_image
 
 IMAGE = "docker:index/image:Image"
 _CREDENTIALS = frozenset({"registry.username", "registry.password"})
@@ -125,16 +126,32 @@ def _build_and_push(inputs: Mapping[str, Any], plan: Plan, say: Say, warn: Say) 
     name = str(inputs["imageName"])
     amlite = _ask("/docker")
     with Builder(amlite["host"], substitute=_substitute, host_network=amlite["private"]) as builder:
-        image_id = builder.build(plan, name, say, warn)
         if inputs.get("skipPush"):
-            return image_id
+            return builder.build(plan, name, say, warn)
         registry = inputs.get("registry") or {}
         credentials = (registry.get("username", ""), registry["password"]) if registry.get("password") else None
-        digest = builder.push(name, loopback.reference(name, amlite["registryPort"]), credentials, say)
-        substituted = builder.substituted(image_id)
+        address = loopback.reference(name, amlite["registryPort"])
+        here = built_images.Repository(split_tag(address)[0], credentials) if credentials and address != name else None
+        image = built_images.find(_key(plan))
+        if here and image and here.publish(image, split_tag(name)[1]) and builder.take(name, image, here):
+            say("it was built before, from the same files")
+            digest, substituted = image.digest, image.substituted
+            if substituted:
+                warn(substitute_used(substituted))
+        else:
+            builder.build(plan, name, say, warn)
+            digest, substituted = builder.push(name, address, credentials, say), builder.substituted(name)
+            if here and (manifest := here.manifest(digest)):
+                built_images.remember(_key(plan), built_images.BuiltImage(manifest, substituted))
     reference = f"{split_tag(name)[0]}@{digest}"
     _ask("/docker/images", {"name": name, "reference": reference, "substituteFor": substituted})
     return reference
+
+
+def _key(plan: Plan) -> str:
+    """Return the key of a build. The name of the substitute's archive is a hash of what is in it."""
+    archive = base_image.find()
+    return plan.key(Path(archive).name if archive else "")
 
 
 def _substitute() -> Path:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from amlite.core.docker_build import BuildError, Plan, split_tag
+from amlite.core import built_images
+from amlite.core.built_images import BuiltImage
+from amlite.core.docker_build import BuildError, Plan, Turn, split_tag
 
 
 @pytest.fixture
@@ -66,6 +69,46 @@ def test_digest_does_not_run_two_files_together(project: Path) -> None:
     (project / "image/src/run.py").write_text("a")
     (project / "image/src/run.pyc").write_text("b")
     assert digest(project) != before
+
+
+def test_start_is_what_comes_before_the_files(project: Path) -> None:
+    dockerfile = project / "image/Dockerfile"
+    dockerfile.write_text("# a base\nFROM python:3.11\n\nRUN one \\\n  && two\nCOPY src /src\nRUN three\n")
+    assert Plan.of({"context": "image"}, project).start() == ["FROM python:3.11", "RUN one    && two"]
+
+
+def test_builds_with_the_same_start_take_turns(project: Path) -> None:
+    plan = Plan.of({"context": "image"}, project)
+    with Turn(plan, "engine") as first:
+        other = threading.Thread(target=Turn(plan, "engine").__enter__, daemon=True)
+        other.start()
+        with Turn(plan, "another engine"):
+            pass
+        other.join(0.05)
+        assert other.is_alive()
+        first.pass_on()
+        other.join(10)
+        assert not other.is_alive()
+
+
+def test_key_is_for_a_build_on_a_base(project: Path) -> None:
+    builds = [{"context": "image"}, {"context": "image", "args": {"A": "1"}}, {"context": "image", "target": "x"}]
+    keys = [Plan.of(build, project).key("base.tar") for build in builds]
+    keys.append(Plan.of(builds[0], project).key("other.tar"))
+    assert len(set(keys)) == len(keys)
+    assert Plan.of(builds[0], project).key("base.tar") == keys[0]
+
+
+def test_record_of_a_build_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    manifest = '{"config": {"digest": "sha256:c"}, "layers": [{"digest": "sha256:l"}]}'
+    image = BuiltImage(manifest, "python:3.11")
+    assert built_images.find("key") is None
+    built_images.remember("key", image)
+    assert built_images.find("key") == image
+    assert image.blobs == ["sha256:c", "sha256:l"]
+    next(tmp_path.rglob("key.json")).write_text("{")
+    assert built_images.find("key") is None
 
 
 @pytest.mark.parametrize(
