@@ -5,6 +5,7 @@ from pathlib import Path
 from cluster import settings
 from cluster.kubernetes import Cluster, ClusterArgs
 from cluster.objects import CLAIM, Objects, ObjectsArgs
+from declared_runs import declare
 from stored.pipelines import Pipelines, PipelinesArgs
 
 from infra import program
@@ -25,9 +26,11 @@ pipelines = Pipelines(
         platform=platform,
         compiled=root / "kubeflow" / "tacos-burritos.yaml",
         claims=[CLAIM],
+        runs=here.runs,
         recurring=here.recurring_runs,
     ),
 )
+declare(here.runs, cluster, objects, assets, pipelines)
 platform.export(assets)
 objects.export()
 pipelines.export()

@@ -1,4 +1,4 @@
-"""Runs of the stack's pipeline: where it is, its parameters, and what it runs on."""
+"""Runs of a stack's pipeline: where it is, its parameters, and what it runs on."""
 
 from __future__ import annotations
 
@@ -22,10 +22,8 @@ from stored import documents
 from stored.pipelines import PLACEHOLDER, filled
 
 from infra.components.image import TOKEN_USERNAME, refresh_token
-from infra.outputs import StackOutputs
 from pulumi_azureml.operations.connection import credential
 from release.cost import prices
-from release.stack import PulumiStack, project_folder
 
 HERE = Path(__file__).parent
 COMPILED = HERE / "kubeflow" / "tacos-burritos.yaml"
@@ -39,36 +37,37 @@ SIZES = (
     ("Standard_F8s_v2", 8, 16),
 )
 EngineName = Literal["auto", "docker", "process", "jobs"]
+ENGINES = ("auto", "docker", "process", "jobs")
 _MANAGEMENT = "https://management.azure.com"
 _CLUSTERS_VERSION = "2025-05-01"
 
 
 @dataclass(frozen=True)
-class Deployed:
-    """A deployed stack: its outputs, and those of this example. `location` is the region of its prices."""
+class Target:
+    """What a run needs to know of a stack. `location` is the region of its prices, `folder` that of its stack file."""
 
-    name: str
-    outputs: StackOutputs
-    pipeline: Mapping[str, str]
-    kubernetes: Mapping[str, Any]
-    recurring: Mapping[str, str]
-    location: str
+    stack: str
+    folder: str
     tenant_id: str
+    subscription_id: str
+    resource_group: str
+    location: str
+    workspace: str
+    login_server: str
+    cluster: str
+    namespace: str
+    service_account: str
+    endpoint: str
+    environment: str
+    pipeline_url: str
+    pipeline_version: str
 
-    @classmethod
-    def read(cls, name: str) -> Deployed:
-        """Read the outputs of a stack. Raises ReleaseError if it is not deployed."""
-        stack = PulumiStack(name)
-        config = stack.config()
-        return cls(
-            name=name,
-            outputs=stack.deployed(),
-            pipeline=stack.output("pipeline"),
-            kubernetes=stack.output("kubernetes"),
-            recurring=stack.output("recurring_runs"),
-            location=str(config["azure-native:location"]),
-            tenant_id=str(config["azure-native:tenantId"]),
-        )
+
+@dataclass(frozen=True)
+class Submission:
+    """Runs of the pipeline of a stack, and their records."""
+
+    target: Target
 
     def compiled(self) -> document.Pipeline:
         """Read the pipeline that the stack manages.
@@ -77,15 +76,13 @@ class Deployed:
             RunnerError: It is not there, or is not the one that the stack deployed, or the file in this repository
                 has changed since.
         """
-        url = self.pipeline["url"]
+        url, version = self.target.pipeline_url, self.target.pipeline_version
         text = documents.read(url)
-        fix = f"\n      fix: release up --stack {self.name}"
+        fix = f"\n      fix: release up --stack {self.target.stack}"
         if text is None:
             raise RunnerError(f"the compiled pipeline {url} is gone{fix}")
-        if document.version_of(text) != self.pipeline["version"]:
-            raise RunnerError(
-                f"the compiled pipeline {url} was changed: it has not version {self.pipeline['version']}{fix}"
-            )
+        if document.version_of(text) != version:
+            raise RunnerError(f"the compiled pipeline {url} was changed: it has not version {version}{fix}")
         pipeline = document.read(text)
         images = {task.name: task.executor.image for task in pipeline.tasks}
         if filled(COMPILED.read_text("utf-8"), images) != text:
@@ -94,18 +91,16 @@ class Deployed:
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of a run: those of the stack, and those that a person gives."""
-        outputs = self.outputs
-        version = outputs.assets["environment"][ENVIRONMENT]
-        table = prices.read()
+        target, table = self.target, prices.read()
         return {
-            "subscription_id": outputs.subscription_id,
-            "resource_group": outputs.resource_group,
-            "workspace": outputs.workspace,
-            "endpoint": outputs.endpoints[ENDPOINT].name,
-            "environment": f"azureml:{ENVIRONMENT}:{version}",
-            "pipeline_version": self.pipeline["version"],
+            "subscription_id": target.subscription_id,
+            "resource_group": target.resource_group,
+            "workspace": target.workspace,
+            "endpoint": target.endpoint,
+            "environment": f"azureml:{ENVIRONMENT}:{target.environment}",
+            "pipeline_version": target.pipeline_version,
             "sizes": [
-                {"name": name, "cpus": cpus, "memory_gb": memory, "price": table.of(self.location, f"vm/{name}")}
+                {"name": name, "cpus": cpus, "memory_gb": memory, "price": table.of(target.location, f"vm/{name}")}
                 for name, cpus, memory in SIZES
             ],
             **given,
@@ -115,10 +110,10 @@ class Deployed:
         """Return the cluster of the stack."""
         return KubernetesCluster(
             kubeconfig=self.kubeconfig(),
-            namespace=self.kubernetes["namespace"],
-            service_account=self.kubernetes["service_account"],
-            tenant_id=self.tenant_id,
-            stand_ins=project_folder() / "volumes",
+            namespace=self.target.namespace,
+            service_account=self.target.service_account,
+            tenant_id=self.target.tenant_id,
+            stand_ins=Path(self.target.folder) / "volumes",
             fallback=machine.signed_in,
             say=say,
         )
@@ -149,12 +144,16 @@ class Deployed:
             chosen = self.engine("process", cluster, observer.said)
             observer.said(f"the stack builds no images, so the steps run as {chosen.label}")
         environment, files = machine.variables()
-        place = Place(chosen, cluster, runs_folder(), environment, files)
+        place = Place(chosen, cluster, Path(self.target.folder) / "runs", environment, files)
         return execute(pipeline, self.parameters(given), place, observer, cause)
 
     def keep(self, run: RunRecord) -> None:
         """Write the record of a run beside the compiled pipelines, for all who use the stack."""
-        documents.write(f"{self._documents}/runs/{run.id}.json", run.json())
+        documents.write(self.record(run.id), run.json())
+
+    def record(self, run: str) -> str:
+        """Return the address of the record of a run."""
+        return f"{self._documents}/runs/{run}.json"
 
     def runs(self) -> list[RunRecord]:
         """Return the runs of the stack, the latest first."""
@@ -163,13 +162,13 @@ class Deployed:
 
     @property
     def _documents(self) -> str:
-        return self.pipeline["url"].partition("/pipelines/")[0]
+        return self.target.pipeline_url.partition("/pipelines/")[0]
 
     def kubeconfig(self) -> str:
         """Return the kubeconfig of the cluster. Raises RunnerError."""
         url = (
-            f"{_MANAGEMENT}/subscriptions/{self.outputs.subscription_id}/resourceGroups/{self.outputs.resource_group}"
-            f"/providers/Microsoft.ContainerService/managedClusters/{self.kubernetes['cluster']}"
+            f"{_MANAGEMENT}/subscriptions/{self.target.subscription_id}/resourceGroups/{self.target.resource_group}"
+            f"/providers/Microsoft.ContainerService/managedClusters/{self.target.cluster}"
             f"/listClusterUserCredential?api-version={_CLUSTERS_VERSION}"
         )
         token = credential().get_token(f"{_MANAGEMENT}/.default").token
@@ -179,11 +178,6 @@ class Deployed:
         return base64.b64decode(answer.json()["kubeconfigs"][0]["value"]).decode()
 
     def _credentials(self, server: str) -> tuple[str, str] | None:
-        if server != self.outputs.login_server:
+        if server != self.target.login_server:
             return None
-        return TOKEN_USERNAME, refresh_token(server, self.tenant_id)
-
-
-def runs_folder() -> Path:
-    """Return the folder with the records of runs."""
-    return project_folder() / "runs"
+        return TOKEN_USERNAME, refresh_token(server, self.target.tenant_id)

@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 import click
 import requests
 from azure.core.exceptions import AzureError
+from deployed import Deployed
 from endpoint import Answer, Endpoint, served
 from pipeline_runner.errors import RunnerError
 from pipeline_runner.records import RunRecord
 from rich.console import Console
-from runs import ENGINES, Printed
+from runs import Printed
 from stored.documents import DocumentError
-from submission import ENDPOINT, HERE, Deployed, EngineName
+from submission import ENDPOINT, ENGINES, HERE, EngineName
 
 from release.errors import ReleaseError, first_line
 from release.scoring.requests import key
@@ -98,7 +99,8 @@ class Walkthrough:
     def pipeline(self) -> RunRecord:
         """Run the pipeline. The deployed model gets pictures from this machine only if it is here too."""
         given = {"held_out": HELD_OUT, "private_hosts": LOOPBACK if self.is_here else ""}
-        return self.deployed.run(given, self.engine, Printed(self.console, self.deployed))
+        submission = self.deployed.submission
+        return submission.run(given, self.engine, Printed(self.console, submission))
 
     def accuracy(self, record: RunRecord) -> str:
         """Print the accuracy on each style, of a model that was trained on the others."""

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Self
 
 from pydantic import Field, model_validator
-from stored.settings import RecurringRun
+from stored.settings import DeclaredRun, RecurringRun
 
 from infra.settings import configuration
 from infra.settings.group import Group
@@ -103,15 +103,19 @@ class Settings(Group):
     kubeflow: KubeflowSettings | None = Field(
         default=None, description="Kubeflow's manifests. If absent, the stack does not install Kubeflow."
     )
+    runs: list[DeclaredRun] = Field(default_factory=list, description="Runs of the pipeline that an update starts.")
     recurring_runs: list[RecurringRun] = Field(
         default_factory=list, description="Runs of the pipeline that start again and again."
     )
 
     @model_validator(mode="after")
     def _names(self) -> Self:
-        names = [each.name for each in self.recurring_runs]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"recurringRuns has more than one run with the name {', '.join(twice)}")
+        for key, names in (
+            ("runs", [each.name for each in self.runs]),
+            ("recurringRuns", [each.name for each in self.recurring_runs]),
+        ):
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{key} has more than one run with the name {', '.join(twice)}")
         return self
 
 

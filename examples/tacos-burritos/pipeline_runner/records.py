@@ -28,7 +28,7 @@ class TaskRecord:
 
 @dataclass
 class RunRecord:
-    """A run of a version of a pipeline. `cause` is the recurring run that started it, or nothing."""
+    """A run of a version of a pipeline. `cause` is the declared or recurring run that started it, or nothing."""
 
     id: str
     pipeline: str

@@ -16,7 +16,7 @@ from infra.platform import Platform
 from infra.roles.propagation import waits_for_roles
 from stored.documents import CONTAINER
 from stored.provider import Document
-from stored.settings import RecurringRun
+from stored.settings import DeclaredRun, RecurringRun
 
 PLACEHOLDER = "image://"
 # A run gets these from the stack's outputs.
@@ -32,6 +32,7 @@ class PipelinesArgs:
     platform: Platform
     compiled: Path
     claims: Collection[str]
+    runs: Sequence[DeclaredRun]
     recurring: Sequence[RecurringRun]
     requires: Sequence[pulumi.Resource] = ()
 
@@ -51,7 +52,7 @@ class Pipelines(pulumi.ComponentResource):
         super().__init__("tacos-burritos:stored:Pipelines", name, None, opts)
         platform = args.platform
         template = args.compiled.read_text("utf-8")
-        checked = check(template, args.claims, args.recurring)
+        checked = check(template, args.claims, {"runs": args.runs, "recurringRuns": args.recurring})
         account = platform.program.names.storage_account
         container = storage.BlobContainer(
             f"{name}-container",
@@ -112,11 +113,13 @@ def filled(template: str, images: Mapping[str, str]) -> str:
     return yaml.safe_dump_all(documents, sort_keys=True)
 
 
-def check(template: str, claims: Collection[str], recurring: Sequence[RecurringRun]) -> document.Pipeline:
-    """Return the pipeline if it can run, and if the recurring runs have its parameters.
+def check(
+    template: str, claims: Collection[str], runs: Mapping[str, Sequence[DeclaredRun | RecurringRun]]
+) -> document.Pipeline:
+    """Return the pipeline if it can run, and if the runs, by their keys in the stack file, have its parameters.
 
     Raises:
-        pulumi.RunError: It mounts a volume that the cluster does not have, or a recurring run does not fit.
+        pulumi.RunError: It mounts a volume that the cluster does not have, or a run does not fit.
     """
     try:
         pipeline = document.read(template)
@@ -127,11 +130,12 @@ def check(template: str, claims: Collection[str], recurring: Sequence[RecurringR
         for name in sorted(pipeline.claims - set(claims))
     ]
     given = {name: each for name, each in pipeline.parameters.items() if name not in FROM_STACK}
-    for index, run in enumerate(recurring):
-        try:
-            values.arguments(given, run.parameters)
-        except RunnerError as error:
-            problems.append(f"tacos-burritos:recurringRuns[{index}].parameters: {error}")
+    for key, each in runs.items():
+        for index, run in enumerate(each):
+            try:
+                values.arguments(given, run.parameters)
+            except RunnerError as error:
+                problems.append(f"tacos-burritos:{key}[{index}].parameters: {error}")
     if problems:
         raise pulumi.RunError("\n".join(problems))
     return pipeline

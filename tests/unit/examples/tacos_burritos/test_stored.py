@@ -1,5 +1,6 @@
 """The compiled pipeline as a resource: its images, the checks of a preview, and runs of a version that has changed."""
 
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,19 @@ import pulumi
 import pytest
 import runs
 import submission
+import yaml
+from click.testing import CliRunner
+from declared_runs import RunProvider
+from deployed import Deployed
 from pipeline_runner import document
 from pipeline_runner.errors import RunnerError
 from pipeline_runner.records import RunRecord, TaskRecord
+from pulumi.runtime.rpc import UNKNOWN
 from stored import documents
 from stored.pipelines import check, filled
 from stored.provider import DocumentProvider
-from stored.settings import RecurringRun
-from submission import Deployed
+from stored.settings import DeclaredRun, RecurringRun
+from submission import Submission, Target
 
 from tests.unit.examples.tacos_burritos.conftest import compiled
 
@@ -44,9 +50,13 @@ def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def deployed(version: str) -> Deployed:
-    outputs: Any = None
-    return Deployed("dev", outputs, {"url": URL, "version": version}, {}, {}, "westeurope", "tenant")
+def deployed(version: str) -> Submission:
+    return Submission(Target(**target(version)))
+
+
+def target(version: str) -> dict[str, str]:
+    known = {"stack": "dev", "pipeline_url": URL, "pipeline_version": version}
+    return {field.name: known.get(field.name, field.name) for field in fields(Target)}
 
 
 def test_images_replace_the_placeholders_of_steps_that_have_one(template: Path) -> None:
@@ -58,17 +68,19 @@ def test_images_replace_the_placeholders_of_steps_that_have_one(template: Path) 
 
 def test_a_preview_refuses_a_claim_that_the_cluster_does_not_have() -> None:
     text = compiled({"bake": {"args": []}}, kubernetes=MOUNTING)
-    assert check(text, ["pantry"], []).name == "sample"
+    assert check(text, ["pantry"], {}).name == "sample"
     with pytest.raises(pulumi.RunError, match="the claim 'pantry', which the cluster does not have; it has: disk"):
-        check(text, ["disk"], [])
+        check(text, ["disk"], {})
 
 
-def test_a_preview_refuses_a_recurring_run_that_does_not_fit_the_pipeline() -> None:
+def test_a_preview_refuses_a_run_that_does_not_fit_the_pipeline() -> None:
     text = compiled({"bake": {"args": []}}, SALSA)
-    check(text, [], [RecurringRun(name="weekly", cron="0 6 * * 1", parameters={"salsa": 2})])
+    check(text, [], {"recurringRuns": [RecurringRun(name="weekly", cron="0 6 * * 1", parameters={"salsa": 2})]})
     wrong = RecurringRun(name="daily", cron="0 6 * * *", parameters={"salsa": "hot"})
     with pytest.raises(pulumi.RunError, match=r"recurringRuns\[0\]\.parameters: (?s:.*)salsa: 'hot' is not a NUMBER"):
-        check(text, [], [wrong])
+        check(text, [], {"recurringRuns": [wrong]})
+    with pytest.raises(pulumi.RunError, match=r"runs\[0\]\.parameters: (?s:.*)salsa: 'mild' is not a NUMBER"):
+        check(text, [], {"runs": [DeclaredRun(name="first", parameters={"salsa": "mild"})]})
 
 
 @pytest.mark.parametrize("cron", ["daily", "0 6 * *", "61 6 * * *"])
@@ -128,3 +140,65 @@ def test_a_recurring_run_is_due_when_a_time_has_passed_since_the_last_run() -> N
     assert runs.is_due("0 6 * * 1", None, now)
     assert runs.is_due("0 6 * * 1", "2026-11-29T10:00:00+00:00", now)
     assert not runs.is_due("0 6 * * 1", "2026-11-30T06:30:00+00:00", now)
+
+
+def test_a_declared_run_runs_once_for_each_content(blobs: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple[Any, str]] = []
+
+    def run(submission: Submission, given: Any, engine: str, observer: Any, cause: str) -> RunRecord:
+        started.append((given, engine))
+        number = len(started)
+        record = RunRecord(
+            f"run-{number}", "sample", "1", engine, f"2026-11-30T1{number}:00:00", given, [], cause=cause
+        )
+        observer.ended(record)
+        return record
+
+    monkeypatch.setattr(Submission, "run", run)
+    provider = RunProvider()
+    props = {"name": "first", "parameters": {"salsa": 1}, "engine": "auto", "target": target("1")}
+    created = provider.create(props)
+    assert (created.id, created.outs["run"]) == ("first", "run-1")
+    moved = {**props, "target": {**target("1"), "folder": "elsewhere", "login_server": "other"}}
+    assert not provider.diff("first", created.outs, moved).changes
+    hotter = {**props, "parameters": {"salsa": 2}}
+    for changed in (
+        hotter,
+        {**props, "engine": "jobs"},
+        {**props, "target": target("2")},
+        {**props, "target": UNKNOWN},
+    ):
+        assert provider.diff("first", created.outs, changed).changes
+    assert provider.update("first", created.outs, hotter).outs["run"] == "run-2"
+    assert started == [({"salsa": 1}, "auto"), ({"salsa": 2}, "auto")]
+    deployed("1").keep(replace(deployed("1").runs()[0], id="by-hand", cause=""))
+    assert provider.read("first", {**props, "run": "run-2"}).id == "first"
+    assert provider.read("first", {**props, "run": "gone"}).id == ""
+    provider.delete("first", {**props, "run": "run-2"})
+    assert [run.id for run in deployed("1").runs()] == ["by-hand"]
+
+
+def test_a_recurring_run_that_fails_does_not_hold_back_the_others(
+    blobs: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"cron": "0 6 * * 1", "enabled": True, "parameters": {}}
+    names = ("a-fails", "b-works", "c-off")
+    for name in names:
+        blobs[name] = yaml.safe_dump({"name": name, **settings, "enabled": name != "c-off"})
+    outputs: Any = None
+    stack = Deployed(outputs, deployed("1"), {name: name for name in names})
+    monkeypatch.setattr(Deployed, "read", lambda _name: stack)
+    started: list[str] = []
+
+    def run(_submission: Submission, _given: Any, _engine: str, _observer: Any, cause: str) -> None:
+        started.append(cause)
+        if cause == "a-fails":
+            raise RunnerError("the step bake failed")
+
+    monkeypatch.setattr(Submission, "run", run)
+    result = CliRunner().invoke(runs.main, ["due", "-s", "dev"])
+    assert started == ["a-fails", "b-works"]
+    assert "the step bake failed" in result.output
+    assert "c-off is disabled" in result.output
+    assert "b-works: next at 20" in result.output
+    assert result.exit_code == 1

@@ -34,6 +34,7 @@ def main() -> None:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = arguments.cpus
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as the scoring script
     session = onnxruntime.InferenceSession(str(arguments.model), options, providers=["CPUExecutionProvider"])
     noise = np.random.default_rng(1).integers(0, 256, (640, 640, 3), np.uint8)
     encoded = io.BytesIO()

@@ -38,7 +38,11 @@ class Scorer:
         card = json.loads((folder / "card.json").read_text("utf-8"))
         self.labels: list[str] = card["labels"]
         self.private_hosts = private_hosts
-        self.session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        # Threads that spin after a picture take the CPUs from the next one.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        model = str(folder / "model.onnx")
+        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def score(self, request: Any) -> dict[str, Any]:
         """Return the response to a request. Raises FetchError with the status of the response."""
