@@ -131,5 +131,5 @@ def declare(
         pipeline_url=pipelines.pipeline["url"],
         pipeline_version=pipelines.pipeline["version"],
     )
-    opts = pulumi.ResourceOptions(depends_on=[pipelines, objects, assets], parent=pipelines)
+    opts = pulumi.ResourceOptions(depends_on=[pipelines, objects, assets])
     pulumi.export("runs", {each.name: Run(each, target, opts).run for each in runs})

@@ -78,8 +78,8 @@ def test_the_best_trial_of_a_job_is_registered_and_serves_without_code(
     assert kept["automl_best_child_run_id"] == best
 
     client.jobs.download(best, download_path=str(tmp_path / "best"), all=True)
-    (importance,) = (tmp_path / "best").rglob("feature_importance.json")
-    assert next(iter(json.loads(importance.read_text("utf-8")))) == "age"
+    (names,) = (tmp_path / "best").rglob("explanation/*/global_names/0.interpret.json")
+    assert json.loads(names.read_text("utf-8"))[0] == "age"
 
     uri = f"azureml://jobs/{best}/outputs/artifacts/outputs/mlflow-model/"
     model = client.models.create_or_update(Model(name="answers", path=uri, type="mlflow_model"))

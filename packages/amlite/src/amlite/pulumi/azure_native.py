@@ -96,16 +96,13 @@ class AzureNative(plugin.Provider[AzureSession]):
                     failures=[provider_pb2.CheckFailure(property="location", reason=f"{name}: {reason}")]
                 )
             defaults["location"] = location
-        failures = sdk_types.check(inputs | defaults, sdk.inputs)
+        found = [(failure.path, failure.reason) for failure in sdk_types.check(inputs | defaults, sdk.inputs)]
+        if not found:
+            found = [("", reason) for reason in resource.refusals(resource.body(inputs | defaults))]
         checked = provider_pb2.CheckResponse(inputs=request.news).inputs
         checked.MergeFrom(values.struct(defaults))
-        return provider_pb2.CheckResponse(
-            inputs=checked,
-            failures=[
-                provider_pb2.CheckFailure(property=failure.path, reason=f"{name}: {failure.reason}")
-                for failure in failures
-            ],
-        )
+        failures = [provider_pb2.CheckFailure(property=path, reason=f"{name}: {reason}") for path, reason in found]
+        return provider_pb2.CheckResponse(inputs=checked, failures=failures)
 
     def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         resource = TYPES[plugin.token_and_name(request.urn)[0]]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin
 
 from amlite.pulumi import sdk_types
 from amlite.pulumi.values import UNKNOWN
+from amlite.services.datafactory.definition import unsupported
 
 ENVELOPE = frozenset(
     {
@@ -50,7 +51,7 @@ class ResourceType:
     names that this type keeps inside `properties`. `string_sets` are lists of ids in the SDK that ARM writes as an
     object with the ids as keys. `type_properties` maps the names of polymorphic properties to what stays beside
     `typeProperties`, into which ARM puts what depends on the kind. `random_name` is the form of a name that the user
-    leaves to the provider.
+    leaves to the provider. `refusals` returns why amlite refuses ARM's body, as far as a preview knows it.
     """
 
     path: str
@@ -59,6 +60,7 @@ class ResourceType:
     string_sets: frozenset[str] = frozenset({"identity.userAssignedIdentities"})
     type_properties: Mapping[str, frozenset[str]] = field(default_factory=dict)
     random_name: Literal["suffix", "alphanumeric", "uuid"] = "suffix"
+    refusals: Callable[[dict[str, Any]], list[str]] = lambda _body: []
 
     @property
     def path_inputs(self) -> tuple[str, ...]:
@@ -399,6 +401,7 @@ TYPES: Mapping[str, ResourceType] = {
     "azure-native:datafactory:Pipeline": ResourceType(
         f"{_RESOURCE_GROUP}/providers/Microsoft.DataFactory/factories/{{factoryName}}/pipelines/{{pipelineName}}",
         type_properties=dict.fromkeys(("activities", "ifFalseActivities", "ifTrueActivities"), _ACTIVITY),
+        refusals=lambda body: unsupported(body.get("properties", {}).get("activities") or []),
     ),
     "azure-native:datafactory:Trigger": ResourceType(
         f"{_RESOURCE_GROUP}/providers/Microsoft.DataFactory/factories/{{factoryName}}/triggers/{{triggerName}}",

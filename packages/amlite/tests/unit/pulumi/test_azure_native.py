@@ -16,6 +16,7 @@ GROUP = "azure-native:resources:ResourceGroup"
 ACCOUNT = "azure-native:storage:StorageAccount"
 WORKSPACE = "azure-native:machinelearningservices:Workspace"
 COMPUTE = "azure-native:machinelearningservices:Compute"
+PIPELINE = "azure-native:datafactory:Pipeline"
 ROLE = "azure-native:authorization:RoleAssignment"
 GROUP_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
 ACCOUNT_ID = f"{GROUP_ID}/providers/Microsoft.Storage/storageAccounts/st"
@@ -50,6 +51,25 @@ def test_check_names_a_resource_that_the_program_does_not_name(engine: Any) -> N
     assert named.startswith("mydata")
     assert named != "mydata"
     assert values.plain(engine.check(ACCOUNT, "my-data", given, accountName="kept").inputs)["accountName"] == "kept"
+
+
+def test_check_refuses_the_activities_that_amlite_does_not_run(engine: Any) -> None:
+    wait = {"name": "pause", "type": "Wait", "waitTimeInSeconds": 1}
+    each = {"name": "each", "type": "ForEach", "items": {"type": "Expression", "value": "@x"}, "activities": [wait]}
+    notebook = {"name": "clean", "type": "DatabricksNotebook", "notebookPath": "/clean"}
+    whether = {
+        "name": "whether",
+        "type": "IfCondition",
+        "expression": {"type": "Expression", "value": "@equals(1, 1)"},
+        "ifTrueActivities": [notebook],
+    }
+    given = {"resourceGroupName": "rg", "factoryName": "adf", "pipelineName": "daily", "activities": [wait, each]}
+    reason = failures(engine.check(PIPELINE, "daily", given))[""]
+    assert "daily: the activity 'each' has the type 'ForEach', which amlite does not run. It runs " in reason
+    given["activities"] = [wait, whether]
+    assert "'clean' has the type 'DatabricksNotebook'" in failures(engine.check(PIPELINE, "daily", given))[""]
+    given["activities"] = [wait, UNKNOWN]
+    assert failures(engine.check(PIPELINE, "daily", given)) == {}
 
 
 def test_check_refuses_every_property_that_the_sdk_does_not_type(engine: Any) -> None:

@@ -102,6 +102,19 @@ def check(name: str, properties: Json, linked: Collection[str]) -> None:
     _check_all(whole, activities, nested=False)
 
 
+def unsupported(activities: list[Json]) -> list[str]:
+    """Return why amlite does not run some activities, for a preview, which may not know their other properties."""
+    known = [each for each in activities if isinstance(each, dict)]
+    return [_unknown_type(each) for each in every(known) if str(each.get("type")) not in KINDS]
+
+
+def _unknown_type(activity: Json) -> str:
+    return (
+        f"the activity '{activity.get('name')}' has the type '{activity.get('type')}', which amlite does not run. It "
+        f"runs {', '.join(KINDS)}"
+    )
+
+
 def every(activities: list[Json]) -> Iterator[Json]:
     """Yield activities, and those inside them."""
     for activity in activities:
@@ -128,11 +141,7 @@ def _check(whole: _Pipeline, activity: Json, beside: Collection[str], *, nested:
         raise _refusal(whole, f"'{name}' is not a valid name of an activity")
     kind = KINDS.get(str(activity.get("type")))
     if kind is None:
-        raise _refusal(
-            whole,
-            f"the activity '{name}' has the type '{activity.get('type')}', which amlite does not run. It runs "
-            f"{', '.join(KINDS)}",
-        )
+        raise _refusal(whole, _unknown_type(activity))
     if nested and kind.inner:
         raise _refusal(whole, f"the activity '{name}' ({activity['type']}) cannot be inside another activity")
     for key in activity.keys() - _ACTIVITY_KEYS:

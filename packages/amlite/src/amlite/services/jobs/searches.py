@@ -16,7 +16,7 @@ from typing import Any
 
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
-from amlite.services.jobs import automl_task, documents, node, plan
+from amlite.services.jobs import automl_task, documents, explanation, node, plan
 from amlite.services.jobs.documents import Job, change
 from amlite.services.jobs.kinds import automl
 from amlite.services.jobs.lifecycle import Produced, Work, again, artifacts, tracked
@@ -29,7 +29,6 @@ from amlite.services.storage import blobs
 _LOOK_SECONDS = 0.5
 _STATUS = {"completed": "Completed", "failed": "Failed", "canceled": "Canceled"}
 _ENSEMBLES = ("VotingEnsemble", "StackEnsemble")
-IMPORTANCE = "explanation/feature_importance.json"
 
 
 async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[str, Work]) -> None:
@@ -138,18 +137,19 @@ class _Reports:
         name = self._name(int(event["number"]))
         best = documents.get(self.platform, self.job.workspace_id, name)
         if importance := event.get("importance"):
-            content = json.dumps(importance, indent=2).encode()
-            await blobs.write(self.platform, artifacts(self.platform, best) / IMPORTANCE, content)
+            explained = explanation.files(hashlib.sha256(name.encode()).hexdigest(), importance)
+            for path, content in explained.items():
+                await blobs.write(self.platform, artifacts(self.platform, best) / path, content)
         metrics = dict(self.completed[int(event["number"])]["metrics"])
         tested = {f"test_{metric}": value for metric, value in (event.get("test") or {}).items()}
         await self._log(self.job.name, {**metrics, **tested})
         job = again(self.platform, self.job)
-        explained = {"model_explain_run": "best_run"} if importance else {}
+        tagged = {"model_explain_run": "best_run"} if importance else {}
         leaders = {
             key: ";".join(str(trial[field]) for _, trial in sorted(self.completed.items()))
             for key, field in _LEADERBOARD.items()
         }
-        tags = {**(job.properties.get("tags") or {}), **leaders, **explained, "automl_best_child_run_id": name}
+        tags = {**(job.properties.get("tags") or {}), **leaders, **tagged, "automl_best_child_run_id": name}
         properties = {
             **(job.properties.get("properties") or {}),
             "runTemplate": "AutoML",
