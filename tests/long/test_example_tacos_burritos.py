@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +17,46 @@ EXAMPLE = "examples/tacos-burritos"
 UP = "make example NAME=tacos-burritos"
 DOWN = "make example-down NAME=tacos-burritos"
 RUNS = f".venv/bin/amlite run -- python {EXAMPLE}/runs.py --cwd .amlite/examples/tacos-burritos"
+FOLDER = ".amlite/examples/tacos-burritos"
+BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 STYLES = 7
+# Drops two pictures and a text on the page, and chooses a picture by the button. Prints what the page says.
+DROP = """
+import base64, json, pathlib, sys
+from playwright.sync_api import sync_playwright
+
+browser, address, *pictures = sys.argv[1:]
+DROP = '''([name, type, data]) => {
+  const moved = new DataTransfer(), target = document.getElementById("drop");
+  moved.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name, { type }));
+  const event = { dataTransfer: moved, bubbles: true, cancelable: true };
+  target.dispatchEvent(new DragEvent("dragover", event));
+  target.dispatchEvent(new DragEvent("drop", event));
+}'''
+
+with sync_playwright() as driver:
+    chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox", "--no-proxy-server"])
+    page = chromium.new_page()
+    page.goto(address)
+
+    def said():
+        text = "document.getElementById('answer').textContent"
+        page.wait_for_function(text + ".length > 1")
+        found = page.evaluate(text)
+        page.evaluate(text + " = ''")
+        return found
+
+    def drop(name, kind, content):
+        page.evaluate(DROP, [name, kind, base64.b64encode(content).decode()])
+        return said()
+
+    found = [drop("a.png", "image/png", pathlib.Path(picture).read_bytes()) for picture in pictures]
+    page.set_input_files("#file", pictures[0])
+    found.append(said())
+    found.append(drop("a.txt", "text/plain", b"no picture"))
+    chromium.close()
+print(json.dumps(found))
+"""
 # Ends some containers faster than the engine reports them, which is when kfp.local loses their exit codes.
 FAILING = f"""
 import sys
@@ -65,6 +106,66 @@ def test_a_step_that_fails_fails_the_run(up: tuple[Checkout, str]) -> None:
     folder = clone.state / "examples" / "tacos-burritos" / "runs"
     statuses = [json.loads(each.read_text("utf-8"))["status"] for each in folder.glob("*/run.json")]
     assert sorted(statuses) == ["Failed", "Succeeded"]
+
+
+def test_a_declared_run_is_started_once_for_each_content_and_removed_with_its_records(
+    up: tuple[Checkout, str],
+) -> None:
+    clone, _ = up
+    run = ".venv/bin/amlite run --"
+    pulumi, release = (f"{run} {each} --cwd {FOLDER}" for each in ("pulumi", ".venv/bin/release"))
+    declared = "tacos-burritos:runs[0]"
+    clone.run(f"{pulumi} config set -s dev --path '{declared}.name' first")
+    clone.run(f"{pulumi} config set -s dev --path '{declared}.parameters.pictures_per_drawing' 2")
+    assert "+ run-first (tacos-burritos:Run) created" in clone.run(f"{release} up -s dev --no-train")
+    assert "No changes." in clone.run(f"{release} preview -s dev")
+    clone.run(f"{pulumi} config set -s dev --path '{declared}.parameters.held_out' tortilla")
+    failed = clone.run(f"{release} up -s dev --no-train", expect=1)
+    assert "the step train failed: ended with 1" in failed
+    assert "there is no style 'tortilla'" in failed
+    assert "Traceback" not in failed
+    clone.run(f"{pulumi} config set -s dev --path '{declared}.parameters.held_out' noto")
+    assert "~ run-first (tacos-burritos:Run) updated" in clone.run(f"{release} up -s dev --no-train")
+    listed = clone.run(f"{RUNS} list -s dev")
+    assert len(re.findall(r"Succeeded .*declared run first", listed)) == 2
+    assert len(re.findall(r"Failed .*declared run first", listed)) == 1
+    clone.run(f"{pulumi} config rm -s dev --path 'tacos-burritos:runs'")
+    assert "- run-first (tacos-burritos:Run) deleted" in clone.run(f"{release} up -s dev --no-train")
+    assert "declared run" not in clone.run(f"{RUNS} list -s dev")
+
+
+def test_a_recurring_run_starts_when_it_is_due_and_once(up: tuple[Checkout, str]) -> None:
+    clone, _ = up
+    assert "weekly is due" in clone.run(f"{RUNS} due -s dev")
+    again = clone.run(f"{RUNS} due -s dev")
+    assert "is due" not in again
+    assert re.search(r"weekly: next at \d{4}-\d\d-\d\d 06:00 UTC", again)
+    assert re.search(r"Succeeded .*weekly", clone.run(f"{RUNS} list -s dev"))
+
+
+def test_a_person_drops_a_picture_on_the_page(up: tuple[Checkout, str], tmp_path: Path) -> None:
+    clone, _ = up
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert browser, f"install one of {', '.join(BROWSERS)}"
+    (tmp_path / "drop.py").write_text(DROP, "utf-8")
+    clone.run(f".venv/bin/uv venv --quiet {tmp_path / 'venv'}")
+    clone.run(f".venv/bin/uv pip install --quiet --python {tmp_path / 'venv'} playwright")
+    command = [clone.root / ".venv/bin/amlite", "run", "--", "python", f"{EXAMPLE}/page.py", "--cwd", FOLDER]
+    page = subprocess.Popen(
+        [*command, "-s", "dev", "--port", "0", "--no-open"],
+        cwd=clone.root, env={**clone.environment, "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert page.stdout is not None
+        address = page.stdout.readline().split()[0]
+        pictures = " ".join(str(clone.root / EXAMPLE / "page" / f"{label}.png") for label in ("taco", "burrito"))
+        said = clone.run(f"{tmp_path / 'venv/bin/python'} {tmp_path / 'drop.py'} {browser} {address} {pictures}")
+    finally:
+        page.terminate()
+        page.wait()
+    answers = json.loads(said.splitlines()[-1])
+    assert [re.sub(r"[\d.]+", "N", each) for each in answers[:3]] == ["taco, N %", "burrito, N %", "taco, N %"]
+    assert answers[3] == "the content is not a picture of a known format: PNG, JPEG, WEBP, GIF, BMP"
 
 
 def test_a_compiled_pipeline_that_has_changed_does_not_run(up: tuple[Checkout, str]) -> None:
