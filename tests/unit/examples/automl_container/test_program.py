@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
@@ -48,6 +49,17 @@ def test_the_stack_pushes_the_image_and_registers_every_task_and_the_schedule(de
     assert {kind: kinds.count(f"pulumi-python:dynamic/azureml:{kind}") for kind in expected} == expected
     assert kinds.count("docker:index/image:Image") == 1
     assert deployment.outputs["schedules"]["wine-cultivars-weekly"]["trigger"] == "0 5 * * 1"
+
+
+def test_a_preview_says_that_the_tasks_need_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi, "warn", said.append)
+    deploy("dev", project="automl-container", folder=EXAMPLE, preview=True)
+    assert said == []
+    off = {"azureml-platform:image": '{"build": false}'}
+    deploy("dev", off, project="automl-container", folder=EXAMPLE, preview=True)
+    (line,) = said
+    assert "Without a Docker engine, a local run fails in its first task." in line
 
 
 def test_the_cluster_acts_for_the_tasks_with_two_roles_more_than_for_other_jobs(deployment: Deployment) -> None:
