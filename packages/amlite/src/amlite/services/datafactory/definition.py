@@ -102,7 +102,7 @@ def check(name: str, properties: Json, linked: Collection[str]) -> None:
     _check_all(whole, activities, nested=False)
 
 
-def unsupported(activities: list[Json]) -> list[str]:
+def unsupported(activities: list[Any]) -> list[str]:
     """Return why amlite does not run some activities, for a preview, which may not know their other properties."""
     known = [each for each in activities if isinstance(each, dict)]
     return [_unknown_type(each) for each in every(known) if str(each.get("type")) not in KINDS]

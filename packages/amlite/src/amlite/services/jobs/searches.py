@@ -62,6 +62,8 @@ class _Reports:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), _LOOK_SECONDS)
             await self.read()
+        # What came while the last reports were read.
+        await self.read()
 
     async def read(self) -> None:
         """Turn every new report into the state of a child run."""
