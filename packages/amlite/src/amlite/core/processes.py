@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import shutil
 import socket
@@ -12,8 +13,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
+import aiohttp
 import psutil
+from yarl import URL
 
+from amlite.core import private_folder
 from amlite.core.errors import StartError
 
 OWNER_VARIABLE = "AMLITE_OWNER"
@@ -21,13 +25,40 @@ _GRACE_SECONDS = 5.0
 
 
 class Child:
-    """A running child process, its log file and the loopback port it serves (0 if none)."""
+    """A running child process, its log file and where it listens: a loopback port (0 if none) or a socket.
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path, port: int) -> None:
+    Other users can connect to a port, and cannot enter the folder of a socket.
+    """
+
+    def __init__(
+        self, name: str, process: asyncio.subprocess.Process, log: Path, port: int, socket: Path | None = None
+    ) -> None:
         self.name = name
         self.process = process
         self.log = log
         self.port = port
+        self.socket = socket
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """The session for requests to this child, whose paths start with `/`."""
+        if self._session is None:
+            connector = (
+                aiohttp.UnixConnector(str(self.socket), limit=0) if self.socket else aiohttp.TCPConnector(limit=0)
+            )
+            self._session = aiohttp.ClientSession(connector=connector)
+        return self._session
+
+    def url(self, raw_path: str) -> URL:
+        """Return the address of an encoded path at this child, for `http`."""
+        host = "localhost" if self.socket else f"127.0.0.1:{self.port}"
+        return URL(f"http://{host}{raw_path}", encoded=True)
+
+    async def close(self) -> None:
+        """Close the session."""
+        if self._session is not None:
+            await self._session.close()
 
     @property
     def running(self) -> bool:
@@ -43,6 +74,7 @@ class Children:
         self._state = state
         self._running: dict[str, Child] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._sockets = itertools.count()
         self._stopping = False
 
     def list(self) -> list[Child]:
@@ -54,15 +86,15 @@ class Children:
         name: str,
         command: Callable[[int], Sequence[str | Path]],
         *,
-        ready: Callable[[int], Awaitable[bool]] | None = None,
+        ready: Callable[[Child], Awaitable[bool]] | None = None,
         environment: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         timeout: float = 60.0,  # noqa: ASYNC109 - of the child's readiness, not of this call
     ) -> Child:
         """Return the running child `name`. If it does not run, start it with `command(port)`.
 
-        `ready(port)` is polled until it is true (default: the port accepts a connection). Raises StartError with the
-        end of the child's log if the child ends early or is not ready within `timeout` seconds.
+        `ready` is polled until it is true (default: the child accepts a connection). Raises StartError with the end of
+        the child's log if the child ends early or is not ready within `timeout` seconds.
         """
         async with self._locks.setdefault(name, asyncio.Lock()):
             child = self._running.get(name)
@@ -70,7 +102,33 @@ class Children:
                 return child
             port = free_port()
             child = await self.spawn(name, command(port), environment=environment, cwd=cwd, port=port)
-            await self._wait(child, ready or accepts, timeout)
+            await self._wait(child, ready or connects, timeout)
+            self._running[name] = child
+            return child
+
+    async def ensure_at_socket(
+        self,
+        name: str,
+        command: Callable[[Path], Sequence[str | Path]],
+        *,
+        ready: Callable[[Child], Awaitable[bool]] | None = None,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        timeout: float = 60.0,  # noqa: ASYNC109 - of the child's readiness, not of this call
+    ) -> Child:
+        """Like `ensure`, for a program that can listen on a socket: it is started with `command(socket)`."""
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            child = self._running.get(name)
+            if child is not None and child.running:
+                return child
+            # A folder of its own, which a container can mount. A new one each time: a child that ends late would
+            # delete the socket of the next one.
+            folder = private_folder.ensure(self._state) / f"child-{next(self._sockets)}"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+            socket = folder / "http.sock"
+            child = await self.spawn(name, command(socket), environment=environment, cwd=cwd, socket=socket)
+            await self._wait(child, ready or connects, timeout)
             self._running[name] = child
             return child
 
@@ -82,6 +140,7 @@ class Children:
         environment: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         port: int = 0,
+        socket: Path | None = None,
         log: Path | None = None,
     ) -> Child:
         """Start a process in its own session, with its output in `log` (default `logs/<name>.log`)."""
@@ -102,7 +161,7 @@ class Children:
                 )
             except OSError as error:
                 raise StartError(f"cannot start {name} ({command[0]}): {error.strerror}") from error
-        return Child(name, process, log, port)
+        return Child(name, process, log, port, socket)
 
     async def stop(self, name: str) -> None:
         """End the named child and its descendants, if it runs.
@@ -120,9 +179,9 @@ class Children:
         await asyncio.gather(*(self.stop(name) for name in list(self._running)))
         await asyncio.to_thread(reap, self._state)
 
-    async def _wait(self, child: Child, ready: Callable[[int], Awaitable[bool]], timeout_seconds: float) -> None:
+    async def _wait(self, child: Child, ready: Callable[[Child], Awaitable[bool]], timeout_seconds: float) -> None:
         deadline = asyncio.get_running_loop().time() + timeout_seconds
-        while not await ready(child.port):
+        while not await ready(child):
             late = asyncio.get_running_loop().time() > deadline
             if late or not child.running:
                 await end(child)
@@ -133,10 +192,13 @@ class Children:
             await asyncio.sleep(0.05)
 
 
-async def accepts(port: int) -> bool:
-    """Whether something listens on the loopback port."""
+async def connects(child: Child) -> bool:
+    """Whether a child accepts a connection."""
     try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        if child.socket is not None:
+            _, writer = await asyncio.open_unix_connection(child.socket)
+        else:
+            _, writer = await asyncio.open_connection("127.0.0.1", child.port)
     except OSError:
         return False
     writer.close()
@@ -160,9 +222,12 @@ def tail(log: Path, lines: int = 15) -> str:
 
 async def end(child: Child) -> None:
     """End a child and its descendants with a signal, and kill them after five seconds."""
+    await child.close()
     if child.running:
         await asyncio.to_thread(_end_tree, child.process.pid)
     await child.process.wait()
+    if child.socket is not None:
+        await asyncio.to_thread(shutil.rmtree, child.socket.parent, ignore_errors=True)
 
 
 def reap(state: Path) -> int:

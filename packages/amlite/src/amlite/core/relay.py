@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import ClientResponse, ClientTimeout, web
 from multidict import CIMultiDict
-from yarl import URL
 
-from amlite.core.platform import Platform
+from amlite.core.processes import Child
 
 _HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "proxy-authorization"}
 _PIECE = 1 << 18
@@ -22,12 +21,12 @@ def passed(headers: Mapping[str, str]) -> CIMultiDict[str]:
 
 @contextlib.asynccontextmanager
 async def sent(
-    platform: Platform, request: web.Request, port: int, raw_path: str, headers: Mapping[str, str]
+    child: Child, request: web.Request, raw_path: str, headers: Mapping[str, str]
 ) -> AsyncIterator[ClientResponse]:
-    """Send a request to a loopback port, with the given path and headers."""
-    async with platform.http.request(
+    """Send a request to a child, with the given path and headers."""
+    async with child.http.request(
         request.method,
-        URL(f"http://127.0.0.1:{port}{raw_path}", encoded=True),
+        child.url(raw_path),
         headers=headers,
         data=request.content if request.body_exists else None,
         allow_redirects=False,

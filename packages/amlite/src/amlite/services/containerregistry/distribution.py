@@ -26,7 +26,9 @@ _DATA = Path("docker") / "registry" / "v2"
 async def ensure(platform: Platform) -> Child:
     """Return the running registry. Raises StartError if it cannot start."""
     program = await container_registry.TOOL.ensure()
-    return await platform.children.ensure(NAME, lambda port: [program, "serve", _configuration(platform, port)])
+    return await platform.children.ensure_at_socket(
+        NAME, lambda socket: [program, "serve", _configuration(platform, socket)]
+    )
 
 
 async def remove(platform: Platform, registry: str) -> None:
@@ -92,8 +94,8 @@ def _cache() -> Path:
     return cache_folder() / "image-layers"
 
 
-def _configuration(platform: Platform, port: int) -> Path:
-    """Return the registry's configuration file for `port` (JSON is YAML)."""
+def _configuration(platform: Platform, socket: Path) -> Path:
+    """Return the registry's configuration file for `socket` (JSON is YAML)."""
     root = _root(platform)
     root.mkdir(mode=0o700, exist_ok=True)
     configuration = {
@@ -101,7 +103,7 @@ def _configuration(platform: Platform, port: int) -> Path:
         "log": {"level": "warn", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(root)}, "delete": {"enabled": True}},
         # Clients use other names for the registry than this address.
-        "http": {"addr": f"127.0.0.1:{port}", "relativeurls": True},
+        "http": {"net": "unix", "addr": str(socket), "relativeurls": True},
     }
     path = root / "config.json"
     path.write_text(json.dumps(configuration, indent=2) + "\n", "utf-8")

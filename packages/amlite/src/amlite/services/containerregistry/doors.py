@@ -15,6 +15,7 @@ from aiohttp import web
 from amlite.core import relay
 from amlite.core.errors import StartError
 from amlite.core.platform import Platform
+from amlite.core.processes import Child
 from amlite.core.routing import reply
 from amlite.services.containerregistry import admin, distribution, tokens
 from amlite.services.containerregistry.tokens import RegistryError
@@ -98,20 +99,20 @@ async def forward(platform: Platform, request: web.Request, door: Door) -> web.S
     except StartError as error:
         raise RegistryError(503, "UNAVAILABLE", str(error)) from error
     if request.path.rstrip("/") == "/v2/_catalog":
-        return await _catalog(platform, door, child.port)
-    return await _relay(platform, request, door, child.port)
+        return await _catalog(door, child)
+    return await _relay(platform, request, door, child)
 
 
-async def _catalog(platform: Platform, door: Door, port: int) -> web.Response:
+async def _catalog(door: Door, child: Child) -> web.Response:
     """List the repositories of this registry only."""
-    async with platform.http.get(f"http://127.0.0.1:{port}/v2/_catalog", params={"n": "1000"}) as answer:
+    async with child.http.get(child.url("/v2/_catalog?n=1000")) as answer:
         # A registry without any push has no folder and answers with 404.
         names = (await answer.json())["repositories"] if answer.status != 404 else []
     own = f"{door.registry}/"
     return reply({"repositories": [name.removeprefix(own) for name in names if name.startswith(own)]})
 
 
-async def _relay(platform: Platform, request: web.Request, door: Door, port: int) -> web.StreamResponse:
+async def _relay(platform: Platform, request: web.Request, door: Door, child: Child) -> web.StreamResponse:
     # Distribution keeps every repository under its registry's name; only the loopback way in says it too.
     hidden = "" if door.prefix else f"{door.registry}/"
     path = request.raw_path
@@ -121,7 +122,7 @@ async def _relay(platform: Platform, request: web.Request, door: Door, port: int
     path = re.sub(r"([?&]from=)", rf"\g<1>{hidden.replace('/', '%2F')}", path)
     headers = relay.passed(request.headers)
     del headers["Authorization"]
-    async with relay.sent(platform, request, port, path, headers) as upstream:
+    async with relay.sent(child, request, path, headers) as upstream:
         kept = relay.passed(upstream.headers)
         for name in ("Location", "Link"):
             if name in kept:

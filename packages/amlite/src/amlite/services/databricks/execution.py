@@ -220,7 +220,13 @@ class _Work:
             OWNER_VARIABLE: str(self.platform.state),
         }
         command, whole = prepared.command(
-            [*line, str(script), *arguments], cwd=self.folder, environment=variables, mounts={}, name=""
+            [*line, str(script), *arguments],
+            cwd=self.folder,
+            environment=variables,
+            folders=[],
+            inputs=[],
+            ports=[],
+            name="",
         )
         code = await run_program(command, line=self.log.append, environment=whole, cwd=self.folder)
         if code:

@@ -6,11 +6,15 @@ import asyncio
 import contextlib
 import os
 import re
+import secrets
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Unpack
+from urllib.parse import urlsplit
 
+from amlite.core import private_folder
 from amlite.core.access import Principal
 from amlite.core.errors import StartError
 from amlite.core.platform import Platform
@@ -24,7 +28,13 @@ from amlite.services.environments.program import Program
 
 OWNER_LABEL = "amlite.owner"
 _PULL = "Microsoft.ContainerRegistry/registries/pull/read"
-_CERTIFICATES = re.compile(r"(SSL_CERT_FILE|\w+_CA_BUNDLE|\w+_CA_CERTS|\w+_ROOTS_FILE_PATH)")
+_LINE_END = re.compile(r"[\r\n]")
+# The relays start when the container runs. Its program starts when something listens on the port of the proxy.
+_WAIT = (
+    "listens() {{ while read -r _ local _ state _; do "
+    'case "$local $state" in *:{port}" 0A") return 0;; esac; done </proc/net/tcp; return 1; }}; '
+    'until listens; do sleep 0.02; done; exec "$@"'
+)
 
 
 @dataclass
@@ -36,12 +46,16 @@ class _Tidied:
 
 @dataclass(frozen=True)
 class Container:
-    """An image on an engine, ready to run; see `preparation.Prepared`. The engine knows it as `reference`."""
+    """An image on an engine, ready to run; see `preparation.Prepared`. The engine knows it as `reference`.
+
+    `proxy` is the port of amlite's proxy. Nothing that a user sets may decide what is mounted or which port is reached.
+    """
 
     engine: Engine
     state: Path
     image: str
     reference: str
+    proxy: int
 
     @property
     def kind(self) -> Literal["container"]:
@@ -54,27 +68,66 @@ class Container:
         return "container " + re.sub(r"(@sha256:.{12}).*", r"\1", self.image)
 
     def command(self, argv: Sequence[str], **program: Unpack[Program]) -> tuple[list[str], dict[str, str]]:
-        """Return `docker run` and its environment, from which it takes the values of the container's variables."""
-        inside = {"HOME": "/tmp", **program["environment"], **engine.owner_environment(self.state)}  # noqa: S108
-        line = [self.engine.client, "run", "--rm", "--init", "--network", "host", "--name", program["name"]]
-        line += ["--label", f"{OWNER_LABEL}={self.state}", "--user", f"{os.getuid()}:{os.getgid()}"]
-        line += [part for key in sorted(inside) for part in ("--env", key)]
-        line += [part for outer, inner in program["mounts"].items() for part in ("--volume", f"{outer}:{inner}")]
-        line += certificate_volumes(inside)
-        line += ["--shm-size", program["shared_memory"]] if "shared_memory" in program else []
-        line += ["--workdir", str(program["cwd"]), "--entrypoint", argv[0], self.reference, *argv[1:]]
-        # The values are in the environment, because all users can read a command line.
-        return line, {"PATH": os.environ.get("PATH", os.defpath), **inside, "DOCKER_HOST": self.engine.host}
+        """Return `docker run` and its environment."""
+        inside = {"HOME": "/tmp", **program["environment"]}  # noqa: S108
+        options = ["--init", "--user", f"{os.getuid()}:{os.getgid()}", "--workdir", str(program["cwd"])]
+        options += [part for each in program["inputs"] for part in ("--volume", f"{each}:{each}:ro")]
+        options += [part for each in program["folders"] for part in ("--volume", f"{each}:{each}")]
+        options += ["--shm-size", program["shared_memory"]] if "shared_memory" in program else []
+        ports = [*program["ports"], self.proxy]
+        if self.engine.private:
+            wait = [_WAIT.format(port=f"{self.proxy:04X}"), "sh"]
+            return self.run(
+                program["name"], inside, [*options, "--entrypoint", "sh"], ["-c", *wait, *argv], ports=ports
+            )
+        options += ["--network", "host", "--entrypoint", argv[0]]
+        return self.run(program["name"], inside, options, argv[1:], ports=())
+
+    def run(
+        self,
+        name: str,
+        inside: Mapping[str, str],
+        options: Sequence[str],
+        arguments: Sequence[str],
+        *,
+        ports: Sequence[int],
+        inwards: str = "",
+    ) -> tuple[list[str], dict[str, str]]:
+        """Return the command line of `isolated.py` for a container with the variables `inside`, and its environment.
+
+        With `ports`, the container has a network of its own, from which it reaches these loopback ports.
+        """
+        private = private_folder.ensure(self.state)
+        variables = private / f"{secrets.token_hex(8)}.env"
+        direct = _write(variables, {**inside, **engine.owner_environment(self.state)})
+        bundle = self.state / "certificates" / "bundle.pem"
+        line = [self.engine.client, "run", "--rm", "--name", name, "--label", f"{OWNER_LABEL}={self.state}"]
+        line += ["--env-file", str(variables), *(part for each in direct for part in ("--env", each))]
+        line += ["--volume", f"{bundle}:{bundle}:ro", *(["--network", "none"] if ports else []), *options]
+        program = str(Path(__file__).with_name("isolated.py"))
+        wrapper = [sys.executable, "-I", program, str(variables), inwards, ",".join(map(str, ports)), name]
+        # The client runs with amlite's rights: neither a variable nor a configuration of others may reach it.
+        client = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(private),
+            "DOCKER_CONFIG": str(private / "docker"),
+        }
+        return [*wrapper, *line, self.reference, *arguments], {**client, "DOCKER_HOST": self.engine.host}
 
     async def stop(self, name: str) -> None:
         """Remove the container with a name, running or not."""
         await asyncio.to_thread(_remove, self.engine.host, {"name": f"^/?{re.escape(name)}$"})
 
 
-def certificate_volumes(environment: Mapping[str, str]) -> list[str]:
-    """Return the options of `docker run` that mount the certificate files in the container's variables."""
-    files = {value for key, value in environment.items() if _CERTIFICATES.fullmatch(key)}
-    return [part for file in sorted(files) for part in ("--volume", f"{file}:{file}:ro")]
+def _write(path: Path, variables: Mapping[str, str]) -> list[str]:
+    """Write the variables to a file, because all users can read a command line.
+
+    Return those with more than one line, as `NAME=VALUE`: the file cannot have them.
+    """
+    lines = {name: value for name, value in variables.items() if not _LINE_END.search(value)}
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.writelines(f"{name}={value}\n" for name, value in sorted(lines.items()))
+    return [f"{name}={value}" for name, value in sorted(variables.items()) if name not in lines]
 
 
 async def prepare(platform: Platform, image: str, log: Callable[[str], None], principal: Principal | None) -> Container:
@@ -98,7 +151,8 @@ async def prepare(platform: Platform, image: str, log: Callable[[str], None], pr
         tidied.done = True
         await asyncio.to_thread(_remove, found.host, {"label": f"{OWNER_LABEL}={platform.state}"})
     await asyncio.to_thread(_have, found.host, reference, image, credentials, log)
-    return Container(found, platform.state, image, reference)
+    proxy = urlsplit(platform.environment["HTTPS_PROXY"]).port or 0
+    return Container(found, platform.state, image, reference, proxy)
 
 
 def _registry(image: str) -> str | None:

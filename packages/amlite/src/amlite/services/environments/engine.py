@@ -18,7 +18,7 @@ from pathlib import Path
 from amlite.core import private_folder
 from amlite.core.errors import StartError
 from amlite.core.platform import Platform
-from amlite.core.processes import OWNER_VARIABLE
+from amlite.core.processes import OWNER_VARIABLE, Child
 from amlite.core.runtime import cache_folder
 from amlite.tools import docker_engine
 
@@ -53,7 +53,7 @@ async def ensure(platform: Platform, say: Callable[[str], None] | None = None) -
     if docker_engine.is_address(found):
         return Engine(found, client, private=False)
 
-    async def answers(_: int) -> bool:
+    async def answers(_: Child) -> bool:
         return await asyncio.to_thread(_answers, private.host)
 
     # The slot is chosen when the daemon starts. A running daemon holds its slot.

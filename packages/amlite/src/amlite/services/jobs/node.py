@@ -129,10 +129,7 @@ async def _execute(
         ]
     texts = {name: str(value) for name, value in inputs.items()}
     limit = (job.properties.get("limits") or {}).get("timeout")
-    folders = [
-        folder,
-        *{value if value.is_dir() else value.parent for value in inputs.values() if isinstance(value, Path)},
-    ]
+    read = {value if value.is_dir() else value.parent for value in inputs.values() if isinstance(value, Path)}
     try:
         return await process.run(
             platform,
@@ -141,7 +138,8 @@ async def _execute(
             line,
             cwd=folder / "wd",
             environment={**variables(platform, job, data.identity(platform, job), texts, outputs), **own},
-            folders=folders,
+            folder=folder,
+            inputs=sorted(each for each in read if not each.is_relative_to(folder)),
             log=folder / USER_LOG,
             copies=copies,
             shared_memory=settings.shared_memory(job.properties.get("resources")),

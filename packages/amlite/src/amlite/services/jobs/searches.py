@@ -161,11 +161,11 @@ class _Reports:
         change(self.platform, job.id, properties={"tags": tags, "properties": properties})
 
     async def _log(self, run: str, metrics: Mapping[str, float]) -> None:
-        port = await tracking.port(self.platform, self._workspace())
+        server = await tracking.running(self.platform, self._workspace())
         now = int(self.platform.clock.timestamp() * 1000)
         rows = [{"key": key, "value": value, "timestamp": now, "step": 0} for key, value in metrics.items()]
-        address = f"http://127.0.0.1:{port}/api/2.0/mlflow/runs/log-batch"
-        async with self.platform.http.post(address, json={"run_id": run, "metrics": rows}) as answer:
+        address = server.url("/api/2.0/mlflow/runs/log-batch")
+        async with server.http.post(address, json={"run_id": run, "metrics": rows}) as answer:
             answer.raise_for_status()
 
 

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 
 from amlite.core.platform import Platform
+from amlite.core.processes import Child
 from amlite.core.wire import Json
 from amlite.services.jobs import command, data, documents, graph, plan, search
 from amlite.services.jobs.documents import Job, change
@@ -19,6 +20,7 @@ from amlite.services.storage import blobs
 
 # The interval at which the metrics of running trials are read for early termination.
 _LOOK_SECONDS = 1.0
+_API = "/api/2.0/mlflow"
 _MOST_TRIALS, _MOST_CONCURRENT = 1000, 100  # Azure ML's own bounds
 
 
@@ -168,28 +170,27 @@ async def _take(platform: Platform, job: Job, best: Job) -> None:
 async def _values(platform: Platform, job: Job, trials: list[Job]) -> dict[str, list[float]]:
     """Return every value of the objective's metric that each trial has logged, in the order of logging."""
     metric = str(job.properties["objective"]["primaryMetric"])
-    base = await _tracking(platform, job)
+    server = await _tracking(platform, job)
     found: dict[str, list[float]] = {}
     for trial in trials:
         query = {"run_id": trial.name, "metric_key": metric}
-        async with platform.http.get(f"{base}/metrics/get-history", params=query) as answer:
+        async with server.http.get(server.url(f"{_API}/metrics/get-history"), params=query) as answer:
             content = await answer.json() if answer.status == 200 else {}
         found[trial.name] = [float(each["value"]) for each in content.get("metrics") or []]
     return found
 
 
 async def _log_parameters(platform: Platform, trial: Job, point: search.Point) -> None:
-    base = await _tracking(platform, trial)
+    server = await _tracking(platform, trial)
     tracking.start_run(platform, references.workspace(platform, trial.workspace_id).body, tracked(trial))
     body: Json = {"run_id": trial.name, "params": [{"key": key, "value": str(value)} for key, value in point.items()]}
-    async with platform.http.post(f"{base}/runs/log-batch", json=body) as answer:
+    async with server.http.post(server.url(f"{_API}/runs/log-batch"), json=body) as answer:
         if answer.status != 200:
             raise JobFailure("ServiceError", f"MLflow refuses the trial's parameters: {await answer.text()}")
 
 
-async def _tracking(platform: Platform, job: Job) -> str:
-    port = await tracking.port(platform, references.workspace(platform, job.workspace_id).body)
-    return f"http://127.0.0.1:{port}/api/2.0/mlflow"
+async def _tracking(platform: Platform, job: Job) -> Child:
+    return await tracking.running(platform, references.workspace(platform, job.workspace_id).body)
 
 
 def _maximize(job: Job) -> bool:

@@ -23,6 +23,7 @@ import yaml
 from amlite.core import private_folder
 from amlite.core.errors import StartError
 from amlite.core.platform import Platform
+from amlite.core.processes import Child
 from amlite.core.programs import run
 from amlite.core.store import Document
 from amlite.services.containerregistry import loopback
@@ -71,7 +72,7 @@ async def start(platform: Platform, cluster: Document, folder: Path, child: Name
     socket = place / "containerd.sock"
     _write(folder / "containerd.toml", _containerd(folder, place))
 
-    async def answers(_: int) -> bool:
+    async def answers(_: Child) -> bool:
         return socket.exists()
 
     await platform.children.ensure(

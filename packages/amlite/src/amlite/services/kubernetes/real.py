@@ -136,10 +136,12 @@ class ControlPlane:
         issuer = clusters.issuer(document.body) or "https://kubernetes.default.svc"
         self._write_secrets(platform, token)
 
-        async def ready(port: int) -> bool:
+        async def ready(child: Child) -> bool:
             try:
                 headers = {"Authorization": f"Bearer {token}"}
-                async with platform.http.get(f"https://127.0.0.1:{port}/readyz", headers=headers, ssl=False) as answer:
+                async with platform.http.get(
+                    f"https://127.0.0.1:{child.port}/readyz", headers=headers, ssl=False
+                ) as answer:
                     return answer.status == 200
             except (ClientError, OSError):
                 return False

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 import aiohttp
 from aiohttp import web
-from yarl import URL
 
 from amlite.core.routing import Call, reply
 from amlite.core.wire import Json
@@ -42,9 +42,9 @@ async def create_experiment(call: Call) -> web.StreamResponse:
     name = str(body.get("name") or "")
     if not name:
         return _refusal(400, "INVALID_PARAMETER_VALUE", "Missing value for required parameter 'name'.")
-    port = await tracking.port(call.platform, workspace)
-    address = URL(f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/get-by-name").with_query(experiment_name=name)
-    async with call.platform.http.get(address) as known:
+    server = await tracking.running(call.platform, workspace)
+    address = server.url("/api/2.0/mlflow/experiments/get-by-name").with_query(experiment_name=name)
+    async with server.http.get(address) as known:
         if known.status == 200:
             return _refusal(400, "RESOURCE_ALREADY_EXISTS", f"Experiment '{name}' already exists.")
     return reply({"experiment_id": tracking.experiment(call.platform, workspace, name)})
@@ -103,14 +103,12 @@ async def _models(call: Call) -> web.Response:
 
 
 async def _forward(call: Call, api: str | None = None) -> web.Response:
-    port = await tracking.port(call.platform, workspace_of(call).body)
+    server = await tracking.running(call.platform, workspace_of(call).body)
     path = f"/api/{call.parameters['api']}/mlflow/{api or call.path.rpartition('/mlflow/')[2]}"
-    target = URL(f"http://127.0.0.1:{port}{path}").with_query(call.request.url.query)
+    target = server.url(quote(path)).with_query(call.request.url.query)
     headers = {"Content-Type": call.request.headers.get("Content-Type", "application/json")}
     data = await call.request.read()
-    async with call.platform.http.request(
-        call.method, target, data=data or None, headers=headers, timeout=_TIMEOUT
-    ) as answer:
+    async with server.http.request(call.method, target, data=data or None, headers=headers, timeout=_TIMEOUT) as answer:
         return web.Response(body=await answer.read(), status=answer.status, content_type=answer.content_type)
 
 

@@ -50,13 +50,12 @@ async def ensure(platform: Platform, workspace: Json) -> Child:
         if not _template().exists():
             await _make_template(platform)
     path = database(platform, workspace)
-    return await platform.children.ensure(
+    return await platform.children.ensure_at_socket(
         _child(workspace),
-        lambda port: [
-            sys.executable, "-m", "uvicorn", "mlflow.server.fastapi_app:app",
-            "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        lambda socket: [
+            sys.executable, "-m", "uvicorn", "mlflow.server.fastapi_app:app", "--uds", socket, "--workers", "1",
         ],
-        ready=lambda port: _answers(platform, port),
+        ready=_answers,
         environment={
             **_environment(),
             # `mlflow server` passes these variables to the process that it starts. Starting it directly saves
@@ -114,9 +113,9 @@ def _environment() -> dict[str, str]:
     return {**inherited, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
-async def _answers(platform: Platform, port: int) -> bool:
+async def _answers(child: Child) -> bool:
     try:
-        async with platform.http.get(f"http://127.0.0.1:{port}/health") as answer:
+        async with child.http.get(child.url("/health")) as answer:
             return answer.status == 200
     except OSError:
         return False

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from amlite.core.platform import Platform
+from amlite.core.processes import Child
 from amlite.core.resource_id import ResourceId
 from amlite.core.wire import Json
 from amlite.services.mlflow import server
@@ -44,21 +45,21 @@ class _Settled:
     workspaces: set[str] = field(default_factory=set)
 
 
-async def port(platform: Platform, workspace: Json) -> int:
-    """Return the loopback port of a workspace's MLflow server. Start the server if necessary. Raises StartError."""
+async def running(platform: Platform, workspace: Json) -> Child:
+    """Return a workspace's MLflow server. Start it if necessary. Raises StartError."""
     child = await server.ensure(platform, workspace)
     settled = platform.part(_Settled).workspaces
     if workspace["id"] not in settled:
         _settle(platform, workspace)
         settled.add(workspace["id"])
-    return child.port
+    return child
 
 
 def prewarm(platform: Platform, workspace_id: str) -> None:
     """Start a workspace's MLflow server in the background: the start takes seconds, and the first job needs it."""
     document = platform.store.get(workspace_id)
     if document is not None:
-        platform.background(port(platform, document.body), f"MLflow of {document.body['name']}")
+        platform.background(running(platform, document.body), f"MLflow of {document.body['name']}")
 
 
 async def compute_created(platform: Platform, compute_id: ResourceId) -> None:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
 
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.environments import UnusableEnvironment, containers, engine
-from amlite.services.environments.containers import OWNER_LABEL, Container, certificate_volumes
+from amlite.services.environments.containers import Container
 from amlite.services.environments.engine import Engine
 from amlite.services.storage import blobs
 from amlite.tools import base_image
@@ -126,30 +123,29 @@ async def _built(platform: Platform, found: Engine, image: Image, log: Callable[
 
 
 def command(
-    container: Container, image: Image, *, name: str, folder: Path, port: int, environment: Mapping[str, str]
+    container: Container,
+    image: Image,
+    *,
+    name: str,
+    folder: Path,
+    place: Path | int,
+    environment: Mapping[str, str],
+    ports: Sequence[int],
 ) -> tuple[list[str], dict[str, str]]:
     """Return the command line that runs the image with its own user and start command, and its environment.
 
-    The machine's engine publishes the port on loopback. Its containers cannot reach amlite. The private daemon has no
-    network to publish ports: see `isolated`.
+    The machine's engine publishes the port `place` on loopback. Its containers cannot reach amlite. The private daemon
+    has no network to publish ports: there the container answers at the socket `place`, and reaches `ports`.
     """
-    inside = {**environment, **engine.owner_environment(container.state)}
     private = container.engine.private
-    line = [container.engine.client, "run", "--rm", "--name", name, "--label", f"{OWNER_LABEL}={container.state}"]
-    line += ["--network", "none"] if private else ["--publish", f"127.0.0.1:{port}:{image.port}"]
-    line += [part for key in sorted(inside) for part in ("--env", key)]
+    options = [] if private else ["--publish", f"127.0.0.1:{place}:{image.port}"]
     for outer, inner in (("azureml-models", PurePosixPath(image.mount)), ("code", PurePosixPath(MOUNT))):
         if (folder / outer).is_dir():
-            line += ["--volume", f"{folder / outer}:{inner / outer}:ro"]
+            options += ["--volume", f"{folder / outer}:{inner / outer}:ro"]
     settings = folder / PurePosixPath(COLLECTOR_FILE).name
     if settings.is_file():
-        line += ["--volume", f"{settings}:{COLLECTOR_FILE}:ro"]
-    line += certificate_volumes(environment)
-    line.append(container.reference)
-    if private:
-        agent = environment.get("AZUREML_MDC_PORT")
-        outwards = ",".join([str(urlsplit(environment["HTTPS_PROXY"]).port), *([agent] if agent else [])])
-        program = str(Path(__file__).with_name("isolated.py"))
-        line = [sys.executable, "-I", program, str(port), str(image.port), outwards, name, *line]
-    # The values are in the environment, because all users can read a command line.
-    return line, {"PATH": os.environ.get("PATH", os.defpath), **inside, "DOCKER_HOST": container.engine.host}
+        options += ["--volume", f"{settings}:{COLLECTOR_FILE}:ro"]
+    if not private:
+        return container.run(name, environment, options, (), ports=())
+    inwards = f"{place}:{image.port}"
+    return container.run(name, environment, options, (), ports=[*ports, container.proxy], inwards=inwards)

@@ -20,13 +20,19 @@ from amlite.services.serving.settings import Probe
 from amlite.services.storage import accounts, blobs
 
 _PROBES = ("readinessProbe", "livenessProbe")
-# The inference server listens on every interface and has no option for it. Newer gunicorns also listen on a socket in
-# the user's home that all of them share.
+# The inference server listens on a port of every interface and has no option for it. Here it listens on a socket, which
+# other users and jobs cannot reach. Newer gunicorns also listen on a socket in the user's home that all of them share.
 _START = """
-import os
+import os, sys
 from azureml_inference_server_http import amlserver
 from gunicorn import config
-amlserver.DEFAULT_HOST = "127.0.0.1"
+from gunicorn.app import wsgiapp
+socket = sys.argv.pop(1)
+class Application(wsgiapp.WSGIApplication):
+    def load_config(self):
+        super().load_config()
+        self.cfg.set("bind", ["unix:" + socket])
+wsgiapp.WSGIApplication = Application
 if hasattr(config, "ControlSocketDisable"):
     os.environ["GUNICORN_CMD_ARGS"] = os.environ.get("GUNICORN_CMD_ARGS", "") + " --no-control-socket"
 amlserver.run()
@@ -78,10 +84,10 @@ class Launch:
         """The folder with the scoring script, its working directory."""
         return Path(self.folder) / "code"
 
-    def arguments(self, port: int) -> list[str]:
+    def arguments(self, socket: Path) -> list[str]:
         """The command line. The interpreter is found in the environment."""
-        options = ["--entry_script", str(self.code / self.script), "--port", str(port)]
-        return ["python", "-c", _START, *options, "--worker_count", str(self.workers)]
+        options = ["--entry_script", str(self.code / self.script), "--worker_count", str(self.workers)]
+        return ["python", "-c", _START, str(socket), *options]
 
     def environment(self, platform: Platform) -> dict[str, str]:
         """The variables that Azure gives a scoring script, those of amlite's proxy, and the endpoint's identity."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import aiohttp
 from aiohttp import web
-from yarl import URL
 
 from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
@@ -125,11 +124,11 @@ async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aio
     """Return the model server's complete response. Raises AzureError for the gateway's errors."""
     limits = settings.requests(deployment["properties"], deployment["sku"]["capacity"])
     async with servers.serving(platform, deployment, limits.most_pending) as server:
-        target = URL(server.address(asked.path), encoded=True)
+        target = server.address(asked.path)
         agent = server.agent
         sampled = agent.request(asked.method, asked.path, asked.headers, asked.body) if agent else None
         try:
-            async with platform.http.request(
+            async with server.child.http.request(
                 asked.method,
                 target,
                 headers=asked.headers,

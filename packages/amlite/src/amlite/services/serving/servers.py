@@ -179,7 +179,7 @@ async def _watch(platform: Platform, resource_id: str, server: Server) -> None:
     probe, failures = Probe(**server.launch.liveness), 0
     await platform.clock.sleep(probe.initial_delay)
     while server.child.running and platform.part(_Servers).running.get(resource_id.lower()) is server:
-        failures = 0 if await lives(platform, server) else failures + 1
+        failures = 0 if await lives(server) else failures + 1
         if failures >= probe.failure_threshold and server.child.running:
             _write(server.child.log, f"Liveness probe failed {failures} times: the container is restarted.")
             await _stop(platform, server)

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import aiohttp
+from yarl import URL
 
 from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
 from amlite.core.processes import Child, tail
 from amlite.services.environments import Prepared, UnusableEnvironment, prepare, virtual_environment
+from amlite.services.environments.containers import Container
 from amlite.services.environments.processes import VirtualEnvironment
 from amlite.services.serving import custom, no_code
 from amlite.services.serving.collecting import Agent
@@ -21,7 +23,8 @@ from amlite.services.serving.launch import Launch
 
 _LOG_LINES = 40
 Log = Callable[[str], None]
-Command = Callable[[int], tuple[list[str], dict[str, str]]]
+Command = Callable[[Path | int], tuple[list[str], dict[str, str]]]
+"""The command line and the variables of a server that listens on a socket or on a port."""
 
 
 @dataclass
@@ -35,10 +38,10 @@ class Server:
     pending: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def address(self, path: str) -> str:
+    def address(self, path: str) -> URL:
         """Return the server's URL for a request to the endpoint's `path` (with its query)."""
         image = self.launch.custom
-        return f"http://127.0.0.1:{self.child.port}{image.path(path) if image else path}"
+        return self.child.url(image.path(path) if image else path)
 
 
 async def start(platform: Platform, launch: Launch, say: Log, agent: Agent | None = None) -> Server:
@@ -48,24 +51,27 @@ async def start(platform: Platform, launch: Launch, say: Log, agent: Agent | Non
     end of its log.
     """
     try:
-        environment, command = await _prepared(platform, launch, say, _collecting(launch, agent))
+        environment, command = await _prepared(platform, launch, say, agent)
     except UnusableEnvironment as error:
         raise AzureError(400, "ImageBuildFailure", f"The deployment's environment cannot be used: {error}") from error
     image = launch.custom
 
-    async def ready(port: int) -> bool:
-        return await answers(platform, port, image.readiness if image else "/", launch.probe_timeout)
+    async def ready(child: Child) -> bool:
+        return await answers(child, image.readiness if image else "/", launch.probe_timeout)
 
     variables: dict[str, str] = {}
 
-    def line(port: int) -> list[str]:
-        found, given = command(port)
+    def line(place: Path | int) -> list[str]:
+        found, given = command(place)
         variables.update(given)
         return found
 
     line(0)
+    # The machine's own engine can publish only a port.
+    published = image is not None and isinstance(environment, Container) and not environment.engine.private
+    ensure = platform.children.ensure if published else platform.children.ensure_at_socket
     try:
-        child = await platform.children.ensure(
+        child = await ensure(
             launch.name,
             line,
             ready=ready,
@@ -85,18 +91,18 @@ async def start(platform: Platform, launch: Launch, say: Log, agent: Agent | Non
     return Server(launch, child, environment, agent)
 
 
-async def lives(platform: Platform, server: Server) -> bool:
+async def lives(server: Server) -> bool:
     """Check a server's liveness probe once."""
     image = server.launch.custom
     timeout = float(server.launch.liveness.get("timeout", 2.0))
-    return await answers(platform, server.child.port, image.liveness if image else "/", timeout)
+    return await answers(server.child, image.liveness if image else "/", timeout)
 
 
-async def answers(platform: Platform, port: int, path: str, timeout_seconds: float) -> bool:
+async def answers(child: Child, path: str, timeout_seconds: float) -> bool:
     """Whether a GET of a path is answered with success within `timeout_seconds`."""
     limit = aiohttp.ClientTimeout(total=timeout_seconds)
     try:
-        async with platform.http.get(f"http://127.0.0.1:{port}{path}", timeout=limit, allow_redirects=False) as answer:
+        async with child.http.get(child.url(path), timeout=limit, allow_redirects=False) as answer:
             return 200 <= answer.status < 400
     except (aiohttp.ClientError, TimeoutError):
         return False
@@ -112,16 +118,16 @@ def _collecting(launch: Launch, agent: Agent | None) -> dict[str, str]:
     return {"AZUREML_MDC_CONFIG_PATH": path, "AZUREML_MDC_HOST": "127.0.0.1", "AZUREML_MDC_PORT": str(agent.port)}
 
 
-async def _prepared(
-    platform: Platform, launch: Launch, say: Log, collecting: dict[str, str]
-) -> tuple[Prepared, Command]:
-    """Return the environment of a launch, and its command line and variables for a port."""
+async def _prepared(platform: Platform, launch: Launch, say: Log, agent: Agent | None) -> tuple[Prepared, Command]:
+    """Return the environment of a launch, and its command."""
+    collecting = _collecting(launch, agent)
     variables = {**launch.environment(platform), **collecting}
+    ports = [agent.port] if agent else []
     folder = Path(launch.folder)
     if (image := launch.custom) is not None:
         container = await custom.prepare(platform, image, launch.principal, say)
-        return container, lambda port: custom.command(
-            container, image, name=launch.name, folder=folder, port=port, environment=variables
+        return container, lambda place: custom.command(
+            container, image, name=launch.name, folder=folder, place=place, environment=variables, ports=ports
         )
     prepared: Prepared
     if launch.environment_id is not None:
@@ -130,6 +136,17 @@ async def _prepared(
         packages = no_code.packages_of(Path(str(launch.mlflow)), collects=bool(collecting))
         built = await virtual_environment.ensure(platform, packages, say)
         prepared = VirtualEnvironment(built, f"Python {packages.python} venv from {packages.source}")
-    return prepared, lambda port: prepared.command(
-        launch.arguments(port), cwd=launch.code, environment=variables, mounts={folder: folder}, name=launch.name
-    )
+
+    def command(place: Path | int) -> tuple[list[str], dict[str, str]]:
+        socket = Path(str(place))
+        return prepared.command(
+            launch.arguments(socket),
+            cwd=launch.code,
+            environment=variables,
+            folders=[folder, socket.parent],
+            inputs=[],
+            ports=ports,
+            name=launch.name,
+        )
+
+    return prepared, command

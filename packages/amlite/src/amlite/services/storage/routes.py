@@ -64,7 +64,7 @@ async def blob(call: Call) -> web.StreamResponse:
             "Key based authentication is not permitted on this storage account.",
         )
     child = await azurite.ensure(call.platform, account)
-    async with relay.sent(call.platform, request, child.port, raw_path, headers) as upstream:
+    async with relay.sent(child, request, raw_path, headers) as upstream:
         answer = await relay.stream(request, upstream, relay.passed(upstream.headers))
     if upstream.ok and (kind := _change(call)) is not None:
         container, _, path = call.path.lstrip("/").partition("/")

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import socket
+import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -23,28 +26,87 @@ def silent(_line: str) -> None:
     """Drop a line."""
 
 
-def test_a_container_is_run_as_this_user_and_marked_as_amlites_own() -> None:
-    engine = Engine("unix:///run/x", "/usr/bin/docker", private=False)
-    container = Container(engine, Path("/state"), IMAGE, "127.0.0.1:5/made/training")
+SECRETS = {
+    "TOKEN": "secret-value",
+    # A job's own variables: none may mount a file, lead to a port, or reach the program that starts the container.
+    "X_CA_BUNDLE": "/var/run/docker.sock",
+    "SSL_CERT_FILE": "/etc/shadow",
+    "HTTPS_PROXY": "http://127.0.0.1:22",
+    "LD_PRELOAD": "/job/evil.so",
+    "DOCKER_HOST": "tcp://elsewhere",
+    "PATH": "/job/bin",
+    "TWO": "first\nsecond",
+}
+
+
+def run_of(state: Path, *, private: bool) -> tuple[list[str], dict[str, str], dict[str, str]]:
+    """Return the command line of a container, its environment, and the variables inside."""
+    engine = Engine("unix:///run/x", "/usr/bin/docker", private=private)
+    container = Container(engine, state, IMAGE, "127.0.0.1:5/made/training", 4711)
     assert container.label == "container made.azurecr.io/training@sha256:0123456789ab"
     line, environment = container.command(
         ["python", "-m", "train"],
         cwd=Path("/work"),
-        environment={"TOKEN": "secret-value", "SSL_CERT_FILE": "/state/ca.pem", "REQUESTS_CA_BUNDLE": "/state/ca.pem"},
-        mounts={Path("/state/job"): Path("/work")},
+        environment=SECRETS,
+        folders=[Path("/state/job")],
+        inputs=[Path("/state/cache/data")],
+        ports=[],
         name="job-1",
     )
+    file = Path(line[line.index("--env-file") + 1])
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    return line, environment, dict(each.split("=", 1) for each in file.read_text().splitlines())
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_a_container_is_run_as_this_user_and_marked_as_amlites_own(state: Path, private: bool) -> None:
+    line, environment, inside = run_of(state, private=private)
     text = " ".join(line)
-    assert text.endswith("--workdir /work --entrypoint python 127.0.0.1:5/made/training -m train")
-    assert "--label amlite.owner=/state" in text
+    assert f"--label amlite.owner={state}" in text
     assert f"--user {os.getuid()}:{os.getgid()}" in text
-    assert text.count("--volume /state/ca.pem:/state/ca.pem:ro") == 1
-    assert "--volume /state/job:/work" in text
     # Its value is for the program, not for the process table.
-    assert "--env TOKEN" in text
     assert "secret-value" not in text
-    assert environment["TOKEN"] == "secret-value"
+    assert inside["TOKEN"] == "secret-value"
     assert environment["DOCKER_HOST"] == "unix:///run/x"
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_no_variable_of_a_job_mounts_a_file_or_reaches_the_docker_client(state: Path, private: bool) -> None:
+    line, environment, inside = run_of(state, private=private)
+    bundle = f"{state}/certificates/bundle.pem"
+    mounted = [line[at + 1] for at, part in enumerate(line) if part == "--volume"]
+    assert mounted == [f"{bundle}:{bundle}:ro", "/state/cache/data:/state/cache/data:ro", "/state/job:/state/job"]
+    assert environment.keys() == {"PATH", "HOME", "DOCKER_CONFIG", "DOCKER_HOST"}
+    assert environment["PATH"] == os.environ["PATH"]
+    assert {name: value for name, value in SECRETS.items() if name != "TWO"}.items() <= inside.items()
+    assert line[line.index("--env") + 1] == "TWO=first\nsecond"
+
+
+def test_a_container_of_the_private_daemon_reaches_the_proxy_and_no_other_port(state: Path) -> None:
+    line, _, _ = run_of(state, private=True)
+    docker = line.index("/usr/bin/docker")
+    assert line[docker - 3 : docker] == ["", "4711", "job-1"]
+    assert "--network none" in " ".join(line)
+    assert line[-4:] == ["sh", "python", "-m", "train"]
+
+
+def test_a_program_in_a_network_of_its_own_starts_when_the_proxy_can_be_reached() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        script = containers._WAIT.format(port=f"{port:04X}")
+        done = subprocess.run(
+            ["sh", "-c", script, "sh", "echo", "a b"], capture_output=True, text=True, timeout=10, check=True
+        )
+        assert done.stdout == "a b\n"
+    with pytest.raises(subprocess.TimeoutExpired):
+        subprocess.run(["sh", "-c", script, "sh", "echo"], timeout=0.2, check=True)
 
 
 async def test_an_image_needs_an_engine(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:

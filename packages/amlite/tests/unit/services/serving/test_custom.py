@@ -18,7 +18,14 @@ ROUTES = {
     "readinessRoute": {"path": "ready", "port": 8501},
     "scoringRoute": {"path": "/v1/models/half:predict", "port": 8501},
 }
-ENVIRONMENT = {"SSL_CERT_FILE": "/state/ca.pem", "HTTPS_PROXY": "http://127.0.0.1:4711", "SECRET": "hidden"}
+ENVIRONMENT = {"X_CA_BUNDLE": "/var/run/docker.sock", "HTTPS_PROXY": "http://127.0.0.1:22", "SECRET": "hidden"}
+
+
+@pytest.fixture(autouse=True)
+def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the private folder with the test's files."""
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
 
 def image(**changes: Any) -> custom.Image:
@@ -29,12 +36,13 @@ def image(**changes: Any) -> custom.Image:
 
 def line_of(folder: Path, *, private: bool) -> list[str]:
     engine = Engine("unix:///run/x", "/usr/bin/docker", private=private)
-    container = Container(engine, Path("/state"), "tf/serving:2", "tf/serving:2")
-    line, environment = custom.command(
-        container, image(), name="serving-1", folder=folder, port=40001, environment=ENVIRONMENT
+    container = Container(engine, folder, "tf/serving:2", "tf/serving:2", 4711)
+    place = Path("/private/http.sock") if private else 40001
+    line, _ = custom.command(
+        container, image(), name="serving-1", folder=folder, place=place, environment=ENVIRONMENT, ports=[4712]
     )
-    assert environment["SECRET"] == "hidden"
     assert "hidden" not in " ".join(line)
+    assert "SECRET=hidden" in Path(line[line.index("--env-file") + 1]).read_text()
     return line
 
 
@@ -63,17 +71,17 @@ def test_routes_that_cannot_be_served_are_refused(changes: dict[str, Any], reaso
 def test_an_engine_of_the_machine_publishes_the_port(tmp_path: Path) -> None:
     (tmp_path / "azureml-models").mkdir()
     line = " ".join(line_of(tmp_path, private=False))
-    assert line.startswith("/usr/bin/docker run --rm --name serving-1 --label amlite.owner=/state")
+    assert f"/usr/bin/docker run --rm --name serving-1 --label amlite.owner={tmp_path}" in line
     assert "--publish 127.0.0.1:40001:8501" in line
     assert f"--volume {tmp_path}/azureml-models:/var/azureml-app/azureml-models:ro" in line
-    assert "--volume /state/ca.pem:/state/ca.pem:ro" in line
+    assert "docker.sock" not in line
     assert line.endswith("tf/serving:2")  # its own user and start command
 
 
 def test_the_private_daemon_gives_each_container_a_network(tmp_path: Path) -> None:
     line = line_of(tmp_path, private=True)
     at = line.index("/usr/bin/docker")
-    assert line[at - 4 : at] == ["40001", "8501", "4711", "serving-1"]
+    assert line[at - 3 : at] == ["/private/http.sock:8501", "4712,4711", "serving-1"]
     assert "--network none" in " ".join(line[at:])
 
 
