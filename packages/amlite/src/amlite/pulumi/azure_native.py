@@ -3,7 +3,7 @@
 A resource's Pulumi id is its ARM id. Inputs are checked against the SDK's own types, bodies are shaped by
 `resource_types.TYPES`, and everything else is what ARM answers.
 
-Run with `python -m amlite.pulumi.azure_native --port N`.
+Run with `python -m amlite.pulumi.azure_native --socket PATH`.
 """
 # ruff: noqa: N802, D102 -- the protocol's methods: gRPC names them, its documentation describes them
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -262,10 +263,10 @@ def _writable(found: Mapping[str, Any], known: Mapping[str, sdk_types.Field]) ->
 
 
 @click.command()
-@click.option("--port", default=0, show_default=True, help="Port on loopback; 0 takes a free one and prints it.")
-def main(port: int) -> None:
+@click.option("--socket", required=True, type=click.Path(path_type=Path), help="The socket to listen on.")
+def main(socket: Path) -> None:
     """Serve the azure-native provider until stopped."""
-    plugin.serve(AzureNative(AzureSession), port)
+    plugin.serve(AzureNative(AzureSession), socket)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 As with the vendor plugin, a changed file in the build context is a changed input (`build.contextDigest`), new
 registry credentials are not a change, and deleting the resource does not delete the image.
 
-Run with `python -m amlite.pulumi.docker --port N`.
+Run with `python -m amlite.pulumi.docker --socket PATH`.
 """
 # ruff: noqa: N802, D102 -- the protocol's methods: gRPC names them, its documentation describes them
 
@@ -173,10 +173,10 @@ def _ask(path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
 
 
 @click.command()
-@click.option("--port", default=0, show_default=True, help="Port on loopback; 0 takes a free one and prints it.")
-def main(port: int) -> None:
+@click.option("--socket", required=True, type=click.Path(path_type=Path), help="The socket to listen on.")
+def main(socket: Path) -> None:
     """Serve the docker provider until stopped."""
-    plugin.serve(Docker(plugin.Session), port)
+    plugin.serve(Docker(plugin.Session), socket)
 
 
 if __name__ == "__main__":

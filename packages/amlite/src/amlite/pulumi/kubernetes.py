@@ -4,7 +4,7 @@ Like the vendor plugin, a preview asks the API server for a dry run, a claim is 
 changes that the API server would refuse replace the object. The plugin's other parts (Helm, YAML files, patches) are
 refused.
 
-Run with `python -m amlite.pulumi.kubernetes --port N`.
+Run with `python -m amlite.pulumi.kubernetes --socket PATH`.
 """
 # ruff: noqa: N802, D102 -- the protocol's methods: gRPC names them, its documentation describes them
 
@@ -14,6 +14,7 @@ import random
 import re
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -188,10 +189,10 @@ def _observed(given: Any, found: Any) -> Any:
 
 
 @click.command()
-@click.option("--port", default=0, show_default=True, help="Port on loopback; 0 takes a free one and prints it.")
-def main(port: int) -> None:
+@click.option("--socket", required=True, type=click.Path(path_type=Path), help="The socket to listen on.")
+def main(socket: Path) -> None:
     """Serve the kubernetes provider until stopped."""
-    plugin.serve(Kubernetes(KubernetesSession), port)
+    plugin.serve(Kubernetes(KubernetesSession), socket)
 
 
 if __name__ == "__main__":

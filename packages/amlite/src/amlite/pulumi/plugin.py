@@ -115,7 +115,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, Generic[SessionT]):
     """The part of the protocol that does not depend on the resources: handshake, configuration and cancellation.
 
     The process outlives a run of an engine. It can serve two engines with different credentials at the same time. Each
-    plugin instance of an engine has its own connection, so the connection's peer address identifies the session.
+    plugin instance of an engine has its own connection, so the connection's peer address identifies the session: the
+    path to which `activation` binds its end.
     """
 
     version: str
@@ -209,16 +210,15 @@ def fail(context: grpc.ServicerContext, message: str, detail: Message | None = N
     raise AssertionError("abort always raises")
 
 
-def serve(servicer: provider_pb2_grpc.ResourceProviderServicer, port: int) -> None:
-    """Serve the provider on loopback until SIGINT or SIGTERM. Print the port. With `port` 0, use a free one."""
+def serve(servicer: provider_pb2_grpc.ResourceProviderServicer, path: Path) -> None:
+    """Serve the provider at a socket until SIGINT or SIGTERM."""
     server = grpc.server(ThreadPoolExecutor(_THREADS), options=_UNLIMITED)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
-    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    server.add_insecure_port(f"unix:{path}")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     server.start()
-    print(bound, flush=True)
     # A signal to another thread does not end a wait, so each wait is short.
     while not stop.wait(1):
         pass

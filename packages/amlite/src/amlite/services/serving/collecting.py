@@ -13,13 +13,14 @@ import datetime as dt
 import json
 import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
+from amlite.core import peers
 from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
@@ -35,6 +36,7 @@ _ATTEMPTS = 30
 _MOST_APPENDS = 40_000  # the blob service allows 50,000 blocks in one blob
 _ATTRIBUTE = "ce-"
 _JSON = "application/json"
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,19 @@ class Sampled:
 
     id: str
     draw: float
+
+
+@web.middleware
+async def _of_this_user(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Refuse other users of the machine, who could send data in the name of the scoring script."""
+    transport = request.transport
+    if transport is None or not peers.is_own_user(
+        transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+    ):
+        return web.Response(status=403)
+    return await handler(request)
 
 
 class Agent:
@@ -77,7 +92,7 @@ class Agent:
 
     async def open(self) -> None:
         """Listen on a loopback port for the scoring script."""
-        app = web.Application(client_max_size=_MOST_BYTES)
+        app = web.Application(client_max_size=_MOST_BYTES, middlewares=[_of_this_user])
         app.router.add_post("/modeldata/log", self._log)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
