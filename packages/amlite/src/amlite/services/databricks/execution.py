@@ -223,7 +223,7 @@ class _Work:
             [*line, str(script), *arguments],
             cwd=self.folder,
             environment=variables,
-            folders=[],
+            folders=[self.folder],
             inputs=[],
             ports=[],
             name="",

@@ -58,6 +58,11 @@ class Container:
     proxy: int
 
     @property
+    def keeps_inputs(self) -> bool:
+        """Whether its programs cannot change their inputs."""
+        return True
+
+    @property
     def kind(self) -> Literal["container"]:
         """The way in which programs run."""
         return "container"
@@ -150,6 +155,8 @@ async def prepare(platform: Platform, image: str, log: Callable[[str], None], pr
         # The first container of this amlite: end the containers of an earlier one that was killed.
         tidied.done = True
         await asyncio.to_thread(_remove, found.host, {"label": f"{OWNER_LABEL}={platform.state}"})
+    if not found.private:
+        log("the container has this machine's network: the Docker engine is not amlite's own (docs/security.md)")
     await asyncio.to_thread(_have, found.host, reference, image, credentials, log)
     proxy = urlsplit(platform.environment["HTTPS_PROXY"]).port or 0
     return Container(found, platform.state, image, reference, proxy)

@@ -15,7 +15,7 @@ from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.store import Document
 from amlite.core.wire import Json
-from amlite.services.environments import containers, virtual_environment
+from amlite.services.environments import confinement, containers, virtual_environment
 from amlite.services.environments.errors import UnusableEnvironment
 from amlite.services.environments.packages import Packages, from_conda, from_context
 from amlite.services.environments.processes import VirtualEnvironment
@@ -40,6 +40,10 @@ class Prepared(Protocol):
     @property
     def kind(self) -> Literal["process", "container"]:
         """The way programs run."""
+
+    @property
+    def keeps_inputs(self) -> bool:
+        """Whether programs cannot change their inputs, which other jobs read too."""
 
     @property
     def label(self) -> str:
@@ -86,7 +90,10 @@ async def packages_of(platform: Platform, environment_id: str) -> Packages:
 async def installed(platform: Platform, packages: Packages, log: Log) -> VirtualEnvironment:
     """Return a virtual environment of these packages, built on first use; raises UnusableEnvironment."""
     folder = await virtual_environment.ensure(platform, packages, log)
-    return VirtualEnvironment(folder, f"Python {packages.python} venv from {packages.source}")
+    confined = await confinement.of(platform)
+    if confined is None:
+        log("the program can read your files and reach this machine's ports: no namespaces here (docs/security.md)")
+    return VirtualEnvironment(folder, f"Python {packages.python} venv from {packages.source}", confined)
 
 
 def _document(platform: Platform, environment_id: str) -> Document:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Unpack
 
+from amlite.services.environments.confinement import Confinement
 from amlite.services.environments.program import Program
 
 # The variables that a program inherits from this machine. Nothing else is inherited, credentials least of all.
@@ -20,6 +21,12 @@ class VirtualEnvironment:
 
     folder: Path
     label: str
+    confinement: Confinement | None = None
+
+    @property
+    def keeps_inputs(self) -> bool:
+        """Whether its programs cannot change their inputs."""
+        return self.confinement is not None
 
     @property
     def kind(self) -> Literal["process"]:
@@ -34,7 +41,19 @@ class VirtualEnvironment:
         inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
         path = f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         activated = {"VIRTUAL_ENV": str(self.folder), "PYTHONUNBUFFERED": "1"}
-        return [found, *argv[1:]], {**inherited, **activated, **program["environment"], "PATH": path}
+        line, environment = [found, *argv[1:]], {**inherited, **activated, **program["environment"], "PATH": path}
+        if self.confinement is None:
+            return line, environment
+        interpreter = (programs / "python").resolve().parents[1]
+        confined = self.confinement.line(
+            line,
+            environment,
+            cwd=program["cwd"],
+            folders=program["folders"],
+            read=[self.folder, interpreter, *program["inputs"]],
+            ports=program["ports"],
+        )
+        return confined, {"PATH": os.environ.get("PATH", os.defpath)}
 
     async def stop(self, name: str) -> None:
         """Nothing: the caller's child was all there is."""

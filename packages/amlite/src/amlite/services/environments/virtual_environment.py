@@ -64,9 +64,9 @@ async def _build(platform: Platform, packages: Packages, folder: Path, log: Log)
         requirements.write_text("\n".join(packages.requirements) + "\n", "utf-8")
         if packages.requirements:
             python = beside / "bin" / "python"
-            await _run(
-                platform, packages, log, builder, "pip", "install", "--python", python, "--requirement", requirements
-            )
+            # Compiled now, because programs cannot write into the environment.
+            install = ("pip", "install", "--compile-bytecode", "--python", python, "--requirement", requirements)
+            await _run(platform, packages, log, builder, *install)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         beside.rename(folder)
     finally:

@@ -263,6 +263,18 @@ async def from_step(platform: Platform, job: Job, given: Json, who: Principal | 
     return await fetch(platform, job, {"uri": uri, "jobInputType": given["jobInputType"]}, who)
 
 
+def own_copy(shared: Path, folder: Path, name: str) -> Path:
+    """Return a copy of an input for a job with a folder, unless it is the job's own."""
+    if shared.is_relative_to(folder):
+        return shared
+    target = folder / "inputs" / f"own-{name}"
+    if shared.is_dir():
+        _copy(shared, target)
+        return target
+    target.mkdir(parents=True)
+    return Path(_copy_writable(str(shared), str(target / shared.name)))
+
+
 def _fixed(uri: str) -> bool:
     return not references.is_data(uri)
 

@@ -78,6 +78,11 @@ async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
     prepared = ready.result()
     await copies[BUILD_LOG].push()
     inputs = {name: task.result() for name, task in values.items()}
+    for name, value in inputs.items():
+        # A downloaded input is the job's own, as on Azure. Others are shared, so a job must not change them.
+        own = not prepared.keeps_inputs or job.properties["inputs"][name].get("mode") == "Download"
+        if isinstance(value, Path) and own:
+            inputs[name] = await asyncio.to_thread(data.own_copy, value, folder, name)
     job = change(platform, job.id, status="Running", run={"runner": prepared.label})
     try:
         try:

@@ -14,9 +14,8 @@ from yarl import URL
 from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
 from amlite.core.processes import Child, tail
-from amlite.services.environments import Prepared, UnusableEnvironment, prepare, virtual_environment
+from amlite.services.environments import Prepared, UnusableEnvironment, installed, prepare
 from amlite.services.environments.containers import Container
-from amlite.services.environments.processes import VirtualEnvironment
 from amlite.services.serving import custom, no_code
 from amlite.services.serving.collecting import Agent
 from amlite.services.serving.launch import Launch
@@ -134,8 +133,7 @@ async def _prepared(platform: Platform, launch: Launch, say: Log, agent: Agent |
         prepared = await prepare(platform, launch.environment_id, say, principal=launch.principal)
     else:
         packages = no_code.packages_of(Path(str(launch.mlflow)), collects=bool(collecting))
-        built = await virtual_environment.ensure(platform, packages, say)
-        prepared = VirtualEnvironment(built, f"Python {packages.python} venv from {packages.source}")
+        prepared = await installed(platform, packages, say)
 
     def command(place: Path | int) -> tuple[list[str], dict[str, str]]:
         socket = Path(str(place))

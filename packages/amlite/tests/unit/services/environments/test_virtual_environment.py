@@ -48,7 +48,7 @@ async def test_an_environment_has_its_packages_and_python(platform: Platform, tm
     folder = await virtual_environment.ensure(platform, packages, lines.append)
     argv, environment = VirtualEnvironment(folder, "any").command(
         ["python", "-c", "import made, sys; print(made.answer, sys.prefix)"],
-        cwd=tmp_path, environment={}, mounts={}, name="any",
+        cwd=tmp_path, environment={}, folders=[], inputs=[], ports=[], name="any",
     )  # fmt: skip
     done = await asyncio.create_subprocess_exec(*argv, env=environment, stdout=asyncio.subprocess.PIPE)
     output, _ = await done.communicate()
@@ -96,7 +96,7 @@ def test_programs_inherit_nobodys_credentials(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("AZURE_CLIENT_SECRET", "somebody's")
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     argv, environment = VirtualEnvironment(tmp_path, "any").command(
-        ["sh", "-c", "true"], cwd=tmp_path, environment={"GIVEN": "1"}, mounts={}, name="any"
+        ["sh", "-c", "true"], cwd=tmp_path, environment={"GIVEN": "1"}, folders=[], inputs=[], ports=[], name="any"
     )
     assert argv == ["sh", "-c", "true"]
     assert environment["GIVEN"] == "1"

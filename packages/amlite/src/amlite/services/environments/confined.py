@@ -1,0 +1,181 @@
+"""Run a program that reaches of this machine what it is given, and nothing else. This is a program, not a module.
+
+The program keeps its user and loses every other right. It has a network with a loopback device only, in which the given
+ports are relays to the same ports of this machine. All files are read-only, except for the given folders and `/tmp`,
+which is a folder of its own. Hidden folders are empty, and hidden files too. This needs namespaces of Linux, as root
+or as a user who may make them.
+
+Usage: confined.py SPECIFICATION (a JSON file with the fields of `confinement.Specification`, which is deleted at once)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+_NEW_NAMESPACES = 0x00020000 | 0x40000000  # CLONE_NEWNS, CLONE_NEWNET
+_NEW_USER = 0x10000000
+_BIND, _RECURSIVE, _PRIVATE, _REMOUNT, _READ_ONLY = 0x1000, 0x4000, 1 << 18, 32, 1
+_NO_SET_USER, _NO_DEVICES = 2, 4
+_MOUNT_SET_ATTRIBUTES, _AT_CURRENT, _AT_RECURSIVE = 442, -100, 0x8000
+_DROP_RIGHT, _NO_NEW_RIGHTS, _RIGHTS = 24, 38, 64
+_SET_FLAGS, _UP = 0x8914, 0x41
+_PIECE = 1 << 16
+_FAILED = 125
+"""The exit code if the program cannot be started."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> None:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def _mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
+    texts = (source.encode(), target.encode(), kind.encode() if kind else None)
+    _checked(_libc.mount(*texts, ctypes.c_ulong(flags), options.encode()), f"mount {target}")
+
+
+def _bind(descriptor: int, target: Path) -> None:
+    _mount(f"/proc/self/fd/{descriptor}", str(target), None, _BIND | _RECURSIVE)
+
+
+def _set_read_only(target: Path) -> None:
+    """Make all that is mounted at and below a path read-only."""
+    attributes = struct.pack("=QQQQ", _READ_ONLY, 0, 0, 0)
+    found = _libc.syscall(
+        _MOUNT_SET_ATTRIBUTES, _AT_CURRENT, str(target).encode(), _AT_RECURSIVE, attributes, ctypes.c_size_t(32)
+    )
+    _checked(found, f"make {target} read-only")
+
+
+def _enter_namespaces() -> None:
+    user, group = os.geteuid(), os.getegid()
+    _checked(_libc.unshare(_NEW_NAMESPACES | (_NEW_USER if user else 0)), "unshare")
+    if user:
+        Path("/proc/self/setgroups").write_text("deny", "ascii")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", "ascii")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", "ascii")
+    _mount("none", "/", None, _RECURSIVE | _PRIVATE)
+
+
+def _arrange_files(given: dict[str, Any]) -> None:
+    kept = [(Path(each), True) for each in given["folders"]] + [(Path(each), False) for each in given["read"]]
+    # Opened before anything is hidden: a descriptor still leads to what was there.
+    opened = [(os.open(path, os.O_PATH), path, writable) for path, writable in kept]
+    temporary = os.open(given["temporary"], os.O_PATH)
+    _set_read_only(Path("/"))
+    _bind(temporary, Path("/tmp"))  # noqa: S108
+    _set_writable(Path("/tmp"))  # noqa: S108
+    _mount("tmpfs", "/dev/shm", "tmpfs", _NO_SET_USER | _NO_DEVICES, "mode=1777")  # noqa: S108
+    for hidden in map(Path, given["hidden"]):
+        if hidden.is_dir():
+            _mount("tmpfs", str(hidden), "tmpfs", _NO_SET_USER | _NO_DEVICES, "mode=755,size=1m")
+        elif hidden.exists():
+            _bind(os.open("/dev/null", os.O_PATH), hidden)
+    # An outer folder first: it would cover an inner one.
+    for descriptor, path, writable in sorted(opened, key=lambda each: len(each[1].parts)):
+        with contextlib.suppress(OSError):  # it may exist, read-only
+            path.mkdir(parents=True, exist_ok=True)
+        _bind(descriptor, path)
+        if writable:
+            _set_writable(path)
+    for descriptor in (temporary, *(each[0] for each in opened)):
+        os.close(descriptor)
+
+
+def _set_writable(target: Path) -> None:
+    """Make what is mounted at a path writable."""
+    attributes = struct.pack("=QQQQ", 0, _READ_ONLY, 0, 0)
+    found = _libc.syscall(_MOUNT_SET_ATTRIBUTES, _AT_CURRENT, str(target).encode(), 0, attributes, ctypes.c_size_t(32))
+    _checked(found, f"make {target} writable")
+
+
+def _open_network(ports: list[int]) -> list[socket.socket]:
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sH14x", b"lo", _UP))
+    return [socket.create_server(("127.0.0.1", port)) for port in ports]
+
+
+def _give_up_rights() -> None:
+    for right in range(_RIGHTS):
+        _libc.prctl(_DROP_RIGHT, right, 0, 0, 0)  # fails for numbers that are not rights
+    _checked(_libc.prctl(_NO_NEW_RIGHTS, 1, 0, 0, 0), "prctl")
+
+
+def _become(given: dict[str, Any], channel: socket.socket) -> None:
+    """Turn this process into the program."""
+    try:
+        _enter_namespaces()
+        listeners = _open_network(given["ports"])
+        socket.send_fds(channel, [b"-"], [each.fileno() for each in listeners])
+        _arrange_files(given)
+        _give_up_rights()
+        os.chdir(given["cwd"])
+        os.execvpe(given["command"][0], given["command"], given["environment"])  # noqa: S606
+    except OSError as error:
+        print(f"amlite cannot start {given['command'][0]}: {error}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(_FAILED)
+
+
+def _relay(listener: socket.socket, port: int) -> None:
+    """Join every caller inside with the same port of this machine."""
+    while True:
+        near, _ = listener.accept()
+        try:
+            far = socket.create_connection(("127.0.0.1", port))
+        except OSError:
+            near.close()
+            continue
+        for source, target in ((near, far), (far, near)):
+            threading.Thread(target=_pump, args=(source, target), daemon=True).start()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while piece := source.recv(_PIECE):
+            target.sendall(piece)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        for each in (source, target):
+            each.close()
+
+
+def main() -> int:
+    """Run the program and its relays until it ends, and end as it did."""
+    file = Path(sys.argv[1])
+    given = json.loads(file.read_text("utf-8"))
+    file.unlink()
+    here, there = socket.socketpair()
+    program = os.fork()
+    if not program:
+        here.close()
+        _become(given, there)
+    there.close()
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(program, signal.SIGTERM))
+    _, descriptors, _, _ = socket.recv_fds(here, 1, len(given["ports"]))
+    for descriptor, port in zip(descriptors, given["ports"], strict=False):
+        listener = socket.socket(fileno=descriptor)
+        threading.Thread(target=_relay, args=(listener, port), daemon=True).start()
+    code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
+        os.kill(os.getpid(), -code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

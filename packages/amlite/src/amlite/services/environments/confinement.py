@@ -1,0 +1,124 @@
+"""Programs as processes that see of this machine what they are given: `confined` runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from amlite.core import private_folder
+from amlite.core.platform import Platform
+from amlite.core.processes import OWNER_VARIABLE
+from amlite.core.runtime import cache_folder
+
+_PROGRAM = Path(__file__).with_name("confined.py")
+_PROBE_SECONDS = 10.0
+_TEMPORARY = "/tmp"  # noqa: S108 - the program's own
+# Where the user's programs keep credentials, below the home folder, and the sockets of Docker engines.
+_CREDENTIALS = (
+    ".aws", ".azure", ".config/gcloud", ".config/gh", ".docker", ".git-credentials", ".gnupg", ".kube", ".netrc",
+    ".npmrc", ".pulumi", ".pypirc", ".ssh",
+)  # fmt: skip
+_ENGINES = ("/run/docker.sock", "/run/containerd", "/run/podman")
+
+
+@dataclass(frozen=True)
+class Specification:
+    """What `confined` reads. `read` are folders that stay visible, even below a hidden one."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    cwd: str
+    folders: Sequence[str]
+    read: Sequence[str]
+    hidden: Sequence[str]
+    temporary: str
+    ports: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """The confinement of programs on this machine. `proxy` is the port of amlite's proxy."""
+
+    state: Path
+    proxy: int
+
+    def line(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        cwd: Path,
+        folders: Sequence[Path],
+        read: Sequence[Path],
+        ports: Sequence[int] = (),
+    ) -> list[str]:
+        """Return the command line that runs a command confined. It must run once."""
+        private = private_folder.ensure(self.state)
+        temporary = private / f"tmp-{secrets.token_hex(8)}"
+        temporary.mkdir(mode=0o700)
+        home = Path.home()
+        # Below /tmp, which the program has a folder of its own for, programs stay visible too.
+        programs = [Path(each) for each in environment.get("PATH", "").split(os.pathsep) if each.startswith(_TEMPORARY)]
+        inherited = {name: value for name, value in environment.items() if name != "TMPDIR"}
+        hidden = [
+            self.state, private, cache_folder() / "docker", *(home / each for each in _CREDENTIALS),
+            *map(Path, _ENGINES),
+        ]  # fmt: skip
+        given = Specification(
+            command=list(command),
+            # As in a container, the user's home is not the program's.
+            environment={**inherited, "HOME": _TEMPORARY, OWNER_VARIABLE: str(self.state)},
+            cwd=str(cwd),
+            folders=[str(each) for each in folders],
+            read=[str(each) for each in (*read, *programs, self.state / "certificates") if each.is_dir()],
+            hidden=[str(each) for each in hidden],
+            temporary=str(temporary),
+            ports=[*ports, self.proxy],
+        )
+        file = private / f"{secrets.token_hex(8)}.json"
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as writer:
+            json.dump(asdict(given), writer)
+        return [sys.executable, "-I", str(_PROGRAM), str(file)]
+
+
+@dataclass
+class _Probed:
+    """The result of the probe, once it was made."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    done: bool = False
+    found: Confinement | None = None
+
+
+async def of(platform: Platform) -> Confinement | None:
+    """Return the confinement of this machine, or None if it does not allow one."""
+    probed = platform.part(_Probed)
+    async with probed.lock:
+        if not probed.done:
+            proxy = urlsplit(platform.environment.get("HTTPS_PROXY", "")).port or 0
+            made = Confinement(platform.state, proxy)
+            probed.found = made if await _works(made) else None
+            probed.done = True
+    return probed.found
+
+
+async def _works(made: Confinement) -> bool:
+    if not made.proxy or not sys.platform.startswith("linux"):
+        return False
+    line = made.line(["true"], {"PATH": os.defpath}, cwd=Path("/"), folders=[], read=[])
+    process = await asyncio.create_subprocess_exec(
+        *line, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        return await asyncio.wait_for(process.wait(), _PROBE_SECONDS) == 0
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return False
