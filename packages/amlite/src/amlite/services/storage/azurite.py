@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import hmac
 import os
+import secrets
 import urllib.parse
 from dataclasses import dataclass, field
 
@@ -45,7 +46,8 @@ async def _ensure(platform: Platform, known: _Azurite, account: str | None) -> C
             # Azurite reads its accounts only when it starts.
             await platform.children.stop(NAME)
         known.started_with = frozenset(_entry(each.body) for each in platform.store.of_type(KEYS_TYPE))
-    accounts = ";".join(sorted(known.started_with))
+    # Without an account, Azurite has one whose key everybody knows.
+    accounts = ";".join(sorted(known.started_with)) or f"none:{base64.b64encode(secrets.token_bytes(64)).decode()}"
     program = azurite.command(await azurite.TOOL.ensure())
     folder = platform.state / "azurite"
     folder.mkdir(exist_ok=True, mode=0o700)

@@ -1,0 +1,107 @@
+"""A job that runs as a process attacks the machine that it runs on."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from amlite.core.platform import Platform
+from amlite.services.environments import confinement
+from amlite.services.environments.confinement import Confinement
+
+Attack = Callable[[str], str]
+# Some machines allow no namespaces. There, programs are not confined, and their log says so.
+POSSIBLE = subprocess.run(["unshare", "-rmn", "true"], check=False, capture_output=True).returncode == 0
+
+
+@pytest.fixture
+def proxy() -> Iterator[int]:
+    """A port that answers one caller."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            near, _ = listener.accept()
+            near.sendall(b"proxy")
+            near.close()
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture(params=["confined"] if POSSIBLE else [])
+def attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: int) -> Attack:
+    """Run a script as a job. Return its output."""
+    home, state = tmp_path / "home", tmp_path / "state"
+    for folder in (home / ".azure", state / "job", state / "other", state / "input", state / "certificates"):
+        folder.mkdir(parents=True)
+    (home / ".azure" / "token").write_text("TOKEN")
+    (state / "key").write_text("KEY")
+    (state / "other" / "output").write_text("OTHER")
+    (state / "input" / "rows").write_text("ROWS")
+    state.chmod(0o700)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(state))
+    made = Confinement(state, proxy)
+
+    def run(script: str) -> str:
+        line = made.line(
+            ["bash", "-c", script], {"PATH": os.environ["PATH"], "LD_PRELOAD": ""},
+            cwd=state / "job", folders=[state / "job"], read=[state / "input"],
+        )  # fmt: skip
+        done = subprocess.run(line, check=False, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return run
+
+
+def test_a_job_reads_its_inputs_and_writes_its_own_folder(attack: Attack, tmp_path: Path, proxy: int) -> None:
+    assert attack(f"cat {tmp_path}/state/input/rows; echo mine > {tmp_path}/state/job/made") == "ROWS"
+    assert (tmp_path / "state" / "job" / "made").read_text() == "mine\n"
+    assert attack("echo a > /tmp/a && ls -d /tmp/a") == "/tmp/a"
+    assert attack(f"cat </dev/tcp/127.0.0.1/{proxy}") == "proxy"
+    assert attack("id -u") == str(os.geteuid())
+
+
+@pytest.mark.parametrize("secret", ["state/key", "state/other/output", "home/.azure/token"])
+def test_a_job_reads_neither_keys_nor_other_jobs(attack: Attack, tmp_path: Path, secret: str) -> None:
+    assert attack(f"cat {tmp_path}/{secret} || true") == ""
+
+
+def test_a_job_reads_no_other_process(attack: Attack) -> None:
+    assert attack(f"cat /proc/{os.getpid()}/environ /proc/{os.getpid()}/root/etc/hostname || true") == ""
+
+
+@pytest.mark.parametrize("path", ["{state}/input/rows", "{state}/input/new", "/etc/amlite-attack", "{home}/.bashrc"])
+def test_a_job_changes_nothing_else(attack: Attack, tmp_path: Path, path: str) -> None:
+    target = Path(path.format(state=tmp_path / "state", home=tmp_path / "home"))
+    before = target.read_text() if target.exists() else None
+    attack(f"echo attacked > {target} || true; rm -f {target} || true")
+    assert (target.read_text() if target.exists() else None) == before
+
+
+def test_a_job_cannot_undo_its_confinement(attack: Attack, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    undo = f"umount {state}; umount /tmp; mount -o remount,rw /; unshare -Urm umount {state}; true"
+    assert (
+        attack(f"({undo}) >/dev/null 2>&1; cat {state}/key; grep -c '^Cap.*[1-9a-f]$' /proc/self/status; true") == "0"
+    )
+
+
+def test_a_job_reaches_no_other_port_of_the_machine(attack: Attack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as private:
+        port = private.getsockname()[1]
+        assert attack(f"(exec 3<>/dev/tcp/127.0.0.1/{port} && echo reached) 2>/dev/null || true") == ""
+
+
+async def test_a_machine_without_namespaces_is_said(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    platform.environment["HTTPS_PROXY"] = "http://127.0.0.1:1"
+    monkeypatch.setattr(confinement, "_PROGRAM", Path("/nonexistent"))
+    assert await confinement.of(platform) is None
