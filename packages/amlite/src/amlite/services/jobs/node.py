@@ -77,12 +77,7 @@ async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
         raise _first(failures) from None
     prepared = ready.result()
     await copies[BUILD_LOG].push()
-    inputs = {name: task.result() for name, task in values.items()}
-    for name, value in inputs.items():
-        # A downloaded input is the job's own, as on Azure. Others are shared, so a job must not change them.
-        own = not prepared.keeps_inputs or job.properties["inputs"][name].get("mode") == "Download"
-        if isinstance(value, Path) and own:
-            inputs[name] = await asyncio.to_thread(data.own_copy, value, folder, name)
+    inputs = {name: await _safe(platform, job, name, task.result(), prepared) for name, task in values.items()}
     job = change(platform, job.id, status="Running", run={"runner": prepared.label})
     try:
         try:
@@ -162,6 +157,14 @@ async def _value(platform: Platform, job: Job, given: Json, who: Principal | Non
     if "uri" in given:
         return await data.fetch(platform, job, given, who)
     return str(given["value"])
+
+
+async def _safe(platform: Platform, job: Job, name: str, value: str | Path, prepared: Prepared) -> str | Path:
+    """Return an input that the job cannot change for others: a downloaded one is the job's own copy, as on Azure."""
+    is_shared = prepared.keeps_inputs and job.properties["inputs"][name].get("mode") != "Download"
+    if is_shared or not isinstance(value, Path):
+        return value
+    return await asyncio.to_thread(data.own_copy, value, job.folder(platform), name)
 
 
 def _exit_message(code: int, log: Path, prepared: Prepared) -> str:
