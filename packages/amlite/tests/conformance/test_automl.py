@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from amlite_fixtures.jobs import CLUSTER, equip, history, until
+from amlite_fixtures.jobs import CLUSTER, equip, history, table, until
 from amlite_fixtures.scoring import Scoring
 
 if TYPE_CHECKING:
@@ -18,17 +18,6 @@ if TYPE_CHECKING:
     from amlite.testing import Workspace
 
 Json = dict[str, Any]
-
-
-def table(folder: Path, header: str, rows: list[str]) -> Any:
-    """Write a table with its description, and return it as an input."""
-    from azure.ai.ml import Input
-
-    folder.mkdir()
-    text = "paths:\n- file: ./rows.csv\ntransformations:\n- read_delimited:\n    delimiter: ','\n"
-    (folder / "MLTable").write_text(text, "utf-8")
-    (folder / "rows.csv").write_text("\n".join([header, *rows, ""]), "utf-8")
-    return Input(type="mltable", path=str(folder))
 
 
 @pytest.fixture
@@ -93,26 +82,6 @@ def test_the_best_trial_of_a_job_is_registered_and_serves_without_code(
     content = {"input_data": {"columns": ["age", "letter"], "index": [0, 1], "data": [[50, "a"], [5, "new"]]}}
     request.write_text(json.dumps(content), "utf-8")
     assert json.loads(empty.ml.online_endpoints.invoke(empty.name, request_file=str(request))) == ["yes", "no"]
-
-
-def test_a_forecast_learns_the_season_of_each_series(client: MLClient, tmp_path: Path) -> None:
-    from azure.ai.ml import automl
-
-    rows = [f"2024-{1 + day // 28:02d}-{1 + day % 28:02d},{shop},{10 * (day % 7) + 5 * (shop == 'b')}"
-            for shop in "ab" for day in range(28)]  # fmt: skip
-    job = automl.forecasting(
-        training_data=table(tmp_path / "table", "day,shop,sales", rows), target_column_name="sales",
-        primary_metric="normalized_root_mean_squared_error", n_cross_validations=2, compute=CLUSTER,
-        experiment_name="tests",
-    )  # fmt: skip
-    job.set_forecast_settings(time_column_name="day", time_series_id_column_names=["shop"], forecast_horizon=7)
-    job.set_limits(timeout_minutes=10, max_trials=3)
-    job.set_training(allowed_training_algorithms=["SeasonalNaive", "Naive"], enable_vote_ensemble=False)
-    name = client.jobs.create_or_update(job).name
-    assert until(client, name).status == "Completed", history(client, name).error
-    best = history(client, client.jobs.get(name).tags["automl_best_child_run_id"])
-    assert best.properties["run_algorithm"] == "SeasonalNaive"
-    assert float(best.properties["score"]) == 0
 
 
 def test_a_search_ends_at_its_exit_score_and_a_failing_one_says_why(client: MLClient, tmp_path: Path) -> None:
