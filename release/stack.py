@@ -9,6 +9,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from release.errors import ReleaseError
 ROOT = Path(__file__).resolve().parent.parent
 # The variable of Pulumi's option --cwd. `release --cwd` sets it for every `pulumi` that we run.
 CWD_VARIABLE = "PULUMI_OPTION_CWD"
+# The Automation API asks the CLI for an update's outputs, twice, and for its entry in the history. This takes seconds,
+# and this class uses the events and `deployed` instead.
+_NOT_ASKED = automation.UpdateSummary("update", datetime.fromtimestamp(0, UTC), "", {}, {}, "")
 
 
 def project_folder() -> Path:
@@ -62,6 +66,7 @@ class PulumiStack:
         open_stack = automation.create_or_select_stack if create else automation.select_stack
         try:
             self._stack = open_stack(name, work_dir=str(self._folder))
+            vars(self._stack).update(outputs=dict, info=lambda _show_secrets: _NOT_ASKED)
         except automation.StackNotFoundError as error:
             fix = hint or f"release up --stack {name}, or select the backend that has the stack with `pulumi login`"
             raise ReleaseError(f"Pulumi's backend has no stack '{name}'", fix=fix) from error
@@ -245,8 +250,9 @@ class PulumiStack:
         with self._one_error():
             if before is not None and not (isinstance(before, dict) and before.keys() <= parts.keys()):
                 self._stack.remove_config(key, path=True)
-            for part, value in parts.items():
-                self._stack.set_config(f"{key}.{part}", automation.ConfigValue(value), path=True)
+            self._stack.set_all_config(
+                {f"{key}.{part}": automation.ConfigValue(value) for part, value in parts.items()}, path=True
+            )
 
     def _config(self, key: str) -> str:
         """Return a value of the configuration, or raise ReleaseError if there is none."""

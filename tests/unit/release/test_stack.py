@@ -45,9 +45,9 @@ class FakeStack:
     def export_stack(self) -> automation.Deployment:
         return automation.Deployment(version=3, deployment={"resources": self.resources})
 
-    def set_config(self, key: str, value: automation.ConfigValue, *, path: bool) -> None:
+    def set_all_config(self, values: dict[str, automation.ConfigValue], *, path: bool) -> None:
         assert path
-        self.written[key] = value.value
+        self.written = {key: each.value for key, each in values.items()}
 
     def get_all_config(self) -> dict[str, automation.ConfigValue]:
         if self.fails:
