@@ -19,7 +19,7 @@ _COPY = f"overrides.endpoints.{PUBLISHED}.copyOf"
 _GROUP = "rg-mlops-flights-dev-001"
 _COMPONENT = "ml/train/src/train.py"
 # How long each step of production's canary bakes, and how much longer than that a return may take.
-BAKE = 6
+BAKE = 4
 _RETURN = 2
 # The threshold of numbers in ml/monitoring/src/thresholds.yml.
 _THRESHOLD = 0.5
@@ -39,23 +39,25 @@ class Chapter:
 
 
 def _development(play: Play) -> str:
-    """Bring up dev, which creates the registry."""
-    for stack in ("dev", "staging", "prod"):
-        play.run(f"python -m bootstrap.local_stack fit {stack}")
-    play.configure("dev", {"sharing.registry": REGISTRY, "sharing.create": "true", _COPY: ENDPOINT})
-    for stack in ("staging", "prod"):
-        play.configure(stack, {"sharing.registry": REGISTRY, "sharing.resourceGroup": _GROUP})
-        play.forget(stack, "rollout.checks")
-    play.forget("staging", "rollout")
+    """Bring up dev, which creates the registry. Beside that, staging and production get their stack files."""
+    play.stack("dev", {"sharing.registry": REGISTRY, "sharing.create": "true", _COPY: ENDPOINT})
+    play.files.append(play.aside.submit(_other_files, play))
+    play.release("up -s dev --no-train --no-doctor")
+    return f"registry {play.outputs('dev')['registry']}"
+
+
+def _other_files(play: Play) -> None:
+    """Make the stack files of staging and production."""
+    shared = {"sharing.registry": REGISTRY, "sharing.resourceGroup": _GROUP}
+    play.stack("staging", shared, "rollout")
     words = ["python", str(play.clone.root / "tests/release_demo/compare.py"), *map(str, _files(play))]
     check = {f"rollout.checks.command[{number}]": word for number, word in enumerate(words)}
-    play.configure("prod", {"rollout.bakeSeconds": str(BAKE), "rollout.checks.commandKey": "true", **check})
+    canary = {"rollout.bakeSeconds": str(BAKE), "rollout.checks.commandKey": "true", **check}
     # The schedules are paused, so that nothing but drift starts a training, at whatever time of day the demo plays.
     paused = {f"overrides.schedules.{name}.isEnabled": "false" for name in (SCHEDULE, "flight-delay-monitoring")}
     retrain = {"monitoring.retrain.schedule": SCHEDULE, "monitoring.retrain.pollMinutes": str(POLL_MINUTES)}
-    play.configure("prod", {"monitoring.webhooks.team": f"{play.receiver.url}/alerts", **retrain, **paused})
-    play.release("up -s dev --no-train --no-doctor")
-    return f"registry {play.outputs('dev')['registry']}"
+    alerts = {"monitoring.webhooks.team": f"{play.receiver.url}/alerts"}
+    play.stack("prod", {**shared, **canary, **alerts, **retrain, **paused}, "rollout.checks")
 
 
 def _pull_request(play: Play) -> str:
@@ -76,6 +78,8 @@ def _merge(play: Play) -> str:
     play.release("up -s dev --no-train")
     after = play.outputs("dev")["assets"]["component"]["train"]
     assert before != after
+    for file in play.files:
+        file.result()
     for stack in ("staging", "prod"):
         play.stacks[stack] = play.aside.submit(play.release, f"up -s {stack} --no-train --no-doctor")
     return f"component train is {after} instead of {before}"
@@ -131,8 +135,9 @@ def _canary(play: Play) -> str:
     """A later training is better: publish it, and roll it out step by step under load."""
     outcome = play.trained("better")
     assert (outcome["registered"], outcome["version"]) == (True, "2"), outcome["reason"]
+    noting = play.aside.submit(_note_predictions, play)
     play.release(f"publish -s dev --job {outcome['job']} --output-file .amlite/release-2.json")
-    _note_predictions(play)
+    noting.result()
     printed = play.release("deploy .amlite/release-2.json -s prod --approved-by 'Jane Doe'")
     steps = [int(each) for each in re.findall(r"passed its checks at (\d+) %", printed)]
     assert steps == [10, 50, 100], printed
@@ -152,8 +157,9 @@ def _bad_canary(play: Play) -> str:
     """A model that passes the gate fails in the canary. The traffic returns by itself, and nobody sees an error."""
     outcome = play.trained("loosened")
     assert outcome["registered"], outcome["reason"]
+    noting = play.aside.submit(_note_predictions, play)
     play.release(f"publish -s dev --job {outcome['job']} --output-file .amlite/release-3.json")
-    _note_predictions(play)
+    noting.result()
     before = play.clone.root / ".amlite/environments/Pulumi.prod.yaml"
     text = before.read_text("utf-8")
     code, lines = play.timed("deploy .amlite/release-3.json -s prod --approved-by Jane")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,7 @@ class Play:
         trainings: Trainings that run meanwhile, by name.
         trainer: Runs them, one after another.
         aside: Runs what else happens meanwhile.
+        files: The stack files of staging and production, which are made meanwhile.
         stacks: Bring-ups that run meanwhile, by stack.
     """
 
@@ -70,24 +73,33 @@ class Play:
     trainings: dict[str, Future[dict[str, Any]]] = field(default_factory=dict)
     trainer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     aside: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2))
+    files: list[Future[None]] = field(default_factory=list)
     stacks: dict[str, Future[str]] = field(default_factory=dict)
+
+    @cached_property
+    def signed_in(self) -> Checkout:
+        """The clone, in a shell that is signed in to its local Azure, which this starts."""
+        self.clone.run(".venv/bin/amlite start")
+        environment = self.azure.environment(self.clone.environment)
+        folders = [str(self.clone.root / ".venv" / "bin"), environment["PATH"]]
+        return Checkout(self.clone.root, {**environment, "PATH": os.pathsep.join(folders)})
 
     def run(self, command: str, expect: int = 0) -> str:
         """Run a command against the local Azure."""
-        return self.clone.run(f".venv/bin/amlite run -- {command}", expect)
+        return self.signed_in.run(command, expect)
 
     def release(self, command: str, expect: int = 0) -> str:
         """Run one of the release's commands on the environments."""
         return self.run(f"release --cwd {_FOLDER} {command}", expect)
 
-    def configure(self, stack: str, values: dict[str, str]) -> None:
-        """Set values in a stack's file."""
+    def stack(self, name: str, values: dict[str, str], *without: str) -> None:
+        """Make a stack and its file, without some values of the repository's file and with others."""
+        self.run(f"python -m bootstrap.local_stack fit {name}")
+        if without:
+            keys = " ".join(f"'{NAMESPACE}:{key}'" for key in without)
+            self.run(f"pulumi --cwd {_FOLDER} config rm-all -s {name} --path {keys}")
         pairs = " ".join(f"--plaintext '{NAMESPACE}:{key}={value}'" for key, value in values.items())
-        self.run(f"pulumi --cwd {_FOLDER} config set-all -s {stack} --path {pairs}")
-
-    def forget(self, stack: str, key: str) -> None:
-        """Remove a value from a stack's file."""
-        self.run(f"pulumi --cwd {_FOLDER} config rm -s {stack} --path '{NAMESPACE}:{key}'")
+        self.run(f"pulumi --cwd {_FOLDER} config set-all -s {name} --path {pairs}")
 
     def outputs(self, stack: str) -> dict[str, Any]:
         """Return the outputs of a stack."""
@@ -113,18 +125,18 @@ class Play:
         """Start the load on production's endpoint."""
         uri = self.outputs("prod")["endpoints"][ENDPOINT]["scoring_uri"]
         key = self.release(f"key {ENDPOINT} -s prod").strip()
-        command = ["python", "-m", "tests.release_demo.load", uri, key, "ml/deploy/sample-request.json"]
+        command = [".venv/bin/python", "-m", "tests.release_demo.load", uri, key, "ml/deploy/sample-request.json"]
         process = subprocess.Popen(
-            [".venv/bin/amlite", "run", "--", *command], cwd=self.clone.root, env=self.clone.environment,
+            command, cwd=self.clone.root, env=self.signed_in.environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         return Load(process)
 
     def timed(self, command: str) -> tuple[int, list[tuple[float, str]]]:
         """Run one of the release's commands. Return its exit code, and each line with the time it came at."""
-        arguments = [".venv/bin/amlite", "run", "--", "release", "--cwd", _FOLDER, *command.split()]
+        arguments = [".venv/bin/release", "--cwd", _FOLDER, *command.split()]
         process = subprocess.Popen(
-            arguments, cwd=self.clone.root, env={**self.clone.environment, "PYTHONUNBUFFERED": "1"},
+            arguments, cwd=self.clone.root, env={**self.signed_in.environment, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         assert process.stdout is not None

@@ -63,8 +63,12 @@ def prewarm(platform: Platform, workspace_id: str) -> None:
 
 
 async def compute_created(platform: Platform, compute_id: ResourceId) -> None:
-    """Prewarm the server. A workspace with compute will run jobs, and jobs use tracking."""
-    prewarm(platform, str(compute_id.parent))
+    """Prewarm the server of the first workspace: its compute will run jobs, and jobs use tracking.
+
+    Of several workspaces, such as dev, staging and prod, most run no job. Their servers start with their first job.
+    """
+    if not platform.part(_Settled).workspaces:
+        prewarm(platform, str(compute_id.parent))
 
 
 def host(workspace: Json) -> str:
