@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from infra import NAMESPACE, gates
 from infra.outputs import StackOutputs, versions
-from pulumi_azureml import Asset, Catalogue, CatalogueErrors, CatalogueSettings, ConfigKeys, load_catalogue
+from pulumi_azureml import (
+    Asset,
+    Catalogue,
+    CatalogueErrors,
+    CatalogueSettings,
+    ConfigKeys,
+    ModelChoice,
+    load_catalogue,
+)
 from pulumi_azureml.operations import GitError, git_commit, submit_pipeline
 from pulumi_azureml.planning import DATA, place, typed
 from release.errors import ReleaseError
@@ -154,6 +162,9 @@ def load(
         login_server=outputs.login_server,
         registry=outputs.registry,
         config_keys=ConfigKeys(overrides=f"{NAMESPACE}:overrides"),
+        models={
+            endpoint: ModelChoice(each.name, each.version, each.registry) for endpoint, each in outputs.models.items()
+        },
         overrides=outputs.overrides,
         inputs=inputs or {},
     )

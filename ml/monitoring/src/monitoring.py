@@ -5,9 +5,11 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import baseline
 import mlflow
 import pandas as pd
 from collected import INPUTS, OUTPUTS, Collected, CollectedError, Window, newest, read, stamp
@@ -72,8 +74,30 @@ def window_of(end: str, hours: float, latest: Window | None) -> Window:
     return Window(last - timedelta(hours=hours), last)
 
 
-def compare(folder: Path, reference: pd.DataFrame, window: Window, thresholds: Thresholds) -> Report:
+def folder_of(collected: Path, name: str) -> Path:
+    """Return the folder of the collections. It does not exist before a deployment has collected data.
+
+    Raises:
+        CollectedError: The name leads out of the container.
+    """
+    folder = (collected / name).resolve()
+    if not folder.is_relative_to(collected.resolve()):
+        message = f"folder: {name!r} is not a folder of the container; use for example flight-delay/blue"
+        raise CollectedError(message)
+    return folder
+
+
+def compare(
+    folder: Path, reference: pd.DataFrame, window: Window, thresholds: Thresholds, model: Path | None = None
+) -> Report:
     """Compare what was collected in a window with the reference.
+
+    Args:
+        folder: The folder of the collections.
+        reference: The hold-out.
+        window: The period to compare.
+        thresholds: The limits.
+        model: The model that serves, to make a reference for its first predictions.
 
     Raises:
         CollectedError: No record of the window can be read, or none of the reference's columns is there.
@@ -88,7 +112,10 @@ def compare(folder: Path, reference: pd.DataFrame, window: Window, thresholds: T
     period = {"start": stamp(window.start), "end": stamp(window.end)}
     if rows < thresholds.minimum_rows:
         status = "not_enough_rows" if rows else "no_data"
-        reason = f"{rows} rows were collected. A comparison needs {thresholds.minimum_rows}."
+        collected = f"{rows} rows were collected" if rows else "No data was collected in the window"
+        reason = f"{collected}. A comparison needs {thresholds.minimum_rows} rows."
+        if not folder.is_dir():
+            notes.append(f"No deployment has collected data in the folder {folder.parent.name}/{folder.name} yet.")
         return Report(status, reason, period, rows, len(reference), sources(inputs, outputs), [], notes)
     missing = [name for name in reference.columns if name not in inputs.rows]
     if len(missing) == len(reference.columns):
@@ -99,7 +126,11 @@ def compare(folder: Path, reference: pd.DataFrame, window: Window, thresholds: T
     if unknown := [str(name) for name in inputs.rows.columns if name not in reference]:
         notes.append(f"Not in the reference, and not compared: {', '.join(unknown)}.")
     findings = drift(DATA_DRIFT, reference, inputs.rows, thresholds.data_drift)
-    findings += predictions(folder, outputs, window, thresholds, notes)
+
+    def hold_out(run: str) -> pd.DataFrame | None:
+        return baseline.predictions(model, reference) if model and baseline.training_run(model) == run else None
+
+    findings += predictions(folder, outputs, window, thresholds, notes, hold_out)
     findings += quality(reference, inputs.rows, thresholds.data_quality)
     over = [finding.name for finding in findings if finding.exceeded]
     reason = f"{len(over)} of {len(findings)} metrics pass their thresholds" + (
@@ -109,22 +140,36 @@ def compare(folder: Path, reference: pd.DataFrame, window: Window, thresholds: T
 
 
 def predictions(
-    folder: Path, outputs: Collected, window: Window, thresholds: Thresholds, notes: list[str]
+    folder: Path,
+    outputs: Collected,
+    window: Window,
+    thresholds: Thresholds,
+    notes: list[str],
+    hold_out: Callable[[str], pd.DataFrame | None],
 ) -> list[Finding]:
-    """Compare the predictions with earlier ones of the same model, the one with the most rows in the window."""
+    """Compare the predictions of the model with the most rows in the window with earlier ones of the same model.
+
+    While it has no earlier ones, the reference is what it predicts for the hold-out. `hold_out` returns that for a
+    training run, or None for the run of another model.
+    """
     if MODEL not in outputs.rows:
         notes.append(f"No prediction drift: {OUTPUTS} has no rows with the column {MODEL!r} in the window.")
         return []
     model = str(outputs.rows[MODEL].value_counts().index[0])
-    earlier = read(folder, OUTPUTS, window.before(thresholds.reference_hours)).rows
-    known = earlier[earlier[MODEL] == model] if MODEL in earlier else earlier
-    if len(known) < thresholds.minimum_rows:
-        notes.append(
-            f"No prediction drift: {model} made {len(known)} predictions before the window. A comparison needs "
-            f"{thresholds.minimum_rows}."
-        )
-        return []
     now = outputs.rows[outputs.rows[MODEL] == model]
+    earlier = read(folder, OUTPUTS, window.before(thresholds.reference_hours)).rows
+    known: pd.DataFrame | None = earlier[earlier[MODEL] == model] if MODEL in earlier else earlier
+    if known is not None and len(known) < thresholds.minimum_rows:
+        before = f"{model} made {len(known)} predictions before the window. A comparison needs "
+        before += f"{thresholds.minimum_rows}."
+        known = hold_out(str(now[baseline.RUN].iloc[0])) if baseline.RUN in now else None
+        notes.append(
+            f"The reference of the predictions is what the model predicts for the hold-out: {before}"
+            if known is not None
+            else f"No prediction drift: {before}"
+        )
+    if known is None:
+        return []
     columns = [name for name in PREDICTIONS if name in known]
     return drift(PREDICTION_DRIFT, known[columns], now, thresholds.prediction_drift)
 
@@ -184,8 +229,12 @@ def publish(report: Report, run_id: str, folder: Path) -> None:
 def parse_arguments() -> argparse.Namespace:
     """Parse the command line in component.yml."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--collected", type=Path, required=True, help="folder of the collections")
+    parser.add_argument("--collected", type=Path, required=True, help="container of the collected data")
+    parser.add_argument("--folder", default=".", help="folder of the collections in it, such as flight-delay/blue")
     parser.add_argument("--reference", type=Path, required=True, help="folder with Parquet rows from prep")
+    parser.add_argument(
+        "--model", type=Path, help="MLflow model that serves, for the reference of its first predictions"
+    )
     parser.add_argument("--window_hours", type=float, required=True, help="length of the window")
     parser.add_argument("--window_end", required=True, help="end of the window, or now")
     parser.add_argument("--report", type=Path, required=True, help="output folder for report.json and report.html")
@@ -199,9 +248,10 @@ def main() -> None:
     with mlflow.start_run() as run:
         try:
             thresholds = read_thresholds(Path(__file__).with_name("thresholds.yml"))
-            latest = newest(arguments.collected, INPUTS)
-            window = window_of(arguments.window_end, arguments.window_hours, latest)
-            report = compare(arguments.collected, read_reference(arguments.reference), window, thresholds)
+            folder = folder_of(arguments.collected, arguments.folder)
+            window = window_of(arguments.window_end, arguments.window_hours, newest(folder, INPUTS))
+            reference = read_reference(arguments.reference)
+            report = compare(folder, reference, window, thresholds, arguments.model)
             publish(report, run.info.run_id, arguments.report)
         except (CollectedError, ThresholdError, MlflowException) as error:
             sys.exit(f"monitoring: {error}")

@@ -198,9 +198,82 @@ def test_too_few_rows_are_a_result_and_not_a_drift(
     monitoring = step(SOURCE, "monitoring")
     report = monitoring.compare(tmp_path, reference, window_of(step), thresholds)
     assert (report.status, report.detected, report.findings) == (status, False, [])
-    assert report.reason == f"{rows} rows were collected. A comparison needs 100."
+    found = f"{rows} rows were collected" if rows else "No data was collected in the window"
+    assert report.reason == f"{found}. A comparison needs 100 rows."
     assert monitoring.tags(report)["drift_detected"] == "false"
     jsonschema.validate(report.json(), SCHEMA)
+
+
+@pytest.fixture
+def model(step: Step, tmp_path: Path, feature_rows: pd.DataFrame) -> Path:
+    """A model of the component `train`."""
+    train = step("ml/train/src", "train")
+    features = feature_rows.drop(columns="delayed")
+    fitted = train.build_model(features, 0.1, 5, 1).fit(features, feature_rows["delayed"])
+    train.save_model(fitted, train.describe_inputs(features), {"training_run_id": "run-1"}, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def first_window(folder: Path, reference: pd.DataFrame, predictions: list[float], run: str) -> None:
+    """Collect rows like the hold-out, with the predictions of a model that served nothing before."""
+    at = NOW - timedelta(hours=2)
+    collect(folder, "model_inputs", [record(json.loads(reference.to_json(orient="records")), at)], "2026/03/09/06")
+    rows = [
+        {"delay_probability": value, "delayed": value > 0.5, "model": "m:4", "training_run_id": run}
+        for value in predictions
+    ]
+    collect(folder, "model_outputs", [record(rows, at)], "2026/03/09/06")
+
+
+def test_in_its_first_window_a_model_is_compared_with_its_predictions_for_the_hold_out(
+    step: Step, tmp_path: Path, reference: pd.DataFrame, thresholds: Any, model: Path
+) -> None:
+    """Microsoft's page on model monitoring: the reference of prediction drift is validation data or recent data."""
+    monitoring, expected = step(SOURCE, "monitoring"), step(SOURCE, "baseline").predictions(model, reference)
+    first_window(tmp_path / "same", reference, list(expected["delay_probability"]), "run-1")
+    report = monitoring.compare(tmp_path / "same", reference, window_of(step), thresholds, model)
+    found = {each.feature: each.value for each in report.findings if each.signal == "prediction_drift"}
+    assert found == {"delay_probability": pytest.approx(0, abs=1e-9), "delayed": pytest.approx(0, abs=1e-9)}
+    assert report.notes[0].startswith("The reference of the predictions is what the model predicts for the hold-out")
+    first_window(tmp_path / "other", reference, [0.99] * len(reference), "run-1")
+    report = monitoring.compare(tmp_path / "other", reference, window_of(step), thresholds, model)
+    assert {"prediction_drift.delay_probability", "prediction_drift.delayed"} <= over(report)
+
+
+def test_the_predictions_of_another_training_run_are_not_compared_with_the_promoted_model(
+    step: Step, tmp_path: Path, reference: pd.DataFrame, thresholds: Any, model: Path
+) -> None:
+    first_window(tmp_path, reference, [0.99] * len(reference), "run-2")
+    report = step(SOURCE, "monitoring").compare(tmp_path, reference, window_of(step), thresholds, model)
+    assert "prediction_drift" not in {finding.signal for finding in report.findings}
+    assert report.notes[0].startswith("No prediction drift: m:4 made 0 predictions before the window.")
+
+
+def test_a_folder_that_is_no_model_is_refused(step: Step, tmp_path: Path) -> None:
+    baseline = step(SOURCE, "baseline")
+    with pytest.raises(baseline.CollectedError, match=r"^model: .* is not an MLflow model"):
+        baseline.training_run(tmp_path)
+
+
+def test_before_anything_was_collected_the_step_completes_and_says_so(
+    tmp_path: Path, run_step: RunStep, reference: pd.DataFrame, tracking_uri: str, step: Step
+) -> None:
+    """The container of the collected data exists, and the folder of the deployment does not."""
+    held_out, container, out = tmp_path / "test", tmp_path / "container", tmp_path / "report"
+    held_out.mkdir()
+    container.mkdir()
+    reference.assign(delayed=0).to_parquet(held_out / "part-0.parquet")
+    given = {"collected": container, "reference": held_out, "report": out}
+    run_step("monitoring", folder="flight-delay/blue", **given)
+    report = json.loads((out / "report.json").read_text("utf-8"))
+    jsonschema.validate(report, SCHEMA)
+    assert (report["status"], report["drift_detected"]) == ("no_data", False)
+    assert report["reason"].startswith("No data was collected in the window.")
+    assert report["notes"] == ["No deployment has collected data in the folder flight-delay/blue yet."]
+    (run,) = MlflowClient(tracking_uri).search_runs(["0"])
+    assert (run.data.tags["drift_detected"], run.data.tags["monitoring_status"]) == ("false", "no_data")
+    with pytest.raises(SystemExit, match=r"monitoring: folder: .* is not a folder of the container"):
+        run_step("monitoring", folder="../other", **given)
 
 
 def test_data_that_cannot_be_compared_at_all_is_refused(

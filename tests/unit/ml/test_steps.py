@@ -47,8 +47,15 @@ def run_step(step: Callable[[str, str], ModuleType], tracking_uri: str, monkeypa
         declared = yaml.safe_load((folder / "component.yml").read_text())
         defaults = {key: entry["default"] for key, entry in declared["inputs"].items() if "default" in entry}
         given = {**defaults, **values}
-        assert set(given) == {*declared["inputs"], *declared["outputs"]}
-        command = re.sub(r"\$\{\{(?:inputs|outputs)\.(\w+)\}\}", lambda m: str(given[m[1]]), declared["command"])
+        optional = {key for key, entry in declared["inputs"].items() if entry.get("optional")}
+        assert set(given) | optional == {*declared["inputs"], *declared["outputs"]}
+        # Azure ML leaves out `$[[...]]` if it names an optional input without a value.
+        written = re.sub(
+            r"\$\[\[(.*?)\]\]",
+            lambda m: m[1] if given.keys() >= set(re.findall(r"inputs\.(\w+)", m[1])) else "",
+            declared["command"],
+        )
+        command = re.sub(r"\$\{\{(?:inputs|outputs)\.(\w+)\}\}", lambda m: str(given[m[1]]), written)
         program, script, *arguments = shlex.split(command)
         assert program == "python"
         monkeypatch.setattr(sys, "argv", [script, *arguments])

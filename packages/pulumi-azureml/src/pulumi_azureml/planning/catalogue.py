@@ -12,7 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from pulumi_azureml.planning import azure_check, documents, schema
+from pulumi_azureml.planning import azure_check, collector, documents, schema
 from pulumi_azureml.planning.assets import (
     Asset,
     AssetId,
@@ -191,7 +191,9 @@ class _Loading:
         kind = next(kind for kind in KINDS.values() if kind.claims(convention, document))
         self.take(kind, document)
         for name in self.overriding.copies(AssetId(kind.name, kind.asset_name(document))):
-            self.take(kind, dataclasses.replace(document, data={**document.data, _endpoint_key(document): name}))
+            key = _endpoint_key(document)
+            data = collector.of_copy(document.data, str(document.data[key]), name)
+            self.take(kind, dataclasses.replace(document, data={**data, key: name}))
 
     def take_all(self, definitions: Mapping[str, tuple[str, Definition]]) -> None:
         """Make drafts of definitions that no file has, by their name and kind."""

@@ -17,6 +17,40 @@ _PATH = re.compile(
 )
 
 
+def of_copy(data: dict[str, Any], original: str, copy: str) -> dict[str, Any]:
+    """Return a deployment's document for a copy of its endpoint, which collects under its own name and folder.
+
+    The name of the endpoint in the names and folders of collected data becomes the copy's. Where it is missing, the
+    copy's name comes first.
+    """
+    settings = data.get(_KEY)
+    collections = settings.get("collections") if isinstance(settings, dict) else None
+    if not isinstance(settings, dict) or not isinstance(collections, dict):
+        return data
+    own = {name: _own(collection, original, copy) for name, collection in collections.items()}
+    return {**data, _KEY: {**settings, "collections": own}}
+
+
+def _own(collection: Any, original: str, copy: str) -> Any:
+    place = collection.get("data") if isinstance(collection, dict) else None
+    if not isinstance(place, dict):
+        return collection
+    own = dict(place)
+    name, path = place.get("name"), place.get("path")
+    if isinstance(name, str) and name:
+        own["name"] = f"{copy}{name.removeprefix(original)}" if _begins(name, original) else f"{copy}-{name}"
+    if isinstance(path, str) and _PATH.fullmatch(path):
+        store, sign, folder = path.partition("/paths/")
+        parts = folder.split("/")
+        parts = [copy if part == original else part for part in parts] if original in parts else [copy, *parts]
+        own["path"] = f"{store}{sign}{'/'.join(parts)}"
+    return {**collection, "data": own}
+
+
+def _begins(name: str, original: str) -> bool:
+    return name == original or name.startswith((f"{original}-", f"{original}_"))
+
+
 def check_collector(draft: Draft) -> None:
     """Report settings of the data collector that Azure refuses, or that would have no effect."""
     settings = draft.definition.get(_KEY)

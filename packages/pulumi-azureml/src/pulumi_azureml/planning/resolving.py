@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
+from pulumi_azureml.planning import promoted
 from pulumi_azureml.planning.assets import AssetId
 from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, Draft, Use, datastores
 from pulumi_azureml.planning.kinds import KINDS
@@ -38,7 +39,10 @@ class Resolver:
     def resolve(self, draft: Draft) -> None:
         """Find the datastores and the assets that a draft uses."""
         self._find_datastores(draft)
-        self._find_assets(draft)
+        for use, target in self._find_assets(draft):
+            if not promoted.choose(draft, use, target.name, self.drafts, self.settings):
+                self._miss(draft, use, target)
+        promoted.order(draft, self.drafts, self.settings)
 
     def _find_datastores(self, draft: Draft) -> None:
         """Order an asset after the datastores that it names, and report unknown datastores."""
@@ -55,8 +59,9 @@ class Resolver:
                 fix = f"{hint} If the workspace has it and no file defines it, add it to {option}"
                 draft.problem(keys, f"unknown datastore '{name}'", fix)
 
-    def _find_assets(self, draft: Draft) -> None:
-        """Find the asset of each reference."""
+    def _find_assets(self, draft: Draft) -> list[tuple[Use, AssetId]]:
+        """Find the asset of each reference. Return the references without a version to assets that no file defines."""
+        missed = []
         for use in draft.uses:
             reference = parse(use.text, folder=draft.document.folder)
             where = ".".join(map(str, use.keys))
@@ -76,7 +81,8 @@ class Resolver:
                     draft.targets[use.keys] = target
                     self._check_shared_use(draft, use, self.drafts[target])
                 elif reference.is_floating and target not in self.broken:
-                    self._miss(draft, use, target)
+                    missed.append((use, target))
+        return missed
 
     def _check_shared_use(self, draft: Draft, use: Use, target: Draft) -> None:
         if draft.is_shared and not target.is_shared:

@@ -326,6 +326,40 @@ def test_a_copy_of_an_endpoint_has_its_files_and_a_model_of_its_own(project: Pro
     assert same.items() <= original.definition.items()
 
 
+@pytest.mark.parametrize(
+    ("name", "folder", "own_name", "own_folder"),
+    [
+        (
+            "flights-model_inputs",
+            "flights/blue/model_inputs",
+            "auto-flights-model_inputs",
+            "auto-flights/blue/model_inputs",
+        ),
+        ("inputs", "collected/inputs", "auto-flights-inputs", "auto-flights/collected/inputs"),
+    ],
+)
+def test_a_copy_of_an_endpoint_collects_under_a_name_and_in_a_folder_of_its_own(
+    name: str, folder: str, own_name: str, own_folder: str, project: Project
+) -> None:
+    store = "azureml://datastores/workspaceblobstore/paths"
+    data = f"{{name: {name}, path: '{store}/{folder}', version: '1'}}"
+    file = project.root / "ml/deploy/blue-deployment.yml"
+    collector = f"data_collector:\n  collections:\n    model_inputs: {{enabled: 'true', data: {data}}}\n"
+    file.write_text(file.read_text("utf-8") + collector, "utf-8")
+    found = project.load(
+        models={each: ModelChoice("delay", "8") for each in ("flights", "auto-flights")},
+        overrides=Overrides(endpoints={"auto-flights": EndpointOverrides(copy_of="flights")}),
+    )
+
+    def place(endpoint: str) -> tuple[str, str]:
+        definition = found["online_deployment", f"{endpoint}/blue"].definition
+        data = definition["data_collector"]["collections"]["model_inputs"]["data"]
+        return data["name"], data["path"]
+
+    assert place("flights") == (name, f"{store}/{folder}")
+    assert place("auto-flights") == (own_name, f"{store}/{own_folder}")
+
+
 def test_a_copy_of_an_endpoint_that_no_file_defines_is_refused(project: Project) -> None:
     overrides = Overrides(endpoints={"auto-flights": EndpointOverrides(copy_of="flight")})
     (problem,) = project.problems(overrides=overrides, config_keys=KEYS)
