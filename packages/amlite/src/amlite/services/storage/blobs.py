@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree as ET
 
-from aiohttp import ClientResponse, ClientTimeout
+from aiohttp import ClientConnectorError, ClientResponse, ClientTimeout
 from yarl import URL
 
 from amlite.core.errors import AzureError
@@ -21,6 +21,7 @@ from amlite.core.platform import Platform
 from amlite.services.storage import azurite, changes
 
 _PARALLEL = 8
+_ATTEMPTS = 4
 _CHUNK_BYTES = 1 << 20
 _PAGE = 5000
 # The largest body of one Put Blob or Append Block. Larger files are uploaded as blocks.
@@ -199,13 +200,14 @@ async def upload_file(platform: Platform, source: Path, target: BlobPath) -> Non
 async def download_tree(platform: Platform, source: BlobPath, target: Path) -> list[Path]:
     """Download the blobs at or below `source` into the folder `target`. Return the written files.
 
-    A path that is one blob becomes `target/<its name>`. Nothing is written outside `target`. AzureError 404 if the
-    blob or folder does not exist.
+    A path that is one blob becomes `target/<its name>`. A container without blobs becomes an empty folder. Nothing is
+    written outside `target`. AzureError 404 if the blob, folder or container does not exist.
     """
     base = source.path.rstrip("/")
     every = await names(platform, source)
-    if not every:
+    if not every and (base or not await _is_container(platform, source)):
         raise AzureError(404, "BlobNotFound", f"There is nothing at {source.url}.")
+    await asyncio.to_thread(target.mkdir, parents=True, exist_ok=True)
     root = await asyncio.to_thread(target.resolve)
     files: list[Path] = []
 
@@ -227,6 +229,11 @@ async def download_tree(platform: Platform, source: BlobPath, target: Path) -> l
         wanted.append(fetch(name, path))
     await _all(wanted)
     return files
+
+
+async def _is_container(platform: Platform, blob: BlobPath) -> bool:
+    async with await request(platform, "HEAD", replace(blob, path=""), {"restype": "container"}) as answer:
+        return answer.status == 200
 
 
 def _files(source: Path, target: BlobPath) -> list[tuple[Path, BlobPath]]:
@@ -262,8 +269,10 @@ async def request(
     headers: dict[str, str] | None = None,
     signature: str | None = None,
 ) -> ClientResponse:
-    """Send one request of the blob service to Azurite. `signature` is a query string, by default with all rights."""
-    child = await azurite.ensure(platform, blob.account)
+    """Send one request of the blob service to Azurite. `signature` is a query string, by default with all rights.
+
+    Azurite restarts for a new account. A request that does not reach it is sent to the next one.
+    """
     try:
         signature = signature or azurite.account_sas(platform, blob.account)
     except KeyError as error:
@@ -271,16 +280,23 @@ async def request(
             404, "ResourceNotFound", f"The storage account '{blob.account}' does not exist in this local Azure."
         ) from error
     path = "/".join(part for part in (blob.account, blob.container, blob.path) if part)
-    address = f"http://127.0.0.1:{child.port}/{urllib.parse.quote(path)}?{signature}"
+    address = f"/{urllib.parse.quote(path)}?{signature}"
     if query:
         address += f"&{urllib.parse.urlencode(query)}"
-    return await platform.http.request(
-        method,
-        URL(address, encoded=True),
-        data=data,
-        headers={**_HEADERS, **(headers or {})},
-        timeout=ClientTimeout(total=None),
-    )
+    for attempt in range(_ATTEMPTS):
+        child = await azurite.ensure(platform, blob.account)
+        try:
+            return await platform.http.request(
+                method,
+                URL(f"http://127.0.0.1:{child.port}{address}", encoded=True),
+                data=data,
+                headers={**_HEADERS, **(headers or {})},
+                timeout=ClientTimeout(total=None),
+            )
+        except ClientConnectorError:
+            if attempt + 1 == _ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
 
 
 async def check(answer: ClientResponse, blob: BlobPath) -> None:

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.core.processes import Children
+from amlite.core.processes import Child, Children, free_port
 from amlite.core.store import Store
 from amlite.services.storage import azurite, blobs, delegation
 from amlite.services.storage.blobs import BlobPath
@@ -67,6 +67,34 @@ async def test_a_tree_goes_up_and_comes_back(platform: Platform, tmp_path: Path)
     here = [f"up/here/{name}" for name in sorted(files)]
     assert await blobs.names(platform, target) == here
     assert await blobs.names(platform, BlobPath("account", "trees", "up")) == [*here, "up/hereafter.txt"]
+
+
+async def test_a_container_without_blobs_is_an_empty_folder_and_one_that_does_not_exist_is_an_error(
+    platform: Platform, tmp_path: Path
+) -> None:
+    await blobs.create_container(platform, "account", "empty")
+    assert await blobs.download_tree(platform, BlobPath("account", "empty"), tmp_path / "empty") == []
+    assert (tmp_path / "empty").is_dir()
+    for missing in (BlobPath("account", "absent"), BlobPath("account", "empty", "folder")):
+        with pytest.raises(AzureError, match="There is nothing at"):
+            await blobs.download_tree(platform, missing, tmp_path / "missing")
+
+
+async def test_a_request_that_meets_azurite_while_it_restarts_reaches_the_next_one(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another stack creates its storage account while a job reads its data."""
+    running = await azurite.ensure(platform, "account")
+    gone = Child(running.name, running.process, running.log, free_port())
+    children = iter([gone, gone])
+
+    async def ensure(_platform: Platform, _account: str) -> Child:
+        return next(children, running)
+
+    monkeypatch.setattr(azurite, "ensure", ensure)
+    await blobs.write(platform, BlobPath("account", "restarts", "a.txt"), b"a")
+    children = iter([gone])
+    assert await blobs.read(platform, BlobPath("account", "restarts", "a.txt")) == b"a"
 
 
 async def test_a_file_of_many_blocks_arrives_whole(
