@@ -18,6 +18,9 @@ _MAIN = "refs/heads/main"
 _INFRASTRUCTURE, _PIPELINES = "infrastructure", ("infrastructure", "training", "release")
 _MINUTES = 60 * 24 * 7
 _EDITS = ("EditBuildDefinition", "DeleteBuildDefinition", "AdministerBuildPermissions")
+# The branch of `release propose`. Azure DevOps leaves it after a pull request, and the next one starts it anew.
+_PROPOSED = "refs/heads/release/models"
+_PROPOSES = ("GenericContribute", "CreateBranch", "PullRequestContribute")
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class AzureDevOpsHost(pulumi.ComponentResource):
         place = _Place(project.id, repository.id, pipelines)
         self._policies(place, settings)
         self._permissions(place, settings)
+        self._proposals(place, settings)
         self.federation = {}
         for each in environments:
             self._environment(place, each)
@@ -163,6 +167,31 @@ class AzureDevOpsHost(pulumi.ComponentResource):
                     replace=False,
                     opts=self._inside,
                 )
+
+    def _proposals(self, place: _Place, settings: AzureDevOpsSettings) -> None:
+        """Let jobs comment on pull requests, and open one with the versions that they chose. Policies guard `main`."""
+        service = ado.get_identity_users_output(
+            name=f"{settings.project} Build Service ({settings.organization})", search_filter="DisplayName"
+        )
+        ado.GitPermissions(
+            "build-service",
+            project_id=place.project_id,
+            repository_id=place.repository_id,
+            principal=service.subject_descriptor,
+            permissions=dict.fromkeys(_PROPOSES, "Allow"),
+            replace=False,
+            opts=self._inside,
+        )
+        ado.GitPermissions(
+            "build-service-branch",
+            project_id=place.project_id,
+            repository_id=place.repository_id,
+            branch_name=_PROPOSED,
+            principal=service.subject_descriptor,
+            permissions={"ForcePush": "Allow"},
+            replace=False,
+            opts=self._inside,
+        )
 
     def _environment(self, place: _Place, environment: Environment) -> None:
         made = ado.Environment(environment.name, project_id=place.project_id, name=environment.name, opts=self._inside)

@@ -103,6 +103,7 @@ class AzureDevOpsSettings(_Group):
     """A project and its repository on Azure DevOps.
 
     Attributes:
+        organization: Name of the organization, which is part of the name of the project's build service.
         project: Name of the project.
         repository: Name of the repository.
         description: Description of the project.
@@ -110,6 +111,7 @@ class AzureDevOpsSettings(_Group):
         pipeline_editors: Names of the groups that may edit pipelines.
     """
 
+    organization: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")
     project: str
     repository: str
     description: str = ""

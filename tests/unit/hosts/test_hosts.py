@@ -49,7 +49,8 @@ class Cloud(mocks.Mocks):
         return id, {**args.inputs, **outputs, "workloadIdentityFederationIssuer": "issuer"}
 
     def call(self, args: mocks.MockCallArgs) -> Any:
-        return {"id": f"group {args.args['name']}", "originId": f"origin {args.args['name']}"}
+        name = args.args["name"]
+        return {"id": f"group {name}", "originId": f"origin {name}", "subjectDescriptor": f"descriptor {name}"}
 
     def of(self, type: str) -> dict[str, dict[str, Any]]:
         """Return the inputs of the resources of a type, by name."""
@@ -271,6 +272,16 @@ def test_only_the_named_groups_edit_pipelines(azure_devops: Cloud) -> None:
         for each in azure_devops.of("BuildDefinitionPermissions").values()
     }
     assert edits == {("group Contributors", "Deny"), ("group Project Administrators", "Allow")}
+
+
+def test_the_build_service_may_propose_versions_and_nothing_that_goes_around_the_policies(azure_devops: Cloud) -> None:
+    """docs/releases.md names the permissions of `release propose`, and docs/pull-requests.md that of the comment."""
+    granted = azure_devops.of("GitPermissions")
+    assert {each["principal"] for each in granted.values()} == {"descriptor flights Build Service (contoso)"}
+    allow = dict.fromkeys(("GenericContribute", "CreateBranch", "PullRequestContribute"), "Allow")
+    assert granted["build-service"]["permissions"] == allow
+    assert granted["build-service-branch"]["permissions"] == {"ForcePush": "Allow"}
+    assert granted["build-service-branch"]["branchName"] == "refs/heads/release/models"
 
 
 def test_each_pipeline_of_azure_devops_has_its_file(azure_devops: Cloud) -> None:

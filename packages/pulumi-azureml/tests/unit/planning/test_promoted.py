@@ -78,5 +78,6 @@ def test_a_step_that_needs_the_model_is_reported(checked: Project) -> None:
 def test_endpoints_that_serve_different_versions_do_not_choose_one(checked: Project) -> None:
     checked.write("ml/other/endpoint.yml", "name: other\nauth_mode: key\n")
     problem = checked.problem(models={"flights": ModelChoice("delay", "8"), "other": ModelChoice("delay", "7")})
-    assert problem.message == "the endpoints serve several versions of model 'delay': 'azureml:delay:7', 'azureml:delay:8'"
+    served = "'azureml:delay:7', 'azureml:delay:8'"
+    assert problem.message == f"the endpoints serve several versions of model 'delay': {served}"
     assert problem.fix == "write the version that the pipeline takes"
