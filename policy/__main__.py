@@ -16,6 +16,8 @@ from pulumi_policy import (  # noqa: E402
     ReportViolation,
     ResourceValidationArgs,
     ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
 )
 from pulumi_policy.proxy import UnknownValueError  # noqa: E402
 
@@ -75,20 +77,39 @@ def _validation(
     return validate
 
 
-def _policies(rule: Rule, levels: set[str]) -> list[ResourceValidationPolicy]:
+def _whole_validation(id: str, level: Severity) -> Callable[[StackValidationArgs, ReportViolation], None]:
+    def validate(args: StackValidationArgs, report_violation: ReportViolation) -> None:
+        if not args.resources:
+            return
+        every = [
+            Resource(short_type(each.resource_type), each.name, plain(each.props), bool(each.opts.protect))
+            for each in args.resources
+        ]
+        policy = _policy(args.resources[0].urn.split(":")[2])
+        for resource, each in zip(every, args.resources, strict=True):
+            for found in policy.of_resource(resource, every):
+                if (found.rule, found.severity, found.exemption) == (id, level, None):
+                    report_violation(f"{found.problem}\nfix: {found.fix}", each.urn)
+
+    return validate
+
+
+def _policies(rule: Rule, levels: set[str]) -> list[ResourceValidationPolicy | StackValidationPolicy]:
     """Return a policy for each level of a rule. The engine fixes the level of a policy for all stacks."""
     types = frozenset(_STACK if each == CONFIGURATION else each for each in rule.types)
-    return [
-        ResourceValidationPolicy(
-            name=f"{rule.id}-advisory" if level == "advisory" and "mandatory" in levels else rule.id,
-            description=rule.reason,
-            validate=_validation(rule.id, types, level),
-            enforcement_level=EnforcementLevel(level),
-            remediation_steps=rule.fix,
-        )
-        for level in _LEVELS
-        if level in levels
-    ]
+    found: list[ResourceValidationPolicy | StackValidationPolicy] = []
+    for level in _LEVELS:
+        if level not in levels:
+            continue
+        name = f"{rule.id}-advisory" if level == "advisory" and "mandatory" in levels else rule.id
+        enforcement = EnforcementLevel(level)
+        if rule.whole:
+            check = _whole_validation(rule.id, level)
+            found.append(StackValidationPolicy(name, rule.reason, check, enforcement, remediation_steps=rule.fix))
+        else:
+            each = _validation(rule.id, types, level)
+            found.append(ResourceValidationPolicy(name, rule.reason, each, enforcement, remediation_steps=rule.fix))
+    return found
 
 
 def main() -> None:

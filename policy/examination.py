@@ -70,15 +70,16 @@ class Policy:
 
     def examine(self, resources: Iterable[Resource]) -> list[Finding]:
         """Return what breaks a rule, mandatory rules first, then in the order of the resources."""
-        found = [*self.expired(), *(finding for each in resources for finding in self.of_resource(each))]
+        every = list(resources)
+        found = [*self.expired(), *(finding for each in every for finding in self.of_resource(each, every))]
         return sorted(found, key=lambda each: (each.exemption is not None, each.severity != "mandatory"))
 
-    def of_resource(self, resource: Resource) -> Iterator[Finding]:
-        """Yield what breaks a rule in one resource."""
-        scene = Scene(self.place, self.environment)
+    def of_resource(self, resource: Resource, resources: Sequence[Resource] | None = None) -> Iterator[Finding]:
+        """Yield what breaks a rule in one resource. Without all `resources`, rules that need them are left out."""
+        scene = Scene(self.place, self.environment, resources or ())
         for each in RULES.values():
             level = each.level(self.environment)
-            if level == "off" or resource.type not in each.types:
+            if level == "off" or resource.type not in each.types or (each.whole and resources is None):
                 continue
             for problem in each.check(resource, scene):
                 exemption = self._exemption(each, resource)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from policy.environments import Environment, Level, Severity
@@ -11,10 +11,11 @@ from policy.subject import Place, Resource
 
 @dataclass(frozen=True)
 class Scene:
-    """What a rule may know besides the resource: its place, and the settings of its environment."""
+    """What a rule may know besides the resource: its place, the settings of its environment, and all resources."""
 
     place: Place
     environment: Environment
+    resources: Sequence[Resource] = ()
 
 
 Check = Callable[[Resource, Scene], Iterator[str]]
@@ -34,6 +35,7 @@ class Rule:
         check: Finds the problems of one resource.
         production: Whether it applies to production environments only, unless the settings say otherwise.
         optional: Whether it applies only where the settings give it a level.
+        whole: Whether it needs all resources of the stack. The engine checks such a rule after the resources.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Rule:
     check: Check
     production: bool = False
     optional: bool = False
+    whole: bool = False
 
     def level(self, environment: Environment) -> Level:
         """Return the level of the rule in an environment."""
@@ -61,10 +64,11 @@ def rule(
     fix: str,
     production: bool = False,
     optional: bool = False,
+    whole: bool = False,
 ) -> Callable[[Check], Rule]:
     """Make a function a rule."""
 
     def decorate(check: Check) -> Rule:
-        return Rule(id, severity, types, reason, fix, check, production, optional)
+        return Rule(id, severity, types, reason, fix, check, production, optional, whole)
 
     return decorate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,7 +15,10 @@ from release.endpoints import original
 from release.samples import sample_of
 from release.stack import program_folder
 from release.terminal.tables import grid, number
-from release.training.outcome import Training
+from release.training.outcome import GATE, Training
+
+# The environment of the repository's own pipelines, whose image the stack can build.
+_TRAINING = "training"
 
 
 def show(
@@ -48,7 +52,8 @@ def _platform(outputs: StackOutputs) -> Table:
     table.add_row("container registry", outputs.login_server)
     if outputs.registry:
         table.add_row("registry", outputs.registry)
-    table.add_row("training image", outputs.environment_image or "not built by the stack")
+    if _TRAINING in outputs.assets.get("environment", {}):
+        table.add_row("training image", outputs.environment_image or "built by Azure Machine Learning")
     table.add_row("compute", ", ".join(outputs.compute))
     for kind, assets in outputs.assets.items():
         table.add_row(
@@ -91,6 +96,13 @@ def _endpoint(name: str, endpoint: Any, model: Any, prediction: Any) -> Table:
     return table
 
 
+def _trains() -> bool:
+    """Whether a pipeline of the project has a gate, so that `release train` trains it."""
+    files = sorted((program_folder() / "pipelines").glob("*.yml"))
+    definitions = (yaml.safe_load(file.read_text("utf-8")) or {} for file in files)
+    return any(set(GATE) <= set(each.get("outputs") or {}) for each in definitions)
+
+
 def _next(console: Console, stack: str, outputs: StackOutputs, trainings: list[Training]) -> None:
     console.print("\nnext", style="bold")
     lines = []
@@ -102,10 +114,9 @@ def _next(console: Console, stack: str, outputs: StackOutputs, trainings: list[T
                 f"-H 'Content-Type: application/json' -d @{sample} {endpoint.scoring_uri}"
             )
     lines += [f"release show {training.job} --stack {stack}" for training in trainings]
-    lines += [
-        f"release preview --stack {stack}    # after a change under ml/ or pipelines/",
-        f"release train --stack {stack}      # train, gate, promote",
-        f"pulumi stack output --json --stack {stack}",
-    ]
+    lines.append(f"release preview --stack {stack}    # after a change under ml/ or pipelines/")
+    if _trains():
+        lines.append(f"release train --stack {stack}      # train, gate, promote")
+    lines.append(f"pulumi stack output --json --stack {stack}")
     for line in lines:
         console.print(f"  {line}", highlight=False, soft_wrap=True)

@@ -70,6 +70,24 @@ def test_it_finds_what_a_resource_breaks_and_takes_secrets_and_unknown_values(pa
     assert production == {"storage-redundancy": ADVISORY, "public-network-access": ADVISORY}
 
 
+def test_a_rule_about_the_whole_stack_runs_after_its_resources(pack: Any) -> None:
+    def missing(*resources: tuple[str, str, dict[str, Any]], stack: str = "prod") -> list[str]:
+        given = []
+        for type_, name, inputs in resources:
+            properties = struct_pb2.Struct()
+            json_format.ParseDict(inputs, properties)
+            urn = f"urn:pulumi:{stack}::platform::{type_}::{name}"
+            given.append(analyzer_pb2.AnalyzerResource(type=type_, name=name, urn=urn, properties=properties))
+        found = pack.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(resources=given)).diagnostics
+        return [each.urn.rpartition("::")[2] for each in found if each.policyName == "diagnostic-settings"]
+
+    vault = ("azure-native:keyvault:Vault", "vault", {"vaultName": "kv"})
+    setting = {"resourceUri": "/subscriptions/s/vaults/kv", "workspaceId": "/subscriptions/s/workspaces/log"}
+    assert missing(vault) == ["vault"]
+    assert missing(vault, ("azure-native:monitor:DiagnosticSetting", "logs", setting)) == []
+    assert missing(vault, stack="dev") == []
+
+
 def test_it_finds_a_secret_in_the_stack_file_before_the_first_resource(pack: Any) -> None:
     assert analysed(pack, "pulumi:pulumi:Stack", {}) == {"plain-secret": MANDATORY}
     assert analysed(pack, "pulumi:pulumi:Stack", {}, "other") == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -183,8 +184,26 @@ def test_a_resource_that_holds_data_is_protected(scene: Scene) -> None:
     assert problems("protected", Resource(STORAGE, "storage", protected=True), scene) == []
 
 
+def test_a_resource_has_a_diagnostic_setting_that_sends_to_log_analytics(scene: Scene) -> None:
+    vault = Resource(VAULT, "vault", {"vaultName": "kv-flights"})
+
+    def found(**setting: Any) -> list[str]:
+        given = Resource("azure-native:monitor:DiagnosticSetting", "logs", setting)
+        return problems("diagnostic-settings", vault, dataclasses.replace(scene, resources=[vault, given]))
+
+    there = {"workspaceId": "/subscriptions/s/workspaces/log"}
+    assert problems("diagnostic-settings", vault, scene) == ["no diagnostic setting sends its logs"]
+    assert found(resourceUri="/subscriptions/s/vaults/other", **there) == ["no diagnostic setting sends its logs"]
+    elsewhere = ["its diagnostic setting does not send to Log Analytics"]
+    assert found(resourceUri="/subscriptions/s/vaults/KV-flights", storageAccountId="/a") == elsewhere
+    assert found(resourceUri="/subscriptions/s/vaults/KV-flights", **there) == []
+    assert found(resourceUri="/subscriptions/s/vaults/KV-flights", workspaceId=UNKNOWN) == []
+    # Before the first update, the id of the resource is not known.
+    assert found(resourceUri=UNKNOWN) == []
+
+
 def test_every_rule_has_a_case() -> None:
-    assert {rule for rule, *_ in CASES} | {"protected"} == set(RULES)
+    assert {rule for rule, *_ in CASES} | {"protected", "diagnostic-settings"} == set(RULES)
 
 
 def test_every_type_of_every_rule_can_be_empty_or_unknown(scene: Scene) -> None:

@@ -1,0 +1,53 @@
+"""The end of `release up`: what a project has, and the commands that it can use next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra.outputs import StackOutputs
+from release.stack import CWD_VARIABLE
+from release.terminal.console import new_console
+from release.updating import summary
+
+
+def shown(project: Path, monkeypatch: pytest.MonkeyPatch, **outputs: object) -> str:
+    monkeypatch.setenv(CWD_VARIABLE, str(project))
+    values = {
+        "resource_group": "rg", "workspace": "mlw", "login_server": "cr.azurecr.io", "registry": None,
+        "environment_image": None, "compute": ["cpu"], "assets": {}, "schedules": {}, "endpoints": {}, "models": {},
+    }  # fmt: skip
+    console = new_console()
+    with console.capture() as printed:
+        summary.show(console, "dev", StackOutputs.model_construct(**{**values, **outputs}), [], {}, [])
+    return printed.get()
+
+
+def pipeline(project: Path, outputs: str) -> None:
+    file = project / "pipelines" / "training.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"type: pipeline\noutputs: {outputs}\n", "utf-8")
+
+
+def test_a_project_without_the_training_environment_hears_nothing_of_its_image_and_of_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline(tmp_path, "{scores: {type: uri_folder}}")
+    text = shown(tmp_path, monkeypatch, assets={"environment": {"automl": "1"}})
+    assert "training image" not in text
+    assert "release train" not in text
+    assert "release preview --stack dev" in text
+
+
+def test_a_project_with_the_training_environment_is_told_who_builds_its_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline(tmp_path, "{decision: {type: uri_folder}, registration: {type: uri_folder}}")
+    assets = {"environment": {"training": "1"}}
+    text = shown(tmp_path, monkeypatch, assets=assets)
+    assert "built by Azure Machine Learning" in text
+    assert "release train --stack dev" in text
+    assert "cr/training@sha256:1" in shown(
+        tmp_path, monkeypatch, assets=assets, environment_image="cr/training@sha256:1"
+    )
