@@ -10,32 +10,36 @@ import importlib.metadata
 import io
 import json
 import logging
+import re
 import tempfile
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pulumi_azureml.planning.assets import Asset, AssetId, Definition, content_hash
-from pulumi_azureml.planning.documents import Document
+from pulumi_azureml.planning.documents import Document, KeyPath
 from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.stat_cache import write_whole
 
 _REMEMBERED = 20_000
+_CHOICES = re.compile(r"^(?:Must be one of: |Value .+ passed is not in set \[)([^\]]+?)\]?\.?$")
 
 
 def check(
     assets: Iterable[Asset],
+    broken: Collection[str],
     documents: Mapping[str, Document],
     root: Path,
     cache_folder: Path | None,
 ) -> list[Problem]:
     """Return the problems that azure-ai-ml finds. Only definitions that have not passed before are loaded.
 
-    `assets` are in dependency order. An asset is skipped if one of its dependencies was refused.
+    `assets` are in dependency order. An asset is skipped if its file is in `broken`, or if one of its dependencies was
+    skipped or refused.
     `documents` holds each asset's file, for line numbers.
     """
     version = importlib.metadata.version("azure-ai-ml")
@@ -45,8 +49,11 @@ def check(
     refused: set[AssetId] = set()
     problems: list[Problem] = []
     for asset in assets:
+        if asset.path in broken or refused & set(asset.depends_on):
+            refused.add(asset.id)
+            continue
         key = content_hash({"kind": asset.kind, "definition": asset.definition})
-        if key in accepted or refused & set(asset.depends_on):
+        if key in accepted:
             continue
         error = _load(asset, KINDS[asset.kind].loader_of(asset.definition), root)
         if error is None:
@@ -117,19 +124,45 @@ def _problems(error: Exception, document: Document) -> list[Problem]:
     """Convert a loader's error report into problems with locations and messages."""
     text = str(getattr(error, "message", "") or error)
     try:
-        report = json.loads(text[text.index("{") : text.rindex("}") + 1])
+        report, _ = json.JSONDecoder().raw_decode(text, text.index("{"))
     except ValueError:
         first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-        return [_problem(document, "", first)]
+        return [_problem(document, (), first)]
     if isinstance(report.get("errors"), list):
-        found = [(str(each.get("path", "")), str(each.get("message", ""))) for each in report["errors"]]
+        found = [(_keys(str(each.get("path", ""))), str(each.get("message", ""))) for each in report["errors"]]
     else:
-        found = [(str(key), json.dumps(value)) for key, value in report.items()]
-    return [_problem(document, path, message) for path, message in found]
+        found = list(_messages(report, ()))
+    by_place: dict[KeyPath, str] = {}
+    for keys, message in found:
+        by_place.setdefault(keys, message)
+    return [_problem(document, keys, message) for keys, message in by_place.items()]
 
 
-def _problem(document: Document, path: str, message: str) -> Problem:
-    keys = () if path in {"", "*"} else tuple(path.split("."))
-    where = f"'{path}': " if keys else ""
+def _messages(report: Any, keys: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the messages in marshmallow's report, with their places."""
+    if isinstance(report, dict):
+        for key, item in report.items():
+            yield from _messages(item, keys if key == "_schema" else (*keys, key))
+    elif isinstance(report, list):
+        for item in report:
+            yield from _messages(item, keys)
+    else:
+        yield keys, str(report).strip().splitlines()[0] if str(report).strip() else "it is invalid"
+
+
+def _keys(path: str) -> KeyPath:
+    return () if path in {"", "*"} else tuple(path.split("."))
+
+
+def _problem(document: Document, keys: KeyPath, message: str) -> Problem:
+    where, last = ".".join(map(str, keys)), str(keys[-1]) if keys else ""
+    choices = _CHOICES.search(message)
+    if where and message == "Field may not be null.":
+        return document.problem(keys, f"'{where}' is empty", f"write a value for `{last}:`, or remove the key")
+    if where and message == "Missing data for required field.":
+        return document.problem(keys, f"'{where}' is missing", f"add `{last}:`")
+    if where and choices is not None:
+        return document.problem(keys, f"'{where}' has a value that is not allowed", f"use one of {choices[1]}")
+    where = f"'{where}': " if where else ""
     fix = "correct the YAML as the reason says"
     return document.problem(keys, f"azure-ai-ml refuses {where}{message or 'this file'}", fix)

@@ -24,16 +24,19 @@ from pulumi_azureml.planning.assets import (
     put,
     short,
 )
+from pulumi_azureml.planning.deployments import SMOKE_REQUEST
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Source
 from pulumi_azureml.planning.ignore import rules_for
 from pulumi_azureml.planning.kind import Kind, draft_of
 from pulumi_azureml.planning.kinds import KINDS
+from pulumi_azureml.planning.limits import check_values
 from pulumi_azureml.planning.overriding import Overriding
 from pulumi_azureml.planning.problems import CatalogueErrors, Problem, listing, suggestion
 from pulumi_azureml.planning.references import is_inside, join, parse
 from pulumi_azureml.planning.resolving import Resolver
 from pulumi_azureml.planning.settings import CatalogueSettings
+from pulumi_azureml.planning.smoke_requests import check_request
 from pulumi_azureml.planning.spelling import Spelling
 from pulumi_azureml.planning.stat_cache import StatCache
 from pulumi_azureml.planning.tree import SHORT, Tree, TreeError, TreeFile, TreeReader
@@ -128,17 +131,20 @@ class _Loading:
             KINDS[draft.id.kind].relate(draft, self.drafts)
             resolver.resolve(draft)
             self._read_sources(draft)
+        # A place that has a problem on its own gets no second one from what was read there.
+        places = {(problem.file, problem.line) for problem in self.problems if problem.line}
         for draft in self.drafts.values():
-            self.problems += draft.problems
-            self.problems += KINDS[draft.id.kind].check(draft, self.drafts, self.settings)
+            found = [*draft.problems, *KINDS[draft.id.kind].check(draft, self.drafts, self.settings)]
+            self.problems += [each for each in found if (each.file, each.line) not in places]
+            if draft.id.kind == "online_endpoint":
+                self.problems += check_request(self.root, join(draft.document.folder, SMOKE_REQUEST))
         for id_ in self._order():
             self._build(self.drafts[id_])
         self.cache.save()
         if self.settings.check_with_azure:
             files = {problem.file for problem in self.problems}
-            sound = [asset for asset in self.assets.values() if asset.path not in files]
             read = {draft.document.path: draft.document for draft in self.drafts.values()}
-            self.problems += azure_check.check(sound, read, self.root, self.settings.cache_folder)
+            self.problems += azure_check.check(self.assets.values(), files, read, self.root, self.settings.cache_folder)
         if self.problems:
             # A copy of an endpoint has the problems of its file too.
             raise CatalogueErrors(list(dict.fromkeys(self.problems)))
@@ -169,6 +175,9 @@ class _Loading:
                         continue
                     if rules.ignores(path, is_folder=is_folder):
                         continue
+                    if is_folder and entry.name.endswith((".yml", ".yaml")):
+                        fix = "rename the folder, or replace it with the file"
+                        self.problems.append(Problem(path, 0, "is a folder with the name of a definition", fix))
                     if is_folder:
                         open_folders.append((path, rules.enter(self.root / path, path)))
                     else:
@@ -222,14 +231,19 @@ class _Loading:
         document = dataclasses.replace(document, set_by={keys: each.option for keys, each in overridden.items()})
         if "jobs" in definition:
             spelling.by_component(components, overridden)
-        self.problems += spelling.problems
+        own = [*spelling.problems, *check_values(document, definition)]
+        self.problems += own
         is_shared = self.settings.folders.is_shared(document.path)
         draft = draft_of(kind, document, definition, is_shared=is_shared)
         if not draft.id.name:
             if not any(each.file == document.path for each in self.problems):
                 self.problems.append(document.problem(("name",), "'name' is missing or empty", "write a name"))
             self.broken.add(draft.id)
+            self.by_path.setdefault(document.path, draft.id)
             return
+        if draft.problems:
+            self.broken.add(AssetId(kind.name, ""))  # its name or version is wrong
+        draft.is_broken = any(each.file == document.path for each in self.problems)
         draft.warnings += spelling.warnings
         draft.overridden = {".".join(map(str, keys)): each for keys, each in overridden.items()}
         other = self.drafts.get(draft.id)
@@ -240,6 +254,7 @@ class _Loading:
         if draft.is_shared:
             self._check_shared(draft, kind)
         kind.collect(draft, self.settings)
+        draft.is_broken = draft.is_broken or bool(draft.problems)
         self.drafts[draft.id] = draft
         # A copy of an endpoint has the same file.
         self.by_path.setdefault(document.path, draft.id)

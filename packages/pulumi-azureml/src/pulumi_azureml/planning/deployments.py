@@ -112,7 +112,8 @@ def check_endpoint(draft: Draft, drafts: Drafts, kind: str) -> Iterator[Problem]
     """Report an endpoint of the given kind that does not exist."""
     name = draft.definition.get("endpoint_name")
     endpoints = [each.name for each in drafts if each.kind == kind]
-    if isinstance(name, str) and name not in endpoints:
+    is_broken = not draft.broken.isdisjoint({AssetId(kind, str(name)), AssetId(kind, "")})
+    if isinstance(name, str) and name not in endpoints and not is_broken:
         advice = suggestion(name, endpoints, otherwise=f"add an endpoint.yml; there are: {listing(endpoints)}")
         yield draft.document.problem(("endpoint_name",), f"unknown endpoint '{name}'", advice)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,15 @@ _RETYPED = frozenset(f"{_TAG}{name}" for name in ("bool", "float", "int"))
 _PLAIN = _RETYPED | {f"{_TAG}{name}" for name in ("map", "merge", "null", "seq", "str")}
 # Control characters, and halves of surrogate pairs.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_CONFLICT = re.compile("^<{7} ", re.MULTILINE)
 _MOST_BYTES = 5_000_000
 _MOST_VALUES = 100_000
 _MOST_LEVELS = 60
+_MANY_INDICATORS = 1_000
 _LONGEST_NUMBER = 400
+# What a message shows of a text without spaces.
+_SHOWN = 60
+_LONG = re.compile(r"\S{300,}")
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Document:
 
     def problem(self, keys: KeyPath, message: str, fix: str) -> Problem:
         """Return a problem at a key of this document. It names the option that sets the value, if any."""
+        message = _LONG.sub(lambda text: f"{text[0][:_SHOWN]}…", message.replace("\n", "\\n"))
         option = next((option for set_, option in self.set_by.items() if keys[: len(set_)] == set_), None)
         if option is not None:
             message = f"{message} (set by {option})"
@@ -97,10 +103,15 @@ def parse(path: str, text: str) -> Document | Problem:
     control = _CONTROL.search(text)
     if control is not None:
         return _control(path, text.count("\n", 0, control.start()) + 1, control[0])
+    conflict = _CONFLICT.search(text)
+    if conflict is not None:
+        line = text.count("\n", 0, conflict.start()) + 1
+        return Problem(path, line, "has the marks of a merge conflict", "keep one of the two versions")
     if not text.strip():
         return Problem(path, 0, "is empty", "write `key: value` lines, as `az ml` accepts, or delete the file")
     walk = _Walk()
     try:
+        _check_depth(text)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
@@ -113,16 +124,50 @@ def parse(path: str, text: str) -> Document | Problem:
     except _UnfitError as error:
         return Problem(path, error.line, error.reason, error.fix)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        reason = error.problem or error.context or "cannot be parsed"
-        fix = "correct the YAML on this line"
-        if "expected a single document" in str(error.context) + reason:
-            reason, fix = "the file has more than one document", "keep one, without `---` between"
-        return Problem(path, mark.line + 1 if mark else 0, f"malformed YAML: {reason}", fix)
+        return _malformed(path, text, error)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         return Problem(path, 0, f"malformed YAML: {reason}", "correct the YAML")
     return Document(path, data, walk.lines, written=walk.written)
+
+
+def _check_depth(text: str) -> None:
+    """Report YAML that is nested too deeply before it becomes nodes, because libyaml's recursion would end the process.
+
+    Only a text with many indicators is parsed for this: each level needs one.
+    """
+    if sum(map(text.count, "-:?[{")) < _MANY_INDICATORS:
+        return
+    depth = 0
+    events: Iterator[Any] = yaml.parse(text, Loader=_Loader)
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MOST_LEVELS:
+            raise _too_deep(event.start_mark.line + 1)
+
+
+def _too_deep(line: int) -> _UnfitError:
+    reason = f"is nested more than {_MOST_LEVELS} levels deep"
+    return _UnfitError(line, reason, "use fewer levels, and no alias to a value that contains it")
+
+
+def _malformed(path: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    reason = error.problem or error.context or "cannot be parsed"
+    fix = "correct the YAML on this line"
+    number, column = (mark.line, mark.column) if mark else (0, 0)
+    line = [*text.splitlines(), ""][min(number, len(text.splitlines()))]
+    if "expected a single document" in str(error.context) + reason:
+        reason, fix = "the file has more than one document", "keep one, without `---` between"
+    elif "\t" in line[: len(line) - len(line.lstrip())]:
+        reason, fix = "the line is indented with a tab", "indent it with spaces"
+    elif "cannot start any token" in reason and column < len(line):
+        reason, fix = f"a text without quotes cannot start with '{line[column]}'", "put the text in quotes"
+    elif reason.startswith("mapping values are not allowed"):
+        reason, fix = "a second `: ` in a line", "put a text with `: ` in quotes"
+    elif "quoted scalar" in str(error.context) and error.context_mark is not None:
+        number, reason, fix = error.context_mark.line, "a quote without its end", "add the closing quote"
+    return Problem(path, number + 1, f"malformed YAML: {reason}", fix)
 
 
 class _UnfitError(ValueError):
@@ -154,8 +199,7 @@ class _Walk:
             reason = f"has more than {_MOST_VALUES:,} values, with what its aliases repeat"
             raise _UnfitError(line, reason, "write fewer values, without aliases of aliases")
         if depth > _MOST_LEVELS:
-            reason = f"is nested more than {_MOST_LEVELS} levels deep"
-            raise _UnfitError(line, reason, "use fewer levels, and no alias to a value that contains it")
+            raise _too_deep(line)
         if isinstance(node, yaml.MappingNode):
             self._mapping(node, keys, depth)
         elif isinstance(node, yaml.SequenceNode):
@@ -176,7 +220,9 @@ class _Walk:
                     self.visit(each, keys, depth + 1)
                 continue
             if not isinstance(key_node, yaml.ScalarNode):
-                raise _UnfitError(line, "has a list or a mapping as a key", "use text as the key")
+                raise _UnfitError(
+                    line, "has a list or a mapping as a key", "put text that starts with { or [ in quotes"
+                )
             key_node.tag = _TEXT
             self._scalar(key_node, (), line)
             key = str(key_node.value)

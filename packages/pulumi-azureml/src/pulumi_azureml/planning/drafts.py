@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from pulumi_azureml.planning.assets import AssetId, Definition
@@ -38,8 +39,10 @@ class Draft:
 
     `definition` starts as the document's mapping and becomes `Asset.definition`. A kind adds `uses`, `sources`, `needs`
     (assets that must exist first although no reference names them), `problems` and `warnings`. The catalogue then adds
-    `targets` (the asset of each reference) and `trees`. `is_shared`: the asset is in a registry. `overridden`: the
-    values that the stack sets in place of the file's, by dotted key.
+    `targets` (the asset of each reference) and `trees`. `is_shared`: the asset is in a registry. `is_broken`: its
+    file has problems on its own, so that assets that use it are not checked against it. `broken`: assets that a file
+    would define if it had no problem. `overridden`: the values that the stack sets in place of the file's, by dotted
+    key.
     """
 
     id: AssetId
@@ -58,6 +61,8 @@ class Draft:
     existing_model: str | None = None
     build: Build | None = None
     is_shared: bool = False
+    is_broken: bool = False
+    broken: AbstractSet[AssetId] = frozenset()
     overridden: dict[str, Overridden] = field(default_factory=dict)
 
     def problem(self, keys: KeyPath, message: str, fix: str) -> None:
@@ -111,7 +116,10 @@ def use(draft: Draft, keys: KeyPath, kind: str, value: object) -> None:
 
 def source(draft: Draft, keys: KeyPath, value: object, *, wanted: str = "any", is_yaml: bool = False) -> None:
     """Add a value to `sources` if it is a local file or folder."""
-    if isinstance(value, str) and is_local(value) and not is_asset(value):
+    if isinstance(value, str) and not value.strip():
+        where = ".".join(map(str, keys))
+        draft.problem(keys, f"'{where}' is empty", "write a path, or remove the key")
+    elif isinstance(value, str) and is_local(value) and not is_asset(value):
         draft.sources.append(Source(keys, value.removeprefix("file:"), wanted, is_yaml))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from graphlib import CycleError, TopologicalSorter
@@ -11,10 +13,12 @@ from pulumi_azureml.planning.assets import AssetId
 from pulumi_azureml.planning.documents import KeyPath
 from pulumi_azureml.planning.drafts import Draft, compute, source, use
 from pulumi_azureml.planning.inputs import BINDING, literal_type
+from pulumi_azureml.planning.limits import fits
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
 from pulumi_azureml.planning.references import is_asset
 from pulumi_azureml.planning.settings import CatalogueSettings
 
+_EXPRESSION = re.compile(r"\$\{\{[^{}]*\}\}")
 _MODELS = frozenset({"custom_model", "mlflow_model", "triton_model"})
 _FOLDERS = frozenset({"uri_folder", "mltable", "path"}) | _MODELS
 _FILES = frozenset({"uri_file", "custom_model", "path"})
@@ -75,12 +79,44 @@ def check_steps(draft: Draft, drafts: Mapping[AssetId, Draft], *, is_job: bool) 
     yield from steps.check_cycles()
 
 
+def bound_ports(draft: Draft, drafts: Mapping[AssetId, Draft], name: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the inputs of components that get the value of a pipeline's input, in pipeline components too."""
+    steps = _Steps(draft, drafts, is_job=False)
+    for step, component in steps.components.items():
+        for port, value in _mapping(steps.steps[step].get("inputs")).items():
+            text = value.get("path") if isinstance(value, dict) else value
+            match = BINDING.fullmatch(text.strip()) if isinstance(text, str) else None
+            declared = _mapping(component.definition.get("inputs")).get(port)
+            if match is not None and match[1] == f"inputs.{name}" and isinstance(declared, dict):
+                yield declared
+                yield from bound_ports(component, drafts, str(port))
+
+
+def check_input(
+    draft: Draft, keys: KeyPath, value: Any, pipeline: Draft, drafts: Mapping[AssetId, Draft]
+) -> Iterator[Problem]:
+    """Check a value that a schedule gives to a pipeline's input, by the components that get it."""
+    name, actual = str(keys[-1]), literal_type(value)
+    for port in bound_ports(pipeline, drafts, name) if actual is not None and "${{" not in str(value) else ():
+        wanted = str(port.get("type"))
+        if not _fits(str(actual), wanted, value):
+            fix = f"give it {_described(wanted)}"
+            message = f"input '{name}' takes {wanted} but gets '{value}' ({actual})"
+            yield draft.document.problem(keys, message, fix)
+            return
+        found = list(fits(draft.document, keys, name, value, port))
+        if found:
+            yield from found
+            return
+
+
 class _Steps:
     """One pipeline's wiring, looked up by name."""
 
     def __init__(self, draft: Draft, drafts: Mapping[AssetId, Draft], *, is_job: bool) -> None:
         self.draft = draft
         self.is_job = is_job
+        self.drafts = drafts
         data = draft.definition
         self.inputs = _mapping(data.get("inputs"))
         self.outputs = _mapping(data.get("outputs"))
@@ -89,7 +125,7 @@ class _Steps:
         for name in self.steps:
             for key in ("component", "trial"):
                 target = draft.targets.get(("jobs", name, key))
-                if target is not None and target in drafts:
+                if target is not None and target in drafts and not drafts[target].is_broken:
                     self.components[name] = drafts[target]
 
     def check_own_inputs(self) -> Iterator[Problem]:
@@ -151,7 +187,16 @@ class _Steps:
     def _check_value(self, keys: KeyPath, value: Any, port: Mapping[str, Any]) -> Iterator[Problem]:
         """Check one value given to an input: its bindings must exist and its type must match the input's."""
         yield from self._check_text(keys, value)
+        if value == "":
+            return
         text = value.get("path") if isinstance(value, dict) else value
+        if isinstance(text, str) and text.count("${{") > len(_EXPRESSION.findall(text)):
+            message = f"input '{keys[-1]}' has an expression without an end: {text}"
+            yield self.draft.document.problem(keys, message, "end it with `}}`")
+            return
+        if isinstance(value, dict) and value.get("type") in _PORTS and value.get("path") in (None, ""):
+            yield self.draft.document.problem(keys, f"input '{keys[-1]}' has no path", "add the `path:` of the data")
+            return
         actual: str | None = None
         if isinstance(text, str) and "${{" in text:
             for match in BINDING.finditer(text):
@@ -173,7 +218,10 @@ class _Steps:
             fix = f"give it {_described(wanted)}, or change the component's input"
             yield self.draft.document.problem(source, f"input '{keys[-1]}' takes {wanted} but gets {what}", fix)
         elif given is not None:
-            yield from self._check_range(source, str(keys[-1]), given, port)
+            yield from fits(self.draft.document, source, str(keys[-1]), given, port)
+            component = self.components.get(str(keys[1])) if keys[0] == "jobs" else None
+            for inner in bound_ports(component, self.drafts, str(keys[-1])) if component is not None else ():
+                yield from fits(self.draft.document, source, str(keys[-1]), given, inner)
 
     def _given(self, keys: KeyPath, text: Any) -> tuple[KeyPath, Any]:
         """Return where a bound value comes from and the value, if it is an input of the pipeline that is no data.
@@ -187,18 +235,6 @@ class _Steps:
         if isinstance(value, dict):
             value, source = value.get("value"), (*source, "value")
         return (source if source in self.draft.document.set_by else keys), value
-
-    def _check_range(self, keys: KeyPath, name: str, value: Any, port: Mapping[str, Any]) -> Iterator[Problem]:
-        choices = port.get("enum")
-        if isinstance(choices, list) and choices and str(value) not in map(str, choices):
-            advice = suggestion(str(value), map(str, choices), otherwise=f"use one of {listing(map(str, choices))}")
-            yield self.draft.document.problem(keys, f"input '{name}' cannot be '{value}'", advice)
-        if port.get("type") not in {"number", "integer"}:
-            return
-        low, high = port.get("min"), port.get("max")
-        if (low is not None and float(value) < float(low)) or (high is not None and float(value) > float(high)):
-            limits = f"between {'-∞' if low is None else low} and {'∞' if high is None else high}"
-            yield self.draft.document.problem(keys, f"input '{name}' cannot be {value}", f"use a value {limits}")
 
     def _check_outputs(self, name: str, step: dict[str, Any], component: Draft | None) -> Iterator[Problem]:
         for output, value in _mapping(step.get("outputs")).items():
@@ -252,6 +288,8 @@ class _Steps:
 
     def _input_type(self, name: str) -> str | None:
         value = self.inputs[name]
+        if isinstance(value, float) and not math.isfinite(value):
+            return None  # it is reported where it is written
         if isinstance(value, dict):
             if "type" in value:
                 return str(value["type"])

@@ -38,6 +38,7 @@ class Resolver:
 
     def resolve(self, draft: Draft) -> None:
         """Find the datastores and the assets that a draft uses."""
+        draft.broken = self.broken
         self._find_datastores(draft)
         for use, target in self._find_assets(draft):
             if not promoted.choose(draft, use, target.name, self.drafts, self.settings):
@@ -95,13 +96,14 @@ class Resolver:
             draft.targets[use.keys] = target
         elif target is not None:
             wanted, found = KINDS[use.kind].title, KINDS[target.kind].title
-            draft.problem(use.keys, f"'{use.text}' is a {found}, not a {wanted}", f"refer to a {wanted}")
+            message = f"'{use.text}' is {_a(found)}, not {_a(wanted)}"
+            draft.problem(use.keys, message, f"refer to {_a(wanted)}")
         elif not (self.root / path).is_file():
             known = [each for each, id_ in self.by_path.items() if id_.kind == use.kind]
-            otherwise = f"create it, or write `azureml:NAME` of a {KINDS[use.kind].title}"
+            otherwise = f"create it, or write `azureml:NAME` of {_a(KINDS[use.kind].title)}"
             draft.problem(use.keys, f"there is no file '{path}'", suggestion(path, known, otherwise=otherwise))
         elif path not in self.reported:
-            fix = f"move it to where a {KINDS[use.kind].title} is found, so that it gets a name and a version"
+            fix = f"move it to where {_a(KINDS[use.kind].title)} is found, so that it gets a name and a version"
             draft.problem(use.keys, f"'{path}' is not part of the catalogue", fix)
 
     def _miss(self, draft: Draft, use: Use, target: AssetId) -> None:
@@ -118,3 +120,9 @@ class Resolver:
         draft.problem(
             use.keys, f"unknown {use.kind} '{target.name}'", suggestion(target.name, known, otherwise=otherwise)
         )
+
+
+def _a(title: str) -> str:
+    """Return a kind's title with its article."""
+    title = "data asset" if title == "data" else title
+    return f"{'an' if title[0] in 'aeio' else 'a'} {title}"

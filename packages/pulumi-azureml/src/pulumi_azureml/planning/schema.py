@@ -116,7 +116,7 @@ def _check_mapping(leaves: list[Node], value: dict[str, Any], keys: KeyPath, doc
             yield from _check({"one_of": nodes}, item, (*keys, str(key)), document)
             continue
         known = {name for leaf in leaves for name in leaf.get("keys", {})}
-        advice = suggestion(str(key), known, otherwise="")
+        advice = _inner(str(key), leaves) or suggestion(str(key), known, otherwise="")
         if advice or not is_open:
             where = f" in '{_dotted(keys)}'" if keys else ""
             fix = advice or f"remove it, or use one of {listing(known)}"
@@ -128,6 +128,16 @@ def _check_mapping(leaves: list[Node], value: dict[str, Any], keys: KeyPath, doc
     for key in sorted(required - set(value)):
         where = f"'{_dotted(keys)}' has no '{key}'" if keys else f"'{key}' is missing"
         yield document.problem(keys, where, f"add `{key}:`")
+
+
+def _inner(key: str, leaves: list[Node]) -> str:
+    """Return advice to move a key one level down, if one of the mappings there takes it."""
+    for leaf in leaves:
+        for name, node in leaf.get("keys", {}).items():
+            inner = [each for each in _alternatives(node, {}) if key in each.get("keys", {})]
+            if inner and name not in ("inputs", "outputs", "jobs"):
+                return f"move it under `{name}:`"
+    return ""
 
 
 def _wrong_type(leaves: list[Node], value: Any, keys: KeyPath, document: Document) -> Problem:

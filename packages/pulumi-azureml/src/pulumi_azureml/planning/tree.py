@@ -18,6 +18,7 @@ _CHUNK = 1 << 20
 _SNIFF = 8000
 # Above this many files, state and previews list folders (each line takes about 65 bytes of Pulumi state).
 LISTED_FILES = 50
+_SHOWN = 60
 SHORT = 12
 
 
@@ -98,7 +99,11 @@ class TreeReader:
 
     def _read_now(self, path: str, without: str) -> Tree:
         top = self._root / path
-        if not top.exists():
+        try:
+            exists = top.exists()
+        except OSError as error:
+            raise TreeError(path[:_SHOWN], f"cannot be read: {error.strerror}", "correct the path") from error
+        if not exists:
             raise TreeError(path, "no such file or folder", "create it, or correct the path")
         if self._outside(os.path.realpath(top)):
             raise TreeError(path, "is outside of the project", "move it into the project")
@@ -135,7 +140,11 @@ class TreeReader:
         prefix = f"{path}/" if path else ""
         for entry in entries:
             name = prefix + entry.name
-            is_folder = entry.is_dir()
+            try:
+                is_folder = entry.is_dir()
+            except OSError as error:
+                fix = "repair the link, or add it to .amlignore"
+                raise TreeError(name, f"cannot be read: {error.strerror}", fix) from error
             if rules.ignores(name, is_folder=is_folder):
                 continue
             real = ""

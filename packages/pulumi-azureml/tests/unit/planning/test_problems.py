@@ -243,7 +243,7 @@ BREAKS: dict[str, tuple[Break, str, int, str, str]] = {
         lambda p: p.replace("pipelines/training.yml", "../ml/train/component.yml", "../ml/data/days/data.yml"),
         "pipelines/training.yml",
         15,
-        "is a data, not a component",
+        "is a data asset, not a component",
         "refer to a component",
     ),
     "a file that is no asset": (

@@ -9,11 +9,12 @@ from typing import ClassVar
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Drafts, source, use
 from pulumi_azureml.planning.kind import Kind
+from pulumi_azureml.planning.limits import check_ports
 from pulumi_azureml.planning.pipelines import check_steps, collect_steps
 from pulumi_azureml.planning.problems import Problem, listing
 from pulumi_azureml.planning.settings import CatalogueSettings
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,254}")
 _PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|outputs)\.([A-Za-z0-9_]+)")
 
 
@@ -50,6 +51,9 @@ class ComponentKind(Kind):
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
         """Collect environment and code, or the steps of a pipeline component."""
         data = draft.definition
+        draft.problems += check_ports(draft.document, data)
+        if isinstance(data.get("command"), str) and data["command"] and not data["command"].strip():
+            draft.problem(("command",), "'command' is empty", "write a value for `command:`")
         if self.schema_type(draft.document) == "pipeline":
             collect_steps(draft, settings)
             return

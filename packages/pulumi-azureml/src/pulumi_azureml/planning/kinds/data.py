@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 from typing import ClassVar
 
 from pulumi_azureml.planning.documents import Document
-from pulumi_azureml.planning.drafts import Draft, Drafts, source
+from pulumi_azureml.planning.drafts import Draft, Drafts, is_local, source
 from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.settings import CatalogueSettings
 
+# Source: "CLI (v2) data YAML schema": the supported URIs.
+_PLACES = re.compile(
+    r"azureml://(subscriptions/[^/]+/resourcegroups/[^/]+/(providers/[^/]+/)?workspaces/[^/]+/)?datastores/[^/]+(/paths/.*)?$"
+    r"|azureml://(jobs|locations|registries)/.+|(https?|wasbs?|abfss?|adl)://.+",
+    re.IGNORECASE,
+)
 _WANTED = {"uri_file": "file", "uri_folder": "folder", "mltable": "folder"}
 
 
@@ -30,6 +37,13 @@ class DataKind(Kind):
     def collect(self, draft: Draft, _settings: CatalogueSettings) -> None:
         """Collect the local file or folder."""
         data = draft.definition
+        path = data.get("path")
+        if isinstance(path, str) and path.strip() and not is_local(path) and not _PLACES.match(path):
+            fix = (
+                "use a path in the project, `azureml://datastores/NAME/paths/...`, or a URI that starts with https, "
+                "wasbs, abfss or adl"
+            )
+            draft.problem(("path",), f"'{path}' is not a valid path of data", fix)
         source(draft, ("path",), data.get("path"), wanted=_WANTED.get(str(data.get("type", "uri_folder")), "any"))
 
     def check(self, draft: Draft, _drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:

@@ -9,9 +9,13 @@ from typing import ClassVar
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, Draft
 from pulumi_azureml.planning.kind import Kind
+from pulumi_azureml.planning.problems import listing, suggestion
 from pulumi_azureml.planning.settings import CatalogueSettings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
+
+# Sources: the YAML schemas of blob, data lake and file datastores.
+_PROTOCOLS = ("abfs", "abfss", "http", "https", "wasb", "wasbs")
 
 
 class DatastoreKind(Kind):
@@ -45,6 +49,10 @@ class DatastoreKind(Kind):
 
     def collect(self, draft: Draft, _settings: CatalogueSettings) -> None:
         """Refuse secrets. The message does not contain them."""
+        protocol = draft.definition.get("protocol")
+        if protocol is not None and str(protocol).lower() not in _PROTOCOLS:
+            advice = suggestion(str(protocol), _PROTOCOLS, otherwise=f"use one of {listing(_PROTOCOLS)}")
+            draft.problem(("protocol",), f"'protocol' cannot be '{protocol}'", advice)
         credentials = draft.definition.get("credentials")
         if credentials is not None:
             keys = ", ".join(sorted(map(str, credentials))) if isinstance(credentials, dict) else ""

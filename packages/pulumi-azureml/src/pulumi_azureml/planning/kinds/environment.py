@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import ClassVar
 
 from pulumi_azureml.planning.documents import Document
@@ -36,6 +37,9 @@ class EnvironmentKind(Kind):
             draft.problem(
                 (), "says neither 'image' nor 'build'", "add `image:`, or `build:` with the `path:` of a Docker context"
             )
+        image = data.get("image")
+        if isinstance(image, str) and re.search(r"\s", image):
+            draft.problem(("image",), f"'{image}' is not the name of an image", "write it without spaces")
         if "conda_file" in data:
             source(draft, ("conda_file",), data["conda_file"], wanted="file", is_yaml=True)
         if not isinstance(build, dict):
@@ -46,7 +50,8 @@ class EnvironmentKind(Kind):
         # Other workspaces cannot pull from this stack's registry, so Azure ML builds shared environments.
         if settings.build_images and not draft.is_shared:
             dockerfile = str(build.get("dockerfile_path") or "Dockerfile")
-            draft.build = Build(dockerfile, dict(settings.build_arguments), settings.login_server)
+            if isinstance(build.get("path"), str) and build["path"].strip():
+                draft.build = Build(dockerfile, dict(settings.build_arguments), settings.login_server)
 
 
 KIND = EnvironmentKind()

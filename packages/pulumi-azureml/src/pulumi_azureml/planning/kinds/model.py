@@ -39,6 +39,8 @@ class ModelKind(Kind):
         """Collect the local file or folder. Report any other path that Azure cannot read a model from."""
         data = draft.definition
         path = data.get("path")
+        if path is None:
+            draft.problem(("path",), "'path' is missing or empty", "add the `path:` of the model's file or folder")
         source(draft, ("path",), path, wanted=_WANTED.get(str(data.get("type")), "any"))
         if isinstance(path, str) and not is_local(path) and not _PLACES.fullmatch(path):
             fix = (

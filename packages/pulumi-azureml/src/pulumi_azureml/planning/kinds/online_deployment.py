@@ -75,6 +75,12 @@ class OnlineDeploymentKind(Kind):
         if self.schema_type(draft.document) == "managed" and isinstance(size, str) and not _SIZE.fullmatch(size):
             fix = "use the name of a virtual machine size, such as `Standard_DS3_v2`"
             draft.problem(("instance_type",), f"'{size}' is not an instance type", fix)
+        scale = data.get("scale_settings")
+        is_managed = self.schema_type(draft.document) == "managed"
+        if is_managed and isinstance(scale, dict) and str(scale.get("type")).lower() == "target_utilization":
+            fix = "remove it, and use the autoscale of the rollout, or a Kubernetes deployment"
+            message = "a managed deployment has no `type: target_utilization`: Azure Monitor scales it"
+            draft.problem(("scale_settings", "type"), message, fix)
         count = data.get("instance_count")
         if isinstance(count, int) and count < 1:
             draft.problem(("instance_count",), f"instance_count is {count}", "use 1 or more")

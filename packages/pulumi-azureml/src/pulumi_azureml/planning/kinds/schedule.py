@@ -12,9 +12,12 @@ from pulumi_azureml.planning.assets import Asset, AssetId
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Drafts, compute, use
 from pulumi_azureml.planning.kind import Kind
+from pulumi_azureml.planning.pipelines import check_input
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
 from pulumi_azureml.planning.settings import CatalogueSettings
 from pulumi_azureml.planning.spelling import Spelling
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}", re.ASCII)
 
 
 class ScheduleKind(Kind):
@@ -42,6 +45,8 @@ class ScheduleKind(Kind):
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
         """Check the trigger. Collect the pipeline, or what the monitor uses."""
         data = draft.definition
+        if not isinstance(data.get("is_enabled", True), bool):
+            draft.problem(("is_enabled",), f"is_enabled is '{data['is_enabled']}'", "write true or false")
         trigger = data.get("trigger")
         if isinstance(trigger, dict):
             errors = triggers.check(trigger)
@@ -52,7 +57,7 @@ class ScheduleKind(Kind):
                 if local is not None:
                     trigger[key] = local
         else:
-            draft.problem((), "'trigger' is missing", "add `trigger:` with `type: cron` and an `expression:`")
+            draft.problem(("trigger",), "'trigger' is missing", "add `trigger:` with `type: cron` and an `expression:`")
         if "create_monitor" in data:
             monitors.collect(draft)
             return
@@ -65,6 +70,14 @@ class ScheduleKind(Kind):
         use(draft, keys, "pipeline_job", text)
         if isinstance(job, dict):
             compute(draft, ("create_job", "compute"), job.get("compute"), settings)
+            default = _mapping(job.get("settings")).get("default_compute")
+            compute(draft, ("create_job", "settings", "default_compute"), default, settings)
+
+    def check_name(self, draft: Draft) -> None:
+        """Report a name that Azure refuses."""
+        if not _NAME.fullmatch(draft.id.name):
+            fix = "use letters, digits, '-' and '_', starting with a letter or digit, 255 at most"
+            draft.problem(("name",), f"'{draft.id.name}' is not a valid schedule name", fix)
 
     def relate(self, draft: Draft, drafts: Drafts) -> None:
         """Order a monitor after the deployment that it monitors."""
@@ -78,8 +91,11 @@ class ScheduleKind(Kind):
         if not isinstance(job, dict) or target is None or target not in drafts:
             return
         known = drafts[target].definition.get("inputs") or {}
-        for name in job.get("inputs") or {}:
-            if name not in known:
+        changed = job.get("inputs")
+        for name, value in changed.items() if isinstance(changed, dict) else ():
+            if name in known:
+                yield from check_input(draft, ("create_job", "inputs", name), value, drafts[target], drafts)
+            else:
                 advice = suggestion(name, known, otherwise=f"use one of {listing(known)}")
                 message = f"pipeline '{target.name}' has no input '{name}'"
                 yield draft.document.problem(("create_job", "inputs", name), message, advice)
