@@ -15,6 +15,7 @@ import ctypes
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -171,8 +172,10 @@ def main() -> int:
         listener = socket.socket(fileno=descriptor)
         threading.Thread(target=_relay, args=(listener, port), daemon=True).start()
     code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
+    shutil.rmtree(given["temporary"], ignore_errors=True)
     if code < 0:
-        signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     return code
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,3 +125,17 @@ def test_a_job_on_serverless_compute_acts_as_its_user_or_as_the_workspaces_ident
     workspace["identity"] = {"userAssignedIdentities": {IDENTITY: known}}
     platform.store.put(WORKSPACE, references.WORKSPACE_TYPE, workspace)
     assert data.identity(platform, serverless(**{spelling: "Managed"})) == Principal("managed", "managed-client")
+
+
+def test_a_copy_of_an_input_can_be_changed_without_an_effect_on_other_jobs(tmp_path: Path) -> None:
+    shared, mine = tmp_path / "cache" / "table", tmp_path / "job"
+    shared.mkdir(parents=True)
+    (shared / "rows.csv").write_text("1,2")
+    (shared / "rows.csv").chmod(0o444)
+    folder, file = data.own_copy(shared, mine, "folder"), data.own_copy(shared / "rows.csv", mine, "file")
+    for each in (folder / "rows.csv", file):
+        assert each.is_relative_to(mine)
+        assert each.read_text() == "1,2"
+        each.write_text("changed")
+    assert (shared / "rows.csv").read_text() == "1,2"
+    assert data.own_copy(folder, mine, "folder") == folder
