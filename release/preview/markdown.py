@@ -130,12 +130,14 @@ def _cost(cost: Cost | None) -> Iterator[Block]:
         ]
         amounts = f"{cost.before:.2f} → {cost.after:.2f} {code(cost.currency)} (**{cost.difference:+.2f}**)"
         if cost.unknown:
-            amounts += f", without {len(cost.unknown)} unknown prices"
+            without = [each.resource for each in cost.lines if each.unknown_before or each.unknown_after]
+            amounts += f", without the unknown prices of {_some(without)}"
         head = (
             f"**Monthly cost**: {amounts}",
             "", "<details><summary>Lines and assumptions</summary>", "",
             *(f"- {prose(each)}" for each in cost.assumptions),
-            *([""] if cost.assumptions else []),
+            *(f"- No price in `release/cost/prices.yml`: {code(each)}" for each in cost.unknown),
+            *([""] if cost.assumptions or cost.unknown else []),
             "| resource | what | before | after |", "|---|---|---|---|",
         )  # fmt: skip
         yield Block(tuple(rows), head, ("", "</details>", ""), "| … {count} more … | | | |", _COST)

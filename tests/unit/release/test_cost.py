@@ -330,6 +330,15 @@ def test_the_page_describes_every_assumption_and_meter() -> None:
     assert [each for each in (*Assumptions.model_fields, *meters.KINDS) if f"`{each}" not in page] == []
 
 
+def test_a_refresh_asks_for_every_kind_of_meter_and_for_the_sizes_of_the_shipped_stacks() -> None:
+    """The refresh reads the prices of the keys in the table. A key without a price is unknown until then."""
+    keys = prices.read().regions["westeurope"]
+    assert {key.partition("/")[0] for key in keys} == set(meters.KINDS)
+    assert {f"vm/Standard_DS{number}_v2" for number in (2, 3, 4)} <= keys.keys()
+    assert {"firewall/Basic", "firewall/Standard", "storage/LRS", "storage/ZRS"} <= keys.keys()
+    assert all(meters.is_meter(key) for region in prices.read().regions.values() for key in region)
+
+
 def test_a_stack_or_a_refresh_is_needed() -> None:
     assert CliRunner().invoke(main, ["cost"]).exit_code == 2
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from release.comment.body import NAME, body, needs_attention
+from release.cost.document import Cost, CostLine
 from release.hosts.notes import mark, prefix
 from release.markdown.cutting import length
 from release.preview import markdown
@@ -46,6 +47,28 @@ def test_what_is_lost_comes_before_what_changes_and_the_complete_list_is_folded(
         )
     ]  # fmt: skip
     assert places == sorted(places)
+
+
+def test_lines_without_a_price_are_named_beside_the_sums_and_with_their_meters() -> None:
+    lines = [
+        CostLine(resource="registry", before=50.7, after=50.7),
+        CostLine(
+            resource="vault",
+            before=None,
+            after=None,
+            unknown_before=["westeurope/vault"],
+            unknown_after=["westeurope/vault"],
+        ),
+        CostLine(resource="endpoint", before=None, after=None, unknown_after=["westeurope/vm/D3"]),
+    ]
+    cost = Cost(
+        currency="USD", before=50.7, after=50.7, difference=0, assumptions=[], lines=lines,
+        unknown=["westeurope/vault", "westeurope/vm/D3"],
+    )  # fmt: skip
+    text = markdown.document(example.dev().model_copy(update={"cost": cost}))
+    assert "50.70 → 50.70 `USD` (**+0.00**), without the unknown prices of `vault`, `endpoint`\n" in text
+    assert "- No price in `release/cost/prices.yml`: `westeurope/vm/D3`\n" in text
+    assert re.search(r"\| `vault` \| *\| unknown \| unknown \|", text)
 
 
 def test_new_resources_are_counted_by_kind_because_a_new_stack_has_dozens() -> None:
