@@ -9,6 +9,8 @@ from typing import Any
 MAX_FLIGHTS = 1000
 MAX_PROBLEMS = 10
 """The error message lists at most this many problems of a request."""
+SHOWN = 5
+"""The error message lists at most this many values that the training has seen."""
 
 
 class RequestError(ValueError):
@@ -23,17 +25,52 @@ class Field:
         name: Key in a flight.
         numeric: True for a number, false for text.
         required: Whether the value must be present and not null.
+        values: The values that the training has seen, if they are few.
+        least: The least number of the training.
+        greatest: The greatest number of the training.
     """
 
     name: str
     numeric: bool
     required: bool
+    values: frozenset[str | float] | None = None
+    least: float | None = None
+    greatest: float | None = None
+
+    def unseen(self, value: str | float) -> str | None:
+        """Return why a value is unlike all that the training has seen, or None if it is not.
+
+        A number may leave the range of the training by its width, because weather sets records.
+        """
+        if self.values is not None and value not in self.values:
+            known = ", ".join(f"{each:g}" if isinstance(each, float) else each for each in sorted(self.values)[:SHOWN])
+            more = ", ..." if len(self.values) > SHOWN else ""
+            return f"the training has not seen {value!r}; it has seen {known}{more}"
+        if self.least is None or self.greatest is None:
+            return None
+        width = self.greatest - self.least
+        if not self.least - width <= float(value) <= self.greatest + width:
+            return f"{value:g} is far from the {self.least:g} to {self.greatest:g} of the training"
+        return None
 
 
-def read_fields(signature: Mapping[str, Any]) -> list[Field]:
-    """Return the model's inputs, in order, from the `signature` of an MLmodel file."""
-    columns = json.loads(signature["inputs"])
-    return [Field(column["name"], column["type"] != "string", column.get("required", True)) for column in columns]
+def read_fields(signature: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]) -> list[Field]:
+    """Return the model's inputs, in order, from the `signature` of an MLmodel file.
+
+    `seen` is what the training has seen of each, which the train component writes to the file's metadata.
+    """
+    return [
+        Field(
+            column["name"],
+            column["type"] != "string",
+            column.get("required", True),
+            frozenset(known["values"]) if "values" in known else None,
+            known.get("least"),
+            known.get("greatest"),
+        )
+        for column in json.loads(signature["inputs"])
+        for known in [seen.get(column["name"], {})]
+    ]
 
 
 def parse_request(body: str, fields: Sequence[Field]) -> list[dict[str, str | float | None]]:
@@ -81,6 +118,8 @@ def _problems(index: int, flight: object, fields: Sequence[Field]) -> list[str]:
             problems.append(f"{where}.{field.name}: must be a finite number")
         elif not field.numeric and not isinstance(value, str):
             problems.append(f"{where}.{field.name}: must be text")
+        elif (reason := field.unseen(value)) is not None:
+            problems.append(f"{where}.{field.name}: {reason}")
     return problems
 
 

@@ -43,7 +43,7 @@ class Scorer:
 
     def __init__(self, folder: Path, name: str) -> None:
         description = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
-        self.fields: list[Field] = read_fields(description["signature"])
+        self.fields: list[Field] = read_fields(description["signature"], description["metadata"].get("seen", {}))
         self.training_run_id: str = description["metadata"]["training_run_id"]
         pickled = folder / description["flavors"]["sklearn"]["pickled_model"]
         # A pickle can run code. This one comes from the workspace's model registry, which the training job writes.

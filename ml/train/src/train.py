@@ -28,6 +28,8 @@ log = logging.getLogger("train")
 
 TARGET = "delayed"
 MANIFEST = "_manifest.json"
+FEW_VALUES = 12
+"""A column of whole numbers with at most this many values is one of choices, such as the days of the week."""
 TRAINING_SCORE_ROWS = 20_000  # enough to detect overfitting, and fast to score
 
 
@@ -104,6 +106,25 @@ def describe_inputs(features: pd.DataFrame) -> ModelSignature:
     )
 
 
+def describe_values(features: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return what the training has seen of each column: its values if they are few, else the least and the greatest.
+
+    The scoring script refuses requests with values that are far from these.
+    """
+    seen: dict[str, dict[str, Any]] = {}
+    categories, numbers = split_kinds(features)
+    for name in categories:
+        seen[name] = {"values": sorted(str(value) for value in features[name].dropna().unique())}
+    for name in numbers:
+        column = features[name].dropna()
+        distinct = column.unique()
+        if 0 < len(distinct) <= FEW_VALUES and all(float(value).is_integer() for value in distinct):
+            seen[name] = {"values": sorted(float(value) for value in distinct)}
+        elif len(distinct):
+            seen[name] = {"least": float(column.min()), "greatest": float(column.max())}
+    return seen
+
+
 def hash_code(folder: Path) -> str:
     """Return the SHA-256 of the names and contents of a folder's Python files."""
     digest = hashlib.sha256()
@@ -176,7 +197,7 @@ def main() -> None:
         shown = table.sample(n=min(TRAINING_SCORE_ROWS, len(table)), random_state=arguments.seed)
         score = roc_auc_score(shown[TARGET], model.predict_proba(shown.drop(columns=TARGET))[:, 1])
         mlflow.log_metrics({"train_rows": len(table), "fit_seconds": seconds, "train_roc_auc": float(score)})
-        save_model(model, describe_inputs(features), origin, arguments.model)
+        save_model(model, describe_inputs(features), {**origin, "seen": describe_values(features)}, arguments.model)
         mlflow.log_artifacts(str(arguments.model), "model")
     log.info("fitted in %.1f s, ROC AUC on training rows %.4f; model written to %s", seconds, score, arguments.model)
 

@@ -49,6 +49,37 @@ def test_request_that_cannot_be_scored_is_refused_with_the_reason(body: str, rea
         parse_request(body, FIELDS)
 
 
+SEEN = [
+    Field("carrier", numeric=False, required=True, values=frozenset({"AA", "UA"})),
+    Field("weekday", numeric=True, required=True, values=frozenset(map(float, range(7)))),
+    Field("temperature_f", numeric=True, required=False, least=10.0, greatest=100.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("flight", "reason"),
+    [
+        ({"carrier": "??", "weekday": 1}, "carrier: the training has not seen '??'; it has seen AA, UA"),
+        ({"carrier": "", "weekday": 1}, "carrier: the training has not seen ''; it has seen AA, UA"),
+        ({"carrier": "UA", "weekday": 99}, "weekday: the training has not seen 99; it has seen 0, 1, 2, 3, 4, ..."),
+        ({"carrier": "UA", "weekday": 1.5}, "weekday: the training has not seen 1.5; it has seen 0, 1, 2, 3, 4, ..."),
+        (
+            {"carrier": "UA", "weekday": 1, "temperature_f": 1e9},
+            "temperature_f: 1e+09 is far from the 10 to 100 of the training",
+        ),
+    ],
+)
+def test_what_training_never_saw_is_refused(flight: dict[str, object], reason: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        parse_request(request(flight), SEEN)
+    assert str(refused.value) == f"flights[0].{reason}"
+
+
+def test_weather_may_set_a_record() -> None:
+    row = {"carrier": "UA", "weekday": 6, "temperature_f": 119}
+    assert parse_request(request(row), SEEN) == [{"carrier": "UA", "weekday": 6.0, "temperature_f": 119.0}]
+
+
 def test_all_problems_are_told_at_once_up_to_a_limit() -> None:
     with pytest.raises(RequestError, match=r"flights\[0\].carrier.*flights\[4\].weekday: is required; and 10 more"):
         parse_request(request(*[{}] * 10), FIELDS)
@@ -66,7 +97,7 @@ def test_huge_whole_number_is_refused_like_infinity() -> None:
 
 def test_fields_are_those_of_the_models_signature() -> None:
     inputs = '[{"type": "string", "name": "carrier"}, {"type": "double", "name": "weekday", "required": false}]'
-    assert read_fields({"inputs": inputs}) == [
+    assert read_fields({"inputs": inputs}, {}) == [
         Field("carrier", numeric=False, required=True),
         Field("weekday", numeric=True, required=False),
     ]

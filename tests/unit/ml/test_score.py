@@ -74,7 +74,7 @@ def model_root(tmp_path: Path, feature_rows: pd.DataFrame) -> Path:
     (folder / "model.pkl").write_bytes(cloudpickle.dumps(model))
     description = {
         "flavors": {"sklearn": {"pickled_model": "model.pkl"}},
-        "metadata": {"training_run_id": "run-9"},
+        "metadata": {"training_run_id": "run-9", "seen": train.describe_values(features)},
         "signature": {"inputs": json.dumps(train.describe_inputs(features).inputs.to_dict())},
     }
     (folder / "MLmodel").write_text(yaml.safe_dump(description))
@@ -134,6 +134,16 @@ def test_request_that_cannot_be_scored_is_answered_400_with_the_reason(
     assert score.run('{"flights": [{"carrier": "UA"}]}') == Response(
         {"error": "flights[0].precipitation_inches: is required"}, 400, True
     )
+
+
+def test_a_value_that_training_never_saw_is_answered_400(
+    score: ModuleType, model_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZUREML_MODEL_DIR", str(model_root))
+    score.init()
+    answer = score.run('{"flights": [{"carrier": "??", "precipitation_inches": 0.5}]}')
+    assert answer.status_code == 400
+    assert answer.message["error"].startswith("flights[0].carrier: the training has not seen '??'")
 
 
 def test_folder_without_one_model_is_refused(score: ModuleType, tmp_path: Path) -> None:

@@ -36,6 +36,22 @@ def test_signature_requires_what_is_never_empty(feature_rows: pd.DataFrame) -> N
     ]
 
 
+def test_what_training_has_seen_are_the_values_or_the_range() -> None:
+    features = pd.DataFrame(
+        {
+            "carrier": ["UA", "AA", None],
+            "weekday": [0, 6, 3],
+            "temperature_f": [10.5, None, 99.0],
+            "empty": [float("nan")] * 3,
+        }
+    )
+    assert train.describe_values(features) == {
+        "carrier": {"values": ["AA", "UA"]},
+        "weekday": {"values": [0.0, 3.0, 6.0]},
+        "temperature_f": {"least": 10.5, "greatest": 99.0},
+    }
+
+
 def test_sample_is_the_same_for_the_same_seed(feature_rows: pd.DataFrame) -> None:
     sample = train.sample_rows(feature_rows, 0.25, seed=1)
     assert len(sample) == 150
