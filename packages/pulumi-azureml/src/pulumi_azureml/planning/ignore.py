@@ -7,6 +7,7 @@ that subfolder, and a file in an ignored folder cannot be included again, so ign
 
 from __future__ import annotations
 
+import codecs
 import functools
 import itertools
 import re
@@ -71,6 +72,16 @@ class _Rules:
             if block.covers(path, name):
                 return block.ignores
         return None
+
+
+def _text(content: bytes) -> str:
+    """Return the text of an ignore file in any encoding of an editor: a lost pattern would upload what it names."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    if b"\0" in content:
+        return content.decode("utf-16-be" if content.startswith(b"\0") else "utf-16-le", errors="replace")
+    # Names of files have bytes that are not UTF-8 in the same form.
+    return content.decode("utf-8-sig", errors="surrogateescape")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -179,7 +190,7 @@ class IgnoreRules:
         aml, git = (folder / AML_IGNORE, folder / GIT_IGNORE)
         for file, outer in ((aml, ()), (git, self.layers)):
             if (file.name in names) if names is not None else file.is_file():
-                rules = _compile(file.read_bytes().decode("utf-8", errors="replace"))
+                rules = _compile(_text(file.read_bytes()))
                 return IgnoreRules((*outer, (path, rules)) if rules else tuple(outer))
         return self
 

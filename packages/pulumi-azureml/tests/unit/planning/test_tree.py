@@ -95,6 +95,24 @@ def test_an_amlignore_takes_the_place_of_gitignores(tmp_path: Path) -> None:
     assert names(tmp_path, "code") == {"a.csv", "sub/c.csv", "sub/d.txt"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("control", [".gitignore", ".amlignore"])
+def test_every_pattern_counts_in_any_encoding_of_an_ignore_file(tmp_path: Path, encoding: str, control: str) -> None:
+    """A byte order mark made a pattern of its first line that matches nothing, and the secret was uploaded."""
+    write(tmp_path, control, "secret.txt\n*.key\n".encode(encoding))
+    for name in ("secret.txt", "a.key", "main.py"):
+        write(tmp_path, name)
+    assert names(tmp_path) == {"main.py"}
+
+
+def test_names_that_are_not_utf_8_are_ignored_byte_by_byte(tmp_path: Path) -> None:
+    name = os.fsdecode("Schlüssel".encode("latin-1"))
+    write(tmp_path, ".gitignore", "Schlüssel\n".encode("latin-1"))
+    write(tmp_path, name)
+    write(tmp_path, "main.py")
+    assert names(tmp_path) == {"main.py"}
+
+
 def test_caches_of_python_and_ignore_files_are_never_part_of_an_asset(tmp_path: Path) -> None:
     for path in ("a.py", "__pycache__/a.pyc", "sub/__pycache__/b.pyc", ".git/config", ".amlignore", "sub/.gitignore"):
         write(tmp_path, path, b"\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,9 @@ from amlite.services.environments.errors import UnusableEnvironment
 _CONDA_SPEC = re.compile(r"(?:[\w./-]+::)?(?P<name>[\w.-]+)\s*(?P<version>[^\s\w].*|\s\S.*)?")
 _DOCKERFILE_PYTHON = re.compile(
     r"\bpython(?:-version)?(?:[=:@]{1,2}|\s+|(?=3))(?P<version>3\.\d+(?:\.\d+)?)\b", re.IGNORECASE
+)
+_FILE_OPTION = re.compile(
+    r"(?:(?P<requirement>-r|--requirement)|-c|--constraint|-e|--editable)(?:\s*=\s*|\s+|(?<=-[rce]))(?P<path>\S+)"
 )
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 CONDA_FILES = ("conda.yml", "conda.yaml", "environment.yml", "environment.yaml")
@@ -86,8 +90,31 @@ def from_context(files: Mapping[str, str]) -> Packages:
             "image, amlite needs one of them: add it, or build the image, push it and name it in the environment."
         )
     named = _DOCKERFILE_PYTHON.search(files.get("Dockerfile", ""))
-    lines = files[REQUIREMENTS_FILE].splitlines()
+    lines = _with_included(files, REQUIREMENTS_FILE, ())
     return Packages(named["version"] if named else OWN_PYTHON, _normalised(lines), REQUIREMENTS_FILE)
+
+
+def _with_included(files: Mapping[str, str], name: str, parents: tuple[str, ...]) -> list[str]:
+    """Return the lines of a requirements file, with those of the files that it includes (`-r base.txt`) in place.
+
+    Their paths are relative to the file that includes them, as for pip.
+    """
+    lines: list[str] = []
+    for line in _normalised(files[name].removeprefix("\ufeff").splitlines()):
+        option = _FILE_OPTION.match(line)
+        if option is None:
+            lines.append(line)
+            continue
+        included = posixpath.normpath(posixpath.join(posixpath.dirname(name), option["path"]))
+        if not option["requirement"]:
+            raise UnusableEnvironment(
+                f"{name}: '{line}' is for pip in an image only. List the packages themselves, or build the image."
+            )
+        if included not in files or included in (name, *parents):
+            problem = "includes itself" if included in files else "is not in the build context"
+            raise UnusableEnvironment(f"{name}: '{line}' names {included}, which {problem}.")
+        lines += _with_included(files, included, (*parents, name))
+    return lines
 
 
 def _mapping(text: str) -> Json:

@@ -121,9 +121,9 @@ async def _packages(platform: Platform, properties: Json) -> Packages:
 
 
 def _texts(folder: Path) -> dict[str, str]:
-    """Return the small files at the top of a folder."""
+    """Return the small files of a folder, by their paths in it."""
     return {
-        path.name: path.read_text("utf-8", "replace")
-        for path in folder.iterdir()
+        path.relative_to(folder).as_posix(): path.read_text("utf-8", "replace")
+        for path in folder.rglob("*")
         if path.is_file() and path.stat().st_size <= _LARGEST_CONTEXT_FILE
     }

@@ -80,6 +80,34 @@ def test_a_build_context_that_only_docker_understands_is_refused() -> None:
         from_context({"Dockerfile": "FROM python:3.11"})
 
 
+def test_requirements_may_include_other_files_of_the_build_context() -> None:
+    files = {
+        "requirements.txt": "\ufeff-r base.txt\npandas==3.1.1\n--requirement=more/extra.txt\n",
+        "base.txt": "numpy==2.4.6\n",
+        "more/extra.txt": "-r../deep.txt\nscipy\n",
+        "deep.txt": "joblib # for scipy\n",
+    }
+    assert from_context(files).requirements == ("numpy==2.4.6", "pandas==3.1.1", "joblib", "scipy")
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"requirements.txt": "-r base.txt"}, r"'-r base\.txt' names base\.txt, which is not in the build context"),
+        ({"requirements.txt": "-r ../base.txt"}, r"names \.\./base\.txt, which is not in the build context"),
+        (
+            {"requirements.txt": "-r a.txt", "a.txt": "-r requirements.txt"},
+            "names requirements.txt, which includes itself",
+        ),
+        ({"requirements.txt": "-c pins.txt", "pins.txt": "numpy<3"}, "'-c pins.txt' is for pip in an image only"),
+        ({"requirements.txt": "-e ."}, "'-e .' is for pip in an image only"),
+    ],
+)
+def test_requirements_that_name_a_file_in_vain_are_refused(files: dict[str, str], said: str) -> None:
+    with pytest.raises(UnusableEnvironment, match=said):
+        from_context(files)
+
+
 def test_comments_make_no_other_environment_and_versions_do() -> None:
     plain = from_context({"requirements.txt": "numpy==2.4.6\npandas==3.1.1"})
     commented = from_context({"requirements.txt": "# why\nnumpy==2.4.6   \n\npandas==3.1.1 # frames"})
