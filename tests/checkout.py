@@ -16,7 +16,7 @@ import psutil
 from amlite.core.processes import OWNER_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]
-# Nothing here takes that long; a command that hangs must not hang its caller.
+# Few commands take longer; one that hangs must not hang its caller.
 _LONGEST_SECONDS = 900.0
 # As it was before any fixture pointed this process to a local Azure.
 _ENVIRONMENT = dict(os.environ)
@@ -49,8 +49,8 @@ class Checkout:
         """The state folder of its local Azure."""
         return self.root / ".amlite"
 
-    def run(self, command: str, expect: int = 0) -> str:
-        """Run a shell command in the clone and return what it printed, errors included.
+    def run(self, command: str, expect: int = 0, seconds: float = _LONGEST_SECONDS) -> str:
+        """Run a shell command in the clone and return what it printed, errors included. It may take `seconds`.
 
         Raises:
             CommandError: its exit code is not `expect`.
@@ -61,7 +61,7 @@ class Checkout:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
         try:
-            output, _ = process.communicate(timeout=_LONGEST_SECONDS)
+            output, _ = process.communicate(timeout=seconds)
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
