@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from amlite import SUBSCRIPTION_ID, TENANT_ID
+from amlite import SUBSCRIPTION_ID, SYSTEM_SUBSCRIPTION_ID, TENANT_ID
 from amlite.core.access import Access, Principal
 from amlite.core.errors import AzureError
 from amlite.core.resource_id import ResourceId
@@ -43,9 +43,9 @@ class Gate:
 
 
 def _check_subscription(path: str) -> None:
-    """Raise Azure's 404 for any subscription except amlite's own."""
+    """Raise Azure's 404 for any subscription except amlite's own and that of the system registries."""
     found = re.match(r"/subscriptions/([^/]+)", path, re.IGNORECASE)
-    if found and found[1].lower() != SUBSCRIPTION_ID:
+    if found and found[1].lower() not in (SUBSCRIPTION_ID, SYSTEM_SUBSCRIPTION_ID):
         raise AzureError(404, "SubscriptionNotFound", f"The subscription '{found[1]}' could not be found.")
 
 

@@ -23,7 +23,7 @@ from amlite.services.containerregistry.tokens import NO_USER, refresh_token
 from amlite.services.containerregistry.types import REGISTRY_TYPE, SUFFIX
 from amlite.services.environments import engine
 from amlite.services.environments.engine import Engine
-from amlite.services.environments.errors import UnusableEnvironment
+from amlite.services.environments.errors import UnreachableImage, UnusableEnvironment
 from amlite.services.environments.program import Program
 
 OWNER_LABEL = "amlite.owner"
@@ -144,9 +144,7 @@ async def prepare(platform: Platform, image: str, log: Callable[[str], None], pr
         if _registry(image) is not None:
             reference = loopback.reference(image, await loopback.port(platform))
     except StartError as error:
-        raise UnusableEnvironment(
-            f"the environment is the image '{image}', which amlite cannot run: {error}"
-        ) from error
+        raise UnreachableImage(f"the environment is the image '{image}', which amlite cannot run: {error}") from error
     credentials = None
     registry = _registry(image)
     if registry is not None and principal is not None:
@@ -198,9 +196,9 @@ def _have(
         try:
             for event in api.pull(reference, stream=True, decode=True, auth_config=credentials):
                 if "error" in event:
-                    raise UnusableEnvironment(f"the image '{image}' cannot be pulled: {event['error']}")
+                    raise UnreachableImage(f"the image '{image}' cannot be pulled: {event['error']}")
         except DockerException as error:
-            raise UnusableEnvironment(f"the image '{image}' cannot be pulled: {error}") from error
+            raise UnreachableImage(f"the image '{image}' cannot be pulled: {error}") from error
 
 
 def _remove(host: str, filters: dict[str, str]) -> None:

@@ -15,8 +15,8 @@ from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.store import Document
 from amlite.core.wire import Json
-from amlite.services.environments import confinement, containers, virtual_environment
-from amlite.services.environments.errors import UnusableEnvironment
+from amlite.services.environments import base_images, confinement, containers, curated, virtual_environment
+from amlite.services.environments.errors import UnreachableImage, UnusableEnvironment
 from amlite.services.environments.packages import Packages, from_conda, from_context
 from amlite.services.environments.processes import VirtualEnvironment
 from amlite.services.environments.program import Program
@@ -56,16 +56,35 @@ class Prepared(Protocol):
         """End the container of that name; for processes nothing is left to do once the child has been ended."""
 
 
-async def prepare(platform: Platform, environment_id: str, log: Log, *, principal: Principal | None = None) -> Prepared:
+async def prepare(
+    platform: Platform,
+    environment_id: str,
+    log: Log,
+    *,
+    principal: Principal | None = None,
+    substitute: bool = False,
+) -> Prepared:
     """Make an environment version (its ARM id) ready, building it on first use; later calls cost milliseconds.
 
-    `principal` pulls the image if it is in a registry, and needs AcrPull there.
+    `principal` pulls the image if it is in a registry, and needs AcrPull there. With `substitute`, a virtual
+    environment takes the place of a public base image that is out of reach.
+
     Raises AzureError 404 when there is no such environment, `ImageBuildFailure` when its workspace cannot build images,
     and UnusableEnvironment when it cannot run here.
     """
+    if name := curated.name_of(_document(platform, environment_id).body["properties"]):
+        found = curated.packages(name)
+        log(f"The curated environment {name} runs on this machine in a virtual environment of its packages.")
+        return await installed(platform, found, log)
     if is_image(platform, environment_id):
         image = str(_document(platform, environment_id).body["properties"].get("image") or "")
-        return await containers.prepare(platform, image, log, principal)
+        try:
+            return await containers.prepare(platform, image, log, principal)
+        except UnreachableImage as error:
+            if (base := base_images.packages(image)) is None or not substitute:
+                raise
+            log(f"{error}\nThe job runs in a virtual environment of Python {base.python} on this machine instead.")
+            return await installed(platform, base, log)
     if (workspace := ResourceId.parse(environment_id)) is not None:
         image_builds.require(platform, str(replace(workspace, segments=workspace.segments[:2])))
     return await installed(platform, await packages_of(platform, environment_id), log)
@@ -74,7 +93,7 @@ async def prepare(platform: Platform, environment_id: str, log: Log, *, principa
 def is_image(platform: Platform, environment_id: str) -> bool:
     """Whether an environment version is an image and nothing else, so that its programs run in containers."""
     properties = _document(platform, environment_id).body["properties"]
-    return not properties.get("condaFile") and not properties.get("build")
+    return not properties.get("condaFile") and not properties.get("build") and curated.name_of(properties) is None
 
 
 async def packages_of(platform: Platform, environment_id: str) -> Packages:
@@ -104,6 +123,8 @@ def _document(platform: Platform, environment_id: str) -> Document:
 
 
 async def _packages(platform: Platform, properties: Json) -> Packages:
+    if name := curated.name_of(properties):
+        return curated.packages(name)
     if conda := properties.get("condaFile"):
         return from_conda(conda, "the conda file")
     uri = str((properties.get("build") or {}).get("contextUri") or "")

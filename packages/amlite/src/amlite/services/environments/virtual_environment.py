@@ -14,6 +14,7 @@ from amlite.core.locking import locked
 from amlite.core.platform import Platform
 from amlite.core.processes import OWNER_VARIABLE
 from amlite.core.programs import run
+from amlite.services.environments import interpreters
 from amlite.services.environments.errors import UnusableEnvironment
 from amlite.services.environments.packages import Packages
 from amlite.tools import uv
@@ -58,14 +59,16 @@ async def _build(platform: Platform, packages: Packages, folder: Path, log: Log)
     try:
         log(f"building a virtual environment of Python {packages.python} from {packages.source}")
         # Relocatable, for it moves to its own name once it is whole.
-        venv = ("venv", "--quiet", "--no-project", "--relocatable", "--python", packages.python)
-        await _run(platform, packages, log, builder, *venv, beside)
+        python = await interpreters.find(builder, packages.python)
+        venv = ("venv", "--quiet", "--no-project", "--relocatable", "--python", python)
+        why = interpreters.missing(packages.python, packages.source)
+        await _run(platform, packages, log, builder, *venv, beside, why=why)
         requirements = beside / "requirements.txt"
         requirements.write_text("\n".join(packages.requirements) + "\n", "utf-8")
         if packages.requirements:
-            python = beside / "bin" / "python"
+            into = ("--python", beside / "bin" / "python")
             # Compiled now, because programs cannot write into the environment.
-            install = ("pip", "install", "--compile-bytecode", "--python", python, "--requirement", requirements)
+            install = ("pip", "install", "--compile-bytecode", *into, "--requirement", requirements)
             await _run(platform, packages, log, builder, *install)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         beside.rename(folder)
@@ -73,7 +76,7 @@ async def _build(platform: Platform, packages: Packages, folder: Path, log: Log)
         await asyncio.to_thread(shutil.rmtree, beside, ignore_errors=True)
 
 
-async def _run(platform: Platform, packages: Packages, log: Log, *command: str | Path) -> None:
+async def _run(platform: Platform, packages: Packages, log: Log, *command: str | Path, why: str | None = None) -> None:
     last: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
 
     def line(text: str) -> None:
@@ -83,6 +86,8 @@ async def _run(platform: Platform, packages: Packages, log: Log, *command: str |
     code = await run(
         command, line=line, environment={**uv.environment(), "NO_COLOR": "1", OWNER_VARIABLE: str(platform.state)}
     )
+    if code != 0 and why is not None:
+        raise UnusableEnvironment(why)
     if code != 0:
         raise UnusableEnvironment(
             f"the packages of {packages.source} cannot be installed (uv ended with {code}):\n" + "\n".join(last)

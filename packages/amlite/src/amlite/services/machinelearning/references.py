@@ -15,6 +15,7 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.store import Document
+from amlite.services.machinelearning import curated
 from amlite.services.storage.blobs import BlobPath
 
 PROVIDER = "Microsoft.MachineLearningServices"
@@ -97,13 +98,29 @@ def version(platform: Platform, owner_id: str, kind: str, name: str, number: str
     base = f"{owner_id}/{kind}/{name}"
     if number.lower() == DEFAULT_VERSION:
         newest = latest(platform, owner_id, kind, name)
+        if newest is None and (known := _curated(owner_id, kind, name)):
+            newest = latest(platform, registry_uri(curated.REGISTRY), kind, known)
         if newest is None:
             raise AzureError(404, "UserError", f"{_title(kind)} '{name}' was not found in {_place(owner_id)}.")
         return newest
-    document = platform.store.get(f"{base}/versions/{number}")
+    document = platform.store.get(f"{base}/versions/{number}") or curated.version(platform, base, number)
+    if document is None and (known := _curated(owner_id, kind, name)):
+        return version(platform, registry_uri(curated.REGISTRY), kind, known, number)
     if document is None or _failed(document):
         raise AzureError(404, "UserError", f"{_title(kind)} '{name}:{number}' was not found in {_place(owner_id)}.")
     return document
+
+
+def container(platform: Platform, owner_id: str, kind: str, name: str) -> Document | None:
+    """Return the name of an asset of a workspace, or None. The workspace has the curated environments too."""
+    if (found := platform.store.get(f"{owner_id}/{kind}/{name}")) is None and (known := _curated(owner_id, kind, name)):
+        found = platform.store.get(f"{registry_uri(curated.REGISTRY)}/{kind}/{known}")
+    return found
+
+
+def _curated(owner_id: str, kind: str, name: str) -> str | None:
+    """Return the name in the system registry of an environment that a workspace has as `AzureML-<name>`."""
+    return curated.in_registry(name) if owner_id.startswith("/") and kind == "environments" else None
 
 
 def latest(platform: Platform, owner_id: str, kind: str, name: str) -> Document | None:

@@ -76,7 +76,7 @@ async def put_container(call: Call) -> web.Response:
 async def get_container(call: Call) -> web.Response:
     """Describe a name: its latest version, and its next free version."""
     owner, kind, name = workspace_of(call), kind_of(call), call.parameters["name"]
-    document = call.platform.store.get(f"{owner.id}/{kind}/{name}")
+    document = references.container(call.platform, owner.id, kind, name)
     if document is None:
         raise AzureError(404, "UserError", f"No {kind} named '{name}' was found in workspace '{owner.body['name']}'.")
     return reply(assets.container_body(call.platform, document))

@@ -20,7 +20,7 @@ from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.arm import polling
 from amlite.services.machinelearning import assets as workspace_assets
-from amlite.services.machinelearning import references, versions
+from amlite.services.machinelearning import curated, references, versions
 from amlite.services.machinelearning.addresses import LOCATION as ARM_LOCATION
 from amlite.services.machinelearning.addresses import data_routes, kind_of
 from amlite.services.machinelearning.references import KINDS, PROVIDER
@@ -42,7 +42,7 @@ arm_routes = Routes(ARM_HOST)
 async def discover(call: Call) -> web.Response:
     """Return the addresses of a registry."""
     found = references.registry(call.platform, call.parameters["registry"])
-    if call.principal is not None:
+    if call.principal is not None and not curated.is_system(found):
         call.platform.access.require(call.principal, found.id, f"{references.REGISTRY_TYPE}/read")
     resource_id = ResourceId.of(found.id)
     places = [detail["location"] for detail in found.body["properties"]["regionDetails"]]
@@ -67,19 +67,19 @@ routes.get(f"{_LOCATION}/mfeOperationResults/{{operation}}", action=AUTHENTICATE
 
 def _register_kind(table: Routes, containers: str) -> None:
     every = f"{containers}/{{name}}/versions"
-    table.get(containers, action=access.READ)(list_containers)
-    table.get(f"{containers}/{{name}}", action=access.READ)(get_container)
+    table.get(containers, action=AUTHENTICATED)(list_containers)
+    table.get(f"{containers}/{{name}}", action=AUTHENTICATED)(get_container)
     table.put(f"{containers}/{{name}}", action=access.WRITE)(put_container)
     table.delete(f"{containers}/{{name}}", action=access.DELETE)(delete_asset)
-    table.get(every, action=access.READ)(list_versions)
-    table.get(f"{every}/{{version}}", action=access.READ)(get_version)
+    table.get(every, action=AUTHENTICATED)(list_versions)
+    table.get(f"{every}/{{version}}", action=AUTHENTICATED)(get_version)
     table.put(f"{every}/{{version}}", action=access.WRITE)(put_version)
     table.delete(f"{every}/{{version}}", action=access.DELETE)(delete_asset)
 
 
 async def list_containers(call: Call) -> web.Response:
     """List the names of a kind."""
-    base = f"{references.registry_uri(_registry(call).body['name'])}/{kind_of(call)}"
+    base = f"{references.registry_uri(_readable(call).body['name'])}/{kind_of(call)}"
     found = call.platform.store.below(base, assets.container_type(kind_of(call)))
     return page(call, active(call.query, [assets.container_body(call.platform, doc) for doc in found]))
 
@@ -102,7 +102,7 @@ async def put_container(call: Call) -> web.Response:
 
 async def list_versions(call: Call) -> web.Response:
     """List versions, by default the oldest first. The list is empty for a name that does not exist."""
-    path = assets.path_of(_registry(call), kind_of(call), call.parameters["name"])
+    path = assets.path_of(_readable(call), kind_of(call), call.parameters["name"])
     found = call.platform.store.below(path, assets.version_type(kind_of(call)))
     bodies = [doc.body for doc in found if doc.body["properties"]["provisioningState"] != "Failed"]
     return page(call, active(call.query, ordered(call.query, bodies)))
@@ -110,7 +110,7 @@ async def list_versions(call: Call) -> web.Response:
 
 async def get_version(call: Call) -> web.Response:
     """Return one version. `azureml_default` is the newest version that is not archived."""
-    owner = references.registry_uri(_registry(call).body["name"])
+    owner = references.registry_uri(_readable(call).body["name"])
     name, version = call.parameters["name"], call.parameters["version"]
     return reply(references.version(call.platform, owner, kind_of(call), name, version).body)
 
@@ -219,8 +219,16 @@ def _registry(call: Call) -> Document:
     return found
 
 
+def _readable(call: Call) -> Document:
+    """Return the registry whose assets the caller may read. Everybody may read those of a system registry."""
+    found = _registry(call)
+    if call.principal is not None and not curated.is_system(found):
+        call.platform.access.require(call.principal, call.resource_path or found.id, access.READ)
+    return found
+
+
 def _container(call: Call) -> Document:
-    owner, kind, name = _registry(call), kind_of(call), call.parameters["name"]
+    owner, kind, name = _readable(call), kind_of(call), call.parameters["name"]
     document = call.platform.store.get(assets.path_of(owner, kind, name))
     if document is None:
         raise AzureError(404, "UserError", f"No {kind} named '{name}' was found in registry '{owner.body['name']}'.")

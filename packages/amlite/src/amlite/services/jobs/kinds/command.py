@@ -34,7 +34,7 @@ def from_node(component: Json, spec: Json) -> Json:
 
 async def prepare(platform: Platform, job: Job, log: Callable[[str], None], who: Principal | None) -> Prepared:
     """Return the job's environment."""
-    return await environments.prepare(platform, job.properties["environmentId"], log, principal=who)
+    return await environments.prepare(platform, job.properties["environmentId"], log, principal=who, substitute=True)
 
 
 def program(
