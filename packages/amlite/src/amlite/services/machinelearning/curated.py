@@ -50,7 +50,7 @@ async def provide(platform: Platform) -> None:
         container = f"{_ENVIRONMENTS}/{name}"
         described = {"tags": {}, "properties": {}, "isArchived": False}
         store.put(container, _TYPE, wire.envelope(container, _TYPE, described, system))
-        _put(store, name, VERSIONS.get(name, _DEFAULT_VERSION), now)
+        _put(store, name, _newest(name), now)
 
 
 def is_system(registry: Document) -> bool:
@@ -76,6 +76,10 @@ def in_registry(name: str) -> str | None:
     return next((known for known in ENVIRONMENTS if known.lower() == bare.lower()), None)
 
 
+def _newest(name: str) -> int:
+    return VERSIONS.get(name, _DEFAULT_VERSION)
+
+
 def _put(store: Store, name: str, number: int, now: str) -> Document:
     path = f"{_ENVIRONMENTS}/{name}/versions/{number}"
     properties = {
@@ -85,7 +89,8 @@ def _put(store: Store, name: str, number: int, now: str) -> Document:
         "tags": {},
         "properties": {},
         "isAnonymous": False,
-        "isArchived": False,
+        # Only the newest version is listed and is the latest one, in whatever order others were asked for.
+        "isArchived": number != _newest(name),
         "provisioningState": "Succeeded",
     }
     return store.put(

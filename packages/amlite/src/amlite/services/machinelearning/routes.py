@@ -96,12 +96,16 @@ async def list_versions(call: Call) -> web.Response:
     Code is searched by its hash in the whole workspace, because the client's name in the path is random.
     """
     owner, kind, name = workspace_of(call), kind_of(call), call.parameters["name"]
-    base = f"{owner.id}/{kind}" if kind == "codes" and "hash" in call.query else f"{owner.id}/{kind}/{name}"
-    bodies = [doc.body for doc in call.platform.store.below(base, assets.version_type(kind))]
+    container = references.container(call.platform, owner.id, kind, name)
+    base = container.id if container is not None else f"{owner.id}/{kind}/{name}"
+    if kind == "codes" and "hash" in call.query:
+        base = f"{owner.id}/{kind}"
+    versions_type = f"{container.type}/versions" if container is not None else assets.version_type(kind)
+    bodies = [doc.body for doc in call.platform.store.below(base, versions_type)]
     if "hash" in call.query:
         wanted = (call.query["hash"], call.query.get("hashVersion"))
         bodies = [body for body in bodies if _hash(body) in (wanted, (wanted[0], None))]
-    elif not bodies and call.platform.store.get(base) is None:
+    elif not bodies and container is None:
         raise AzureError(404, "UserError", f"No {kind} named '{name}' was found in workspace '{owner.body['name']}'.")
     return page(call, active(call.query, ordered(call.query, bodies)))
 

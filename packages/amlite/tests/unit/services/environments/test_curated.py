@@ -44,6 +44,8 @@ async def test_a_curated_environment_is_found_by_every_reference(provided: Platf
     assert found.id.startswith(f"{SKLEARN}/versions/")
     assert curated.name_of(found.body["properties"]) == "sklearn-1.5"
     assert found.body["properties"]["environmentType"] == "Curated"
+    newest = references.asset(provided, WORKSPACE, f"{SKLEARN}/labels/latest", "environments")
+    assert newest.body["name"] == str(registry.VERSIONS["sklearn-1.5"])
 
 
 @pytest.mark.parametrize("reference", ["AzureML-nothing:1", "AzureML-sklearn-1.5:zero", f"{SKLEARN}/versions/0"])
