@@ -101,6 +101,21 @@ def test_processes_of_a_distributed_job_have_azures_surroundings(client: MLClien
     assert (kept / "outputs/place.txt").read_text().strip().endswith(f"{store}{name}")
 
 
+def test_curated_environments_are_there_and_say_why_they_cannot_run(client: MLClient) -> None:
+    """The page "Azure Machine Learning curated environments"."""
+    from azure.ai.ml import command
+
+    found = client.environments.get("AzureML-sklearn-1.5", label="latest")
+    assert (found.name, found.image) == (
+        "sklearn-1.5",
+        f"mcr.microsoft.com/azureml/curated/sklearn-1.5:{found.version}",
+    )
+    designer = "azureml://registries/azureml/environments/designer/labels/latest"
+    job = client.jobs.create_or_update(command(command="true", environment=designer, compute=CLUSTER))
+    assert until(client, job.name).status == "Failed"
+    assert "no packages for the curated environment 'designer'" in history(client, job.name).error.error.message
+
+
 @pytest.fixture(scope="module")
 def pipeline(client: MLClient, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """Return a function that builds a pipeline: two counts in parallel, then their sum."""

@@ -91,8 +91,18 @@ async def to_its_end(
         status, error = "Failed", {"code": "ServiceError", "message": f"{type(failure).__name__}: {failure}"}
     finally:
         tasks(platform).pop(job.id, None)
+    _end_children(platform, job)
     change(platform, job.id, status=status, run={"error": error})
     tracking.end_run(platform, workspace, job.name, status)
+
+
+def _end_children(platform: Platform, job: Job) -> None:
+    """End the children of a job that ends: those that never began, and those of an earlier process of amlite."""
+    workspace = references.workspace(platform, job.workspace_id).body
+    for child in documents.descendants(platform, again(platform, job)):
+        if not child.ended:
+            change(platform, child.id, status="Canceled", run={"cancel": child.run.get("cancel") or "its parent ended"})
+            tracking.end_run(platform, workspace, child.name, "Canceled")
 
 
 def tracked(job: Job) -> tracking.Run:
