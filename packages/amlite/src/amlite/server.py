@@ -162,7 +162,7 @@ class Server:
 
 def _client_environment(platform: Platform, proxy: str, bundle: Path) -> dict[str, str]:
     client_id, secret = tokens(platform).deployer()
-    both = {"HTTPS_PROXY": proxy, "NO_PROXY": "127.0.0.1,localhost,::1"}
+    both = {"HTTPS_PROXY": proxy, "NO_PROXY": "127.0.0.1,localhost"}
     certificates = (
         "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE",
         "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",

@@ -185,3 +185,15 @@ def ask(workspace: Workspace, method: str, api: str, **values: Any) -> dict[str,
     answer = region(workspace, method, path + query, values if method != "GET" else None)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
+
+
+def test_data_plane_describes_a_datastore_as_azureml_dataprep_reads_it(tracked: Workspace) -> None:
+    """The models of `azureml._restclient` in azureml-core. azureml-fsspec and mltable ask for them."""
+    path = f"/datastore/v1.0{tracked.id}/datastores/workspaceblobstore"
+    found = region(tracked, "GET", path).json()
+    section = found["azureStorageSection"]
+    assert (found["name"], found["dataStoreType"], found["isDefault"]) == ("workspaceblobstore", "AzureBlob", True)
+    assert section["containerName"].startswith("azureml-blobstore-")
+    assert (section["credentialType"], section["credential"]) == ("AccountKey", section["accountKey"])
+    assert region(tracked, "GET", f"/datastore/v1.0{tracked.id}/default").json() == found
+    assert region(tracked, "GET", f"{path}-none").status_code == 404

@@ -154,7 +154,8 @@ def service_principal(platform: Platform, workspace_id: str, target: blobs.BlobP
     return None
 
 
-async def _list_secrets(platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
+async def list_secrets(platform: Platform, resource_id: ResourceId, _body: Json) -> Any:
+    """Return the secrets of a datastore. AzureError 400 if it has none."""
     properties = resource_of(platform, resource_id).body["properties"]
     kind = properties["credentials"]["credentialsType"]
     if kind == "None":
@@ -195,6 +196,6 @@ TYPES = [
         prepare=_prepare,
         check_deletion=_check_deletion,
         listed=_listed,
-        actions={"listsecrets": _list_secrets},
+        actions={"listsecrets": list_secrets},
     )
 ]

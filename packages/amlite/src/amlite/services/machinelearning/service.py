@@ -1,7 +1,15 @@
 """The service of workspaces with their assets, computes and datastores."""
 
 from amlite.core.service import Service
-from amlite.services.machinelearning import instance_routes, network_routes, networks, quota_routes, routes, types
+from amlite.services.machinelearning import (
+    datastore_routes,
+    instance_routes,
+    network_routes,
+    networks,
+    quota_routes,
+    routes,
+    types,
+)
 
 SERVICE = Service(
     routes=[
@@ -11,6 +19,7 @@ SERVICE = Service(
         quota_routes.own_routes,
         network_routes.routes,
         instance_routes.routes,
+        datastore_routes.routes,
     ],
     types=types.TYPES,
     works={networks.PROVISION: network_routes.finish, instance_routes.POWER: instance_routes.finish},
