@@ -6,6 +6,7 @@ and dropped: monitoring must not fail a prediction.
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,20 @@ class Collection:
         self.inputs = _opened("model_inputs")
         self.outputs = _opened("model_outputs")
 
-    def keep(self, rows: pd.DataFrame, predictions: pd.DataFrame) -> None:
-        """Collect the rows of a request and their predictions, in the same order."""
+    def keep(self, rows: pd.DataFrame, predictions: Mapping[str, list[Any]]) -> None:
+        """Collect the rows of a request and the columns of their predictions, in the same order."""
         context = BasicCorrelationContext()
-        for collector, table in ((self.inputs, rows), (self.outputs, predictions.assign(**self.origin))):
-            if collector is None:
-                continue
-            try:
-                collector.collect(table, context)
-            except Exception as error:  # noqa: BLE001  the package raises this class, for example for a full queue
-                log.warning("a request is not collected: %s", error)
+        if self.inputs is not None:
+            _collect(self.inputs, rows, context)
+        if self.outputs is not None:
+            _collect(self.outputs, pd.DataFrame({**predictions, **self.origin}), context)
+
+
+def _collect(collector: Any, table: pd.DataFrame, context: BasicCorrelationContext) -> None:
+    try:
+        collector.collect(table, context)
+    except Exception as error:  # noqa: BLE001  the package raises this class, for example for a full queue
+        log.warning("a request is not collected: %s", error)
 
 
 def served_model(folder: str | None = None) -> str:

@@ -59,11 +59,12 @@ class Scorer:
         flights = parse_request(body, self.fields)
         rows = pd.DataFrame({field.name: _column(flights, field) for field in self.fields})
         probabilities = self.model.predict_proba(rows)[:, 1]
-        predictions = [
-            {"delay_probability": round(float(value), 4), "delayed": bool(value > LABEL_PROBABILITY)}
-            for value in probabilities
-        ]
-        self.collection.keep(rows, pd.DataFrame(predictions))
+        columns = {
+            "delay_probability": [round(float(value), 4) for value in probabilities],
+            "delayed": [bool(value > LABEL_PROBABILITY) for value in probabilities],
+        }
+        self.collection.keep(rows, columns)
+        predictions = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         return {"predictions": predictions, "training_run_id": self.training_run_id}
 
 
