@@ -101,6 +101,9 @@ class StackOutputs(_Part):
     assets: dict[str, dict[str, str]] = Field(description="Asset versions, by kind and name.")
     schedules: dict[str, ScheduleOutput] = Field(description="Schedules, by name.")
     endpoints: dict[str, EndpointOutput] = Field(description="Endpoints, by name in the YAML.")
+    files: list[str] = Field(
+        default_factory=list, description="Patterns of the files with assets outside `ml/` and `pipelines/`."
+    )
     overrides: Overrides = Field(
         default_factory=Overrides,
         description="Values of the stack file in place of those in the asset files. `release train` uses them too.",

@@ -12,7 +12,7 @@ from infra.settings.assets import CONFIG_KEYS
 from infra.settings.configuration import Configuration, ConfigurationError
 from infra.settings.network import Isolation
 from infra.settings.stack import Settings
-from pulumi_azureml import Catalogue, CatalogueErrors, CatalogueSettings, ModelChoice, load_catalogue
+from pulumi_azureml import Catalogue, CatalogueErrors, CatalogueSettings, Folders, ModelChoice, load_catalogue
 
 
 class PlanError(pulumi.RunError):
@@ -40,6 +40,7 @@ def plan(root: Path, configuration: Configuration, names: naming.Names) -> Catal
                 # The name is known before the registry exists, so the plan does not depend on the resource.
                 login_server=f"{names.container_registry}.azurecr.io",
                 registry=settings.sharing.registry,
+                folders=Folders(files=tuple(settings.assets.files)),
                 config_keys=CONFIG_KEYS,
                 overrides=settings.overrides.planned,
                 models={

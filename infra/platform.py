@@ -264,6 +264,7 @@ class Platform:
             assets=outputs.versions(plan),
             schedules={name: schedule.model_dump() for name, schedule in schedules.items()},
             endpoints=outputs.endpoints(plan, assets.resources),
+            files=settings.assets.files,
             overrides=outputs.overrides(settings.overrides.planned),
             jobs=outputs.jobs(assets.resources),
             models={endpoint: model.model_dump(exclude_none=True) for endpoint, model in settings.models.items()},

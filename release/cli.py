@@ -21,6 +21,7 @@ from release.drift.command import report_drift
 from release.errors import ReleaseError, first_line
 from release.gate.command import gate
 from release.history.command import history
+from release.importing.command import import_project
 from release.jobs.command import compare, jobs, logs, metrics, show
 from release.jobs.run_command import run
 from release.policy.command import policy
@@ -72,6 +73,7 @@ main.add_command(doctor)
 main.add_command(down)
 main.add_command(gate)
 main.add_command(history)
+main.add_command(import_project)
 main.add_command(jobs)
 main.add_command(key)
 main.add_command(logs)

@@ -47,6 +47,14 @@ class AssetsSettings(Group):
         description="Number of versions of an environment, data asset, component or model to keep listed. Each new "
         "version archives older ones of this stack. Archived versions still work and can be restored. 0 archives none.",
     )
+    files: list[str] = Field(
+        default_factory=list,
+        max_length=200,
+        description="More files with assets, as patterns in the syntax of `.gitignore`: `mlops/` for all YAML files "
+        "below a folder, `!mlops/old/` for those to leave out again. They follow no convention: the `$schema` and the "
+        "keys of a file say what it defines. `ml/` and `pipelines/` always belong to the project.",
+        examples=["mlops/"],
+    )
     datastores: list[str] = Field(
         default_factory=list,
         max_length=500,

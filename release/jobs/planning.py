@@ -18,6 +18,7 @@ from pulumi_azureml import (
     CatalogueErrors,
     CatalogueSettings,
     ConfigKeys,
+    Folders,
     ModelChoice,
     load_catalogue,
 )
@@ -161,6 +162,7 @@ def load(
         build_images=outputs.environment_image is not None,
         login_server=outputs.login_server,
         registry=outputs.registry,
+        folders=Folders(files=tuple(outputs.files)),
         config_keys=ConfigKeys(overrides=f"{NAMESPACE}:overrides"),
         models={
             endpoint: ModelChoice(each.name, each.version, each.registry) for endpoint, each in outputs.models.items()

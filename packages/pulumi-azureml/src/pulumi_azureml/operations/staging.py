@@ -22,6 +22,7 @@ from typing import Any
 
 from pulumi_azureml.operations.errors import AssetError
 from pulumi_azureml.planning.assets import get, put
+from pulumi_azureml.planning.azure_check import DECISIVE
 from pulumi_azureml.planning.project import project_root
 from pulumi_azureml.planning.stat_cache import StatCache
 from pulumi_azureml.planning.tree import Tree, TreeError, TreeReader
@@ -39,7 +40,8 @@ def staged(
     Args:
         definition: CLI v2 YAML as a dictionary, with local paths relative to the project.
         trees: the folders in it: {keys: the place in the definition, hash: the hash of the tree}.
-        path: the asset's YAML file, which is not part of any tree.
+        path: the asset's YAML file, which is not part of any tree. The keys of an asset that is defined inline follow
+            after `#`.
         root: the project's folder. By default, the one of the working directory.
 
     Raises:
@@ -100,17 +102,17 @@ def load(loader: str, definition: dict[str, Any], root: Path | None = None) -> A
     """
     from azure.ai.ml.entities import _load_functions
 
-    # Pass everything as overrides of an empty file: writing and parsing YAML takes longer than the rest. Only by the
-    # file, azure-ai-ml sees that a schedule is a monitor.
+    # Pass nearly everything as overrides of a file: writing and parsing YAML takes longer than the rest.
     origin = str((root or project_root()) / "Pulumi.yaml")
     given = copy.deepcopy(definition)
-    file = io.StringIO(json.dumps({key: given.pop(key) for key in ("create_monitor",) if key in given}))
+    file = io.StringIO(json.dumps({key: given.pop(key) for key in DECISIVE if key in given}))
     return getattr(_load_functions, loader)(file, relative_origin=origin, params_override=[given])
 
 
 def _read(reader: TreeReader, folder: str, path: str) -> Tree:
+    own = path.partition("#")[0]
     try:
-        return reader.read(folder, without=path if folder == "." or path.startswith(folder + "/") else "")
+        return reader.read(folder, without=own if folder == "." or own.startswith(folder + "/") else "")
     except TreeError as error:
         raise AssetError(f"{error}, though it was when {path} was planned; {error.fix}") from error
 

@@ -3,7 +3,7 @@
 Plain Python, and a pure function of the working tree and the settings. It imports neither Pulumi nor a client of Azure.
 """
 
-from pulumi_azureml.planning.assets import Asset, AssetId, BuildPlan, reference
+from pulumi_azureml.planning.assets import Asset, AssetId, BuildPlan, Left, reference
 from pulumi_azureml.planning.catalogue import Catalogue, load_catalogue, plan_definitions
 from pulumi_azureml.planning.changes import MISSING, Change, explain
 from pulumi_azureml.planning.config_keys import ConfigKeys
@@ -46,6 +46,7 @@ __all__ = [
     "DeploymentOverrides",
     "EndpointOverrides",
     "Folders",
+    "Left",
     "ModelChoice",
     "Overridden",
     "Overrides",

@@ -39,6 +39,15 @@ class Excluded:
     option: str
 
 
+@dataclass(frozen=True, order=True)
+class Left:
+    """A file that looks like an asset and is not planned: what it is, and why it stays with `az ml`."""
+
+    path: str
+    what: str
+    why: str
+
+
 @dataclass(frozen=True)
 class BuildPlan:
     """A Docker image that the stack builds. `tag` is the hash of all its inputs.
@@ -74,7 +83,7 @@ class Asset:
             have no version in Azure: theirs only shows whether they changed.
         pinned: the YAML sets the version. Code that knows the previous hash must then refuse changed content.
         content_hash: SHA-256, hex, of everything that defines this version.
-        path: the YAML file, relative to the root.
+        path: the YAML file, relative to the root. An asset that is defined inline has `#` and its keys after it.
         definition: the input for `az ml`: references name exact versions, local paths are relative to the root.
         metadata: the part of `definition` that can change within a version: description, tags, display name.
         paths: the keys in `definition` that hold local paths.

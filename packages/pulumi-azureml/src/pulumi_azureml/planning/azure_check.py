@@ -27,12 +27,14 @@ from pulumi_azureml.planning.stat_cache import write_whole
 
 _REMEMBERED = 20_000
 _CHOICES = re.compile(r"^(?:Must be one of: |Value .+ passed is not in set \[)([^\]]+?)\]?\.?$")
+# azure-ai-ml chooses a class by these keys, and looks for them in the file only.
+DECISIVE = ("type", "task", "create_monitor")
 
 
 def check(
     assets: Iterable[Asset],
     broken: Collection[str],
-    documents: Mapping[str, Document],
+    documents: Mapping[AssetId, Document],
     root: Path,
     cache_folder: Path | None,
 ) -> list[Problem]:
@@ -40,7 +42,7 @@ def check(
 
     `assets` are in dependency order. An asset is skipped if its file is in `broken`, or if one of its dependencies was
     skipped or refused.
-    `documents` holds each asset's file, for line numbers.
+    `documents` holds each asset's document, for line numbers.
     """
     version = importlib.metadata.version("azure-ai-ml")
     file = cache_folder / f"accepted-{version}.json" if cache_folder else None
@@ -49,7 +51,7 @@ def check(
     refused: set[AssetId] = set()
     problems: list[Problem] = []
     for asset in assets:
-        if asset.path in broken or refused & set(asset.depends_on):
+        if documents[asset.id].path in broken or refused & set(asset.depends_on):
             refused.add(asset.id)
             continue
         key = content_hash({"kind": asset.kind, "definition": asset.definition})
@@ -60,7 +62,7 @@ def check(
             passed.append(key)
         else:
             refused.add(asset.id)
-            problems += _problems(error, documents[asset.path])
+            problems += _problems(error, documents[asset.id])
     if passed and file is not None:
         kept = [*accepted, *passed][-_REMEMBERED:]
         with contextlib.suppress(OSError):
@@ -115,9 +117,8 @@ def _load_from(loader: Any, asset: Asset, definition: Definition, folder: Path) 
         job.write_text(yaml.safe_dump(definition["create_job"], sort_keys=False), encoding="utf-8")
         definition["create_job"] = str(job)
     # Pass everything as overrides of an empty file: writing YAML and parsing it again takes longer than all the rest.
-    # Only by the file, azure-ai-ml sees that a schedule is a monitor.
-    monitor = {key: definition.pop(key) for key in ("create_monitor",) if key in definition}
-    loader(io.StringIO(json.dumps(monitor)), relative_origin=str(folder / "asset.yml"), params_override=[definition])
+    decisive = {key: definition.pop(key) for key in DECISIVE if key in definition}
+    loader(io.StringIO(json.dumps(decisive)), relative_origin=str(folder / "asset.yml"), params_override=[definition])
 
 
 def _problems(error: Exception, document: Document) -> list[Problem]:

@@ -44,7 +44,8 @@ class Document:
     """One YAML file: its mapping, and the line of every key path in it.
 
     `path` is relative to the root, with forward slashes. `set_by` names the option behind each value that the stack
-    sets in place of the file's. `written` has the text of each number and Boolean.
+    sets in place of the file's. `written` has the text of each number and Boolean. `usual` is the path that the file
+    has with the default folders, if it differs.
     """
 
     path: str
@@ -52,11 +53,21 @@ class Document:
     lines: Mapping[KeyPath, int]
     set_by: Mapping[KeyPath, str] = field(default_factory=dict)
     written: Mapping[KeyPath, str] = field(default_factory=dict)
+    usual: str = ""
 
     @property
     def folder(self) -> str:
         """The folder of the file, relative to the root."""
         return self.path.rpartition("/")[0]
+
+    def part(self, keys: KeyPath, data: dict[str, Any]) -> Document:
+        """Return the part of this document below some keys as a document, with other data."""
+
+        def below(values: Mapping[KeyPath, Any]) -> dict[KeyPath, Any]:
+            return {place[len(keys) :]: value for place, value in values.items() if place[: len(keys)] == keys}
+
+        lines = below(self.lines) or {(): self.line(*keys)}
+        return Document(self.path, data, lines, below(self.set_by), below(self.written))
 
     def line(self, *keys: str | int) -> int:
         """Return the line of a key path, or of its nearest parent in the file. Return 0 without a file."""

@@ -37,12 +37,13 @@ class Build:
 class Draft:
     """An asset that is being planned: a document, and what its kind collected from it.
 
-    `definition` starts as the document's mapping and becomes `Asset.definition`. A kind adds `uses`, `sources`, `needs`
-    (assets that must exist first although no reference names them), `problems` and `warnings`. The catalogue then adds
-    `targets` (the asset of each reference) and `trees`. `is_shared`: the asset is in a registry. `is_broken`: its
-    file has problems on its own, so that assets that use it are not checked against it. `broken`: assets that a file
-    would define if it had no problem. `overridden`: the values that the stack sets in place of the file's, by dotted
-    key.
+    `definition` starts as the document's mapping and becomes `Asset.definition`. A kind adds `uses`, `sources`,
+    `inlines`, `extracted` (steps whose work becomes a component), `needs` (assets that must exist first although no
+    reference names them), `problems` and `warnings`. The catalogue then adds `targets` (the asset of each reference)
+    and `trees`. `is_shared`: the asset is in a registry. `is_broken`: its file has problems on its own, so that assets
+    that use it are not checked against it. `broken`: assets that a file would define if it had no problem. `inline_at`:
+    its keys in its file, if another asset's definition contains it. `overridden`: the values that the stack sets in
+    place of the file's, by dotted key.
     """
 
     id: AssetId
@@ -51,6 +52,8 @@ class Draft:
     version: str = ""
     uses: list[Use] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
+    inlines: list[Inline] = field(default_factory=list)
+    extracted: set[str] = field(default_factory=set)
     needs: list[AssetId] = field(default_factory=list)
     targets: dict[KeyPath, AssetId] = field(default_factory=dict)
     trees: dict[KeyPath, Tree] = field(default_factory=dict)
@@ -63,7 +66,13 @@ class Draft:
     is_shared: bool = False
     is_broken: bool = False
     broken: AbstractSet[AssetId] = frozenset()
+    inline_at: KeyPath = ()
     overridden: dict[str, Overridden] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """The file of the asset, and its keys in the file if it is defined inline."""
+        return f"{self.document.path}#{'.'.join(map(str, self.inline_at))}" if self.inline_at else self.document.path
 
     def problem(self, keys: KeyPath, message: str, fix: str) -> None:
         """Report a problem at a key of the document."""
@@ -81,6 +90,18 @@ class Use:
     kind: str
     text: str
     may_wait: bool = False
+
+
+@dataclass(frozen=True)
+class Inline:
+    """An asset that is defined inside another one: its keys there, its kind and its definition.
+
+    `az ml` registers it without a name. The catalogue gives it a name and a version, and replaces it by a reference.
+    """
+
+    keys: KeyPath
+    kind: str
+    definition: Definition
 
 
 @dataclass(frozen=True)
@@ -105,13 +126,11 @@ def is_local(path: str) -> bool:
 
 
 def use(draft: Draft, keys: KeyPath, kind: str, value: object) -> None:
-    """Add a value to `uses` if it is a reference."""
+    """Add a value to `uses` if it is a reference, and to `inlines` if it is a definition."""
     if isinstance(value, str) and "${{" not in value:
         draft.uses.append(Use(keys, kind, value))
-    elif isinstance(value, dict) and kind in {"environment", "model"}:
-        where = ".".join(map(str, keys))
-        fix = f"define it in its own file (`{kind}.yml`) and refer to it as `azureml:NAME`"
-        draft.problem(keys, f"'{where}' is defined inline, so Azure would create an anonymous asset", fix)
+    elif isinstance(value, dict):
+        draft.inlines.append(Inline(keys, kind, value))
 
 
 def source(draft: Draft, keys: KeyPath, value: object, *, wanted: str = "any", is_yaml: bool = False) -> None:

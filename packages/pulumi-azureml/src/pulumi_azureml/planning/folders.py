@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pulumi_azureml.planning.ignore import selects
+
 
 @dataclass(frozen=True, kw_only=True)
 class Folders:
@@ -14,11 +16,15 @@ class Folders:
         assets: the folder of environments, components, data, models, datastores and endpoints.
         pipelines: the folder of pipelines and their schedules.
         shared: the folder of the assets that are shared through a registry.
+        files: more files, as patterns in the syntax of `.gitignore`: `mlops/` for all YAML files below a folder,
+            `!mlops/old/` for those to leave out again. They follow no convention: what a file defines shows in its
+            `$schema` and its keys.
     """
 
     assets: str = "ml"
     pipelines: str = "pipelines"
     shared: str = "ml/shared"
+    files: tuple[str, ...] = ()
 
     def roots(self) -> Iterator[str]:
         """Yield the folders that are not inside another one."""
@@ -34,6 +40,10 @@ class Folders:
             if inner is not None:
                 return f"{usual}/{inner}"
         return path
+
+    def selects(self, path: str) -> bool:
+        """Whether a file that follows no convention belongs to the project."""
+        return selects(self.files, path)
 
     def is_shared(self, path: str) -> bool:
         """Whether a file defines an asset that is shared through a registry."""

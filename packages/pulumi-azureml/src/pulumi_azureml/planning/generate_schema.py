@@ -37,23 +37,29 @@ class Generator:
     def schema(self, schema: Schema) -> Node:
         """Return the node of a schema: a reference into `definitions`."""
         is_open = schema.unknown == INCLUDE
+        if "<locals>" in type(schema).__qualname__:
+            # azure-ai-ml makes many classes of this name, which differ.
+            return self._mapping(schema, is_open=is_open)
         name = type(schema).__name__ + ("*" if is_open else "")
         if name not in self.definitions:
             self.definitions[name] = {}
-            keys: dict[str, Node] = {}
-            required: list[str] = []
-            for attribute, field in schema.fields.items():
-                key = field.data_key or attribute
-                keys[key] = {"any": True} if field.dump_only else self.field(field)
-                if field.required:
-                    required.append(key)
-            node: Node = {"type": "mapping", "keys": dict(sorted(keys.items()))}
-            if required:
-                node["required"] = sorted(required)
-            if is_open:
-                node["open"] = True
-            self.definitions[name] = node
+            self.definitions[name] = self._mapping(schema, is_open=is_open)
         return {"ref": name}
+
+    def _mapping(self, schema: Schema, *, is_open: bool) -> Node:
+        keys: dict[str, Node] = {}
+        required: list[str] = []
+        for attribute, field in schema.fields.items():
+            key = field.data_key or attribute
+            keys[key] = {"any": True} if field.dump_only else self.field(field)
+            if field.required:
+                required.append(key)
+        node: Node = {"type": "mapping", "keys": dict(sorted(keys.items()))}
+        if required:
+            node["required"] = sorted(required)
+        if is_open:
+            node["open"] = True
+        return node
 
     def field(self, field: Any) -> Node:
         """Return the node of one field."""

@@ -175,6 +175,24 @@ def _set(content: str) -> str:
     return f"[{'^' if negated else ''}{content}]"
 
 
+@functools.lru_cache(maxsize=64)
+def _selection(patterns: tuple[str, ...]) -> _Rules | None:
+    return _compile("\n".join(patterns))
+
+
+def selects(patterns: tuple[str, ...], path: str) -> bool:
+    """Whether patterns in the syntax of `.gitignore` match a file or one of its folders. The last match wins."""
+    rules = _selection(patterns)
+    if rules is None:
+        return False
+    parts = path.split("/")
+    verdicts = (
+        rules.verdict("/".join(parts[:end]), parts[end - 1], is_folder=end < len(parts))
+        for end in range(len(parts), 0, -1)
+    )
+    return next((verdict for verdict in verdicts if verdict is not None), False)
+
+
 @dataclass(frozen=True)
 class IgnoreRules:
     """The rules that apply in one folder, outermost first. Create them for the root, then `enter` each folder."""

@@ -16,7 +16,7 @@ from pulumi_azureml.planning.settings import CatalogueSettings
 _ASSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 # Number of characters of an invalid name that a message shows.
 _SHOWN = 40
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,29}")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class Kind(ABC):
@@ -29,6 +29,7 @@ class Kind(ABC):
         schemas: azure-ai-ml's marshmallow schemas for its YAML, as `module:Class` below `azure.ai.ml._schema`, by what
             `schema_type` returns.
         versioned: Azure keeps immutable versions of it, so its definition carries a version.
+        version_length: the number of characters that a version can have.
         metadata: the top-level keys that can change within a version.
     """
 
@@ -37,11 +38,12 @@ class Kind(ABC):
     loader: ClassVar[str]
     schemas: ClassVar[Mapping[str, str]]
     versioned: ClassVar[bool] = False
+    version_length: ClassVar[int] = 255
     metadata: ClassVar[frozenset[str]] = frozenset({"description", "display_name", "tags"})
 
     @abstractmethod
-    def claims(self, path: str, document: Document) -> bool:
-        """Whether a file belongs to this kind, judged by its path."""
+    def claims(self, path: str) -> bool:
+        """Whether a file belongs to this kind by convention. Its path is the one with the default folders."""
 
     @abstractmethod
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
@@ -74,6 +76,9 @@ class Kind(ABC):
     def relate(self, draft: Draft, drafts: Drafts) -> None:  # noqa: B027 - most kinds need nothing
         """Note dependencies that no reference in the YAML expresses (`Draft.needs`)."""
 
+    def complete(self, draft: Draft, drafts: Drafts) -> None:  # noqa: B027 - most kinds need nothing
+        """Amend a draft, or those that it contains, once the targets of all references are known."""
+
     def check(self, _draft: Draft, _drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
         """Report problems that need the other assets to detect."""
         return iter(())
@@ -100,7 +105,10 @@ def draft_of(kind: Kind, document: Document, definition: Definition, *, is_share
     version = definition.pop("version", None) if kind.versioned else None
     if version is not None:
         draft.version = str(version)
-        if not _VERSION.fullmatch(draft.version):
-            fix = "use letters, digits, '-', '_' and '.', 30 at most, or leave `version` out to version by content"
+        if not _VERSION.fullmatch(draft.version) or len(draft.version) > kind.version_length:
+            fix = (
+                f"use letters, digits, '-', '_' and '.', {kind.version_length} at most, or leave `version` out to "
+                "version by content"
+            )
             draft.problem(("version",), f"'{draft.version}' is not a valid version", fix)
     return draft

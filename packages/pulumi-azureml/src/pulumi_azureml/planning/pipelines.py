@@ -11,21 +11,19 @@ from typing import Any
 
 from pulumi_azureml.planning.assets import AssetId
 from pulumi_azureml.planning.documents import KeyPath
-from pulumi_azureml.planning.drafts import Draft, compute, source, use
+from pulumi_azureml.planning.drafts import Draft, compute, use
 from pulumi_azureml.planning.inputs import BINDING, literal_type
+from pulumi_azureml.planning.jobs import MODELS, collect_inputs, collect_run, mapping
 from pulumi_azureml.planning.limits import fits
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
-from pulumi_azureml.planning.references import is_asset
 from pulumi_azureml.planning.settings import CatalogueSettings
+from pulumi_azureml.planning.steps import extract
 
 _EXPRESSION = re.compile(r"\$\{\{[^{}]*\}\}")
-_MODELS = frozenset({"custom_model", "mlflow_model", "triton_model"})
-_FOLDERS = frozenset({"uri_folder", "mltable", "path"}) | _MODELS
+_FOLDERS = frozenset({"uri_folder", "mltable", "path"}) | MODELS
 _FILES = frozenset({"uri_file", "custom_model", "path"})
 _PORTS = _FOLDERS | _FILES
 _TYPES = _PORTS | {"boolean", "integer", "number", "string"}
-# Azure resolves these when the job is submitted.
-_TABLES = ("training_data", "validation_data", "test_data")
 _NO_STEP_CHECK = frozenset({"automl", "do_while", "if_else", "parallel_for", "data_transfer", "import"})
 
 
@@ -33,41 +31,31 @@ def collect_steps(draft: Draft, settings: CatalogueSettings) -> None:
     """Note what a pipeline's steps use: components, environments, data, local files; report unknown computes."""
     data = draft.definition
     compute(draft, ("compute",), data.get("compute"), settings)
-    compute(draft, ("settings", "default_compute"), _mapping(data.get("settings")).get("default_compute"), settings)
+    compute(draft, ("settings", "default_compute"), mapping(data.get("settings")).get("default_compute"), settings)
     use(draft, ("component",), "component", data.get("component"))
-    _collect_inputs(draft, ())
-    for name, step in _mapping(data.get("jobs")).items():
+    collect_inputs(draft, ())
+    for name, step in mapping(data.get("jobs")).items():
         if not isinstance(step, dict):
             continue
         keys: KeyPath = ("jobs", name)
         compute(draft, (*keys, "compute"), step.get("compute"), settings)
-        for key in ("component", "trial"):
-            use(draft, (*keys, key), "component", step.get(key))
-            if isinstance(step.get(key), dict):
-                fix = "move it to its own `component.yml` and refer to it as `azureml:NAME`"
-                draft.problem((*keys, key), f"the component of step '{name}' is defined inline", fix)
-        for holder in ((), ("task",)):
-            inner = step if not holder else _mapping(step.get("task"))
-            use(draft, (*keys, *holder, "environment"), "environment", inner.get("environment"))
-            source(draft, (*keys, *holder, "code"), inner.get("code"), wanted="folder")
-        _collect_inputs(draft, keys)
+        extract(draft, str(name), step)
+        if name not in draft.extracted:
+            collect_run(draft, keys)
+            for key in ("component", "trial"):
+                use(draft, (*keys, key), "component", _typed(step, step.get(key)))
+        collect_inputs(draft, keys)
 
 
-def _collect_inputs(draft: Draft, keys: KeyPath) -> None:
-    holder: Any = draft.definition
-    for key in keys:
-        holder = holder[key]
-    inputs = _mapping(holder.get("inputs"))
-    places: dict[KeyPath, Any] = {("inputs", name): value for name, value in inputs.items()}
-    places |= {(key,): holder.get(key) for key in _TABLES}
-    for place_of, value in places.items():
-        if not isinstance(value, dict):
-            continue
-        path, place = value.get("path"), (*keys, *place_of, "path")
-        if isinstance(path, str) and is_asset(path):
-            use(draft, place, "model" if value.get("type") in _MODELS else "data", path)
-        elif isinstance(path, str) and "${{" not in path:
-            source(draft, place, path, wanted="file" if value.get("type") == "uri_file" else "any")
+def _typed(step: Mapping[str, Any], component: Any) -> Any:
+    """Return an inline component with the type of its step, which it may omit."""
+    if (
+        isinstance(component, dict)
+        and "type" not in component
+        and step.get("type") in {"parallel", "pipeline", "spark"}
+    ):
+        component["type"] = step["type"]
+    return component
 
 
 def check_steps(draft: Draft, drafts: Mapping[AssetId, Draft], *, is_job: bool) -> Iterator[Problem]:
@@ -83,10 +71,10 @@ def bound_ports(draft: Draft, drafts: Mapping[AssetId, Draft], name: str) -> Ite
     """Yield the inputs of components that get the value of a pipeline's input, in pipeline components too."""
     steps = _Steps(draft, drafts, is_job=False)
     for step, component in steps.components.items():
-        for port, value in _mapping(steps.steps[step].get("inputs")).items():
+        for port, value in mapping(steps.steps[step].get("inputs")).items():
             text = value.get("path") if isinstance(value, dict) else value
             match = BINDING.fullmatch(text.strip()) if isinstance(text, str) else None
-            declared = _mapping(component.definition.get("inputs")).get(port)
+            declared = mapping(component.definition.get("inputs")).get(port)
             if match is not None and match[1] == f"inputs.{name}" and isinstance(declared, dict):
                 yield declared
                 yield from bound_ports(component, drafts, str(port))
@@ -118,9 +106,9 @@ class _Steps:
         self.is_job = is_job
         self.drafts = drafts
         data = draft.definition
-        self.inputs = _mapping(data.get("inputs"))
-        self.outputs = _mapping(data.get("outputs"))
-        self.steps = {str(name): step for name, step in _mapping(data.get("jobs")).items() if isinstance(step, dict)}
+        self.inputs = mapping(data.get("inputs"))
+        self.outputs = mapping(data.get("outputs"))
+        self.steps = {str(name): step for name, step in mapping(data.get("jobs")).items() if isinstance(step, dict)}
         self.components: dict[str, Draft] = {}
         for name in self.steps:
             for key in ("component", "trial"):
@@ -137,7 +125,7 @@ class _Steps:
             is_empty = value is None or (
                 isinstance(value, dict) and value.get("path") is None and value.get("value") is None
             )
-            if is_empty and not _mapping(value).get("optional") and _mapping(value).get("default") is None:
+            if is_empty and not mapping(value).get("optional") and mapping(value).get("default") is None:
                 fix = "write the value, or the `path:` of the data"
                 yield self.draft.document.problem(("inputs", name), f"input '{name}' has no value", fix)
 
@@ -157,12 +145,12 @@ class _Steps:
         if step.get("type") in _NO_STEP_CHECK:
             return
         component = self.components.get(name)
-        given = _mapping(step.get("inputs"))
-        searched = _mapping(step.get("search_space"))
-        declared = _mapping(component.definition.get("inputs")) if component is not None else None
+        given = mapping(step.get("inputs"))
+        searched = mapping(step.get("search_space"))
+        declared = mapping(component.definition.get("inputs")) if component is not None else None
         if declared is not None and component is not None:
             for input_name, port in declared.items():
-                is_free = _mapping(port).get("optional") or _mapping(port).get("default") is not None
+                is_free = mapping(port).get("optional") or mapping(port).get("default") is not None
                 if given.get(input_name) is None and input_name not in searched and not is_free:
                     message = f"step '{name}' gives no value to input '{input_name}' of component '{component.id.name}'"
                     fix = (
@@ -181,7 +169,7 @@ class _Steps:
                 message = f"component '{component.id.name}' has no input '{input_name}'"
                 yield self.draft.document.problem(keys, message, advice)
                 continue
-            yield from self._check_value(keys, value, _mapping((declared or {}).get(input_name)))
+            yield from self._check_value(keys, value, mapping((declared or {}).get(input_name)))
         yield from self._check_outputs(name, step, component)
 
     def _check_value(self, keys: KeyPath, value: Any, port: Mapping[str, Any]) -> Iterator[Problem]:
@@ -237,10 +225,10 @@ class _Steps:
         return (source if source in self.draft.document.set_by else keys), value
 
     def _check_outputs(self, name: str, step: dict[str, Any], component: Draft | None) -> Iterator[Problem]:
-        for output, value in _mapping(step.get("outputs")).items():
+        for output, value in mapping(step.get("outputs")).items():
             keys = ("jobs", name, "outputs", output)
             if component is not None:
-                declared = _mapping(component.definition.get("outputs"))
+                declared = mapping(component.definition.get("outputs"))
                 if output not in declared:
                     advice = suggestion(output, declared, otherwise=f"use one of {listing(declared)}")
                     message = f"component '{component.id.name}' has no output '{output}'"
@@ -261,7 +249,7 @@ class _Steps:
                 return None, self._missing(keys, path, f"the pipeline has no input '{name}'", name, self.inputs)
             case ["outputs", name]:
                 if name in self.outputs:
-                    return _mapping(self.outputs[name]).get("type"), None
+                    return mapping(self.outputs[name]).get("type"), None
                 return None, self._missing(keys, path, f"the pipeline has no output '{name}'", name, self.outputs)
             case ["jobs", step, ("outputs" | "inputs") as group, port]:
                 if step not in self.steps:
@@ -269,7 +257,7 @@ class _Steps:
                 ports = self._ports(step, group)
                 if ports is not None and port not in ports:
                     return None, self._missing(keys, path, f"step '{step}' has no {group[:-1]} '{port}'", port, ports)
-                return (_mapping(ports[port]).get("type") if ports is not None else None), None
+                return (mapping(ports[port]).get("type") if ports is not None else None), None
         fix = "write ${{parent.inputs.NAME}} or ${{parent.jobs.STEP.outputs.NAME}}"
         return None, self.draft.document.problem(keys, f"${{{{parent.{path}}}}} is not a binding", fix)
 
@@ -281,10 +269,10 @@ class _Steps:
         """The declared inputs or outputs of a step, or None if its component is not in this tree."""
         component = self.components.get(step)
         if component is not None:
-            return _mapping(component.definition.get(group))
+            return mapping(component.definition.get(group))
         if not {"command", "task"} & self.steps[step].keys():
             return None
-        return _mapping(self.steps[step].get(group))
+        return mapping(self.steps[step].get(group))
 
     def _input_type(self, name: str) -> str | None:
         value = self.inputs[name]
@@ -301,7 +289,7 @@ class _Steps:
         graph = {
             name: {
                 match[1].split(".")[1]
-                for value in _mapping(step.get("inputs")).values()
+                for value in mapping(step.get("inputs")).values()
                 for match in BINDING.finditer(str(value.get("path") if isinstance(value, dict) else value))
                 if match[1].startswith("jobs.")
             }
@@ -317,13 +305,11 @@ class _Steps:
             yield self.draft.document.problem(("jobs", min(cycle)), message, "remove one of these bindings")
 
 
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _fits(actual: str, wanted: str, literal: Any) -> bool:
     if actual == wanted or not {actual, wanted} <= _TYPES:
         return True  # an unknown type is reported where it is written
+    if {actual, wanted} == {"uri_file", "uri_folder"}:
+        return True  # Azure passes any URI
     if actual in _PORTS and wanted in _PORTS:
         return bool((actual in _FOLDERS and wanted in _FOLDERS) or (actual in _FILES and wanted in _FILES))
     if actual in _PORTS or wanted in _PORTS:

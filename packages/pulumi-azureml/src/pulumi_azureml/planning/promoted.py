@@ -42,7 +42,7 @@ def choose(draft: Draft, use: Use, name: str, drafts: Drafts, settings: Catalogu
 def order(draft: Draft, drafts: Drafts, settings: CatalogueSettings) -> None:
     """Order a schedule after the endpoints whose model its pipeline takes, so that it keeps a model that works."""
     pipeline = draft.targets.get(("create_job", "job")) or draft.targets.get(("create_job",))
-    if pipeline is None:
+    if pipeline is None or pipeline not in drafts:
         return
     models = (parse(use.text, folder="") for use in drafts[pipeline].uses if use.kind == "model")
     taken = {each.name for each in models if each is not None}

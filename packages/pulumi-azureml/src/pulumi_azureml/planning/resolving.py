@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pulumi_azureml.planning import promoted
-from pulumi_azureml.planning.assets import AssetId
+from pulumi_azureml.planning.assets import AssetId, Left
 from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, Draft, Use, datastores
 from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.planning.problems import suggestion
@@ -27,6 +27,7 @@ class Resolver:
         broken: Assets that a file would define if it could be read.
         by_path: The asset that each file defines.
         reported: Files whose problems are reported already.
+        left: Files that are not planned.
     """
 
     root: Path
@@ -35,6 +36,7 @@ class Resolver:
     broken: AbstractSet[AssetId]
     by_path: Mapping[str, AssetId]
     reported: AbstractSet[str]
+    left: Mapping[str, Left]
 
     def resolve(self, draft: Draft) -> None:
         """Find the datastores and the assets that a draft uses."""
@@ -65,17 +67,12 @@ class Resolver:
         missed = []
         for use in draft.uses:
             reference = parse(use.text, folder=draft.document.folder)
-            where = ".".join(map(str, use.keys))
             if reference is None:
                 fix = "write `azureml:NAME`, `azureml:NAME:VERSION` or a path"
                 draft.problem(use.keys, f"'{use.text}' is not a reference", fix)
             elif reference.file:
                 self._resolve_file(draft, use, reference.file)
-            elif reference.label and reference.label.lower() != "latest":
-                draft.problem(
-                    use.keys, f"'{where}' uses an unknown label '@{reference.label}'", "use `@latest` or a version"
-                )
-            elif reference.name:
+            elif reference.name and reference.label.lower() in {"", "latest"}:
                 target = AssetId(use.kind, reference.name)
                 pinned = self.drafts[target].version if target in self.drafts else ""
                 if target in self.drafts and (reference.is_floating or reference.version == pinned):
@@ -102,24 +99,31 @@ class Resolver:
             known = [each for each, id_ in self.by_path.items() if id_.kind == use.kind]
             otherwise = f"create it, or write `azureml:NAME` of {_a(KINDS[use.kind].title)}"
             draft.problem(use.keys, f"there is no file '{path}'", suggestion(path, known, otherwise=otherwise))
+        elif path in self.left:
+            left = self.left[path]
+            fix = f"refer to a {KINDS[use.kind].title}, or leave this file to `az ml` too"
+            draft.problem(use.keys, f"'{use.text}' is {left.what}, and {left.why}", fix)
         elif path not in self.reported:
             fix = f"move it to where {_a(KINDS[use.kind].title)} is found, so that it gets a name and a version"
             draft.problem(use.keys, f"'{path}' is not part of the catalogue", fix)
 
     def _miss(self, draft: Draft, use: Use, target: AssetId) -> None:
-        """Report a reference to an asset that is not in the tree."""
+        """Report a reference to an asset that is not in the tree, if it looks like a mistake.
+
+        A model that an endpoint of the tree serves has no version yet. Any other reference is to an asset of the
+        workspace, and stays as it is.
+        """
         if use.may_wait:
             draft.waiting_for = f"a version of model '{target.name}'"
             return
-        if use.kind == "environment" and target.name.lower().startswith("azureml-"):
-            return  # Azure ML provides it
         if AssetId(use.kind, "") in self.broken:
             return  # a file without a name, which is reported, may define it
         known = [id_.name for id_ in {*self.drafts, *self.broken} if id_.kind == use.kind]
-        otherwise = f"add it to the project, or write the version: `azureml:{target.name}:VERSION`"
-        draft.problem(
-            use.keys, f"unknown {use.kind} '{target.name}'", suggestion(target.name, known, otherwise=otherwise)
-        )
+        is_served = use.kind == "model" and any(each.serves == target.name for each in self.drafts.values())
+        otherwise = f"promote a version, or write one: `azureml:{target.name}:VERSION`" if is_served else ""
+        hint = suggestion(target.name, known, otherwise=otherwise)
+        if hint:
+            draft.problem(use.keys, f"unknown {use.kind} '{target.name}'", hint)
 
 
 def _a(title: str) -> str:

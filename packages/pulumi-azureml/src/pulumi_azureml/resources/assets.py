@@ -37,6 +37,8 @@ class Assets(pulumi.ComponentResource):
         for left_out in args.plan.excluded:
             if left_out.id.kind in RESOURCES and "/" not in left_out.id.name:  # an endpoint includes its deployments
                 pulumi.info(f"{left_out.path} is left out of this stack: {left_out.option} is true")
+        for left in args.plan.left:
+            pulumi.info(f"{left.path} is left to `az ml`: it is {left.what}, and {left.why}")
         for asset in args.plan.assets:
             if asset.waiting_for is not None:
                 hint = f": {args.waiting_hint}" if args.waiting_hint else ""

@@ -8,7 +8,6 @@ from azureml_fixtures.bad_input.changes import (
     ENDPOINT,
     ENVIRONMENT,
     MODEL,
-    PIPELINE,
     SCHEDULE,
     STORE,
     USED,
@@ -107,5 +106,4 @@ CASES: dict[str, Change] = {
     "a key that is a number": add(DATA, "7: x"),
     "a key that is Boolean": add(DATA, "yes: x"),
     "an empty key": add(DATA, "'': x"),
-    "a pipeline with a name": add(PIPELINE, "name: training"),
 }

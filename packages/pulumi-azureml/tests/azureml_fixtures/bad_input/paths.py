@@ -46,7 +46,6 @@ CASES: dict[str, Change] = {
     "a path of 5000 characters": _code("x" * 5000),
     "a path with a NUL": _code('"./src\\0"'),
     "a path with a line break": _code('"./src\\n"'),
-    "a path to a file in place of a folder": _code("./src/train.py"),
     "a path with a file as a folder": _code("./src/train.py/x"),
     "a folder in place of a file": both(swap(DATA, "path: days.csv", "path: ../days")),
     "a file URL to nothing": swap(DATA, "path: days.csv", "path: file:nothing.csv"),

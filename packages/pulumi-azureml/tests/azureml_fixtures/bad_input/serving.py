@@ -41,7 +41,6 @@ CASES: dict[str, Change] = {
     "a model that is no reference": swap(DEPLOYMENT, "model: azureml:delay@latest", "model: 'azureml:'"),
     "a model that is a list": swap(DEPLOYMENT, "model: azureml:delay@latest", "model: [delay]"),
     "an instance type that is none": swap(DEPLOYMENT, "Standard_DS3_v2", "Standard_DS3v2"),
-    "an instance type in lower case": swap(DEPLOYMENT, "Standard_DS3_v2", "standard_ds3_v2"),
     "an instance type that is a number": swap(DEPLOYMENT, "Standard_DS3_v2", "3"),
     "an instance type that is empty": swap(DEPLOYMENT, "instance_type: Standard_DS3_v2", "instance_type:"),
     "a deployment of an unknown type": _added("type: serverless"),

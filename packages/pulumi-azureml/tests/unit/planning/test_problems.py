@@ -61,9 +61,10 @@ def test_a_problem_reads_as_place_reason_and_fix() -> None:
 Break = Callable[[Project], object]
 
 
-def refer_to_a_stray_file(project: Project) -> None:
-    project.write("ml/train/old/component.yml", "name: old\n")
-    project.replace("pipelines/training.yml", "../ml/train/component.yml", "../ml/train/old/component.yml")
+def refer_to_a_flow(project: Project) -> None:
+    schema = "https://azuremlschemas.azureedge.net/promptflow/latest/Flow.schema.json"
+    project.write("ml/train/flow/flow.dag.yaml", f"$schema: {schema}\nnodes: []\n")
+    project.replace("pipelines/training.yml", "../ml/train/component.yml", "../ml/train/flow/flow.dag.yaml")
 
 
 SHAPES: tuple[object, ...] = (None, True, 3, "text", ["a"], {}, {"a": {"b": []}})
@@ -162,13 +163,6 @@ BREAKS: dict[str, tuple[Break, str, int, str, str]] = {
         "unknown component type 'comand'",
         "did you mean 'command'?",
     ),
-    "wrong ending": (
-        lambda p: (p.root / "ml/data/days/data.yml").rename(p.root / "ml/data/days/data.yaml"),
-        "ml/data/days/data.yaml",
-        0,
-        "has the extension .yaml, so it would not be found",
-        "rename it to data.yml",
-    ),
     "no such data file": (
         lambda p: (p.root / "ml/data/days/days.csv").unlink(),
         "ml/data/days/data.yml",
@@ -225,20 +219,6 @@ BREAKS: dict[str, tuple[Break, str, int, str, str]] = {
         "'image' and 'build' exclude each other",
         "remove one",
     ),
-    "5 an anonymous environment": (
-        lambda p: p.edit("ml/train/component.yml", environment={"image": "x"}),
-        "ml/train/component.yml",
-        12,
-        "'environment' is defined inline",
-        "environment.yml",
-    ),
-    "unknown label": (
-        lambda p: p.replace("ml/train/component.yml", "@latest", "@newest"),
-        "ml/train/component.yml",
-        9,
-        "'environment' uses an unknown label '@newest'",
-        "@latest",
-    ),
     "a reference to the wrong kind": (
         lambda p: p.replace("pipelines/training.yml", "../ml/train/component.yml", "../ml/data/days/data.yml"),
         "pipelines/training.yml",
@@ -246,12 +226,12 @@ BREAKS: dict[str, tuple[Break, str, int, str, str]] = {
         "is a data asset, not a component",
         "refer to a component",
     ),
-    "a file that is no asset": (
-        refer_to_a_stray_file,
+    "a file that cannot be managed": (
+        refer_to_a_flow,
         "pipelines/training.yml",
         15,
-        "'ml/train/old/component.yml' is not part of the catalogue",
-        "move it",
+        "is a prompt flow, and this package does not manage it",
+        "refer to a component",
     ),
     "no such schedule target": (
         lambda p: p.replace("pipelines/schedules/daily.yml", "../training.yml", "../trainin.yml"),
@@ -259,13 +239,6 @@ BREAKS: dict[str, tuple[Break, str, int, str, str]] = {
         3,
         "there is no file 'pipelines/trainin.yml'",
         "did you mean 'pipelines/training.yml'?",
-    ),
-    "a pipeline with a name": (
-        lambda p: p.edit("pipelines/training.yml", name="training"),
-        "pipelines/training.yml",
-        26,
-        "the id of one run",
-        "remove it",
     ),
     "unknown endpoint": (
         lambda p: p.replace("ml/deploy/blue-deployment.yml", "flights", "flight"),

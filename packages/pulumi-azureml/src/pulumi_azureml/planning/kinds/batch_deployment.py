@@ -36,7 +36,7 @@ class BatchDeploymentKind(Kind):
     }
     metadata = frozenset({"description", "tags"})
 
-    def claims(self, path: str, _document: Document) -> bool:
+    def claims(self, path: str) -> bool:
         """Claim the files beside the endpoint's file."""
         return re.fullmatch(r"ml/batch/([^/]+/)?[^/]+-deployment\.yml", path) is not None
 

@@ -13,7 +13,6 @@ from pulumi_azureml.planning.deployments import (
     of_endpoint,
     same_azure_name,
 )
-from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Drafts
 from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
@@ -28,7 +27,7 @@ class BatchEndpointKind(Kind):
     schemas: ClassVar = {"": "_endpoint.batch.batch_endpoint:BatchEndpointSchema"}
     metadata = frozenset({"description", "tags"})
 
-    def claims(self, path: str, _document: Document) -> bool:
+    def claims(self, path: str) -> bool:
         """Claim one file in `ml/batch/`, or one in each of its folders."""
         return re.fullmatch(r"ml/batch/([^/]+/)?endpoint\.yml", path) is not None
 

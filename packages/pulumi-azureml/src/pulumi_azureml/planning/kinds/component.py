@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from pulumi_azureml.planning.documents import Document
-from pulumi_azureml.planning.drafts import Draft, Drafts, source, use
+from pulumi_azureml.planning.drafts import Draft, Drafts
+from pulumi_azureml.planning.jobs import collect_run
 from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.limits import check_ports
 from pulumi_azureml.planning.pipelines import check_steps, collect_steps
 from pulumi_azureml.planning.problems import Problem, listing
 from pulumi_azureml.planning.settings import CatalogueSettings
+from pulumi_azureml.planning.steps import complete
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,254}")
 _PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|outputs)\.([A-Za-z0-9_]+)")
@@ -31,12 +33,9 @@ class ComponentKind(Kind):
     }
     versioned = True
 
-    def claims(self, path: str, document: Document) -> bool:
-        """Claim one file per folder below `ml/`, and files with the `$schema` of a pipeline component."""
-        if re.fullmatch(r"ml/[^/]+/component\.yml", path):
-            return True
-        is_component = "pipelinecomponent" in str(document.data.get("$schema", "")).lower()
-        return is_component and re.fullmatch(r"pipelines/[^/]+\.yml", path) is not None
+    def claims(self, path: str) -> bool:
+        """Claim one file per folder below `ml/`."""
+        return re.fullmatch(r"ml/[^/]+/component\.yml", path) is not None
 
     def schema_type(self, document: Document) -> str:
         """Return the component's type, which is `command` by default."""
@@ -57,12 +56,12 @@ class ComponentKind(Kind):
         if self.schema_type(draft.document) == "pipeline":
             collect_steps(draft, settings)
             return
-        # A parallel component has its code and environment in its task.
-        for keys, holder in (((), data), (("task",), data.get("task"))):
-            if isinstance(holder, dict):
-                use(draft, (*keys, "environment"), "environment", holder.get("environment"))
-                source(draft, (*keys, "code"), holder.get("code"), wanted="folder")
+        collect_run(draft, ())
         self._check_command(draft)
+
+    def complete(self, draft: Draft, drafts: Drafts) -> None:
+        """Give the components of steps the types of their inputs."""
+        complete(draft, drafts)
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
         """Check the wiring of a pipeline component."""

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Drafts, is_local, source
 from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.problems import Problem
@@ -29,8 +28,10 @@ class DataKind(Kind):
     loader = "load_data"
     schemas: ClassVar = {"": "assets.data:DataSchema"}
     versioned = True
+    # "Argument 'version' exceeded maximum length of 30 for DatasetId": azureml-assets#295.
+    version_length = 30
 
-    def claims(self, path: str, _document: Document) -> bool:
+    def claims(self, path: str) -> bool:
         """Claim files anywhere below `ml/`."""
         return path.startswith("ml/") and posixpath.basename(path) == "data.yml"
 

@@ -30,7 +30,7 @@ class DatastoreKind(Kind):
     }
     metadata = frozenset({"description", "tags"})
 
-    def claims(self, path: str, _document: Document) -> bool:
+    def claims(self, path: str) -> bool:
         """Claim files anywhere below `ml/`."""
         return path.startswith("ml/") and posixpath.basename(path) == "datastore.yml"
 

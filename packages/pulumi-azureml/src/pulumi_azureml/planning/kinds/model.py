@@ -6,7 +6,6 @@ import posixpath
 import re
 from typing import ClassVar
 
-from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, is_local, source
 from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.settings import CatalogueSettings
@@ -31,7 +30,7 @@ class ModelKind(Kind):
     schemas: ClassVar = {"": "assets.model:ModelSchema"}
     versioned = True
 
-    def claims(self, path: str, _document: Document) -> bool:
+    def claims(self, path: str) -> bool:
         """Claim files anywhere below `ml/`."""
         return path.startswith("ml/") and posixpath.basename(path) == "model.yml"
 

@@ -26,7 +26,7 @@ from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.settings import CatalogueSettings
 
 # The pattern of the names of sizes. The preview asks Azure which of them a region has.
-_SIZE = re.compile(r"Standard_[A-Z]+[0-9]+(-[0-9]+)?[a-z]*(_[A-Za-z0-9]+)*")
+_SIZE = re.compile(r"Standard_[A-Z]+[0-9]+(-[0-9]+)?[a-z]*(_[A-Za-z0-9]+)*", re.IGNORECASE)
 
 
 class OnlineDeploymentKind(Kind):
@@ -46,7 +46,7 @@ class OnlineDeploymentKind(Kind):
     # Azure changes these on a running deployment without restarting it (docs/adr/0032).
     metadata = frozenset({"description", "tags", "instance_count", "scale_settings"})
 
-    def claims(self, path: str, _document: Document) -> bool:
+    def claims(self, path: str) -> bool:
         """Claim the files beside the endpoint's file."""
         return re.fullmatch(r"ml/deploy/([^/]+/)?[^/]+-deployment\.yml", path) is not None
 

@@ -32,7 +32,7 @@ class OnlineEndpointKind(Kind):
     }
     metadata = frozenset({"description", "tags"})
 
-    def claims(self, path: str, _document: Document) -> bool:
+    def claims(self, path: str) -> bool:
         """Claim one file in `ml/deploy/`, or one in each of its folders."""
         return re.fullmatch(r"ml/deploy/([^/]+/)?endpoint\.yml", path) is not None
 

@@ -34,7 +34,7 @@ class ScheduleKind(Kind):
         "monitor": "monitoring.schedule:MonitorScheduleSchema",
     }
 
-    def claims(self, path: str, _document: Document) -> bool:
+    def claims(self, path: str) -> bool:
         """Claim files directly in `pipelines/schedules/`."""
         return re.fullmatch(r"pipelines/schedules/[^/]+\.yml", path) is not None
 

@@ -1,0 +1,104 @@
+"""Steps that define their work inline: the part of a step that becomes a component."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi_azureml.planning.assets import Definition
+from pulumi_azureml.planning.drafts import Draft, Drafts, Inline
+from pulumi_azureml.planning.inputs import BINDING, literal_type
+from pulumi_azureml.planning.jobs import mapping
+
+# By the type of a step, the keys that only its component has. The others say how one step runs.
+_COMPONENT_KEYS: Mapping[str, tuple[str, ...]] = {
+    "command": ("command", "code", "environment", "additional_includes"),
+    "parallel": (
+        "task",
+        "input_data",
+        "mini_batch_size",
+        "partition_keys",
+        "error_threshold",
+        "mini_batch_error_threshold",
+        "max_concurrency_per_instance",
+        "retry_settings",
+        "logging_level",
+    ),
+    "spark": (
+        "code",
+        "entry",
+        "args",
+        "environment",
+        "py_files",
+        "jars",
+        "files",
+        "archives",
+        "conf",
+        "additional_includes",
+    ),
+}
+_ESSENTIAL = {"command": "command", "parallel": "task", "spark": "entry"}
+# azure-ai-ml takes this for an input or output that says no type.
+_DEFAULT = "uri_folder"
+
+
+def extract(draft: Draft, name: str, step: dict[str, Any]) -> None:
+    """Move the work that a step defines into a component, which `azure-ai-ml` would register without a name."""
+    type_ = step.get("type", "command")
+    keys = _COMPONENT_KEYS.get(type_, ()) if isinstance(type_, str) else ()
+    if not keys or "component" in step or _ESSENTIAL[type_] not in step:
+        return
+    component: Definition = {"type": type_}
+    component |= {key: step.pop(key) for key in keys if key in step}
+    component["inputs"] = {key: {"type": _DEFAULT} for key in mapping(step.get("inputs"))}
+    component["outputs"] = {
+        key: {"type": _output_type(draft, value)} for key, value in mapping(step.get("outputs")).items()
+    }
+    step["type"] = type_
+    step["component"] = component
+    draft.inlines.append(Inline(("jobs", name, "component"), "component", component))
+    draft.extracted.add(name)
+
+
+def complete(draft: Draft, drafts: Drafts) -> None:
+    """Give the inputs of extracted components the types of their values, once all components are known."""
+    steps = mapping(draft.definition.get("jobs"))
+    for name in sorted(draft.extracted):
+        component = drafts[draft.targets["jobs", name, "component"]]
+        ports = component.definition["inputs"]
+        for key, value in mapping(steps[name].get("inputs")).items():
+            ports[key] = {"type": _input_type(draft, drafts, value)}
+
+
+def _output_type(draft: Draft, value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value.get("type", _DEFAULT))
+    match = BINDING.fullmatch(value.strip()) if isinstance(value, str) else None
+    outputs = mapping(draft.definition.get("outputs"))
+    return str(mapping(outputs.get(match[1].removeprefix("outputs."))).get("type", _DEFAULT)) if match else _DEFAULT
+
+
+def _input_type(draft: Draft, drafts: Drafts, value: Any) -> str:
+    """Return the type of a value, as azure-ai-ml finds it."""
+    path = value.get("path") if isinstance(value, dict) else value
+    match = BINDING.fullmatch(path.strip()) if isinstance(path, str) else None
+    if match is None:
+        if isinstance(value, dict):
+            return str(value.get("type") or literal_type(value.get("value")) or _DEFAULT)
+        return literal_type(value) or _DEFAULT
+    if isinstance(value, dict) and "type" in value:
+        return str(value["type"])
+    match match[1].split("."):
+        case ["inputs", name]:
+            given = mapping(draft.definition.get("inputs")).get(name)
+            if isinstance(given, dict):
+                return str(given.get("type") or literal_type(given.get("value")) or _DEFAULT)
+            return literal_type(given) or _DEFAULT
+        case ["jobs", step, group, port]:
+            target = draft.targets.get(("jobs", step, "component"))
+            component = drafts.get(target) if target is not None else None
+            ports = mapping(component.definition.get(group)) if component is not None else {}
+            if component is None:
+                ports = mapping(mapping(mapping(draft.definition.get("jobs")).get(step)).get(group))
+            return str(mapping(ports.get(port)).get("type", _DEFAULT))
+    return _DEFAULT

@@ -1,0 +1,164 @@
+"""A file is an asset because of what it says, wherever it lies and whatever its name is."""
+
+from __future__ import annotations
+
+import pytest
+
+from azureml_fixtures.planned_project import Project
+from pulumi_azureml.planning import Folders, Left
+
+SCHEMA = "https://azuremlschemas.azureedge.net/latest/{}.schema.json"
+MLOPS = Folders(files=("mlops/", "!mlops/old/"))
+
+
+@pytest.fixture
+def template(project: Project) -> Project:
+    """A project in the layout of a template: `mlops/` has the YAML, and `data-science/` the code."""
+    project.write("data-science/src/prep.py", "print('prep')\n")
+    project.write("data-science/environment/train-conda.yml", "dependencies: [python=3.11]\n")
+    project.write(
+        "mlops/azureml/train/train-env.yml",
+        """
+        $schema: https://azuremlschemas.azureedge.net/latest/environment.schema.json
+        name: taxi-train-env
+        image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04
+        conda_file: ../../../data-science/environment/train-conda.yml
+        """,
+    )
+    project.write(
+        "mlops/azureml/train/pipeline.yml",
+        """
+        $schema: https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json
+        type: pipeline
+        experiment_name: taxi-fare-training
+        inputs:
+          input: {type: uri_folder, path: "azureml:taxi-data@latest"}
+        outputs:
+          train_data:
+        settings: {default_compute: azureml:cpu}
+        jobs:
+          prep_data:
+            name: prep_data
+            code: ../../../data-science/src
+            command: python prep.py --raw ${{inputs.raw}} --out ${{outputs.train_data}}
+            environment: azureml:taxi-train-env@latest
+            inputs: {raw: "${{parent.inputs.input}}"}
+            outputs: {train_data: "${{parent.outputs.train_data}}"}
+        """,
+    )
+    project.write("mlops/old/broken.yml", "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\na: [")
+    return project
+
+
+def test_files_outside_the_conventions_are_selected_by_patterns(template: Project) -> None:
+    added = set(template.versions(folders=MLOPS)) - set(template.versions())
+    assert added == {
+        "environment taxi-train-env",
+        "pipeline job mlops-azureml-train-pipeline",
+        "component mlops_azureml_train_pipeline_prep_data",
+    }
+
+
+def test_a_step_that_defines_its_work_becomes_a_component(template: Project) -> None:
+    plan = template.load(folders=MLOPS)
+    step = plan["pipeline_job", "mlops-azureml-train-pipeline"].definition["jobs"]["prep_data"]
+    component = plan["component", "mlops_azureml_train_pipeline_prep_data"]
+    assert component.definition["inputs"] == {"raw": {"type": "uri_folder"}}
+    assert component.definition["environment"] == plan["environment", "taxi-train-env"].reference
+    assert component.definition["code"] == "data-science/src"
+    assert step["component"] == component.reference
+    assert not {"command", "code", "environment"} & step.keys()
+    assert component.path == "mlops/azureml/train/pipeline.yml#jobs.prep_data.component"
+
+
+def test_an_asset_of_the_workspace_keeps_its_label(template: Project) -> None:
+    pipeline = template.load(folders=MLOPS)["pipeline_job", "mlops-azureml-train-pipeline"]
+    assert pipeline.definition["inputs"]["input"]["path"] == "azureml:taxi-data@latest"
+
+
+@pytest.mark.parametrize(
+    ("text", "asset"),
+    [
+        ("name: clean\ntype: command\ncommand: echo\nenvironment: azureml:training\n", "component clean"),
+        ("name: lake\nimage: python:3.11\n", "environment lake"),
+        ("name: week\ntype: uri_folder\npath: azureml://datastores/workspaceblobstore/paths/week\n", "data week"),
+        ("name: m\ntype: mlflow_model\npath: azureml://jobs/j/outputs/model\n", "model m"),
+        ("name: store\ntype: azure_blob\naccount_name: st\ncontainer_name: raw\n", "datastore store"),
+        ("command: echo\nenvironment: azureml:training\ncompute: azureml:cpu\n", "pipeline job more-it"),
+        ("name: other\nauth_mode: key\n", "online endpoint other"),
+        ("name: night\ntrigger: {type: cron, expression: 0 5 * * *}\ncreate_job: ../../pipelines/training.yml\n",
+         "schedule night"),
+    ],
+)  # fmt: skip
+def test_a_file_without_a_schema_is_recognised_by_its_keys(project: Project, text: str, asset: str) -> None:
+    before = set(project.versions())
+    project.write("ml/more/it.yaml", text)
+    expected = asset.replace("more-it", "ml-more-it")
+    assert set(project.versions()) - before == {expected}
+
+
+@pytest.mark.parametrize("text", ["dependencies: [python]\n", "a: 1\n", "- 1\n", "services: {web: {image: x}}\n"])
+def test_other_yaml_files_are_not_assets(project: Project, text: str) -> None:
+    before = project.versions()
+    project.write("ml/more/it.yml", text)
+    assert (project.versions(), project.load().left) == (before, ())
+
+
+def test_the_ending_does_not_matter(project: Project) -> None:
+    before = project.versions()
+    (project.root / "ml/data/days/data.yml").rename(project.root / "ml/data/days/data.yaml")
+    assert project.versions() == before
+
+
+@pytest.mark.parametrize(
+    ("schema", "left"),
+    [
+        ("amlCompute", ("a compute target", "the platform's configuration has it")),
+        ("workspace", ("a workspace", "the platform's configuration has it")),
+        ("featureSet", ("a part of a feature store", "this package does not manage it")),
+        ("surprise", (f"'{SCHEMA.format('surprise')}'", "its schema is not known here")),
+    ],
+)
+def test_a_file_that_cannot_be_managed_is_named_with_the_reason(
+    project: Project, schema: str, left: tuple[str, str]
+) -> None:
+    project.write("ml/more/it.yml", f"$schema: {SCHEMA.format(schema)}\nname: it\n")
+    assert project.load().left == (Left("ml/more/it.yml", *left),)
+
+
+def test_files_of_an_asset_are_not_assets_themselves(project: Project) -> None:
+    project.write("ml/prep/src/job/data.yaml", f"$schema: {SCHEMA.format('data')}\nname: inner\npath: .\n")
+    assert [(left.path, left.why) for left in project.load().left] == [
+        ("ml/prep/src/job/data.yaml", "it belongs to the files of component prep")
+    ]
+
+
+def test_a_component_beside_its_pipeline_is_found_by_the_reference(project: Project) -> None:
+    project.write("jobs/steps/echo.yml", "command: echo\nenvironment: azureml:training\n")
+    project.write("jobs/job.yml", "type: pipeline\njobs:\n  echo: {type: command, component: ./steps/echo.yml}\n")
+    plan = project.load(folders=Folders(files=("jobs/job.yml",)))
+    component = plan["component", "echo"]
+    assert plan["pipeline_job", "jobs-job"].definition["jobs"]["echo"]["component"] == component.reference
+    assert component.path == "jobs/steps/echo.yml"
+
+
+def test_two_components_of_one_name_are_told_apart_by_their_files(project: Project) -> None:
+    for folder in ("a", "b"):
+        text = f"name: echo\ncommand: echo {folder}\nenvironment: azureml:training\n"
+        project.write(f"jobs/{folder}/echo.yml", text)
+        project.write(f"jobs/{folder}/job.yml", "type: pipeline\njobs:\n  echo: {component: ./echo.yml}\n")
+    plan = project.load(folders=Folders(files=("jobs/",)))
+    first, second = plan["component", "echo"], plan["component", "echo_b"]
+    assert (first.path, second.path) == ("jobs/a/echo.yml", "jobs/b/echo.yml")
+    assert plan["pipeline_job", "jobs-b-job"].definition["jobs"]["echo"]["component"] == second.reference
+
+
+def test_a_pipeline_that_another_one_refers_to_is_a_component(project: Project) -> None:
+    project.write("jobs/z.yml", "type: pipeline\njobs:\n  prep: {component: azureml:prep, inputs: {days: {path: a}}}\n")
+    project.write("jobs/a", "x")
+    project.write("jobs/job.yml", "type: pipeline\njobs:\n  all: {type: pipeline, component: ./z.yml}\n")
+    plan = project.load(folders=Folders(files=("jobs/*.yml",)))
+    assert {str(each.id) for each in plan.assets if each.path.startswith("jobs/")} >= {
+        "component z",
+        "pipeline job jobs-job",
+    }

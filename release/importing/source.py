@@ -1,0 +1,51 @@
+"""Bring a foreign project into this one, as it is."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from release.errors import ReleaseError
+
+_URL = re.compile(r"(https|ssh|file)://.+|[\w.-]+@[\w.-]+:.+")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def bring(source: str, root: Path, into: str | None) -> str:
+    """Return the path, relative to the root, of a folder with the project. Copy or clone it if it is elsewhere.
+
+    Raises:
+        ReleaseError: there is no such project, or the folder for it exists.
+    """
+    is_url = _URL.fullmatch(source) is not None and not Path(source).exists()
+    place = Path(source).resolve()
+    if not is_url and not place.is_dir():
+        raise ReleaseError(f"'{source}' is neither a folder nor the URL of a git repository")
+    if not is_url and place.is_relative_to(root.resolve()):
+        inside = place.relative_to(root.resolve()).as_posix()
+        if inside == ".":
+            raise ReleaseError("the project cannot import itself", fix="name the folder with the files to import")
+        return inside
+    name = into or re.sub(r"\.git$", "", re.split(r"[/:]", source.rstrip("/"))[-1])
+    if not _NAME.fullmatch(name):
+        raise ReleaseError(f"'{name}' is not a name for a folder", fix="use --into NAME")
+    target = root / name
+    if target.exists():
+        raise ReleaseError(f"folder {name}/ exists already", fix="import it by its path, or use --into NAME")
+    if is_url:
+        _clone(source, target)
+    else:
+        shutil.copytree(place, target, ignore=shutil.ignore_patterns(".git"), symlinks=True)
+    return name
+
+
+def _clone(url: str, target: Path) -> None:
+    done = subprocess.run(
+        ["git", "clone", "--quiet", "--depth", "1", "--", url, str(target)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["git failed"])[-1]
+        raise ReleaseError(f"git cannot clone {url}: {reason}")
+    shutil.rmtree(target / ".git")

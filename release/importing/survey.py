@@ -1,0 +1,98 @@
+"""What the catalogue makes of a folder of foreign YAML: what is managed, what is left to `az ml`, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pulumi_azureml import Asset, CatalogueErrors, CatalogueSettings, Folders, Left, load_catalogue
+from release.errors import ReleaseError
+
+# The catalogue checks whether the stack has a registry. The survey does not ask which one.
+_ANY_REGISTRY = "registry"
+_ENDINGS = (".yml", ".yaml")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The assets of a folder, the files that stay with `az ml`, and the patterns that select the others.
+
+    Attributes:
+        managed: the planned assets of the folder.
+        left: files that are not planned.
+        patterns: the patterns for `assets.files`.
+        computes: the compute targets that the assets name.
+    """
+
+    managed: tuple[Asset, ...]
+    left: tuple[Left, ...]
+    patterns: tuple[str, ...]
+    computes: tuple[str, ...]
+
+
+def survey(root: Path, folder: str) -> Survey:
+    """Plan the files of a folder together with those of the project.
+
+    A file with a problem is left out by a pattern of its own. A file that refers to it is left out too.
+
+    Raises:
+        ReleaseError: the project's own files have problems.
+    """
+    refused: dict[str, Left] = {}
+    # azure-ai-ml takes seconds to load all of it, so it reads only what has no other problem.
+    asks_client = False
+    while True:
+        patterns = (f"/{folder}/", *(f"!/{path}" for path in refused))
+        folders = Folders(files=patterns)
+        settings = CatalogueSettings(None, registry=_ANY_REGISTRY, folders=folders, check_with_azure=asks_client)
+        try:
+            plan = load_catalogue(root, settings)
+        except CatalogueErrors as errors:
+            foreign = {each.file: each.message for each in reversed(errors.problems) if each.file.startswith(folder)}
+            if len(foreign) < len({each.file for each in errors.problems}):
+                raise ReleaseError(str(errors)) from errors
+            new = {path: reason for path, reason in foreign.items() if path not in refused}
+            # A file that is left out and reported again is read because another one refers to it.
+            users = {
+                user: f"it refers to {path}"
+                for path in foreign.keys() - new.keys()
+                for user in _users(root, folder, path)
+                if user not in refused
+            }
+            if not new and not users:
+                raise ReleaseError(str(errors)) from errors
+            refused |= {path: Left(path, "refused", reason) for path, reason in {**users, **new}.items()}
+            continue
+        if not asks_client:
+            asks_client = True
+            continue
+        managed = tuple(each for each in plan.assets if each.path.startswith(f"{folder}/"))
+        left = tuple(sorted({*refused.values(), *(each for each in plan.left if each.path.startswith(f"{folder}/"))}))
+        computes = {name for asset in managed for name in _computes(asset.definition)}
+        return Survey(managed, left, patterns, tuple(sorted(computes)))
+
+
+def _users(root: Path, folder: str, path: str) -> Iterator[str]:
+    """Yield the files of a folder that name a file."""
+    name = path.rpartition("/")[2].encode()
+    for each in sorted((root / folder).rglob("*")):
+        if each.suffix in _ENDINGS and each != root / path and each.is_file() and name in each.read_bytes():
+            yield each.relative_to(root).as_posix()
+
+
+def _computes(value: Any) -> Iterator[str]:
+    """Yield the compute targets in a definition."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _computes(item)
+    if not isinstance(value, Mapping):
+        return
+    for key, item in value.items():
+        if key in ("compute", "default_compute") and isinstance(item, str):
+            name = item.removeprefix("azureml:")
+            if name not in ("serverless", "local") and "${{" not in name and "/" not in name:
+                yield name
+        else:
+            yield from _computes(item)
