@@ -1,11 +1,7 @@
-"""Requests to the endpoint, and pictures that this machine serves to it."""
+"""Requests to the endpoint."""
 
 from __future__ import annotations
 
-import contextlib
-import http.server
-import threading
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,29 +47,3 @@ def _read(response: requests.Response) -> Answer:
         content = {"error": response.text}
     status = int(response.headers.get(_STATUS) or response.status_code)
     return Answer(status, content if isinstance(content, dict) else {"error": str(content)})
-
-
-@contextlib.contextmanager
-def served(pictures: Mapping[str, bytes]) -> Iterator[str]:
-    """Serve PNG pictures by their paths on loopback. Yield the address before the path."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            content = pictures.get(self.path)
-            self.send_response(404 if content is None else 200)
-            self.send_header("Content-Type", "image/png")
-            self.send_header("Content-Length", str(len(content or b"")))
-            self.end_headers()
-            self.wfile.write(content or b"")
-
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()

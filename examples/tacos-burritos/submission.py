@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import requests
 from pipeline_runner import document, machine
@@ -150,6 +151,11 @@ class Submission:
     def keep(self, run: RunRecord) -> None:
         """Write the record of a run beside the compiled pipelines, for all who use the stack."""
         documents.write(self.record(run.id), run.json())
+
+    @property
+    def storage_host(self) -> str:
+        """The host of the stack's storage account."""
+        return str(urlsplit(self.target.pipeline_url).hostname)
 
     def record(self, run: str) -> str:
         """Return the address of the record of a run."""

@@ -15,11 +15,12 @@ import click
 import requests
 from azure.core.exceptions import AzureError
 from deployed import Deployed
-from endpoint import Answer, Endpoint, served
+from endpoint import Answer, Endpoint
 from pipeline_runner.errors import RunnerError
 from pipeline_runner.records import RunRecord
 from rich.console import Console
 from runs import Printed
+from stored import documents
 from stored.documents import DocumentError
 from submission import ENDPOINT, ENGINES, HERE, EngineName
 
@@ -33,10 +34,6 @@ from release.terminal.tables import columns, grid
 
 HELD_OUT = "openmoji"
 PICTURES = {label: HERE / "page" / f"{label}.png" for label in ("taco", "burrito")}
-# The same drawings on the internet, for an endpoint that is there.
-PUBLIC = "https://raw.githubusercontent.com/hfg-gmuend/openmoji/15.1.0/color/618x618"
-PUBLIC_NAMES = {"taco": "1F32E.png", "burrito": "1F32F.png"}
-LOOPBACK = "127.0.0.1"
 METADATA = "http://169.254.169.254/metadata/instance?api-version=2021-02-01"
 CHANCE = 0.5
 
@@ -66,7 +63,7 @@ class Walkthrough:
         self.engine = engine
         self.deployed = Deployed.read(stack)
         uri = self.deployed.outputs.endpoints[ENDPOINT].scoring_uri
-        # An endpoint that is not in the DNS is on this machine, and reaches no picture on the internet.
+        # An endpoint that is not in the DNS is on this machine, where the storage account has a private address.
         self.is_here = not _is_known(str(urlsplit(uri).hostname))
         self.console: Console = new_console()
         self.phases = Phases(self.console)
@@ -97,9 +94,9 @@ class Walkthrough:
         self.console.print(table)
 
     def pipeline(self) -> RunRecord:
-        """Run the pipeline. The deployed model gets pictures from this machine only if it is here too."""
-        given = {"held_out": HELD_OUT, "private_hosts": LOOPBACK if self.is_here else ""}
+        """Run the pipeline. The deployed model gets pictures from the storage account."""
         submission = self.deployed.submission
+        given = {"held_out": HELD_OUT, "private_hosts": submission.storage_host if self.is_here else ""}
         return submission.run(given, self.engine, Printed(self.console, submission))
 
     def accuracy(self, record: RunRecord) -> str:
@@ -135,19 +132,18 @@ class Walkthrough:
 
     def answers(self) -> dict[str, Answer]:
         """Ask about both drawings, with GET and with POST."""
-        endpoint = self._endpoint()
-        pictures = {label: path.read_bytes() for label, path in PICTURES.items()}
+        endpoint, workspace = self._endpoint(), self.deployed.outputs.workspace_id
         found: dict[str, Answer] = {}
-        with served({f"/{label}.png": content for label, content in pictures.items()}) as here:
-            for label, content in pictures.items():
-                url = f"{here}/{label}.png" if self.is_here else f"{PUBLIC}/{PUBLIC_NAMES[label]}"
-                for method, answer in (("GET", endpoint.get(url)), ("POST", endpoint.post(content))):
-                    self.console.print(f"  {method} {label}: {answer.content}", highlight=False)
-                    found[f"{method} {label}"] = answer
-                    if answer.status != 200 or answer.content.get("label") not in PICTURES:
-                        raise ReleaseError(
-                            f"{method} of the drawing of a {label} was answered with {answer.status}: {answer.content}"
-                        )
+        for label, path in PICTURES.items():
+            content = path.read_bytes()
+            url = documents.shared(workspace, f"{label}.png", content, "image/png")
+            for method, answer in (("GET", endpoint.get(url)), ("POST", endpoint.post(content))):
+                self.console.print(f"  {method} {label}: {answer.content}", highlight=False)
+                found[f"{method} {label}"] = answer
+                if answer.status != 200 or answer.content.get("label") not in PICTURES:
+                    raise ReleaseError(
+                        f"{method} of the drawing of a {label} was answered with {answer.status}: {answer.content}"
+                    )
         return found
 
     def refused(self) -> Answer:

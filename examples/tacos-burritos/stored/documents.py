@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
-from azure.storage.blob import BlobClient, ContainerClient
+from azure.storage.blob import BlobClient, ContainerClient, ContentSettings
 
+from pulumi_azureml.operations import arm
 from pulumi_azureml.operations.connection import credential
 
 CONTAINER = "kubeflow"
+_ML_VERSION = "2024-04-01"
 
 
 class DocumentError(Exception):
@@ -26,6 +28,20 @@ def write(address: str, content: str) -> None:
             client.upload_blob(content.encode(), overwrite=True)
     except AzureError as error:
         raise DocumentError(f"cannot write {address}: {error}") from error
+
+
+def shared(workspace_id: str, name: str, content: bytes, type_: str) -> str:
+    """Upload a file to a container for uploads of the workspace, and return an address that needs no sign-in.
+
+    The address has a signature, which is valid for some hours. Raises AzureError.
+    """
+    path = f"{workspace_id}/data/shared/versions/1/startPendingUpload"
+    begun = arm.send("POST", path, _ML_VERSION, {"pendingUploadType": "TemporaryBlobReference"})
+    container, _, signature = begun["blobReferenceForConsumption"]["credential"]["sasUri"].partition("?")
+    url = f"{container}/{name}?{signature}"
+    with BlobClient.from_blob_url(url) as client:
+        client.upload_blob(content, overwrite=True, content_settings=ContentSettings(content_type=type_))
+    return url
 
 
 def read(address: str) -> str | None:

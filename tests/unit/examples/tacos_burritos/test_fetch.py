@@ -1,5 +1,6 @@
 """Pictures that the endpoint fetches for a caller: what is refused, and that a checked address is the one used."""
 
+import base64
 import http.server
 import importlib.util
 import socket
@@ -199,3 +200,27 @@ def test_a_name_that_does_not_exist_is_the_callers_error(fetching: ModuleType, m
     with pytest.raises(fetching.FetchError, match=r"the host 'nowhere\.invalid' cannot be resolved") as found:
         fetching.fetch("http://nowhere.invalid/a.png")
     assert found.value.status == 400
+
+
+def test_a_named_host_is_reached_through_the_proxy_of_the_server(
+    fetching: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+    with socket.create_server((HOST, 0)) as proxy:
+
+        def refuse() -> None:
+            caller, _ = proxy.accept()
+            with caller:
+                asked.append(caller.recv(4096))
+                caller.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://amlite:s%40cret@{HOST}:{proxy.getsockname()[1]}")
+        with pytest.raises(fetching.FetchError, match=r"the host 'pictures\.internal' cannot be reached: .*403"):
+            fetching.fetch("https://pictures.internal/taco.png", ["pictures.internal"])
+        thread.join()
+    head = asked[0].decode()
+    assert head.startswith("CONNECT pictures.internal:443 HTTP/1.")
+    login = base64.b64encode(b"amlite:s@cret").decode()
+    assert f"Proxy-Authorization: Basic {login}" in head

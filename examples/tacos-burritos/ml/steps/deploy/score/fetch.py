@@ -5,15 +5,17 @@ service of a virtual machine. So a host name is resolved once, every address is 
 checked address. Each redirect is checked in the same way. Size, type and time are limited.
 """
 
+import base64
 import http.client
 import ipaddress
+import os
 import socket
 import ssl
 import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 MOST_BYTES = 5 << 20
 MOST_REDIRECTS = 3
@@ -40,15 +42,20 @@ def fetch(url: str, private_hosts: Collection[str] = (), *, seconds: float = SEC
 
     Args:
         url: An `http` or `https` address.
-        private_hosts: Hosts (names or addresses) that may be private, and may use any port.
+        private_hosts: Hosts (names or addresses) that may be private, and may use any port. If the server has a proxy
+            (HTTPS_PROXY), it reaches their `https` addresses through it.
         seconds: Limit for the name, the connection, redirects and the content together.
     """
     deadline = time.monotonic() + seconds
     for _ in range(MOST_REDIRECTS + 1):
         parts = _checked(url, private_hosts)
         host = str(parts.hostname)
-        address = _address(host, _port(parts), deadline, is_private_allowed=host in private_hosts)
-        target = _ask(parts, address, deadline)
+        proxy = os.environ.get("HTTPS_PROXY") if parts.scheme == "https" and host in private_hosts else None
+        if proxy:
+            target = _ask(parts, _through(proxy, parts, deadline), deadline)
+        else:
+            address = _address(host, _port(parts), deadline, is_private_allowed=host in private_hosts)
+            target = _ask(parts, _Connection(parts, address, _left(deadline)), deadline)
         if isinstance(target, bytes):
             return target
         url = urljoin(url, target)
@@ -97,9 +104,21 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast and not refused
 
 
-def _ask(parts: SplitResult, address: str, deadline: float) -> bytes | str:
-    """Send the request to a checked address. Return the content, or the target of a redirect."""
-    connection = _Connection(parts, address, _left(deadline))
+def _through(proxy: str, parts: SplitResult, deadline: float) -> http.client.HTTPConnection:
+    """Return a connection through a proxy, which resolves the name."""
+    at = urlsplit(proxy)
+    connection = http.client.HTTPSConnection(
+        str(at.hostname), at.port, timeout=_left(deadline), context=ssl.create_default_context()
+    )
+    login = base64.b64encode(f"{unquote(at.username or '')}:{unquote(at.password or '')}".encode()).decode()
+    connection.set_tunnel(
+        str(parts.hostname), _port(parts), {"Proxy-Authorization": f"Basic {login}"} if at.username else {}
+    )
+    return connection
+
+
+def _ask(parts: SplitResult, connection: http.client.HTTPConnection, deadline: float) -> bytes | str:
+    """Send the request. Return the content, or the target of a redirect."""
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request("GET", path, headers={"Accept": "image/*", "User-Agent": "tacos-burritos"})
