@@ -14,7 +14,7 @@ from pulumi import automation
 from pulumi.automation import events
 
 from infra import RENAMES
-from release.errors import ExistingError, ReleaseError, RenamedError
+from release.errors import ExistingError, PassingError, ReleaseError, RenamedError
 from release.locks import Lock, locks_in
 
 # Parallel operations mostly wait for Azure. The engine's default of four for each processor is too low.
@@ -27,6 +27,13 @@ _EXISTING = re.compile(r"cannot create already existing (?:sub)?resource ['\"]?(
 _HOOK = re.compile(r'^(Preview failed: )?before hook "[\w-]+" failed: ')
 _CANCELLED = ("update canceled", "update cancelled")
 _NO_REASON = ("an unhandled error occurred", "update failed", "preview failed", *_CANCELLED)
+# Azure's codes for failures that pass, and the clients' words for a connection that broke.
+_PASSING = re.compile(
+    r"InternalServerError|TooManyRequests|ServiceUnavailable|ServerBusy|GatewayTimeout|BadGateway|OperationTimedOut|"
+    r"AnotherOperationInProgress|ExpiredAuthenticationToken|temporarily_unavailable|"
+    r"\b(429|500|502|503|504)\b|"
+    r"[Cc]onnection (aborted|reset|broke|error)|RemoteDisconnected|EOF occurred|[Tt]imed? ?out"
+)
 OnEvent = Callable[[events.EngineEvent], None]
 
 
@@ -64,8 +71,8 @@ class Engine:
         """Run a command of the engine.
 
         Raises:
-            ReleaseError: It failed. RenamedError if it would replace resources whose names have changed, and
-                ExistingError if resources exist in Azure that it should create.
+            ReleaseError: It failed. RenamedError if it would replace resources whose names have changed, ExistingError
+                if resources exist in Azure that it should create, and PassingError if another attempt can succeed.
         """
         changes = Changes()
 
@@ -94,7 +101,8 @@ class Engine:
                 raise RenamedError(text) from error
             if changes.existing:
                 raise ExistingError(text, changes.existing) from error
-            raise ReleaseError(text) from error
+            passes = bool(reasons) and all(_PASSING.search(each) for each in reasons)
+            raise (PassingError if passes else ReleaseError)(text) from error
         return changes
 
     def unless_locked(self, command: Callable[[], Any], on_event: OnEvent) -> None:

@@ -19,6 +19,10 @@ class ReleaseError(click.ClickException):
         super().__init__(f"{message}\n  fix: {fix}" if fix else message)
 
 
+class PassingError(ReleaseError):
+    """Azure failed, throttled or did not answer. The same command can succeed some seconds later."""
+
+
 class RenamedError(ReleaseError):
     """An update would replace resources because their names have changed. Nothing was changed."""
 

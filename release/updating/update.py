@@ -14,6 +14,7 @@ from release.planned import PlannedResources
 from release.policy.check import examined, refuse
 from release.stack import PulumiStack
 from release.terminal.progress import UpdateProgress
+from release.updating.attempts import persistently
 from release.updating.interruption import forget, interruption, names, take_over
 
 
@@ -41,9 +42,8 @@ def update(
     interrupted = interruption(target)
     if interrupted.changing:
         _say(console, f"an earlier update was interrupted; reading the state of {names(interrupted.changing)}")
-        target.refresh(interrupted.changing, UpdateProgress(console))
-    planned = PlannedResources()
-    target.preview(planned)
+        persistently(console, lambda: target.refresh(interrupted.changing, UpdateProgress(console)))
+    planned = persistently(console, lambda: _planned(target))
     refuse(target.name, examined(target.name, planned.resources))
     options: dict[str, Any] = {"at_once": at_once, "why": why}
     try:
@@ -56,7 +56,13 @@ def update(
         console.print("  no changes")
     elif target.recovered():
         console.print("  the key vault was recovered with its old settings; bringing them up to date", highlight=False)
-        target.up(UpdateProgress(console), at_once=at_once, why=why)
+        persistently(console, lambda: target.up(UpdateProgress(console), **options))
+
+
+def _planned(target: PulumiStack) -> PlannedResources:
+    planned = PlannedResources()
+    target.preview(planned)
+    return planned
 
 
 def _completed(target: PulumiStack, console: Console, begun: list[str], **options: Any) -> Changes:
@@ -65,12 +71,12 @@ def _completed(target: PulumiStack, console: Console, begun: list[str], **option
     The state has no id of such a resource. azure-native refuses to create it again, and names its id. Each round takes
     over at least one resource, so the rounds end.
     """
-    if not begun:
-        return target.up(UpdateProgress(console), **options)
     remaining = set(begun)
+    if remaining:
+        options["keep_going"] = True
     while True:
         try:
-            changes = target.up(UpdateProgress(console), keep_going=True, **options)
+            changes = persistently(console, lambda: target.up(UpdateProgress(console), **options))
         except ExistingError as error:
             found = {urn: id for urn, id in error.existing.items() if urn in remaining}
             if not found:
@@ -79,7 +85,8 @@ def _completed(target: PulumiStack, console: Console, begun: list[str], **option
             take_over(target, found, UpdateProgress(console))
             remaining -= found.keys()
         else:
-            forget(target, UpdateProgress(console))
+            if begun:
+                forget(target, UpdateProgress(console))
             return changes
 
 

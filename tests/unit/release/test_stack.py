@@ -19,7 +19,7 @@ from infra.outputs import ModelOutput
 from infra.settings.naming import NamingSettings
 from release import sign_in
 from release import stack as stack_module
-from release.errors import ExistingError, ReleaseError, RenamedError
+from release.errors import ExistingError, PassingError, ReleaseError, RenamedError
 from release.stack import CWD_VARIABLE, PulumiStack
 
 
@@ -394,3 +394,23 @@ def test_the_program_is_where_the_project_says(
     (folder / "Pulumi.yaml").write_text(project)
     monkeypatch.setenv(CWD_VARIABLE, str(folder))
     assert stack_module.program_folder() == (folder / program).resolve()
+
+
+@pytest.mark.parametrize(
+    ("messages", "passes"),
+    [
+        (["TooManyRequests: The request was throttled."], True),
+        (["ExpiredAuthenticationToken: The access token has expired.", "('Connection aborted.', 1)"], True),
+        (["InternalServerError: The service stumbled.", "AuthorizationFailed: The client does not have"], False),
+        (["size 'Standard_500' is unknown"], False),
+        ([], False),
+    ],
+)
+def test_only_failures_of_azure_that_pass_are_worth_another_attempt(
+    messages: list[str], passes: bool, fake: FakeStack
+) -> None:
+    fake.events = [diagnostic("error", each) for each in messages]
+    fake.fails = "error: update failed"
+    with pytest.raises(ReleaseError) as failed:
+        PulumiStack("local").up(lambda _: None)
+    assert isinstance(failed.value, PassingError) is passes

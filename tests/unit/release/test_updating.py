@@ -14,9 +14,9 @@ import click
 import pytest
 
 from release.engine import Changes
-from release.errors import ExistingError, ReleaseError, RenamedError
+from release.errors import ExistingError, PassingError, ReleaseError, RenamedError
 from release.terminal.console import new_console
-from release.updating import interruption
+from release.updating import attempts, interruption
 from release.updating.update import update
 
 CONSOLE = new_console()
@@ -160,3 +160,29 @@ def test_a_destruction_finds_what_lies_outside_of_the_resource_group() -> None:
         "RoleAssignment": "/subscriptions/s/providers/Microsoft.Authorization/roleAssignments/n",
         "RoleDefinition": "/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/d",
     }
+
+
+@pytest.mark.parametrize("failures", [2, 8])
+def test_a_run_that_azure_failed_is_repeated_so_many_times_and_told(
+    failures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", waited.append)
+    done: list[str] = []
+
+    def run() -> str:
+        done.append("run")
+        if len(done) <= failures:
+            raise PassingError("stack 'dev': InternalServerError: The service stumbled.\nmore")
+        return "updated"
+
+    text = io.StringIO()
+    if failures == 8:
+        with pytest.raises(PassingError):
+            attempts.persistently(new_console(text), run)
+        assert (len(done), sum(waited)) == (8, 245)
+    else:
+        assert attempts.persistently(new_console(text), run) == "updated"
+        assert waited == [5, 10]
+    assert "attempt 1 of 8 failed: stack 'dev': InternalServerError: The service stumbled." in text.getvalue()
+    assert "trying again in 5 s" in text.getvalue()

@@ -141,3 +141,10 @@ def test_a_rate_of_one_is_every_request(amlite: LocalAzure, path: str) -> None:
         assert amlite.arm("GET", path, version=VERSION).status_code == 500
     amlite.command("fault", "clear")
     assert amlite.arm("GET", path, version=VERSION).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["error", "expired", "reset"])
+def test_no_fault_locks_the_command_line_out(amlite: LocalAzure, kind: str) -> None:
+    amlite.command("fault", "add", "--match", "* *", "--kind", kind, "--rate", "1")
+    assert "rate 1.0" in amlite.command("fault", "list")
+    assert "1 faults cleared" in amlite.command("fault", "clear")

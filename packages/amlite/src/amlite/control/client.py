@@ -8,7 +8,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from amlite.control.address import AUDIENCE, HOST
+from amlite import TENANT_ID
+from amlite.control.address import AUDIENCE, HOST, SIGN_IN
 from amlite.core.runtime import Runtime
 from amlite.core.wire import Json
 
@@ -20,7 +21,7 @@ def ask(running: Runtime, method: str, path: str, body: Json | None = None) -> J
         data=json.dumps(body).encode() if body is not None else None,
         method=method,
         headers={
-            "Authorization": f"Bearer {token(running, f'{AUDIENCE}/.default')}",
+            "Authorization": f"Bearer {_token(running, f'https://{HOST}{SIGN_IN}', f'{AUDIENCE}/.default')}",
             "Content-Type": "application/json",
         },
     )
@@ -31,6 +32,10 @@ def ask(running: Runtime, method: str, path: str, body: Json | None = None) -> J
 
 def token(running: Runtime, scope: str) -> str:
     """Sign in as the application that owns the subscription; raises URLError."""
+    return _token(running, f"https://login.microsoftonline.com/{TENANT_ID}/oauth2/v2.0/token", scope)
+
+
+def _token(running: Runtime, url: str, scope: str) -> str:
     environment = running.environment
     form = urllib.parse.urlencode(
         {
@@ -40,8 +45,7 @@ def token(running: Runtime, scope: str) -> str:
             "scope": scope,
         }
     )
-    login = f"https://login.microsoftonline.com/{environment['AZURE_TENANT_ID']}/oauth2/v2.0/token"
-    with _opener(running).open(login, form.encode()) as answer:
+    with _opener(running).open(url, form.encode()) as answer:
         return str(json.load(answer)["access_token"])
 
 

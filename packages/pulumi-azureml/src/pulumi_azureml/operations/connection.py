@@ -32,6 +32,7 @@ _CONNECTIONS = 32
 RETRIES: dict[str, Any] = {
     "retry_total": 12,
     "retry_status": 12,
+    "retry_read": 6,
     "retry_backoff_max": 20,
 }
 _CONNECTION_SECONDS, _ANSWER_SECONDS = 20, 120
@@ -39,6 +40,8 @@ _THROTTLED, _CONFLICT = 429, 409
 # A resource refuses an operation while another one runs.
 _BUSY = ("AnotherOperationInProgress", "OperationInProgress", "ongoing operation", "operation is in progress")
 _BUSY_SECONDS = 10
+# Azure refuses a token before its end, for example if the clock of a machine is late. azure-core drops the token.
+_REFUSED, _EXPIRED, _EXPIRED_SECONDS = 401, "ExpiredAuthenticationToken", 0.5
 _LONGEST_WAIT_SECONDS = 600.0
 # Azure's gateways have the time in the text of a response: "Please try again after '17' seconds".
 _IN_TEXT = re.compile(r"(?:again|retry)\s+(?:after|in)\s+'?(\d+)'?\s+second", re.IGNORECASE)
@@ -127,8 +130,8 @@ def _credential() -> TokenCredential:
 
     trusted = federated_identity(os.environ)
     if trusted is None:
-        return _one_at_a_time(DefaultAzureCredential)()
-    return _one_at_a_time(ClientAssertionCredential)(trusted.tenant_id, trusted.client_id, trusted.fetch)
+        return _one_at_a_time(DefaultAzureCredential)(**RETRIES)
+    return _one_at_a_time(ClientAssertionCredential)(trusted.tenant_id, trusted.client_id, trusted.fetch, **RETRIES)
 
 
 def _one_at_a_time(kind: type[Any]) -> Callable[..., TokenCredential]:
@@ -195,7 +198,7 @@ def say_when_to_ask_again(answer: Any) -> None:
 
     Azure throttles with a header, with a sentence in the response, or with neither. A resource refuses an operation
     while another one runs, with a 409 that looks like a real conflict. Each wait gets a random part, because many
-    requests get the same one.
+    requests get the same one. It refuses an expired token with a 401, and the retry has a new token.
 
     Args:
         answer: azure-core's `PipelineResponse`.
@@ -203,9 +206,13 @@ def say_when_to_ask_again(answer: Any) -> None:
     from azure.core.pipeline.policies import RetryPolicy
 
     response = answer.http_response
-    if response.status_code not in (_THROTTLED, _CONFLICT):
+    if response.status_code not in (_THROTTLED, _CONFLICT, _REFUSED):
         return
     text = _text(response)
+    if response.status_code == _REFUSED:
+        if _EXPIRED in text:
+            response.headers["Retry-After"] = str(_EXPIRED_SECONDS)
+        return
     asked = RetryPolicy().get_retry_after(answer)
     if response.status_code == _CONFLICT and asked is None and not any(each in text for each in _BUSY):
         return

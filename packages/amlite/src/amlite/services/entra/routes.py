@@ -8,7 +8,8 @@ from dataclasses import replace
 from aiohttp import web
 
 from amlite import TENANT_ID
-from amlite.control.table import ACTION, control_routes
+from amlite.control.address import SIGN_IN
+from amlite.control.table import ACTION, control_routes, open_routes
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.routing import Call, Routes, reply
@@ -21,6 +22,7 @@ LOGIN = "login.microsoftonline.com"
 _ALIASES = ("login.windows.net", "login.microsoft.com", "sts.windows.net")
 routes = Routes(LOGIN, audiences=None)
 own_routes = control_routes()
+sign_in_routes = open_routes()
 
 
 @routes.get("/common/discovery/instance")
@@ -63,6 +65,12 @@ async def token(call: Call) -> web.Response:
         )
     # Entra removes only "/.default". A resource that ends in a slash keeps the slash.
     return reply(_issued(call, sign_in(call, form), scope.removesuffix("/.default")))
+
+
+@sign_in_routes.post(SIGN_IN)
+async def own_token(call: Call) -> web.StreamResponse:
+    """Issue a token to amlite's command line, so that no fault of Entra ID locks it out."""
+    return await token(call)
 
 
 @routes.post("/{tenant}/oauth2/token")
