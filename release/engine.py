@@ -14,8 +14,9 @@ from pulumi import automation
 from pulumi.automation import events
 
 from infra import RENAMES
+from release import storage
 from release.errors import ExistingError, PassingError, ReleaseError, RenamedError
-from release.locks import Lock, locks_in
+from release.locks import Lock, locks_in, unwritten
 
 # Parallel operations mostly wait for Azure. The engine's default of four for each processor is too low.
 _PARALLEL = 32
@@ -34,6 +35,8 @@ _PASSING = re.compile(
     r"\b(429|500|502|503|504)\b|"
     r"[Cc]onnection (aborted|reset|broke|error)|RemoteDisconnected|EOF occurred|[Tt]imed? ?out"
 )
+# What the engine says about a lock without content.
+_NO_CONTENT = "unexpected end of JSON input"
 OnEvent = Callable[[events.EngineEvent], None]
 
 
@@ -92,6 +95,8 @@ class Engine:
         try:
             self.unless_locked(functools.partial(command, on_event=note, parallel=_PARALLEL, color=color), on_event)
         except automation.CommandError as error:
+            if (full := storage.problem(self._name, "\n".join([*changes.errors, str(error)]))) is not None:
+                raise full from error
             # The engine adds general errors to the program's own. They would only repeat that it failed.
             reasons = [each for each in dict.fromkeys(changes.errors) if not each.startswith(_NO_REASON)]
             message = "\n".join(reasons) or _cancelled(error) or essence(error)
@@ -125,6 +130,14 @@ class Engine:
                 command()
             except automation.ConcurrentUpdateError as again:
                 raise self._locked(locks_in(str(again))) from again
+        except automation.CommandError as error:
+            left = unwritten(self._stack.workspace.who_am_i().url or "") if _NO_CONTENT in str(error) else []
+            if not left:
+                raise
+            on_event(_warning(f"an engine could not write its lock, which is removed: {', '.join(map(str, left))}"))
+            for file in left:
+                file.unlink(missing_ok=True)
+            command()
 
     def _unlock(self, held: list[Lock]) -> None:
         files = [each.file for each in held if each.file is not None]

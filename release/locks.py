@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -17,6 +18,9 @@ import psutil
 _LOCK = re.compile(
     r"^\s*(?P<url>\S+): created by (?P<user>.+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<time>\S+)\s*$", re.MULTILINE
 )
+_FOLDER = "locks"
+# An engine writes its lock in less time.
+_WRITTEN_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -73,3 +77,19 @@ def locks_in(error: str) -> list[Lock]:
     return [
         Lock(each["url"], each["user"], each["host"], int(each["pid"]), each["time"]) for each in _LOCK.finditer(error)
     ]
+
+
+def discard_unwritten(path: Path) -> None:
+    """Delete the lock that an engine could not write. Without its content, every later engine fails to read it."""
+    if _FOLDER in path.parts and path.suffix == ".tmp":
+        path.unlink(missing_ok=True)
+
+
+def unwritten(backend: str) -> list[Path]:
+    """Return the locks without content in a backend on this machine, which engines left when the disk was full."""
+    parts = urlsplit(backend)
+    if parts.scheme != "file":
+        return []
+    folder = Path(unquote(f"{parts.netloc}{parts.path}")).expanduser() / ".pulumi" / _FOLDER
+    oldest = time.time() - _WRITTEN_SECONDS
+    return [each for each in folder.rglob("*.tmp") if each.stat().st_size == 0 and each.stat().st_mtime < oldest]

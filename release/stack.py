@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from infra import NAMESPACE, REFUSE_RENAMES, ROLL_OUT_AT_ONCE
 from infra.outputs import OUTPUTS_VERSION, ModelOutput, StackOutputs, parse
-from release import sign_in
+from release import sign_in, storage
 from release.engine import Changes, Engine, OnEvent, essence
 from release.errors import ReleaseError
 
@@ -71,6 +71,8 @@ class PulumiStack:
             fix = hint or f"release up --stack {name}, or select the backend that has the stack with `pulumi login`"
             raise ReleaseError(f"Pulumi's backend has no stack '{name}'", fix=fix) from error
         except automation.CommandError as error:
+            if (full := storage.problem(name, str(error))) is not None:
+                raise full from error
             message = essence(error)
             raise ReleaseError(
                 f"cannot open stack '{name}': {message}", fix=hint or _login_fix(name, message)
@@ -273,7 +275,8 @@ class PulumiStack:
         try:
             yield
         except automation.CommandError as error:
-            raise ReleaseError(f"stack '{self.name}': {essence(error)}") from error
+            full = storage.problem(self.name, str(error))
+            raise full or ReleaseError(f"stack '{self.name}': {essence(error)}") from error
 
 
 def _needs(resource: Mapping[str, Any]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from pathlib import Path
 from types import SimpleNamespace
@@ -414,3 +415,36 @@ def test_only_failures_of_azure_that_pass_are_worth_another_attempt(
     with pytest.raises(ReleaseError) as failed:
         PulumiStack("local").up(lambda _: None)
     assert isinstance(failed.value, PassingError) is passes
+
+
+def test_a_full_disk_is_one_error_with_its_folder_and_leaves_no_empty_lock(fake: FakeStack, tmp_path: Path) -> None:
+    lock = tmp_path / ".pulumi" / "locks" / "organization" / "p" / "local" / "1.json.18ec.tmp"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    fake.fails = f"error: 2 errors occurred:\n    1) write {lock}: no space left on device\n    2) Unknown"
+    with pytest.raises(ReleaseError) as failed:
+        PulumiStack("local").up(lambda _: None)
+    assert failed.value.message == (
+        f"stack 'local': Pulumi cannot write to {tmp_path}: the disk is full\n"
+        "  fix: free space there, and run this command again"
+    )
+    assert not lock.exists()
+
+
+def test_an_empty_lock_that_a_full_disk_left_is_removed(fake: FakeStack, tmp_path: Path) -> None:
+    folder = tmp_path / ".pulumi" / "locks" / "organization" / "p" / "local"
+    folder.mkdir(parents=True)
+    for name in ("1.json.18ec.tmp", "2.json.18ed.tmp"):
+        (folder / name).touch()
+    os.utime(folder / "1.json.18ec.tmp", (0, 0))  # the other one is being written
+    fake.fails = "error: unexpected end of JSON input"
+
+    def backend() -> SimpleNamespace:
+        fake.fails = ""
+        return SimpleNamespace(url=f"file://{tmp_path}")
+
+    fake.workspace.who_am_i = backend
+    told: list[str] = []
+    PulumiStack("local").up(lambda event: told.append(event.diagnostic_event.message))
+    assert [each.name for each in folder.iterdir()] == ["2.json.18ed.tmp"]
+    assert told == [f"an engine could not write its lock, which is removed: {folder / '1.json.18ec.tmp'}"]
