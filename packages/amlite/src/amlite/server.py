@@ -24,7 +24,7 @@ import psutil
 from aiohttp import web
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from amlite.core import private_folder, runtime
+from amlite.core import disk, private_folder, runtime
 from amlite.core.certificates import Certificates
 from amlite.core.errors import AzureError, StartError
 from amlite.core.faults import Faults
@@ -122,10 +122,7 @@ class Server:
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours must not take the connection down without a word
-            _log.exception("%s %s", request.method, request.url)
-            response = reply(
-                {"error": {"code": "InternalServerError", "message": f"{type(error).__name__}: {error}"}}, 500
-            )
+            response = self._failure(request, error)
         if not response.prepared:
             response.headers.setdefault("x-ms-request-id", str(uuid.uuid4()))
         _requests.info(
@@ -146,6 +143,13 @@ class Server:
             ),
         )
         return response
+
+    def _failure(self, request: web.Request, error: Exception) -> web.StreamResponse:
+        if (wrong := disk.problem(self.state, error)) is not None:
+            # Clients do not retry a 507: the disk needs somebody to free space on it.
+            return reply({"error": {"code": "InsufficientStorage", "message": wrong}}, 507)
+        _log.exception("%s %s", request.method, request.url)
+        return reply({"error": {"code": "InternalServerError", "message": f"{type(error).__name__}: {error}"}}, 500)
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
         host = host_of(request)
@@ -259,20 +263,33 @@ def _exists(file: TextIO) -> bool:
 def main() -> None:
     """Lock the state folder, end the processes that an earlier amlite left, and serve."""
     state = Path(sys.argv[1]).resolve()
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (state / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            sys.exit(runtime.BUSY)
-        _log_to(state)
-        left = reap(state) + plugins.end_left(state)
-        if left:
-            _log.warning("ended %d processes that an earlier amlite left", left)
-        try:
-            asyncio.run(serve(state, lock))
-        except sqlite3.DatabaseError as error:
-            sys.exit(f"{state / 'amlite.db'} cannot be read ({error}); forget this local Azure with: amlite reset")
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (state / "lock").open("w") as lock:
+            _serve_alone(state, lock)
+    except (OSError, sqlite3.Error) as error:
+        wrong = disk.problem(state, error)
+        if wrong is None:
+            raise
+        print(wrong, file=sys.stderr)
+        sys.exit(disk.CODE)
+
+
+def _serve_alone(state: Path, lock: TextIO) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(runtime.BUSY)
+    _log_to(state)
+    left = reap(state) + plugins.end_left(state)
+    if left:
+        _log.warning("ended %d processes that an earlier amlite left", left)
+    try:
+        asyncio.run(serve(state, lock))
+    except sqlite3.DatabaseError as error:
+        if disk.problem(state, error) is not None:
+            raise
+        sys.exit(f"{state / 'amlite.db'} cannot be read ({error}); forget this local Azure with: amlite reset")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from amlite.core import runtime
+from amlite.core import disk, runtime
 from amlite.core.processes import tail
 
 _START_SECONDS = 30.0
@@ -45,7 +45,8 @@ def ask(running: runtime.Runtime, method: str, path: str, body: dict[str, Any] |
 def ensure_started() -> runtime.Runtime:
     """Return the running amlite, and start it when there is none; ClickException when it does not start."""
     state = runtime.state_folder()
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if (wrong := disk.check(state)) is not None:
+        raise click.ClickException(wrong)
     found = runtime.read(state)
     if found is not None:
         return found
@@ -55,6 +56,7 @@ def ensure_started() -> runtime.Runtime:
     log = state / "logs" / f"start-{os.getpid()}.log"
     deadline = time.monotonic() + _START_SECONDS
     process: subprocess.Popen[bytes] | None = None
+    code: int | None = None
     try:
         while time.monotonic() < deadline:
             found = runtime.read(state)
@@ -69,8 +71,9 @@ def ensure_started() -> runtime.Runtime:
             elif code is not None:
                 break
             time.sleep(0.02)
-        held = f"another process uses the folder and does not answer; end it: pkill -f 'amlite.server {state}'"
-        raise click.ClickException(f"amlite did not start (state {state}):\n{tail(log) or held}")
+        if code == disk.CODE:
+            raise click.ClickException(disk.check(state) or f"amlite cannot write to {state}")
+        raise click.ClickException(f"amlite did not start (state {state}):\n{tail(log) or _held(state)}")
     finally:
         log.unlink(missing_ok=True)
 
@@ -86,6 +89,17 @@ def terminate(running: runtime.Runtime) -> None:
             if not running.alive:
                 return
             time.sleep(0.02)
+
+
+def _held(state: Path) -> str:
+    """Return what uses a state folder without an answer."""
+    import psutil
+
+    serves = ["amlite.server", str(state)]
+    pids = [each.pid for each in psutil.process_iter(["cmdline"]) if (each.info["cmdline"] or [])[-2:] == serves]
+    if not pids:
+        return "it ended without a message"
+    return f"another amlite uses the folder and does not answer; end it: kill {' '.join(map(str, pids))}"
 
 
 def _spawn(state: Path, log: Path) -> subprocess.Popen[bytes]:

@@ -21,7 +21,7 @@ def ask(running: Runtime, method: str, path: str, body: Json | None = None) -> J
         data=json.dumps(body).encode() if body is not None else None,
         method=method,
         headers={
-            "Authorization": f"Bearer {_token(running, f'https://{HOST}{SIGN_IN}', f'{AUDIENCE}/.default')}",
+            "Authorization": f"Bearer {_token(running, HOST, f'{AUDIENCE}/.default')}",
             "Content-Type": "application/json",
         },
     )
@@ -32,10 +32,10 @@ def ask(running: Runtime, method: str, path: str, body: Json | None = None) -> J
 
 def token(running: Runtime, scope: str) -> str:
     """Sign in as the application that owns the subscription; raises URLError."""
-    return _token(running, f"https://login.microsoftonline.com/{TENANT_ID}/oauth2/v2.0/token", scope)
+    return _token(running, "login.microsoftonline.com", scope)
 
 
-def _token(running: Runtime, url: str, scope: str) -> str:
+def _token(running: Runtime, host: str, scope: str) -> str:
     environment = running.environment
     form = urllib.parse.urlencode(
         {
@@ -45,6 +45,7 @@ def _token(running: Runtime, url: str, scope: str) -> str:
             "scope": scope,
         }
     )
+    url = f"https://{host}{SIGN_IN.format(tenant=TENANT_ID)}"
     with _opener(running).open(url, form.encode()) as answer:
         return str(json.load(answer)["access_token"])
 

@@ -1,0 +1,51 @@
+"""A full or read-only disk is one message with the folder and the cure."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from amlite.core import disk
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "its disk is full; free space there"),
+        (errno.EROFS, "it is read-only; make it writable"),
+        (errno.EACCES, "you may not write there"),
+        (errno.EDQUOT, "the disk quota is used up"),
+    ],
+)
+def test_an_error_of_the_disk_names_the_folder_and_the_cure(number: int, said: str) -> None:
+    outer = RuntimeError("a write failed")
+    outer.__cause__ = OSError(number, os.strerror(number))
+    assert str(disk.problem(Path("/state"), outer)).startswith(f"amlite cannot write to /state: {said}")
+
+
+def test_a_database_that_cannot_grow_is_a_full_disk(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "small.db")
+    database.execute("pragma max_page_count = 2")
+    with pytest.raises(sqlite3.OperationalError) as failed:
+        database.execute("create table a as with recursive n(x) as (select 1 union all select x + 1 from n limit 9999)"
+                         " select x from n")  # fmt: skip
+    database.close()
+    assert "its disk is full" in str(disk.problem(tmp_path, failed.value))
+
+
+def test_another_error_is_none_of_the_disk() -> None:
+    assert disk.problem(Path("/state"), OSError(errno.ECONNRESET, "reset")) is None
+
+
+def test_a_folder_is_checked_before_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert disk.check(tmp_path / "new" / "state") is None
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=1024))
+    assert str(disk.check(tmp_path)).startswith(f"amlite cannot write to {tmp_path}: its disk is full")
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    assert f"amlite cannot write to {tmp_path}: " in str(disk.check(tmp_path))
