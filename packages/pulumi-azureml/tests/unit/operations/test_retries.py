@@ -12,6 +12,8 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError
 from azure.core.pipeline.transport import HttpRequest, HttpTransport
 from azure.core.pipeline.transport._base import HttpResponse
 
+from pulumi_azureml.operations.connection import say_when_to_ask_again
+
 ID = (
     "/subscriptions/s/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws"
     "/environments/env/versions/1"
@@ -42,6 +44,7 @@ class Transport(HttpTransport):  # type: ignore[type-arg]
         self.failures = list(failures)
         self.asked = 0
         self.slept: list[float] = []
+        self.code = "Busy"
 
     def send(self, request: HttpRequest, **_: Any) -> HttpResponse:
         self.asked += 1
@@ -49,7 +52,7 @@ class Transport(HttpTransport):  # type: ignore[type-arg]
             failure = self.failures.pop(0)
             if isinstance(failure, Exception):
                 raise failure
-            return Answer(request, failure[0], failure[1], {"error": {"code": "Busy", "message": "later"}})
+            return Answer(request, failure[0], failure[1], {"error": {"code": self.code, "message": "later"}})
         return Answer(request, 200, {"Content-Type": "application/json"}, ENVIRONMENT)
 
     def sleep(self, seconds: float) -> None:
@@ -73,7 +76,8 @@ def get() -> Callable[[Transport], Any]:
     from azure.ai.ml import MLClient
 
     def get(transport: Transport) -> Any:
-        ml = MLClient(Credential(), "s", "rg", "ws", transport=transport, enable_telemetry=False)
+        options = {"enable_telemetry": False, "raw_response_hook": say_when_to_ask_again}
+        ml = MLClient(Credential(), "s", "rg", "ws", transport=transport, **options)
         return ml.environments.get("env", version="1")
 
     return get
@@ -92,6 +96,19 @@ def test_a_connection_that_breaks_is_tried_again(get: Callable[[Transport], Any]
     transport = Transport(ServiceRequestError("connection reset"))
     assert get(transport).image == "python:3.11"
     assert transport.asked == 2
+
+
+@pytest.mark.parametrize(("code", "asked"), [("ExpiredAuthenticationToken", 3), ("InvalidAuthenticationToken", 1)])
+def test_only_an_expired_token_is_worth_another_attempt(get: Callable[[Transport], Any], code: str, asked: int) -> None:
+    transport = Transport((401, {}), (401, {}))
+    transport.code = code
+    if asked == 1:
+        with pytest.raises(HttpResponseError):
+            get(transport)
+    else:
+        assert get(transport).image == "python:3.11"
+        assert transport.slept == [0.5, 0.5]
+    assert transport.asked == asked
 
 
 def test_a_refusal_is_not_repeated(get: Callable[[Transport], Any]) -> None:
