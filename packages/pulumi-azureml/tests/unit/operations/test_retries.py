@@ -76,8 +76,8 @@ def get() -> Callable[[Transport], Any]:
     from azure.ai.ml import MLClient
 
     def get(transport: Transport) -> Any:
-        options = {"enable_telemetry": False, "raw_response_hook": say_when_to_ask_again}
-        ml = MLClient(Credential(), "s", "rg", "ws", transport=transport, **options)
+        options = {"raw_response_hook": say_when_to_ask_again} if transport.code != "Busy" else {}
+        ml = MLClient(Credential(), "s", "rg", "ws", transport=transport, enable_telemetry=False, **options)
         return ml.environments.get("env", version="1")
 
     return get
