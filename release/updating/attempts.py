@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +11,8 @@ from rich.console import Console
 from release.errors import PassingError
 
 _T = TypeVar("_T")
+# Characters of a reason.
+_SHOWN = 300
 # Seconds between the attempts. azure-native and azure-ai-ml have retried each request before.
 _WAITS = (5, 10, 20, 30, 60, 60, 60)
 
@@ -23,7 +26,8 @@ def persistently(console: Console, run: Callable[[], _T]) -> _T:
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_chain, wait_fixed
 
     def tell(attempts: Any) -> None:
-        count, reason = attempts.attempt_number, str(attempts.outcome.exception().message).splitlines()[0]
+        count = attempts.attempt_number
+        reason = textwrap.shorten(str(attempts.outcome.exception().message), _SHOWN)
         wait = attempts.next_action.sleep
         console.print(
             f"  attempt {count} of {len(_WAITS) + 1} failed: {reason}\n  trying again in {wait:.0f} s",
