@@ -17,8 +17,10 @@ _SHOWN = 300
 _WAITS = (5, 10, 20, 30, 60, 60, 60)
 
 
-def persistently(console: Console, run: Callable[[], _T]) -> _T:
+def persistently(console: Console, run: Callable[[bool], _T]) -> _T:
     """Return the result of a run. Repeat it if Azure failed, throttled or did not answer, and tell each repetition.
+
+    `run` takes whether it is a repetition. One that goes on after an error completes more than one that stops.
 
     Raises:
         PassingError: It failed eight times within five minutes of waiting.
@@ -41,4 +43,4 @@ def persistently(console: Console, run: Callable[[], _T]) -> _T:
         before_sleep=tell,
         reraise=True,
     )
-    return repeating(run)
+    return repeating(lambda: run(repeating.statistics["attempt_number"] > 1))

@@ -42,8 +42,8 @@ def update(
     interrupted = interruption(target)
     if interrupted.changing:
         _say(console, f"an earlier update was interrupted; reading the state of {names(interrupted.changing)}")
-        persistently(console, lambda: target.refresh(interrupted.changing, UpdateProgress(console)))
-    planned = persistently(console, lambda: _planned(target))
+        persistently(console, lambda _: target.refresh(interrupted.changing, UpdateProgress(console)))
+    planned = persistently(console, lambda _: _planned(target))
     refuse(target.name, examined(target.name, planned.resources))
     options: dict[str, Any] = {"at_once": at_once, "why": why}
     try:
@@ -56,7 +56,7 @@ def update(
         console.print("  no changes")
     elif target.recovered():
         console.print("  the key vault was recovered with its old settings; bringing them up to date", highlight=False)
-        persistently(console, lambda: target.up(UpdateProgress(console), **options))
+        persistently(console, lambda _: target.up(UpdateProgress(console), **options))
 
 
 def _planned(target: PulumiStack) -> PlannedResources:
@@ -72,11 +72,14 @@ def _completed(target: PulumiStack, console: Console, begun: list[str], **option
     over at least one resource, so the rounds end.
     """
     remaining = set(begun)
-    if remaining:
-        options["keep_going"] = True
+
+    def run(again: bool) -> Changes:
+        more: dict[str, Any] = {"keep_going": True} if again or begun else {}
+        return target.up(UpdateProgress(console), **more, **options)
+
     while True:
         try:
-            changes = persistently(console, lambda: target.up(UpdateProgress(console), **options))
+            changes = persistently(console, run)
         except ExistingError as error:
             found = {urn: id for urn, id in error.existing.items() if urn in remaining}
             if not found:

@@ -170,7 +170,8 @@ def test_a_run_that_azure_failed_is_repeated_so_many_times_and_told(
     monkeypatch.setattr("tenacity.nap.time.sleep", waited.append)
     done: list[str] = []
 
-    def run() -> str:
+    def run(again: bool) -> str:
+        assert again is bool(done)
         done.append("run")
         if len(done) <= failures:
             raise PassingError("stack 'dev': InternalServerError: The service stumbled.\nmore")

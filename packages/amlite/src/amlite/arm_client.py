@@ -9,7 +9,7 @@ from typing import Any
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
-from azure.core.pipeline.policies import RequestIdPolicy, RetryPolicy, UserAgentPolicy
+from azure.core.pipeline.policies import CustomHookPolicy, RequestIdPolicy, RetryPolicy, UserAgentPolicy
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.exceptions import ARMErrorFormat
@@ -20,6 +20,7 @@ ENDPOINT = "https://management.azure.com"
 SCOPE = f"{ENDPOINT}/.default"
 _PROVIDERS_VERSION = "2021-04-01"
 _UNREGISTERED = "MissingSubscriptionRegistration"
+_EXPIRED = "ExpiredAuthenticationToken"
 _POLL_SECONDS = 1.0
 """Seconds between polls if ARM sends no Retry-After."""
 
@@ -59,6 +60,7 @@ class ArmClient:
                 UserAgentPolicy(user_agent),
                 RetryPolicy(retry_total=4),
                 ARMChallengeAuthenticationPolicy(credential, SCOPE),
+                CustomHookPolicy(raw_response_hook=_ask_again),
             ],
         )
 
@@ -137,6 +139,22 @@ class ArmClient:
             return result
         except AzureError as error:
             raise _arm_error(error) from error
+
+
+def _ask_again(answer: Any) -> None:
+    """Let the retry policy repeat a request whose token has expired. The authentication policy has dropped the token.
+
+    azcore does not do this. It renews a token minutes before its end.
+    """
+    response = answer.http_response
+    if response.status_code == 401 and _EXPIRED in _text(response):
+        response.headers["Retry-After"] = "0.5"
+
+
+def _text(response: Any) -> str:
+    if hasattr(response, "read"):
+        response.read()
+    return str(response.text())
 
 
 def _raise_for_status(response: Any) -> None:
