@@ -35,6 +35,8 @@ _PASSING = re.compile(
     r"\b(429|500|502|503|504)\b|"
     r"[Cc]onnection (aborted|reset|broke|error)|RemoteDisconnected|EOF occurred|[Tt]imed? ?out"
 )
+# The program's traceback after a resource failed in an update that goes on after errors.
+_CONSEQUENCE = "ResourceRegistrationFailed"
 # What the engine says about a lock without content.
 _NO_CONTENT = "unexpected end of JSON input"
 OnEvent = Callable[[events.EngineEvent], None]
@@ -98,7 +100,8 @@ class Engine:
             if (full := storage.problem(self._name, "\n".join([*changes.errors, str(error)]))) is not None:
                 raise full from error
             # The engine adds general errors to the program's own. They would only repeat that it failed.
-            reasons = [each for each in dict.fromkeys(changes.errors) if not each.startswith(_NO_REASON)]
+            told = [each for each in dict.fromkeys(changes.errors) if _CONSEQUENCE not in each]
+            reasons = [each for each in told if not each.startswith(_NO_REASON)]
             message = "\n".join(reasons) or _cancelled(error) or essence(error)
             # Changed names can be the reason of an error.
             text = "\n".join([f"stack '{self._name}': {message}", *changes.renames])

@@ -400,7 +400,8 @@ def test_the_program_is_where_the_project_says(
 @pytest.mark.parametrize(
     ("messages", "passes"),
     [
-        (["TooManyRequests: The request was throttled."], True),
+        (["TooManyRequests: The request was throttled.", "Traceback: ResourceRegistrationFailed: resource b"], True),
+        (["<Error><Code>InternalError</Code></Error>"], True),
         (["ExpiredAuthenticationToken: The access token has expired.", "('Connection aborted.', 1)"], True),
         (["InternalServerError: The service stumbled.", "AuthorizationFailed: The client does not have"], False),
         (["size 'Standard_500' is unknown"], False),
