@@ -49,6 +49,7 @@ help: ## Show this help
 	@printf '  PYTHON                   the Python for set-up, 3.11 or newer (default python3)\n'
 	@printf '  PYTEST                   more arguments for pytest, such as PYTEST="-k rollout"\n'
 	@printf '  TESTS                    the tests to run (default packages tests/unit tests/integration tests/e2e)\n'
+	@printf '  POINTS, SEED             the kills of `make chaos` (default 200), and what selects them (default 1)\n'
 	@printf '  AMLITE_STATE             the state folder of the local Azure (default .amlite)\n'
 	@printf '  AMLITE_DOCKER            off builds no image, even if Docker is available (default auto)\n'
 
@@ -136,6 +137,13 @@ release-demo: setup ## Play a month of releases on the local Azure, in a clone: 
 .PHONY: test
 test: setup ## Run the unit, integration and end-to-end tests
 	@$(tools) $(bin)/python -m pytest -n 2 $(TESTS) $(PYTEST)
+
+POINTS ?= 200
+SEED ?= 1
+
+.PHONY: chaos
+chaos: setup ## Kill parts of a release at random moments, and check that one more run repairs all: POINTS=200 SEED=1
+	@$(tools) $(bin)/python -m tests.chaos --points $(POINTS) --seed $(SEED)
 
 workflows = .github/workflows
 azure_pipelines = .azuredevops

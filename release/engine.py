@@ -31,7 +31,7 @@ _NO_REASON = ("an unhandled error occurred", "update failed", "preview failed", 
 # Azure's codes for failures that pass, and the clients' words for a connection that broke.
 _PASSING = re.compile(
     r"InternalServerError|InternalError|TooManyRequests|ServiceUnavailable|ServerBusy|GatewayTimeout|BadGateway|OperationTimedOut|"
-    r"AnotherOperationInProgress|ExpiredAuthenticationToken|temporarily_unavailable|"
+    r"AnotherOperationInProgress|ExpiredAuthenticationToken|access token has expired|temporarily_unavailable|"
     r"\b(429|500|502|503|504)\b|"
     r"[Cc]onnection (aborted|reset|broke|error)|RemoteDisconnected|EOF occurred|[Tt]imed? ?out"
 )
