@@ -12,6 +12,7 @@ ELSEWHERE = {
     "make test",
     "make lint",
     "make bench",
+    "make chaos POINTS=4",
     "make environments",
     "make environments-down",
     "make release-demo",
