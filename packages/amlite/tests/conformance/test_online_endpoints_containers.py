@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 from azure.core.exceptions import HttpResponseError
 
+from amlite.core import runtime
 from amlite.tools import docker_engine
 from amlite_fixtures.scoring import Collected, Scoring
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from amlite.testing import Workspace
 
 SERVER = """
-import json, os, pathlib, urllib.request
+import json, os, pathlib, socket, urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 class Handler(BaseHTTPRequestHandler):
@@ -26,6 +28,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if "ports" in body:
+            found = [port for port in body["ports"] if socket.socket().connect_ex(("127.0.0.1", port)) == 0]
+            files = [each for each in body["files"] if os.path.exists(each)]
+            return self.answer(json.dumps({"ports": found, "files": files}))
         model = pathlib.Path(os.environ["AZUREML_MODEL_DIR"]) / "weights" / "factor.json"
         answer = json.dumps({"path": self.path, "answer": body["value"] * json.loads(model.read_text())})
         if "AZUREML_MDC_CONFIG_PATH" in os.environ:
@@ -33,6 +39,9 @@ class Handler(BaseHTTPRequestHandler):
             agent = f"http://{os.environ['AZUREML_MDC_HOST']}:{os.environ['AZUREML_MDC_PORT']}/modeldata/log"
             headers = {"Content-Type": "application/json", "ce-type": f"azureml.inference.{name}"}
             urllib.request.urlopen(urllib.request.Request(agent, b'[{"value": 1}]', headers))
+        self.answer(answer)
+
+    def answer(self, answer):
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.end_headers()
@@ -68,13 +77,15 @@ def custom(make_model: Callable[[int], str], tmp_path: Path) -> Callable[..., An
             instance_type="Standard_DS3_v2",
             instance_count=1,
             data_collector=collector,
+            # A deployment's own variables decide neither what is mounted nor which port is reached.
+            environment_variables={"X_CA_BUNDLE": str(tmp_path / "server.py"), "HTTPS_PROXY": "http://127.0.0.1:22"},
         )
 
     return make
 
 
 def test_a_custom_container_is_built_run_scored_and_collects(
-    empty: Scoring, custom: Callable[..., Any], azureml_workspace: Workspace
+    empty: Scoring, custom: Callable[..., Any], azureml_workspace: Workspace, tmp_path: Path
 ) -> None:
     from azure.ai.ml.entities import DataCollector, DeploymentCollection
 
@@ -89,6 +100,13 @@ def test_a_custom_container_is_built_run_scored_and_collects(
     assert empty.post({"value": 21}, "green").json() == {"path": "/predict", "answer": 63}
     ((record,),) = Collected(azureml_workspace).records(f"modelDataCollector/{empty.name}/green/own/", 1).values()
     assert record["data"] == [{"value": 1}]
+    running = runtime.read(azureml_workspace.azure.state)
+    assert running is not None
+    listening = {each.laddr.port for each in psutil.Process(running.pid).net_connections("tcp") if not each.raddr}
+    attack = {"ports": sorted(listening), "files": [str(tmp_path / "server.py"), str(azureml_workspace.azure.state)]}
+    # In the network of `blue` are the container's own port and the proxy. amlite's certificate is below its state.
+    found = empty.post(attack, "blue").json()
+    assert found == {"ports": [running.proxy_port], "files": [str(azureml_workspace.azure.state)]}
     assert "the container's own server begins" in deployments.get_logs("blue", empty.name, lines=50)
     deployments.begin_delete("blue", empty.name).result()
     assert empty.post({"value": 1}, "green").json()["answer"] == 3
