@@ -1,4 +1,4 @@
-"""`python -m tests.bench.ask PORT COUNT`, run in a deployed clone: asks the endpoint and its model server in turns.
+"""`python -m tests.bench.ask SOCKET COUNT`, run in a deployed clone: asks the endpoint and its model server in turns.
 
 The endpoint's key is in the variable ENDPOINT_KEY. Prints two JSON lists of milliseconds: through
 the endpoint, and directly.
@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
 
 from release.stack import PulumiStack
 from tests.bench.figure import timed
@@ -19,17 +23,35 @@ from tests.bench.figure import timed
 _ENDPOINT = "flight-delay"
 
 
-def main(port: int, count: int) -> None:
+def _server(path: str) -> HTTPAdapter:
+    """Return the adapter of requests that connects to the model server's socket."""
+
+    class Connection(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            made = socket.socket(socket.AF_UNIX)
+            made.connect(path)
+            return made
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Connection
+
+    adapter = HTTPAdapter()
+    adapter.poolmanager.pool_classes_by_scheme = {"http": Pool}
+    return adapter
+
+
+def main(path: str, count: int) -> None:
     """Send `count` requests to each."""
     outputs = PulumiStack("local").deployed()
     body = Path("ml/deploy/sample-request.json").read_bytes()
     samples: tuple[list[float], list[float]] = ([], [])
     with requests.Session() as session:
+        session.mount("http://localhost", _server(path))
         session.headers["Content-Type"] = "application/json"
         authorization = {"Authorization": f"Bearer {os.environ['ENDPOINT_KEY']}"}
         targets: tuple[tuple[str, dict[str, str], list[float]], ...] = (
             (outputs.endpoints[_ENDPOINT].scoring_uri, authorization, samples[0]),
-            (f"http://127.0.0.1:{port}/score", {}, samples[1]),
+            ("http://localhost/score", {}, samples[1]),
         )
         for _ in range(count):
             for address, headers, times in targets:
@@ -39,4 +61,4 @@ def main(port: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]))

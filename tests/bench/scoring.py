@@ -15,7 +15,7 @@ def measure(ground: Ground) -> list[Figure]:
     clone = ground.deployed.clone
     clone.run(".venv/bin/amlite run -- release score flight-delay --stack local")  # its server runs now
     status = json.loads(clone.run(".venv/bin/amlite status --output json"))
-    servers = [child["port"] for child in status["children"] if "flight-delay" in child["name"]]
+    servers = [child["socket"] for child in status["children"] if "flight-delay" in child["name"]]
     if len(servers) != 1:
         raise RuntimeError(f"expected one model server of flight-delay, amlite runs {status['children']}")
     ask = f"python -m tests.bench.ask {servers[0]} {_REQUESTS * ground.runs}"

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -201,11 +202,13 @@ def servers_of(workspace: Workspace, deployment: str) -> list[psutil.Process]:
     return found
 
 
+_CONNECTED = "03"
+"""The state of a socket with a client, in the kernel's table."""
+
+
 def servers_busy(workspace: Workspace, deployment: str) -> bool:
     """Whether a request is in a deployment's server: a connection to it is open."""
-    return any(
-        connection.status == psutil.CONN_ESTABLISHED
-        for process in servers_of(workspace, deployment)
-        for each in (process, *process.children())
-        for connection in each.net_connections("tcp")
-    )
+    parts = {part for process in servers_of(workspace, deployment) for part in process.cmdline()}
+    sockets = {part for part in parts if part.endswith("/http.sock")}
+    lines = [line.split() for line in Path("/proc/net/unix").read_text("utf-8").splitlines()]
+    return any(line[-1] in sockets and line[5] == _CONNECTED for line in lines)

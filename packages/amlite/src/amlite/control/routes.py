@@ -21,7 +21,14 @@ async def status(call: Call) -> web.Response:
     """Report the process, its children and what the services say."""
     platform = call.platform
     children = [
-        {"name": c.name, "pid": c.process.pid, "port": c.port, "log": str(c.log)} for c in platform.children.list()
+        {
+            "name": c.name,
+            "pid": c.process.pid,
+            "port": c.port,
+            "socket": str(c.socket) if c.socket else None,
+            "log": str(c.log),
+        }
+        for c in platform.children.list()
     ]
     return reply(
         {
