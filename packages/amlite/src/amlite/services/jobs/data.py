@@ -32,6 +32,7 @@ _PROGRESS = {
     "table": "Microsoft.Storage/storageAccounts/tableServices/tables/entities/write",
     "queue": "Microsoft.Storage/storageAccounts/queueServices/queues/messages/write",
 }
+ARTIFACTS = "artifacts"
 _ROLES = {"read": "Storage Blob Data Reader", "write": "Storage Blob Data Contributor"}
 
 
@@ -247,9 +248,16 @@ def register(platform: Platform, job: Job, output: str) -> None:
 
 
 async def from_step(platform: Platform, job: Job, given: Json, who: Principal | None) -> Path:
-    """Return the output of an earlier step: its local copy, or the datastore's if that does not exist."""
+    """Return the output of an earlier step: its local copy, or the datastore's if that does not exist.
+
+    The output `artifacts`, if the step wrote nothing to it, has what Azure ML keeps with the step: its `./outputs` and
+    its logs.
+    """
     found = documents.get(platform, job.workspace_id, given["step"])
     local = output_path(platform, found, given["output"])
+    if given["output"] == ARTIFACTS and not (local.is_dir() and any(local.iterdir())):
+        uri = f"azureml://jobs/{found.name}/outputs/{ARTIFACTS}"
+        return await fetch(platform, job, {"uri": uri, "jobInputType": given["jobInputType"]}, who)
     if local.exists():
         require(
             platform,

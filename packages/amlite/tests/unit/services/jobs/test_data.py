@@ -139,3 +139,23 @@ def test_a_copy_of_an_input_can_be_changed_without_an_effect_on_other_jobs(tmp_p
         each.write_text("changed")
     assert (shared / "rows.csv").read_text() == "1,2"
     assert data.own_copy(folder, mine, "folder") == folder
+
+
+async def test_output_artifacts_of_a_step_has_what_is_kept_with_it(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """azureml-examples, cli/jobs/basics/hello-pipeline-default-artifacts.yml."""
+    wanted: list[str] = []
+
+    async def fetch(_: Platform, __: Job, given: dict[str, Any], ___: Principal | None) -> Path:
+        wanted.append(given["uri"])
+        return tmp_path
+
+    monkeypatch.setattr(data, "fetch", fetch)
+    outputs = {"artifacts": {"jobOutputType": "uri_folder", "uri": "azureml://datastores/d/paths/x"}}
+    step = {"name": "step", "properties": {"outputs": outputs, "status": "Completed"}, PRIVATE: {}}
+    platform.store.put(f"{WORKSPACE}/jobs/step", "jobs", step)
+    next_step = Job(f"{WORKSPACE}/jobs/next", {"name": "next", "properties": {}, PRIVATE: {}})
+    given = {"step": "step", "output": "artifacts", "jobInputType": "uri_folder"}
+    assert await data.from_step(platform, next_step, given, None) == tmp_path
+    assert wanted == ["azureml://jobs/step/outputs/artifacts"]
