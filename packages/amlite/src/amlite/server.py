@@ -16,6 +16,7 @@ import sqlite3
 import sys
 import time
 import uuid
+from email.utils import format_datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -47,6 +48,10 @@ _requests = logging.getLogger("amlite.requests")
 _LONG_PATH = 1 << 16
 _PROXY = "settings/proxy"
 _SURROUNDINGS = "settings/surroundings"
+
+# A client that waits for an endpoint's metrics counts on this clock. Other answers have the machine's time, because
+# Azure's clients compare it with that of tokens.
+_OF_THE_CLOCK = "/onlineendpoints/"
 
 
 class Server:
@@ -125,6 +130,8 @@ class Server:
             response = self._failure(request, error)
         if not response.prepared:
             response.headers.setdefault("x-ms-request-id", str(uuid.uuid4()))
+            if _OF_THE_CLOCK in request.path.lower():
+                response.headers["Date"] = format_datetime(self.platform.clock.now(), usegmt=True)
         _requests.info(
             "%s",
             json.dumps(

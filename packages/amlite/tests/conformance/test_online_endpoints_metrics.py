@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from azure.core.exceptions import HttpResponseError
 
 from amlite import SUBSCRIPTION_ID
@@ -31,12 +33,34 @@ def span(workspace: Workspace) -> str:
     return f"{now - dt.timedelta(minutes=1):%Y-%m-%dT%H:%M:00Z}/{now + dt.timedelta(minutes=2):%Y-%m-%dT%H:%M:00Z}"
 
 
+def time_of(resource_id: str, workspace: Workspace) -> dt.datetime:
+    """Return the `Date` of an answer about a resource."""
+    token = workspace.azure.credential.get_token("https://management.azure.com/.default").token
+    answer = requests.get(
+        f"https://management.azure.com{resource_id}?api-version=2024-10-01",
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=30,
+    )
+    answer.raise_for_status()
+    return parsedate_to_datetime(answer.headers["Date"])
+
+
 def sums(response: Any) -> dict[tuple[str, ...], float]:
     """Return what the intervals' averages add up to, by the combination of dimensions."""
     return {
         tuple(value.value for value in series.metadatavalues): sum(point.average or 0 for point in series.data)
         for series in response.value[0].timeseries
     }
+
+
+def test_the_time_of_an_answer_about_an_endpoint_is_that_of_its_metrics(
+    shared: Scoring, azureml_workspace: Workspace
+) -> None:
+    """A rollout bakes, and asks for metrics, by Azure's clock."""
+    before = time_of(f"{azureml_workspace.id}/onlineEndpoints/{shared.name}", azureml_workspace)
+    azureml_workspace.azure.advance(3600)
+    after = time_of(f"{azureml_workspace.id}/onlineEndpoints/{shared.name}", azureml_workspace)
+    assert after - before >= dt.timedelta(seconds=3600)
 
 
 def test_scored_requests_are_counted_by_deployment_and_status(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from pulumi_azureml.operations.connection import RETRIES, credential, say_when_to_ask_again, transport
@@ -31,6 +33,22 @@ def send(
 def get(url: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
     """GET a URL, for example one of a workspace's MLflow, and return the JSON response. Raises the errors of `send`."""
     return _sent("GET", url, None, query or {})
+
+
+def time_of(resource_id: str, api_version: str) -> datetime:
+    """Return the time on Azure's clock, by the answer about a resource, or this machine's time if it has none.
+
+    Metrics count on Azure's clock. Whether the resource exists does not matter.
+    """
+    from azure.core.exceptions import AzureError
+    from azure.core.rest import HttpRequest
+
+    try:
+        client = _client(credential())  # type: ignore[arg-type]
+        request = HttpRequest("GET", f"{_BASE}{resource_id}", params={"api-version": api_version})
+        return parsedate_to_datetime(client.send_request(request).headers["Date"]).astimezone(UTC)
+    except (AzureError, KeyError, ValueError):
+        return datetime.now(UTC)
 
 
 def pages(path: str, api_version: str, query: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:

@@ -8,14 +8,15 @@ name, the owner tag and the step in the endpoint's tags.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pulumi_azureml.operations import autoscale, collector, ownership, progress
+from pulumi_azureml.operations import arm, autoscale, collector, ownership, progress
 from pulumi_azureml.operations.checks import CheckError, Checks
 from pulumi_azureml.operations.drift import drift
 from pulumi_azureml.operations.errors import RolloutError
@@ -32,10 +33,7 @@ _log = logging.getLogger(__name__)
 _LOG_LINES = 40
 # Azure Monitor counts by the minute: more frequent queries would show nothing new.
 _CHECK_SECONDS = 60.0
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+_API_VERSION = "2024-10-01"
 
 
 class Rollout:
@@ -46,7 +44,7 @@ class Rollout:
         ml: MLClient,
         props: dict[str, Any],
         sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         """Take the endpoint resource's inputs.
 
@@ -54,11 +52,10 @@ class Rollout:
             ml: the workspace's client.
             props: the inputs, as described in `operations.kinds.online_endpoint`.
             sleep: waits the given seconds of a bake.
-            now: returns the current time, UTC, for metric queries.
+            now: returns the current time, UTC, for bakes and metric queries. By default, it is Azure's.
         """
         self._ml = ml
         self._sleep = sleep
-        self._now = now
         self._endpoint: str = props["name"]
         self._name: str = props["definition"]["name"]
         self._label = endpoint_label("endpoint", self._name, self._endpoint)
@@ -72,6 +69,7 @@ class Rollout:
         self._bake_seconds: float = props["rollout"]["bake_seconds"]
         entity = ml.online_endpoints.get(self._endpoint)
         self._target = ScoringTarget(str(entity.id), str(entity.scoring_uri), str(entity.auth_mode).lower())
+        self._now = now or functools.partial(arm.time_of, self._target.id, _API_VERSION)
         self._location: str = entity.location
         self._before = shares(entity.traffic)
         self._reached = Progress.read(entity.tags)
@@ -284,11 +282,12 @@ class Rollout:
             self._say(f"{name} bakes for {left:.0f} s with {percent} % of the traffic")
         try:
             while left > 0:
-                pause = min(left, _CHECK_SECONDS) if self._checks.measures else left
+                pause = min(left, _CHECK_SECONDS)
                 self._sleep(pause)
-                left -= pause
-                if left > 0:
-                    self._checks.early(name, since, self._now())
+                now = self._now()
+                left = min(left - pause, self._bake_seconds - (now - since).total_seconds())
+                if left > 0 and self._checks.measures:
+                    self._checks.early(name, since, now)
             if percent < 100 or self._judges:
                 self._smoke_test(name)
             seen = self._checks.final(name, percent, since, self._now())

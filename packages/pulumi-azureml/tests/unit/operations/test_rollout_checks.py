@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,6 +45,19 @@ def test_a_deployment_within_its_limits_goes_on(endpoint: FakeEndpoint) -> None:
     run(endpoint, "blue-2", steps=(50, 100), bake=120, checked={"max_error_percent": 2, "max_latency_ms": 20})
     assert endpoint.slept == [60.0] * 4
     assert list(endpoint.deployments) == ["blue-2"]
+
+
+def test_a_bake_ends_when_the_clock_of_the_metrics_has_moved_on(
+    endpoint: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def jump(seconds: float) -> None:
+        endpoint.slept.append(seconds)
+        endpoint.time += timedelta(hours=1)
+
+    endpoint.add("blue-1", share=100)
+    monkeypatch.setattr(endpoint, "sleep", jump)
+    run(endpoint, "blue-2", bake=1800)
+    assert endpoint.slept == [60.0]
 
 
 @pytest.mark.parametrize("quiet", ["pass", "fail"])
