@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import pulumi
@@ -17,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from infra import NAMESPACE
 from infra.settings.group import fields, nested_group
+from infra.settings.spelling import retyped, takes_text
 from infra.settings.stack import CloudSettings, Settings
 
 CLOUD_NAMESPACE = "azure-native"
@@ -74,7 +76,23 @@ def read() -> Configuration:
     Raises:
         ConfigurationError: A key is unknown or missing, or a value has a wrong type or is out of range.
     """
-    return parse({**get_config_env(), **CONFIG.get()}, pulumi.get_stack())
+    stack = pulumi.get_stack()
+    _check_spelling(Path(pulumi.get_root_directory() or ".") / f"Pulumi.{stack}.yaml", stack)
+    return parse({**get_config_env(), **CONFIG.get()}, stack)
+
+
+def _check_spelling(file: Path, stack: str) -> None:
+    """Refuse text without quotes that Pulumi reads as a number."""
+    problems = []
+    for location, text in retyped(file, NAMESPACE):
+        # An entry of a list or a map has no field of its own.
+        field = _lookup(Settings, location)[1] or _lookup(Settings, location[:-1])[1]
+        if takes_text(field):
+            reason = f"is {text} without quotes, which Pulumi reads as another number"
+            key = f"{NAMESPACE}:{_path(location)}"
+            problems.append(_Problem(key, reason, "", f"write '{text}', with quotes, in Pulumi.{stack}.yaml"))
+    if problems:
+        raise ConfigurationError(_message(problems, stack))
 
 
 def read_group(group: type[_Model], namespace: str) -> _Model:

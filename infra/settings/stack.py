@@ -4,6 +4,7 @@ Keys are in camelCase in the stack file and in snake_case here. `infra.settings.
 `docs/configuration.md` is generated from them.
 """
 
+import difflib
 import re
 from typing import Annotated, Self
 
@@ -31,6 +32,66 @@ from infra.settings.services import (
 from infra.settings.sharing import SharingSettings
 
 _REGION = re.compile(r"[a-z]+[a-z0-9]*")
+_REGIONS = [
+    "australiacentral",
+    "australiacentral2",
+    "australiaeast",
+    "australiasoutheast",
+    "austriaeast",
+    "belgiumcentral",
+    "brazilsouth",
+    "brazilsoutheast",
+    "canadacentral",
+    "canadaeast",
+    "centralindia",
+    "centralus",
+    "chilecentral",
+    "eastasia",
+    "eastus",
+    "eastus2",
+    "francecentral",
+    "francesouth",
+    "germanynorth",
+    "germanywestcentral",
+    "indonesiacentral",
+    "israelcentral",
+    "italynorth",
+    "japaneast",
+    "japanwest",
+    "jioindiacentral",
+    "jioindiawest",
+    "koreacentral",
+    "koreasouth",
+    "malaysiawest",
+    "mexicocentral",
+    "newzealandnorth",
+    "northcentralus",
+    "northeurope",
+    "norwayeast",
+    "norwaywest",
+    "polandcentral",
+    "qatarcentral",
+    "southafricanorth",
+    "southafricawest",
+    "southcentralus",
+    "southeastasia",
+    "southindia",
+    "spaincentral",
+    "swedencentral",
+    "swedensouth",
+    "switzerlandnorth",
+    "switzerlandwest",
+    "uaecentral",
+    "uaenorth",
+    "uksouth",
+    "ukwest",
+    "westcentralus",
+    "westeurope",
+    "westindia",
+    "westus",
+    "westus2",
+    "westus3",
+]
 _TAG_FORBIDDEN = re.compile(r"[<>%&\\?/]")
 RESERVED_TAGS = frozenset({"managed-by", "project", "namespace", "workspace", "stack"})
 
@@ -132,6 +193,11 @@ class Settings(Group):
 def _region(value: str) -> str:
     if not _REGION.fullmatch(value):
         raise ValueError("must be the short name of an Azure region, such as westeurope")
+    # Azure opens regions, so only a name that looks like a mistyped one is wrong. Digits make other regions.
+    letters = value.rstrip("0123456789")
+    near = difflib.get_close_matches(value, _REGIONS, n=1, cutoff=0.8)
+    if value not in _REGIONS and near and letters != near[0].rstrip("0123456789"):
+        raise ValueError(f"is not a known Azure region; did you mean {near[0]}?")
     return value
 
 

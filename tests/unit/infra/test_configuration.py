@@ -39,10 +39,10 @@ def refused(values: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_shipped_stack_file_is_valid_once_its_ids_are_filled_in(stack: str) -> None:
-    configuration = parse(filled_in(stack), stack)
-    assert configuration.stack == stack
-    assert configuration.cloud.location == "westeurope"
-    assert configuration.settings.compute[0].name == "cpu-cluster"
+    read = parse(filled_in(stack), stack)
+    assert read.stack == stack
+    assert read.cloud.location == "westeurope"
+    assert read.settings.compute[0].name == "cpu-cluster"
 
 
 def test_the_stack_that_needs_no_filling_in_is_valid_as_shipped() -> None:
