@@ -145,6 +145,13 @@ SEED ?= 1
 chaos: setup ## Kill parts of a release at random moments, and check that one more run repairs all: POINTS=200 SEED=1
 	@$(tools) $(bin)/python -m tests.chaos --points $(POINTS) --seed $(SEED)
 
+ATTACK ?=
+
+.PHONY: attack
+attack: setup ## Attack the local Azure: hostile requests to every route (ATTACK="--seed 2"), and the attack tests
+	@$(tools) env PYTHONPATH=packages/amlite/tests $(bin)/python -m fuzzing $(ATTACK)
+	@$(tools) $(bin)/python -m pytest -n 0 -m attack -v packages $(PYTEST)
+
 workflows = .github/workflows
 azure_pipelines = .azuredevops
 

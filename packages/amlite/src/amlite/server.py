@@ -25,7 +25,7 @@ import psutil
 from aiohttp import web
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from amlite.core import disk, private_folder, runtime
+from amlite.core import bodies, disk, private_folder, runtime
 from amlite.core.certificates import Certificates
 from amlite.core.errors import AzureError, StartError
 from amlite.core.faults import Faults
@@ -47,6 +47,8 @@ _LOOK_SECONDS = 1.0
 _requests = logging.getLogger("amlite.requests")
 _LONG_PATH = 1 << 16
 _PROXY = "settings/proxy"
+# After these, the rest of the body may still arrive, and nobody reads it.
+_UNREAD = (408, 413)
 _SURROUNDINGS = "settings/surroundings"
 
 # A client that waits for an endpoint's metrics counts on this clock. Other answers have the machine's time, because
@@ -121,6 +123,8 @@ class Server:
             response = await self._dispatch(request)
         except AzureError as error:
             response = refusal(error)
+            if error.status in _UNREAD:
+                response.force_close()
         except (StartError, aiohttp.ClientError) as error:
             # A child does not run, or stopped during the request (Azurite restarts for every new account).
             response = reply({"error": {"code": "ServiceUnavailable", "message": str(error)}}, 503)
@@ -159,6 +163,7 @@ class Server:
         return reply({"error": {"code": "InternalServerError", "message": f"{type(error).__name__}: {error}"}}, 500)
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
+        bodies.check_head(request)
         host = host_of(request)
         found = SERVICES.router.find(self.platform, request.method, host, request.path)
         if found is None:
@@ -166,7 +171,7 @@ class Server:
                 404, "NotFound", f"{request.method} https://{host}{request.path} is not part of this local Azure."
             )
         route, parameters = found
-        call = Call(self.platform, request, parameters)
+        call = Call(self.platform, request, parameters, error=route.table.error)
         self._gate.admit(call, route)
         return await self.platform.part(Faults).serve(call, route)
 
@@ -272,6 +277,7 @@ def main() -> None:
     state = Path(sys.argv[1]).resolve()
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        state.chmod(0o700)  # whoever made it: everything in it is for its user only
         with (state / "lock").open("w") as lock:
             _serve_alone(state, lock)
     except (OSError, sqlite3.Error) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from dataclasses import asdict
 
@@ -14,6 +15,7 @@ from amlite.core.routing import Call, reply
 from amlite.core.service import Services
 
 routes = control_routes()
+_END = dt.datetime(3000, 1, 1, tzinfo=dt.UTC).timestamp()
 
 
 @routes.get("/status", action=ACTION)
@@ -45,8 +47,14 @@ async def status(call: Call) -> web.Response:
 async def advance(call: Call) -> web.Response:
     """Move the clock forward by `{"seconds": N}`."""
     seconds = (await call.json()).get("seconds")
-    if not isinstance(seconds, int | float) or seconds < 0:
-        raise AzureError(400, "InvalidClock", "'seconds' must be a number that is not negative.")
+    if (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, int | float)
+        or not 0 <= seconds <= _END - call.platform.clock.timestamp()
+    ):
+        raise AzureError(
+            400, "InvalidClock", "'seconds' must be a number that is not negative, and the clock ends in the year 3000."
+        )
     call.platform.advance(seconds)
     return reply({"now": call.platform.clock.stamp()})
 

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 
 _DURATION = re.compile(
-    r"P(?:(?P<days>[\d.]+)D)?(?:T(?:(?P<hours>[\d.]+)H)?(?:(?P<minutes>[\d.]+)M)?(?:(?P<seconds>[\d.]+)S)?)?"
+    r"P(?:(?P<days>\d+(?:\.\d+)?)D)?(?:T(?:(?P<hours>\d+(?:\.\d+)?)H)?(?:(?P<minutes>\d+(?:\.\d+)?)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
 )
 
 
@@ -15,4 +15,7 @@ def parse(text: str) -> dt.timedelta | None:
     found = _DURATION.fullmatch(text)
     if found is None or not any(found.groups()):
         return None
-    return dt.timedelta(**{unit: float(value) for unit, value in found.groupdict(default="0").items()})
+    try:
+        return dt.timedelta(**{unit: float(value) for unit, value in found.groupdict(default="0").items()})
+    except OverflowError:  # longer than a timedelta can be
+        return None

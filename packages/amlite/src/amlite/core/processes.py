@@ -17,8 +17,8 @@ import aiohttp
 import psutil
 from yarl import URL
 
-from amlite.core import private_folder
-from amlite.core.errors import StartError
+from amlite.core import contained, private_folder
+from amlite.core.errors import AzureError, StartError
 
 OWNER_VARIABLE = "AMLITE_OWNER"
 _GRACE_SECONDS = 5.0
@@ -212,11 +212,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def tail(log: Path, lines: int = 15) -> str:
-    """Return the last lines of a log file, or an empty string."""
+def tail(log: Path, lines: int = 15, *, within: Path | None = None) -> str:
+    """Return the last lines of a log file, or an empty string, also for a link that leads out of `within`."""
     try:
-        return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
-    except FileNotFoundError:
+        with contained.opened(log, within or log.parent) as file:
+            return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
+    except AzureError:
         return ""
 
 

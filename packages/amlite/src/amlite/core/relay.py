@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 
-from aiohttp import ClientResponse, ClientTimeout, web
+from aiohttp import ClientError, ClientResponse, ClientTimeout, web
 from multidict import CIMultiDict
 
+from amlite.core import bodies
+from amlite.core.errors import AzureError
 from amlite.core.processes import Child
 
 _HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "proxy-authorization"}
@@ -21,20 +24,35 @@ def passed(headers: Mapping[str, str]) -> CIMultiDict[str]:
 
 @contextlib.asynccontextmanager
 async def sent(
-    child: Child, request: web.Request, raw_path: str, headers: Mapping[str, str]
+    child: Child,
+    request: web.Request,
+    raw_path: str,
+    headers: Mapping[str, str],
+    error: bodies.ErrorOf = AzureError,
 ) -> AsyncIterator[ClientResponse]:
-    """Send a request to a child, with the given path and headers."""
-    async with child.http.request(
+    """Send a request to a child, with the given path and headers. Raises `error` for a body that breaks off."""
+    try:
+        async with _answered(child, request, raw_path, headers, error) as answer:
+            yield answer
+    except ClientError as problem:
+        if isinstance(problem.__cause__, AzureError):
+            raise problem.__cause__ from problem
+        raise
+
+
+def _answered(
+    child: Child, request: web.Request, raw_path: str, headers: Mapping[str, str], error: bodies.ErrorOf
+) -> AbstractAsyncContextManager[ClientResponse]:
+    return child.http.request(
         request.method,
         child.url(raw_path),
         headers=headers,
-        data=request.content if request.body_exists else None,
+        data=bodies.pieces(request, error) if request.body_exists else None,
         allow_redirects=False,
         timeout=ClientTimeout(total=None),
         auto_decompress=False,
         skip_auto_headers=["Content-Type", "User-Agent", "Accept-Encoding"],
-    ) as answer:
-        yield answer
+    )
 
 
 async def stream(request: web.Request, upstream: ClientResponse, headers: Mapping[str, str]) -> web.StreamResponse:

@@ -8,15 +8,18 @@ case, as Azure's do. `{name}` matches one segment and `{name:path}` any number. 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
+from amlite.core import bodies
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.published import fields
 from amlite.core.resource_id import ResourceId
 from amlite.core.wire import Json
 
@@ -24,6 +27,8 @@ Handler = Callable[["Call"], Awaitable[web.StreamResponse]]
 Refusal = tuple[int, str, str]
 """The status, code and message of an error."""
 
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_MOST_NUMBER = (1 << 31) - 1
 AUTHENTICATED = ""
 """The `action` of a route that needs a token but no role: any caller that knows an operation's id may poll it."""
 
@@ -33,12 +38,16 @@ ARM_AUDIENCES = frozenset({"https://management.azure.com", "https://management.c
 
 @dataclass
 class Call:
-    """One request: its parts, the platform that answers it and, on routes that ask for a token, who sent it."""
+    """One request: its parts, the platform that answers it and, on routes that ask for a token, who sent it.
+
+    `error` is the class of the errors of the service that answers.
+    """
 
     platform: Platform
     request: web.Request
     parameters: Mapping[str, str]
     principal: Principal | None = None
+    error: bodies.ErrorOf = AzureError
 
     @property
     def method(self) -> str:
@@ -85,22 +94,41 @@ class Call:
             raise AzureError(404, "InvalidResourcePath", f"'{self.path}' is not a path of this API.")
         return found
 
-    async def json(self) -> Json:
-        """Return the body as a JSON object ({} when empty); raises AzureError 400 for anything else."""
-        raw = await self.request.read()
-        if not raw:
-            return {}
+    def number(self, name: str, default: int, least: int = 0, most: int = _MOST_NUMBER) -> int:
+        """Return a query parameter that is a whole number; raises the service's error 400 for any other value."""
+        text = self.query.get(name) or str(default)
+        value = int(text) if _NUMBER.fullmatch(text) else most + 1
+        if not least <= value <= most:
+            told = f"The query parameter '{name}' must be a whole number from {least} to {most}, not '{text[:60]}'."
+            raise self.error(400, "InvalidQueryParameterValue", told)
+        return value
+
+    async def read(self, most: int = bodies.MOST_BYTES) -> bytes:
+        """Return the body; raises the service's error 413 if it is larger than `most` bytes."""
+        return await bodies.read(self.request, most, self.error)
+
+    async def form(self) -> dict[str, str]:
+        """Return the fields of a body that is an URL-encoded form; raises the service's error 400 or 413."""
+        return await bodies.form(self.request, self.error)
+
+    async def json(self, kinds: Mapping[str, str] | None = None, *, most: int = bodies.MOST_BYTES) -> Json:
+        """Return the body as a JSON object ({} when empty); raises the service's error 400 for anything else.
+
+        `kinds` are the types of some fields, as `published.fields` checks them.
+        """
+        raw = await self.read(most)
         try:
-            body = json.loads(raw)
+            body = bodies.parse_object(raw)
+            return fields(body, kinds, self._refusal) if kinds else body
         except ValueError as error:
-            raise AzureError(
+            raise self.error(
                 400,
                 "InvalidRequestContent",
                 f"The request content was invalid and could not be deserialized: '{error}'.",
             ) from error
-        if not isinstance(body, dict):
-            raise AzureError(400, "InvalidRequestContent", "The request content must be a JSON object.")
-        return body
+
+    def _refusal(self, told: str) -> AzureError:
+        return self.error(400, "InvalidRequestContent", f"The request content was invalid. {told}")
 
 
 def host_of(request: web.Request) -> str:
@@ -148,7 +176,7 @@ class Routes:
         *,
         audiences: frozenset[str] | None = ARM_AUDIENCES,
         only: Callable[[Platform, str], bool] | None = None,
-        error: Callable[[int, str, str], AzureError] = AzureError,
+        error: bodies.ErrorOf = AzureError,
         faults: Mapping[str, Refusal] | None = None,
         spared: bool = False,
     ) -> None:

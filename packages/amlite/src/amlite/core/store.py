@@ -65,7 +65,7 @@ class Store:
             "INSERT INTO documents (key, id, type, body, etag, sequence) VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (key) DO UPDATE SET body = excluded.body, etag = excluded.etag, type = excluded.type "
             "RETURNING id, type, body, etag, sequence",
-            (id.lower(), id, type.lower(), json.dumps(body), uuid.uuid4().hex, self.next("documents")),
+            (id.lower(), id, type.lower(), json.dumps(body, allow_nan=False), uuid.uuid4().hex, self.next("documents")),
         ).fetchone()
         return _document(row)
 

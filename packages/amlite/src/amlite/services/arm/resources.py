@@ -14,6 +14,7 @@ from amlite.core.resource_types import ResourceType
 from amlite.core.service import Services
 from amlite.core.store import Document
 from amlite.core.wire import Json
+from amlite.services.arm.published.validation import MODELS
 
 GROUP_TYPE = "Microsoft.Resources/resourceGroups"
 CREATE, DELETE = "arm.create", "arm.delete"
@@ -71,6 +72,12 @@ def type_of(platform: Platform, id: ResourceId) -> ResourceType:
             f"'{id.namespace}' (not part of this local Azure).{hint}",
         )
     return kind
+
+
+def checked(kind: ResourceType, body: Json) -> Json:
+    """Check the body of a PUT, and return it in the types of its published model. AzureError 400 for an invalid one."""
+    kind.check_body(body)
+    return MODELS.writable(kind.name, body) if MODELS.has(kind.name) else body
 
 
 async def write(

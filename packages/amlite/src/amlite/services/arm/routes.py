@@ -201,8 +201,7 @@ async def resource(call: Call) -> web.Response:
         case "PATCH":
             old = resource_of(call.platform, id)
             body = _merge(old.body, await call.json())
-            kind.check_body(body)
-            return await _write(call, id, kind, body, old)
+            return await _write(call, id, kind, resources.checked(kind, body), old)
         case "DELETE":
             return await _delete(call, id, kind)
     raise AzureError(405, "MethodNotAllowed", f"{call.method} is not allowed on '{id}'.")
@@ -238,8 +237,7 @@ async def _put(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
             f"Failed to perform '{call.method}' on resource(s) of type '{id.type}', because "
             f"the parent resource '{parent}' could not be found.",
         )
-    kind.check_body(body)
-    return await _write(call, id, kind, body, call.platform.store.get(str(id)))
+    return await _write(call, id, kind, resources.checked(kind, body), call.platform.store.get(str(id)))
 
 
 async def _write(call: Call, id: ResourceId, kind: ResourceType, body: Json, old: Document | None) -> web.Response:

@@ -8,7 +8,6 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
 
@@ -43,24 +42,23 @@ def find(platform: Platform, name: str, address: str, prefix: str) -> Door:
     raise RegistryError(404, "NAME_UNKNOWN", f"The registry '{name}{SUFFIX}' does not exist.")
 
 
-async def token(platform: Platform, request: web.Request, door: Door) -> web.Response:
-    """Give an access token for a refresh token."""
-    form = await request.post() if request.method == "POST" else {}
+def token(platform: Platform, request: web.Request, form: Mapping[str, str], door: Door) -> web.Response:
+    """Give an access token for a refresh token. `form` is the body."""
     name, shown = _shown(request, form)
     registry = platform.store.get(door.registry_id)
     # The admin user may do everything in the registry.
     is_admin = registry is not None and admin.signs_in(platform, registry.body, name, shown)
     principal = None if is_admin else tokens.principal_of(platform, shown, door.registry)
-    asked = request.query.getall("scope", []) or str(form.get("scope", "")).split()
+    asked = request.query.getall("scope", []) or form.get("scope", "").split()
     scopes = [scope for entry in asked for scope in entry.split()]
     access = tokens.access_token(platform, principal, door.registry, door.registry_id, scopes)
     return reply({"access_token": access, "token": access, "expires_in": tokens.ACCESS_SECONDS})
 
 
-def _shown(request: web.Request, form: Mapping[str, Any]) -> tuple[str, str]:
+def _shown(request: web.Request, form: Mapping[str, str]) -> tuple[str, str]:
     """Return the name and the secret of a request for a token. A refresh token needs no name."""
-    if secret := str(form.get("refresh_token", "") or form.get("password", "")):
-        return str(form.get("username", "")), secret
+    if secret := form.get("refresh_token") or form.get("password"):
+        return form.get("username", ""), secret
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
         raise tokens.denied("", "")
@@ -78,12 +76,15 @@ async def forward(platform: Platform, request: web.Request, door: Door) -> web.S
     action = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}.get(request.method, "push")
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
     base = f"http://{door.address}" if door.prefix else f"https://{door.address}"
+    lists = request.path.rstrip("/") == "/v2/_catalog"
     if scheme.lower() != "bearer":
-        raise challenge(base, door.address, repository, action)
+        raise challenge(base, door.address, repository, action, lists=lists)
     try:
+        if lists:
+            tokens.require_catalog(platform, shown, door.registry)
         tokens.require(platform, shown, door.registry, repository, action)
     except RegistryError as error:
-        error.headers |= challenge(base, door.address, repository, action).headers
+        error.headers |= challenge(base, door.address, repository, action, lists=lists).headers
         raise
     blob = _BLOB.fullmatch(request.path)
     if (
@@ -98,7 +99,7 @@ async def forward(platform: Platform, request: web.Request, door: Door) -> web.S
         child = await distribution.ensure(platform)
     except StartError as error:
         raise RegistryError(503, "UNAVAILABLE", str(error)) from error
-    if request.path.rstrip("/") == "/v2/_catalog":
+    if lists:
         return await _catalog(door, child)
     return await _relay(platform, request, door, child)
 
@@ -122,7 +123,7 @@ async def _relay(platform: Platform, request: web.Request, door: Door, child: Ch
     path = re.sub(r"([?&]from=)", rf"\g<1>{hidden.replace('/', '%2F')}", path)
     headers = relay.passed(request.headers)
     del headers["Authorization"]
-    async with relay.sent(child, request, path, headers) as upstream:
+    async with relay.sent(child, request, path, headers, RegistryError) as upstream:
         kept = relay.passed(upstream.headers)
         for name in ("Location", "Link"):
             if name in kept:
@@ -132,9 +133,10 @@ async def _relay(platform: Platform, request: web.Request, door: Door, child: Ch
         return await relay.stream(request, upstream, kept)
 
 
-def challenge(base: str, service: str, repository: str, action: str) -> RegistryError:
+def challenge(base: str, service: str, repository: str, action: str, *, lists: bool = False) -> RegistryError:
     """Build the error that tells a client where to get a token."""
     error = tokens.denied(repository, action)
     scope = f',scope="repository:{repository}:{"pull,push" if action == "push" else action}"' if repository else ""
+    scope = ',scope="registry:catalog:*"' if lists else scope
     error.headers["WWW-Authenticate"] = f'Bearer realm="{base}/oauth2/token",service="{service}"{scope}'
     return error

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from amlite.core import bodies
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.processes import free_port
 from amlite.core.routing import refusal, reply
 from amlite.services.containerregistry import distribution, doors
+from amlite.services.containerregistry.tokens import RegistryError
 from amlite.services.containerregistry.types import SUFFIX
 
 _PORT = "settings/registry-port"
@@ -72,12 +74,13 @@ async def _answer(platform: Platform, request: web.Request) -> web.StreamRespons
     address = request.host
     if request.path == "/oauth2/token":
         # A token is for one registry, which is the first part of the scope here.
-        scopes = request.query.getall("scope", []) or [str((await request.post()).get("scope", ""))]
+        form = await bodies.form(request, RegistryError)
+        scopes = request.query.getall("scope", []) or [form.get("scope", "")]
         name = next((scope.split(":")[1].partition("/")[0] for scope in scopes if scope.count(":") >= 2), "")
         if not name:
             # `docker login` does not name a repository: any holder of a refresh token gets an empty token.
             return reply({"access_token": "", "token": ""})
-        return await doors.token(platform, request, doors.find(platform, name, address, f"{name}/"))
+        return doors.token(platform, request, form, doors.find(platform, name, address, f"{name}/"))
     found = doors.REPOSITORY.match(request.path)
     if found is None:
         if request.headers.get("Authorization", "").lower().startswith("bearer "):

@@ -20,7 +20,7 @@ _AUDIENCES = ARM_AUDIENCES | {"https://containerregistry.azure.net"}
 async def exchange(call: Call) -> web.Response:
     """Give a refresh token for an Entra ID token."""
     door = _door(call)
-    form = await call.request.post()
+    form = await call.form()
     if form.get("grant_type") != "access_token":
         raise RegistryError(400, "UNSUPPORTED", "The only grant type supported here is 'access_token'.")
     try:
@@ -33,7 +33,7 @@ async def exchange(call: Call) -> web.Response:
 @routes.route("*", "/oauth2/token")
 async def token(call: Call) -> web.Response:
     """Give an access token for a refresh token."""
-    return await doors.token(call.platform, call.request, _door(call))
+    return doors.token(call.platform, call.request, await call.form(), _door(call))
 
 
 @routes.route("*", "/{path:path}")

@@ -79,6 +79,14 @@ def access_token(
     return _sign(platform, registry, "access_token", ACCESS_SECONDS, {"access": granted})
 
 
+def require_catalog(platform: Platform, token: str, registry: str) -> None:
+    """Raise RegistryError 401 unless the access token is for the list of the registry's repositories."""
+    claims = _check(platform, token, registry, "access_token")
+    wanted = ("registry", "catalog")
+    if not any((each["type"], each["name"]) == wanted and "*" in each["actions"] for each in claims["access"]):
+        raise denied("", "")
+
+
 def require(platform: Platform, token: str, registry: str, repository: str, action: str) -> None:
     """Raise RegistryError 401 unless the access token is for this action on this repository ("" asks for any)."""
     if not permits(platform, token, registry, repository, action):

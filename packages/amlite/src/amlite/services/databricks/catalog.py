@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from amlite.core.access import Principal
 from amlite.core.platform import Platform
+from amlite.core.published import fields
 from amlite.core.resource_id import ResourceId
 from amlite.core.store import Document
 from amlite.core.wire import Json
@@ -128,7 +129,8 @@ def _check_location(platform: Platform, workspace: Document, body: Json) -> None
 
 
 def _identity(platform: Platform, credential: Json) -> Principal:
-    given = credential.get("azure_managed_identity") or {}
+    named_fields = {"azure_managed_identity": "map:str", "url": "str", "name": "str"}
+    given = fields(credential, named_fields, invalid).get("azure_managed_identity", {})
     if given.get("managed_identity_id"):
         raise invalid("azure_managed_identity.managed_identity_id is not part of this local Azure.")
     named = str(given.get("access_connector_id") or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from graphlib import CycleError, TopologicalSorter
 
+from amlite.core.published import Models
 from amlite.core.wire import Json
 from amlite.services.databricks.errors import invalid
 
@@ -52,12 +53,59 @@ _CLUSTER_KEYS = {
     "spark_version",
 }
 _PYTHON_KEYS = {"parameters", "python_file", "source"}
+# What the fields hold, in the format of published models.
+_SHAPES = Models(
+    {
+        "models": {
+            "job": {
+                "fields": {
+                    "name": ["str", ""],
+                    "run_name": ["str", ""],
+                    "max_concurrent_runs": ["int", ""],
+                    "tasks": ["list:model:task", ""],
+                    "job_clusters": ["list:model:job cluster", ""],
+                    "environments": ["list:model:environment", ""],
+                    "parameters": ["list:model:parameter", ""],
+                }
+            },
+            "task": {
+                "fields": {
+                    "task_key": ["str", "r"],
+                    "depends_on": ["list:model:dependency", ""],
+                    "spark_python_task": ["model:python", ""],
+                    "new_cluster": ["model:cluster", ""],
+                    "job_cluster_key": ["str", ""],
+                    "environment_key": ["str", ""],
+                    "timeout_seconds": ["int", ""],
+                }
+            },
+            "dependency": {"fields": {"task_key": ["str", "r"]}},
+            "python": {"fields": {"python_file": ["str", ""], "parameters": ["list:str", ""], "source": ["str", ""]}},
+            "job cluster": {"fields": {"job_cluster_key": ["str", "r"], "new_cluster": ["model:cluster", "r"]}},
+            "cluster": {
+                "fields": {
+                    "spark_version": ["str", ""],
+                    "node_type_id": ["str", ""],
+                    "num_workers": ["int", ""],
+                    "spark_conf": ["map:str", ""],
+                    "spark_env_vars": ["map:str", ""],
+                }
+            },
+            "environment": {"fields": {"environment_key": ["str", "r"], "spec": ["model:spec", ""]}},
+            "spec": {"fields": {"dependencies": ["list:str", ""]}},
+            "parameter": {"fields": {"name": ["str", "r"], "default": ["str", ""]}},
+        }
+    },
+    code="INVALID_PARAMETER_VALUE",
+)
 _KEY = re.compile(r"[\w-]{1,100}")
 _REFERENCE = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 
 
 def check(settings: Json) -> None:
     """Raise DatabricksError 400 for a job that amlite cannot run."""
+    if problems := _SHAPES.problems("job", settings):
+        raise invalid(" ".join(f"{path}: {what}" for path, what in problems))
     _only("The job", settings, _JOB_KEYS)
     tasks = settings.get("tasks") or []
     if not tasks:

@@ -243,7 +243,7 @@ class _Work:
             if not any(_permits(self.platform, place, blob) for place in places):
                 raise _forbidden(blob, "PUT")
             if path in now:
-                await blobs.upload_file(self.platform, path, blob)
+                await blobs.upload_file(self.platform, path, blob, within=self._lake)
                 continue
             async with await blobs.request(self.platform, "DELETE", blob) as answer:
                 await blobs.check(answer, blob)

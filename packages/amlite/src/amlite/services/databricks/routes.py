@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from amlite.core import bodies
 from amlite.core.routing import Call, Routes, reply
 from amlite.core.wire import Json
 from amlite.services.databricks import catalog, definition, execution, files, jobs
@@ -14,6 +15,7 @@ from amlite.services.databricks.errors import DatabricksError, invalid
 from amlite.services.databricks.workspaces import HOST, entered
 
 routes = Routes(HOST, audiences=None, error=DatabricksError)
+_MOST_BYTES = 10 << 20  # the size of a file that the workspace imports
 _FILES = "/api/2.0/workspace"
 _JOBS = "/api/{version}/jobs"
 _CATALOG = "/api/2.1/unity-catalog"
@@ -33,13 +35,13 @@ async def import_file(call: Call) -> web.Response:
     """Store a file, sent as JSON or as a form."""
     workspace, _ = entered(call)
     if call.request.content_type.startswith("multipart/"):
-        form = await call.request.post()
-        sent = form.get("content")
-        data = sent.file.read() if isinstance(sent, web.FileField) else str(sent or "").encode()
-        given: Json = {name: value for name, value in form.items() if name != "content"}
+        form = await bodies.multipart(call.request, _MOST_BYTES, call.error)
+        sent = form.get("content", b"")
+        data = sent if isinstance(sent, bytes) else sent.encode()
+        given: Json = {name: value for name, value in form.items() if name != "content" and isinstance(value, str)}
         given |= {"content": base64.b64encode(data).decode(), "overwrite": str(form.get("overwrite")).lower() == "true"}
     else:
-        given = await call.json()
+        given = await call.json(most=_MOST_BYTES * 2)  # in base64
     files.write(call.platform, workspace, given)
     return reply({})
 
@@ -92,19 +94,19 @@ async def create_job(call: Call) -> web.Response:
 @routes.post(f"{_JOBS}/reset")
 async def reset_job(call: Call) -> web.Response:
     """Replace the settings of a job."""
-    given = await call.json()
-    jobs.change(call.platform, entered(call)[0], given.get("job_id"), given.get("new_settings") or {})
+    given = await call.json({"new_settings": "map:any"})
+    jobs.change(call.platform, entered(call)[0], given.get("job_id"), given.get("new_settings", {}))
     return reply({})
 
 
 @routes.post(f"{_JOBS}/update")
 async def update_job(call: Call) -> web.Response:
     """Change settings of a job. Lists are replaced as a whole."""
-    workspace, given = entered(call)[0], await call.json()
+    workspace, given = entered(call)[0], await call.json({"new_settings": "map:any", "fields_to_remove": "list:str"})
     old = jobs.get(call.platform, workspace, given.get("job_id"))["settings"]
-    removed = set(given.get("fields_to_remove") or [])
+    removed = set(given.get("fields_to_remove", []))
     kept = {name: value for name, value in old.items() if name not in removed}
-    jobs.change(call.platform, workspace, given.get("job_id"), {**kept, **(given.get("new_settings") or {})})
+    jobs.change(call.platform, workspace, given.get("job_id"), {**kept, **given.get("new_settings", {})})
     return reply({})
 
 
@@ -131,7 +133,7 @@ async def list_jobs(call: Call) -> web.Response:
 async def run_now(call: Call) -> web.Response:
     """Start a run of a job."""
     workspace, principal = entered(call)
-    given = await call.json()
+    given = await call.json({"job_parameters": "map:str"})
     if wrong := sorted(given.keys() - {"idempotency_token", "job_id", "job_parameters", "queue"}):
         raise invalid(f"{wrong[0]} is not part of this local Azure; use job_parameters.")
     job = jobs.get(call.platform, workspace, given.get("job_id"))

@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from amlite.core.errors import AzureError
+from amlite.core.published import fields
 from amlite.core.wire import Json
 from amlite.services.datafactory import expressions
 
@@ -96,6 +97,7 @@ def check(name: str, properties: Json, linked: Collection[str]) -> None:
     if concurrency is not None and (not isinstance(concurrency, int | float) or concurrency < 1 or concurrency % 1):
         raise _refusal(whole, "concurrency must be a whole number from 1")
     activities = properties.get("activities") or []
+    _check_lists(whole, activities)
     whole.names = {str(each.get("name")) for each in every(activities)}
     if len(whole.names) < len(list(every(activities))):
         raise _refusal(whole, "two activities have the same name")
@@ -113,6 +115,16 @@ def _unknown_type(activity: Json) -> str:
         f"the activity '{activity.get('name')}' has the type '{activity.get('type')}', which amlite does not run. It "
         f"runs {', '.join(KINDS)}"
     )
+
+
+def _check_lists(whole: _Pipeline, activities: Any) -> None:
+    """Refuse activities that are not objects in a list. The published models do not say what is inside an activity."""
+    listed = fields({"activities": activities}, {"activities": "list:map:any"}, lambda told: _refusal(whole, told))
+    for activity in listed["activities"]:
+        inside = fields(activity, {"typeProperties": "map:any", "name": "str"}, lambda told: _refusal(whole, told))
+        kind = KINDS.get(str(activity.get("type")))
+        for key in kind.inner if kind else ():
+            _check_lists(whole, inside.get("typeProperties", {}).get(key) or [])
 
 
 def every(activities: list[Json]) -> Iterator[Json]:

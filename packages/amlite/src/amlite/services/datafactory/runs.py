@@ -7,6 +7,7 @@ from typing import Any
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.published import fields
 from amlite.core.wire import Json
 
 FACTORY_TYPE = "Microsoft.DataFactory/factories"
@@ -81,6 +82,7 @@ def milliseconds(start: str, end: str) -> int:
 
 def query(platform: Platform, factory_id: str, kind: str, wanted: Json, below: str = "") -> Json:
     """Return the records of a type that a query asks for. Raises AzureError 400 for a malformed query."""
+    wanted = fields(wanted, {"filters": "list:map:any", "orderBy": "list:map:any"})
     after, before = (_time(wanted, name) for name in ("lastUpdatedAfter", "lastUpdatedBefore"))
     base = f"{kind}{factory_id}" + (f"/{below}" if below else "")
     found = []
@@ -91,18 +93,19 @@ def query(platform: Platform, factory_id: str, kind: str, wanted: Json, below: s
         ):
             found.append(document.body)
     for order in reversed(wanted.get("orderBy") or []):
-        name = _field(order.get("orderBy"))
+        name = _field(fields(order, {"orderBy": "str"}).get("orderBy"))
         found.sort(key=lambda record: str(record.get(name)), reverse=str(order.get("order")).upper() == "DESC")
     return {"value": found, "continuationToken": None}
 
 
 def _passes(record: Json, wanted: Json) -> bool:
-    operator, values = wanted.get("operator"), wanted.get("values") or []
+    wanted = fields(wanted, {"operator": "str", "operand": "str", "values": "list:str"})
+    operator, values = wanted.get("operator"), wanted.get("values", [])
     if operator not in _OPERATORS:
         raise AzureError(400, "BadRequest", f"filters.operator must be one of {', '.join(_OPERATORS)}.")
     if wanted.get("operand") == "LatestOnly":
         return True  # no run is a rerun of another one
-    inside = str(record.get(_field(wanted.get("operand")))) in map(str, values)
+    inside = str(record.get(_field(wanted.get("operand")))) in values
     return inside if operator in ("Equals", "In") else not inside
 
 

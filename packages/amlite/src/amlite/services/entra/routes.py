@@ -90,7 +90,7 @@ async def token_v1(call: Call) -> web.Response:
 
 async def _form(call: Call) -> dict[str, str]:
     _check_tenant(call)
-    return {name: value for name, value in (await call.request.post()).items() if isinstance(value, str)}
+    return await call.form()
 
 
 def _sign_in(form: Mapping[str, str]) -> Callable[[Call, Mapping[str, str]], Principal]:

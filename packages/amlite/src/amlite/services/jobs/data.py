@@ -19,7 +19,7 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Document
 from amlite.core.wire import Json
-from amlite.services.jobs import documents, graph
+from amlite.services.jobs import documents, graph, plan
 from amlite.services.jobs.documents import Job
 from amlite.services.machinelearning import datastores, references, versions
 from amlite.services.managedidentity import identities
@@ -183,7 +183,8 @@ async def copy_code(platform: Platform, job: Job, who: Principal | None, target:
 
 
 def output_path(platform: Platform, job: Job, output: str) -> Path:
-    """Return the local path of a job's output: a folder, or for `uri_file` a file in one."""
+    """Return the local path of a job's output: a folder, or for `uri_file` a file in one. Raises AzureError."""
+    plan.check_name(output)
     folder = job.folder(platform) / "outputs" / output
     declared = job.properties["outputs"].get(output) or {}
     return folder / output if declared.get("jobOutputType") == "uri_file" else folder
@@ -223,7 +224,7 @@ async def upload(platform: Platform, job: Job, output: str) -> None:
     source = output_path(platform, job, output)
     if source.exists():
         target = references.location(platform, job.workspace_id, job.properties["outputs"][output]["uri"])
-        await blobs.upload_tree(platform, source, target)
+        await blobs.upload_tree(platform, source, target, within=job.folder(platform))
 
 
 def register(platform: Platform, job: Job, output: str) -> None:

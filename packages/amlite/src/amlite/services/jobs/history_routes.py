@@ -27,6 +27,7 @@ from amlite.services.mlflow import tracking
 from amlite.services.storage import blobs, delegation
 
 routes = data_routes()
+_RUN_FIELDS = {"displayName": "str", "description": "str", "tags": "map:str", "properties": "map:str", "hidden": "bool"}
 _HISTORY = f"/history/v1.0{WORKSPACE}"
 _RUN = f"{_HISTORY}/runs/{{run}}"
 _RUN_OF = f"{_HISTORY}/{{by}}/{{experiment}}/runs/{{run}}"  # by `experiments` (names) or `experimentids`
@@ -48,7 +49,8 @@ async def get_run(call: Call) -> web.Response:
 @routes.patch(_RUN_OF, action=WRITE_RUNS)
 async def patch_run(call: Call) -> web.Response:
     """Change a run's display name, description or tags, or archive it (`hidden`)."""
-    job, body = _job(call), await call.json()
+    job = _job(call)
+    body = await call.json(_RUN_FIELDS)
     wanted: Json = {key: body[key] for key in ("displayName", "description") if body.get(key) is not None}
     if body.get("tags") is not None:
         wanted["tags"] = {**(job.properties.get("tags") or {}), **body["tags"]}
@@ -80,8 +82,7 @@ async def list_children(call: Call) -> web.Response:
     """List a pipeline's steps in the order in which they could run."""
     workspace = workspace_of(call).body
     found = [run_of(call.platform, workspace, child) for child in documents.children(call.platform, _job(call))]
-    top = call.query.get("$top")
-    return reply({"value": found[: int(top)] if top else found, "continuationToken": None, "nextLink": None})
+    return reply({"value": found[: call.number("$top", len(found))], "continuationToken": None, "nextLink": None})
 
 
 @routes.post(f"{_HISTORY}/rundata", action=READ_RUNS)
@@ -99,7 +100,7 @@ async def resolve_outputs(call: Call) -> web.Response:
     """Return the locations of outputs by their asset ids."""
     workspace = workspace_of(call).body
     found = {}
-    for asset_id in (await call.json()).get("values") or []:
+    for asset_id in (await call.json({"values": "list:str"})).get("values", []):
         parsed = _OUTPUT.fullmatch(asset_id)
         if parsed is None:
             raise AzureError(404, "UserError", f"No data asset has the id '{asset_id}'.")

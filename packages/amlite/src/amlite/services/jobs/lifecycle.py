@@ -126,7 +126,7 @@ class GraphLog:
         self._path = job.folder(platform) / GRAPH_LOG
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.unlink(missing_ok=True)
-        self._copy = process.LogCopy(platform, self._path, artifacts(platform, job) / GRAPH_LOG)
+        self._copy = process.LogCopy(platform, self._path, artifacts(platform, job) / GRAPH_LOG, job.folder(platform))
 
     async def say(self, text: str) -> None:
         """Write one line, with the time, here and in the datastore."""

@@ -55,8 +55,8 @@ async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
     program = kinds.PROGRAMS[job.properties["jobType"]]
     build_log = folder / BUILD_LOG
     copies = {
-        USER_LOG: process.LogCopy(platform, folder / USER_LOG, kept / USER_LOG),
-        BUILD_LOG: process.LogCopy(platform, build_log, kept / BUILD_LOG),
+        USER_LOG: process.LogCopy(platform, folder / USER_LOG, kept / USER_LOG, folder),
+        BUILD_LOG: process.LogCopy(platform, build_log, kept / BUILD_LOG, folder),
     }
 
     def log(line: str) -> None:
@@ -84,7 +84,7 @@ async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
             code = await _execute(platform, job, prepared, inputs, paths, copies[USER_LOG])
         finally:
             for name in KEPT_FOLDERS:
-                await blobs.upload_tree(platform, work / name, kept / name)
+                await blobs.upload_tree(platform, work / name, kept / name, within=folder)
         if code == 0:
             produced()
             change(platform, job.id, status="Finalizing")
@@ -124,7 +124,7 @@ async def _execute(
     if told := distribution.processes(job.properties, iter(free_port, 0)):
         line = distribution.launcher(line, told, folder / PROCESS_LOG)
         copies += [
-            process.LogCopy(platform, folder / name, kept / name)
+            process.LogCopy(platform, folder / name, kept / name, folder)
             for name in (f"{PROCESS_LOG}_{number}.txt" for number in range(len(told)))
         ]
     texts = {name: str(value) for name, value in inputs.items()}
@@ -169,7 +169,7 @@ async def _safe(platform: Platform, job: Job, name: str, value: str | Path, prep
 
 def _exit_message(code: int, log: Path, prepared: Prepared) -> str:
     ended = f"was ended by signal {-code}" if code < 0 else f"exited with status code {code}"
-    last = tail(log)
+    last = tail(log, within=log.parents[1])
     if missing := _MISSING.search(last) if code == _COMMAND_NOT_FOUND else None:
         ended += (
             f", because '{missing[1]}' is neither in the environment ({prepared.label}) nor on this machine's PATH. "

@@ -14,6 +14,7 @@ from amlite.services.jobs.graph import Data, GraphError, Literal
 from amlite.services.kubernetesconfiguration import extensions
 from amlite.services.machinelearning import references
 
+_OUTPUT_NAME = re.compile(r"[A-Za-z0-9_][\w-]{0,254}")
 DEFAULT_DATASTORE = "workspaceblobstore"
 _DEFAULT_PATH = "azureml://datastores/${{default_datastore}}/paths/azureml/${{name}}/${{output_name}}"
 _EXPRESSION = re.compile(r"\$\{\{\s*(name|output_name|default_datastore)\s*\}\}")
@@ -96,11 +97,22 @@ def seconds(duration: str) -> float:
     return found.total_seconds()
 
 
+def check_name(output: str) -> None:
+    """Raise AzureError 400 for a name of an output that cannot be a folder's name."""
+    if _OUTPUT_NAME.fullmatch(output) is None:
+        raise AzureError(
+            400,
+            "UserError",
+            f"The output name '{output[:300]}' is invalid: letters, digits, underscores and hyphens only.",
+        )
+
+
 def output_uri(name: str, output: str, declared: Mapping[str, Any], datastore: str = DEFAULT_DATASTORE) -> str:
     """Return the URI of a job's output: its own `uri`, or Azure ML's default. `datastore` is the default one.
 
     Source of the expressions: "Manage inputs and outputs of components and pipelines", the path of an output.
     """
+    check_name(output)
     end = "" if declared.get("jobOutputType") == "uri_file" else "/"
     uri = str(declared.get("uri") or _DEFAULT_PATH + end)
     return _named(uri, name, output, datastore)

@@ -9,7 +9,9 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from amlite.core import contained
 from amlite.core import processes as children
+from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.services.environments import Prepared
 from amlite.services.storage import blobs
@@ -22,19 +24,23 @@ _LOG_SECONDS = 1.0
 class LogCopy:
     """A growing file on this machine and its copy in the datastore, an append blob."""
 
-    def __init__(self, platform: Platform, source: Path, target: BlobPath) -> None:
+    def __init__(self, platform: Platform, source: Path, target: BlobPath, within: Path) -> None:
         self._platform = platform
         self._source = source
         self._target = target
+        self._within = within
         self._position = 0
 
     async def push(self) -> None:
         """Append the output written since the last call."""
         if not self._source.exists() or self._source.stat().st_size <= self._position:
             return
-        with self._source.open("rb") as file:
-            file.seek(self._position)
-            data = await asyncio.to_thread(file.read)
+        try:
+            with contained.opened(self._source, self._within) as file:
+                file.seek(self._position)
+                data = await asyncio.to_thread(file.read)
+        except AzureError:
+            return  # the job put a link in its place, and nothing is read from there
         await blobs.append(self._platform, self._target, data)
         self._position += len(data)
 

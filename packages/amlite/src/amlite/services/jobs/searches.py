@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from amlite.core import contained
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.jobs import automl_task, documents, explanation, node, plan
@@ -68,7 +69,7 @@ class _Reports:
     async def read(self) -> None:
         """Turn every new report into the state of a child run."""
         path = automl.reports(self.job.folder(self.platform))
-        lines = await asyncio.to_thread(_lines, path, self.position)
+        lines = await asyncio.to_thread(_lines, path, self.job.folder(self.platform), self.position)
         for line in lines:
             self.position += len(line)
             event: Json = json.loads(line)
@@ -123,8 +124,9 @@ class _Reports:
             described = {**trial.properties["properties"], "score": repr(event["score"]),
                          "fit_time": f"{event['seconds']:.6f}"}  # fmt: skip
             self.completed[number] = {**event, **described}
-            source = automl.artifacts(self.job.folder(self.platform)) / str(number)
-            await blobs.upload_tree(self.platform, source, artifacts(self.platform, trial))
+            folder = self.job.folder(self.platform)
+            source = automl.artifacts(folder) / str(number)
+            await blobs.upload_tree(self.platform, source, artifacts(self.platform, trial), within=folder)
             await self._log(trial.name, event["metrics"])
             change(self.platform, trial.id, properties={"properties": described})
         elif status == "Failed":
@@ -199,11 +201,10 @@ def _described(job: Job, event: Json) -> Json:
     }
 
 
-def _lines(path: Path, position: int) -> list[bytes]:
+def _lines(path: Path, within: Path, position: int) -> list[bytes]:
     """Return the whole lines of a file after a position; none if it does not exist."""
-    try:
-        with path.open("rb") as file:
-            file.seek(position)
-            return [line for line in file.readlines() if line.endswith(b"\n")]
-    except FileNotFoundError:
+    if not path.exists():
         return []
+    with contained.opened(path, within) as file:
+        file.seek(position)
+        return [line for line in file.readlines() if line.endswith(b"\n")]

@@ -9,6 +9,7 @@ from amlite.core import wire
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.published import fields
 from amlite.core.wire import Json
 from amlite.services.jobs import graph, interactive, kinds, plan, settings, steps
 from amlite.services.jobs.documents import JOB_TYPE, PRIVATE, Job, change, find, shown
@@ -48,7 +49,7 @@ async def submit(
 
 def check(platform: Platform, workspace_id: str, body: Json) -> Json:
     """Return the properties of a job that could be submitted, its references resolved; raises AzureError."""
-    given = (body.get("properties") or {}).get("jobType")
+    given = fields(body, {"properties": "map:any"}).get("properties", {}).get("jobType")
     kind = next((served for served in _SERVED if served.lower() == str(given).lower()), None)
     if kind is None and str(given).lower() in _NOT_SERVED:
         raise _refusal(f"Jobs of type '{given}' are not supported by amlite; use one of {', '.join(_SERVED)}.")

@@ -14,7 +14,7 @@ from amlite.services.entra.tokens import tokens
 from amlite.services.jobs import data
 from amlite.services.jobs.documents import Job
 from amlite.services.machinelearning import references
-from amlite.services.machinelearning.addresses import AUDIENCE
+from amlite.services.machinelearning.addresses import RUN_AUDIENCE
 from amlite.services.managedidentity import identities
 from amlite.services.mlflow import tracking
 
@@ -77,4 +77,4 @@ def run_token(platform: Platform, job: Job) -> str:
     """Return a token with which a job reaches only run history, artifacts and MLflow, as its submitter."""
     signer = tokens(platform)
     principal = job.submitter or signer.principal_with_secret(*signer.deployer())
-    return signer.issue(principal, AUDIENCE, TOKEN_SECONDS)
+    return signer.issue(principal, RUN_AUDIENCE, TOKEN_SECONDS)

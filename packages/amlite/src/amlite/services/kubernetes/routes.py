@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from dataclasses import dataclass
 
-import yaml
 from aiohttp import web
 
+from amlite.core import bodies
 from amlite.core.routing import Call, Routes, reply
 from amlite.core.wire import Json
 from amlite.services.containerservice import clusters
@@ -207,14 +206,11 @@ def _request(call: Call) -> Request:
 
 
 async def _body(call: Call) -> Json:
-    raw = await call.request.read()
+    raw = await call.read()
     try:
-        body = yaml.safe_load(raw) if call.request.content_type == _APPLY else json.loads(raw)
-    except (ValueError, yaml.YAMLError) as error:
+        return bodies.parse_yaml_object(raw) if call.request.content_type == _APPLY else bodies.parse_object(raw)
+    except ValueError as error:
         raise KubernetesError(400, "BadRequest", f"the body cannot be read: {error}") from error
-    if not isinstance(body, dict):
-        raise KubernetesError(400, "BadRequest", "the body must be an object")
-    return body
 
 
 def _resources(call: Call, group: str) -> web.Response:

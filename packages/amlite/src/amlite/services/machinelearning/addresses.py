@@ -14,14 +14,16 @@ LOCATION = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{lo
 REGION_HOST = "*.api.azureml.ms"
 SCORING_HOST = "*.inference.ml.azure.com"
 AUDIENCE = "https://ml.azure.com"
-"""The audience of a job's token, which is valid for run history, artifacts and MLflow, but not for ARM."""
+"""The audience of tokens for the data plane and the endpoints."""
+RUN_AUDIENCE = "https://ml.azure.com/runs"
+"""The audience of a job's own token, which is valid for run history, artifacts and MLflow, and for nothing else."""
 READ_RUNS = f"{WORKSPACE_TYPE}/experiments/runs/read"
 WRITE_RUNS = f"{WORKSPACE_TYPE}/experiments/runs/write"
 
 
 def data_routes() -> Routes:
     """Return an empty route table for the data plane of every region."""
-    return Routes(REGION_HOST, audiences=ARM_AUDIENCES | {AUDIENCE})
+    return Routes(REGION_HOST, audiences=ARM_AUDIENCES | {AUDIENCE, RUN_AUDIENCE})
 
 
 def workspace_of(call: Call) -> Document:

@@ -172,7 +172,10 @@ def _resolve_uri(platform: Platform, owner_id: str, kind: str, properties: Json)
         job, properties[field] = output
         if kind == "models":
             properties.setdefault("jobName", job)
-    properties[field] = references.long_uri(owner_id, properties[field])
+    uri = references.long_uri(owner_id, properties[field]) if in_workspace else properties[field]
+    if not in_workspace and references.is_short(uri):
+        raise AzureError(400, "UserError", f"A registry has no datastores: '{uri}' is of a workspace.")
+    properties[field] = uri
 
 
 def _check_code(_platform: Platform, _workspace: Document, _name: str, _version: str, properties: Json) -> None:

@@ -80,15 +80,15 @@ async def list_sizes(call: Call) -> web.Response:
 @own_routes.get("/quota", action=ACTION)
 async def list_limits(call: Call) -> web.Response:
     """Return usages and limits in `?region=`."""
-    return reply({"value": quota.table(call.platform, call.query["region"].lower())})
+    return reply({"value": quota.table(call.platform, call.query.get("region", "").lower())})
 
 
 @own_routes.post("/quota", action=ACTION)
 async def set_limit(call: Call) -> web.Response:
     """Set the vCPUs of a VM family: `{"family": …, "cores": N, "region": …}`."""
-    body = await call.json()
+    body = await call.json({"family": "str", "cores": "int", "region": "str"})
     cores = body.get("cores")
-    if not isinstance(cores, int) or cores < 0:
+    if cores is None or cores < 0:
         raise AzureError(400, "InvalidQuota", "'cores' must be a whole number that is not negative.")
     family = quota.set_limit(call.platform, str(body.get("family")), cores, body.get("region"))
     return reply({"family": family, "cores": cores, "region": body.get("region")})

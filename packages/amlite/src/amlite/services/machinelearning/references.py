@@ -194,6 +194,11 @@ def is_data(reference: str) -> bool:
     )
 
 
+def is_short(uri: str) -> bool:
+    """Whether a URI names a datastore without its workspace."""
+    return _SHORT_URI.fullmatch(uri) is not None
+
+
 def long_uri(workspace_id: str, uri: str) -> str:
     """Return the short form of a datastore URI with subscription, group and workspace. Others stay as they are."""
     found = _SHORT_URI.fullmatch(uri)

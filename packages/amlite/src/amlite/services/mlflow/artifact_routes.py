@@ -34,7 +34,8 @@ async def create(call: Call) -> web.Response:
     """Return a URL to write each artifact to."""
     origin, container = _container(call)
     base, _ = artifacts.place(call.platform, workspace_of(call).body, origin, container)
-    paths = [str(entry["path"]) for entry in (await call.json()).get("paths") or []]
+    given = (await call.json({"paths": "list:map:str"})).get("paths", [])
+    paths = [entry["path"] for entry in given if "path" in entry]
     for path in paths:
         if path.startswith("/") or ".." in path.split("/"):
             raise AzureError(400, "UserError", f"The artifact path '{path}' is invalid.")

@@ -25,6 +25,7 @@ _PREVIEW = f"/mlflow/{{version}}{WORKSPACE}/api/{{api}}/preview/mlflow"
 _READ_MODELS = f"{WORKSPACE_TYPE}/models/read"
 _WRITE_MODELS = f"{WORKSPACE_TYPE}/models/write"
 routes = data_routes()
+_MOST_BYTES = 16 << 20
 _TIMEOUT = aiohttp.ClientTimeout(total=None)
 
 
@@ -107,7 +108,7 @@ async def _forward(call: Call, api: str | None = None) -> web.Response:
     path = f"/api/{call.parameters['api']}/mlflow/{api or call.path.rpartition('/mlflow/')[2]}"
     target = server.url(quote(path)).with_query(call.request.url.query)
     headers = {"Content-Type": call.request.headers.get("Content-Type", "application/json")}
-    data = await call.request.read()
+    data = await call.read(_MOST_BYTES)
     async with server.http.request(call.method, target, data=data or None, headers=headers, timeout=_TIMEOUT) as answer:
         return web.Response(body=await answer.read(), status=answer.status, content_type=answer.content_type)
 

@@ -39,7 +39,7 @@ async def list_metrics(call: Call) -> web.Response:
     chosen = _chosen(query.get("metricnames", ""), known, document)
     found = _minutes(call, document, starts[0], end)
     rolled_up = {name.strip().lower() for name in query.get("rollupby", "").split(",")}
-    top = int(query["top"]) if query.get("top", "").isdigit() else _MOST_SERIES
+    top = call.number("top", _MOST_SERIES)
     values = []
     for metric in chosen:
         _require_average(metric, aggregations)

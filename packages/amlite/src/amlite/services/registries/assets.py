@@ -15,6 +15,7 @@ from typing import Any
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.published import fields
 from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.machinelearning import assets, references, versions
@@ -51,6 +52,7 @@ async def prepare_version(
     Raises AzureError 400 for assets that a registry rejects, 409 if content would change or the version was deleted.
     """
     path = path_of(registry, kind, name, version)
+    body = fields(body, {"properties": "map:any"})
     if name in assets.ANONYMOUS.values() or ((body.get("properties") or {}).get("isAnonymous") and kind != "codes"):
         raise AzureError(400, "UserError", f"A registry does not accept anonymous assets: name the {_noun(kind)}.")
     refuse_deleted(platform, path)

@@ -191,7 +191,7 @@ async def read_files(call: Call) -> web.Response:
 async def import_asset(call: Call) -> web.Response:
     """Copy a workspace's asset version to the registry. The caller needs permission to read it in the workspace."""
     owner = _registry(call)
-    given = (await call.json()).get("properties") or {}
+    given = (await call.json({"properties": "map:str"})).get("properties", {})
     missing = [key for key in ("sourceAssetId", "destinationName", "destinationVersion") if not given.get(key)]
     if missing:
         raise AzureError(400, "ValidationError", f"The import lacks properties.{', properties.'.join(missing)}.")

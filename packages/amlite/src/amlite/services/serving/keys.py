@@ -9,6 +9,7 @@ import time
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.published import fields
 from amlite.core.wire import Json
 from amlite.services.entra.tokens import tokens
 from amlite.services.machinelearning.addresses import AUDIENCE
@@ -40,6 +41,7 @@ def list_keys(platform: Platform, endpoint: Json) -> Json:
 def regenerate(platform: Platform, endpoint: Json, request: Json) -> None:
     """Replace one key, by a given value or a random one; raises AzureError 400."""
     _require_mode(endpoint, "Key")
+    request = fields(request, {"keyType": "str", "keyValue": "str"})
     name = {"primary": "primaryKey", "secondary": "secondaryKey"}.get(str(request.get("keyType")).lower())
     if name is None:
         raise AzureError(400, "BadArgument", f"keyType: must be Primary or Secondary, not {request.get('keyType')!r}.")
@@ -74,7 +76,9 @@ def check(platform: Platform, endpoint: Json, shown: str | None) -> None:
             if not sum(hmac.compare_digest(shown.encode(), key.encode()) for key in known):
                 raise AzureError(401, "Unauthorized", "The key is not one of this endpoint's.")
         case "AMLToken":
-            tokens(platform).check(shown, frozenset({_audience(endpoint)}))
+            claims = tokens(platform).check(shown, frozenset({_audience(endpoint)}))
+            if claims["oid"] != _audience(endpoint):  # Entra ID issued it, to anybody who asks for this audience
+                raise AzureError(401, "Unauthorized", "The token is not one that this endpoint issued.")
         case _:
             principal = tokens(platform).principal_of(shown, frozenset({AUDIENCE}))
             platform.access.require(principal, endpoint["id"], _SCORE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from dataclasses import dataclass, field
@@ -43,7 +42,7 @@ async def score(call: Call) -> web.Response:
         request.method,
         request.raw_path,
         {name: value for name, value in request.headers.items() if name.lower() not in _NOT_FORWARDED},
-        await _body(request),
+        await call.read(_MOST_BYTES),
     )
     if named is None:
         _mirror(platform, endpoint, asked)
@@ -205,16 +204,3 @@ def _chosen(platform: Platform, endpoint: Json, named: str | None) -> Json:
     ):
         raise AzureError(404, "DeploymentNotFound", f"The endpoint '{endpoint['name']}' has no deployment '{name}'.")
     return document.body
-
-
-async def _body(request: web.Request) -> bytes:
-    """Read a request's body of at most 10 MB. Raises AzureError 413 or 408."""
-    parts: list[bytes] = []
-    size = 0
-    with contextlib.suppress(asyncio.IncompleteReadError):
-        async for part in request.content.iter_chunked(1 << 18):
-            size += len(part)
-            if size > _MOST_BYTES:
-                raise AzureError(413, "PayloadTooLarge", "A request to an online endpoint is at most 10 MB.")
-            parts.append(part)
-    return b"".join(parts)

@@ -35,6 +35,14 @@ def principal_of(platform: Platform, token: str) -> Principal:
         raise StorageError(401, "InvalidAuthenticationInfo", error.message) from error
 
 
+def refuse_other_forms(path: str) -> None:
+    """Raise StorageError 400 for a decoded path that clients write in another form: Azurite could read another blob."""
+    if path.startswith("//") or "\\" in path or any(part in (".", "..") for part in path.split("/")):
+        raise StorageError(
+            400, "InvalidUri", "The requested URI does not represent any resource on the server: it is not canonical."
+        )
+
+
 def check_role(
     platform: Platform,
     principal: Principal,
@@ -44,6 +52,7 @@ def check_role(
     query: Mapping[str, str] | None = None,
 ) -> None:
     """Raise StorageError 403 unless a role permits a request of the blob service on `/container/blob`."""
+    refuse_other_forms(path)
     keys = accounts.keys_of(platform, account)
     if keys is None:
         raise StorageError(404, "CannotVerifyCopySource", f"The storage account '{account}' does not exist.")

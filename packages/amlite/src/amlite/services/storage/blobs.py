@@ -6,6 +6,7 @@ Callers check access beforehand; this module does not evaluate roles.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import urllib.parse
 from collections.abc import Awaitable, Iterable
@@ -16,6 +17,7 @@ from xml.etree import ElementTree as ET
 from aiohttp import ClientConnectorError, ClientResponse, ClientTimeout
 from yarl import URL
 
+from amlite.core import contained
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.services.storage import azurite, changes
@@ -175,20 +177,24 @@ def _with_directories(found: list[Entry]) -> list[Entry]:
     return [replace(entry, directory=True) if not entry.length and entry.name in parents else entry for entry in found]
 
 
-async def upload_tree(platform: Platform, source: Path, target: BlobPath) -> int:
-    """Upload a folder's files below `target`, or one file to exactly `target`. Return the number of files."""
-    files = await asyncio.to_thread(_files, source, target)
-    await _all(upload_file(platform, path, blob) for path, blob in files)
+async def upload_tree(platform: Platform, source: Path, target: BlobPath, *, within: Path | None = None) -> int:
+    """Upload a folder's files below `target`, or one file to exactly `target`. Return the number of files.
+
+    Links are followed inside `within`, which is the source if it is not given. Raises AzureError for other links.
+    """
+    within = within or source
+    files = await asyncio.to_thread(_files, source, target, within)
+    await _all(upload_file(platform, path, blob, within=within) for path, blob in files)
     return len(files)
 
 
-async def upload_file(platform: Platform, source: Path, target: BlobPath) -> None:
-    """Upload one file of any size."""
-    if (await asyncio.to_thread(source.stat)).st_size <= _PUT_BYTES:
-        await write(platform, target, await asyncio.to_thread(source.read_bytes))
-        return
+async def upload_file(platform: Platform, source: Path, target: BlobPath, *, within: Path) -> None:
+    """Upload one file of any size. Raises AzureError if a link leads out of `within`."""
     blocks: list[str] = []
-    with source.open("rb") as file:
+    with contained.opened(source, within) as file:
+        if os.fstat(file.fileno()).st_size <= _PUT_BYTES:
+            await write(platform, target, await asyncio.to_thread(file.read))
+            return
         while block := await asyncio.to_thread(file.read, _PUT_BYTES):
             blocks.append(f"{len(blocks):08d}AAAA")  # block ids are base64 of one length; these are their own encoding
             await _write(platform, target, block, {"comp": "block", "blockid": blocks[-1]})
@@ -236,11 +242,10 @@ async def _is_container(platform: Platform, blob: BlobPath) -> bool:
         return answer.status == 200
 
 
-def _files(source: Path, target: BlobPath) -> list[tuple[Path, BlobPath]]:
+def _files(source: Path, target: BlobPath, within: Path) -> list[tuple[Path, BlobPath]]:
     if source.is_file():
         return [(source, target)]
-    every = (path for path in sorted(source.rglob("*")) if path.is_file())
-    return [(path, target / path.relative_to(source).as_posix()) for path in every]
+    return [(path, target / path.relative_to(source).as_posix()) for path in contained.files(source, within)]
 
 
 async def _write(

@@ -20,6 +20,7 @@ from amlite.services.storage.lake import LakeError
 
 routes = Routes("*.dfs.core.windows.net", audiences=None, error=LakeError)
 _PAGE = 5000
+_MOST_APPENDED = 100 << 20
 _SIGNATURE = ("sv", "ss", "srt", "sp", "st", "se", "sip", "spr", "sr", "si", "sdd", "sig")
 
 
@@ -149,7 +150,7 @@ async def _append(call: Call, place: BlobPath, position: int, signature: str) ->
     """Stage the appended data as a block named after its position."""
     headers = {"Content-MD5": md5} if (md5 := call.request.headers.get("Content-MD5")) else {}
     query = {"comp": "block", "blockid": lake.block(position)}
-    body = await call.request.read()
+    body = await call.read(_MOST_APPENDED)
     async with await blobs.request(
         call.platform, "PUT", place, query, data=body, headers=headers, signature=signature
     ) as answer:
@@ -201,8 +202,8 @@ async def _list(call: Call, place: BlobPath) -> web.Response:
     if base and not found:
         raise LakeError(404, "PathNotFound", "The specified path does not exist.")
     every = lake.paths(found, base, recursive=call.query.get("recursive", "").lower() == "true")
-    start = int(call.query.get("continuation") or 0)
-    end = start + min(int(call.query.get("maxResults") or _PAGE), _PAGE)
+    start = call.number("continuation", 0)
+    end = start + min(call.number("maxResults", _PAGE), _PAGE)
     headers = {"x-ms-continuation": str(end)} if end < len(every) else {}
     return reply({"paths": every[start:end]}, headers=headers)
 

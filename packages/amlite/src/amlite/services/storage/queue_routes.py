@@ -17,6 +17,7 @@ from amlite.services.storage.access import StorageError, principal_of
 routes = Routes("*.queue.core.windows.net", audiences=None, error=StorageError)
 _MESSAGES = f"{queues.QUEUE_TYPE}/messages"
 _INVISIBLE_SECONDS = 30
+_MOST_BYTES = 1 << 17  # a message has at most 64 KiB
 
 
 @routes.post("/{queue}/messages")
@@ -24,13 +25,13 @@ async def put_message(call: Call) -> web.Response:
     """Add a message."""
     queue = _queue(call, "add/action", "write")
     try:
-        text = ET.fromstring(await call.request.text()).findtext("MessageText")  # noqa: S314 - stdlib expands nothing external
+        text = ET.fromstring(await call.read(_MOST_BYTES)).findtext("MessageText")  # noqa: S314 - stdlib expands nothing external
     except ET.ParseError as error:
         raise StorageError(400, "InvalidXmlDocument", "XML specified is not syntactically valid.") from error
     if text is None:
         raise StorageError(400, "InvalidXmlDocument", "The message has no MessageText.")
-    ttl = _number(call, "messagettl", -2)
-    message = queues.put(call.platform, queue, text, None if ttl == -2 else ttl, _number(call, "visibilitytimeout", 0))
+    ttl = call.number("messagettl", -2, -2)
+    message = queues.put(call.platform, queue, text, None if ttl == -2 else ttl, call.number("visibilitytimeout", 0))
     return _answer(queues.shown([message], receipts=True, texts=False), 201)
 
 
@@ -39,14 +40,14 @@ async def get_messages(call: Call) -> web.Response:
     """Receive the next messages, or look at them."""
     looks = call.query.get("peekonly", "").lower() == "true"
     queue = _queue(call, "read") if looks else _queue(call, "process/action")
-    count = _number(call, "numofmessages", 1)
+    count = call.number("numofmessages", 1)
     if not 1 <= count <= queues.MOST_MESSAGES:
         raise StorageError(
             400, "OutOfRangeQueryParameterValue", f"numofmessages must be between 1 and {queues.MOST_MESSAGES}."
         )
     if looks:
         return _answer(queues.shown(queues.peek(call.platform, queue, count), receipts=False, texts=True))
-    found = queues.receive(call.platform, queue, count, _number(call, "visibilitytimeout", _INVISIBLE_SECONDS))
+    found = queues.receive(call.platform, queue, count, call.number("visibilitytimeout", _INVISIBLE_SECONDS))
     return _answer(queues.shown(found, receipts=True, texts=True))
 
 
@@ -85,16 +86,6 @@ def _queue(call: Call, *verbs: str) -> Document:
     if document is None:
         raise StorageError(404, "QueueNotFound", "The specified queue does not exist.")
     return document
-
-
-def _number(call: Call, name: str, default: int) -> int:
-    text = call.query.get(name)
-    if text is None:
-        return default
-    try:
-        return int(text)
-    except ValueError as error:
-        raise StorageError(400, "InvalidQueryParameterValue", f"'{name}' must be a whole number.") from error
 
 
 def _answer(text: str, status: int = 200) -> web.Response:

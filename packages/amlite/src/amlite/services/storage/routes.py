@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from aiohttp import web
+from multidict import CIMultiDict
 from yarl import URL
 
 from amlite.core import relay
 from amlite.core.access import Principal
 from amlite.core.fault_kinds import FaultKind
 from amlite.core.routing import Call, Routes
-from amlite.services.storage import accounts, azurite, batch, changes, delegation
-from amlite.services.storage.access import StorageError, check_role, principal_of
+from amlite.services.storage import accounts, azurite, batch, changes, copies, delegation
+from amlite.services.storage.access import StorageError, check_role, principal_of, refuse_other_forms
 from amlite.services.storage.blobs import DIRECTORY_HEADER, BlobPath
 
 routes = Routes(
@@ -46,11 +47,12 @@ async def blob(call: Call) -> web.StreamResponse:
         if call.query.get("comp") == "batch":
             return await _batch(call, principal, signature)
         check_role(call.platform, principal, call.method, account, call.path, call.query)
-        _check_source(call, principal)
+        await _check_source(call, principal, headers)
         del headers["Authorization"]
         raw_path += ("&" if "?" in raw_path else "?") + signature
     elif delegation.is_delegated(call.query):
         _check_delegation(call, account)
+        await _check_source(call, None, headers)
         path, _, query = raw_path.partition("?")
         signed = (delegation.without_signature(query), azurite.account_sas(call.platform, account))
         raw_path = f"{path}?{'&'.join(part for part in signed if part)}"
@@ -63,8 +65,10 @@ async def blob(call: Call) -> web.StreamResponse:
             "KeyBasedAuthenticationNotPermitted",
             "Key based authentication is not permitted on this storage account.",
         )
+    elif "sig" in call.query:
+        await _check_source(call, None, headers)
     child = await azurite.ensure(call.platform, account)
-    async with relay.sent(child, request, raw_path, headers) as upstream:
+    async with relay.sent(child, request, raw_path, headers, call.error) as upstream:
         answer = await relay.stream(request, upstream, relay.passed(upstream.headers))
     if upstream.ok and (kind := _change(call)) is not None:
         container, _, path = call.path.lstrip("/").partition("/")
@@ -88,7 +92,7 @@ def _change(call: Call) -> str | None:
 async def _batch(call: Call, principal: Principal, signature: str) -> web.Response:
     """Answer each request of a batch separately, because Azurite accepts no token in a batch."""
     try:
-        parts = batch.parse(call.request.headers.get("Content-Type", ""), await call.request.read())
+        parts = batch.parse(call.request.headers.get("Content-Type", ""), await call.read())
     except ValueError as error:
         raise StorageError(400, "InvalidInput", f"The batch cannot be read: {error}.") from error
     account = call.host.partition(".")[0]
@@ -96,6 +100,8 @@ async def _batch(call: Call, principal: Principal, signature: str) -> web.Respon
 
     async def send(part: batch.Part) -> tuple[int, Mapping[str, str], str]:
         try:
+            if part.method != "DELETE" and "comp=tier" not in part.target.partition("?")[2].split("&"):
+                raise StorageError(400, "InvalidInput", "A batch deletes blobs, or sets their tier.")
             check_role(call.platform, principal, part.method, account, unquote(part.target.partition("?")[0]))
         except StorageError as refusal:
             text, kind = refusal.content()
@@ -115,14 +121,21 @@ async def _batch(call: Call, principal: Principal, signature: str) -> web.Respon
     return await batch.answer(parts, send)
 
 
-def _check_source(call: Call, principal: Principal) -> None:
-    """Check that the caller may read the source of a copy, unless its URL is signed."""
-    source = BlobPath.parse(call.request.headers.get("x-ms-copy-source", ""))
-    if source is not None and "sig=" not in call.request.headers["x-ms-copy-source"].partition("?")[2]:
-        check_role(call.platform, principal, "GET", source.account, f"/{source.container}/{source.path}")
+async def _check_source(call: Call, principal: Principal | None, headers: CIMultiDict[str]) -> None:
+    """Check that the caller may read the source of a copy, and name it in its canonical form."""
+    named = call.request.headers.getall(copies.HEADER, [])
+    if len(named) > 1:
+        raise StorageError(400, "InvalidHeaderValue", f"The header {copies.HEADER} is there more than once.")
+    if named:
+        if "x-ms-blob-type" in headers or "comp" in call.query:
+            raise StorageError(501, "NotImplemented", "Of the operations with a source, amlite has Copy Blob only.")
+        source = copies.parse(named[0])
+        await copies.check(call.platform, source, principal)
+        headers[copies.HEADER] = source.address
 
 
 def _check_delegation(call: Call, account: str) -> None:
+    refuse_other_forms(call.path)
     container, _, path = call.path.lstrip("/").partition("/")
     if not delegation.permits(call.platform, call.method, BlobPath(account, container, path), call.query):
         raise StorageError(

@@ -76,7 +76,7 @@ def test_no_setting_of_the_models_is_forgotten(task: str) -> None:
         task, f"{task}TrainingSettings", "TableVerticalLimitSettings", "TableVerticalFeaturizationSettings",
         "StackEnsembleSettings", *(["ForecastingSettings"] if task == "Forecasting" else []),
     ]  # fmt: skip
-    fields = {field for model in models for field in validation._fields(model)}
+    fields = {field for model in models for field in validation.MODELS.fields(model)}
     named = {field for field in fields if f'"{field}"' in source}
     assert fields - named == set()
 

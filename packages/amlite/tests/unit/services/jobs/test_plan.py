@@ -37,3 +37,11 @@ def test_outputs_go_to_a_pipelines_default_datastore_unless_they_name_one() -> N
     assert named["uri"] == "azureml://datastores/mine/paths/x"
     assert output_uri("job-1", "o", unnamed) == "azureml://datastores/lake/paths/azureml/job-1/o"
     assert output_uri("job-1", "o", default) == "azureml://datastores/lake/paths/x"
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("name", ["../../key", "/etc/passwd", "a/b", "..", ".", "", "a\\b", "a b", "x" * 300])
+def test_a_name_of_an_output_that_would_leave_its_folder_is_refused(name: str) -> None:
+    with pytest.raises(AzureError, match="The output name") as raised:
+        output_uri("job", name, {})
+    assert raised.value.status == 400

@@ -1,0 +1,118 @@
+"""What an attacker would try at amlite's hosts: other forms of a blob's address, and hostile requests to each route."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pytest
+import requests
+
+from amlite.testing import LocalAzure, Workspace
+from fuzzing.campaign import Campaign
+from fuzzing.world import create
+
+pytestmark = pytest.mark.attack
+STORAGE = "https://storage.azure.com/.default"
+VERSION = "2023-11-03"
+# A part of the requests of `make attack`, so that the suite stays fast.
+REQUESTS = 150
+SEED = 20
+
+
+def test_no_request_to_any_route_breaks_amlite(tmp_path: Path) -> None:
+    """No answer is an internal error, each comes, and what was written can be read, also after a restart."""
+    with LocalAzure.started(tmp_path / "state") as azure:
+        report = Campaign(azure, create(azure)).run(REQUESTS, SEED)
+    assert report.failures == [], report.table()
+    assert report.requests > REQUESTS
+
+
+class Thief:
+    """An application that may write one container, and not read the other one."""
+
+    def __init__(self, azure: LocalAzure, workspace: Workspace) -> None:
+        self.azure, self.account = azure, workspace.account
+        self.host = f"https://{self.account}.blob.core.windows.net"
+        account_id = f"{workspace.layout.group_id}/providers/Microsoft.Storage/storageAccounts/{self.account}"
+        name = uuid.uuid4().hex[:8]
+        self.mine, self.other = f"mine-{name}", f"other-{name}"
+        for container in (self.mine, self.other):
+            azure.put(f"{account_id}/blobServices/default/containers/{container}", {"properties": {}}, "2024-01-01")
+        scope = f"{account_id}/blobServices/default/containers"
+        owner = azure.application(("Storage Blob Data Contributor", account_id))
+        assert self.send("PUT", f"/{self.other}/secret", owner, b"SECRET").status_code == 201
+        self.credential = azure.application(("Storage Blob Data Contributor", f"{scope}/{self.mine}"))
+
+    def send(self, method: str, path: str, credential: object, body: bytes = b"", **headers: str) -> requests.Response:
+        given = {"x-ms-version": VERSION, **headers}
+        if method == "PUT" and "x-ms-copy-source" not in headers:
+            given["x-ms-blob-type"] = "BlockBlob"
+        given["Authorization"] = f"Bearer {credential.get_token(STORAGE).token}"  # type: ignore[attr-defined]
+        request = requests.Request(method, f"{self.host}/", headers=given, data=body)
+        prepared = self.azure.session.prepare_request(request)
+        prepared.url = f"{self.host}{path}"  # as it is written, without what a client makes of it
+        return self.azure.session.send(prepared, timeout=30)
+
+    def copied(self, source: str) -> str:
+        """Return what a copy from an address brings into the thief's own container."""
+        self.send("PUT", f"/{self.mine}/stolen", self.credential, **{"x-ms-copy-source": source})
+        return self.send("GET", f"/{self.mine}/stolen", self.credential).text
+
+
+@pytest.fixture(scope="module")
+def thief(amlite: LocalAzure, azureml_workspace: Workspace) -> Thief:
+    return Thief(amlite, azureml_workspace)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "https://{account}.blob.core.windows.net/{other}/secret",
+        "http://{account}.blob.core.windows.net/{other}/secret",
+        "https://{account}.blob.core.windows.net:443/{other}/secret",
+        "https://{account}.blob.core.windows.net./{other}/secret",
+        "https://a@{account}.blob.core.windows.net/{other}/secret",
+        "https://127.0.0.1/{account}/{other}/secret",
+        "https://{account}.blob.core.windows.net/{other}/secret?sig=x",
+        "https://{account}.blob.core.windows.net/{other}/secret?skoid=a&sig=x",
+        "https://{account}.blob.core.windows.net/{mine}/../{other}/secret",
+        "https://{account}.blob.core.windows.net/{mine}/%2e%2e/{other}/secret",
+        "https://{account}.blob.core.windows.net//{other}/secret",
+        "/{account}/{other}/secret",
+    ],
+)
+def test_no_form_of_a_copys_source_gives_what_the_roles_do_not(thief: Thief, source: str) -> None:
+    address = source.format(account=thief.account, other=thief.other, mine=thief.mine)
+    assert "SECRET" not in thief.copied(address)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/{other}/secret", "//{other}/secret", "/{mine}/../{other}/secret", "/{mine}/%2e%2e/{other}/secret",
+     "/{mine}%2f..%2f{other}/secret", "/{mine}/..%5c{other}%5csecret"],
+)  # fmt: skip
+def test_no_form_of_a_path_reads_another_container(thief: Thief, path: str) -> None:
+    answer = thief.send("GET", path.format(other=thief.other, mine=thief.mine), thief.credential)
+    assert answer.status_code >= 400
+    assert "SECRET" not in answer.text
+
+
+def test_a_batch_holds_nothing_but_deletions_and_tiers(thief: Thief) -> None:
+    part = (
+        "--batch_1\r\nContent-Type: application/http\r\nContent-ID: 1\r\n\r\n"
+        f"PUT /{thief.mine}/stolen HTTP/1.1\r\nx-ms-blob-type: BlockBlob\r\nContent-Length: 0\r\n"
+        f"x-ms-copy-source: {thief.host}/{thief.other}/secret\r\n\r\n\r\n--batch_1--\r\n"
+    )
+    kind = "multipart/mixed; boundary=batch_1"
+    answer = thief.send("POST", "/?comp=batch", thief.credential, part.encode(), **{"Content-Type": kind})
+    assert "HTTP/1.1 400" in answer.text
+    assert "SECRET" not in thief.send("GET", f"/{thief.mine}/stolen", thief.credential).text
+
+
+def test_the_clock_stays_where_dates_exist(amlite: LocalAzure) -> None:
+    before = amlite.now()
+    for seconds in (float("inf"), float("nan"), 1e300, -1, True):
+        with pytest.raises(OSError, match="400"):
+            amlite.advance(seconds)
+    assert (amlite.now() - before).total_seconds() < 600

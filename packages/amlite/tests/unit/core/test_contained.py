@@ -1,0 +1,69 @@
+"""A job links to what is not its own: amlite's keys, devices, and folders elsewhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from amlite.core import contained
+from amlite.core.errors import AzureError
+from amlite.core.processes import tail
+
+pytestmark = pytest.mark.attack
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    """The folder of a job, beside a secret."""
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "ca.key").write_text("SECRET", "utf-8")
+    folder = tmp_path / "job"
+    (folder / "outputs" / "deep").mkdir(parents=True)
+    (folder / "outputs" / "deep" / "own").write_text("own", "utf-8")
+    return folder
+
+
+def read(path: Path, within: Path) -> bytes:
+    with contained.opened(path, within) as file:
+        return file.read()
+
+
+def test_links_inside_are_followed(job: Path) -> None:
+    (job / "outputs" / "link").symlink_to("deep/own")
+    assert read(job / "outputs" / "link", job) == b"own"
+    assert contained.files(job / "outputs", job) == [job / "outputs/deep/own", job / "outputs/link"]
+
+
+@pytest.mark.parametrize("target", ["../../keys/ca.key", "{keys}/ca.key", "{keys}", "/dev/zero", "/proc/self/environ"])
+def test_a_link_that_leads_out_is_not_read(job: Path, target: str) -> None:
+    link = job / "outputs" / "key"
+    link.symlink_to(target.format(keys=job.parent / "keys"))
+    with pytest.raises(AzureError, match="Copy the file instead of linking it"):
+        read(link, job)
+    if not link.is_dir():
+        with pytest.raises(AzureError, match=r"'outputs/key' is not a file inside"):
+            contained.files(job / "outputs", job)
+
+
+def test_a_folder_that_is_a_link_is_not_entered(job: Path) -> None:
+    (job / "logs").symlink_to(job.parent / "keys")
+    with pytest.raises(AzureError):
+        contained.files(job / "logs", job)
+    with pytest.raises(AzureError):
+        read(job / "logs" / "ca.key", job)
+    (job / "outputs" / "deep" / "keys").symlink_to(job.parent / "keys")
+    assert contained.files(job / "outputs", job) == [job / "outputs/deep/own"]
+
+
+def test_a_pipe_does_not_stop_the_reader(job: Path) -> None:
+    os.mkfifo(job / "outputs" / "pipe")
+    with pytest.raises(AzureError):
+        read(job / "outputs" / "pipe", job)
+
+
+def test_the_end_of_a_log_is_not_that_of_another_file(job: Path) -> None:
+    (job / "log.txt").symlink_to(job.parent / "keys" / "ca.key")
+    assert tail(job / "log.txt") == ""
+    assert tail(job / "outputs" / "deep" / "own") == "own"
