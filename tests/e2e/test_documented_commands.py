@@ -13,6 +13,7 @@ ELSEWHERE = {
     "make lint",
     "make bench",
     "make chaos POINTS=4",
+    "make attack",
     "make environments",
     "make environments-down",
     "make release-demo",

@@ -26,7 +26,7 @@ VERSION = "2024-04-01"
 # To create them takes a model that serves, or what they install in a cluster.
 _NOT_MADE = ("Microsoft.Insights/autoscaleSettings", "Microsoft.KubernetesConfiguration/")
 _METHODS = ("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE")
-_QUERY = re.compile(r"""query(?:\.get\(|\[)"([^"]+)"|"([^"]+)" in (?:call\.)?query\b""")
+_QUERY = re.compile(r"""\bquery(?:\.get\(|\[)"([^"]+)"|"([^"]+)" in (?:call\.)?query\b|\bnumber\("([^"]+)\"""")
 _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 
 

@@ -23,7 +23,7 @@ _PLATFORM = cast("Platform", None)
 # Tokens of a list's next page. A list that has one page gives none to continue from.
 _CONTINUATIONS = frozenset({"$skip", "$skiptoken"})
 # How amlite's functions read a query parameter.
-_QUERY = re.compile(r"""\bquery(?:\.get\(|\[)"([^"]+)"|"([^"]+)" in (?:call\.)?query\b""")
+_QUERY = re.compile(r"""\bquery(?:\.get\(|\[)"([^"]+)"|"([^"]+)" in (?:call\.)?query\b|\bnumber\("([^"]+)\"""")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _read_queries(handler: Callable[..., Any]) -> frozenset[str]:
     while waiting:
         function = waiting.pop()
         for match in _QUERY.finditer(inspect.getsource(function)):
-            found.add((match[1] or match[2]).lower())
+            found.add((match[1] or match[2] or match[3]).lower())
         called = set(_called(function)) - seen
         seen |= called
         waiting += called
