@@ -157,7 +157,7 @@ class Models:
             known = self.values(inner)
             if _canonical(known, value) is None:
                 problems.append((path, f"{_shown(value)} is not one of {', '.join(known)}."))
-        elif not _scalar(outer, value):
+        elif not _scalar(outer, value) or (self._types_only and outer == "str" and not isinstance(value, str)):
             problems.append((path, f"Expected {_WORDS[outer]}, got {_shown(value)}."))
 
     def written(self, kind: str, value: Any) -> Any:
