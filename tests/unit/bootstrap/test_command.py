@@ -30,6 +30,7 @@ TARGETS = [
     "kubernetes-down",
     "release-demo",
     "test",
+    "chaos",
     "attack",
     "lint",
     "bench",
