@@ -181,7 +181,7 @@ class Collector:
             return
         if draft.problems:
             self.broken.add(AssetId(kind.name, ""))  # its name or version is wrong
-        draft.is_broken = any(each.file == document.path for each in self.problems)
+        draft.is_broken = any(_is_in_block(document, each) for each in self.problems)
         draft.warnings += spelling.warnings
         draft.overridden = {".".join(map(str, keys)): each for keys, each in overridden.items()}
         other = self.drafts.get(draft.id)
@@ -196,7 +196,7 @@ class Collector:
         if draft.is_shared:
             self._check_shared(draft, kind)
         kind.collect(draft, self.settings)
-        draft.is_broken = draft.is_broken or bool(draft.problems)
+        draft.is_broken = draft.is_broken or any(_is_in_block(draft.document, each) for each in draft.problems)
         self.drafts[draft.id] = draft
         if not draft.inline_at:
             # A copy of an endpoint has the same file.
@@ -295,6 +295,14 @@ class Collector:
         )
         self.broken.add(AssetId(kind.name, name))
         self.by_path[path] = AssetId(kind.name, name)
+
+
+def _is_in_block(document: Document, problem: Problem) -> bool:
+    """Return whether a problem may concern the document's inputs or outputs: it is not in a plain top-level value."""
+    if problem.file != document.path:
+        return False
+    above = [key for key in document.data if document.line(key) <= problem.line]
+    return not above or isinstance(document.data[max(above, key=document.line)], dict | list)
 
 
 def copied(value: Any) -> Any:

@@ -40,10 +40,10 @@ class Draft:
     `definition` starts as the document's mapping and becomes `Asset.definition`. A kind adds `uses`, `sources`,
     `inlines`, `extracted` (steps whose work becomes a component), `needs` (assets that must exist first although no
     reference names them), `problems` and `warnings`. The catalogue then adds `targets` (the asset of each reference)
-    and `trees`. `is_shared`: the asset is in a registry. `is_broken`: its file has problems on its own, so that assets
-    that use it are not checked against it. `broken`: assets that a file would define if it had no problem. `inline_at`:
-    its keys in its file, if another asset's definition contains it. `overridden`: the values that the stack sets in
-    place of the file's, by dotted key.
+    and `trees`. `is_shared`: the asset is in a registry. `is_broken`: its inputs or outputs may have problems, so that
+    assets that use it are not checked against it. `broken`: assets that a file would define if it had no problem.
+    `inline_at`: its keys in its file, if another asset's definition contains it. `overridden`: the values that the
+    stack sets in place of the file's, by dotted key.
     """
 
     id: AssetId

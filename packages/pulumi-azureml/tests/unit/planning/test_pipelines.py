@@ -44,6 +44,21 @@ def test_one_wrong_wire_is_one_problem(project: Project, old: str, new: str, lin
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "files"),
+    [
+        ("type: command", "type: command\ndispaly_name: Preparation", {"ml/prep/component.yml", PIPELINE}),
+        ("inputs:", "inptus:", {"ml/prep/component.yml"}),
+    ],
+)
+def test_a_fault_of_a_component_hides_no_wrong_wire_unless_its_inputs_are_in_doubt(
+    project: Project, old: str, new: str, files: set[str]
+) -> None:
+    project.replace(PIPELINE, "{days: ", "{share: 0.1, dais: 1, days: ")
+    project.replace("ml/prep/component.yml", old, new)
+    assert {each.file for each in project.problems()} == files
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
         ("azureml:cpu", "serverless"),
