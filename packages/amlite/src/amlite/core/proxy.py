@@ -1,7 +1,8 @@
-"""The CONNECT proxy that makes production host names answer on loopback and tunnels everything else unchanged.
+"""The proxy that makes production host names answer on loopback and tunnels everything else unchanged.
 
-It serves clients that know its secret, and never connects to this machine: what listens on loopback trusts those that
-can connect to it, and a client here does not need a proxy for it.
+It passes on requests of plain HTTP too, for programs that have no other way to a package mirror. It serves clients that
+know its secret, and never connects to this machine: what listens on loopback trusts those that can connect to it, and a
+client here does not need a proxy for it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import fnmatch
 import hmac
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import unquote, urlsplit
 
 Address = tuple[str, int]
@@ -30,7 +31,10 @@ class RefusedError(OSError):
 
 
 class Proxy:
-    """Accepts `CONNECT host:port`. If `route` does not serve the host, connects to it or to the inherited proxy."""
+    """Accepts `CONNECT host:port` and `METHOD http://host/path`.
+
+    If `route` does not serve the host, connects to it or to the inherited proxy.
+    """
 
     def __init__(
         self, route: Callable[[str], Address | None], upstream: str | None, bypass: str | None, *, secret: str
@@ -60,34 +64,41 @@ class Proxy:
         async with asyncio.timeout(_HEAD_SECONDS):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         method, target, *_ = head.split(" ", 2)
-        if method != "CONNECT":
-            await _answer(writer, "405 amlite's proxy only does CONNECT")
+        tunnels = method == "CONNECT"
+        if not tunnels and not target.startswith("http://"):
+            await _answer(writer, "405 amlite's proxy takes CONNECT and http:// addresses only")
             return
         if not self._admits(head):
             reason = "407 amlite's proxy needs the user name and password of HTTPS_PROXY (amlite run, amlite env)"
             await _answer(writer, reason, 'Proxy-Authenticate: Basic realm="amlite"')
             return
-        host, _, port = target.rpartition(":")
-        host = host.strip("[]").rstrip(".").lower()
+        url = urlsplit(f"//{target}" if tunnels else target)
+        host = (url.hostname or "").rstrip(".").lower()
+        if not tunnels and self._route(host) is not None:
+            await _answer(writer, f"403 {host} speaks HTTPS only")
+            return
+        if not tunnels and "transfer-encoding" in dict(_headers(head)):
+            await _answer(writer, "411 amlite's proxy takes bodies of plain HTTP with a Content-Length only")
+            return
         try:
-            there = await self._dial(host, int(port))
+            there = await self._dial(host, url.port or 80)
         except (OSError, asyncio.IncompleteReadError) as error:
             reason = str(error).encode("ascii", "replace").decode().replace("\n", " ")
             await _answer(writer, f"{403 if isinstance(error, RefusedError) else 502} {reason}")
             return
         try:
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await writer.drain()
-            await asyncio.gather(_pump(reader, there[1], writer), _pump(there[0], writer))
+            if tunnels:
+                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                await writer.drain()
+                await asyncio.gather(_pump(reader, there[1], writer), _pump(there[0], writer))
+            else:
+                await asyncio.gather(_pass_on(head, reader, there[1]), _pump(there[0], writer))
         finally:
             there[1].close()
 
     def _admits(self, head: str) -> bool:
-        for line in head.split("\r\n")[1:]:
-            name, _, value = line.partition(":")
-            if name.strip().lower() == "proxy-authorization":
-                return hmac.compare_digest(value.strip().encode(), self._login.encode())
-        return False
+        given = dict(_headers(head)).get("proxy-authorization", "")
+        return hmac.compare_digest(given.encode(), self._login.encode())
 
     async def _dial(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if (ours := self._route(host)) is not None:
@@ -182,6 +193,33 @@ def is_this_machine(address: str) -> bool:
     found = ipaddress.ip_address(address.partition("%")[0])
     found = getattr(found, "ipv4_mapped", None) or found
     return found.is_loopback or found.is_unspecified or found.is_link_local
+
+
+def _headers(head: str) -> Iterator[tuple[str, str]]:
+    """Yield the headers of a request, their names in lower case."""
+    for line in head.split("\r\n")[1:]:
+        name, _, value = line.partition(":")
+        if name:
+            yield name.strip().lower(), value.strip()
+
+
+async def _pass_on(head: str, reader: asyncio.StreamReader, there: asyncio.StreamWriter) -> None:
+    """Send one request of plain HTTP to its server. The server closes the connection after it.
+
+    What the client sends after this request is for the proxy, with its password, and not for this server.
+    """
+    method, target, version = head.split("\r\n", 1)[0].split(" ", 2)
+    path = "/" + target.removeprefix("http://").partition("/")[2]
+    own = {"connection", "keep-alive", "proxy-connection", "proxy-authorization"}
+    kept = [(name, value) for name, value in _headers(head) if name not in own]
+    lines = [f"{method} {path} {version}", *(f"{name}: {value}" for name, value in kept), "connection: close"]
+    there.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+    left = int(dict(kept).get("content-length", "0"))
+    while left > 0 and (data := await reader.read(min(left, _MAX_LINE))):
+        there.write(data)
+        await there.drain()
+        left -= len(data)
+    await there.drain()
 
 
 async def _answer(writer: asyncio.StreamWriter, status: str, *headers: str) -> None:

@@ -219,7 +219,52 @@ async def test_garbage_ends_the_connection_and_nothing_else(garbage: bytes) -> N
         assert (await _send(port, b"CONNECT management.azure.com:443 HTTP/1.1\r\n\r\n"))[1] == b"amlite:"
 
 
-async def test_other_methods_are_refused() -> None:
+def _get(port: int, path: str = "/debian/InRelease") -> bytes:
+    return f"GET http://127.0.0.1:{port}{path} HTTP/1.1\r\nHost: mirror\r\nConnection: keep-alive\r\n\r\n".encode()
+
+
+def _receiver(received: asyncio.Queue[bytes]) -> Handler:
+    """Answer one request, and keep all that arrived until the end of the stream."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello")
+        await writer.drain()
+        writer.write_eof()
+        request += await reader.read()
+        writer.close()
+        await received.put(request)
+
+    return answer
+
+
+@pytest.mark.usefixtures("reachable")
+async def test_plain_http_is_passed_on_without_the_password_and_one_request_at_a_time() -> None:
+    received: asyncio.Queue[bytes] = asyncio.Queue()
+    async with _listening(_receiver(received)) as there, _listening(_proxy(_ours(1)).serve) as port:
+        # apt sends the next request, with the password, before it has the answer.
+        status, got = await _send(port, _get(there), payload=_get(there, "/second") + LOGIN)
+        assert (status, got) == ("HTTP/1.1 200 OK", b"hello")
+        request = await received.get()
+    assert request == b"GET /debian/InRelease HTTP/1.1\r\nhost: mirror\r\nconnection: close\r\n\r\n"
+    assert received.empty()
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET http://management.azure.com/ HTTP/1.1\r\n\r\n", "403"),
+        (b"GET http://127.0.0.1:9/ HTTP/1.1\r\n\r\n", "403"),
+        (b"GET http://169.254.169.254/metadata HTTP/1.1\r\n\r\n", "403"),
+        (b"POST http://example.com/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "411"),
+        (b"GET / HTTP/1.1\r\n\r\n", "405"),
+    ],
+)
+async def test_plain_http_reaches_neither_azure_nor_this_machine(head: bytes, status: str) -> None:
     async with _listening(_proxy(_ours(1)).serve) as port:
-        status, _ = await _send(port, b"GET http://management.azure.com/ HTTP/1.1\r\n\r\n")
-    assert status.startswith("HTTP/1.1 405 ")
+        assert (await _send(port, head))[0].split(" ")[1] == status
+
+
+async def test_plain_http_needs_the_password_too() -> None:
+    async with _listening(_proxy(_ours(1)).serve) as port:
+        assert (await _send(port, _get(9), login=b""))[0].split(" ")[1] == "407"

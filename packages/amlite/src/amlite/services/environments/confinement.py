@@ -16,6 +16,7 @@ from amlite.core import private_folder
 from amlite.core.platform import Platform
 from amlite.core.processes import OWNER_VARIABLE
 from amlite.core.runtime import cache_folder
+from amlite.services.environments.program import plain_http
 
 _PROGRAM = Path(__file__).with_name("confined.py")
 _PROBE_SECONDS = 10.0
@@ -74,7 +75,7 @@ class Confinement:
         given = Specification(
             command=list(command),
             # As in a container, the user's home is not the program's.
-            environment={**inherited, "HOME": _TEMPORARY, OWNER_VARIABLE: str(self.state)},
+            environment={**inherited, **plain_http(inherited), "HOME": _TEMPORARY, OWNER_VARIABLE: str(self.state)},
             cwd=str(cwd),
             folders=[str(each) for each in folders],
             read=[str(each) for each in (*read, *programs, self.state / "certificates") if each.is_dir()],

@@ -24,7 +24,7 @@ from amlite.services.containerregistry.types import REGISTRY_TYPE, SUFFIX
 from amlite.services.environments import engine
 from amlite.services.environments.engine import Engine
 from amlite.services.environments.errors import UnreachableImage, UnusableEnvironment
-from amlite.services.environments.program import Program
+from amlite.services.environments.program import Program, plain_http
 
 OWNER_LABEL = "amlite.owner"
 _PULL = "Microsoft.ContainerRegistry/registries/pull/read"
@@ -104,7 +104,8 @@ class Container:
         """
         private = private_folder.ensure(self.state)
         variables = private / f"{secrets.token_hex(8)}.env"
-        direct = _write(variables, {**inside, **engine.owner_environment(self.state)})
+        own = plain_http(inside) if ports else {}
+        direct = _write(variables, {**inside, **own, **engine.owner_environment(self.state)})
         bundle = self.state / "certificates" / "bundle.pem"
         line = [self.engine.client, "run", "--rm", "--name", name, "--label", f"{OWNER_LABEL}={self.state}"]
         line += ["--env-file", str(variables), *(part for each in direct for part in ("--env", each))]

@@ -23,3 +23,12 @@ class Program(TypedDict):
     ports: Sequence[int]
     name: str
     shared_memory: NotRequired[str]
+
+
+def plain_http(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for a program in a network of its own, whose plain HTTP needs the proxy too.
+
+    Package managers use it: a Debian mirror has no other scheme.
+    """
+    proxy = environment.get("HTTPS_PROXY")
+    return {"HTTP_PROXY": proxy, "http_proxy": proxy} if proxy else {}
