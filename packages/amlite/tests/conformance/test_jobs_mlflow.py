@@ -194,6 +194,14 @@ def test_data_plane_describes_a_datastore_as_azureml_dataprep_reads_it(tracked: 
     section = found["azureStorageSection"]
     assert (found["name"], found["dataStoreType"], found["isDefault"]) == ("workspaceblobstore", "AzureBlob", True)
     assert section["containerName"].startswith("azureml-blobstore-")
-    assert (section["credentialType"], section["credential"]) == ("AccountKey", section["accountKey"])
+    assert section["credentialType"] == "None"
+    assert "accountKey" not in section
     assert region(tracked, "GET", f"/datastore/v1.0{tracked.id}/default").json() == found
     assert region(tracked, "GET", f"{path}-none").status_code == 404
+
+
+def test_data_plane_gives_the_key_of_a_datastore_that_has_one(azureml_workspace: Workspace) -> None:
+    path = f"/datastore/v1.0{azureml_workspace.id}/datastores/workspaceblobstore"
+    section = region(azureml_workspace, "GET", path).json()["azureStorageSection"]
+    assert (section["credentialType"], section["credential"]) == ("AccountKey", section["accountKey"])
+    assert section["accountKey"]
