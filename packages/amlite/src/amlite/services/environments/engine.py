@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from amlite.core import private_folder
@@ -38,6 +38,13 @@ class Engine:
     private: bool
 
 
+@dataclass
+class _Starting:
+    """Images that are built at the same time start one daemon, which refuses to be tidied twice at once."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 async def ensure(platform: Platform, say: Callable[[str], None] | None = None) -> Engine:
     """Return an engine that answers: the machine's own, otherwise a private daemon, installed and started if necessary.
 
@@ -56,15 +63,17 @@ async def ensure(platform: Platform, say: Callable[[str], None] | None = None) -
     async def answers(_: Child) -> bool:
         return await asyncio.to_thread(_answers, private.host)
 
-    # The slot is chosen when the daemon starts. A running daemon holds its slot.
-    # Proxy and certificates: commands can pull from `*.azurecr.io` by the registry's own name.
-    await platform.children.ensure(
-        NAME,
-        lambda _: _command(found, folder, private.host),
-        ready=answers,
-        environment={**os.environ, **platform.environment},
-    )
-    await asyncio.to_thread(_tidy, private.host)
+    async with platform.part(_Starting).lock:
+        if not any(child.name == NAME for child in platform.children.list()):
+            # The slot is chosen when the daemon starts. A running daemon holds its slot.
+            # Proxy and certificates: commands can pull from `*.azurecr.io` by the registry's own name.
+            await platform.children.ensure(
+                NAME,
+                lambda _: _command(found, folder, private.host),
+                ready=answers,
+                environment={**os.environ, **platform.environment},
+            )
+            await asyncio.to_thread(_tidy, private.host)
     return private
 
 
