@@ -126,22 +126,14 @@ def test_a_job_waits_until_its_instance_runs_and_keeps_it_from_being_idle(
     equip(azureml_workspace)
     make(azureml_workspace, name)
     ml_client.compute.begin_stop(name).result()
-    line = "until [ -e $AZ_GO ]; do sleep 0.05; done"
-    go = azureml_workspace.azure.state / f"go-{name}"
-    job = command(
-        command=line,
-        environment="plain:1",
-        compute=name,
-        environment_variables={"AZ_GO": str(go)},
-        experiment_name="ci",
-    )
+    job = command(command="sleep 600", environment="plain:1", compute=name, experiment_name="ci")
     submitted = ml_client.jobs.create_or_update(job).name
     until(ml_client, submitted, "Queued")
     ml_client.compute.begin_start(name).result()
     until(ml_client, submitted, "Running")
     assert ml_client.compute.get(name).state == "JobRunning"
-    go.touch()
-    until(ml_client, submitted)
+    ml_client.jobs.begin_cancel(submitted).result()
+    until(ml_client, submitted, "Canceled")
     wait(ml_client, name, "Running")
 
 

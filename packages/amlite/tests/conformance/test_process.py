@@ -186,7 +186,7 @@ def test_port_stays_the_same_over_restarts(local: Process) -> None:
 def test_kill_leaves_nothing_after_the_next_start_and_loses_nothing(local: Process) -> None:
     local.python(PUT_ACCOUNT)
     local.python("import os, socket\nname, port = os.environ['PULUMI_DEBUG_PROVIDERS'].split(',')[0].split(':')\n"
-                 "socket.create_connection(('127.0.0.1', int(port)))\n"
+                 "kept = socket.create_connection(('127.0.0.1', int(port)))\n"
                  "import time\nwhile True:\n"
                  "    import subprocess, json\n"
                  "    told = json.loads(subprocess.run(['amlite', 'status', '--output', 'json'],"
