@@ -154,7 +154,7 @@ def test_a_token_that_is_not_taken_any_more_is_renewed_once(monkeypatch: pytest.
     credentials: list[object] = []
 
     class Credential:
-        def __init__(self) -> None:
+        def __init__(self, **_options: object) -> None:
             credentials.append(self)
 
     monkeypatch.setattr("azure.identity.DefaultAzureCredential", Credential)
