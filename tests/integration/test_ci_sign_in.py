@@ -62,6 +62,42 @@ later = asset.version.apply(wait_for_hours).apply(lambda _: group)
 managedidentity.UserAssignedIdentity("second", resource_group_name=later, resource_name_="id-second")
 """
 
+# amlite gives the engine the address of a provider. An engine that starts one reads its port.
+PLUGIN = """#!{python}
+import asyncio
+import tempfile
+import threading
+from pathlib import Path
+
+from amlite.pulumi.azure_native import main
+
+socket = Path(tempfile.mkdtemp(prefix="s", dir="{folder}")) / "s"
+
+
+async def copy(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+async def connect(reader, writer):
+    there = await asyncio.open_unix_connection(socket)
+    await asyncio.gather(copy(reader, there[1]), copy(there[0], writer), return_exceptions=True)
+
+
+async def serve():
+    while not socket.exists():
+        await asyncio.sleep(0.01)
+    server = await asyncio.start_server(connect, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+threading.Thread(target=lambda: asyncio.run(serve()), daemon=True).start()
+main(["--socket", str(socket)])
+"""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -74,7 +110,7 @@ def project(tmp_path: Path) -> Path:
     (project / "Pulumi.yaml").write_text(json.dumps({"name": "ci", "runtime": {"name": "python", "options": options}}))
     plugin = tmp_path / "bin" / "pulumi-resource-azure-native"
     plugin.parent.mkdir()
-    plugin.write_text(f"#!/bin/sh\nexec {sys.executable} -m amlite.pulumi.azure_native\n")
+    plugin.write_text(PLUGIN.format(python=sys.executable, folder=tmp_path))
     plugin.chmod(0o755)
     return project
 
