@@ -35,6 +35,10 @@ _PASSING = re.compile(
     r"\b(429|500|502|503|504)\b|"
     r"[Cc]onnection (aborted|reset|broke|error)|RemoteDisconnected|EOF occurred|[Tt]imed? ?out"
 )
+# What our providers say about a version or a job that was tried. It is no failure of Azure, whatever its logs mention.
+_VERDICT = re.compile(
+    r"deployment '[^']+' on .+ (failed its|did not start|could not be changed)|job '[^']+' ended as|the step \S+ failed"
+)
 # The program's traceback after a resource failed in an update that goes on after errors.
 _CONSEQUENCE = "ResourceRegistrationFailed"
 # What the engine says about a lock without content.
@@ -109,7 +113,7 @@ class Engine:
                 raise RenamedError(text) from error
             if changes.existing:
                 raise ExistingError(text, changes.existing) from error
-            passes = bool(reasons) and all(_PASSING.search(each) for each in reasons)
+            passes = bool(reasons) and all(_PASSING.search(each) and not _VERDICT.search(each) for each in reasons)
             raise (PassingError if passes else ReleaseError)(text) from error
         return changes
 

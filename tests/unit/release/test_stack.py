@@ -400,6 +400,11 @@ def test_the_program_is_where_the_project_says(
 @pytest.mark.parametrize(
     ("messages", "passes"),
     [
+        (["deployment 'a-1' on endpoint a failed its checks at 10 % of the traffic: 12 of 400 got 503"], False),
+        (["deployment 'a-1' on endpoint a failed its smoke test with request.json: timed out"], False),
+        (["deployment 'a-1' on endpoint a did not start: its log ends with: Connection reset"], False),
+        (["job 'plum_1' ended as Failed: the server said 503"], False),
+        (["the step train failed: ended with 1: Timed out"], False),
         (["TooManyRequests: The request was throttled.", "Traceback: ResourceRegistrationFailed: resource b"], True),
         (["<Error><Code>InternalError</Code></Error>"], True),
         (["ExpiredAuthenticationToken: The access token has expired.", "('Connection aborted.', 1)"], True),
