@@ -11,6 +11,7 @@ from pathlib import Path
 _S = "$schema: https://azuremlschemas.azureedge.net/latest/{}.schema.json\n"
 _IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 _CURATED = "azureml://registries/azureml/environments/sklearn-1.5/labels/latest"
+_ID = "00000000-0000-0000-0000-000000000001"
 _CODE = "print('it runs')\n"
 
 FILES: dict[str, str] = {
@@ -81,6 +82,17 @@ def _data_and_models() -> None:
             "store_key",
             "azureBlob",
             f"type: azure_blob\n{account}container_name: raw\ncredentials:\n  account_key: not-a-key\n",
+        ),
+        (
+            "store_principal",
+            "azureDataLakeGen2",
+            f"type: azure_data_lake_gen2\n{account}filesystem: raw\ncredentials:\n  tenant_id: {_ID}\n  client_id: {_ID}\n"
+            "  client_secret: not-a-secret\n",
+        ),
+        (
+            "store_sas",
+            "azureFile",
+            f"type: azure_file\n{account}file_share_name: raw\ncredentials:\n  sas_token: '?sv=not-a-token'\n",
         ),
     ):
         _add("datastore", f"resources/{name}.yml", schema, f"name: {name}\n{rest}")
@@ -216,6 +228,10 @@ def _pipelines() -> None:
         "template": f"{head}{rows}{outputs}jobs:\n  train:\n    name: train\n    display_name: train-model\n{step}",
         "files": f"{head}{rows}jobs:\n  train:\n    type: command\n    component: ../components/inline_image.yml\n"
         "    inputs:\n      rows: ${{parent.inputs.rows}}\n",
+        "unset": f"{head}jobs:\n  tune:\n    type: command\n"
+        "    component: azureml://registries/team/components/tune/labels/latest\n    inputs:\n      arguments: ''\n",
+        "misspelt": "type: pipeline\nsettings:\n  default_compute: azureml:cpu-cluster\n  default_datestore: azureml:raw\n"
+        "jobs:\n  train:\n    type: command\n    component: azureml:team_train@latest\n",
         "prefixed": f"{head}{rows}jobs:\n  train:\n    type: command\n    component: file:../components/curated.yml\n"
         "    inputs:\n      rows: ${{parent.inputs.rows}}\n",
         "registered": f"{head}{rows}jobs:\n  train:\n    type: command\n    component: azureml:team_train@latest\n"
@@ -257,6 +273,14 @@ def _pipelines() -> None:
         "by_spark": f"{cron}create_job: ../jobs/single/spark.yml\n",
     }.items():
         _add("schedule", f"schedules/{name}.yml", "schedule", f"name: {name}\n{text}")
+    _add(
+        "schedule",
+        "schedules/import.yml",
+        "schedule",
+        f"name: import\n{cron}import_data:\n  type: mltable\n  name: rows\n"
+        "  path: azureml://datastores/workspaceblobstore/paths/rows\n"
+        "  source: {type: database, query: select 1, connection: azureml:warehouse}\n",
+    )
 
 
 def _endpoints() -> None:
@@ -270,6 +294,13 @@ def _endpoints() -> None:
         "managedOnlineDeployment",
         f"name: blue\n{head}model:\n  path: ../../weights/model.pkl\n{scoring}"
         f"environment:\n  image: {_IMAGE}\n  conda_file: ../../conda.yaml\n",
+    )
+    _add(
+        "online_deployment",
+        "endpoints/elsewhere/green.yml",
+        "managedOnlineDeployment",
+        "name: green\nendpoint_name: of-another-team\ninstance_type: Standard_DS3_v2\ninstance_count: 1\n"
+        "model: azureml:team:3\n",
     )
     _add("batch_endpoint", f"{batch}/endpoint.yml", "batchEndpoint", "name: batch-one\nauth_mode: aad_token\n")
     environment = f"environment:\n  image: {_IMAGE}\n  conda_file: ../../conda.yaml\n"

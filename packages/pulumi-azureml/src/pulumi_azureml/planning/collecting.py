@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.planning.limits import check_values
 from pulumi_azureml.planning.overriding import Overriding
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
-from pulumi_azureml.planning.recognising import Recognised, may_define, recognise
+from pulumi_azureml.planning.recognising import Recognised, may_define, recognise, secret_of
 from pulumi_azureml.planning.references import is_inside, join, parse
 from pulumi_azureml.planning.settings import CatalogueSettings
 from pulumi_azureml.planning.spelling import Spelling
@@ -27,6 +27,10 @@ from pulumi_azureml.planning.spelling import Spelling
 _NAME_LINE = re.compile(r"^name:\s*['\"]?([A-Za-z0-9_.-]+)", re.MULTILINE)
 # A file can have one of these meanings as it is found, and the other one as it is referred to.
 _JOB_OR_COMPONENT = frozenset({"pipeline_job", "component"})
+_FILE_OF_ANOTHER = "a file of another asset"
+_USERS = (frozenset({"pipeline_job"}), frozenset({"schedule", "online_deployment", "batch_deployment"}))
+# The kind of deployment → the kind of its endpoint.
+_ENDPOINTS = {"online_deployment": "online_endpoint", "batch_deployment": "batch_endpoint"}
 
 
 class Collector:
@@ -38,7 +42,7 @@ class Collector:
     Attributes:
         drafts: the assets found so far.
         by_path: the asset that each file defines.
-        broken: assets that a file would define if it could be read.
+        broken: assets that a file would define if it could be read, and datastores that stay with `az ml`.
         excluded: assets that the stack leaves out.
         left: files that look like assets and are not planned.
     """
@@ -68,7 +72,8 @@ class Collector:
         others = {path: found for path in paths if path not in conventions and (found := self._recognised(path))}
         # A reference can give what is not certain another meaning, so that comes last.
         for path in sorted(others, key=lambda path: (not others[path][0].is_certain, _rank(others[path][0]), path)):
-            self._take_recognised(*others[path])
+            found, document = others[path]
+            self._take_recognised(self._unless_unmanageable(found, document), document)
         self.problems += [problem for path, problem in self._doubles.items() if path not in self.by_path]
 
     def take_all(self, definitions: Mapping[str, tuple[str, Definition]]) -> None:
@@ -116,11 +121,43 @@ class Collector:
             return
         whole = self._content_of(path)
         if whole is not None:
-            self.left.append(Left(path, "a file of another asset", f"it belongs to the files of {whole}"))
+            self.left.append(Left(path, _FILE_OF_ANOTHER, f"it belongs to the files of {whole}"))
         elif not found.kind:
             self._leave(path, found)
         else:
             self._take_with_copies(KINDS[found.kind], document)
+
+    def _unless_unmanageable(self, found: Recognised, document: Document) -> Recognised:
+        """Return what a file that follows no convention defines, or that it stays with `az ml`, and why.
+
+        `az ml` also takes what belongs to something that no file here defines. A file that follows a convention is
+        refused instead.
+        """
+        if secret := secret_of(found.kind, document.data):
+            self.broken.add(AssetId(found.kind, KINDS[found.kind].asset_name(document)))
+            return secret
+        if found.kind in _ENDPOINTS:
+            name = str(document.data.get("endpoint_name"))
+            endpoints = [each.name for each in {*self.drafts, *self.broken} if each.kind == _ENDPOINTS[found.kind]]
+            if name not in endpoints and "" not in endpoints and not suggestion(name, endpoints, otherwise=""):
+                title = KINDS[found.kind].title
+                why = f"no file defines its endpoint '{name}'"
+                return Recognised(what=f"{'an' if title[0] == 'o' else 'a'} {title}", why=why, is_certain=True)
+        for path in _parts(document):
+            left = self._left_at(path)
+            if left is not None:
+                why = f"it uses {path}, which is {left.what}"
+                return Recognised(what=f"a {KINDS[found.kind].title}", why=why, is_certain=True)
+        return found
+
+    def _left_at(self, path: str) -> Left | None:
+        """Return the file at a path if it stays with `az ml`."""
+        if path not in self.by_path and is_inside(path) and (self.root / path).is_file():
+            document = documents.read(self.root, path)
+            found = None if isinstance(document, Problem) else recognise(document.data)
+            if found is not None and not found.kind:
+                self._leave(path, found)
+        return next((left for left in self.left if left.path == path and left.what != _FILE_OF_ANOTHER), None)
 
     def _content_of(self, path: str) -> AssetId | None:
         """Return the asset whose code, build context or data has a file in a folder below the asset's own file."""
@@ -319,9 +356,22 @@ def _claimed(path: str) -> Kind | None:
     return next((kind for kind in KINDS.values() if kind.claims(path)), None)
 
 
-def _rank(found: Recognised) -> bool:
-    """Return the place of a file among the others: components before the pipelines that use them."""
-    return found.kind == "pipeline_job"
+def _rank(found: Recognised) -> int:
+    """Return the place of a file among the others: what is used comes before what uses it."""
+    return next((place for place, kinds in enumerate(_USERS, start=1) if found.kind in kinds), 0)
+
+
+def _parts(document: Document) -> Iterator[str]:
+    """Yield the files of the steps of a pipeline, or of the job that a schedule starts."""
+    data = document.data
+    jobs, created = data.get("jobs"), data.get("create_job")
+    steps = [*jobs.values()] if isinstance(jobs, dict) else []
+    texts = [step.get("component") for step in steps if isinstance(step, dict)]
+    texts += [data.get("component"), created.get("job") if isinstance(created, dict) else created]
+    for text in texts:
+        reference = parse(text, folder=document.folder) if isinstance(text, str) else None
+        if reference is not None and reference.file:
+            yield reference.file
 
 
 def _endpoint_key(document: Document) -> str:

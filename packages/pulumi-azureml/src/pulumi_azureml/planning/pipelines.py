@@ -125,7 +125,7 @@ class _Steps:
             is_empty = value is None or (
                 isinstance(value, dict) and value.get("path") is None and value.get("value") is None
             )
-            if is_empty and not mapping(value).get("optional") and mapping(value).get("default") is None:
+            if is_empty and not _is_free(mapping(value)):
                 fix = "write the value, or the `path:` of the data"
                 yield self.draft.document.problem(("inputs", name), f"input '{name}' has no value", fix)
 
@@ -150,8 +150,7 @@ class _Steps:
         declared = mapping(component.definition.get("inputs")) if component is not None else None
         if declared is not None and component is not None:
             for input_name, port in declared.items():
-                is_free = mapping(port).get("optional") or mapping(port).get("default") is not None
-                if given.get(input_name) is None and input_name not in searched and not is_free:
+                if given.get(input_name) is None and input_name not in searched and not _is_free(mapping(port)):
                     message = f"step '{name}' gives no value to input '{input_name}' of component '{component.id.name}'"
                     fix = (
                         f"add `{input_name}:` under the step's `inputs:`, or a `default:` in {component.document.path}"
@@ -174,6 +173,10 @@ class _Steps:
 
     def _check_value(self, keys: KeyPath, value: Any, port: Mapping[str, Any]) -> Iterator[Problem]:
         """Check one value given to an input: its bindings must exist and its type must match the input's."""
+        if value == "" and port.get("type", "string") == "string" and (not port or _is_free(port)):
+            message = f"azure-ai-ml does not send the empty text of input '{keys[-1]}': the component's default counts"
+            self.draft.warnings.append(self.draft.document.problem(keys, message, "write a text, or remove the input"))
+            return
         yield from self._check_text(keys, value)
         if value == "":
             return
@@ -303,6 +306,11 @@ class _Steps:
             shown = " → ".join(reversed(cycle))
             message = f"the steps wait for each other: {shown}"
             yield self.draft.document.problem(("jobs", min(cycle)), message, "remove one of these bindings")
+
+
+def _is_free(port: Mapping[str, Any]) -> bool:
+    """Return whether an input needs no value."""
+    return bool(port.get("optional")) or port.get("default") is not None
 
 
 def _fits(actual: str, wanted: str, literal: Any) -> bool:

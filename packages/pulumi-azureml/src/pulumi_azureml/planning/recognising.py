@@ -52,7 +52,8 @@ _LEFT: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"workspace|hub|project", "a workspace", _PLATFORM),
         (r"registry", "a registry", _PLATFORM),
         (r"(workspace)?connection", "a connection, which holds a secret", _BY_HAND),
-        (r"azuredatalakegen1|onelake|hdfs", "a datastore of another type", _BY_HAND),
+        (r"azuredatalakegen1", "a datastore of Data Lake Storage Gen1", "Azure has retired this storage"),
+        (r"onelake|hdfs", "a datastore of another type", _BY_HAND),
         (r"dataimport|importdata", "an import of data", _BY_HAND),
         (r"model(version)?package", "a model package", _BY_HAND),
         (r"featur.*", "a part of a feature store", _BY_HAND),
@@ -88,6 +89,14 @@ class Recognised:
     what: str = ""
     why: str = ""
     is_certain: bool = False
+
+
+def secret_of(kind: str, data: Mapping[str, Any]) -> Recognised | None:
+    """Return what stays with `az ml` because it contains a secret, or None."""
+    if kind != "datastore" or not data.get("credentials"):
+        return None
+    why = "a secret cannot be in a repository; without `credentials` it is managed, and signs in by identity"
+    return Recognised(what="a datastore with credentials", why=why, is_certain=True)
 
 
 def may_define(text: bytes) -> bool:

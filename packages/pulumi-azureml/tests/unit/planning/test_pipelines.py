@@ -181,3 +181,20 @@ def test_the_tables_of_an_automl_step_are_references(project: Project) -> None:
     )
     step = project.load()["pipeline_job", "search"].definition["jobs"]["search"]
     assert step["training_data"]["path"] == project.load()["data", "days"].reference
+
+
+@pytest.mark.parametrize("port", ["{type: string, optional: true}", "{type: string, default: fast}"])
+def test_an_empty_text_for_an_input_that_needs_none_is_a_warning(project: Project, port: str) -> None:
+    """azure-ai-ml leaves the input out, so that the component's default counts."""
+    inputs = f"inputs: {{mode: {port}}}\n"
+    project.write("ml/say/component.yml", f"name: say\n{inputs}command: echo\nenvironment: azureml:training@latest\n")
+    project.write("pipelines/other.yml", "type: pipeline\njobs:\n  say: {component: azureml:say, inputs: {mode: ''}}\n")
+    (warning,) = project.load().warnings
+    assert warning.message == "azure-ai-ml does not send the empty text of input 'mode': the component's default counts"
+
+
+def test_an_empty_text_for_an_input_that_needs_a_value_is_a_problem(project: Project) -> None:
+    inputs = "inputs: {mode: {type: string}}\n"
+    project.write("ml/say/component.yml", f"name: say\n{inputs}command: echo\nenvironment: azureml:training@latest\n")
+    project.write("pipelines/other.yml", "type: pipeline\njobs:\n  say: {component: azureml:say, inputs: {mode: ''}}\n")
+    assert project.problem().message == "input 'mode' is an empty text, which azure-ai-ml does not send"

@@ -126,6 +126,57 @@ def test_a_file_that_cannot_be_managed_is_named_with_the_reason(
     assert project.load().left == (Left("ml/more/it.yml", *left),)
 
 
+@pytest.mark.parametrize(
+    ("path", "text", "what", "why"),
+    [
+        (
+            "mlops/store.yml",
+            "type: azure_blob\nname: raw\naccount_name: account\ncontainer_name: raw\n"
+            "credentials: {account_key: not-a-key}\n",
+            "a datastore with credentials",
+            "a secret cannot be in a repository; without `credentials` it is managed, and signs in by identity",
+        ),
+        (
+            "mlops/deployment.yml",
+            "name: blue\nendpoint_name: of-another-team\ninstance_type: Standard_DS3_v2\nmodel: azureml:team:3\n",
+            "an online deployment",
+            "no file defines its endpoint 'of-another-team'",
+        ),
+        (
+            "mlops/pipeline.yml",
+            "type: pipeline\njobs:\n  chat: {component: ./flow.dag.yaml}\n",
+            "a pipeline job",
+            "it uses mlops/flow.dag.yaml, which is a prompt flow",
+        ),
+    ],
+)
+def test_what_needs_a_secret_or_what_no_file_defines_stays_with_az_ml(
+    project: Project, path: str, text: str, what: str, why: str
+) -> None:
+    project.write("mlops/flow.dag.yaml", f"$schema: {SCHEMA.format('Flow')}\ninputs: {{}}\n")
+    project.write(path, text)
+    before = project.versions()
+    plan = project.load(folders=Folders(files=("mlops/",)))
+    assert Left(path, what, why) in plan.left
+    assert project.versions(folders=Folders(files=("mlops/",))) == before
+
+
+def test_a_file_with_a_close_endpoint_has_a_mistake(project: Project) -> None:
+    project.write("mlops/endpoint.yml", "name: online-one\nauth_mode: key\n")
+    deployment = "name: blue\nendpoint_name: online-on\ninstance_type: Standard_DS3_v2\nmodel: azureml:team:3\n"
+    project.write("mlops/deployment.yml", deployment)
+    found = project.problem(folders=Folders(files=("mlops/",)))
+    assert (found.message, found.fix) == ("unknown endpoint 'online-on'", "did you mean 'online-one'?")
+
+
+def test_data_in_a_datastore_that_stays_with_az_ml_is_managed(project: Project) -> None:
+    store = "type: azure_blob\nname: raw\naccount_name: account\ncontainer_name: raw\n"
+    project.write("mlops/store.yml", f"{store}credentials: {{account_key: not-a-key}}\n")
+    project.write("mlops/rows.yml", "name: rows\ntype: uri_file\npath: azureml://datastores/raw/paths/rows.csv\n")
+    plan = project.load(folders=Folders(files=("mlops/",)), datastores=frozenset())
+    assert plan["data", "rows"].depends_on == ()
+
+
 def test_files_of_an_asset_are_not_assets_themselves(project: Project) -> None:
     project.write("ml/prep/src/job/data.yaml", f"$schema: {SCHEMA.format('data')}\nname: inner\npath: .\n")
     assert [(left.path, left.why) for left in project.load().left] == [
