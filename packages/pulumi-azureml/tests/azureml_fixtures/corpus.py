@@ -12,6 +12,7 @@ _S = "$schema: https://azuremlschemas.azureedge.net/latest/{}.schema.json\n"
 _IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 _CURATED = "azureml://registries/azureml/environments/sklearn-1.5/labels/latest"
 _ID = "00000000-0000-0000-0000-000000000001"
+_PRINCIPAL = f"credentials:\n  tenant_id: {_ID}\n  client_id: {_ID}\n  client_secret: not-a-secret\n"
 _CODE = "print('it runs')\n"
 
 FILES: dict[str, str] = {
@@ -86,8 +87,7 @@ def _data_and_models() -> None:
         (
             "store_principal",
             "azureDataLakeGen2",
-            f"type: azure_data_lake_gen2\n{account}filesystem: raw\ncredentials:\n  tenant_id: {_ID}\n  client_id: {_ID}\n"
-            "  client_secret: not-a-secret\n",
+            f"type: azure_data_lake_gen2\n{account}filesystem: raw\n{_PRINCIPAL}",
         ),
         (
             "store_sas",
@@ -230,8 +230,8 @@ def _pipelines() -> None:
         "    inputs:\n      rows: ${{parent.inputs.rows}}\n",
         "unset": f"{head}jobs:\n  tune:\n    type: command\n"
         "    component: azureml://registries/team/components/tune/labels/latest\n    inputs:\n      arguments: ''\n",
-        "misspelt": "type: pipeline\nsettings:\n  default_compute: azureml:cpu-cluster\n  default_datestore: azureml:raw\n"
-        "jobs:\n  train:\n    type: command\n    component: azureml:team_train@latest\n",
+        "misspelt": f"{head}  default_datestore: azureml:raw\njobs:\n  train:\n    type: command\n"
+        "    component: azureml:team_train@latest\n",
         "prefixed": f"{head}{rows}jobs:\n  train:\n    type: command\n    component: file:../components/curated.yml\n"
         "    inputs:\n      rows: ${{parent.inputs.rows}}\n",
         "registered": f"{head}{rows}jobs:\n  train:\n    type: command\n    component: azureml:team_train@latest\n"

@@ -72,8 +72,8 @@ class Collector:
         others = {path: found for path in paths if path not in conventions and (found := self._recognised(path))}
         # A reference can give what is not certain another meaning, so that comes last.
         for path in sorted(others, key=lambda path: (not others[path][0].is_certain, _rank(others[path][0]), path)):
-            found, document = others[path]
-            self._take_recognised(self._unless_unmanageable(found, document), document)
+            looks, document = others[path]
+            self._take_recognised(self._unless_unmanageable(looks, document), document)
         self.problems += [problem for path, problem in self._doubles.items() if path not in self.by_path]
 
     def take_all(self, definitions: Mapping[str, tuple[str, Definition]]) -> None:

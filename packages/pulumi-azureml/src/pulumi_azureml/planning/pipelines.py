@@ -173,13 +173,10 @@ class _Steps:
 
     def _check_value(self, keys: KeyPath, value: Any, port: Mapping[str, Any]) -> Iterator[Problem]:
         """Check one value given to an input: its bindings must exist and its type must match the input's."""
-        if value == "" and port.get("type", "string") == "string" and (not port or _is_free(port)):
-            message = f"azure-ai-ml does not send the empty text of input '{keys[-1]}': the component's default counts"
-            self.draft.warnings.append(self.draft.document.problem(keys, message, "write a text, or remove the input"))
+        if value == "":
+            yield from self._check_empty(keys, port)
             return
         yield from self._check_text(keys, value)
-        if value == "":
-            return
         text = value.get("path") if isinstance(value, dict) else value
         if isinstance(text, str) and text.count("${{") > len(_EXPRESSION.findall(text)):
             message = f"input '{keys[-1]}' has an expression without an end: {text}"
@@ -213,6 +210,14 @@ class _Steps:
             component = self.components.get(str(keys[1])) if keys[0] == "jobs" else None
             for inner in bound_ports(component, self.drafts, str(keys[-1])) if component is not None else ():
                 yield from fits(self.draft.document, source, str(keys[-1]), given, inner)
+
+    def _check_empty(self, keys: KeyPath, port: Mapping[str, Any]) -> Iterator[Problem]:
+        """Report an empty text, which is only a warning if the input needs no value or nothing is known about it."""
+        if port and not (port.get("type") == "string" and _is_free(port)):
+            yield from self._check_text(keys, "")
+            return
+        message = f"azure-ai-ml does not send the empty text of input '{keys[-1]}': the component's default counts"
+        self.draft.warnings.append(self.draft.document.problem(keys, message, "write a text, or remove the input"))
 
     def _given(self, keys: KeyPath, text: Any) -> tuple[KeyPath, Any]:
         """Return where a bound value comes from and the value, if it is an input of the pipeline that is no data.

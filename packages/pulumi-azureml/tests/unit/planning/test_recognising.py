@@ -8,6 +8,13 @@ from azureml_fixtures.planned_project import Project
 from pulumi_azureml.planning import Folders, Left
 
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/{}.schema.json"
+STORE_WITH_KEY = """
+type: azure_blob
+name: raw
+account_name: account
+container_name: raw
+credentials: {account_key: not-a-key}
+"""
 MLOPS = Folders(files=("mlops/", "!mlops/old/"))
 
 
@@ -131,8 +138,7 @@ def test_a_file_that_cannot_be_managed_is_named_with_the_reason(
     [
         (
             "mlops/store.yml",
-            "type: azure_blob\nname: raw\naccount_name: account\ncontainer_name: raw\n"
-            "credentials: {account_key: not-a-key}\n",
+            STORE_WITH_KEY,
             "a datastore with credentials",
             "a secret cannot be in a repository; without `credentials` it is managed, and signs in by identity",
         ),
@@ -170,8 +176,7 @@ def test_a_file_with_a_close_endpoint_has_a_mistake(project: Project) -> None:
 
 
 def test_data_in_a_datastore_that_stays_with_az_ml_is_managed(project: Project) -> None:
-    store = "type: azure_blob\nname: raw\naccount_name: account\ncontainer_name: raw\n"
-    project.write("mlops/store.yml", f"{store}credentials: {{account_key: not-a-key}}\n")
+    project.write("mlops/store.yml", STORE_WITH_KEY)
     project.write("mlops/rows.yml", "name: rows\ntype: uri_file\npath: azureml://datastores/raw/paths/rows.csv\n")
     plan = project.load(folders=Folders(files=("mlops/",)), datastores=frozenset())
     assert plan["data", "rows"].depends_on == ()
