@@ -44,6 +44,10 @@ def run(raw_data):
         return AMLResponse({"error": f"not JSON: {error}"}, 400, json_str=True)
     if "sleep" in request:
         time.sleep(request["sleep"])
+    if "burn" in request:
+        end = time.process_time() + request["burn"]
+        while time.process_time() < end:
+            pass
     if "variable" in request:
         return os.environ.get(request["variable"])
     return request["value"] * factor

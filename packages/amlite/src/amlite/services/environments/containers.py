@@ -25,6 +25,7 @@ from amlite.services.environments import engine
 from amlite.services.environments.engine import Engine
 from amlite.services.environments.errors import UnreachableImage, UnusableEnvironment
 from amlite.services.environments.program import Program, plain_http
+from amlite.services.environments.usage import Usage, of_container
 
 OWNER_LABEL = "amlite.owner"
 _PULL = "Microsoft.ContainerRegistry/registries/pull/read"
@@ -120,6 +121,10 @@ class Container:
         }
         return [*wrapper, *line, self.reference, *arguments], {**client, "DOCKER_HOST": self.engine.host}
 
+    async def usage(self, name: str, pid: int) -> Usage | None:
+        """Return what the container of a name uses, as its engine knows it, or None."""
+        return await asyncio.to_thread(_usage, self.engine.host, name)
+
     async def stop(self, name: str) -> None:
         """Remove the container with a name, running or not."""
         await asyncio.to_thread(_remove, self.engine.host, {"name": f"^/?{re.escape(name)}$"})
@@ -200,6 +205,16 @@ def _have(
                     raise UnreachableImage(f"the image '{image}' cannot be pulled: {event['error']}")
         except DockerException as error:
             raise UnreachableImage(f"the image '{image}' cannot be pulled: {error}") from error
+
+
+def _usage(host: str, name: str) -> Usage | None:
+    from docker.errors import DockerException
+
+    try:
+        with _api(host) as api:
+            return of_container(api.stats(name, stream=False, one_shot=True))
+    except (DockerException, UnusableEnvironment, OSError):
+        return None
 
 
 def _remove(host: str, filters: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ from amlite.services.environments.errors import UnreachableImage, UnusableEnviro
 from amlite.services.environments.packages import Packages, from_conda, from_context
 from amlite.services.environments.processes import VirtualEnvironment
 from amlite.services.environments.program import Program
+from amlite.services.environments.usage import Usage
 from amlite.services.machinelearning import image_builds
 from amlite.services.storage import blobs
 
@@ -51,6 +52,9 @@ class Prepared(Protocol):
 
     def command(self, argv: Sequence[str], **program: Unpack[Program]) -> tuple[list[str], dict[str, str]]:
         """Return the command line and its whole environment for `Children.spawn`/`ensure`."""
+
+    async def usage(self, name: str, pid: int) -> Usage | None:
+        """Return what the program of that name uses, whose child is `pid`, or None if that is not known."""
 
     async def stop(self, name: str) -> None:
         """End the container of that name; for processes nothing is left to do once the child has been ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Literal, Unpack
 
 from amlite.services.environments.confinement import Confinement
 from amlite.services.environments.program import Program
+from amlite.services.environments.usage import Usage, of_processes
 
 # The variables that a program inherits from this machine. Nothing else is inherited, credentials least of all.
 _INHERITED = ("HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SHELL")
@@ -54,6 +56,10 @@ class VirtualEnvironment:
             ports=program["ports"],
         )
         return confined, {"PATH": os.environ.get("PATH", os.defpath)}
+
+    async def usage(self, name: str, pid: int) -> Usage | None:
+        """Return what a child and its descendants use, or None if it has ended."""
+        return await asyncio.to_thread(of_processes, pid)
 
     async def stop(self, name: str) -> None:
         """Nothing: the caller's child was all there is."""

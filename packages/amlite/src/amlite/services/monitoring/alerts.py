@@ -20,9 +20,8 @@ from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.store import Document
 from amlite.core.wire import Json
-from amlite.services.machinelearning.endpoints import ONLINE_TYPE
 from amlite.services.machinelearning.references import WORKSPACE_TYPE
-from amlite.services.monitoring import actions, counters, measurements, metrics
+from amlite.services.monitoring import actions, counters, measured
 from amlite.services.monitoring.queries import Clause
 
 TYPE = "Microsoft.Insights/metricAlerts"
@@ -112,9 +111,7 @@ def _known(target: ResourceId) -> dict[str, tuple[tuple[str, ...], tuple[str, ..
     kind = target.type.lower()
     if kind in _COUNTED:
         return {each.name.lower(): (each.dimensions, ("total", "count")) for each in _COUNTED[kind]}
-    if kind == ONLINE_TYPE.lower():
-        return {each.name.lower(): (each.dimensions, ("average",)) for each in metrics.ENDPOINT}
-    return {}
+    return {each.name.lower(): (each.dimensions, each.aggregations) for each in measured.known(target)}
 
 
 def _refusal(where: str, what: str) -> AzureError:
@@ -158,7 +155,7 @@ def _violation(platform: Platform, rule: Document, criterion: Json) -> Json | No
     if target.type.lower() in _COUNTED:
         value: float | None = _counted(platform, str(target), criterion, start, end)
     else:
-        value = _measured(platform, str(target), criterion, start, end)
+        value = _measured(platform, target, criterion, start, end)
     if value is None or not _OPERATORS[criterion["operator"].lower()](value, criterion["threshold"]):
         return None
     return {**criterion, "metricValue": value}
@@ -183,31 +180,36 @@ def _counted(platform: Platform, target: str, criterion: Json, start: dt.datetim
     )
 
 
-def _measured(platform: Platform, target: str, criterion: Json, start: dt.datetime, end: dt.datetime) -> float | None:
-    metric = next(each for each in metrics.ENDPOINT if each.name.lower() == criterion["metricName"].lower())
+def _measured(
+    platform: Platform, target: ResourceId, criterion: Json, start: dt.datetime, end: dt.datetime
+) -> float | None:
+    metric = next(each for each in measured.known(target) if each.name.lower() == criterion["metricName"].lower())
     clauses = [
         Clause(each["name"], tuple(("eq", value) for value in each["values"]))
         for each in criterion.get("dimensions") or []
     ]
-    found = measurements.minutes(platform, target, start, end)
-    series = metrics.evaluate(metric, found, [start], end - start, clauses, [])
-    return next((value for each in series for value in each.points.values()), None)
+    series = measured.values(platform, target, metric, [start], end - start, clauses, [])
+    aggregation = criterion["timeAggregation"].lower()
+    return next((point[aggregation] for each in series for point in each.points.values() if point), None)
 
 
 def _settle(platform: Platform, rule: Document, violated: list[Json]) -> None:
     """Fire or resolve a rule's alert where its state changes."""
+    scope = rule.body["properties"]["scopes"][0].lower()
     document = platform.store.get(f"{_STATE}{rule.id}")
-    state: Json = document.body if document else {"fired": None, "healthy": 0}
+    # An alert belongs to the resource that it is about. A rule that moved to another one has no alert there yet.
+    known = document.body if document is not None else {}
+    state: Json = known if known.get("scope") == scope else {"fired": None, "healthy": 0}
     if violated:
         fired = state["fired"] or _tell(platform, rule, "Fired", violated)
-        new = {"fired": fired, "healthy": 0}
+        new = {"fired": fired, "healthy": 0, "scope": scope}
     elif state["fired"] is None:
         return
     elif state["healthy"] + 1 < _HEALTHY or not rule.body["properties"]["autoMitigate"]:
-        new = {"fired": state["fired"], "healthy": state["healthy"] + 1}
+        new = {"fired": state["fired"], "healthy": state["healthy"] + 1, "scope": scope}
     else:
         _tell(platform, rule, "Resolved", [])
-        new = {"fired": None, "healthy": 0}
+        new = {"fired": None, "healthy": 0, "scope": scope}
     if new != state:
         platform.store.put(f"{_STATE}{rule.id}", _STATE, new)
 

@@ -1,7 +1,7 @@
-"""The metrics of online endpoints and deployments: their definitions, and their values from measured requests.
+"""The metrics of requests to online endpoints and deployments: their definitions, and their values.
 
 Names, units, aggregations and dimensions are those of Azure Monitor's pages "Supported metrics" for
-Microsoft.MachineLearningServices/workspaces/onlineEndpoints and …/deployments. Only metrics of requests are here.
+Microsoft.MachineLearningServices/workspaces/onlineEndpoints and …/deployments, category Traffic.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from amlite.services.monitoring.measurements import Kind, Tally
 from amlite.services.monitoring.queries import Clause
+from amlite.services.monitoring.series import Series
 
 Minutes = Mapping[dt.datetime, Mapping[Kind, Tally]]
 _DIMENSIONS: dict[str, Callable[[Kind], str]] = {
@@ -36,6 +38,8 @@ class Metric:
     dimensions: tuple[str, ...]
     value: Callable[[list[Tally]], float]
     weighted: bool = False
+    category: ClassVar[str] = "Traffic"
+    aggregations: ClassVar[tuple[str, ...]] = ("average",)
 
 
 def _requests(tallies: list[Tally]) -> float:
@@ -83,20 +87,6 @@ DEPLOYMENT = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Series:
-    """Values of one combination of dimensions, by the start of the interval. None means that there were no requests."""
-
-    dimensions: dict[str, str]
-    points: dict[dt.datetime, float | None]
-
-    @property
-    def mean(self) -> float:
-        """The mean of the values that are not None."""
-        known = [value for value in self.points.values() if value is not None]
-        return sum(known) / len(known) if known else 0.0
-
-
 def evaluate(
     metric: Metric, minutes: Minutes, starts: list[dt.datetime], grain: dt.timedelta, clauses: list[Clause],
     split: list[str],
@@ -122,10 +112,10 @@ def evaluate(
 
 def _average(
     metric: Metric, by_minute: dict[dt.datetime, list[Tally]], start: dt.datetime, end: dt.datetime
-) -> float | None:
+) -> dict[str, float]:
     inside = [tallies for at, tallies in by_minute.items() if start <= at < end]
     if not inside:
-        return None
+        return {}
     if metric.weighted:
-        return metric.value([tally for tallies in inside for tally in tallies])
-    return sum(metric.value(tallies) for tallies in inside) / len(inside)
+        return {"average": metric.value([tally for tallies in inside for tally in tallies])}
+    return {"average": sum(metric.value(tallies) for tallies in inside) / len(inside)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import replace
 
 from aiohttp import web
@@ -12,18 +11,16 @@ from amlite.core.routing import ARM_HOST, Call, Routes, reply
 from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.arm.resources import resource_of
-from amlite.services.machinelearning.endpoints import ONLINE_TYPE
-from amlite.services.monitoring import measurements, metrics, queries
-from amlite.services.monitoring.metrics import Metric, Minutes, Series
+from amlite.services.monitoring import measured, queries
+from amlite.services.monitoring.gauges import Gauge
+from amlite.services.monitoring.metrics import Metric
 from amlite.services.monitoring.queries import MonitorError
+from amlite.services.monitoring.series import Series
 
 routes = Routes(ARM_HOST)
-_METRICS = {
-    ONLINE_TYPE.lower(): metrics.ENDPOINT,
-    f"{ONLINE_TYPE}/deployments".lower(): metrics.DEPLOYMENT,
-}
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 _MOST_SERIES = 10
+_NAMES = {"average": "Average", "minimum": "Minimum", "maximum": "Maximum"}
 
 
 @routes.get("/{resource:path}/providers/Microsoft.Insights/metrics")
@@ -37,19 +34,25 @@ async def list_metrics(call: Call) -> web.Response:
     starts, grain = queries.intervals(query.get("interval"), start, end, adjust=adjust)
     aggregations = [word.strip().lower() for word in query.get("aggregation", "average").split(",") if word.strip()]
     chosen = _chosen(query.get("metricnames", ""), known, document)
-    found = _minutes(call, document, starts[0], end)
     rolled_up = {name.strip().lower() for name in query.get("rollupby", "").split(",")}
     top = call.number("top", _MOST_SERIES)
     values = []
     for metric in chosen:
-        _require_average(metric, aggregations)
+        _require(metric, aggregations)
         clauses = queries.clauses(query.get("$filter"), metric.dimensions, metric.name)
         split = list(dict.fromkeys(each.dimension for each in clauses if each.dimension.lower() not in rolled_up))
-        series = metrics.evaluate(metric, found, starts, grain, clauses, split)
+        resource = ResourceId.of(document.id)
+        series = measured.values(call.platform, resource, metric, starts, grain, clauses, split)
         if order := query.get("orderby"):
             series.sort(key=lambda each: each.mean, reverse=order.lower().endswith("desc"))
         values.append(
-            _value(document, metric, series[:top], metadata=query.get("resulttype", "").lower() == "metadata")
+            _value(
+                document,
+                metric,
+                series[:top],
+                aggregations,
+                metadata=query.get("resulttype", "").lower() == "metadata",
+            )
         )
     return reply(
         {
@@ -70,13 +73,13 @@ async def list_definitions(call: Call) -> web.Response:
     return reply({"value": [_definition(document, metric) for metric in known]})
 
 
-def _resource(call: Call) -> tuple[Document, list[Metric]]:
+def _resource(call: Call) -> tuple[Document, list[Metric | Gauge]]:
     target = ResourceId.parse("/" + call.parameters["resource"].strip("/"))
     if target is None:
         raise MonitorError(f"'{call.parameters['resource']}' is not a resource id.")
     document = resource_of(call.platform, target)
-    known = _METRICS.get(target.type.lower())
-    if known is None:
+    known = measured.known(target)
+    if not known:
         raise MonitorError(
             f"Failed to find metric configuration for provider: {target.namespace}, resource Type: "
             f"{target.type.partition('/')[2]} (its metrics are not part of this local Azure)."
@@ -84,7 +87,7 @@ def _resource(call: Call) -> tuple[Document, list[Metric]]:
     return document, known
 
 
-def _chosen(names: str, known: list[Metric], document: Document) -> list[Metric]:
+def _chosen(names: str, known: list[Metric | Gauge], document: Document) -> list[Metric | Gauge]:
     by_name = {metric.name.lower(): metric for metric in known}
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     for name in wanted or [""]:
@@ -98,26 +101,13 @@ def _chosen(names: str, known: list[Metric], document: Document) -> list[Metric]
     return [by_name[name.lower()] for name in wanted]
 
 
-def _require_average(metric: Metric, aggregations: list[str]) -> None:
+def _require(metric: Metric | Gauge, aggregations: list[str]) -> None:
     for aggregation in aggregations:
-        if aggregation != "average":
+        if aggregation not in metric.aggregations:
             raise MonitorError(
                 f"Metric: {metric.name} does not support requested aggregation: {aggregation}, "
-                "supported ones are: Average"
+                f"supported ones are: {','.join(_NAMES[each] for each in metric.aggregations)}"
             )
-
-
-def _minutes(call: Call, document: Document, start: dt.datetime, end: dt.datetime) -> Minutes:
-    """Return the measurements of an endpoint, or of one of its deployments."""
-    target = ResourceId.of(document.id)
-    if target.type.lower().endswith("onlineendpoints"):
-        return measurements.minutes(call.platform, document.id, start, end)
-    whole = measurements.minutes(call.platform, str(target.parent), start, end)
-    own = {
-        at: {kind: tally for kind, tally in kinds.items() if kind.deployment == document.body["name"]}
-        for at, kinds in whole.items()
-    }
-    return {at: kinds for at, kinds in own.items() if kinds}
 
 
 def _region(call: Call, document: Document) -> str:
@@ -127,19 +117,21 @@ def _region(call: Call, document: Document) -> str:
     return str(resource_of(call.platform, replace(target, segments=target.segments[:-2])).body["location"])
 
 
-def _value(document: Document, metric: Metric, series: list[Series], *, metadata: bool) -> Json:
+def _value(
+    document: Document, metric: Metric | Gauge, series: list[Series], aggregations: list[str], *, metadata: bool
+) -> Json:
     return {
         "id": f"{document.id}/providers/Microsoft.Insights/metrics/{metric.name}",
         "type": "Microsoft.Insights/metrics",
         "name": {"value": metric.name, "localizedValue": metric.title},
         "displayDescription": metric.description,
         "unit": metric.unit,
-        "timeseries": [_timeseries(each, metadata=metadata) for each in series],
+        "timeseries": [_timeseries(each, aggregations, metadata=metadata) for each in series],
         "errorCode": "Success",
     }
 
 
-def _timeseries(series: Series, *, metadata: bool) -> Json:
+def _timeseries(series: Series, aggregations: list[str], *, metadata: bool) -> Json:
     named = [
         # Azure's response has the names of dimensions in lower case.
         {"name": {"value": name.lower(), "localizedValue": name.lower()}, "value": value}
@@ -148,25 +140,25 @@ def _timeseries(series: Series, *, metadata: bool) -> Json:
     if metadata:
         return {"metadatavalues": named}
     data = [
-        {"timeStamp": at.strftime(_STAMP), **({} if value is None else {"average": value})}
-        for at, value in series.points.items()
+        {"timeStamp": at.strftime(_STAMP), **{name: values[name] for name in aggregations if name in values}}
+        for at, values in series.points.items()
     ]
     return {"metadatavalues": named, "data": data}
 
 
-def _definition(document: Document, metric: Metric) -> Json:
+def _definition(document: Document, metric: Metric | Gauge) -> Json:
     namespace = ResourceId.of(document.id).type
     return {
         "id": f"{document.id}/providers/microsoft.insights/metricdefinitions/{metric.name}",
         "resourceId": document.id,
         "namespace": namespace,
-        "category": "Traffic",
+        "category": metric.category,
         "name": {"value": metric.name, "localizedValue": metric.title},
         "displayDescription": metric.description,
         "isDimensionRequired": False,
         "unit": metric.unit,
         "primaryAggregationType": "Average",
-        "supportedAggregationTypes": ["Average"],
+        "supportedAggregationTypes": [_NAMES[each] for each in metric.aggregations],
         "metricAvailabilities": [{"timeGrain": grain, "retention": "P93D"} for grain in queries.GRAINS],
         "dimensions": [{"value": name, "localizedValue": name} for name in metric.dimensions],
     }

@@ -95,6 +95,11 @@ async def serving(platform: Platform, deployment: Json, most_pending: int) -> As
             server.idle.set()
 
 
+def running(platform: Platform) -> dict[str, Server]:
+    """Return the servers that run, by lower-case ARM id of their deployment."""
+    return {id_: server for id_, server in platform.part(_Servers).running.items() if server.child.running}
+
+
 async def retire(platform: Platform, resource_id: str) -> None:
     """End a deployment's server when its requests have ended, and delete its files."""
     servers = platform.part(_Servers)

@@ -13,7 +13,7 @@ from amlite.services.arm.providers import require_for_endpoints
 from amlite.services.arm.resources import resource_of
 from amlite.services.machinelearning import endpoints, networks, quota, references, sizes
 from amlite.services.machinelearning.published.validation import writable
-from amlite.services.monitoring import measurements
+from amlite.services.monitoring import measurements, utilization
 from amlite.services.serving import collector, custom, keys, kubernetes, servers, settings, traffic
 from amlite.services.serving.servers import DEPLOYMENT_TYPE, ENDPOINT_TYPE
 
@@ -190,6 +190,7 @@ def _check_deletion(platform: Platform, resource_id: ResourceId, body: Json) -> 
 
 async def _delete_deployment(platform: Platform, resource_id: ResourceId) -> None:
     await servers.retire(platform, str(resource_id))
+    utilization.forget(platform, str(resource_id))
 
 
 async def _provision(platform: Platform, resource_id: ResourceId) -> None:
