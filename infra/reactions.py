@@ -7,6 +7,7 @@ from infra.components.alerts import Alerts, AlertsArgs
 from infra.components.drift_events import QUEUE, DriftEvents, DriftEventsArgs
 from infra.components.retraining import Retraining, RetrainingArgs
 from infra.platform import Platform
+from pulumi_azureml import planning
 
 
 def react(platform: Platform, assets: azureml.Assets) -> None:
@@ -30,15 +31,24 @@ def react(platform: Platform, assets: azureml.Assets) -> None:
     )
     if settings.has_receivers:
         online = assets.resources.get("online_endpoint", {})
+        endpoints = {
+            name: pulumi.Output.concat(workspace.id, "/onlineEndpoints/", endpoint.azure_name)
+            for name, endpoint in online.items()
+        }
+        plan = platform.program.plan
+        serving = planning.serving(plan.of("online_deployment"))
         Alerts(
             "alerts",
             AlertsArgs(
                 placement=place,
                 settings=settings,
                 workspace_id=workspace.id,
-                endpoints={
-                    name: pulumi.Output.concat(workspace.id, "/onlineEndpoints/", endpoint.azure_name)
-                    for name, endpoint in online.items()
+                endpoints=endpoints,
+                deployments={
+                    name: pulumi.Output.concat(endpoint, "/deployments/", serving[name])
+                    for name, endpoint in endpoints.items()
+                    # Azure measures managed instances only.
+                    if name in serving and "compute" not in plan["online_endpoint", name].definition
                 },
                 requires=list(online.values()),
                 topic_id=events.topic_id if events else None,

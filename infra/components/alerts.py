@@ -17,14 +17,16 @@ _SINGLE = "Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria"
 class AlertsArgs:
     """Inputs of `Alerts`.
 
-    `endpoints` maps names of online endpoints to their resource ids, and `requires` has their resources. `topic_id` is
-    the topic of drift events with its `subscriptions`, if the stack has one.
+    `endpoints` maps names of online endpoints to their resource ids, and `requires` has their resources. `deployments`
+    maps names of endpoints to the id of the deployment that serves, if Azure measures its instances. `topic_id` is the
+    topic of drift events with its `subscriptions`, if the stack has one.
     """
 
     placement: Placement
     settings: MonitoringSettings
     workspace_id: pulumi.Output[str]
     endpoints: Mapping[str, pulumi.Input[str]]
+    deployments: Mapping[str, pulumi.Input[str]]
     requires: Sequence[pulumi.Resource]
     topic_id: pulumi.Output[str] | None
     subscriptions: Sequence[str]
@@ -82,6 +84,8 @@ class Alerts(pulumi.ComponentResource):
             )
         for endpoint, scope in args.endpoints.items():
             self._watch(endpoint, scope, settings, args.requires)
+        for endpoint, scope in args.deployments.items():
+            self._watch_instances(endpoint, scope, settings, args.requires)
         self.register_outputs({})
 
     def _watch(
@@ -107,6 +111,23 @@ class Alerts(pulumi.ComponentResource):
                 _criterion("RequestLatency_P95", "GreaterThan", rules.endpoint_latency, "Average"),
                 requires=requires,
             )
+
+    def _watch_instances(
+        self, endpoint: str, scope: pulumi.Input[str], settings: MonitoringSettings, requires: Sequence[pulumi.Resource]
+    ) -> None:
+        """Watch the deployment that serves. After a rollout, the rules get the new deployment as their scope."""
+        for part, metric, limit in (
+            ("CPU", "CpuUtilizationPercentage", settings.alerts.endpoint_cpu),
+            ("memory", "CpuMemoryUtilizationPercentage", settings.alerts.endpoint_memory),
+        ):
+            if limit is not None:
+                self._rule(
+                    f"{part.lower()}-{endpoint}",
+                    scope,
+                    f"Endpoint {endpoint} uses more than {limit:g} % of the {part} of its instances.",
+                    _criterion(metric, "GreaterThan", limit, "Average"),
+                    requires=requires,
+                )
 
     def _rule(
         self,

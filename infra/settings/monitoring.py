@@ -42,6 +42,20 @@ class AlertsSettings(Group):
         description="Alert if 95 % of the requests of an online endpoint take longer than this, in milliseconds over "
         "five minutes. Default: no alert.",
     )
+    endpoint_cpu: float | None = Field(
+        default=90.0,
+        gt=0,
+        lt=100,
+        description="Alert if a managed online endpoint uses more of the CPU of its instances than this, in percent on "
+        "average over five minutes. `null`: no alert.",
+    )
+    endpoint_memory: float | None = Field(
+        default=90.0,
+        gt=0,
+        lt=100,
+        description="Alert if a managed online endpoint uses more of the memory of its instances than this, in percent "
+        "on average over five minutes. `null`: no alert.",
+    )
 
 
 class RetrainSettings(Group):

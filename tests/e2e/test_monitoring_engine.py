@@ -43,7 +43,7 @@ events = DriftEvents(
 Alerts(
     "alerts",
     AlertsArgs(
-        placement=place, settings=settings, workspace_id=workspace, endpoints={{}}, requires=[],
+        placement=place, settings=settings, workspace_id=workspace, endpoints={{}}, deployments={{}}, requires=[],
         topic_id=events.topic_id, subscriptions=events.subscriptions,
     ),
 )

@@ -63,9 +63,47 @@ def test_receivers_get_an_alert_for_each_rule(whole: Deployment) -> None:
     assert "/onlineEndpoints/flight-delay-dev-" in scope
 
 
+def serving(version: str = "3", **alerts: Any) -> Deployment:
+    """Return the program of a stack that serves a version of the model and mails alerts."""
+    monitoring = {"emails": ["ml@contoso.com"], "alerts": alerts}
+    models = {"flight-delay": {"name": "flight-delay", "version": version}}
+    return deploy(
+        "dev",
+        {"azureml-platform:monitoring": json.dumps(monitoring), "azureml-platform:models": json.dumps(models)},
+    )
+
+
+def test_rules_on_cpu_and_memory_watch_the_deployment_that_serves() -> None:
+    """Azure measures CPU and memory of a deployment, and a rule of several deployments does not exist in Azure."""
+    scopes, resources = [], []
+    for version in ("3", "4"):
+        deployment = serving(version, endpointCpu=75, endpointMemory=95)
+        found = rules(deployment)
+        cpu, memory = found["cpu-flight-delay"], found["memory-flight-delay"]
+        assert (cpu["criteria"]["allOf"][0]["metricName"], cpu["criteria"]["allOf"][0]["threshold"]) == (
+            "CpuUtilizationPercentage",
+            75,
+        )
+        assert memory["criteria"]["allOf"][0]["metricName"] == "CpuMemoryUtilizationPercentage"
+        assert cpu["scopes"] == memory["scopes"]
+        scopes.append(cpu["scopes"][0])
+        (rule,) = [each for each in deployment.of("monitor:MetricAlert") if each.inputs["ruleName"].startswith("cpu-")]
+        resources.append(rule)
+        (endpoint,) = [each for each in deployment.resources if each.name == "endpoint-flight-delay"]
+        assert endpoint.urn in rule.depends_on  # a rollout ends before the rule moves
+        (live,) = endpoint.inputs["traffic"]
+        assert scopes[-1].endswith(f"/deployments/{live}")
+    assert scopes[0] != scopes[1]
+    assert resources[0].urn == resources[1].urn  # the same rule moves: no second one, and none is deleted
+
+
+def test_no_rule_watches_a_deployment_that_waits_for_a_model(whole: Deployment) -> None:
+    assert not [name for name in rules(whole) if name.startswith(("cpu-", "memory-"))]
+
+
 def test_rules_that_are_off_are_not_there() -> None:
-    alerts = {"failedRuns": None, "drift": False, "endpointErrors": None}
-    deployment = monitored(emails=["ml@contoso.com"], alerts=alerts)
+    alerts = {"failedRuns": None, "drift": False, "endpointErrors": None, "endpointCpu": None, "endpointMemory": None}
+    deployment = serving(**alerts)
     assert rules(deployment) == {}
     assert deployment.of("eventgrid:SystemTopic") == []
 
@@ -119,6 +157,7 @@ def test_workflow_starts_one_job_in_a_cooldown() -> None:
         ({"retrain": {}}, "monitoring.retrain.schedule is missing"),
         ({"retrain": {"schedule": "dayly"}}, "names schedule dayly, which does not exist in this stack"),
         ({"retrain": RETRAIN | {"cooldownDays": 0}}, "must be 1 or more"),
+        ({"alerts": {"endpointCpu": 100}}, "monitoring.alerts.endpointCpu must be less than 100"),
         ({"alert": {}}, "did you mean monitoring.alerts?"),
     ],
 )

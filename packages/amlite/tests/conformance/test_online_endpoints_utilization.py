@@ -97,5 +97,5 @@ def test_busy_deployment_fires_its_alert_and_an_idle_one_does_not(
     point = next(point for point in series.data if point.average is not None)
     assert 0 <= point.minimum <= point.average <= point.maximum <= 100
     assert all(0 < point.average < 100 for point in memory.timeseries[0].data if point.average is not None)
-    (idle_cpu, _) = metrics(idle, aggregation="Maximum")
-    assert all(point.maximum is None or point.maximum < BUSY_PERCENT for point in idle_cpu.timeseries[0].data)
+    (idle_cpu, _) = metrics(idle, aggregation="Average")
+    assert all(point.average is None or point.average < BUSY_PERCENT for point in idle_cpu.timeseries[0].data)

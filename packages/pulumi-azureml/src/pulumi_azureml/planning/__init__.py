@@ -7,7 +7,7 @@ from pulumi_azureml.planning.assets import Asset, AssetId, BuildPlan, Left, refe
 from pulumi_azureml.planning.catalogue import Catalogue, load_catalogue, plan_definitions
 from pulumi_azureml.planning.changes import MISSING, Change, explain
 from pulumi_azureml.planning.config_keys import ConfigKeys
-from pulumi_azureml.planning.deployments import ENDPOINT_NAME, ENDPOINT_NAME_RULE, ENDPOINTS, SMOKE_REQUEST
+from pulumi_azureml.planning.deployments import ENDPOINT_NAME, ENDPOINT_NAME_RULE, ENDPOINTS, SMOKE_REQUEST, serving
 from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, is_local
 from pulumi_azureml.planning.folders import Folders
 from pulumi_azureml.planning.inputs import DATA, described, place, typed
@@ -62,6 +62,7 @@ __all__ = [
     "place",
     "plan_definitions",
     "reference",
+    "serving",
     "trigger_problems",
     "typed",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pulumi_azureml.planning.assets import Asset, AssetId
 from pulumi_azureml.planning.documents import Document
@@ -33,6 +33,15 @@ def azure_name(name: str, content_hash: str) -> str:
 def azure_names(name: str) -> re.Pattern[str]:
     """Return a pattern that matches every name `azure_name` can give to a version of a deployment."""
     return re.compile(re.escape(name[: _MAX_NAME - _HASH - 1]) + rf"-[0-9a-f]{{{_HASH}}}")
+
+
+def serving(deployments: Iterable[Asset]) -> dict[str, str]:
+    """Return the names in Azure of the online deployments that serve after an update, by their endpoint's name.
+
+    A deployment that waits for a model does not serve.
+    """
+    parts = [(*each.name.partition("/")[::2], each) for each in deployments if each.waiting_for is None]
+    return {endpoint: azure_name(name, each.content_hash) for endpoint, name, each in parts}
 
 
 def check_endpoint_name(draft: Draft) -> None:

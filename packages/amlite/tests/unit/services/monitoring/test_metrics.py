@@ -36,7 +36,9 @@ def values(platform: Platform, metric: str, filter_: str = "", minutes: int = 2)
     clauses = queries.clauses(filter_, BY_NAME[metric].dimensions, metric)
     split = [clause.dimension for clause in clauses]
     series = metrics.evaluate(BY_NAME[metric], found, starts, MINUTE, clauses, split)
-    return {tuple(each.dimensions.values()): [point.get("average") for point in each.points.values()] for each in series}
+    return {
+        tuple(each.dimensions.values()): [point.get("average") for point in each.points.values()] for each in series
+    }
 
 
 def test_requests_are_counted_by_minute_deployment_and_status(platform: Platform) -> None:
