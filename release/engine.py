@@ -14,6 +14,7 @@ from pulumi import automation
 from pulumi.automation import events
 
 from infra import RENAMES
+from pulumi_azureml.operations import AGAIN
 from release import storage
 from release.errors import ExistingError, PassingError, ReleaseError, RenamedError
 from release.locks import Lock, locks_in, unwritten
@@ -28,17 +29,15 @@ _EXISTING = re.compile(r"cannot create already existing (?:sub)?resource ['\"]?(
 _HOOK = re.compile(r'^(Preview failed: )?before hook "[\w-]+" failed: ')
 _CANCELLED = ("update canceled", "update cancelled")
 _NO_REASON = ("an unhandled error occurred", "update failed", "preview failed", *_CANCELLED)
-# Azure's codes for failures that pass, and the clients' words for a connection that broke.
+# Others' failures that pass: Azure's codes, and the words for a connection that broke.
 _PASSING = re.compile(
     r"InternalServerError|InternalError|TooManyRequests|ServiceUnavailable|ServerBusy|GatewayTimeout|BadGateway|OperationTimedOut|"
     r"AnotherOperationInProgress|ExpiredAuthenticationToken|access token has expired|temporarily_unavailable|"
     r"\b(429|500|502|503|504)\b|"
     r"[Cc]onnection (aborted|reset|broke|error)|RemoteDisconnected|EOF occurred|[Tt]imed? ?out"
 )
-# What our providers say about a version or a job that was tried. It is no failure of Azure, whatever its logs mention.
-_VERDICT = re.compile(
-    r"deployment '[^']+' on .+ (failed its|did not start|could not be changed)|job '[^']+' ended as|the step \S+ failed"
-)
+# The type of our own resources in a URN. Their provider says itself which of its errors pass.
+_OWN = "pulumi-python:dynamic/azureml:"
 # The program's traceback after a resource failed in an update that goes on after errors.
 _CONSEQUENCE = "ResourceRegistrationFailed"
 # What the engine says about a lock without content.
@@ -55,12 +54,14 @@ class Changes:
         errors: The errors.
         renames: The changed names.
         existing: The ids of resources that could not be created because they exist in Azure, by URN.
+        lasting: Those of the errors after which another attempt would fail too.
     """
 
     summary: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     renames: list[str] = field(default_factory=list)
     existing: dict[str, str] = field(default_factory=dict)
+    lasting: set[str] = field(default_factory=set)
 
     @property
     def unchanged(self) -> bool:
@@ -88,7 +89,11 @@ class Engine:
         def note(event: events.EngineEvent) -> None:
             diagnostic = event.diagnostic_event
             if diagnostic and diagnostic.severity == "error" and diagnostic.message.strip():
-                changes.errors.append(_HOOK.sub("", diagnostic.message.strip()).removeprefix(_GRPC))
+                message = diagnostic.message.strip()
+                error = _HOOK.sub("", message).removeprefix(_GRPC).replace(f" {AGAIN}", "")
+                changes.errors.append(error)
+                if not _passes(message, diagnostic.urn or ""):
+                    changes.lasting.add(error)
                 if diagnostic.urn and (existing := _EXISTING.search(diagnostic.message)):
                     changes.existing[diagnostic.urn] = existing["id"]
             if diagnostic and diagnostic.severity == "warning" and diagnostic.message.startswith(RENAMES):
@@ -113,7 +118,7 @@ class Engine:
                 raise RenamedError(text) from error
             if changes.existing:
                 raise ExistingError(text, changes.existing) from error
-            passes = bool(reasons) and all(_PASSING.search(each) and not _VERDICT.search(each) for each in reasons)
+            passes = bool(reasons) and changes.lasting.isdisjoint(reasons)
             raise (PassingError if passes else ReleaseError)(text) from error
         return changes
 
@@ -162,6 +167,13 @@ class Engine:
             fix=f"wait until it has ended, and run this command again. If it was killed{where}: "
             f"pulumi cancel -s {self._name}",
         )
+
+
+def _passes(message: str, urn: str) -> bool:
+    """Return whether another attempt can succeed after an error."""
+    if _OWN in urn and _GRPC in message:
+        return AGAIN in message
+    return bool(_PASSING.search(message))
 
 
 def _warning(message: str) -> events.EngineEvent:

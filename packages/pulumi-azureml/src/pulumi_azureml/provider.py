@@ -12,8 +12,9 @@ import logging
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, TextIO, TypeVar
 
@@ -22,12 +23,12 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from pulumi_azureml.engine_watch import end_with_engine
 from pulumi_azureml.operations.connection import connect, place_of
-from pulumi_azureml.operations.errors import AssetError
+from pulumi_azureml.operations.errors import AGAIN, AssetError
 from pulumi_azureml.operations.kind import Operations
 from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.operations.listings import as_kept, packed, unpacked
 from pulumi_azureml.operations.managed_network import ManagedNetworkOperations
-from pulumi_azureml.operations.retry import confirmed, limit_operations, persistently
+from pulumi_azureml.operations.retry import can_pass, confirmed, limit_operations, persistently
 from pulumi_azureml.planning.config_keys import ConfigKeys
 
 _T = TypeVar("_T")
@@ -77,7 +78,8 @@ class AzureMLProvider(dynamic.ResourceProvider):
         before, after = _plain(olds), _plain(news)
         if _replaced(before, after):
             before = {}
-        wrong = self._operations.check_inputs(_known(before), _known(after))
+        with self._told():
+            wrong = self._operations.check_inputs(_known(before), _known(after))
         for reason in wrong.values():
             if isinstance(reason, AssetError):
                 reason.name_option(self._keys)
@@ -133,10 +135,19 @@ class AzureMLProvider(dynamic.ResourceProvider):
         return ConfigKeys(**self.config_keys)
 
     def _attempt(self, attempt: Callable[[], _T], props: dict[str, Any]) -> _T:
-        try:
+        with self._told():
             return persistently(attempt, self._operations.label(props))
-        except AssetError as error:
-            error.name_option(self._keys)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Let an error name the program's options, and say if it can pass."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, AssetError):
+                error.name_option(self._keys)
+            if can_pass(error):
+                raise AssetError(f"{error} {AGAIN}") from error
             raise
 
 

@@ -1,6 +1,7 @@
 from .arm import pages, send, tail
 from .connection import Workspace, connect, credential, sign_in_again, transport
 from .endpoint_names import endpoints_elsewhere
+from .errors import AGAIN
 from .federation import FederatedIdentity, federated_identity
 from .jobs import (
     ENDED,
@@ -25,6 +26,7 @@ from .scoring import ScoringTarget, access_key, score
 from .submission import submit_pipeline
 
 __all__ = [
+    "AGAIN",
     "CHANGED",
     "ENDED",
     "REGISTRATION",

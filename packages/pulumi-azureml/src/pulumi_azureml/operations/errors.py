@@ -38,6 +38,10 @@ WAIT_LONGER = Remedy("Longer limit", "operation_minutes", "N", "")
 AWAIT_LONGER = Remedy("Longer limit", "timeout_minutes", "N", "`timeout_minutes` of the pipeline job")
 
 
+AGAIN = "(another attempt can succeed)"
+"""The end of the message of every error of the provider that can pass by itself. Programs may look for it."""
+
+
 class AssetError(Exception):
     """An asset cannot reach the wanted state. The message names the asset, the reason and the fix."""
 
@@ -57,3 +61,7 @@ class OwnershipError(AssetError):
 
 class RolloutError(AssetError):
     """A rollout failed. The previous deployment still serves."""
+
+
+class DeploymentError(RolloutError):
+    """The new deployment failed: its start, a test or a check. Another attempt would fail too."""

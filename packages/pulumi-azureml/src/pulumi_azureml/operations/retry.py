@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pulumi_azureml.operations import connection
-from pulumi_azureml.operations.errors import GRANT, WAIT_LONGER, AssetError, RolloutError
+from pulumi_azureml.operations.errors import GRANT, WAIT_LONGER, AssetError, DeploymentError, RolloutError
 
 if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError
@@ -43,6 +43,16 @@ _SIGNS = ("acrpull", "pull access denied", "authentication required", "not autho
 # the file exists.
 _TWICE = "BlobAlreadyExists"
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
+# The answers of a service that is busy or fails, and their codes, which operations that failed later have.
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_PASSING_CODES = frozenset(
+    {
+        *("InternalServerError", "InternalError", "TooManyRequests", "ServiceUnavailable", "ServerBusy"),
+        *("GatewayTimeout", "BadGateway", "OperationTimedOut", "AnotherOperationInProgress"),
+    }
+)
+# What a sign-in says that will succeed later.
+_SIGN_IN = ("expired", "temporarily_unavailable", "timed out")
 _UNFINISHED = frozenset({"Creating", "Updating", "Deleting", "Scaling"})
 _limit_seconds = 3600.0
 
@@ -177,6 +187,29 @@ def limit_operations(seconds: float) -> None:
     _limit_seconds = seconds
 
 
+def can_pass(error: BaseException) -> bool:
+    """Return whether an error that `persistently` raised can pass by itself, so that another attempt can succeed.
+
+    Azure was busy, failed or did not answer. A deployment or a job that failed is not such an error, whatever its log
+    mentions.
+    """
+    errors = list(_chain(error))
+    return not any(isinstance(each, DeploymentError) for each in errors) and any(map(_passes, errors))
+
+
+def _passes(error: BaseException) -> bool:
+    from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+
+    if isinstance(error, ConnectionError | TimeoutError) or _is_broken(error):
+        return True
+    if not isinstance(error, HttpResponseError):
+        return False
+    if isinstance(error, ClientAuthenticationError) or error.status_code == _UNAUTHORIZED:
+        return any(sign in str(error).lower() for sign in _SIGN_IN)
+    code = getattr(error.error, "code", None) or getattr(error, "error_code", None)
+    return error.status_code in _PASSING or code in _PASSING_CODES
+
+
 def denial(error: BaseException) -> str | None:
     """Return a short reason if Azure refused a request for a missing role, or None for any other error."""
     from azure.core.exceptions import HttpResponseError
@@ -234,11 +267,15 @@ def _unseen(error: BaseException) -> str | None:
     return None
 
 
-def _broken(error: BaseException) -> str | None:
+def _is_broken(error: BaseException) -> bool:
     from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 
+    return isinstance(error, ServiceRequestError | ServiceResponseError)
+
+
+def _broken(error: BaseException) -> str | None:
     for each in _own_chain(error):
-        if isinstance(each, ServiceRequestError | ServiceResponseError):
+        if _is_broken(each):
             return "the connection broke"
         if _TWICE in str(getattr(each, "error_code", None)):
             return "another asset uploads the same files"

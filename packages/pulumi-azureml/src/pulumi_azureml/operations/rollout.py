@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pulumi_azureml.operations import arm, autoscale, collector, ownership, progress
 from pulumi_azureml.operations.checks import CheckError, Checks
 from pulumi_azureml.operations.drift import drift
-from pulumi_azureml.operations.errors import RolloutError
+from pulumi_azureml.operations.errors import DeploymentError, RolloutError
 from pulumi_azureml.operations.kind import endpoint_label
 from pulumi_azureml.operations.progress import Progress
 from pulumi_azureml.operations.retry import finished, settled
@@ -158,7 +158,7 @@ class Rollout:
         try:
             self._write(wanted)
         except AzureError as error:
-            raise RolloutError(
+            raise DeploymentError(
                 f"deployment '{name}' on {self._label} did not start: {error}{self._logs(name)}"
             ) from error
         self._scale(name)
@@ -198,7 +198,7 @@ class Rollout:
                 self._write(existing)
             except AzureError as error:
                 self._undo(existing, old)
-                raise RolloutError(
+                raise DeploymentError(
                     f"deployment '{name}' on {self._label} could not be changed in place "
                     f"({', '.join(sorted(changed))}), and serves as before: {error}"
                 ) from error
@@ -245,7 +245,7 @@ class Rollout:
             request = json.loads((project_root() / self._smoke_request).read_text("utf-8"))
             score(self._target, request, name)
         except (AzureError, OSError, ValueError) as error:
-            raise RolloutError(
+            raise DeploymentError(
                 f"deployment '{name}' on {self._label} failed its smoke test with {self._smoke_request}: "
                 f"{error}{self._logs(name)}"
             ) from error
@@ -292,7 +292,7 @@ class Rollout:
                 self._smoke_test(name)
             seen = self._checks.final(name, percent, since, self._now())
         except CheckError as failure:
-            raise RolloutError(
+            raise DeploymentError(
                 f"deployment '{name}' on {self._label} failed its checks at {percent} % of the traffic: "
                 f"{failure}{self._logs(name)}"
             ) from failure

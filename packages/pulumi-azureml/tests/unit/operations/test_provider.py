@@ -12,13 +12,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 from pulumi import dynamic
 from pulumi.runtime.rpc import UNKNOWN
 
 from azureml_fixtures.asset_project import Project
 from pulumi_azureml import ConfigKeys
 from pulumi_azureml.operations import ownership
-from pulumi_azureml.operations.errors import OwnershipError
+from pulumi_azureml.operations.errors import AGAIN, AssetError, OwnershipError
 from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.provider import AzureMLProvider
 from pulumi_azureml.resources.places import WorkspaceArgs
@@ -246,3 +247,23 @@ def test_the_shell_is_small_and_knows_only_its_kind() -> None:
     assert AzureMLProvider.serialize_as_secret_always is False
     assert (AzureMLProvider.__module__, AzureMLProvider.__qualname__) == ("pulumi_azureml.provider", "AzureMLProvider")
     assert isinstance(provider, dynamic.ResourceProvider)
+
+
+@pytest.mark.parametrize(("status", "says"), [(503, True), (400, False)])
+def test_an_error_that_can_pass_says_so(status: int, says: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise refused_with(status)
+
+    operations = OPERATIONS["component"]
+    monkeypatch.setattr(type(operations), "upsert", fail)
+    monkeypatch.setattr("pulumi_azureml.provider.connect", lambda _: None)
+    with pytest.raises((AssetError, HttpResponseError)) as failed:
+        AzureMLProvider("component").create(inputs())
+    assert str(failed.value).endswith(AGAIN) is says
+    assert "stumbled" in str(failed.value)
+
+
+def refused_with(status: int) -> HttpResponseError:
+    error = HttpResponseError("the service stumbled")
+    error.status_code = status
+    return error

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from azure.ai.ml.exceptions import MlException
-from azure.core.exceptions import HttpResponseError, ServiceResponseError
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceResponseError
 from azure.core.rest import HttpRequest
 
 from pulumi_azureml.operations import connection, retry
-from pulumi_azureml.operations.errors import AssetError, OwnershipError, RolloutError
+from pulumi_azureml.operations.errors import AssetError, DeploymentError, OwnershipError, RolloutError
 from pulumi_azureml.operations.retry import ROLE_WAITS, UNSEEN_WAITS, confirmed, denial, finished, persistently, settled
 from pulumi_azureml.planning.config_keys import ConfigKeys
 
@@ -232,3 +232,38 @@ def test_nothing_is_believed_when_it_is_found_three_times() -> None:
     assert len(slept) == 2
     assert confirmed(lambda: None, slept.append) is None
     assert len(slept) == 4
+
+
+def coded(code: str) -> HttpResponseError:
+    """Return the error of a long-running operation that failed with a code, as azure-core raises it."""
+    error = refused(f"({code}) the operation failed", 200)
+    error.error = SimpleNamespace(code=code)  # type: ignore[assignment]
+    return error
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (refused("the service stumbled", 503), True),
+        (refused("throttled", 429), True),
+        (coded("InternalServerError"), True),
+        (ServiceResponseError("Connection aborted."), True),
+        (caused(MlException("upload failed", "upload failed"), refused("The access token has expired", 401)), True),
+        (caused(AssetError("endpoint a refused 10 %"), refused("stumbled", 500)), True),
+        (ClientAuthenticationError("AADSTS90033: temporarily_unavailable"), True),
+        (ClientAuthenticationError("run az login"), False),
+        (refused("the wrong tenant", 401), False),
+        (refused("no role; the server said 503", 403), False),
+        (coded("BadArgument"), False),
+        (AssetError("job 'plum_1' ended as Failed: the server said 503, and timed out"), False),
+        (caused(DeploymentError("deployment 'a' did not start: 500"), refused("stumbled", 500)), False),
+        (ValueError("429 is not a version"), False),
+    ],
+)
+def test_an_error_can_pass_if_azure_failed_and_not_if_a_deployment_or_a_job_did(error: Exception, passes: bool) -> None:
+    assert retry.can_pass(error) is passes
