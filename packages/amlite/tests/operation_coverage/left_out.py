@@ -64,7 +64,7 @@ MISSING = {
     "and RunCompleted",
     "Microsoft.Insights/ActionGroups.create_or_update": "calls webhooks on this machine and sends no mail; other "
     "receivers are refused",
-    "Microsoft.Insights/MetricAlerts.create_or_update": "rules of one workspace, system topic, online endpoint or online "
+    "Microsoft.Insights/MetricAlerts.create_or_update": "rules of one workspace, system topic, online endpoint or "
     "deployment with static thresholds; others are refused",
     "Microsoft.Logic/Workflows.create_or_update": "one trigger and actions of the type Http, with managed identity and "
     "some functions; others are refused",
