@@ -93,7 +93,7 @@ def test_longer_intervals_average_minutes_but_weigh_the_mean_latency_by_requests
     starts, _ = queries.intervals("PT1H", start, start + hour, adjust=False)
     found = measurements.minutes(platform, ENDPOINT, starts[0], starts[0] + hour)
     mean = {
-        name: metrics.evaluate(BY_NAME[name], found, starts, hour, [], [])[0].points[starts[0]]
+        name: metrics.evaluate(BY_NAME[name], found, starts, hour, [], [])[0].points[starts[0]]["average"]
         for name in ("RequestsPerMinute", "RequestLatency", "RequestLatency_P50")
     }
     assert mean == {"RequestsPerMinute": 2.0, "RequestLatency": 20.0, "RequestLatency_P50": 30.0}
