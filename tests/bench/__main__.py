@@ -14,6 +14,7 @@ from tests.bench import (
     catalogue,
     comment,
     fault_matrix,
+    load,
     no_change,
     pipeline_steps,
     preparation,
@@ -39,6 +40,7 @@ BENCHES = {
     "pipeline-steps": pipeline_steps.measure,
     "preparation": preparation.measure,
     "scoring": scoring.measure,
+    "load": load.measure,
     "tacos": tacos.measure,
     "fault-matrix": fault_matrix.measure,
 }

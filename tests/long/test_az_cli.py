@@ -1,13 +1,9 @@
-"""The commands of the Azure CLI that amlite's page about it lists, run by the package azure-cli itself.
-
-azure-cli has hundreds of megabytes, so it is not in the project's lock. It is installed once, into the user's cache.
-"""
+"""The commands of the Azure CLI that amlite's page about it lists, run by the package azure-cli itself."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +11,11 @@ from pathlib import Path
 import jwt
 import pytest
 
-from amlite.core.runtime import cache_folder
 from amlite.testing import LocalAzure, Workspace
+from tests import azure_cli
 from tests.checkout import ROOT
 
 PAGE = ROOT / "packages" / "amlite" / "docs" / "azure-cli.md"
-VERSION = "2.91.0"
 _ROW = re.compile(r"^\| `(az [^`]+)` \|", re.MULTILINE)
 # What a command prints, where its success alone says too little.
 PRINTS = {
@@ -51,14 +46,7 @@ def rows(heading: str) -> list[str]:
 @pytest.fixture(scope="module")
 def az() -> Path:
     """Return the folder of azure-cli's programs."""
-    folder = cache_folder() / f"azure-cli-{VERSION}"
-    if not (folder / "bin" / "az").exists():
-        uv = shutil.which("uv", path=f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}")
-        assert uv is not None
-        subprocess.run([uv, "venv", "--quiet", "--clear", str(folder)], check=True)
-        python = str(folder / "bin" / "python")
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, f"azure-cli=={VERSION}"], check=True)
-    return folder / "bin"
+    return azure_cli.installed()
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 import time
@@ -51,6 +52,8 @@ def _collect_a_tenth(deployment: Path) -> None:
 @click.option("--requests", default=20_000, show_default=True, help="Requests that production must answer at least.")
 def main(requests: int) -> None:
     """Play a month of a team on the local Azure. No file of this repository changes."""
+    # So that a demo that is ended stops what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("\nThe demo was ended."))
     with tempfile.TemporaryDirectory(prefix="release-demo-") as folder:
         try:
             play_all(Path(folder) / "clone", requests)

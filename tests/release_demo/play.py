@@ -15,37 +15,12 @@ from typing import Any
 from amlite.testing import LocalAzure
 from infra import NAMESPACE
 from tests.checkout import Checkout
+from tests.load import Load
 from tests.release_demo.drift import Receiver
 
 _FOLDER = ".amlite/environments"
 ENDPOINT = "flight-delay"
-
-
-@dataclass
-class Load:
-    """Callers of production's endpoint, in a process of their own."""
-
-    process: subprocess.Popen[str]
-
-    def count(self) -> dict[str, int]:
-        """Return the number of requests by result."""
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return self._read()
-
-    def end(self) -> dict[str, int]:
-        """End the load. Return the number of requests by result."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        found = self._read()
-        self.process.wait()
-        return found
-
-    def _read(self) -> dict[str, int]:
-        assert self.process.stdout is not None
-        found: dict[str, int] = json.loads(self.process.stdout.readline())
-        return found
+CALLERS = 2
 
 
 @dataclass
@@ -125,12 +100,8 @@ class Play:
         """Start the load on production's endpoint."""
         uri = self.outputs("prod")["endpoints"][ENDPOINT]["scoring_uri"]
         key = self.release(f"key {ENDPOINT} -s prod").strip()
-        command = [".venv/bin/python", "-m", "tests.release_demo.load", uri, key, "ml/deploy/sample-request.json"]
-        process = subprocess.Popen(
-            command, cwd=self.clone.root, env=self.signed_in.environment,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        return Load(process)
+        request = self.clone.root / "ml/deploy/sample-request.json"
+        return Load.begin(uri, key, request, connections=CALLERS, environment=self.signed_in.environment)
 
     def timed(self, command: str) -> tuple[int, list[tuple[float, str]]]:
         """Run one of the release's commands. Return its exit code, and each line with the time it came at."""
@@ -164,8 +135,7 @@ class Play:
 
     def stop(self) -> None:
         """End what still runs after a failure."""
-        if self.load is not None and self.load.process.poll() is None:
-            self.load.process.terminate()
-            self.load.process.wait()
+        if self.load is not None:
+            self.load.stop()
         for pool in (self.trainer, self.aside):
             pool.shutdown(cancel_futures=True)

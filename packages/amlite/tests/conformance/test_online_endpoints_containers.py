@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from amlite.testing import Workspace
 
 SERVER = """
-import json, os, pathlib, socket, urllib.request
+import base64, json, os, pathlib, socket, urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 class Handler(BaseHTTPRequestHandler):
@@ -36,8 +36,11 @@ class Handler(BaseHTTPRequestHandler):
         answer = json.dumps({"path": self.path, "answer": body["value"] * json.loads(model.read_text())})
         if "AZUREML_MDC_CONFIG_PATH" in os.environ:
             (name,) = json.loads(pathlib.Path(os.environ["AZUREML_MDC_CONFIG_PATH"]).read_text())["collections"]
-            agent = f"http://{os.environ['AZUREML_MDC_HOST']}:{os.environ['AZUREML_MDC_PORT']}/modeldata/log"
+            login, _, host = os.environ["AZUREML_MDC_HOST"].rpartition("@")
+            agent = f"http://{host}:{os.environ['AZUREML_MDC_PORT']}/modeldata/log"
+            basic = "Basic " + base64.b64encode(login.encode()).decode()
             headers = {"Content-Type": "application/json", "ce-type": f"azureml.inference.{name}"}
+            headers["Authorization"] = basic
             urllib.request.urlopen(urllib.request.Request(agent, b'[{"value": 1}]', headers))
         self.answer(answer)
 

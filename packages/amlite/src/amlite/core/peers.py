@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,25 +10,12 @@ import psutil
 
 Address = tuple[str, int]
 _NAMESPACES = ("net", "pid", "user")
-_TABLE = Path("/proc/net/tcp")
-_ESTABLISHED = "01"
+_PROC = Path("/proc/self")
 
 
 def is_own_process(peer: Address, here: Address) -> bool:
     """Whether a process of this user is at `peer`. Processes in containers are not, whoever their user is."""
     return any(_holds(process, peer, here) for process in _own_processes())
-
-
-def is_own_user(peer: Address, here: Address) -> bool:
-    """Whether a process of this user is at `peer`, in a container or not. It is a fast check, on Linux only."""
-    if not _TABLE.exists():
-        return True
-    wanted = (_hex(peer), _hex(here), _ESTABLISHED)  # a connection in another state may have lost its user
-    for line in _TABLE.read_text("ascii").splitlines()[1:]:
-        fields = line.split()
-        if tuple(fields[1:4]) == wanted:
-            return int(fields[7]) == os.geteuid()
-    return False
 
 
 def _own_processes() -> Iterator[psutil.Process]:
@@ -48,7 +33,7 @@ def _namespaces(pid: int) -> list[str] | None:
     try:
         return [str(Path(f"/proc/{pid}/ns/{each}").readlink()) for each in _NAMESPACES]
     except OSError:
-        return [] if not _TABLE.exists() else None  # without /proc there are no containers either
+        return [] if not _PROC.exists() else None  # without /proc there are no containers either
 
 
 def _holds(process: psutil.Process, peer: Address, here: Address) -> bool:
@@ -56,9 +41,3 @@ def _holds(process: psutil.Process, peer: Address, here: Address) -> bool:
         return any((each.laddr, each.raddr) == (peer, here) for each in process.net_connections("tcp"))
     except psutil.Error:
         return False
-
-
-def _hex(address: Address) -> str:
-    """Return an address as the kernel's table has it."""
-    number = struct.unpack("=I", socket.inet_aton(address[0]))[0]
-    return f"{number:08X}:{address[1]:04X}"

@@ -8,19 +8,20 @@ are CloudEvents, one a line, as "Collect production data from models for real-ti
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import datetime as dt
 import json
 import random
+import secrets
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
-from amlite.core import peers
 from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
@@ -36,7 +37,6 @@ _ATTEMPTS = 30
 _MOST_APPENDS = 40_000  # the blob service allows 50,000 blocks in one blob
 _ATTRIBUTE = "ce-"
 _JSON = "application/json"
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
@@ -57,19 +57,6 @@ class Sampled:
     draw: float
 
 
-@web.middleware
-async def _of_this_user(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Refuse other users of the machine, who could send data in the name of the scoring script."""
-    transport = request.transport
-    if transport is None or not peers.is_own_user(
-        transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-    ):
-        return web.Response(status=403)
-    return await handler(request)
-
-
 class Agent:
     """Collects for one model server. `say` writes to the server's log."""
 
@@ -83,6 +70,7 @@ class Agent:
         self._writing: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
+        self._login = f"agent:{secrets.token_hex(16)}"
         self.port = 0
 
     @property
@@ -90,9 +78,14 @@ class Agent:
         """What the scoring script's package reads."""
         return self._collector.script_settings()
 
+    @property
+    def host(self) -> str:
+        """The host with the agent's secret, as in a URL: every user of the machine can connect to a loopback port."""
+        return f"{self._login}@127.0.0.1"
+
     async def open(self) -> None:
         """Listen on a loopback port for the scoring script."""
-        app = web.Application(client_max_size=_MOST_BYTES, middlewares=[_of_this_user])
+        app = web.Application(client_max_size=_MOST_BYTES)
         app.router.add_post("/modeldata/log", self._log)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -132,6 +125,9 @@ class Agent:
 
     async def _log(self, request: web.Request) -> web.Response:
         """Take one data frame from the scoring script. The headers `ce-…` are the record's attributes."""
+        login = request.headers.get("Authorization", "").removeprefix("Basic ").encode()
+        if not secrets.compare_digest(login, base64.b64encode(self._login.encode())):
+            return web.Response(status=403)
         given = {
             name.lower().removeprefix(_ATTRIBUTE): value
             for name, value in request.headers.items()

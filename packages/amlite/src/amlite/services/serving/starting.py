@@ -114,7 +114,7 @@ def _collecting(launch: Launch, agent: Agent | None) -> dict[str, str]:
     file = Path(launch.folder) / PurePosixPath(custom.COLLECTOR_FILE).name
     file.write_text(json.dumps(agent.settings), "utf-8")
     path = custom.COLLECTOR_FILE if launch.custom else str(file)
-    return {"AZUREML_MDC_CONFIG_PATH": path, "AZUREML_MDC_HOST": "127.0.0.1", "AZUREML_MDC_PORT": str(agent.port)}
+    return {"AZUREML_MDC_CONFIG_PATH": path, "AZUREML_MDC_HOST": agent.host, "AZUREML_MDC_PORT": str(agent.port)}
 
 
 async def _prepared(platform: Platform, launch: Launch, say: Log, agent: Agent | None) -> tuple[Prepared, Command]:

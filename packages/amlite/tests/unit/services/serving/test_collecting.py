@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime as dt
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 
 from amlite.core.errors import AzureError
@@ -31,6 +33,9 @@ def written(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     monkeypatch.setattr(blobs, "append", append)
     monkeypatch.setattr(blobs, "write", append)
     return found
+
+
+INPUTS = Collection("inputs", BlobPath("account", "container", "inputs"), 1.0, None)
 
 
 def collector(sampling: float = 1.0, rolling: str = "Hour", headers: tuple[str, ...] = ()) -> Collector:
@@ -133,3 +138,24 @@ def test_what_the_storage_refuses_is_dropped_with_the_reason_and_the_next_is_wri
     said = collect(platform, collector(), score)
     assert said == ["data collector: request: dropped 1 records: there is no container"]
     assert [each["data"] for each in records(written, "response")] == [2]
+
+
+def test_the_scoring_script_alone_knows_the_agents_secret(platform: Platform, written: dict[str, bytes]) -> None:
+    async def run() -> list[int]:
+        agent = Agent(platform, Collector("/deployments/blue", {"inputs": INPUTS}, "Hour", ()), list[str]().append)
+        await agent.open()
+        login, _, host = agent.host.rpartition("@")
+        basic = f"Basic {base64.b64encode(login.encode()).decode()}"
+        wrong = f"Basic {base64.b64encode(b'agent:0').decode()}"
+        headers = {"ce-type": "azureml.inference.inputs", "Content-Type": JSON}
+        found = []
+        async with aiohttp.ClientSession() as session:
+            for given in ({}, {"Authorization": wrong}, {"Authorization": basic}):
+                url = f"http://{host}:{agent.port}/modeldata/log"
+                async with session.post(url, headers={**headers, **given}, data=b"[1]") as answer:
+                    found.append(answer.status)
+        await agent.close()
+        return found
+
+    assert asyncio.run(run()) == [403, 403, 200]
+    assert len(records(written, "inputs")) == 1

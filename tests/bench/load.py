@@ -1,0 +1,58 @@
+"""Requests per second through the endpoint, beside the model server asked directly, from many connections at once."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from amlite.testing import LocalAzure
+from tests.bench.figure import Figure
+from tests.bench.ground import Ground
+from tests.load import Load
+
+CONNECTIONS = 32
+_SECONDS = 12.0  # of each kind, for every run
+
+
+def measure(ground: Ground) -> list[Figure]:
+    """Load both in turns."""
+    clone = ground.deployed.clone
+    clone.run(".venv/bin/amlite run -- release score flight-delay --stack local")  # its server runs now
+    azure = LocalAzure(clone.state)
+    status = json.loads(clone.run(".venv/bin/amlite status --output json"))
+    servers = [child["socket"] for child in status["children"] if "flight-delay" in child["name"]]
+    if len(servers) != 1:
+        raise RuntimeError(f"expected one model server of flight-delay, amlite runs {status['children']}")
+    outputs = json.loads(clone.run(".venv/bin/amlite run -- pulumi stack output --json --stack local"))
+    uri = outputs["endpoints"]["flight-delay"]["scoring_uri"]
+    key = clone.run(".venv/bin/amlite run -- release key flight-delay --stack local").strip()
+    request = clone.root / "ml/deploy/sample-request.json"
+    environment = azure.environment(clone.environment)
+    through: list[float] = []
+    direct: list[float] = []
+    for _ in range(ground.runs):
+        for address, rates in ((uri, through), (servers[0], direct)):
+            rates.append(_rate(address, key, request, environment))
+    return [
+        Figure(
+            f"requests per second through the endpoint, {CONNECTIONS} connections",
+            through, "≥0.95 of the server", "the model server", direct, "requests",
+        )
+    ]  # fmt: skip
+
+
+def _rate(address: str, key: str, request: Path, environment: Mapping[str, str]) -> float:
+    """Return the answered requests per second. Raises RuntimeError if one is lost."""
+    load = Load.begin(address, key, request, connections=CONNECTIONS, environment=environment)
+    try:
+        load.count()  # the callers have begun
+        began = time.monotonic()
+        time.sleep(_SECONDS)
+        seconds, found = time.monotonic() - began, load.end()
+    finally:
+        load.stop()
+    if set(found) != {"answered"}:
+        raise RuntimeError(f"not every request was answered: {found}")
+    return found["answered"] / seconds

@@ -1,0 +1,59 @@
+"""Callers of an endpoint, in a process of their own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Load:
+    """Callers that run. Each keeps its connection open and sends one request after another."""
+
+    process: subprocess.Popen[str]
+
+    @classmethod
+    def begin(
+        cls, address: str, key: str, request: Path, *, connections: int, environment: Mapping[str, str] | None = None
+    ) -> Load:
+        """Let callers send a file's content. `address` is a URL, or the path of a socket."""
+        command = [sys.executable, "-m", "tests.load", address, str(request), "--connections", str(connections)]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdin is not None
+        process.stdin.write(f"{key}\n")  # a command line could be read by every user of the machine
+        process.stdin.flush()
+        return cls(process)
+
+    def count(self) -> dict[str, int]:
+        """Return the number of requests by result."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def end(self) -> dict[str, int]:
+        """End the load. Return the number of requests by result."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        found = self._read()
+        self.process.wait()
+        return found
+
+    def stop(self) -> None:
+        """End the load after a failure."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+
+    def _read(self) -> dict[str, int]:
+        assert self.process.stdout is not None
+        found: dict[str, int] = json.loads(self.process.stdout.readline())
+        return found
