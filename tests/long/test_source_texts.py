@@ -112,8 +112,8 @@ def _filled(shell: Checkout, command: str) -> str:
     """Return a command with the newest jobs in place of `<job>`."""
     if "<job>" not in command:
         return command
-    for job in json.loads(shell.run("release jobs --stack local --output json")):
-        command = command.replace("<job>", job["name"], 1)
+    for job in json.loads(shell.run("release jobs --stack local --pipeline training --output json 2>/dev/null")):
+        command = command.replace("<job>", job["job"], 1)
     return command
 
 

@@ -75,7 +75,8 @@ class Pipelines(pulumi.ComponentResource):
             depends_on=[container, *platform.access.people, *args.requires],
             hooks=waits_for_roles(name),
         )
-        text = pulumi.Output.all(**images).apply(lambda found: filled(template, found))
+        # Not Output.all: without images, it would return a list.
+        text = pulumi.Output.from_input(images).apply(lambda found: filled(template, found))
         version = text.apply(document.version_of)
         stored = Document(
             f"{name}-{checked.name}",

@@ -7,7 +7,7 @@ import base64
 import contextvars
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -72,8 +72,35 @@ def values(changes: Mapping[str, Any] | None = None) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in found.items()}
 
 
-def declare(changes: Mapping[str, Any] | None = None) -> Deployment:
-    """Run the example's own part of the program."""
+def cluster() -> None:
+    """Declare the cluster and its objects."""
+    settings = importlib.import_module("cluster.settings").read()
+    kubernetes = importlib.import_module("cluster.kubernetes")
+    objects = importlib.import_module("cluster.objects")
+    made = kubernetes.Cluster("cluster", kubernetes.ClusterArgs(platform=platform(), settings=settings))
+    objects.Objects("objects", objects.ObjectsArgs(cluster=made, settings=settings))
+
+
+def pipelines_without_images() -> None:
+    """Declare the compiled pipeline of a stack that builds no images."""
+    stored = importlib.import_module("stored.pipelines")
+    given = platform()
+    given.program.names = SimpleNamespace(storage_account="stmlops")
+    given.program.plan = SimpleNamespace(of=lambda _kind: [])
+    given.images, given.access, given.storage = (
+        {},
+        SimpleNamespace(people=[]),
+        pulumi.ComponentResource("test:Storage", "storage"),
+    )
+    compiled = EXAMPLE / "kubeflow" / "tacos-burritos.yaml"
+    claims = ["azure-managed-disk"]
+    stored.Pipelines(
+        "pipelines", stored.PipelinesArgs(platform=given, compiled=compiled, claims=claims, runs=[], recurring=[])
+    )
+
+
+def declare(changes: Mapping[str, Any] | None = None, main: Callable[[], None] = cluster) -> Deployment:
+    """Run a part of the example's program."""
     deployment = Deployment()
 
     async def program() -> None:
@@ -81,14 +108,6 @@ def declare(changes: Mapping[str, Any] | None = None) -> Deployment:
         mocks = Azure("tenant", "subscription", "user")
         monitor = Monitor(mocks, deployment)
         set_mocks(mocks, project="tacos-burritos", stack="dev", preview=False, monitor=monitor)
-
-        def main() -> None:
-            settings = importlib.import_module("cluster.settings").read()
-            kubernetes = importlib.import_module("cluster.kubernetes")
-            objects = importlib.import_module("cluster.objects")
-            cluster = kubernetes.Cluster("cluster", kubernetes.ClusterArgs(platform=platform(), settings=settings))
-            objects.Objects("objects", objects.ObjectsArgs(cluster=cluster, settings=settings))
-
         await run_pulumi_func(main)
 
     def done(_hook: Any) -> asyncio.Future[None]:
@@ -198,6 +217,12 @@ def test_cluster_is_attached_after_its_extension_and_the_roles_of_the_workspace(
         "cluster-workspace-cluster-kubernetes-extension-contributor",
         "cluster-workspace-cluster-aks-cluster-admin",
     }
+
+
+def test_without_images_the_stored_pipeline_keeps_its_placeholders() -> None:
+    deployment = declare(main=pipelines_without_images)
+    (document,) = (each for each in deployment.resources if "Document" in each.type)
+    assert "image://train" in document.inputs["content"]
 
 
 def test_kubeflow_is_installed_by_flux_only_where_the_stack_names_a_repository(deployment: Deployment) -> None:
