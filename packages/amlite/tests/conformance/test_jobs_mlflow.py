@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import requests
 
 from amlite.testing import LocalAzure, Workspace
-from amlite_fixtures.jobs import CLUSTER, CONDA, equip, history, until
+from amlite_fixtures.jobs import CLUSTER, CONDA, equip, history, submit, until
 
 REGION = "https://westeurope.api.azureml.ms"
 TRAIN = """
@@ -123,6 +124,85 @@ def test_a_job_tracks_and_registers_by_mlflow(tracked: Workspace, tmp_path: Path
     client.models.download("from-job", version="1", download_path=str(tmp_path / "down"))
     assert (tmp_path / "down/from-job/notes/hello.txt").read_text("utf-8") == "hello"
     assert client.models.create_or_update(output).path == registered.path
+
+
+# What a job tries with its own token: a name, a method, a path below the region's host, and a body.
+ATTACK = """
+import json, os, ssl, sys, urllib.error, urllib.request
+
+region, scope, run = (os.environ[f"AZUREML_{name}"] for name in ("SERVICE_ENDPOINT", "WORKSPACE_SCOPE", "RUN_ID"))
+other, neighbour = sys.argv[1:]
+mlflow = f"/mlflow/v2.0{scope}/api/2.0/mlflow"
+
+def send(method, path, body=None):
+    headers = {"Authorization": "Bearer " + os.environ["AZUREML_RUN_TOKEN"], "Content-Type": "application/json"}
+    request = urllib.request.Request(region + path, json.dumps(body).encode() if body else None, headers, method=method)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, {}
+
+def upload(origin, container, path="a.txt"):
+    status, answer = send("POST", f"/artifact/v2.0{scope}/artifacts/{origin}/{container}/batch/metadata",
+                          {"paths": [{"path": path}]})
+    if status != 200 or answer["errors"]:
+        return answer["errors"][path]["error"]["message"] if status == 200 else status
+    put = urllib.request.Request(answer["artifactContentInformation"][path]["contentUri"], b"x",
+                                 {"x-ms-blob-type": "BlockBlob"}, method="PUT")
+    with urllib.request.urlopen(put) as done:
+        return done.status
+
+child = send("POST", f"{mlflow}/runs/create", {"experiment_id": os.environ["AZUREML_EXPERIMENT_ID"]})[1]
+child = child["run"]["info"]["run_id"]
+print(json.dumps({
+    "own run": upload("ExperimentRun", f"dcid.{run}"),
+    "own run again": upload("ExperimentRun", f"dcid.{run}").replace(run, "RUN"),
+    "a run that it made": upload("ExperimentRun", f"dcid.{child}"),
+    "another run": upload("ExperimentRun", f"dcid.{other}"),
+    "another run by its experiment": send("POST", f"/history/v1.0{scope}/experiments/tests/runs/{other}/artifacts/"
+                                          "batch/metadata", {"paths": [{"path": "a.txt"}]})[0],
+    "a registered model": upload("Models", "precious:1", "model/weights.txt"),
+    "an upload": upload("LocalUpload", "precious"),
+    "dots": upload("ExperimentRun", f"dcid.{run}", "b/./../a"),
+    "the token of another run": send("GET", f"/history/v1.0{scope}/experiments/tests/runs/{other}/token")[0],
+    "its own token": send("GET", f"/history/v1.0{scope}/experiments/tests/runs/{run}/token")[0],
+    "another workspace": send("GET", f"/history/v1.0{neighbour}/runs/{run}")[0],
+    "a webhook": send("POST", f"{mlflow}/webhooks", {"name": "w", "url": "https://example.com", "events": []})[0],
+    "a webhook by dots": send("POST", f"{mlflow}/runs/%2e%2e/webhooks", {"name": "w"})[0],
+}))
+"""
+
+
+@pytest.mark.attack
+def test_a_jobs_token_writes_its_own_artifacts_once_and_nothing_else(tracked: Workspace) -> None:
+    """Azure's token of a run is valid for one workspace, and an artifact that exists is a conflict.
+
+    Source: the claims `role` and `scope` of AZUREML_RUN_TOKEN, and lightly-train issue 256.
+    """
+    client = tracked.client()
+    uri = "azureml://datastores/workspaceblobstore/paths/precious"
+    tracked.azure.put(f"{tracked.id}/models/precious/versions/1", {"properties": {"modelUri": uri}})
+    other = submit(client, "true")
+    until(client, other)
+    name = submit(client, f"cat > attack.py <<'END'\n{ATTACK}\nEND\npython attack.py {other} {tracked.id}-neighbour")
+    assert until(client, name).status == "Completed", history(client, name).error
+    log = (tracked.azure.state / "jobs" / tracked.id.rpartition("/")[2] / name / "user_logs/std_log.txt").read_text()
+    assert json.loads(log) == {
+        "own run": 201,
+        "own run again": "Resource Conflict: ArtifactId ExperimentRun/dcid.RUN/a.txt already exists.",
+        "a run that it made": 201,
+        "another run": 403,
+        "another run by its experiment": 403,
+        "a registered model": 400,
+        "an upload": 403,
+        "dots": 400,
+        "the token of another run": 403,
+        "its own token": 200,
+        "another workspace": 403,
+        "a webhook": 404,
+        "a webhook by dots": 404,
+    }
 
 
 def test_experiments_have_names_and_searchable_runs(tracked: Workspace) -> None:

@@ -29,10 +29,15 @@ _delay: contextvars.ContextVar[float] = contextvars.ContextVar("role_delay", def
 
 @dataclass(frozen=True)
 class Principal:
-    """The subject of a token: the object id that roles are assigned to, and the application's (client) id."""
+    """The subject of a token: the object id that roles are assigned to, and the application's (client) id.
+
+    A job's own token is valid below one resource only, the `scope`. Its `root` is the job at the top of the job's tree.
+    """
 
     object_id: str
     client_id: str
+    scope: str = ""
+    root: str = ""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ class Gate:
             )  # fmt: skip
         call.principal = self._check(call.bearer, route.table.audiences)
         path = call.resource_path
+        _check_scope(call.principal, path or "")
         if path is not None:
             _check_subscription(path)
         if route.action == AUTHENTICATED:
@@ -40,6 +41,12 @@ class Gate:
             self._access.require(call.principal, path, route.action or _action(call.method, path))
         elif route.action is not None:
             self._access.require(call.principal, f"/subscriptions/{SUBSCRIPTION_ID}", route.action)
+
+
+def _check_scope(principal: Principal, path: str) -> None:
+    """Raise 403 for a token that is valid below another resource only."""
+    if not f"{path}/".lower().startswith(f"{principal.scope}/".lower() if principal.scope else ""):
+        raise AzureError(403, "AuthorizationFailed", f"The access token is valid for '{principal.scope}' only.")
 
 
 def _check_subscription(path: str) -> None:

@@ -24,6 +24,7 @@ routes = Routes(ARM_HOST)
 public_routes = Routes(ARM_HOST, audiences=None)
 _ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
 _API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview|-alpha|-privatepreview)?")
+_GROUP_FIELDS = {"location": "str", "tags": "map:str", "properties": "map:any", "managedBy": "str"}
 _CONDITION = re.compile(r"(resourceType|resourceGroup|name|location) eq '([^']+)'", re.IGNORECASE)
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
 _OPERATION = "/subscriptions/{subscription}/providers/{namespace}/locations/{location}"
@@ -91,7 +92,7 @@ async def list_groups(call: Call) -> web.Response:
 async def put_group(call: Call) -> web.Response:
     """Create or update a resource group."""
     id = call.resource_id
-    body = await call.json()
+    body = await call.json(_GROUP_FIELDS)
     if re.fullmatch(r"[-\w.()]{0,89}[-\w()]", id.name) is None:
         raise AzureError(400, "InvalidResourceGroup", f"The provided resource group name '{id.name}' is invalid.")
     if not body.get("location"):

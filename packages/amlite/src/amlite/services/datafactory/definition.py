@@ -18,16 +18,18 @@ COMPLETED = "Completed"
 _CONDITIONS = (SUCCEEDED, FAILED, SKIPPED, COMPLETED)
 _NAME = re.compile(r"[A-Za-z0-9_][^.+?/<>*%&:\\]{0,54}")
 _SPAN = re.compile(r"(?:(\d+)\.)?(\d\d):([0-5]\d|60):([0-5]\d|60)")
-_ACTIVITY_KEYS = {
-    "dependsOn",
-    "description",
-    "linkedServiceName",
-    "name",
-    "policy",
-    "type",
-    "typeProperties",
-    "userProperties",
+_ACTIVITY = {
+    "dependsOn": "list:map:any",
+    "description": "str",
+    "linkedServiceName": "map:any",
+    "name": "str",
+    "policy": "map:any",
+    "type": "str",
+    "typeProperties": "map:any",
+    "userProperties": "any",
 }
+_DEPENDENCY = {"activity": "str", "dependencyConditions": "list:str"}
+_GIVEN = {"authentication": "map:any", "expression": "map:any", "variableName": "str"}
 _POLICY_KEYS = {"retry", "retryIntervalInSeconds", "secureInput", "secureOutput", "timeout"}
 _PIPELINE_KEYS = {"activities", "annotations", "concurrency", "description", "folder", "parameters", "variables"}
 _PARAMETER_TYPES = ("array", "bool", "float", "int", "object", "string")
@@ -121,10 +123,13 @@ def _check_lists(whole: _Pipeline, activities: Any) -> None:
     """Refuse activities that are not objects in a list. The published models do not say what is inside an activity."""
     listed = fields({"activities": activities}, {"activities": "list:map:any"}, lambda told: _refusal(whole, told))
     for activity in listed["activities"]:
-        inside = fields(activity, {"typeProperties": "map:any", "name": "str"}, lambda told: _refusal(whole, told))
+        inside = fields(activity, _ACTIVITY, lambda told: _refusal(whole, told))
+        given = fields(inside.get("typeProperties", {}), _GIVEN, lambda told: _refusal(whole, told))
+        for before in inside.get("dependsOn", []):
+            fields(before, _DEPENDENCY, lambda told: _refusal(whole, told))
         kind = KINDS.get(str(activity.get("type")))
         for key in kind.inner if kind else ():
-            _check_lists(whole, inside.get("typeProperties", {}).get(key) or [])
+            _check_lists(whole, given.get(key) or [])
 
 
 def every(activities: list[Json]) -> Iterator[Json]:
@@ -148,7 +153,7 @@ def _check_all(whole: _Pipeline, activities: list[Json], *, nested: bool) -> Non
 
 
 def _check(whole: _Pipeline, activity: Json, beside: Collection[str], *, nested: bool) -> None:
-    name = str(activity.get("name"))
+    name = str(activity.get("name") or "")
     if _NAME.fullmatch(name) is None:
         raise _refusal(whole, f"'{name}' is not a valid name of an activity")
     kind = KINDS.get(str(activity.get("type")))
@@ -156,7 +161,7 @@ def _check(whole: _Pipeline, activity: Json, beside: Collection[str], *, nested:
         raise _refusal(whole, _unknown_type(activity))
     if nested and kind.inner:
         raise _refusal(whole, f"the activity '{name}' ({activity['type']}) cannot be inside another activity")
-    for key in activity.keys() - _ACTIVITY_KEYS:
+    for key in activity.keys() - _ACTIVITY.keys():
         raise _refusal(whole, f"the activity '{name}': {key} is not part of this local Azure")
     given = activity.get("typeProperties") or {}
     missing = [key for key in kind.required if given.get(key) in (None, "")]

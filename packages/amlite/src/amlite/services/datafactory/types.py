@@ -7,6 +7,7 @@ from collections.abc import Callable
 from amlite.core.errors import AzureError
 from amlite.core.expressions import ExpressionError
 from amlite.core.platform import Platform
+from amlite.core.published import fields
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
@@ -19,7 +20,16 @@ from amlite.services.storage.changes import CREATED, DELETED
 
 _ACCOUNT_TYPE = "Microsoft.Storage/storageAccounts"
 _FREQUENCIES = ("Minute", "Hour", "Day", "Week", "Month")
-_RECURRENCE_KEYS = {"endTime", "frequency", "interval", "schedule", "startTime", "timeZone"}
+_RECURRENCE = {
+    "endTime": "str",
+    "frequency": "str",
+    "interval": "int",
+    "schedule": "map:any",
+    "startTime": "str",
+    "timeZone": "str",
+}
+_PATTERN = {"hours": "list:int", "minutes": "list:int", "monthDays": "list:int", "weekDays": "list:str"}
+_VALUES = {"blobPathBeginsWith": "str", "blobPathEndsWith": "str", "events": "list:str", "recurrence": "map:any"}
 _EVENT_KEYS = {"blobPathBeginsWith", "blobPathEndsWith", "events", "ignoreEmptyBlobs", "scope"}
 _DATABRICKS_KEYS = {"authentication", "domain", "workspaceResourceId"}
 _NAME = r"[A-Za-z0-9_][^.+?/<>*%&:\\]{0,259}"
@@ -77,17 +87,18 @@ def _trigger(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
     if old is not None and old["properties"]["runtimeState"] == STARTED:
         raise _enabled()
     properties = body["properties"]
-    for each in properties.get("pipelines") or []:
-        name = str((each.get("pipelineReference") or {}).get("referenceName"))
+    for each in fields(properties, {"pipelines": "list:map:any"}, _refusal).get("pipelines", []):
+        started = fields(each, {"pipelineReference": "map:any", "parameters": "map:any"}, _refusal)
+        name = str(started.get("pipelineReference", {}).get("referenceName"))
         if platform.store.get(f"{resource_id.parent}/pipelines/{name}") is None:
             raise invalid_reference(name)
         try:
             expressions.check(each.get("parameters") or {})
         except ExpressionError as error:
             raise _refusal(f"pipelines: the parameters of '{name}': {error}") from error
-    values = properties["typeProperties"]
+    values = fields(fields(properties, {"typeProperties": "map:any"}, _refusal)["typeProperties"], _VALUES, _refusal)
     if properties["type"] == SCHEDULE:
-        _check_schedule(platform, properties, values.get("recurrence") or {})
+        _check_schedule(platform, properties, values.get("recurrence", {}))
     elif properties["type"] == BLOB_EVENTS:
         _check_events(platform, values)
     else:
@@ -96,7 +107,9 @@ def _trigger(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
 
 
 def _check_schedule(platform: Platform, properties: Json, recurrence: Json) -> None:
-    for key in recurrence.keys() - _RECURRENCE_KEYS:
+    given = fields(recurrence, _RECURRENCE, _refusal)
+    fields(given.get("schedule", {}), _PATTERN, _refusal)
+    for key in recurrence.keys() - _RECURRENCE.keys():
         raise _refusal(f"typeProperties.recurrence.{key} is not part of this local Azure")
     if (recurrence.get("schedule") or {}).get("monthlyOccurrences"):
         raise _refusal("typeProperties.recurrence.schedule.monthlyOccurrences is not part of this local Azure")

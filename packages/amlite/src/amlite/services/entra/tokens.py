@@ -108,6 +108,7 @@ class Tokens:
             "oid": principal.object_id,
             "tid": TENANT_ID,
             "ver": "1.0",
+            **({"scope": principal.scope, "root": principal.root} if principal.scope else {}),
             **self._subject(principal),
         }
         return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._kid, "x5t": self._kid})
@@ -163,7 +164,8 @@ class Tokens:
     def principal_of(self, token: str, audiences: frozenset[str]) -> Principal:
         """Return the principal of a token. Raises the AzureError 401 of `check`."""
         claims = self.check(token, audiences)
-        return Principal(claims["oid"], claims.get("upn") or claims["appid"])
+        name = claims.get("upn") or claims["appid"]
+        return Principal(claims["oid"], name, claims.get("scope", ""), claims.get("root", ""))
 
     def keys(self) -> Json:
         """Return the public key as a JSON Web Key Set."""

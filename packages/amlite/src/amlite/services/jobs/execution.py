@@ -12,7 +12,7 @@ from amlite.services.jobs import documents, kinds, node, pipeline, searches, tri
 from amlite.services.jobs.documents import Job
 from amlite.services.jobs.lifecycle import Work, cancel, tasks, to_its_end
 from amlite.services.machinelearning import references
-from amlite.services.mlflow import server
+from amlite.services.mlflow import server, tracking
 
 CANCELED = "jobs.canceled"
 DELETE = "jobs.delete"
@@ -61,5 +61,6 @@ async def forget(platform: Platform, workspace_id: ResourceId) -> None:
     ending = [task for job in running if (task := tasks(platform).get(job.id)) is not None]
     await asyncio.gather(*ending, return_exceptions=True)
     await server.remove(platform, workspace.body)
+    tracking.forget(platform, workspace.body)
     folder = documents.folder(platform, workspace.id, "any").parent
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

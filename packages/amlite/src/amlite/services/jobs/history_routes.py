@@ -113,8 +113,10 @@ async def resolve_outputs(call: Call) -> web.Response:
 
 @routes.get(f"{_RUN_OF}/token", action=WRITE_RUNS)
 async def renew_token(call: Call) -> web.Response:
-    """Issue a new token to a running job."""
+    """Issue a new token to a running job, which shows the token that it has."""
     job = _job(call)
+    if call.principal is None or call.principal.root != job.run["root"]:
+        raise AzureError(403, "AuthorizationFailed", f"Only a job itself gets a token for run '{job.name}'.")
     ends = dt.datetime.fromtimestamp(int(time.time()) + TOKEN_SECONDS, dt.UTC)
     return reply({**run_of(call.platform, workspace_of(call).body, job), "token": run_token(call.platform, job),
                   "expiryTimeUtc": ends.isoformat(), "tokenExpiryTimeUtc": ends.isoformat()})  # fmt: skip

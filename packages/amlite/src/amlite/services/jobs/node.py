@@ -44,11 +44,12 @@ async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[s
 async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
     folder = job.folder(platform)
     work = folder / "wd"
-    if folder.exists():  # of an attempt that a restart ended
+    kept = artifacts(platform, job)
+    if folder.exists():  # of an attempt that a restart ended; a job writes each artifact once
         await asyncio.to_thread(shutil.rmtree, folder)
+        await blobs.delete_tree(platform, kept)
     for name in KEPT_FOLDERS:
         (work / name).mkdir(parents=True)
-    kept = artifacts(platform, job)
     who = data.identity(platform, job)
     written = [name for name in job.properties["outputs"] if name != "default"]
     paths = {name: _place(platform, job, name, who) for name in written}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from amlite.core import runtime
@@ -74,7 +75,11 @@ def variables(
 
 
 def run_token(platform: Platform, job: Job) -> str:
-    """Return a token with which a job reaches only run history, artifacts and MLflow, as its submitter."""
+    """Return a token with which a job reaches only run history, artifacts and MLflow, as its submitter.
+
+    As on Azure, its scope is the workspace.
+    """
     signer = tokens(platform)
     principal = job.submitter or signer.principal_with_secret(*signer.deployer())
-    return signer.issue(principal, RUN_AUDIENCE, TOKEN_SECONDS)
+    limited = replace(principal, scope=job.workspace_id, root=str(job.run["root"]))
+    return signer.issue(limited, RUN_AUDIENCE, TOKEN_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.published import fields
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
@@ -13,6 +14,13 @@ from amlite.services.managedidentity import system_assigned
 
 _STATES = ("Enabled", "Disabled")
 _METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE")
+_PART = {
+    "conditions": "list:map:any",
+    "inputs": "map:any",
+    "recurrence": "map:any",
+    "runAfter": "map:list:str",
+    "type": "str",
+}
 _RESULTS = ("Succeeded", "Failed", "Skipped", "TimedOut")
 
 
@@ -34,7 +42,11 @@ def _prepare(platform: Platform, _resource_id: ResourceId, body: Json, old: Json
 
 
 def _check_definition(definition: Json, *, has_identity: bool) -> None:
-    triggers, actions = definition.get("triggers") or {}, definition.get("actions") or {}
+    # The published models do not say what is inside a definition.
+    parts = {"triggers": "map:map:any", "actions": "map:map:any"}
+    whole = fields({"definition": definition}, {"definition": "map:any"}, _refusal)["definition"]
+    given = fields(whole, parts, _refusal)
+    triggers, actions = ({n: fields(part, _PART, _refusal) for n, part in given.get(key, {}).items()} for key in parts)
     if len(triggers) != 1:
         raise _refusal("the definition must have exactly one trigger in this local Azure")
     name, trigger = next(iter(triggers.items()))
@@ -52,7 +64,7 @@ def _check_definition(definition: Json, *, has_identity: bool) -> None:
 
 
 def _check_request(name: str, part: Json, actions: Json, *, has_identity: bool) -> None:
-    inputs = part.get("inputs") or {}
+    inputs = fields(part.get("inputs", {}), {"authentication": "map:any", "headers": "map:str"}, _refusal)
     if part.get("type") != "Http":
         raise _refusal(f"'{name}' has the type '{part.get('type')}'; amlite has actions of the type Http only")
     if str(inputs.get("method")).upper() not in _METHODS or not inputs.get("uri"):

@@ -31,21 +31,27 @@ _LIFETIME = dt.timedelta(hours=8)
 @routes.post(f"{_ARTIFACTS}/batch/metadata", action=WRITE_RUNS)
 @routes.post(f"{_RUN_ARTIFACTS}/batch/metadata", action=WRITE_RUNS)
 async def create(call: Call) -> web.Response:
-    """Return a URL to write each artifact to."""
+    """Return a URL to write each artifact to, and an error for each that exists, which nobody overwrites."""
     origin, container = _container(call)
-    base, _ = artifacts.place(call.platform, workspace_of(call).body, origin, container)
+    workspace = workspace_of(call).body
+    artifacts.check_write(call.platform, workspace, origin, container, call.principal)
+    base, _ = artifacts.place(call.platform, workspace, origin, container)
     given = (await call.json({"paths": "list:map:str"})).get("paths", [])
     paths = [entry["path"] for entry in given if "path" in entry]
     for path in paths:
         if path.startswith("/") or ".." in path.split("/"):
             raise AzureError(400, "UserError", f"The artifact path '{path}' is invalid.")
-    made, contents = {}, {}
+    made, contents, errors = {}, {}, {}
     for path in paths:
+        if await blobs.exists(call.platform, base / path):
+            told = f"Resource Conflict: ArtifactId {origin}/{container}/{path} already exists."
+            errors[path] = {"error": {"code": "UserError", "message": told}}
+            continue
         identity = {"origin": origin, "container": container, "path": path}
         made[path] = {"artifactId": f"{origin}/{container}/{path}", **identity}
         address = delegation.url(call.platform, base / path, "rcw", _LIFETIME)
         contents[path] = {"contentUri": address, **identity}
-    return reply({"artifacts": made, "artifactContentInformation": contents, "errors": {}})
+    return reply({"artifacts": made, "artifactContentInformation": contents, "errors": errors})
 
 
 @routes.get(f"{_ARTIFACTS}/contentinfo", action=READ_RUNS)

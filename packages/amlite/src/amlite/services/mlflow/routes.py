@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from urllib.parse import quote
 
 import aiohttp
@@ -26,6 +27,9 @@ _READ_MODELS = f"{WORKSPACE_TYPE}/models/read"
 _WRITE_MODELS = f"{WORKSPACE_TYPE}/models/write"
 routes = data_routes()
 _MOST_BYTES = 16 << 20
+# The APIs of Azure's tracking. MLflow's server has others, such as webhooks, by which it would send requests anywhere.
+_FORWARDED = re.compile(r"(experiments|runs|metrics)/[\w-]+")
+_VERSION = re.compile(r"[0-9]\.[0-9]")
 _TIMEOUT = aiohttp.ClientTimeout(total=None)
 
 
@@ -49,6 +53,16 @@ async def create_experiment(call: Call) -> web.StreamResponse:
         if known.status == 200:
             return _refusal(400, "RESOURCE_ALREADY_EXISTS", f"Experiment '{name}' already exists.")
     return reply({"experiment_id": tracking.experiment(call.platform, workspace, name)})
+
+
+@routes.post(f"{_API}/runs/create", action=WRITE_RUNS)
+async def create_run(call: Call) -> web.StreamResponse:
+    """Create a run. One that a job creates belongs to the job."""
+    answer = await _forward(call)
+    if answer.status == 200 and call.principal is not None and call.principal.root:
+        made = json.loads(answer.text or "{}")["run"]["info"]["run_id"]
+        tracking.adopt(call.platform, workspace_of(call).body, made, call.principal.root)
+    return answer
 
 
 @routes.post(f"{_PREVIEW}/runs/log-batch-async", action=WRITE_RUNS)
@@ -93,7 +107,7 @@ async def write(call: Call) -> web.StreamResponse:
 
 
 async def _models(call: Call) -> web.Response:
-    api = call.path.rpartition("/mlflow/")[2]
+    api = _name(call)
     body: Json = {**await call.json(), **call.query}
     try:
         return reply(
@@ -104,13 +118,21 @@ async def _models(call: Call) -> web.Response:
 
 
 async def _forward(call: Call, api: str | None = None) -> web.Response:
+    version, api = call.parameters["api"], api or _name(call)
+    if not (_VERSION.fullmatch(version) and _FORWARDED.fullmatch(api)):
+        return _refusal(404, "ENDPOINT_NOT_FOUND", f"{call.method} {api} is not served by this local Azure.")
     server = await tracking.running(call.platform, workspace_of(call).body)
-    path = f"/api/{call.parameters['api']}/mlflow/{api or call.path.rpartition('/mlflow/')[2]}"
+    path = f"/api/{version}/mlflow/{api}"
     target = server.url(quote(path)).with_query(call.request.url.query)
     headers = {"Content-Type": call.request.headers.get("Content-Type", "application/json")}
     data = await call.read(_MOST_BYTES)
     async with server.http.request(call.method, target, data=data or None, headers=headers, timeout=_TIMEOUT) as answer:
         return web.Response(body=await answer.read(), status=answer.status, content_type=answer.content_type)
+
+
+def _name(call: Call) -> str:
+    """Return the name of an API, such as `runs/create`."""
+    return re.split("/mlflow/", call.path, maxsplit=2, flags=re.IGNORECASE)[2]
 
 
 def _refusal(status: int, code: str, message: str) -> web.Response:

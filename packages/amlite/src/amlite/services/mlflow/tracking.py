@@ -22,6 +22,7 @@ from amlite.services.mlflow import server
 
 _EXPERIMENTS = "mlflow/experiments"
 _WAITING = "mlflow/waiting"
+_ROOTS = "mlflow/roots"
 _STATUS = {"Completed": "FINISHED", "Failed": "FAILED", "Canceled": "KILLED"}
 
 
@@ -96,12 +97,30 @@ def experiment(platform: Platform, workspace: Json, name: str) -> str:
 def start_run(platform: Platform, workspace: Json, run: Run) -> None:
     """Record a run as RUNNING, unless an earlier attempt recorded it."""
     number = experiment(platform, workspace, run.experiment)
+    adopt(platform, workspace, run.id, run.root)
     with _open(platform, workspace) as database:
         if database is None:
             platform.store.put(f"{_waiting(workspace)}/{run.id}", _WAITING, {"run": asdict(run)})
         else:
             _write_run(platform, database, workspace, run, number)
             database.execute("UPDATE runs SET status = 'RUNNING', end_time = NULL WHERE run_uuid = ?", (run.id,))
+
+
+def adopt(platform: Platform, workspace: Json, id: str, root: str) -> None:
+    """Note the job at the top of the tree that a run belongs to. Unlike the run's tags, clients cannot change this."""
+    platform.store.put(f"{_roots(workspace)}/{id}", _ROOTS, {"root": root})
+
+
+def belongs(platform: Platform, workspace: Json, id: str, root: str) -> bool:
+    """Whether a run belongs to the tree of a job."""
+    found = platform.store.get(f"{_roots(workspace)}/{id}")
+    return found is not None and bool(found.body["root"] == root)
+
+
+def forget(platform: Platform, workspace: Json) -> None:
+    """Forget the trees of a workspace's runs."""
+    for document in platform.store.below(_roots(workspace)):
+        platform.store.delete(document.id)
 
 
 def end_run(platform: Platform, workspace: Json, id: str, status: str) -> None:
@@ -158,6 +177,10 @@ def _settle(platform: Platform, workspace: Json) -> None:
 
 def _waiting(workspace: Json) -> str:
     return f"{_WAITING}/{workspace['properties']['workspaceId']}"
+
+
+def _roots(workspace: Json) -> str:
+    return f"{_ROOTS}/{workspace['properties']['workspaceId']}"
 
 
 def logged(platform: Platform, workspace: Json, name: str) -> tuple[dict[str, float], dict[str, str], dict[str, str]]:

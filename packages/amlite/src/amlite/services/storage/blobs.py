@@ -33,6 +33,7 @@ _APPEND_BYTES = 4 << 20
 DIRECTORY_HEADER = "x-ms-meta-hdi_isfolder"
 _HEADERS = {"x-ms-version": "2023-11-03"}
 _BLOB_URL = re.compile(r"https://([a-z0-9]+)\.(?:blob|dfs)\.core\.windows\.net/([^/?]+)/?([^?]*)(\?.*)?", re.IGNORECASE)
+_DOTS = re.compile(r"[/\\]\.\.?[/\\]")
 _HADOOP_URL = re.compile(
     r"(?:wasbs?|abfss?)://([^@/]+)@([a-z0-9]+)\.(?:blob|dfs)\.core\.windows\.net/?(.*)", re.IGNORECASE
 )
@@ -40,11 +41,19 @@ _HADOOP_URL = re.compile(
 
 @dataclass(frozen=True)
 class BlobPath:
-    """A blob or a prefix (folder) of blobs. `path` never starts with a slash. "" is the whole container."""
+    """A blob or a prefix (folder) of blobs. `path` never starts with a slash. "" is the whole container.
+
+    Raises AzureError 400 for a path with `.` or `..` segments, which would have another address too.
+    """
 
     account: str
     container: str
     path: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a second form of an address."""
+        if _DOTS.search(f"/{self.container}/{self.path}/") or "/" in self.container:
+            raise AzureError(400, "InvalidUri", f"The path '{self.container}/{self.path}' has '.' or '..' segments.")
 
     @classmethod
     def parse(cls, url: str) -> BlobPath | None:
@@ -201,6 +210,18 @@ async def upload_file(platform: Platform, source: Path, target: BlobPath, *, wit
     listed = "".join(f"<Latest>{block}</Latest>" for block in blocks)
     await _write(platform, target, f"<BlockList>{listed}</BlockList>".encode(), {"comp": "blocklist"})
     changes.announce(platform, changes.CREATED, target.account, target.container, target.path)
+
+
+async def delete_tree(platform: Platform, prefix: BlobPath) -> None:
+    """Delete the blobs at or below a path, if there are any."""
+
+    async def delete(name: str) -> None:
+        blob = BlobPath(prefix.account, prefix.container, name)
+        async with await request(platform, "DELETE", blob) as answer:
+            if answer.status != 404:
+                await check(answer, blob)
+
+    await _all([delete(name) for name in await names(platform, prefix)])
 
 
 async def download_tree(platform: Platform, source: BlobPath, target: Path) -> list[Path]:
