@@ -25,7 +25,7 @@ import psutil
 from aiohttp import web
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from amlite.core import bodies, disk, private_folder, runtime
+from amlite.core import bodies, disk, listening, private_folder, runtime
 from amlite.core.certificates import Certificates
 from amlite.core.errors import AzureError, StartError
 from amlite.core.faults import Faults
@@ -78,10 +78,9 @@ class Server:
         platform.http = await self._stack.enter_async_context(aiohttp.ClientSession())
         app = web.Application(client_max_size=0)
         app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(
-            app, access_log=None, auto_decompress=False, max_line_size=_LONG_PATH, max_field_size=_LONG_PATH,
-            shutdown_timeout=2.0,
-        )  # fmt: skip
+        runner = listening.runner(
+            app, auto_decompress=False, max_line_size=_LONG_PATH, max_field_size=_LONG_PATH, shutdown_timeout=2.0
+        )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         listener = _listen(0)

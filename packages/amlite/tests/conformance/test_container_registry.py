@@ -100,8 +100,11 @@ def test_a_pushed_image_is_there_under_its_digest_and_on_both_ways_in(amlite: An
     digest = pushed.headers["Docker-Content-Digest"]
     by_tag = requests.get(f"{base}/v2/team/train/manifests/1", headers=signed | {"Accept": MANIFEST}, timeout=30)
     assert f"sha256:{hashlib.sha256(by_tag.content).hexdigest()}" == digest
+    refused = requests.get(f"{base}/v2/_catalog", headers=signed, timeout=30)
+    assert (refused.status_code, 'scope="registry:catalog:*"' in refused.headers["WWW-Authenticate"]) == (401, True)
+    catalog = headers(name, amlite.credential, "registry:catalog:*")
     assert (
-        requests.get(f"{base}/v2/_catalog", headers=signed, timeout=30).json()["repositories"].count("team/train") == 1
+        requests.get(f"{base}/v2/_catalog", headers=catalog, timeout=30).json()["repositories"].count("team/train") == 1
     )
     assert requests.get(f"{base}/v2/team/train/tags/list", headers=signed, timeout=30).json()["tags"] == ["1"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
@@ -47,7 +46,16 @@ class _Trust:
 
 def is_loopback(url: str) -> bool:
     """Whether a URL names this machine."""
-    return (urlsplit(url).hostname or "") in _LOOPBACK
+    target = _parsed(url)
+    return target is not None and (target.host or "") in _LOOPBACK
+
+
+def _parsed(url: str) -> URL | None:
+    """Parse a URL as the client that sends the request. Return None if it is not one."""
+    try:
+        return URL(url)
+    except ValueError:
+        return None
 
 
 async def send(
@@ -61,8 +69,11 @@ async def send(
 ) -> Answer:
     """Send a request and return the answer within some seconds, whatever its status. Raises UnreachableError."""
     options: dict[str, object] = {}
+    target = _parsed(url)
+    if target is None:
+        raise UnreachableError(f"'{url}' is not a URL")
     if not is_loopback(url):
-        if not platform.part(Services).router.serves(urlsplit(url).hostname or ""):
+        if not platform.part(Services).router.serves(target.host or ""):
             raise UnreachableError(f"{url}: the host is neither this machine nor part of this local Azure")
         trust = platform.part(_Trust)
         trust.context = trust.context or ssl.create_default_context(cafile=platform.state / "certificates" / "ca.pem")
@@ -70,7 +81,7 @@ async def send(
     try:
         async with platform.http.request(
             method,
-            URL(url),
+            target,
             headers=headers,
             data=None if body is None else body.encode(),
             allow_redirects=False,

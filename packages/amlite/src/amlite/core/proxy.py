@@ -17,11 +17,14 @@ import socket
 from collections.abc import Callable, Iterator
 from urllib.parse import unquote, urlsplit
 
+import psutil
+
 Address = tuple[str, int]
 
 USER = "amlite"
 """The name that clients sign in with. The password is the secret."""
 _HEAD_SECONDS = 30.0
+_SILENT_SECONDS = 30.0
 _MAX_LINE = 65536
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
@@ -190,9 +193,19 @@ async def _addresses(host: str, port: int, *, numeric: bool = False) -> list[str
 
 def is_this_machine(address: str) -> bool:
     """Whether an address means this machine, or this link, where a cloud's machine gets its identity."""
+    found = _plain(address)
+    if found.is_loopback or found.is_unspecified or found.is_link_local:
+        return True
+    # What listens on all interfaces answers at their addresses too, such as that of Docker's bridge.
+    inet = (socket.AF_INET, socket.AF_INET6)
+    own = (each for every in psutil.net_if_addrs().values() for each in every if each.family in inet)
+    return any(found == _plain(each.address) for each in own)
+
+
+def _plain(address: str) -> _IpAddress:
+    """Return an address without its zone. One of IPv4 that is written as IPv6 is one of IPv4."""
     found = ipaddress.ip_address(address.partition("%")[0])
-    found = getattr(found, "ipv4_mapped", None) or found
-    return found.is_loopback or found.is_unspecified or found.is_link_local
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def _headers(head: str) -> Iterator[tuple[str, str]]:
@@ -215,7 +228,11 @@ async def _pass_on(head: str, reader: asyncio.StreamReader, there: asyncio.Strea
     lines = [f"{method} {path} {version}", *(f"{name}: {value}" for name, value in kept), "connection: close"]
     there.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
     left = int(dict(kept).get("content-length", "0"))
-    while left > 0 and (data := await reader.read(min(left, _MAX_LINE))):
+    while left > 0:
+        async with asyncio.timeout(_SILENT_SECONDS):
+            data = await reader.read(min(left, _MAX_LINE))
+        if not data:
+            break
         there.write(data)
         await there.drain()
         left -= len(data)

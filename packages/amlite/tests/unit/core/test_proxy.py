@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import psutil
 import pytest
 
 from amlite.core import proxy as module
@@ -268,3 +270,14 @@ async def test_plain_http_reaches_neither_azure_nor_this_machine(head: bytes, st
 async def test_plain_http_needs_the_password_too() -> None:
     async with _listening(_proxy(_ours(1)).serve) as port:
         assert (await _send(port, _get(9), login=b""))[0].split(" ")[1] == "407"
+
+
+@pytest.mark.attack
+def test_the_addresses_of_the_machines_interfaces_are_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Address:
+        family, address = socket.AF_INET, "172.17.0.1"
+
+    monkeypatch.setattr(psutil, "net_if_addrs", lambda: {"docker0": [Address]})
+    assert module.is_this_machine("172.17.0.1")
+    assert module.is_this_machine("::ffff:172.17.0.1")
+    assert not module.is_this_machine("172.17.0.2")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from amlite.core import bodies
+from amlite.core import bodies, listening
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.processes import free_port
@@ -48,7 +48,7 @@ async def port(platform: Platform) -> int:
 
         app = web.Application(client_max_size=0)
         app.router.add_route("*", "/{path:.*}", answer)
-        listener.runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=2.0)
+        listener.runner = listening.runner(app, auto_decompress=False, shutdown_timeout=2.0)
         await listener.runner.setup()
         try:
             await web.TCPSite(listener.runner, "127.0.0.1", listener.port).start()

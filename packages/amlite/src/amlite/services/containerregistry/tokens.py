@@ -23,6 +23,7 @@ ACCESS_SECONDS = 75 * 60
 NO_USER = "00000000-0000-0000-0000-000000000000"
 """The user name that goes with a token for a password."""
 _KEY = "containerregistry/signing-key"
+_CATALOG = ("registry", "catalog")
 _REGISTRY = "Microsoft.ContainerRegistry/registries"
 _PERMISSIONS = {
     "pull": f"{_REGISTRY}/pull/read",
@@ -68,7 +69,7 @@ def access_token(
             action: _PERMISSIONS.get(action) for action in wanted.replace("*", ",".join(_PERMISSIONS)).split(",")
         }
         if kind != "repository":
-            permissions = {"*": _PERMISSIONS["pull"]}
+            permissions = {"*": _PERMISSIONS["pull"]} if (kind, name) == _CATALOG else {}
         allowed = [
             action
             for action, permission in permissions.items()
@@ -80,9 +81,9 @@ def access_token(
 
 
 def require_catalog(platform: Platform, token: str, registry: str) -> None:
-    """Raise RegistryError 401 unless the access token grants something in the registry: then its holder has a role."""
+    """Raise RegistryError 401 unless the access token is for `registry:catalog:*`."""
     claims = _check(platform, token, registry, "access_token")
-    if not any(each["actions"] for each in claims["access"]):
+    if not any((each["type"], each["name"]) == _CATALOG and "*" in each["actions"] for each in claims["access"]):
         raise denied("", "")
 
 

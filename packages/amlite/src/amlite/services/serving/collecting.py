@@ -22,6 +22,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from amlite.core import listening
 from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
@@ -87,7 +88,7 @@ class Agent:
         """Listen on a loopback port for the scoring script."""
         app = web.Application(client_max_size=_MOST_BYTES)
         app.router.add_post("/modeldata/log", self._log)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        self._runner = listening.runner(app, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
