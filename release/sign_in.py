@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 from http.client import FORBIDDEN
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from infra import NAMESPACE
 from pulumi_azureml.operations import send
+from release import stack_file
 from release.errors import ReleaseError, first_line
 
 _API_VERSION = "2022-12-01"
@@ -23,10 +21,10 @@ def check(stack: str, file: Path) -> str:
         The sign-in instructions of the stack file (`signIn`), or "" if it has none.
 
     Raises:
-        ReleaseError: Nobody is signed in, or Azure does not show this subscription of this tenant to the signed-in
-            identity. The message contains the commands that sign in.
+        ReleaseError: The stack file cannot be read, nobody is signed in, or Azure does not show this subscription of
+            this tenant to the signed-in identity. The message contains the commands that sign in.
     """
-    configuration = _configuration(file)
+    configuration = stack_file.read(file).get("config") or {}
     tenant, subscription = (configuration.get(f"azure-native:{key}") for key in ("tenantId", "subscriptionId"))
     hint = str(configuration.get(f"{NAMESPACE}:signIn") or "")
     if not isinstance(tenant, str) or not isinstance(subscription, str):
@@ -41,15 +39,6 @@ def check(stack: str, file: Path) -> str:
     if reason:
         raise ReleaseError(f"stack '{stack}' is out of reach: {reason}", fix=fix)
     return hint
-
-
-def _configuration(file: Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(file.read_text("utf-8"))
-    except yaml.YAMLError:
-        return {}  # Pulumi reads the file next, and reports where the mistake is
-    found = document.get("config") if isinstance(document, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 def _refusal(tenant: str, subscription: str) -> str:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from infra import NAMESPACE, REFUSE_RENAMES, ROLL_OUT_AT_ONCE
 from infra.outputs import OUTPUTS_VERSION, ModelOutput, StackOutputs, parse
-from release import sign_in, storage
+from release import sign_in, stack_file, storage
 from release.engine import Changes, Engine, OnEvent, essence
 from release.errors import ReleaseError
 
@@ -53,8 +53,8 @@ class PulumiStack:
         Before that, asks Azure for the stack's subscription, unless the caller needs only the stack's file.
 
         Raises:
-            ReleaseError: The stack has no configuration file, you are not signed in to its subscription or to Pulumi,
-                or the stack does not exist.
+            ReleaseError: The stack has no configuration file or one that is not YAML, you are not signed in to its
+                subscription or to Pulumi, or the stack does not exist.
         """
         self.name = name
         self._folder = project_folder()
@@ -62,6 +62,7 @@ class PulumiStack:
         if not self.file.exists():
             known = ", ".join(sorted(path.name.split(".")[1] for path in self._folder.glob("Pulumi.*.yaml")))
             raise ReleaseError(f"stack '{name}' has no file {self.file.name}; stacks of this project: {known}")
+        stack_file.read(self.file)
         hint = sign_in.check(name, self.file) if asks_azure else ""
         open_stack = automation.create_or_select_stack if create else automation.select_stack
         try:

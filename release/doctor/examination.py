@@ -15,6 +15,7 @@ from release.doctor.azure import reason
 from release.doctor.checks import backend, clock, images, names, permissions, providers, quota, sign_in, versions
 from release.doctor.findings import Finding, Level, Report, ok, problem, warning
 from release.doctor.subject import Subject
+from release.errors import ReleaseError
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ def _configuration(subject: Subject) -> Iterator[Finding]:
         assets = len(subject.catalogue.assets)
     except pulumi.RunError as error:
         yield problem(str(error), "", "")
-    except OSError as error:
-        yield problem(f"cannot read Pulumi.{subject.stack}.yaml: {error.strerror}", "", "")
+    except ReleaseError as error:
+        yield problem(error.message, "", "")
     else:
         yield ok(f"Pulumi.{subject.stack}.yaml and {assets} assets have no mistakes")
 

@@ -54,7 +54,7 @@ class Report(BaseModel):
         """Print the findings, or only those that ask for an action."""
         width = max((len(finding.check) for finding in self.findings), default=0)
         for finding in self.findings:
-            if not everything and finding.level not in _SHOWN_ALWAYS:
+            if finding.level is Level.SKIPPED or (not everything and finding.level not in _SHOWN_ALWAYS):
                 continue
             colour, what = _COLOURS[finding.level], finding.what.splitlines()
             console.print(
@@ -64,6 +64,10 @@ class Report(BaseModel):
             more = [*what[1:], finding.why, f"fix: {finding.fix}" if finding.fix else ""]
             for line in (line for text in more for line in text.splitlines()):
                 console.print(f"{'':<{width + 13}}{line}", highlight=False, soft_wrap=True)
+        skipped = list(dict.fromkeys(each.check for each in self.findings if each.level is Level.SKIPPED))
+        if everything and skipped:
+            told = f"not checked, because of the problem above: {', '.join(skipped)}"
+            console.print(f"  [dim]skipped [/] {told}", highlight=False, soft_wrap=True)
         problems, warnings = (self.count(level) for level in (Level.PROBLEM, Level.WARNING))
         if everything:
             console.print(f"{_counted(problems, 'problem')}, {_counted(warnings, 'warning')}", highlight=False)

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import jwt
-import yaml
 from azure.core.exceptions import HttpResponseError
 
 from infra import naming
@@ -26,6 +25,7 @@ from infra.settings.configuration import Configuration, parse
 from infra.settings.stack import Settings
 from pulumi_azureml import Catalogue
 from pulumi_azureml.operations import credential
+from release import stack_file
 from release.doctor.azure import SCOPE, Arm
 
 _GROUPS_VERSION = "2021-04-01"
@@ -76,9 +76,8 @@ class Subject:
 
     @functools.cached_property
     def document(self) -> dict[str, Any]:
-        """The stack file. It is read without Pulumi, because the backend may be the problem."""
-        found = yaml.safe_load((self.folder / f"Pulumi.{self.stack}.yaml").read_text("utf-8"))
-        return found if isinstance(found, dict) else {}
+        """The stack file. It is read without Pulumi, because the backend may be the problem. Raises ReleaseError."""
+        return stack_file.read(self.folder / f"Pulumi.{self.stack}.yaml")
 
     @functools.cached_property
     def configuration(self) -> Configuration:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from release.doctor.findings import Finding, ok, problem, warning
 from release.doctor.subject import Subject
+from release.errors import ReleaseError
 
 _SECONDS = 30
 _CI = ("CI", "GITHUB_ACTIONS", "TF_BUILD", "GITLAB_CI")
@@ -58,5 +59,5 @@ def _secrets(subject: Subject, url: str) -> Iterator[Finding]:
 def _entry(subject: Subject, key: str) -> object:
     try:
         return subject.document.get(key)
-    except (OSError, ValueError):
+    except ReleaseError:
         return None  # the check of the configuration says why

@@ -61,6 +61,21 @@ def test_what_needs_azure_is_skipped_without_a_sign_in(subject: FakeSubject) -> 
     assert levels["Images"] is Level.OK
 
 
+def test_a_broken_stack_file_is_one_problem_and_one_line_of_what_is_skipped(
+    subject: FakeSubject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: object) -> Any:
+        raise ReleaseError("Pulumi.test.yaml:3: malformed YAML", "correct the YAML on this line")
+
+    subject.__class__ = type("Broken", (FakeSubject,), {"configuration": property(broken)})
+    report = _report(subject)
+    report.print(new_console())
+    assert report.count(Level.PROBLEM) == 1
+    shown = capsys.readouterr().out.splitlines()
+    assert sum("not checked" in line for line in shown) == 1
+    assert "Pulumi.test.yaml:3" in shown[0]
+
+
 def test_wrong_settings_are_all_named(subject: FakeSubject) -> None:
     subject.set("naming", postfix="much-too-long")
     subject.set("network", isolation="Perhaps")

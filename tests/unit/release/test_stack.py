@@ -20,6 +20,7 @@ from infra.outputs import ModelOutput
 from infra.settings.naming import NamingSettings
 from release import sign_in
 from release import stack as stack_module
+from release.doctor.subject import Subject
 from release.errors import ExistingError, PassingError, ReleaseError, RenamedError
 from release.stack import CWD_VARIABLE, PulumiStack
 
@@ -479,3 +480,29 @@ def test_an_empty_lock_that_a_full_disk_left_is_removed(fake: FakeStack, tmp_pat
     PulumiStack("local").up(lambda event: told.append(event.diagnostic_event.message))
     assert [each.name for each in folder.iterdir()] == ["2.json.18ed.tmp"]
     assert told == [f"an engine could not write its lock, which is removed: {folder / '1.json.18ec.tmp'}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("config:\n  a: [1\n", "Pulumi.dev.yaml:3: malformed YAML"),
+        ("config:\n\ta: 1\n", "Pulumi.dev.yaml:2: malformed YAML: the line is indented with a tab"),
+        ("- a\n", "Pulumi.dev.yaml:1: is not a YAML mapping"),
+        ("config: text\n", "Pulumi.dev.yaml:1: config is not a mapping"),
+        ("<<<<<<< HEAD\nconfig: {}\n", "Pulumi.dev.yaml:1: has the marks of a merge conflict"),
+        ("config:\n  a: 1\n  a: 2\n", "Pulumi.dev.yaml:3: 'a' is written twice"),
+        ("", "Pulumi.dev.yaml: is empty"),
+    ],
+)
+def test_a_broken_stack_file_is_one_error_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, place: str
+) -> None:
+    monkeypatch.setenv(CWD_VARIABLE, str(tmp_path))
+    (tmp_path / "Pulumi.dev.yaml").write_text(text)
+    with pytest.raises(ReleaseError) as caught:
+        PulumiStack("dev")
+    assert str(caught.value.message).startswith(place)
+    assert "\n  fix: " in caught.value.message
+    assert "az ml" not in caught.value.message
+    with pytest.raises(ReleaseError, match="Nothing was changed"):
+        _ = Subject("dev", tmp_path, tmp_path, {}).document

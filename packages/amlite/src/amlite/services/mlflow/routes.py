@@ -9,6 +9,7 @@ from urllib.parse import quote
 import aiohttp
 from aiohttp import web
 
+from amlite.core import bodies
 from amlite.core.routing import Call, reply
 from amlite.core.wire import Json
 from amlite.services.machinelearning.addresses import (
@@ -126,6 +127,10 @@ async def _forward(call: Call, api: str | None = None) -> web.Response:
     target = server.url(quote(path)).with_query(call.request.url.query)
     headers = {"Content-Type": call.request.headers.get("Content-Type", "application/json")}
     data = await call.read(_MOST_BYTES)
+    try:
+        bodies.parse_object(data)  # the server answers 500 for other JSON
+    except ValueError as error:
+        return _refusal(400, "BAD_REQUEST", f"The request body is invalid: {error}.")
     async with server.http.request(call.method, target, data=data or None, headers=headers, timeout=_TIMEOUT) as answer:
         return web.Response(body=await answer.read(), status=answer.status, content_type=answer.content_type)
 
