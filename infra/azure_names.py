@@ -70,6 +70,14 @@ def purge_workspace(id: str) -> None:
     arm.finish("DELETE", id, _VERSIONS[_MACHINE_LEARNING], {"forceToPurge": "true"})
 
 
+def machine_learning_regions(subscription: str) -> set[str]:
+    """Return the regions in which there can be workspaces, as short names."""
+    provider = arm.send("GET", _provider(subscription, _MACHINE_LEARNING), _VERSIONS[_RESOURCES])
+    kinds = provider.get("resourceTypes") or []
+    places = (place for kind in kinds if kind["resourceType"] == "workspaces" for place in kind["locations"])
+    return {place.replace(" ", "").lower() for place in places}
+
+
 @contextmanager
 def resource_group(id: str, location: str) -> Iterator[None]:
     """Ensure that the resource group of a resource exists. If it was missing, delete it again at the end."""

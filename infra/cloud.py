@@ -1,11 +1,13 @@
-"""The check that you are signed in to the stack's tenant and subscription."""
+"""The checks with Azure before anything else: you are signed in to the stack's subscription, and its region exists."""
 
 import jwt
 import pulumi
 from pulumi_azure_native import authorization, resources
 
+from infra import azure_names
 from infra.components.access import Deployer, PrincipalType
-from infra.settings.configuration import Configuration
+from infra.settings.configuration import Configuration, ConfigurationError
+from infra.settings.stack import REGIONS
 
 # Azure's codes for a subscription that the identity may not see, and for one of another tenant.
 _OUT_OF_REACH = ("SubscriptionNotFound", "InvalidAuthenticationTokenTenant")
@@ -55,6 +57,32 @@ def signed_in(configuration: Configuration, resource_group: str) -> Deployer:
             hidden = f"  azure-native:subscriptionId is {cloud.subscription_id}, which Azure does not show to you"
             raise WrongCloudError("\n".join([heading, hidden, f"      fix: {fix}"])) from error
     return Deployer(object_id=client.object_id, kind=principal_type(token))
+
+
+def check_region(configuration: Configuration) -> None:
+    """Check with Azure that a region exists that the settings do not know. It sends no request for the others.
+
+    Raises:
+        ConfigurationError: Azure Machine Learning has no such region.
+    """
+    wanted, stack = configuration.cloud.location, configuration.stack
+    if wanted in REGIONS:
+        return
+    from azure.core.exceptions import AzureError  # which takes 0.2 s to import
+
+    try:
+        regions = azure_names.machine_learning_regions(configuration.cloud.subscription_id)
+    except AzureError as error:
+        reason = str(getattr(error, "message", error)).partition("\n")[0]
+        pulumi.warn(f"Cannot check with Azure whether there is a region {wanted}: {reason}")
+        return
+    if wanted not in regions:
+        raise ConfigurationError(
+            f"Azure Machine Learning has no region {wanted}, which azure-native:location in Pulumi.{stack}.yaml names. "
+            f"Nothing was changed.\n"
+            f"      fix: pulumi config set azure-native:location REGION -s {stack}, with one of\n"
+            f"           {', '.join(sorted(regions))}"
+        )
 
 
 def principal_type(token: str) -> PrincipalType:

@@ -49,6 +49,7 @@ def read(root: Path) -> Program:
     names = naming.names(config.settings.naming, config.stack)
     tags = naming.tags(config.settings.naming, config.stack, config.settings.tags)
     deployer = cloud.signed_in(config, names.resource_group)
+    cloud.check_region(config)
     plan = planning.plan(root, config, names)
     renaming.check(config, names, plan)
     pulumi.runtime.register_stack_transformation(replacement.delete_first)

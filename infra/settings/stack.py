@@ -32,7 +32,8 @@ from infra.settings.services import (
 from infra.settings.sharing import SharingSettings
 
 _REGION = re.compile(r"[a-z]+[a-z0-9]*")
-_REGIONS = [
+# Names of Azure's regions. `infra.cloud` asks Azure about others, because Azure opens regions.
+REGIONS = [
     "australiacentral",
     "australiacentral2",
     "australiaeast",
@@ -193,10 +194,10 @@ class Settings(Group):
 def _region(value: str) -> str:
     if not _REGION.fullmatch(value):
         raise ValueError("must be the short name of an Azure region, such as westeurope")
-    # Azure opens regions, so only a name that looks like a mistyped one is wrong. Digits make other regions.
+    # Only a name that looks like a mistyped one is wrong without asking Azure. Digits make other regions.
     letters = value.rstrip("0123456789")
-    near = difflib.get_close_matches(value, _REGIONS, n=1, cutoff=0.8)
-    if value not in _REGIONS and near and letters != near[0].rstrip("0123456789"):
+    near = difflib.get_close_matches(value, REGIONS, n=1, cutoff=0.8)
+    if value not in REGIONS and near and letters != near[0].rstrip("0123456789"):
         raise ValueError(f"is not a known Azure region; did you mean {near[0]}?")
     return value
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import jwt
 import pytest
+from azure.core.exceptions import HttpResponseError
 
-from infra.cloud import WrongCloudError, principal_type, signed_in
-from infra.settings.configuration import parse
+from infra.cloud import WrongCloudError, check_region, principal_type, signed_in
+from infra.settings.configuration import ConfigurationError, parse
 from tests.unit.infra.deployed import deploy
 from tests.unit.infra.stack_files import filled_in
 
@@ -66,6 +67,30 @@ def test_nobody_signed_in_is_told_how_to_sign_in(monkeypatch: pytest.MonkeyPatch
     start = "Cannot read which subscription you are signed in to, for stack dev: invoke failed: please run az login"
     assert message.startswith(start)
     assert "fix: az login --tenant 3f2504e0-4f89-41d3-9a0c-000000000001" in message
+
+
+def test_a_region_that_azure_does_not_have_is_refused_in_the_preview(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.azure_names.machine_learning_regions", lambda _subscription: {"westeurope", "newland"})
+    with pytest.raises(ConfigurationError) as error:
+        deploy("dev", {"azure-native:location": "atlantis"}, preview=True)
+    message = str(error.value)
+    assert "no region atlantis, which azure-native:location in Pulumi.dev.yaml names" in message
+    assert "fix: pulumi config set azure-native:location REGION -s dev" in message
+    assert deploy("dev", {"azure-native:location": "newland"}, preview=True).one("resources:ResourceGroup")
+
+
+def test_a_known_region_needs_no_request_and_an_unknown_one_without_an_answer_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_subscription: str) -> set[str]:
+        raise HttpResponseError("no route")
+
+    told: list[str] = []
+    monkeypatch.setattr("infra.azure_names.machine_learning_regions", fail)
+    monkeypatch.setattr("pulumi.warn", told.append)
+    for location in ("westeurope", "atlantis"):
+        check_region(parse({**filled_in("dev"), "azure-native:location": location}, "dev"))
+    assert told == ["Cannot check with Azure whether there is a region atlantis: no route"]
 
 
 @pytest.mark.parametrize(
