@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 
 from infra import NAMESPACE
 from infra.settings.group import fields, nested_group
-from infra.settings.spelling import retyped, takes_text
+from infra.settings.spelling import retyped, takes_text, unfit_values
 from infra.settings.stack import CloudSettings, Settings
 
 CLOUD_NAMESPACE = "azure-native"
@@ -135,6 +135,11 @@ def _validate(
 ) -> _Model | None:
     prefix = f"{namespace}:"
     raw = {key.removeprefix(prefix): _decode(value) for key, value in values.items() if key.startswith(prefix)}
+    unfit = [(location, reason) for name, value in raw.items() for location, reason in unfit_values(value, (name,))]
+    if unfit:
+        edit = f"edit it in Pulumi.{stack}.yaml"
+        problems += [_Problem(f"{namespace}:{_path(location)}", reason, "", edit) for location, reason in unfit]
+        return None
     try:
         return model.model_validate_json(json.dumps(raw), strict=True)
     except ValidationError as error:

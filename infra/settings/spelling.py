@@ -1,5 +1,10 @@
-"""Text in a stack file that Pulumi reads as a number: `postfix: 001` reaches the program as 1."""
+"""Values of a stack file that no setting can have, and text that Pulumi reads as a number.
 
+`postfix: 001` reaches the program as 1.
+"""
+
+import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +13,34 @@ from pydantic.fields import FieldInfo
 
 from pulumi_azureml.planning import Problem
 from pulumi_azureml.planning.documents import Document, KeyPath, read
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_MOST_LEVELS = 20
+_MOST_CHARACTERS = 10_000
+_MOST_NUMBER = 1 << 53
+
+
+def unfit_values(value: Any, location: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the location of each value that no setting can have, and the reason."""
+    if len(location) > _MOST_LEVELS:
+        yield location[:2], f"is nested more than {_MOST_LEVELS} levels deep"
+    elif isinstance(value, dict | list):
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(key, str) and (reason := _unfit_text(key)):
+                yield location, f"has a key that {reason}"
+            else:
+                yield from unfit_values(each, (*location, key))
+    elif isinstance(value, str):
+        if reason := _unfit_text(value):
+            yield location, reason
+    elif isinstance(value, int | float) and not (math.isfinite(value) and abs(value) <= _MOST_NUMBER):
+        yield location, "is not a number that Pulumi keeps as it is"
+
+
+def _unfit_text(text: str) -> str:
+    if _CONTROL.search(text):
+        return "has control characters"
+    return f"has more than {_MOST_CHARACTERS:,} characters" if len(text) > _MOST_CHARACTERS else ""
 
 
 def retyped(file: Path, namespace: str) -> Iterator[tuple[KeyPath, str]]:
