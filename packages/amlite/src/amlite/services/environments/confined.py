@@ -2,8 +2,9 @@
 
 The program keeps its user and loses every other right. It has a network with a loopback device only, in which the given
 ports are relays to the same ports of this machine. All files are read-only, except for the given folders and `/tmp`,
-which is a folder of its own. Hidden folders are empty, and hidden files too. This needs namespaces of Linux, as root
-or as a user who may make them.
+which is a folder of its own. Hidden folders are empty, and hidden files too, and so is each socket at which something
+listens. Other processes, confined or not, are out of reach: the program has users of its own. This needs namespaces of
+Linux. Root may do without those for users, where the machine does not have them.
 
 Usage: confined.py SPECIFICATION (a JSON file with the fields of `confinement.Specification`, which is deleted at once)
 """
@@ -31,6 +32,7 @@ _NO_SET_USER, _NO_DEVICES = 2, 4
 _MOUNT_SET_ATTRIBUTES, _AT_CURRENT, _AT_RECURSIVE = 442, -100, 0x8000
 _DROP_RIGHT, _NO_NEW_RIGHTS, _RIGHTS = 24, 38, 64
 _SET_FLAGS, _UP = 0x8914, 0x41
+_LISTENS = 0x10000  # __SO_ACCEPTCON
 _PIECE = 1 << 16
 _FAILED = 125
 """The exit code if the program cannot be started."""
@@ -62,17 +64,36 @@ def _set_read_only(target: Path) -> None:
     _checked(found, f"make {target} read-only")
 
 
-def _enter_namespaces() -> None:
+def _enter_namespaces(*, own_users: bool) -> None:
     user, group = os.geteuid(), os.getegid()
-    _checked(_libc.unshare(_NEW_NAMESPACES | (_NEW_USER if user else 0)), "unshare")
-    if user:
+    _checked(_libc.unshare(_NEW_NAMESPACES | (_NEW_USER if own_users else 0)), "unshare")
+    if own_users:
         Path("/proc/self/setgroups").write_text("deny", "ascii")
         Path("/proc/self/uid_map").write_text(f"{user} {user} 1", "ascii")
         Path("/proc/self/gid_map").write_text(f"{group} {group} 1", "ascii")
     _mount("none", "/", None, _RECURSIVE | _PRIVATE)
 
 
-def _arrange_files(given: dict[str, Any]) -> None:
+def _sockets() -> list[str]:
+    """Return the paths at which something on this machine listens: who connects to systemd or a bus is not confined."""
+    try:
+        rows = Path("/proc/net/unix").read_text("utf-8", "surrogateescape").splitlines()[1:]
+    except OSError:
+        return []
+    found = (row.split(maxsplit=7) for row in rows)
+    listening = (each[7] for each in found if len(each) > 7 and int(each[3], 16) & _LISTENS)
+    return sorted({path for path in listening if path.startswith("/") and _is_visible(Path(path))})
+
+
+def _is_visible(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
+
+
+def _arrange_files(given: dict[str, Any], sockets: list[str]) -> None:
     kept = [(Path(each), True) for each in given["folders"]] + [(Path(each), False) for each in given["read"]]
     # Opened before anything is hidden: a descriptor still leads to what was there.
     opened = [(os.open(path, os.O_PATH), path, writable) for path, writable in kept]
@@ -81,10 +102,10 @@ def _arrange_files(given: dict[str, Any]) -> None:
     _bind(temporary, Path("/tmp"))  # noqa: S108
     _set_writable(Path("/tmp"))  # noqa: S108
     _mount("tmpfs", "/dev/shm", "tmpfs", _NO_SET_USER | _NO_DEVICES, "mode=1777")  # noqa: S108
-    for hidden in map(Path, given["hidden"]):
+    for hidden in map(Path, [*given["hidden"], *sockets]):
         if hidden.is_dir():
             _mount("tmpfs", str(hidden), "tmpfs", _NO_SET_USER | _NO_DEVICES, "mode=755,size=1m")
-        elif hidden.exists():
+        elif _is_visible(hidden):
             _bind(os.open("/dev/null", os.O_PATH), hidden)
     # An outer folder first: it would cover an inner one.
     for descriptor, path, writable in sorted(opened, key=lambda each: len(each[1].parts)):
@@ -116,13 +137,13 @@ def _give_up_rights() -> None:
     _checked(_libc.prctl(_NO_NEW_RIGHTS, 1, 0, 0, 0), "prctl")
 
 
-def _become(given: dict[str, Any], channel: socket.socket) -> None:
+def _become(given: dict[str, Any], channel: socket.socket, sockets: list[str]) -> None:
     """Turn this process into the program."""
     try:
-        _enter_namespaces()
+        _enter_namespaces(own_users=given["own_users"])
         listeners = _open_network(given["ports"])
         socket.send_fds(channel, [b"-"], [each.fileno() for each in listeners])
-        _arrange_files(given)
+        _arrange_files(given, sockets)
         _give_up_rights()
         os.chdir(given["cwd"])
         os.execvpe(given["command"][0], given["command"], given["environment"])  # noqa: S606
@@ -161,10 +182,11 @@ def main() -> int:
     given = json.loads(file.read_text("utf-8"))
     file.unlink()
     here, there = socket.socketpair()
+    sockets = _sockets()  # which a network namespace of its own does not list
     program = os.fork()
     if not program:
         here.close()
-        _become(given, there)
+        _become(given, there, sockets)
     there.close()
     signal.signal(signal.SIGTERM, lambda *_: os.kill(program, signal.SIGTERM))
     _, descriptors, _, _ = socket.recv_fds(here, 1, len(given["ports"]))

@@ -41,14 +41,19 @@ class Specification:
     hidden: Sequence[str]
     temporary: str
     ports: Sequence[int]
+    own_users: bool
 
 
 @dataclass(frozen=True)
 class Confinement:
-    """The confinement of programs on this machine. `proxy` is the port of amlite's proxy."""
+    """The confinement of programs on this machine. `proxy` is the port of amlite's proxy.
+
+    Without `own_users`, which only root can do, a program can read the variables of others that are confined.
+    """
 
     state: Path
     proxy: int
+    own_users: bool = True
 
     def line(
         self,
@@ -82,6 +87,7 @@ class Confinement:
             hidden=[str(each) for each in hidden],
             temporary=str(temporary),
             ports=[*ports, self.proxy],
+            own_users=self.own_users,
         )
         file = private / f"{secrets.token_hex(8)}.json"
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as writer:
@@ -104,8 +110,11 @@ async def of(platform: Platform) -> Confinement | None:
     async with probed.lock:
         if not probed.done:
             proxy = urlsplit(platform.environment.get("HTTPS_PROXY", "")).port or 0
-            made = Confinement(platform.state, proxy)
-            probed.found = made if await _works(made) else None
+            for own_users in (True,) if os.geteuid() else (True, False):
+                made = Confinement(platform.state, proxy, own_users)
+                if await _works(made):
+                    probed.found = made
+                    break
             probed.done = True
     return probed.found
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,27 @@ def test_a_job_reads_neither_keys_nor_other_jobs(attack: Attack, tmp_path: Path,
 
 def test_a_job_reads_no_other_process(attack: Attack) -> None:
     assert attack(f"cat /proc/{os.getpid()}/environ /proc/{os.getpid()}/root/etc/hostname || true") == ""
+
+
+def test_a_job_reads_no_other_job(attack: Attack, tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        other = pool.submit(
+            attack, "export TOKEN=other; bash -c 'touch started; until [ -e end ]; do sleep 0.02; done'"
+        )
+        while not (tmp_path / "state" / "job" / "started").exists():
+            assert not other.done()
+        found = attack("cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -x TOKEN=other || true; touch end")
+    assert found == ""
+
+
+def test_a_job_reaches_no_socket_of_the_machine(attack: Attack, tmp_path: Path) -> None:
+    """Systemd, a desktop's bus and a key agent do at their sockets what their callers ask for."""
+    path = Path(tempfile.mkdtemp(dir=tmp_path)) / "bus"
+    with socket.socket(socket.AF_UNIX) as bus:
+        bus.bind(str(path))
+        bus.listen()
+        script = f"import socket; socket.socket(socket.AF_UNIX).connect('{path}'); print('reached')"
+        assert attack(f'python3 -c "{script}" 2>/dev/null || true') == ""
 
 
 @pytest.mark.parametrize("path", ["{state}/input/rows", "{state}/input/new", "/etc/amlite-attack", "{home}/.bashrc"])
