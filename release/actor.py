@@ -25,7 +25,11 @@ def actor(environment: Mapping[str, str] = os.environ) -> str:
 
 def author(root: Path, commit: str) -> str | None:
     """Return the author of a commit, or None if the repository does not know the commit or there is no Git."""
-    command = ["git", "-C", str(root), "log", "-1", "--format=%an <%ae>", commit.removesuffix("-dirty"), "--"]
+    known = commit.removesuffix("-dirty")
+    # Git would read another text as an option, such as one that writes a file.
+    if not known.isalnum():
+        return None
+    command = ["git", "-C", str(root), "log", "-1", "--format=%an <%ae>", known, "--"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:

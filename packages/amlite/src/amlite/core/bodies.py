@@ -25,6 +25,9 @@ ErrorOf = Callable[[int, str, str], AzureError]
 MOST_BYTES = 4 << 20
 FORM_BYTES = 1 << 20
 MOST_DEPTH = 64
+_MOST_YAML_BYTES = 1 << 18
+# libyaml, where PyYAML has it, is several times faster.
+_YamlLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SILENT_SECONDS = 30.0
 """A client that sends nothing for so long in the middle of a body gets the status 408."""
 _PIECE = 1 << 18
@@ -138,19 +141,36 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 def parse_yaml_object(raw: bytes) -> dict[str, Any]:
     """Return an object of YAML that JSON could hold too; raises ValueError for anything else, and for aliases."""
     try:
-        return parse_object(json.dumps(yaml.load(raw, _Plain)).encode())  # noqa: S506 - it is a safe loader
-    except (yaml.YAMLError, TypeError, RecursionError) as error:
+        return parse_object(raw)  # most clients send JSON, which is YAML too
+    except ValueError:
+        pass
+    try:
+        return parse_object(json.dumps(read_yaml(raw)).encode())
+    except TypeError as error:
         raise ValueError(f"the content is not YAML that JSON could hold: {error}") from error
 
 
-class _Plain(yaml.SafeLoader):
-    """Refuses aliases, with which a short text stands for a huge object."""
+def read_yaml(text: bytes | str) -> Any:
+    """Return the value of a YAML text that others wrote, such as a job. Raises ValueError, with the reason.
 
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not accepted")
-        node: yaml.Node | None = super().compose_node(parent, index)
-        return node
+    It refuses what takes long or much memory: large texts, deep ones, and aliases, by which a short text stands for a
+    huge value.
+    """
+    raw = text.encode() if isinstance(text, str) else text
+    if len(raw) > _MOST_YAML_BYTES:
+        raise ValueError(f"the YAML is larger than the limit of {_MOST_YAML_BYTES} bytes")
+    depth = 0
+    try:
+        events: Iterator[Any] = yaml.parse(raw, Loader=_YamlLoader)
+        for event in events:
+            if isinstance(event, yaml.AliasEvent):
+                raise ValueError("aliases are not accepted in the YAML")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MOST_DEPTH:
+                raise _too_deep()
+        return yaml.load(raw, Loader=_YamlLoader)  # noqa: S506 - it is a safe loader
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"the content is not valid YAML: {error}") from error
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -115,3 +115,22 @@ def test_ordinary_bodies_are_taken() -> None:
 def test_yaml_that_json_could_not_hold_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - each with words of its own
         bodies.parse_yaml_object(raw)
+
+
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (BOMB, "aliases"),
+        ("a: " + "[" * 5000 + "]" * 5000, "nested"),
+        ("a:\n" + "- b: c\n" * 100_000, "larger than the limit"),
+        ("a: [", "not valid YAML"),
+        ("a: !!python/object/apply:os.system [id]", "not valid YAML"),
+    ],
+)
+def test_yaml_of_others_takes_neither_long_nor_much_memory(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        bodies.read_yaml(text)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from amlite.core import bodies
 from amlite.core.wire import Json
 from amlite.services.environments.errors import UnusableEnvironment
 
@@ -44,11 +45,9 @@ def from_conda(text: str, source: str) -> Packages:
     pip installs what PyPI calls by a name, conda what a channel calls so: the two are not the same package, hence other
     conda packages are refused rather than guessed.
     """
-    import yaml
-
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        content = bodies.read_yaml(text)
+    except ValueError as error:
         raise UnusableEnvironment(f"{source} is not YAML: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("dependencies"), list):
         raise UnusableEnvironment(f"{source}: 'dependencies' must be a list")
@@ -118,11 +117,9 @@ def _with_included(files: Mapping[str, str], name: str, parents: tuple[str, ...]
 
 
 def _mapping(text: str) -> Json:
-    import yaml
-
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError:
+        content = bodies.read_yaml(text)
+    except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from amlite.core import bodies
 from amlite.core.wire import Json
 from amlite.services.jobs.data import DataAccessError
 
@@ -23,11 +24,9 @@ def read(folder: Path) -> Json:
 
     Raises DataAccessError for unsupported tables: other transformations, or files elsewhere than in the folder.
     """
-    import yaml
-
     try:
-        content = yaml.safe_load((folder / FILE).read_text("utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        content = bodies.read_yaml((folder / FILE).read_bytes())
+    except (OSError, ValueError) as error:
         raise DataAccessError(f"the table's file {FILE} cannot be read: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("paths"), list):
         raise DataAccessError(f"the table's file {FILE} has no list 'paths'")
@@ -45,7 +44,8 @@ def read(folder: Path) -> Json:
 
 def _files(folder: Path, entry: Any) -> list[Path]:
     kind, value = next(iter(entry.items())) if isinstance(entry, dict) and len(entry) == 1 else ("", "")
-    if kind not in ("file", "folder", "pattern") or "://" in str(value) or Path(str(value)).is_absolute():
+    path = Path(str(value))
+    if kind not in ("file", "folder", "pattern") or "://" in str(value) or path.is_absolute() or ".." in path.parts:
         raise DataAccessError(
             f"{FILE}: the path {entry} is not supported; use 'file', 'folder' or 'pattern', relative to {FILE}"
         )

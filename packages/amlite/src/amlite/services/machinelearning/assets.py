@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from amlite.core import bodies
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Document
@@ -217,11 +218,9 @@ def _check_environment(_platform: Platform, _workspace: Document, name: str, ver
             + (" (condaFile needs a base image)." if conda and not image else "."),
         )
     if conda:
-        import yaml  # a late import, because it takes 40 ms, which a start does not need
-
         try:
-            parsed = yaml.safe_load(conda)
-        except yaml.YAMLError as error:
+            parsed = bodies.read_yaml(conda)
+        except ValueError as error:
             raise AzureError(
                 400, "UserError", f"The condaFile of environment '{name}' is not valid YAML: {error}"
             ) from error

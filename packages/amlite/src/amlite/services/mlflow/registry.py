@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from amlite.core import bodies
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
@@ -206,12 +207,15 @@ async def _flavors(platform: Platform, place: BlobPath, names: list[str]) -> Jso
     """Return the flavors in an MLmodel file in the service's format, or None if there is no such file."""
     if f"{place.path}/MLmodel" not in names:
         return None
-    import yaml
-
-    described = yaml.safe_load(await blobs.read(platform, place / "MLmodel")) or {}
-    flavors: Json = described.get("flavors") or {}
+    try:
+        described = bodies.read_yaml(await blobs.read(platform, place / "MLmodel"))
+    except ValueError as error:
+        raise RegistryError(400, "INVALID_PARAMETER_VALUE", f"The file MLmodel cannot be read: {error}.") from error
+    flavors = described.get("flavors") if isinstance(described, dict) else None
+    known = {str(name): facts for name, facts in flavors.items()} if isinstance(flavors, dict) else {}
     return {
-        name: {"data": {key: str(value) for key, value in (facts or {}).items()}} for name, facts in flavors.items()
+        name: {"data": {str(key): str(value) for key, value in facts.items()} if isinstance(facts, dict) else {}}
+        for name, facts in known.items()
     }
 
 

@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from amlite.core import bodies
 from amlite.services.environments.errors import UnusableEnvironment
 from amlite.services.environments.packages import Packages, from_conda
 
@@ -57,7 +58,10 @@ def _from_requirements(model: Path) -> Packages:
             f"{_SOURCE} has neither conda.yaml nor requirements.txt, so its requirements are unknown; log it again "
             "with pip_requirements or conda_env"
         )
-    described: Any = yaml.safe_load(python.read_text("utf-8")) if python.is_file() else {}
+    try:
+        described: Any = bodies.read_yaml(python.read_bytes()) if python.is_file() else {}
+    except ValueError as error:
+        raise UnusableEnvironment(f"{_SOURCE}'s python_env.yaml: {error}") from error
     version = str(described.get("python") or "") if isinstance(described, dict) else ""
     lines = [line.strip() for line in requirements.read_text("utf-8").splitlines()]
     conda = {"dependencies": [f"python={version}" if version else "python", {"pip": [line for line in lines if line]}]}
