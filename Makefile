@@ -50,6 +50,7 @@ help: ## Show this help
 	@printf '  PYTEST                   more arguments for pytest, such as PYTEST="-k rollout"\n'
 	@printf '  TESTS                    the tests to run (default packages tests/unit tests/integration tests/e2e)\n'
 	@printf '  POINTS, SEED             the kills of `make chaos` (default 200), and what selects them (default 1)\n'
+	@printf '  FAULTS                   mixed or expired: the faults of `make chaos`, in POINTS releases (default 10)\n'
 	@printf '  AMLITE_STATE             the state folder of the local Azure (default .amlite)\n'
 	@printf '  AMLITE_DOCKER            off builds no image, even if Docker is available (default auto)\n'
 
@@ -138,12 +139,14 @@ release-demo: setup ## Play a month of releases on the local Azure, in a clone: 
 test: setup ## Run the unit, integration and end-to-end tests
 	@$(tools) $(bin)/python -m pytest -n 2 $(TESTS) $(PYTEST)
 
-POINTS ?= 200
 SEED ?= 1
+# Kills by default. With FAULTS, whole releases while a share of all requests fails.
+FAULTS ?=
+POINTS ?= $(if $(FAULTS),10,200)
 
 .PHONY: chaos
-chaos: setup ## Kill parts of a release at random moments, and check that one more run repairs all: POINTS=200 SEED=1
-	@$(tools) $(bin)/python -m tests.chaos --points $(POINTS) --seed $(SEED)
+chaos: setup ## Kill parts of a release at random moments, or let requests fail (FAULTS=mixed or expired): POINTS=200 SEED=1
+	@$(tools) $(bin)/python -m tests.chaos$(if $(FAULTS),.faults --kind $(FAULTS)) --points $(POINTS) --seed $(SEED)
 
 ATTACK ?=
 

@@ -96,7 +96,7 @@ class Sweep:
             code = ground.run(_PHASES[phase][1], log)
             if code != 0:
                 point.wrong.append(f"the run after it ended with {code}")
-            point.wrong += self._differences(phase, ground) + ground.left_in_state()
+            point.wrong += ground.differences(self._ends[phase]) + ground.left_in_state()
             point.wrong += [f"left: {each}" for each in ground.stop()]
             return point
         finally:
@@ -145,11 +145,6 @@ class Sweep:
                         continue
                 return name
         return "none"
-
-    def _differences(self, phase: str, ground: Ground) -> list[str]:
-        now, before = ground.resources(), self._ends[phase]
-        extra = [f"orphan: {count} {kind}" for kind, count in (now - before).items()]
-        return extra + [f"lost: {count} {kind}" for kind, count in (before - now).items()]
 
 
 def _table(points: list[Point]) -> Table:

@@ -51,6 +51,16 @@ class Ground:
         finally:
             process.kill()
 
+    def command(self, *arguments: str) -> str:
+        """Run `amlite ARGUMENTS…` on it, and return what it prints."""
+        words = [_BIN / "amlite", *arguments]
+        return subprocess.run(words, env=self.environment, capture_output=True, text=True, check=True).stdout
+
+    def requests(self) -> int:
+        """Return the number of requests that it has received."""
+        file = self.state / "logs" / "requests.jsonl"
+        return len(file.read_bytes().splitlines()) if file.exists() else 0
+
     def prepare(self, log: Path) -> None:
         """Make the stack."""
         self.run(f"{_BIN / 'python'} -m bootstrap.local_stack fit {_STACK}", log)
@@ -67,6 +77,12 @@ class Ground:
         finally:
             database.close()
         return Counter(kind for kind, id in rows if not any(each in id.lower() for each in _HISTORY))
+
+    def differences(self, end: Counter[str]) -> list[str]:
+        """Return the resources that are too many or too few, compared with the end state of another run."""
+        now = self.resources()
+        extra = [f"orphan: {count} {kind}" for kind, count in (now - end).items()]
+        return extra + [f"lost: {count} {kind}" for kind, count in (end - now).items()]
 
     def left_in_state(self) -> list[str]:
         """Return the locks of the backend and the pending operations of the stack."""

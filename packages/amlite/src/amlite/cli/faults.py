@@ -25,9 +25,10 @@ def fault() -> None:
 @click.option("--rate", type=click.FloatRange(0, 1, min_open=True), help="The share of the requests, until cleared.")
 @click.option("--seconds", type=click.FloatRange(min=0), help="The duration, for the kinds that have one.")
 @click.option("--after", type=click.IntRange(min=0), default=0, help="The number of requests to let through first.")
-def add(match: str, kind: str, times: int | None, rate: float | None, seconds: float | None, after: int) -> None:
+@click.option("--status", type=int, help="The status of the kind `error`: 500, 502, 503 or 504.  [default: 500]")
+@click.option("--seed", type=int, help="The same seed selects the same share of the requests.")
+def add(**wanted: str | float | None) -> None:
     """Add a fault."""
-    wanted = {"match": match, "kind": kind, "times": times, "rate": rate, "seconds": seconds, "after": after}
     click.echo(f"fault {ask(running(), 'POST', '/faults', wanted)['id']}")
 
 

@@ -31,6 +31,13 @@ _REFUSALS: dict[FaultKind, Refusal] = {
     FaultKind.EVENTUAL: (404, "ResourceNotFound", "The Resource '{path}' was not found"),
 }
 _HEADERS = {FaultKind.THROTTLE: {"Retry-After": "1"}, FaultKind.EXPIRED: {"WWW-Authenticate": "Bearer"}}
+# The server errors that `error` can be, and their codes.
+_SERVER_ERRORS = {
+    500: "InternalServerError",
+    502: "BadGateway",
+    503: "ServiceUnavailable",
+    504: "GatewayTimeout",
+}
 _SECONDS = {FaultKind.TIMEOUT: 300.0, FaultKind.SLOW: 2.0, FaultKind.LRO_SLOW: 7200.0, FaultKind.ROLE_DELAY: 600.0}
 
 
@@ -39,8 +46,9 @@ class Fault:
     """A rule: requests that match `match` (a method, and a pattern of host and path, with `*`) get the fault `kind`.
 
     The rule lets the first `after` matching requests pass and then affects `times` requests. With a `rate` between 0
-    and 1, it affects that share of the requests until it is cleared. `seconds` is the duration of `timeout`, `slow`,
-    `lro-slow` and `role-delay`. `met` counts the affected requests, `passed` those that it let pass.
+    and 1, it affects that share of the requests until it is cleared; the same `seed` selects the same ones. `seconds`
+    is the duration of `timeout`, `slow`, `lro-slow` and `role-delay`. `status` is that of `error`. `met` counts the
+    affected requests, `passed` those that it let pass.
     """
 
     id: int
@@ -50,13 +58,17 @@ class Fault:
     rate: float | None
     seconds: float
     after: int = 0
+    status: int | None = None
+    seed: int | None = None
     met: int = 0
     passed: int = 0
 
-    def concerns(self, method: str, address: str) -> bool:
-        """Whether the rule matches a request and is not used up."""
+    def concerns(self, method: str, address: str, *, bearer: bool = True) -> bool:
+        """Whether the rule matches a request and is not used up. Only a request with a token has an expired one."""
         wanted, _, pattern = self.match.partition(" ")
         if self.kind is FaultKind.EVENTUAL and method not in ("GET", "HEAD"):
+            return False
+        if self.kind is FaultKind.EXPIRED and not bearer:
             return False
         return (
             (self.times is None or self.met < self.times)
@@ -72,6 +84,7 @@ class Faults:
         """Start without faults."""
         self._ids = itertools.count(1)
         self._rules: list[Fault] = []
+        self._chances: dict[int, random.Random] = {}
 
     def add(self, wanted: Json) -> Fault:
         """Add a rule from its JSON form. `times` defaults to 1 without a `rate`. AzureError 400 for an invalid rule."""
@@ -92,10 +105,18 @@ class Faults:
             seconds = _SECONDS.get(FaultKind(kind), 0.0)
         if not isinstance(seconds, int | float) or seconds < 0:
             raise _refusal(f"'seconds' must be a number that is not negative, not {seconds!r}")
+        status, seed = wanted.get("status"), wanted.get("seed")
+        if status is not None and (kind != FaultKind.ERROR or status not in _SERVER_ERRORS):
+            raise _refusal(
+                f"'status' must be one of {', '.join(map(str, _SERVER_ERRORS))}, and is for the kind `error`"
+            )
+        if seed is not None and not isinstance(seed, int):
+            raise _refusal(f"'seed' must be a whole number, not {seed!r}")
         if times is None and rate is None:
             times = 1
-        rule = Fault(next(self._ids), match, FaultKind(kind), times, rate, float(seconds), after)
+        rule = Fault(next(self._ids), match, FaultKind(kind), times, rate, float(seconds), after, status, seed)
         self._rules.append(rule)
+        self._chances[rule.id] = random.Random(seed)  # noqa: S311 - no secret
         return rule
 
     def list(self) -> list[Json]:
@@ -106,6 +127,7 @@ class Faults:
         """Remove every rule and return their number."""
         count = len(self._rules)
         self._rules.clear()
+        self._chances.clear()
         return count
 
     async def serve(self, call: Call, route: Route) -> web.StreamResponse:
@@ -116,7 +138,7 @@ class Faults:
             return await handler(call)
         match fault.kind:
             case FaultKind.THROTTLE | FaultKind.ERROR | FaultKind.CONFLICT | FaultKind.EXPIRED | FaultKind.EVENTUAL:
-                raise _refused(fault.kind, call, route)
+                raise _refused(fault, call, route)
             case FaultKind.RESET:
                 raise _drop(call)
             case FaultKind.TIMEOUT:
@@ -141,8 +163,9 @@ class Faults:
     def _pick(self, call: Call) -> Fault | None:
         address = f"{call.host}{call.path}"
         for rule in self._rules:
-            lucky = rule.rate is not None and random.random() >= rule.rate  # noqa: S311 - no secret
-            if not rule.concerns(call.method, address) or lucky:
+            if not rule.concerns(call.method, address, bearer=call.bearer is not None):
+                continue
+            if rule.rate is not None and self._chances[rule.id].random() >= rule.rate:
                 continue
             if rule.passed < rule.after:
                 rule.passed += 1
@@ -152,13 +175,15 @@ class Faults:
         return None
 
 
-def _refused(kind: FaultKind, call: Call, route: Route) -> AzureError:
+def _refused(fault: Fault, call: Call, route: Route) -> AzureError:
     """Return the error in the format of the requested service."""
-    own = route.table.faults.get(kind)
-    status, code, text = own or _REFUSALS[kind]
+    own = route.table.faults.get(fault.kind)
+    status, code, text = own or _REFUSALS[fault.kind]
+    if fault.status is not None and fault.status != status:
+        status, code = fault.status, _SERVER_ERRORS[fault.status]
     error = route.table.error(status, code, f"{text.format(path=call.path)} (a fault).")
     if own is None:
-        error.headers |= _HEADERS.get(kind, {})
+        error.headers |= _HEADERS.get(fault.kind, {})
     return error
 
 

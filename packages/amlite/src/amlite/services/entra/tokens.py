@@ -23,6 +23,7 @@ from amlite.core.wire import Json
 
 ISSUER = f"https://sts.windows.net/{TENANT_ID}/"
 LIFETIME_SECONDS = 3600
+TOO_OLD = "ExpiredAuthenticationToken"
 _KEY = "entra/signing-key"
 _APPLICATIONS = "entra/applications"
 _USERS = "entra/users"
@@ -143,7 +144,7 @@ class Tokens:
         except jwt.ExpiredSignatureError as error:
             raise AzureError(
                 401,
-                "ExpiredAuthenticationToken",
+                TOO_OLD,
                 "The access token expiry is in the past. Get a new token.",
                 headers=_CHALLENGE,
             ) from error

@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
+from amlite import TENANT_ID
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.services.entra.tokens import tokens
+from amlite.services.entra.tokens import TOO_OLD, tokens
 from amlite.services.storage import accounts
 
 _AUDIENCES = frozenset({"https://storage.azure.com"})
+EXPIRED = "Server failed to authenticate the request. Lifetime validation failed. The token is expired"
+# Source: "Bearer challenge" in Microsoft's "Authorize with Microsoft Entra ID (REST API)" of Azure Storage.
+_CHALLENGE = (
+    f"Bearer authorization_uri=https://login.microsoftonline.com/{TENANT_ID}/oauth2/authorize "
+    "resource_id=https://storage.azure.com"
+)
 
 
 class StorageError(AzureError):
     """An error of the blob service, with the code in `x-ms-error-code` and an XML body."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        """Put the code into the header that storage clients read."""
-        super().__init__(status, code, message, headers={"x-ms-error-code": code})
+        """Put the code into the header that storage clients read, and into a 401 where to get a token."""
+        challenge = {"WWW-Authenticate": _CHALLENGE} if status == 401 else {}
+        super().__init__(status, code, message, headers={"x-ms-error-code": code, **challenge})
 
     def content(self) -> tuple[str, str]:
         """Return the blob service's XML error."""
@@ -32,7 +40,8 @@ def principal_of(platform: Platform, token: str) -> Principal:
     try:
         return tokens(platform).principal_of(token, _AUDIENCES)
     except AzureError as error:
-        raise StorageError(401, "InvalidAuthenticationInfo", error.message) from error
+        text = f"{EXPIRED}." if error.code == TOO_OLD else error.message
+        raise StorageError(401, "InvalidAuthenticationInfo", text) from error
 
 
 def refuse_other_forms(path: str) -> None:

@@ -14,7 +14,7 @@ from amlite.core.access import Principal
 from amlite.core.fault_kinds import FaultKind
 from amlite.core.routing import Call, Routes
 from amlite.services.storage import accounts, azurite, batch, changes, copies, delegation
-from amlite.services.storage.access import StorageError, check_role, principal_of, refuse_other_forms
+from amlite.services.storage.access import EXPIRED, StorageError, check_role, principal_of, refuse_other_forms
 from amlite.services.storage.blobs import DIRECTORY_HEADER, BlobPath
 
 routes = Routes(
@@ -24,7 +24,7 @@ routes = Routes(
     faults={
         FaultKind.THROTTLE: (503, "ServerBusy", "The server is busy"),
         FaultKind.ERROR: (500, "InternalError", "The service stumbled"),
-        FaultKind.EXPIRED: (401, "InvalidAuthenticationInfo", "The access token has expired"),
+        FaultKind.EXPIRED: (401, "InvalidAuthenticationInfo", EXPIRED),
         FaultKind.EVENTUAL: (404, "BlobNotFound", "The specified blob does not exist"),
     },
 )
