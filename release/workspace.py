@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from infra.outputs import StackOutputs
-from pulumi_azureml.operations import Workspace, connect, credential
+from pulumi_azureml.operations import Registry, Workspace, connect
 from release.errors import ReleaseError, first_line
 
 if TYPE_CHECKING:
@@ -30,12 +29,9 @@ def registry_client(
     Raises:
         ReleaseError: The registry does not exist, or the caller may not read it.
     """
-    from azure.ai.ml import MLClient
     from azure.core.exceptions import HttpResponseError
 
-    # azure-ai-ml logs each poll of a registry between our lines. Its module resets the level on import.
-    logging.getLogger("azure.ai.ml._utils._endpoint_utils").setLevel(logging.ERROR)
     try:
-        return MLClient(credential(), registry_name=name, show_progress=False, enable_telemetry=False)
+        return connect(Registry(name))
     except HttpResponseError as error:
         raise ReleaseError(f"cannot open registry '{name}': {first_line(error)}", fix=fix) from error

@@ -107,7 +107,8 @@ def refresh_token(server: str, tenant_id: str) -> str:
         with PipelineClient[HttpRequest, HttpResponse](url, policies=[RetryPolicy()]) as client:
             token = credential().get_token("https://management.azure.com/.default", tenant_id=tenant_id).token
             form = {"grant_type": "access_token", "service": server, "tenant": tenant_id, "access_token": token}
-            response = client.send_request(HttpRequest("POST", url, data=form))
+            # The exchange changes nothing, so azure-core may repeat it.
+            response = client.send_request(HttpRequest("POST", url, data=form), retry_on_methods=["POST"])
             response.read()
     except AzureError as error:
         raise ImageError(f"Cannot sign in to the container registry {server}: {error}") from error

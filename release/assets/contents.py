@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from pulumi_azureml.operations import credential
+from pulumi_azureml.operations import blob_options, credential
 from release.errors import ReleaseError
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def files(client: MLClient, uri: str) -> tuple[ContainerClient, str]:
         raise ReleaseError(f"'{uri}' cannot be read, because it is not in a datastore or in blob storage")
     key = getattr(store.credentials, "account_key", None) if store.account_name == account else None
     url = f"https://{account}.blob.core.windows.net"
-    return ContainerClient(url, container, credential=key or credential()), path
+    return ContainerClient(url, container, credential=key or credential(), **blob_options()), path
 
 
 def _registry_files(client: MLClient, kind: str, asset: Any, uri: str) -> tuple[ContainerClient, str]:
@@ -172,7 +172,7 @@ def _registry_files(client: MLClient, kind: str, asset: Any, uri: str) -> tuple[
         reg_name=str(_registry(client)),
         uri=uri,
     )
-    return ContainerClient.from_container_url(signed), unquote(found[3])
+    return ContainerClient.from_container_url(signed, **blob_options()), unquote(found[3])
 
 
 def downloads(container: ContainerClient, path: str) -> Iterator[tuple[str, StorageStreamDownloader[bytes]]]:

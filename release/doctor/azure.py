@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core import PipelineClient
 from azure.core.exceptions import AzureError, HttpResponseError
-from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
 from azure.core.rest import HttpRequest
 
-from pulumi_azureml.operations import transport
+from pulumi_azureml.operations import chain, transport
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 _MANAGEMENT = "https://management.azure.com"
 SCOPE = f"{_MANAGEMENT}/.default"
 _WAITS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 20}
-_RETRIES: dict[str, Any] = {"retry_total": 2, "retry_backoff_max": 2}
+_RETRIES: dict[str, Any] = {"retry_total": 5, "retry_status": 5, "retry_backoff_max": 2}
 
 
 class Arm:
@@ -30,7 +29,7 @@ class Arm:
         """Send nothing yet."""
         self.skew: float | None = None
         """Seconds that this machine's clock is ahead of Azure's, as of the last answer. None before the first."""
-        policies = [RetryPolicy(**_RETRIES), BearerTokenCredentialPolicy(signed_in, SCOPE)]
+        policies = chain(signed_in, SCOPE, **_RETRIES)
         self._client = PipelineClient[HttpRequest, Any](_MANAGEMENT, policies=policies, transport=transport())
 
     def get(self, path: str, api_version: str) -> dict[str, Any]:

@@ -7,10 +7,9 @@ from typing import Any
 
 from azure.core import PipelineClient
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from azure.core.pipeline import policies
 from azure.core.rest import HttpRequest
 
-from pulumi_azureml.operations import credential, transport
+from pulumi_azureml.operations import chain, credential, transport
 
 # The application of Azure Databricks, which is the same in every tenant.
 AUDIENCE = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
@@ -26,7 +25,7 @@ def send(
         azure.core.exceptions.HttpResponseError: The workspace refuses the request. The message contains its answer.
     """
     request = HttpRequest(method, f"https://{host}{path}", params=query or {}, json=body)
-    answer = _client(credential()).send_request(request)  # type: ignore[arg-type]
+    answer = _client(credential()).send_request(request)
     if answer.status_code >= 400:
         missing = answer.status_code == 404 or "does not exist" in answer.text()
         kind = ResourceNotFoundError if missing else HttpResponseError
@@ -36,5 +35,5 @@ def send(
 
 @functools.lru_cache(maxsize=1)
 def _client(signed_in: Any) -> PipelineClient[Any, Any]:
-    chain = [policies.RetryPolicy(), policies.BearerTokenCredentialPolicy(signed_in, f"{AUDIENCE}/.default")]
-    return PipelineClient("https://azuredatabricks.net", policies=chain, transport=transport())
+    policies = chain(signed_in, f"{AUDIENCE}/.default")
+    return PipelineClient("https://azuredatabricks.net", policies=policies, transport=transport())

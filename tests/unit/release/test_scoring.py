@@ -18,7 +18,7 @@ from release.scoring import requests as released
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    return recorded(monkeypatch)
+    return recorded(monkeypatch).requests
 
 
 def outputs(mode: str) -> Any:

@@ -1,5 +1,5 @@
 from .arm import pages, send, tail
-from .connection import Workspace, connect, credential, sign_in_again, transport
+from .connection import Registry, Workspace, blob_options, chain, connect, credential, sign_in_again, transport
 from .endpoint_names import endpoints_elsewhere
 from .errors import AGAIN
 from .federation import FederatedIdentity, federated_identity
@@ -38,12 +38,15 @@ __all__ = [
     "Logged",
     "Need",
     "Point",
+    "Registry",
     "Run",
     "Runs",
     "ScoringTarget",
     "StillRunningError",
     "Workspace",
     "access_key",
+    "blob_options",
+    "chain",
     "connect",
     "credential",
     "demands",

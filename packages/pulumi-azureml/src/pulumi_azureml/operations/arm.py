@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from pulumi_azureml.operations.connection import RETRIES, credential, say_when_to_ask_again, transport
+from pulumi_azureml.operations.connection import RETRIES, SharedCredential, chain, credential, transport
 
 if TYPE_CHECKING:
     from azure.core import PipelineClient
@@ -44,7 +44,7 @@ def time_of(resource_id: str, api_version: str) -> datetime:
     from azure.core.rest import HttpRequest
 
     try:
-        client = _client(credential())  # type: ignore[arg-type]
+        client = _client(credential())
         request = HttpRequest("GET", f"{_BASE}{resource_id}", params={"api-version": api_version})
         return parsedate_to_datetime(client.send_request(request).headers["Date"]).astimezone(UTC)
     except (AzureError, KeyError, ValueError):
@@ -80,7 +80,7 @@ def finish(
     from azure.core.rest import HttpRequest
     from azure.mgmt.core.polling.arm_polling import ARMPolling
 
-    client = _client(credential())  # type: ignore[arg-type]
+    client = _client(credential())
     asked = {"api-version": api_version, **(query or {})}
     request = HttpRequest(method, f"{_BASE}{path}", params=asked, json=body)
     begun = client.send_request(request, _return_pipeline_response=True)
@@ -91,8 +91,7 @@ def finish(
 def _sent(method: str, url: str, body: Any, query: Mapping[str, str]) -> dict[str, Any]:
     from azure.core.rest import HttpRequest
 
-    # A new sign-in needs a new client. The protocol of credentials does not declare that they are hashable.
-    client = _client(credential())  # type: ignore[arg-type]
+    client = _client(credential())
     response = client.send_request(HttpRequest(method, url, params=dict(query), json=body))
     _raise_for_status(response)
     return dict(response.json()) if response.text() else {}
@@ -116,15 +115,8 @@ def _anonymous() -> PipelineClient[Any, Any]:
 
 
 @functools.lru_cache(maxsize=1)
-def _client(signed_in: Any) -> PipelineClient[Any, Any]:
+def _client(signed_in: SharedCredential) -> PipelineClient[Any, Any]:
     """Return one client for all threads, with the connections that azure-ai-ml's clients share."""
     from azure.core import PipelineClient
-    from azure.core.pipeline import policies
 
-    chain = [
-        policies.RequestIdPolicy(),
-        policies.RetryPolicy(**RETRIES),
-        policies.BearerTokenCredentialPolicy(signed_in, f"{_BASE}/.default"),
-        policies.CustomHookPolicy(raw_response_hook=say_when_to_ask_again),
-    ]
-    return PipelineClient(_BASE, policies=chain, transport=transport())
+    return PipelineClient(_BASE, policies=chain(signed_in, f"{_BASE}/.default"), transport=transport())

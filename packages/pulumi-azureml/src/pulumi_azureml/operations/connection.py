@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential, TokenRequestOptions
     from azure.core.pipeline.transport import RequestsTransport
 
+_log = logging.getLogger(__name__)
 _local = threading.local()
 _lock = threading.Lock()
 # The number of connections to keep: one for each resource that is updated at the same time.
@@ -35,7 +36,7 @@ RETRIES: dict[str, Any] = {
     "retry_read": 6,
     "retry_backoff_max": 20,
 }
-# Two minutes in all.
+# A minute in all. The same number of repetitions for expired tokens.
 _UPLOAD_RETRIES = 6
 _CONNECTION_SECONDS, _ANSWER_SECONDS = 20, 120
 _THROTTLED, _CONFLICT = 429, 409
@@ -43,7 +44,9 @@ _THROTTLED, _CONFLICT = 429, 409
 _BUSY = ("AnotherOperationInProgress", "OperationInProgress", "ongoing operation", "operation is in progress")
 _BUSY_SECONDS = 10
 # Azure refuses a token before its end, for example if the clock of a machine is late. azure-core drops the token.
-_REFUSED, _EXPIRED, _EXPIRED_SECONDS = 401, "ExpiredAuthenticationToken", 0.5
+_REFUSED, _EXPIRED_SECONDS = 401, 0.5
+# The words of Resource Manager, and those of storage and of Microsoft Graph.
+_EXPIRED = re.compile(r"ExpiredAuthenticationToken|[Tt]oken (has|is) expired|Lifetime validation failed")
 _LONGEST_WAIT_SECONDS = 600.0
 # Azure's gateways have the time in the text of a response: "Please try again after '17' seconds".
 _IN_TEXT = re.compile(r"(?:again|retry)\s+(?:after|in)\s+'?(\d+)'?\s+second", re.IGNORECASE)
@@ -117,38 +120,78 @@ def _client(place: Workspace | Registry, signed_in: TokenCredential) -> MLClient
     return MLClient(signed_in, *where, transport=transport(), **options)
 
 
-def credential() -> TokenCredential:
-    """Return one credential for all threads: ID tokens of a CI platform, or what DefaultAzureCredential finds.
+class SharedCredential:
+    """One credential for all threads. If several need a token at the same time, it requests one."""
 
-    If several threads need a token at the same time, it requests one.
-    """
+    def __init__(self, make: Callable[[], Any]) -> None:
+        """Take what makes azure-identity's credential. It is made again when Azure refuses its tokens."""
+        self._make = make
+        self._asking = threading.RLock()
+        self._issued: set[str] = set()
+        self.inner = make()
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """Return a token, as azure-core's `TokenCredential`."""
+        with self._asking:
+            token: AccessToken = self.inner.get_token(*scopes, **options)
+            self._issued.add(token.token)
+            return token
+
+    def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        """Return a token, as azure-core's `SupportsTokenInfo`."""
+        with self._asking:
+            token: AccessTokenInfo = self.inner.get_token_info(*scopes, options=options)
+            self._issued.add(token.token)
+            return token
+
+    def renew(self, refused: str) -> None:
+        """Sign in again at the next request for a token, because Azure refused one. Others may have done so before."""
+        with self._asking:
+            if refused in self._issued:
+                _log.info("Azure takes a token as expired; signing in again")
+                self._issued.clear()
+                self.inner = self._make()
+
+
+def credential() -> SharedCredential:
+    """Return one credential for all threads: ID tokens of a CI platform, or what DefaultAzureCredential finds."""
     with _lock:
         return _credential()
 
 
 @functools.cache
-def _credential() -> TokenCredential:
+def _credential() -> SharedCredential:
     from azure.identity import ClientAssertionCredential, DefaultAzureCredential
 
     trusted = federated_identity(os.environ)
     if trusted is None:
-        return _one_at_a_time(DefaultAzureCredential)(**RETRIES)
-    return _one_at_a_time(ClientAssertionCredential)(trusted.tenant_id, trusted.client_id, trusted.fetch, **RETRIES)
+        return SharedCredential(lambda: DefaultAzureCredential(**RETRIES))
+    identity = (trusted.tenant_id, trusted.client_id, trusted.fetch)
+    return SharedCredential(lambda: ClientAssertionCredential(*identity, **RETRIES))
 
 
-def _one_at_a_time(kind: type[Any]) -> Callable[..., TokenCredential]:
-    class OneAtATime(kind):  # type: ignore[misc]
-        _asking = threading.RLock()
+def _renew(request: Any) -> None:
+    scheme, _, token = str(request.headers.get("Authorization", "")).partition(" ")
+    if scheme == "Bearer":
+        credential().renew(token)
 
-        def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-            with self._asking:
-                return cast("AccessToken", super().get_token(*scopes, **options))
 
-        def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
-            with self._asking:
-                return cast("AccessTokenInfo", super().get_token_info(*scopes, options=options))
+def chain(signed_in: TokenCredential, scope: str, **retries: Any) -> list[Any]:
+    """Return azure-core's policies of a client that retries, and signs in again if a token has expired.
 
-    return OneAtATime
+    Args:
+        signed_in: The credential.
+        scope: What the tokens are for.
+        retries: Options of azure-core's `RetryPolicy`. Default: `RETRIES`.
+    """
+    from azure.core.pipeline import policies
+
+    return [
+        policies.RequestIdPolicy(),
+        policies.RetryPolicy(**(retries or RETRIES)),
+        policies.BearerTokenCredentialPolicy(signed_in, scope),
+        policies.CustomHookPolicy(raw_response_hook=say_when_to_ask_again),
+    ]
 
 
 @functools.cache
@@ -200,7 +243,8 @@ def say_when_to_ask_again(answer: Any) -> None:
 
     Azure throttles with a header, with a sentence in the response, or with neither. A resource refuses an operation
     while another one runs, with a 409 that looks like a real conflict. Each wait gets a random part, because many
-    requests get the same one. It refuses an expired token with a 401, and the retry has a new token.
+    requests get the same one. It refuses an expired token with a 401, and the retry has a new token: the credential
+    would give the refused one again, because it is valid by this machine's clock.
 
     Args:
         answer: azure-core's `PipelineResponse`.
@@ -212,7 +256,8 @@ def say_when_to_ask_again(answer: Any) -> None:
         return
     text = _text(response)
     if response.status_code == _REFUSED:
-        if _EXPIRED in text:
+        if _EXPIRED.search(text):
+            _renew(answer.http_request)
             response.headers["Retry-After"] = str(_EXPIRED_SECONDS)
         return
     asked = RetryPolicy().get_retry_after(answer)
@@ -237,14 +282,41 @@ def _share_uploads() -> None:
     This replaces a class in a private module. If azure-ai-ml no longer uses it, each upload has its own connections.
     """
     from azure.ai.ml._artifacts import _blob_storage_helper
-    from azure.storage.blob import ContainerClient, ExponentialRetry
+    from azure.storage.blob import ContainerClient
 
     class Shared(ContainerClient):
         def __init__(self, *args: Any, **options: Any) -> None:
-            patience = ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=_UPLOAD_RETRIES)
-            super().__init__(*args, **{"transport": transport(), "retry_policy": patience, **options})
+            super().__init__(*args, **{**blob_options(), **options})
 
     setattr(_blob_storage_helper, "ContainerClient", Shared)  # noqa: B010 - its annotation says it is the class itself
+
+
+def blob_options() -> dict[str, Any]:
+    """Return the options of a client of azure-storage: the shared connections, and patience like azure-core's.
+
+    azure-storage's own policy does not repeat a request whose token has expired: its authentication repeats it once.
+    """
+    from azure.storage.blob import ExponentialRetry
+
+    class Patience(ExponentialRetry):
+        def send(self, request: Any) -> Any:
+            body = request.http_request.body
+            start = body.tell() if hasattr(body, "seek") else None
+            for left in reversed(range(_UPLOAD_RETRIES)):
+                answer = cast("Any", super()).send(request)
+                if answer.http_response.status_code != _REFUSED or not _EXPIRED.search(_text(answer.http_response)):
+                    break
+                _renew(answer.http_request)
+                if left:
+                    request.context.transport.sleep(_EXPIRED_SECONDS)
+                    if start is not None:
+                        body.seek(start)
+            return answer
+
+    kinds = ("retry_total", "retry_connect", "retry_read", "retry_status")
+    options: dict[str, Any] = dict.fromkeys(kinds, _UPLOAD_RETRIES)
+    patience = Patience(initial_backoff=1, increment_base=2, **options)
+    return {"transport": transport(), "retry_policy": patience}
 
 
 @functools.cache

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pulumi_azureml.operations.arm import send
-from pulumi_azureml.operations.connection import credential
+from pulumi_azureml.operations.connection import credential, say_when_to_ask_again, transport
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
+    from azure.core.credentials import AccessToken
 
 _API_VERSION = "2024-10-01"
 _AUDIENCE = "https://ml.azure.com/.default"
-# A POST is retried on 500, 503 and 504 only. A few retries are enough, because a broken model stays broken.
-_RETRIES = 3
+# A prediction changes nothing, so azure-core may repeat it. Azure answers for a broken model with a 424, which stays.
+_RETRIES: dict[str, Any] = {"retry_total": 4, "retry_status": 4, "retry_on_methods": ["POST"]}
+# Azure's own limit for an answer is three minutes.
+_ANSWER_SECONDS = 300
+_TOKEN_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -49,23 +54,39 @@ def score(target: ScoringTarget, request: Any, deployment: str | None = None, *,
     """
     from azure.core import PipelineClient
     from azure.core.exceptions import HttpResponseError
-    from azure.core.pipeline.policies import RetryPolicy
+    from azure.core.pipeline import policies
     from azure.core.rest import HttpRequest
 
-    headers = {"Authorization": f"Bearer {access_key(target)}"}
-    if deployment is not None:
-        headers["azureml-model-deployment"] = deployment
-    client: PipelineClient[Any, Any] = PipelineClient(target.scoring_uri, policies=[RetryPolicy(retry_total=_RETRIES)])
-    with client:
-        limits = ("timeout", "connection_timeout", "read_timeout") if seconds is not None else ()
-        limit: dict[str, Any] = dict.fromkeys(limits, seconds)
-        response = client.send_request(HttpRequest("POST", target.scoring_uri, headers=headers, json=request), **limit)
-        if response.status_code >= 400:
-            raise HttpResponseError(f"{response.status_code} {response.reason}: {response.text()[:2000]}", response)
-        try:
-            return response.json()
-        except ValueError as error:
-            raise HttpResponseError(f"the answer is not JSON: {response.text()[:200]}", response) from error
+    pipeline = [
+        policies.RetryPolicy(),
+        policies.BearerTokenCredentialPolicy(_Access(target), target.scoring_uri),
+        policies.CustomHookPolicy(raw_response_hook=say_when_to_ask_again),
+    ]
+    client: PipelineClient[Any, Any] = PipelineClient(target.scoring_uri, policies=pipeline, transport=transport())
+    limits = ("timeout", "connection_timeout", "read_timeout")
+    limit: dict[str, Any] = {"read_timeout": _ANSWER_SECONDS} if seconds is None else dict.fromkeys(limits, seconds)
+    headers = {} if deployment is None else {"azureml-model-deployment": deployment}
+    question = HttpRequest("POST", target.scoring_uri, headers=headers, json=request)
+    # A Kubernetes endpoint can have a scoring URI with http.
+    response = client.send_request(question, enforce_https=False, **_RETRIES, **limit)
+    if response.status_code >= 400:
+        raise HttpResponseError(f"{response.status_code} {response.reason}: {response.text()[:2000]}", response)
+    try:
+        return response.json()
+    except ValueError as error:
+        raise HttpResponseError(f"the answer is not JSON: {response.text()[:200]}", response) from error
+
+
+@dataclass(frozen=True)
+class _Access:
+    """An endpoint's key or token in the form of a credential, so that azure-core gets another one after a 401."""
+
+    target: ScoringTarget
+
+    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
+        from azure.core.credentials import AccessToken
+
+        return AccessToken(access_key(self.target), int(time.time()) + _TOKEN_SECONDS)
 
 
 def access_key(target: ScoringTarget) -> str:

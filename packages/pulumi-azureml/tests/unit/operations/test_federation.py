@@ -161,5 +161,5 @@ def test_all_clients_of_the_process_sign_in_like_that(oidc: str, kind: type, mon
     for name, value in identity.items():
         monkeypatch.setenv(name, value)
     connection.sign_in_again()
-    assert isinstance(connection.credential(), kind)
+    assert isinstance(connection.credential().inner, kind)
     connection.sign_in_again()

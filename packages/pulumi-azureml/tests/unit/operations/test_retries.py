@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
+from azure.core import PipelineClient
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
-from azure.core.pipeline.transport import HttpRequest, HttpTransport
-from azure.core.pipeline.transport._base import HttpResponse
+from azure.core.rest import HttpRequest
+from azure.storage.blob import BlobClient
 
+from azureml_fixtures.transport import Transport
+from pulumi_azureml.operations import connection
 from pulumi_azureml.operations.connection import say_when_to_ask_again
 
 ID = (
@@ -19,50 +22,6 @@ ID = (
     "/environments/env/versions/1"
 )
 ENVIRONMENT = {"id": ID, "name": "1", "properties": {"image": "python:3.11", "isAnonymous": False}}
-
-
-class Answer(HttpResponse):
-    """A canned answer."""
-
-    def __init__(self, request: HttpRequest, status: int, headers: dict[str, str], body: Any) -> None:
-        super().__init__(request, None)
-        self.status_code, self.headers, self.reason = status, headers, "canned"
-        self.content_type = "application/json"
-        self._text = json.dumps(body).encode()
-
-    def body(self) -> bytes:
-        return self._text
-
-    def json(self) -> Any:
-        return json.loads(self._text)
-
-
-class Transport(HttpTransport):  # type: ignore[type-arg]
-    """Answers each request with the next of its failures, then with success; notes how long it was told to sleep."""
-
-    def __init__(self, *failures: tuple[int, dict[str, str]] | Exception) -> None:
-        self.failures = list(failures)
-        self.asked = 0
-        self.slept: list[float] = []
-        self.code = "Busy"
-
-    def send(self, request: HttpRequest, **_: Any) -> HttpResponse:
-        self.asked += 1
-        if self.failures:
-            failure = self.failures.pop(0)
-            if isinstance(failure, Exception):
-                raise failure
-            return Answer(request, failure[0], failure[1], {"error": {"code": self.code, "message": "later"}})
-        return Answer(request, 200, {"Content-Type": "application/json"}, ENVIRONMENT)
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
-    def open(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 class Credential:
@@ -87,21 +46,30 @@ def get() -> Callable[[Transport], Any]:
 def test_throttling_and_server_errors_are_repeated_after_the_time_that_azure_says(
     get: Callable[[Transport], Any], status: int
 ) -> None:
-    transport = Transport((status, {"Retry-After": "7"}), (status, {"Retry-After": "3"}))
+    transport = Transport((status, {"Retry-After": "7"}), (status, {"Retry-After": "3"}), content=ENVIRONMENT)
     assert get(transport).image == "python:3.11"
     assert transport.slept == [7, 3]
 
 
 def test_a_connection_that_breaks_is_tried_again(get: Callable[[Transport], Any]) -> None:
-    transport = Transport(ServiceRequestError("connection reset"))
+    transport = Transport(ServiceRequestError("connection reset"), content=ENVIRONMENT)
     assert get(transport).image == "python:3.11"
     assert transport.asked == 2
 
 
-@pytest.mark.parametrize(("code", "asked"), [("ExpiredAuthenticationToken", 3), ("InvalidAuthenticationToken", 1)])
-def test_only_an_expired_token_is_worth_another_attempt(get: Callable[[Transport], Any], code: str, asked: int) -> None:
-    transport = Transport((401, {}), (401, {}))
-    transport.code = code
+@pytest.mark.parametrize(
+    ("code", "message", "asked"),
+    [
+        ("ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than current UTC time", 3),
+        ("InvalidAuthenticationToken", "Lifetime validation failed, the token is expired.", 3),
+        ("InvalidAuthenticationToken", "The access token is invalid.", 1),
+    ],
+)
+def test_only_an_expired_token_is_worth_another_attempt(
+    get: Callable[[Transport], Any], code: str, message: str, asked: int
+) -> None:
+    transport = Transport((401, {}), (401, {}), content=ENVIRONMENT)
+    transport.code, transport.message = code, message
     if asked == 1:
         with pytest.raises(HttpResponseError):
             get(transport)
@@ -109,6 +77,61 @@ def test_only_an_expired_token_is_worth_another_attempt(get: Callable[[Transport
         assert get(transport).image == "python:3.11"
         assert transport.slept == [0.5, 0.5]
     assert transport.asked == asked
+
+
+@pytest.fixture
+def signed_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Return the tokens that Entra ID issued. A credential keeps its token, as azure-identity's cache does."""
+    issued: list[str] = []
+
+    class Cached(Credential):
+        def __init__(self, **_options: Any) -> None:
+            self.token = f"token-{len(issued)}"
+            issued.append(self.token)
+
+        def get_token(self, *_: str, **__: Any) -> AccessToken:
+            return AccessToken(self.token, 4102444800)
+
+        def get_token_info(self, *_: str, options: Any = None) -> AccessToken:
+            return self.get_token()
+
+    monkeypatch.setattr("azure.identity.DefaultAzureCredential", Cached)
+    connection.sign_in_again()
+    yield issued
+    connection.sign_in_again()
+
+
+def test_a_token_that_azure_takes_as_expired_is_not_sent_again(signed_in: list[str]) -> None:
+    """The clock of this machine is late, so azure-identity would give the refused token again."""
+    transport = Transport((401, {}), content={})
+    transport.code = "ExpiredAuthenticationToken"
+    policies = connection.chain(connection.credential(), "https://management.azure.com/.default")
+    client: PipelineClient[Any, Any] = PipelineClient("https://a", policies=policies, transport=transport)
+    assert client.send_request(HttpRequest("POST", "https://a/b")).status_code == 200
+    assert transport.tokens == ["Bearer token-0", "Bearer token-1"]
+    assert signed_in == ["token-0", "token-1"]
+
+
+def test_many_requests_with_the_same_refused_token_sign_in_once(signed_in: list[str]) -> None:
+    shared = connection.credential()
+    refused = shared.get_token("scope").token
+    for _ in range(3):
+        shared.renew(refused)
+    assert shared.get_token("scope").token == "token-1"
+    assert signed_in == ["token-0", "token-1"]
+
+
+def test_an_upload_repeats_requests_with_expired_tokens(signed_in: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """azure-storage's own policies repeat them once."""
+    transport = Transport(*[(401, {})] * 4, (500, {}), content={}, status=201)
+    transport.code, transport.message = "InvalidAuthenticationInfo", "Lifetime validation failed. The token is expired."
+    monkeypatch.setattr(connection, "transport", lambda: transport)
+    blob = BlobClient(
+        "https://a.blob.core.windows.net", "c", "b", credential=connection.credential(), **connection.blob_options()
+    )
+    blob.upload_blob(BytesIO(b"content"), length=7, overwrite=True)
+    assert [request.body for request in transport.requests] == [b"content"] * 6
+    assert len(set(transport.tokens)) == len(signed_in) == 5
 
 
 def test_a_refusal_is_not_repeated(get: Callable[[Transport], Any]) -> None:

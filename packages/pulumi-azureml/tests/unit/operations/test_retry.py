@@ -161,7 +161,7 @@ def test_a_token_that_is_not_taken_any_more_is_renewed_once(monkeypatch: pytest.
     connection.sign_in_again()
 
     def ask() -> object:
-        signed_in = connection.credential()
+        signed_in = connection.credential().inner
         if signed_in is credentials[0]:
             raise refused("(ExpiredAuthenticationToken)", 401)
         return signed_in

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from azure.core.exceptions import HttpResponseError, ServiceResponseError
 
 from azureml_fixtures.scoring_requests import ID, URI, recorded
 from pulumi_azureml.operations import scoring
@@ -14,7 +15,7 @@ from pulumi_azureml.operations.scoring import ScoringTarget
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    return recorded(monkeypatch)
+    return recorded(monkeypatch).requests
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,24 @@ def test_a_smoke_test_names_its_deployment_to_no_other_request(sent: list[Any]) 
     scoring.score(target, {"a": 1}, "blue-2")
     scoring.score(target, {"a": 1})
     assert [request.headers.get("azureml-model-deployment") for request in sent] == ["blue-2", None]
+
+
+@pytest.mark.parametrize("status", [429, 502, 503])
+def test_a_prediction_that_the_gateway_failed_is_asked_for_again(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    transport = recorded(monkeypatch, (status, {}), ServiceResponseError("connection reset"))
+    assert scoring.score(ScoringTarget(ID, URI, "key"), {"a": 1}) == {"ok": True}
+    assert transport.asked == 3
+
+
+def test_an_endpoint_whose_token_expired_gets_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    transport = recorded(monkeypatch, (401, {}))
+    transport.code = "ExpiredAuthenticationToken"
+    assert scoring.score(ScoringTarget(ID, URI, "aml_token"), {"a": 1}) == {"ok": True}
+    assert transport.tokens == ["Bearer a token"] * 2
+
+
+def test_a_broken_model_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    transport = recorded(monkeypatch, (424, {}))
+    with pytest.raises(HttpResponseError):
+        scoring.score(ScoringTarget(ID, URI, "key"), {"a": 1})
+    assert transport.asked == 1
