@@ -1,7 +1,7 @@
 """`python -m tests.chaos`: kill a part of a release at a random moment, run the release once more, and compare.
 
-Each point starts with a fresh local Azure, or with a copy of a deployed one. The same seed gives the same moments and
-the same choice of victims. What runs at that moment depends on the machine.
+Each point starts with a fresh local Azure, or with a copy of one that is deployed or trained. The same seed gives the
+same moments and the same choice of victims. What runs at that moment depends on the machine.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,17 +20,22 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.chaos import victims
-from tests.chaos.ground import Ground
+from tests.chaos.ground import End, Ground
 
-_UP = "release up --no-train --no-doctor -s local"
+_NEW, _DEPLOYED, _TRAINED = "new", "deployed", "trained"
+_UP = "release up --no-doctor -s local"
+# What a phase begins with, and its command. The same command repairs what a kill left.
 _PHASES = {
-    "first up": (_UP, _UP),
-    "destroy": ("release down -s local --yes --purge", "release down -s local --yes --purge"),
-    "training": ("release train -s local --no-promote", "release train -s local --no-promote"),
-    "rollout": ("release up --no-doctor -s local", "release up --no-doctor -s local"),
+    "first up": (_NEW, f"{_UP} --no-train"),
+    "rollout": (_TRAINED, _UP),
+    "destroy": (_TRAINED, "release down -s local --yes --purge"),
+    "training": (_DEPLOYED, _UP),
 }
-# Phases that begin with a deployed stack. The rollout trains first, so its kills reach the training, too.
-_DEPLOYED = ("destroy", "training", "rollout")
+# How the states are made that points begin with: from which one, and by which command.
+_STATES = {
+    _DEPLOYED: (_NEW, f"{_UP} --no-train"),
+    _TRAINED: (_DEPLOYED, "release train -s local --no-promote"),
+}
 
 
 @dataclass
@@ -55,7 +60,7 @@ def main(points: int, seed: int, phases: tuple[str, ...], logs: Path | None) -> 
     folder.mkdir(parents=True, exist_ok=True)
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(f"seed {seed}, logs {folder}")
-    sweep = Sweep(folder, random.Random(seed))
+    sweep = Sweep(folder, random.Random(seed), lambda line: console.print(line, highlight=False))
     done: list[Point] = []
     try:
         for number in range(points):
@@ -70,69 +75,77 @@ def main(points: int, seed: int, phases: tuple[str, ...], logs: Path | None) -> 
 
 
 class Sweep:
-    """Points on one machine: the deployed stack that they start with, and how long each phase takes without a kill."""
+    """Points on one machine: the states that they begin with, and how each phase goes without a kill."""
 
-    def __init__(self, folder: Path, source: random.Random) -> None:
+    def __init__(self, folder: Path, source: random.Random, say: Callable[[str], None]) -> None:
         self._folder = folder
         self._random = source
-        self._deployed: Ground | None = None
-        self._took: dict[str, float] = {}
-        self._ends: dict[str, Counter[str]] = {}
+        self._say = say
+        self._states: dict[str, Ground] = {}
+        self._usual: dict[str, tuple[float, End]] = {}
 
     def point(self, phase: str, number: int) -> Point:
         """Kill one process in a phase, run its command again, and return what is wrong then."""
-        if phase not in self._took:
-            self._learn(phase)
-        ground = self._ground(phase, f"{number}")
+        begins, command = _PHASES[phase]
+        if phase not in self._usual:
+            self._usual[phase] = self._undisturbed(phase)
+        took, usual = self._usual[phase]
         log = self._folder / f"{number}.log"
+        ground = self._ground(begins, f"{number}", log)
         try:
-            began, moment = time.monotonic(), self._random.uniform(0, self._took[phase])
-            running = ground.start(_PHASES[phase][0], log)
+            began, moment = time.monotonic(), self._random.uniform(0, took)
+            running = ground.start(command, log)
             while running.poll() is None and time.monotonic() - began < moment:
                 time.sleep(0.05)
             victim = self._kill(ground)
             running.wait()
             point = Point(phase, victim, moment)
-            code = ground.run(_PHASES[phase][1], log)
+            code = ground.run(command, log)
             if code != 0:
                 point.wrong.append(f"the run after it ended with {code}")
-            point.wrong += ground.differences(self._ends[phase]) + ground.left_in_state()
-            point.wrong += [f"left: {each}" for each in ground.stop()]
+            end, left = ground.end()
+            point.wrong += [*end.differences(usual), *left]
             return point
         finally:
             ground.clear()
 
     def close(self) -> None:
         """Delete what the points started with."""
-        if self._deployed is not None:
-            self._deployed.clear()
+        for each in self._states.values():
+            each.clear()
 
-    def _learn(self, phase: str) -> None:
-        """Run a phase without a kill."""
-        ground = self._ground(phase, f"learn-{phase.replace(' ', '-')}")
-        log = self._folder / f"learn-{phase.replace(' ', '-')}.log"
-        began = time.monotonic()
-        if ground.run(_PHASES[phase][0], log) != 0:
-            ground.clear()
-            raise click.ClickException(f"{phase} fails without a kill; see {log}")
-        self._took[phase], self._ends[phase] = time.monotonic() - began, ground.resources()
-        if phase == "first up" and self._deployed is None:
-            ground.stop()
-            self._deployed = ground
-        else:
+    def _undisturbed(self, phase: str) -> tuple[float, End]:
+        """Return how long a phase takes without a kill, and its end."""
+        name = phase.replace(" ", "-")
+        log = self._folder / f"usual-{name}.log"
+        ground = self._ground(_PHASES[phase][0], f"usual-{name}", log)
+        try:
+            took = self._run(ground, _PHASES[phase][1], log)
+            self._say(f"     {phase:<9} takes {took:.0f} s without a kill")
+            return took, ground.end()[0]
+        finally:
             ground.clear()
 
-    def _ground(self, phase: str, name: str) -> Ground:
+    def _ground(self, state: str, name: str, log: Path) -> Ground:
+        """Return a local Azure in a state. It begins with a copy of one that is made once."""
         ground = Ground(self._folder / f"state-{name}")
-        log = self._folder / f"{name}.log"
-        if phase in _DEPLOYED:
-            if self._deployed is None:
-                self._learn("first up")
-            assert self._deployed is not None
-            self._deployed.copy_to(ground)
-        else:
+        if state == _NEW:
             ground.prepare(log)
+            return ground
+        if state not in self._states:
+            before, command = _STATES[state]
+            made = self._ground(before, state, self._folder / f"{state}.log")
+            self._states[state] = made
+            self._run(made, command, self._folder / f"{state}.log")
+            made.stop()
+        self._states[state].copy_to(ground)
         return ground
+
+    def _run(self, ground: Ground, command: str, log: Path) -> float:
+        began = time.monotonic()
+        if ground.run(command, log) != 0:
+            raise click.ClickException(f"`{command}` fails without a kill; see {log}")
+        return time.monotonic() - began
 
     def _kill(self, ground: Ground) -> str:
         found = victims.candidates(ground.state)

@@ -10,7 +10,6 @@ import re
 import sys
 import tempfile
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos.ground import Ground
+from tests.chaos.ground import End, Ground
 
 _COMMAND = "release up -s local"
 _EVERYTHING = "* *"
@@ -87,7 +86,7 @@ def rules(kind: str, rate: float, seed: int) -> list[dict[str, Any]]:
     ]
 
 
-def series(folder: Path, name: str, command: str, faults: list[dict[str, Any]], end: Counter[str]) -> Series:
+def series(folder: Path, name: str, command: str, faults: list[dict[str, Any]], end: End) -> Series:
     """Run a release under faults in a fresh local Azure, and compare its end with that of a release without any."""
     ground, log = Ground(folder / f"state-{name}"), folder / f"{name}.log"
     try:
@@ -102,21 +101,22 @@ def series(folder: Path, name: str, command: str, faults: list[dict[str, Any]], 
         one = Series(failed, requests, len(_REPEATED.findall(log.read_text("utf-8", "replace"))), seconds)
         if code != 0:
             one.wrong.append(f"it ended with {code}")
-        one.wrong += ground.differences(end) + ground.left_in_state()
-        one.wrong += [f"left: {each}" for each in ground.stop()]
+        reached, left = ground.end()
+        one.wrong += [*reached.differences(end), *left]
         return one
     finally:
         ground.clear()
 
 
-def _without_faults(folder: Path, command: str) -> tuple[Counter[str], float]:
+def _without_faults(folder: Path, command: str) -> tuple[End, float]:
     ground, log = Ground(folder / "state-learn"), folder / "learn.log"
     try:
         ground.prepare(log)
         began = time.monotonic()
         if ground.run(command, log) != 0:
             raise click.ClickException(f"{command} fails without faults; see {log}")
-        return ground.resources(), time.monotonic() - began
+        took = time.monotonic() - began
+        return ground.end()[0], took
     finally:
         ground.clear()
 

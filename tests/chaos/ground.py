@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -17,9 +18,26 @@ from tests.chaos import victims
 ROOT = Path(__file__).resolve().parents[2]
 _BIN = ROOT / ".venv" / "bin"
 _STACK = "local"
+# A promotion writes the model's version into it.
+_STACK_FILE = ROOT / f"Pulumi.{_STACK}.yaml"
 _LONGEST_SECONDS = 1200.0
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# The outputs and logs of jobs. Those of a killed attempt stay in Azure, too.
+_OF_JOBS = re.compile(r"/(azureml|ExperimentRun|dcid\.)[/.]|insights-|/monitoring/")
 # Operations and run records of other attempts stay in Azure, too.
 _HISTORY = ("/jobs", "/codes", "/runs", "/datastores/", "operations")
+
+
+@dataclass(frozen=True)
+class End:
+    """What a run left in a local Azure: how many resources of each type, blobs and Docker containers."""
+
+    found: Counter[str]
+
+    def differences(self, usual: End) -> list[str]:
+        """Return what is too much or missing, compared with the end of another run."""
+        extra = [f"orphan: {count} {kind}" for kind, count in (self.found - usual.found).items()]
+        return extra + [f"lost: {count} {kind}" for kind, count in (usual.found - self.found).items()]
 
 
 @dataclass(frozen=True)
@@ -65,7 +83,13 @@ class Ground:
         """Make the stack."""
         self.run(f"{_BIN / 'python'} -m bootstrap.local_stack fit {_STACK}", log)
 
-    def resources(self) -> Counter[str]:
+    def end(self) -> tuple[End, list[str]]:
+        """Stop it. Return what is in Azure, and what should not be left on this machine: locks and processes."""
+        found = self._resources() + self._containers()
+        left = self._left_in_state() + [f"left: {each}" for each in self.stop()]
+        return End(found + self._blobs()), left
+
+    def _resources(self) -> Counter[str]:
         """Return the number of Azure's resources by type. Names differ between two local Azures."""
         file = self.state / "amlite.db"
         if not file.exists():
@@ -78,13 +102,29 @@ class Ground:
             database.close()
         return Counter(kind for kind, id in rows if not any(each in id.lower() for each in _HISTORY))
 
-    def differences(self, end: Counter[str]) -> list[str]:
-        """Return the resources that are too many or too few, compared with the end state of another run."""
-        now = self.resources()
-        extra = [f"orphan: {count} {kind}" for kind, count in (now - end).items()]
-        return extra + [f"lost: {count} {kind}" for kind, count in (end - now).items()]
+    def _blobs(self) -> Counter[str]:
+        """Return the blobs and their containers, without what jobs wrote.
 
-    def left_in_state(self) -> list[str]:
+        Containers of code have a random name in Azure. Here the name is a hash of the content.
+        """
+        file = self.state / "azurite" / "__azurite_db_blob__.json"
+        if not file.exists():
+            return Counter()
+        tables = {each["name"]: each["data"] for each in json.loads(file.read_text("utf-8"))["collections"]}
+        found = Counter(f"container {_GUID.sub('*', each['name'])}" for each in tables["$CONTAINERS_COLLECTION$"])
+        names = (f"{_GUID.sub('*', each['containerName'])}/{each['name']}" for each in tables["$BLOBS_COLLECTION$"])
+        return found + Counter(f"blob {name}" for name in names if not _OF_JOBS.search(name))
+
+    def _containers(self) -> Counter[str]:
+        """Return the containers of its own Docker engine."""
+        socket = self.state / "run" / "docker.sock"
+        if not socket.exists():
+            return Counter()
+        words = ["docker", "-H", f"unix://{socket}", "ps", "--all", "--format", "{{.Image}}"]
+        listed = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+        return Counter(f"Docker container of {_GUID.sub('*', image)}" for image in listed.splitlines())
+
+    def _left_in_state(self) -> list[str]:
         """Return the locks of the backend and the pending operations of the stack."""
         backend = self.state / "pulumi" / ".pulumi"
         left = [f"lock {each.name}" for each in (backend / "locks").rglob("*") if each.is_file()]
@@ -94,8 +134,10 @@ class Ground:
         return left
 
     def stop(self) -> list[str]:
-        """Stop it, and return the processes that are left. They are ended too."""
+        """Stop it, keep the stack's file, and return the processes that are left. They are ended too."""
         subprocess.run([_BIN / "amlite", "stop"], env=self.environment, capture_output=True, check=False)
+        if self.state.is_dir():
+            shutil.copyfile(_STACK_FILE, self.state / _STACK_FILE.name)
         left = victims.running(self.state)
         told = [" ".join(each.cmdline())[:100] for each in left]
         for each in left:
@@ -109,5 +151,6 @@ class Ground:
         shutil.rmtree(self.state, ignore_errors=True)
 
     def copy_to(self, other: Ground) -> None:
-        """Copy the state of this stopped local Azure."""
+        """Copy the state of this stopped local Azure, and the stack's file that belongs to it."""
         shutil.copytree(self.state, other.state, symlinks=True, ignore=shutil.ignore_patterns("run", "lock"))
+        shutil.copyfile(other.state / _STACK_FILE.name, _STACK_FILE)
