@@ -47,6 +47,8 @@ _BUSY_SECONDS = 10
 _REFUSED, _EXPIRED_SECONDS = 401, 0.5
 # The words of Resource Manager, and those of storage and of Microsoft Graph.
 _EXPIRED = re.compile(r"ExpiredAuthenticationToken|[Tt]oken (has|is) expired|Lifetime validation failed")
+# The answer to a HEAD has no text. These headers say that the token is not valid any more.
+_WITHOUT_TEXT = ("x-ms-error-code", "InvalidAuthenticationInfo"), ("WWW-Authenticate", 'error="invalid_token"')
 _LONGEST_WAIT_SECONDS = 600.0
 # Azure's gateways have the time in the text of a response: "Please try again after '17' seconds".
 _IN_TEXT = re.compile(r"(?:again|retry)\s+(?:after|in)\s+'?(\d+)'?\s+second", re.IGNORECASE)
@@ -254,12 +256,12 @@ def say_when_to_ask_again(answer: Any) -> None:
     response = answer.http_response
     if response.status_code not in (_THROTTLED, _CONFLICT, _REFUSED):
         return
-    text = _text(response)
     if response.status_code == _REFUSED:
-        if _EXPIRED.search(text):
+        if _is_expired(response):
             _renew(answer.http_request)
             response.headers["Retry-After"] = str(_EXPIRED_SECONDS)
         return
+    text = _text(response)
     asked = RetryPolicy().get_retry_after(answer)
     if response.status_code == _CONFLICT and asked is None and not any(each in text for each in _BUSY):
         return
@@ -279,16 +281,23 @@ def _share_uploads() -> None:
 
     azure-storage's own policy retries three times, after 18, 24 and 42 seconds.
 
-    This replaces a class in a private module. If azure-ai-ml no longer uses it, each upload has its own connections.
+    This replaces two classes in a private module: the client with an identity, and the one with a signature. If
+    azure-ai-ml no longer uses them, each upload has its own connections.
     """
     from azure.ai.ml._artifacts import _blob_storage_helper
-    from azure.storage.blob import ContainerClient
+    from azure.storage.blob import BlobServiceClient, ContainerClient
 
-    class Shared(ContainerClient):
+    class SharedAccount(BlobServiceClient):
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **{**blob_options(), **options})
 
-    setattr(_blob_storage_helper, "ContainerClient", Shared)  # noqa: B010 - its annotation says it is the class itself
+    class SharedContainer(ContainerClient):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **{**blob_options(), **options})
+
+    # Not attributes of the module for a type checker, whose annotations name the classes themselves.
+    setattr(_blob_storage_helper, "BlobServiceClient", SharedAccount)  # noqa: B010
+    setattr(_blob_storage_helper, "ContainerClient", SharedContainer)  # noqa: B010
 
 
 def blob_options() -> dict[str, Any]:
@@ -304,7 +313,7 @@ def blob_options() -> dict[str, Any]:
             start = body.tell() if hasattr(body, "seek") else None
             for left in reversed(range(_UPLOAD_RETRIES)):
                 answer = cast("Any", super()).send(request)
-                if answer.http_response.status_code != _REFUSED or not _EXPIRED.search(_text(answer.http_response)):
+                if answer.http_response.status_code != _REFUSED or not _is_expired(answer.http_response):
                     break
                 _renew(answer.http_request)
                 if left:
@@ -353,6 +362,13 @@ def _subclasses(parent: Any) -> Iterator[Any]:
     for each in parent.__subclasses__():
         yield each
         yield from _subclasses(each)
+
+
+def _is_expired(response: Any) -> bool:
+    text = _text(response)
+    if text:
+        return _EXPIRED.search(text) is not None
+    return any(sign in response.headers.get(name, "") for name, sign in _WITHOUT_TEXT)
 
 
 def _text(response: Any) -> str:

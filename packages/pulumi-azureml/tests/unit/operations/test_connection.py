@@ -35,10 +35,19 @@ def test_threads_have_clients_of_their_own_over_the_same_connections() -> None:
     assert set(transports) == {transport()}
 
 
-def test_an_upload_shares_the_connections() -> None:
-    """It hangs on a name in a private module of azure-ai-ml: here shows when that goes."""
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"credential": "", "account_url": UPLOAD},
+        {"credential": "key", "account_url": "https://account.blob.core.windows.net", "container_name": "container"},
+    ],
+    ids=["signature", "credential"],
+)
+def test_an_upload_shares_the_connections(place: dict[str, str]) -> None:
+    """It hangs on names in a private module of azure-ai-ml: here shows when they go."""
     connect(WORKSPACE)
-    blob = BlobStorageClient(credential="", account_url=UPLOAD).container_client.get_blob_client("src/main.py")
+    blob = BlobStorageClient(**place).container_client.get_blob_client("src/main.py")
+    assert type(blob._config.retry_policy).__name__ == "Patience"
     inner = blob._pipeline._transport
     while hasattr(inner, "_transport"):
         inner = inner._transport
