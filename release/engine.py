@@ -32,7 +32,8 @@ _NO_REASON = ("an unhandled error occurred", "update failed", "preview failed", 
 # Others' failures that pass: Azure's codes, and the words for a connection that broke.
 _PASSING = re.compile(
     r"InternalServerError|InternalError|TooManyRequests|ServiceUnavailable|ServerBusy|GatewayTimeout|BadGateway|OperationTimedOut|"
-    r"AnotherOperationInProgress|ExpiredAuthenticationToken|[Tt]oken (has|is) expired|Lifetime validation failed|temporarily_unavailable|"
+    r"AnotherOperationInProgress|temporarily_unavailable|"
+    r"ExpiredAuthenticationToken|[Tt]oken (has|is) expired|Lifetime validation failed|"
     r"\b(429|500|502|503|504)\b|"
     r"[Cc]onnection (aborted|reset|broke|error)|RemoteDisconnected|EOF occurred|[Tt]imed? ?out"
 )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 from azure.core.exceptions import HttpResponseError
+from azure.identity import DefaultAzureCredential
 from azure.mgmt.resource.resources import ResourceManagementClient
 
 from amlite import SUBSCRIPTION_ID
@@ -62,6 +63,32 @@ def test_refused_in_the_words_of_the_service(amlite: LocalAzure, path: str, kind
     assert (answer.status_code, "Retry-After" in answer.headers) == (status, False)
     assert code in answer.json()["error"]["code"]
     assert not _exists(amlite, path)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(502, "BadGateway"), (503, "ServiceUnavailable"), (504, "GatewayTimeout")]
+)
+def test_an_error_may_have_another_status(amlite: LocalAzure, path: str, status: int, code: str) -> None:
+    _add(amlite, path, "PUT", "error", "--status", str(status))
+    answer = amlite.arm("PUT", path, BODY, VERSION)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+def test_the_same_seed_selects_the_same_requests(amlite: LocalAzure, path: str) -> None:
+    seen = []
+    for _ in range(2):
+        _add(amlite, path, "GET", "error", "--rate", "0.5", "--seed", "1")
+        seen.append([amlite.arm("GET", path, version=VERSION).status_code for _ in range(12)])
+        amlite.clear_faults()
+    assert seen[0] == seen[1]
+    assert set(seen[0]) == {404, 500}
+
+
+def test_a_sign_in_has_no_token_that_expires(amlite: LocalAzure, path: str) -> None:
+    amlite.command("fault", "add", "--match", "* *", "--kind", "expired", "--rate", "1")
+    with amlite.signed_in():
+        assert DefaultAzureCredential().get_token("https://management.azure.com/.default").token
+    assert amlite.arm("PUT", path, BODY, VERSION).status_code == 401
 
 
 def test_operation_that_takes_hours_by_the_clock(amlite: LocalAzure, path: str) -> None:

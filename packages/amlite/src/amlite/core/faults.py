@@ -10,6 +10,7 @@ import itertools
 import random
 from dataclasses import asdict, dataclass
 
+import jwt
 from aiohttp import web
 
 from amlite.core import access, operations
@@ -31,6 +32,8 @@ _REFUSALS: dict[FaultKind, Refusal] = {
     FaultKind.EVENTUAL: (404, "ResourceNotFound", "The Resource '{path}' was not found"),
 }
 _HEADERS = {FaultKind.THROTTLE: {"Retry-After": "1"}, FaultKind.EXPIRED: {"WWW-Authenticate": "Bearer"}}
+# Of an access token of Entra ID.
+_LONGEST_LIFETIME_SECONDS = 24 * 3600
 # The server errors that `error` can be, and their codes.
 _SERVER_ERRORS = {
     500: "InternalServerError",
@@ -63,12 +66,12 @@ class Fault:
     met: int = 0
     passed: int = 0
 
-    def concerns(self, method: str, address: str, *, bearer: bool = True) -> bool:
-        """Whether the rule matches a request and is not used up. Only a request with a token has an expired one."""
+    def concerns(self, method: str, address: str, *, expires: bool = True) -> bool:
+        """Whether the rule matches a request and is not used up. `expires` is whether it has a token that can expire."""
         wanted, _, pattern = self.match.partition(" ")
         if self.kind is FaultKind.EVENTUAL and method not in ("GET", "HEAD"):
             return False
-        if self.kind is FaultKind.EXPIRED and not bearer:
+        if self.kind is FaultKind.EXPIRED and not expires:
             return False
         return (
             (self.times is None or self.met < self.times)
@@ -161,9 +164,9 @@ class Faults:
                     return await handler(call)
 
     def _pick(self, call: Call) -> Fault | None:
-        address = f"{call.host}{call.path}"
+        address, expires = f"{call.host}{call.path}", _expires(call.bearer)
         for rule in self._rules:
-            if not rule.concerns(call.method, address, bearer=call.bearer is not None):
+            if not rule.concerns(call.method, address, expires=expires):
                 continue
             if rule.rate is not None and self._chances[rule.id].random() >= rule.rate:
                 continue
@@ -185,6 +188,18 @@ def _refused(fault: Fault, call: Call, route: Route) -> AzureError:
     if own is None:
         error.headers |= _HEADERS.get(fault.kind, {})
     return error
+
+
+def _expires(bearer: str | None) -> bool:
+    """Whether a token is one of Entra ID. Those of jobs are valid for days, and keys of endpoints have no end.
+
+    Source: "Configurable token lifetimes" in Microsoft's documentation of Entra ID.
+    """
+    try:
+        claims = jwt.decode(bearer or "", options={"verify_signature": False})
+        return bool(claims["exp"] - claims["iat"] <= _LONGEST_LIFETIME_SECONDS)
+    except (jwt.InvalidTokenError, KeyError, TypeError):
+        return False
 
 
 def _refusal(message: str) -> AzureError:

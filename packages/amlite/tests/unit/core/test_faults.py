@@ -29,6 +29,11 @@ def test_a_read_fault_leaves_writes_alone() -> None:
     assert [rule.concerns(method, ENDPOINT) for method in ("GET", "HEAD", "PUT")] == [True, True, False]
 
 
+def test_only_a_token_of_entra_id_expires() -> None:
+    rule = Faults().add({"match": "* *", "kind": "expired"})
+    assert [rule.concerns("PUT", ENDPOINT, expires=expires) for expires in (True, False)] == [True, False]
+
+
 def test_once_is_the_default_and_a_rate_has_no_end() -> None:
     faults = Faults()
     assert faults.add({"match": "* *", "kind": "error"}).times == 1
@@ -50,6 +55,9 @@ def test_once_is_the_default_and_a_rate_has_no_end() -> None:
         ({"match": "PUT *", "kind": "error", "rate": 1.5}, "rate"),
         ({"match": "PUT *", "kind": "slow", "seconds": -1}, "seconds"),
         ({"match": "PUT *", "kind": "error", "after": -1}, "after"),
+        ({"match": "PUT *", "kind": "error", "status": 418}, "status"),
+        ({"match": "PUT *", "kind": "throttle", "status": 503}, "status"),
+        ({"match": "PUT *", "kind": "error", "seed": "one"}, "seed"),
     ],
 )
 def test_bad_rules_are_refused_by_name(wanted: dict[str, Any], named: str) -> None:
