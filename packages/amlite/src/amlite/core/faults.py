@@ -67,7 +67,7 @@ class Fault:
     passed: int = 0
 
     def concerns(self, method: str, address: str, *, expires: bool = True) -> bool:
-        """Whether the rule matches a request and is not used up. `expires` is whether it has a token that can expire."""
+        """Whether the rule matches a request and is not used up. `expires`: it has a token that can expire."""
         wanted, _, pattern = self.match.partition(" ")
         if self.kind is FaultKind.EVENTUAL and method not in ("GET", "HEAD"):
             return False
