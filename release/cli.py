@@ -31,6 +31,7 @@ from release.proposing.command import propose
 from release.publishing.command import publish
 from release.scoring.command import key, score
 from release.stack import CWD_VARIABLE
+from release.starting.command import new
 from release.training.command import train
 from release.updating.command import up
 
@@ -78,6 +79,7 @@ main.add_command(jobs)
 main.add_command(key)
 main.add_command(logs)
 main.add_command(metrics)
+main.add_command(new)
 main.add_command(policy)
 main.add_command(preview)
 main.add_command(promote)
