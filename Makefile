@@ -19,7 +19,8 @@ ENVIRONMENTS ?= dev staging prod
 TRAIN ?= yes
 NAME ?=
 PYTEST ?=
-TESTS ?= packages tests/unit tests/integration tests/e2e
+# A project that was made from this one has its tests in tests/project.
+TESTS ?= $(wildcard packages/*/tests tests/project tests/unit tests/integration tests/e2e)
 
 state := $(or $(AMLITE_STATE),.amlite)
 bin := .venv/bin
@@ -48,7 +49,7 @@ help: ## Show this help
 	@printf '  WALKTHROUGH              more arguments for the example, such as WALKTHROUGH="--help"\n'
 	@printf '  PYTHON                   the Python for set-up, 3.11 or newer (default python3)\n'
 	@printf '  PYTEST                   more arguments for pytest, such as PYTEST="-k rollout"\n'
-	@printf '  TESTS                    the tests to run (default packages tests/unit tests/integration tests/e2e)\n'
+	@printf '  TESTS                    the tests to run (default: all but the long ones)\n'
 	@printf '  POINTS, SEED             the kills of `make chaos` (default 200), and what selects them (default 1)\n'
 	@printf '  FAULTS                   mixed or expired: the faults of `make chaos`, in POINTS releases (default 10)\n'
 	@printf '  AMLITE_STATE             the state folder of the local Azure (default .amlite)\n'
