@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from pulumi_azureml.operations import ENDED, Run, Runs, tail
@@ -21,7 +22,7 @@ class LogReader:
 
     Attributes:
         job: The job.
-        step: Name of the only step to read, or None.
+        step: Name, path or id of the only step to read, or None. A pipeline in the pipeline stands for all its steps.
         write: Takes text without a newline at its end.
     """
 
@@ -54,13 +55,23 @@ class LogReader:
 
     def _steps(self, runs: Runs) -> list[Run]:
         """Return the steps to read, in the order in which they started. A job without steps is its only one."""
-        steps = runs.children(self.job.name) or [runs.get(self.job.name)]
+        steps = list(self._leaves(runs, self.job.name)) or [runs.get(self.job.name)]
         if self.step is not None:
-            steps = [each for each in steps if self.step in (each.name, each.id)]
-            if not steps:
-                known = ", ".join(each.name for each in runs.children(self.job.name)) or "none"
+            chosen = [each for each in steps if _is_chosen(each, self.step)]
+            if not chosen:
+                known = ", ".join(each.name for each in steps if each.id != self.job.name) or "none"
                 raise ReleaseError(f"job {self.job.name} has no step '{self.step}'; steps: {known}")
+            steps = chosen
         return sorted(steps, key=lambda each: each.started or "~")
+
+    def _leaves(self, runs: Runs, pipeline: str, path: str = "") -> Iterator[Run]:
+        """Yield the steps that are no pipelines themselves. The name of each is its path: `outer/inner`."""
+        for step in runs.children(pipeline):
+            named = dataclasses.replace(step, name=f"{path}{step.name}")
+            # A step that has been read has a log of its own. A step that waits may have steps later.
+            is_leaf = any(run == step.source for run, _ in self._offsets) or step.status in _NOT_STARTED
+            inner = () if is_leaf else tuple(self._leaves(runs, step.source, f"{named.name}/"))
+            yield from inner or (named,)
 
     def _read(self, runs: Runs, step: Run) -> None:
         new = self._new(runs, step)
@@ -83,3 +94,8 @@ class LogReader:
             if text := decoder.decode(content):
                 found.append(text)
         return found
+
+
+def _is_chosen(step: Run, text: str) -> bool:
+    """Whether a text selects a step: its id, its path, its name, or the path or name of a pipeline around it."""
+    return step.id == text or f"/{text}/" in f"/{step.name}/"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
@@ -226,3 +227,28 @@ def test_a_step_that_failed_without_a_log_has_azures_reason(
     runs.steps = {"a": [run("prep", "Failed", error="the image cannot be pulled")]}
     monkeypatch.setattr(logs, "tail", lambda _url, _offset: b"")
     assert printed("logs", "a") == "==> prep (Failed)\nthe image cannot be pulled\n"
+
+
+@pytest.mark.parametrize(
+    ("step", "shown"),
+    [
+        (None, ["features/clean", "features/join/left", "train"]),
+        ("features", ["features/clean", "features/join/left"]),
+        ("features/join/left", ["features/join/left"]),
+        ("left", ["features/join/left"]),
+        ("id-clean", ["features/clean"]),
+    ],
+)
+def test_steps_of_a_pipeline_in_the_pipeline_have_paths(
+    runs: type[FakeRuns], monkeypatch: pytest.MonkeyPatch, step: str | None, shown: list[str]
+) -> None:
+    here(monkeypatch, job("a"))
+    runs.steps = {
+        "a": [run("train", started="2026-11-28T11:00:00+00:00"), run("features")],
+        "id-features": [run("clean"), run("join")],
+        "id-join": [run("left")],
+    }
+    monkeypatch.setattr(logs, "tail", lambda url, offset: f"{url} speaks\n".encode()[offset:])
+    found = printed("logs", "a", *(("--step", step) if step else ()))
+    assert re.findall(r"^==> (.+) \(Completed\)$", found, re.MULTILINE) == shown
+    assert found.count(" speaks\n") == len(shown)
