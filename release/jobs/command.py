@@ -125,7 +125,7 @@ def metrics(stack: str, output: str, job: str, metric: str | None) -> None:
 @stack_option
 @output_option
 @click.argument("job")
-@click.option("--step", default=None, help="Only the log of this step.")
+@click.option("--step", default=None, help="Only the log of this step: its path (outer/inner), name or id.")
 @click.option("--follow", is_flag=True, help="Print the logs until the job ends.")
 def logs(stack: str, output: str, job: str, step: str | None, follow: bool) -> None:
     """Print the logs of a job's steps.

@@ -14,6 +14,7 @@ from tests.bench import (
     catalogue,
     comment,
     fault_matrix,
+    importing,
     load,
     no_change,
     pipeline_steps,
@@ -31,6 +32,7 @@ from tests.bench.ground import Ground
 BENCHES = {
     "start-up": start_up.measure,
     "catalogue": catalogue.measure,
+    "import": importing.measure,
     "trees": trees.measure,
     "assets": assets.measure,
     "up": up.measure,
