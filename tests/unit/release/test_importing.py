@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from release.errors import ReleaseError
+from release.importing import command
 from release.importing.source import bring
 from release.importing.survey import survey
 
@@ -60,6 +63,41 @@ def test_a_folder_from_elsewhere_is_copied_as_it_is(foreign: Path, tmp_path: Pat
     assert (root / "taxi/mlops/train/pipeline.yml").read_text() == FILES["mlops/train/pipeline.yml"]
     with pytest.raises(ReleaseError, match="exists already"):
         bring(str(foreign), root, "taxi")
+
+
+def test_a_git_repository_is_imported_without_its_history(foreign: Path, tmp_path: Path) -> None:
+    for git in ("init --quiet", "add .", "-c user.name=a -c user.email=a@b commit --quiet -m first"):
+        subprocess.run(["git", *git.split()], cwd=foreign, check=True)
+    root = tmp_path / "own"
+    root.mkdir()
+    assert bring(foreign.as_uri(), root, None) == "foreign"
+    assert (root / "foreign/src/main.py").read_text() == FILES["src/main.py"]
+    assert not (root / "foreign/.git").exists()
+    with pytest.raises(ReleaseError, match="git cannot clone"):
+        bring((tmp_path / "none").as_uri(), root, None)
+
+
+def test_the_stack_file_gets_the_patterns_that_it_does_not_have(
+    foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulumi, called = tmp_path / "bin" / "pulumi", tmp_path / "called"
+    pulumi.parent.mkdir()
+    pulumi.write_text(
+        f'#!/bin/sh\ncase "$*" in *" get "*) echo \'["/foreign/"]\' ;; *) echo "$@" >> {called} ;; esac\n'
+    )
+    pulumi.chmod(0o755)
+    monkeypatch.setenv("PATH", str(pulumi.parent), prepend=":")
+    monkeypatch.setattr(command, "program_folder", lambda: foreign.parent)
+    monkeypatch.setattr(command, "project_folder", lambda: foreign.parent)
+    done = CliRunner().invoke(command.import_project, [str(foreign), "--stack", "dev"])
+    assert done.exit_code == 0, done.output
+    assert "Pulumi.dev.yaml has these patterns now" in done.output
+    settings = [line.partition("--path ")[2] for line in called.read_text().splitlines()]
+    key = "azureml-platform:assets.files"
+    assert settings == [
+        f"{key}[1] -- !/foreign/mlops/train/broken.yml",
+        f"{key}[2] -- !/foreign/mlops/train/other.yml",
+    ]
 
 
 @pytest.mark.parametrize("source", ["nowhere", "--upload-pack=x", "ext::sh -c true"])
