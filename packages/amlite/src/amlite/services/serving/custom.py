@@ -63,11 +63,14 @@ def of(environment: Json) -> Image | None:
             400, "BadArgument", "inferenceConfig of the environment: this local Azure reaches a container at one port."
         )
     build = environment.get("build") or {}
+    dockerfile = PurePosixPath(build.get("dockerfilePath") or "Dockerfile")
+    if dockerfile.is_absolute() or ".." in dockerfile.parts:
+        raise AzureError(400, "BadArgument", "build.dockerfilePath of the environment must be inside the context.")
     paths = ["/" + str(given[name]["path"]).lstrip("/") for name in _ROUTES]
     return Image(
         image=environment.get("image"),
         context=build.get("contextUri"),
-        dockerfile=build.get("dockerfilePath") or "Dockerfile",
+        dockerfile=str(dockerfile),
         port=ports.pop(),
         liveness=paths[0],
         readiness=paths[1],

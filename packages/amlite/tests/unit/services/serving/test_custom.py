@@ -91,3 +91,10 @@ async def test_without_an_engine_the_reason_and_the_way_out_are_said(
     monkeypatch.setenv("AMLITE_DOCKER", "off")
     with pytest.raises(UnusableEnvironment, match=r"or an MLflow model needs none: turned off by AMLITE_DOCKER=off"):
         await custom.prepare(platform, image(), Principal("object", "client"), lambda _: None)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("path", ["/root/.netrc", "../../.netrc", "a/../../b"])
+def test_a_dockerfile_is_inside_its_context(path: str) -> None:
+    with pytest.raises(AzureError, match="must be inside the context"):
+        custom.of({"build": {"contextUri": "https://a", "dockerfilePath": path}, "inferenceConfig": ROUTES})
