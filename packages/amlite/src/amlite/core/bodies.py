@@ -32,6 +32,7 @@ SILENT_SECONDS = 30.0
 """A client that sends nothing for so long in the middle of a body gets the status 408."""
 _PIECE = 1 << 18
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HALF_ENCODED = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _BROKEN = re.compile(r"[\x00\ud800-\udfff]")
 _MOST_INTEGER = 1 << 64
 
@@ -48,6 +49,8 @@ def check_head(request: web.Request) -> None:
     address = f"{request.host}{request.path}{request.query_string}"
     if not address.isprintable() and (_CONTROL.search(request.path) or _BROKEN.search(address)):
         raise AzureError(400, "InvalidUri", "The request URL is invalid: it contains control characters or no UTF-8.")
+    if _HALF_ENCODED.search(request.raw_path.partition("?")[0]):
+        raise AzureError(400, "InvalidUri", "The request URL is invalid: a '%' in it encodes nothing.")
 
 
 async def pieces(request: web.Request, error: ErrorOf = AzureError) -> AsyncIterator[bytes]:

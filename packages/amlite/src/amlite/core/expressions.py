@@ -24,6 +24,10 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+(?:\.\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign>\?\[|\?\.|[()\[\],.]))"
 )
 _PATH = re.compile(r"string\(//(\w+)\)")
+_MOST_CHARACTERS = 8192
+_MOST_TEXT = 10_000_000
+_MOST_NUMBER = 1 << 63
+_TOO_LONG = f"the result has more than {_MOST_TEXT} characters"
 _TICKS_PER_SECOND = 10_000_000
 _YEAR_ONE = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 
@@ -103,6 +107,16 @@ def _braced(text: str) -> tuple[str, str]:
 
 
 def _parse(source: str) -> Any:
+    """Return the tree of an expression. The limit is in "Limits and configuration reference for Azure Logic Apps"."""
+    if len(source) > _MOST_CHARACTERS:
+        raise ExpressionError(f"has more than {_MOST_CHARACTERS} characters: '{source[:60]}…'")
+    try:
+        return _tree(source)
+    except RecursionError as error:
+        raise ExpressionError(f"is nested too deeply: '{source[:60]}…'") from error
+
+
+def _tree(source: str) -> Any:
     tokens: list[tuple[str, str]] = []
     place = 0
     while place < len(source.rstrip()):
@@ -197,8 +211,11 @@ def _run(tree: Any, functions: Functions) -> Any:
         raise ExpressionError(f"calls the function '{name}', which is not part of this local Azure")
     arguments = [_run(each, functions) for each in given]
     try:
-        return functions[name.lower()](*arguments)
-    except (TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        found = functions[name.lower()](*arguments)
+        if isinstance(found, str) and len(found) > _MOST_TEXT:
+            raise ValueError(_TOO_LONG)
+        return found
+    except (TypeError, ValueError, AttributeError, ZeroDivisionError, RecursionError) as error:
         raise ExpressionError(f"calls '{name}', which cannot take its arguments: {error}") from error
 
 
@@ -229,12 +246,32 @@ def _xpath(document: str, path: str) -> str:
     return ET.fromstring(document).findtext(f".//{found[1]}") or ""  # noqa: S314 - stdlib expands nothing external
 
 
+def _replace(text: str, old: str, new: str) -> str:
+    if len(text) + text.count(old) * len(new) > _MOST_TEXT:
+        raise ValueError(_TOO_LONG)
+    return text.replace(old, new)
+
+
+def _calculated(calculate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return a function of two numbers. Python would multiply a text too."""
+
+    def function(one: Any, other: Any) -> Any:
+        if any(isinstance(each, bool) or not isinstance(each, int | float) for each in (one, other)):
+            raise TypeError("they must be numbers")
+        found = calculate(one, other)
+        if abs(found) > _MOST_NUMBER:
+            raise ValueError("the result is too large")
+        return found
+
+    return function
+
+
 def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
 FUNCTIONS: Functions = {
-    "add": lambda one, other: one + other,
+    "add": _calculated(lambda one, other: one + other),
     "and": lambda *values: all(values),
     "base64ToString": lambda text: base64.b64decode(text).decode(),
     "bool": lambda value: value.lower() == "true" if isinstance(value, str) else bool(value),
@@ -242,7 +279,7 @@ FUNCTIONS: Functions = {
     "concat": lambda *values: "".join(map(text_of, values)),
     "contains": lambda where, what: what in where,
     "createArray": lambda *values: list(values),
-    "div": lambda one, other: one // other,
+    "div": _calculated(lambda one, other: one // other),
     "empty": lambda value: not value,
     "encodeUriComponent": lambda text: urllib.parse.quote(text, safe=""),
     "endsWith": lambda text, end: text.lower().endswith(end.lower()),
@@ -258,15 +295,15 @@ FUNCTIONS: Functions = {
     "length": len,
     "less": lambda one, other: one < other,
     "lessOrEquals": lambda one, other: one <= other,
-    "mul": lambda one, other: one * other,
+    "mul": _calculated(lambda one, other: one * other),
     "not": lambda value: not value,
     "or": lambda *values: any(values),
-    "replace": lambda text, old, new: text.replace(old, new),
+    "replace": _replace,
     "setProperty": lambda value, name, new: {**value, name: new},
     "split": lambda text, mark: text.split(mark),
     "startsWith": lambda text, start: text.lower().startswith(start.lower()),
     "string": text_of,
-    "sub": lambda one, other: one - other,
+    "sub": _calculated(lambda one, other: one - other),
     "ticks": _ticks,
     "toLower": lambda text: text.lower(),
     "toUpper": lambda text: text.upper(),

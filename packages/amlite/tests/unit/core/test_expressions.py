@@ -65,3 +65,23 @@ def test_expression_is_refused(text: str, said: str) -> None:
 def test_expression_that_cannot_be_evaluated_says_why(text: str, said: str) -> None:
     with pytest.raises(ExpressionError, match=said):
         expressions.evaluate(text, KNOWN)
+
+
+LONG = "a" * 500
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("@mul('a', 1000000000)", "must be numbers"),
+        ("@mul(9000000000000000000, 9000000000000000000)", "too large"),
+        ("@" + "replace(" * 6 + f"'{LONG}'" + f", 'a', '{LONG}')" * 6, "more than 10000000"),
+        (f"@{'not(' * 2000}true{')' * 2000}", "more than 8192"),
+        (f"@{'not(' * 1600}true{')' * 1600}", "nested too deeply"),
+        (f"@concat({', '.join(['1'] * 5000)})", "more than 8192"),
+    ],
+)
+def test_an_expression_takes_neither_long_nor_much_memory(text: str, why: str) -> None:
+    with pytest.raises(ExpressionError, match=why):
+        expressions.evaluate(text, KNOWN)

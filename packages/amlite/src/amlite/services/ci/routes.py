@@ -19,7 +19,8 @@ own_routes = control_routes()
 @own_routes.post("/ci-jobs", action=ACTION)
 async def begin(call: Call) -> web.Response:
     """Start a job: `{"kind": "github" | "azureDevOps", "subject": …, "issuer": …, "seconds": …}`."""
-    job, variables = jobs.begin(call.platform, await call.json())
+    wanted = await call.json({"kind": "str", "subject": "str", "issuer": "str", "seconds": "int"})
+    job, variables = jobs.begin(call.platform, wanted)
     return reply({"issuer": job["issuer"], "subject": job["subject"], "environment": variables}, 201)
 
 

@@ -8,6 +8,7 @@ model, and a model that MLflow registers has the type `mlflow_model` if its fold
 from __future__ import annotations
 
 import datetime as dt
+import fnmatch
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -403,9 +404,10 @@ def _holds(entry: Json, key: str, operator: str, quoted: str) -> bool:
     wanted = quoted[1:-1]
     if operator in ("=", "!="):
         return (str(value) == wanted) is (operator == "=") if value is not None else operator == "!="
-    pattern = re.escape(wanted).replace("%", ".*").replace("_", ".")
+    # fnmatch matches in linear time. Its own signs stand for themselves.
+    pattern = re.sub(r"[][*?]", r"[\g<0>]", wanted).replace("%", "*").replace("_", "?")
     flags = re.IGNORECASE if operator == "ILIKE" else re.NOFLAG
-    return value is not None and re.fullmatch(pattern, str(value), flags) is not None
+    return value is not None and re.match(fnmatch.translate(pattern), str(value), flags) is not None
 
 
 def _most(body: Json) -> int:

@@ -33,3 +33,10 @@ def test_filters_select_as_mlflow_does(expression: str, names: list[str]) -> Non
 def test_a_malformed_filter_is_refused() -> None:
     with pytest.raises(RegistryError, match="Invalid clause in filter string: 'name ~ 3'"):
         filtered(MODELS, "name ~ 3")
+
+
+@pytest.mark.attack
+def test_a_filter_with_many_wildcards_takes_no_time() -> None:
+    model = {"name": "a" * 250, "tags": []}
+    assert filtered([model], f"name LIKE '{'%a' * 60}%b'") == []
+    assert filtered([{"name": "a[b]*c?", "tags": []}], "name LIKE 'a[b]*_?'") != []
