@@ -110,7 +110,10 @@ def check(settings: Json) -> None:
     tasks = settings.get("tasks") or []
     if not tasks:
         raise invalid("The job has no tasks.")
-    keys = [str(task.get("task_key")) for task in tasks]
+    named = [each["task_key"] for task in tasks for each in (task, *(task.get("depends_on") or ()))]
+    if wrong := [each for each in named if not isinstance(each, str)]:
+        raise invalid(f"A task_key must be text, not {wrong[0]}.")
+    keys = [str(task["task_key"]) for task in tasks]
     if len(set(keys)) < len(keys):
         raise invalid("Two tasks have the same task_key.")
     for cluster in settings.get("job_clusters") or []:
