@@ -17,8 +17,16 @@ class Problem:
     fix: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.message}\n    fix: {self.fix}"
+        file, message = one_line(self.file), one_line(self.message)
+        place = f"{file}:{self.line}" if self.line else file
+        return f"{place}: {message}\n    fix: {one_line(self.fix)}"
+
+
+def one_line(text: str) -> str:
+    """Return a text with its control characters written out, which terminals and CI hosts would obey."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 class CatalogueErrors(Exception):  # noqa: N818 - it carries many errors, and its name says so

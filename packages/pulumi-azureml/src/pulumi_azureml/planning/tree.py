@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import unicodedata
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ _SNIFF = 8000
 # Above this many files, state and previews list folders (each line takes about 65 bytes of Pulumi state).
 LISTED_FILES = 50
 _SHOWN = 60
+# What Python makes of the bytes of a name that is not UTF-8.
+_NOT_TEXT = re.compile("[\ud800-\udfff]")
 SHORT = 12
 
 
@@ -152,6 +155,8 @@ class TreeReader:
                 real = self._target(entry.path, name)
                 if self._is_ignored(real, is_folder=is_folder):
                     continue
+            if not name.isprintable() and _NOT_TEXT.search(name):
+                raise TreeError(name, "has a name that is not UTF-8", "rename it, or add it to .amlignore")
             if is_folder:
                 real = real or os.path.join(parents[-1], entry.name)  # noqa: PTH118 - 100,000 Path objects are slow
                 if real in parents:

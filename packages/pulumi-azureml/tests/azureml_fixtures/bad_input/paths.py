@@ -56,6 +56,9 @@ CASES: dict[str, Change] = {
     "a link to itself": _linked("more.py"),
     "a link to its own folder": _linked(".", "ml/train/src/loop"),
     "a pipe": _fifo,
+    "a name that is not UTF-8": lambda p: (p.root / "ml/train/src/\udcff.py").write_text("a\n"),
+    "a folder with the command of a terminal as its name": put("ml/data/a\x1b[2J/data.yml", "- a\n"),
+    "a folder with the command of a CI host as its name": put("ml/data/a\n::stop-commands::x/data.yml", "- a\n"),
     "names in two Unicode forms": both(
         put("ml/train/src/caf\u00e9.py", "a\n"), put("ml/train/src/cafe\u0301.py", "b\n")
     ),
