@@ -18,19 +18,24 @@ class MeterKind:
     Attributes:
         service: `serviceName` in the list of prices.
         unit: `unitOfMeasure` in the list of prices.
-        where: Further fields and their values.
+        where: Further fields and their values. With several, a meter has one of them.
         words: Words that the names of the product, the SKU and the meter must have.
         without: Words that they must not have.
+        everywhere: Whether the list may have one price for all regions.
     """
 
     service: str
     unit: str
-    where: Mapping[str, str]
+    where: Mapping[str, str | tuple[str, ...]]
     words: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    everywhere: bool = False
 
 
 _VM = {"armSkuName": "{}"}
+# In some regions, the list has locally redundant storage of version 2 accounts as "Blob Storage", at the same price.
+_BLOBS = ("General Block Blob v2", "Blob Storage")
+_EVERYWHERE = "Global"
 
 KINDS: Mapping[str, MeterKind] = {
     "vm": MeterKind("Virtual Machines", "1 Hour", _VM, without=("Windows", "Spot", "Low Priority", "Cloud Services")),
@@ -38,14 +43,14 @@ KINDS: Mapping[str, MeterKind] = {
         "Virtual Machines", "1 Hour", _VM, ("Low Priority",), without=("Windows", "Cloud Services")
     ),
     "registry": MeterKind("Container Registry", "1/Day", {"skuName": "{}", "meterName": "{} Registry Unit"}),
-    "storage": MeterKind(
-        "Storage", "1 GB/Month", {"productName": "General Block Blob v2", "meterName": "Hot {} Data Stored"}
-    ),
+    "storage": MeterKind("Storage", "1 GB/Month", {"productName": _BLOBS, "meterName": "Hot {} Data Stored"}),
     "logs": MeterKind("Log Analytics", "1 GB", {"meterName": "Analytics Logs Data Ingestion"}),
     "vault": MeterKind(
         "Key Vault", "10K", {"productName": "Key Vault", "skuName": "Standard", "meterName": "Operations"}
     ),
-    "private-endpoint": MeterKind("Virtual Network", "1 Hour", {"meterName": "Standard Private Endpoint"}),
+    "private-endpoint": MeterKind(
+        "Virtual Network", "1 Hour", {"meterName": "Standard Private Endpoint"}, everywhere=True
+    ),
     "firewall": MeterKind("Azure Firewall", "1 Hour", {"skuName": "{}", "meterName": "{} Deployment"}),
 }
 
@@ -53,13 +58,19 @@ KINDS: Mapping[str, MeterKind] = {
 def query(key: str, region: str) -> str:
     """Return the filter that finds a meter in the list of prices."""
     kind, name = _parts(key)
-    conditions = {
+    conditions: dict[str, str | tuple[str, ...]] = {
         "serviceName": kind.service,
-        "armRegionName": region,
+        "armRegionName": (region, _EVERYWHERE) if kind.everywhere else region,
         "priceType": "Consumption",
-        **{field: value.format(name) for field, value in kind.where.items()},
+        **kind.where,
     }
-    return " and ".join(f"{field} eq '{value}'" for field, value in conditions.items())
+    return " and ".join(_condition(field, value, name) for field, value in conditions.items())
+
+
+def _condition(field: str, value: str | tuple[str, ...], name: str) -> str:
+    if isinstance(value, str):
+        return f"{field} eq '{value.format(name)}'"
+    return f"({' or '.join(_condition(field, each, name) for each in value)})"
 
 
 def chosen(key: str, items: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -83,7 +94,9 @@ def chosen(key: str, items: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | 
 def is_meter(key: str) -> bool:
     """Whether a key names a meter."""
     kind, _, name = key.partition("/")
-    return kind in KINDS and bool(name) == any("{}" in each for each in KINDS[kind].where.values())
+    return kind in KINDS and bool(name) == any(
+        "{}" in each for each in KINDS[kind].where.values() if isinstance(each, str)
+    )
 
 
 def _parts(key: str) -> tuple[MeterKind, str]:

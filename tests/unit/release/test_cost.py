@@ -264,6 +264,20 @@ def test_a_price_is_found_on_a_later_page_among_other_offers(listing: Listing) -
     assert second == {"$filter": "x", "$skip": "100"}
 
 
+@pytest.mark.parametrize(
+    ("key", "condition"),
+    [
+        ("private-endpoint", "(armRegionName eq 'westeurope' or armRegionName eq 'Global')"),
+        ("storage/LRS", "(productName eq 'General Block Blob v2' or productName eq 'Blob Storage')"),
+        ("storage/ZRS", "meterName eq 'Hot ZRS Data Stored'"),
+        ("vault", "armRegionName eq 'westeurope' and"),
+    ],
+)
+def test_meter_is_found_where_the_list_has_it(key: str, condition: str) -> None:
+    """The list has private endpoints for all regions at once, and some LRS storage under another product's name."""
+    assert condition in meters.query(key, "westeurope")
+
+
 def test_offers_and_tiers_are_told_apart() -> None:
     low = meters.chosen("vm-low-priority/Standard_DS3_v2", [ITEM, *VARIANTS])
     logs = meters.chosen("logs", LOGS)
