@@ -13,7 +13,8 @@ import aiohttp
 import pytest
 
 from tests.hosts.server import Answer, FakeHost, Request
-from tests.release_demo import compare, load
+from tests.load import __main__ as load
+from tests.release_demo import compare
 
 
 class Endpoint(FakeHost):

@@ -12,6 +12,7 @@ from azure.core.exceptions import HttpResponseError
 
 from amlite.core import runtime
 from amlite.tools import docker_engine
+from amlite_fixtures import events
 from amlite_fixtures.scoring import Collected, Scoring
 
 if TYPE_CHECKING:
@@ -87,6 +88,19 @@ def custom(make_model: Callable[[int], str], tmp_path: Path) -> Callable[..., An
     return make
 
 
+def memory_of(workspace: Workspace, deployment: str) -> float:
+    """Return the memory of a deployment's container in percent, as its metric has it."""
+    path = f"{workspace.id}/onlineEndpoints/{deployment}/providers/Microsoft.Insights/metrics"
+    query = "&metricnames=CpuMemoryUtilizationPercentage&timespan=PT1H&interval=FULL"
+    workspace.azure.advance(16)  # a sample is due
+
+    def sampled() -> Any:
+        (metric,) = workspace.azure.arm("GET", path, version="2018-01-01", query=query).json()["value"]
+        return metric["timeseries"][0]["data"][0].get("average")
+
+    return float(events.until(sampled))
+
+
 def test_a_custom_container_is_built_run_scored_and_collects(
     empty: Scoring, custom: Callable[..., Any], azureml_workspace: Workspace, tmp_path: Path
 ) -> None:
@@ -111,6 +125,7 @@ def test_a_custom_container_is_built_run_scored_and_collects(
     found = empty.post(attack, "blue").json()
     assert found == {"ports": [running.proxy_port], "files": [str(azureml_workspace.azure.state)]}
     assert "the container's own server begins" in deployments.get_logs("blue", empty.name, lines=50)
+    assert 0 < memory_of(azureml_workspace, f"{empty.name}/deployments/blue") < 100
     deployments.begin_delete("blue", empty.name).result()
     assert empty.post({"value": 1}, "green").json()["answer"] == 3
 
