@@ -136,8 +136,8 @@ class Collector:
         if secret := secret_of(found.kind, document.data):
             self.broken.add(AssetId(found.kind, KINDS[found.kind].asset_name(document)))
             return secret
-        if found.kind in _ENDPOINTS:
-            name = str(document.data.get("endpoint_name"))
+        name = document.data.get("endpoint_name")
+        if found.kind in _ENDPOINTS and isinstance(name, str):
             endpoints = [each.name for each in {*self.drafts, *self.broken} if each.kind == _ENDPOINTS[found.kind]]
             if name not in endpoints and "" not in endpoints and not suggestion(name, endpoints, otherwise=""):
                 title = KINDS[found.kind].title

@@ -15,6 +15,9 @@ from pulumi_azureml.planning.problems import suggestion
 from pulumi_azureml.planning.references import parse
 from pulumi_azureml.planning.settings import CatalogueSettings
 
+# Every workspace has Azure's curated environments. Some projects define one with a similar name.
+_CURATED = "azureml-"
+
 
 @dataclass(frozen=True)
 class Resolver:
@@ -118,6 +121,8 @@ class Resolver:
             return
         if AssetId(use.kind, "") in self.broken:
             return  # a file without a name, which is reported, may define it
+        if use.kind == "environment" and target.name.lower().startswith(_CURATED):
+            return
         known = [id_.name for id_ in {*self.drafts, *self.broken} if id_.kind == use.kind]
         is_served = use.kind == "model" and any(each.serves == target.name for each in self.drafts.values())
         otherwise = f"promote a version, or write one: `azureml:{target.name}:VERSION`" if is_served else ""

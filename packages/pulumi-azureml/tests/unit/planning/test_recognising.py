@@ -218,3 +218,17 @@ def test_a_pipeline_that_another_one_refers_to_is_a_component(project: Project) 
         "component z",
         "pipeline job jobs-job",
     }
+
+
+def test_a_curated_environment_is_no_misspelt_one_of_the_project(project: Project) -> None:
+    project.write("ml/environments/own/environment.yml", "name: azureml-pytorch-2.0-own\nimage: python:3.11\n")
+    text = "name: say\ncommand: echo\nenvironment: azureml:AzureML-pytorch-2.0-cuda@latest\n"
+    project.write("ml/say/component.yml", text)
+    plan = project.load()
+    assert plan["component", "say"].definition["environment"] == "azureml:AzureML-pytorch-2.0-cuda@latest"
+
+
+def test_a_deployment_without_an_endpoint_has_a_mistake(project: Project) -> None:
+    text = f"$schema: {SCHEMA.format('batchDeployment')}\nname: blue\nmodel: azureml:team:3\ncompute: azureml:cpu\n"
+    project.write("mlops/deployment.yml", text)
+    assert "'endpoint_name' is missing" in [each.message for each in project.problems(folders=MLOPS)]
