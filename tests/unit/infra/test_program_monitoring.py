@@ -63,10 +63,10 @@ def test_receivers_get_an_alert_for_each_rule(whole: Deployment) -> None:
     assert "/onlineEndpoints/flight-delay-dev-" in scope
 
 
-def serving(version: str = "3", **alerts: Any) -> Deployment:
-    """Return the program of a stack that serves a version of the model and mails alerts."""
+def serving(**alerts: Any) -> Deployment:
+    """Return the program of a stack that serves a model and mails alerts."""
     monitoring = {"emails": ["ml@contoso.com"], "alerts": alerts}
-    models = {"flight-delay": {"name": "flight-delay", "version": version}}
+    models = {"flight-delay": {"name": "flight-delay", "version": "3"}}
     return deploy(
         "dev",
         {"azureml-platform:monitoring": json.dumps(monitoring), "azureml-platform:models": json.dumps(models)},
@@ -74,27 +74,19 @@ def serving(version: str = "3", **alerts: Any) -> Deployment:
 
 
 def test_rules_on_cpu_and_memory_watch_the_deployment_that_serves() -> None:
-    """Azure measures CPU and memory of a deployment, and a rule of several deployments does not exist in Azure."""
-    scopes, resources = [], []
-    for version in ("3", "4"):
-        deployment = serving(version, endpointCpu=75, endpointMemory=95)
-        found = rules(deployment)
-        cpu, memory = found["cpu-flight-delay"], found["memory-flight-delay"]
-        assert (cpu["criteria"]["allOf"][0]["metricName"], cpu["criteria"]["allOf"][0]["threshold"]) == (
-            "CpuUtilizationPercentage",
-            75,
-        )
-        assert memory["criteria"]["allOf"][0]["metricName"] == "CpuMemoryUtilizationPercentage"
-        assert cpu["scopes"] == memory["scopes"]
-        scopes.append(cpu["scopes"][0])
-        (rule,) = [each for each in deployment.of("monitor:MetricAlert") if each.inputs["ruleName"].startswith("cpu-")]
-        resources.append(rule)
-        (endpoint,) = [each for each in deployment.resources if each.name == "endpoint-flight-delay"]
-        assert endpoint.urn in rule.depends_on  # a rollout ends before the rule moves
-        (live,) = endpoint.inputs["traffic"]
-        assert scopes[-1].endswith(f"/deployments/{live}")
-    assert scopes[0] != scopes[1]
-    assert resources[0].urn == resources[1].urn  # the same rule moves: no second one, and none is deleted
+    """Azure measures CPU and memory of a deployment, and has no rule of several deployments."""
+    deployment = serving(endpointCpu=75, endpointMemory=95)
+    found = rules(deployment)
+    cpu, memory = found["cpu-flight-delay"], found["memory-flight-delay"]
+    criterion = cpu["criteria"]["allOf"][0]
+    assert (criterion["metricName"], criterion["threshold"]) == ("CpuUtilizationPercentage", 75)
+    assert memory["criteria"]["allOf"][0]["metricName"] == "CpuMemoryUtilizationPercentage"
+    (endpoint,) = [each for each in deployment.resources if each.name == "endpoint-flight-delay"]
+    (live,) = endpoint.inputs["traffic"]
+    assert cpu["scopes"] == memory["scopes"]
+    assert cpu["scopes"][0].endswith(f"/deployments/{live}")
+    (rule,) = [each for each in deployment.of("monitor:MetricAlert") if each.name == "alerts-cpu-flight-delay"]
+    assert endpoint.urn in rule.depends_on  # a rollout ends before the rule moves
 
 
 def test_no_rule_watches_a_deployment_that_waits_for_a_model(whole: Deployment) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from azureml_fixtures.planned_project import FILES, Project
-from pulumi_azureml.planning import AssetId, Catalogue, ModelChoice
+from pulumi_azureml.planning import AssetId, Catalogue, ModelChoice, serving
 
 ROOT = Path(__file__).parents[5]
 
@@ -218,6 +218,18 @@ def test_the_configuration_picks_the_model(project: Project) -> None:
     assert chosen.version != before
     other = project.load(models={"flights": ModelChoice("delay", "4", "shared")})["online_deployment", "flights/blue"]
     assert other.definition["model"] == "azureml://registries/shared/models/delay/versions/4"
+
+
+def test_a_deployment_serves_under_a_name_of_its_content_and_not_while_it_waits(project: Project) -> None:
+    def served(version: str) -> dict[str, str]:
+        plan = project.load(models={"flights": ModelChoice("delay", version)})
+        return serving(plan.of("online_deployment"))
+
+    assert serving(project.load().of("online_deployment")) == {}
+    before, after = served("4"), served("5")
+    assert before.keys() == after.keys() == {"flights"}
+    assert before["flights"] != after["flights"]
+    assert before["flights"].startswith("blue-")
 
 
 def test_a_model_of_the_tree_is_used_by_its_version(project: Project) -> None:
