@@ -6,7 +6,6 @@ The stack must be up. `make example NAME=automl-container` does both.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,9 @@ from infra.outputs import StackOutputs
 from release.errors import ReleaseError, first_line
 from release.jobs.watching import JobEndedError, watch
 from release.scoring.requests import score
-from release.stack import CWD_VARIABLE, PulumiStack
+from release.stack import PulumiStack
 from release.terminal.console import new_console
-from release.terminal.options import stack_option
+from release.terminal.options import folder_option, stack_option
 from release.terminal.progress import Phases
 from release.terminal.tables import columns, grid
 from release.workspace import client
@@ -38,11 +37,10 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 @click.command(help=__doc__)
-@click.option("--cwd", type=click.Path(exists=True, file_okay=False), default=HERE, help="Folder with the stack file.")
+@folder_option(HERE)
 @stack_option
-def main(cwd: str, stack: str) -> None:
+def main(stack: str) -> None:
     """Run the phases. The first one that fails ends the run with one error."""
-    os.environ[CWD_VARIABLE] = str(Path(cwd).resolve())
     try:
         Walkthrough(stack).run()
     except AzureError as error:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
 import threading
 import webbrowser
 from pathlib import Path
@@ -18,8 +17,8 @@ from endpoint import Endpoint
 
 from release.errors import ReleaseError
 from release.scoring.requests import key
-from release.stack import CWD_VARIABLE, PulumiStack
-from release.terminal.options import stack_option
+from release.stack import PulumiStack
+from release.terminal.options import folder_option, stack_option
 
 HERE = Path(__file__).parent
 PAGE = HERE / "page" / "index.html"
@@ -28,13 +27,12 @@ MOST_BYTES = 5 << 20
 
 
 @click.command(help=__doc__)
-@click.option("--cwd", type=click.Path(exists=True, file_okay=False), default=HERE, help="Folder with the stack file.")
+@folder_option(HERE)
 @click.option("--port", default=8000, show_default=True, help="Port on loopback.")
 @click.option("--open/--no-open", "opens", default=True, help="Open the page in a browser.")
 @stack_option
-def main(cwd: str, port: int, opens: bool, stack: str) -> None:
+def main(port: int, opens: bool, stack: str) -> None:
     """Serve the page until you press Ctrl-C."""
-    os.environ[CWD_VARIABLE] = str(Path(cwd).resolve())
     outputs = PulumiStack(stack).deployed()
     endpoint = Endpoint(outputs.endpoints[ENDPOINT].scoring_uri, key(outputs, ENDPOINT))
     try:

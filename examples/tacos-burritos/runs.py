@@ -7,9 +7,7 @@ python runs.py due -s dev
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 import yaml
@@ -22,9 +20,8 @@ from stored import documents
 from submission import ENGINES, HERE, EngineName, Submission
 
 from release.errors import ReleaseError
-from release.stack import CWD_VARIABLE
 from release.terminal.console import new_console
-from release.terminal.options import stack_option
+from release.terminal.options import folder_option, stack_option
 from release.terminal.tables import columns, duration
 
 
@@ -56,10 +53,9 @@ class Printed:
 
 
 @click.group()
-@click.option("--cwd", type=click.Path(exists=True, file_okay=False), default=HERE, help="Folder with the stack file.")
-def main(cwd: str) -> None:
+@folder_option(HERE)
+def main() -> None:
     """Start and show runs of the pipeline."""
-    os.environ[CWD_VARIABLE] = str(Path(cwd).resolve())
 
 
 @main.command()

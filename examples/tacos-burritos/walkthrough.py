@@ -6,7 +6,6 @@ The stack must be up. `make example NAME=tacos-burritos` does both.
 from __future__ import annotations
 
 import json
-import os
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,9 +25,8 @@ from submission import ENDPOINT, ENGINES, HERE, EngineName
 
 from release.errors import ReleaseError, first_line
 from release.scoring.requests import key
-from release.stack import CWD_VARIABLE
 from release.terminal.console import new_console
-from release.terminal.options import stack_option
+from release.terminal.options import folder_option, stack_option
 from release.terminal.progress import Phases
 from release.terminal.tables import columns, grid
 
@@ -39,12 +37,11 @@ CHANCE = 0.5
 
 
 @click.command(help=__doc__)
-@click.option("--cwd", type=click.Path(exists=True, file_okay=False), default=HERE, help="Folder with the stack file.")
+@folder_option(HERE)
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True, help="What runs the steps.")
 @stack_option
-def main(cwd: str, engine: EngineName, stack: str) -> None:
+def main(engine: EngineName, stack: str) -> None:
     """Run the phases. The first one that fails ends the run with one error."""
-    os.environ[CWD_VARIABLE] = str(Path(cwd).resolve())
     try:
         Walkthrough(stack, engine).run()
     except (RunnerError, DocumentError) as error:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import click
+
+from release.stack import CWD_VARIABLE
 
 Command = Callable[..., None]
 
@@ -14,6 +18,18 @@ def stack_option(command: Command) -> Command:
     return click.option(
         "-s", "--stack", required=True, envvar="PULUMI_STACK", show_envvar=True, help="Stack to use, such as dev."
     )(command)
+
+
+def folder_option(default: Path) -> Callable[[Command], Command]:
+    """Add `--cwd`, which makes this process work on the project in a folder."""
+
+    def use(_context: click.Context, _option: click.Parameter, folder: str) -> None:
+        os.environ[CWD_VARIABLE] = str(Path(folder).resolve())
+
+    return click.option(
+        "--cwd", envvar=CWD_VARIABLE, show_envvar=True, type=click.Path(exists=True, file_okay=False),
+        default=default, expose_value=False, callback=use, help="Folder with the stack file. Default: the example's.",
+    )  # fmt: skip
 
 
 def output_option(command: Command) -> Command:

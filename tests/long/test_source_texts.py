@@ -26,19 +26,21 @@ _PROGRAMS = ("az ", "export ", "ls ", "make preview", "pulumi ", "python ", "rel
 ELSEWHERE = {"python examples/tacos-burritos/page.py": "test_example_tacos_burritos.py"}
 # How a command ends and what it prints, where that is not 0 and anything.
 ENDS = {
-    "pulumi preview -s dev": (255, "premium"),
+    "pulumi preview -s dev": (255, "cluster.userPool.vmSize"),
     "release train --stack local --input gate_overrides": (0, "roc_auc"),
 }
+_PIP = ".venv/bin/uv pip install --python .venv-kubeflow/bin/python"
 _COPY = "azureml-platform:overrides.endpoints.auto-flight-delay.copyOf"
 
 
 @dataclass(frozen=True)
 class Text:
-    """A source text: the example that it became, or the main project with some commands before."""
+    """A source text: the example that it became, or the main project, and what its page says to do before."""
 
     number: int
     example: str = ""
     before: tuple[str, ...] = field(default=())
+    up_again: bool = False
 
     @property
     def commands(self) -> list[str]:
@@ -51,7 +53,11 @@ class Text:
 
 TEXTS = (
     Text(1, "automl-container"),
-    Text(2, "tacos-burritos"),
+    Text(
+        2,
+        "tacos-burritos",
+        before=(".venv/bin/uv venv .venv-kubeflow", f"{_PIP} -r examples/tacos-burritos/kubeflow/requirements.txt"),
+    ),
     Text(3),
     Text(4, "custom-images"),
     Text(
@@ -61,6 +67,7 @@ TEXTS = (
             "pulumi config set --path azureml-platform:sharing.create true -s local",
             f"pulumi config set --path {_COPY} flight-delay -s local",
         ),
+        up_again=True,
     ),
 )
 
@@ -78,7 +85,7 @@ def test_every_command_of_the_table_does_what_it_says(text: Text, tmp_path: Path
         before = file.read_bytes() if text.example else b""
         for command in text.before:
             shell.run(command)
-        if text.before:
+        if text.up_again:
             clone.run(up, seconds=SECONDS)
         failed = [said for command in text.commands if (said := _failure(shell, command))]
         assert failed == [], "\n\n".join(failed)
