@@ -118,6 +118,48 @@ def test_a_token_is_for_its_scope_alone(amlite: Any, registry: tuple[str, str]) 
     assert push(base, "theirs", other).status_code == 401
 
 
+def test_tags_are_listed_in_pages_and_shown_as_azures_own_api_does(amlite: Any, registry: tuple[str, str]) -> None:
+    """specification/containerregistry/data-plane, 2021-07-01: AcrTag_GetList and AcrTag_GetAttributes."""
+    name, _ = registry
+    signed = headers(name, amlite.credential, "repository:team/paged:pull,push")
+    digests = [
+        push(f"https://{name}.azurecr.io", "team/paged", signed, tag).headers["Docker-Content-Digest"] for tag in "ab"
+    ]
+    base = f"https://{name}.azurecr.io/acr/v1/team/paged/_tags"
+    reads = headers(name, amlite.credential, "repository:team/paged:metadata_read")
+    first = requests.get(f"{base}?n=1", headers=reads, timeout=30)
+    assert first.headers["Link"].startswith("</acr/v1/team/paged/_tags?last=a&n=1")
+    second = requests.get(f"{base}?n=1&last=a", headers=reads, timeout=30)
+    assert "Link" not in second.headers
+    body = first.json()
+    assert (body["registry"], body["imageName"]) == (f"{name}.azurecr.io", "team/paged")
+    assert [(each["name"], each["digest"]) for each in body["tags"] + second.json()["tags"]] == [
+        ("a", digests[0]),
+        ("b", digests[1]),
+    ]
+    newest = requests.get(f"{base}?orderby=timedesc", headers=reads, timeout=30).json()["tags"]
+    assert [each["name"] for each in newest] == ["b", "a"]
+    shown = requests.get(f"{base}/b", headers=reads, timeout=30).json()["tag"]
+    assert shown["digest"] == digests[1]
+    assert shown["changeableAttributes"]["deleteEnabled"]
+    assert requests.get(f"{base}/c", headers=reads, timeout=30).status_code == 404
+
+
+def test_azures_own_api_needs_a_token_for_the_repository_and_refuses_what_is_not_served(
+    amlite: Any, registry: tuple[str, str]
+) -> None:
+    name, _ = registry
+    base = f"https://{name}.azurecr.io/acr/v1"
+    other = headers(name, amlite.credential, "repository:team/other:metadata_read")
+    for given in ({}, other):
+        assert requests.get(f"{base}/team/tagged/_tags", headers=given, timeout=30).status_code == 401
+    own = headers(name, amlite.credential, "repository:team/tagged:pull,push")
+    assert push(f"https://{name}.azurecr.io", "team/tagged", own).status_code == 201
+    refused = requests.delete(f"{base}/team/tagged/_tags/a", headers=own, timeout=30)
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (405, "UNSUPPORTED")
+    assert requests.get(f"{base}/team/tagged/_tags?n=x", headers=own, timeout=30).status_code == 400
+
+
 @pytest.mark.parametrize(
     ("role", "pulls", "pushes"),
     [("AcrPull", 200, 401), ("AcrPush", 200, 201), ("Reader", 200, 401), ("Storage Blob Data Reader", 401, 401)],

@@ -31,11 +31,15 @@ async def ensure(platform: Platform) -> Child:
     )
 
 
+def repository(platform: Platform, name: str) -> Path:
+    """Return the folder of a registry or of a repository (`<registry>/<name>`), which exists after a push."""
+    return _root(platform) / _DATA / "repositories" / name
+
+
 async def remove(platform: Platform, registry: str) -> None:
     """Remove the repositories of a registry. Their layers stay until `amlite reset`, because others may share them."""
     # The registry has no conflicting data in memory, so it does not have to stop.
-    folder = _root(platform) / _DATA / "repositories" / registry
-    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    await asyncio.to_thread(shutil.rmtree, repository(platform, registry), ignore_errors=True)
 
 
 def keep(platform: Platform, digest: str) -> None:
@@ -45,18 +49,18 @@ def keep(platform: Platform, digest: str) -> None:
         _copy(_root(platform) / _DATA / place, _cache() / place)
 
 
-def adopt(platform: Platform, repository: str, digest: str) -> None:
+def adopt(platform: Platform, name: str, digest: str) -> None:
     """Add a layer from the state or the cache to a repository, so that the client does not have to send it.
 
     The registry does the same if a client asks to mount a layer from another repository. A client asks only if it
     remembers the layer, which is never the case after a reset.
     """
     place = _place(digest)
-    if place is None or ".." in repository:
+    if place is None or ".." in name:
         return
     blob = _root(platform) / _DATA / place
     if blob.is_file() or _copy(_cache() / place, blob):
-        link = _root(platform) / _DATA / "repositories" / repository / "_layers" / "sha256" / place.parent.name / "link"
+        link = repository(platform, name) / "_layers" / "sha256" / place.parent.name / "link"
         if not link.exists():
             link.parent.mkdir(parents=True, exist_ok=True)
             temporary = link.with_name(f"link.{uuid.uuid4().hex}")

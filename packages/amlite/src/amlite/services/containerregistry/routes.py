@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 from aiohttp import web
 
 from amlite.core.errors import AzureError
 from amlite.core.routing import ARM_AUDIENCES, Call, Routes, reply
-from amlite.services.containerregistry import doors, tokens
+from amlite.services.containerregistry import doors, tags, tokens
 from amlite.services.containerregistry.doors import Door
 from amlite.services.containerregistry.tokens import RegistryError
 from amlite.services.containerregistry.types import SUFFIX
 from amlite.services.entra.tokens import tokens as entra_tokens
 
 routes = Routes(f"*{SUFFIX}", audiences=None, error=RegistryError)
+# Names of repositories as the distribution specification allows them: no part is `..` or begins with a dot.
+_TAGS = re.compile(
+    r"(?P<repository>[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*)/_tags(?:/(?P<tag>[\w][\w.-]{0,127}))?"
+)
 _AUDIENCES = ARM_AUDIENCES | {"https://containerregistry.azure.net"}
 
 
@@ -34,6 +40,15 @@ async def exchange(call: Call) -> web.Response:
 async def token(call: Call) -> web.Response:
     """Give an access token for a refresh token."""
     return doors.token(call.platform, call.request, await call.form(), _door(call))
+
+
+@routes.route("*", "/acr/v1/{path:path}")
+async def metadata(call: Call) -> web.Response:
+    """List the tags of a repository, or show one. The rest of Azure's own API for registries is refused."""
+    found = _TAGS.fullmatch(call.parameters["path"])
+    if call.method != "GET" or found is None:
+        raise RegistryError(405, "UNSUPPORTED", "The local Azure lists and shows the tags of repositories only.")
+    return tags.answer(call, _door(call), found["repository"], found["tag"] or "")
 
 
 @routes.route("*", "/{path:path}")
