@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.chaos import victims
-from tests.chaos.ground import End, Ground
+from tests.chaos.ground import End, Ground, end_on_a_signal
 
 _NEW, _DEPLOYED, _TRAINED = "new", "deployed", "trained"
 _UP = "release up --no-doctor -s local"
@@ -56,6 +56,7 @@ class Point:
 def main(points: int, seed: int, phases: tuple[str, ...], logs: Path | None) -> None:
     """Print a table of kills by victim and phase. The exit code is 1 if something was lost or left behind."""
     chosen = list(phases or _PHASES)
+    end_on_a_signal()
     folder = logs or Path(tempfile.mkdtemp(prefix="chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
     console = Console(width=None if sys.stdout.isatty() else 160)

@@ -18,7 +18,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos.ground import End, Ground
+from tests.chaos.ground import End, Ground, end_on_a_signal
 
 _COMMAND = "release up -s local"
 _EVERYTHING = "* *"
@@ -55,6 +55,7 @@ class Series:
 @click.option("--logs", type=click.Path(path_type=Path), help="A folder for the logs. Default: a temporary one.")
 def main(kind: str, rate: float, points: int, seed: int, train: bool, logs: Path | None) -> None:
     """Print a table of releases under faults. The exit code is 1 if one failed, or left or lost something."""
+    end_on_a_signal()
     folder = logs or Path(tempfile.mkdtemp(prefix="chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
     console = Console(width=None if sys.stdout.isatty() else 160)

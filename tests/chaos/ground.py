@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,11 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OF_JOBS = re.compile(r"/(azureml|ExperimentRun|dcid\.)[/.]|insights-|/monitoring/")
 # Operations and run records of other attempts stay in Azure, too.
 _HISTORY = ("/jobs", "/codes", "/runs", "/datastores/", "operations")
+
+
+def end_on_a_signal() -> None:
+    """Let SIGTERM end this process as Ctrl+C does, so that nothing that it started stays."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
 
 
 @dataclass(frozen=True)
