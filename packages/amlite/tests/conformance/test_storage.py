@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from azure.core import MatchConditions
 from azure.core.exceptions import (
@@ -273,6 +274,24 @@ def test_listing_by_folder_and_by_page(container: ContainerClient) -> None:
     assert [found.name for found in container.walk_blobs()] == ["a/", "b/", "top"]
     pages = [[blob.name for blob in page] for page in container.list_blobs(results_per_page=3).by_page()]
     assert pages == [["a/1", "a/2", "b/1"], ["top"]]
+
+
+def test_an_accepted_blob_outlives_a_kill_of_azurite(amlite: LocalAzure, container: ContainerClient) -> None:
+    """Azure Storage answers a write when it is durable. Azurite alone saves its tables every five seconds."""
+    for number in range(4):
+        container.upload_blob(f"{number}", b"content")
+        for process in psutil.process_iter():
+            if f"{amlite.state}/azurite" in _command_of(process):
+                process.kill()
+                process.wait()
+        assert container.download_blob(f"{number}").readall() == b"content"
+
+
+def _command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def test_batch_deletes_by_token(container: ContainerClient) -> None:

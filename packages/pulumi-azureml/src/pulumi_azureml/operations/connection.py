@@ -130,6 +130,7 @@ class SharedCredential:
         self._make = make
         self._asking = threading.RLock()
         self._issued: set[str] = set()
+        self._told = False
         self.inner = make()
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
@@ -150,7 +151,9 @@ class SharedCredential:
         """Sign in again at the next request for a token, because Azure refused one. Others may have done so before."""
         with self._asking:
             if refused in self._issued:
-                _log.info("Azure takes a token as expired; signing in again")
+                if not self._told:
+                    _log.warning("Azure takes a token as expired; signing in again, now and whenever it does so")
+                self._told = True
                 self._issued.clear()
                 self.inner = self._make()
 

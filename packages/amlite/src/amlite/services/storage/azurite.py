@@ -11,6 +11,7 @@ import os
 import secrets
 import urllib.parse
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from amlite.core.platform import Platform
 from amlite.core.processes import Child
@@ -20,6 +21,7 @@ from amlite.tools import azurite
 
 NAME = "azurite"
 _SAS_VERSION = "2019-12-12"
+_DURABLE = Path(__file__).with_name("durable.js")
 
 
 @dataclass
@@ -48,13 +50,16 @@ async def _ensure(platform: Platform, known: _Azurite, account: str | None) -> C
         known.started_with = frozenset(_entry(each.body) for each in platform.store.of_type(KEYS_TYPE))
     # Without an account, Azurite has one whose key everybody knows.
     accounts = ";".join(sorted(known.started_with)) or f"none:{base64.b64encode(secrets.token_bytes(64)).decode()}"
-    program = azurite.command(await azurite.TOOL.ensure())
+    node, script = azurite.command(await azurite.TOOL.ensure())
     folder = platform.state / "azurite"
     folder.mkdir(exist_ok=True, mode=0o700)
     return await platform.children.ensure(
         NAME,
         lambda port: [
-            *program,
+            node,
+            "--require",
+            _DURABLE,
+            script,
             "--blobHost",
             "127.0.0.1",
             "--blobPort",
