@@ -53,7 +53,8 @@ class Point:
 @click.option("--seed", default=1, show_default=True, help="Selects the moments and the victims.")
 @click.option("--phase", "phases", multiple=True, type=click.Choice(list(_PHASES)), help="Default: all, in turn.")
 @click.option("--logs", type=click.Path(path_type=Path), help="A folder for the logs. Default: a temporary one.")
-def main(points: int, seed: int, phases: tuple[str, ...], logs: Path | None) -> None:
+@click.option("--states", type=click.Path(path_type=Path), help="A folder that keeps what points begin with.")
+def main(points: int, seed: int, phases: tuple[str, ...], logs: Path | None, states: Path | None) -> None:
     """Print a table of kills by victim and phase. The exit code is 1 if something was lost or left behind."""
     chosen = list(phases or _PHASES)
     end_on_a_signal()
@@ -61,7 +62,7 @@ def main(points: int, seed: int, phases: tuple[str, ...], logs: Path | None) -> 
     folder.mkdir(parents=True, exist_ok=True)
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(f"seed {seed}, logs {folder}")
-    sweep = Sweep(folder, random.Random(seed), lambda line: console.print(line, highlight=False))
+    sweep = Sweep(folder, states, random.Random(seed), lambda line: console.print(line, highlight=False))
     done: list[Point] = []
     try:
         for number in range(points):
@@ -78,8 +79,9 @@ def main(points: int, seed: int, phases: tuple[str, ...], logs: Path | None) -> 
 class Sweep:
     """Points on one machine: the states that they begin with, and how each phase goes without a kill."""
 
-    def __init__(self, folder: Path, source: random.Random, say: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, states: Path | None, source: random.Random, say: Callable[[str], None]) -> None:
         self._folder = folder
+        self._kept = states
         self._random = source
         self._say = say
         self._states: dict[str, Ground] = {}
@@ -111,8 +113,8 @@ class Sweep:
             ground.clear()
 
     def close(self) -> None:
-        """Delete what the points started with."""
-        for each in self._states.values():
+        """Delete what the points started with, unless it is kept."""
+        for each in () if self._kept else self._states.values():
             each.clear()
 
     def _undisturbed(self, phase: str) -> tuple[float, End]:
@@ -134,13 +136,22 @@ class Sweep:
             ground.prepare(log)
             return ground
         if state not in self._states:
-            before, command = _STATES[state]
-            made = self._ground(before, state, self._folder / f"{state}.log")
-            self._states[state] = made
-            self._run(made, command, self._folder / f"{state}.log")
-            made.stop()
+            self._states[state] = self._made(state)
         self._states[state].copy_to(ground)
         return ground
+
+    def _made(self, state: str) -> Ground:
+        made = Ground((self._kept or self._folder) / f"state-{state}")
+        if made.is_stopped:
+            return made
+        before, command = _STATES[state]
+        log = self._folder / f"{state}.log"
+        begun = self._ground(before, f"new-{state}", log)
+        self._run(begun, command, log)
+        begun.stop()
+        begun.copy_to(made)
+        begun.clear()
+        return made
 
     def _run(self, ground: Ground, command: str, log: Path) -> float:
         began = time.monotonic()

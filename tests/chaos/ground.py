@@ -59,6 +59,11 @@ class Ground:
         docker = os.environ.get("AMLITE_DOCKER", "off")
         return {**os.environ, "AMLITE_STATE": str(self.state), "AMLITE_DOCKER": docker, "NO_COLOR": "1"}
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it exists and was stopped, so that it can be copied."""
+        return (self.state / _STACK_FILE.name).exists()
+
     def start(self, command: str, log: Path) -> subprocess.Popen[bytes]:
         """Start a command against it. Its output goes to a log."""
         with log.open("ab") as output:
