@@ -99,7 +99,7 @@ class Ground:
         """Stop it. Return what is in Azure, and what should not be left on this machine: locks and processes."""
         found = self._resources() + self._containers()
         left = self._left_in_state() + [f"left: {each}" for each in self.stop()]
-        return End(found + self._blobs()), left
+        return End(found + self.blobs()), left
 
     def _resources(self) -> Counter[str]:
         """Return the number of Azure's resources by type. Names differ between two local Azures."""
@@ -114,7 +114,7 @@ class Ground:
             database.close()
         return Counter(kind for kind, id in rows if not any(each in id.lower() for each in _HISTORY))
 
-    def _blobs(self) -> Counter[str]:
+    def blobs(self) -> Counter[str]:
         """Return the blobs and their containers, without what jobs wrote.
 
         Containers of code have a random name in Azure. Here the name is a hash of the content.
