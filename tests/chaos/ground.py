@@ -24,8 +24,8 @@ _STACK = "local"
 _STACK_FILE = ROOT / f"Pulumi.{_STACK}.yaml"
 _LONGEST_SECONDS = 1200.0
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# The outputs and logs of jobs. Those of a killed attempt stay in Azure, too.
-_OF_JOBS = re.compile(r"/(azureml|ExperimentRun|dcid\.)[/.]|insights-|/monitoring/")
+# The outputs and logs of jobs, whose killed attempts stay in Azure, too, and the collected requests of an endpoint.
+_OF_JOBS = re.compile(r"/(azureml|ExperimentRun|dcid\.)[/.]|insights-|/monitoring/|^collected-data/")
 # Operations and run records of other attempts stay in Azure, too.
 _HISTORY = ("/jobs", "/codes", "/runs", "/datastores/", "operations")
 
