@@ -14,6 +14,8 @@ import re
 import urllib.parse
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -30,6 +32,17 @@ _MOST_NUMBER = 1 << 63
 _TOO_LONG = f"the result has more than {_MOST_TEXT} characters"
 _TICKS_PER_SECOND = 10_000_000
 _YEAR_ONE = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """A function that evaluates only the arguments that it needs. It gets each one as a function without arguments."""
+
+    function: Callable[..., Any]
+
+    def __call__(self, *arguments: Callable[[], Any]) -> Any:
+        """Call the function."""
+        return self.function(*arguments)
 
 
 class ExpressionError(Exception):
@@ -57,12 +70,12 @@ def evaluate(value: Any, functions: Functions) -> Any:
     if value.startswith("@@"):
         return value[1:]
     if value.startswith("@") and not value.startswith("@{"):
-        return _result(value[1:], functions)
+        return result(value[1:], functions)
     out, rest = "", value
     while "@{" in rest:
         before, _, after = rest.partition("@{")
         source, rest = _braced(after)
-        out += before + text_of(_result(source, functions))
+        out += before + text_of(result(source, functions))
     return out + rest
 
 
@@ -89,7 +102,8 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else "" if value is None else json.dumps(value)
 
 
-def _result(source: str, functions: Functions) -> Any:
+def result(source: str, functions: Functions) -> Any:
+    """Return the value of one expression, without the sign that marks it. Raises ExpressionError."""
     try:
         return _run(_parse(source), {name.lower(): function for name, function in functions.items()})
     except ExpressionError as error:
@@ -209,9 +223,11 @@ def _run(tree: Any, functions: Functions) -> Any:
     _, name, given = tree
     if name.lower() not in functions:
         raise ExpressionError(f"calls the function '{name}', which is not part of this local Azure")
-    arguments = [_run(each, functions) for each in given]
+    function = functions[name.lower()]
+    lazy = isinstance(function, Lazy)
+    arguments = [partial(_run, each, functions) if lazy else _run(each, functions) for each in given]
     try:
-        found = functions[name.lower()](*arguments)
+        found = function(*arguments)
         if isinstance(found, str) and len(found) > _MOST_TEXT:
             raise ValueError(_TOO_LONG)
         return found

@@ -84,6 +84,12 @@ class Operations:
             raise AzureError(404, "OperationNotFound", f"The operation '{operation_id}' was not found.")
         return document.body
 
+    async def ended(self, operation_id: str) -> Json:
+        """Wait until an operation has ended, and return its record."""
+        if (task := self._tasks.get(operation_id)) is not None:
+            await asyncio.wait([task])
+        return self.get(operation_id)
+
     def resume(self) -> int:
         """Restart the unfinished operations of an earlier process and return their number.
 

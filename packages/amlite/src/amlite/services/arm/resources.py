@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+from dataclasses import replace
 from itertools import groupby
 
 from amlite.core import wire
+from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
@@ -14,10 +16,12 @@ from amlite.core.resource_types import ResourceType
 from amlite.core.service import Services
 from amlite.core.store import Document
 from amlite.core.wire import Json
+from amlite.services.arm import providers
 from amlite.services.arm.published.validation import MODELS
 
 GROUP_TYPE = "Microsoft.Resources/resourceGroups"
 CREATE, DELETE = "arm.create", "arm.delete"
+_ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
 _OUR_OWN = ("id", "name", "type", "systemData", "etag")
 
 
@@ -78,6 +82,44 @@ def checked(kind: ResourceType, body: Json) -> Json:
     """Check the body of a PUT, and return it in the types of its published model. AzureError 400 for an invalid one."""
     kind.check_body(body)
     return MODELS.writable(kind.name, body) if MODELS.has(kind.name) else body
+
+
+def check_place(platform: Platform, id: ResourceId) -> None:
+    """Raise ARM's errors for a new resource: its name, its provider, and what it lies in."""
+    kind = type_of(platform, id)
+    kind.check_name(id.name)
+    providers.require(platform, kind.name.partition("/")[0])
+    if id.group:
+        group_of(platform, id)
+    if id.scope is not None and id.scope.segments:
+        # Only the top level, because children such as containers can be created in the data plane.
+        resource_of(platform, replace(id.scope, segments=id.scope.segments[:2]))
+    parent = id.parent
+    if parent is not None and platform.store.get(str(parent)) is None:
+        raise AzureError(
+            404,
+            "ParentResourceNotFound",
+            f"Failed to perform 'PUT' on resource(s) of type '{id.type}', because "
+            f"the parent resource '{parent}' could not be found.",
+        )
+
+
+def check_identities(platform: Platform, principal: Principal | None, id: ResourceId, body: Json) -> None:
+    """Raise ARM's 403 unless the caller may assign the user-assigned identities of a resource."""
+    identity = body.get("identity")
+    named = identity.get("userAssignedIdentities") if isinstance(identity, dict) else None
+    if principal is None or not isinstance(named, dict):
+        return
+    denied = [name for name in named if not platform.access.allowed(principal, name, _ASSIGN)]
+    if denied:
+        raise AzureError(
+            403,
+            "LinkedAuthorizationFailed",
+            f"The client '{principal.client_id}' with object id '{principal.object_id}' has permission to "
+            f"perform action '{id.type}/write' on scope '{id}'; however, it does not have permission to perform "
+            f"action(s) '{_ASSIGN}' on the linked scope(s) '{', '.join(denied)}' (respectively) or the linked scope(s) "
+            "are invalid.",
+        )
 
 
 async def write(

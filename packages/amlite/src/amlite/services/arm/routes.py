@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from aiohttp import web
 
@@ -16,13 +15,12 @@ from amlite.core.routing import ARM_HOST, AUTHENTICATED, Call, Routes, reply
 from amlite.core.service import Services
 from amlite.core.store import Document
 from amlite.core.wire import Json
-from amlite.services.arm import polling, providers, resources
+from amlite.services.arm import polling, resources
 from amlite.services.arm.providers import REGIONS
 from amlite.services.arm.resources import GROUP_TYPE, group_of, resource_of, type_of
 
 routes = Routes(ARM_HOST)
 public_routes = Routes(ARM_HOST, audiences=None)
-_ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
 _API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview|-alpha|-privatepreview)?")
 _GROUP_FIELDS = {"location": "str", "tags": "map:str", "properties": "map:any", "managedBy": "str"}
 _CONDITION = re.compile(r"(resourceType|resourceGroup|name|location) eq '([^']+)'", re.IGNORECASE)
@@ -222,51 +220,19 @@ def _list(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
 
 
 async def _put(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
-    kind.check_name(id.name)
-    providers.require(call.platform, kind.name.partition("/")[0])
     body = await call.json()
-    if id.group:
-        group_of(call.platform, id)
-    if id.scope is not None and id.scope.segments:
-        # Only the top level, because children such as containers can be created in the data plane.
-        resource_of(call.platform, replace(id.scope, segments=id.scope.segments[:2]))
-    parent = id.parent
-    if parent is not None and call.platform.store.get(str(parent)) is None:
-        raise AzureError(
-            404,
-            "ParentResourceNotFound",
-            f"Failed to perform '{call.method}' on resource(s) of type '{id.type}', because "
-            f"the parent resource '{parent}' could not be found.",
-        )
+    resources.check_place(call.platform, id)
     return await _write(call, id, kind, resources.checked(kind, body), call.platform.store.get(str(id)))
 
 
 async def _write(call: Call, id: ResourceId, kind: ResourceType, body: Json, old: Document | None) -> web.Response:
-    _check_identities(call, id, body)
+    resources.check_identities(call.platform, call.principal, id, body)
     envelope, operation = await resources.write(call.platform, id, body, old, call.client)
     headers = polling.headers(call, id, operation) if operation else {}
     status = 200 if old else kind.creation
     if status == 202:
         return web.Response(status=status, headers=headers)
     return reply(envelope, status, headers)
-
-
-def _check_identities(call: Call, id: ResourceId, body: Json) -> None:
-    """Raise ARM's 403 unless the caller may assign the user-assigned identities of a resource."""
-    identity = body.get("identity")
-    named = identity.get("userAssignedIdentities") if isinstance(identity, dict) else None
-    if call.principal is None or not isinstance(named, dict):
-        return
-    denied = [name for name in named if not call.platform.access.allowed(call.principal, name, _ASSIGN)]
-    if denied:
-        raise AzureError(
-            403,
-            "LinkedAuthorizationFailed",
-            f"The client '{call.principal.client_id}' with object id '{call.principal.object_id}' has permission to "
-            f"perform action '{id.type}/write' on scope '{id}'; however, it does not have permission to perform "
-            f"action(s) '{_ASSIGN}' on the linked scope(s) '{', '.join(denied)}' (respectively) or the linked scope(s) "
-            "are invalid.",
-        )
 
 
 async def _delete(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:

@@ -24,7 +24,7 @@ ROOTS = (
     "BatchDeployment", "BatchEndpoint", "CodeContainer", "CodeVersion", "ComponentContainer", "ComponentVersion",
     "ComputeResource", "DataContainer", "DataVersionBase", "Datastore", "EnvironmentContainer", "EnvironmentVersion",
     "JobBase", "ManagedNetworkProvisionOptions", "ModelContainer", "ModelVersion", "OnlineDeployment", "OnlineEndpoint",
-    "OutboundRuleBasicResource", "Registry", "Schedule", "Workspace",
+    "OutboundRuleBasicResource", "Registry", "Schedule", "Workspace", "WorkspaceConnectionPropertiesV2BasicResource",
 )  # fmt: skip
 TARGET = Path(__file__).with_name("machinelearning.json")
 _SCALARS = {

@@ -1,0 +1,189 @@
+"""Deployments of templates, by azure-mgmt-resource as azure-ai-ml has it, which creates workspaces with one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.identity import DefaultAzureCredential
+
+from amlite import SUBSCRIPTION_ID
+from amlite.testing import LocalAzure, Workspace
+from amlite_fixtures.azure import GROUP, GROUP_ID
+
+Json = dict[str, Any]
+SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
+VERSION = "2022-09-01"
+
+
+@pytest.fixture
+def client(amlite: LocalAzure) -> Iterator[Any]:
+    from azure.ai.ml._vendor.azure_resources import ResourceManagementClient
+
+    with ResourceManagementClient(DefaultAzureCredential(), SUBSCRIPTION_ID, polling_interval=0.1) as client:
+        yield client.deployments
+
+
+def template(*resources: Json, **more: Any) -> Json:
+    return {"$schema": SCHEMA, "contentVersion": "1.0.0.0", "resources": list(resources), **more}
+
+
+def account(name: str = "[variables('name')]", **more: Any) -> Json:
+    kind = "Microsoft.Storage/storageAccounts"
+    sku = {"name": "Standard_LRS"}
+    place = "[resourceGroup().location]"
+    return {
+        "type": kind, "apiVersion": "2023-01-01", "name": name, "location": place, "sku": sku, "kind": "StorageV2",
+        **more,
+    }  # fmt: skip
+
+
+def identity(name: str, **more: Any) -> Json:
+    kind = "Microsoft.ManagedIdentity/userAssignedIdentities"
+    return {"type": kind, "apiVersion": "2023-01-31", "name": name, "location": "westeurope", **more}
+
+
+def deploy(client: Any, source: Json, parameters: Json | None = None) -> Any:
+    properties = {"mode": "Incremental", "template": source, "parameters": parameters or {}}
+    name = f"d-{uuid.uuid4().hex[:8]}"
+    return client.begin_create_or_update(GROUP, name, {"properties": properties}).result()
+
+
+def test_a_template_is_deployed_with_its_parameters_variables_conditions_and_outputs(
+    amlite: LocalAzure, client: Any
+) -> None:
+    """Source: "Understand the structure and syntax of ARM templates"."""
+    prefix = f"st{uuid.uuid4().hex[:8]}"
+    source = template(
+        account(tags="[if(empty(parameters('team')), json('null'), createObject('team', parameters('team')))]"),
+        account("unwanted", condition="[equals(parameters('team'), 'nobody')]"),
+        parameters={
+            "prefix": {"type": "string"}, "team": {"type": "string", "defaultValue": ""},
+            "key": {"type": "secureString"},
+        },
+        variables={"name": "[toLower(concat(parameters('prefix'), 'X'))]"},
+        outputs={
+            "id": {"type": "string", "value": "[resourceId('Microsoft.Storage/storageAccounts', variables('name'))]"},
+            "blob": {"type": "string", "value": "[reference(variables('name')).primaryEndpoints.blob]"},
+            "text": {"type": "string", "value": "[[no expression]"},
+        },
+    )  # fmt: skip
+    given = {"prefix": {"value": prefix}, "team": {"value": "flights"}, "key": {"value": "swordfish"}}
+    made = deploy(client, source, given)
+    id = f"{GROUP_ID}/providers/Microsoft.Storage/storageAccounts/{prefix}x"
+    assert made.properties.provisioning_state == "Succeeded"
+    assert [each.id for each in made.properties.output_resources] == [id]
+    outputs = {name: each["value"] for name, each in made.properties.outputs.items()}
+    assert outputs == {"id": id, "blob": f"https://{prefix}x.blob.core.windows.net/", "text": "[no expression]"}
+    assert "swordfish" not in amlite.arm("GET", made.id, version=VERSION).text
+    assert amlite.arm("GET", id, version="2023-01-01").json()["tags"] == {"team": "flights"}
+    assert made.name in [each.name for each in client.list_by_resource_group(GROUP)]
+    assert client.export_template(GROUP, made.name).template["contentVersion"] == "1.0.0.0"
+    client.begin_delete(GROUP, made.name).result()
+    with pytest.raises(ResourceNotFoundError, match="DeploymentNotFound"):
+        client.get(GROUP, made.name)
+
+
+def test_resources_wait_for_those_they_depend_on_and_refer_to(amlite: LocalAzure, client: Any) -> None:
+    """`reference` makes a dependency without `dependsOn`; a nested deployment has the outer one's parameters."""
+    name, guid = f"id-{uuid.uuid4().hex[:8]}", str(uuid.uuid4())
+    assignment = {
+        "type": "Microsoft.Authorization/roleAssignments", "apiVersion": "2022-04-01", "name": guid,
+        "properties": {
+            "roleDefinitionId": "[subscriptionResourceId('Microsoft.Authorization/roleDefinitions', "
+            "parameters('role'))]",
+            "principalId": "[reference(resourceId('Microsoft.ManagedIdentity/userAssignedIdentities', "
+            "parameters('identity')), '2023-01-31').principalId]",
+            "principalType": "ServicePrincipal",
+        },
+    }  # fmt: skip
+    nested = {
+        "type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": "inner",
+        "properties": {"mode": "Incremental", "template": template(assignment)},
+    }  # fmt: skip
+    last = account(f"st{uuid.uuid4().hex[:8]}", dependsOn=["inner"])
+    source = template(
+        last, nested, identity("[parameters('identity')]"),
+        parameters={"identity": {"type": "string"}, "role": {"type": "string"}},
+    )  # fmt: skip
+    reader = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+    made = deploy(client, source, {"identity": {"value": name}, "role": {"value": reader}})
+    kinds = [each.id.rpartition("/")[0].rpartition("/")[2] for each in made.properties.output_resources]
+    assert kinds == ["userAssignedIdentities", "roleAssignments", "storageAccounts"]
+    assigned = amlite.arm("GET", f"{GROUP_ID}/providers/Microsoft.Authorization/roleAssignments/{guid}").json()
+    made_identity = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
+    principal = amlite.arm("GET", made_identity, version="2023-01-31").json()["properties"]["principalId"]
+    assert assigned["properties"]["principalId"] == principal
+
+
+@pytest.mark.parametrize(
+    ("source", "parameters", "said"),
+    [
+        (template(account("x", dependsOn=["y"])), {}, "'y' is not defined in the template"),
+        (template(account("[parameters('p')]")), {}, "template parameter 'p', which is not found"),
+        (template(parameters={"p": {"type": "string"}}), {}, "'p' is not provided"),
+        (template(parameters={"p": {"type": "int"}}), {"p": {"value": "1"}}, "is not valid: 'p' is of type 'int'"),
+        (template(parameters={"p": {"type": "string", "allowedValues": ["a"]}}), {"p": {"value": "b"}}, "allowed"),
+        (template(), {"q": {"value": 1}}, "'q' in the parameters file are not valid"),
+        (template(account("x", copy={"name": "c", "count": 2})), {}, "'copy', which is not part of this local Azure"),
+        (template(account("[variables('v')]"), variables={"v": "[variables('v')]"}), {}, "refers to itself"),
+        (template(account("[telepathy()]")), {}, "'telepathy', which is not part of this local Azure"),
+        (template(account("x", dependsOn=["x2"]), account("x2", dependsOn=["x"])), {}, "Circular dependency"),
+        (template({**account("x"), "type": "Microsoft.Magic/wands"}), {}, "Microsoft.Magic/wands"),
+        (template(account("a/b")), {}, "incorrect segment lengths"),
+    ],
+)
+def test_a_wrong_template_is_refused_before_anything_is_deployed(
+    client: Any, source: Json, parameters: Json, said: str
+) -> None:
+    """Source: "Troubleshoot common Azure deployment errors", InvalidTemplate."""
+    properties = {"mode": "Incremental", "template": source, "parameters": parameters}
+    for ask in (client.begin_create_or_update, client.begin_validate):
+        with pytest.raises(HttpResponseError, match=r"InvalidTemplate|InvalidResourceType") as refused:
+            ask(GROUP, "wrong", {"properties": properties})
+        assert said in str(refused.value)
+
+
+def test_a_failed_resource_fails_the_deployment_with_its_error(amlite: LocalAzure, client: Any) -> None:
+    with pytest.raises(HttpResponseError, match=r"DeploymentFailed[\s\S]*InvalidResourceName"):
+        deploy(client, template(account("UPPER")))
+    failed = max(client.list_by_resource_group(GROUP), key=lambda each: each.properties.timestamp)
+    operations = amlite.arm("GET", f"{failed.id}/operations", version=VERSION).json()["value"]
+    assert operations[0]["properties"]["statusMessage"]["error"]["code"] == "InvalidResourceName"
+
+
+def test_a_deployment_needs_the_permissions_of_its_resources(amlite: LocalAzure) -> None:
+    """Contributor may not assign roles, with a template neither."""
+    credential = amlite.application(("Contributor", GROUP_ID))
+    assignment = {
+        "type": "Microsoft.Authorization/roleAssignments", "apiVersion": "2022-04-01", "name": str(uuid.uuid4()),
+        "properties": {"roleDefinitionId": "x", "principalId": "y"},
+    }  # fmt: skip
+    body = {"properties": {"mode": "Incremental", "template": template(assignment)}}
+    path = f"{GROUP_ID}/providers/Microsoft.Resources/deployments/d"
+    answer = amlite.arm("PUT", path, body, VERSION, credential=credential)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "InvalidTemplateDeployment")
+    assert "'Microsoft.Authorization/roleAssignments/write'" in answer.json()["error"]["message"]
+
+
+def test_workspaces_begin_create_makes_a_workspace_and_what_it_needs(
+    azureml_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from azure.ai.ml.constants._common import LROConfigurations
+    from azure.ai.ml.entities import Workspace as Wanted
+
+    monkeypatch.setattr(LROConfigurations, "SLEEP_TIME", 0.1)
+    monkeypatch.setattr(LROConfigurations, "POLL_INTERVAL", 0.1)
+    client = azureml_workspace.client()
+    name = f"mlw-{uuid.uuid4().hex[:8]}"
+    made = client.workspaces.begin_create(Wanted(name=name, location="westeurope", tags={"a": "b"})).result()
+    assert (made.name, made.tags["a"], made.public_network_access) == (name, "b", "Enabled")
+    for part in (made.storage_account, made.key_vault, made.application_insights):
+        assert azureml_workspace.azure.arm("GET", part, version="2023-01-01").status_code == 200
+    assert [each.name for each in client.workspaces.list()].count(name) == 1
+    client.workspaces.begin_delete(name, delete_dependent_resources=True, permanently_delete=True).result()
+    for part in (made.storage_account, made.key_vault, made.application_insights):
+        assert azureml_workspace.azure.arm("GET", part, version="2023-01-01").status_code == 404
