@@ -215,3 +215,45 @@ def test_api_version_is_required(amlite: LocalAzure, version: str, code: str) ->
         path, params={"api-version": version} if version else {}, headers={"Authorization": f"Bearer {token}"}
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("resourceType eq 'Microsoft.Storage/storageAccounts'", "ab"),
+        ("resourceType eq 'microsoft.storage/storageaccounts' and name ne '{a}'", "b"),
+        ("resourceType eq 'Microsoft.ManagedIdentity/userAssignedIdentities' or name eq '{b}'", "bc"),
+        ("substringof('{part}', name)", "ab"),
+        ("tagName eq 'Team' and tagValue eq 'it''s me'", "a"),
+        ("tagName eq 'team'", "ab"),
+    ],
+)
+def test_resources_are_listed_by_filters(
+    amlite: LocalAzure, resources: ResourceManagementClient, group: str, wanted: str, found: str
+) -> None:
+    """Source: resources.json, Resources_ListByResourceGroup, `$filter`."""
+    base = f"{SUBSCRIPTION}/resourceGroups/{group}/providers"
+    part = uuid.uuid4().hex[:10]
+    names = {"a": f"st{part}a", "b": f"st{part}b", "c": f"id-{uuid.uuid4().hex[:8]}"}
+    for key, team in (("a", "it's me"), ("b", "you")):
+        amlite.put(
+            f"{base}/Microsoft.Storage/storageAccounts/{names[key]}", {**ACCOUNT, "tags": {"team": team}}, VERSION
+        )
+    identity = f"{base}/Microsoft.ManagedIdentity/userAssignedIdentities/{names['c']}"
+    amlite.put(identity, {"location": "westeurope"}, "2023-01-31")
+    listed = resources.resources.list_by_resource_group(group, filter=wanted.format(**names, part=part))
+    assert sorted(each.name for each in listed) == sorted(names[key] for key in found)
+
+
+def test_lists_of_resources_are_cut_and_expanded_and_refuse_other_filters(
+    amlite: LocalAzure, resources: ResourceManagementClient, group: str
+) -> None:
+    path = f"{SUBSCRIPTION}/resourceGroups/{group}/providers/Microsoft.Storage/storageAccounts"
+    for _ in range(2):
+        amlite.put(f"{path}/{_account()}", ACCOUNT, VERSION)
+    listed = list(resources.resources.list_by_resource_group(group, expand="createdTime,provisioningState", top=1))
+    assert [each.provisioning_state for each in listed] == ["Succeeded"]
+    assert listed[0].created_time is not None
+    for wrong in ("colour eq 'red'", "tagName eq 'a' and name eq 'b'", "name like 'x'"):
+        with pytest.raises(HttpResponseError, match="InvalidFilterInQueryString"):
+            list(resources.resources.list(filter=wrong))

@@ -22,6 +22,7 @@ from pulumi import dynamic
 from pulumi.runtime.rpc import UNKNOWN
 
 from pulumi_azureml.engine_watch import end_with_engine
+from pulumi_azureml.operations import existing
 from pulumi_azureml.operations.connection import connect, place_of
 from pulumi_azureml.operations.errors import AGAIN, AssetError
 from pulumi_azureml.operations.kind import Operations
@@ -78,8 +79,9 @@ class AzureMLProvider(dynamic.ResourceProvider):
         before, after = _plain(olds), _plain(news)
         if _replaced(before, after):
             before = {}
+        known, wanted = _known(before), _known(after)
         with self._told():
-            wrong = self._operations.check_inputs(_known(before), _known(after))
+            wrong = {**self._operations.check_inputs(known, wanted), **existing.refusals(known, wanted)}
         for reason in wrong.values():
             if isinstance(reason, AssetError):
                 reason.name_option(self._keys)

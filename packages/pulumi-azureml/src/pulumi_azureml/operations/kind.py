@@ -24,7 +24,8 @@ class Operations(ABC):
     `adopt`, `name`, `version`, `content_hash` (SHA-256, hex), `definition` (CLI v2 YAML as a dictionary, local paths
     relative to the project, references exact), `metadata` (what can change under a version), `path` (the YAML file),
     `files` (path → digest), `trees` (folders in the definition: {keys, hash}), `overridden` (what the stack sets in
-    place of the file's values, for previews: key → {set_by, in_file}), and the kind's own. What a preview does not know
+    place of the file's values, for previews: key → {set_by, in_file}), `outside` (references to assets that no file
+    defines, if there are any: {kind, reference, at}), and the kind's own. What a preview does not know
     yet is None. Every kind's output: `resource_id`.
 
     Attributes:

@@ -48,6 +48,19 @@ class Left:
     why: str
 
 
+@dataclass(frozen=True, order=True)
+class Outside:
+    """A reference to an asset of the workspace that no file defines: its kind, its text, and its keys in the file."""
+
+    kind: str
+    text: str
+    keys: KeyPath
+
+    def place(self, path: str) -> str:
+        """Return where the reference is in a file, for messages."""
+        return f"{path}: `{'.'.join(map(str, self.keys))}`"
+
+
 @dataclass(frozen=True)
 class BuildPlan:
     """A Docker image that the stack builds. `tag` is the hash of all its inputs.
@@ -97,6 +110,7 @@ class Asset:
         serves: for a deployment, the model whose version the configuration selects; `*` for any model.
         existing_model: for a deployment, the reference to its model's version if no asset of the plan makes it, so
             that it must exist already.
+        outside: the references to assets that no file defines, so that the workspace must have them.
         overridden: the values of `definition` that the stack sets in place of the file's, by dotted key.
     """
 
@@ -118,6 +132,7 @@ class Asset:
     registry: str | None = None
     serves: str | None = None
     existing_model: str | None = None
+    outside: tuple[Outside, ...] = ()
     overridden: Mapping[str, Overridden] = field(default_factory=dict)
 
     @property

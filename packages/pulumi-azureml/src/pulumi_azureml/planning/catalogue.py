@@ -18,6 +18,7 @@ from pulumi_azureml.planning.assets import (
     Definition,
     Excluded,
     Left,
+    Outside,
     content_hash,
     get,
     put,
@@ -246,6 +247,7 @@ class _Loading:
             registry=self.settings.registry if draft.is_shared else None,
             serves=draft.serves,
             existing_model=draft.existing_model,
+            outside=tuple(Outside(each.kind, each.text, each.keys) for each in draft.outside),
             overridden=dict(draft.overridden),
         )
 

@@ -42,8 +42,8 @@ class Draft:
     reference names them), `problems` and `warnings`. The catalogue then adds `targets` (the asset of each reference)
     and `trees`. `is_shared`: the asset is in a registry. `is_broken`: its inputs or outputs may have problems, so that
     assets that use it are not checked against it. `broken`: assets that a file would define if it had no problem.
-    `inline_at`: its keys in its file, if another asset's definition contains it. `overridden`: the values that the
-    stack sets in place of the file's, by dotted key.
+    `outside`: references to assets that no file defines. `inline_at`: its keys in its file, if another asset's
+    definition contains it. `overridden`: the values that the stack sets in place of the file's, by dotted key.
     """
 
     id: AssetId
@@ -62,6 +62,7 @@ class Draft:
     waiting_for: str | None = None
     serves: str | None = None
     existing_model: str | None = None
+    outside: list[Use] = field(default_factory=list)
     build: Build | None = None
     is_shared: bool = False
     is_broken: bool = False

@@ -83,6 +83,8 @@ class Resolver:
                     self._check_shared_use(draft, use, self.drafts[target])
                 elif reference.is_floating and target not in self.broken:
                     missed.append((use, target))
+                elif target not in self.broken and not use.may_wait:
+                    draft.outside.append(use)
         return missed
 
     def _check_shared_use(self, draft: Draft, use: Use, target: Draft) -> None:
@@ -129,6 +131,8 @@ class Resolver:
         hint = suggestion(target.name, known, otherwise=otherwise)
         if hint:
             draft.problem(use.keys, f"unknown {use.kind} '{target.name}'", hint)
+        else:
+            draft.outside.append(use)
 
 
 def _a(title: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ class Planned:
         files: path → digest of its files, for previews.
         overridden: the values that the stack sets in place of the file's, by dotted key.
         trees: folders in the definition by their keys, with the hash of the upload.
+        outside: the references to assets that the workspace must have, because no file defines them.
         own: the inputs that only this kind has.
     """
 
@@ -41,6 +42,7 @@ class Planned:
     files: Mapping[str, str] = field(default_factory=dict)
     trees: Mapping[tuple[str | int, ...], str] = field(default_factory=dict)
     overridden: Mapping[str, Overridden] = field(default_factory=dict)
+    outside: Sequence[Mapping[str, str]] = ()
     own: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -70,6 +72,7 @@ class Planned:
             files=asset.files,
             trees=folders(asset),
             overridden=asset.overridden,
+            outside=outside(asset),
             own=own,
         )
 
@@ -86,6 +89,7 @@ class Planned:
             "files": dict(self.files),
             "trees": trees(self.trees),
             "overridden": overridden(self.overridden),
+            **({"outside": [dict(each) for each in self.outside]} if self.outside else {}),
             **self.own,
         }
 
@@ -99,6 +103,11 @@ def overridden(values: Mapping[str, Overridden]) -> dict[str, Any] | None:
         key: {"set_by": each.option} | ({"in_file": each.in_file} if each.in_file is not None else {})
         for key, each in values.items()
     } or None
+
+
+def outside(asset: Asset) -> list[dict[str, str]]:
+    """Return the references to assets that no file defines in the form that Pulumi stores."""
+    return [{"kind": each.kind, "reference": each.text, "at": each.place(asset.path)} for each in asset.outside]
 
 
 def trees(folders_: Mapping[tuple[str | int, ...], str]) -> list[dict[str, Any]]:

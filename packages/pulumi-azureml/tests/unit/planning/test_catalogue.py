@@ -319,3 +319,20 @@ assert not [name for name in sys.modules if name.startswith(("azure", "marshmall
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_references_to_assets_that_no_file_defines_are_noted_with_their_keys(project: Project) -> None:
+    """The provider asks the workspace for them, once it is there."""
+    project.replace("pipelines/training.yml", "azureml:days@latest", "azureml:weather@latest")
+    project.replace("ml/prep/component.yml", "environment: azureml:training", "environment: azureml:training:9")
+    plan = project.load()
+    (data,) = plan["pipeline_job", "training"].outside
+    assert (data.kind, data.text) == ("data", "azureml:weather@latest")
+    assert data.place("pipelines/training.yml") == "pipelines/training.yml: `inputs.days.path`"
+    (environment,) = plan["component", "prep"].outside
+    assert (environment.kind, environment.text, environment.keys) == (
+        "environment",
+        "azureml:training:9",
+        ("environment",),
+    )
+    assert plan["component", "train"].outside == ()

@@ -238,13 +238,14 @@ def _ordered(steps: list[Step]) -> list[Step]:
     waits: dict[int, set[int]] = {}
     for index, step in enumerate(steps):
         waits[index] = set()
+        if not step.resource.deployed:
+            continue
         for name in step.resource.after:
             if name not in named:
                 raise invalid(f"The resource '{name}' is not defined in the template")
             waits[index] |= named[name] - {index}
-        if step.resource.deployed:
-            for name in step.references():
-                waits[index] |= named.get(name, set()) - {index}
+        for name in step.references():
+            waits[index] |= named.get(name, set()) - {index}
     try:
         order = list(TopologicalSorter(waits).static_order())
     except CycleError as error:

@@ -9,13 +9,13 @@ from aiohttp import web
 from amlite import SUBSCRIPTION_ID, TENANT_ID
 from amlite.core import wire
 from amlite.core.errors import AzureError
+from amlite.core.listing import page
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.routing import ARM_HOST, AUTHENTICATED, Call, Routes, reply
-from amlite.core.service import Services
 from amlite.core.store import Document
 from amlite.core.wire import Json
-from amlite.services.arm import polling, resources
+from amlite.services.arm import inventory, polling, resources
 from amlite.services.arm.providers import REGIONS
 from amlite.services.arm.resources import GROUP_TYPE, group_of, resource_of, type_of
 
@@ -23,7 +23,6 @@ routes = Routes(ARM_HOST)
 public_routes = Routes(ARM_HOST, audiences=None)
 _API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview|-alpha|-privatepreview)?")
 _GROUP_FIELDS = {"location": "str", "tags": "map:str", "properties": "map:any", "managedBy": "str"}
-_CONDITION = re.compile(r"(resourceType|resourceGroup|name|location) eq '([^']+)'", re.IGNORECASE)
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
 _OPERATION = "/subscriptions/{subscription}/providers/{namespace}/locations/{location}"
 
@@ -142,7 +141,7 @@ async def list_resources(call: Call) -> web.Response:
     """List the resources of a resource group that have a location; ARM does not track others."""
     id = call.resource_id
     group_of(call.platform, id)
-    return reply({"value": _resources(call, id.group_path)})
+    return page(call, _resources(call, id.group_path))
 
 
 @routes.get("/subscriptions/{subscription}/resources", action=AUTHENTICATED)
@@ -151,35 +150,11 @@ async def list_all_resources(call: Call) -> web.Response:
     access, caller = call.platform.access, call.principal
     found = _resources(call, f"/subscriptions/{call.parameters['subscription']}")
     readable = [each for each in found if caller and access.allowed(caller, each["id"], f"{each['type']}/read")]
-    return reply({"value": readable})
+    return page(call, readable)
 
 
 def _resources(call: Call, container: str) -> list[Json]:
-    """Return the resources below a scope that meet every condition of `$filter`; AzureError 400 for another filter."""
-    wanted = call.query.get("$filter", "")
-    conditions = [_CONDITION.fullmatch(part) for part in wanted.split(" and ") if part]
-    if not all(conditions):
-        raise AzureError(
-            400, "InvalidFilterInQueryString", f"Invalid $filter '{wanted}' specified in the query string."
-        )
-    tracked = {name for name, kind in call.platform.part(Services).types.items() if kind.located}
-    found = [document.body for document in call.platform.store.below(container) if document.type in tracked]
-    for condition in filter(None, conditions):
-        found = [body for body in found if _compared(body, condition[1]).lower() == condition[2].lower()]
-    return [_tracked(body) for body in found]
-
-
-def _compared(body: Json, field: str) -> str:
-    """Return what a filter compares: a resource's type, name or location, or the name of its group."""
-    if field.lower() == "resourcegroup":
-        return str(ResourceId.of(body["id"]).group)
-    return str(body.get({"resourcetype": "type"}.get(field.lower(), field.lower())) or "")
-
-
-def _tracked(body: Json) -> Json:
-    """Return a resource in the form of lists: the name of a child starts with its parent's."""
-    names = ResourceId.of(body["id"]).segments[1::2]
-    return {**{key: body.get(key) for key in ("id", "name", "type", "location", "tags")}, "name": "/".join(names)}
+    return inventory.resources(call.platform, container, call.query.get("$filter", ""), call.query.get("$expand", ""))
 
 
 @routes.route("*", "/{path:path}")

@@ -16,7 +16,7 @@ from pulumi_azureml.resources.arguments import Arguments, plain
 from pulumi_azureml.resources.declarations import Declarations
 from pulumi_azureml.resources.kinds.online_deployment import OnlineDeploymentArgs
 from pulumi_azureml.resources.places import RegistryArgs, WorkspaceArgs
-from pulumi_azureml.resources.planned import Planned, folders, overridden, trees
+from pulumi_azureml.resources.planned import Planned, folders, outside, overridden, trees
 from pulumi_azureml.resources.resource import Resource
 from pulumi_azureml.resources.rollout import AutoscaleArgs, ChecksArgs, RolloutArgs
 
@@ -163,6 +163,7 @@ def _own_inputs(
         "autoscale": plain(scaling) if scaling is not None else None,
         "existing_model": deployment.existing_model if deployment is not None else None,
         "overridden": overridden({f"deployment.{key}": each for key, each in replaced.items()}),
+        **({"outside": outside(deployment)} if deployment is not None and deployment.outside else {}),
     }
 
 

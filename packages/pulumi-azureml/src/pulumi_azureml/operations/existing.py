@@ -1,0 +1,121 @@
+"""Whether the workspace has the assets that new content refers to and no file defines: asked in the preview."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from pulumi_azureml.operations.connection import Registry, Workspace, connect, place_of
+from pulumi_azureml.operations.kind import Props
+from pulumi_azureml.operations.kinds import OPERATIONS
+from pulumi_azureml.operations.retry import confirmed
+from pulumi_azureml.operations.versioned import VersionedOperations
+from pulumi_azureml.planning.references import Reference, parse
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import AzureError
+
+_log = logging.getLogger(__name__)
+# Azure's codes for a workspace, its resource group or its subscription that is not there (yet).
+_NO_PLACE = frozenset({"ResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound"})
+_Question = tuple[Workspace | Registry, str, str]
+
+_lock = threading.Lock()
+# The answers of this run. The engine starts a new provider process for each run, so these start empty.
+_answers: dict[_Question, Future[str | None]] = {}
+_unchecked: set[Workspace | Registry] = set()
+
+
+def refusals(olds: Props, news: Props) -> dict[str, str]:
+    """Say which assets of the input `outside` do not exist, with the file and the key of the reference.
+
+    `outside` has the references to assets that no file defines: {kind, reference, at}. Unchanged content asks nothing,
+    and a run asks for each asset once. If Azure cannot answer, a message says that nothing was checked: the update will
+    tell.
+    """
+    outside = news.get("outside") or ()
+    if not outside or _content(olds) == _content(news):
+        return {}
+    place = place_of(news)
+    reasons = [(each["at"], _answer((place, each["kind"], each["reference"]))) for each in outside]
+    wrong = [f"{at}: {reason}" for at, reason in reasons if reason is not None]
+    return {"outside": "; ".join(wrong)} if wrong else {}
+
+
+def _content(props: Props) -> tuple[object, object]:
+    """Return what references belong to: the content of the asset and of the deployment inside it."""
+    return props.get("content_hash"), (props.get("deployment") or {}).get("content_hash")
+
+
+def _answer(question: _Question) -> str | None:
+    with _lock:
+        known = _answers.get(question)
+        answer = _answers.setdefault(question, Future())
+    if known is None:
+        try:
+            answer.set_result(_ask(*question))
+        except BaseException as error:
+            answer.set_exception(error)
+            raise
+    return answer.result()
+
+
+def _ask(place: Workspace | Registry, kind: str, text: str) -> str | None:
+    """Return why a reference cannot be used, or None if it can or if Azure does not say."""
+    from azure.core.exceptions import AzureError
+
+    reference, operations = parse(text, folder=""), OPERATIONS[kind]
+    if reference is None or not isinstance(operations, VersionedOperations):
+        return None
+    if isinstance(place, Workspace) and None in (place.subscription_id, place.resource_group, place.name):
+        _not_checked(place, "the workspace does not exist yet")
+        return None
+    try:
+        is_there = confirmed(lambda: _is_there(place, operations, reference))
+    except AzureError as error:
+        _not_checked(place, _reason(error))
+        return None
+    if is_there:
+        return None
+    version = f" version {reference.version}" if reference.version else ""
+    return (
+        f"'{text}' refers to {operations.title} '{reference.name}'{version}, which no file defines and "
+        f"{_holder(place)} does not have. Correct the reference, or register the asset there first"
+    )
+
+
+def _is_there(place: Workspace | Registry, operations: VersionedOperations, reference: Reference) -> bool | None:
+    from azure.ai.ml.exceptions import ValidationErrorType, ValidationException
+    from azure.core.exceptions import ResourceNotFoundError
+
+    which = {"version": reference.version} if reference.version else {"label": "latest"}
+    try:
+        getattr(connect(place), operations.collection).get(name=reference.name, **which)
+    except ResourceNotFoundError as error:
+        if error.error is not None and error.error.code in _NO_PLACE:
+            raise
+        return None
+    except ValidationException as error:
+        if error.error_type != ValidationErrorType.RESOURCE_NOT_FOUND:
+            raise
+        return None
+    return True
+
+
+def _not_checked(place: Workspace | Registry, reason: str) -> None:
+    with _lock:
+        first = place not in _unchecked
+        _unchecked.add(place)
+    if first:
+        _log.info("references to assets of %s were not checked: %s", _holder(place), reason)
+
+
+def _reason(error: AzureError) -> str:
+    code = getattr(getattr(error, "error", None), "code", None)
+    return "it does not exist yet" if code in _NO_PLACE else str(error.message).partition("\n")[0]
+
+
+def _holder(place: Workspace | Registry) -> str:
+    return f"{'registry' if isinstance(place, Registry) else 'workspace'} '{place.name}'"

@@ -1,0 +1,141 @@
+"""Assets that new content refers to and no file defines are looked up in the preview, each once."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from azure.ai.ml.exceptions import ErrorTarget, ValidationErrorType, ValidationException
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ODataV4Format,
+    ResourceNotFoundError,
+    ServiceRequestError,
+)
+
+from pulumi_azureml.operations import existing, retry
+from pulumi_azureml.operations.connection import Registry, Workspace
+from pulumi_azureml.provider import AzureMLProvider
+
+WORKSPACE = {"subscription_id": "s", "resource_group": "g", "name": "mlw"}
+PLACE = Workspace("s", "g", "mlw")
+
+
+def not_found(code: str) -> ResourceNotFoundError:
+    error = ResourceNotFoundError("not found")
+    error.error = ODataV4Format({"code": code, "message": "not found"})
+    return error
+
+
+class Azure:
+    """Has the versions in `there`, or answers with an error. It counts the questions."""
+
+    def __init__(self) -> None:
+        self.there: set[tuple[str, str, str]] = set()
+        self.error: Exception | None = None
+        self.asked: list[tuple[str, str, str]] = []
+
+    def connect(self, place: Workspace | Registry) -> Any:
+        def get(kind: str) -> Any:
+            def look(name: str, version: str = "", label: str = "") -> Any:
+                self.asked.append((kind, name, version or label))
+                if self.error is not None:
+                    raise self.error
+                if (kind, name, version or label) in self.there:
+                    return SimpleNamespace(name=name)
+                if label:
+                    said, kind_of = "does not exist in workspace", ValidationErrorType.RESOURCE_NOT_FOUND
+                    raise ValidationException(said, said, error_type=kind_of, target=ErrorTarget.ASSET)
+                raise not_found("UserError")
+
+            return SimpleNamespace(get=look)
+
+        return SimpleNamespace(**{kind: get(kind) for kind in ("components", "data", "environments", "models")})
+
+
+@pytest.fixture
+def azure(monkeypatch: pytest.MonkeyPatch) -> Azure:
+    made = Azure()
+    monkeypatch.setattr(existing, "connect", made.connect)
+    monkeypatch.setattr(existing, "_answers", {})
+    monkeypatch.setattr(existing, "_unchecked", set())
+    monkeypatch.setattr(retry, "_LOOK_SECONDS", 0)
+    return made
+
+
+def props(*outside: tuple[str, str], content: str = "b", **place: Any) -> dict[str, Any]:
+    at = "pipelines/training.yml: `jobs.prep.component`"
+    references = [{"kind": kind, "reference": text, "at": at} for kind, text in outside]
+    return {"workspace": {**WORKSPACE, **place}, "content_hash": content, "outside": references}
+
+
+def test_an_asset_of_the_workspace_is_no_problem(azure: Azure) -> None:
+    azure.there = {("components", "prep", "3"), ("data", "flights", "latest")}
+    assert existing.refusals({}, props(("component", "azureml:prep:3"), ("data", "azureml:flights@latest"))) == {}
+    assert len(azure.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("azureml:prop@latest", "'azureml:prop@latest' refers to component 'prop', which no file defines"),
+        ("azureml:prop", "'azureml:prop' refers to component 'prop', which no file defines"),
+        ("azureml:prep:9", "'azureml:prep:9' refers to component 'prep' version 9, which no file defines"),
+    ],
+)
+def test_an_asset_that_is_nowhere_is_refused_with_file_and_key(text: str, what: str, azure: Azure) -> None:
+    azure.there = {("components", "prep", "3")}
+    (reason,) = existing.refusals({}, props(("component", text))).values()
+    assert reason == (
+        f"pipelines/training.yml: `jobs.prep.component`: {what} and workspace 'mlw' does not have. "
+        "Correct the reference, or register the asset there first"
+    )
+
+
+def test_unchanged_content_asks_nothing(azure: Azure) -> None:
+    news = props(("component", "azureml:prep:3"))
+    assert existing.refusals({"content_hash": "b"}, news) == {}
+    endpoint = {**news, "deployment": {"content_hash": "d"}}
+    assert existing.refusals({"content_hash": "b", "deployment": {"content_hash": "d"}}, endpoint) == {}
+    assert azure.asked == []
+    assert existing.refusals({"content_hash": "b", "deployment": {"content_hash": "c"}}, endpoint)
+
+
+def test_a_run_asks_for_each_asset_once(azure: Azure) -> None:
+    azure.there = {("components", "prep", "3")}
+    for content in ("b", "c"):
+        assert existing.refusals({}, props(*[("component", "azureml:prep:3")] * 2, content=content)) == {}
+    assert azure.asked == [("components", "prep", "3")]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (not_found("ResourceNotFound"), "it does not exist yet"),
+        (not_found("ResourceGroupNotFound"), "it does not exist yet"),
+        (ClientAuthenticationError("Please run 'az login'\nmore"), "Please run 'az login'"),
+        (HttpResponseError("(Forbidden) No role."), "(Forbidden) No role."),
+        (ServiceRequestError("no network"), "no network"),
+    ],
+)
+def test_what_azure_does_not_answer_is_not_checked_and_said_once(
+    error: Exception, said: str, azure: Azure, caplog: pytest.LogCaptureFixture
+) -> None:
+    azure.error = error
+    with caplog.at_level(logging.INFO, "pulumi_azureml"):
+        assert existing.refusals({}, props(("component", "azureml:a:1"), ("component", "azureml:b:1"))) == {}
+    assert caplog.messages == [f"references to assets of workspace 'mlw' were not checked: {said}"]
+
+
+def test_a_workspace_that_a_preview_does_not_know_yet_is_not_asked(azure: Azure) -> None:
+    assert existing.refusals({}, props(("component", "azureml:a:1"), name=None)) == {}
+    assert azure.asked == []
+
+
+def test_the_provider_refuses_in_its_check(azure: Azure) -> None:
+    news = {**props(("component", "azureml:prop@latest")), "name": "training", "version": "b", "definition": {}}
+    (failure,) = AzureMLProvider("pipeline_job").check({}, news).failures or []
+    assert "'azureml:prop@latest' refers to component 'prop'" in failure.reason
