@@ -98,14 +98,14 @@ class Plan:
     def files(self) -> set[str]:
         """Return the relative paths of the context's files that `.dockerignore` does not exclude."""
         ignore = self.context / ".dockerignore"
-        lines = ignore.read_text("utf-8").splitlines() if ignore.is_file() else []
+        lines = ignore.read_text("utf-8-sig", "replace").splitlines() if ignore.is_file() else []
         patterns = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
         return set(exclude_paths(str(self.context), patterns))
 
     def start(self) -> list[str]:
         """Return the first instructions of the Dockerfile, up to the one that copies a file of the context."""
         found: list[str] = []
-        for line in _CONTINUED.sub(" ", _COMMENT.sub("", self.dockerfile.read_text("utf-8"))).splitlines():
+        for line in _CONTINUED.sub(" ", _COMMENT.sub("", self.dockerfile.read_text("utf-8-sig"))).splitlines():
             if _COPY.match(line.strip()) is not None:
                 break
             found += [line.strip()] if line.strip() else []
@@ -116,7 +116,7 @@ class Plan:
         arguments: dict[str, str] = {}
         stages: set[str] = set()
         found: list[str] = []
-        for line in self.dockerfile.read_text("utf-8").splitlines():
+        for line in self.dockerfile.read_text("utf-8-sig").splitlines():
             if (argument := _ARG.match(line.strip())) is not None:
                 arguments[argument["name"]] = self.arguments.get(argument["name"], argument["value"] or "")
             elif (stage := _FROM.match(line.strip())) is not None:

@@ -147,3 +147,12 @@ def test_bases_are_the_images_from_outside(project: Path) -> None:
 )
 def test_split_tag_knows_a_port_from_a_tag(name: str, parts: tuple[str, str]) -> None:
     assert split_tag(name) == parts
+
+
+def test_byte_order_marks_hide_neither_the_base_nor_an_ignored_file(project: Path) -> None:
+    (project / "image/Dockerfile").write_bytes(b"\xef\xbb\xbfFROM python:3.11\nCOPY src /src\n")
+    (project / "image/.dockerignore").write_bytes(b"\xef\xbb\xbfsecret.env\n")
+    (project / "image/secret.env").write_text("TOKEN=1\n")
+    build = Plan.of({"context": "image"}, project)
+    assert build.bases() == ["python:3.11"]
+    assert "secret.env" not in build.files()

@@ -242,7 +242,7 @@ class Rollout:
 
         self._say(f"smoke test of {name} with {self._smoke_request}")
         try:
-            request = json.loads((project_root() / self._smoke_request).read_text("utf-8"))
+            request = json.loads((project_root() / self._smoke_request).read_text("utf-8-sig"))
             score(self._target, request, name)
         except (AzureError, OSError, ValueError) as error:
             raise DeploymentError(

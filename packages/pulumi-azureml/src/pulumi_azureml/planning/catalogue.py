@@ -182,6 +182,8 @@ class _Loading:
             )
         if draft.build is not None and all(file.path != draft.build.dockerfile for file in tree.files):
             raise TreeError(path, f"has no '{draft.build.dockerfile}'", "create it, or correct `dockerfile_path`")
+        if source.keys == ("build", "path"):
+            _check_docker_ignore(self.root, path)
         if source.is_yaml:
             content = documents.read(self.root, path)
             if isinstance(content, Problem):
@@ -272,6 +274,13 @@ class _FileError(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
         self.problem = problem
+
+
+def _check_docker_ignore(root: Path, context: str) -> None:
+    """Refuse a `.dockerignore` in which Docker finds no pattern: the image would get the files that it names."""
+    path = f"{context}/.dockerignore"
+    if (root / path).is_file() and b"\0" in (root / path).read_bytes():
+        raise _FileError(documents.not_utf8(path, "Docker would exclude none of the files that it names"))
 
 
 def _needs(draft: Draft) -> list[AssetId]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import functools
 import re
@@ -104,6 +105,10 @@ class Collector:
         try:
             text = (self.root / path).read_bytes()
         except OSError:
+            return None
+        if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            if may_define(text.decode("utf-16", errors="replace").encode()):
+                self.problems.append(documents.not_utf8(path, "it is UTF-16"))
             return None
         if not may_define(text):
             return None

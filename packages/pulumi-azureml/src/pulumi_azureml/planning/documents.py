@@ -106,7 +106,12 @@ def read_text(root: Path, path: str) -> str | Problem:
     except OSError as error:
         return Problem(path, 0, f"cannot be read: {error.strerror}", "make the file readable, or repair the link")
     except UnicodeDecodeError as error:
-        return Problem(path, 0, f"is not UTF-8 text: {error.reason} at byte {error.start}", "save the file as UTF-8")
+        return not_utf8(path, f"{error.reason} at byte {error.start}")
+
+
+def not_utf8(path: str, why: str) -> Problem:
+    """Return the problem of a file in another encoding, which `az ml` does not read either."""
+    return Problem(path, 0, f"is not UTF-8 text: {why}", "save the file as UTF-8")
 
 
 def parse(path: str, text: str) -> Document | Problem:

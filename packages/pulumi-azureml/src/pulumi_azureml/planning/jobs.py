@@ -33,9 +33,20 @@ def collect_run(draft: Draft, keys: KeyPath) -> None:
         inner = mapping(_at(draft.definition, (*keys, *holder)))
         use(draft, (*keys, *holder, "environment"), "environment", inner.get("environment"))
         source(draft, (*keys, *holder, "code"), inner.get("code"))
+    _warn_of_nodes(draft, keys)
     includes = mapping(_at(draft.definition, keys)).get("additional_includes")
     for index, path in enumerate(includes if isinstance(includes, list) else ()):
         source(draft, (*keys, "additional_includes", index), path)
+
+
+def _warn_of_nodes(draft: Draft, keys: KeyPath) -> None:
+    """Warn of several nodes for a command that no `distribution` starts on each of them."""
+    run = mapping(_at(draft.definition, keys))
+    count = mapping(run.get("resources")).get("instance_count")
+    if isinstance(count, int) and count > 1 and isinstance(run.get("command"), str) and not run.get("distribution"):
+        message = f"{count} nodes and no `distribution`: nothing starts the command on each node"
+        fix = "add `distribution:` with `type: pytorch`, `mpi` or `tensorflow`, or use one node"
+        draft.warnings.append(draft.document.problem((*keys, "resources", "instance_count"), message, fix))
 
 
 def collect_inputs(draft: Draft, keys: KeyPath) -> None:

@@ -198,3 +198,16 @@ def test_an_empty_text_for_an_input_that_needs_a_value_is_a_problem(project: Pro
     project.write("ml/say/component.yml", f"name: say\n{inputs}command: echo\nenvironment: azureml:training@latest\n")
     project.write("pipelines/other.yml", "type: pipeline\njobs:\n  say: {component: azureml:say, inputs: {mode: ''}}\n")
     assert project.problem().message == "input 'mode' is an empty text, which azure-ai-ml does not send"
+
+
+def test_several_nodes_without_a_distribution_are_warned_of(project: Project) -> None:
+    """Source: "Distributed GPU training guide": a distribution starts a job's processes on its nodes."""
+    path = "ml/train/component.yml"
+    project.replace(path, "code: ./src", "code: ./src\nresources:\n  instance_count: 3")
+    (warning,) = project.load().warnings
+    assert (warning.file, warning.message) == (
+        path,
+        "3 nodes and no `distribution`: nothing starts the command on each node",
+    )
+    project.replace(path, "code: ./src", "code: ./src\ndistribution: {type: pytorch, process_count_per_instance: 1}")
+    assert project.load().warnings == ()

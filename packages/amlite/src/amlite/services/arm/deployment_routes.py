@@ -13,6 +13,8 @@ from amlite.services.arm import deployments, polling, resources
 routes = Routes(ARM_HOST)
 _ALL = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{deployments.TYPE}"
 _ONE = f"{_ALL}/{{deployment}}"
+# Resource Manager's own resources had no provider in their paths. The clients still list operations by these.
+_EARLIER = "/subscriptions/{subscription}/resourceGroups/{group}/deployments/{deployment}"
 
 
 @routes.get(_ALL)
@@ -68,6 +70,7 @@ async def export_template(call: Call) -> web.Response:
 
 
 @routes.get(f"{_ONE}/operations", action=f"{deployments.TYPE}/operations/read")
+@routes.get(f"{_EARLIER}/operations", action=f"{deployments.TYPE}/operations/read")
 async def list_operations(call: Call) -> web.Response:
     """List what a deployment did, with one entry for each resource."""
     id = _deployment(call)
@@ -76,6 +79,7 @@ async def list_operations(call: Call) -> web.Response:
 
 
 @routes.get(f"{_ONE}/operations/{{operation}}", action=f"{deployments.TYPE}/operations/read")
+@routes.get(f"{_EARLIER}/operations/{{operation}}", action=f"{deployments.TYPE}/operations/read")
 async def get_operation(call: Call) -> web.Response:
     """Describe what a deployment did to one resource."""
     name = call.parameters["operation"]
@@ -87,4 +91,4 @@ async def get_operation(call: Call) -> web.Response:
 
 def _deployment(call: Call) -> ResourceId:
     id = call.resource_id
-    return ResourceId(id.subscription, id.group, id.namespace, id.segments[:2], id.scope)
+    return ResourceId(id.subscription, id.group, "Microsoft.Resources", ("deployments", call.parameters["deployment"]))

@@ -73,7 +73,7 @@ def type_of(platform: Platform, id: ResourceId) -> ResourceType:
             404,
             "InvalidResourceType",
             f"The resource type '{id.type}' could not be found in the namespace "
-            f"'{id.namespace}' (not part of this local Azure).{hint}",
+            f"'{id.type.partition('/')[0]}' (not part of this local Azure).{hint}",
         )
     return kind
 

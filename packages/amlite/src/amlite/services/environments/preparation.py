@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -145,10 +146,16 @@ async def _packages(platform: Platform, properties: Json) -> Packages:
         return from_context(await asyncio.to_thread(_texts, Path(folder)))
 
 
+def _decoded(content: bytes) -> str:
+    """Return the text of a file as pip and conda read it: UTF-8, or what its byte order mark says."""
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if wide else "utf-8-sig", "replace")
+
+
 def _texts(folder: Path) -> dict[str, str]:
     """Return the small files of a folder, by their paths in it."""
     return {
-        path.relative_to(folder).as_posix(): path.read_text("utf-8", "replace")
+        path.relative_to(folder).as_posix(): _decoded(path.read_bytes())
         for path in folder.rglob("*")
         if path.is_file() and path.stat().st_size <= _LARGEST_CONTEXT_FILE
     }

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
-from amlite.services.environments import UnusableEnvironment
+from amlite.services.environments import UnusableEnvironment, preparation
 from amlite.services.environments.packages import from_conda, from_context
 
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -113,3 +114,10 @@ def test_comments_make_no_other_environment_and_versions_do() -> None:
     commented = from_context({"requirements.txt": "# why\nnumpy==2.4.6   \n\npandas==3.1.1 # frames"})
     newer = from_context({"requirements.txt": "numpy==2.4.7\npandas==3.1.1"})
     assert plain.digest == commented.digest != newer.digest
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_requirements_are_read_in_the_encoding_that_their_byte_order_mark_names(encoding: str, tmp_path: Path) -> None:
+    """As pip reads them."""
+    (tmp_path / "requirements.txt").write_bytes("numpy==2.4.6\n".encode(encoding))
+    assert from_context(preparation._texts(tmp_path)).requirements == ("numpy==2.4.6",)

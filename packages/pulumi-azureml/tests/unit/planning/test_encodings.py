@@ -1,0 +1,45 @@
+"""Files in other encodings than UTF-8: read where that is safe, and refused where a tool would read something else."""
+
+from __future__ import annotations
+
+import pytest
+
+from azureml_fixtures.planned_project import FILES, Project
+from pulumi_azureml.planning import Folders
+
+IGNORE = "ml/environments/training/.dockerignore"
+
+
+@pytest.mark.parametrize(
+    "path", ["ml/prep/component.yml", "ml/environments/serving/conda.yml", "pipelines/training.yml"]
+)
+def test_a_byte_order_mark_changes_nothing(path: str, project: Project) -> None:
+    before = project.versions()
+    project.write(path, b"\xef\xbb\xbf" + (project.root / path).read_bytes())
+    assert project.versions() == before
+
+
+@pytest.mark.parametrize("path", ["ml/prep/component.yml", "ml/environments/serving/conda.yml"])
+def test_yaml_in_another_encoding_is_refused_as_az_ml_does(path: str, project: Project) -> None:
+    project.write(path, (project.root / path).read_text("utf-8").encode("utf-16"))
+    problem = project.problem()
+    assert (problem.file, problem.fix) == (path, "save the file as UTF-8")
+    assert "is not UTF-8 text" in problem.message
+
+
+def test_an_asset_in_another_encoding_is_not_overlooked_where_no_convention_names_it(project: Project) -> None:
+    text = project.write("jobs/cleaning.yml", FILES["pipelines/training.yml"]).read_text("utf-8")
+    project.write("jobs/cleaning.yml", text.encode("utf-16"))
+    project.write("jobs/notes.yml", "colour: red\n".encode("utf-16"))
+    problem = project.problem(folders=Folders(files=("jobs/**",)))
+    assert (problem.file, problem.message) == ("jobs/cleaning.yml", "is not UTF-8 text: it is UTF-16")
+
+
+def test_a_docker_ignore_file_that_docker_cannot_read_is_refused(project: Project) -> None:
+    """Docker reads UTF-8, with or without a byte order mark: from any other file it excludes nothing."""
+    project.write(IGNORE, b"\xef\xbb\xbfsecret.env\n")
+    project.load()
+    project.write(IGNORE, "secret.env\n".encode("utf-16"))
+    problem = project.problem()
+    assert (problem.file, problem.fix) == (IGNORE, "save the file as UTF-8")
+    assert "Docker would exclude none of the files that it names" in problem.message
