@@ -120,7 +120,10 @@ def _check_range(document: Document, keys: KeyPath, value: Any, low: int, high: 
 
 def _check_variables(document: Document, keys: KeyPath, variables: Mapping[Any, Any]) -> Iterator[Problem]:
     yield from _check_texts(document, keys, variables)
-    for name in variables:
+    for name, value in variables.items():
+        if isinstance(value, bool | int | float):  # YAML's are text by now
+            message = f"'{'.'.join(map(str, (*keys, name)))}' has the wrong type: {value}"
+            yield document.problem((*keys, name), message, "write text (quote it)")
         if not _VARIABLE.fullmatch(str(name)):
             fix = "use letters, digits, '_', '-' and '.', and no digit at the beginning"
             yield document.problem((*keys, name), f"'{name}' is not a name of an environment variable", fix)

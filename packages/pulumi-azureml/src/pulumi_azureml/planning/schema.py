@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,11 @@ from pulumi_azureml.planning.problems import Problem, listing, suggestion
 Node = dict[str, Any]
 
 _NAMES = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
+
+
+# Keys that a step has and its component does not, and a key that only components have.
+_OF_STEPS = frozenset({"compute", "environment_variables", "identity", "limits"})
+_OF_COMPONENTS = "is_deterministic"
 
 
 @functools.cache
@@ -116,7 +121,7 @@ def _check_mapping(leaves: list[Node], value: dict[str, Any], keys: KeyPath, doc
             yield from _check({"one_of": nodes}, item, (*keys, str(key)), document)
             continue
         known = {name for leaf in leaves for name in leaf.get("keys", {})}
-        advice = _inner(str(key), leaves) or suggestion(str(key), known, otherwise="")
+        advice = _inner(str(key), leaves) or _outer(str(key), known) or suggestion(str(key), known, otherwise="")
         if advice or not is_open:
             where = f" in '{_dotted(keys)}'" if keys else ""
             fix = advice or f"remove it, or use one of {listing(known)}"
@@ -137,6 +142,13 @@ def _inner(key: str, leaves: list[Node]) -> str:
             inner = [each for each in _alternatives(node, {}) if key in each.get("keys", {})]
             if inner and name not in ("inputs", "outputs", "jobs"):
                 return f"move it under `{name}:`"
+    return ""
+
+
+def _outer(key: str, known: Collection[str]) -> str:
+    """Return advice to move a key of a step out of the component that the step runs."""
+    if key in _OF_STEPS and _OF_COMPONENTS in known:
+        return f"set `{key}:` on the step that runs the component"
     return ""
 
 

@@ -211,3 +211,10 @@ def test_several_nodes_without_a_distribution_are_warned_of(project: Project) ->
     )
     project.replace(path, "code: ./src", "code: ./src\ndistribution: {type: pytorch, process_count_per_instance: 1}")
     assert project.load().warnings == ()
+
+
+@pytest.mark.parametrize("line", ["compute: azureml:cpu", "environment_variables: {LEVEL: debug}"])
+def test_a_key_of_a_step_in_its_component_is_sent_to_the_step(line: str, project: Project) -> None:
+    project.replace("ml/prep/component.yml", "code: ./src", f"code: ./src\n{line}")
+    key = line.partition(":")[0]
+    assert project.problem().fix == f"set `{key}:` on the step that runs the component"

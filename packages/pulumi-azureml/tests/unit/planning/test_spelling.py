@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from azureml_fixtures.planned_project import Project
+from pulumi_azureml.planning import CatalogueErrors, CatalogueSettings, plan_definitions
 
 # What is written, and what YAML 1.1 reads, if that is something else than text in the same spelling.
 TEXTS = {
@@ -145,3 +148,18 @@ def test_merged_keys_have_their_own_place(project: Project) -> None:
     )
     project.write("ml/environments/serving/environment.yml", "name: serving\nimage: python:3.11\n")
     assert project.load()["online_endpoint", "flights"].definition["tags"] == {"a": "1.10", "b": "1"}
+
+
+@pytest.mark.parametrize("value", [True, 1, 1.5])
+def test_a_variable_from_python_has_to_be_text(value: object, tmp_path: Path) -> None:
+    """Azure keeps text: `True` in the program would differ from what a refresh reads, for ever."""
+    deployment = {
+        "name": "blue", "endpoint_name": "flights", "model": "azureml:delay:1", "environment": "azureml:serving:1",
+        "instance_type": "Standard_DS3_v2", "instance_count": 1, "environment_variables": {"FLAG": value},
+    }  # fmt: skip
+    documents = {"blue": ("online_deployment", deployment), "flights": ("online_endpoint", {"name": "flights"})}
+    settings = CatalogueSettings(computes=None, cache_folder=None, check_with_azure=False)
+    with pytest.raises(CatalogueErrors) as refused:
+        plan_definitions(tmp_path, documents, settings)
+    messages = [each.message for each in refused.value.problems]
+    assert f"'environment_variables.FLAG' has the wrong type: {value}" in messages

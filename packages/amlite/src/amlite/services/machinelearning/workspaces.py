@@ -45,7 +45,9 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
         raise AzureError(
             400, "BadRequest", "Soft-deleted workspace exists. Please purge or recover it. https://aka.ms/wsoftdelete"
         )
-    body = writable("Workspace", body)
+    # The template of azure-ai-ml has empty text for what is not set.
+    given = {key: value for key, value in body["properties"].items() if value != ""}
+    body = writable("Workspace", {**body, "properties": given})
     properties = body["properties"]
     for name, (kind, required) in _PARTS.items():
         properties |= _part(platform, name, kind, properties.get(name), required=required)
