@@ -187,3 +187,19 @@ def test_workspaces_begin_create_makes_a_workspace_and_what_it_needs(
     client.workspaces.begin_delete(name, delete_dependent_resources=True, permanently_delete=True).result()
     for part in (made.storage_account, made.key_vault, made.application_insights):
         assert azureml_workspace.azure.arm("GET", part, version="2023-01-01").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {}, {"template": []}, {"template": {"resources": {}}}, {"template": template(1)}, {"template": template({})},
+        {"template": template(account(7))}, {"template": template(account("x", dependsOn={}))}, {"mode": "Complete"},
+        {"template": template(parameters=[]), "parameters": 1}, {"template": template(parameters={"p": 1})},
+        {"template": template(account("[" + "not(" * 2000 + "true" + ")" * 2000 + "]"))},
+    ],
+)  # fmt: skip
+def test_templates_of_no_shape_are_refused(amlite: LocalAzure, properties: Json) -> None:
+    path = f"{GROUP_ID}/providers/Microsoft.Resources/deployments/shapeless"
+    answer = amlite.arm("PUT", path, {"properties": {"template": template(), **properties}}, VERSION)
+    wanted = 400 if properties else 201  # a template may have no resources
+    assert answer.status_code == wanted, answer.text

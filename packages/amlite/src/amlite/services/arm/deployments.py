@@ -16,6 +16,7 @@ from typing import Any
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.published import fields
 from amlite.core.resource_id import ResourceId
 from amlite.core.store import Document
 from amlite.core.wire import Json
@@ -25,6 +26,7 @@ from amlite.services.arm.templates import NESTED, Described, Place, Template, in
 TYPE = NESTED
 RUN = "arm.deploy"
 _STATE = "arm/deployment-state"
+_FIELDS = {"mode": "str", "parameters": "map:any", "template": "map:any"}
 
 
 class _Later(dict[str, Any]):
@@ -104,6 +106,7 @@ def check(platform: Platform, id: ResourceId, properties: Any, principal: Princi
         raise AzureError(
             400, "InvalidRequestContent", "properties.template: this local Azure takes templates inside a request only."
         )
+    properties = fields(properties, _FIELDS)
     if str(properties.get("mode", "Incremental")).lower() != "incremental":
         raise AzureError(
             400, "InvalidRequestContent", "properties.mode: this local Azure has the mode Incremental only."
@@ -211,7 +214,9 @@ def _steps(
 def _nested(platform: Platform, template: Template, described: Described) -> Template:
     """Return the template of a nested deployment, which has the outer one's parameters unless its scope is inner."""
     body = described.body
-    properties = body.get("properties") or {}
+    properties = fields(
+        body.get("properties") or {}, {"expressionEvaluationOptions": "map:str", "parameters": "map:any"}
+    )
     source = properties.get("template")
     if not isinstance(source, dict):
         raise invalid(f"The nested deployment '{described.id.name}' has no template")

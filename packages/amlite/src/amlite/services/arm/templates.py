@@ -17,10 +17,15 @@ from amlite import SUBSCRIPTION_ID, TENANT_ID
 from amlite.core import expressions
 from amlite.core.errors import AzureError
 from amlite.core.expressions import FUNCTIONS, ExpressionError, Functions, Lazy
+from amlite.core.published import fields
 from amlite.core.resource_id import ResourceId
 from amlite.core.wire import Json
 
 NESTED = "Microsoft.Resources/deployments"
+_FIELDS = {
+    "parameters": "map:map:any", "variables": "map:any", "outputs": "map:map:any", "resources": "list:map:any",
+}  # fmt: skip
+_RESOURCE = {"type": "str", "name": "str", "scope": "str", "dependsOn": "list:str", "resources": "list:map:any"}
 _CONTROL = ("apiVersion", "comments", "condition", "dependsOn", "metadata", "name", "resources", "scope", "type")
 _NAMESPACE = uuid.UUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")  # of the template function guid
 _REFUSED = ("copy", "templateLink", "onErrorDeployment", "parametersLink")
@@ -107,6 +112,7 @@ class Template:
 
     def check(self) -> None:
         """Raise ARM's 400 for what is wrong with the template or its parameters."""
+        self.source = fields(self.source, _FIELDS, invalid)
         refused = [name for name in _REFUSED if name in self.source]
         if refused or not isinstance(self.source.get("resources"), list):
             raise invalid(f"'{refused[0]}' is not part of this local Azure" if refused else "it has no resources")
@@ -159,8 +165,8 @@ class Template:
         """Return the parameters as a deployment shows them: without the values of secure ones."""
         shown: Json = {}
         for name, declared in (self.source.get("parameters") or {}).items():
-            secure = str(declared["type"]).lower() in _SECURE
-            shown[name] = {"type": declared["type"], **({} if secure else {"value": self.parameter(name)})}
+            secure = str(declared.get("type")).lower() in _SECURE
+            shown[name] = {"type": declared.get("type"), **({} if secure else {"value": self.parameter(name)})}
         return shown
 
     def variable(self, name: str) -> Any:
@@ -172,7 +178,7 @@ class Template:
         """Return the outputs whose condition is true."""
         declared = (self.source.get("outputs") or {}).items()
         return {
-            name: {"type": each["type"], "value": self.value(each["value"])}
+            name: {"type": each.get("type"), "value": self.value(each.get("value"))}
             for name, each in declared
             if self.value(each.get("condition", True))
         }
@@ -180,7 +186,7 @@ class Template:
     def value(self, source: Any) -> Any:
         """Return a value with its expressions evaluated. AzureError 400 for an expression that cannot be."""
         if isinstance(source, dict):
-            return {self.value(key): self.value(each) for key, each in source.items()}
+            return {str(self.value(key)): self.value(each) for key, each in source.items()}
         if isinstance(source, list):
             return [self.value(each) for each in source]
         if not isinstance(source, str) or not source.startswith("["):
@@ -193,13 +199,16 @@ class Template:
             return expressions.result(source[1:-1], self.functions)
         except ExpressionError as error:
             raise invalid(f"The template language: {error}") from error
+        except RecursionError as error:
+            raise invalid("The template language: an expression is nested too deeply") from error
 
     def resources(self) -> list[Described]:
         """Return the resources, those inside other ones included."""
         return [described for each in self.source["resources"] for described in self._described(each, "", "")]
 
     def _described(self, source: Any, kinds: str, names: str) -> Iterator[Described]:
-        if not isinstance(source, dict) or not all(isinstance(source.get(key), str) for key in ("type", "name")):
+        source = fields(source, _RESOURCE, invalid)
+        if not source.get("type") or not source.get("name"):
             raise invalid("Each of its resources must have a 'type', a 'name' and an 'apiVersion'")
         if "copy" in source:
             raise invalid(f"The resource '{source['name']}' has 'copy', which is not part of this local Azure")
