@@ -31,6 +31,7 @@ with mlflow.start_run() as run:
     mlflow.set_tag("colour", "red")
     mlflow.log_artifacts("model", "model")
     mlflow.log_text("hello", "notes/hello.txt")
+    mlflow.log_text("<svg></svg>", "plots/curve.svg")
     client = MlflowClient()
     listed = [entry.path for entry in client.list_artifacts(run.info.run_id, "model")]
     assert listed == ["model/MLmodel", "model/weights.txt"], listed
@@ -115,6 +116,18 @@ def test_a_job_tracks_and_registers_by_mlflow(tracked: Workspace, tmp_path: Path
     assert seen == [0.7, 0.8]
     shown = region(tracked, "GET", f"/history/v1.0{tracked.id}/runs/{name}").json()
     assert (shown["metrics"], shown["parameters"], shown["tags"]["colour"]) == ({"auc": 0.8}, {"depth": "3"}, "red")
+
+    # The job's link says how to open its page and nothing of the job. The page is a file of the user alone.
+    link = client.jobs.get(name).services["Studio"].endpoint
+    said = requests.get(link, timeout=60).text
+    assert f"amlite open {name}" in said
+    assert "weights" not in said
+    page = Path(tracked.azure.command("open", link, "--print").strip())
+    assert page.stat().st_mode & 0o777 == 0o600
+    content = page.read_text("utf-8")
+    for part in ("Completed", "<th>auc</th><td>0.8</td>", "<th>depth</th><td>3</td>", "notes/hello.txt"):
+        assert part in content
+    assert 'src="data:image/svg+xml;base64,' in content
 
     # Azure keeps the place in the datastore of a model that is registered from a job's output.
     output = Model(name="from-job", version="1", path=f"azureml://jobs/{name}/outputs/artifacts/notes")

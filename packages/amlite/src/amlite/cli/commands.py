@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from amlite.cli import alerts, faults, process, quota, state, use
+from amlite.cli import alerts, faults, pages, process, quota, state, use
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,6 +19,6 @@ def main() -> None:
 
 for command in (
     use.up, use.down, use.run, use.env, process.start, process.stop, process.status, process.tools, state.logs,
-    state.reset, state.advance, alerts.alerts, faults.fault, quota.quota,
+    state.reset, state.advance, alerts.alerts, faults.fault, quota.quota, pages.open_,
 ):  # fmt: skip
     main.add_command(command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amlite.core.platform import Platform
 from amlite.core.service import Service
 from amlite.core.wire import Json
-from amlite.services.jobs import cluster, documents, execution, history_routes, routes, submission
+from amlite.services.jobs import cluster, documents, execution, history_routes, page, routes, submission
 from amlite.services.machinelearning.references import WORKSPACE_TYPE
 
 
@@ -15,7 +15,7 @@ def _status(platform: Platform) -> Json:
 
 
 SERVICE = Service(
-    routes=[routes.routes, history_routes.routes],
+    routes=[routes.routes, history_routes.routes, page.own_routes, page.studio_routes],
     works={
         submission.RUN: execution.run,
         execution.CANCELED: execution.wait_until_ended,
