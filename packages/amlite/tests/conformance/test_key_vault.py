@@ -119,3 +119,32 @@ def test_role_definitions_are_found_by_name(amlite: LocalAzure) -> None:
     wanted = "&$filter=roleName eq 'Key Vault Secrets User'"
     (found,) = amlite.arm("GET", path, version="2022-04-01", query=wanted).json()["value"]
     assert found["properties"]["roleName"] == "Key Vault Secrets User"
+
+
+def test_resource_manager_writes_secrets_and_never_returns_a_value(amlite: LocalAzure) -> None:
+    """Source: secrets.json of Microsoft.KeyVault, which templates use."""
+    from azure.core.exceptions import HttpResponseError
+    from azure.identity import DefaultAzureCredential
+    from azure.mgmt.keyvault import KeyVaultManagementClient
+
+    from amlite import SUBSCRIPTION_ID
+    from amlite_fixtures.azure import GROUP
+
+    base = make(amlite, "kv-managed", enableRbacAuthorization=True)
+    officer = amlite.application(("Key Vault Secrets Officer", f"{VAULTS}/kv-managed"))
+    with KeyVaultManagementClient(DefaultAzureCredential(), SUBSCRIPTION_ID) as client:
+        wanted = {"tags": {"team": "flights"}, "properties": {"value": "swordfish", "contentType": "text/plain"}}
+        made = client.secrets.create_or_update(GROUP, "kv-managed", "key", wanted)
+        assert (made.tags, made.properties.content_type, made.properties.value) == (wanted["tags"], "text/plain", None)
+        assert made.properties.secret_uri == f"{base}secrets/key"
+        assert (
+            ask(amlite, "GET", made.properties.secret_uri_with_version, credential=officer).json()["value"]
+            == "swordfish"
+        )
+        ask(amlite, "PUT", f"{base}secrets/other", {"value": "1"}, officer)
+        assert sorted(each.name for each in client.secrets.list(GROUP, "kv-managed")) == ["key", "other"]
+        changed = client.secrets.update(GROUP, "kv-managed", "key", {"properties": {"attributes": {"enabled": False}}})
+        assert changed.properties.attributes.enabled is False
+        assert client.secrets.get(GROUP, "kv-managed", "key").properties.attributes.enabled is False
+        with pytest.raises(HttpResponseError, match="SecretNotFound"):
+            client.secrets.get(GROUP, "kv-managed", "none")

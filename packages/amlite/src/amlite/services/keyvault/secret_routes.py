@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from aiohttp import web
 
 from amlite import TENANT_ID
@@ -17,14 +15,13 @@ routes = Routes("*.vault.azure.net", audiences=None)
 _RESOURCE = "https://vault.azure.net"
 # Clients learn from this header for which tenant and resource they need a token.
 _CHALLENGE = f'Bearer authorization="https://login.microsoftonline.com/{TENANT_ID}", resource="{_RESOURCE}"'
-_NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
 
 
 @routes.put("/secrets/{name}")
 async def put_secret(call: Call) -> web.Response:
     """Add a version of a secret."""
     vault, body = _vault(call, "set"), await call.json()
-    if _NAME.fullmatch(call.parameters["name"]) is None:
+    if secrets.NAME.fullmatch(call.parameters["name"]) is None:
         raise AzureError(400, "BadParameter", "The request URI contains an invalid name: " + call.parameters["name"])
     if not isinstance(body.get("value"), str):
         raise AzureError(400, "BadParameter", "Property value has invalid value\r\n")

@@ -6,6 +6,7 @@ Source: Microsoft's secrets.json (API version 7.4) and "Azure role-based access 
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from typing import Any
 
@@ -17,6 +18,7 @@ from amlite.core.wire import Json
 from amlite.services.entra.tokens import ISSUER
 from amlite.services.keyvault.types import SECRETS, VAULT_TYPE
 
+NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
 # The operations by the data action that roles have, and by the permission that access policies have.
 ACTIONS = {
     "get": "secrets/getSecret/action",
