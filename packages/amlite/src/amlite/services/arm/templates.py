@@ -255,7 +255,7 @@ class Template:
 
 def invalid(what: str) -> AzureError:
     """Return ARM's error for a template that it refuses."""
-    return AzureError(400, "InvalidTemplate", f"Deployment template validation failed: '{what}.'.")
+    return AzureError(400, "InvalidTemplate", f"Deployment template validation failed: '{what.rstrip('.')}.'.")
 
 
 def _entry(entries: Any, what: str, name: str) -> tuple[str, Any]:
