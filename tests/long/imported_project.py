@@ -33,9 +33,11 @@ import argparse
 from pathlib import Path
 
 import mlflow
+import mlflow.sklearn
 import pandas
 from sklearn.linear_model import LinearRegression
 
+PACKAGES = ["mlflow-skinny==2.16.2", "scikit-learn==1.9.1", "pandas==3.1.1", "numpy==2.4.6", "cloudpickle==3.1.2"]
 parser = argparse.ArgumentParser()
 parser.add_argument("--train_data")
 parser.add_argument("--model_name")
@@ -44,7 +46,7 @@ rows = pandas.read_csv(Path(arguments.train_data) / "train.csv")
 model = LinearRegression().fit(rows[["distance"]], rows["cost"])
 with mlflow.start_run() as run:
     mlflow.log_metric("slope", float(model.coef_[0]))
-    mlflow.sklearn.log_model(model, "model")
+    mlflow.sklearn.log_model(model, "model", pip_requirements=PACKAGES)
     version = mlflow.register_model(f"runs:/{run.info.run_id}/model", arguments.model_name).version
 print("registered", arguments.model_name, version)
 """,
