@@ -34,7 +34,7 @@ def test_a_project_in_the_layout_of_a_template_is_imported_trained_and_served(tm
         assert "Pulumi.local.yaml has these patterns now" in told
         assert (project.root / "taxi/README.md").is_file()
         assert not (project.root / "taxi/.git").exists()
-        assert "taxi-train-env" in project.run("make preview")
+        project.run("make preview")
         project.run("make up TRAIN=no")
         local("release run pipeline taxi-mlops-azureml-train-pipeline --stack local")
         for key, value in (("name", "taxi-model"), ("version", "1")):

@@ -68,6 +68,8 @@ def test_an_update_brings_a_new_version_and_keeps_what_was_changed(template: Pat
     mine = made / "Pulumi.dev.yaml"
     mine.write_text(mine.read_text().replace("maxNodes: 4", "maxNodes: 6"))
     commit(made, "mine")
+    tracked = subprocess.run(["git", "ls-files"], cwd=made, check=True, capture_output=True, text=True).stdout.split()
+    assert {"bootstrap/Pulumi.local.yaml", ".copier-answers.yml"} <= {*tracked}
     source = template / "Makefile"
     source.write_text(source.read_text() + "\n# A new version.\n")
     commit(template, "next")
