@@ -38,7 +38,7 @@ def of_cluster(given: list[Json] | None, old: Json | None, version: str) -> list
             f"agentPoolProfiles: a cluster's PUT does not delete pools ({', '.join(sorted(gone))}). Delete the agent "
             "pool instead.",
         )
-    found = [_checked(pool, before.get(pool["name"]), version) for pool in given]
+    found = [_checked(pool, before.get(str(pool.get("name", ""))), version) for pool in given]
     _require_system(found)
     return found
 

@@ -10,6 +10,8 @@ import aiohttp
 from aiohttp import web
 
 from amlite.core import bodies
+from amlite.core.errors import AzureError
+from amlite.core.published import fields
 from amlite.core.routing import Call, reply
 from amlite.core.wire import Json
 from amlite.services.machinelearning.addresses import (
@@ -30,6 +32,13 @@ routes = data_routes()
 _MOST_BYTES = 16 << 20
 # The APIs of Azure's tracking. MLflow's server has others, such as webhooks, by which it would send requests anywhere.
 _FORWARDED = re.compile(r"(experiments|runs|metrics)/[\w-]+")
+_FIELDS = {
+    **dict.fromkeys(("experiment_id", "filter", "key", "name", "new_name", "page_token", "run_id", "run_name"), "str"),
+    **dict.fromkeys(("run_uuid", "run_view_type", "status", "user_id", "view_type"), "str"),
+    **dict.fromkeys(("end_time", "max_results", "start_time", "step", "timestamp"), "int"),
+    **dict.fromkeys(("experiment_ids", "order_by"), "list:str"),
+    **dict.fromkeys(("metrics", "params", "tags"), "list:map:any"),
+}
 _VERSION = re.compile(r"[0-9]\.[0-9]")
 _TIMEOUT = aiohttp.ClientTimeout(total=None)
 
@@ -128,8 +137,8 @@ async def _forward(call: Call, api: str | None = None) -> web.Response:
     headers = {"Content-Type": call.request.headers.get("Content-Type", "application/json")}
     data = await call.read(_MOST_BYTES)
     try:
-        bodies.parse_object(data)  # the server answers 500 for other JSON
-    except ValueError as error:
+        fields(bodies.parse_object(data), _FIELDS)  # the server answers 500 for other JSON
+    except (ValueError, AzureError) as error:
         return _refusal(400, "BAD_REQUEST", f"The request body is invalid: {error}.")
     if not data and call.method != "GET":
         data = b"{}"  # as the server answers 500 for an empty body
