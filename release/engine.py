@@ -17,7 +17,7 @@ from infra import RENAMES
 from pulumi_azureml.operations import AGAIN
 from release import storage
 from release.errors import ExistingError, PassingError, ReleaseError, RenamedError
-from release.locks import Lock, locks_in, unwritten
+from release.locks import Lock, locks_in, remove, unwritten
 
 # Parallel operations mostly wait for Azure. The engine's default of four for each processor is too low.
 _PARALLEL = 32
@@ -149,7 +149,7 @@ class Engine:
                 raise
             on_event(_warning(f"an engine could not write its lock, which is removed: {', '.join(map(str, left))}"))
             for file in left:
-                file.unlink(missing_ok=True)
+                remove(file)
             command()
 
     def _unlock(self, held: list[Lock]) -> None:
@@ -158,7 +158,7 @@ class Engine:
             self._stack.cancel()
         # Only these files. A release that started at the same time may already have a lock of its own.
         for file in files:
-            file.unlink(missing_ok=True)
+            remove(file)
 
     def _locked(self, held: list[Lock]) -> ReleaseError:
         by = f" (by {', '.join(map(str, held))})" if held else ""

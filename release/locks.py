@@ -79,6 +79,12 @@ def locks_in(error: str) -> list[Lock]:
     ]
 
 
+def remove(file: Path) -> None:
+    """Delete the file of a lock, and the one with its attributes, which the backend keeps beside it."""
+    file.unlink(missing_ok=True)
+    file.with_name(f"{file.name}.attrs").unlink(missing_ok=True)
+
+
 def discard_unwritten(path: Path) -> None:
     """Delete the lock that an engine could not write. Without its content, every later engine fails to read it."""
     if _FOLDER in path.parts and path.suffix == ".tmp":

@@ -293,8 +293,9 @@ def test_the_lock_of_a_killed_engine_of_this_machine_is_taken_over(
     runs: bool, fake: FakeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock, own = tmp_path / "locks" / "1.json", tmp_path / "locks" / "2.json"
+    attributes = lock.with_name("1.json.attrs")  # the backend keeps it beside each file
     lock.parent.mkdir()
-    for each in (lock, own):
+    for each in (lock, own, attributes):
         each.write_text("{}")
     fake.error = automation.ConcurrentUpdateError
     fake.fails = (
@@ -308,8 +309,10 @@ def test_the_lock_of_a_killed_engine_of_this_machine_is_taken_over(
             raise psutil.NoSuchProcess(pid)
         return SimpleNamespace(status=lambda: psutil.STATUS_SLEEPING, name=lambda: "pulumi")
 
+    unlink = Path.unlink
+
     def unlocked(path: Path, missing_ok: bool) -> None:
-        assert (path, missing_ok) == (lock, True)
+        unlink(path, missing_ok)
         fake.fails = ""
 
     monkeypatch.setattr(psutil, "Process", process)
@@ -321,6 +324,7 @@ def test_the_lock_of_a_killed_engine_of_this_machine_is_taken_over(
         assert told == []
         return
     PulumiStack("local").up(lambda event: told.append(event.diagnostic_event.message))
+    assert list(lock.parent.iterdir()) == [own]
     assert told == [
         f"an engine was killed and left its lock, which is removed: ci@{socket.gethostname()} (pid 42) at 2026-11-28"
     ]
