@@ -52,7 +52,7 @@ print("registered", arguments.model_name, version)
 """,
     "mlops/azureml/train/data.yml": _S.format("data") + "name: taxi-data\ntype: uri_folder\npath: ../../../data\n",
     "mlops/azureml/train/train-env.yml": _S.format("environment")
-    + "name: taxi-train-env\nimage: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04\n"
+    + "name: taxi-train-env\nimage: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20260715.v1\n"
     "conda_file: ../../../data-science/environment/train-conda.yml\n",
     "mlops/azureml/train/pipeline.yml": _S.format("pipelineJob")
     + """\
