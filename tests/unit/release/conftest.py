@@ -1,15 +1,20 @@
-"""The hosts of the repository on loopback."""
+"""The hosts of the repository on loopback, and a stack without an engine."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
+from pulumi import automation
 
+from release import sign_in
+from release.stack import CWD_VARIABLE
 from tests.hosts.azure_devops import FakeAzureDevOps
 from tests.hosts.github import FakeGitHub
+from tests.unit.release.stacks import FakeStack
 
 VARIABLES = ("GITHUB_", "SYSTEM_", "BUILD_", "AGENT_", "TF_BUILD", "GH_TOKEN")
 
@@ -48,3 +53,14 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     seconds: list[float] = []
     monkeypatch.setattr(RequestsTransport, "sleep", lambda _self, duration: seconds.append(duration))
     return seconds
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeStack:
+    made = FakeStack()
+    monkeypatch.setattr(automation, "select_stack", lambda _name, work_dir: made)
+    monkeypatch.setattr(sign_in, "check", lambda _name, _file: "")
+    monkeypatch.setenv(CWD_VARIABLE, str(tmp_path))
+    (tmp_path / "Pulumi.local.yaml").write_text("config: {}\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
+    return made
