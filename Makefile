@@ -96,65 +96,9 @@ clean: setup ## Destroy the local stack, then delete the local Azure's state. Ca
 	@$(here_alone)$(exclusively) $(tools) sh -c '($(destroy)) || echo "The stack was not destroyed. Its state is deleted anyway." >&2; \
 		$(bin)/amlite reset --yes'
 
-stack_file = $(if $(project),$(state)/environments/)Pulumi.$(STACK).yaml
-
-.PHONY: acceptance
-acceptance: setup ## Deploy a stack, train, roll out, destroy it, and write a report for an issue
-	@$(exclusively) $(tools) sh -c '$(fit) $(through) $(bin)/python -m tests.acceptance --stack $(STACK) --stack-file "$(stack_file)"'
-
-# An example has no stack `local`: its stack on the local Azure is `dev`.
-example_stack = $(or $(filter-out local,$(STACK)),dev)
-example = $(or $(NAME),$(error name a folder of examples/, such as `make $@ NAME=automl-container`))
-example_folder = $(if $(here),$(state)/examples/$(example),examples/$(example))
-fit_example = $(if $(here),$(bin)/amlite run -- $(bin)/python -m bootstrap.local_stack fit $(example_stack) \
-	--example $(example) &&)
-
-.PHONY: example
-example: setup ## Bring up an example and run it to its end: make example NAME=<a folder of examples/>
-	@$(exclusively) $(tools) sh -c '$(fit_example) $(through) $(bin)/release --cwd "$(example_folder)" up \
-		--stack $(example_stack) --no-train && $(through) $(bin)/python examples/$(example)/walkthrough.py \
-		--cwd "$(example_folder)" --stack $(example_stack) $(WALKTHROUGH)'
-
-.PHONY: example-down
-example-down: setup ## Destroy an example, and stop the local Azure
-	@$(here_alone)$(exclusively) $(tools) sh -c '$(fit_example) $(bin)/amlite run -- $(bin)/release \
-		--cwd "$(example_folder)" down --stack $(example_stack) --purge --yes; code=$$?; $(bin)/amlite stop; exit $$code'
-
-# A cluster stays as it was created, so this one has a local Azure of its own.
-kubernetes = AMLITE_KUBERNETES=real AMLITE_STATE="$(state)/real-kubernetes" $(MAKE) --no-print-directory NAME=tacos-burritos
-
-.PHONY: kubernetes
-kubernetes: setup ## Run the Kubeflow example on a real Kubernetes, built once from Go modules (minutes, needs root)
-	@$(here_alone)$(bin)/amlite tools --with kubernetes
-	@$(kubernetes) example WALKTHROUGH="--engine jobs"
-
-.PHONY: kubernetes-down
-kubernetes-down: setup ## Destroy it, and stop its local Azure
-	@$(here_alone)$(kubernetes) example-down
-
-.PHONY: release-demo
-release-demo: setup ## Play a month of releases on the local Azure, in a clone: from a pull request to production
-	@$(tools) $(bin)/python -m tests.release_demo
-
 .PHONY: test
 test: setup ## Run the unit, integration and end-to-end tests
 	@$(tools) $(bin)/python -m pytest -n 2 $(TESTS) $(PYTEST)
-
-SEED ?= 1
-# Kills by default. With FAULTS, whole releases while a share of all requests fails.
-FAULTS ?=
-POINTS ?= $(if $(FAULTS),10,200)
-
-.PHONY: chaos
-chaos: setup ## Kill parts of a release at random moments, or let requests fail (FAULTS=mixed or expired): POINTS=200 SEED=1
-	@$(tools) $(bin)/python -m tests.chaos$(if $(FAULTS),.faults --kind $(FAULTS)) --points $(POINTS) --seed $(SEED)
-
-ATTACK ?=
-
-.PHONY: attack
-attack: setup ## Attack the local Azure: hostile requests to every route (ATTACK="--seed 2"), and the attack tests
-	@$(tools) env PYTHONPATH=packages/amlite/tests $(bin)/python -m fuzzing $(ATTACK)
-	@$(tools) $(bin)/python -m pytest -n 0 -m attack -v packages $(PYTEST)
 
 workflows = .github/workflows
 azure_pipelines = .azuredevops
@@ -174,6 +118,5 @@ lint: ## Check style, format, types and CI files
 	@$(bin)/check-jsonschema --quiet --builtin-schema vendor.azure-pipelines --data-transform azure-pipelines \
 		--regex-variant nonunicode $(azure_pipelines)/*.yml $(azure_pipelines)/steps/*.yml
 
-.PHONY: bench
-bench: setup ## Run the benchmarks
-	@$(tools) $(bin)/python -m tests.bench
+# Targets of this repository alone: a project that was made from it has neither file.
+-include examples/targets.mk tests/targets.mk

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+# The Makefile, and what it includes.
+MAKEFILES = [ROOT / "Makefile", ROOT / "examples" / "targets.mk", ROOT / "tests" / "targets.mk"]
 # These end the local Azure, and what is in it.
 ENDING = {"make down", "make clean", ".venv/bin/amlite stop", ".venv/bin/amlite reset --yes"}
 _FENCE = re.compile(r"^```(?P<language>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -105,7 +105,7 @@ def ran(machine: Machine, before: int, fails: tuple[str, ...] = ()) -> list[str]
 def test_a_pull_request_on_github_is_previewed_and_commented(stacks: Stacks) -> None:
     with FakeGitHub() as host:
         jobs = workflow(stacks, "pull-request.yml", host)
-        assert jobs == ["lint", "test", "demo", "preview", "comment"]
+        assert jobs == ["lint", "test", "preview", "comment"]
         (comment,) = host.comments.values()
         assert "ml/train/src/train.py" in comment["body"]
 
@@ -116,7 +116,7 @@ def test_a_stack_whose_preview_cannot_sign_in_is_named_in_the_comment(
     monkeypatch.setitem(stacks.variables["dev-preview"], "AZURE_CLIENT_ID", str(uuid.UUID(int=0)))
     with FakeGitHub() as host:
         jobs = workflow(stacks, "pull-request.yml", host, fails=("Preview",))
-        assert jobs == ["lint", "test", "demo", "preview", "comment"]
+        assert jobs == ["lint", "test", "preview", "comment"]
         (comment,) = host.comments.values()
         assert "## Preview: 1 of 3 stacks change" in comment["body"]
         assert "### `dev`: the preview failed" in comment["body"]
@@ -124,7 +124,7 @@ def test_a_stack_whose_preview_cannot_sign_in_is_named_in_the_comment(
 
 def test_a_pull_request_from_a_fork_asks_neither_azure_nor_the_host(stacks: Stacks) -> None:
     with FakeGitHub() as host:
-        assert workflow(stacks, "pull-request.yml", host, head="somebody/flights") == ["lint", "test", "demo", "fork"]
+        assert workflow(stacks, "pull-request.yml", host, head="somebody/flights") == ["lint", "test", "fork"]
         assert host.requests == []
     assert "::notice title=No preview::" in stacks.machine.executed[-1].output
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.checkout import clean_environment
+from tests.documentation import MAKEFILES
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TARGETS = [
@@ -23,16 +24,16 @@ TARGETS = [
     "environments",
     "environments-down",
     "clean",
-    "acceptance",
+    "test",
+    "lint",
     "example",
     "example-down",
     "kubernetes",
     "kubernetes-down",
+    "acceptance",
     "release-demo",
-    "test",
     "chaos",
     "attack",
-    "lint",
     "bench",
 ]
 
@@ -78,7 +79,11 @@ def test_set_up_imports_nothing_but_the_standard_library() -> None:
 
 
 def test_every_target_is_in_the_help_with_a_description() -> None:
-    phony = re.findall(r"^\.PHONY: ([\w-]+)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    phony = [
+        target
+        for file in MAKEFILES
+        for target in re.findall(r"^\.PHONY: ([\w-]+)$", file.read_text("utf-8"), re.MULTILINE)
+    ]
     assert phony == TARGETS
     documented = re.findall(r"^  make ([\w-]+) +\S", make("help"), re.MULTILINE)
     assert documented == TARGETS

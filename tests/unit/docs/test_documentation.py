@@ -17,11 +17,13 @@ from amlite.cli import main as amlite
 from azureml_fixtures import kinds_table
 from release.cli import main as release
 from tests.bench.__main__ import BENCHES
-from tests.documentation import ROOT, Command, commands, pages, prose
+from tests.documentation import MAKEFILES, ROOT, Command, commands, pages, prose
 
 BIN = Path(sys.executable).parent
 PROGRAMS = {"amlite": amlite, "release": release}
-TARGETS = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+TARGETS = [
+    target for file in MAKEFILES for target in re.findall(r"^([a-z-]+):.*## ", file.read_text("utf-8"), re.MULTILINE)
+]
 
 
 def anchor(heading: str) -> str:
