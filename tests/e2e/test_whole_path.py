@@ -43,7 +43,10 @@ import json, sys
 from azure.ai.ml import MLClient, load_job
 from azure.identity import DefaultAzureCredential
 client = MLClient(DefaultAzureCredential(), {subscription_id!r}, {resource_group!r}, {workspace!r})
-job = client.jobs.create_or_update(load_job("pipelines/monitoring.yml"))
+# A test that fails a step leaves a newer version of it behind.
+versions = json.loads(sys.argv[2])
+override = [{{f"jobs.{{name}}.component": f"azureml:{{name}}:{{versions[name]}}"}} for name in ("prep", "monitoring")]
+job = client.jobs.create_or_update(load_job("pipelines/monitoring.yml", params_override=override))
 client.jobs.stream(job.name)
 steps = {{step.display_name: step for step in client.jobs.list(parent_job_name=job.name)}}
 client.jobs.download(job.name, output_name="report", download_path=sys.argv[1])
@@ -235,7 +238,8 @@ def test_shifted_requests_are_collected_and_the_drift_job_finds_them(platform: P
     platform.local(f"release score flight-delay --stack local --request {request}")
     deployment, folder = live(platform), platform.clone.root / ".amlite" / "report"
     known = {key: outputs(platform)[key] for key in ("subscription_id", "resource_group", "workspace")}
-    printed = script(platform, MONITORING.format(**known), str(folder))
+    versions = json.dumps(outputs(platform)["assets"]["component"])
+    printed = script(platform, MONITORING.format(**known), str(folder), versions)
     status, tags = json.loads(printed.partition("result:")[2])
     assert (status, tags["drift_detected"], tags["monitoring_status"]) == ("Completed", "true", "compared")
     (file,) = folder.rglob("report.json")

@@ -75,7 +75,13 @@ def test_zeros_are_refused_before_a_stack_is_made(tmp_path: Path) -> None:
     assert refused(tmp_path, ZEROS, ZEROS).startswith("Pulumi.dev.yaml has zeros in place of your tenant and")
 
 
-@pytest.mark.parametrize("text", ["", "config:\n  a: b: c", "config: {}"])
-def test_other_mistakes_are_left_to_the_program(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("text", "problem"), [("", "is empty"), ("config:\n  a: b: c", "malformed YAML")])
+def test_a_broken_stack_file_is_refused_before_anybody_is_asked(text: str, problem: str, tmp_path: Path) -> None:
     (tmp_path / "Pulumi.dev.yaml").write_text(text)
+    with pytest.raises(ReleaseError, match=problem):
+        sign_in.check("dev", tmp_path / "Pulumi.dev.yaml")
+
+
+def test_other_mistakes_are_left_to_the_program(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}")
     assert sign_in.check("dev", tmp_path / "Pulumi.dev.yaml") == ""

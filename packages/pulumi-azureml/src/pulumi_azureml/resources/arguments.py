@@ -100,7 +100,10 @@ class Arguments:
             plan = plan_definitions(project_root(), self.documents(), self.planning_settings())
         except CatalogueErrors as errors:
             raise pulumi.RunError(str(errors)) from errors
-        return self.planned(plan)
+        planned = self.planned(plan)
+        # Another resource of the program may create what a reference names, so no preview asks for it.
+        own = {key: value for key, value in planned.own.items() if key != "outside"}
+        return replace(planned, outside=(), own=own)
 
     def needs(self) -> list[pulumi.Resource]:
         """Return the resources among the values."""
