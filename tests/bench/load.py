@@ -10,7 +10,7 @@ from pathlib import Path
 from amlite.testing import LocalAzure
 from tests.bench.figure import Figure
 from tests.bench.ground import Ground
-from tests.load import Load
+from tests.load import Load, allow
 
 CONNECTIONS = 32
 _SECONDS = 12.0  # of each kind, for every run
@@ -19,6 +19,8 @@ _SECONDS = 12.0  # of each kind, for every run
 def measure(ground: Ground) -> list[Figure]:
     """Load both in turns."""
     clone = ground.deployed.clone
+    allow(clone.root, CONNECTIONS)
+    clone.run("make up TRAIN=no")
     clone.run(".venv/bin/amlite run -- release score flight-delay --stack local")  # its server runs now
     azure = LocalAzure(clone.state)
     status = json.loads(clone.run(".venv/bin/amlite status --output json"))

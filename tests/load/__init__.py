@@ -10,6 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# An instance takes two requests at once, unless the deployment says more: request_settings of Azure's schema.
+_DEPLOYMENT = Path("ml/deploy/blue-deployment.yml")
+_TIMEOUT = "  request_timeout_ms: 10000\n"
+
+
+def allow(root: Path, connections: int) -> None:
+    """Let each instance of the deployment take a number of requests at once. The next update applies it."""
+    file = root / _DEPLOYMENT
+    text = file.read_text("utf-8")
+    if _TIMEOUT not in text:
+        raise ValueError(f"{_DEPLOYMENT} has no line {_TIMEOUT!r}")
+    more = f"{_TIMEOUT}  max_concurrent_requests_per_instance: {connections}\n"
+    file.write_text(text.replace(_TIMEOUT, more), "utf-8")
 
 
 @dataclass

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from amlite.testing import LocalAzure
 from tests.checkout import Checkout, checkout
-from tests.load import Load
+from tests.load import Load, allow
 
 CONNECTIONS = 32
 SECONDS = 60
@@ -19,6 +19,7 @@ DEPLOYMENT = "ml/deploy/blue-deployment.yml"
 
 def test_a_rollout_loses_no_request_and_a_killed_server_those_in_flight(tmp_path: Path) -> None:
     with checkout(tmp_path / "clone") as clone:
+        allow(clone.root, CONNECTIONS)
         clone.run("make up")
         load = _callers(clone)
         try:
