@@ -57,14 +57,14 @@ class Load:
         assert self.process.stdin is not None
         self.process.stdin.close()
         found = self._read()
-        self.process.wait()
+        self.stop()
         return found
 
     def stop(self) -> None:
-        """End the load after a failure."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait()
+        """End the callers, also after a failure."""
+        with self.process:  # closes the pipes and waits
+            if self.process.poll() is None:
+                self.process.terminate()
 
     def _read(self) -> dict[str, int]:
         assert self.process.stdout is not None
