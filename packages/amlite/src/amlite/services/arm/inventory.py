@@ -18,7 +18,8 @@ _TEXT = r"'((?:[^']|'')*)'"
 _FIELDS = ("location", "name", "resourceGroup", "resourceType", "tagName", "tagValue", "kind", "identity/principalId")
 _COMPARED = re.compile(rf"({'|'.join(_FIELDS)})\s+(eq|ne)\s+{_TEXT}", re.IGNORECASE)
 _INSIDE = re.compile(rf"substringof\(\s*{_TEXT}\s*,\s*(name|resourceGroup)\s*\)", re.IGNORECASE)
-_WORD = re.compile(rf"\s+(and|or)\s+(?=(?:[^']|{_TEXT})*$)", re.IGNORECASE)
+# Outside of a text: an even number of quotes follows. Texts themselves would be matched in exponentially many ways.
+_WORD = re.compile(r"\s+(and|or)\s+(?=(?:[^']*'[^']*')*[^']*$)", re.IGNORECASE)
 _TAGS = ("tagname", "tagvalue")
 _EXPANDED = {"createdTime": "createdAt", "changedTime": "lastModifiedAt"}
 Test = Callable[[Json], bool]
