@@ -43,7 +43,12 @@ def _rules() -> Iterator[str]:
 def _severity(each: Rule) -> str:
     if each.optional:
         return f"{each.severity}, if you turn it on"
-    return f"{each.severity}, in production" if each.production else each.severity
+    match each.elsewhere:
+        case None:
+            return each.severity
+        case "off":
+            return f"{each.severity}, in production"
+    return f"{each.severity} in production, {each.elsewhere} elsewhere"
 
 
 def _upper(text: str) -> str:

@@ -33,7 +33,7 @@ class Rule:
         reason: Why the rule exists.
         fix: What to change.
         check: Finds the problems of one resource.
-        production: Whether it applies to production environments only, unless the settings say otherwise.
+        elsewhere: Its level outside production, unless the settings say otherwise. None for the severity.
         optional: Whether it applies only where the settings give it a level.
         whole: Whether it needs all resources of the stack. The engine checks such a rule after the resources.
     """
@@ -44,7 +44,7 @@ class Rule:
     reason: str
     fix: str
     check: Check
-    production: bool = False
+    elsewhere: Level | None = None
     optional: bool = False
     whole: bool = False
 
@@ -52,8 +52,9 @@ class Rule:
         """Return the level of the rule in an environment."""
         if self.id in environment.levels:
             return environment.levels[self.id]
-        applies = not self.optional and (environment.production or not self.production)
-        return self.severity if applies else "off"
+        if self.optional:
+            return "off"
+        return self.severity if environment.production or self.elsewhere is None else self.elsewhere
 
 
 def rule(
@@ -62,13 +63,13 @@ def rule(
     *types: str,
     reason: str,
     fix: str,
-    production: bool = False,
+    elsewhere: Level | None = None,
     optional: bool = False,
     whole: bool = False,
 ) -> Callable[[Check], Rule]:
     """Make a function a rule."""
 
     def decorate(check: Check) -> Rule:
-        return Rule(id, severity, types, reason, fix, check, production, optional, whole)
+        return Rule(id, severity, types, reason, fix, check, elsewhere, optional, whole)
 
     return decorate

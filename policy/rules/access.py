@@ -132,7 +132,7 @@ def privileged_role(resource: Resource, scene: Scene) -> Iterator[str]:
     "ci-environment", "mandatory", "azure-native:managedidentity:FederatedIdentityCredential",
     reason="On GitHub, only deployment environments can require an approval. Branches and pull requests cannot.",
     fix="set `environment` for the repository in identities.github",
-    production=True,
+    elsewhere="off",
 )  # fmt: skip
 def ci_environment(resource: Resource, scene: Scene) -> Iterator[str]:
     """Workflows sign in to production only from a deployment environment."""

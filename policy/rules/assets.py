@@ -24,6 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
     "pinned-image", "mandatory", _ENVIRONMENT,
     reason="Without a fixed tag or digest, two builds of the same version can use different images.",
     fix="use a tag other than `latest`, or a digest",
+    elsewhere="advisory",
 )  # fmt: skip
 def pinned_image(resource: Resource, scene: Scene) -> Iterator[str]:
     """The image of an environment, and every base image of its Dockerfile, has a fixed tag or a digest."""
@@ -44,6 +45,7 @@ def pinned_image(resource: Resource, scene: Scene) -> Iterator[str]:
     "pinned-packages", "mandatory", _ENVIRONMENT,
     reason="A new version of a package can change a model's results or break a later build.",
     fix="pin each package with `==`",
+    elsewhere="advisory",
 )  # fmt: skip
 def pinned_packages(resource: Resource, scene: Scene) -> Iterator[str]:
     """Each package in the conda file and in the files `requirements*.txt` has a version."""
@@ -65,7 +67,7 @@ def pinned_packages(resource: Resource, scene: Scene) -> Iterator[str]:
     "azureml:OnlineEndpoint", "azureml:BatchDeployment", "azureml:Schedule", "azureml:PipelineJob",
     reason="With `@latest`, a newly registered version changes production without a review.",
     fix="promote a version with `release promote`, or set the version in the YAML",
-    production=True,
+    elsewhere="off",
 )  # fmt: skip
 def pinned_reference(resource: Resource, scene: Scene) -> Iterator[str]:
     """References have a version instead of `@latest`. Those to the project's own assets get one automatically."""

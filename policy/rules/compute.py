@@ -86,7 +86,7 @@ def deployment_size(resource: Resource, scene: Scene) -> Iterator[str]:
     "evictable-nodes", "advisory", _CLUSTER,
     reason="Azure can evict low-priority nodes at any time, and their jobs start again.",
     fix="set priority to Dedicated in the stack's compute",
-    production=True,
+    elsewhere="off",
 )  # fmt: skip
 def evictable_nodes(resource: Resource, scene: Scene) -> Iterator[str]:
     """Production clusters use dedicated nodes."""

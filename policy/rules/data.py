@@ -27,7 +27,7 @@ def vault_soft_delete(resource: Resource, scene: Scene) -> Iterator[str]:
     "vault-retention", "advisory", "azure-native:keyvault:Vault",
     reason="Weeks can pass before somebody notices a deletion.",
     fix=f"set retention.softDeleteDays to {_SOFT_DELETE_DAYS} or more before the vault is created",
-    production=True,
+    elsewhere="off",
 )  # fmt: skip
 def vault_retention(resource: Resource, scene: Scene) -> Iterator[str]:
     """The vault keeps deleted secrets for 30 days or more. Azure's default is 90."""
@@ -41,7 +41,7 @@ def vault_retention(resource: Resource, scene: Scene) -> Iterator[str]:
     "vault-purge-protection", "mandatory", "azure-native:keyvault:Vault",
     reason="Without purge protection, a user can delete all secrets permanently.",
     fix="set keyVault.purgeProtection to true",
-    production=True,
+    elsewhere="off",
 )  # fmt: skip
 def vault_purge_protection(resource: Resource, scene: Scene) -> Iterator[str]:
     """A production vault cannot be deleted permanently before its retention ends."""
@@ -57,7 +57,7 @@ def vault_purge_protection(resource: Resource, scene: Scene) -> Iterator[str]:
     "azure-native:machinelearningservices:Workspace",
     reason="After a change of a name, Pulumi replaces the resource, and its data is lost.",
     fix="set protect to true",
-    production=True,
+    elsewhere="off",
 )  # fmt: skip
 def protected(resource: Resource, scene: Scene) -> Iterator[str]:
     """Pulumi refuses to delete resources that store data."""
@@ -70,7 +70,7 @@ def protected(resource: Resource, scene: Scene) -> Iterator[str]:
     "storage-redundancy", "advisory", "azure-native:storage:StorageAccount",
     reason="Locally redundant storage loses the data if its data center is lost.",
     fix="set storage.sku to Standard_ZRS or another redundant one",
-    production=True,
+    elsewhere="off",
 )  # fmt: skip
 def storage_redundancy(resource: Resource, scene: Scene) -> Iterator[str]:
     """Production data is stored in several zones or regions."""
@@ -96,7 +96,7 @@ def storage_replication(resource: Resource, scene: Scene) -> Iterator[str]:
     "log-retention", "advisory", "azure-native:operationalinsights:Workspace",
     reason="You may need the logs of an incident that somebody discovers weeks later.",
     fix=f"set retention.logDays to {_LOG_DAYS} or more",
-    production=True,
+    elsewhere="off",
 )  # fmt: skip
 def log_retention(resource: Resource, scene: Scene) -> Iterator[str]:
     """Logs are kept for 90 days or more. Azure's default is 30."""

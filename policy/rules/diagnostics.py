@@ -21,7 +21,7 @@ _NAMES: Mapping[str, str] = {
     reason="Without a diagnostic setting, no log shows who read a secret, pulled an image or ran a job.",
     fix="declare a DiagnosticSetting of pulumi_azure_native.monitor for the resource, with the id of the Log Analytics "
     "workspace as `workspace_id`, or agree on an exception",
-    production=True,
+    elsewhere="off",
     whole=True,
 )  # fmt: skip
 def diagnostic_settings(resource: Resource, scene: Scene) -> Iterator[str]:

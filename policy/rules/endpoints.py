@@ -41,7 +41,7 @@ def endpoint_entra_auth(resource: Resource, scene: Scene) -> Iterator[str]:
     "endpoint-instances", "advisory", _ENDPOINT,
     reason="With one instance, an upgrade or a failure of its machine causes an outage.",
     fix="set instance_count to 2 or more",
-    production=True,
+    elsewhere="off",
 )  # fmt: skip
 def endpoint_instances(resource: Resource, scene: Scene) -> Iterator[str]:
     """A production deployment has at least two instances."""
@@ -57,7 +57,7 @@ def endpoint_instances(resource: Resource, scene: Scene) -> Iterator[str]:
     "endpoint-canary", "advisory", _ENDPOINT,
     reason="A faulty model that gets all traffic in one step fails for all callers.",
     fix="set several rollout.steps, such as [10, 50, 100]",
-    production=True,
+    elsewhere="off",
 )  # fmt: skip
 def endpoint_canary(resource: Resource, scene: Scene) -> Iterator[str]:
     """A production rollout has more than one step."""

@@ -18,7 +18,7 @@ _WORKSPACE = "azure-native:machinelearningservices:Workspace"
     reason="With a stolen token, an attacker can reach a publicly accessible resource from anywhere.",
     fix="set network.publicAccess to false or network.allowedIpRanges, and `public_network_access: disabled` in the "
     "YAML of an endpoint",
-    production=True,
+    elsewhere="off",
 )  # fmt: skip
 def public_network_access(resource: Resource, scene: Scene) -> Iterator[str]:
     """The resource does not accept requests from all networks. Storage, registry and vault can allow some."""
@@ -40,7 +40,7 @@ def public_network_access(resource: Resource, scene: Scene) -> Iterator[str]:
     "managed-network", "mandatory", _WORKSPACE,
     reason="Without a managed network, code on a node can send data to any address.",
     fix="set network.isolation to AllowOnlyApprovedOutbound or AllowInternetOutbound",
-    production=True,
+    elsewhere="off",
 )  # fmt: skip
 def managed_network(resource: Resource, scene: Scene) -> Iterator[str]:
     """A production workspace has a managed network."""
@@ -55,7 +55,7 @@ def managed_network(resource: Resource, scene: Scene) -> Iterator[str]:
     "node-public-ip", "mandatory", "azure-native:machinelearningservices:Compute",
     reason="A node with a public IP address is reachable from the internet.",
     fix="set network.isolation, which removes the public IP addresses",
-    production=True,
+    elsewhere="off",
 )  # fmt: skip
 def node_public_ip(resource: Resource, scene: Scene) -> Iterator[str]:
     """Nodes have no public IP address. Azure assigns one by default."""

@@ -35,6 +35,19 @@ def test_a_rule_for_production_applies_there_alone() -> None:
     assert "storage-redundancy" in {each.rule for each in policy(production=True).examine([local])}
 
 
+@pytest.mark.parametrize(
+    "definition", [{"image": "ubuntu"}, {"image": "ubuntu:24.04", "conda_file": {"dependencies": ["numpy"]}}]
+)
+def test_what_is_not_pinned_stops_production_alone(definition: dict[str, Any]) -> None:
+    environment = Resource("azureml:Environment", "training", {"definition": definition})
+    (found,) = policy().examine([environment])
+    assert (found.severity, found.refuses) == ("advisory", False)
+    (found,) = policy(production=True).examine([environment])
+    assert (found.severity, found.refuses) == ("mandatory", True)
+    (found,) = policy(levels={found.rule: "mandatory"}).examine([environment])
+    assert found.refuses
+
+
 def test_an_environment_changes_the_level_of_a_rule() -> None:
     (found,) = policy().examine([BROKEN])
     assert (found.severity, found.refuses) == ("mandatory", True)
