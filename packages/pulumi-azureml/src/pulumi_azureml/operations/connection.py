@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from pulumi_azureml.operations.federation import federated_identity
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from azure.ai.ml import MLClient
     from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential, TokenRequestOptions
+    from azure.core.pipeline.policies import RetryPolicy
     from azure.core.pipeline.transport import RequestsTransport
 
 _log = logging.getLogger(__name__)
@@ -50,6 +52,10 @@ _EXPIRED = re.compile(r"ExpiredAuthenticationToken|[Tt]oken (has|is) expired|Lif
 # The answer to a HEAD has no text. These headers say that the token is not valid any more.
 _WITHOUT_TEXT = ("x-ms-error-code", "InvalidAuthenticationInfo"), ("WWW-Authenticate", 'error="invalid_token"')
 _LONGEST_WAIT_SECONDS = 600.0
+# POST requests that can be sent twice: those that only read, and those for a place to upload to.
+_HARMLESS = re.compile(
+    r"/(list\w*|get\w*|query\w*|check\w*|batchGet\w*|rundata|batch/metadata|\w*PendingUpload)$", re.IGNORECASE
+)
 # Azure's gateways have the time in the text of a response: "Please try again after '17' seconds".
 _IN_TEXT = re.compile(r"(?:again|retry)\s+(?:after|in)\s+'?(\d+)'?\s+second", re.IGNORECASE)
 
@@ -113,6 +119,7 @@ def _client(place: Workspace | Registry, signed_in: TokenCredential) -> MLClient
         "show_progress": True,
         "enable_telemetry": False,
         "raw_response_hook": say_when_to_ask_again,
+        "retry_policy": patience(),
         **RETRIES,
     }
     if isinstance(place, Registry):
@@ -193,10 +200,28 @@ def chain(signed_in: TokenCredential, scope: str, **retries: Any) -> list[Any]:
 
     return [
         policies.RequestIdPolicy(),
-        policies.RetryPolicy(**(retries or RETRIES)),
+        patience(**retries),
         policies.BearerTokenCredentialPolicy(signed_in, scope),
         policies.CustomHookPolicy(raw_response_hook=say_when_to_ask_again),
     ]
+
+
+def patience(**retries: Any) -> RetryPolicy[Any, Any]:
+    """Return a `RetryPolicy` that also repeats a POST request if that does no harm. azure-core repeats no POST.
+
+    Args:
+        retries: Options of azure-core's `RetryPolicy`. Default: `RETRIES`.
+    """
+    from azure.core.pipeline.policies import RetryPolicy
+
+    class Patience(RetryPolicy[Any, Any]):
+        def send(self, request: Any) -> Any:
+            asked = request.http_request
+            if asked.method == "POST" and _HARMLESS.search(urlsplit(asked.url).path):
+                request.context.options.setdefault("retry_on_methods", ["POST"])
+            return super().send(request)
+
+    return Patience(**(retries or RETRIES))
 
 
 @functools.cache

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from azure.core import PipelineClient
 from azure.core.credentials import AccessToken
-from azure.core.exceptions import HttpResponseError, ServiceRequestError
+from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from azure.core.rest import HttpRequest
 from azure.storage.blob import BlobClient
 
 from azureml_fixtures.transport import Transport
 from pulumi_azureml.operations import connection
-from pulumi_azureml.operations.connection import say_when_to_ask_again
+from pulumi_azureml.operations.connection import Registry, Workspace, say_when_to_ask_again
 
 ID = (
     "/subscriptions/s/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws"
@@ -55,6 +55,51 @@ def test_a_connection_that_breaks_is_tried_again(get: Callable[[Transport], Any]
     transport = Transport(ServiceRequestError("connection reset"), content=ENVIRONMENT)
     assert get(transport).image == "python:3.11"
     assert transport.asked == 2
+
+
+def post(path: str, transport: Transport) -> int:
+    policies = connection.chain(Credential(), "https://a/.default")
+    client: PipelineClient[Any, Any] = PipelineClient("https://a", policies=policies, transport=transport)
+    status: int = client.send_request(HttpRequest("POST", f"https://a/workspaces/ws/{path}")).status_code
+    return status
+
+
+@pytest.mark.parametrize("failure", [(500, {}), (502, {}), (504, {}), ServiceResponseError("connection reset")])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "onlineEndpoints/e/listKeys",
+        "datastores/d/listSecrets?api-version=1",
+        "codes/c/versions/1/startPendingUpload",
+        "rundata",
+        "dataversion/batchGetResolvedUris",
+        "experiments/x/runs/r/artifacts/batch/metadata",
+    ],
+)
+def test_a_post_that_does_no_harm_is_repeated(path: str, failure: Any) -> None:
+    transport = Transport(failure, content={})
+    assert post(path, transport) == 200
+    assert transport.asked == 2
+
+
+@pytest.mark.parametrize("path", ["onlineEndpoints/e/regenerateKeys", "jobs", "jobs?then=/listKeys"])
+def test_any_other_post_is_sent_once_if_azure_may_have_done_it(path: str) -> None:
+    transport = Transport((502, {}), content={})
+    assert post(path, transport) == 502
+    lost = Transport(ServiceResponseError("connection reset"), content={})
+    with pytest.raises(ServiceResponseError):
+        post(path, lost)
+    assert (transport.asked, lost.asked) == (1, 1)
+
+
+@pytest.mark.parametrize("place", [Workspace("s", "rg", "ws"), Registry("shared")])
+def test_the_clients_of_azure_ai_ml_have_that_patience(
+    place: Workspace | Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr("azure.ai.ml.MLClient", lambda *_, **options: seen.update(options))
+    connection._client(place, Credential())
+    assert type(seen["retry_policy"]).__name__ == "Patience"
 
 
 @pytest.mark.parametrize(
