@@ -91,6 +91,17 @@ def test_without_a_token_the_registry_says_where_to_get_one(registry: tuple[str,
     assert answer.headers["WWW-Authenticate"] == f'Bearer realm="https://{server}/oauth2/token",service="{server}"'
 
 
+def test_an_expired_token_is_refused_with_the_place_for_another_one(amlite: Any, registry: tuple[str, str]) -> None:
+    """A client of the distribution protocol signs in again by this header only."""
+    name, server = registry[0], f"{registry[0]}.azurecr.io"
+    signed = headers(name, amlite.credential, "repository:team/train:pull")
+    amlite.command("fault", "add", "--match", f"GET {server}/v2/*", "--kind", "expired")
+    answer = requests.get(f"https://{server}/v2/team/train/tags/list", headers=signed, timeout=30)
+    scope = 'scope="repository:team/train:pull"'
+    expected = f'Bearer realm="https://{server}/oauth2/token",service="{server}",{scope}'
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, expected)
+
+
 def test_a_pushed_image_is_there_under_its_digest_and_on_both_ways_in(amlite: Any, registry: tuple[str, str]) -> None:
     name, _ = registry
     base = f"https://{name}.azurecr.io"

@@ -187,6 +187,8 @@ def _refused(fault: Fault, call: Call, route: Route) -> AzureError:
     error = route.table.error(status, code, f"{text.format(path=call.path)} (a fault).")
     if own is None:
         error.headers |= _HEADERS.get(fault.kind, {})
+    if status == 401 and route.table.challenge is not None:
+        error.headers |= route.table.challenge(call)
     return error
 
 

@@ -167,7 +167,8 @@ class Routes:
 
     Tokens must be for one of `audiences`; with None, a request needs no token. `only` narrows the table to some of the
     hosts. `error` is the class of the service's errors. `faults` maps kinds of faults to the service's own answers,
-    where they differ from ARM's. `spared` excludes the table from faults.
+    where they differ from ARM's. `challenge` returns the headers of a 401 of the service. `spared` excludes the table
+    from faults.
     """
 
     def __init__(
@@ -178,6 +179,7 @@ class Routes:
         only: Callable[[Platform, str], bool] | None = None,
         error: bodies.ErrorOf = AzureError,
         faults: Mapping[str, Refusal] | None = None,
+        challenge: Callable[[Call], Mapping[str, str]] | None = None,
         spared: bool = False,
     ) -> None:
         self.host = host
@@ -185,6 +187,7 @@ class Routes:
         self.only = only
         self.error = error
         self.faults = faults or {}
+        self.challenge = challenge
         self.spared = spared
         self.entries: list[Route] = []
 

@@ -71,20 +71,17 @@ def _shown(request: web.Request, form: Mapping[str, str]) -> tuple[str, str]:
 
 async def forward(platform: Platform, request: web.Request, door: Door) -> web.StreamResponse:
     """Check the access token, then forward the request to distribution."""
-    found = REPOSITORY.match(request.path)
-    repository = found["name"] if found else ""
-    action = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}.get(request.method, "push")
+    repository, action = _asked(request)
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
-    base = f"http://{door.address}" if door.prefix else f"https://{door.address}"
-    lists = request.path.rstrip("/") == "/v2/_catalog"
-    if scheme.lower() != "bearer":
-        raise challenge(base, door.address, repository, action, lists=lists)
+    lists = _lists(request)
     try:
+        if scheme.lower() != "bearer":
+            raise tokens.denied(repository, action)
         if lists:
             tokens.require_catalog(platform, shown, door.registry)
         tokens.require(platform, shown, door.registry, repository, action)
     except RegistryError as error:
-        error.headers |= challenge(base, door.address, repository, action, lists=lists).headers
+        error.headers |= challenge(request, door.address, is_secure=not door.prefix)
         raise
     blob = _BLOB.fullmatch(request.path)
     if (
@@ -133,10 +130,21 @@ async def _relay(platform: Platform, request: web.Request, door: Door, child: Ch
         return await relay.stream(request, upstream, kept)
 
 
-def challenge(base: str, service: str, repository: str, action: str, *, lists: bool = False) -> RegistryError:
-    """Build the error that tells a client where to get a token."""
-    error = tokens.denied(repository, action)
+def challenge(request: web.Request, address: str, *, is_secure: bool = True) -> dict[str, str]:
+    """Return the header of a 401 that tells a client where to get a token, and for which actions."""
+    repository, action = _asked(request)
     scope = f',scope="repository:{repository}:{"pull,push" if action == "push" else action}"' if repository else ""
-    scope = ',scope="registry:catalog:*"' if lists else scope
-    error.headers["WWW-Authenticate"] = f'Bearer realm="{base}/oauth2/token",service="{service}"{scope}'
-    return error
+    scope = ',scope="registry:catalog:*"' if _lists(request) else scope
+    base = f"{'https' if is_secure else 'http'}://{address}"
+    return {"WWW-Authenticate": f'Bearer realm="{base}/oauth2/token",service="{address}"{scope}'}
+
+
+def _asked(request: web.Request) -> tuple[str, str]:
+    """Return the repository of a request, or "", and the action that it needs there."""
+    found = REPOSITORY.match(request.path)
+    action = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}.get(request.method, "push")
+    return (found["name"] if found else ""), action
+
+
+def _lists(request: web.Request) -> bool:
+    return request.path.rstrip("/") == "/v2/_catalog"

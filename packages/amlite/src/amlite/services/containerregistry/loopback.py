@@ -14,7 +14,7 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.processes import free_port
 from amlite.core.routing import refusal, reply
-from amlite.services.containerregistry import distribution, doors
+from amlite.services.containerregistry import distribution, doors, tokens
 from amlite.services.containerregistry.tokens import RegistryError
 from amlite.services.containerregistry.types import SUFFIX
 
@@ -85,6 +85,8 @@ async def _answer(platform: Platform, request: web.Request) -> web.StreamRespons
     if found is None:
         if request.headers.get("Authorization", "").lower().startswith("bearer "):
             return reply({})
-        raise doors.challenge(f"http://{address}", address, "", "")
+        error = tokens.denied("", "")
+        error.headers |= doors.challenge(request, address, is_secure=False)
+        raise error
     name = found["name"].partition("/")[0]
     return await doors.forward(platform, request, doors.find(platform, name, address, f"{name}/"))

@@ -14,7 +14,9 @@ from amlite.services.containerregistry.tokens import RegistryError
 from amlite.services.containerregistry.types import SUFFIX
 from amlite.services.entra.tokens import tokens as entra_tokens
 
-routes = Routes(f"*{SUFFIX}", audiences=None, error=RegistryError)
+routes = Routes(
+    f"*{SUFFIX}", audiences=None, error=RegistryError, challenge=lambda call: doors.challenge(call.request, call.host)
+)
 # Names of repositories as the distribution specification allows them: no part is `..` or begins with a dot.
 _TAGS = re.compile(
     r"(?P<repository>[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*)/_tags(?:/(?P<tag>[\w][\w.-]{0,127}))?"
