@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from amlite.testing import LocalAzure, Workspace
+from amlite_fixtures.azure import SUBSCRIPTION
 from fuzzing.campaign import Campaign
 from fuzzing.world import create
 
@@ -116,3 +117,10 @@ def test_the_clock_stays_where_dates_exist(amlite: LocalAzure) -> None:
         with pytest.raises(OSError, match="400"):
             amlite.advance(seconds)
     assert (amlite.now() - before).total_seconds() < 600
+
+
+def test_a_letter_that_looks_like_another_one_gives_no_rights(amlite: LocalAzure) -> None:
+    """A pattern without case takes a long s for an s. The path would be of a route, and name nothing to check."""
+    nobody = amlite.application()
+    answer = amlite.arm("GET", f"{SUBSCRIPTION}/resourceGroups".replace("/s", "/\u017f", 1), credential=nobody)
+    assert answer.status_code == 404

@@ -6,6 +6,10 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+WITHOUT_CASE = re.IGNORECASE | re.ASCII
+"""Compares paths and hosts. Without `ASCII`, a pattern takes a long s for an s, which lower case keeps apart."""
+_PROVIDERS = re.compile("(?=/providers/)", WITHOUT_CASE)
+
 
 @dataclass(frozen=True)
 class ResourceId:
@@ -95,7 +99,7 @@ class ResourceId:
 
 
 def _rpartition_providers(path: str) -> tuple[str, str, str]:
-    index = path.lower().rfind("/providers/")
+    index = max((found.start() for found in _PROVIDERS.finditer(path)), default=-1)
     if index < 0:
         return path, "", ""
     return path[:index], "/providers/", path[index + len("/providers/") :]

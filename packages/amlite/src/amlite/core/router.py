@@ -18,6 +18,7 @@ from functools import cached_property
 from itertools import groupby, pairwise
 
 from amlite.core.platform import Platform
+from amlite.core.resource_id import WITHOUT_CASE
 from amlite.core.routing import Route, Routes
 
 _TEXT, _ONE, _END, _ANY = range(4)
@@ -35,7 +36,7 @@ class _Entry:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """The pattern of its paths; compiled on first use, because compiling all of them would add 20 ms to a start."""
-        return re.compile(_pattern(self.route.path), re.IGNORECASE)
+        return re.compile(_pattern(self.route.path), WITHOUT_CASE)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _place(tables: list[Routes]) -> _Place:
             raise ValueError(
                 f"two routes of {host} answer {first.shape}: {_where(first.route)} and {_where(second.route)}"
             )
-    return _Place(tables[0], re.compile(fnmatch.translate(host), re.IGNORECASE), tuple(entries))
+    return _Place(tables[0], re.compile(fnmatch.translate(host), WITHOUT_CASE), tuple(entries))
 
 
 def _entry(route: Route) -> _Entry:

@@ -20,7 +20,7 @@ from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.published import fields
-from amlite.core.resource_id import ResourceId
+from amlite.core.resource_id import WITHOUT_CASE, ResourceId
 from amlite.core.wire import Json
 
 Handler = Callable[["Call"], Awaitable[web.StreamResponse]]
@@ -29,6 +29,7 @@ Refusal = tuple[int, str, str]
 
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 _MOST_NUMBER = (1 << 31) - 1
+_SUBSCRIPTIONS = re.compile("/subscriptions/", WITHOUT_CASE)
 AUTHENTICATED = ""
 """The `action` of a route that needs a token but no role: any caller that knows an operation's id may poll it."""
 
@@ -83,8 +84,8 @@ class Call:
     @property
     def resource_path(self) -> str | None:
         """The ARM path inside the path, which the data plane's paths have too; None without one."""
-        index = self.path.lower().find("/subscriptions/")
-        return self.path[index:] if index >= 0 else None
+        found = _SUBSCRIPTIONS.search(self.path)
+        return self.path[found.start() :] if found else None
 
     @property
     def resource_id(self) -> ResourceId:

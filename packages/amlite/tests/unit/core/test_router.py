@@ -45,6 +45,7 @@ def found(platform: Platform, tables: Iterable[Routes], request: str, host: str 
         ("GET /a/c/d", "GET /a/{rest:path}"),
         ("GET /c/d/e", "* /{rest:path}"),
         ("GET /c/d/metrics", "GET /{rest:path}/metrics"),
+        pytest.param("GET /c/d/metric\u017f", "* /{rest:path}", marks=pytest.mark.attack),
         ("GET /", "* /{rest:path}"),
     ],
 )
