@@ -203,3 +203,79 @@ def test_templates_of_no_shape_are_refused(amlite: LocalAzure, properties: Json)
     answer = amlite.arm("PUT", path, {"properties": {"template": template(), **properties}}, VERSION)
     wanted = 400 if properties else 201  # a template may have no resources
     assert answer.status_code == wanted, answer.text
+
+
+class Caller:
+    """A contributor to one resource group, who deploys templates to it."""
+
+    def __init__(self, azure: LocalAzure) -> None:
+        self.azure = azure
+        self.group = f"{GROUP_ID}-{uuid.uuid4().hex[:8]}"
+        azure.put(self.group, {"location": "westeurope"}, "2021-04-01")
+        self.credential = azure.application(("Contributor", self.group))
+
+    def deployed(self, source: Json, name: str = "d") -> Json:
+        """Return the properties of a deployment after its end, or the error of its refusal."""
+        path = f"{self.group}/providers/Microsoft.Resources/deployments/{name}"
+        body = {"properties": {"mode": "Incremental", "template": source}}
+        answer = self.azure.arm("PUT", path, body, VERSION, credential=self.credential)
+        if answer.status_code >= 400:
+            return dict(answer.json())
+        self.azure.finish(answer)
+        return dict(self.azure.arm("GET", path, version=VERSION).json()["properties"])
+
+
+@pytest.fixture(scope="module")
+def caller(amlite: LocalAzure) -> Caller:
+    return Caller(amlite)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "text", ["{0.clientId}", "{0.__missing__.__globals__}", "{0[clientId]}", "{0!r}", "{0:>9999999999}", "{", "{1}"]
+)
+def test_format_inserts_values_and_nothing_inside_them(caller: Caller, text: str) -> None:
+    given = f"[format('{text}', reference('{GROUP_ID}'))]"
+    answer = caller.deployed(template(parameters={"p": {"type": "string", "defaultValue": given}}))
+    assert answer["error"]["code"] == "InvalidTemplate"
+    assert "which cannot take its arguments" in answer["error"]["message"]
+
+
+def test_format_inserts_values_by_their_numbers(caller: Caller) -> None:
+    given = "[format('{1}-{0}-{{x}}', 1, createArray(true), 'unused')]"
+    found = caller.deployed(template(parameters={"p": {"type": "string", "defaultValue": given}}))
+    assert found["parameters"]["p"]["value"] == "[true]-1-{x}"
+
+
+@pytest.mark.attack
+def test_a_template_refers_only_to_what_its_caller_may_read(caller: Caller, azureml_workspace: Workspace) -> None:
+    read = f"[reference('{azureml_workspace.id}', '2024-04-01', 'full')]"
+    found = caller.deployed(template(outputs={"stolen": {"type": "object", "value": read}}))
+    assert found["provisioningState"] == "Failed"
+    assert "does not have authorization to perform action" in found["error"]["message"]
+    assert "outputs" not in found
+
+
+@pytest.mark.attack
+def test_a_place_that_changes_while_a_template_runs_needs_permissions_too(amlite: LocalAzure, caller: Caller) -> None:
+    """Before a deployment runs, `reference` returns nothing, and the identity would be put into the caller's group."""
+    own = f"{caller.group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/own"
+    amlite.put(own, {"location": "westeurope"}, "2023-01-31")
+    client_id = amlite.arm("GET", own, version="2023-01-31").json()["properties"]["clientId"]
+    name = f"id-{uuid.uuid4().hex[:8]}"
+    place = f"[if(equals(reference('{own}').clientId, '{client_id}'), '{GROUP_ID}', '{caller.group}')]"
+    found = caller.deployed(template(identity(name, scope=place)))
+    assert found["provisioningState"] == "Failed"
+    assert "'Microsoft.ManagedIdentity/userAssignedIdentities/write' at scope" in found["error"]["message"]
+    there = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
+    assert amlite.arm("GET", there, version="2023-01-31").status_code == 404
+
+
+@pytest.mark.attack
+def test_variables_that_use_each_other_are_evaluated_once(caller: Caller) -> None:
+    """With a name of 20 characters, the text has 20 TB."""
+    doubled = {f"v{each}": f"[concat(variables('v{each - 1}'), variables('v{each - 1}'))]" for each in range(1, 40)}
+    source = template(account("[variables('v39')]"), variables={"v0": "a" * 20, **doubled})
+    assert "more than 10000000 characters" in caller.deployed(source)["error"]["message"]
+    source["variables"]["v0"] = ""
+    assert "error" in caller.deployed(source)

@@ -13,7 +13,7 @@ import json
 import re
 import urllib.parse
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,6 +28,7 @@ _TOKEN = re.compile(
 _PATH = re.compile(r"string\(//(\w+)\)")
 _MOST_CHARACTERS = 8192
 _MOST_TEXT = 10_000_000
+_MOST_ITEMS = 100_000
 _MOST_NUMBER = 1 << 63
 _TOO_LONG = f"the result has more than {_MOST_TEXT} characters"
 _TICKS_PER_SECOND = 10_000_000
@@ -100,6 +101,17 @@ def timestamp(moment: dt.datetime) -> str:
 def text_of(value: Any) -> str:
     """Return a value as the text that `@{…}` inserts."""
     return value if isinstance(value, str) else "" if value is None else json.dumps(value)
+
+
+def joined(pieces: Iterable[str]) -> str:
+    """Join texts. Raises ValueError as soon as the result is longer than a text may be."""
+    kept, left = [], _MOST_TEXT
+    for piece in pieces:
+        left -= len(piece)
+        if left < 0:
+            raise ValueError(_TOO_LONG)
+        kept.append(piece)
+    return "".join(kept)
 
 
 def result(source: str, functions: Functions) -> Any:
@@ -228,11 +240,27 @@ def _run(tree: Any, functions: Functions) -> Any:
     arguments = [partial(_run, each, functions) if lazy else _run(each, functions) for each in given]
     try:
         found = function(*arguments)
-        if isinstance(found, str) and len(found) > _MOST_TEXT:
-            raise ValueError(_TOO_LONG)
+        _check_size(found)
         return found
     except (TypeError, ValueError, AttributeError, ZeroDivisionError, RecursionError) as error:
         raise ExpressionError(f"calls '{name}', which cannot take its arguments: {error}") from error
+
+
+def _check_size(value: Any) -> None:
+    """Raise ValueError for a value that is too large when it is written. In memory, its parts can be shared."""
+    texts, items, rest = _MOST_TEXT, _MOST_ITEMS, [value]
+    while rest:
+        each = rest.pop()
+        if isinstance(each, str):
+            texts -= len(each)
+        elif isinstance(each, list | dict):
+            items -= len(each)
+        if texts < 0 or items < 0:
+            raise ValueError(_TOO_LONG if texts < 0 else f"the result has more than {_MOST_ITEMS} items")
+        if isinstance(each, dict):
+            rest += [*each, *each.values()]
+        elif isinstance(each, list):
+            rest += each
 
 
 def _member(inner: Any, key: Any, *, safe: bool) -> Any:
@@ -292,7 +320,7 @@ FUNCTIONS: Functions = {
     "base64ToString": lambda text: base64.b64decode(text).decode(),
     "bool": lambda value: value.lower() == "true" if isinstance(value, str) else bool(value),
     "coalesce": lambda *values: next((value for value in values if value is not None), None),
-    "concat": lambda *values: "".join(map(text_of, values)),
+    "concat": lambda *values: joined(map(text_of, values)),
     "contains": lambda where, what: what in where,
     "createArray": lambda *values: list(values),
     "div": _calculated(lambda one, other: one // other),

@@ -85,3 +85,16 @@ LONG = "a" * 500
 def test_an_expression_takes_neither_long_nor_much_memory(text: str, why: str) -> None:
     with pytest.raises(ExpressionError, match=why):
         expressions.evaluate(text, KNOWN)
+
+
+@pytest.mark.attack
+def test_a_value_that_is_small_in_memory_and_huge_when_it_is_written_is_refused() -> None:
+    """Each text doubles the one inside."""
+    text = "createArray('a')"
+    for _ in range(40):
+        text = f"twice({text})"
+    known = {**KNOWN, "twice": lambda value: [value, value]}
+    with pytest.raises(ExpressionError, match="more than 100000 items"):
+        expressions.evaluate(f"@{text}", known)
+    with pytest.raises(ExpressionError, match="more than 10000000 characters"):
+        expressions.evaluate(f"@concat({', '.join(['large()'] * 400)})", {**KNOWN, "large": lambda: "a" * 10_000_000})

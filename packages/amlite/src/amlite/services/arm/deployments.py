@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -58,7 +58,7 @@ class Step:
             return _Later()
 
         try:
-            replace(self.template, referenced=note).value(self.resource.body)
+            self.template.noting(note).value(self.resource.body)
         except AzureError:
             if not found:
                 raise
@@ -93,9 +93,9 @@ def begin(platform: Platform, id: ResourceId, body: Json, principal: Principal |
         },
     }
     platform.store.put(str(id), TYPE, envelope)
-    by = principal.client_id if principal else ""
     resolved = {"template": template.source, "parameters": template.resolved()}
-    state: Json = {"properties": resolved, "by": by, "operations": []}
+    who = asdict(principal) if principal else None
+    state: Json = {"properties": resolved, "principal": who, "operations": []}
     platform.store.put(_state_of(id), _STATE, state)
     return envelope, platform.operations.begin(RUN, {"id": str(id)}, resource_id=str(id))
 
@@ -114,24 +114,33 @@ def check(platform: Platform, id: ResourceId, properties: Any, principal: Princi
     template = _template(platform, id, properties)
     steps = list(_steps(platform, template))
     _ordered(steps)
+    _permit(platform, steps, principal)
+    return template
+
+
+def _permit(platform: Platform, steps: list[Step], principal: Principal | None) -> None:
+    """Raise ARM's AzureError 403 if the caller may not deploy one of the resources."""
     denied = [text for step in steps for text in _denied(platform, step, principal)]
     if denied:
         raise AzureError(
             403, "InvalidTemplateDeployment", f"Deployment failed with multiple errors: {', '.join(denied)}"
         )
-    return template
 
 
 async def run(platform: Platform, arguments: Json) -> None:
-    """Deploy the resources of a deployment, one after the other, and note how it ended."""
+    """Deploy the resources of a deployment, one after the other, and note how it ended.
+
+    The caller's permissions are checked again: the place of a resource may depend on another resource, or on the time.
+    """
     id = ResourceId.of(arguments["id"])
     state = _state(platform, id)
     started = platform.clock.now()
     changed: Json = {"provisioningState": "Failed"}
     try:
-        template = _template(platform, id, state["properties"], _found(platform))
-        template.check()
-        made = [await _deploy(platform, id, step) for step in _ordered(list(_steps(platform, template)))]
+        principal = _principal(state)
+        template = _template(platform, id, state["properties"], _found(platform, principal))
+        steps = _ordered(list(_steps(platform, template)))
+        made = [await _deploy(platform, id, step, principal) for step in steps]
         outputs = template.outputs()
         found = {"outputResources": [{"id": each} for each in made], **({"outputs": outputs} if outputs else {})}
         changed = {"provisioningState": "Succeeded", **found}
@@ -190,8 +199,12 @@ def _template(
     return made
 
 
-def _found(platform: Platform) -> Callable[[ResourceId], Json]:
+def _found(platform: Platform, principal: Principal | None) -> Callable[[ResourceId], Json]:
+    """Return the function that finds what a template refers to: AzureError 403 if the caller may not read it."""
+
     def find(id: ResourceId) -> Json:
+        if principal is not None:
+            platform.access.require(principal, str(id), f"{id.type}/read")
         return resources.resource_of(platform, id).body
 
     return find
@@ -281,13 +294,14 @@ def _denied(platform: Platform, step: Step, principal: Principal | None) -> Iter
         yield f"'{error.body()['error']['message']}'"
 
 
-async def _deploy(platform: Platform, deployment_id: ResourceId, step: Step) -> str:
+async def _deploy(platform: Platform, deployment_id: ResourceId, step: Step, principal: Principal | None) -> str:
     """Deploy one resource, and note it among the operations of the deployment."""
     started = platform.clock.now()
     outcome: Json = {"provisioningState": "Failed"}
     try:
+        _permit(platform, [step], principal)
         body = step.template.value(step.resource.body)
-        await _write(platform, step.id, body, _state(platform, deployment_id)["by"])
+        await _write(platform, step.id, body, principal.client_id if principal else "")
         outcome = {"provisioningState": "Succeeded", "statusCode": "OK"}
     except AzureError as error:
         message = {"status": "Failed", "error": error.body()["error"]}
@@ -335,6 +349,11 @@ def _state(platform: Platform, id: ResourceId) -> Json:
     if document is None:
         raise AzureError(404, "DeploymentNotFound", f"Deployment '{id.name}' could not be found.")
     return document.body
+
+
+def _principal(state: Json) -> Principal | None:
+    """Return the caller of a deployment. One that an earlier version of amlite began has none."""
+    return Principal(**state["principal"]) if state.get("principal") else None
 
 
 def _state_of(id: ResourceId) -> str:

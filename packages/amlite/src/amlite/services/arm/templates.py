@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
@@ -29,6 +30,7 @@ _RESOURCE = {"type": "str", "name": "str", "scope": "str", "dependsOn": "list:st
 _CONTROL = ("apiVersion", "comments", "condition", "dependsOn", "metadata", "name", "resources", "scope", "type")
 _NAMESPACE = uuid.UUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")  # of the template function guid
 _REFUSED = ("copy", "templateLink", "onErrorDeployment", "parametersLink")
+_INSERTED = re.compile(r"\{(\d{1,4})\}|\{\{|\}\}|[{}]")
 _SECURE = ("securestring", "secureobject")
 _SHARED = (
     *("add", "and", "base64ToString", "bool", "coalesce", "contains", "createArray", "div", "empty", "endsWith"),
@@ -78,6 +80,7 @@ class Template:
     referenced: Callable[[ResourceId], Json]
     _open: list[str] = field(default_factory=list)
     _values: dict[str, Any] = field(default_factory=dict)
+    _variables: dict[str, Any] = field(default_factory=dict)
 
     @property
     def functions(self) -> Functions:
@@ -89,10 +92,10 @@ class Template:
             "concat": _concat,
             "createObject": lambda *pairs: dict(zip(pairs[::2], pairs[1::2], strict=True)),
             "deployment": lambda: {"name": self.deployment},
-            "format": lambda text, *values: text.format(*values),
+            "format": _format,
             "guid": lambda *texts: str(uuid.uuid5(_NAMESPACE, "-".join(texts))),
             "if": Lazy(lambda condition, yes, no: yes() if condition() else no()),
-            "join": lambda values, mark: mark.join(values),
+            "join": _join,
             "newGuid": lambda: str(uuid.uuid4()),
             "parameters": self.parameter,
             "reference": self._reference,
@@ -172,7 +175,13 @@ class Template:
     def variable(self, name: str) -> Any:
         """Return the value of a variable."""
         name, source = _entry(self.source.get("variables"), "template variable", name)
-        return self._guarded(f"variable {name}", source)
+        if name not in self._variables:  # once: variables that use each other would be evaluated exponentially often
+            self._variables[name] = self._guarded(f"variable {name}", source)
+        return self._variables[name]
+
+    def noting(self, note: Callable[[ResourceId], Json]) -> Template:
+        """Return this template with another function `reference`, and so without what was evaluated."""
+        return replace(self, referenced=note, _variables={})
 
     def outputs(self) -> Json:
         """Return the outputs whose condition is true."""
@@ -284,7 +293,35 @@ def _is(value: Any, kind: type) -> bool:
 def _concat(*values: Any) -> Any:
     if values and isinstance(values[0], list):
         return [each for value in values for each in value]
-    return "".join(expressions.text_of(value) for value in values)
+    return expressions.joined(expressions.text_of(value) for value in values)
+
+
+def _format(text: str, *values: Any) -> str:
+    """Insert values, by their numbers alone: `format` of Python would read any attribute of a value, and so amlite."""
+
+    def inserted(found: re.Match[str]) -> str:
+        if found[1] is None and len(found[0]) == 1:
+            raise ValueError(f"'{text[:60]}' has a '{found[0]}' that is not part of '{{0}}', '{{{{' or '}}}}'")
+        if found[1] is None:
+            return found[0][0]
+        if int(found[1]) >= len(values):
+            raise ValueError(f"'{text[:60]}' has '{found[0]}', and there are {len(values)} values")
+        value = values[int(found[1])]
+        return str(value) if isinstance(value, bool) else expressions.text_of(value)
+
+    def pieces() -> Iterator[str]:
+        end = 0
+        for found in _INSERTED.finditer(text):
+            yield text[end : found.start()]
+            yield inserted(found)
+            end = found.end()
+        yield text[end:]
+
+    return expressions.joined(pieces())
+
+
+def _join(values: list[str], mark: str) -> str:
+    return expressions.joined(part for index, each in enumerate(values) for part in ([mark] if index else []) + [each])
 
 
 def _union(*values: Any) -> Any:
