@@ -3,9 +3,6 @@
 import pulumi
 
 import pulumi_azureml as azureml
-from infra.components.alerts import Alerts, AlertsArgs
-from infra.components.drift_events import QUEUE, DriftEvents, DriftEventsArgs
-from infra.components.retraining import Retraining, RetrainingArgs
 from infra.platform import Platform
 from pulumi_azureml import planning
 
@@ -13,6 +10,13 @@ from pulumi_azureml import planning
 def react(platform: Platform, assets: azureml.Assets) -> None:
     """Declare the alerts and the retraining of the stack's `monitoring` settings. Without settings, nothing."""
     settings = platform.program.settings.monitoring
+    if not settings.has_events and not settings.has_receivers:
+        return
+    # Most stacks need none of these, and their types take a second to import in each preview and update.
+    from infra.components.alerts import Alerts, AlertsArgs
+    from infra.components.drift_events import QUEUE, DriftEvents, DriftEventsArgs
+    from infra.components.retraining import Retraining, RetrainingArgs
+
     subscription = platform.program.config.cloud.subscription_id
     place, workspace, storage = platform.place, platform.workspace, platform.storage
     events = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import sys
@@ -10,34 +11,55 @@ from typing import Any
 
 import click
 
-from release.assets.command import adopt, share
-from release.ci.command import ci_login
-from release.comment.command import comment
-from release.cost.command import cost
-from release.deploying.command import deploy, rollback
-from release.destroying.command import down
-from release.doctor.command import doctor
-from release.drift.command import report_drift
 from release.errors import ReleaseError, first_line
-from release.gate.command import gate
-from release.history.command import history
-from release.importing.command import import_project
-from release.jobs.command import compare, jobs, logs, metrics, show
-from release.jobs.run_command import run
-from release.policy.command import policy
-from release.preview.command import preview
-from release.promotion.command import promote
-from release.proposing.command import propose
-from release.publishing.command import publish
-from release.scoring.command import key, score
-from release.stack import CWD_VARIABLE
-from release.starting.command import new
-from release.training.command import train
-from release.updating.command import up
+from release.project import CWD_VARIABLE
+
+# Each command, and where it is. A command imports what it needs, which is less than half of all.
+_COMMANDS = {
+    "adopt": "release.assets.command:adopt",
+    "ci-login": "release.ci.command:ci_login",
+    "comment": "release.comment.command:comment",
+    "compare": "release.jobs.command:compare",
+    "cost": "release.cost.command:cost",
+    "deploy": "release.deploying.command:deploy",
+    "doctor": "release.doctor.command:doctor",
+    "down": "release.destroying.command:down",
+    "gate": "release.gate.command:gate",
+    "history": "release.history.command:history",
+    "import": "release.importing.command:import_project",
+    "jobs": "release.jobs.command:jobs",
+    "key": "release.scoring.command:key",
+    "logs": "release.jobs.command:logs",
+    "metrics": "release.jobs.command:metrics",
+    "new": "release.starting.command:new",
+    "policy": "release.policy.command:policy",
+    "preview": "release.preview.command:preview",
+    "promote": "release.promotion.command:promote",
+    "propose": "release.proposing.command:propose",
+    "publish": "release.publishing.command:publish",
+    "report-drift": "release.drift.command:report_drift",
+    "rollback": "release.deploying.command:rollback",
+    "run": "release.jobs.run_command:run",
+    "score": "release.scoring.command:score",
+    "share": "release.assets.command:share",
+    "show": "release.jobs.command:show",
+    "train": "release.training.command:train",
+    "up": "release.updating.command:up",
+}
 
 
 class _Commands(click.Group):
-    """Commands that print an error from Azure as one message, without a traceback."""
+    """Commands that are imported when they run. An error from Azure is one message, without a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -62,37 +84,6 @@ def main(cwd: str | None) -> None:
     if shutil.which("pulumi") is None:
         # Called by its path: Pulumi is in the same folder.
         os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-
-
-main.add_command(adopt)
-main.add_command(ci_login)
-main.add_command(comment)
-main.add_command(compare)
-main.add_command(deploy)
-main.add_command(cost)
-main.add_command(doctor)
-main.add_command(down)
-main.add_command(gate)
-main.add_command(history)
-main.add_command(import_project)
-main.add_command(jobs)
-main.add_command(key)
-main.add_command(logs)
-main.add_command(metrics)
-main.add_command(new)
-main.add_command(policy)
-main.add_command(preview)
-main.add_command(promote)
-main.add_command(propose)
-main.add_command(publish)
-main.add_command(report_drift)
-main.add_command(rollback)
-main.add_command(run)
-main.add_command(score)
-main.add_command(share)
-main.add_command(show)
-main.add_command(train)
-main.add_command(up)
 
 
 if __name__ == "__main__":

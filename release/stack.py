@@ -5,15 +5,12 @@ from __future__ import annotations
 import fcntl
 import functools
 import json
-import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import yaml
 from pulumi import automation
 from pydantic import ValidationError
 
@@ -22,26 +19,11 @@ from infra.outputs import OUTPUTS_VERSION, ModelOutput, StackOutputs, parse
 from release import sign_in, stack_file, storage
 from release.engine import Changes, Engine, OnEvent, essence
 from release.errors import ReleaseError
+from release.project import project_folder
 
-ROOT = Path(__file__).resolve().parent.parent
-# The variable of Pulumi's option --cwd. `release --cwd` sets it for every `pulumi` that we run.
-CWD_VARIABLE = "PULUMI_OPTION_CWD"
 # The Automation API asks the CLI for an update's outputs, twice, and for its entry in the history. This takes seconds,
 # and this class uses the events and `deployed` instead.
 _NOT_ASKED = automation.UpdateSummary("update", datetime.fromtimestamp(0, UTC), "", {}, {}, "")
-
-
-def project_folder() -> Path:
-    """Return the folder with Pulumi.yaml and the stack files."""
-    return Path(os.environ.get(CWD_VARIABLE) or ROOT).resolve()
-
-
-def program_folder() -> Path:
-    """Return the folder with the program, ml/ and pipelines/: `main` in Pulumi.yaml, or the project's folder."""
-    folder = project_folder()
-    file = folder / "Pulumi.yaml"
-    described = yaml.safe_load(file.read_text("utf-8")) if file.is_file() else None
-    return (folder / str((described or {}).get("main") or ".")).resolve()
 
 
 class PulumiStack:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from submission import ENDPOINT, ENVIRONMENT, Submission, Target
 
 from infra.outputs import StackOutputs
-from release.stack import PulumiStack, project_folder
+from release.project import project_folder
+from release.stack import PulumiStack
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from pulumi_azureml.planning import ENDPOINTS
 from release.assets import adoption
 from release.assets.sharing import KINDS, RegistrySharing
 from release.errors import ReleaseError
-from release.stack import PulumiStack, program_folder
+from release.project import program_folder
+from release.stack import PulumiStack
 from release.terminal.console import new_console
 from release.terminal.options import stack_option
 from release.terminal.progress import Phases

@@ -11,9 +11,10 @@ from pulumi_azureml.operations import git_commit
 from release.assets import contents
 from release.configuration import excluded, group
 from release.errors import ReleaseError
+from release.project import program_folder
 from release.promotion.registry import find_model, out_of_reach
 from release.publishing.metadata import Release
-from release.stack import PulumiStack, program_folder
+from release.stack import PulumiStack
 from release.workspace import registry_client
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from infra.outputs import StackOutputs
 from release.endpoints import original
 from release.errors import ReleaseError
+from release.project import program_folder
 from release.samples import sample_of
 from release.scoring.requests import score
-from release.stack import program_folder
 
 
 def smoke_test(outputs: StackOutputs, endpoint: str, seconds: float, say: Callable[[str], None]) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from release.doctor.findings import Report
 from release.errors import ReleaseError
-from release.stack import program_folder, project_folder
+from release.project import program_folder, project_folder
 from release.terminal.console import new_console
 from release.terminal.options import output_option, stack_option
 

@@ -11,7 +11,7 @@ from infra import NAMESPACE
 from release.errors import ReleaseError
 from release.importing.source import bring
 from release.importing.survey import Survey, survey
-from release.stack import program_folder, project_folder
+from release.project import program_folder, project_folder
 from release.terminal.console import new_console
 from release.terminal.tables import columns
 

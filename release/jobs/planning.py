@@ -26,7 +26,7 @@ from pulumi_azureml.operations import GitError, git_commit, submit_pipeline
 from pulumi_azureml.planning import DATA, place, typed
 from release.errors import ReleaseError
 from release.jobs.inputs import local_data
-from release.stack import program_folder
+from release.project import program_folder
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient

@@ -11,7 +11,7 @@ from policy.subject import Place, Resource, short_type
 from release.errors import ReleaseError
 from release.planned import PlannedResource
 from release.policy.findings import PolicyFinding
-from release.stack import project_folder
+from release.project import project_folder
 
 
 def examined(stack: str, planned: Iterable[PlannedResource]) -> list[Finding]:

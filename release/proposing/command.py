@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from release.errors import ReleaseError
+from release.project import project_folder
 from release.proposing.stack_files import changed
-from release.stack import project_folder
 from release.terminal.options import host_options, stack_option
 
 _BRANCH = "release/models"

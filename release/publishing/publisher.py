@@ -16,6 +16,7 @@ from release.assets.sharing import CONTENT_TAG, RegistrySharing, SharedVersion
 from release.endpoints import copied
 from release.errors import ReleaseError
 from release.jobs.planning import load
+from release.project import program_folder
 from release.publishing.metadata import (
     Release,
     ReleasedDeployment,
@@ -23,7 +24,6 @@ from release.publishing.metadata import (
     SharedAsset,
     TrainingJob,
 )
-from release.stack import program_folder
 from release.training.outcome import gated
 from release.workspace import client, registry_client
 

@@ -9,9 +9,10 @@ import click
 
 from release.endpoints import chosen, online, original
 from release.errors import ReleaseError
+from release.project import program_folder
 from release.samples import sample_of
 from release.scoring import requests
-from release.stack import PulumiStack, program_folder
+from release.stack import PulumiStack
 from release.terminal.options import stack_option
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from release.stack import program_folder
+from release.project import program_folder
 from release.starting.template import render
 
 

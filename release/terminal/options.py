@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from release.stack import CWD_VARIABLE
+from release.project import CWD_VARIABLE
 
 Command = Callable[..., None]
 

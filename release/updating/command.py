@@ -14,9 +14,10 @@ from release.doctor.command import check_first_update
 from release.endpoints import copied, online, original, serving
 from release.errors import ReleaseError
 from release.jobs.inputs import pairs
+from release.project import program_folder
 from release.samples import sample_of
 from release.scoring import requests
-from release.stack import PulumiStack, program_folder
+from release.stack import PulumiStack
 from release.terminal.console import new_console
 from release.terminal.options import inputs_option, stack_option
 from release.terminal.progress import Phases

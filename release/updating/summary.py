@@ -12,8 +12,8 @@ from rich.text import Text
 
 from infra.outputs import StackOutputs
 from release.endpoints import original
+from release.project import program_folder
 from release.samples import sample_of
-from release.stack import program_folder
 from release.terminal.tables import grid, number
 from release.training.outcome import GATE, Training
 

@@ -16,6 +16,7 @@ from azureml_fixtures.engine import GROUP, STACK, EngineProject, Make, serve
 from infra.outputs import StackOutputs
 from pulumi_azureml.operations import ScoringTarget, score
 from release import cli, stack
+from release import project as project_paths
 from release.promotion import command
 
 REGISTRY = "engine-models"
@@ -96,7 +97,7 @@ def test_a_model_goes_from_one_environment_to_the_next(
     read_models_from_the_configuration(project, endpoint_identity(signed_in))
     for name in ("PATH", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"):
         monkeypatch.setenv(name, project.environment[name])
-    monkeypatch.setattr(stack, "ROOT", project.root)
+    monkeypatch.setattr(project_paths, "ROOT", project.root)
 
     def opened(name: str, **options: bool) -> Any:
         return SimpleNamespace(deployed=lambda: dev) if name == "dev" else stack.PulumiStack(name, **options)

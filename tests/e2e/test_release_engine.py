@@ -12,6 +12,7 @@ from pulumi import automation
 
 from azureml_fixtures.engine import STACK, EngineProject, Make, operations, serve, strand
 from pulumi_azureml.operations.scoring import ScoringTarget, score
+from release import project as project_paths
 from release import stack
 from release.preview.document import Cause, Files, Key
 from release.preview.plan import Plan
@@ -44,7 +45,7 @@ def test_a_killed_rollout_and_a_revert_converge(make: Make, tmp_path: Path, monk
     assert len(list(project.ml.online_deployments.list(endpoint))) == 2
     for name in ("PATH", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"):
         monkeypatch.setenv(name, project.environment[name])
-    monkeypatch.setattr(stack, "ROOT", project.root)
+    monkeypatch.setattr(project_paths, "ROOT", project.root)
     console = new_console()
     with console.capture() as printed:
         update(stack.PulumiStack(STACK), console)

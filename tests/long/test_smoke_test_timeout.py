@@ -15,6 +15,7 @@ from azureml_fixtures.engine_fixtures import azure, make, signed_in
 from infra.outputs import ModelOutput, StackOutputs
 from pulumi_azureml import Overrides
 from pulumi_azureml.operations import ScoringTarget, score
+from release import project as project_paths
 from release import stack
 from release.deploying.deployment import Deployment
 from release.errors import ReleaseError
@@ -67,7 +68,7 @@ def test_a_release_that_does_not_answer_in_time_returns_to_the_version_of_before
     project.up()
     for name in ("PATH", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"):
         monkeypatch.setenv(name, project.environment[name])
-    monkeypatch.setattr(stack, "ROOT", project.root)
+    monkeypatch.setattr(project_paths, "ROOT", project.root)
     target = ScoringTarget.of(project.ml, endpoint)
     outputs = StackOutputs.model_construct(
         workspace_id=target.id.partition("/onlineEndpoints/")[0], overrides=Overrides(), models={},

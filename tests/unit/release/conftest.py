@@ -11,7 +11,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from pulumi import automation
 
 from release import sign_in
-from release.stack import CWD_VARIABLE
+from release.project import CWD_VARIABLE
 from tests.hosts.azure_devops import FakeAzureDevOps
 from tests.hosts.github import FakeGitHub
 from tests.unit.release.stacks import FakeStack

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from click.testing import CliRunner
@@ -111,3 +113,20 @@ def test_a_preview_that_should_be_empty_fails_after_what_it_shows(monkeypatch: p
     assert printed(*arguments).endswith(message)
     document.changes.clear()
     assert CliRunner().invoke(cli.main, arguments).exit_code == 0
+
+
+def test_each_command_is_found_by_its_name() -> None:
+    context = click.Context(cli.main)
+    for name in cli.main.list_commands(context):
+        command = cli.main.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+
+
+def test_a_command_imports_no_other() -> None:
+    """A command waits for its imports, each time."""
+    run = "cli.main(['history', '--help'], standalone_mode=False)"
+    code = f"import sys; from release import cli; {run}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "release.history.command" in loaded
+    assert [name for name in loaded if name.endswith(".command")] == ["release.history.command"]

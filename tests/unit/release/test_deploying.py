@@ -19,7 +19,7 @@ from release.deploying import checks, command, deployment, earlier
 from release.errors import ReleaseError
 from release.history.reason import Reason
 from release.history.served import Served
-from release.stack import ROOT
+from release.project import ROOT
 from tests.unit.release.released import DECISION, MODEL, SHA256, Target, released
 
 

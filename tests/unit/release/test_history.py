@@ -16,7 +16,7 @@ from release import cli, documentation
 from release.history import command
 from release.history.reason import Reason
 from release.history.served import served
-from release.stack import ROOT
+from release.project import ROOT
 
 REASON = Reason("Deploy delays version 4", approved_by="Jane Doe", deployed_by="octo", commit="c0ffee", job="busy_rain")
 

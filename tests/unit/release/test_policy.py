@@ -21,7 +21,8 @@ from release.errors import ReleaseError
 from release.planned import PlannedResource, PlannedResources
 from release.policy import check
 from release.policy.findings import show
-from release.stack import CWD_VARIABLE, PulumiStack
+from release.project import CWD_VARIABLE
+from release.stack import PulumiStack
 from release.terminal.console import new_console
 from release.updating.update import update
 

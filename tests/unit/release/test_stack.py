@@ -18,7 +18,8 @@ from release import sign_in
 from release import stack as stack_module
 from release.doctor.subject import Subject
 from release.errors import ReleaseError, RenamedError
-from release.stack import CWD_VARIABLE, PulumiStack
+from release.project import CWD_VARIABLE, program_folder
+from release.stack import PulumiStack
 from tests.unit.release.stacks import FakeStack, diagnostic
 
 
@@ -177,7 +178,7 @@ def test_the_program_is_where_the_project_says(
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text(project)
     monkeypatch.setenv(CWD_VARIABLE, str(folder))
-    assert stack_module.program_folder() == (folder / program).resolve()
+    assert program_folder() == (folder / program).resolve()
 
 
 @pytest.mark.parametrize(

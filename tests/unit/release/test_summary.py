@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.outputs import StackOutputs
-from release.stack import CWD_VARIABLE
+from release.project import CWD_VARIABLE
 from release.terminal.console import new_console
 from release.updating import summary
 

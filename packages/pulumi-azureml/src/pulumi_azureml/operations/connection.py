@@ -214,14 +214,14 @@ def patience(**retries: Any) -> RetryPolicy[Any, Any]:
     """
     from azure.core.pipeline.policies import RetryPolicy
 
-    class Patience(RetryPolicy[Any, Any]):
+    class HarmlessRetry(RetryPolicy[Any, Any]):
         def send(self, request: Any) -> Any:
             asked = request.http_request
             if asked.method == "POST" and _HARMLESS.search(urlsplit(asked.url).path):
                 request.context.options.setdefault("retry_on_methods", ["POST"])
             return super().send(request)
 
-    return Patience(**(retries or RETRIES))
+    return HarmlessRetry(**(retries or RETRIES))
 
 
 @functools.cache

@@ -93,13 +93,13 @@ def test_any_other_post_is_sent_once_if_azure_may_have_done_it(path: str) -> Non
 
 
 @pytest.mark.parametrize("place", [Workspace("s", "rg", "ws"), Registry("shared")])
-def test_the_clients_of_azure_ai_ml_have_that_patience(
+def test_the_clients_of_azure_ai_ml_repeat_them_too(
     place: Workspace | Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, Any] = {}
     monkeypatch.setattr("azure.ai.ml.MLClient", lambda *_, **options: seen.update(options))
     connection._client(place, Credential())
-    assert type(seen["retry_policy"]).__name__ == "Patience"
+    assert type(seen["retry_policy"]).__name__ == "HarmlessRetry"
 
 
 @pytest.mark.parametrize(
