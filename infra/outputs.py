@@ -193,7 +193,7 @@ def endpoints(catalogue: Catalogue, resources: Mapping[str, Mapping[str, Any]]) 
             "kind": "batch",
             "auth_mode": "aad_token",
             "scoring_uri": resources[asset.kind][asset.name].scoring_uri,
-            "deployment": _default_deployment(asset, resources.get("batch_deployment", {})),
+            "deployment": _default_deployment(asset, catalogue, resources.get("batch_deployment", {})),
             "serves": serves.get(asset.name),
         }
         for asset in catalogue.of("batch_endpoint")
@@ -201,14 +201,12 @@ def endpoints(catalogue: Catalogue, resources: Mapping[str, Mapping[str, Any]]) 
     return online | batch
 
 
-def _default_deployment(endpoint: Asset, deployments: Mapping[str, Any]) -> pulumi.Output[str] | None:
+def _default_deployment(
+    endpoint: Asset, catalogue: Catalogue, deployments: Mapping[str, Any]
+) -> pulumi.Output[str] | None:
     """Return the name in Azure of a batch endpoint's default deployment, or None if the endpoint has none yet."""
-    default = default_deployment(endpoint.definition)
-    for name, resource in deployments.items():
-        endpoint_name, _, deployment = name.partition("/")
-        if endpoint_name == endpoint.name and default in (None, deployment):
-            return cast("pulumi.Output[str]", resource.live)
-    return None
+    resource = deployments.get(f"{endpoint.name}/{default_deployment(endpoint, catalogue)}")
+    return cast("pulumi.Output[str]", resource.live) if resource is not None else None
 
 
 def jobs(resources: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -80,6 +80,11 @@ def _data_and_models() -> None:
         ("store_blob", "azureBlob", f"type: azure_blob\n{account}container_name: raw\n"),
         ("store_lake", "azureDataLakeGen2", f"type: azure_data_lake_gen2\n{account}filesystem: raw\n"),
         (
+            "workspaceblobstore",
+            "azureBlob",
+            f"type: azure_blob\n{account}container_name: raw\n",
+        ),
+        (
             "store_key",
             "azureBlob",
             f"type: azure_blob\n{account}container_name: raw\ncredentials:\n  account_key: not-a-key\n",
@@ -311,6 +316,14 @@ def _endpoints() -> None:
         "modelBatchDeployment",
         f"name: scores\ntype: model\n{common}model:\n  path: ../../weights/model.pkl\n"
         "resources: {instance_count: 1}\nsettings:\n  mini_batch_size: 10\n  output_action: append_row\n",
+    )
+    _add(
+        "batch_deployment",
+        f"{batch}/first.yml",
+        "batchDeployment",
+        f"name: first\n{common}model:\n  path: ../../weights/model.pkl\nresources: {{instance_count: 1}}\n"
+        "max_concurrency_per_instance: 2\nmini_batch_size: 10\noutput_action: append_row\n"
+        "retry_settings: {max_retries: 3, timeout: 30}\nerror_threshold: -1\nlogging_level: info\n",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pulumi_azureml.planning import collector, documents, naming, schema
 from pulumi_azureml.planning.assets import AssetId, Definition, Excluded, Left, content_hash, put
+from pulumi_azureml.planning.deployments import of_endpoint
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Inline
 from pulumi_azureml.planning.finding import find
@@ -20,7 +21,7 @@ from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.planning.limits import check_values
 from pulumi_azureml.planning.overriding import Overriding
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
-from pulumi_azureml.planning.recognising import Recognised, may_define, recognise, secret_of
+from pulumi_azureml.planning.recognising import Recognised, datastore_of_others, may_define, recognise
 from pulumi_azureml.planning.references import is_inside, join, parse
 from pulumi_azureml.planning.settings import CatalogueSettings
 from pulumi_azureml.planning.spelling import Spelling
@@ -71,8 +72,8 @@ class Collector:
         for path in sorted(conventions, key=lambda path: usual[path].startswith("pipelines/")):
             self._read(path, conventions[path])
         others = {path: found for path in paths if path not in conventions and (found := self._recognised(path))}
-        # A reference can give what is not certain another meaning, so that comes last.
-        for path in sorted(others, key=lambda path: (not others[path][0].is_certain, _rank(others[path][0]), path)):
+        # A reference can give what is not certain another meaning, and another name, so that comes last.
+        for path in sorted(others, key=lambda path: (*_certainty(*others[path]), _rank(others[path][0]), path)):
             looks, document = others[path]
             self._take_recognised(self._unless_unmanageable(looks, document), document)
         self.problems += [problem for path, problem in self._doubles.items() if path not in self.by_path]
@@ -138,16 +139,20 @@ class Collector:
         `az ml` also takes what belongs to something that no file here defines. A file that follows a convention is
         refused instead.
         """
-        if secret := secret_of(found.kind, document.data):
+        if unmanaged := datastore_of_others(found.kind, document.data):
             self.broken.add(AssetId(found.kind, KINDS[found.kind].asset_name(document)))
-            return secret
+            return unmanaged
         name = document.data.get("endpoint_name")
         if found.kind in _ENDPOINTS and isinstance(name, str):
+            title = KINDS[found.kind].title
+            what = f"{'an' if title[0] == 'o' else 'a'} {title}"
             endpoints = [each.name for each in {*self.drafts, *self.broken} if each.kind == _ENDPOINTS[found.kind]]
             if name not in endpoints and "" not in endpoints and not suggestion(name, endpoints, otherwise=""):
-                title = KINDS[found.kind].title
-                why = f"no file defines its endpoint '{name}'"
-                return Recognised(what=f"{'an' if title[0] == 'o' else 'a'} {title}", why=why, is_certain=True)
+                return Recognised(what=what, why=f"no file defines its endpoint '{name}'", is_certain=True)
+            first = next(iter(of_endpoint(name, self.drafts, found.kind)), None)
+            if first is not None and found.kind == "online_deployment":
+                why = f"endpoint '{name}' has its deployment in {first.document.path}; a rollout makes the second one"
+                return Recognised(what=what, why=why, is_certain=True)
         for path in _parts(document):
             left = self._left_at(path)
             if left is not None:
@@ -189,16 +194,19 @@ class Collector:
         `referred`: a file refers to this one, so that it needs no name of its own.
         """
         document = dataclasses.replace(document, usual=self._usual(document.path))
+        document = kind.modernised(document)
         types, type_name = kind.types, kind.schema_type(document)
         definition = {str(key): copied(value) for key, value in document.data.items() if key != "$schema"}
         spelling = Spelling(document, definition)
         spelling.by_schema(kind.name, type_name if types else "")
         document = dataclasses.replace(document, data={**document.data, **copied(definition)})
+        warnings: list[Problem] = []
         if types and type_name not in types:
             advice = suggestion(type_name, types, otherwise=f"use one of {listing(types)}")
             self.problems.append(document.problem(("type",), f"unknown {kind.title} type '{type_name}'", advice))
         elif not (referred and not kind.asset_name(document)):
-            self.problems += schema.check(kind.name, document, type_name=type_name if types else "")
+            problems, warnings = schema.check(kind.name, document, type_name=type_name if types else "")
+            self.problems += problems
         if referred:
             document = self._named(kind, document)
             definition |= {"name": document.data["name"]} if "name" in document.data else {}
@@ -224,7 +232,7 @@ class Collector:
         if draft.problems:
             self.broken.add(AssetId(kind.name, ""))  # its name or version is wrong
         draft.is_broken = any(_is_in_block(document, each) for each in self.problems)
-        draft.warnings += spelling.warnings
+        draft.warnings += [*warnings, *spelling.warnings]
         draft.overridden = {".".join(map(str, keys)): each for keys, each in overridden.items()}
         other = self.drafts.get(draft.id)
         if other is not None:
@@ -359,6 +367,13 @@ def copied(value: Any) -> Any:
 def _claimed(path: str) -> Kind | None:
     """Return the kind whose convention a path follows."""
     return next((kind for kind in KINDS.values() if kind.claims(path)), None)
+
+
+def _certainty(found: Recognised, document: Document) -> tuple[bool, bool]:
+    """Return whether a file's name is not valid, and whether its meaning is not certain."""
+    kind = KINDS.get(found.kind)
+    name = kind.asset_name(document) if kind is not None and kind.versioned else ""
+    return naming.valid(found.kind, name) != name, not found.is_certain
 
 
 def _rank(found: Recognised) -> int:

@@ -49,6 +49,10 @@ class Kind(ABC):
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
         """Note the YAML's references and local files, and report problems that need no other asset to detect."""
 
+    def modernised(self, document: Document) -> Document:
+        """Return a document as `az ml` writes it today, from an older form that it still takes."""
+        return document
+
     def schema_type(self, _document: Document) -> str:
         """Select the kind's schema for a document; see `schema.types_of`."""
         return ""

@@ -10,6 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from pulumi_azureml.planning.assets import AssetId
+from pulumi_azureml.planning.config_keys import ConfigKeys
 from pulumi_azureml.planning.documents import KeyPath
 from pulumi_azureml.planning.drafts import Draft, compute, use
 from pulumi_azureml.planning.inputs import BINDING, literal_type
@@ -58,10 +59,14 @@ def _typed(step: Mapping[str, Any], component: Any) -> Any:
     return component
 
 
-def check_steps(draft: Draft, drafts: Mapping[AssetId, Draft], *, is_job: bool) -> Iterator[Problem]:
-    """Check a pipeline's wiring. A job must give its inputs values; a component gets them from its caller."""
-    steps = _Steps(draft, drafts, is_job=is_job)
-    yield from steps.check_own_inputs()
+def check_steps(draft: Draft, drafts: Mapping[AssetId, Draft], overrides: ConfigKeys | None) -> Iterator[Problem]:
+    """Check a pipeline's wiring. A job must give its inputs values; a component gets them from its caller.
+
+    `overrides` has the key that gives a job's inputs values. It is None for a component.
+    """
+    steps = _Steps(draft, drafts)
+    if overrides is not None:
+        yield from steps.check_own_inputs(overrides)
     for name, step in steps.steps.items():
         yield from steps.check_step(name, step)
     yield from steps.check_cycles()
@@ -69,7 +74,7 @@ def check_steps(draft: Draft, drafts: Mapping[AssetId, Draft], *, is_job: bool) 
 
 def bound_ports(draft: Draft, drafts: Mapping[AssetId, Draft], name: str) -> Iterator[Mapping[str, Any]]:
     """Yield the inputs of components that get the value of a pipeline's input, in pipeline components too."""
-    steps = _Steps(draft, drafts, is_job=False)
+    steps = _Steps(draft, drafts)
     for step, component in steps.components.items():
         for port, value in mapping(steps.steps[step].get("inputs")).items():
             text = value.get("path") if isinstance(value, dict) else value
@@ -101,9 +106,8 @@ def check_input(
 class _Steps:
     """One pipeline's wiring, looked up by name."""
 
-    def __init__(self, draft: Draft, drafts: Mapping[AssetId, Draft], *, is_job: bool) -> None:
+    def __init__(self, draft: Draft, drafts: Mapping[AssetId, Draft]) -> None:
         self.draft = draft
-        self.is_job = is_job
         self.drafts = drafts
         data = draft.definition
         self.inputs = mapping(data.get("inputs"))
@@ -116,17 +120,16 @@ class _Steps:
                 if target is not None and target in drafts and not drafts[target].is_broken:
                     self.components[name] = drafts[target]
 
-    def check_own_inputs(self) -> Iterator[Problem]:
+    def check_own_inputs(self, overrides: ConfigKeys) -> Iterator[Problem]:
         """Report inputs of a pipeline job that have no value."""
-        if not self.is_job:
-            return
         for name, value in self.inputs.items():
             yield from self._check_text(("inputs", name), value)
             is_empty = value is None or (
                 isinstance(value, dict) and value.get("path") is None and value.get("value") is None
             )
             if is_empty and not _is_free(mapping(value)):
-                fix = "write the value, or the `path:` of the data"
+                option = overrides.path("overrides", ("pipelines", self.draft.id.name, "inputs", str(name)))
+                fix = f"write the value or the `path:` of the data, or set {option}"
                 yield self.draft.document.problem(("inputs", name), f"input '{name}' has no value", fix)
 
     def _check_text(self, keys: KeyPath, value: Any) -> Iterator[Problem]:

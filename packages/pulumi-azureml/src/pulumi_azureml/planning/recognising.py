@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES
+
 # The last part of a `$schema`, without its ending and in lower case → the kind.
 _SCHEMAS: Mapping[str, str] = {
     "commandcomponent": "component",
@@ -91,9 +93,13 @@ class Recognised:
     is_certain: bool = False
 
 
-def secret_of(kind: str, data: Mapping[str, Any]) -> Recognised | None:
-    """Return what stays with `az ml` because it contains a secret, or None."""
-    if kind != "datastore" or not data.get("credentials"):
+def datastore_of_others(kind: str, data: Mapping[str, Any]) -> Recognised | None:
+    """Return a datastore that stays with `az ml`, because every workspace has it or because it contains a secret."""
+    if kind != "datastore":
+        return None
+    if str(data.get("name")).lower() in DEFAULT_DATASTORES:
+        return Recognised(what="a default datastore", why="every workspace has it", is_certain=True)
+    if not data.get("credentials"):
         return None
     why = "a secret cannot be in a repository; without `credentials` it is managed, and signs in by identity"
     return Recognised(what="a datastore with credentials", why=why, is_certain=True)

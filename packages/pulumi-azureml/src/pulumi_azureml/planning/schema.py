@@ -6,6 +6,7 @@ import functools
 import json
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,22 @@ def _schema() -> dict[str, Any]:
     return document
 
 
-def check(kind: str, document: Document, *, type_name: str = "") -> list[Problem]:
-    """Return the problems of one document: unknown keys, missing keys, wrong types and values that are not allowed.
+@dataclass(frozen=True)
+class _Taken:
+    """What azure-ai-ml sends as it is, although it looks like a mistake."""
 
-    `type_name` chooses the schema if a kind has several (a component's `type:`).
+    problem: Problem
+
+
+def check(kind: str, document: Document, *, type_name: str = "") -> tuple[list[Problem], list[Problem]]:
+    """Return the problems of one document, and what may be a mistake although azure-ai-ml takes it.
+
+    Problems are unknown keys, missing keys, wrong types and values that are not allowed. `type_name` chooses the schema
+    if a kind has several (a component's `type:`).
     """
-    return list(_check(_schema()["kinds"][kind][type_name], document.data, (), document))
+    found = list(_check(_schema()["kinds"][kind][type_name], document.data, (), document))
+    problems = [each for each in found if isinstance(each, Problem)]
+    return problems, [each.problem for each in found if isinstance(each, _Taken)]
 
 
 def types_at(kind: str, type_name: str, data: Any, keys: KeyPath) -> set[str]:
@@ -90,7 +101,7 @@ def _is_number(value: Any, pattern: str) -> bool:
     return isinstance(value, str) and re.fullmatch(pattern, value) is not None
 
 
-def _check(node: Node, value: Any, keys: KeyPath, document: Document) -> Iterator[Problem]:
+def _check(node: Node, value: Any, keys: KeyPath, document: Document) -> Iterator[Problem | _Taken]:
     if value is None or (isinstance(value, str) and "${{" in value):
         return
     leaves = _alternatives(node, value)
@@ -111,7 +122,9 @@ def _check(node: Node, value: Any, keys: KeyPath, document: Document) -> Iterato
             yield document.problem(keys, f"'{_dotted(keys)}' cannot be '{value}'", advice)
 
 
-def _check_mapping(leaves: list[Node], value: dict[str, Any], keys: KeyPath, document: Document) -> Iterator[Problem]:
+def _check_mapping(
+    leaves: list[Node], value: dict[str, Any], keys: KeyPath, document: Document
+) -> Iterator[Problem | _Taken]:
     is_open = any(leaf.get("open") for leaf in leaves)
     # If an alternative does not have a key, only those that have it count.
     for key, item in value.items():
@@ -125,7 +138,8 @@ def _check_mapping(leaves: list[Node], value: dict[str, Any], keys: KeyPath, doc
         if advice or not is_open:
             where = f" in '{_dotted(keys)}'" if keys else ""
             fix = advice or f"remove it, or use one of {listing(known)}"
-            yield document.problem((*keys, str(key)), f"unknown key '{key}'{where}", fix)
+            problem = document.problem((*keys, str(key)), f"unknown key '{key}'{where}", fix)
+            yield _Taken(problem) if is_open else problem
     required = set.intersection(*(set(leaf.get("required", ())) for leaf in leaves))
     for key in sorted(required & set(value)):
         if value[key] in (None, ""):

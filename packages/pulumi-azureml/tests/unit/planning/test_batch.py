@@ -6,7 +6,7 @@ import pytest
 
 from azureml_fixtures.planned_project import Project
 from pulumi_azureml.operations.kinds.batch_deployment import live_name
-from pulumi_azureml.planning import AssetId, ConfigKeys, ModelChoice
+from pulumi_azureml.planning import AssetId, ConfigKeys, ModelChoice, default_deployment
 
 DEPLOYMENT = """
     name: {name}
@@ -76,13 +76,38 @@ def test_a_batch_endpoint_has_no_keys(batch: Project) -> None:
 
 def test_of_several_deployments_one_is_the_default(batch: Project) -> None:
     batch.write("ml/batch/green-deployment.yml", DEPLOYMENT.format(name="green"))
-    problem = batch.problem()
-    assert problem.message == "does not name its default deployment; it has 'blue', 'green'"
+    plan = batch.load()
+    (warning,) = plan.warnings
+    assert warning.message == "does not name its default deployment; each call has to name one of 'blue', 'green'"
+    assert default_deployment(plan["batch_endpoint", "flights-batch"], plan) is None
     batch.edit("ml/batch/endpoint.yml", defaults={"deployment_name": "gren"})
     problem = batch.problem()
     assert (problem.message, problem.fix) == ("the default is an unknown deployment 'gren'", "did you mean 'green'?")
     batch.edit("ml/batch/endpoint.yml", defaults={"deployment_name": "green"})
-    assert len(batch.load().of("batch_deployment")) == 2
+    plan = batch.load()
+    assert len(plan.of("batch_deployment")) == 2
+    assert default_deployment(plan["batch_endpoint", "flights-batch"], plan) == "green"
+
+
+def test_the_only_deployment_is_the_default(batch: Project) -> None:
+    plan = batch.load()
+    assert default_deployment(plan["batch_endpoint", "flights-batch"], plan) == "blue"
+
+
+def test_the_first_form_of_the_settings_is_the_same_deployment(batch: Project) -> None:
+    """`az ml` takes them at the top of a file without a `type`."""
+    settings = {"max_concurrency_per_instance": 2, "output_action": "append_row", "logging_level": "info"}
+    rest = {"error_threshold": -1, "environment_variables": {"A": "b"}}
+    batch.edit("ml/batch/blue-deployment.yml", settings={"mini_batch_size": 10, **settings, **rest})
+    today = batch.load(check_with_azure=True)["batch_deployment", "flights-batch/blue"]
+    batch.write("ml/batch/blue-deployment.yml", DEPLOYMENT.format(name="blue").replace("    type: model\n", ""))
+    batch.edit("ml/batch/blue-deployment.yml", **settings, **rest)
+    old = batch.load(check_with_azure=True)["batch_deployment", "flights-batch/blue"]
+    assert old.definition["settings"] == today.definition["settings"]
+    batch.edit("ml/batch/blue-deployment.yml", logging_level="loud")
+    problem = batch.problem()
+    assert problem.message == "'settings.logging_level' cannot be 'loud'"
+    assert "logging_level" in (batch.root / problem.file).read_text().splitlines()[problem.line - 1]
 
 
 def test_an_online_endpoint_has_the_name(batch: Project) -> None:

@@ -10,7 +10,7 @@ PIPELINE = "pipelines/training.yml"
 @pytest.mark.parametrize(
     ("old", "new", "line", "message", "fix"),
     [
-        ("steps: 10", "steps:", 5, "input 'steps' has no value", "write the value"),
+        ("steps: 10", "steps:", 5, "input 'steps' has no value", 'or set overrides.pipelines["training"]'),
         ("path: azureml:days@latest", "mode: download", 4, "input 'days' has no value", "`path:`"),
         ("azureml:days@latest", "azureml:dais@latest", 4, "unknown data 'dais'", "did you mean 'days'?"),
         ('{days: "${{parent.inputs.days}}"}', "{}", 12, "gives no value to input 'days'", "add `days:`"),

@@ -149,6 +149,18 @@ def test_a_file_that_cannot_be_managed_is_named_with_the_reason(
             "no file defines its endpoint 'of-another-team'",
         ),
         (
+            "mlops/store.yml",
+            "type: azure_blob\nname: workspaceblobstore\naccount_name: account\ncontainer_name: raw\n",
+            "a default datastore",
+            "every workspace has it",
+        ),
+        (
+            "mlops/green.yml",
+            "name: green\nendpoint_name: flights\ninstance_type: Standard_DS3_v2\nmodel: azureml:team:3\n",
+            "an online deployment",
+            "endpoint 'flights' has its deployment in ml/deploy/blue-deployment.yml; a rollout makes the second one",
+        ),
+        (
             "mlops/pipeline.yml",
             "type: pipeline\njobs:\n  chat: {component: ./flow.dag.yaml}\n",
             "a pipeline job",
@@ -207,6 +219,18 @@ def test_two_components_of_one_name_are_told_apart_by_their_files(project: Proje
     first, second = plan["component", "echo"], plan["component", "echo_b"]
     assert (first.path, second.path) == ("jobs/a/echo.yml", "jobs/b/echo.yml")
     assert plan["pipeline_job", "jobs-b-job"].definition["jobs"]["echo"]["component"] == second.reference
+
+
+def test_a_component_gets_a_valid_name_if_a_pipeline_refers_to_it(project: Project) -> None:
+    """`az ml` ignores the name of a component in a pipeline's folder, and refuses it in `az ml component create`."""
+    echo = (
+        f"$schema: {SCHEMA.format('commandComponent')}\nname: Say-Echo\ncommand: echo\nenvironment: azureml:training\n"
+    )
+    project.write("jobs/echo.yml", echo)
+    message = "'Say-Echo' is not a valid component name"
+    assert project.problem(folders=Folders(files=("jobs/",))).message == message
+    project.write("jobs/job.yml", "type: pipeline\njobs:\n  echo: {type: command, component: ./echo.yml}\n")
+    assert project.load(folders=Folders(files=("jobs/",)))["component", "say_echo"].path == "jobs/echo.yml"
 
 
 def test_a_pipeline_that_another_one_refers_to_is_a_component(project: Project) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pulumi_azureml.planning.assets import Asset, AssetId, Definition
 from pulumi_azureml.planning.deployments import (
@@ -17,11 +18,26 @@ from pulumi_azureml.planning.deployments import (
     finish_model,
     relate_model,
 )
-from pulumi_azureml.planning.documents import Document
+from pulumi_azureml.planning.documents import Document, KeyPath
 from pulumi_azureml.planning.drafts import Draft, Drafts, compute, use
 from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.settings import CatalogueSettings
+
+# What only the first version of the YAML has at the top. Today, it is in `settings`.
+_OLD = frozenset(
+    {
+        "logging_level",
+        "max_concurrency_per_instance",
+        "mini_batch_size",
+        "output_action",
+        "output_file_name",
+        "retry_settings",
+    }
+)
+_SETTINGS = _OLD | {"environment_variables", "error_threshold"}
+# Azure's, if the file has none. azure-ai-ml wants one in `settings`.
+_MINI_BATCH = {"mini_batch_size": 10}
 
 
 class BatchDeploymentKind(Kind):
@@ -39,6 +55,20 @@ class BatchDeploymentKind(Kind):
     def claims(self, path: str) -> bool:
         """Claim the files beside the endpoint's file."""
         return re.fullmatch(r"ml/batch/([^/]+/)?[^/]+-deployment\.yml", path) is not None
+
+    def modernised(self, document: Document) -> Document:
+        """Move the settings of a file without a `type` into `settings`: with one, `az ml` refuses them at the top."""
+        if not _OLD & document.data.keys() or {"type", "settings"} & document.data.keys():
+            return document
+        settings = {key: value for key, value in document.data.items() if key in _SETTINGS}
+        data = {key: value for key, value in document.data.items() if key not in _SETTINGS}
+        return dataclasses.replace(
+            document,
+            data={**data, "settings": _MINI_BATCH | settings},
+            lines=_moved(document.lines),
+            set_by=_moved(document.set_by),
+            written=_moved(document.written),
+        )
 
     def schema_type(self, document: Document) -> str:
         """Return the deployment's type, which is `model` by default."""
@@ -89,6 +119,11 @@ class BatchDeploymentKind(Kind):
             message = "'mini_batch_size' is missing in 'settings'"
             yield draft.document.problem(("settings",), message, "add `mini_batch_size:`, the number of files per call")
         yield from check_scoring_script(draft)
+
+
+def _moved(places: Mapping[KeyPath, Any]) -> dict[KeyPath, Any]:
+    """Return the values of places, with those of settings below `settings`."""
+    return {("settings", *place) if place and place[0] in _SETTINGS else place: each for place, each in places.items()}
 
 
 KIND = BatchDeploymentKind()

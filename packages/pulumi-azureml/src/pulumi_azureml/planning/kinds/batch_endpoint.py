@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
-from pulumi_azureml.planning.assets import AssetId
+from pulumi_azureml.planning.assets import Asset, AssetId
 from pulumi_azureml.planning.deployments import (
     check_azure_name,
     check_endpoint_name,
@@ -44,24 +44,36 @@ class BatchEndpointKind(Kind):
         check_azure_name(draft, settings)
 
     def check(self, draft: Draft, drafts: Drafts, settings: CatalogueSettings) -> Iterator[Problem]:
-        """Check that the default deployment exists and is set if there are several. Names are host names."""
+        """Check that the default deployment exists. Names are host names."""
         yield from same_azure_name(draft, drafts, settings)
         if draft.definition.get("auth_mode", "aad_token") != "aad_token":
             yield draft.document.problem(("auth_mode",), "batch endpoints have no keys", "write `auth_mode: aad_token`")
         names = [each.id.name.partition("/")[2] for each in of_endpoint(draft.id.name, drafts, "batch_deployment")]
-        default = default_deployment(draft.definition)
+        default = _named(draft.definition)
         if default is not None and AssetId("batch_deployment", f"{draft.id.name}/{default}") not in drafts:
             advice = suggestion(default, names, otherwise=f"add `{default}-deployment.yml` beside the endpoint")
             message = f"the default is an unknown deployment '{default}'"
             yield draft.document.problem(("defaults", "deployment_name"), message, advice)
         elif default is None and len(names) > 1:
             fix = "add `defaults:` with the `deployment_name:` of one"
-            message = f"does not name its default deployment; it has {listing(names)}"
-            yield draft.document.problem(("defaults",), message, fix)
+            message = f"does not name its default deployment; each call has to name one of {listing(names)}"
+            draft.warnings.append(draft.document.problem(("defaults",), message, fix))
 
 
-def default_deployment(definition: Mapping[str, Any]) -> str | None:
-    """Return the name of the default deployment in an endpoint's definition, if it has one."""
+class _Plan(Protocol):
+    """The part of a catalogue that this module reads: the catalogue imports it."""
+
+    def of(self, kind: str) -> tuple[Asset, ...]: ...
+
+
+def default_deployment(endpoint: Asset, plan: _Plan) -> str | None:
+    """Return the name of an endpoint's default deployment: the one in its definition, or the only one that it has."""
+    own = [each.name.partition("/") for each in plan.of("batch_deployment")]
+    names = [name for owner, _, name in own if owner == endpoint.name]
+    return names[0] if _named(endpoint.definition) is None and len(names) == 1 else _named(endpoint.definition)
+
+
+def _named(definition: Mapping[str, Any]) -> str | None:
     defaults = definition.get("defaults")
     name = defaults.get("deployment_name") if isinstance(defaults, Mapping) else None
     return name if isinstance(name, str) else None

@@ -66,7 +66,7 @@ class ComponentKind(Kind):
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
         """Check the wiring of a pipeline component."""
         if self.schema_type(draft.document) == "pipeline":
-            yield from check_steps(draft, drafts, is_job=False)
+            yield from check_steps(draft, drafts, None)
 
     @staticmethod
     def _check_command(draft: Draft) -> None:

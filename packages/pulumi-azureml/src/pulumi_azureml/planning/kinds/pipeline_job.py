@@ -75,10 +75,10 @@ class PipelineJobKind(Kind):
         """Give the components of steps the types of their inputs."""
         complete(draft, drafts)
 
-    def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+    def check(self, draft: Draft, drafts: Drafts, settings: CatalogueSettings) -> Iterator[Problem]:
         """Check the bindings, and that each input has a value."""
         if self.schema_type(draft.document) == "pipeline":
-            yield from check_steps(draft, drafts, is_job=True)
+            yield from check_steps(draft, drafts, settings.config_keys)
 
 
 KIND = PipelineJobKind()

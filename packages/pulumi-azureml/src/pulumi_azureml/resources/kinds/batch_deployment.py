@@ -124,8 +124,9 @@ class BatchDeployment(Resource, module="azureml", name="BatchDeployment"):
         if asset.waiting_for is not None:
             return None
         endpoint, _, name = asset.name.partition("/")
-        default = default_deployment(declarations.args.plan["batch_endpoint", endpoint].definition)
-        own = {"is_default": default in (None, name), "existing_model": asset.existing_model}
+        plan = declarations.args.plan
+        default = default_deployment(plan["batch_endpoint", endpoint], plan)
+        own = {"is_default": default == name, "existing_model": asset.existing_model}
         return cls.of(asset, declarations, declarations.planned(asset, **own))
 
 
