@@ -40,10 +40,7 @@ class PulumiStack:
         """
         self.name = name
         self._folder = project_folder()
-        self.file = self._folder / f"Pulumi.{name}.yaml"
-        if not self.file.exists():
-            known = ", ".join(sorted(path.name.split(".")[1] for path in self._folder.glob("Pulumi.*.yaml")))
-            raise ReleaseError(f"stack '{name}' has no file {self.file.name}; stacks of this project: {known}")
+        self.file = stack_file.find(self._folder, name)
         stack_file.read(self.file)
         hint = sign_in.check(name, self.file) if asks_azure else ""
         open_stack = automation.create_or_select_stack if create else automation.select_stack

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
+from pathlib import Path
 
 import click
 
 from infra import NAMESPACE
+from release import stack_file
 from release.errors import ReleaseError
 from release.importing.source import bring
-from release.importing.survey import Survey, survey
+from release.importing.survey import survey
 from release.project import program_folder, project_folder
 from release.terminal.console import new_console
 from release.terminal.tables import columns
 
-_KEY = f"{NAMESPACE}:assets.files"
+_GROUP, _LIST = f"{NAMESPACE}:assets", "files"
 
 
 @click.command("import")
@@ -30,28 +30,37 @@ def import_project(source: str, into: str | None, stack: str | None) -> None:
     nothing in Azure: the next `pulumi up` does.
     """
     console = new_console()
+    file = stack_file.find(project_folder(), stack) if stack is not None else None
     root = program_folder()
-    found = survey(root, bring(source, root, into))
+    folder = bring(source, root, into)
+    found = survey(root, folder)
+    if not found.managed and not found.left:
+        raise ReleaseError(
+            f"no YAML file below {folder}/ defines an asset of Azure Machine Learning, so there is nothing to import",
+            fix="import the folder with the YAML of `az ml` (CLI v2); assets that Python code creates have none",
+        )
     managed = ((asset.path, asset.id.kind.replace("_", " "), asset.name) for asset in found.managed)
     console.print(columns(["file", "kind", "name"], managed, title="managed"))
     if found.left:
         left = ((each.path, each.what, each.why) for each in found.left)
         console.print(columns(["file", "what", "why"], left, title="left to az ml"))
+    console.print()
     if found.computes:
         console.print(f"The files name these computes: {', '.join(found.computes)}", highlight=False)
-    console.print(f"{_KEY}: {', '.join(found.patterns)}", highlight=False, soft_wrap=True)
-    if stack is not None:
-        _configure(found, stack)
-        console.print(f"Pulumi.{stack}.yaml has these patterns now. Next: release preview --stack {stack}")
+    if file is None:
+        console.print(f"{_GROUP}.{_LIST}: {', '.join(found.patterns)}", highlight=False, soft_wrap=True)
+        console.print(f"Next: release import {folder} --stack STACK adds these patterns to the file of a stack.")
+        return
+    missing = sorted({*found.computes} - _computes(file))
+    if missing:
+        console.print(f"{file.name} has no {', '.join(missing)}. Add it to {NAMESPACE}:compute: see docs/compute.md")
+    stack_file.extend(file, _GROUP, _LIST, found.patterns)
+    console.print(f"{file.name} has the patterns of these files now. Next: make preview STACK={stack}")
 
 
-def _configure(found: Survey, stack: str) -> None:
-    """Add the patterns to a stack file, after those that it has."""
-    config = ["pulumi", "--cwd", str(project_folder()), "config", "--stack", stack]
-    there = subprocess.run([*config, "get", "--path", _KEY], capture_output=True, text=True, check=False)
-    known = json.loads(there.stdout) if there.returncode == 0 else []
-    for number, pattern in enumerate(each for each in found.patterns if each not in known):
-        command = [*config, "set", "--path", f"{_KEY}[{len(known) + number}]", "--", pattern]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise ReleaseError(f"the stack file of '{stack}' cannot be changed: {done.stderr.strip()}")
+def _computes(file: Path) -> set[str]:
+    """Return the computes that a stack file names. A preview reports those that are not written as they should be."""
+    config = stack_file.read(file).get("config") or {}
+    lists = [each for group in ("compute", "instances") for each in config.get(f"{NAMESPACE}:{group}") or []]
+    named = {str(each["name"]) for each in lists if isinstance(each, dict) and "name" in each}
+    return named | {*map(str, config.get(f"{NAMESPACE}:attachedComputes") or [])}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pulumi_azureml import Asset, CatalogueErrors, CatalogueSettings, Folders, Left, load_catalogue
+from pulumi_azureml.planning import Problem
 from release.errors import ReleaseError
 
 # The catalogue checks whether the stack has a registry. The survey does not ask which one.
@@ -50,9 +51,11 @@ def survey(root: Path, folder: str) -> Survey:
         try:
             plan = load_catalogue(root, settings)
         except CatalogueErrors as errors:
-            foreign = {each.file: each.message for each in reversed(errors.problems) if each.file.startswith(folder)}
-            if len(foreign) < len({each.file for each in errors.problems}):
-                raise ReleaseError(str(errors)) from errors
+            foreign: dict[str, str] = {}
+            for each in errors.problems:
+                if not each.file.startswith(f"{folder}/"):
+                    raise ReleaseError(str(errors)) from errors
+                foreign[each.file] = f"{foreign[each.file]}\n{_reason(each)}" if each.file in foreign else _reason(each)
             new = {path: reason for path, reason in foreign.items() if path not in refused}
             # A file that is left out and reported again is read because another one refers to it.
             users = {
@@ -68,10 +71,17 @@ def survey(root: Path, folder: str) -> Survey:
         if not asks_client:
             asks_client = True
             continue
-        managed = tuple(each for each in plan.assets if each.path.startswith(f"{folder}/"))
+        managed = tuple(
+            sorted((each for each in plan.assets if each.path.startswith(f"{folder}/")), key=lambda each: each.path)
+        )
         left = tuple(sorted({*refused.values(), *(each for each in plan.left if each.path.startswith(f"{folder}/"))}))
         computes = {name for asset in managed for name in _computes(asset.definition)}
         return Survey(managed, left, patterns, tuple(sorted(computes)))
+
+
+def _reason(problem: Problem) -> str:
+    place = f"line {problem.line}: " if problem.line else ""
+    return f"{place}{problem.message}; {problem.fix}"
 
 
 def _users(root: Path, folder: str, path: str) -> Iterator[str]:

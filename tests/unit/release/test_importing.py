@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+import yaml
+from click.testing import CliRunner, Result
 
 from release.errors import ReleaseError
 from release.importing import command
 from release.importing.source import bring
 from release.importing.survey import survey
+from release.project import CWD_VARIABLE
 
 SCHEMA = "$schema: https://azuremlschemas.azureedge.net/latest/{}.schema.json\n"
 ENVIRONMENT = "environment: azureml://registries/azureml/environments/sklearn-1.5/labels/latest\n"
@@ -44,7 +47,7 @@ def test_a_survey_says_what_is_managed_and_what_is_left_and_why(foreign: Path) -
     }
     assert {(each.path.rpartition("/")[2], each.what, each.why) for each in found.left} == {
         ("compute.yml", "a compute target", "the platform's configuration has it"),
-        ("broken.yml", "refused", "'environment' is missing"),
+        ("broken.yml", "refused", "line 1: 'environment' is missing; add `environment:`"),
         ("other.yml", "refused", "it refers to foreign/mlops/train/broken.yml"),
     }
     assert found.patterns[0] == "/foreign/"
@@ -77,27 +80,58 @@ def test_a_git_repository_is_imported_without_its_history(foreign: Path, tmp_pat
         bring((tmp_path / "none").as_uri(), root, None)
 
 
+STACK_FILE = """\
+# A stack.
+config:
+  # The place.
+  azure-native:location: westeurope
+  azureml-platform:compute:
+    - name: small
+"""
+
+
+@pytest.fixture
+def importing(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Return the command, run in a project with a stack `dev`."""
+    (foreign.parent / "Pulumi.dev.yaml").write_text(STACK_FILE)
+    monkeypatch.setenv(CWD_VARIABLE, str(foreign.parent))
+    return lambda *arguments: CliRunner().invoke(command.import_project, [str(each) for each in arguments])
+
+
 def test_the_stack_file_gets_the_patterns_that_it_does_not_have(
-    foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    importing: Callable[..., Result], foreign: Path
 ) -> None:
-    pulumi, called = tmp_path / "bin" / "pulumi", tmp_path / "called"
-    pulumi.parent.mkdir()
-    pulumi.write_text(
-        f'#!/bin/sh\ncase "$*" in *" get "*) echo \'["/foreign/"]\' ;; *) echo "$@" >> {called} ;; esac\n'
-    )
-    pulumi.chmod(0o755)
-    monkeypatch.setenv("PATH", str(pulumi.parent), prepend=":")
-    monkeypatch.setattr(command, "program_folder", lambda: foreign.parent)
-    monkeypatch.setattr(command, "project_folder", lambda: foreign.parent)
-    done = CliRunner().invoke(command.import_project, [str(foreign), "--stack", "dev"])
-    assert done.exit_code == 0, done.output
-    assert "Pulumi.dev.yaml has these patterns now" in done.output
-    settings = [line.partition("--path ")[2] for line in called.read_text().splitlines()]
-    key = "azureml-platform:assets.files"
-    assert settings == [
-        f"{key}[1] -- !/foreign/mlops/train/broken.yml",
-        f"{key}[2] -- !/foreign/mlops/train/other.yml",
-    ]
+    """Without Pulumi, which would need a backend and a stack."""
+    for _ in range(2):
+        done = importing(foreign, "--stack", "dev")
+        assert done.exit_code == 0, done.output
+        assert "Pulumi.dev.yaml has the patterns of these files now. Next: make preview STACK=dev" in done.output
+        assert "Pulumi.dev.yaml has no cpu-cluster. Add it to azureml-platform:compute" in done.output
+    text = (foreign.parent / "Pulumi.dev.yaml").read_text()
+    patterns = ["/foreign/", "!/foreign/mlops/train/broken.yml", "!/foreign/mlops/train/other.yml"]
+    assert yaml.safe_load(text)["config"]["azureml-platform:assets"] == {"files": patterns}
+    assert [line for line in STACK_FILE.splitlines() if line not in text.splitlines()] == []
+
+
+def test_what_is_refused_has_the_line_and_the_fix(importing: Callable[..., Result], foreign: Path) -> None:
+    text = importing(foreign).output
+    assert "line 1: 'environment' is missing; add `environment:`" in text
+    assert "Next: release import foreign --stack STACK" in text
+
+
+def test_a_folder_without_assets_says_so(importing: Callable[..., Result], foreign: Path) -> None:
+    done = importing(foreign / "src", "--stack", "dev")
+    assert done.exit_code == 1
+    assert "no YAML file below foreign/src/ defines an asset of Azure Machine Learning" in done.output
+    assert (foreign.parent / "Pulumi.dev.yaml").read_text() == STACK_FILE
+
+
+def test_an_unknown_stack_is_refused_before_files_are_copied(importing: Callable[..., Result], tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere" / "taxi"
+    elsewhere.mkdir(parents=True)
+    done = importing(elsewhere, "--stack", "prd")
+    assert "stack 'prd' has no file Pulumi.prd.yaml; stacks of this project: dev" in done.output
+    assert not (tmp_path / "taxi").exists()
 
 
 @pytest.mark.parametrize("source", ["nowhere", "--upload-pack=x", "ext::sh -c true"])
