@@ -111,6 +111,12 @@ def test_a_batch_holds_nothing_but_deletions_and_tiers(thief: Thief) -> None:
     assert "SECRET" not in thief.send("GET", f"/{thief.mine}/stolen", thief.credential).text
 
 
+@pytest.mark.parametrize("query", ["?comp=list&comp=metadata", "?restype=container&comp=list&c%6fmp=acl"])
+def test_a_parameter_that_is_there_twice_is_refused(thief: Thief, query: str) -> None:
+    answer = thief.send("PUT", f"/{thief.mine}{query}", thief.credential)
+    assert (answer.status_code, answer.headers["x-ms-error-code"]) == (400, "InvalidQueryParameterValue")
+
+
 def test_the_clock_stays_where_dates_exist(amlite: LocalAzure) -> None:
     before = amlite.now()
     for seconds in (float("inf"), float("nan"), 1e300, -1, True):

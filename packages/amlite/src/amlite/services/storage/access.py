@@ -67,7 +67,7 @@ def check_role(
         raise StorageError(404, "CannotVerifyCopySource", f"The storage account '{account}' does not exist.")
     container, _, name = path.strip("/").partition("/")
     verb = {"GET": "read", "HEAD": "read", "DELETE": "delete"}.get(method, "write")
-    if name or (container and (query or {}).get("comp") == "list"):
+    if name or (container and verb == "read" and (query or {}).get("comp") == "list"):
         allowed = accounts.may(platform, principal, account, container, verb)
     else:
         scope = f"{keys['id']}/blobServices/default/containers/{container}" if container else keys["id"]

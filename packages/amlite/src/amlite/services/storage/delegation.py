@@ -71,8 +71,9 @@ def permits(platform: Platform, method: str, target: BlobPath, query: Mapping[st
     now = _time(dt.datetime.now(dt.UTC))
     if not query["st"] <= now < query["se"]:
         return False
-    needed = "l" if query.get("comp") == "list" else _NEEDED.get(method, "w")
-    on_container = query.get("restype") == "container" and method not in ("GET", "HEAD")
+    reads = method in ("GET", "HEAD")
+    needed = "l" if reads and query.get("comp") == "list" else _NEEDED.get(method, "w")
+    on_container = query.get("restype") == "container" and not reads
     return not on_container and any(letter in query["sp"] for letter in needed)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -39,6 +39,7 @@ async def blob(call: Call) -> web.StreamResponse:
     keys = accounts.keys_of(call.platform, account)
     if keys is None:
         raise StorageError(404, "ResourceNotFound", f"The storage account '{account}' does not exist.")
+    _refuse_repeated(request.query_string)
     headers = relay.passed(request.headers)
     raw_path = request.raw_path
     if call.bearer is not None:
@@ -102,6 +103,7 @@ async def _batch(call: Call, principal: Principal, signature: str) -> web.Respon
         try:
             if part.method != "DELETE" and "comp=tier" not in part.target.partition("?")[2].split("&"):
                 raise StorageError(400, "InvalidInput", "A batch deletes blobs, or sets their tier.")
+            _refuse_repeated(part.target.partition("?")[2])
             check_role(call.platform, principal, part.method, account, unquote(part.target.partition("?")[0]))
         except StorageError as refusal:
             text, kind = refusal.content()
@@ -119,6 +121,13 @@ async def _batch(call: Call, principal: Principal, signature: str) -> web.Respon
             return one.status, kept, await one.text()
 
     return await batch.answer(parts, send)
+
+
+def _refuse_repeated(query: str) -> None:
+    """Raise StorageError 400 for a repeated parameter: amlite would check one of them, and Azurite follow another."""
+    names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
+    if len(set(names)) < len(names):
+        raise StorageError(400, "InvalidQueryParameterValue", "A query parameter is there more than once.")
 
 
 async def _check_source(call: Call, principal: Principal | None, headers: CIMultiDict[str]) -> None:

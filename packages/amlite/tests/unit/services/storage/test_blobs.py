@@ -146,6 +146,8 @@ async def test_a_signature_covers_what_it_says_and_nothing_else(platform: Platfo
     assert delegation.permits(platform, "GET", container, {**query, "comp": "list", "restype": "container"})
     assert not delegation.permits(platform, "PUT", container / "blob", query)
     assert not delegation.permits(platform, "DELETE", container / "blob", query)
+    for method in ("PUT", "DELETE", "POST"):  # the right to list gives no other one
+        assert not delegation.permits(platform, method, container / "blob", {**query, "comp": "list"})
     assert not delegation.permits(platform, "GET", BlobPath("account", "other", "blob"), query)
     assert not delegation.permits(platform, "GET", BlobPath("stranger", "c", "blob"), query)
     assert not delegation.permits(platform, "PUT", container / "blob", {**query, "sp": "racwdl"})
