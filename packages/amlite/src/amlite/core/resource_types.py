@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,7 @@ class ResourceType:
     asynchronous: bool = False  # PUT and DELETE respond with polling headers
     deleted_at_once: bool = False  # but DELETE responds when the resource is gone
     creation: int = 201  # the status of the response to a creation, one that clients accept; 202 has no body
+    linked: Mapping[str, str] | None = None  # paths in a body that name other resources -> the action needed there
     prepare: Prepare | None = None  # adds the service's own properties before a body is stored
     created: Hook | None = None  # work done before the resource is Succeeded
     check_deletion: Callable[[Platform, ResourceId, Json], None] | None = None  # raises AzureError to prevent it
@@ -70,6 +71,18 @@ class ResourceType:
             raise AzureError(
                 400, "InvalidRequestContent", f"The request is missing required properties: {', '.join(missing)}."
             )
+
+    def links(self, body: Json) -> Iterator[tuple[str, str]]:
+        """Yield the resources that a body names, each with the action that its writer needs there.
+
+        An action `write` or `read` is one on the type of the resource.
+        """
+        for path, action in (self.linked or {}).items():
+            value = _dig(body, path)
+            for each in value if isinstance(value, list) else [value]:
+                id = ResourceId.parse(each) if isinstance(each, str) else None
+                if id is not None:
+                    yield str(id), action if "/" in action else f"{id.type}/{action}"
 
 
 def _dig(body: Json, path: str) -> Any:

@@ -289,7 +289,7 @@ def _denied(platform: Platform, step: Step, principal: Principal | None) -> Iter
         )
     identity = step.resource.body.get("identity")
     try:
-        resources.check_identities(platform, principal, step.id, {"identity": step.template.value(identity)})
+        resources.check_links(platform, principal, step.id, {"identity": step.template.value(identity)})
     except AzureError as error:
         yield f"'{error.body()['error']['message']}'"
 
@@ -301,6 +301,7 @@ async def _deploy(platform: Platform, deployment_id: ResourceId, step: Step, pri
     try:
         _permit(platform, [step], principal)
         body = step.template.value(step.resource.body)
+        resources.check_links(platform, principal, step.id, body)
         await _write(platform, step.id, body, principal.client_id if principal else "")
         outcome = {"provisioningState": "Succeeded", "statusCode": "OK"}
     except AzureError as error:

@@ -104,22 +104,24 @@ def check_place(platform: Platform, id: ResourceId) -> None:
         )
 
 
-def check_identities(platform: Platform, principal: Principal | None, id: ResourceId, body: Json) -> None:
-    """Raise ARM's 403 unless the caller may assign the user-assigned identities of a resource."""
+def check_links(platform: Platform, principal: Principal | None, id: ResourceId, body: Json) -> None:
+    """Raise ARM's 403 unless the caller may use the resources that a body names: its identities, and new links."""
     identity = body.get("identity")
     named = identity.get("userAssignedIdentities") if isinstance(identity, dict) else None
-    if principal is None or not isinstance(named, dict):
-        return
-    denied = [name for name in named if not platform.access.allowed(principal, name, _ASSIGN)]
-    if denied:
-        raise AzureError(
-            403,
-            "LinkedAuthorizationFailed",
-            f"The client '{principal.client_id}' with object id '{principal.object_id}' has permission to "
-            f"perform action '{id.type}/write' on scope '{id}'; however, it does not have permission to perform "
-            f"action(s) '{_ASSIGN}' on the linked scope(s) '{', '.join(denied)}' (respectively) or the linked scope(s) "
-            "are invalid.",
-        )
+    wanted = [(name, _ASSIGN) for name in named] if isinstance(named, dict) else []
+    kind, old = type_of(platform, id), platform.store.get(str(id))
+    kept = set(kind.links(old.body)) if old is not None else set()
+    wanted += [link for link in kind.links(body) if link not in kept]
+    for scope, action in wanted:
+        if principal is not None and not platform.access.allowed(principal, scope, action):
+            raise AzureError(
+                403,
+                "LinkedAuthorizationFailed",
+                f"The client '{principal.client_id}' with object id '{principal.object_id}' has permission to "
+                f"perform action '{id.type}/write' on scope '{id}'; however, it does not have permission to perform "
+                f"action(s) '{action}' on the linked scope(s) '{scope}' (respectively) or the linked scope(s) "
+                "are invalid.",
+            )
 
 
 async def write(

@@ -13,8 +13,9 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.batch import entry, mlflow_script, settings
-from amlite.services.machinelearning import references, versions
+from amlite.services.machinelearning import datastores, references, versions
 from amlite.services.machinelearning.assets import ANONYMOUS
+from amlite.services.registries import access as registry_access
 from amlite.services.storage import blobs
 
 _TYPE = "batch/components"
@@ -86,7 +87,9 @@ async def _code(platform: Platform, workspace_id: str, code_id: str | None, scri
     with tempfile.TemporaryDirectory(prefix="amlite-batch-") as made:
         folder = Path(made)
         if code_id:
-            await blobs.download_tree(platform, references.location(platform, workspace_id, code_id, "codes"), folder)
+            files = references.location(platform, workspace_id, code_id, "codes")
+            await _require(platform, workspace_id, files)
+            await blobs.download_tree(platform, files, folder)
             if not (folder / script).is_file():
                 raise AzureError(
                     400, "BadArgument", f"codeConfiguration.scoringScript: there is no '{script}' in the code."
@@ -101,6 +104,7 @@ async def _code(platform: Platform, workspace_id: str, code_id: str | None, scri
 
 async def _environment(platform: Platform, workspace_id: str, model: Json, place: blobs.BlobPath) -> str:
     """Register the environment in an MLflow model's conda file, and return its id."""
+    await _require(platform, workspace_id, place)
     try:
         conda = (await blobs.read(platform, place / "conda.yaml")).decode()
     except AzureError as error:
@@ -111,3 +115,11 @@ async def _environment(platform: Platform, workspace_id: str, model: Json, place
     version = hashlib.sha256(conda.encode()).hexdigest()[:32]
     name = ANONYMOUS["environments"]
     return versions.create(platform, workspace_id, "environments", name, properties, version=version).id
+
+
+async def _require(platform: Platform, workspace_id: str, place: blobs.BlobPath) -> None:
+    """Raise AzureError 403 unless the workspace may read files: by its own means, or by a role on their registry."""
+    registry = registry_access.owner_of(platform, place.account)
+    identity = registry_access.workspace_identity(platform, workspace_id)
+    if registry is None or not registry_access.may_read(platform, registry, identity):
+        await datastores.require(platform, workspace_id, place, None)

@@ -22,7 +22,7 @@ from amlite.services.environments.packages import Packages, from_conda, from_con
 from amlite.services.environments.processes import VirtualEnvironment
 from amlite.services.environments.program import Program
 from amlite.services.environments.usage import Usage
-from amlite.services.machinelearning import image_builds
+from amlite.services.machinelearning import datastores, image_builds
 from amlite.services.storage import blobs
 
 Log = Callable[[str], None]
@@ -90,8 +90,8 @@ async def prepare(
                 raise
             log(f"{error}\nThe job runs in a virtual environment of Python {base.python} on this machine instead.")
             return await installed(platform, base, log)
-    if (workspace := ResourceId.parse(environment_id)) is not None:
-        image_builds.require(platform, str(replace(workspace, segments=workspace.segments[:2])))
+    if (workspace_id := _workspace_of(environment_id)) is not None:
+        image_builds.require(platform, workspace_id)
     return await installed(platform, await packages_of(platform, environment_id), log)
 
 
@@ -107,7 +107,7 @@ async def packages_of(platform: Platform, environment_id: str) -> Packages:
     known = platform.part(_Known).packages
     found = known.get(document.etag)
     if found is None:
-        found = known[document.etag] = await _packages(platform, document.body["properties"])
+        found = known[document.etag] = await _packages(platform, document)
     return found
 
 
@@ -120,6 +120,12 @@ async def installed(platform: Platform, packages: Packages, log: Log) -> Virtual
     return VirtualEnvironment(folder, f"Python {packages.python} venv from {packages.source}", confined)
 
 
+def _workspace_of(environment_id: str) -> str | None:
+    """Return the workspace of an environment version, or None if it is in a registry."""
+    id = ResourceId.parse(environment_id)
+    return str(replace(id, segments=id.segments[:2])) if id is not None else None
+
+
 def _document(platform: Platform, environment_id: str) -> Document:
     document = platform.store.get(environment_id)
     if document is None:
@@ -127,7 +133,8 @@ def _document(platform: Platform, environment_id: str) -> Document:
     return document
 
 
-async def _packages(platform: Platform, properties: Json) -> Packages:
+async def _packages(platform: Platform, document: Document) -> Packages:
+    properties: Json = document.body["properties"]
     if name := curated.name_of(properties):
         return curated.packages(name)
     if conda := properties.get("condaFile"):
@@ -140,6 +147,8 @@ async def _packages(platform: Platform, properties: Json) -> Packages:
         )
     with tempfile.TemporaryDirectory(prefix="amlite-context-") as folder:
         try:
+            if (workspace_id := _workspace_of(document.id)) is not None:  # a registry has its contexts itself
+                await datastores.require(platform, workspace_id, context, None)
             await blobs.download_tree(platform, context, Path(folder))
         except AzureError as error:
             raise UnusableEnvironment(f"the build context cannot be read: {error.message}") from error

@@ -138,6 +138,7 @@ TYPES = [
         pattern=r"[A-Za-z0-9-]{3,128}",
         rule="System topic names are 3-128 letters, digits and hyphens.",
         required=("properties.source", "properties.topicType"),
+        linked={"properties.source": "Microsoft.EventGrid/eventSubscriptions/write"},
         asynchronous=True,
         prepare=_topic,
         deleting=_topic_deleting,

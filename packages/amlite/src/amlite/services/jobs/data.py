@@ -81,12 +81,12 @@ def identity(platform: Platform, job: Job) -> Principal | None:
     return None
 
 
-def require(platform: Platform, workspace_id: str, target: BlobPath, who: Principal | None, verb: str) -> None:
+async def require(platform: Platform, workspace_id: str, target: BlobPath, who: Principal | None, verb: str) -> None:
     """Raise DataAccessError unless `who`, or the credential of a datastore, may `read` or `write` there."""
     if (registry := registry_access.owner_of(platform, target.account)) is not None:
         _require_registry(platform, workspace_id, registry, who)
         return
-    if datastores.has_key(platform, workspace_id, target):
+    if await datastores.has_key(platform, workspace_id, target, verb):
         return
     try:
         who = datastores.service_principal(platform, workspace_id, target) or who
@@ -141,7 +141,7 @@ async def fetch(platform: Platform, job: Job, given: Json, who: Principal | None
     uri, kind = str(given["uri"]), str(given["jobInputType"])
     try:
         source = references.location(platform, job.workspace_id, uri, "models" if "model" in kind else "data")
-        require(platform, job.workspace_id, source, who, "read")
+        await require(platform, job.workspace_id, source, who, "read")
         folder = await kept(platform, source, f"{uri} {source.url}") if _fixed(uri) else None
         if folder is None:
             folder = job.folder(platform) / "inputs" / hashlib.sha256(uri.encode()).hexdigest()[:16]
@@ -175,7 +175,7 @@ async def copy_code(platform: Platform, job: Job, who: Principal | None, target:
         return
     try:
         source = references.location(platform, job.workspace_id, code_id, "codes")
-        require(platform, job.workspace_id, source, who, "read")
+        await require(platform, job.workspace_id, source, who, "read")
         folder = await kept(platform, source, source.url)
     except AzureError as error:
         raise DataAccessError(f"the code snapshot: {error.code}: {error.message}") from error
@@ -260,7 +260,7 @@ async def from_step(platform: Platform, job: Job, given: Json, who: Principal | 
         uri = f"azureml://jobs/{found.name}/outputs/{ARTIFACTS}"
         return await fetch(platform, job, {"uri": uri, "jobInputType": given["jobInputType"]}, who)
     if local.exists():
-        require(
+        await require(
             platform,
             job.workspace_id,
             references.location(platform, job.workspace_id, found.properties["outputs"][given["output"]]["uri"]),

@@ -52,7 +52,7 @@ async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
         (work / name).mkdir(parents=True)
     who = data.identity(platform, job)
     written = [name for name in job.properties["outputs"] if name != "default"]
-    paths = {name: _place(platform, job, name, who) for name in written}
+    paths = {name: await _place(platform, job, name, who) for name in written}
     program = kinds.PROGRAMS[job.properties["jobType"]]
     build_log = folder / BUILD_LOG
     copies = {
@@ -101,11 +101,11 @@ async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
             await asyncio.to_thread(shutil.rmtree, part, ignore_errors=True)
 
 
-def _place(platform: Platform, job: Job, output: str, who: Principal | None) -> Path:
+async def _place(platform: Platform, job: Job, output: str, who: Principal | None) -> Path:
     """Return the local path of an output that the job may write, in a folder that exists."""
     declared = job.properties["outputs"][output]
     target = references.location(platform, job.workspace_id, declared["uri"])
-    data.require(platform, job.workspace_id, target, who, "write")
+    await data.require(platform, job.workspace_id, target, who, "write")
     path = data.output_path(platform, job, output)
     (path.parent if declared["jobOutputType"] == "uri_file" else path).mkdir(parents=True)
     return path

@@ -157,6 +157,7 @@ async def _take(platform: Platform, job: Job, best: Job) -> None:
             folder = job.folder(platform) / "outputs" / name
             await blobs.download_tree(platform, references.location(platform, job.workspace_id, written), folder)
             target = references.location(platform, job.workspace_id, declared["uri"])
+            await data.require(platform, job.workspace_id, target, data.identity(platform, job), "write")
             await blobs.upload_tree(platform, folder, target)
         else:
             declared["uri"] = written

@@ -201,6 +201,7 @@ TYPES = [
         pattern=r"[\w-]{1,64}",
         located=False,
         asynchronous=True,
+        linked={"properties.resourceId": f"{CLUSTER_TYPE}/listClusterAdminCredential/action"},
         prepare=_prepare,
         created=_created,
         actions={"listnodes": _list_nodes, "updateidleshutdownsetting": _update_idle_shutdown},

@@ -17,8 +17,8 @@ from amlite.core.wire import Json
 from amlite.services.arm.resources import resource_of
 from amlite.services.entra.tokens import tokens
 from amlite.services.machinelearning.published.validation import writable
-from amlite.services.machinelearning.references import WORKSPACE_TYPE
-from amlite.services.storage import accounts, blobs
+from amlite.services.machinelearning.references import WORKSPACE_TYPE, workspace
+from amlite.services.storage import accounts, blobs, signatures
 
 TYPE = f"{WORKSPACE_TYPE}/datastores"
 DEFAULT = "workspaceblobstore"
@@ -125,17 +125,61 @@ def _check_secrets(kind: str, secrets: Json) -> None:
         raise AzureError(400, "ValidationError", f"properties.credentials.secrets.{field}: The {field} is required.")
 
 
-def has_key(platform: Platform, workspace_id: str, target: blobs.BlobPath) -> bool:
-    """Whether a datastore of the workspace holds the account's key, or a signature for that container."""
+async def has_key(platform: Platform, workspace_id: str, target: blobs.BlobPath, verb: str) -> bool:
+    """Whether a datastore of the workspace holds the account's key, or a signature to `read` or `write` the container.
+
+    A key that is not the account's opens nothing, and a certificate neither: no application here has one.
+    """
+    keys = accounts.keys_of(platform, target.account) or {}
     for document in platform.store.below(f"{workspace_id}/datastores", TYPE):
         properties = document.body["properties"]
         if (properties.get("accountName") or "").lower() != target.account:
             continue
-        kind = properties["credentials"]["credentialsType"]
+        saved = platform.store.get(f"{document.id}/secrets")
         container = properties.get("containerName") or properties.get("filesystem")
-        if kind == "AccountKey" or (kind in ("Sas", "Certificate") and container == target.container):
-            return True
+        match properties["credentials"]["credentialsType"]:
+            case "AccountKey":  # without a secret, it is one of the defaults, of the workspace's own account
+                if saved is None or saved.body["key"] in (keys.get("key1"), keys.get("key2")):
+                    return True
+            case "Sas":
+                token = saved.body["sasToken"] if saved else ""
+                if container == target.container and await signatures.opens(platform, target, token, verb):
+                    return True
     return False
+
+
+async def may(platform: Platform, workspace_id: str, target: blobs.BlobPath, who: Principal | None, verb: str) -> bool:
+    """Whether Azure ML may `read` or `write` blobs for a workspace and a caller: what it does not own must be theirs.
+
+    Its own account is open to a workspace. Of others, a credential of a datastore, or a role of the caller or of the
+    workspace's identity must open the container.
+    """
+    owner = workspace(platform, workspace_id).body
+    if str(owner["properties"]["storageAccount"]).rpartition("/")[2].lower() == target.account:
+        return True
+    if await has_key(platform, workspace_id, target, verb):
+        return True
+    identity = owner.get("identity") or {}
+    own = [each["principalId"] for each in (identity.get("userAssignedIdentities") or {}).values()]
+    holders = [Principal(id, id) for id in (*own, identity.get("principalId")) if id]
+    signed_in = service_principal(platform, workspace_id, target)
+    return any(
+        each is not None and accounts.may(platform, each, target.account, target.container, verb)
+        for each in (who, signed_in, *holders)
+    )
+
+
+async def require(
+    platform: Platform, workspace_id: str, target: blobs.BlobPath, who: Principal | None, verb: str = "read"
+) -> None:
+    """Raise AzureError 403 unless `may`."""
+    if not await may(platform, workspace_id, target, who, verb):
+        raise AzureError(
+            403,
+            "AuthorizationPermissionMismatch",
+            f"The workspace may not {verb} {target.url}: it has no credential for it, and neither the caller nor the "
+            "workspace's identity has a role there.",
+        )
 
 
 def service_principal(platform: Platform, workspace_id: str, target: blobs.BlobPath) -> Principal | None:

@@ -136,7 +136,8 @@ def compute(platform: Platform, workspace_id: str, reference: str) -> Document:
     bare = _bare(reference)
     resource_id = bare if bare.startswith("/") else f"{workspace_id}/computes/{bare}"
     document = platform.store.get(resource_id)
-    if document is None or document.type != COMPUTE_TYPE.lower():
+    own = resource_id.lower().startswith(f"{workspace_id}/computes/".lower())  # with another's, a job has its identity
+    if document is None or not own or document.type != COMPUTE_TYPE.lower():
         raise AzureError(
             404,
             "ComputeNotFound",

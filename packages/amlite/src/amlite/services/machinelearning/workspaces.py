@@ -66,6 +66,11 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
             "BadRequest",
             "properties.primaryUserAssignedIdentity is required when identity.type is UserAssigned.",
         )
+    primary = str(properties.get("primaryUserAssignedIdentity") or "").lower()
+    if primary and primary not in {name.lower() for name in identity.get("userAssignedIdentities") or {}}:
+        raise AzureError(
+            400, "BadRequest", "properties.primaryUserAssignedIdentity must be one of identity.userAssignedIdentities."
+        )
     if old is None:
         identity_roles.require(platform, properties)
     return {
@@ -142,6 +147,7 @@ TYPES = [
         WORKSPACE_TYPE,
         pattern=r"[a-zA-Z0-9][\w-]{2,32}",
         rule="Workspace names are 3-33 letters, digits, hyphens and underscores and begin with a letter or digit.",
+        linked={f"properties.{name}": "write" for name in _PARTS},
         retention=lambda _body: _RETENTION,
         purges_by="forceToPurge",
         lists_deleted=True,

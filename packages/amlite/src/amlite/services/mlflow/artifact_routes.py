@@ -35,7 +35,7 @@ async def create(call: Call) -> web.Response:
     origin, container = _container(call)
     workspace = workspace_of(call).body
     artifacts.check_write(call.platform, workspace, origin, container, call.principal)
-    base, _ = artifacts.place(call.platform, workspace, origin, container)
+    base, _ = await artifacts.place(call.platform, workspace, origin, container, call.principal)
     given = (await call.json({"paths": "list:map:str"})).get("paths", [])
     paths = [entry["path"] for entry in given if "path" in entry]
     for path in paths:
@@ -59,7 +59,8 @@ async def create(call: Call) -> web.Response:
 async def content(call: Call) -> web.Response:
     """Return a URL to read an artifact from."""
     origin, container = _container(call)
-    base, root = artifacts.place(call.platform, workspace_of(call).body, origin, container)
+    workspace = workspace_of(call).body
+    base, root = await artifacts.place(call.platform, workspace, origin, container, call.principal)
     path = call.query.get("path", "")
     inside = path.removeprefix(root).lstrip("/")
     blob = base / inside if inside else base
@@ -74,7 +75,8 @@ async def content(call: Call) -> web.Response:
 async def listing(call: Call) -> web.Response:
     """List a container's artifacts."""
     origin, container = _container(call)
-    base, root = artifacts.place(call.platform, workspace_of(call).body, origin, container)
+    workspace = workspace_of(call).body
+    base, root = await artifacts.place(call.platform, workspace, origin, container, call.principal)
     found = []
     for name in await blobs.names(call.platform, base):
         inside = name[len(base.path.rstrip("/")) :].lstrip("/")

@@ -14,7 +14,7 @@ from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
-from amlite.services.machinelearning import references
+from amlite.services.machinelearning import datastores, references
 from amlite.services.mlflow import tracking
 from amlite.services.storage.blobs import BlobPath
 
@@ -24,12 +24,19 @@ MODELS = "Models"
 _MODEL_ROOT = "model"
 
 
-def place(platform: Platform, workspace: Json, origin: str, container: str) -> tuple[BlobPath, str]:
-    """Return the location of a container's artifacts, and the prefix of its paths that blob names do not have."""
+async def place(
+    platform: Platform, workspace: Json, origin: str, container: str, who: Principal | None
+) -> tuple[BlobPath, str]:
+    """Return the location of a container's artifacts, and the prefix of its paths that blob names do not have.
+
+    Raises AzureError 403 for a model whose files neither the workspace nor the caller may read.
+    """
     if origin.lower() == MODELS.lower():
         name, _, version = container.rpartition(":")
         document = references.version(platform, workspace["id"], "models", name, version)
-        return references.location(platform, workspace["id"], document.id, "models"), _MODEL_ROOT
+        found = references.location(platform, workspace["id"], document.id, "models")
+        await datastores.require(platform, workspace["id"], found, who)
+        return found, _MODEL_ROOT
     store = f"azureml://datastores/workspaceartifactstore/paths/{origin}/{container}"
     return references.location(platform, workspace["id"], store), ""
 

@@ -19,7 +19,7 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Document
 from amlite.core.wire import Json
-from amlite.services.machinelearning import assets, references, versions
+from amlite.services.machinelearning import assets, datastores, references, versions
 from amlite.services.mlflow.artifacts import MODELS
 from amlite.services.storage import blobs
 from amlite.services.storage.blobs import BlobPath
@@ -158,6 +158,7 @@ class _Registry:
             name, _, number = source.removeprefix("models:/").partition("/")
             source = self.version(name, number).body["properties"]["modelUri"]
         place = references.location(self.platform, self.workspace["id"], source.rstrip("/"), "models")
+        await datastores.require(self.platform, self.workspace["id"], place, self.principal)
         names = await blobs.names(self.platform, place)
         if not names:
             raise RegistryError(404, "RESOURCE_DOES_NOT_EXIST", f"There is no artifact at {source}.")

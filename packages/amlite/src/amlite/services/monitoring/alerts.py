@@ -247,6 +247,7 @@ TYPES = [
         pattern=r"[^*#&+:<>?@%{}\\/|]{1,260}",
         required=("properties.severity", "properties.criteria"),
         creation=201,
+        linked={"properties.scopes": "read"},
         prepare=_prepare,
         created=_created,
         deleting=_deleting,

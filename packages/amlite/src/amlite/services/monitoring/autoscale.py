@@ -114,4 +114,12 @@ def _invalid(where: str, what: str) -> AzureError:
     return AzureError(400, "InvalidAutoscaleSetting", f"properties.{where}: {what}.")
 
 
-TYPES = [ResourceType(TYPE, pattern=r"[^<>%&?/\\#*]{1,260}", prepare=_prepare, created=_apply)]
+TYPES = [
+    ResourceType(
+        TYPE,
+        pattern=r"[^<>%&?/\\#*]{1,260}",
+        linked={"properties.targetResourceUri": "write"},
+        prepare=_prepare,
+        created=_apply,
+    )
+]

@@ -10,7 +10,7 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Document
 from amlite.core.wire import Json
-from amlite.services.machinelearning import references
+from amlite.services.machinelearning import datastores, references
 from amlite.services.registries import assets
 from amlite.services.storage import blobs
 from amlite.services.storage.blobs import BlobPath
@@ -64,19 +64,21 @@ async def finish(platform: Platform, arguments: Json) -> None:
         return
     properties = {key: value for key, value in source.body["properties"].items() if key not in _LEFT}
     target = assets.upload_place(registry, kind, name, version)
+    who = Principal(*arguments["principal"]) if arguments["principal"] else None
+    workspace_id = source.id.rsplit("/", 4)[0]
     if kind == "environments":
         if build := properties.get("build"):
             place = BlobPath.parse(str(build["contextUri"]))
             if place is None:
                 raise AzureError(400, "UserError", f"The build context '{build['contextUri']}' is not in blob storage.")
+            await datastores.require(platform, workspace_id, place, who)
             copied = await _copy(platform, BlobPath(place.account, place.container, place.path.rstrip("/")), target)
             properties["build"] = {**build, "contextUri": f"{copied.url}/"}
     else:
-        workspace_id = source.id.rsplit("/", 4)[0]
         place = references.location(platform, workspace_id, source.id, kind)
+        await datastores.require(platform, workspace_id, place, who)
         properties[references.URI_PROPERTY[kind]] = (await _copy(platform, place, target)).url
     checked = await assets.prepare_version(platform, registry, kind, name, version, {"properties": properties}, None)
-    who = Principal(*arguments["principal"]) if arguments["principal"] else None
     assets.write(platform, registry, kind, name, version, checked, who)
 
 

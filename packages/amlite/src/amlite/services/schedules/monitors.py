@@ -18,7 +18,7 @@ from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.jobs import lifecycle, submission
 from amlite.services.jobs.documents import Job, change
-from amlite.services.machinelearning import references
+from amlite.services.machinelearning import datastores, references
 from amlite.services.mlflow import tracking
 from amlite.services.schedules import signals
 from amlite.services.storage import blobs
@@ -132,6 +132,7 @@ async def _rows(platform: Platform, workspace_id: str, data: Json, due: dt.datet
     """Return the rows of a signal's data in its window."""
     place = references.location(platform, workspace_id, data["uri"])
     _require_credentials(platform, workspace_id, place)
+    await datastores.require(platform, workspace_id, place, None)
     start, end = _window(data, due)
     rows: list[Json] = []
     for name in await blobs.names(platform, place):

@@ -26,6 +26,7 @@ from amlite.core import listening
 from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
+from amlite.services.machinelearning import datastores
 from amlite.services.serving.collector import PAYLOAD, Collection, Collector
 from amlite.services.storage import accounts, blobs
 
@@ -207,8 +208,10 @@ class Agent:
                 self._file, self._appends = str(uuid.uuid4()), 0
 
     async def _store(self, collection: Collection, blob: blobs.BlobPath, items: list[_Item]) -> None:
-        writer = collection.writer
-        if writer is not None and not accounts.may(self._platform, writer, blob.account, blob.container, "write"):
+        writer, workspace_id = collection.writer, self._collector.source.rsplit("/", 4)[0]
+        if not accounts.may(self._platform, writer, blob.account, blob.container, "write") and not (
+            await datastores.has_key(self._platform, workspace_id, blob, "write")
+        ):
             raise AzureError(
                 403,
                 "AuthorizationPermissionMismatch",

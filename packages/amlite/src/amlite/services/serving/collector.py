@@ -16,7 +16,7 @@ from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
-from amlite.services.machinelearning import datastores, endpoints, references
+from amlite.services.machinelearning import endpoints, references
 from amlite.services.managedidentity import identities
 from amlite.services.storage.blobs import BlobPath
 
@@ -32,13 +32,13 @@ _FOLDERS = {"Year": "%Y", "Month": "%Y/%m", "Day": "%Y/%m/%d", "Hour": "%Y/%m/%d
 class Collection:
     """An enabled collection: the folder for its data, the share of it to keep, and the identity that writes it.
 
-    Without an identity, the datastore's own credential writes.
+    A credential of the datastore writes instead, if there is one.
     """
 
     name: str
     target: BlobPath
     sampling: float
-    writer: Principal | None
+    writer: Principal
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def read(platform: Platform, endpoint: Json, deployment: Json) -> Collector | No
                 raise _refused(f"{where}.dataId", f"must be a data asset of type uri_folder, not {asset['dataType']}.")
             uri = asset["dataUri"]
         target = references.location(platform, workspace_id, uri)
-        writer = None if datastores.has_key(platform, workspace_id, target) else _writer(platform, endpoint, collection)
+        writer = _writer(platform, endpoint, collection)
         rate = collection.get("samplingRate")
         enabled[name.lower()] = Collection(name, target, 1.0 if rate is None else float(rate), writer)
     headers = (settings.get("requestLogging") or {}).get("captureHeaders") or ()

@@ -13,6 +13,7 @@ from amlite.services.jobs import data
 from amlite.services.jobs.data import DataAccessError
 from amlite.services.jobs.documents import PRIVATE, Job
 from amlite.services.machinelearning import datastores, references
+from amlite.services.storage import signatures
 from amlite.services.storage.blobs import BlobPath
 from amlite.services.storage.types import KEYS_TYPE
 
@@ -46,36 +47,59 @@ def assign(platform: Platform, principal: str, role: str = READER) -> None:
     platform.store.put(f"{ACCOUNT}/assignments/{principal}-{role}", ASSIGNMENT_TYPE, {"properties": body})
 
 
-def test_a_lake_without_credentials_is_read_as_the_compute(platform: Platform, store: Store) -> None:
+async def test_a_lake_without_credentials_is_read_as_the_compute(platform: Platform, store: Store) -> None:
     store("None")
     with pytest.raises(DataAccessError, match="client id 'compute' may not read"):
-        data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+        await data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
     assign(platform, "compute")
-    data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+    await data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
     with pytest.raises(DataAccessError, match="Storage Blob Data Contributor"):
-        data.require(platform, WORKSPACE, TARGET, COMPUTE, "write")
+        await data.require(platform, WORKSPACE, TARGET, COMPUTE, "write")
 
 
-def test_a_signature_is_for_its_own_file_system(platform: Platform, store: Store) -> None:
-    store("Sas", filesystem="other")
+async def test_a_signature_is_for_its_own_file_system(
+    platform: Platform, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def opens(_platform: Platform, _target: BlobPath, token: str, verb: str) -> bool:
+        return (token, verb) == ("good", "read")
+
+    monkeypatch.setattr(signatures, "opens", opens)
+    store("Sas", filesystem="other", secrets={"sasToken": "good"})
     with pytest.raises(DataAccessError):
-        data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
-    store("Sas")
-    data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+        await data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+    store("Sas", secrets={"sasToken": "wrong"})
+    with pytest.raises(DataAccessError):
+        await data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+    store("Sas", secrets={"sasToken": "good"})
+    await data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+    with pytest.raises(DataAccessError):
+        await data.require(platform, WORKSPACE, TARGET, COMPUTE, "write")
 
 
-def test_an_application_reads_by_its_own_roles_and_secret(platform: Platform, store: Store) -> None:
+@pytest.mark.attack
+async def test_a_key_opens_its_account_and_a_certificate_nothing(platform: Platform, store: Store) -> None:
+    keys = {"account": "acct", "id": ACCOUNT, "key1": "one", "key2": "two"}
+    platform.store.put(f"{KEYS_TYPE}/acct", KEYS_TYPE, keys)
+    store("Certificate", secrets={"certificate": "c"})
+    store("AccountKey", secrets={"key": "guessed"})
+    with pytest.raises(DataAccessError):
+        await data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+    store("AccountKey", secrets={"key": "two"})
+    await data.require(platform, WORKSPACE, TARGET, COMPUTE, "write")
+
+
+async def test_an_application_reads_by_its_own_roles_and_secret(platform: Platform, store: Store) -> None:
     application = {"clientId": "app", "objectId": "app-object", "secret": "right"}
     platform.store.put("entra/applications/app", "entra/applications", application)
     assign(platform, "compute")
     store("ServicePrincipal", secrets={"clientSecret": "wrong"})
     with pytest.raises(DataAccessError, match="Invalid client secret"):
-        data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+        await data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
     store("ServicePrincipal", secrets={"clientSecret": "right"})
     with pytest.raises(DataAccessError, match="client id 'app' may not read"):
-        data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+        await data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
     assign(platform, "app-object")
-    data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
+    await data.require(platform, WORKSPACE, TARGET, COMPUTE, "read")
 
 
 @pytest.mark.parametrize("keys", [True, False])

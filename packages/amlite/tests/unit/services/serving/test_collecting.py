@@ -12,11 +12,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.services.serving.collecting import Agent
 from amlite.services.serving.collector import Collection, Collector
-from amlite.services.storage import blobs
+from amlite.services.storage import accounts, blobs
 from amlite.services.storage.blobs import BlobPath
 
 JSON = "application/json; charset=utf-8"
@@ -30,17 +31,19 @@ def written(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     async def append(_platform: Platform, blob: BlobPath, data: bytes) -> None:
         found[blob.path] = found.get(blob.path, b"") + data
 
+    monkeypatch.setattr(accounts, "may", lambda *_arguments: True)
     monkeypatch.setattr(blobs, "append", append)
     monkeypatch.setattr(blobs, "write", append)
     return found
 
 
-INPUTS = Collection("inputs", BlobPath("account", "container", "inputs"), 1.0, None)
+WRITER = Principal("writer", "writer")
+INPUTS = Collection("inputs", BlobPath("account", "container", "inputs"), 1.0, WRITER)
 
 
 def collector(sampling: float = 1.0, rolling: str = "Hour", headers: tuple[str, ...] = ()) -> Collector:
     names = ("request", "response")
-    places = {name: Collection(name, BlobPath("account", "container", name), sampling, None) for name in names}
+    places = {name: Collection(name, BlobPath("account", "container", name), sampling, WRITER) for name in names}
     return Collector("/deployments/blue", places, rolling, headers)
 
 

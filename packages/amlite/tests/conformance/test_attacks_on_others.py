@@ -1,0 +1,207 @@
+"""What a contributor to one resource group would try at another one: resources that name those of others."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+import requests
+
+from amlite.testing import LocalAzure, Workspace
+from amlite_fixtures.azure import GROUP_ID, add_cluster
+
+pytestmark = pytest.mark.attack
+Json = dict[str, Any]
+DATA = "https://westeurope.api.azureml.ms"
+ML = "providers/Microsoft.MachineLearningServices"
+STORAGE_VERSION = "2023-11-03"
+
+
+class Attacker:
+    """A contributor to a group with a workspace, which names a secret blob of the other workspace's account."""
+
+    def __init__(self, azure: LocalAzure, victim: Workspace) -> None:
+        self.azure, self.victim = azure, victim
+        name = f"evil-{uuid.uuid4().hex[:8]}"
+        self.own = Workspace.create(azure, f"mlw-{name}", resource_group=f"rg-{name}")
+        self.group = self.own.layout.group_id
+        self.credential = azure.application(("Contributor", self.group))
+        self.account_id = f"{victim.layout.group_id}/providers/Microsoft.Storage/storageAccounts/{victim.account}"
+        self.container = f"secrets-{name}"
+        container_id = f"{self.account_id}/blobServices/default/containers/{self.container}"
+        azure.put(container_id, {"properties": {}}, "2024-01-01")
+        self.secret = f"https://{victim.account}.blob.core.windows.net/{self.container}/folder/secret"
+        owner = azure.application(("Storage Blob Data Contributor", self.account_id))
+        token = owner.get_token("https://storage.azure.com/.default").token
+        written = azure.session.put(
+            self.secret, data=b"SECRET",
+            headers={
+                "Authorization": f"Bearer {token}", "x-ms-version": STORAGE_VERSION, "x-ms-blob-type": "BlockBlob",
+            },
+        )  # fmt: skip
+        assert written.status_code == 201
+
+    def arm(self, method: str, path: str, body: Json | None = None, version: str = "2024-04-01") -> requests.Response:
+        return self.azure.arm(method, path, body, version, credential=self.credential)
+
+    def data(self, method: str, path: str, body: Json | None = None) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.credential.get_token('https://ml.azure.com/.default').token}"}
+        return self.azure.session.request(method, f"{DATA}{path}", json=body, headers=headers)
+
+    def datastore(self, credentials: Json) -> str:
+        """Make a datastore of the secret's container, and return its name."""
+        properties = {
+            "datastoreType": "AzureBlob", "accountName": self.victim.account, "containerName": self.container,
+            "credentials": credentials,
+        }  # fmt: skip
+        name = f"s{uuid.uuid4().hex[:8]}"
+        made = self.arm("PUT", f"{self.own.id}/datastores/{name}", {"properties": properties})
+        assert made.status_code == 201
+        return name
+
+    def model(self, uri: str) -> str:
+        """Register a model with files elsewhere, and return its name."""
+        name = f"m{uuid.uuid4().hex[:8]}"
+        properties = {"modelUri": uri, "modelType": "custom_model"}
+        made = self.arm("PUT", f"{self.own.id}/models/{name}/versions/1", {"properties": properties})
+        assert made.status_code == 201
+        return name
+
+
+@pytest.fixture(scope="module")
+def attacker(amlite: LocalAzure, azureml_workspace: Workspace) -> Attacker:
+    return Attacker(amlite, azureml_workspace)
+
+
+def workspace_of_others(victim: Workspace) -> tuple[str, str, Json, str]:
+    parts = victim.azure.arm("GET", victim.id).json()["properties"]
+    named = {name: parts[name] for name in ("storageAccount", "keyVault", "applicationInsights")}
+    return f"{ML}/workspaces/mlw-stolen", "Microsoft.Storage/storageAccounts/write", named, "2024-04-01"
+
+
+def topic_of_others(victim: Workspace) -> tuple[str, str, Json, str]:
+    properties = {"source": victim.id, "topicType": "Microsoft.MachineLearningServices.Workspaces"}
+    kind = "Microsoft.EventGrid"
+    return f"providers/{kind}/systemTopics/stolen", f"{kind}/eventSubscriptions/write", properties, "2022-06-15"
+
+
+def alert_of_others(victim: Workspace) -> tuple[str, str, Json, str]:
+    properties = {"severity": 1, "scopes": [victim.id], "criteria": {}, "enabled": True}
+    return "providers/Microsoft.Insights/metricAlerts/a", f"{ML[10:]}/workspaces/read", properties, "2018-03-01"
+
+
+def scaling_of_others(victim: Workspace) -> tuple[str, str, Json, str]:
+    target = f"{victim.id}/onlineEndpoints/e/deployments/d"
+    action = f"{ML[10:]}/workspaces/onlineEndpoints/deployments/write"
+    properties = {"targetResourceUri": target, "profiles": [], "enabled": True}
+    return "providers/Microsoft.Insights/autoscaleSettings/a", action, properties, "2022-10-01"
+
+
+@pytest.mark.parametrize("made", [workspace_of_others, topic_of_others, alert_of_others, scaling_of_others])
+@pytest.mark.parametrize("by_template", [False, True], ids=["put", "template"])
+def test_a_resource_may_name_what_its_writer_may_use(attacker: Attacker, made: Any, by_template: bool) -> None:
+    path, action, properties, version = made(attacker.victim)
+    body = {"location": "westeurope", "properties": properties}
+    if by_template:
+        kind, _, name = path.removeprefix("providers/").rpartition("/")
+        source = {"resources": [{"type": kind, "name": name, "apiVersion": version, **body}]}
+        deployment = f"{attacker.group}/providers/Microsoft.Resources/deployments/d{uuid.uuid4().hex[:8]}"
+        template = {"$schema": "x", "contentVersion": "1.0.0.0", **source}
+        begun = attacker.arm(
+            "PUT", deployment, {"properties": {"mode": "Incremental", "template": template}}, "2022-09-01"
+        )
+        attacker.azure.finish(begun)
+        told = str(attacker.arm("GET", deployment, version="2022-09-01").json()["properties"]["error"])
+    else:
+        answer = attacker.arm("PUT", f"{attacker.group}/{path}", body, version)
+        assert answer.status_code == 403
+        told = answer.text
+    assert "LinkedAuthorizationFailed" in told
+    assert f"'{action}' on the linked scope(s)" in told
+    assert attacker.arm("GET", f"{attacker.group}/{path}", version=version).status_code == 404
+
+
+def test_a_link_that_stays_needs_no_permission(attacker: Attacker) -> None:
+    """An owner linked the workspace. Later, one who may write the workspace alone changes its tags."""
+    editor = attacker.azure.application(("Contributor", attacker.own.id))
+    body = {**attacker.azure.arm("GET", attacker.own.id).json(), "tags": {"team": "a"}}
+    assert attacker.azure.arm("PUT", attacker.own.id, body, credential=editor).status_code == 200
+
+
+def test_a_job_does_not_run_as_the_identity_of_a_foreign_compute(attacker: Attacker) -> None:
+    identity = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-{uuid.uuid4().hex[:8]}"
+    attacker.azure.put(identity, {"location": "westeurope"}, "2023-01-31")
+    add_cluster(attacker.victim)
+    environment = f"{attacker.own.id}/environments/e/versions/1"
+    attacker.azure.put(environment, {"properties": {"image": "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"}})
+    job = {
+        "jobType": "Command", "command": "env", "environmentId": environment,
+        "computeId": f"{attacker.victim.id}/computes/cpu",
+    }  # fmt: skip
+    answer = attacker.arm("PUT", f"{attacker.own.id}/jobs/{uuid.uuid4()}", {"properties": job})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "ComputeNotFound")
+
+
+def test_a_workspace_has_only_an_identity_that_is_assigned_to_it(attacker: Attacker) -> None:
+    identity = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-{uuid.uuid4().hex[:8]}"
+    attacker.azure.put(identity, {"location": "westeurope"}, "2023-01-31")
+    body = attacker.azure.arm("GET", attacker.own.id).json()
+    body["properties"]["primaryUserAssignedIdentity"] = identity
+    answer = attacker.arm("PUT", attacker.own.id, body)
+    assert answer.status_code == 400
+    assert "must be one of identity.userAssignedIdentities" in answer.text
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        None,
+        {"credentialsType": "None"},
+        {"credentialsType": "AccountKey", "secrets": {"secretsType": "AccountKey", "key": "c2VjcmV0"}},
+        {"credentialsType": "Sas", "secrets": {"secretsType": "Sas", "sasToken": "sv=2023-11-03&sp=rl&sig=c2VjcmV0"}},
+        {"credentialsType": "Sas", "secrets": {"secretsType": "Sas", "sasToken": "skoid=a&sig=c2VjcmV0"}},
+    ],
+)
+def test_files_of_others_are_read_neither_by_a_model_nor_by_a_datastore(
+    attacker: Attacker, credentials: Json | None
+) -> None:
+    uri = attacker.secret
+    if credentials is not None:
+        store = attacker.datastore(credentials)
+        uri = f"azureml://datastores/{store}/paths/folder/secret"
+    name = attacker.model(uri)
+    base = f"/artifact/v2.0{attacker.own.id}/artifacts/Models/{name}:1"
+    for path in (f"{base}/contentinfo?path=model", base):
+        answer = attacker.data("GET", path)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "AuthorizationPermissionMismatch")
+    models = f"/mlflow/v2.0{attacker.own.id}/api/2.0/mlflow"
+    assert attacker.data("POST", f"{models}/registered-models/create", {"name": f"{name}-2"}).status_code == 200
+    stolen = attacker.data("POST", f"{models}/model-versions/create", {"name": f"{name}-2", "source": uri})
+    assert stolen.status_code == 403, stolen.text
+
+
+def test_files_with_a_valid_key_are_read(attacker: Attacker) -> None:
+    key = attacker.azure.arm("POST", f"{attacker.account_id}/listKeys", {}, "2023-01-01").json()["keys"][0]["value"]
+    secrets = {"secretsType": "AccountKey", "key": key}
+    store = attacker.datastore({"credentialsType": "AccountKey", "secrets": secrets})
+    name = attacker.model(f"azureml://datastores/{store}/paths/folder/secret")
+    shown = attacker.data("GET", f"/artifact/v2.0{attacker.own.id}/artifacts/Models/{name}:1/contentinfo?path=model")
+    assert attacker.azure.session.get(shown.json()["contentUri"]).text == "SECRET"
+    attacker.azure.remove(f"{attacker.own.id}/datastores/{store}")
+
+
+def test_a_registry_imports_no_files_of_others(attacker: Attacker) -> None:
+    registry = f"reg{uuid.uuid4().hex[:8]}"
+    path = f"{attacker.group}/{ML}/registries/{registry}"
+    body = {"location": "westeurope", "properties": {"regionDetails": [{"location": "westeurope"}]}}
+    attacker.azure.put(path, body)
+    name = attacker.model(attacker.secret)
+    given = {
+        "sourceAssetId": f"azureml://locations/westeurope/workspaces/{attacker.own.name}/models/{name}/versions/1",
+        "destinationName": name, "destinationVersion": "1",
+    }  # fmt: skip
+    begun = attacker.data("POST", f"/mferp/managementfrontend{path}/import", {"properties": given})
+    assert begun.status_code == 202, begun.text
+    record = attacker.azure.finish(begun)
+    assert (record["status"], record["error"]["code"]) == ("Failed", "AuthorizationPermissionMismatch")
