@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from release.untrusted import shown
+
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
 
@@ -17,6 +19,10 @@ class ReleaseError(click.ClickException):
     def __init__(self, message: str, fix: str = "") -> None:
         """Take the problem, and a command or edit that solves it."""
         super().__init__(f"{message}\n  fix: {fix}" if fix else message)
+
+    def format_message(self) -> str:
+        """Return the message as Click prints it: its parts come from Azure, jobs and files too."""
+        return shown(self.message)
 
 
 class PassingError(ReleaseError):

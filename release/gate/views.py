@@ -11,6 +11,7 @@ from rich.text import Text
 
 from release.gate.decision import CheckedRule, Decision
 from release.markdown.escaping import code, prose
+from release.untrusted import shown
 
 _COLUMNS = ("result", "metric", "slice", "value", "threshold", "registered", "margin")
 _MAX_ROWS = 30
@@ -27,7 +28,7 @@ def show(console: Console, decision: Decision, studio_url: str | None, files: Se
         table.add_column(name, justify="right" if name in _COLUMNS[3:] else "left", no_wrap=True)
     for check in decision.checks:
         style = None if check.passed else "red"
-        table.add_row(*(Text(text) for text in _cells(check)), style=style)
+        table.add_row(*(Text(shown(text)) for text in _cells(check)), style=style)
     console.print()
     console.print(table)
     for path in files:

@@ -18,6 +18,7 @@ from release.stack import PulumiStack
 from release.terminal.console import new_console
 from release.terminal.options import output_option, stack_option
 from release.terminal.tables import columns, duration, moment, number, to_json
+from release.untrusted import shown
 
 _DIFFERENT = "≠"
 
@@ -163,9 +164,9 @@ def _history(found: RunMeasurements, metric: str, output: str) -> None:
 
 def _cell(value: Any, differs: bool) -> Text:
     text = "-" if value is None else number(value) if isinstance(value, float) else str(value)
-    return Text(text, "bold" if differs else "")
+    return Text(shown(text), "bold" if differs else "")
 
 
 def _write(text: str) -> None:
-    click.echo(text, nl=False)
+    click.echo(shown(text), nl=False)
     sys.stdout.flush()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
+from rich.text import Text
+
+from release.untrusted import shown
 
 
 def progress_console(output: str) -> Console:
@@ -21,4 +24,12 @@ def new_console(file: TextIO | None = None) -> Console:
     """
     # A log file has no width. The fixed width keeps digests and ids on one line.
     width = None if file is None and sys.stdout.isatty() else 160
-    return Console(file=file, width=width, emoji=False, markup=False)
+    return _Console(file=file, width=width, emoji=False, markup=False)
+
+
+class _Console(Console):
+    """A console whose texts change no other line and give no command."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Turn a text or a cell into what is printed."""
+        return super().render_str(shown(text), **options)

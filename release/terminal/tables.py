@@ -11,6 +11,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from release.untrusted import shown
+
 
 def grid(title: str) -> Table:
     """Return a table of names and values without a header."""
@@ -33,7 +35,7 @@ def columns(header: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "
     for name in header:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+        table.add_row(*(cell if isinstance(cell, Text) else Text(shown(str(cell))) for cell in row))
     return table
 
 

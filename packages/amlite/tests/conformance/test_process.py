@@ -319,6 +319,24 @@ def test_env_is_for_eval(local: Process) -> None:
     assert (done.returncode, done.stdout) == (0, "\n"), done.stderr
 
 
+@pytest.mark.attack
+def test_a_log_does_not_control_the_terminal(local: Process) -> None:
+    """The sequence writes the clipboard."""
+    (local.state / "logs").mkdir(parents=True, exist_ok=True)
+    (local.state / "logs" / "hostile.log").write_text("a\x1b]52;c;cm0gLXJm\x07b\n")
+    assert local.ok("logs", "hostile") == "a\ufffd]52;c;cm0gLXJm\ufffdb\n"
+    following = subprocess.Popen(
+        [*AMLITE, "logs", "hostile", "--follow"], env=local.environment, stdout=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert following.stdout is not None
+        assert following.stdout.readline() == "a\ufffd]52;c;cm0gLXJm\ufffdb\n"
+    finally:
+        os.killpg(following.pid, signal.SIGTERM)
+        following.communicate()
+
+
 def test_logs_are_found_by_name(local: Process) -> None:
     local.python(LIST)
     line = json.loads(local.ok("logs", "requests").splitlines()[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +13,8 @@ from amlite.cli.connection import ask, running, terminate
 from amlite.core import private_folder, runtime
 from amlite.core.processes import reap, tail
 from amlite.pulumi import plugins
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @click.command()
@@ -28,10 +31,17 @@ def logs(name: str, follow: bool) -> None:
         known = ", ".join(sorted(p.stem for p in folder.glob("*.*"))) if folder.is_dir() else ""
         raise click.ClickException(f"no log '{name}' in {folder}; there are: {known or 'none'}")
     if follow:
-        with subprocess.Popen(["tail", "-n", "50", "-f", str(path)]) as process:
-            process.wait()
+        command = ["tail", "-n", "50", "-f", str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+            for line in process.stdout or ():
+                click.echo(_shown(line), nl=False)
     else:
-        click.echo(tail(path, 200))
+        click.echo(_shown(tail(path, 200)))
+
+
+def _shown(text: str) -> str:
+    """Return a log without what would control the terminal: parts of it come from requests and from jobs."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 @click.command()
