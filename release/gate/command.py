@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from pulumi_azureml.operations import ENDED
-from release import json_file
 from release.errors import ReleaseError
 from release.gate.decision import download, read_decision
 from release.gate.views import markdown, show
 from release.jobs.records import find
+from release.jobs.trained import read
 from release.stack import PulumiStack
 from release.terminal.console import new_console
 from release.terminal.options import stack_option
@@ -40,14 +40,20 @@ def gate(stack: str, output: str, report: Path | None, training: Path | None, su
     """Print the gate's decision about the model of a pipeline job.
 
     The exit code is 0 if the gate accepted the model, and 1 if it refused the model. With --training, the exit code is
-    also 0 if `release train --if-changed` skipped the training, because an earlier run checked that decision. The
-    Markdown is a table for a pull request. docs/gate-decision.schema.json describes the JSON.
+    also 0 if `release train --if-changed` skipped the training: an earlier run checked that decision, or no pipeline of
+    the project has a gate. The Markdown is a table for a pull request. docs/gate-decision.schema.json describes the
+    JSON.
     """
+    is_new = True
     if training is not None and job is None:
-        job, is_new = _trained(training)
-    elif job is not None and training is None:
-        is_new = True
-    else:
+        trained = read(training)
+        job, is_new = trained.job, trained.is_new
+        if job is None:
+            if summary:
+                _summarize(f"{trained.reason}\n")
+            click.echo(trained.reason, err=True)
+            return
+    elif job is None or training is not None:
         raise click.UsageError("name a job, or use --training FILE")
     outputs = PulumiStack(stack).deployed()
     found = find(outputs, stack, job)
@@ -78,13 +84,3 @@ def _summarize(text: str) -> None:
     except ReleaseError as error:
         problem = error.message.partition("\n")[0]
         raise ReleaseError(f"there is no summary: {problem}", fix="omit --summary outside a CI job") from error
-
-
-def _trained(file: Path) -> tuple[str, bool]:
-    """Return the job in a file that `release train` wrote, and whether it was submitted for this file."""
-    fix = f"write it with `release train --output-file {file}`"
-    content = json_file.read(file, fix)
-    try:
-        return str(content["job"]), bool(content["trained"])
-    except (KeyError, TypeError) as error:
-        raise ReleaseError(f"{file} does not describe a training", fix=fix) from error

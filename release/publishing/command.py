@@ -9,6 +9,7 @@ import click
 from infra import NAMESPACE
 from release.endpoints import copies
 from release.errors import ReleaseError
+from release.jobs.trained import read
 from release.publishing.publisher import Publisher
 from release.stack import PulumiStack
 from release.terminal.console import new_console
@@ -25,7 +26,11 @@ from release.terminal.progress import Phases
     "--output-file", type=click.Path(dir_okay=False, path_type=Path), default=Path("release.json"), show_default=True,
     help="File for the release's metadata.",
 )  # fmt: skip
-def publish(stack: str, job: str | None, output_file: Path) -> None:
+@click.option(
+    "--training", type=click.Path(path_type=Path, dir_okay=False),
+    help="File that `release train --output-file` wrote: publish nothing if it says that no pipeline has a gate.",
+)  # fmt: skip
+def publish(stack: str, job: str | None, output_file: Path, training: Path | None) -> None:
     """Share a trained model with the registry, and write the metadata of the release.
 
     Copies the model, the components of its training job and the environments to the stack's registry, each with tags
@@ -33,6 +38,9 @@ def publish(stack: str, job: str | None, output_file: Path) -> None:
     after an error. Then writes the file for `release deploy`: docs/release-metadata.schema.json describes it.
     """
     console = new_console()
+    if training is not None and (trained := read(training)).job is None:
+        console.print(f"Nothing to publish: {trained.reason}", soft_wrap=True)
+        return
     target = PulumiStack(stack)
     outputs = target.deployed()
     if outputs.registry is None:

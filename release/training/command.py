@@ -17,8 +17,8 @@ from release.terminal.console import progress_console
 from release.terminal.options import inputs_option, output_option, stack_option
 from release.terminal.progress import Phases
 from release.terminal.tables import to_json
-from release.training.outcome import Training, report
-from release.training.run import Trainer, TrainingEndedError, choose_pipeline
+from release.training.outcome import NO_GATE, Training, report, untrained
+from release.training.run import Trainer, TrainingEndedError, choose_pipeline, with_gate
 
 
 @click.command()
@@ -31,7 +31,8 @@ from release.training.run import Trainer, TrainingEndedError, choose_pipeline
 )  # fmt: skip
 @click.option(
     "--if-changed", is_flag=True,
-    help="Skip the training if the pipeline, its assets and its inputs are those of an earlier completed job.",
+    help="Skip the training if the pipeline, its assets and its inputs are those of an earlier completed job, or if no "
+    "pipeline of the project has a gate and none is named.",
 )  # fmt: skip
 @click.option(
     "--output-file", type=click.Path(dir_okay=False, path_type=Path), default=None,
@@ -64,7 +65,6 @@ def train(
     target = PulumiStack(stack)
     outputs = target.deployed()
     candidates = [chosen(outputs.endpoints, endpoint)] if endpoint else list(outputs.endpoints)
-    name = choose_pipeline(outputs, pipeline, stack)
 
     def write(outcome: dict[str, Any]) -> None:
         if output == "json":
@@ -72,6 +72,11 @@ def train(
         if output_file is not None:
             json_file.write(output_file, to_json(outcome))
 
+    if if_changed and pipeline is None and not with_gate(outputs):
+        console.print(f"Not trained: {NO_GATE}", highlight=False, soft_wrap=True)
+        write(untrained())
+        return
+    name = choose_pipeline(outputs, pipeline, stack)
     trainer = Trainer(outputs, stack, console, Phases(console))
     earlier = trainer.earlier(name, given) if if_changed else None
     if earlier is not None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 GATE = tuple(path.partition("/")[0] for path in (DECISION, REGISTRATION))
+NO_GATE = (
+    f"no pipeline of the project has a gate. Add the outputs `{'` and `'.join(GATE)}` to the pipeline that trains a "
+    "model: see docs/gate.md"
+)
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,13 @@ def report(training: Training, promoted: list[str], *, trained: bool = True) -> 
         "decision": training.decision.model_dump() if training.decision is not None else None,
         "promoted": promoted,
     }
+
+
+def untrained() -> dict[str, Any]:
+    """Return the outcome of a project without a pipeline that trains a model, as JSON."""
+    keys = ("pipeline", "job", "studio_url", "status", "model", "version", "decision")
+    nothing: dict[str, Any] = dict.fromkeys(keys)
+    return {"trained": False, **nothing, "registered": False, "reason": NO_GATE, "metrics": {}, "promoted": []}
 
 
 def registered(ml: MLClient, pipeline: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -90,6 +90,12 @@ class Trainer:
         self.console.print(f"  {line}", highlight=False)
 
 
+def with_gate(outputs: StackOutputs) -> list[str]:
+    """Return the names of the pipelines with a gate."""
+    pipelines = load(outputs).of("pipeline_job")
+    return [each.name for each in pipelines if set(GATE) <= set(each.definition.get("outputs") or {})]
+
+
 def choose_pipeline(outputs: StackOutputs, wanted: str | None, stack: str) -> str:
     """Return the pipeline to train: the one that the user names, the only one with a gate, or the only one.
 
@@ -100,9 +106,9 @@ def choose_pipeline(outputs: StackOutputs, wanted: str | None, stack: str) -> st
     if wanted is not None:
         return find_pipeline(catalogue, wanted).name
     pipelines = catalogue.of("pipeline_job")
-    with_gate = [each.name for each in pipelines if set(GATE) <= set(each.definition.get("outputs") or {})]
-    if len(with_gate) == 1:
-        return with_gate[0]
+    gated_ones = with_gate(outputs)
+    if len(gated_ones) == 1:
+        return gated_ones[0]
     names = sorted(asset.name for asset in pipelines)
     if not names:
         raise ReleaseError("the project has no pipelines", fix="add one, such as pipelines/training.yml")

@@ -57,6 +57,35 @@ def pipelines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return write
 
 
+def test_a_project_without_a_gate_trains_nothing_in_ci_and_the_next_steps_do_nothing(
+    pipelines: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipelines(starter="", other="")
+    monkeypatch.setattr(command, "PulumiStack", lambda _name: SimpleNamespace(deployed=outputs))
+    file, summary = tmp_path / "training.json", tmp_path / "summary.md"
+
+    def run_(*arguments: str) -> str:
+        done = CliRunner().invoke(cli.main, [*arguments, "-s", "dev"])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    said = run_("train", "--if-changed", "--output-file", str(file))
+    assert said.startswith("Not trained: no pipeline of the project has a gate. Add the outputs `decision` and `regi")
+    for name, value in {"ACTIONS": "true", "REPOSITORY": "a/b", "STEP_SUMMARY": str(summary)}.items():
+        monkeypatch.setenv(f"GITHUB_{name}", value)
+    assert "has a gate" in run_("gate", "--training", str(file), "--summary")
+    assert "has a gate" in summary.read_text()
+    assert run_("publish", "--training", str(file)).startswith("Nothing to publish: no pipeline of the project has")
+
+
+def test_a_named_pipeline_without_a_gate_is_trained_and_several_are_refused(pipelines: Callable[..., None]) -> None:
+    pipelines(starter="", other="")
+    assert run.with_gate(outputs()) == []
+    assert run.choose_pipeline(outputs(), "starter", "dev") == "starter"
+    with pytest.raises(ReleaseError, match="the project has several pipelines: other, starter"):
+        run.choose_pipeline(outputs(), None, "dev")
+
+
 @pytest.fixture
 def promoted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ModelOutput]]:
     """Let the stack be deployed, with an endpoint for `flights`. Return the promotions that are written."""
@@ -68,6 +97,7 @@ def promoted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ModelOutput]]:
     )
     monkeypatch.setattr(command, "PulumiStack", lambda _name: stack)
     monkeypatch.setattr(command, "choose_pipeline", lambda _outputs, wanted, _stack: wanted or "training")
+    monkeypatch.setattr(command, "with_gate", lambda _outputs: ["training"])
     return written
 
 
