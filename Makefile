@@ -4,6 +4,17 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .SUFFIXES:
+
+# What `make help` shows of the settings. A file that this one includes has its own.
+#? STACK                    the stack: local, dev, staging or prod (default local)
+#? AZURE                    local or real (default real, and local for the stack local)
+#? TRAIN                    no deploys without training a first model (default yes)
+#? PYTHON                   the Python for set-up, 3.11 or newer (default python3)
+#? PYTEST                   more arguments for pytest, such as PYTEST="-k rollout"
+#? TESTS                    the tests to run (default: all but the long ones)
+#? AMLITE_STATE             the state folder of the local Azure (default .amlite)
+#? AMLITE_DOCKER            off builds no image, even if Docker is available (default auto)
+
 # Targets share .venv/ and .amlite/, so they run one after another, even with -j.
 .NOTPARALLEL:
 
@@ -41,19 +52,8 @@ exclusively = $(PYTHON) -m bootstrap --exclusive "$(state).lock" --
 help: ## Show this help
 	@printf 'Azure Machine Learning platforms as code.\n\nTargets:\n'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
-	@printf '\nSettings (make up NAME=value, or in the environment):\n'
-	@printf '  STACK                    the stack: local, dev, staging or prod (default local)\n'
-	@printf '  AZURE                    local or real (default real, and local for the stack local)\n'
-	@printf '  TRAIN                    no deploys without training a first model (default yes)\n'
-	@printf '  NAME                     the example: a folder of examples/\n'
-	@printf '  WALKTHROUGH              more arguments for the example, such as WALKTHROUGH="--help"\n'
-	@printf '  PYTHON                   the Python for set-up, 3.11 or newer (default python3)\n'
-	@printf '  PYTEST                   more arguments for pytest, such as PYTEST="-k rollout"\n'
-	@printf '  TESTS                    the tests to run (default: all but the long ones)\n'
-	@printf '  POINTS, SEED             the kills of `make chaos` (default 200), and what selects them (default 1)\n'
-	@printf '  FAULTS                   mixed or expired: the faults of `make chaos`, in POINTS releases (default 10)\n'
-	@printf '  AMLITE_STATE             the state folder of the local Azure (default .amlite)\n'
-	@printf '  AMLITE_DOCKER            off builds no image, even if Docker is available (default auto)\n'
+	@printf '\nSettings (make up STACK=local, or in the environment):\n'
+	@sed -n 's/^#? /  /p' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Install every tool that this project needs

@@ -1,4 +1,6 @@
 # The examples. The Makefile includes this file.
+#? NAME                     the example: a folder of examples/
+#? WALKTHROUGH              more arguments for the example, such as WALKTHROUGH="--help"
 
 # An example has no stack `local`: its stack on the local Azure is `dev`.
 example_stack = $(or $(filter-out local,$(STACK)),dev)

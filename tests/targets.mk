@@ -1,4 +1,6 @@
 # Proofs and measurements that take minutes to hours. The Makefile includes this file.
+#? POINTS, SEED             the kills of `make chaos` (default 200), and what selects them (default 1)
+#? FAULTS                   mixed or expired: the faults of `make chaos`, in POINTS releases (default 10)
 
 stack_file = $(if $(project),$(state)/environments/)Pulumi.$(STACK).yaml
 

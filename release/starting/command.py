@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
 from release.project import program_folder
 from release.starting.template import render
+
+_NEXT = """\
+The project is ready. Next:
+
+  cd {folder}
+  git init --quiet && git add . && git commit --quiet --message "Start"
+  make up
+
+Do you have YAML of `az ml`? Then: .venv/bin/release import FOLDER --stack local && make preview
+README.md and docs/new-project.md say more."""
 
 
 @click.command()
@@ -37,4 +48,6 @@ def new(
     """
     given = {"project": project, "prefix": prefix, "region": region, "owner": owner}
     answers = {key: value for key, value in given.items() if value is not None}
+    click.echo(f"Making a project in {folder}. This takes some seconds.", err=True)
     render(source or str(program_folder()), folder, answers, asks=not defaults)
+    click.echo(_NEXT.format(folder=shlex.quote(str(folder))))

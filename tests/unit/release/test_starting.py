@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from pulumi_azureml import CatalogueSettings, load_catalogue
+from release.cli import main
 from release.errors import ReleaseError
 from release.starting.template import render
 
@@ -58,6 +60,30 @@ def test_a_project_has_the_given_names_and_nothing_of_the_example(template: Path
         assert config["azureml-platform:identities"]["github"][0]["repository"] == "fabrikam/churn"
     plan = load_catalogue(made, CatalogueSettings(frozenset({"cpu-cluster"}), cache_folder=None))
     assert [str(asset.id) for asset in plan.assets] == ["component starter", "pipeline job starter"]
+
+
+def test_the_command_says_what_comes_next(template: Path, tmp_path: Path) -> None:
+    made = tmp_path / "my churn"
+    options = [word for name, value in ANSWERS.items() for word in (f"--{name}", value)]
+    done = CliRunner().invoke(main, ["new", str(made), "--from", str(template), *options, "--defaults"])
+    assert done.exit_code == 0, done.output
+    assert f"  cd '{made}'\n" in done.stdout
+    assert "  make up\n" in done.stdout
+    assert "release import FOLDER --stack local" in done.stdout
+
+
+def test_the_help_has_the_settings_of_the_targets_that_a_project_has(template: Path, tmp_path: Path) -> None:
+    made = tmp_path / "churn"
+    render(str(template), made, ANSWERS, asks=False)
+
+    def settings(folder: Path) -> set[str]:
+        text = subprocess.run(["make", "help"], cwd=folder, check=True, capture_output=True, text=True).stdout
+        shown = text.partition("\nSettings")[2].splitlines()[1:]
+        return {name for line in shown for name in line[2:26].replace(",", " ").split()}
+
+    theirs, ours = settings(made), settings(ROOT)
+    assert {"STACK", "AZURE", "TESTS"} <= theirs
+    assert ours - theirs == {"NAME", "WALKTHROUGH", "POINTS", "SEED", "FAULTS"}
 
 
 def test_an_update_brings_a_new_version_and_keeps_what_was_changed(template: Path, tmp_path: Path) -> None:
