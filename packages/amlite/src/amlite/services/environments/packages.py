@@ -20,6 +20,7 @@ _DOCKERFILE_PYTHON = re.compile(
 _FILE_OPTION = re.compile(
     r"(?:(?P<requirement>-r|--requirement)|-c|--constraint|-e|--editable)(?:\s*=\s*|\s+|(?<=-[rce]))(?P<path>\S+)"
 )
+_VERSIONS = re.compile(r"[\d.*,<>=!~]*")
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 CONDA_FILES = ("conda.yml", "conda.yaml", "environment.yml", "environment.yaml")
 REQUIREMENTS_FILE = "requirements.txt"
@@ -61,7 +62,7 @@ def from_conda(text: str, source: str) -> Packages:
         spec = _CONDA_SPEC.fullmatch(str(entry).strip())
         name, version = (spec["name"].lower(), (spec["version"] or "").strip()) if spec else (str(entry), "")
         if name == "python":
-            python = _python_version(version) or python
+            python = _python_version(version, source) or python
         elif name == "pip":
             requirements.append(f"pip{_pip_version(version)}")
         else:
@@ -136,11 +137,14 @@ def _pip_section(entry: Json, source: str) -> list[str]:
     return lines
 
 
-def _python_version(version: str) -> str:
-    if re.match(r"[<>!~]", version) or "," in version:
-        return version.replace(" ", "")
-    # conda: name=version=build, '=' matches any patch release, as uv's bare version does.
-    return version.lstrip("= ").partition("=")[0].removesuffix(".*")
+def _python_version(version: str, source: str) -> str:
+    found = version.replace(" ", "")
+    if not re.match(r"[<>!~]", version) and "," not in version:
+        # conda: name=version=build, '=' matches any patch release, as uv's bare version does.
+        found = found.lstrip("=").partition("=")[0].removesuffix(".*")
+    if _VERSIONS.fullmatch(found) is None:  # uv would run the program of a path
+        raise UnusableEnvironment(f"{source}: 'python{version}' has no version of Python, such as python=3.11.")
+    return found
 
 
 def _pip_version(version: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from amlite.core import runtime
@@ -14,13 +15,17 @@ from amlite.core.locking import locked
 from amlite.core.platform import Platform
 from amlite.core.processes import OWNER_VARIABLE
 from amlite.core.programs import run
-from amlite.services.environments import interpreters
+from amlite.services.environments import confinement, interpreters
+from amlite.services.environments.confinement import Confinement
 from amlite.services.environments.errors import UnusableEnvironment
 from amlite.services.environments.packages import Packages
 from amlite.tools import uv
 
 Log = Callable[[str], None]
 _TAIL_LINES = 25
+_BARE = {"PATH": os.environ.get("PATH", os.defpath)}
+# Variables of the deploying application and its tools.
+_NOT_FOR_PACKAGES = ("AZURE_", "ARM_", "PULUMI_", "AMLITE_", "DOCKER_")
 
 
 async def ensure(platform: Platform, packages: Packages, log: Log) -> Path:
@@ -66,26 +71,81 @@ async def _build(platform: Platform, packages: Packages, folder: Path, log: Log)
         requirements = beside / "requirements.txt"
         requirements.write_text("\n".join(packages.requirements) + "\n", "utf-8")
         if packages.requirements:
-            into = ("--python", beside / "bin" / "python")
-            # Compiled now, because programs cannot write into the environment.
-            install = ("pip", "install", "--compile-bytecode", *into, "--requirement", requirements)
-            await _run(platform, packages, log, builder, *install)
+            await _install(platform, packages, log, builder, beside)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         beside.rename(folder)
     finally:
         await asyncio.to_thread(shutil.rmtree, beside, ignore_errors=True)
 
 
-async def _run(platform: Platform, packages: Packages, log: Log, *command: str | Path, why: str | None = None) -> None:
+async def _install(platform: Platform, packages: Packages, log: Log, builder: str, folder: Path) -> None:
+    """Install the packages. What they run meanwhile is confined as a job is, where this machine can do that.
+
+    uv unpacks wheels, which runs nothing. Other packages have a program that builds them. The first start of the
+    interpreter runs what a package puts there.
+    """
+    python = folder / "bin" / "python"
+    install = (builder, "pip", "install", "--python", python, "--requirement", folder / "requirements.txt")
+    confined = await confinement.of(platform)
+    if confined is None:
+        # Compiled now, because programs cannot write into the environment.
+        await _run(platform, packages, log, *install, "--compile-bytecode")
+        return
+    lines: list[str] = []
+    actual, cache = python.resolve(), folder / "cache"
+    if await run((*install, "--no-build"), line=lines.append, environment=_environment(platform)) == 0:
+        for each in lines:
+            log(each)
+    else:
+        log("not all packages are wheels: the others are built without access to your files and ports")
+        # A cache of its own: what is built must not change what other environments get.
+        line = _confined(platform, confined, builder, (*install, "--cache-dir", cache), folder)
+        await _run(platform, packages, log, *line, environment=_BARE)
+        await asyncio.to_thread(shutil.rmtree, cache, ignore_errors=True)
+    # A package may have files of other versions of Python, which cannot be compiled.
+    compiled = _confined(
+        platform, confined, builder, (python, "-m", "compileall", "-q", "-j", "0", folder / "lib"), folder
+    )
+    await run(compiled, line=lambda _line: None, environment=_BARE)
+    if python.resolve() != actual:  # programs may read what is around it
+        raise UnusableEnvironment(f"a package of {packages.source} replaces the interpreter")
+
+
+def _confined(
+    platform: Platform, confined: Confinement, builder: str, command: Sequence[str | Path], folder: Path
+) -> list[str]:
+    """Return the command line that runs a command, which may change the folder of an environment."""
+    reaching = {name: value for name, value in platform.environment.items() if not name.startswith(_NOT_FOR_PACKAGES)}
+    own = {name: value for name, value in uv.environment().items() if name.startswith(("UV_", "PIP_"))}
+    interpreter = (folder / "bin" / "python").resolve().parents[1]
+    return confined.line(
+        [str(part) for part in command],
+        {**own, **reaching, **_BARE, "NO_COLOR": "1"},
+        cwd=folder,
+        folders=[folder],
+        read=[interpreter, Path(builder).parent],
+    )
+
+
+def _environment(platform: Platform) -> dict[str, str]:
+    return {**uv.environment(), "NO_COLOR": "1", OWNER_VARIABLE: str(platform.state)}
+
+
+async def _run(
+    platform: Platform,
+    packages: Packages,
+    log: Log,
+    *command: str | Path,
+    why: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     last: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
 
     def line(text: str) -> None:
         last.append(text)
         log(text)
 
-    code = await run(
-        command, line=line, environment={**uv.environment(), "NO_COLOR": "1", OWNER_VARIABLE: str(platform.state)}
-    )
+    code = await run(command, line=line, environment=environment or _environment(platform))
     if code != 0 and why is not None:
         raise UnusableEnvironment(why)
     if code != 0:

@@ -33,6 +33,14 @@ def test_a_conda_files_python_is_the_one_uv_is_asked_for(spec: str, version: str
     assert from_conda(conda(f'"{spec}"'), "conda.yml").python == version
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize("spec", ["python=/tmp/x/python", "python>=/tmp/x", "python=pypy", "python=../python"])
+def test_a_conda_files_python_is_no_program(spec: str) -> None:
+    """It would be run by uv, on this machine and with all rights, before any job runs."""
+    with pytest.raises(UnusableEnvironment, match="has no version of Python"):
+        from_conda(conda(f'"{spec}"'), "conda.yml")
+
+
 def test_a_conda_files_pip_section_is_what_is_installed() -> None:
     text = "dependencies:\n  - python=3.11\n  - pip=24\n  - pip:\n      - numpy==2.4.6\n      - pandas>=3  # frames\n"
     assert from_conda(text, "conda.yml").requirements == ("pip==24.*", "numpy==2.4.6", "pandas>=3")

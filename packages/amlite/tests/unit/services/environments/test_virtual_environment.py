@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import subprocess
 import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +17,7 @@ from amlite.services.environments.packages import Packages
 from amlite.services.environments.processes import VirtualEnvironment
 
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
+POSSIBLE = subprocess.run(["unshare", "-rmn", "true"], check=False, capture_output=True).returncode == 0
 EMPTY = Packages(OWN, (), "conda.yml")
 
 
@@ -102,3 +108,69 @@ def test_programs_inherit_nobodys_credentials(monkeypatch: pytest.MonkeyPatch, t
     assert environment["GIVEN"] == "1"
     assert not {"AZURE_CLIENT_SECRET", "PYTHONPATH"} & set(environment)
     assert environment["PATH"].startswith(f"{tmp_path}/bin:")
+
+
+@pytest.fixture
+def reachable(platform: Platform) -> Iterator[Path]:
+    """Return a folder that confined programs see, and let amlite have the proxy that they reach."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy, tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        platform.environment["HTTPS_PROXY"] = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        (platform.state / "key").write_text("KEY")
+        yield Path(folder)
+
+
+def spies(platform: Platform, marker: Path) -> str:
+    """Return a program that looks for a key and for a way to write outside."""
+    return (
+        "import contextlib, pathlib\n"
+        "with contextlib.suppress(OSError):\n"
+        f"    key = pathlib.Path('{platform.state / 'key'}')\n"
+        f"    pathlib.Path('{marker}').write_text(key.read_text() if key.exists() else 'started')\n"
+    )
+
+
+@pytest.mark.attack
+@pytest.mark.skipif(not POSSIBLE, reason="this machine allows no namespaces")
+async def test_a_package_is_built_without_access_to_this_machine(platform: Platform, reachable: Path) -> None:
+    made = reachable / "made"
+    requirement = project(made, "made")
+    program = spies(platform, reachable / "marker")
+    (made / "backend.py").write_text(f"{program}{(made / 'backend.py').read_text()}")
+    lines: list[str] = []
+    folder = await virtual_environment.ensure(platform, Packages(OWN, (requirement,), "conda.yml"), lines.append)
+    assert any("built without access" in line for line in lines)
+    assert [path.name for path in folder.rglob("made.py")] == ["made.py"]
+    assert not (reachable / "marker").exists()
+    assert not (folder / "cache").exists()
+
+
+@pytest.mark.attack
+@pytest.mark.skipif(not POSSIBLE, reason="this machine allows no namespaces")
+async def test_what_a_wheel_starts_with_the_interpreter_is_confined(platform: Platform, reachable: Path) -> None:
+    wheel = reachable / "evil-1-py3-none-any.whl"
+    program = spies(platform, reachable / "marker")
+    with zipfile.ZipFile(wheel, "w") as made:
+        made.writestr("evil.pth", f"import base64; exec({program!r})\n")
+        made.writestr("evil.py", "answer = 42\n")
+        made.writestr("evil-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: evil\nVersion: 1\n")
+        made.writestr("evil-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        made.writestr("evil-1.dist-info/RECORD", "")
+    packages = Packages(OWN, (f"evil @ {wheel.as_uri()}",), "conda.yml")
+    folder = await virtual_environment.ensure(platform, packages, silent)
+    assert len(list(folder.rglob("evil*.pyc"))) == 1
+    assert not (reachable / "marker").exists()
+
+
+@pytest.mark.attack
+@pytest.mark.skipif(not POSSIBLE, reason="this machine allows no namespaces")
+async def test_a_package_does_not_show_programs_another_folder_as_that_of_the_interpreter(
+    platform: Platform, reachable: Path
+) -> None:
+    made = reachable / "made"
+    requirement = project(made, "made")
+    packages = Packages(OWN, (requirement,), "conda.yml")
+    python = (virtual_environment.cache_folder() / packages.digest).with_suffix(".building") / "bin" / "python"
+    hides = f"    import os; os.unlink('{python}'); os.symlink('{platform.state}/a/b', '{python}')\n    return name"
+    (made / "backend.py").write_text((made / "backend.py").read_text().replace("    return name", hides))
+    with pytest.raises(UnusableEnvironment, match="replaces the interpreter"):
+        await virtual_environment.ensure(platform, packages, silent)
