@@ -20,6 +20,13 @@ def test_a_new_project_passes_its_tests_comes_up_runs_its_pipeline_and_goes(tmp_
         assert "Completed" in project.run(
             ".venv/bin/amlite run -- .venv/bin/release run pipeline starter --stack local"
         )
+        # What its CI does after the deployment. The starter pipeline has no gate.
+        release = ".venv/bin/amlite run -- .venv/bin/release"
+        trained = project.run(f"{release} train --stack local --if-changed --output-file training.json")
+        assert "Not trained: no pipeline of the project has a gate" in trained
+        project.run(f"{release} gate --stack local --training training.json")
+        published = project.run(f"{release} publish --stack local --training training.json && rm training.json")
+        assert "Nothing to publish" in published
         assert "unchanged" in project.run(".venv/bin/amlite run -- .venv/bin/pulumi preview --stack local")
         assert project.run("git status --porcelain") == ""
     finally:
