@@ -61,9 +61,13 @@ def _other_files(play: Play) -> None:
 
 
 def _pull_request(play: Play) -> str:
-    """Change a component. The comment of the pull request names it."""
+    """Change a component. The comment of the pull request names it. Beside the story, staging and prod come up."""
     file = play.clone.root / _COMPONENT
     file.write_text(file.read_text("utf-8") + "\n# The change of this pull request.\n", "utf-8")
+    for made in play.files:
+        made.result()
+    for stack in ("staging", "prod"):
+        play.stacks[stack] = play.aside.submit(play.release, f"up -s {stack} --no-train --no-doctor")
     play.release("preview -s dev --output-file .amlite/dev.json > .amlite/preview.log")
     comment = play.release("comment .amlite/dev.json --dry-run")
     assert "component-train" in comment, comment
@@ -72,16 +76,12 @@ def _pull_request(play: Play) -> str:
 
 
 def _merge(play: Play) -> str:
-    """Merge it: dev gets the component. From then on, staging and prod come up beside the story."""
+    """Merge it: dev gets the component."""
     play.clone.run("git add -A && git -c user.name=Ann -c user.email=ann@contoso.com commit --quiet -m 'Tune training'")
     before = play.outputs("dev")["assets"]["component"]["train"]
     play.release("up -s dev --no-train")
     after = play.outputs("dev")["assets"]["component"]["train"]
     assert before != after
-    for file in play.files:
-        file.result()
-    for stack in ("staging", "prod"):
-        play.stacks[stack] = play.aside.submit(play.release, f"up -s {stack} --no-train --no-doctor")
     return f"component train is {after} instead of {before}"
 
 
