@@ -19,7 +19,7 @@ from azure.core.exceptions import HttpResponseError
 from amlite import SUBSCRIPTION_ID, TENANT_ID
 from amlite.testing import LocalAzure
 from amlite_fixtures import clusters
-from amlite_fixtures.azure import ARM, Json
+from amlite_fixtures.azure import ARM, GROUP, Json
 from amlite_fixtures.clusters import VERSION, Place
 
 if TYPE_CHECKING:
@@ -176,3 +176,11 @@ def test_credentials_need_their_own_permission(place: Place) -> None:
 
     assert status(reader) == 403
     assert status(place.azure.application(("Azure Kubernetes Service Cluster User Role", place.path()))) == 200
+
+
+@pytest.mark.attack
+def test_a_cluster_shares_no_folder_with_one_of_another_group(place: Place) -> None:
+    place.azure.put(place.path(), place.cluster(), VERSION)
+    other = place.path().replace(f"/resourceGroups/{place.name}/", f"/resourceGroups/{GROUP}/")
+    answer = place.azure.arm("PUT", other, place.cluster(), VERSION)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "BadRequest"), answer.text

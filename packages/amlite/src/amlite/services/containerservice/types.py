@@ -195,6 +195,11 @@ async def _credentials(user: User, platform: Platform, resource: ResourceId, _bo
 TYPES = [
     ResourceType(
         CLUSTER_TYPE,
+        globally_unique=True,  # in amlite: its folder has the name, and another group's must not be the same
+        taken=(
+            "BadRequest",
+            "This local Azure has a cluster named '{name}' in another resource group. Use another name.",
+        ),
         pattern=r"[A-Za-z0-9](?:[\w-]{0,61}[A-Za-z0-9])?",
         rule="Cluster names are 1-63 letters, digits, hyphens and underscores; first and last a letter or digit.",
         required=("properties",),

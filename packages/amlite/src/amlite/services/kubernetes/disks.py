@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientError
@@ -57,11 +56,13 @@ async def _provide(platform: Platform, cluster: str) -> None:
             continue
         await _make(platform, cluster, claim, kind)
     for volume in (await _ask(platform, cluster, "GET", _VOLUMES))["items"]:
-        ours = volume["metadata"]["name"].startswith("pvc-") and "hostPath" in volume["spec"]
+        # A volume that a user made may have any name, and any folder of this machine.
+        place = Objects(platform, cluster).folder / volume["metadata"]["name"]
+        ours = (volume["spec"].get("hostPath") or {}).get("path") == str(place)
         kept = (volume["metadata"].get("annotations") or {}).get("amlite/keep") == "true"
         if ours and not kept and volume["status"].get("phase") == "Released":
-            await _ask(platform, cluster, "DELETE", f"{_VOLUMES}/{volume['metadata']['name']}")
-            shutil.rmtree(Path(volume["spec"]["hostPath"]["path"]), ignore_errors=True)
+            await _ask(platform, cluster, "DELETE", f"{_VOLUMES}/{place.name}")
+            shutil.rmtree(place, ignore_errors=True)
 
 
 async def _make(platform: Platform, cluster: str, claim: Json, kind: Json) -> None:
