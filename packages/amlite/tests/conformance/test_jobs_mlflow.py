@@ -200,7 +200,9 @@ def test_a_jobs_token_writes_its_own_artifacts_once_and_nothing_else(tracked: Wo
     until(client, other)
     name = submit(client, f"cat > attack.py <<'END'\n{ATTACK}\nEND\npython attack.py {other} {tracked.id}-neighbour")
     assert until(client, name).status == "Completed", history(client, name).error
-    log = (tracked.azure.state / "jobs" / tracked.id.rpartition("/")[2] / name / "user_logs/std_log.txt").read_text()
+    log = (
+        tracked.azure.state / "jobs" / tracked.resource_group / tracked.name / name / "user_logs/std_log.txt"
+    ).read_text()
     assert json.loads(log) == {
         "own run": 201,
         "own run again": "Resource Conflict: ArtifactId ExperimentRun/dcid.RUN/a.txt already exists.",

@@ -13,6 +13,7 @@ from pathlib import Path
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.resource_id import ResourceId
 from amlite.core.wire import Json
 from amlite.services.jobs import events
 from amlite.services.machinelearning import references
@@ -74,8 +75,12 @@ class Job:
 
 
 def folder(platform: Platform, workspace_id: str, name: str) -> Path:
-    """Return the local folder of a job: `state/jobs/<workspace>/<job>`."""
-    return platform.state / "jobs" / workspace_id.rpartition("/")[2] / name
+    """Return the local folder of a job: `state/jobs/<resource group>/<workspace>/<job>`.
+
+    Workspaces of two groups may have one name, and must not read or delete each other's files.
+    """
+    workspace = ResourceId.of(workspace_id)
+    return platform.state / "jobs" / str(workspace.group) / workspace.name / name
 
 
 def find(platform: Platform, workspace_id: str, name: str) -> Job | None:

@@ -9,7 +9,7 @@ import pytest
 from amlite import SUBSCRIPTION_ID
 from amlite.core.access import ASSIGNMENT_TYPE, Principal, role_id
 from amlite.core.platform import Platform
-from amlite.services.jobs import data
+from amlite.services.jobs import data, documents
 from amlite.services.jobs.data import DataAccessError
 from amlite.services.jobs.documents import PRIVATE, Job
 from amlite.services.machinelearning import datastores, references
@@ -183,3 +183,10 @@ async def test_output_artifacts_of_a_step_has_what_is_kept_with_it(
     given = {"step": "step", "output": "artifacts", "jobInputType": "uri_folder"}
     assert await data.from_step(platform, next_step, given, None) == tmp_path
     assert wanted == ["azureml://jobs/step/outputs/artifacts"]
+
+
+@pytest.mark.attack
+def test_jobs_of_two_workspaces_with_one_name_share_no_folder(platform: Platform) -> None:
+    other = WORKSPACE.replace("resourceGroups/g/", "resourceGroups/other/")
+    folders = {documents.folder(platform, each, "job") for each in (WORKSPACE, other)}
+    assert len(folders) == 2
