@@ -130,3 +130,19 @@ def test_a_letter_that_looks_like_another_one_gives_no_rights(amlite: LocalAzure
     nobody = amlite.application()
     answer = amlite.arm("GET", f"{SUBSCRIPTION}/resourceGroups".replace("/s", "/\u017f", 1), credential=nobody)
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("grant", ["client_credentials", "password"])
+def test_a_secret_of_any_letters_is_wrong(amlite: LocalAzure, grant: str) -> None:
+    application, user = amlite.application(), amlite.user()
+    form = {
+        "grant_type": grant, "client_id": application._client_id, "client_secret": "\u00e9",
+        "username": user.name, "password": "\u00e9", "scope": "https://management.azure.com/.default",
+    }  # fmt: skip
+    answer = amlite.session.post("https://login.microsoftonline.com/common/oauth2/v2.0/token", data=form)
+    assert answer.status_code in (400, 401), answer.text
+
+
+def test_a_signature_of_any_letters_is_wrong(thief: Thief) -> None:
+    signed = "sv=1&sr=c&sp=r&st=1&se=9&skoid=1&sktid=1&skt=1&ske=9&sks=b&skv=1&sig=%C3%A9"
+    assert thief.azure.session.get(f"{thief.host}/{thief.other}/secret?{signed}").status_code == 403

@@ -205,3 +205,14 @@ def test_a_registry_imports_no_files_of_others(attacker: Attacker) -> None:
     assert begun.status_code == 202, begun.text
     record = attacker.azure.finish(begun)
     assert (record["status"], record["error"]["code"]) == ("Failed", "AuthorizationPermissionMismatch")
+
+
+def test_the_result_of_an_operation_is_for_those_who_may_read_it(attacker: Attacker) -> None:
+    name = f"st{uuid.uuid4().hex[:10]}"
+    body = {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}, "properties": {}}
+    path = f"{attacker.victim.layout.group_id}/providers/Microsoft.Storage/storageAccounts/{name}"
+    begun = attacker.azure.arm("PUT", path, body, "2023-01-01")
+    attacker.azure.finish(begun)
+    place = begun.headers["Location"].removeprefix("https://management.azure.com").partition("?")[0]
+    assert attacker.azure.arm("GET", place, version="2023-01-01").json()["name"] == name
+    assert attacker.arm("GET", place, version="2023-01-01").status_code == 403

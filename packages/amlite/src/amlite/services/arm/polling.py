@@ -24,14 +24,23 @@ async def get_status(call: Call) -> web.Response:
 
 
 async def get_result(call: Call) -> web.Response:
-    """Answer with 202 until an operation has ended, then with its resource or 204."""
+    """Answer with 202 until an operation has ended, then with its resource or 204.
+
+    Raises AzureError 403 if the caller may not read the resource.
+    """
     record = _record(call)
     if record["status"] == "InProgress":
         return _not_yet(call)
     if record["status"] != "Succeeded":
         raise AzureError(409, record["error"]["code"], record["error"]["message"])
     document = call.platform.store.get(record["resourceId"] or "")
-    return reply(document.body) if document else web.Response(status=204)
+    if document is None:
+        return web.Response(status=204)
+    if (
+        call.principal is not None and (id := ResourceId.parse(document.id)) is not None
+    ):  # assets of a registry have none
+        call.platform.access.require(call.principal, document.id, f"{id.type}/read")
+    return reply(document.body)
 
 
 async def get_group_result(call: Call) -> web.Response:

@@ -82,7 +82,7 @@ class Tokens:
     def principal_with_password(self, name: str, password: str) -> Principal:
         """Return the user's principal. Raises Entra's AzureError 400 for a wrong name or password."""
         document = self._store.get(f"{_USERS}/{name}")
-        if document is None or not secrets.compare_digest(document.body["password"], password):
+        if document is None or not secrets.compare_digest(document.body["password"].encode(), password.encode()):
             raise entra_error(
                 "invalid_grant", "AADSTS50126: Error validating credentials due to invalid username or password.", 400
             )
@@ -93,7 +93,7 @@ class Tokens:
         document = self._store.get(f"{_APPLICATIONS}/{client_id}")
         if document is None:
             raise unknown_application(client_id)
-        if not secrets.compare_digest(document.body["secret"], secret):
+        if not secrets.compare_digest(document.body["secret"].encode(), secret.encode()):
             raise entra_error("invalid_client", "AADSTS7000215: Invalid client secret provided.", 401)
         return Principal(document.body["objectId"], document.body["clientId"])
 

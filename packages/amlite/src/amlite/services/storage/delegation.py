@@ -66,7 +66,7 @@ def permits(platform: Platform, method: str, target: BlobPath, query: Mapping[st
     if any(name not in query for name in _SIGNED):
         return False
     scope = target if query["sr"] == "b" else BlobPath(target.account, target.container)
-    if not hmac.compare_digest(_signature(platform, scope, query), query.get("sig", "")):
+    if not hmac.compare_digest(_signature(platform, scope, query).encode(), query.get("sig", "").encode()):
         return False
     now = _time(dt.datetime.now(dt.UTC))
     if not query["st"] <= now < query["se"]:
