@@ -8,6 +8,8 @@ from functools import cached_property
 
 WITHOUT_CASE = re.IGNORECASE | re.ASCII
 """Compares paths and hosts. Without `ASCII`, a pattern takes a long s for an s, which lower case keeps apart."""
+# A resource, one that extends it, and one that extends that one.
+_MOST_PROVIDERS = 4
 _PROVIDERS = re.compile("(?=/providers/)", WITHOUT_CASE)
 
 
@@ -28,6 +30,8 @@ class ResourceId:
         Like ARM, it takes several slashes for one: `az resource show --resource-type` writes two.
         """
         path = re.sub("/{2,}", "/", path)
+        if len(_PROVIDERS.findall(path)) > _MOST_PROVIDERS:
+            return None
         head, marker, last = _rpartition_providers(path)
         if marker and "/providers/" in head.lower():
             scope = cls.parse(head)

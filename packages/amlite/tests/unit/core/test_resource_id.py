@@ -64,3 +64,9 @@ def test_other_paths_are_none(path: str) -> None:
     assert ResourceId.parse(path) is None
     with pytest.raises(ValueError, match="is not an ARM path"):
         ResourceId.of(path)
+
+
+@pytest.mark.attack
+def test_a_path_of_many_scopes_is_no_path() -> None:
+    assert ResourceId.of(f"{ST}/providers/{ROLES}/r/providers/{ROLES}/r").type == ROLES
+    assert ResourceId.parse(S + "/providers/a/b/c" * 4000) is None

@@ -18,8 +18,8 @@ _TEXT = r"'((?:[^']|'')*)'"
 _FIELDS = ("location", "name", "resourceGroup", "resourceType", "tagName", "tagValue", "kind", "identity/principalId")
 _COMPARED = re.compile(rf"({'|'.join(_FIELDS)})\s+(eq|ne)\s+{_TEXT}", re.IGNORECASE)
 _INSIDE = re.compile(rf"substringof\(\s*{_TEXT}\s*,\s*(name|resourceGroup)\s*\)", re.IGNORECASE)
-# Outside of a text: an even number of quotes follows. Texts themselves would be matched in exponentially many ways.
-_WORD = re.compile(r"\s+(and|or)\s+(?=(?:[^']*'[^']*')*[^']*$)", re.IGNORECASE)
+# A text, a word, or the space between: each is matched once, so that a long filter takes no long time.
+_PIECE = re.compile(r"'(?:[^']|'')*'|[^'\s]+|\s+|'")
 _TAGS = ("tagname", "tagvalue")
 _EXPANDED = {"createdTime": "createdAt", "changedTime": "lastModifiedAt"}
 Test = Callable[[Json], bool]
@@ -60,12 +60,14 @@ def _filter(text: str) -> Test:
 
 def _split(text: str) -> list[str]:
     """Return the conditions of a filter, with the words between them."""
-    parts: list[str] = []
-    rest = text.strip()
-    while (found := _WORD.search(rest)) is not None:
-        parts += [rest[: found.start()].strip(), found[1]]
-        rest = rest[found.end() :]
-    return [*parts, rest.strip()]
+    pieces = _PIECE.findall(f" {text} ")
+    parts: list[list[str]] = [[]]
+    for before, piece, after in zip(pieces, pieces[1:], pieces[2:], strict=False):
+        if piece.lower() in ("and", "or") and before.isspace() and after.isspace():
+            parts += [[piece], []]
+        else:
+            parts[-1].append(piece)
+    return ["".join(part).strip() for part in parts]
 
 
 def _condition(part: str, whole: str) -> Test:

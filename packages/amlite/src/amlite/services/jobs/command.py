@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 _REFERENCE = re.compile(r"\$\{\{\s*(inputs|outputs|search_space)\.([\w.-]+)\s*\}\}")
-_ANY = re.compile(r"\$\{\{(.*?)\}\}")
-_OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
+# None has another beginning inside: a text of beginnings alone would be read again from each of them.
+_ANY = re.compile(r"\$\{\{((?:(?!\$\{\{).)*?)\}\}")
+_OPTIONAL = re.compile(r"\$\[\[((?:(?!\$\[\[).)*?)\]\]", re.DOTALL)
 
 
 def problems(

@@ -386,7 +386,7 @@ def _delete_tag(registry: _Registry, document: Document, body: Json) -> Json:
 def filtered(shown: list[Json], expression: str) -> list[Json]:
     """Apply MLflow's search filter: comparisons of attributes and tags, joined by AND."""
     tests: list[tuple[str, str, str]] = []
-    for clause in re.split(r"\s+AND\s+", expression, flags=re.IGNORECASE) if expression.strip() else []:
+    for clause in re.split(r"(?<!\s)\s+AND\s+", expression, flags=re.IGNORECASE) if expression.strip() else []:
         found = _CLAUSE.fullmatch(clause)
         if found is None:
             raise RegistryError(400, "INVALID_PARAMETER_VALUE", f"Invalid clause in filter string: '{clause}'.")

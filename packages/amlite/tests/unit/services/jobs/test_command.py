@@ -37,3 +37,11 @@ def test_what_is_not_declared_is_a_problem(template: str, said: str) -> None:
 
 def test_a_template_that_fits_has_no_problems() -> None:
     assert problems("x ${{inputs.a}} $[[ ${{inputs.b}} ]] > ${{outputs.o}}", ["a", "b"], ["o"]) == []
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("beginning", ["$[[", "${{"])
+def test_a_command_of_beginnings_takes_no_time(beginning: str) -> None:
+    template = beginning * 200_000
+    assert problems(template, [], []) == []
+    assert render(template, {}, {}) == template

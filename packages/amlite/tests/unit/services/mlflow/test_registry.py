@@ -40,3 +40,9 @@ def test_a_filter_with_many_wildcards_takes_no_time() -> None:
     model = {"name": "a" * 250, "tags": []}
     assert filtered([model], f"name LIKE '{'%a' * 60}%b'") == []
     assert filtered([{"name": "a[b]*c?", "tags": []}], "name LIKE 'a[b]*_?'") != []
+
+
+@pytest.mark.attack
+def test_a_filter_of_many_spaces_takes_no_time() -> None:
+    with pytest.raises(RegistryError, match="Invalid clause"):
+        filtered(MODELS, f"name = 'a'{' ' * 200_000}x")
