@@ -1,4 +1,4 @@
-"""Final validation of definitions with azure-ai-ml's own loaders, run once for each new content.
+"""Final validation of definitions with azure-ai-ml's own loaders and checks, run once for each new content.
 
 Passed checks are cached by content and azure-ai-ml's version, so an unchanged tree does not import azure-ai-ml.
 """
@@ -26,7 +26,10 @@ from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.stat_cache import write_whole
 
 _REMEMBERED = 20_000
+_NO_COMPUTE = "Compute not set"
 _CHOICES = re.compile(r"^(?:Must be one of: |Value .+ passed is not in set \[)([^\]]+?)\]?\.?$")
+# azure-ai-ml checks them again before it sends them.
+_CHECKED = ("component", "pipeline_job")
 # azure-ai-ml chooses a class by these keys, and looks for them in the file only.
 DECISIVE = ("type", "task", "create_monitor")
 
@@ -45,7 +48,7 @@ def check(
     `documents` holds each asset's document, for line numbers.
     """
     version = importlib.metadata.version("azure-ai-ml")
-    file = cache_folder / f"accepted-{version}.json" if cache_folder else None
+    file = cache_folder / f"checked-{version}.json" if cache_folder else None
     accepted = _read(file)
     passed: list[str] = []
     refused: set[AssetId] = set()
@@ -118,11 +121,38 @@ def _load_from(loader: Any, asset: Asset, definition: Definition, folder: Path) 
         definition["create_job"] = str(job)
     # Pass everything as overrides of an empty file: writing YAML and parsing it again takes longer than all the rest.
     decisive = {key: definition.pop(key) for key in DECISIVE if key in definition}
-    loader(io.StringIO(json.dumps(decisive)), relative_origin=str(folder / "asset.yml"), params_override=[definition])
+    place = str(folder / "asset.yml")
+    entity = loader(io.StringIO(json.dumps(decisive)), relative_origin=place, params_override=[definition])
+    if asset.kind in _CHECKED:
+        _check_to_send(entity)
+
+
+class _InvalidError(ValueError):
+    """azure-ai-ml would not send a definition: `messages` by dotted key."""
+
+    def __init__(self, messages: Mapping[str, str]) -> None:
+        super().__init__("; ".join(messages.values()))
+        self.messages = messages
+
+
+def _check_to_send(entity: Any) -> None:
+    """Check a component or a job as azure-ai-ml does before it sends it."""
+    from azure.ai.ml.entities._builders import BaseNode
+
+    # A job that is not a pipeline is loaded as a step.
+    for each in (entity, entity._to_job()) if isinstance(entity, BaseNode) else (entity,):
+        validate = getattr(each, "_validate", None)
+        found = validate() if validate is not None else None
+        if found is not None and not found.passed:
+            raise _InvalidError(found.error_messages)
 
 
 def _problems(error: Exception, document: Document) -> list[Problem]:
     """Convert a loader's error report into problems with locations and messages."""
+    if isinstance(error, _InvalidError):
+        # It says the same at each key that is part of it.
+        places = {message: place for place, message in reversed([*error.messages.items()])}
+        return [_problem(document, _keys(place), message) for message, place in places.items()]
     text = str(getattr(error, "message", "") or error)
     try:
         report, _ = json.JSONDecoder().raw_decode(text, text.index("{"))
@@ -130,7 +160,11 @@ def _problems(error: Exception, document: Document) -> list[Problem]:
         first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
         return [_problem(document, (), first)]
     if isinstance(report.get("errors"), list):
-        found = [(_keys(str(each.get("path", ""))), str(each.get("message", ""))) for each in report["errors"]]
+        found = [
+            place
+            for each in report["errors"]
+            for place in _inner(_keys(str(each.get("path", ""))), str(each.get("message", "")))
+        ]
     else:
         found = list(_messages(report, ()))
     by_place: dict[KeyPath, str] = {}
@@ -144,11 +178,24 @@ def _messages(report: Any, keys: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     if isinstance(report, dict):
         for key, item in report.items():
             yield from _messages(item, keys if key == "_schema" else (*keys, key))
+    elif isinstance(report, list) and report and all(isinstance(item, dict) for item in report):
+        # One report for each form that the value can have. The right form is the one that has the value's type.
+        yield from _messages(next((item for item in report if "type" not in item), report[0]), keys)
     elif isinstance(report, list):
         for item in report:
             yield from _messages(item, keys)
     else:
         yield keys, str(report).strip().splitlines()[0] if str(report).strip() else "it is invalid"
+
+
+def _inner(keys: KeyPath, text: str) -> Iterator[tuple[KeyPath, str]]:
+    """Yield what a message says, which may contain a report of its own."""
+    try:
+        report, _ = json.JSONDecoder().raw_decode(text, text.index("{"))
+    except ValueError:
+        yield keys, text
+    else:
+        yield from _messages(report, keys)
 
 
 def _keys(path: str) -> KeyPath:
@@ -164,6 +211,9 @@ def _problem(document: Document, keys: KeyPath, message: str) -> Problem:
         return document.problem(keys, f"'{where}' is missing", f"add `{last}:`")
     if where and choices is not None:
         return document.problem(keys, f"'{where}' has a value that is not allowed", f"use one of {choices[1]}")
-    where = f"'{where}': " if where else ""
-    fix = "correct the YAML as the reason says"
-    return document.problem(keys, f"azure-ai-ml refuses {where}{message or 'this file'}", fix)
+    if message == _NO_COMPUTE:
+        fix = "add `default_compute:` to the `settings:` of the pipeline, or `compute:` to the step"
+        return document.problem(keys, f"{'.'.join(map(str, keys[:-1]))} has no compute", fix)
+    where = f"'{where}'" if where else "this file"
+    reason = f": {message}" if message else ""
+    return document.problem(keys, f"azure-ai-ml refuses {where}{reason}", "correct the YAML as the reason says")

@@ -15,6 +15,10 @@ from pulumi_azureml.planning.settings import CatalogueSettings
 ENDPOINT_NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){1,30}[A-Za-z0-9]")
 ENDPOINT_NAME_RULE = "use 3 to 32 letters, digits and single '-', starting with a letter and not ending with '-'"
 ENDPOINTS = ("batch_endpoint", "online_endpoint")
+_IDENTITY = re.compile(
+    r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.managedidentity/userassignedidentities/[^/]+",
+    re.IGNORECASE,
+)
 # The request beside an endpoint's file that a rollout sends to a new deployment.
 SMOKE_REQUEST = "sample-request.json"
 _MAX_NAME = 32
@@ -48,6 +52,23 @@ def check_endpoint_name(draft: Draft) -> None:
     """Report an endpoint name that Azure would reject."""
     if not ENDPOINT_NAME.fullmatch(draft.id.name):
         draft.problem(("name",), f"'{draft.id.name}' is not a valid endpoint name", ENDPOINT_NAME_RULE)
+
+
+def check_identity(draft: Draft) -> None:
+    """Report an endpoint's user-assigned identity without an id, or with one that is none."""
+    identity = draft.definition.get("identity")
+    if not isinstance(identity, dict) or "user_assigned" not in str(identity.get("type")).lower():
+        return
+    given = identity.get("user_assigned_identities")
+    keys = ("identity", "user_assigned_identities")
+    if not given:
+        message = "the endpoint has no user-assigned identity"
+        draft.problem(keys[:1], message, "add `user_assigned_identities:`, a list with the `resource_id:` of one")
+    for index, each in enumerate(given if isinstance(given, list) else ()):
+        text = str(each.get("resource_id", "")) if isinstance(each, dict) else ""
+        if not _IDENTITY.fullmatch(text):
+            fix = "use the id from `az identity show --query id`"
+            draft.problem((*keys, index), f"'{text}' is not the resource id of a user-assigned identity", fix)
 
 
 def check_azure_name(draft: Draft, settings: CatalogueSettings) -> None:

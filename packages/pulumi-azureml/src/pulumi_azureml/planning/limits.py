@@ -1,7 +1,8 @@
 """Values that have the right type and are still wrong: out of Azure's range, or not fit for their input.
 
-Sources: Microsoft's "CLI (v2) managed online deployment YAML schema", "CLI (v2) batch deployment YAML schema" and
-"CLI (v2) command component YAML schema"; `ResourceConfiguration` in azure-rest-api-specs.
+Sources: Microsoft's "CLI (v2) managed online deployment YAML schema", "CLI (v2) batch deployment YAML schema",
+"CLI (v2) command component YAML schema" and "Hyperparameter tuning a model (v2)"; `ResourceConfiguration` in
+azure-rest-api-specs.
 """
 
 from __future__ import annotations
@@ -27,6 +28,14 @@ _RANGES: dict[tuple[str, str], tuple[int, int | None]] = {
     ("settings", "error_threshold"): (-1, None),
     ("retry_settings", "max_retries"): (0, None),
     ("retry_settings", "timeout"): (1, None),
+    **{("limits", key): (1, None) for key in ("timeout", "trial_timeout", "timeout_minutes", "trial_timeout_minutes")},
+    **{("limits", key): (1, 1000) for key in ("max_total_trials", "max_concurrent_trials")},
+    **{("distribution", key): (1, None) for key in ("process_count_per_instance", "worker_count")},
+    ("distribution", "parameter_server_count"): (0, None),
+    ("early_termination", "evaluation_interval"): (1, None),
+    ("early_termination", "delay_evaluation"): (0, None),
+    ("early_termination", "truncation_percentage"): (1, 99),
+    **{(route, "port"): (1, 65_535) for route in ("liveness_route", "readiness_route", "scoring_route")},
     **{(probe, "initial_delay"): (0, None) for probe in _PROBES},
     **{
         (probe, key): (1, None)
@@ -34,6 +43,8 @@ _RANGES: dict[tuple[str, str], tuple[int, int | None]] = {
         for key in ("period", "timeout", "success_threshold", "failure_threshold")
     },
 }
+# The distributions that a sampling algorithm supports. Random sampling supports all.
+_SAMPLED = {"grid": ("choice",), "bayesian": ("choice", "quniform", "uniform")}
 _SHARED_MEMORY = re.compile(r"\d+[bkmg]", re.IGNORECASE | re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_.-][A-Za-z0-9_.-]*", re.ASCII)
 _LOG_LEVELS = ("debug", "info", "warning")
@@ -50,7 +61,7 @@ def check_values(document: Document, value: Any, keys: KeyPath = ()) -> Iterator
             yield from _check_range(document, place, item, *_RANGES[last])
         elif key == "environment_variables" and isinstance(item, dict):
             yield from _check_variables(document, place, item)
-        elif key == "tags" and isinstance(item, dict):
+        elif (key == "tags" or place == ("properties",)) and isinstance(item, dict):
             yield from _check_texts(document, place, item)
         elif key == "shm_size" and not _SHARED_MEMORY.fullmatch(str(item)):
             message = f"'{'.'.join(map(str, place))}' cannot be '{item}'"
@@ -58,6 +69,13 @@ def check_values(document: Document, value: Any, keys: KeyPath = ()) -> Iterator
         elif last == ("settings", "logging_level") and str(item).lower() not in _LOG_LEVELS:
             advice = suggestion(str(item), _LOG_LEVELS, otherwise=f"use one of {listing(_LOG_LEVELS)}")
             yield document.problem(place, f"'settings.logging_level' cannot be '{item}'", advice)
+        elif key == "search_space" and isinstance(item, dict):
+            yield from _check_space(document, place, item, value.get("sampling_algorithm"))
+        elif key == "early_termination" and isinstance(item, dict) and str(item.get("type")).lower() == "bandit":
+            yield from check_values(document, item, place)
+            if ("slack_factor" in item) == ("slack_amount" in item):
+                message = "a bandit policy has either 'slack_factor' or 'slack_amount'"
+                yield document.problem(place, message, "write one of the two")
         elif last[0] == "mirror_traffic" and isinstance(item, int) and not 0 <= item <= _MOST_MIRRORED:
             message = f"'{'.'.join(last)}' is {item} %"
             yield document.problem(place, message, f"mirror at most {_MOST_MIRRORED} % of the traffic")
@@ -116,6 +134,26 @@ def _check_range(document: Document, keys: KeyPath, value: Any, low: int, high: 
         return
     limits = f"use {low} or more" if high is None else f"use {low} to {high}"
     yield document.problem(keys, f"'{'.'.join(map(str, keys))}' cannot be {value}", limits)
+
+
+def _check_space(document: Document, keys: KeyPath, space: Mapping[Any, Any], sampling: Any) -> Iterator[Problem]:
+    """Report a search space without values, and one that its sampling algorithm cannot sample."""
+    if not space:
+        yield document.problem(keys, "'search_space' is empty", "add the inputs to search")
+    algorithm = str(sampling.get("type") if isinstance(sampling, dict) else sampling).lower()
+    for name, each in space.items():
+        if not isinstance(each, dict) or "type" not in each:
+            continue
+        kind, low, high = str(each.get("type")).lower(), _number(each.get("min_value")), _number(each.get("max_value"))
+        if kind == "choice" and each.get("values") == []:
+            yield document.problem((*keys, name, "values"), f"'{name}' has no values to search", "write some values")
+        if low is not None and high is not None and low >= high:
+            message = f"'min_value' of '{name}' is {each['min_value']}, and 'max_value' is {each['max_value']}"
+            yield document.problem((*keys, name, "min_value"), message, "write a lower 'min_value'")
+        if algorithm in _SAMPLED and kind not in _SAMPLED[algorithm]:
+            known = listing(_SAMPLED[algorithm])
+            message = f"{algorithm} sampling cannot sample '{name}' of type {kind}"
+            yield document.problem((*keys, name), message, f"use {known}, or `sampling_algorithm: random`")
 
 
 def _check_variables(document: Document, keys: KeyPath, variables: Mapping[Any, Any]) -> Iterator[Problem]:

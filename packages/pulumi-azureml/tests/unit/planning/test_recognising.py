@@ -90,7 +90,7 @@ def test_an_asset_of_the_workspace_keeps_its_label(template: Project) -> None:
         ("name: lake\nimage: python:3.11\n", "environment lake"),
         ("name: week\ntype: uri_folder\npath: azureml://datastores/workspaceblobstore/paths/week\n", "data week"),
         ("name: m\ntype: mlflow_model\npath: azureml://jobs/j/outputs/model\n", "model m"),
-        ("name: store\ntype: azure_blob\naccount_name: st\ncontainer_name: raw\n", "datastore store"),
+        ("name: store\ntype: azure_blob\naccount_name: sto\ncontainer_name: raw\n", "datastore store"),
         ("command: echo\nenvironment: azureml:training\ncompute: azureml:cpu\n", "pipeline job more-it"),
         ("name: other\nauth_mode: key\n", "online endpoint other"),
         ("name: night\ntrigger: {type: cron, expression: 0 5 * * *}\ncreate_job: ../../pipelines/training.yml\n",

@@ -10,6 +10,7 @@ from pulumi_azureml.planning.assets import Asset, AssetId
 from pulumi_azureml.planning.deployments import (
     check_azure_name,
     check_endpoint_name,
+    check_identity,
     of_endpoint,
     same_azure_name,
 )
@@ -42,6 +43,7 @@ class BatchEndpointKind(Kind):
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
         """Check the name in Azure. A batch endpoint uses no other asset."""
         check_azure_name(draft, settings)
+        check_identity(draft)
 
     def check(self, draft: Draft, drafts: Drafts, settings: CatalogueSettings) -> Iterator[Problem]:
         """Check that the default deployment exists. Names are host names."""

@@ -17,6 +17,16 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 # Sources: the YAML schemas of blob, data lake and file datastores.
 _PROTOCOLS = ("abfs", "abfss", "http", "https", "wasb", "wasbs")
 
+# "Naming and Referencing Containers, Blobs, and Metadata" and "... Shares, Directories, Files, and Metadata".
+_CONTAINER = re.compile(r"\$root|\$web|\$logs|(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
+_CONTAINER_RULE = "use 3 to 63 lower-case letters, digits and single '-', starting and ending with a letter or digit"
+_PLACES = (
+    ("account_name", re.compile(r"[a-z0-9]{3,24}"), "use 3 to 24 lower-case letters and digits"),
+    ("container_name", _CONTAINER, _CONTAINER_RULE),
+    ("filesystem", _CONTAINER, _CONTAINER_RULE),
+    ("file_share_name", _CONTAINER, _CONTAINER_RULE),
+)
+
 
 class DatastoreKind(Kind):
     """A blob container, a Data Lake Storage Gen2 file system or a file share of a storage account."""
@@ -53,6 +63,10 @@ class DatastoreKind(Kind):
         if protocol is not None and str(protocol).lower() not in _PROTOCOLS:
             advice = suggestion(str(protocol), _PROTOCOLS, otherwise=f"use one of {listing(_PROTOCOLS)}")
             draft.problem(("protocol",), f"'protocol' cannot be '{protocol}'", advice)
+        for key, rule, advice in _PLACES:
+            value = draft.definition.get(key)
+            if isinstance(value, str) and value and not rule.fullmatch(value):
+                draft.problem((key,), f"'{value}' cannot be a name in Azure Storage", advice)
         credentials = draft.definition.get("credentials")
         if credentials is not None:
             keys = ", ".join(sorted(map(str, credentials))) if isinstance(credentials, dict) else ""

@@ -10,11 +10,13 @@ from pulumi_azureml.planning.assets import AssetId
 from pulumi_azureml.planning.deployments import (
     check_azure_name,
     check_endpoint_name,
+    check_identity,
     of_endpoint,
     same_azure_name,
 )
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Drafts, compute
+from pulumi_azureml.planning.jobs import mapping
 from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.settings import CatalogueSettings
@@ -51,6 +53,7 @@ class OnlineEndpointKind(Kind):
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
         """Check the name in Azure, the compute and the sum of the traffic. Close endpoints that may not be public."""
         check_azure_name(draft, settings)
+        check_identity(draft)
         data = draft.definition
         if not settings.public_endpoints and "compute" not in data:
             data.setdefault("public_network_access", "disabled")
@@ -68,11 +71,15 @@ class OnlineEndpointKind(Kind):
     def check(self, draft: Draft, drafts: Drafts, settings: CatalogueSettings) -> Iterator[Problem]:
         """Report traffic to deployments that do not exist. Names are host names."""
         yield from same_azure_name(draft, drafts, settings)
-        traffic = draft.definition.get("traffic")
-        for name in traffic if isinstance(traffic, dict) else ():
-            if AssetId("online_deployment", f"{draft.id.name}/{name}") not in drafts:
-                fix = f"add `{name}-deployment.yml` beside the endpoint, or remove the share"
-                yield draft.document.problem(("traffic", name), f"traffic goes to an unknown deployment '{name}'", fix)
+        traffic = mapping(draft.definition.get("traffic"))
+        for key in ("traffic", "mirror_traffic"):
+            for name in mapping(draft.definition.get(key)):
+                if AssetId("online_deployment", f"{draft.id.name}/{name}") not in drafts:
+                    fix = f"add `{name}-deployment.yml` beside the endpoint, or remove the share"
+                    yield draft.document.problem((key, name), f"traffic goes to an unknown deployment '{name}'", fix)
+                elif key == "mirror_traffic" and traffic.get(name):
+                    message = f"deployment '{name}' gets live traffic, so that none can be mirrored to it"
+                    yield draft.document.problem((key, name), message, "remove one of the two shares")
 
 
 KIND = OnlineEndpointKind()
