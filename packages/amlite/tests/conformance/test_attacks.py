@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import socket
+import ssl
 import uuid
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -146,3 +150,19 @@ def test_a_secret_of_any_letters_is_wrong(amlite: LocalAzure, grant: str) -> Non
 def test_a_signature_of_any_letters_is_wrong(thief: Thief) -> None:
     signed = "sv=1&sr=c&sp=r&st=1&se=9&skoid=1&sktid=1&skt=1&ske=9&sks=b&skv=1&sig=%C3%A9"
     assert thief.azure.session.get(f"{thief.host}/{thief.other}/secret?{signed}").status_code == 403
+
+
+def test_an_address_with_its_host_is_refused(thief: Thief) -> None:
+    """It would become a part of the address of the process that answers."""
+    host = thief.host.removeprefix("https://")
+    proxy = urlsplit(thief.azure.session.proxies["https"])
+    login = base64.b64encode(f"{proxy.username}:{proxy.password}".encode()).decode()
+    token = thief.credential.get_token(STORAGE).token
+    with socket.create_connection((str(proxy.hostname), proxy.port or 0), timeout=30) as plain:
+        plain.sendall(f"CONNECT {host}:443 HTTP/1.1\r\nProxy-Authorization: Basic {login}\r\n\r\n".encode())
+        plain.recv(1000)
+        trusted = ssl.create_default_context(cafile=str(thief.azure.session.verify))
+        with trusted.wrap_socket(plain, server_hostname=host) as near:
+            asked = f"GET {thief.host}/{thief.mine}/a HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
+            near.sendall(asked.encode())
+            assert near.recv(1000).startswith(b"HTTP/1.1 400 ")

@@ -46,6 +46,8 @@ def check_head(request: web.Request) -> None:
         _BROKEN.search(value) for value in request.headers.values()
     ):
         raise AzureError(400, "InvalidHeaderValue", "The value of a header is not UTF-8.")
+    if not request.raw_path.startswith("/"):  # with a host, which would be a part of a child's address
+        raise AzureError(400, "InvalidUri", "The request URL is invalid: it must begin with a slash.")
     address = f"{request.host}{request.path}{request.query_string}"
     if not address.isprintable() and (_CONTROL.search(request.path) or _BROKEN.search(address)):
         raise AzureError(400, "InvalidUri", "The request URL is invalid: it contains control characters or no UTF-8.")
