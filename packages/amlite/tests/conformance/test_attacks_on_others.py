@@ -216,3 +216,16 @@ def test_the_result_of_an_operation_is_for_those_who_may_read_it(attacker: Attac
     place = begun.headers["Location"].removeprefix("https://management.azure.com").partition("?")[0]
     assert attacker.azure.arm("GET", place, version="2023-01-01").json()["name"] == name
     assert attacker.arm("GET", place, version="2023-01-01").status_code == 403
+
+
+@pytest.mark.parametrize("reference", ["{id}/environments/{name}/versions/1", "azureml://locations/{place}"])
+def test_a_job_shows_no_asset_of_another_workspace(attacker: Attacker, reference: str) -> None:
+    name = f"e{uuid.uuid4().hex[:8]}"
+    properties = {"image": "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"}
+    attacker.azure.put(f"{attacker.victim.id}/environments/{name}/versions/1", {"properties": properties})
+    place = f"westeurope/workspaces/{attacker.victim.name}/environments/{name}/versions/1"
+    given = reference.format(id=attacker.victim.id, name=name, place=place)
+    job = {"jobType": "Command", "command": "env", "environmentId": given}
+    answer = attacker.arm("PUT", f"{attacker.own.id}/jobs/{uuid.uuid4()}", {"properties": job})
+    assert answer.status_code == 404
+    assert f"was not found in workspace '{attacker.own.name}'" in answer.text

@@ -47,7 +47,8 @@ def asset(platform: Platform, workspace_id: str, reference: str, kind: str) -> D
     """Return the stored asset version for a `reference` to an asset of a workspace or of a registry.
 
     `kind` is one of KINDS. The document's body is the ARM envelope. Raises AzureError 400 if the reference is not of
-    this kind, and 404 if the name and version do not exist.
+    this kind, and 404 if the name and version do not exist. Assets of another workspace do not exist, except without a
+    `workspace_id`.
     """
     if is_in_registry(reference):
         return _in_registry(platform, reference, kind)
@@ -55,6 +56,7 @@ def asset(platform: Platform, workspace_id: str, reference: str, kind: str) -> D
         owner = workspace_by_guid(platform, found[1])
         if found[2].lower() != kind:
             raise _malformed(reference, kind)
+        _require_own(workspace_id, owner.id, reference)
         return version(platform, owner.id, kind, found[3], found[4])
     bare = _bare(reference)
     if bare.startswith("/"):
@@ -68,6 +70,7 @@ def asset(platform: Platform, workspace_id: str, reference: str, kind: str) -> D
         owner_id = ResourceId(
             resource_id.subscription, resource_id.group, resource_id.namespace, resource_id.segments[:2]
         )
+        _require_own(workspace_id, str(owner_id), reference)
         return version(platform, str(owner_id), kind, resource_id.segments[3], resource_id.segments[5])
     short = _SHORT.fullmatch(bare)
     if short is None:
@@ -75,6 +78,12 @@ def asset(platform: Platform, workspace_id: str, reference: str, kind: str) -> D
     name, number, label = short.groups()
     _check_label(label, kind, name)
     return version(platform, workspace_id, kind, name, number or DEFAULT_VERSION)
+
+
+def _require_own(workspace_id: str, owner_id: str, reference: str) -> None:
+    """Raise AzureError 404 for an asset of another workspace: its definition is for those who may read it there."""
+    if workspace_id and owner_id.lower() != workspace_id.lower():
+        raise AzureError(404, "UserError", f"'{reference}' was not found in workspace '{_last(workspace_id)}'.")
 
 
 def registry_uri(name: str) -> str:
