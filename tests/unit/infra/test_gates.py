@@ -24,7 +24,7 @@ FILES = {
         "inputs: {rules: {type: uri_file}, overrides: {type: string, default: none}}\n"
     ),
     "pipelines/training.yml": (
-        "type: pipeline\n"
+        "type: pipeline\nsettings: {default_compute: serverless}\n"
         "inputs:\n  rules: {type: uri_file, path: azureml:flights-gate@latest}\n  gate_overrides: none\n"
         "jobs:\n  decide:\n    type: command\n    component: azureml:gate@latest\n    inputs:\n"
         "      rules: ${{parent.inputs.rules}}\n      overrides: ${{parent.inputs.gate_overrides}}\n"

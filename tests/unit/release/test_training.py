@@ -212,7 +212,8 @@ def test_a_pipeline_of_shared_components_is_submitted_with_the_registrys(
     files = {
         "ml/shared/tools/environment.yml": "name: tools\nimage: python:3.11\n",
         "ml/shared/prep/component.yml": component,
-        "pipelines/training.yml": "type: pipeline\njobs:\n  prep:\n    type: command\n    component: azureml:prep\n",
+        "pipelines/training.yml": "type: pipeline\nsettings: {default_compute: serverless}\n"
+        "jobs:\n  prep:\n    type: command\n    component: azureml:prep\n",
     }
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)

@@ -53,6 +53,8 @@ def check(
     passed: list[str] = []
     refused: set[AssetId] = set()
     problems: list[Problem] = []
+    assets = list(assets)
+    scheduled = {need for asset in assets if asset.kind == "schedule" for need in asset.depends_on}
     for asset in assets:
         if documents[asset.id].path in broken or refused & set(asset.depends_on):
             refused.add(asset.id)
@@ -63,6 +65,8 @@ def check(
         error = _load(asset, KINDS[asset.kind].loader_of(asset.definition), root)
         if error is None:
             passed.append(key)
+        elif asset.id in scheduled and isinstance(error, _InvalidError) and {*error.messages.values()} == {_NO_COMPUTE}:
+            continue  # the schedule can set it
         else:
             refused.add(asset.id)
             problems += _problems(error, documents[asset.id])

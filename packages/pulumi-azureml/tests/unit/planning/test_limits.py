@@ -95,3 +95,12 @@ def test_a_preview_refuses_what_the_submission_would(project: Project, path: str
 def test_it_takes_what_is_just_within_the_limits(project: Project, path: str, text: str) -> None:
     project.write(path, text)
     assert project.load(check_with_azure=True).warnings == ()
+
+
+def test_a_schedule_can_give_its_pipeline_a_compute(project: Project) -> None:
+    """`az ml` submits neither the pipeline alone nor the schedule without the setting."""
+    project.write("pipelines/more.yml", "type: pipeline\n" + STEP)
+    job = "{type: pipeline, job: ../more.yml, settings: {default_compute: azureml:cpu}}"
+    trigger = "trigger: {type: cron, expression: 0 6 * * *}\n"
+    project.write("pipelines/schedules/more.yml", f"name: more\n{trigger}create_job: {job}\n")
+    assert project.load(check_with_azure=True)["schedule", "more"].definition["create_job"]
