@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.parse
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ ATTACK = """
 import json, os, ssl, sys, urllib.error, urllib.request
 
 region, scope, run = (os.environ[f"AZUREML_{name}"] for name in ("SERVICE_ENDPOINT", "WORKSPACE_SCOPE", "RUN_ID"))
-other, neighbour = sys.argv[1:]
+other, neighbour, foreign = sys.argv[1:]
 mlflow = f"/mlflow/v2.0{scope}/api/2.0/mlflow"
 
 def send(method, path, body=None):
@@ -181,10 +182,28 @@ print(json.dumps({
     "the token of another run": send("GET", f"/history/v1.0{scope}/experiments/tests/runs/{other}/token")[0],
     "its own token": send("GET", f"/history/v1.0{scope}/experiments/tests/runs/{run}/token")[0],
     "another workspace": send("GET", f"/history/v1.0{neighbour}/runs/{run}")[0],
+    "a model": send("POST", f"{mlflow}/registered-models/create", {"name": "foreign"})[0],
+    "files of its submitter": send("POST", f"{mlflow}/model-versions/create",
+                                   {"name": "foreign", "source": foreign})[0],
     "a webhook": send("POST", f"{mlflow}/webhooks", {"name": "w", "url": "https://example.com", "events": []})[0],
     "a webhook by dots": send("POST", f"{mlflow}/runs/%2e%2e/webhooks", {"name": "w"})[0],
 }))
 """
+
+
+def _blob_of_the_submitter(tracked: Workspace) -> str:
+    """Return the address of a blob in another account, which the submitter of jobs may read."""
+    azure, name = tracked.azure, f"st{uuid.uuid4().hex[:12]}"
+    account = f"{tracked.layout.group_id}/providers/Microsoft.Storage/storageAccounts/{name}"
+    body = {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}, "properties": {}}
+    azure.put(account, body, "2023-01-01")
+    azure.put(f"{account}/blobServices/default/containers/secrets", {"properties": {}}, "2023-01-01")
+    azure.assign("Storage Blob Data Contributor", account, _object_id(azure))
+    token = azure.credential.get_token("https://storage.azure.com/.default").token
+    headers = {"Authorization": f"Bearer {token}", "x-ms-version": "2023-11-03", "x-ms-blob-type": "BlockBlob"}
+    address = f"https://{name}.blob.core.windows.net/secrets/secret"
+    assert azure.session.put(address, data=b"SECRET", headers=headers).status_code == 201
+    return address
 
 
 @pytest.mark.attack
@@ -198,7 +217,9 @@ def test_a_jobs_token_writes_its_own_artifacts_once_and_nothing_else(tracked: Wo
     tracked.azure.put(f"{tracked.id}/models/precious/versions/1", {"properties": {"modelUri": uri}})
     other = submit(client, "true")
     until(client, other)
-    name = submit(client, f"cat > attack.py <<'END'\n{ATTACK}\nEND\npython attack.py {other} {tracked.id}-neighbour")
+    foreign = _blob_of_the_submitter(tracked)
+    arguments = f"{other} {tracked.id}-neighbour {foreign}"
+    name = submit(client, f"cat > attack.py <<'END'\n{ATTACK}\nEND\npython attack.py {arguments}")
     assert until(client, name).status == "Completed", history(client, name).error
     log = (
         tracked.azure.state / "jobs" / tracked.resource_group / tracked.name / name / "user_logs/std_log.txt"
@@ -215,6 +236,8 @@ def test_a_jobs_token_writes_its_own_artifacts_once_and_nothing_else(tracked: Wo
         "the token of another run": 403,
         "its own token": 200,
         "another workspace": 403,
+        "a model": 200,
+        "files of its submitter": 403,
         "a webhook": 404,
         "a webhook by dots": 404,
     }

@@ -112,7 +112,12 @@ class Access:
         return any(role.permits(action, data=data) for role in self.roles(principal, scope))
 
     def roles(self, principal: Principal, scope: str) -> Iterator[Role]:
-        """Yield the roles of a principal and its groups that are in effect at a scope: assigned there or above."""
+        """Yield the roles of a principal and its groups that are in effect at a scope: assigned there or above.
+
+        A token that is valid below one resource only has no role elsewhere.
+        """
+        if principal.scope and not is_below(scope, principal.scope):
+            return
         holders = {each.lower() for each in (principal.object_id, *groups_of(self._store, principal.object_id))}
         wanted = scope.lower().rstrip("/") + "/"
         now = self._clock.timestamp()
@@ -138,6 +143,11 @@ class Access:
                 f"authorization to perform action '{action}' over scope '{scope}' or the scope is invalid. If access "
                 "was recently granted, please refresh your credentials.",
             )
+
+
+def is_below(path: str, scope: str) -> bool:
+    """Whether a resource is the one at `scope`, or below it."""
+    return f"{path}/".lower().startswith(f"{scope}/".lower())
 
 
 def grant(store: Store, principal: Principal, scope: str, role: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from amlite import SUBSCRIPTION_ID, SYSTEM_SUBSCRIPTION_ID, TENANT_ID
-from amlite.core.access import Access, Principal
+from amlite.core.access import Access, Principal, is_below
 from amlite.core.errors import AzureError
 from amlite.core.resource_id import ResourceId
 from amlite.core.routing import AUTHENTICATED, Call, Route
@@ -45,7 +45,7 @@ class Gate:
 
 def _check_scope(principal: Principal, path: str) -> None:
     """Raise 403 for a token that is valid below another resource only."""
-    if not f"{path}/".lower().startswith(f"{principal.scope}/".lower() if principal.scope else ""):
+    if principal.scope and not is_below(path, principal.scope):
         raise AzureError(403, "AuthorizationFailed", f"The access token is valid for '{principal.scope}' only.")
 
 

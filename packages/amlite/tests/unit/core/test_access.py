@@ -51,6 +51,17 @@ def test_roles_hold_at_their_scope_and_below(platform: Platform, assigned: str, 
     assert platform.access.allowed(WHO, asked, "Microsoft.Storage/storageAccounts/read") is expected
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize(("asked", "expected"), [(ACCOUNT, True), (f"{ACCOUNT}/x", True), (f"{ACCOUNT}2", False)])
+def test_a_token_that_is_valid_below_one_resource_has_no_role_elsewhere(
+    platform: Platform, asked: str, expected: bool
+) -> None:
+    """A job's token would open what its submitter may read."""
+    _assign(platform, "Reader", SUBSCRIPTION)
+    who = Principal("oid", "app", scope=ACCOUNT.upper())
+    assert platform.access.allowed(who, asked, "Microsoft.Storage/storageAccounts/read") is expected
+
+
 def test_roles_are_those_of_their_principal(platform: Platform) -> None:
     _assign(platform, "Owner", SUBSCRIPTION, "somebody-else")
     assert not platform.access.allowed(WHO, ACCOUNT, "Microsoft.Storage/storageAccounts/read")
