@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from aiohttp import web
 
@@ -106,9 +107,8 @@ async def put_definition(call: Call) -> web.Response:
         raise AzureError(
             400, "RoleDefinitionScopeMismatch", f"The scope '{scope}' is not one of the role's assignable scopes."
         )
-    for place in places:
-        if call.principal is not None:
-            call.platform.access.require(call.principal, place, f"{DEFINITION_TYPE}/write")
+    old = call.platform.store.get(f"{_DEFINITIONS}/{name}")
+    _require(call, [*places, *(_places(old) if old is not None else ())], "write")
     if name in ROLES:
         raise AzureError(409, "RoleDefinitionUpdateNotPermitted", "A built-in role cannot be changed.")
     same = str(properties["roleName"]).lower()
@@ -139,6 +139,7 @@ async def delete_definition(call: Call) -> web.Response:
     document = call.platform.store.get(f"{_DEFINITIONS}/{name}")
     if document is None:
         return web.Response(status=204)
+    _require(call, _places(document), "delete")
     if any(_role_of(other) == name for other in call.platform.store.of_type(ASSIGNMENT_TYPE)):
         raise AzureError(
             400,
@@ -154,6 +155,18 @@ def _scope(call: Call) -> str:
     if scope is None:
         raise AzureError(400, "InvalidScope", f"'/{call.parameters['scope']}' is not a scope.")
     return str(scope)
+
+
+def _places(role: Document) -> list[str]:
+    found: list[str] = role.body["properties"]["assignableScopes"]
+    return found
+
+
+def _require(call: Call, places: Iterable[str], verb: str) -> None:
+    """Raise ARM's 403 unless the caller may change custom roles at all places, where the role may have assignments."""
+    for place in places:
+        if call.principal is not None:
+            call.platform.access.require(call.principal, place, f"{DEFINITION_TYPE}/{verb}")
 
 
 def _related(one: str, other: str) -> bool:
