@@ -11,12 +11,14 @@ import datetime as dt
 import logging
 from dataclasses import dataclass, field
 
+from amlite.core.access import is_below
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Document
 from amlite.core.triggers import Trigger
 from amlite.core.wire import Json
 from amlite.services.jobs import submission
+from amlite.services.jobs.documents import JOB_TYPE
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import WORKSPACE_TYPE
 from amlite.services.schedules import monitors
@@ -80,10 +82,9 @@ async def submit(platform: Platform, schedule: Document, due: dt.datetime, suffi
     if "monitorDefinition" in schedule.body["properties"]["action"]:
         return monitors.submit(platform, schedule, due, name)
     definition: Json = schedule.body["properties"]["action"]["jobDefinition"]
+    workspace_id = schedule.id.rpartition("/schedules/")[0]
     if source := definition.get("sourceJobId"):
-        document = platform.store.get(source)
-        if document is None:
-            raise AzureError(400, "UserError", f"The job '{source}' was not found.")
+        document = source_job(platform, workspace_id, source)
         given = {name: value for name, value in definition.items() if name != "sourceJobId" and value not in ({}, [])}
         definition = {**writable("JobBase", document.body)["properties"], **given}
     properties = {
@@ -93,8 +94,16 @@ async def submit(platform: Platform, schedule: Document, due: dt.datetime, suffi
     }
     body = {"properties": {**definition, "properties": properties}}
     body["properties"]["displayName"] = definition.get("displayName") or name
-    await submission.submit(platform, schedule.id.rpartition("/schedules/")[0], name, body)
+    await submission.submit(platform, workspace_id, name, body)
     return name
+
+
+def source_job(platform: Platform, workspace_id: str, job_id: str) -> Document:
+    """Return the job that a schedule repeats. Raises AzureError 400 unless the schedule's workspace has it."""
+    document = platform.store.get(job_id)
+    if document is None or not is_below(job_id, f"{workspace_id}/jobs") or document.type != JOB_TYPE.lower():
+        raise AzureError(400, "UserError", f"The job '{job_id}' was not found in the schedule's workspace.")
+    return document
 
 
 def _state(platform: Platform, schedule_id: str) -> Json:

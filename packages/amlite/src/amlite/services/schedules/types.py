@@ -41,10 +41,8 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
             400, "UserError", f"Schedules with the action '{action['actionType']}' are not part of this local Azure."
         )
     source = action.get("jobDefinition", {}).get("sourceJobId")
-    if source is not None and platform.store.get(source) is None:
-        raise AzureError(
-            400, "UserError", f"The job '{source}' that schedule '{resource_id.name}' names was not found."
-        )
+    if source is not None:
+        firing.source_job(platform, str(resource_id.parent), source)
     Trigger(properties["trigger"], platform.clock.now())
     enabled = properties.get("isEnabled", True)
     changed = old is None or old["properties"]["trigger"] != properties["trigger"] or not old["properties"]["isEnabled"]
