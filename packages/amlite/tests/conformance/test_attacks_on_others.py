@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from amlite.testing import LocalAzure, Workspace
-from amlite_fixtures.azure import GROUP_ID, add_cluster
+from amlite_fixtures.azure import GROUP_ID, SUBSCRIPTION, add_cluster
 
 pytestmark = pytest.mark.attack
 Json = dict[str, Any]
@@ -229,3 +229,68 @@ def test_a_job_shows_no_asset_of_another_workspace(attacker: Attacker, reference
     answer = attacker.arm("PUT", f"{attacker.own.id}/jobs/{uuid.uuid4()}", {"properties": job})
     assert answer.status_code == 404
     assert f"was not found in workspace '{attacker.own.name}'" in answer.text
+
+
+def test_a_schedule_repeats_no_job_of_another_workspace(attacker: Attacker) -> None:
+    add_cluster(attacker.victim)
+    environment = f"{attacker.victim.id}/environments/e/versions/1"
+    attacker.azure.put(environment, {"properties": {"image": "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"}})
+    job = {
+        "jobType": "Command", "command": "echo SECRET", "environmentId": environment,
+        "computeId": f"{attacker.victim.id}/computes/cpu",
+    }  # fmt: skip
+    source = f"{attacker.victim.id}/jobs/{uuid.uuid4()}"
+    assert attacker.azure.arm("PUT", source, {"properties": job}).status_code == 201
+    action = {"actionType": "CreateJob", "jobDefinition": {"jobType": "Pipeline", "sourceJobId": source}}
+    trigger = {"triggerType": "Cron", "expression": "0 8 * * *"}
+    schedule = f"{attacker.own.id}/schedules/stolen"
+    answer = attacker.arm("PUT", schedule, {"properties": {"action": action, "trigger": trigger}})
+    assert answer.status_code == 400
+    assert "was not found in the schedule's workspace" in answer.text
+
+
+def test_a_databricks_workspace_does_not_act_as_a_foreign_access_connector(attacker: Attacker) -> None:
+    version, name = "2026-01-01", f"dbw-{uuid.uuid4().hex[:8]}"
+    kind = "providers/Microsoft.Databricks"
+    identity = {"location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": {}}
+    foreign = attacker.azure.put(f"{attacker.victim.layout.group_id}/{kind}/accessConnectors/{name}", identity, version)
+    managed = f"{SUBSCRIPTION}/resourceGroups/rg-{name}-managed"
+    body = {
+        "location": "westeurope", "sku": {"name": "premium"},
+        "properties": {"managedResourceGroupId": managed, "computeMode": "Hybrid"},
+    }  # fmt: skip
+    made = attacker.azure.put(f"{attacker.group}/{kind}/workspaces/{name}", body, version)
+    address = f"https://{made['properties']['workspaceUrl']}/api/2.1/unity-catalog/storage-credentials"
+    token = attacker.credential.get_token("2ff814a6-3304-4ab8-85cb-cd0e6f879c1d/.default").token
+
+    def ask(method: str, path: str, connector: str) -> requests.Response:
+        given = {"name": "c", "azure_managed_identity": {"access_connector_id": connector}}
+        headers = {"Authorization": f"Bearer {token}"}
+        return attacker.azure.session.request(method, f"{address}{path}", json=given, headers=headers)
+
+    refused = ask("POST", "", foreign["id"])
+    assert (refused.status_code, refused.json()["error_code"]) == (403, "PERMISSION_DENIED")
+    own = attacker.azure.put(f"{attacker.group}/{kind}/accessConnectors/{name}", identity, version)
+    assert ask("POST", "", own["id"]).status_code == 200
+    assert ask("PATCH", "/c", foreign["id"]).status_code == 403
+
+
+def test_an_owner_of_one_group_changes_no_custom_role_of_another_one(attacker: Attacker) -> None:
+    """Its assignments would have what the attacker writes into it: also those in the other group."""
+    owner, name = attacker.azure.application(("Owner", attacker.group)), str(uuid.uuid4())
+    kind = "providers/Microsoft.Authorization/roleDefinitions"
+
+    def send(method: str, group: str, action: str, by: Any = None) -> requests.Response:
+        permissions = [{"actions": [action]}]
+        properties = {"roleName": f"r {name}", "permissions": permissions, "assignableScopes": [group]}
+        path = f"{group}/{kind}/{name}"
+        return attacker.azure.arm(method, path, {"properties": properties}, "2022-04-01", credential=by)
+
+    theirs = attacker.victim.layout.group_id
+    assert send("PUT", theirs, "*/read").status_code == 201
+    for method in ("PUT", "DELETE"):
+        refused = send(method, attacker.group, "*", owner)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "AuthorizationFailed"), method
+    kept = attacker.azure.arm("GET", f"{theirs}/{kind}/{name}", version="2022-04-01").json()
+    assert kept["properties"]["permissions"][0]["actions"] == ["*/read"]
+    assert send("DELETE", theirs, "").status_code == 200

@@ -21,6 +21,7 @@ from amlite.services.storage import accounts
 from amlite.services.storage.blobs import BlobPath
 
 CREDENTIAL, LOCATION = "storage-credentials", "external-locations"
+_USE_CONNECTOR = f"{CONNECTOR_TYPE}/write"
 _NOUNS = {CREDENTIAL: "Storage Credential", LOCATION: "External Location"}
 _KEYS = {
     CREDENTIAL: {"azure_managed_identity", "comment", "name", "read_only", "skip_validation"},
@@ -45,7 +46,7 @@ def places(platform: Platform, workspace: Document, *texts: str) -> list[Place]:
     return [_place(platform, workspace, found[0]) for text in texts for found in _URL.finditer(text)]
 
 
-def create(platform: Platform, workspace: Document, kind: str, given: Json) -> Json:
+def create(platform: Platform, workspace: Document, who: Principal, kind: str, given: Json) -> Json:
     """Store a credential or location. Raises DatabricksError."""
     name = str(given.get("name") or "")
     if workspace.body["sku"]["name"].lower() != "premium":
@@ -58,14 +59,18 @@ def create(platform: Platform, workspace: Document, kind: str, given: Json) -> J
     if platform.store.get(key) is not None:
         code = f"{kind.replace('-', '_').upper().removesuffix('S')}_ALREADY_EXISTS"
         raise DatabricksError(409, code, f"{_NOUNS[kind]} '{name}' already exists.")
-    return put(platform, workspace, kind, {"name": name}, given)
+    return put(platform, workspace, who, kind, {"name": name}, given)
 
 
-def put(platform: Platform, workspace: Document, kind: str, old: Json, given: Json) -> Json:
-    """Change a stored credential or location. Raises DatabricksError."""
+def put(platform: Platform, workspace: Document, who: Principal, kind: str, old: Json, given: Json) -> Json:
+    """Change a stored credential or location. Raises DatabricksError.
+
+    A credential acts as the identity of an access connector, so its writer needs Contributor or Owner there.
+    """
     body = {**old, **{name: value for name, value in given.items() if name in _KEYS[kind] - {"skip_validation"}}}
     if kind == CREDENTIAL:
         _identity(platform, body)
+        _check_connector(platform, who, body["azure_managed_identity"], old.get("azure_managed_identity"))
     else:
         _check_location(platform, workspace, body)
     return platform.store.put(workspaces.content(workspace, kind, body["name"]), f"databricks/{kind}", body).body
@@ -141,6 +146,17 @@ def _identity(platform: Platform, credential: Json) -> Principal:
     if not principal:
         raise invalid(f"The access connector '{connector.body['name']}' has no managed identity.")
     return Principal(str(principal), connector.body["name"])
+
+
+def _check_connector(platform: Platform, who: Principal, given: Json, before: Json | None) -> None:
+    connector = str(given["access_connector_id"])
+    if given != before and not platform.access.allowed(who, connector, _USE_CONNECTOR):
+        raise DatabricksError(
+            403,
+            "PERMISSION_DENIED",
+            f"The principal '{who.client_id}' may not use the access connector '{connector}'. It needs the role "
+            "Contributor or Owner on it.",
+        )
 
 
 def _blob(url: str) -> BlobPath:

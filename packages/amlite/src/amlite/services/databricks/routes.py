@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 from aiohttp import web
 
@@ -211,7 +210,7 @@ def _collection(kind: str, key: str) -> None:
     @routes.post(path)
     async def create(call: Call) -> web.Response:
         """Create a credential or location."""
-        return reply(catalog.create(call.platform, entered(call)[0], kind, await call.json()))
+        return reply(catalog.create(call.platform, *entered(call), kind, await call.json()))
 
     @routes.get(path)
     async def every(call: Call) -> web.Response:
@@ -226,9 +225,9 @@ def _collection(kind: str, key: str) -> None:
     @routes.patch(f"{path}/{{name}}")
     async def change(call: Call) -> web.Response:
         """Change a credential or location."""
-        workspace: Any = entered(call)[0]
+        workspace, who = entered(call)
         old = catalog.get(call.platform, workspace, kind, call.parameters["name"])
-        return reply(catalog.put(call.platform, workspace, kind, old, await call.json()))
+        return reply(catalog.put(call.platform, workspace, who, kind, old, await call.json()))
 
     @routes.delete(f"{path}/{{name}}")
     async def delete(call: Call) -> web.Response:
