@@ -140,19 +140,27 @@ async def _packages(platform: Platform, document: Document) -> Packages:
     if conda := properties.get("condaFile"):
         return from_conda(conda, "the conda file")
     uri = str((properties.get("build") or {}).get("contextUri") or "")
+    with tempfile.TemporaryDirectory(prefix="amlite-context-") as folder:
+        await download_context(platform, document.id, uri, Path(folder))
+        return from_context(await asyncio.to_thread(_texts, Path(folder)))
+
+
+async def download_context(platform: Platform, environment_id: str, uri: str, folder: Path) -> None:
+    """Download the build context of an environment version, which its workspace must be able to read.
+
+    Raises UnusableEnvironment.
+    """
     context = blobs.BlobPath.parse(uri)
     if context is None:
         raise UnusableEnvironment(
             f"the build context '{uri}' is not a folder in blob storage; upload it with the environment"
         )
-    with tempfile.TemporaryDirectory(prefix="amlite-context-") as folder:
-        try:
-            if (workspace_id := _workspace_of(document.id)) is not None:  # a registry has its contexts itself
-                await datastores.require(platform, workspace_id, context, None)
-            await blobs.download_tree(platform, context, Path(folder))
-        except AzureError as error:
-            raise UnusableEnvironment(f"the build context cannot be read: {error.message}") from error
-        return from_context(await asyncio.to_thread(_texts, Path(folder)))
+    try:
+        if (workspace_id := _workspace_of(environment_id)) is not None:  # a registry has its contexts itself
+            await datastores.require(platform, workspace_id, context, None)
+        await blobs.download_tree(platform, context, folder)
+    except AzureError as error:
+        raise UnusableEnvironment(f"the build context cannot be read: {error.message}") from error
 
 
 def _decoded(content: bytes) -> str:

@@ -15,7 +15,7 @@ from amlite.core.wire import Json
 from amlite.services.environments import UnusableEnvironment, containers, engine
 from amlite.services.environments.containers import Container
 from amlite.services.environments.engine import Engine
-from amlite.services.storage import blobs
+from amlite.services.environments.preparation import download_context
 from amlite.tools import base_image
 
 MOUNT = "/var/azureml-app"
@@ -78,8 +78,13 @@ def of(environment: Json) -> Image | None:
     )
 
 
-async def prepare(platform: Platform, image: Image, principal: Principal, log: Callable[[str], None]) -> Container:
-    """Pull the image as `principal`, or build it, if the engine does not have it. Raises UnusableEnvironment."""
+async def prepare(
+    platform: Platform, image: Image, environment_id: str, principal: Principal, log: Callable[[str], None]
+) -> Container:
+    """Pull the image of an environment version as `principal`, or build it, if the engine does not have it.
+
+    Raises UnusableEnvironment.
+    """
     try:
         found = await engine.ensure(platform, log)
     except StartError as error:
@@ -87,11 +92,13 @@ async def prepare(platform: Platform, image: Image, principal: Principal, log: C
             f"a custom container needs a Docker engine; a scoring script or an MLflow model needs none: {error}"
         ) from error
     if image.context is not None:
-        image = replace(image, image=await _built(platform, found, image, log))
+        image = replace(image, image=await _built(platform, found, image, environment_id, log))
     return await containers.prepare(platform, str(image.image), log, principal)
 
 
-async def _built(platform: Platform, found: Engine, image: Image, log: Callable[[str], None]) -> str:
+async def _built(
+    platform: Platform, found: Engine, image: Image, environment_id: str, log: Callable[[str], None]
+) -> str:
     """Build the image of a context and return its name, which is derived from the context's content."""
     from amlite.core.docker_build import (
         Builder,
@@ -99,9 +106,6 @@ async def _built(platform: Platform, found: Engine, image: Image, log: Callable[
         Plan,
     )  # imported late, because the Docker client takes time
 
-    context = blobs.BlobPath.parse(str(image.context))
-    if context is None:
-        raise UnusableEnvironment(f"the build context '{image.context}' is not a folder in blob storage")
     loop = asyncio.get_running_loop()
 
     def substitute() -> Path:
@@ -121,7 +125,7 @@ async def _built(platform: Platform, found: Engine, image: Image, log: Callable[
         return name
 
     with tempfile.TemporaryDirectory(prefix="amlite-context-") as folder:
-        await blobs.download_tree(platform, context, Path(folder))
+        await download_context(platform, environment_id, str(image.context), Path(folder))
         return await asyncio.to_thread(build, Path(folder))
 
 

@@ -124,7 +124,7 @@ async def _prepared(platform: Platform, launch: Launch, say: Log, agent: Agent |
     ports = [agent.port] if agent else []
     folder = Path(launch.folder)
     if (image := launch.custom) is not None:
-        container = await custom.prepare(platform, image, launch.principal, say)
+        container = await custom.prepare(platform, image, str(launch.environment_id), launch.principal, say)
         return container, lambda place: custom.command(
             container, image, name=launch.name, folder=folder, place=place, environment=variables, ports=ports
         )

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from amlite import SUBSCRIPTION_ID
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.services.environments import UnusableEnvironment
 from amlite.services.environments.containers import Container
 from amlite.services.environments.engine import Engine
+from amlite.services.machinelearning.references import WORKSPACE_TYPE
 from amlite.services.serving import custom
 
 ROUTES = {
@@ -90,7 +92,7 @@ async def test_without_an_engine_the_reason_and_the_way_out_are_said(
 ) -> None:
     monkeypatch.setenv("AMLITE_DOCKER", "off")
     with pytest.raises(UnusableEnvironment, match=r"or an MLflow model needs none: turned off by AMLITE_DOCKER=off"):
-        await custom.prepare(platform, image(), Principal("object", "client"), lambda _: None)
+        await custom.prepare(platform, image(), "/e", Principal("object", "client"), lambda _: None)
 
 
 @pytest.mark.attack
@@ -98,3 +100,17 @@ async def test_without_an_engine_the_reason_and_the_way_out_are_said(
 def test_a_dockerfile_is_inside_its_context(path: str) -> None:
     with pytest.raises(AzureError, match="must be inside the context"):
         custom.of({"build": {"contextUri": "https://a", "dockerfilePath": path}, "inferenceConfig": ROUTES})
+
+
+@pytest.mark.attack
+async def test_a_context_is_one_that_the_workspace_may_read(platform: Platform) -> None:
+    group = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/g/providers"
+    workspace = f"{group}/{WORKSPACE_TYPE}/w"
+    own = {"id": workspace, "properties": {"storageAccount": f"{group}/Microsoft.Storage/storageAccounts/own"}}
+    platform.store.put(workspace, WORKSPACE_TYPE, own)
+    context = "https://others.blob.core.windows.net/secrets/folder/"
+    found = custom.of({"build": {"contextUri": context}, "inferenceConfig": ROUTES})
+    assert found is not None
+    engine = Engine("unix:///run/x", "/usr/bin/docker", private=True)
+    with pytest.raises(UnusableEnvironment, match="the build context cannot be read: The workspace may not read"):
+        await custom._built(platform, engine, found, f"{workspace}/environments/e/versions/1", lambda _: None)
