@@ -70,6 +70,12 @@ def reference(image: str, port: int) -> str:
     return f"127.0.0.1:{port}/{server.lower().removesuffix(SUFFIX)}/{rest}"
 
 
+def is_here(platform: Platform, image: str) -> bool:
+    """Whether an image has the name that `reference` returns for the image of a registry."""
+    saved = platform.store.get(_PORT)
+    return saved is not None and image.startswith(f"127.0.0.1:{saved.body['port']}/")
+
+
 async def _answer(platform: Platform, request: web.Request) -> web.StreamResponse:
     address = request.host
     if request.path == "/oauth2/token":

@@ -29,6 +29,8 @@ from amlite.services.environments.usage import Usage, of_container
 
 OWNER_LABEL = "amlite.owner"
 _PULL = "Microsoft.ContainerRegistry/registries/pull/read"
+# Docker's client takes a name that begins with a hyphen for an option.
+_NAME = re.compile(r"[A-Za-z0-9]")
 _LINE_END = re.compile(r"[\r\n]")
 # The relays start when the container runs. Its program starts when something listens on the port of the proxy.
 _WAIT = (
@@ -172,6 +174,11 @@ def _registry(image: str) -> str | None:
 
 
 def _require_pull(platform: Platform, image: str, principal: Principal | None) -> None:
+    """Raise UnusableEnvironment unless an image may be pulled: the engine may have it already, pulled for others."""
+    if _NAME.match(image) is None:
+        raise UnusableEnvironment(f"'{image}' is not the name of an image")
+    if loopback.is_here(platform, image):
+        raise UnusableEnvironment(f"the image '{image}' names this machine's port: name its registry, as *{SUFFIX}")
     name = _registry(image)
     if name is None:
         return
@@ -180,7 +187,12 @@ def _require_pull(platform: Platform, image: str, principal: Principal | None) -
             break
     else:
         raise UnusableEnvironment(f"the image '{image}' is in the registry '{name}{SUFFIX}', which does not exist")
-    if principal is not None and not platform.access.allowed(principal, document.id, _PULL):
+    if principal is None:
+        raise UnusableEnvironment(
+            f"the image '{image}' is in a registry, and the compute has no identity: give it one with the role AcrPull "
+            f"on the container registry '{name}'"
+        )
+    if not platform.access.allowed(principal, document.id, _PULL):
         raise UnusableEnvironment(
             f"the identity with client id '{principal.client_id}' may not pull '{image}': give it the role AcrPull "
             f"on the container registry '{name}'"

@@ -124,3 +124,20 @@ async def test_an_image_is_pulled_by_who_may(platform: Platform) -> None:
     platform.store.put(*REGISTRY)
     with pytest.raises(UnusableEnvironment, match="give it the role AcrPull on the container registry 'made'"):
         await containers.prepare(platform, IMAGE, silent, Principal("object", "client"))
+
+
+@pytest.mark.attack
+async def test_a_compute_without_an_identity_gets_no_image_that_others_pulled(platform: Platform) -> None:
+    platform.store.put(*REGISTRY)
+    with pytest.raises(UnusableEnvironment, match="the compute has no identity"):
+        await containers.prepare(platform, IMAGE, silent, None)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("image", ["127.0.0.1:4712/made/training:1", "--privileged", "-v/:/x/../../debian"])
+async def test_an_images_name_is_neither_an_option_nor_an_image_that_others_pulled(
+    platform: Platform, image: str
+) -> None:
+    platform.store.put("settings/registry-port", "settings", {"port": 4712})
+    with pytest.raises(UnusableEnvironment, match=r"not the name of an image|names this machine's port"):
+        await containers.prepare(platform, image, silent, Principal("object", "client"))
