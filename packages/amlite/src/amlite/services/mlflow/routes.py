@@ -148,7 +148,7 @@ async def _forward(call: Call, api: str | None = None) -> web.Response:
 
 def _name(call: Call) -> str:
     """Return the name of an API, such as `runs/create`."""
-    return re.split("/mlflow/", call.path, maxsplit=2, flags=re.IGNORECASE)[2]
+    return re.split("/mlflow/", call.path, flags=re.IGNORECASE)[-1]
 
 
 def _refusal(status: int, code: str, message: str) -> web.Response:
