@@ -294,3 +294,21 @@ def test_an_owner_of_one_group_changes_no_custom_role_of_another_one(attacker: A
     kept = attacker.azure.arm("GET", f"{theirs}/{kind}/{name}", version="2022-04-01").json()
     assert kept["properties"]["permissions"][0]["actions"] == ["*/read"]
     assert send("DELETE", theirs, "").status_code == 200
+
+
+def test_a_databricks_workspace_deletes_no_group_that_became_anothers(attacker: Attacker) -> None:
+    """The attacker names a group that the victim creates later, and then deletes the workspace."""
+    version, name = "2026-01-01", f"dbw-{uuid.uuid4().hex[:8]}"
+    group = f"{SUBSCRIPTION}/resourceGroups/rg-{name}"
+    path = f"{attacker.group}/providers/Microsoft.Databricks/workspaces/{name}"
+    body = {
+        "location": "westeurope", "sku": {"name": "premium"},
+        "properties": {"managedResourceGroupId": group, "computeMode": "Hybrid"},
+    }  # fmt: skip
+    attacker.azure.put(path, body, version)
+    attacker.azure.put(group, {"location": "westeurope"}, "2021-04-01")
+    identity = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/precious"
+    attacker.azure.put(identity, {"location": "westeurope"}, "2023-01-31")
+    attacker.azure.finish(attacker.arm("DELETE", path, version=version))
+    assert attacker.azure.arm("GET", path, version=version).status_code == 404
+    assert attacker.azure.arm("GET", identity, version="2023-01-31").status_code == 200

@@ -33,13 +33,7 @@ def _workspace(platform: Platform, resource_id: ResourceId, body: Json, old: Jso
     if group is None or not group.group or group.namespace:
         raise _refusal("properties.managedResourceGroupId must be the id of a resource group")
     if old is None:
-        existing = platform.store.get(group.group_path)
-        if existing is not None and existing.body.get("managedBy", "").lower() != str(resource_id).lower():
-            raise AzureError(
-                409,
-                "ApplianceManagedResourceGroupAlreadyExists",
-                f"The managed resource group '{group.group_path}' already exists. Choose another one.",
-            )
+        _check_group(platform, str(resource_id), group.group_path)
         number = _number(platform)
         host = f"adb-{number}.{zlib.crc32(str(resource_id).encode()) % _SHARDS}.azuredatabricks.net"
         made = {"workspaceId": number, "workspaceUrl": host, "createdDateTime": platform.clock.stamp()}
@@ -51,17 +45,34 @@ def _workspace(platform: Platform, resource_id: ResourceId, body: Json, old: Jso
     return {**body, "properties": {**properties, **added}}
 
 
+def _check_group(platform: Platform, workspace_id: str, group: str) -> None:
+    if platform.store.get(group) is not None and not _manages(platform, workspace_id, group):
+        raise AzureError(
+            409,
+            "ApplianceManagedResourceGroupAlreadyExists",
+            f"The managed resource group '{group}' already exists. Choose another one.",
+        )
+
+
+def _manages(platform: Platform, workspace_id: str, group: str) -> bool:
+    found = platform.store.get(group)
+    return found is not None and str(found.body.get("managedBy") or "").lower() == workspace_id.lower()
+
+
 async def _workspace_created(platform: Platform, resource_id: ResourceId) -> None:
     document = platform.store.get(str(resource_id))
     if document is not None:
         group = document.body["properties"]["managedResourceGroupId"]
+        _check_group(platform, document.id, group)
         put_group(platform, group, document.body["location"], {}, managedBy=document.id)
 
 
 async def _workspace_deleting(platform: Platform, resource_id: ResourceId) -> None:
     document = platform.store.get(str(resource_id))
     if document is not None:
-        platform.store.delete(document.body["properties"]["managedResourceGroupId"])
+        group = document.body["properties"]["managedResourceGroupId"]
+        if _manages(platform, document.id, group):  # others may have made a group of this name theirs
+            platform.store.delete(group)
         platform.store.delete(f"{CONTENT}{document.id}")
 
 
