@@ -32,6 +32,11 @@ _PULL = "Microsoft.ContainerRegistry/registries/pull/read"
 # Docker's client takes a name that begins with a hyphen for an option.
 _NAME = re.compile(r"[A-Za-z0-9]")
 _LINE_END = re.compile(r"[\r\n]")
+# What Docker's client, its runtime and the loader of programs read.
+_READ_BY_CLIENT = re.compile(
+    r"(?:ALL|HTTPS?|NO)_PROXY|HOME|PATH|TMPDIR|(?:BUILDKIT|DOCKER|GLIBC|LD|MALLOC|OTEL|SSL|XDG)_.*|GO.*", re.IGNORECASE
+)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # The relays start when the container runs. Its program starts when something listens on the port of the proxy.
 _WAIT = (
     "listens() {{ while read -r _ local _ state _; do "
@@ -109,14 +114,17 @@ class Container:
         variables = private / f"{secrets.token_hex(8)}.env"
         own = plain_http(inside) if ports else {}
         direct = _write(variables, {**inside, **own, **engine.owner_environment(self.state)})
+        passed = {name: value for name, value in direct.items() if _is_harmless(name)}
+        named = [name if name in passed else f"{name}={value}" for name, value in sorted(direct.items())]
         bundle = self.state / "certificates" / "bundle.pem"
         line = [self.engine.client, "run", "--rm", "--name", name, "--label", f"{OWNER_LABEL}={self.state}"]
-        line += ["--env-file", str(variables), *(part for each in direct for part in ("--env", each))]
+        line += ["--env-file", str(variables), *(part for each in named for part in ("--env", each))]
         line += ["--volume", f"{bundle}:{bundle}:ro", *(["--network", "none"] if ports else []), *options]
         program = str(Path(__file__).with_name("isolated.py"))
         wrapper = [sys.executable, "-I", program, str(variables), inwards, ",".join(map(str, ports)), name]
-        # The client runs with amlite's rights: neither a variable nor a configuration of others may reach it.
+        # The client runs with amlite's rights: no variable that it reads, and no configuration of others may reach it.
         client = {
+            **passed,
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(private),
             "DOCKER_CONFIG": str(private / "docker"),
@@ -132,15 +140,20 @@ class Container:
         await asyncio.to_thread(_remove, self.engine.host, {"name": f"^/?{re.escape(name)}$"})
 
 
-def _write(path: Path, variables: Mapping[str, str]) -> list[str]:
+def _is_harmless(name: str) -> bool:
+    """Whether a variable may pass through the environment of Docker's client."""
+    return _VARIABLE.fullmatch(name) is not None and _READ_BY_CLIENT.fullmatch(name) is None
+
+
+def _write(path: Path, variables: Mapping[str, str]) -> dict[str, str]:
     """Write the variables to a file, because all users can read a command line.
 
-    Return those with more than one line, as `NAME=VALUE`: the file cannot have them.
+    Return those with more than one line, which the file cannot have.
     """
     lines = {name: value for name, value in variables.items() if not _LINE_END.search(value)}
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.writelines(f"{name}={value}\n" for name, value in sorted(lines.items()))
-    return [f"{name}={value}" for name, value in sorted(variables.items()) if name not in lines]
+    return {name: value for name, value in variables.items() if name not in lines}
 
 
 async def prepare(platform: Platform, image: str, log: Callable[[str], None], principal: Principal | None) -> Container:

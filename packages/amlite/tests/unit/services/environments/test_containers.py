@@ -35,7 +35,10 @@ SECRETS = {
     "LD_PRELOAD": "/job/evil.so",
     "DOCKER_HOST": "tcp://elsewhere",
     "PATH": "/job/bin",
-    "TWO": "first\nsecond",
+    "TWO": "first\nsecret-value",
+    "LD_LIBRARY_PATH": "/job\n/evil",
+    "docker_config": "/job\n/evil",
+    "GODEBUG": "a\nb",
 }
 
 
@@ -83,10 +86,13 @@ def test_no_variable_of_a_job_mounts_a_file_or_reaches_the_docker_client(state: 
     bundle = f"{state}/certificates/bundle.pem"
     mounted = [line[at + 1] for at, part in enumerate(line) if part == "--volume"]
     assert mounted == [f"{bundle}:{bundle}:ro", "/state/cache/data:/state/cache/data:ro", "/state/job:/state/job"]
-    assert environment.keys() == {"PATH", "HOME", "DOCKER_CONFIG", "DOCKER_HOST"}
+    # Docker's client hands on what has several lines, unless it would read it itself.
+    assert environment.keys() == {"PATH", "HOME", "DOCKER_CONFIG", "DOCKER_HOST", "TWO"}
     assert environment["PATH"] == os.environ["PATH"]
-    assert {name: value for name, value in SECRETS.items() if name != "TWO"}.items() <= inside.items()
-    assert line[line.index("--env") + 1] == "TWO=first\nsecond"
+    assert {name: value for name, value in SECRETS.items() if "\n" not in value}.items() <= inside.items()
+    named = [line[at + 1] for at, part in enumerate(line) if part == "--env"]
+    assert named == ["GODEBUG=a\nb", "LD_LIBRARY_PATH=/job\n/evil", "TWO", "docker_config=/job\n/evil"]
+    assert environment["TWO"] == "first\nsecret-value"
 
 
 def test_a_container_of_the_private_daemon_reaches_the_proxy_and_no_other_port(state: Path) -> None:
