@@ -158,7 +158,7 @@ class Server:
         if (wrong := disk.problem(self.state, error)) is not None:
             # Clients do not retry a 507: the disk needs somebody to free space on it.
             return reply({"error": {"code": "InsufficientStorage", "message": wrong}}, 507)
-        _log.exception("%s %s", request.method, request.url)
+        _log.exception("%s https://%s%s", request.method, request.host, request.path)  # a query may hold a signature
         return reply({"error": {"code": "InternalServerError", "message": f"{type(error).__name__}: {error}"}}, 500)
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:

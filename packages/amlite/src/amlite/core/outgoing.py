@@ -71,10 +71,12 @@ async def send(
     options: dict[str, object] = {}
     target = _parsed(url)
     if target is None:
-        raise UnreachableError(f"'{url}' is not a URL")
+        raise UnreachableError("the address is not a URL")
+    # The query of a webhook or of a signed URL is a secret, and errors are logged.
+    shown = str(target.with_query(None).with_fragment(None).with_user(None)) if target.absolute else target.path
     if not is_loopback(url):
         if not platform.part(Services).router.serves(target.host or ""):
-            raise UnreachableError(f"{url}: the host is neither this machine nor part of this local Azure")
+            raise UnreachableError(f"{shown}: the host is neither this machine nor part of this local Azure")
         trust = platform.part(_Trust)
         trust.context = trust.context or ssl.create_default_context(cafile=platform.state / "certificates" / "ca.pem")
         options = {"proxy": platform.environment["HTTPS_PROXY"], "ssl": trust.context}
@@ -90,4 +92,5 @@ async def send(
         ) as answer:
             return Answer(answer.status, dict(answer.headers), await answer.text())
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        raise UnreachableError(f"{url}: {type(error).__name__} {error}".strip()) from error
+        told = str(error).replace(url, shown)
+        raise UnreachableError(f"{shown}: {type(error).__name__} {told}".strip()) from error

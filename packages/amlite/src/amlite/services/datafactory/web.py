@@ -60,7 +60,8 @@ async def send(
     except outgoing.UnreachableError as error:
         raise ActivityError(
             _ENDPOINT_FAILED,
-            f"Error calling the endpoint '{url}'. Response status code: 'NA - Unknown'. More details: {error}",
+            f"Error calling the endpoint '{url.partition('?')[0]}'. Response status code: 'NA - Unknown'. More "
+            f"details: {error}",
         ) from error
 
 
