@@ -72,8 +72,14 @@ def reference(image: str, port: int) -> str:
 
 def is_here(platform: Platform, image: str) -> bool:
     """Whether an image has the name that `reference` returns for the image of a registry."""
+    place = address(platform)
+    return place is not None and image.startswith(place)
+
+
+def address(platform: Platform) -> str | None:
+    """Return the start of the names that `reference` returns, or None if it was never called."""
     saved = platform.store.get(_PORT)
-    return saved is not None and image.startswith(f"127.0.0.1:{saved.body['port']}/")
+    return f"127.0.0.1:{saved.body['port']}/" if saved is not None else None
 
 
 async def _answer(platform: Platform, request: web.Request) -> web.StreamResponse:

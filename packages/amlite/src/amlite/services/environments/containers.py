@@ -31,6 +31,8 @@ OWNER_LABEL = "amlite.owner"
 _PULL = "Microsoft.ContainerRegistry/registries/pull/read"
 # Docker's client takes a name that begins with a hyphen for an option.
 _NAME = re.compile(r"[A-Za-z0-9]")
+# The engine takes the beginning of an id, too.
+_ID = re.compile(r"(?:sha256:)?[0-9a-f]+", re.IGNORECASE)
 _LINE_END = re.compile(r"[\r\n]")
 # What Docker's client, its runtime and the loader of programs read.
 _READ_BY_CLIENT = re.compile(
@@ -158,7 +160,7 @@ def _write(path: Path, variables: Mapping[str, str]) -> dict[str, str]:
 
 async def prepare(platform: Platform, image: str, log: Callable[[str], None], principal: Principal | None) -> Container:
     """Pull an image as `principal` if the engine does not have it. Raises UnusableEnvironment."""
-    _require_pull(platform, image, principal)
+    require_pull(platform, image, principal)
     try:
         found = await engine.ensure(platform, log)
         reference = image
@@ -186,10 +188,12 @@ def _registry(image: str) -> str | None:
     return server.removesuffix(SUFFIX) if server.endswith(SUFFIX) else None
 
 
-def _require_pull(platform: Platform, image: str, principal: Principal | None) -> None:
+def require_pull(platform: Platform, image: str, principal: Principal | None) -> None:
     """Raise UnusableEnvironment unless an image may be pulled: the engine may have it already, pulled for others."""
     if _NAME.match(image) is None:
         raise UnusableEnvironment(f"'{image}' is not the name of an image")
+    if _ID.fullmatch(image) is not None:
+        raise UnusableEnvironment(f"'{image}' could be the id of an image: add a tag, such as {image}:latest")
     if loopback.is_here(platform, image):
         raise UnusableEnvironment(f"the image '{image}' names this machine's port: name its registry, as *{SUFFIX}")
     name = _registry(image)

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
+from amlite.services.containerregistry import loopback
+from amlite.services.containerregistry.types import SUFFIX
 from amlite.services.environments import UnusableEnvironment, containers, engine
 from amlite.services.environments.containers import Container
 from amlite.services.environments.engine import Engine
 from amlite.services.environments.preparation import download_context
 from amlite.tools import base_image
 
+if TYPE_CHECKING:
+    from amlite.core.docker_build import Plan
+
 MOUNT = "/var/azureml-app"
 COLLECTOR_FILE = "/etc/mdc-config.json"
 """The file that tells a scoring script what to collect. Outside a container it is in the launch's folder."""
+_CONTINUED = re.compile(r"[\\`][ \t]*\r?\n\s*")
+_COPIED = re.compile(r"--from=[\"']?([^\s\"']+)", re.IGNORECASE)
+_OF_REGISTRY = re.compile(rf"[\w-]+{re.escape(SUFFIX)}/[\w./:@-]*", re.IGNORECASE)
 _ROUTES = ("livenessRoute", "readinessRoute", "scoringRoute")
 
 
@@ -92,12 +102,17 @@ async def prepare(
             f"a custom container needs a Docker engine; a scoring script or an MLflow model needs none: {error}"
         ) from error
     if image.context is not None:
-        image = replace(image, image=await _built(platform, found, image, environment_id, log))
+        image = replace(image, image=await _built(platform, found, image, environment_id, principal, log))
     return await containers.prepare(platform, str(image.image), log, principal)
 
 
 async def _built(
-    platform: Platform, found: Engine, image: Image, environment_id: str, log: Callable[[str], None]
+    platform: Platform,
+    found: Engine,
+    image: Image,
+    environment_id: str,
+    principal: Principal,
+    log: Callable[[str], None],
 ) -> str:
     """Build the image of a context and return its name, which is derived from the context's content."""
     from amlite.core.docker_build import (
@@ -114,19 +129,37 @@ async def _built(
         except StartError as error:
             raise BuildError(str(error)) from error
 
-    def build(folder: Path) -> str:
-        try:
-            plan = Plan.of({"context": ".", "dockerfile": image.dockerfile}, folder)
-            name = f"amlite/custom:{plan.digest()[:24]}"
-            with Builder(found.host, substitute=substitute, host_network=found.private) as builder:
-                builder.build(plan, name, log, log)
-        except BuildError as error:
-            raise UnusableEnvironment(str(error)) from error
+    def build(plan: Plan) -> str:
+        name = f"amlite/custom:{plan.digest()[:24]}"
+        with Builder(found.host, substitute=substitute, host_network=found.private) as builder:
+            builder.build(plan, name, log, log)
         return name
 
     with tempfile.TemporaryDirectory(prefix="amlite-context-") as folder:
         await download_context(platform, environment_id, str(image.context), Path(folder))
-        return await asyncio.to_thread(build, Path(folder))
+        try:
+            plan = Plan.of({"context": ".", "dockerfile": image.dockerfile}, Path(folder))
+            check_images(platform, plan, principal)
+            return await asyncio.to_thread(build, plan)
+        except BuildError as error:
+            raise UnusableEnvironment(str(error)) from error
+
+
+def check_images(platform: Platform, plan: Plan, principal: Principal) -> None:
+    """Raise UnusableEnvironment for a Dockerfile with images that a principal may not pull.
+
+    The engine may have them already. Docker's client could form other names of arguments than `Plan.bases` does.
+    """
+    bases = [re.sub("[\"']", "", base) for base in plan.bases()]
+    if unknown := [base for base in bases if "$" in base]:
+        raise UnusableEnvironment(f"the Dockerfile has the base image '{unknown[0]}', whose name is not known")
+    texts = [*bases, _CONTINUED.sub("", plan.dockerfile.read_text("utf-8-sig"))]
+    place = loopback.address(platform)
+    if place is not None and any(place in text for text in texts):
+        raise UnusableEnvironment(f"the Dockerfile has an image of {place}, this machine's port: name its registry")
+    copied = [each for each in _COPIED.findall(texts[-1]) if not each.isdigit()]  # a number is one of a stage
+    for found in {*bases, *copied, *(each for text in texts for each in _OF_REGISTRY.findall(text))}:
+        containers.require_pull(platform, found, principal)
 
 
 def command(

@@ -140,10 +140,14 @@ async def test_a_compute_without_an_identity_gets_no_image_that_others_pulled(pl
 
 
 @pytest.mark.attack
-@pytest.mark.parametrize("image", ["127.0.0.1:4712/made/training:1", "--privileged", "-v/:/x/../../debian"])
+@pytest.mark.parametrize(
+    "image", ["127.0.0.1:4712/made/training:1", "3f", "sha256:3f", "--privileged", "-v/:/x/../../debian"]
+)
 async def test_an_images_name_is_neither_an_option_nor_an_image_that_others_pulled(
     platform: Platform, image: str
 ) -> None:
     platform.store.put("settings/registry-port", "settings", {"port": 4712})
-    with pytest.raises(UnusableEnvironment, match=r"not the name of an image|names this machine's port"):
+    with pytest.raises(
+        UnusableEnvironment, match=r"not the name of an image|could be the id|names this machine's port"
+    ):
         await containers.prepare(platform, image, silent, Principal("object", "client"))

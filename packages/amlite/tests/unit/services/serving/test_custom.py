@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ import pytest
 
 from amlite import SUBSCRIPTION_ID
 from amlite.core.access import Principal
+from amlite.core.docker_build import Plan
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.services.containerregistry.types import REGISTRY_TYPE
 from amlite.services.environments import UnusableEnvironment
 from amlite.services.environments.containers import Container
 from amlite.services.environments.engine import Engine
@@ -20,6 +23,7 @@ ROUTES = {
     "readinessRoute": {"path": "ready", "port": 8501},
     "scoringRoute": {"path": "/v1/models/half:predict", "port": 8501},
 }
+WHO = Principal("object", "client")
 ENVIRONMENT = {"X_CA_BUNDLE": "/var/run/docker.sock", "HTTPS_PROXY": "http://127.0.0.1:22", "SECRET": "hidden"}
 
 
@@ -113,4 +117,38 @@ async def test_a_context_is_one_that_the_workspace_may_read(platform: Platform) 
     assert found is not None
     engine = Engine("unix:///run/x", "/usr/bin/docker", private=True)
     with pytest.raises(UnusableEnvironment, match="the build context cannot be read: The workspace may not read"):
-        await custom._built(platform, engine, found, f"{workspace}/environments/e/versions/1", lambda _: None)
+        await custom._built(platform, engine, found, f"{workspace}/environments/e/versions/1", WHO, lambda _: None)
+
+
+FOREIGN = "this machine's port"
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("dockerfile", "said"),
+    [
+        ("FROM debian:12\nRUN true\n", None),
+        ("ARG V=12\nFROM debian:${V}\nRUN echo $HOME\n", None),
+        ("FROM debian AS one\nFROM debian\nCOPY --from=one / /\nCOPY --from=0 / /\n", None),
+        ("FROM 3f\n", "could be the id of an image"),
+        ("FROM debian\nCOPY --from=3f / /\n", "could be the id of an image"),
+        ("FROM made.azurecr.io/training:1\n", "may not pull"),
+        ("ARG R=made.azurecr.io\nFROM ${R}/training:1\n", "may not pull"),
+        ("FROM debian\nCOPY --from=made.azurecr.io/training:1 / /\n", "may not pull"),
+        ("FROM 127.0.0.1:4712/made/training:1\n", FOREIGN),
+        ("ARG P=4712\nFROM 127.0.0.1:$P/made/training:1\n", FOREIGN),
+        ('ARG H="127.0.0.1:4712"\nFROM $H/made/training:1\n', FOREIGN),
+        ("FROM ${X:+127.0.0.1:4712}/made/training:1\n", "is not known"),
+        ("FROM debian\nCOPY --from=127.0.0.1:4712/made/training:1 / /\n", FOREIGN),
+        ("FROM debian\nCOPY --from=127.0.0.1:47\\\n  12/made/training:1 / /\n", FOREIGN),
+        ("FROM debian\nONBUILD COPY --from=127.0.0.1:4712/made/training:1 / /\n", FOREIGN),
+    ],
+)
+def test_a_dockerfile_takes_nothing_from_images_that_others_pulled(
+    platform: Platform, tmp_path: Path, dockerfile: str, said: str | None
+) -> None:
+    platform.store.put("settings/registry-port", "settings", {"port": 4712})
+    platform.store.put(f"/r/{REGISTRY_TYPE}/made", REGISTRY_TYPE, {"name": "made"})
+    (tmp_path / "Dockerfile").write_text(dockerfile)
+    with pytest.raises(UnusableEnvironment, match=said) if said else contextlib.nullcontext():
+        custom.check_images(platform, Plan.of({"context": "."}, tmp_path), WHO)
