@@ -20,6 +20,7 @@ from amlite import TENANT_ID
 from amlite.control.client import ask
 from amlite.core import runtime
 from amlite.services.containerregistry.tokens import NO_USER
+from amlite.testing import LocalAzure
 from amlite.tools import docker_engine
 
 if TYPE_CHECKING:
@@ -436,3 +437,39 @@ def test_admin_user_signs_in_with_its_password_while_the_registry_has_one(
     assert sign_in("wrong").status_code == 401
     amlite.put(arm_id, {**body, "properties": {"adminUserEnabled": False}}, "2023-07-01")
     assert sign_in(found["passwords"][0]["value"]).status_code == 401
+
+
+@pytest.mark.attack
+def test_no_spelling_of_a_path_reaches_another_registry(amlite: LocalAzure, registry: tuple[str, str]) -> None:
+    """All registries are folders of one server, which decodes a path that it gets."""
+    name, arm_id = registry
+    owner = amlite.application(("AcrPush", arm_id))
+    secret = push(f"https://{name}.azurecr.io", "secret", headers(name, owner, "repository:secret:pull,push"))
+    assert secret.status_code == 201
+    evil = f"evil{uuid.uuid4().hex[:12]}"
+    evil_id = f"{arm_id.rpartition('/')[0]}/{evil}"
+    amlite.put(evil_id, {"location": "westeurope", "sku": {"name": "basic"}}, "2023-07-01")
+    thief = amlite.application(("AcrPush", evil_id))
+    own = f"https://{evil}.azurecr.io"
+
+    def send(method: str, path: str, repository: str) -> requests.Response:
+        signed = headers(evil, thief, f"repository:{repository}:pull,push") | {"Accept": MANIFEST}
+        prepared = amlite.session.prepare_request(requests.Request(method, own, headers=signed))
+        prepared.url = f"{own}{path}"  # as it is written, without what a client makes of it
+        return amlite.session.send(prepared, timeout=30, allow_redirects=False)
+
+    theirs = f"{name}/secret"
+    paths = ("/%762/{}/manifests/1", "/v2%2f{}/manifests/1", "//v2/{}/manifests/1", "/v2/x/../{}/manifests/1")
+    for path in (*paths, "/v2/./{}/manifests/1"):
+        for repository in (theirs, f"x/../{theirs}"):
+            answer = send("GET", path.format(theirs), repository)
+            assert answer.status_code >= 300, path
+            assert "config" not in answer.text, path
+    digest = json.loads(
+        requests.get(f"https://{name}.azurecr.io/v2/secret/manifests/1", timeout=30,
+                     headers=headers(name, owner, "repository:secret:pull") | {"Accept": MANIFEST}).text
+    )["config"]["digest"]  # fmt: skip
+    for key in ("from", "fr%6fm"):
+        mounted = send("POST", f"/v2/mine/blobs/uploads/?mount={digest}&{key}={theirs}", "mine")
+        assert mounted.status_code == 202, "it is an upload, and nothing is mounted"
+    amlite.remove(evil_id, "2023-07-01")

@@ -8,6 +8,7 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
@@ -20,7 +21,9 @@ from amlite.services.containerregistry import admin, distribution, tokens
 from amlite.services.containerregistry.tokens import RegistryError
 from amlite.services.containerregistry.types import REGISTRY_TYPE, SUFFIX
 
-REPOSITORY = re.compile(r"/v2/(?P<name>.+?)/(?:manifests|blobs|tags|referrers)/")
+_PART = r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
+REPOSITORY = re.compile(rf"/v2/(?P<name>{_PART}(?:/{_PART})*?)/(?:manifests|blobs|tags|referrers)/")
+_WITHOUT_NAME = ("/v2", "/v2/_catalog")
 _BLOB = re.compile(r"/v2/.+/blobs/(?P<digest>sha256:[0-9a-f]{64})")
 
 
@@ -72,6 +75,8 @@ def _shown(request: web.Request, form: Mapping[str, str]) -> tuple[str, str]:
 async def forward(platform: Platform, request: web.Request, door: Door) -> web.StreamResponse:
     """Check the access token, then forward the request to distribution."""
     repository, action = _asked(request)
+    if not repository and request.path.rstrip("/") not in _WITHOUT_NAME:
+        raise RegistryError(404, "NAME_UNKNOWN", "The path names no repository.")
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
     lists = _lists(request)
     try:
@@ -113,11 +118,7 @@ async def _catalog(door: Door, child: Child) -> web.Response:
 async def _relay(platform: Platform, request: web.Request, door: Door, child: Child) -> web.StreamResponse:
     # Distribution keeps every repository under its registry's name; only the loopback way in says it too.
     hidden = "" if door.prefix else f"{door.registry}/"
-    path = request.raw_path
-    if REPOSITORY.match(request.path):
-        path = path.replace("/v2/", f"/v2/{hidden}", 1)
-    # The name of a blob that is mounted from another repository also has no registry.
-    path = re.sub(r"([?&]from=)", rf"\g<1>{hidden.replace('/', '%2F')}", path)
+    path = _inside(request, door, hidden)
     headers = relay.passed(request.headers)
     del headers["Authorization"]
     async with relay.sent(child, request, path, headers, RegistryError) as upstream:
@@ -128,6 +129,18 @@ async def _relay(platform: Platform, request: web.Request, door: Door, child: Ch
         if upstream.status == 201 and "/blobs/uploads/" in request.path:
             await asyncio.to_thread(distribution.keep, platform, request.query.get("digest", ""))
         return await relay.stream(request, upstream, kept)
+
+
+def _inside(request: web.Request, door: Door, hidden: str) -> str:
+    """Return the path and the query at distribution, written anew: another spelling of them would not be checked."""
+    path = request.path
+    if REPOSITORY.match(path):
+        path = f"/v2/{hidden}{path.removeprefix('/v2/')}"
+    query = [(key, f"{hidden}{value}" if key == "from" else value) for key, value in request.query.items()]
+    # A blob is mounted from a repository of the same registry only. Without these, it is uploaded.
+    if any(key == "from" and not value.startswith(f"{door.registry}/") for key, value in query):
+        query = [(key, value) for key, value in query if key not in ("from", "mount")]
+    return f"{quote(path, safe='/:@')}?{urlencode(query)}" if query else quote(path, safe="/:@")
 
 
 def challenge(request: web.Request, address: str, *, is_secure: bool = True) -> dict[str, str]:
