@@ -112,9 +112,7 @@ def check(platform: Platform, id: ResourceId, properties: Any, principal: Princi
             400, "InvalidRequestContent", "properties.mode: this local Azure has the mode Incremental only."
         )
     template = _template(platform, id, properties)
-    steps = list(_steps(platform, template))
-    _ordered(steps)
-    _permit(platform, steps, principal)
+    _permit(platform, _ordered(list(_steps(platform, template))), principal)
     return template
 
 
