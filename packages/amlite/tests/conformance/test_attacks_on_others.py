@@ -122,6 +122,15 @@ def test_a_resource_may_name_what_its_writer_may_use(attacker: Attacker, made: A
     assert attacker.arm("GET", f"{attacker.group}/{path}", version=version).status_code == 404
 
 
+def job_on_the_victims_cluster(attacker: Attacker, owner: Workspace) -> dict[str, str]:
+    """Return a job on the victim's cluster, which this creates, in a new environment of a workspace."""
+    add_cluster(attacker.victim)
+    environment = f"{owner.id}/environments/e/versions/1"
+    attacker.azure.put(environment, {"properties": {"image": "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"}})
+    compute = f"{attacker.victim.id}/computes/cpu"
+    return {"jobType": "Command", "command": "echo SECRET", "environmentId": environment, "computeId": compute}
+
+
 def test_a_link_that_stays_needs_no_permission(attacker: Attacker) -> None:
     """An owner linked the workspace. Later, one who may write the workspace alone changes its tags."""
     editor = attacker.azure.application(("Contributor", attacker.own.id))
@@ -132,13 +141,7 @@ def test_a_link_that_stays_needs_no_permission(attacker: Attacker) -> None:
 def test_a_job_does_not_run_as_the_identity_of_a_foreign_compute(attacker: Attacker) -> None:
     identity = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-{uuid.uuid4().hex[:8]}"
     attacker.azure.put(identity, {"location": "westeurope"}, "2023-01-31")
-    add_cluster(attacker.victim)
-    environment = f"{attacker.own.id}/environments/e/versions/1"
-    attacker.azure.put(environment, {"properties": {"image": "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"}})
-    job = {
-        "jobType": "Command", "command": "env", "environmentId": environment,
-        "computeId": f"{attacker.victim.id}/computes/cpu",
-    }  # fmt: skip
+    job = job_on_the_victims_cluster(attacker, attacker.own)
     answer = attacker.arm("PUT", f"{attacker.own.id}/jobs/{uuid.uuid4()}", {"properties": job})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "ComputeNotFound")
 
@@ -232,13 +235,7 @@ def test_a_job_shows_no_asset_of_another_workspace(attacker: Attacker, reference
 
 
 def test_a_schedule_repeats_no_job_of_another_workspace(attacker: Attacker) -> None:
-    add_cluster(attacker.victim)
-    environment = f"{attacker.victim.id}/environments/e/versions/1"
-    attacker.azure.put(environment, {"properties": {"image": "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"}})
-    job = {
-        "jobType": "Command", "command": "echo SECRET", "environmentId": environment,
-        "computeId": f"{attacker.victim.id}/computes/cpu",
-    }  # fmt: skip
+    job = job_on_the_victims_cluster(attacker, attacker.victim)
     source = f"{attacker.victim.id}/jobs/{uuid.uuid4()}"
     assert attacker.azure.arm("PUT", source, {"properties": job}).status_code == 201
     action = {"actionType": "CreateJob", "jobDefinition": {"jobType": "Pipeline", "sourceJobId": source}}

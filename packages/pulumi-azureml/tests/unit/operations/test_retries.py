@@ -15,7 +15,7 @@ from azure.storage.blob import BlobClient
 
 from azureml_fixtures.transport import Transport
 from pulumi_azureml.operations import connection
-from pulumi_azureml.operations.connection import Registry, Workspace, say_when_to_ask_again
+from pulumi_azureml.operations.connection import Workspace, say_when_to_ask_again
 
 ID = (
     "/subscriptions/s/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws"
@@ -92,14 +92,24 @@ def test_any_other_post_is_sent_once_if_azure_may_have_done_it(path: str) -> Non
     assert (transport.asked, lost.asked) == (1, 1)
 
 
-@pytest.mark.parametrize("place", [Workspace("s", "rg", "ws"), Registry("shared")])
-def test_the_clients_of_azure_ai_ml_repeat_them_too(
-    place: Workspace | Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: dict[str, Any] = {}
-    monkeypatch.setattr("azure.ai.ml.MLClient", lambda *_, **options: seen.update(options))
-    connection._client(place, Credential())
-    assert type(seen["retry_policy"]).__name__ == "HarmlessRetry"
+def test_the_real_client_repeats_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys of an endpoint are read by a POST, after the endpoint itself."""
+    transport = Transport(content={"location": "westeurope", "properties": {"authMode": "Key"}, "primaryKey": "secret"})
+    answer = transport.send
+
+    def send(request: Any, **options: Any) -> Any:
+        if request.method == "POST" and not posts:
+            transport.failures = [ServiceResponseError("connection reset"), (502, {})]
+        posts.extend([request.url] if request.method == "POST" else [])
+        return answer(request, **options)
+
+    posts: list[str] = []
+    monkeypatch.setattr(transport, "send", send)
+    monkeypatch.setattr(connection, "transport", lambda: transport)
+    client = connection._client(Workspace("s", "rg", "ws"), Credential())
+    assert client.online_endpoints.get_keys("e").primary_key == "secret"
+    assert len(posts) == 3
+    assert "/listKeys" in posts[0]
 
 
 @pytest.mark.parametrize(

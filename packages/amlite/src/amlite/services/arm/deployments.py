@@ -135,7 +135,7 @@ async def run(platform: Platform, arguments: Json) -> None:
     started = platform.clock.now()
     changed: Json = {"provisioningState": "Failed"}
     try:
-        principal = _principal(state)
+        principal = Principal(**state["principal"]) if state["principal"] else None
         template = _template(platform, id, state["properties"], _found(platform, principal))
         steps = _ordered(list(_steps(platform, template)))
         made = [await _deploy(platform, id, step, principal) for step in steps]
@@ -348,11 +348,6 @@ def _state(platform: Platform, id: ResourceId) -> Json:
     if document is None:
         raise AzureError(404, "DeploymentNotFound", f"Deployment '{id.name}' could not be found.")
     return document.body
-
-
-def _principal(state: Json) -> Principal | None:
-    """Return the caller of a deployment. One that an earlier version of amlite began has none."""
-    return Principal(**state["principal"]) if state.get("principal") else None
 
 
 def _state_of(id: ResourceId) -> str:

@@ -36,9 +36,8 @@ async def get_result(call: Call) -> web.Response:
     document = call.platform.store.get(record["resourceId"] or "")
     if document is None:
         return web.Response(status=204)
-    if (
-        call.principal is not None and (id := ResourceId.parse(document.id)) is not None
-    ):  # assets of a registry have none
+    id = ResourceId.parse(document.id)  # None for an asset of a registry
+    if call.principal is not None and id is not None:
         call.platform.access.require(call.principal, document.id, f"{id.type}/read")
     return reply(document.body)
 
