@@ -5,7 +5,7 @@ Each pytest process, and each worker of pytest-xdist, has its own amlite in a te
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +14,19 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
     from amlite.testing import Clock, LocalAzure, Workspace
+
+_LOG_LINES = 60
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the end of amlite's log to the report of a failed test that uses it."""
+    report = yield
+    azure: LocalAzure | None = getattr(item, "funcargs", {}).get("amlite")
+    if report.failed and azure is not None:
+        lines = (azure.state / "logs" / "amlite.log").read_text("utf-8", "replace").splitlines()
+        report.sections.append(("the end of amlite's log", "\n".join(lines[-_LOG_LINES:])))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -167,6 +167,19 @@ def test_monitor_of_a_datastore_without_credentials_fails(identity_workspace: Wo
     assert "reads datastores with credentials only" in error["error"]["message"]
 
 
+@pytest.mark.parametrize("line", ["{", "[1]", "null", '{"specversion": "1.0"}', '{"specversion": "1.0", "time": 5}'])
+def test_monitor_of_broken_data_fails(azureml_workspace: Workspace, ml_client: MLClient, name: str, line: str) -> None:
+    folder = f"collected/{name}"
+    write(azureml_workspace, f"{folder}-reference.csv", "distance\n1\n")
+    at = azureml_workspace.azure.now()
+    write(azureml_workspace, f"{folder}/{at:%Y/%m/%d/%H}/1.jsonl", f"{line}\n")
+    ml_client.schedules.begin_create_or_update(monitor(name, folder)).result()
+    job = ml_client.schedules.trigger(name).job_name
+    assert finished(azureml_workspace, job)["status"] == "Failed"
+    kept = azureml_workspace.azure.resources(azureml_workspace.id)[f"{azureml_workspace.id}/jobs/{job}"]
+    assert "line 1" in kept["run"]["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

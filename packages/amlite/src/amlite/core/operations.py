@@ -22,6 +22,7 @@ from amlite.core.wire import Json
 TYPE = "operations"
 POLL_MILLISECONDS = 100
 _KEPT = dt.timedelta(days=1)
+_FINAL = ("Completed", "Canceled")  # of jobs, which keep it
 _log = logging.getLogger("amlite.core.operations")
 _FAILURE: ContextVar[tuple[str, str] | None] = ContextVar("failure", default=None)
 _DELAY: ContextVar[float] = ContextVar("delay", default=0.0)
@@ -132,6 +133,7 @@ class Operations:
             outcome = {"status": "Failed", "error": error.body()["error"]}
         except Exception as error:  # noqa: BLE001 - an operation must end, whatever its work raises
             _log.exception("operation %s (%s)", operation_id, record["work"])
+            self._mark_failed(record["resourceId"])  # nobody else knows of this error, and a resource must end too
             outcome = {"status": "Failed", "error": {"code": "InternalServerError", "message": str(error)}}
         self._finish(operation_id, outcome)
 
@@ -140,7 +142,7 @@ class Operations:
         properties = document.body.get("properties", {}) if document is not None else {}
         # A job has a status instead, which would never become final.
         state = next((key for key in ("provisioningState", "status") if key in properties), None)
-        if document is not None and state is not None:
+        if document is not None and state is not None and properties[state] not in _FINAL:
             properties[state] = "Failed"
             self._store.put(document.id, document.type, document.body)
 

@@ -64,13 +64,29 @@ async def test_what_is_made_to_fail_fails_its_resource_too(platform: Platform, g
     assert document.body["properties"] == {state: "Failed"}
 
 
-async def test_bug_ends_the_operation_too(platform: Platform, works: dict[str, Work]) -> None:
+@pytest.mark.parametrize(
+    ("state", "before", "after"),
+    [
+        ("provisioningState", "Creating", "Failed"),
+        ("provisioningState", "Succeeded", "Failed"),
+        ("status", "Running", "Failed"),
+        ("status", "Completed", "Completed"),
+        ("status", "Canceled", "Canceled"),
+    ],
+)
+async def test_bug_ends_the_operation_and_its_resource(
+    platform: Platform, works: dict[str, Work], state: str, before: str, after: str
+) -> None:
     async def stumble(platform: Platform, arguments: dict[str, Any]) -> None:
         raise ZeroDivisionError("by zero")
 
     works["stumble"] = stumble
-    record = await ended(platform, platform.operations.begin("stumble", {}))
+    platform.store.put("/r", "thing", {"properties": {state: before}})
+    record = await ended(platform, platform.operations.begin("stumble", {}, resource_id="/r"))
     assert record["error"] == {"code": "InternalServerError", "message": "by zero"}
+    document = platform.store.get("/r")
+    assert document is not None
+    assert document.body["properties"] == {state: after}
 
 
 async def test_what_a_stop_interrupted_goes_on_at_the_next_start(

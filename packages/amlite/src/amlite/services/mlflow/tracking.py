@@ -126,21 +126,25 @@ def forget(platform: Platform, workspace: Json) -> None:
 def end_run(platform: Platform, workspace: Json, id: str, status: str) -> None:
     """Give a run its final status."""
     with _open(platform, workspace) as database:
-        if database is not None:
-            values = (_STATUS[status], _now(platform), id)
-            database.execute("UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?", values)
-        elif (waiting := platform.store.get(f"{_waiting(workspace)}/{id}")) is not None:
+        # A run that waits is written when the server has started, which may be long after the database appeared.
+        if (waiting := platform.store.get(f"{_waiting(workspace)}/{id}")) is not None:
             platform.store.put(waiting.id, _WAITING, {**waiting.body, "status": status})
+        elif database is not None:
+            _write_end(platform, database, id, status)
+
+
+def _write_end(platform: Platform, database: sqlite3.Connection, id: str, status: str) -> None:
+    values = (_STATUS[status], _now(platform), id)
+    database.execute("UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?", values)
 
 
 def set_tags(platform: Platform, workspace: Json, id: str, tags: Mapping[str, str], gone: Iterable[str] = ()) -> None:
     """Set and remove tags of a run. Do nothing if it has not started."""
     with _open(platform, workspace) as database:
+        if (waiting := platform.store.get(f"{_waiting(workspace)}/{id}")) is not None:
+            run = {**waiting.body["run"], "tags": dict(tags)}
+            platform.store.put(waiting.id, _WAITING, {**waiting.body, "run": run})
         if database is None:
-            waiting = platform.store.get(f"{_waiting(workspace)}/{id}")
-            if waiting is not None:
-                run = {**waiting.body["run"], "tags": dict(tags)}
-                platform.store.put(waiting.id, _WAITING, {**waiting.body, "run": run})
             return
         database.executemany("DELETE FROM tags WHERE run_uuid = ? AND key = ?", [(id, key) for key in gone])
         database.executemany(
@@ -170,8 +174,9 @@ def _settle(platform: Platform, workspace: Json) -> None:
     for waiting in platform.store.below(_waiting(workspace)):
         run = Run(**waiting.body["run"])
         start_run(platform, workspace, run)
-        if "status" in waiting.body:
-            end_run(platform, workspace, run.id, waiting.body["status"])
+        with _open(platform, workspace) as database:
+            if database is not None and "status" in waiting.body:
+                _write_end(platform, database, run.id, waiting.body["status"])
         platform.store.delete(waiting.id)
 
 

@@ -10,16 +10,17 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import re
+from collections.abc import Mapping
 
 from amlite.core import durations
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Document
 from amlite.core.wire import Json
-from amlite.services.jobs import lifecycle, submission
+from amlite.services.jobs import submission
 from amlite.services.jobs.documents import Job, change
+from amlite.services.jobs.lifecycle import JobFailure, Produced, Work, to_its_end
 from amlite.services.machinelearning import datastores, references
-from amlite.services.mlflow import tracking
 from amlite.services.schedules import signals
 from amlite.services.storage import blobs
 
@@ -91,24 +92,21 @@ def submit(platform: Platform, schedule: Document, due: dt.datetime, name: str) 
 
 
 async def run(platform: Platform, arguments: Json) -> None:
-    """Compute the signals of a monitor and set the status and tags of its run."""
+    """Compute the signals of a monitor as the work of its run, which ends as any job does."""
     schedule, document = platform.store.get(arguments["schedule"]), platform.store.get(arguments["job"])
-    if schedule is None or document is None:
+    if schedule is None or document is None or (job := Job(document.id, document.body)).ended:
         return
-    job = change(platform, document.id, status="Running")
-    workspace = references.workspace(platform, job.workspace_id).body
-    tracking.start_run(platform, workspace, lifecycle.tracked(job))
     definition = schedule.body["properties"]["action"]["monitorDefinition"]
     due = dt.datetime.fromisoformat(arguments["due"])
-    status, error = "Completed", None
-    try:
-        await _compute(platform, job, definition, due)
-    except AzureError as failure:
-        status, error = "Failed", {"code": failure.code, "message": failure.message}
-    except signals.UnusableDataError as failure:
-        status, error = "Failed", {"code": "UserError", "message": str(failure)}
-    change(platform, job.id, status=status, run={"error": error})
-    tracking.end_run(platform, workspace, job.name, status)
+
+    async def work(platform: Platform, job: Job, produced: Produced, works: Mapping[str, Work]) -> None:
+        change(platform, job.id, status="Running")
+        try:
+            await _compute(platform, job, definition, due)
+        except signals.UnusableDataError as failure:
+            raise JobFailure("UserError", str(failure)) from failure
+
+    await to_its_end(platform, job, {_KIND: work})
 
 
 async def _compute(platform: Platform, job: Job, definition: Json, due: dt.datetime) -> None:

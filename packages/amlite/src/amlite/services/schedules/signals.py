@@ -54,14 +54,19 @@ def parse(name: str, text: str, start: dt.datetime | None, end: dt.datetime | No
     if not name.endswith((".jsonl", ".json")):
         raise UnusableDataError(f"'{name}' is neither CSV nor JSON lines, which is what amlite reads")
     rows: list[Json] = []
-    for line in text.splitlines():
-        record = json.loads(line)
-        if "specversion" not in record:
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            record = json.loads(line)
+            at = dt.datetime.fromisoformat(record["time"]) if "specversion" in record else None
+        except (ValueError, LookupError, TypeError) as error:
+            raise UnusableDataError(f"'{name}', line {number}, is neither a JSON object nor a CloudEvent") from error
+        if not isinstance(record, dict):
+            raise UnusableDataError(f"'{name}', line {number}, is not a JSON object")
+        if at is None:
             rows.append(record)
             continue
-        at = dt.datetime.fromisoformat(record["time"])
         if (start is None or at >= start) and (end is None or at < end) and isinstance(record.get("data"), list):
-            rows += record["data"]
+            rows += [row for row in record["data"] if isinstance(row, dict)]
     return rows
 
 
@@ -142,6 +147,6 @@ def _quality(kind: str, metric: str, old: list[Any], new: list[Any]) -> float:
         return sum(not isinstance(value, right) for value in known) / len(new)
     before = [value for value in old if value is not None]
     if kind == "Numerical":
-        low, high = min(before), max(before)
+        low, high = min(before, default=math.inf), max(before, default=-math.inf)
         return sum(isinstance(v, int | float) and not low <= v <= high for v in known) / len(new)
     return sum(value not in set(map(str, before)) for value in map(str, known)) / len(new)
