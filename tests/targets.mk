@@ -1,5 +1,5 @@
 # Proofs and measurements that take minutes to hours. The Makefile includes this file.
-#? POINTS, SEED             the kills of `make chaos` (default 200), and what selects them (default 1)
+#? POINTS, KILLS, SEED      how often `make chaos` begins (default 200), its kills each time (default 1), and what selects them
 #? FAULTS                   mixed or expired: the faults of `make chaos`, in POINTS releases (default 10)
 
 stack_file = $(if $(project),$(state)/environments/)Pulumi.$(STACK).yaml
@@ -13,13 +13,14 @@ release-demo: setup ## Play a month of releases on the local Azure, in a clone: 
 	@$(tools) $(bin)/python -m tests.release_demo
 
 SEED ?= 1
+KILLS ?= 1
 # Kills by default. With FAULTS, whole releases while a share of all requests fails.
 FAULTS ?=
 POINTS ?= $(if $(FAULTS),10,200)
 
 .PHONY: chaos
-chaos: setup ## Kill parts of a release at random moments, or let requests fail (FAULTS=mixed or expired): POINTS=200 SEED=1
-	@$(tools) $(bin)/python -m tests.chaos$(if $(FAULTS),.faults --kind $(FAULTS)) --points $(POINTS) --seed $(SEED)
+chaos: setup ## Kill parts of a release at random moments, or let requests fail (FAULTS=mixed or expired): POINTS=200 KILLS=1 SEED=1
+	@$(tools) $(bin)/python -m tests.chaos$(if $(FAULTS),.faults --kind $(FAULTS), --kills $(KILLS)) --points $(POINTS) --seed $(SEED)
 
 ATTACK ?=
 

@@ -1,7 +1,8 @@
-"""`python -m tests.chaos`: kill a part of a release at a random moment, run the release once more, and compare.
+"""`python -m tests.chaos`: kill parts of a release at random moments, run the release once more, and compare.
 
-Each point starts with a fresh local Azure, or with a copy of one that is deployed or trained. The same seed gives the
-same moments and the same choice of victims. What runs at that moment depends on the machine.
+Each point starts with a fresh local Azure, or with a copy of one that is deployed or trained. With several kills, each
+one hits the run that follows the one before. The same seed gives the same moments and the same choice of victims. What
+runs at that moment depends on the machine.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,7 @@ from rich.table import Table
 from tests.chaos import victims
 from tests.chaos.ground import End, Ground, end_on_a_signal
 
+_NOBODY = "none"
 _NEW, _DEPLOYED, _TRAINED = "new", "deployed", "trained"
 _UP = "release up --no-doctor -s local"
 # What a phase begins with, and its command. The same command repairs what a kill left.
@@ -40,21 +43,21 @@ _STATES = {
 
 @dataclass
 class Point:
-    """A kill, and what was wrong after one more run."""
+    """The kills of one local Azure (victim, seconds), and what was wrong after one more run."""
 
     phase: str
-    victim: str
-    seconds: float
+    kills: list[tuple[str, float]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
 
 @click.command()
-@click.option("--points", default=200, show_default=True, type=click.IntRange(min=1), help="The number of kills.")
+@click.option("--points", default=200, show_default=True, type=click.IntRange(min=1), help="How often to begin.")
+@click.option("--kills", default=1, show_default=True, type=click.IntRange(min=1), help="The kills of each point.")
 @click.option("--seed", default=1, show_default=True, help="Selects the moments and the victims.")
 @click.option("--phase", "phases", multiple=True, type=click.Choice(list(_PHASES)), help="Default: all, in turn.")
 @click.option("--logs", type=click.Path(path_type=Path), help="A folder for the logs. Default: a temporary one.")
 @click.option("--states", type=click.Path(path_type=Path), help="A folder that keeps what points begin with.")
-def main(points: int, seed: int, phases: tuple[str, ...], logs: Path | None, states: Path | None) -> None:
+def main(points: int, kills: int, seed: int, phases: tuple[str, ...], logs: Path | None, states: Path | None) -> None:
     """Print a table of kills by victim and phase. The exit code is 1 if something was lost or left behind."""
     chosen = list(phases or _PHASES)
     end_on_a_signal()
@@ -66,10 +69,11 @@ def main(points: int, seed: int, phases: tuple[str, ...], logs: Path | None, sta
     done: list[Point] = []
     try:
         for number in range(points):
-            point = sweep.point(chosen[number % len(chosen)], number)
+            point = sweep.point(chosen[number % len(chosen)], number, kills)
             done.append(point)
             verdict = "; ".join(point.wrong) or "same end state, nothing left"
-            console.print(f"{number + 1:4} {point.phase:<9} {point.victim:<17} at {point.seconds:5.1f} s  {verdict}")
+            told = ", ".join(f"{victim:<17} at {seconds:5.1f} s" for victim, seconds in point.kills)
+            console.print(f"{number + 1:4} {point.phase:<9} {told}  {verdict}")
     finally:
         sweep.close()
         console.print(_table(done))
@@ -87,22 +91,23 @@ class Sweep:
         self._states: dict[str, Ground] = {}
         self._usual: dict[str, tuple[float, End]] = {}
 
-    def point(self, phase: str, number: int) -> Point:
-        """Kill one process in a phase, run its command again, and return what is wrong then."""
+    def point(self, phase: str, number: int, kills: int) -> Point:
+        """Kill one process in each of `kills` runs of a phase, run its command again, and return what is wrong then."""
         begins, command = _PHASES[phase]
         if phase not in self._usual:
             self._usual[phase] = self._undisturbed(phase)
         took, usual = self._usual[phase]
         log = self._folder / f"{number}.log"
         ground = self._ground(begins, f"{number}", log)
+        point = Point(phase)
         try:
-            began, moment = time.monotonic(), self._random.uniform(0, took)
-            running = ground.start(command, log)
-            while running.poll() is None and time.monotonic() - began < moment:
-                time.sleep(0.05)
-            victim = self._kill(ground)
-            running.wait()
-            point = Point(phase, victim, moment)
+            for _ in range(kills):
+                began, moment = time.monotonic(), self._random.uniform(0, took)
+                running = ground.start(command, log)
+                while running.poll() is None and time.monotonic() - began < moment:
+                    time.sleep(0.05)
+                point.kills.append((self._kill(ground), moment))
+                running.wait()
             code = ground.run(command, log)
             if code != 0:
                 point.wrong.append(f"the run after it ended with {code}")
@@ -169,21 +174,20 @@ class Sweep:
                     except psutil.NoSuchProcess:
                         continue
                 return name
-        return "none"
+        return _NOBODY
 
 
 def _table(points: list[Point]) -> Table:
-    table = Table(title=f"{len(points)} kills, {sum(bool(each.wrong) for each in points)} with a loss or a leftover")
+    kills = Counter((victim, each.phase) for each in points for victim, _ in each.kills if victim != _NOBODY)
+    bad = Counter((victim, each.phase) for each in points if each.wrong for victim, _ in each.kills)
+    wrong = sum(bool(each.wrong) for each in points)
+    table = Table(title=f"{kills.total()} kills, {wrong} of {len(points)} points with a loss or a leftover")
     phases = list(dict.fromkeys(each.phase for each in points))
     for title in ("killed", *phases):
         table.add_column(title)
-    for victim in sorted({each.victim for each in points}):
-        cells = []
-        for phase in phases:
-            here = [each for each in points if (each.victim, each.phase) == (victim, phase)]
-            bad = sum(bool(each.wrong) for each in here)
-            cells.append(f"{len(here) - bad} of {len(here)}" if here else "")
-        table.add_row(victim, *cells)
+    for victim in sorted({victim for victim, _ in kills}):
+        here = [(kills[victim, phase], bad[victim, phase]) for phase in phases]
+        table.add_row(victim, *(f"{count - failed} of {count}" if count else "" for count, failed in here))
     return table
 
 
