@@ -60,6 +60,14 @@ class DeploymentOverrideSettings(Group):
         description="Compute cluster of a batch deployment.",
         examples=["cpu-cluster"],
     )
+    sampling_rate: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Share of the requests that the `data_collector` of an online deployment collects. See "
+        "[what it costs](monitoring.md#cost-privacy-and-retention).",
+        examples=[0.1],
+    )
 
 
 class EndpointOverrideSettings(Group):

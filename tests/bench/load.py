@@ -13,11 +13,12 @@ from tests.bench.ground import Ground
 from tests.load import Load, allow
 
 CONNECTIONS = 32
+_SAMPLING = "azureml-platform:overrides.endpoints.flight-delay.deployments.blue.samplingRate"
 _SECONDS = 12.0  # of each kind, for every run
 
 
 def measure(ground: Ground) -> list[Figure]:
-    """Load both in turns."""
+    """Load both in turns, then the endpoint with a deployment that collects one request of ten."""
     clone = ground.deployed.clone
     allow(clone.root, CONNECTIONS)
     clone.run("make up TRAIN=no")
@@ -37,11 +38,18 @@ def measure(ground: Ground) -> list[Figure]:
     for _ in range(ground.runs):
         for address, rates in ((uri, through), (servers[0], direct)):
             rates.append(_rate(address, key, request, environment))
+    clone.run(f".venv/bin/amlite run -- pulumi config set --stack local --path {_SAMPLING} 0.1")
+    clone.run("make up TRAIN=no")
+    sampled = [_rate(uri, key, request, environment) for _ in range(ground.runs)]
     return [
         Figure(
             f"requests per second through the endpoint, {CONNECTIONS} connections",
             through, "≥0.95 of the server", "the model server", direct, "requests",
-        )
+        ),
+        Figure(
+            f"requests per second through the endpoint, {CONNECTIONS} connections, one of ten collected",
+            sampled, "more than if all are collected", "all collected", through, "requests",
+        ),
     ]  # fmt: skip
 
 

@@ -53,11 +53,13 @@ def _other_files(play: Play) -> None:
     words = ["python", str(play.clone.root / "tests/release_demo/compare.py"), *map(str, _files(play))]
     check = {f"rollout.checks.command[{number}]": word for number, word in enumerate(words)}
     canary = {"rollout.bakeSeconds": str(BAKE), "rollout.checks.commandKey": "true", **check}
+    # Production has callers all the time. One request of ten is enough to see drift.
+    sampled = {f"overrides.endpoints.{ENDPOINT}.deployments.blue.samplingRate": "0.1"}
     # The schedules are paused, so that nothing but drift starts a training, at whatever time of day the demo plays.
     paused = {f"overrides.schedules.{name}.isEnabled": "false" for name in (SCHEDULE, "flight-delay-monitoring")}
     retrain = {"monitoring.retrain.schedule": SCHEDULE, "monitoring.retrain.pollMinutes": str(POLL_MINUTES)}
     alerts = {"monitoring.webhooks.team": f"{play.receiver.url}/alerts"}
-    play.stack("prod", {**shared, **canary, **alerts, **retrain, **paused}, "rollout.checks")
+    play.stack("prod", {**shared, **canary, **alerts, **retrain, **sampled, **paused}, "rollout.checks")
 
 
 def _pull_request(play: Play) -> str:

@@ -16,12 +16,14 @@ class DeploymentOverrides:
         instance_count: of an online deployment, or of the jobs of a batch deployment.
         environment_variables: added to the file's. They win over those of the same name.
         compute: the cluster of a batch deployment.
+        sampling_rate: the share of requests that an online deployment collects, greater than 0 and at most 1.
     """
 
     instance_type: str | None = None
     instance_count: int | None = None
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     compute: str | None = None
+    sampling_rate: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

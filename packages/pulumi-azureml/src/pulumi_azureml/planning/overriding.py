@@ -179,12 +179,17 @@ _NOT_HERE = {
     ),
     ("batch_deployment", "instance_count"): ("the steps of a pipeline component say how many nodes", "remove it"),
     ("batch_deployment", "environment_variables"): ("the steps of a pipeline component have their own", "remove it"),
+    ("batch_deployment", "sampling_rate"): ("a batch deployment collects no requests", "remove it"),
+    ("online_deployment", "sampling_rate"): (
+        "the deployment has no `data_collector`",
+        "add one to the file, or remove it",
+    ),
 }
 
 
 def _values(wanted: DeploymentOverrides) -> Iterator[tuple[str, tuple[str, ...], Any]]:
     """Yield each value that is set: the attribute, the keys below it, and the value."""
-    for attribute in ("instance_type", "instance_count", "compute"):
+    for attribute in ("instance_type", "instance_count", "compute", "sampling_rate"):
         value = getattr(wanted, attribute)
         if value is not None:
             is_name = attribute == "compute" and not value.startswith("azureml:")
@@ -196,7 +201,12 @@ def _values(wanted: DeploymentOverrides) -> Iterator[tuple[str, tuple[str, ...],
 def _place(kind: str, document: Document, attribute: str) -> KeyPath | None:
     """Return where a deployment of a kind has a value, or None if it has none."""
     if kind == "online_deployment":
-        return None if attribute == "compute" else (attribute,)
+        collects = "data_collector" in document.data
+        own: dict[str, KeyPath | None] = {
+            "compute": None,
+            "sampling_rate": ("data_collector", "sampling_rate") if collects else None,
+        }
+        return own.get(attribute, (attribute,))
     is_pipeline = document.data.get("type") == "pipeline"
     places: dict[str, KeyPath | None] = {
         "compute": ("settings", "default_compute") if is_pipeline else ("compute",),

@@ -78,6 +78,20 @@ def test_a_deployment_has_the_stacks_values_and_says_what_the_file_has(project: 
     }
 
 
+def test_a_deployment_collects_the_stacks_share_of_the_requests(project: Project) -> None:
+    collector = {"collections": {"model_inputs": {"enabled": "true"}}, "sampling_rate": 1.0}
+    project.edit("ml/deploy/blue-deployment.yml", data_collector=collector)
+    plan = project.load(overrides=online(sampling_rate=0.1), config_keys=KEYS)
+    deployment = plan["online_deployment", "flights/blue"]
+    assert deployment.definition["data_collector"]["sampling_rate"] == 0.1
+    option = "platform:overrides.endpoints.flights.deployments.blue.samplingRate"
+    assert deployment.overridden == {"data_collector.sampling_rate": Overridden(option, 1.0)}
+
+
+def test_a_share_of_requests_that_no_file_collects_is_refused(project: Project) -> None:
+    assert "the deployment has no `data_collector`" in project.problem(overrides=online(sampling_rate=0.1)).message
+
+
 def test_another_instance_count_is_no_other_version_as_in_the_file(project: Project) -> None:
     settings: dict[str, Any] = {"models": {"flights": ModelChoice("delay", "7")}}
     before = project.load(**settings)["online_deployment", "flights/blue"]
@@ -279,6 +293,7 @@ def test_a_wrong_override_is_one_problem_with_its_key(
         ("scores", {"compute": "gpu"}, "unknown compute 'gpu'"),
         ("retrain", {"instance_count": 2}, "the steps of a pipeline component say how many nodes"),
         ("retrain", {"environment_variables": {"A": "b"}}, "the steps of a pipeline component have their own"),
+        ("scores", {"sampling_rate": 0.5}, "a batch deployment collects no requests"),
     ],
 )
 def test_what_a_batch_deployment_does_not_have_is_refused(
