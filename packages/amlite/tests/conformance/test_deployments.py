@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -44,6 +45,11 @@ def account(name: str = "[variables('name')]", **more: Any) -> Json:
 def identity(name: str, **more: Any) -> Json:
     kind = "Microsoft.ManagedIdentity/userAssignedIdentities"
     return {"type": kind, "apiVersion": "2023-01-31", "name": name, "location": "westeurope", **more}
+
+
+def nested(name: str, resources: list[Json]) -> Json:
+    properties = {"mode": "Incremental", "template": template(*resources)}
+    return {"type": "Microsoft.Resources/deployments", "apiVersion": VERSION, "name": name, "properties": properties}
 
 
 def deploy(client: Any, source: Json, parameters: Json | None = None) -> Any:
@@ -269,6 +275,50 @@ def test_a_place_that_changes_while_a_template_runs_needs_permissions_too(amlite
     assert "'Microsoft.ManagedIdentity/userAssignedIdentities/write' at scope" in found["error"]["message"]
     there = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
     assert amlite.arm("GET", there, version="2023-01-31").status_code == 404
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("part", "given", "told"),
+    [
+        ("parameters", {f"p{each}": {"type": "int", "defaultValue": 1} for each in range(257)}, "Limit: '256'"),
+        ("variables", {f"v{each}": each for each in range(257)}, "Limit: '256'"),
+        ("outputs", {f"o{each}": {"type": "int", "value": 1} for each in range(65)}, "Limit: '64'"),
+        ("resources", [account(f"a{each}") for each in range(801)], "Limit: '800'"),
+        (
+            "resources",
+            [nested(f"n{group}", [account(f"a{each}") for each in range(90)]) for group in range(9)],
+            "Limit: '800' and actual: '801'",
+        ),
+        ("resources", [{**account("a"), "tags": {"t": ["[utcNow()]"] * 100_000}}], "takes too long"),
+    ],
+)
+def test_a_template_has_limits(caller: Caller, part: str, given: Any, told: str) -> None:
+    """Amlite answers nobody else while it reads a template: without them, one of 1 MB took minutes."""
+    source = {**template(), part: given}
+    assert told in caller.deployed(source)["error"]["message"]
+
+
+@pytest.mark.attack
+def test_a_large_template_takes_seconds(caller: Caller) -> None:
+    numbers = ",".join(map(str, range(40_000)))
+    union = "[length(union(split(variables('numbers'), ','), split(variables('numbers'), ',')))]"
+    names = [identity(f"u{each}", tags={"first": "[reference('u0').clientId]"}) for each in range(1, 400)]
+    source = template(
+        identity("u0", tags={"count": "[string(variables('count'))]"}), *names,
+        variables={"numbers": numbers, "count": union},
+    )  # fmt: skip
+    path = f"{caller.group}/providers/Microsoft.Resources/deployments/large/validate"
+    body = {"properties": {"mode": "Incremental", "template": source}}
+    began = time.monotonic()
+    assert caller.azure.arm("POST", path, body, VERSION, credential=caller.credential).status_code == 200
+    assert time.monotonic() - began < 30
+
+
+def test_a_union_has_each_item_once_in_the_order_of_the_first_ones(caller: Caller) -> None:
+    given = "[string(union(createArray(2, 'b', createArray(1)), createArray('b', createArray(1), 1), createArray(2)))]"
+    found = caller.deployed(template(parameters={"p": {"type": "string", "defaultValue": given}}))
+    assert found["parameters"]["p"]["value"] == '[2, "b", [1], 1]'
 
 
 @pytest.mark.attack

@@ -7,13 +7,15 @@ adds its own functions to `FUNCTIONS`.
 from __future__ import annotations
 
 import base64
+import contextlib
+import contextvars
 import datetime as dt
 import inspect
 import json
 import re
 import urllib.parse
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,11 +27,13 @@ Functions = Mapping[str, Callable[..., Any]]
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+(?:\.\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign>\?\[|\?\.|[()\[\],.]))"
 )
+_BRACE = re.compile("['}]")
 _PATH = re.compile(r"string\(//(\w+)\)")
 _MOST_CHARACTERS = 8192
 _MOST_TEXT = 10_000_000
 _MOST_ITEMS = 100_000
 _MOST_NUMBER = 1 << 63
+_MOST_WORK = 2_000_000
 _TOO_LONG = f"the result has more than {_MOST_TEXT} characters"
 _TICKS_PER_SECOND = 10_000_000
 _YEAR_ONE = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
@@ -50,34 +54,78 @@ class ExpressionError(Exception):
     """An expression that amlite cannot read or evaluate. The message says why."""
 
 
+@dataclass
+class _Work:
+    """The work that is left, in units of about a microsecond."""
+
+    left: int = _MOST_WORK
+
+
+_work: contextvars.ContextVar[_Work | None] = contextvars.ContextVar("expression_work", default=None)
+
+
+@contextlib.contextmanager
+def limited() -> Iterator[None]:
+    """Let the expressions inside take a second or two in all, because amlite answers nobody else meanwhile.
+
+    Above that, they raise ExpressionError. Inside another such block, they share its time.
+    """
+    if _work.get() is not None:
+        yield
+        return
+    token = _work.set(_Work())
+    try:
+        yield
+    finally:
+        _work.reset(token)
+
+
+def _spend(units: int) -> None:
+    if (work := _work.get()) is not None:
+        work.left -= units
+        if work.left < 0:
+            raise ExpressionError("takes too long together with the other ones: there are too many, or large ones")
+
+
 def check(value: Any, functions: Functions) -> None:
     """Raise ExpressionError if a text anywhere in a value has an expression that amlite does not support."""
+    known = {each.lower(): each for each in functions}
+    with limited():
+        _check(value, functions, known)
+
+
+def _check(value: Any, functions: Functions, known: Mapping[str, str]) -> None:
     if isinstance(value, dict | list):
         for each in value.values() if isinstance(value, dict) else value:
-            check(each, functions)
+            _check(each, functions, known)
     elif isinstance(value, str):
         for source in sources(value):
-            _check_tree(_parse(source), functions)
+            _check_tree(_parse(source), functions, known)
 
 
 def evaluate(value: Any, functions: Functions) -> Any:
     """Return a value with its expressions evaluated. Raises ExpressionError."""
+    known = _lowered(functions)
+    with limited():
+        return _evaluate(value, known)
+
+
+def _evaluate(value: Any, functions: Functions) -> Any:
     if isinstance(value, dict):
-        return {key: evaluate(each, functions) for key, each in value.items()}
+        return {key: _evaluate(each, functions) for key, each in value.items()}
     if isinstance(value, list):
-        return [evaluate(each, functions) for each in value]
+        return [_evaluate(each, functions) for each in value]
     if not isinstance(value, str) or "@" not in value:
         return value
     if value.startswith("@@"):
         return value[1:]
     if value.startswith("@") and not value.startswith("@{"):
-        return result(value[1:], functions)
-    out, rest = "", value
-    while "@{" in rest:
-        before, _, after = rest.partition("@{")
-        source, rest = _braced(after)
-        out += before + text_of(result(source, functions))
-    return out + rest
+        return _result(value[1:], functions)
+    pieces = (part if plain else text_of(_result(part, functions)) for plain, part in _split(value))
+    try:
+        return joined(pieces)
+    except ValueError as error:
+        raise ExpressionError(f"the text '{value[:60]}…' cannot be evaluated: {error}") from error
 
 
 def sources(text: str) -> list[str]:
@@ -86,11 +134,18 @@ def sources(text: str) -> list[str]:
         return []
     if text.startswith("@") and not text.startswith("@{"):
         return [text[1:]]
-    found = []
-    while "@{" in text:
-        source, text = _braced(text.partition("@{")[2])
-        found.append(source)
-    return found
+    return [part for plain, part in _split(text) if not plain]
+
+
+def _split(text: str) -> Iterator[tuple[bool, str]]:
+    """Yield the parts of a text, each with whether it is plain. The others are the expressions in `@{…}`."""
+    place = 0
+    while (begin := text.find("@{", place)) >= 0:
+        yield True, text[place:begin]
+        end = _closing(text, begin + 2)
+        yield False, text[begin + 2 : end]
+        place = end + 1
+    yield True, text[place:]
 
 
 def timestamp(moment: dt.datetime) -> str:
@@ -116,26 +171,37 @@ def joined(pieces: Iterable[str]) -> str:
 
 def result(source: str, functions: Functions) -> Any:
     """Return the value of one expression, without the sign that marks it. Raises ExpressionError."""
+    with limited():
+        return _result(source, _lowered(functions))
+
+
+def _result(source: str, functions: Functions) -> Any:
+    """Return the value of an expression. The names of `functions` are in lower case."""
     try:
-        return _run(_parse(source), {name.lower(): function for name, function in functions.items()})
+        return _run(_parse(source), functions)
     except ExpressionError as error:
         raise ExpressionError(f"the expression '{source}' {error}") from error
 
 
-def _braced(text: str) -> tuple[str, str]:
-    """Return the expression before the closing brace, and the rest."""
+def _lowered(functions: Functions) -> Functions:
+    return {name.lower(): function for name, function in functions.items()}
+
+
+def _closing(text: str, begin: int) -> int:
+    """Return the place of the brace that closes the expression at `begin`."""
     quoted = False
-    for index, letter in enumerate(text):
-        quoted ^= letter == "'"
-        if letter == "}" and not quoted:
-            return text[:index], text[index + 1 :]
-    raise ExpressionError(f"'@{{{text}' has no closing brace")
+    for found in _BRACE.finditer(text, begin):
+        quoted ^= found[0] == "'"
+        if found[0] == "}" and not quoted:
+            return found.start()
+    raise ExpressionError(f"'@{{{text[begin : begin + 60]}' has no closing brace")
 
 
 def _parse(source: str) -> Any:
     """Return the tree of an expression. The limit is in "Limits and configuration reference for Azure Logic Apps"."""
     if len(source) > _MOST_CHARACTERS:
         raise ExpressionError(f"has more than {_MOST_CHARACTERS} characters: '{source[:60]}…'")
+    _spend(10 + len(source))
     try:
         return _tree(source)
     except RecursionError as error:
@@ -205,14 +271,14 @@ def _expect(tokens: list[tuple[str, str]], source: str, sign: str) -> None:
         raise ExpressionError(f"'{source}' has no '{sign}' where one must be")
 
 
-def _check_tree(tree: Any, functions: Functions) -> None:
+def _check_tree(tree: Any, functions: Functions, known: Mapping[str, str]) -> None:
     if tree[0] == "member":
-        _check_tree(tree[1], functions)
-        _check_tree(tree[2], functions)
+        _check_tree(tree[1], functions, known)
+        _check_tree(tree[2], functions, known)
     if tree[0] != "call":
         return
     _, name, given = tree
-    known = {each.lower(): each for each in functions}
+    _spend(30)
     if name.lower() not in known:
         raise ExpressionError(
             f"the function '{name}' is not part of this local Azure; it has {', '.join(sorted(known.values()))}"
@@ -224,7 +290,7 @@ def _check_tree(tree: Any, functions: Functions) -> None:
     except ValueError:
         pass  # a built-in function without a signature
     for each in given:
-        _check_tree(each, functions)
+        _check_tree(each, functions, known)
 
 
 def _run(tree: Any, functions: Functions) -> Any:
@@ -240,14 +306,17 @@ def _run(tree: Any, functions: Functions) -> Any:
     arguments = [partial(_run, each, functions) if lazy else _run(each, functions) for each in given]
     try:
         found = function(*arguments)
-        _check_size(found)
+        _spend(10 + _size(found))
         return found
     except (TypeError, ValueError, AttributeError, ZeroDivisionError, RecursionError) as error:
         raise ExpressionError(f"calls '{name}', which cannot take its arguments: {error}") from error
 
 
-def _check_size(value: Any) -> None:
-    """Raise ValueError for a value that is too large when it is written. In memory, its parts can be shared."""
+def _size(value: Any) -> int:
+    """Return the units of work that it takes to read a value: its items, and a thousandth of its characters.
+
+    Raises ValueError for a value that is too large when it is written. In memory, its parts can be shared.
+    """
     texts, items, rest = _MOST_TEXT, _MOST_ITEMS, [value]
     while rest:
         each = rest.pop()
@@ -261,6 +330,7 @@ def _check_size(value: Any) -> None:
             rest += [*each, *each.values()]
         elif isinstance(each, list):
             rest += each
+    return _MOST_ITEMS - items + (_MOST_TEXT - texts) // 1000
 
 
 def _member(inner: Any, key: Any, *, safe: bool) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -97,4 +98,29 @@ def test_a_value_that_is_small_in_memory_and_huge_when_it_is_written_is_refused(
     with pytest.raises(ExpressionError, match="more than 100000 items"):
         expressions.evaluate(f"@{text}", known)
     with pytest.raises(ExpressionError, match="more than 10000000 characters"):
-        expressions.evaluate(f"@concat({', '.join(['large()'] * 400)})", {**KNOWN, "large": lambda: "a" * 10_000_000})
+        expressions.evaluate(f"@concat({', '.join(['large()'] * 100)})", {**KNOWN, "large": lambda: "a" * 10_000_000})
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("text", ["@{value()}" * 100_000, ["@value()"] * 100_000, ["@length(items())"] * 1000])
+def test_many_expressions_take_no_longer_than_one_may(text: Any) -> None:
+    """Amlite answers nobody else while it evaluates them."""
+    known = {**KNOWN, "value": lambda: "x" * 1_000_000, "items": lambda: ["x"] * 90_000}
+    began = time.process_time()
+    with pytest.raises(ExpressionError, match=r"takes too long|more than 10000000"):
+        expressions.evaluate(text, known)
+    with pytest.raises(ExpressionError, match="takes too long"):
+        expressions.check(text if len(text) > 1000 else text * 100, known)
+    assert time.process_time() - began < 20
+
+
+def test_each_evaluation_has_its_own_time() -> None:
+    for _ in range(3):
+        assert len(expressions.evaluate(["@length('ab')"] * 50_000, KNOWN)) == 50_000
+
+
+@pytest.mark.parametrize("text", ["@{'}'}", "a@{concat('it''s ', '}')}b", "@{'x'}@{'y'} {z}"])
+def test_braces_in_quotes_close_no_expression(text: str) -> None:
+    known = {**KNOWN, "concat": FUNCTIONS["concat"]}
+    wanted = {"@{'}'}": "}", "a@{concat('it''s ', '}')}b": "ait's }b", "@{'x'}@{'y'} {z}": "xy {z}"}
+    assert expressions.evaluate(text, known) == wanted[text]

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from amlite.core import expressions
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
@@ -21,7 +22,7 @@ from amlite.core.resource_id import ResourceId
 from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.arm import resources
-from amlite.services.arm.templates import NESTED, Described, Place, Template, invalid
+from amlite.services.arm.templates import NESTED, Described, Place, Template, check_count, invalid
 
 TYPE = NESTED
 RUN = "arm.deploy"
@@ -111,8 +112,9 @@ def check(platform: Platform, id: ResourceId, properties: Any, principal: Princi
         raise AzureError(
             400, "InvalidRequestContent", "properties.mode: this local Azure has the mode Incremental only."
         )
-    template = _template(platform, id, properties)
-    _permit(platform, _ordered(list(_steps(platform, template))), principal)
+    with expressions.limited():
+        template = _template(platform, id, properties)
+        _permit(platform, _planned(platform, template), principal)
     return template
 
 
@@ -136,10 +138,12 @@ async def run(platform: Platform, arguments: Json) -> None:
     changed: Json = {"provisioningState": "Failed"}
     try:
         principal = Principal(**state["principal"]) if state["principal"] else None
-        template = _template(platform, id, state["properties"], _found(platform, principal))
-        steps = _ordered(list(_steps(platform, template)))
+        with expressions.limited():
+            template = _template(platform, id, state["properties"], _found(platform, principal))
+            steps = _planned(platform, template)
         made = [await _deploy(platform, id, step, principal) for step in steps]
-        outputs = template.outputs()
+        with expressions.limited():
+            outputs = template.outputs()
         found = {"outputResources": [{"id": each} for each in made], **({"outputs": outputs} if outputs else {})}
         changed = {"provisioningState": "Succeeded", **found}
     except asyncio.CancelledError:  # amlite stops; its next start deploys again
@@ -245,6 +249,15 @@ def _nested(platform: Platform, template: Template, described: Described) -> Tem
     return made
 
 
+def _planned(platform: Platform, template: Template) -> list[Step]:
+    """Return the resources to deploy in their order. AzureError 400 for too many, in nested deployments too."""
+    steps: list[Step] = []
+    for step in _steps(platform, template):
+        steps.append(step)
+        check_count("resources", len(steps))
+    return _ordered(steps)
+
+
 def _ordered(steps: list[Step]) -> list[Step]:
     """Return the resources to deploy, each after those that it waits for. AzureError 400 if some wait in a circle."""
     named: dict[str, set[int]] = {}
@@ -297,8 +310,9 @@ async def _deploy(platform: Platform, deployment_id: ResourceId, step: Step, pri
     started = platform.clock.now()
     outcome: Json = {"provisioningState": "Failed"}
     try:
-        _permit(platform, [step], principal)
-        body = step.template.value(step.resource.body)
+        with expressions.limited():
+            _permit(platform, [step], principal)
+            body = step.template.value(step.resource.body)
         resources.check_links(platform, principal, step.id, body)
         await _write(platform, step.id, body, principal.client_id if principal else "")
         outcome = {"provisioningState": "Succeeded", "statusCode": "OK"}

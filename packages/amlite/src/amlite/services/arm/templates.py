@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
@@ -32,6 +34,8 @@ _NAMESPACE = uuid.UUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")  # of the templat
 _REFUSED = ("copy", "templateLink", "onErrorDeployment", "parametersLink")
 _INSERTED = re.compile(r"\{(\d{1,4})\}|\{\{|\}\}|[{}]")
 _SECURE = ("securestring", "secureobject")
+# Source: "Template limits" of "Best practices for templates".
+_LIMITS = {"parameters": 256, "variables": 256, "resources": 800, "outputs": 64}
 _SHARED = (
     *("add", "and", "base64ToString", "bool", "coalesce", "contains", "createArray", "div", "empty", "endsWith"),
     *("equals", "first", "greater", "greaterOrEquals", "int", "json", "last", "length", "less", "lessOrEquals", "mul"),
@@ -81,8 +85,22 @@ class Template:
     _open: list[str] = field(default_factory=list)
     _values: dict[str, Any] = field(default_factory=dict)
     _variables: dict[str, Any] = field(default_factory=dict)
+    _named: dict[str, ResourceId] = field(default_factory=dict)
 
-    @property
+    @cached_property
+    def _given(self) -> Mapping[str, Any]:
+        """The given parameters by their names in lower case. Of two, the first one counts."""
+        return {name.lower(): value for name, value in reversed([*self.given.items()])}
+
+    @cached_property
+    def _declared(self) -> Mapping[str, Mapping[str, tuple[str, Any]]]:
+        """The parameters and the variables by their names in lower case, each with its name as declared."""
+        return {
+            part: {name.lower(): (name, value) for name, value in reversed([*(self.source.get(part) or {}).items()])}
+            for part in ("parameters", "variables")
+        }
+
+    @cached_property
     def functions(self) -> Functions:
         """The functions of the template language that are here."""
         group = self.place.group
@@ -119,6 +137,8 @@ class Template:
         refused = [name for name in _REFUSED if name in self.source]
         if refused or not isinstance(self.source.get("resources"), list):
             raise invalid(f"'{refused[0]}' is not part of this local Azure" if refused else "it has no resources")
+        for part, most in _LIMITS.items():
+            check_count(part, len(self.source.get(part) or ()), most)
         known = self.source.get("parameters") or {}
         lowered = {name.lower() for name in known}
         if unknown := [name for name in self.given if name.lower() not in lowered]:
@@ -132,7 +152,7 @@ class Template:
 
     def parameter(self, name: str) -> Any:
         """Return the value of a parameter. ARM's AzureError 400 without one, and for one that is not allowed."""
-        name, declared = _entry(self.source.get("parameters"), "template parameter", name)
+        name, declared = self._entry("parameters", name)
         if name not in self._values:  # once, because a default value may be `newGuid()`
             self._values[name] = self._parameter(name, declared)
         return self._values[name]
@@ -143,7 +163,7 @@ class Template:
         return {name: {"value": value} for name in names if (value := self.parameter(name)) is not None}
 
     def _parameter(self, name: str, declared: Json) -> Any:
-        given: Any = next((value for key, value in self.given.items() if key.lower() == name.lower()), {})
+        given: Any = self._given.get(name.lower(), {})
         if not isinstance(given, dict) or (given and "value" not in given):
             raise invalid(f"The value for the template parameter '{name}' must be an object with a 'value'")
         value = given.get("value")
@@ -174,7 +194,7 @@ class Template:
 
     def variable(self, name: str) -> Any:
         """Return the value of a variable."""
-        name, source = _entry(self.source.get("variables"), "template variable", name)
+        name, source = self._entry("variables", name)
         if name not in self._variables:  # once: variables that use each other would be evaluated exponentially often
             self._variables[name] = self._guarded(f"variable {name}", source)
         return self._variables[name]
@@ -231,6 +251,12 @@ class Template:
         body = {key: each for key, each in source.items() if key not in _CONTROL}
         yield Described(ResourceId.of(_path(place, kind, name.split("/"))), after, body, deployed)
 
+    def _entry(self, part: str, name: str) -> tuple[str, Any]:
+        found = self._declared[part].get(name.lower())
+        if found is None:
+            raise ExpressionError(f"refers to the template {part.removesuffix('s')} '{name}', which is not found")
+        return found
+
     def _guarded(self, what: str, source: Any) -> Any:
         if what in self._open:
             raise invalid(f"The {what} refers to itself")
@@ -254,24 +280,24 @@ class Template:
     def _reference(self, target: str, _version: str = "", full: str = "") -> Any:
         id = ResourceId.parse(target) if target.startswith("/") else None
         if id is None:
-            ids = [each.id for each in self.resources() if each.id.name.lower() == target.rpartition("/")[2].lower()]
-            if not ids:
-                raise ExpressionError(f"refers to '{target}', which the template does not define")
-            id = ids[0]
+            if not self._named:  # once, and for each `noting` too: it needs all resources
+                self._named |= {each.id.name.lower(): each.id for each in reversed(self.resources())}
+            id = self._named.get(target.rpartition("/")[2].lower())
+        if id is None:
+            raise ExpressionError(f"refers to '{target}', which the template does not define")
         found = self.referenced(id)
         return found if full.lower() == "full" else found["properties"]
+
+
+def check_count(part: str, count: int, most: int = _LIMITS["resources"]) -> None:
+    """Raise ARM's error for a template with more parts of a kind than it may have."""
+    if count > most:
+        raise invalid(f"The number of template {part} limit exceeded. Limit: '{most}' and actual: '{count}'")
 
 
 def invalid(what: str) -> AzureError:
     """Return ARM's error for a template that it refuses."""
     return AzureError(400, "InvalidTemplate", f"Deployment template validation failed: '{what.rstrip('.')}.'.")
-
-
-def _entry(entries: Any, what: str, name: str) -> tuple[str, Any]:
-    for key, value in (entries or {}).items():
-        if key.lower() == name.lower():
-            return key, value
-    raise ExpressionError(f"refers to the {what} '{name}', which is not found")
 
 
 def _path(base: str, kind: str, names: Any) -> str:
@@ -326,10 +352,12 @@ def _join(values: list[str], mark: str) -> str:
 
 def _union(*values: Any) -> Any:
     if values and isinstance(values[0], list):
-        found: list[Any] = []
+        # By their JSON: compared with each other, many of them would take minutes.
+        found: dict[str, Any] = {}
         for value in values:
-            found += [each for each in value if each not in found]
-        return found
+            for each in value:
+                found.setdefault(json.dumps(each, sort_keys=True), each)
+        return list(found.values())
     return {key: each for value in values for key, each in value.items()}
 
 
