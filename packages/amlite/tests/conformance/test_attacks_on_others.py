@@ -293,6 +293,38 @@ def test_an_owner_of_one_group_changes_no_custom_role_of_another_one(attacker: A
     assert send("DELETE", theirs, "").status_code == 200
 
 
+def test_a_custom_role_is_assigned_only_where_it_can_be(attacker: Attacker) -> None:
+    """Whoever may write it there could give it other permissions later, at each place of an assignment."""
+    owner, name = attacker.azure.application(("Owner", attacker.group)), str(uuid.uuid4())
+    kind, version = "providers/Microsoft.Authorization", "2022-04-01"
+    properties = {"roleName": f"r {name}", "permissions": [{"actions": ["*/read"]}]}
+    path = f"{attacker.group}/{kind}/roleDefinitions/{name}"
+    body = {"properties": {**properties, "assignableScopes": [attacker.group]}}
+    assert attacker.azure.arm("PUT", path, body, version, credential=owner).status_code == 201
+    given = {"properties": {"roleDefinitionId": path, "principalId": str(uuid.uuid4()), "principalType": "User"}}
+    for scope, expected in ((SUBSCRIPTION, 400), (GROUP_ID, 400), (attacker.group, 201), (attacker.own.id, 201)):
+        made = attacker.azure.arm("PUT", f"{scope}/{kind}/roleAssignments/{uuid.uuid4()}", given, version)
+        assert made.status_code == expected, scope
+
+
+@pytest.mark.parametrize(
+    "permissions",
+    [
+        [{"actions": [f"Microsoft.A/{each}/read" for each in range(2001)]}],
+        [{"actions": ["a" * 301]}],
+        [{}] * 2001,
+        ["*"],
+        [{"actions": "*"}],
+        [{"notActions": [["*"]]}],
+    ],
+)
+def test_a_custom_role_has_a_moderate_number_of_actions(attacker: Attacker, permissions: Any) -> None:
+    """Each check of a permission of its holders reads all of them."""
+    properties = {"roleName": "r", "permissions": permissions, "assignableScopes": [attacker.group]}
+    path = f"{attacker.group}/providers/Microsoft.Authorization/roleDefinitions/{uuid.uuid4()}"
+    assert attacker.azure.arm("PUT", path, {"properties": properties}, "2022-04-01").status_code == 400
+
+
 def test_a_databricks_workspace_deletes_no_group_that_became_anothers(attacker: Attacker) -> None:
     """The attacker names a group that the victim creates later, and then deletes the workspace."""
     version, name = "2026-01-01", f"dbw-{uuid.uuid4().hex[:8]}"

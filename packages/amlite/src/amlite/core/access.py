@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import fnmatch
 import json
 import uuid
 from collections.abc import Iterator, Sequence
@@ -107,6 +106,13 @@ class Access:
         document = self._store.get(f"{_DEFINITIONS}/{role}")
         return _custom(document) if document else None
 
+    def assignable(self, role: str) -> list[str]:
+        """Return the scopes at and below which a role can be assigned: for a built-in one, everywhere."""
+        document = self._store.get(f"{_DEFINITIONS}/{role}")
+        if role in ROLES or document is None:
+            return ["/"]
+        return [str(place) for place in document.body["properties"]["assignableScopes"]]
+
     def allowed(self, principal: Principal, scope: str, action: str, *, data: bool = False) -> bool:
         """Whether a role assigned to the principal at `scope` or above grants the action."""
         return any(role.permits(action, data=data) for role in self.roles(principal, scope))
@@ -188,5 +194,25 @@ def _any(patterns: Sequence[str], action: str) -> bool:
     `userAssignedIdentities/assign/action`.
     """
     wanted = action.lower()
-    forms = {form for pattern in patterns for form in (pattern.lower(), pattern.lower().replace("/*/", "/"))}
-    return any(fnmatch.fnmatchcase(wanted, form) for form in forms)
+    lowered = [pattern.lower() for pattern in patterns]
+    return any(_matches(form, wanted) or _matches(form.replace("/*/", "/"), wanted) for form in lowered)
+
+
+def _matches(pattern: str, action: str) -> bool:
+    """Whether an action has the form of a pattern, in which `*` stands for any text.
+
+    A custom role may have thousands of patterns, each of which a regular expression would compile at each check.
+    """
+    first, *others = pattern.split("*")
+    if not others:
+        return first == action
+    *inner, last = others
+    place, end = len(first), len(action) - len(last)
+    if place > end or not action.startswith(first) or not action.endswith(last):
+        return False
+    for part in inner:
+        found = action.find(part, place, end)
+        if found < 0:
+            return False
+        place = found + len(part)
+    return True

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import time
 import uuid
 
 import pytest
 
-from amlite.core.access import ASSIGNMENT_TYPE, ROLES, Access, Principal
+from amlite.core.access import ASSIGNMENT_TYPE, ROLES, Access, Principal, Role
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 
@@ -106,3 +107,31 @@ def test_a_change_holds_at_once(platform: Platform) -> None:
     assert (refused.value.status, refused.value.code) == (403, "AuthorizationFailed")
     assert "'app' with object id 'oid'" in refused.value.message
     assert ACCOUNT in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("pattern", "action", "expected"),
+    [
+        ("*", "a/b/read", True),
+        ("*/read", "a/b/READ", True),
+        ("*/read", "a/b/read/action", False),
+        ("a/*/read", "a/b/c/read", True),
+        ("a/*/read", "a/read", True),
+        ("a/*b*/read", "a/cbd/read", True),
+        ("a/*b*/read", "a/c/read", False),
+        ("ab*ba", "aba", False),
+        ("a/[b]/read", "a/b/read", False),
+        ("a/?/read", "a/b/read", False),
+        ("a/b", "a/b", True),
+    ],
+)
+def test_a_star_in_an_action_stands_for_any_text(pattern: str, action: str, expected: bool) -> None:
+    assert Role("id", "name", actions=[pattern]).permits(action, data=False) is expected
+
+
+@pytest.mark.attack
+def test_a_role_with_many_actions_is_checked_at_once() -> None:
+    role = Role("id", "name", actions=[f"a/{each}/b*c/read" for each in range(100_000)])
+    began = time.process_time()
+    assert not role.permits("a/b/write", data=False)
+    assert time.process_time() - began < 5

@@ -11,6 +11,7 @@ from amlite import SUBSCRIPTION_ID
 from amlite.core import directory
 from amlite.core.access import ASSIGNMENT_TYPE, DEFINITION_TYPE, ROLES, Role
 from amlite.core.errors import AzureError
+from amlite.core.published import fields
 from amlite.core.resource_id import ResourceId
 from amlite.core.routing import ARM_HOST, Call, Routes, reply
 from amlite.core.store import Document
@@ -26,6 +27,10 @@ _FILTER = re.compile(
 _DEFINITION_FILTER = re.compile(
     r"(?P<field>roleName|type) eq '(?P<value>[^']*)'|atScopeAndBelow\(\)|atScope\(\)", re.IGNORECASE
 )
+# More than the operations of all services here. Every check of a permission reads the roles of its caller.
+_MOST_ACTIONS, _LONGEST_ACTION = 2000, 300
+_FIELDS = {"roleName": "str", "permissions": "list:map:any", "assignableScopes": "list:str"}
+_PERMISSIONS = dict.fromkeys(("actions", "notActions", "dataActions", "notDataActions"), "list:str")
 _DEFINITIONS = f"/subscriptions/{SUBSCRIPTION_ID}/providers/{DEFINITION_TYPE}"
 
 
@@ -94,7 +99,7 @@ async def get_definition(call: Call) -> web.Response:
 async def put_definition(call: Call) -> web.Response:
     """Create or change a custom role. Its id is the subscription's, at whatever scope it is created."""
     name, scope, body = call.parameters["role"].lower(), _scope(call), await call.json()
-    properties = body.get("properties") or {}
+    properties = fields(fields(body, {"properties": "map:any"}).get("properties", {}), _FIELDS)
     if _GUID.fullmatch(name) is None:
         raise AzureError(400, "InvalidRoleDefinitionId", f"The role definition ID '{name}' must be a GUID.")
     missing = [key for key in ("roleName", "permissions", "assignableScopes") if not properties.get(key)]
@@ -102,6 +107,7 @@ async def put_definition(call: Call) -> web.Response:
         raise AzureError(
             400, "InvalidRequestContent", f"The request is missing required properties: {', '.join(missing)}."
         )
+    _check_size(properties["permissions"])
     places = [str(place).rstrip("/") for place in properties["assignableScopes"]]
     if not any(_related(f"{scope}/".lower(), f"{place}/".lower()) for place in places):
         raise AzureError(
@@ -148,6 +154,19 @@ async def delete_definition(call: Call) -> web.Response:
         )
     call.platform.store.delete(document.id)
     return reply(document.body)
+
+
+def _check_size(permissions: list[Json]) -> None:
+    """Raise AzureError 400 for a role with more or longer actions than one of Azure could need."""
+    actions = [
+        action for each in permissions for name in _PERMISSIONS for action in fields(each, _PERMISSIONS).get(name, ())
+    ]
+    if len(permissions) + len(actions) > _MOST_ACTIONS or any(len(action) > _LONGEST_ACTION for action in actions):
+        raise AzureError(
+            400,
+            "RoleDefinitionTooLarge",
+            f"A role has at most {_MOST_ACTIONS} actions of at most {_LONGEST_ACTION} characters in this local Azure.",
+        )
 
 
 def _scope(call: Call) -> str:

@@ -6,13 +6,15 @@ import uuid
 
 from amlite import TENANT_ID
 from amlite.core import directory
-from amlite.core.access import ASSIGNMENT_TYPE
+from amlite.core.access import ASSIGNMENT_TYPE, is_below
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
 
+# Of the subscription. Source: "Azure RBAC limits".
+_MOST_ASSIGNMENTS = 4000
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
@@ -30,8 +32,22 @@ def _prepare(platform: Platform, id: ResourceId, body: Json, old: Json | None) -
             400, "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{role}' does not exist."
         )
     scope = str(id.scope) if id.scope else id.group_path
+    places = platform.access.assignable(role)
+    if not any(is_below(scope, place.rstrip("/")) for place in places):
+        # Whoever may write the role there could change it for other places too.
+        raise AzureError(
+            400,
+            "RoleAssignmentScopeNotAssignableToRoleDefinition",
+            f"The role assignment scope '{scope}' is not one of the assignable scopes of the role definition '{role}': "
+            f"{', '.join(places)}.",
+        )
     wanted = (properties["principalId"].lower(), role, scope.lower())
-    for other in platform.store.of_type(ASSIGNMENT_TYPE):
+    others = list(platform.store.of_type(ASSIGNMENT_TYPE))
+    if old is None and len(others) >= _MOST_ASSIGNMENTS:
+        raise AzureError(
+            400, "RoleAssignmentLimitExceeded", "No more role assignments can be created; their number is at its limit."
+        )
+    for other in others:
         there = other.body["properties"]
         same = (
             there["principalId"].lower(),
