@@ -152,18 +152,17 @@ def test_a_person_drops_a_picture_on_the_page(up: tuple[Checkout, str], tmp_path
     clone.run(f".venv/bin/uv venv --quiet {tmp_path / 'venv'}")
     clone.run(f".venv/bin/uv pip install --quiet --python {tmp_path / 'venv'} playwright")
     command = [clone.root / ".venv/bin/amlite", "run", "--", "python", f"{EXAMPLE}/page.py", "--cwd", FOLDER]
-    page = subprocess.Popen(
+    with subprocess.Popen(
         [*command, "-s", "dev", "--port", "0", "--no-open"],
         cwd=clone.root, env={**clone.environment, "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert page.stdout is not None
-        address = page.stdout.readline().split()[0]
-        pictures = " ".join(str(clone.root / EXAMPLE / "page" / f"{label}.png") for label in ("taco", "burrito"))
-        said = clone.run(f"{tmp_path / 'venv/bin/python'} {tmp_path / 'drop.py'} {browser} {address} {pictures}")
-    finally:
-        page.terminate()
-        page.wait()
+    ) as page:  # fmt: skip
+        try:
+            assert page.stdout is not None
+            address = page.stdout.readline().split()[0]
+            pictures = " ".join(str(clone.root / EXAMPLE / "page" / f"{label}.png") for label in ("taco", "burrito"))
+            said = clone.run(f"{tmp_path / 'venv/bin/python'} {tmp_path / 'drop.py'} {browser} {address} {pictures}")
+        finally:
+            page.terminate()
     answers = json.loads(said.splitlines()[-1])
     assert [re.sub(r"[\d.]+", "N", each) for each in answers[:3]] == ["taco, N %", "burrito, N %", "taco, N %"]
     assert answers[3] == "the content is not a picture of a known format: PNG, JPEG, WEBP, GIF, BMP"
