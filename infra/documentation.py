@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
@@ -138,7 +138,7 @@ def _values(field: FieldInfo) -> str:
 def _scalar_values(field: FieldInfo) -> str:
     if nested_group(field.annotation):
         return "group"
-    options = [field.annotation, *get_args(field.annotation)]
+    options = [_unannotated(option) for option in (field.annotation, *get_args(field.annotation))]
     for option in options:
         if isinstance(option, type) and issubclass(option, Enum):
             return ", ".join(f"`{member.value}`" for member in option)
@@ -150,10 +150,15 @@ def _scalar_values(field: FieldInfo) -> str:
         low = next((bound.ge for bound in field.metadata if isinstance(bound, Ge)), None)
         high = next((bound.le for bound in field.metadata if isinstance(bound, Le)), None)
         if low is None:
-            return f"numbers, such as `{field.examples[0]}`" if field.examples else "number"
+            noun = "numbers" if get_origin(field.annotation) in (list, Sequence) else "number"
+            return f"{noun}, such as `{field.examples[0]}`" if field.examples else noun
         return f"{low}-{high}" if high is not None else f"number from {low}"
     example = f", such as `{field.examples[0]}`" if field.examples else ""
     return f"text{example}"
+
+
+def _unannotated(option: Any) -> Any:
+    return get_args(option)[0] if get_origin(option) is Annotated else option
 
 
 def _default(field: FieldInfo) -> str:

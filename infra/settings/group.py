@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 class Group(BaseModel):
@@ -45,5 +46,11 @@ def _whole_number_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _text_as_number(value: object) -> object:
+    """Convert text to a number. `pulumi config set --path` stores 7 as a number, and 0.1 as text."""
+    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+
+
 Guid = Annotated[str, AfterValidator(_guid)]
 NumericText = Annotated[str, BeforeValidator(_whole_number_as_text)]
+Number = Annotated[float, BeforeValidator(_text_as_number)]

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from infra.settings.group import Group
+from infra.settings.group import Group, Number
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _RECEIVER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -30,26 +30,26 @@ class AlertsSettings(Group):
         default=1, ge=1, description="Alert if at least this many runs fail within an hour. `null`: no alert."
     )
     drift: bool = Field(default=True, description="Alert if a monitor or the drift job finds drift.")
-    endpoint_errors: float | None = Field(
+    endpoint_errors: Number | None = Field(
         default=1.0,
         gt=0,
         description="Alert if an online endpoint answers more requests a minute with a server error (5xx) than this, "
         "on average over five minutes. `null`: no alert.",
     )
-    endpoint_latency: float | None = Field(
+    endpoint_latency: Number | None = Field(
         default=None,
         gt=0,
         description="Alert if 95 % of the requests of an online endpoint take longer than this, in milliseconds over "
         "five minutes. Default: no alert.",
     )
-    endpoint_cpu: float | None = Field(
+    endpoint_cpu: Number | None = Field(
         default=90.0,
         gt=0,
         lt=100,
         description="Alert if a managed online endpoint uses more of the CPU of its instances than this, in percent on "
         "average over five minutes. `null`: no alert.",
     )
-    endpoint_memory: float | None = Field(
+    endpoint_memory: Number | None = Field(
         default=90.0,
         gt=0,
         lt=100,

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from infra.settings.group import Group
+from infra.settings.group import Group, Number
 from pulumi_azureml import (
     DeploymentOverrides,
     EndpointOverrides,
@@ -60,7 +60,7 @@ class DeploymentOverrideSettings(Group):
         description="Compute cluster of a batch deployment.",
         examples=["cpu-cluster"],
     )
-    sampling_rate: float | None = Field(
+    sampling_rate: Number | None = Field(
         default=None,
         gt=0,
         le=1,

@@ -359,6 +359,24 @@ def test_values_set_by_the_command_line_are_read_like_those_in_the_file() -> Non
     assert settings.models["flights"].version == "7"
 
 
+@pytest.mark.parametrize(("written", "number"), [("0.1", 0.1), (0.1, 0.1), (1, 1.0), ("1", 1.0)])
+def test_a_number_with_a_fraction_may_be_text_as_the_command_line_stores_it(written: Any, number: float) -> None:
+    deployments = {"blue": {"samplingRate": written}}
+    values = filled_in("dev") | {
+        "azureml-platform:overrides": json.dumps({"endpoints": {"flights": {"deployments": deployments}}}),
+        "azureml-platform:monitoring": json.dumps({"alerts": {"endpointErrors": written}}),
+    }
+    settings = parse(values, "dev").settings
+    assert settings.overrides.endpoints["flights"].deployments["blue"].sampling_rate == number
+    assert settings.monitoring.alerts.endpoint_errors == number
+
+
+@pytest.mark.parametrize("written", ["a tenth", "0,1", "1e-1", "", ".nan", True])
+def test_text_that_is_no_number_is_refused(written: Any) -> None:
+    values = filled_in("dev") | {"azureml-platform:monitoring": json.dumps({"alerts": {"endpointErrors": written}})}
+    assert "monitoring.alerts.endpointErrors must be a number" in refused(values)
+
+
 @pytest.mark.parametrize(
     ("written", "reference"),
     [
