@@ -112,7 +112,10 @@ HONOURED: dict[str, dict[str, str]] = {
     "TensorFlow": {"parameterServerCount": "", "workerCount": ""},
     "JobLimits": {"timeout": "", "jobLimitsType": ""},
     "SweepJobLimits": {"maxConcurrentTrials": "", "maxTotalTrials": "", "trialTimeout": ""},
-    "PipelineJob": {"inputs": "", "jobs": "", "outputs": "",
+    "PipelineJob": {"inputs": "",
+                    "jobs": "with `if_else`, `do_while` and `parallel_for`; the values of control outputs of a "
+                            "`parallel_for` are refused, because Azure does not document their form",
+                    "outputs": "",
                     "settings": "`default_compute`, `default_datastore`, `continue_on_step_failure`; no step is "
                                 "reused, with or without `force_rerun`"},
     "SparkJob": dict.fromkeys(

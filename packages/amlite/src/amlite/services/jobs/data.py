@@ -183,11 +183,11 @@ async def copy_code(platform: Platform, job: Job, who: Principal | None, target:
 
 
 def output_path(platform: Platform, job: Job, output: str) -> Path:
-    """Return the local path of a job's output: a folder, or for `uri_file` a file in one. Raises AzureError."""
+    """Return the local path of a job's output: a folder, or for a file a file in one. Raises AzureError."""
     plan.check_name(output)
     folder = job.folder(platform) / "outputs" / output
     declared = job.properties["outputs"].get(output) or {}
-    return folder / output if declared.get("jobOutputType") == "uri_file" else folder
+    return folder / output if declared.get("jobOutputType") in graph.FILE_TYPES else folder
 
 
 def is_mounted(job: Job, output: str) -> bool:

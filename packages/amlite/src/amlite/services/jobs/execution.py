@@ -8,7 +8,7 @@ import shutil
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.wire import Json
-from amlite.services.jobs import documents, kinds, node, pipeline, searches, trials
+from amlite.services.jobs import documents, kinds, loops, node, pipeline, searches, trials
 from amlite.services.jobs.documents import Job
 from amlite.services.jobs.lifecycle import Work, cancel, tasks, to_its_end
 from amlite.services.machinelearning import references
@@ -19,6 +19,8 @@ DELETE = "jobs.delete"
 _WORKS: dict[str, Work] = {
     **dict.fromkeys(kinds.PROGRAMS, node.run),
     "AutoML": searches.run,
+    "DoWhile": loops.repeat,
+    "ParallelFor": loops.each,
     "Pipeline": pipeline.run,
     "Sweep": trials.run,
 }

@@ -15,6 +15,10 @@ _STEP_OUTPUT = re.compile(r"([\w-]+)\.outputs\.([\w-]+)")
 _MODES = {"ro_mount": "ReadOnlyMount", "rw_mount": "ReadWriteMount", "download": "Download", "direct": "Direct",
           "upload": "Upload", "eval_mount": "EvalMount", "eval_download": "EvalDownload"}  # fmt: skip
 PATH_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model", "safe_model")
+CONTROL_TYPES = ("boolean", "integer", "number", "string")
+"""The types of control outputs: values, which other nodes take as literals and conditions decide by."""
+FILE_TYPES = ("uri_file", *CONTROL_TYPES)
+"""The types of outputs that are one file. A program may write the value of a control output to its file."""
 
 
 class GraphError(Exception):
@@ -59,16 +63,20 @@ Input = Given | StepOutput
 
 @dataclass(frozen=True)
 class Node:
-    """One node: its inputs by name, and the names of the pipeline's outputs that its own outputs are bound to."""
+    """One node: its inputs by name, and the names of the pipeline's outputs that its own outputs are bound to.
+
+    `waits` are the nodes that its control flow reads: a condition, or a loop's items.
+    """
 
     name: str
     inputs: Mapping[str, Input]
     outputs: Mapping[str, str] = field(default_factory=dict)
+    waits: Collection[str] = ()
 
     @property
     def needs(self) -> set[str]:
         """The nodes that must end before this one starts."""
-        return {value.step for value in self.inputs.values() if isinstance(value, StepOutput)}
+        return {value.step for value in self.inputs.values() if isinstance(value, StepOutput)} | set(self.waits)
 
 
 def in_models(settings: Json | None) -> Json:
@@ -99,14 +107,21 @@ def parse_input(name: str, given: Json) -> Given:
     return Literal(text(value))
 
 
-def parse(jobs: Mapping[str, Json], inputs: Mapping[str, Given], left_out: Collection[str] = ()) -> dict[str, Node]:
+def parse(
+    jobs: Mapping[str, Json],
+    inputs: Mapping[str, Given],
+    left_out: Collection[str] = (),
+    waits: Mapping[str, Collection[str]] | None = None,
+) -> dict[str, Node]:
     """Return a pipeline's nodes by name, in an order in which they could run.
 
     `jobs` is the job's `jobs` property; `inputs` are the pipeline's own, and `left_out` are its optional inputs without
-    a value: an input that is bound to one of them has no value either. Raises GraphError for a binding to nothing
-    and for nodes that wait for each other.
+    a value: an input that is bound to one of them has no value either. `waits` are the nodes for which each waits
+    beside those of its inputs. Raises GraphError for a binding to nothing and for nodes that wait for each other.
     """
-    nodes = {name: _node(name, spec, jobs, inputs, left_out) for name, spec in jobs.items()}
+    nodes = {
+        name: _node(name, spec, jobs, inputs, left_out, (waits or {}).get(name, ())) for name, spec in jobs.items()
+    }
     try:
         order = list(TopologicalSorter({name: node.needs for name, node in nodes.items()}).static_order())
     except CycleError as error:
@@ -115,7 +130,12 @@ def parse(jobs: Mapping[str, Json], inputs: Mapping[str, Given], left_out: Colle
 
 
 def _node(
-    name: str, spec: Json, jobs: Mapping[str, Json], inputs: Mapping[str, Given], left_out: Collection[str]
+    name: str,
+    spec: Json,
+    jobs: Mapping[str, Json],
+    inputs: Mapping[str, Given],
+    left_out: Collection[str],
+    waits: Collection[str],
 ) -> Node:
     bound: dict[str, Input] = {}
     for key, given in (spec.get("inputs") or {}).items():
@@ -123,8 +143,7 @@ def _node(
         if (wrapped.get("value") is None and not wrapped.get("uri")) or _is_bound(wrapped, left_out):
             continue
         try:
-            value = _bind(wrapped, jobs, inputs)
-            bound[key] = value if value is not None else parse_input(key, wrapped)
+            bound[key] = take(key, wrapped, jobs, inputs)
         except GraphError as error:
             raise GraphError(f"node '{name}', input '{key}': {error}") from error
     outputs = {}
@@ -133,7 +152,13 @@ def _node(
         found = _BINDING.fullmatch(str(value)) if isinstance(value, str) else None
         if found and found[1] == "outputs":
             outputs[key] = found[2]
-    return Node(name, bound, outputs)
+    return Node(name, bound, outputs, waits)
+
+
+def take(name: str, given: Json, jobs: Mapping[str, Json], inputs: Mapping[str, Given]) -> Input:
+    """Read one input of a node, which may be bound to an input of the pipeline or another node. Raises GraphError."""
+    value = _bind(given, jobs, inputs)
+    return value if value is not None else parse_input(name, given)
 
 
 def _is_bound(given: Json, left_out: Collection[str]) -> bool:

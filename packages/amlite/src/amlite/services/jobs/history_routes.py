@@ -12,7 +12,7 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.routing import Call, reply
 from amlite.core.wire import Json
-from amlite.services.jobs import documents
+from amlite.services.jobs import documents, graph
 from amlite.services.jobs.documents import Job, change
 from amlite.services.jobs.variables import TOKEN_SECONDS, run_token
 from amlite.services.machinelearning import references
@@ -182,7 +182,9 @@ def _job(call: Call) -> Job:
 def _data_type(declared: Json) -> str:
     """Return an output's type; model folders are shown as folders, for the client cannot download them as models."""
     kind = str(declared.get("jobOutputType", "uri_folder"))
-    return kind if kind in ("uri_file", "uri_folder", "mltable") else "uri_folder"
+    if kind in graph.FILE_TYPES:
+        return "uri_file"
+    return kind if kind in ("uri_folder", "mltable") else "uri_folder"
 
 
 def _duration(run: Json) -> str | None:

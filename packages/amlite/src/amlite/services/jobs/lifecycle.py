@@ -96,6 +96,33 @@ async def to_its_end(
     tracking.end_run(platform, workspace, job.name, status)
 
 
+async def together(
+    platform: Platform, running: Mapping[asyncio.Task[None], Job], log: GraphLog, *, carry_on: bool
+) -> None:
+    """Wait until the tasks of several child jobs have ended. Unless they carry on, one that fails cancels the others.
+
+    If this coroutine is cancelled, the tasks are too.
+    """
+    pending = set(running)
+    try:
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            ended = [again(platform, running[task]) for task in done]
+            for child in ended:
+                title = child.run.get("node") or child.properties["displayName"]
+                await log.say(f"Step {title} ({child.name}): {child.status}")
+            if any(child.status == "Failed" for child in ended) and not carry_on:
+                for task in pending:
+                    if not again(platform, running[task]).ended:
+                        request_cancel(platform, running[task], "another step failed")
+                        task.cancel()
+    except asyncio.CancelledError:
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        raise
+
+
 def _end_children(platform: Platform, job: Job) -> None:
     """End the children of a job that ends: those that never began, and those of an earlier process of amlite."""
     workspace = references.workspace(platform, job.workspace_id).body

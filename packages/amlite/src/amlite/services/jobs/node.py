@@ -13,7 +13,7 @@ from amlite.core.platform import Platform
 from amlite.core.processes import free_port, tail
 from amlite.core.wire import Json
 from amlite.services.environments import Prepared
-from amlite.services.jobs import cluster, data, distribution, kinds, plan, process, settings
+from amlite.services.jobs import cluster, controls, data, distribution, graph, kinds, plan, process, settings
 from amlite.services.jobs.documents import Job, change
 from amlite.services.jobs.lifecycle import JobFailure, Produced, Work, artifacts
 from amlite.services.jobs.variables import variables
@@ -87,6 +87,7 @@ async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
             for name in KEPT_FOLDERS:
                 await blobs.upload_tree(platform, work / name, kept / name, within=folder)
         if code == 0:
+            controls.keep(platform, job)
             produced()
             change(platform, job.id, status="Finalizing")
         for name in written:
@@ -107,7 +108,7 @@ async def _place(platform: Platform, job: Job, output: str, who: Principal | Non
     target = references.location(platform, job.workspace_id, declared["uri"])
     await data.require(platform, job.workspace_id, target, who, "write")
     path = data.output_path(platform, job, output)
-    (path.parent if declared["jobOutputType"] == "uri_file" else path).mkdir(parents=True)
+    (path.parent if declared["jobOutputType"] in graph.FILE_TYPES else path).mkdir(parents=True)
     return path
 
 

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import shutil
 from collections.abc import Mapping
 
 from amlite.core.platform import Platform
-from amlite.services.jobs import documents
-from amlite.services.jobs.documents import Job, change
-from amlite.services.jobs.lifecycle import GraphLog, JobFailure, Produced, Work, again, request_cancel, to_its_end
-from amlite.services.jobs.steps import Step, pipeline_job
+from amlite.services.jobs import controls, documents
+from amlite.services.jobs.documents import LEFT_OUT, Job, change
+from amlite.services.jobs.graph import StepOutput
+from amlite.services.jobs.lifecycle import GraphLog, JobFailure, Produced, Work, again, to_its_end, together
+from amlite.services.jobs.steps import GIVEN, Step, given, pipeline_job
 from amlite.services.jobs.submission import new_child
+
+
+class _Outcome(enum.Enum):
+    """The outcome of a step for those that need it."""
+
+    PRODUCED = enum.auto()
+    FAILED = enum.auto()
+    BYPASSED = enum.auto()
+
+
+Ready = dict[str, asyncio.Future[_Outcome]]
 
 
 async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[str, Work]) -> None:
@@ -20,30 +33,14 @@ async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[s
     steps = pipeline_job(platform, job.workspace_id, job.properties)
     children = _children(platform, job, steps)
     carry_on = bool((job.properties.get("settings") or {}).get("continue_on_step_failure"))
-    ready = {name: asyncio.get_running_loop().create_future() for name in steps}
+    ready: Ready = {name: asyncio.get_running_loop().create_future() for name in steps}
     log = GraphLog(platform, job)
     await log.say(f"Running {len(steps)} steps: {', '.join(f'{name}:{children[name].name}' for name in steps)}")
-    tasks = {
-        asyncio.create_task(_step(platform, children[name], steps[name], ready, works), name=f"step {name}"): name
-        for name in steps
+    running = {
+        asyncio.create_task(_step(platform, steps[name], children, ready, works), name=f"step {name}"): child
+        for name, child in children.items()
     }
-    pending = set(tasks)
-    try:
-        while pending:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            states = {tasks[task]: again(platform, children[tasks[task]]).status for task in done}
-            for name, status in states.items():
-                await log.say(f"Step {name} ({children[name].name}): {status}")
-            if "Failed" in states.values() and not carry_on:
-                for task in pending:
-                    if not again(platform, children[tasks[task]]).ended:
-                        request_cancel(platform, children[tasks[task]], "another step failed")
-                        task.cancel()
-    except asyncio.CancelledError:
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-        raise
+    await together(platform, running, log, carry_on=carry_on)
     _bind_outputs(platform, job, steps, children)
     ended = {name: again(platform, child) for name, child in children.items()}
     failed = {name: child for name, child in ended.items() if child.status == "Failed"}
@@ -51,7 +48,7 @@ async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[s
         await asyncio.to_thread(shutil.rmtree, child.folder(platform) / "outputs", ignore_errors=True)
     if failed:
         raise _pipeline_failure(failed)
-    canceled = [name for name, child in ended.items() if child.status == "Canceled"]
+    canceled = [name for name, child in ended.items() if child.status == "Canceled" and not child.run.get("bypassed")]
     if canceled:
         raise JobFailure("UserError", f"Pipeline has canceled child jobs: {', '.join(canceled)}.")
     produced()
@@ -79,47 +76,103 @@ def _children(platform: Platform, job: Job, steps: dict[str, Step]) -> dict[str,
         found[name] = known or new_child(platform, job, step.properties, node=name)
         names[name] = found[name].name
     for child in found.values():
-        inputs = child.properties["inputs"]
-        for given in inputs.values():
-            if given.get("step") in names:
-                given["step"] = names[given["step"]]
-        change(platform, child.id, properties={"inputs": inputs})
+        for group in given(child.properties):
+            for value in group.values():
+                if value.get("step") in names:
+                    value["step"] = names[value["step"]]
+        _store_given(platform, child)
     change(platform, job.id, run={"children": names})
     return found
 
 
-async def _step(
-    platform: Platform, child: Job, step: Step, ready: dict[str, asyncio.Future[bool]], works: Mapping[str, Work]
-) -> None:
-    mine = ready[step.node.name]
+def _store_given(platform: Platform, child: Job) -> None:
+    change(platform, child.id, properties={key: child.properties[key] for key in GIVEN if key in child.properties})
 
-    def produced() -> None:
+
+async def _step(
+    platform: Platform, step: Step, children: Mapping[str, Job], ready: Ready, works: Mapping[str, Work]
+) -> None:
+    child, mine = children[step.node.name], ready[step.node.name]
+
+    def end(outcome: _Outcome) -> None:
         if not mine.done():
-            mine.set_result(True)
+            mine.set_result(outcome)
 
     try:
-        if again(platform, child).ended:
-            if again(platform, child).status == "Completed":
-                produced()
+        if (now := again(platform, child)).ended:
+            if now.status == "Completed":
+                end(_Outcome.PRODUCED)
+            elif now.run.get("bypassed"):
+                end(_Outcome.BYPASSED)
             return
-        if not all([await ready[name] for name in step.node.needs]):
+        outcomes = {name: await ready[name] for name in step.node.needs}
+        if _Outcome.FAILED in outcomes.values():
             change(platform, child.id, status="Canceled", run={"cancel": "a step that it needs did not complete"})
             return
-        await to_its_end(platform, again(platform, child), works, produced)
+        bypassed = {name for name, outcome in outcomes.items() if outcome is _Outcome.BYPASSED}
+        if why := _excluded(platform, step, children, bypassed):
+            change(platform, child.id, status="Canceled", run={"cancel": why, "bypassed": True})
+            end(_Outcome.BYPASSED)
+            return
+        _take_values(platform, child)
+        await to_its_end(platform, again(platform, child), works, lambda: end(_Outcome.PRODUCED))
+    except JobFailure as failure:
+        change(platform, child.id, status="Failed", run={"error": {"code": failure.code, "message": str(failure)}})
     except asyncio.CancelledError:
         if not again(platform, child).run.get("cancel"):
             raise
         change(platform, child.id, status="Canceled")
     finally:
-        if not mine.done():
-            mine.set_result(False)
+        end(_Outcome.FAILED)
+
+
+def _excluded(platform: Platform, step: Step, children: Mapping[str, Job], bypassed: set[str]) -> str | None:
+    """Return why a step is not run although nothing failed, or None. Raises JobFailure for a condition without value.
+
+    A step does without an optional input from a step that is not run: so it can join the two branches of a condition.
+    """
+    if condition := step.condition:
+        value = condition.value
+        if isinstance(value, StepOutput):
+            if value.step in bypassed:
+                return f"step '{value.step}', which decides '{condition.name}', is not run"
+            source = children[value.step]
+            value = controls.truth(platform, source.workspace_id, source.name, value.output)
+        if value is not condition.wanted:
+            return f"the condition of '{condition.name}' is {str(value).lower()}"
+    child = again(platform, children[step.node.name])
+    names = {children[name].name: name for name in bypassed}
+    for group in given(child.properties):
+        for key in [key for key, value in group.items() if value.get("step") in names]:
+            if not group[key].get("optional"):
+                return f"step '{names[group[key]['step']]}', which it needs, is not run"
+            del group[key]
+            inner = child.properties.get("body") or child.properties
+            if LEFT_OUT in inner:
+                inner[LEFT_OUT] = sorted({*inner[LEFT_OUT], key})
+    change(platform, child.id, properties=child.properties)
+    return None
+
+
+def _take_values(platform: Platform, child: Job) -> None:
+    """Replace the inputs of a step that are control outputs of others by their values. Raises JobFailure."""
+    child = again(platform, child)
+    for group in given(child.properties):
+        for key, value in group.items():
+            group[key] = controls.taken(platform, child.workspace_id, value)
+    _store_given(platform, child)
 
 
 def _bind_outputs(platform: Platform, job: Job, steps: dict[str, Step], children: dict[str, Job]) -> None:
     outputs = again(platform, job).properties.get("outputs") or {}
+    values = {}
     for name, step in steps.items():
-        for own, target in step.node.outputs.items():
-            written = again(platform, children[name]).properties["outputs"][own]
+        child = again(platform, children[name])
+        for own, target in step.node.outputs.items() if not child.run.get("bypassed") else ():
+            written = child.properties["outputs"][own]
             if written.get("uri"):  # a pipeline or sweep that failed has written nothing
                 outputs[target] = {"mode": "ReadWriteMount", **(outputs.get(target) or {}), "uri": written["uri"]}
+            if own in (known := controls.values(child)):
+                values[target] = known[own]
     change(platform, job.id, properties={"outputs": outputs})
+    controls.put(platform, job, values)

@@ -10,6 +10,7 @@ from amlite.core import durations
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
+from amlite.services.jobs import graph
 from amlite.services.jobs.graph import Data, GraphError, Literal
 from amlite.services.kubernetesconfiguration import extensions
 from amlite.services.machinelearning import references
@@ -113,7 +114,7 @@ def output_uri(name: str, output: str, declared: Mapping[str, Any], datastore: s
     Source of the expressions: "Manage inputs and outputs of components and pipelines", the path of an output.
     """
     check_name(output)
-    end = "" if declared.get("jobOutputType") == "uri_file" else "/"
+    end = "" if declared.get("jobOutputType") in graph.FILE_TYPES else "/"
     uri = str(declared.get("uri") or _DEFAULT_PATH + end)
     return _named(uri, name, output, datastore)
 
