@@ -9,6 +9,7 @@ from datetime import date
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from pulumi_azureml.planning import control_flow
 from pulumi_azureml.planning.assets import AssetId
 from pulumi_azureml.planning.config_keys import ConfigKeys
 from pulumi_azureml.planning.documents import KeyPath
@@ -25,7 +26,7 @@ _FOLDERS = frozenset({"uri_folder", "mltable", "path"}) | MODELS
 _FILES = frozenset({"uri_file", "custom_model", "path"})
 _PORTS = _FOLDERS | _FILES
 _TYPES = _PORTS | {"boolean", "integer", "number", "string"}
-_NO_STEP_CHECK = frozenset({"automl", "do_while", "if_else", "parallel_for", "data_transfer", "import"})
+_NO_STEP_CHECK = frozenset({"automl", "data_transfer", "import"})
 
 
 def collect_steps(draft: Draft, settings: CatalogueSettings) -> None:
@@ -146,6 +147,12 @@ class _Steps:
 
     def check_step(self, name: str, step: dict[str, Any]) -> Iterator[Problem]:
         if step.get("type") in _NO_STEP_CHECK:
+            return
+        if control_flow.is_control(step):
+            if name == control_flow.first(self.draft.definition):
+                message = f"step '{name}' is of type {step['type']}; {control_flow.WHY}"
+                fix = "remove such steps from this pipeline"
+                yield self.draft.document.problem(("jobs", name, "type"), message, fix)
             return
         component = self.components.get(name)
         given = mapping(step.get("inputs"))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pulumi_azureml.planning import control_flow
 from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES
 
 # The last part of a `$schema`, without its ending and in lower case → the kind.
@@ -114,6 +115,15 @@ def recognise(data: Mapping[str, Any]) -> Recognised | None:
     """Return what a YAML mapping defines, or None if it does not look like anything of Azure Machine Learning."""
     if "import_data" in data and "trigger" in data:
         return Recognised(what="a schedule that imports data", why=_BY_HAND, is_certain=True)
+    found = _recognise(data)
+    step = control_flow.first(data)
+    if found is not None and found.kind in ("pipeline_job", "component") and step is not None:
+        what = f"a pipeline with a step of type {data['jobs'][step]['type']}"
+        return Recognised(what=what, why=control_flow.WHY, is_certain=True)
+    return found
+
+
+def _recognise(data: Mapping[str, Any]) -> Recognised | None:
     schema = data.get("$schema")
     if isinstance(schema, str) and _AZURE_ML.search(schema):
         return _by_schema(re.sub(r"(\.schema)?\.json$", "", schema.strip().lower()).rpartition("/")[2], schema.strip())

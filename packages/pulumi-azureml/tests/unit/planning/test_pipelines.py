@@ -1,8 +1,11 @@
 """Steps that do not fit together."""
 
+from pathlib import Path
+
 import pytest
 
 from azureml_fixtures.planned_project import Project
+from pulumi_azureml.planning import CatalogueErrors, CatalogueSettings, plan_definitions
 
 PIPELINE = "pipelines/training.yml"
 
@@ -218,3 +221,13 @@ def test_a_key_of_a_step_in_its_component_is_sent_to_the_step(line: str, project
     project.replace("ml/prep/component.yml", "code: ./src", f"code: ./src\n{line}")
     key = line.partition(":")[0]
     assert project.problem().fix == f"set `{key}:` on the step that runs the component"
+
+
+@pytest.mark.parametrize("kind", ["if_else", "do_while", "parallel_for"])
+def test_control_flow_of_a_program_is_refused_with_one_reason(kind: str, tmp_path: Path) -> None:
+    steps = {"loop": {"type": kind, "body": "${{parent.jobs.a}}", "condition": True}, "more": {"type": "if_else"}}
+    job = {"type": "pipeline", "settings": {"default_compute": "azureml:cpu"}, "jobs": steps}
+    with pytest.raises(CatalogueErrors) as caught:
+        plan_definitions(tmp_path, {"it": ("pipeline_job", job)}, CatalogueSettings(None, cache_folder=None))
+    (problem,) = caught.value.problems
+    assert problem.message.startswith(f"step 'loop' is of type {kind}; azure-ai-ml has it as a private preview")

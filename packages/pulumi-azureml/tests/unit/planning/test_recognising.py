@@ -166,6 +166,12 @@ def test_a_file_that_cannot_be_managed_is_named_with_the_reason(
             "a pipeline job",
             "it uses mlops/flow.dag.yaml, which is a prompt flow",
         ),
+        (
+            "mlops/loop.yml",
+            "type: pipeline\njobs:\n  a: {component: azureml:prep}\n  b: {type: do_while, body: a}\n",
+            "a pipeline with a step of type do_while",
+            "azure-ai-ml has it as a private preview; submit it with `az ml`",
+        ),
     ],
 )
 def test_what_needs_a_secret_or_what_no_file_defines_stays_with_az_ml(
