@@ -74,37 +74,100 @@ def attacker(amlite: LocalAzure, azureml_workspace: Workspace) -> Attacker:
     return Attacker(amlite, azureml_workspace)
 
 
-def workspace_of_others(victim: Workspace) -> tuple[str, str, Json, str]:
-    parts = victim.azure.arm("GET", victim.id).json()["properties"]
+Named = tuple[str, str, Json, str]
+
+
+def workspace_of_others(attacker: Attacker) -> Named:
+    parts = attacker.azure.arm("GET", attacker.victim.id).json()["properties"]
     named = {name: parts[name] for name in ("storageAccount", "keyVault", "applicationInsights")}
     return f"{ML}/workspaces/mlw-stolen", "Microsoft.Storage/storageAccounts/write", named, "2024-04-01"
 
 
-def topic_of_others(victim: Workspace) -> tuple[str, str, Json, str]:
-    properties = {"source": victim.id, "topicType": "Microsoft.MachineLearningServices.Workspaces"}
+def workspace_with_an_endpoint_of_others(attacker: Attacker) -> Named:
+    parts = attacker.azure.arm("GET", attacker.own.id).json()["properties"]
+    named = {name: parts[name] for name in ("storageAccount", "keyVault", "applicationInsights")}
+    rules = {"stolen": endpoint_of_others(attacker)}
+    network = {"isolationMode": "AllowInternetOutbound", "outboundRules": rules}
+    action = "Microsoft.Storage/storageAccounts/privateEndpointConnections/write"
+    return f"{ML}/workspaces/mlw-endpoint", action, {**named, "managedNetwork": network}, "2024-04-01"
+
+
+def endpoint_of_others(attacker: Attacker) -> Json:
+    destination = {"serviceResourceId": attacker.account_id, "subresourceTarget": "blob"}
+    return {"type": "PrivateEndpoint", "destination": destination, "category": "UserDefined"}
+
+
+def rule_to_others(attacker: Attacker) -> Named:
+    path = f"{ML}/workspaces/{attacker.own.name}/outboundRules/stolen"
+    action = "Microsoft.Storage/storageAccounts/privateEndpointConnections/write"
+    return path, action, endpoint_of_others(attacker), "2024-04-01"
+
+
+def topic_of_others(attacker: Attacker) -> Named:
+    properties = {"source": attacker.victim.id, "topicType": "Microsoft.MachineLearningServices.Workspaces"}
     kind = "Microsoft.EventGrid"
     return f"providers/{kind}/systemTopics/stolen", f"{kind}/eventSubscriptions/write", properties, "2022-06-15"
 
 
-def alert_of_others(victim: Workspace) -> tuple[str, str, Json, str]:
-    properties = {"severity": 1, "scopes": [victim.id], "criteria": {}, "enabled": True}
+def subscription_to_others(attacker: Attacker) -> Named:
+    properties = {"source": attacker.own.id, "topicType": "Microsoft.MachineLearningServices.Workspaces"}
+    topic = "providers/Microsoft.EventGrid/systemTopics/own"
+    body = {"location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": properties}
+    attacker.azure.put(f"{attacker.group}/{topic}", body, "2022-06-15")
+    queue = {"resourceId": attacker.account_id, "queueName": "q"}
+    delivery = {"identity": {"type": "SystemAssigned"}}
+    delivery |= {"destination": {"endpointType": "StorageQueue", "properties": queue}}
+    named = {"deliveryWithResourceIdentity": delivery}
+    return f"{topic}/eventSubscriptions/stolen", "Microsoft.Storage/storageAccounts/write", named, "2022-06-15"
+
+
+def alert_of_others(attacker: Attacker) -> Named:
+    properties = {"severity": 1, "scopes": [attacker.victim.id], "criteria": {}, "enabled": True}
     return "providers/Microsoft.Insights/metricAlerts/a", f"{ML[10:]}/workspaces/read", properties, "2018-03-01"
 
 
-def scaling_of_others(victim: Workspace) -> tuple[str, str, Json, str]:
-    target = f"{victim.id}/onlineEndpoints/e/deployments/d"
+def alert_to_others(attacker: Attacker) -> Named:
+    group = f"{attacker.victim.layout.group_id}/providers/Microsoft.Insights/actionGroups/ops"
+    attacker.azure.put(group, {"location": "global", "properties": {"groupShortName": "ops"}}, "2023-01-01")
+    named = {"scopes": [attacker.own.id], "actions": [{"actionGroupId": group}]}
+    properties = {"severity": 1, "criteria": {}, "enabled": True, **named}
+    return (
+        "providers/Microsoft.Insights/metricAlerts/b",
+        "Microsoft.Insights/actionGroups/read",
+        properties,
+        "2018-03-01",
+    )
+
+
+def scaling_of_others(attacker: Attacker) -> Named:
+    target = f"{attacker.victim.id}/onlineEndpoints/e/deployments/d"
     action = f"{ML[10:]}/workspaces/onlineEndpoints/deployments/write"
     properties = {"targetResourceUri": target, "profiles": [], "enabled": True}
     return "providers/Microsoft.Insights/autoscaleSettings/a", action, properties, "2022-10-01"
 
 
-@pytest.mark.parametrize("made", [workspace_of_others, topic_of_others, alert_of_others, scaling_of_others])
+def scaling_by_metrics_of_others(attacker: Attacker) -> Named:
+    path, _, properties, version = scaling_of_others(attacker)
+    trigger = {"metricName": "m", "metricResourceUri": f"{attacker.victim.id}/onlineEndpoints/e"}
+    properties["targetResourceUri"] = f"{attacker.own.id}/onlineEndpoints/e/deployments/d"
+    properties["profiles"] = [{"name": "p", "rules": [{"metricTrigger": trigger}]}]
+    return path, f"{ML[10:]}/workspaces/onlineEndpoints/read", properties, version
+
+
+MADE = [
+    workspace_of_others, workspace_with_an_endpoint_of_others, rule_to_others, topic_of_others, subscription_to_others,
+    alert_of_others, alert_to_others, scaling_of_others, scaling_by_metrics_of_others,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("made", MADE)
 @pytest.mark.parametrize("by_template", [False, True], ids=["put", "template"])
 def test_a_resource_may_name_what_its_writer_may_use(attacker: Attacker, made: Any, by_template: bool) -> None:
-    path, action, properties, version = made(attacker.victim)
+    path, action, properties, version = made(attacker)
     body = {"location": "westeurope", "properties": properties}
     if by_template:
-        kind, _, name = path.removeprefix("providers/").rpartition("/")
+        _, provider, *rest = path.split("/")
+        kind, name = "/".join([provider, *rest[::2]]), "/".join(rest[1::2])
         source = {"resources": [{"type": kind, "name": name, "apiVersion": version, **body}]}
         deployment = f"{attacker.group}/providers/Microsoft.Resources/deployments/d{uuid.uuid4().hex[:8]}"
         template = {"$schema": "x", "contentVersion": "1.0.0.0", **source}

@@ -40,7 +40,7 @@ class ResourceType:
     asynchronous: bool = False  # PUT and DELETE respond with polling headers
     deleted_at_once: bool = False  # but DELETE responds when the resource is gone
     creation: int = 201  # the status of the response to a creation, one that clients accept; 202 has no body
-    linked: Mapping[str, str] | None = None  # paths in a body that name other resources -> the action needed there
+    linked: Mapping[str, str] | None = None  # paths in a body that name other resources -> the action: see `links`
     prepare: Prepare | None = None  # adds the service's own properties before a body is stored
     created: Hook | None = None  # work done before the resource is Succeeded
     check_deletion: Callable[[Platform, ResourceId, Json], None] | None = None  # raises AzureError to prevent it
@@ -75,14 +75,14 @@ class ResourceType:
     def links(self, body: Json) -> Iterator[tuple[str, str]]:
         """Yield the resources that a body names, each with the action that its writer needs there.
 
-        An action `write` or `read` is one on the type of the resource.
+        A path leads through every item of a list, and `*` through every value of an object. An action that does not
+        begin with a provider, such as `write`, is one on the type of the resource.
         """
         for path, action in (self.linked or {}).items():
-            value = _dig(body, path)
-            for each in value if isinstance(value, list) else [value]:
+            for each in _values(body, path.split(".")):
                 id = ResourceId.parse(each) if isinstance(each, str) else None
                 if id is not None:
-                    yield str(id), action if "/" in action else f"{id.type}/{action}"
+                    yield str(id), action if action.startswith("Microsoft.") else f"{id.type}/{action}"
 
 
 def _dig(body: Json, path: str) -> Any:
@@ -90,3 +90,14 @@ def _dig(body: Json, path: str) -> Any:
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None
     return value
+
+
+def _values(value: Any, path: list[str]) -> Iterator[Any]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _values(each, path)
+    elif not path:
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values() if path[0] == "*" else [value.get(path[0])]:
+            yield from _values(each, path[1:])

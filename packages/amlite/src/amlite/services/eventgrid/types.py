@@ -17,6 +17,14 @@ from amlite.services.managedidentity import system_assigned
 
 _SOURCE_TYPE = "Microsoft.MachineLearningServices.Workspaces"
 _SCHEMA = "EventGridSchema"
+# Where a subscription names what gets its events, or those that nobody took. Its writer must be able to write there.
+# Source: the page "Authorizing access to Event Grid resources".
+_HANDLERS = (
+    "destination",
+    "deliveryWithResourceIdentity.destination",
+    "deadLetterDestination",
+    "deadLetterWithResourceIdentity.deadLetterDestination",
+)
 _LONGEST_MINUTES, _MOST_ATTEMPTS = 1440, 30
 
 
@@ -148,6 +156,7 @@ TYPES = [
         pattern=r"[A-Za-z0-9-]{3,64}",
         rule="Event subscription names are 3-64 letters, digits and hyphens.",
         located=False,
+        linked={f"properties.{path}.properties.resourceId": "write" for path in _HANDLERS},
         asynchronous=True,
         prepare=_subscription,
         created=delivery.validate,

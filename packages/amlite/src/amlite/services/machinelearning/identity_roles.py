@@ -12,6 +12,8 @@ from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.managedidentity import identities
 
+APPROVAL = "privateEndpointConnections/write"
+"""What approves a private endpoint to a resource: an action on its type. Whoever asks for the endpoint needs it too."""
 # Property of the workspace -> the actions of its identity on that resource.
 _ACTIONS = {
     "storageAccount": "Microsoft.Storage/storageAccounts/write",
@@ -44,4 +46,4 @@ def require_approver(platform: Platform, workspace: Json, rule: Json) -> None:
     target = platform.store.get(rule["properties"]["destination"]["serviceResourceId"])
     if target is not None:
         who = identities.principal_of(platform, primary)
-        platform.access.require(who, target.id, f"{target.body['type']}/privateEndpointConnections/write")
+        platform.access.require(who, target.id, f"{target.body['type']}/{APPROVAL}")

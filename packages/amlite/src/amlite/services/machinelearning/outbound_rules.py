@@ -15,7 +15,7 @@ from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
-from amlite.services.machinelearning import networks, references
+from amlite.services.machinelearning import identity_roles, networks, references
 from amlite.services.machinelearning.networks import APPROVED
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import RULE_TYPE
@@ -239,6 +239,7 @@ TYPES = [
         pattern=r"[\w.-]{1,255}",
         located=False,
         required=("properties.type",),
+        linked={"properties.destination.serviceResourceId": identity_roles.APPROVAL},
         asynchronous=True,
         creation=202,
         prepare=_prepare,

@@ -147,7 +147,10 @@ TYPES = [
         WORKSPACE_TYPE,
         pattern=r"[a-zA-Z0-9][\w-]{2,32}",
         rule="Workspace names are 3-33 letters, digits, hyphens and underscores and begin with a letter or digit.",
-        linked={f"properties.{name}": "write" for name in _PARTS},
+        linked={
+            **{f"properties.{name}": "write" for name in _PARTS},
+            "properties.managedNetwork.outboundRules.*.destination.serviceResourceId": identity_roles.APPROVAL,
+        },
         retention=lambda _body: _RETENTION,
         purges_by="forceToPurge",
         lists_deleted=True,

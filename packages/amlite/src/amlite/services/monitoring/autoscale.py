@@ -118,7 +118,10 @@ TYPES = [
     ResourceType(
         TYPE,
         pattern=r"[^<>%&?/\\#*]{1,260}",
-        linked={"properties.targetResourceUri": "write"},
+        linked={
+            "properties.targetResourceUri": "write",
+            "properties.profiles.rules.metricTrigger.metricResourceUri": "read",
+        },
         prepare=_prepare,
         created=_apply,
     )
