@@ -77,7 +77,7 @@ class Server:
         self._private = private_folder.ensure(self.state)
         platform.http = await self._stack.enter_async_context(aiohttp.ClientSession())
         app = web.Application(client_max_size=0)
-        app.router.add_route("*", "/{path:.*}", self._answer)
+        app.router.add_route("*", r"/{path:[\s\S]*}", self._answer)
         runner = listening.runner(
             app, auto_decompress=False, max_line_size=_LONG_PATH, max_field_size=_LONG_PATH, shutdown_timeout=2.0
         )

@@ -33,6 +33,12 @@ def test_no_request_to_any_route_breaks_amlite(tmp_path: Path) -> None:
     assert report.requests > REQUESTS
 
 
+@pytest.mark.parametrize("character", ["%0a", "%01"])
+def test_a_control_character_in_a_path_is_refused(amlite: LocalAzure, character: str) -> None:
+    answer = amlite.session.get(f"https://management.azure.com/subscriptions/a{character}b")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "InvalidUri")
+
+
 class Thief:
     """An application that may write one container, and not read the other one."""
 

@@ -358,6 +358,7 @@ def test_who_may_only_pull_cannot_take_a_layer_of_another_repository(amlite: Any
     url = f"{base}/v2/two/blobs/{manifest['config']['digest']}"
     reader = headers(name, amlite.application(("AcrPull", arm_id)), "repository:two:pull,push")
     assert requests.head(url, headers=reader, timeout=30).status_code == 404
+    # Who may pull everything does not have to send what this machine has.
     pusher = headers(name, amlite.credential, "repository:two:pull,push")
     assert requests.head(url, headers=pusher, timeout=30).status_code == 200
 
@@ -472,4 +473,41 @@ def test_no_spelling_of_a_path_reaches_another_registry(amlite: LocalAzure, regi
     for key in ("from", "fr%6fm"):
         mounted = send("POST", f"/v2/mine/blobs/uploads/?mount={digest}&{key}={theirs}", "mine")
         assert mounted.status_code == 202, "it is an upload, and nothing is mounted"
+    signed = headers(evil, thief, "repository:mine:pull,push")
+    form = {"mount": digest, "from": theirs}
+    mounted = requests.post(f"{own}/v2/mine/blobs/uploads/", data=form, headers=signed, timeout=30)
+    assert mounted.status_code == 202
+    assert send("GET", f"/v2/mine/blobs/{digest}", "mine").status_code == 404
     amlite.remove(evil_id, "2023-07-01")
+
+
+@pytest.mark.attack
+def test_a_layer_is_only_where_it_was_sent_or_mounted_from_what_its_pusher_may_pull(
+    amlite: LocalAzure, registry: tuple[str, str]
+) -> None:
+    """Whoever knows the digest of a layer does not get its content by it."""
+    name, arm_id = registry
+    base = f"https://{name}.azurecr.io"
+    owner = headers(name, amlite.credential, "repository:theirs:pull,push")
+    assert push(base, "theirs", owner).status_code == 201
+    manifest = requests.get(f"{base}/v2/theirs/manifests/1", headers=owner | {"Accept": MANIFEST}, timeout=30).json()
+    digest = manifest["config"]["digest"]
+    pusher = amlite.application(("AcrPush", arm_id))
+    signed = headers(name, pusher, "repository:mine:pull,push")
+    assert requests.head(f"{base}/v2/mine/blobs/{digest}", headers=signed, timeout=30).status_code == 404
+    for query in (f"mount={digest}", f"mount={digest}&from=theirs"):
+        begun = requests.post(f"{base}/v2/mine/blobs/uploads/?{query}", headers=signed, timeout=30)
+        assert begun.status_code == 202, "it is an upload, and nothing is mounted"
+    assert requests.get(f"{base}/v2/mine/blobs/{digest}", headers=signed, timeout=30).status_code == 404
+    both = headers(name, pusher, "repository:mine:pull,push repository:theirs:pull")
+    query = f"mount={digest}&from=theirs"
+    assert requests.post(f"{base}/v2/mine/blobs/uploads/?{query}", headers=both, timeout=30).status_code == 201
+    assert requests.get(f"{base}/v2/mine/blobs/{digest}", headers=signed, timeout=30).status_code == 200
+
+
+@pytest.mark.attack
+def test_the_loopback_way_in_refuses_the_heads_that_amlite_refuses(docker: dict[str, Any]) -> None:
+    base = f"http://127.0.0.1:{docker['registryPort']}"
+    for character in ("%0a", "%01"):
+        answer = requests.get(f"{base}/v2/a{character}b/manifests/1", timeout=30)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "InvalidUri"), character

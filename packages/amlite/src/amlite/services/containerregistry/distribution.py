@@ -52,8 +52,9 @@ def keep(platform: Platform, digest: str) -> None:
 def adopt(platform: Platform, name: str, digest: str) -> None:
     """Add a layer from the state or the cache to a repository, so that the client does not have to send it.
 
-    The registry does the same if a client asks to mount a layer from another repository. A client asks only if it
-    remembers the layer, which is never the case after a reset.
+    Whoever knows the digest can pull the layer then: this is for callers who may pull all layers. The registry does the
+    same if a client asks to mount a layer from another repository. A client asks only if it remembers the layer, which
+    is never the case after a reset.
     """
     place = _place(digest)
     if place is None or ".." in name:

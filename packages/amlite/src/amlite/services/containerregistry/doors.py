@@ -93,8 +93,10 @@ async def forward(platform: Platform, request: web.Request, door: Door) -> web.S
         request.method == "HEAD"
         and blob is not None
         and tokens.permits(platform, shown, door.registry, repository, "push")
+        and tokens.reads_all(platform, shown, door.registry)
     ):
-        # A client that may push checks whether it must send the layer.
+        # A client that may push checks whether it must send the layer. To others, a layer of another repository is
+        # missing, as in Azure: whoever knows its digest would get its content.
         inside = repository if door.prefix else f"{door.registry}/{repository}"
         await asyncio.to_thread(distribution.adopt, platform, inside, blob["digest"])
     try:
@@ -103,7 +105,7 @@ async def forward(platform: Platform, request: web.Request, door: Door) -> web.S
         raise RegistryError(503, "UNAVAILABLE", str(error)) from error
     if lists:
         return await _catalog(door, child)
-    return await _relay(platform, request, door, child)
+    return await _relay(platform, request, door, child, shown)
 
 
 async def _catalog(door: Door, child: Child) -> web.Response:
@@ -115,12 +117,14 @@ async def _catalog(door: Door, child: Child) -> web.Response:
     return reply({"repositories": [name.removeprefix(own) for name in names if name.startswith(own)]})
 
 
-async def _relay(platform: Platform, request: web.Request, door: Door, child: Child) -> web.StreamResponse:
+async def _relay(platform: Platform, request: web.Request, door: Door, child: Child, shown: str) -> web.StreamResponse:
     # Distribution keeps every repository under its registry's name; only the loopback way in says it too.
     hidden = "" if door.prefix else f"{door.registry}/"
-    path = _inside(request, door, hidden)
+    path = _inside(platform, request, door, hidden, shown)
     headers = relay.passed(request.headers)
     del headers["Authorization"]
+    if "/manifests/" not in request.path:
+        headers["Content-Type"] = "application/octet-stream"  # distribution would read a form as part of the query
     async with relay.sent(child, request, path, headers, RegistryError) as upstream:
         kept = relay.passed(upstream.headers)
         for name in ("Location", "Link"):
@@ -131,14 +135,19 @@ async def _relay(platform: Platform, request: web.Request, door: Door, child: Ch
         return await relay.stream(request, upstream, kept)
 
 
-def _inside(request: web.Request, door: Door, hidden: str) -> str:
+def _inside(platform: Platform, request: web.Request, door: Door, hidden: str, shown: str) -> str:
     """Return the path and the query at distribution, written anew: another spelling of them would not be checked."""
     path = request.path
     if REPOSITORY.match(path):
         path = f"/v2/{hidden}{path.removeprefix('/v2/')}"
     query = [(key, f"{hidden}{value}" if key == "from" else value) for key, value in request.query.items()]
-    # A blob is mounted from a repository of the same registry only. Without these, it is uploaded.
-    if any(key == "from" and not value.startswith(f"{door.registry}/") for key, value in query):
+    # A blob is mounted from a repository that the token may pull, of the same registry. Otherwise, it is uploaded.
+    places = request.query.getall("from", [])
+    if not all(
+        f"{hidden}{place}".startswith(f"{door.registry}/")
+        and tokens.permits(platform, shown, door.registry, place, "pull")
+        for place in places
+    ):
         query = [(key, value) for key, value in query if key not in ("from", "mount")]
     return f"{quote(path, safe='/:@')}?{urlencode(query)}" if query else quote(path, safe="/:@")
 

@@ -47,7 +47,7 @@ async def port(platform: Platform) -> int:
                 return refusal(error)
 
         app = web.Application(client_max_size=0)
-        app.router.add_route("*", "/{path:.*}", answer)
+        app.router.add_route("*", r"/{path:[\s\S]*}", answer)
         listener.runner = listening.runner(app, auto_decompress=False, shutdown_timeout=2.0)
         await listener.runner.setup()
         try:
@@ -83,6 +83,7 @@ def address(platform: Platform) -> str | None:
 
 
 async def _answer(platform: Platform, request: web.Request) -> web.StreamResponse:
+    bodies.check_head(request)
     address = request.host
     if request.path == "/oauth2/token":
         # A token is for one registry, which is the first part of the scope here.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import jwt
 
-from amlite import TENANT_ID
+from amlite import SUBSCRIPTION_ID, TENANT_ID
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
@@ -77,7 +77,9 @@ def access_token(
             and (principal is None or platform.access.allowed(principal, registry_id, permission))
         ]
         granted.append({"type": kind, "name": name, "actions": allowed})
-    return _sign(platform, registry, "access_token", ACCESS_SECONDS, {"access": granted})
+    every = f"/subscriptions/{SUBSCRIPTION_ID}"
+    reads_all = principal is not None and platform.access.allowed(principal, every, _PERMISSIONS["pull"])
+    return _sign(platform, registry, "access_token", ACCESS_SECONDS, {"access": granted, "reads_all": reads_all})
 
 
 def require_catalog(platform: Platform, token: str, registry: str) -> None:
@@ -100,6 +102,11 @@ def permits(platform: Platform, token: str, registry: str, repository: str, acti
     return not repository or any(
         (entry["type"], entry["name"]) == wanted and action in entry["actions"] for entry in claims["access"]
     )
+
+
+def reads_all(platform: Platform, token: str, registry: str) -> bool:
+    """Whether the holder of an access token may pull from every registry; RegistryError 401 for an invalid one."""
+    return bool(_check(platform, token, registry, "access_token")["reads_all"])
 
 
 def denied(repository: str, action: str) -> RegistryError:
