@@ -9,7 +9,7 @@ import click
 from infra import NAMESPACE
 from release import stack_file
 from release.errors import ReleaseError
-from release.importing.source import bring
+from release.importing.source import brought
 from release.importing.survey import survey
 from release.project import program_folder, project_folder
 from release.terminal.console import new_console
@@ -27,12 +27,17 @@ def import_project(source: str, into: str | None, stack: str | None) -> None:
 
     SOURCE is a folder or the URL of a git repository. A folder of this project stays where it is. Anything else is
     copied into the project first. The command says what is managed and what is left to `az ml`, and why. It changes
-    nothing in Azure: the next `pulumi up` does.
+    nothing in Azure: the next `pulumi up` does. If it fails, it leaves no copy.
     """
-    console = new_console()
     file = stack_file.find(project_folder(), stack) if stack is not None else None
     root = program_folder()
-    folder = bring(source, root, into)
+    with brought(source, root, into) as folder:
+        _take_over(root, folder, stack, file)
+
+
+def _take_over(root: Path, folder: str, stack: str | None, file: Path | None) -> None:
+    """Say what a folder defines, and write its patterns to the file of a stack."""
+    console = new_console()
     found = survey(root, folder)
     if not found.managed and not found.left:
         raise ReleaseError(

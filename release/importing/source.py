@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from release.errors import ReleaseError
@@ -13,8 +15,11 @@ _URL = re.compile(r"(https|ssh|file)://.+|[\w.-]+@[\w.-]+:.+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def bring(source: str, root: Path, into: str | None) -> str:
-    """Return the path, relative to the root, of a folder with the project. Copy or clone it if it is elsewhere.
+@contextmanager
+def brought(source: str, root: Path, into: str | None) -> Iterator[str]:
+    """Give the path, relative to the root, of a folder with the project. Copy or clone it if it is elsewhere.
+
+    A copy stays only if the block succeeds. An error or an interruption, here or in the block, removes it.
 
     Raises:
         ReleaseError: there is no such project, or the folder for it exists.
@@ -27,18 +32,33 @@ def bring(source: str, root: Path, into: str | None) -> str:
         inside = place.relative_to(root.resolve()).as_posix()
         if inside == ".":
             raise ReleaseError("the project cannot import itself", fix="name the folder with the files to import")
-        return inside
+        yield inside
+        return
     name = into or re.sub(r"\.git$", "", re.split(r"[/:]", source.rstrip("/"))[-1])
     if not _NAME.fullmatch(name):
         raise ReleaseError(f"'{name}' is not a name for a folder", fix="use --into NAME")
     target = root / name
     if target.exists():
         raise ReleaseError(f"folder {name}/ exists already", fix="import it by its path, or use --into NAME")
-    if is_url:
-        _clone(source, target)
-    else:
+    try:
+        if is_url:
+            _clone(source, target)
+        else:
+            _copy(place, target)
+        yield name
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+def _copy(place: Path, target: Path) -> None:
+    try:
         shutil.copytree(place, target, ignore=shutil.ignore_patterns(".git"), symlinks=True)
-    return name
+    except shutil.Error as error:
+        file, _, reason = error.args[0][0]
+        raise ReleaseError(f"'{place}' cannot be copied: {file}: {reason}") from error
+    except OSError as error:
+        raise ReleaseError(f"'{place}' cannot be copied: {error}") from error
 
 
 def _clone(url: str, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from release.errors import ReleaseError
 from release.importing import command
-from release.importing.source import bring
+from release.importing.source import brought
 from release.importing.survey import survey
 from release.project import CWD_VARIABLE
 
@@ -56,28 +57,66 @@ def test_a_survey_says_what_is_managed_and_what_is_left_and_why(foreign: Path) -
 
 
 def test_a_folder_of_the_project_stays_where_it_is(foreign: Path) -> None:
-    assert bring(str(foreign / "mlops"), foreign.parent, None) == "foreign/mlops"
+    with brought(str(foreign / "mlops"), foreign.parent, None) as folder:
+        assert folder == "foreign/mlops"
 
 
 def test_a_folder_from_elsewhere_is_copied_as_it_is(foreign: Path, tmp_path: Path) -> None:
     root = tmp_path / "own"
     root.mkdir()
-    assert bring(str(foreign), root, "taxi") == "taxi"
+    with brought(str(foreign), root, "taxi") as folder:
+        assert folder == "taxi"
     assert (root / "taxi/mlops/train/pipeline.yml").read_text() == FILES["mlops/train/pipeline.yml"]
-    with pytest.raises(ReleaseError, match="exists already"):
-        bring(str(foreign), root, "taxi")
+    with pytest.raises(ReleaseError, match="exists already"), brought(str(foreign), root, "taxi"):
+        pass
+    assert (root / "taxi").exists()
+
+
+@pytest.mark.parametrize("as_url", [False, True])
+@pytest.mark.parametrize("end", [ReleaseError("no"), KeyboardInterrupt()], ids=["error", "interruption"])
+def test_an_import_that_fails_leaves_no_copy_and_touches_no_folder_of_the_project(
+    end: BaseException, as_url: bool, foreign: Path, tmp_path: Path
+) -> None:
+    make_repository(foreign)
+    root = tmp_path / "own"
+    root.mkdir()
+    with pytest.raises(type(end)), brought(foreign.as_uri() if as_url else str(foreign), root, None) as folder:
+        stop(end, root / folder / "src/main.py")
+    assert list(root.iterdir()) == []
+    with pytest.raises(type(end)), brought(str(foreign), tmp_path, None):
+        raise end
+    assert foreign.exists()
+
+
+def stop(end: BaseException, copied: Path) -> None:
+    assert copied.exists()
+    raise end
+
+
+def test_a_copy_that_fails_in_the_middle_is_removed(foreign: Path, tmp_path: Path) -> None:
+    os.mkfifo(foreign / "pipe")
+    root = tmp_path / "own"
+    root.mkdir()
+    with pytest.raises(ReleaseError, match=r"cannot be copied.*pipe"), brought(str(foreign), root, None):
+        pass
+    assert list(root.iterdir()) == []
+
+
+def make_repository(folder: Path) -> None:
+    for git in ("init --quiet", "add .", "-c user.name=a -c user.email=a@b commit --quiet -m first"):
+        subprocess.run(["git", *git.split()], cwd=folder, check=True)
 
 
 def test_a_git_repository_is_imported_without_its_history(foreign: Path, tmp_path: Path) -> None:
-    for git in ("init --quiet", "add .", "-c user.name=a -c user.email=a@b commit --quiet -m first"):
-        subprocess.run(["git", *git.split()], cwd=foreign, check=True)
+    make_repository(foreign)
     root = tmp_path / "own"
     root.mkdir()
-    assert bring(foreign.as_uri(), root, None) == "foreign"
+    with brought(foreign.as_uri(), root, None) as folder:
+        assert folder == "foreign"
     assert (root / "foreign/src/main.py").read_text() == FILES["src/main.py"]
     assert not (root / "foreign/.git").exists()
-    with pytest.raises(ReleaseError, match="git cannot clone"):
-        bring((tmp_path / "none").as_uri(), root, None)
+    with pytest.raises(ReleaseError, match="git cannot clone"), brought((tmp_path / "none").as_uri(), root, None):
+        pass
 
 
 STACK_FILE = """\
@@ -126,15 +165,31 @@ def test_a_folder_without_assets_says_so(importing: Callable[..., Result], forei
     assert (foreign.parent / "Pulumi.dev.yaml").read_text() == STACK_FILE
 
 
-def test_an_unknown_stack_is_refused_before_files_are_copied(importing: Callable[..., Result], tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere" / "taxi"
-    elsewhere.mkdir(parents=True)
-    done = importing(elsewhere, "--stack", "prd")
+@pytest.fixture
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder outside of the project."""
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+def test_a_folder_from_elsewhere_without_assets_is_not_kept(
+    importing: Callable[..., Result], elsewhere: Path, tmp_path: Path
+) -> None:
+    (elsewhere / "main.py").write_text("print()\n")
+    done = importing(elsewhere, "--into", "rides")
+    assert "no YAML file below rides/ defines an asset" in done.output
+    assert not (tmp_path / "rides").exists()
+
+
+def test_an_unknown_stack_is_refused_before_files_are_copied(
+    importing: Callable[..., Result], elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "brought", lambda *_: pytest.fail("it copies"))
+    done = importing(elsewhere, "--into", "taxi", "--stack", "prd")
     assert "stack 'prd' has no file Pulumi.prd.yaml; stacks of this project: dev" in done.output
     assert not (tmp_path / "taxi").exists()
 
 
 @pytest.mark.parametrize("source", ["nowhere", "--upload-pack=x", "ext::sh -c true"])
 def test_only_a_folder_or_a_git_url_is_imported(source: str, tmp_path: Path) -> None:
-    with pytest.raises(ReleaseError, match="neither a folder nor the URL"):
-        bring(source, tmp_path, None)
+    with pytest.raises(ReleaseError, match="neither a folder nor the URL"), brought(source, tmp_path, None):
+        pass
