@@ -24,6 +24,15 @@ def shown(text: str) -> str:
     return _COMMAND.sub(lambda found: found[0] + _ZERO_WIDTH, _CONTROL.sub(_symbol, lines))
 
 
+def escaped(document: str) -> str:
+    """Return a JSON document with the same value, without control characters and commands for a CI host.
+
+    A text in JSON can have the number of a character in its place. Nothing else in a document is changed.
+    """
+    found = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+    return found.replace("##", "#\\u0023").replace("::", ":\\u003a")
+
+
 def _symbol(found: re.Match[str]) -> str:
     number = ord(found[0])
     return chr(0x2400 + number) if number < 0x20 else "\ufffd"

@@ -13,6 +13,7 @@ from release.planned import PlannedResource, PlannedResources
 from release.stack import PulumiStack
 from release.terminal.console import new_console
 from release.terminal.options import output_option
+from release.untrusted import escaped
 
 
 @click.command()
@@ -43,7 +44,7 @@ def cost(stack: str | None, given: tuple[str, ...], refresh_prices: bool, output
         return
     result = estimated(planned, assumed)
     if output == "json":
-        click.echo(result.model_dump_json(indent=2))
+        click.echo(escaped(result.model_dump_json(indent=2)))
     else:
         show(new_console(), result)
 

@@ -12,6 +12,7 @@ from release.errors import ReleaseError
 from release.project import program_folder, project_folder
 from release.terminal.console import new_console
 from release.terminal.options import output_option, stack_option
+from release.untrusted import escaped
 
 
 @click.command()
@@ -25,7 +26,7 @@ def doctor(stack: str, output: str) -> None:
     """
     report = _examined(stack)
     if output == "json":
-        click.echo(report.model_dump_json(indent=2))
+        click.echo(escaped(report.model_dump_json(indent=2)))
     else:
         report.print(new_console())
     sys.exit(1 if report.failed else 0)

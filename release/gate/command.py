@@ -17,6 +17,7 @@ from release.jobs.trained import read
 from release.stack import PulumiStack
 from release.terminal.console import new_console
 from release.terminal.options import stack_option
+from release.untrusted import escaped, shown
 from release.workspace import client
 
 
@@ -51,7 +52,7 @@ def gate(stack: str, output: str, report: Path | None, training: Path | None, su
         if job is None:
             if summary:
                 _summarize(f"{trained.reason}\n")
-            click.echo(trained.reason, err=True)
+            click.echo(shown(trained.reason), err=True)
             return
     elif job is None or training is not None:
         raise click.UsageError("name a job, or use --training FILE")
@@ -66,7 +67,7 @@ def gate(stack: str, output: str, report: Path | None, training: Path | None, su
     if summary:
         _summarize(markdown(decision, found.studio_url))
     if output == "json":
-        click.echo(decision.model_dump_json(indent=2))
+        click.echo(escaped(decision.model_dump_json(indent=2)))
     elif output == "markdown":
         click.echo(markdown(decision, found.studio_url), nl=False)
     else:

@@ -9,6 +9,7 @@ from release.history.served import History, Served, served
 from release.stack import PulumiStack
 from release.terminal.console import new_console
 from release.terminal.options import output_option, stack_option
+from release.untrusted import escaped
 
 _COMMIT = 12
 
@@ -26,7 +27,7 @@ def history(stack: str, output: str, endpoint: str | None) -> None:
     updates = PulumiStack(stack, asks_azure=False).history()
     entries = [each for each in served(updates) if endpoint in (None, each.endpoint)]
     if output == "json":
-        click.echo(History(stack=stack, entries=entries).model_dump_json(indent=2))
+        click.echo(escaped(History(stack=stack, entries=entries).model_dump_json(indent=2)))
     elif not entries:
         new_console().print(f"Stack {stack} has served no model{f' at endpoint {endpoint}' if endpoint else ''}.")
     else:

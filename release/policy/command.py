@@ -11,6 +11,7 @@ from release.policy.findings import PolicyFinding, show
 from release.stack import PulumiStack
 from release.terminal.console import new_console
 from release.terminal.options import output_option, stack_option
+from release.untrusted import escaped
 
 
 class PolicyReport(BaseModel):
@@ -35,7 +36,7 @@ def policy(stack: str, output: str) -> None:
     found = examined(stack, planned.resources)
     report = PolicyReport(stack=stack, findings=part(found))
     if output == "json":
-        click.echo(report.model_dump_json(indent=2))
+        click.echo(escaped(report.model_dump_json(indent=2)))
     else:
         console = new_console()
         show(console, report.findings)

@@ -18,6 +18,7 @@ from release.preview.plan import Plan
 from release.stack import PulumiStack
 from release.terminal.console import new_console
 from release.terminal.options import stack_option
+from release.untrusted import escaped
 
 
 @click.command()
@@ -66,7 +67,7 @@ def preview(stack: str, output: str, output_file: Path | None, refresh: bool, ex
     if output_file is not None:
         json_file.write(output_file, document.model_dump_json(indent=2))
     if output == "json":
-        click.echo(document.model_dump_json(indent=2))
+        click.echo(escaped(document.model_dump_json(indent=2)))
     elif output == "markdown":
         click.echo(markdown.document(document), nl=False)
     elif failure is None:

@@ -14,6 +14,7 @@ from release.samples import sample_of
 from release.scoring import requests
 from release.stack import PulumiStack
 from release.terminal.options import stack_option
+from release.untrusted import escaped
 
 
 @click.command()
@@ -33,7 +34,7 @@ def score(stack: str, endpoint: str, request: Path | None) -> None:
             f"endpoint '{name}' has no sample-request.json beside its endpoint.yml",
             fix="add the file, or use --request FILE",
         )
-    click.echo(json.dumps(requests.score(outputs, name, request or program_folder() / str(sample))))
+    click.echo(escaped(json.dumps(requests.score(outputs, name, request or program_folder() / str(sample)))))
 
 
 @click.command()

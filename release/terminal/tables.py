@@ -11,7 +11,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from release.untrusted import shown
+from release.untrusted import escaped, shown
 
 
 def grid(title: str) -> Table:
@@ -71,4 +71,4 @@ def duration(value: float | None) -> str:
 
 def to_json(value: Any) -> str:
     """Return a value as JSON. NaN and the infinities, which JSON does not have, become null."""
-    return json.dumps(json.loads(json.dumps(value), parse_constant=lambda _constant: None), indent=2)
+    return escaped(json.dumps(json.loads(json.dumps(value), parse_constant=lambda _constant: None), indent=2))
