@@ -14,6 +14,7 @@ from amlite.services.datafactory.definition import span
 from amlite.services.managedidentity import system_assigned
 
 _POLL_SECONDS = 10.0
+_LONGEST_PAUSE = 3600.0
 _ENDPOINT_FAILED = "2108"
 
 
@@ -39,14 +40,14 @@ async def request(platform: Platform, factory: Json, given: Json) -> Json:
     url, method = str(given["url"]), str(given["method"]).upper()
     answer = await send(platform, method, url, headers=headers, body=body, seconds=seconds)
     while answer.status == 202 and not given.get("turnOffAsync") and (place := _location(answer)):
-        await platform.clock.sleep(float(answer.headers.get("Retry-After", _POLL_SECONDS)))
+        await platform.clock.sleep(_pause(answer))
         sign_in = {name: value for name, value in headers.items() if name == "Authorization"}
         answer = await send(platform, "GET", place, headers=sign_in, body=None, seconds=seconds)
     if not answer.ok:
         raise ActivityError(
             _ENDPOINT_FAILED,
-            f"Invoking Web Activity failed with HttpStatusCode - '{answer.status} : "
-            f"{HTTPStatus(answer.status).phrase}', message - '{_message(answer.text)}'",
+            f"Invoking Web Activity failed with HttpStatusCode - '{_named(answer.status)}', message - "
+            f"'{_message(answer.text)}'",
         )
     return {**_content(answer.text), "ADFWebActivityResponseHeaders": dict(answer.headers)}
 
@@ -71,6 +72,18 @@ def token(platform: Platform, factory: Json, resource: str) -> str:
         return system_assigned.token(platform, factory, resource)
     except AzureError as error:
         raise ActivityError(_ENDPOINT_FAILED, error.message) from error
+
+
+def _named(status: int) -> str:
+    """Return a status with its phrase, which some servers' own ones, such as 499, do not have."""
+    known = next((each.phrase for each in HTTPStatus if each == status), "")
+    return f"{status} : {known}" if known else str(status)
+
+
+def _pause(answer: outgoing.Answer) -> float:
+    """Return the seconds until the next poll. A date, which HTTP permits too, gets the usual ones."""
+    given = answer.headers.get("Retry-After", "")
+    return min(float(given), _LONGEST_PAUSE) if given.isascii() and given.isdigit() else _POLL_SECONDS
 
 
 def _location(answer: outgoing.Answer) -> str | None:
