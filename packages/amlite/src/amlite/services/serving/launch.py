@@ -178,8 +178,7 @@ async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Call
         environment_id=environment.id if environment else None,
         script=code["scoringScript"] if code else no_code.SCRIPT,
         model=model,
-        workers=settings.instances(deployment)
-        * int((properties.get("environmentVariables") or {}).get("WORKER_COUNT", 1)),
+        workers=settings.instances(deployment) * (1 if image else settings.workers(properties)),
         object_id=principal.object_id,
         client_id=principal.client_id,
         variables={key: str(value) for key, value in (properties.get("environmentVariables") or {}).items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from amlite.core import durations
@@ -9,6 +10,9 @@ from amlite.core.errors import AzureError
 from amlite.core.wire import Json
 
 LONGEST_REQUEST_SECONDS = 180.0
+_NUMBERS = ("WORKER_COUNT", "WORKER_TIMEOUT", "SCORING_TIMEOUT_MS", "AZUREML_DEBUG_PORT")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_MOST_WORKERS = 1000
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,29 @@ def instances(body: Json) -> int:
     if not isinstance(capacity, int) or capacity < 1:
         raise AzureError(400, "BadArgument", f"sku.capacity: instance count must be 1 or more, not {capacity!r}.")
     return capacity
+
+
+def workers(properties: Json) -> int:
+    """Read how many processes of Azure's inference server an instance has; raises AzureError 400.
+
+    It also refuses other variables that this server reads as numbers, and that are none.
+    """
+    variables = {"WORKER_COUNT": "1", **(properties.get("environmentVariables") or {})}
+    for name in _NUMBERS:
+        given = str(variables.get(name, 1))
+        if not _NUMBER.fullmatch(given):
+            raise AzureError(
+                400,
+                "BadArgument",
+                f"properties.environmentVariables.{name}: must be a whole number of at most 9 digits, not "
+                f"'{given[:40]}'.",
+            )
+    count = int(variables["WORKER_COUNT"])
+    if not 1 <= count <= _MOST_WORKERS:
+        raise AzureError(
+            400, "BadArgument", f"properties.environmentVariables.WORKER_COUNT: must be from 1 to {_MOST_WORKERS}."
+        )
+    return count
 
 
 def seconds(duration: str | None, default: float, name: str) -> float:

@@ -131,6 +131,8 @@ def _check_assets(platform: Platform, workspace_id: str, properties: Json) -> No
     if properties.get("environmentId"):
         document = references.asset(platform, workspace_id, properties["environmentId"], "environments")
         environment = document.body["properties"]
+    if custom.of(environment) is None:
+        settings.workers(properties)
     code = properties.get("codeConfiguration") or {}
     if code:
         if not code.get("codeId") or not environment:

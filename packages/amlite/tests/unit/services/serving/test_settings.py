@@ -45,3 +45,23 @@ def test_probes_are_read_alike_and_refused_by_name() -> None:
     assert settings.liveness(given) == settings.Probe(10.0, 5.0, 3.0, 2)
     with pytest.raises(AzureError, match=r"livenessProbe\.period: must be at least 1"):
         settings.liveness({"livenessProbe": {"period": "PT0S"}})
+
+
+def test_the_number_of_workers_is_that_of_the_servers_variable() -> None:
+    assert settings.workers({}) == 1
+    assert settings.workers({"environmentVariables": {"WORKER_COUNT": "3", "WORKER_TIMEOUT": "60"}}) == 3
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("name", ["WORKER_COUNT", "WORKER_TIMEOUT", "SCORING_TIMEOUT_MS", "AZUREML_DEBUG_PORT"])
+@pytest.mark.parametrize("value", ["abc", "", "-1", "1.5", "\u0663", "9" * 5000])
+def test_a_variable_that_is_no_number_for_the_server_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(AzureError, match=rf"properties\.environmentVariables\.{name}: must be a whole number"):
+        settings.workers({"environmentVariables": {name: value}})
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("count", ["0", "1001"])
+def test_a_server_has_no_more_workers_than_a_machine_can_run(count: str) -> None:
+    with pytest.raises(AzureError, match="WORKER_COUNT: must be from 1 to 1000"):
+        settings.workers({"environmentVariables": {"WORKER_COUNT": count}})
