@@ -39,7 +39,11 @@ class Document:
 
 
 class Store:
-    """SQLite in write-ahead mode. Every call is one transaction, which is fast enough for the event loop."""
+    """SQLite in write-ahead mode. Every call is one transaction, which is fast enough for the event loop.
+
+    It does not wait for the disk, which takes 4 ms instead of 0.07 ms: a kill loses nothing, a power failure the last
+    transactions.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open or create the file at `path`."""
