@@ -6,15 +6,18 @@ Callers check access beforehand; this module does not evaluate roles.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import os
 import re
 import urllib.parse
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 from xml.etree import ElementTree as ET
 
-from aiohttp import ClientConnectorError, ClientResponse, ClientTimeout
+from aiohttp import ClientConnectionError, ClientPayloadError, ClientResponse, ClientTimeout
 from yarl import URL
 
 from amlite.core import contained
@@ -22,6 +25,7 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.services.storage import azurite, changes
 
+_T = TypeVar("_T")
 _PARALLEL = 8
 _ATTEMPTS = 4
 _CHUNK_BYTES = 1 << 20
@@ -102,9 +106,13 @@ async def exists(platform: Platform, blob: BlobPath) -> bool:
 
 async def read(platform: Platform, blob: BlobPath) -> bytes:
     """Return a blob's content. AzureError 404 `BlobNotFound` if it does not exist."""
-    async with await request(platform, "GET", blob) as answer:
-        await check(answer, blob)
-        return await answer.read()
+
+    async def once() -> bytes:
+        async with await request(platform, "GET", blob) as answer:
+            await check(answer, blob)
+            return await answer.read()
+
+    return await _whole(once)
 
 
 async def write(
@@ -151,18 +159,25 @@ async def entries(platform: Platform, prefix: BlobPath, *, signature: str | None
     while True:
         query = {"restype": "container", "comp": "list", "prefix": base, "marker": marker, "include": "metadata"}
         query["maxresults"] = str(_PAGE)
-        container = BlobPath(prefix.account, prefix.container)
-        async with await request(platform, "GET", container, query, signature=signature) as answer:
-            if answer.status == 404:
-                return []
-            await check(answer, prefix)
-            # The XML of a child process is trusted.
-            page = ET.fromstring(await answer.text())  # noqa: S314
+        text = await _whole(functools.partial(_page, platform, prefix, query, signature))
+        if text is None:
+            return []
+        page = ET.fromstring(text)  # noqa: S314 - the XML of a child process is trusted
         every = (_entry(element) for element in page.iterfind("Blobs/Blob"))
         found += [entry for entry in every if not base or entry.name == base or entry.name.startswith(f"{base}/")]
         marker = page.findtext("NextMarker") or ""
         if not marker:
             return _with_directories(found)
+
+
+async def _page(platform: Platform, prefix: BlobPath, query: dict[str, str], signature: str | None) -> str | None:
+    """Return a page of a listing as XML, or None if there is no container."""
+    container = BlobPath(prefix.account, prefix.container)
+    async with await request(platform, "GET", container, query, signature=signature) as answer:
+        if answer.status == 404:
+            return None
+        await check(answer, prefix)
+        return await answer.text()
 
 
 async def names(platform: Platform, prefix: BlobPath) -> list[str]:
@@ -240,11 +255,15 @@ async def download_tree(platform: Platform, source: BlobPath, target: Path) -> l
 
     async def fetch(name: str, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        async with await request(platform, "GET", BlobPath(source.account, source.container, name)) as answer:
-            await check(answer, source)
-            with path.open("wb") as file:
-                async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
-                    file.write(chunk)
+
+        async def once() -> None:
+            async with await request(platform, "GET", BlobPath(source.account, source.container, name)) as answer:
+                await check(answer, source)
+                with path.open("wb") as file:
+                    async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+                        file.write(chunk)
+
+        await _whole(once)
 
     wanted = []
     for name in every:
@@ -297,7 +316,8 @@ async def request(
 ) -> ClientResponse:
     """Send one request of the blob service to Azurite. `signature` is a query string, by default with all rights.
 
-    Azurite restarts for a new account. A request that does not reach it is sent to the next one.
+    Azurite restarts for a new account, and after a crash. A request that gets no answer is sent to the next one. It
+    answers a write when it is on the disk, so at worst a line of a log is there twice.
     """
     try:
         signature = signature or azurite.account_sas(platform, blob.account)
@@ -319,10 +339,18 @@ async def request(
                 headers={**_HEADERS, **(headers or {})},
                 timeout=ClientTimeout(total=None),
             )
-        except ClientConnectorError:
+        except ClientConnectionError:
             if attempt + 1 == _ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
+
+
+async def _whole(read: Callable[[], Awaitable[_T]]) -> _T:
+    """Return what `read` returns. Call it again if Azurite ended in the middle of its answer."""
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(ClientConnectionError, ClientPayloadError):
+            return await read()
+    return await read()
 
 
 async def check(answer: ClientResponse, blob: BlobPath) -> None:

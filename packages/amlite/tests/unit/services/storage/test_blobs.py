@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import urllib.parse
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -168,3 +170,37 @@ async def test_blob_urls_are_parsed() -> None:
         "https://a.blob.core.windows.net/c/x%20y",
         "e",
     )
+
+
+@pytest.mark.parametrize("broken", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"])
+@pytest.mark.parametrize("times", [1, 3])
+async def test_what_azurite_did_not_answer_to_its_end_is_asked_again(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, broken: bytes, times: int
+) -> None:
+    """As when it restarts for a new account, or is killed."""
+    blob = BlobPath("account", "cut", "folder/a.bin")
+    await blobs.write(platform, blob, b"the whole content")
+    real, cuts = await azurite.ensure(platform, "account"), [0]
+
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        cuts[0] += 1
+        writer.write(broken)
+        writer.close()
+
+    async def ensure(*_: object) -> Child:
+        return SimpleNamespace(port=port) if cuts[0] < times else real  # type: ignore[return-value]
+
+    async with await asyncio.start_server(cut, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setattr(azurite, "ensure", ensure)
+        assert await blobs.read(platform, blob) == b"the whole content"
+        cuts[0] = 0
+        assert await blobs.names(platform, BlobPath("account", "cut")) == ["folder/a.bin"]
+        cuts[0] = 0
+        (file,) = await blobs.download_tree(platform, BlobPath("account", "cut", "folder"), tmp_path)
+        assert file.read_bytes() == b"the whole content"
+        if not broken:
+            cuts[0] = 0
+            await blobs.write(platform, blob, b"another content")
+            assert await blobs.read(platform, blob) == b"another content"
