@@ -14,6 +14,8 @@ from rich.markup import escape
 # The engine's warning about an interrupted update. Its advice does not apply, because our provider can read the result.
 _INTERRUPTION_WARNING = "Attempting to deploy or update resources with"
 _INTERRUPTED = re.compile(r"urn:\S*::([^\s,]+), interrupted")
+_TRACEBACK = "Traceback (most recent call last)"
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)(: |$)")
 _SHOWN = {
     OpType.CREATE: ("+", "created", "green"),
     OpType.UPDATE: ("~", "updated", "yellow"),
@@ -31,6 +33,7 @@ class UpdateProgress:
         """Print to `console`."""
         self._console = console
         self._began: dict[str, float] = {}
+        self._in_traceback = False
 
     def __call__(self, event: events.EngineEvent) -> None:
         """Take one engine event."""
@@ -51,8 +54,20 @@ class UpdateProgress:
             if message.startswith(_INTERRUPTION_WARNING):
                 names = ", ".join(sorted(set(_INTERRUPTED.findall(message))))
                 message = f"an earlier update was interrupted at {names}; this update reads their state and continues"
-            if message and not event.diagnostic_event.ephemeral:
-                self._console.print(f"  {message}", style="dim", highlight=False)
+            if not event.diagnostic_event.ephemeral:
+                for line in self._without_frames(message):
+                    self._console.print(f"  {line}", style="dim", highlight=False)
+
+    def _without_frames(self, message: str) -> Iterator[str]:
+        """Yield the lines of a message. Of a traceback, which may come line by line, only the last line stays."""
+        for line in message.splitlines():
+            if line.startswith(_TRACEBACK):
+                self._in_traceback = True
+            elif self._in_traceback and not _EXCEPTION.match(line):
+                continue
+            else:
+                self._in_traceback = False
+                yield line
 
 
 class Phases:

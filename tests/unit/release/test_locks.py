@@ -103,6 +103,29 @@ def test_a_full_disk_is_one_error_with_its_folder_and_leaves_no_empty_lock(fake:
     assert not lock.exists()
 
 
+@pytest.mark.parametrize(
+    ("said", "problem", "cure"),
+    [
+        (
+            "FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/home/ann']",
+            "no temporary file can be written, in /tmp or elsewhere",
+            "free space there, or set TMPDIR to a folder that you may write to",
+        ),
+        (
+            "[Errno 28] No space left on device: '/home/ann/.cache/x'",
+            "the disk is full at /home/ann/.cache/x",
+            "free space there",
+        ),
+        ("OSError: [Errno 28] No space left on device", "the disk is full", "free space there"),
+    ],
+)
+def test_a_disk_that_is_full_for_a_plugin_is_one_error(fake: FakeStack, said: str, problem: str, cure: str) -> None:
+    fake.fails = said
+    with pytest.raises(ReleaseError) as failed:
+        PulumiStack("local").up(lambda _: None)
+    assert failed.value.message == f"stack 'local': {problem}\n  fix: {cure}, and run this command again"
+
+
 def test_an_empty_lock_that_a_full_disk_left_is_removed(fake: FakeStack, tmp_path: Path) -> None:
     folder = tmp_path / ".pulumi" / "locks" / "organization" / "p" / "local"
     folder.mkdir(parents=True)

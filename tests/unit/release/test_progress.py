@@ -21,9 +21,11 @@ def warning(message: str) -> events.EngineEvent:
     return events.EngineEvent.from_json({"sequence": 1, "timestamp": 0, "diagnosticEvent": diagnostic})
 
 
-def shown(event: events.EngineEvent) -> str:
+def shown(*told: events.EngineEvent) -> str:
     text = io.StringIO()
-    UpdateProgress(new_console(text))(event)
+    progress = UpdateProgress(new_console(text))
+    for event in told:
+        progress(event)
     return text.getvalue()
 
 
@@ -36,3 +38,22 @@ def test_what_was_cut_off_is_named_without_the_engine_s_advice_to_repair_it_by_h
     assert shown(warning(CUT_OFF)) == (
         "  an earlier update was interrupted at endpoint-flights; this update reads their state and continues\n"
     )
+
+
+FRAMES = """Traceback (most recent call last):
+  File "/venv/lib/python3.11/site-packages/pulumi/dynamic/dynamic.py", line 27, in <module>
+    import dill
+  File "/usr/lib/python3.11/tempfile.py", line 223, in _get_default_tempdir
+    raise FileNotFoundError(_errno.ENOENT,
+    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp']
+and a line after it"""
+KEPT = "  FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp']\n  and a line after it\n"
+
+
+def test_of_a_plugins_traceback_only_the_error_is_printed() -> None:
+    assert shown(warning(FRAMES)) == KEPT
+
+
+def test_of_a_traceback_that_comes_line_by_line_only_the_error_is_printed() -> None:
+    assert shown(*map(warning, FRAMES.splitlines())) == KEPT
