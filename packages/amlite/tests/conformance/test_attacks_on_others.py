@@ -356,6 +356,26 @@ def test_an_owner_of_one_group_changes_no_custom_role_of_another_one(attacker: A
     assert send("DELETE", theirs, "").status_code == 200
 
 
+def test_a_workspace_does_not_get_an_account_that_another_group_creates_later(attacker: Attacker) -> None:
+    """The attacker deletes the account of a workspace, and waits until somebody creates one of its name."""
+    name = f"gone-{uuid.uuid4().hex[:8]}"
+    waiting = Workspace.create(attacker.azure, f"mlw-{name}", resource_group=attacker.own.resource_group)
+    kind, version = "Microsoft.Storage/storageAccounts", "2024-01-01"
+    old = f"{attacker.group}/providers/{kind}/{waiting.account}"
+    body = {"location": "westeurope", "sku": {"name": "Standard_LRS"}, "kind": "StorageV2"}
+    attacker.azure.remove(old, version)
+    question = f"{SUBSCRIPTION}/providers/Microsoft.Storage/checkNameAvailability"
+    asked = attacker.azure.arm("POST", question, {"name": waiting.account, "type": kind}, version)
+    assert asked.json()["nameAvailable"] is False
+    theirs = f"{attacker.victim.layout.group_id}/providers/{kind}/{waiting.account}"
+    made = attacker.azure.arm("PUT", theirs, body, version)
+    assert (made.status_code, made.json()["error"]["code"]) == (409, "StorageAccountAlreadyTaken")
+    attacker.azure.put(old, body, version)  # in its place, it can be created again
+    attacker.azure.remove(old, version)
+    attacker.azure.finish(attacker.azure.arm("DELETE", waiting.id, query="&forceToPurge=true"))
+    assert attacker.azure.put(theirs, body, version)["name"] == waiting.account
+
+
 def test_a_custom_role_is_assigned_only_where_it_can_be(attacker: Attacker) -> None:
     """Whoever may write it there could give it other permissions later, at each place of an assignment."""
     owner, name = attacker.azure.application(("Owner", attacker.group)), str(uuid.uuid4())

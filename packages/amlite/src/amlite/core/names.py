@@ -1,4 +1,4 @@
-"""`checkNameAvailability` for resource types whose names are unique in Azure."""
+"""The names of resource types whose names are unique in Azure, and `checkNameAvailability` for them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from aiohttp import web
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.routing import ARM_HOST, Call, Routes, reply
+from amlite.core.service import Services
 from amlite.core.wire import Json
 
 
@@ -38,9 +40,30 @@ def routes(kind: ResourceType, invalid: str, taken: str = "") -> Routes:
 
 
 def is_taken(platform: Platform, kind: ResourceType, name: str) -> bool:
-    """Return whether a resource of a type has a name, or a soft-deleted resource reserves it."""
-    live = any(other.body["name"].lower() == name.lower() for other in platform.store.of_type(kind.name))
-    return live or platform.deleted.named(kind.name, name) is not None
+    """Return whether a resource of a type has a name, or a soft-deleted or linked resource reserves it."""
+    reserved = platform.deleted.named(kind.name, name) is not None or is_linked(platform, kind, name)
+    return reserved or is_live(platform, kind, name)
+
+
+def is_live(platform: Platform, kind: ResourceType, name: str) -> bool:
+    """Return whether a resource of a type has a name."""
+    return any(other.body["name"].lower() == name.lower() for other in platform.store.of_type(kind.name))
+
+
+def is_linked(platform: Platform, kind: ResourceType, name: str, own: str = "") -> bool:
+    """Return whether a resource still names one of a type with a name and another id than the `own` one.
+
+    A workspace whose storage account was deleted would use a new account of that name, which somebody else creates.
+    """
+    linking = [each for each in platform.part(Services).types.values() if each.linked]
+    links = (
+        link for each in linking for other in platform.store.of_type(each.name) for link, _ in each.links(other.body)
+    )
+    for link in links:
+        id = ResourceId.of(link)
+        if (id.type.lower(), id.name.lower()) == (kind.name.lower(), name.lower()) and link.lower() != own.lower():
+            return True
+    return False
 
 
 def _answer(reason: str, message: str) -> Json:

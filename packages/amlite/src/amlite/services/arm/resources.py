@@ -7,7 +7,7 @@ import difflib
 from dataclasses import replace
 from itertools import groupby
 
-from amlite.core import wire
+from amlite.core import names, wire
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
@@ -156,11 +156,11 @@ def _check_name_and_place(
     platform: Platform, id: ResourceId, kind: ResourceType, body: Json, old: Document | None
 ) -> None:
     """Raise Azure's 409 for a name that another resource has, and for a resource that is in another region."""
-    if kind.globally_unique and old is None:
-        for other in platform.store.of_type(kind.name):
-            if other.body["name"].lower() == id.name.lower():
-                code, text = kind.taken
-                raise AzureError(409, code, text.format(name=id.name))
+    if (kind.globally_unique and old is None) and (
+        names.is_live(platform, kind, id.name) or names.is_linked(platform, kind, id.name, str(id))
+    ):
+        code, text = kind.taken
+        raise AzureError(409, code, text.format(name=id.name))
     if old and kind.located and wire.region(old.body["location"]) != wire.region(body["location"]):
         raise AzureError(
             409,
