@@ -266,6 +266,7 @@ class Identity:
     """A user-assigned identity and the environment of a process that acts as it."""
 
     azure: LocalAzure
+    path: str
     object_id: str
     environment: dict[str, str]
 
@@ -296,12 +297,12 @@ def identity(amlite: LocalAzure) -> Identity:
     properties = amlite.put(path, {"location": "westeurope"}, "2023-01-31")["properties"]
     principal = Principal(properties["principalId"], properties["clientId"])
     store = Store(amlite.state / "amlite.db")
-    variables = identities.environment(Platform(amlite.state, store, Children(amlite.state)), principal)
+    variables = identities.environment(Platform(amlite.state, store, Children(amlite.state)), principal, path)
     store.close()
     running = runtime.read(amlite.state)
     assert running is not None
     kept = {k: v for k, v in running.environment.items() if not k.startswith(("AZURE_", "ARM_"))}
-    return Identity(amlite, principal.object_id, {"PATH": "/usr/bin:/bin", **kept, **variables})
+    return Identity(amlite, path, principal.object_id, {"PATH": "/usr/bin:/bin", **kept, **variables})
 
 
 def test_managed_identity_acts_with_its_own_roles(identity: Identity) -> None:
@@ -351,3 +352,13 @@ def test_a_role_of_a_group_is_one_of_its_members(
             if each.principal_id == ENTRA_GROUP_ID:
                 authorization.role_assignments.delete_by_id(each.id)
     assert blobs not in data_actions()
+
+
+@pytest.mark.attack
+def test_an_identity_that_was_deleted_signs_nobody_in(identity: Identity) -> None:
+    """Its role assignments stay, so that a process that keeps its variables would have them for ever."""
+    address = "https://identity.amlite.internal/msi/token?resource=https://management.azure.com"
+    headers = {"X-IDENTITY-HEADER": identity.environment["IDENTITY_HEADER"]}
+    assert identity.azure.session.get(address, headers=headers).status_code == 200
+    identity.azure.remove(identity.path, "2023-01-31")
+    assert identity.azure.session.get(address, headers=headers).status_code == 401

@@ -243,6 +243,23 @@ def test_a_jobs_token_writes_its_own_artifacts_once_and_nothing_else(tracked: Wo
     }
 
 
+@pytest.mark.attack
+def test_a_job_signs_in_as_its_identity_only_while_it_runs(tracked: Workspace) -> None:
+    """Who reads its log, where programs print their variables, would be the identity for ever."""
+    client = tracked.client()
+    line = (
+        "curl --silent --output /dev/null --write-out '%{http_code}' --header \"X-IDENTITY-HEADER: $IDENTITY_HEADER\" "
+        '"$IDENTITY_ENDPOINT?resource=https://management.azure.com"; echo " $IDENTITY_HEADER"'
+    )
+    name = submit(client, line)
+    assert until(client, name).status == "Completed"
+    log = tracked.azure.state / "jobs" / tracked.resource_group / tracked.name / name / "user_logs/std_log.txt"
+    status, secret = log.read_text().split()
+    assert status == "200"
+    address = "https://identity.amlite.internal/msi/token?resource=https://management.azure.com"
+    assert tracked.azure.session.get(address, headers={"X-IDENTITY-HEADER": secret}).status_code == 401
+
+
 def test_experiments_have_names_and_searchable_runs(tracked: Workspace) -> None:
     made = ask(tracked, "POST", "experiments/create", name="by-hand")["experiment_id"]
     run = ask(tracked, "POST", "runs/create", experiment_id=made, start_time=1, run_name="mine")["run"]["info"]

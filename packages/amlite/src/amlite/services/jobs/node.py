@@ -18,6 +18,7 @@ from amlite.services.jobs.documents import Job, change
 from amlite.services.jobs.lifecycle import JobFailure, Produced, Work, artifacts
 from amlite.services.jobs.variables import variables
 from amlite.services.machinelearning import networks, references
+from amlite.services.managedidentity import identities
 from amlite.services.storage import blobs
 
 USER_LOG = "user_logs/std_log.txt"
@@ -149,6 +150,8 @@ async def _execute(
         )
     except TimeoutError:
         raise JobFailure("UserError", f"The job was ended: it exceeded its timeout of {limit}.") from None
+    finally:
+        identities.forget(platform, job.id)
 
 
 async def _value(platform: Platform, job: Job, given: Json, who: Principal | None) -> str | Path:

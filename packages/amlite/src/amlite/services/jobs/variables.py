@@ -34,7 +34,10 @@ TOKEN_SECONDS = 2 * 24 * 3600
 def variables(
     platform: Platform, job: Job, who: Principal | None, inputs: Mapping[str, str], outputs: Mapping[str, Path]
 ) -> dict[str, str]:
-    """Return the variables of a job with the identity `who`. `inputs` are values and paths as text."""
+    """Return the variables of a job with the identity `who`. `inputs` are values and paths as text.
+
+    The job signs in as the identity until `identities.forget` with its id.
+    """
     workspace = references.workspace(platform, job.workspace_id).body
     id = ResourceId.parse(job.workspace_id)
     assert id is not None  # noqa: S101
@@ -46,7 +49,7 @@ def variables(
     given.pop(runtime.VARIABLE, None)
     return {
         **given,
-        **(identities.environment(platform, who) if who else {}),
+        **(identities.environment(platform, who, job.id) if who else {}),
         "AZUREML_RUN_ID": job.name,
         "AZUREML_ROOT_RUN_ID": str(job.run["root"]),
         "AZUREML_ARM_SUBSCRIPTION": id.subscription,

@@ -188,7 +188,9 @@ def _write_credential_provider(platform: Platform, cluster: Document, folder: Pa
     kubelet = cluster.body["properties"]["identityProfile"]["kubeletidentity"]
     variables: dict[str, str] = {}
     if kubelet.get("resourceId"):
-        variables = identities.environment(platform, identities.principal_of(platform, kubelet["resourceId"]))
+        variables = identities.environment(
+            platform, identities.principal_of(platform, kubelet["resourceId"]), cluster.id
+        )
     variables |= platform.environment
     program = folder / "credential-provider" / "acr-credential-provider"
     program.parent.mkdir(exist_ok=True)

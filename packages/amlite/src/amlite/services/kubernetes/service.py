@@ -12,6 +12,7 @@ from amlite.services.containerservice.clusters import CLUSTER_TYPE
 from amlite.services.kubernetes import disks, objects, real, routes
 from amlite.services.kubernetes.kinds import NAMESPACE
 from amlite.services.kubernetes.storage import Objects
+from amlite.services.managedidentity import identities
 
 
 async def _created(platform: Platform, resource: ResourceId) -> None:
@@ -35,6 +36,7 @@ async def _deleting(platform: Platform, resource: ResourceId) -> None:
         await real.delete(platform, cluster)
     there = Objects(platform, cluster)
     there.forget()
+    identities.forget(platform, cluster)
     shutil.rmtree(there.folder.parent, ignore_errors=True)
 
 

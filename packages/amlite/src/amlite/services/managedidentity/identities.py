@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Iterable
 
+from amlite.core import directory
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
@@ -14,7 +15,7 @@ from amlite.services.entra.federation import IDENTITY_TYPE
 
 # Not an Azure host. On an Azure machine, environment variables name a link-local address for it.
 HOST = "identity.amlite.internal"
-_SECRETS = "entra/identity-secrets"
+_SECRETS = "entra/process-secrets"
 
 
 class IdentityError(AzureError):
@@ -40,13 +41,15 @@ def assigned(platform: Platform, names: Iterable[str]) -> Json:
     return {name: {"principalId": who.object_id, "clientId": who.client_id} for name, who in found.items()}
 
 
-def environment(platform: Platform, principal: Principal) -> dict[str, str]:
-    """Return the environment variables with which a process signs in as a managed identity."""
-    key = f"{_SECRETS}/{principal.client_id}"
-    document = platform.store.get(key)
-    if document is None:
-        body = {"secret": secrets.token_urlsafe(24), "objectId": principal.object_id, "clientId": principal.client_id}
-        document = platform.store.put(key, _SECRETS, body)
+def environment(platform: Platform, principal: Principal, holder: str) -> dict[str, str]:
+    """Return the environment variables with which a process signs in as a managed identity, until `forget`.
+
+    `holder` is a name of the process. A process that takes its place signs in with the same variables.
+    """
+    who = {"objectId": principal.object_id, "clientId": principal.client_id}
+    document = platform.store.get(f"{_SECRETS}/{holder}")
+    if document is None or {key: document.body[key] for key in who} != who:
+        document = platform.store.put(f"{_SECRETS}/{holder}", _SECRETS, {"secret": secrets.token_urlsafe(24), **who})
     return {
         "IDENTITY_ENDPOINT": f"https://{HOST}/msi/token",
         "IDENTITY_HEADER": document.body["secret"],
@@ -55,9 +58,16 @@ def environment(platform: Platform, principal: Principal) -> dict[str, str]:
     }
 
 
+def forget(platform: Platform, holder: str) -> None:
+    """Let a process that has ended sign in no more: its variables may be in its log."""
+    platform.store.delete(f"{_SECRETS}/{holder}")
+
+
 def holder_of(platform: Platform, secret: str) -> Principal:
-    """Return the identity with a process's secret. IdentityError 401 for an unknown secret."""
+    """Return the identity with a process's secret. IdentityError 401 for an unknown one, and for a deleted identity."""
     for document in platform.store.of_type(_SECRETS):
         if secrets.compare_digest(document.body["secret"].encode(), secret.encode()):
-            return Principal(document.body["objectId"], document.body["clientId"])
+            found = Principal(document.body["objectId"], document.body["clientId"])
+            if directory.kind_of(platform.store, found.object_id) is not None:
+                return found
     raise IdentityError(401, "Unauthorized", "The X-IDENTITY-HEADER is missing or wrong.")

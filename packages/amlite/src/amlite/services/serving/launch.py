@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -104,12 +105,17 @@ class Launch:
             models["MLFLOW_MODEL_FOLDER"] = Path(self.mlflow).name
         return {
             **reaching,
-            **identities.environment(platform, self.principal),
+            **identities.environment(platform, self.principal, self.name),
             "AML_APP_ROOT": code,
             "AZUREML_ENTRY_SCRIPT": self.script,
             **models,
             **self.variables,
         }
+
+    async def discard(self, platform: Platform) -> None:
+        """Delete the files of a server that has ended, and let it sign in no more."""
+        identities.forget(platform, self.name)
+        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
     def json(self) -> Json:
         """Return the launch as JSON, for `stored`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,13 +60,13 @@ async def provision(platform: Platform, resource_id: str) -> None:
         try:
             await _start(platform, resource_id, launch)
         except BaseException:
-            await asyncio.to_thread(shutil.rmtree, launch.folder, ignore_errors=True)
+            await launch.discard(platform)
             raise
         platform.store.put(f"{_LAUNCHES}{resource_id}", _LAUNCHES, {"content": content, "launch": launch.json()})
     if running is not None:
         await _end(platform, running)
     elif kept is not None:
-        await asyncio.to_thread(shutil.rmtree, kept.body["launch"]["folder"], ignore_errors=True)
+        await Launch.stored(kept.body["launch"]).discard(platform)
 
 
 @contextlib.asynccontextmanager
@@ -114,7 +113,7 @@ async def retire(platform: Platform, resource_id: str) -> None:
             await _end(platform, server)
         launch = platform.store.get(f"{_LAUNCHES}{resource_id}")
         if launch is not None:
-            await asyncio.to_thread(shutil.rmtree, launch.body["launch"]["folder"], ignore_errors=True)
+            await Launch.stored(launch.body["launch"]).discard(platform)
         for kind in (_LAUNCHES, _LOGS):
             platform.store.delete(f"{kind}{resource_id}")
     servers.locks.pop(resource_id.lower(), None)
@@ -200,7 +199,7 @@ async def _end(platform: Platform, server: Server) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.idle.wait(), settings.LONGEST_REQUEST_SECONDS)
     await _stop(platform, server)
-    await asyncio.to_thread(shutil.rmtree, server.launch.folder, ignore_errors=True)
+    await server.launch.discard(platform)
 
 
 async def _stop(platform: Platform, server: Server) -> None:
