@@ -1,9 +1,11 @@
-"""Files that somebody else wrote, such as a job: read without following a link out of the folder that is theirs."""
+"""Files in folders that somebody else writes to, such as a job: no link out of a folder is followed."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,19 +37,50 @@ def opened(path: Path, within: Path) -> Iterator[BinaryIO]:
         os.close(descriptor)
 
 
+def text(path: Path, within: Path) -> str:
+    """Return the text of a file. Raises AzureError 400 as `opened`, and ValueError if it is not UTF-8."""
+    with opened(path, within) as file:
+        return file.read().decode("utf-8")
+
+
+def write(path: Path, content: str) -> None:
+    """Write a file. A link in its place is replaced, and not followed. The folder must not be a link."""
+    beside = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    with beside.open("x", encoding="utf-8") as file:
+        file.write(content)
+    beside.replace(path)
+
+
+def is_inside(path: Path, within: Path) -> bool:
+    """Whether a file or folder exists, and lies in another folder wherever links lead."""
+    return path.exists() and path.resolve().is_relative_to(within.resolve())
+
+
 def files(folder: Path, within: Path) -> list[Path]:
     """Return the files in a folder and in those below it, in order. Links to folders are not followed.
 
-    Raises AzureError 400 if the folder or a file leads out of `within`.
+    Raises AzureError 400 if the folder, or something in it, leads out of `within`.
     """
     if not folder.resolve().is_relative_to(within.resolve()):
         raise _refusal(folder, within)
     found = [path for path in sorted(folder.rglob("*")) if path.is_symlink() or path.is_file()]
-    kept = [path for path in found if not path.is_dir()]
-    for path in kept:
+    for path in found:
         if not path.resolve().is_relative_to(within.resolve()):
             raise _refusal(path, within)
-    return [path for path in kept if path.is_file()]
+    return [path for path in found if path.is_file()]
+
+
+def copy(source: Path, target: Path, within: Path) -> None:
+    """Copy a file, or the files in a folder, as files that can be changed. Raises AzureError 400 as `files`."""
+    whole = source.is_dir()
+    if whole:
+        target.mkdir(parents=True, exist_ok=True)
+    for path in files(source, within) if whole else [source]:
+        place = target / path.relative_to(source) if whole else target
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with opened(path, within) as file, place.open("wb") as copied:
+            shutil.copyfileobj(file, copied, 1 << 20)
+        place.chmod(0o644)
 
 
 def _refusal(path: Path, within: Path) -> AzureError:

@@ -53,8 +53,49 @@ def test_a_folder_that_is_a_link_is_not_entered(job: Path) -> None:
         contained.files(job / "logs", job)
     with pytest.raises(AzureError):
         read(job / "logs" / "ca.key", job)
-    (job / "outputs" / "deep" / "keys").symlink_to(job.parent / "keys")
+    (job / "outputs" / "own").symlink_to("deep")
     assert contained.files(job / "outputs", job) == [job / "outputs/deep/own"]
+    (job / "outputs" / "deep" / "keys").symlink_to(job.parent / "keys")
+    with pytest.raises(AzureError, match=r"'outputs/deep/keys' is not a file inside"):
+        contained.files(job / "outputs", job)
+
+
+@pytest.mark.parametrize("place", ["link", "deep/link"])
+@pytest.mark.parametrize("target", ["keys", "keys/ca.key"])
+def test_no_copy_follows_a_link_out(job: Path, place: str, target: str) -> None:
+    """The next step of a pipeline gets a copy of the output, which amlite makes."""
+    copied = job.parent / "copy"
+    (job / "outputs" / place).symlink_to(job.parent / target)
+    with pytest.raises(AzureError, match="Copy the file instead of linking it"):
+        contained.copy(job / "outputs", copied, job / "outputs")
+    assert not [each for each in copied.rglob("*") if each.is_file() and each.read_text() == "SECRET"]
+
+
+def test_a_copy_has_the_files_and_can_be_changed(job: Path) -> None:
+    (job / "outputs" / "deep" / "own").chmod(0o444)
+    (job / "outputs" / "link").symlink_to("deep/own")
+    contained.copy(job / "outputs", job.parent / "copy", job / "outputs")
+    assert {each.name: each.read_text() for each in (job.parent / "copy").rglob("*") if each.is_file()} == {
+        "own": "own", "link": "own",
+    }  # fmt: skip
+    (job.parent / "copy" / "deep" / "own").write_text("changed")
+    assert (job / "outputs" / "link").read_text() == "own"
+    contained.copy(job / "outputs" / "link", job.parent / "one", job / "outputs")
+    assert (job.parent / "one").read_text() == "own"
+
+
+def test_a_file_is_written_in_place_of_a_link(job: Path) -> None:
+    (job / "settings.json").symlink_to(job.parent / "keys" / "ca.key")
+    contained.write(job / "settings.json", "{}")
+    assert (job / "settings.json").read_text() == "{}"
+    assert (job.parent / "keys" / "ca.key").read_text() == "SECRET"
+
+
+def test_a_folder_that_leads_out_is_not_inside(job: Path) -> None:
+    (job / "out").symlink_to(job.parent / "keys")
+    (job / "nothing").symlink_to(job / "later")
+    assert not any(contained.is_inside(job / name, job) for name in ("out", "nothing", "absent"))
+    assert contained.is_inside(job / "outputs", job)
 
 
 def test_a_pipe_does_not_stop_the_reader(job: Path) -> None:

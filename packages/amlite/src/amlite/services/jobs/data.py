@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import shutil
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from amlite.core import contained
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
@@ -179,7 +179,7 @@ async def copy_code(platform: Platform, job: Job, who: Principal | None, target:
         folder = await kept(platform, source, source.url)
     except AzureError as error:
         raise DataAccessError(f"the code snapshot: {error.code}: {error.message}") from error
-    await asyncio.to_thread(_copy, folder, target)
+    await asyncio.to_thread(contained.copy, folder, target, folder)
 
 
 def output_path(platform: Platform, job: Job, output: str) -> Path:
@@ -259,7 +259,7 @@ async def from_step(platform: Platform, job: Job, given: Json, who: Principal | 
     if given["output"] == ARTIFACTS and not (local.is_dir() and any(local.iterdir())):
         uri = f"azureml://jobs/{found.name}/outputs/{ARTIFACTS}"
         return await fetch(platform, job, {"uri": uri, "jobInputType": given["jobInputType"]}, who)
-    if local.exists():
+    if contained.is_inside(local, found.folder(platform)):
         await require(
             platform,
             job.workspace_id,
@@ -273,26 +273,19 @@ async def from_step(platform: Platform, job: Job, given: Json, who: Principal | 
 
 
 def own_copy(shared: Path, folder: Path, name: str) -> Path:
-    """Return a copy of an input for a job with a folder, unless it is the job's own."""
+    """Return a copy of an input for a job with a folder, unless it is the job's own.
+
+    Raises AzureError for links out of the input, which another job may have made.
+    """
     if shared.is_relative_to(folder):
         return shared
     target = folder / "inputs" / f"own-{name}"
     if shared.is_dir():
-        _copy(shared, target)
+        contained.copy(shared, target, shared)
         return target
-    target.mkdir(parents=True)
-    return Path(_copy_writable(str(shared), str(target / shared.name)))
+    contained.copy(shared, target / shared.name, shared.parent)
+    return target / shared.name
 
 
 def _fixed(uri: str) -> bool:
     return not references.is_data(uri)
-
-
-def _copy(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, dirs_exist_ok=True, copy_function=_copy_writable)
-
-
-def _copy_writable(source: str, target: str) -> str:
-    shutil.copyfile(source, target)
-    os.chmod(target, 0o644)  # noqa: PTH101 - called once per file by copytree, which passes text
-    return target

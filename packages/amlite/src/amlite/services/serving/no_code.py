@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from amlite.core import bodies
+from amlite.core import bodies, contained
 from amlite.services.environments.errors import UnusableEnvironment
 from amlite.services.environments.packages import Packages, from_conda
 
@@ -28,18 +28,19 @@ def write_script(folder: Path) -> None:
     shutil.copy(Path(__file__).with_name(SCRIPT), folder / SCRIPT)
 
 
-def packages_of(model: Path, *, collects: bool = False) -> Packages:
+def packages_of(model: Path, within: Path, *, collects: bool = False) -> Packages:
     """Return the serving requirements of an MLflow model (the folder of its MLmodel); raises UnusableEnvironment.
 
+    `within` is the folder of its server, which can write there. AzureError for links that lead out of it.
     `collects` adds the package by which the scoring script collects inputs and outputs.
     Read from `conda.yaml`, else from `python_env.yaml` and `requirements.txt`, as MLflow writes them.
     """
     if not (model / "MLmodel").is_file():
         raise UnusableEnvironment(f"the model of type mlflow_model has no file 'MLmodel' in its folder '{model.name}'")
     if (model / "conda.yaml").is_file():
-        found = from_conda((model / "conda.yaml").read_text("utf-8"), f"{_SOURCE}'s conda.yaml")
+        found = from_conda(contained.text(model / "conda.yaml", within), f"{_SOURCE}'s conda.yaml")
     else:
-        found = _from_requirements(model)
+        found = _from_requirements(model, within)
     required = [SERVER, *([COLLECTOR] if collects else []), *found.requirements]
     names = {_name(line) for line in found.requirements}
     if not names.intersection(_MLFLOW):
@@ -49,7 +50,7 @@ def packages_of(model: Path, *, collects: bool = False) -> Packages:
     return Packages(_minor(found.python), tuple(required), found.source)
 
 
-def _from_requirements(model: Path) -> Packages:
+def _from_requirements(model: Path, within: Path) -> Packages:
     import yaml
 
     requirements, python = model / "requirements.txt", model / "python_env.yaml"
@@ -59,11 +60,11 @@ def _from_requirements(model: Path) -> Packages:
             "with pip_requirements or conda_env"
         )
     try:
-        described: Any = bodies.read_yaml(python.read_bytes()) if python.is_file() else {}
+        described: Any = bodies.read_yaml(contained.text(python, within)) if python.is_file() else {}
     except ValueError as error:
         raise UnusableEnvironment(f"{_SOURCE}'s python_env.yaml: {error}") from error
     version = str(described.get("python") or "") if isinstance(described, dict) else ""
-    lines = [line.strip() for line in requirements.read_text("utf-8").splitlines()]
+    lines = [line.strip() for line in contained.text(requirements, within).splitlines()]
     conda = {"dependencies": [f"python={version}" if version else "python", {"pip": [line for line in lines if line]}]}
     return from_conda(yaml.safe_dump(conda), f"{_SOURCE}'s requirements.txt")
 

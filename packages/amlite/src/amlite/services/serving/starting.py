@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import aiohttp
 from yarl import URL
 
+from amlite.core import contained
 from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
 from amlite.core.processes import Child, tail
@@ -112,7 +113,7 @@ def _collecting(launch: Launch, agent: Agent | None) -> dict[str, str]:
     if agent is None:
         return {}
     file = Path(launch.folder) / PurePosixPath(custom.COLLECTOR_FILE).name
-    file.write_text(json.dumps(agent.settings), "utf-8")
+    contained.write(file, json.dumps(agent.settings))  # the server, which may have run before, can write there
     path = custom.COLLECTOR_FILE if launch.custom else str(file)
     return {"AZUREML_MDC_CONFIG_PATH": path, "AZUREML_MDC_HOST": agent.host, "AZUREML_MDC_PORT": str(agent.port)}
 
@@ -132,7 +133,7 @@ async def _prepared(platform: Platform, launch: Launch, say: Log, agent: Agent |
     if launch.environment_id is not None:
         prepared = await prepare(platform, launch.environment_id, say, principal=launch.principal)
     else:
-        packages = no_code.packages_of(Path(str(launch.mlflow)), collects=bool(collecting))
+        packages = no_code.packages_of(Path(str(launch.mlflow)), folder, collects=bool(collecting))
         prepared = await installed(platform, packages, say)
 
     def command(place: Path | int) -> tuple[list[str], dict[str, str]]:
