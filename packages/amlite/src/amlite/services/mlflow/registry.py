@@ -30,6 +30,8 @@ _CLAUSE = re.compile(r"\s*([\w.`\"]+)\s*(=|!=|LIKE|ILIKE|IN)\s*('[^']*'|\"[^\"]*
 _STAGES = ("None", "Staging", "Production", "Archived")
 _ALIASES = "mlflow.aliases"
 _MOST = 1000
+# The products of the characters of the values and of the patterns that they are compared with.
+_MOST_COMPARED = 200_000_000
 
 
 class RegistryError(Exception):
@@ -391,24 +393,42 @@ def filtered(shown: list[Json], expression: str) -> list[Json]:
         if found is None:
             raise RegistryError(400, "INVALID_PARAMETER_VALUE", f"Invalid clause in filter string: '{clause}'.")
         tests.append((found[1].replace("`", "").replace('"', ""), found[2].upper(), found[3]))
-    return [entry for entry in shown if all(_holds(entry, *test) for test in tests)]
+    kept: list[Json] = []
+    left = _MOST_COMPARED
+    for entry in shown:
+        for key, operator, quoted in tests:
+            value = _value(entry, key)
+            left -= len(quoted) * (len(str(value)) if operator in ("LIKE", "ILIKE") else 1)
+            if left < 0:
+                raise RegistryError(
+                    400, "INVALID_PARAMETER_VALUE", f"The filter with '{key} {operator}' takes too long: shorten it."
+                )
+            if not _holds(value, operator, quoted):
+                break
+        else:
+            kept.append(entry)
+    return kept
 
 
-def _holds(entry: Json, key: str, operator: str, quoted: str) -> bool:
+def _value(entry: Json, key: str) -> Any:
     if key.startswith(("tags.", "tag.")):
         tag = key.partition(".")[2]
-        value = next((item["value"] for item in entry["tags"] if item["key"] == tag), None)
-    else:
-        value = entry.get(key.removeprefix("attributes."))
+        return next((item["value"] for item in entry["tags"] if item["key"] == tag), None)
+    return entry.get(key.removeprefix("attributes."))
+
+
+def _holds(value: Any, operator: str, quoted: str) -> bool:
     if operator == "IN":
         return value in [item.strip().strip("'\"") for item in quoted.strip("()").split(",")]
     wanted = quoted[1:-1]
     if operator in ("=", "!="):
         return (str(value) == wanted) is (operator == "=") if value is not None else operator == "!="
-    # fnmatch matches in linear time. Its own signs stand for themselves.
+    if value is None:
+        return False
+    # fnmatch matches in a time that is their product. Its own signs stand for themselves.
     pattern = re.sub(r"[][*?]", r"[\g<0>]", wanted).replace("%", "*").replace("_", "?")
     flags = re.IGNORECASE if operator == "ILIKE" else re.NOFLAG
-    return value is not None and re.match(fnmatch.translate(pattern), str(value), flags) is not None
+    return re.match(fnmatch.translate(pattern), str(value), flags) is not None
 
 
 def _most(body: Json) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -40,6 +41,24 @@ def test_a_filter_with_many_wildcards_takes_no_time() -> None:
     model = {"name": "a" * 250, "tags": []}
     assert filtered([model], f"name LIKE '{'%a' * 60}%b'") == []
     assert filtered([{"name": "a[b]*c?", "tags": []}], "name LIKE 'a[b]*_?'") != []
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "expression",
+    [
+        f"description LIKE '%{'a' * 100_000}b'",
+        " AND ".join([f"description LIKE '%{'a' * 100}%'"] * 1000),
+        f"name IN ({','.join(['x'] * 500_000)})",
+    ],
+)
+def test_a_long_filter_is_refused(expression: str) -> None:
+    """No other request is answered while it compares."""
+    models = [{"name": "a", "description": "a" * 100_000, "tags": []}] * 1000
+    began = time.process_time()
+    with pytest.raises(RegistryError, match="takes too long"):
+        filtered(models, expression)
+    assert time.process_time() - began < 20
 
 
 @pytest.mark.attack
