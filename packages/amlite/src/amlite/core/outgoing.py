@@ -16,6 +16,7 @@ from yarl import URL
 from amlite.core.platform import Platform
 from amlite.core.service import Services
 
+_PIECE = 1 << 18
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -35,6 +36,23 @@ class Answer:
     def ok(self) -> bool:
         """Whether the status is one of success."""
         return 200 <= self.status < 300
+
+
+class TooLargeError(Exception):
+    """An answer is larger than it may be."""
+
+
+async def content(answer: aiohttp.ClientResponse, most: int) -> bytes:
+    """Return the body of an answer. Raises TooLargeError as soon as it is larger than `most` bytes.
+
+    Who sends it may be anybody's program, whose answer never ends.
+    """
+    found = bytearray()
+    async for piece in answer.content.iter_chunked(_PIECE):
+        found += piece
+        if len(found) > most:
+            raise TooLargeError(f"the answer is larger than the limit of {most >> 20} MB")
+    return bytes(found)
 
 
 @dataclass
@@ -66,8 +84,12 @@ async def send(
     headers: Mapping[str, str] | None = None,
     body: str | None = None,
     seconds: float = 30.0,
+    most: int = 100 << 20,
 ) -> Answer:
-    """Send a request and return the answer within some seconds, whatever its status. Raises UnreachableError."""
+    """Send a request and return the answer within some seconds, whatever its status. Raises UnreachableError.
+
+    The answer has at most `most` bytes, by default as many as one to a workflow.
+    """
     options: dict[str, object] = {}
     target = _parsed(url)
     if target is None:
@@ -90,7 +112,8 @@ async def send(
             timeout=aiohttp.ClientTimeout(total=seconds),
             **options,  # type: ignore[arg-type]
         ) as answer:
-            return Answer(answer.status, dict(answer.headers), await answer.text())
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            text = (await content(answer, most)).decode(answer.charset or "utf-8", "replace")
+            return Answer(answer.status, dict(answer.headers), text)
+    except (aiohttp.ClientError, TimeoutError, TooLargeError, OSError, ValueError, LookupError) as error:
         told = str(error).replace(url, shown)
         raise UnreachableError(f"{shown}: {type(error).__name__} {told}".strip()) from error

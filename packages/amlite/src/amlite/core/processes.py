@@ -22,6 +22,7 @@ from amlite.core.errors import AzureError, StartError
 
 OWNER_VARIABLE = "AMLITE_OWNER"
 _GRACE_SECONDS = 5.0
+_LONG_LINE, _MOST_LINES = 2000, 5000
 
 
 class Child:
@@ -213,10 +214,16 @@ def free_port() -> int:
 
 
 def tail(log: Path, lines: int = 15, *, within: Path | None = None) -> str:
-    """Return the last lines of a log file, or an empty string, also for a link that leads out of `within`."""
+    """Return the last lines of a log file, or an empty string, also for a link that leads out of `within`.
+
+    Only the end of the file is read: a job can make it as long as a disk.
+    """
+    lines = max(1, min(lines, _MOST_LINES))
+    most = lines * _LONG_LINE
     try:
         with contained.opened(log, within or log.parent) as file:
-            return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
+            file.seek(max(0, os.fstat(file.fileno()).st_size - most))
+            return "\n".join(file.read(most).decode("utf-8", "replace").splitlines()[-lines:])
     except AzureError:
         return ""
 

@@ -108,3 +108,13 @@ def test_the_end_of_a_log_is_not_that_of_another_file(job: Path) -> None:
     (job / "log.txt").symlink_to(job.parent / "keys" / "ca.key")
     assert tail(job / "log.txt") == ""
     assert tail(job / "outputs" / "deep" / "own") == "own"
+
+
+def test_the_end_of_a_log_is_read_without_its_beginning(job: Path) -> None:
+    """A job can make a log as long as a disk, without a byte on it."""
+    with (job / "log.txt").open("wb") as file:
+        file.truncate(1 << 40)
+        file.seek(0, os.SEEK_END)
+        file.write(b"\nthe end")
+    assert tail(job / "log.txt", lines=1) == "the end"
+    assert len(tail(job / "log.txt", lines=1 << 60)) < 1 << 24

@@ -19,6 +19,8 @@ from amlite.services.storage.blobs import BlobPath
 
 # The interval at which a running job's output is uploaded to the datastore; its end does not wait for this.
 _LOG_SECONDS = 1.0
+_PIECE = 4 << 20
+_MOST_LOG = 256 << 20
 
 
 class LogCopy:
@@ -32,17 +34,24 @@ class LogCopy:
         self._position = 0
 
     async def push(self) -> None:
-        """Append the output written since the last call."""
-        if not self._source.exists() or self._source.stat().st_size <= self._position:
-            return
-        try:
-            with contained.opened(self._source, self._within) as file:
-                file.seek(self._position)
-                data = await asyncio.to_thread(file.read)
-        except AzureError:
-            return  # the job put a link in its place, and nothing is read from there
-        await blobs.append(self._platform, self._target, data)
-        self._position += len(data)
+        """Append the output written since the last call, as much as a log may have.
+
+        A job can make its log as long as a disk, in one call and without a byte on it.
+        """
+        while self._source.exists() and self._position < (length := min(self._source.stat().st_size, _MOST_LOG)):
+            try:
+                with contained.opened(self._source, self._within) as file:
+                    file.seek(self._position)
+                    data = await asyncio.to_thread(file.read, min(_PIECE, length - self._position))
+            except AzureError:
+                return  # the job put a link in its place, and nothing is read from there
+            if not data:
+                return
+            await blobs.append(self._platform, self._target, data)
+            self._position += len(data)
+            if self._position == _MOST_LOG:
+                told = f"\nThe log is longer than {_MOST_LOG >> 20} MB. The rest of it is not copied."
+                await blobs.append(self._platform, self._target, told.encode())
 
 
 async def run(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import aiohttp
 from aiohttp import web
 
+from amlite.core import outgoing
 from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
 from amlite.core.routing import Call, Routes
@@ -25,6 +26,7 @@ _DEPLOYMENT_HEADER = "azureml-model-deployment"
 _REASON_HEADER = "ms-azureml-model-error-reason"
 _STATUS_HEADER = "ms-azureml-model-error-statuscode"
 _MOST_BYTES = 10 << 20
+_MOST_ANSWERED = 100 << 20
 _NOT_FORWARDED = {"authorization", "host", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect"}
 
 
@@ -135,7 +137,7 @@ async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aio
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=limits.timeout),
             ) as answer:
-                content = await answer.read()
+                content = await outgoing.content(answer, _MOST_ANSWERED)
                 if agent is not None and sampled is not None:
                     agent.response(sampled, answer.headers.get("Content-Type", ""), content)
                 return answer, content
@@ -145,6 +147,13 @@ async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aio
                 "RequestTimeout",
                 f"The model did not answer within request_timeout ({limits.timeout:g} s).",
                 headers={_DEPLOYMENT_HEADER: deployment["name"], _REASON_HEADER: "model_timeout"},
+            ) from error
+        except outgoing.TooLargeError as error:
+            raise AzureError(
+                424,
+                "ModelError",
+                f"The model server of deployment '{deployment['name']}' answered too much: {error}.",
+                headers={_DEPLOYMENT_HEADER: deployment["name"], _REASON_HEADER: "model_error"},
             ) from error
         except aiohttp.ClientError as error:
             raise AzureError(
