@@ -234,7 +234,8 @@ def test_archived_jobs_are_listed_apart(client: MLClient) -> None:
         ({"jobType": "Labeling"}, 400, "are not supported by amlite; use one of "),
         ({"jobType": "Comand"}, 400, "known are: "),
         ({"resources": {"instanceCount": 3}}, 400, "asks for 3 nodes and compute 'cpu-cluster' has at most 2"),
-        ({"experimentName": "a b"}, 400, "The experiment name 'a b' is invalid"),
+        ({"experimentName": "a b"}, 400, "Experiment name must be 1-256 characters"),
+        ({"services": {"lab": {"jobServiceType": "Jupyter"}}}, 400, "Service 'lab' has the jobServiceType 'Jupyter'"),
     ],
 )
 def test_what_cannot_run_is_refused_at_submission(

@@ -23,6 +23,7 @@ from pulumi_azureml.planning.overriding import Overriding
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
 from pulumi_azureml.planning.recognising import Recognised, datastore_of_others, may_define, recognise
 from pulumi_azureml.planning.references import is_inside, join, parse
+from pulumi_azureml.planning.runs import check_runs
 from pulumi_azureml.planning.settings import CatalogueSettings
 from pulumi_azureml.planning.spelling import Spelling
 
@@ -220,7 +221,7 @@ class Collector:
         document = dataclasses.replace(document, set_by={keys: each.option for keys, each in overridden.items()})
         if "jobs" in definition:
             spelling.by_component(components, overridden)
-        self.problems += [*spelling.problems, *check_values(document, definition)]
+        self.problems += [*spelling.problems, *check_values(document, definition), *check_runs(document, definition)]
         is_shared = self.settings.folders.is_shared(document.path)
         draft = draft_of(kind, document, definition, is_shared=is_shared)
         if not draft.id.name:

@@ -45,6 +45,18 @@ WEEK = "name: week\ntype: uri_folder\npath: azureml://datastores/workspaceblobst
         (JOB, COMMAND + "distribution: {type: pytorch, process_count_per_instance: 0}\n", "per_instance' cannot be 0"),
         (JOB, COMMAND.replace("echo", "echo ${{inputs.x}}"), "Inputs to job does not contain 'x'"),
         (JOB, "type: pipeline\n" + STEP, "jobs.say has no compute"),
+        (JOB, COMMAND + "experiment_name: a b\n", "'a b' is not a name for an experiment"),
+        (JOB, COMMAND + "experiment_name: über\n", "'über' is not a name for an experiment"),
+        (JOB, COMMAND + f"experiment_name: {'a' * 257}\n", "is not a name for an experiment"),
+        (JOB, COMMAND + "services: {s: {type: jupyter}}\n", "'services.s.type' cannot be 'jupyter'"),
+        (JOB, COMMAND + "services: {s: {type: ssh, port: 65536}}\n", "'services.s.port' cannot be 65536"),
+        (JOB, COMMAND + "services: {s: {type: ssh, nodes: some}}\n", "'services.s.nodes' cannot be 'some'"),
+        (
+            JOB,
+            SPARK % ", spark.executor.instances: 1"
+            + 'resources: {instance_type: standard_e4s_v3, runtime_version: "2.4"}\n',
+            "'resources.runtime_version' cannot be '2.4'",
+        ),
         (JOB, RANDOM + RATES + "limits: {max_total_trials: 1001}\n", "'limits.max_total_trials' cannot be 1001"),
         (JOB, RANDOM + TRIALS + "search_space: {}\n", "'search_space' is empty"),
         (JOB, RANDOM + TRIALS + "search_space: {rate: {type: choice, values: []}}\n", "'rate' has no values to search"),
@@ -82,6 +94,10 @@ def test_a_preview_refuses_what_the_submission_would(project: Project, path: str
 @pytest.mark.parametrize(
     ("path", "text"),
     [
+        (
+            JOB,
+            COMMAND + f"experiment_name: {'a' * 256}\nservices: {{s: {{type: JupyterLab, port: 8888, nodes: all}}}}\n",
+        ),
         (JOB, SPACE + "early_termination: {type: bandit, slack_factor: 0.1, evaluation_interval: 1}\n"),
         (JOB, SWEEP + "sampling_algorithm: bayesian\n" + TRIALS + UNIFORM),
         (JOB, "type: pipeline\nsettings: {default_compute: serverless}\n" + STEP),

@@ -15,11 +15,19 @@ from amlite.services.jobs import graph
 _SIZE = re.compile(r"[1-9]\d*[bkmg]?", re.IGNORECASE)
 _SHARED_MEMORY = "2g"  # the default that the page "CLI (v2) command job YAML schema" names
 _READS_TABLES = ("Parallel", "AutoML")
+_EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,255}")
+# Those of azure-ai-ml's JobServiceTypeNames.
+_SERVICES = ("JupyterLab", "SSH", "TensorBoard", "VSCode", "RayDashboard", "Custom", "Tracking", "Studio")
+_PORTS = range(1, 65_536)
+# Those of the page "CLI (v2) Spark job YAML schema" and of azure-ai-ml's monitors.
+_RUNTIMES = ("3.2", "3.3", "3.4", "3.5")
 
 
 def problems(properties: Json) -> list[str]:
     """Return the settings of a job that amlite would not honour."""
     return [
+        *_experiment(properties),
+        *_services(properties),
         *_notifications(properties),
         *_resources((properties.get("trial") or properties).get("resources") or {}),
         *_inputs(properties),
@@ -32,6 +40,25 @@ def shared_memory(resources: Json | None) -> str:
     return str(given.get("shmSize") or _docker_option(given) or _SHARED_MEMORY)
 
 
+def _experiment(properties: Json) -> Iterator[str]:
+    name = properties.get("experimentName")
+    if name is not None and _EXPERIMENT.fullmatch(str(name)) is None:
+        # The service's text, as microsoft/dstoolkit-mlops-v2#180 has it.
+        yield (
+            "Experiment name must be 1-256 characters, start with a letter or a number, and can only contain letters, "
+            f"numbers, underscores, and dashes, not '{str(name)[:300]}'"
+        )
+
+
+def _services(properties: Json) -> Iterator[str]:
+    for name, given in (properties.get("services") or {}).items():
+        kind, port = given.get("jobServiceType"), given.get("port")
+        if kind is not None and str(kind).lower() not in [known.lower() for known in _SERVICES]:
+            yield f"service '{name}' has the jobServiceType '{kind}', and Azure has: {', '.join(_SERVICES)}"
+        if port is not None and int(port) not in _PORTS:
+            yield f"service '{name}' has the port {port}, which is not from {_PORTS.start} to {_PORTS.stop - 1}"
+
+
 def _notifications(properties: Json) -> Iterator[str]:
     if properties.get("notificationSetting"):
         yield "amlite sends no notifications, so leave out notification_setting"
@@ -40,6 +67,9 @@ def _notifications(properties: Json) -> Iterator[str]:
 def _resources(resources: Json) -> Iterator[str]:
     if _docker_arguments(resources) and _docker_option(resources) is None:
         yield "amlite passes --shm-size to Docker and nothing else, so leave out other docker_args"
+    version = resources.get("runtimeVersion")
+    if version is not None and ".".join(str(version).split(".")[:2]) not in _RUNTIMES:
+        yield f"the Spark runtimeVersion is '{version}', and Azure has: {', '.join(_RUNTIMES)}"
     size = shared_memory(resources)
     if _SIZE.fullmatch(size) is None:
         yield f"shm_size is '{size}' and must be a size such as 2g"

@@ -18,7 +18,6 @@ from amlite.services.machinelearning.published.validation import writable
 
 RUN = "jobs.run"
 _NAME = re.compile(r"[A-Za-z0-9][\w-]{0,254}")
-_EXPERIMENT = re.compile(r"[A-Za-z0-9][\w-]{0,254}")
 _SERVED = ("Command", "Pipeline", "Sweep", "Spark", "AutoML")
 _NOT_SERVED = ("finetuning", "labeling")
 
@@ -38,9 +37,7 @@ async def submit(
             f"The job name '{name}' is invalid: 1-255 letters, digits, underscores and hyphens, no sign first."
         )
     properties = check(platform, workspace.id, body)
-    experiment = str(properties.setdefault("experimentName", "Default"))
-    if _EXPERIMENT.fullmatch(experiment) is None:
-        raise _refusal(f"The experiment name '{experiment}' is invalid: letters, digits, underscores and hyphens only.")
+    properties.setdefault("experimentName", "Default")
     id = f"{workspace.id}/jobs/{name}"
     job = new(platform, id, properties, workspace.body, submitter=principal)
     operation = platform.operations.begin(RUN, {"id": id}, resource_id=id)

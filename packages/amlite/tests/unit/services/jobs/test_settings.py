@@ -13,6 +13,12 @@ from amlite.services.jobs import interactive, settings
     ("given", "said"),
     [
         ({"notificationSetting": {"emailOn": ["JobCompleted"], "emails": ["a@b.c"]}}, "sends no notifications"),
+        ({"experimentName": "a b"}, "Experiment name must be 1-256 characters"),
+        ({"experimentName": "ü"}, "Experiment name must be 1-256 characters"),
+        ({"experimentName": "a" * 257}, "Experiment name must be 1-256 characters"),
+        ({"services": {"s": {"jobServiceType": "Jupyter"}}}, "service 's' has the jobServiceType 'Jupyter'"),
+        ({"services": {"s": {"jobServiceType": "SSH", "port": 0}}}, "service 's' has the port 0"),
+        ({"jobType": "Spark", "resources": {"runtimeVersion": "2.4"}}, "the Spark runtimeVersion is '2.4'"),
         ({"resources": {"dockerArgs": "--privileged"}}, "leave out other docker_args"),
         ({"resources": {"dockerArgs": "--shm-size=1g -v /:/host"}}, "leave out other docker_args"),
         ({"resources": {"dockerArgsList": ["--gpus", "all"]}}, "leave out other docker_args"),
@@ -31,7 +37,15 @@ def test_what_would_have_no_effect_is_refused(given: dict[str, Any], said: str) 
 def test_settings_that_are_honoured_are_not_refused() -> None:
     given = {
         "jobType": "Command",
-        "resources": {"instanceCount": 2, "shmSize": "8g", "dockerArgs": "--shm-size=1g", "properties": {}},
+        "experimentName": "a" * 256,
+        "services": {"s": {"jobServiceType": "TensorBoard", "port": 6006}, "t": {}},
+        "resources": {
+            "runtimeVersion": "3.5.0",
+            "instanceCount": 2,
+            "shmSize": "8g",
+            "dockerArgs": "--shm-size=1g",
+            "properties": {},
+        },
         "inputs": {"a": {"jobInputType": "uri_folder", "mode": "Direct"}},
     }
     assert settings.problems(given) == []
