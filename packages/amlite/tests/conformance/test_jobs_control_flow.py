@@ -59,6 +59,11 @@ inputs: {table: {type: mltable}}
 outputs: {o: {type: uri_file}}
 command: cp ${{inputs.table}}/MLTable ${{outputs.o}}
 """,
+    "copy": """
+inputs: {file: {type: uri_file}}
+outputs: {o: {type: uri_file}}
+command: cp ${{inputs.file}} ${{outputs.o}}
+""",
     "choose": """
 outputs: {items: {type: string}}
 command: echo '[{"n":2},{"n":3}]' > ${{outputs.items}}
@@ -274,14 +279,18 @@ type: pipeline
 name: nested
 version: "1"
 inputs: {n: {type: integer}, big: {type: boolean}}
-outputs: {file: {type: uri_file}}
+outputs: {file: {type: uri_file}, text: {type: uri_file}}
 jobs:
   square:
     type: command
     component: ./square.yml
     inputs: {n: "${{parent.inputs.n}}"}
     outputs: {file: "${{parent.outputs.file}}"}
-  large: {type: command, component: ./write.yml, inputs: {text: "large"}}
+  large:
+    type: command
+    component: ./write.yml
+    inputs: {text: "large"}
+    outputs: {o: "${{parent.outputs.text}}"}
   check: {type: if_else, condition: "${{parent.inputs.big}}", true_block: "${{parent.jobs.large}}"}
 """
 CHOSEN = """
@@ -291,7 +300,25 @@ jobs:
   body: {type: pipeline, component: ./nested.yml, inputs: {big: "${{parent.jobs.big.outputs.verdict}}"}}
   each: {type: parallel_for, body: "${{parent.jobs.body}}", items: "${{parent.jobs.choose.outputs.items}}"}
   list: {type: command, component: ./list.yml, inputs: {table: "${{parent.jobs.each.outputs.file}}"}}
+  none: {type: command, component: ./list.yml, inputs: {table: "${{parent.jobs.each.outputs.text}}"}}
 """
+INNER = """
+jobs:
+  one: {type: pipeline, component: ./nested.yml, inputs: {n: 1, big: false}}
+  may: {type: command, component: ./write.yml, inputs: {text: "m", early: "${{parent.jobs.one.outputs.text}}"}}
+  must: {type: command, component: ./copy.yml, inputs: {file: "${{parent.jobs.one.outputs.text}}"}}
+"""
+
+
+def test_an_output_that_no_branch_of_a_component_has_written_is_left_out(
+    client: MLClient, submit: Submit, tmp_path: Path
+) -> None:
+    steps = completed(client, submit(INNER))
+    assert {key: child.status for key, child in steps.items()} == {
+        "one": "Completed", "may": "Completed", "must": "Canceled"
+    }  # fmt: skip
+    assert text(client, steps["may"].name, "o", tmp_path) == "m"
+    assert "'one' gives nothing to input 'file'" in str(history(client, steps["must"].name).as_dict())
 
 
 def test_items_of_a_run_go_through_a_pipeline_with_a_condition(
@@ -304,6 +331,7 @@ def test_items_of_a_run_go_through_a_pipeline_with_a_condition(
     ] * 2
     table = yaml.safe_load(text(client, steps["list"].name, "o", tmp_path))
     assert squares(client, [path["file"] for path in table["paths"]], tmp_path) == ["4", "9"]
+    assert yaml.safe_load(text(client, steps["none"].name, "o", tmp_path)) == {"paths": []}
 
 
 FAILING = """

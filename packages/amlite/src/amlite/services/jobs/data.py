@@ -209,7 +209,7 @@ def direct_uri(platform: Platform, job: Job, given: Json) -> str:
     Source: "Access data in a job", which gives the URI of a data asset, not its id.
     """
     if "step" in given:
-        uri = documents.get(platform, job.workspace_id, given["step"]).properties["outputs"][given["output"]]["uri"]
+        uri = _uri_of(documents.get(platform, job.workspace_id, given["step"]), given["output"])
     else:
         uri = str(given["uri"])
         kind = "models" if "model" in given["jobInputType"] else "data"
@@ -263,13 +263,22 @@ async def from_step(platform: Platform, job: Job, given: Json, who: Principal | 
         await require(
             platform,
             job.workspace_id,
-            references.location(platform, job.workspace_id, found.properties["outputs"][given["output"]]["uri"]),
+            references.location(platform, job.workspace_id, _uri_of(found, given["output"])),
             who,
             "read",
         )
         return local
-    uri = found.properties["outputs"][given["output"]]["uri"]
+    uri = _uri_of(found, given["output"])
     return await fetch(platform, job, {"uri": uri, "jobInputType": given["jobInputType"]}, who)
+
+
+def _uri_of(job: Job, output: str) -> str:
+    """Return where an output of a step lies. A pipeline has none from a node that its condition left out."""
+    uri = job.properties["outputs"][output].get("uri")
+    if uri is None:
+        step = f"step '{job.properties['displayName']}' (job {job.name})"
+        raise DataAccessError(f"The {step} has nothing in its output '{output}': the node that writes it did not run.")
+    return str(uri)
 
 
 def own_copy(shared: Path, folder: Path, name: str) -> Path:

@@ -132,10 +132,14 @@ def _take(platform: Platform, job: Job, last: Job) -> None:
 
 
 async def _collect(platform: Platform, job: Job, output: str, iterations: list[Job]) -> None:
-    """Write an output of `parallel_for`: a table whose paths are those of the iterations, in the order of the items."""
+    """Write an output of `parallel_for`: a table whose paths are those of the iterations, in the order of the items.
+
+    An iteration is left out if it is a pipeline whose condition left out the node that writes the output.
+    """
     paths = []
-    for child in iterations:
-        written = child.properties["outputs"][output]
+    for written in (child.properties["outputs"][output] for child in iterations):
+        if not written.get("uri"):
+            continue
         kind = "file" if written["jobOutputType"] in graph.FILE_TYPES else "folder"
         paths.append({kind: references.long_uri(job.workspace_id, written["uri"])})
     outputs = again(platform, job).properties["outputs"]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from amlite.core.platform import Platform
 from amlite.services.jobs import controls, documents
 from amlite.services.jobs.documents import LEFT_OUT, Job, change
-from amlite.services.jobs.graph import StepOutput
+from amlite.services.jobs.graph import CONTROL_TYPES, StepOutput
 from amlite.services.jobs.lifecycle import GraphLog, JobFailure, Produced, Work, again, to_its_end, together
 from amlite.services.jobs.steps import GIVEN, Step, given, pipeline_job
 from amlite.services.jobs.submission import new_child
@@ -131,27 +131,39 @@ def _excluded(platform: Platform, step: Step, children: Mapping[str, Job], bypas
 
     A step does without an optional input from a step that is not run: so it can join the two branches of a condition.
     """
+    names = {children[name].name for name in bypassed}
     if condition := step.condition:
         value = condition.value
         if isinstance(value, StepOutput):
-            if value.step in bypassed:
-                return f"step '{value.step}', which decides '{condition.name}', is not run"
             source = children[value.step]
+            if source.name in names or _is_left_out(platform, source, value.output):
+                return f"step '{value.step}', which decides '{condition.name}', is not run"
             value = controls.truth(platform, source.workspace_id, source.name, value.output)
         if value is not condition.wanted:
             return f"the condition of '{condition.name}' is {str(value).lower()}"
     child = again(platform, children[step.node.name])
-    names = {children[name].name: name for name in bypassed}
     for group in given(child.properties):
-        for key in [key for key, value in group.items() if value.get("step") in names]:
-            if not group[key].get("optional"):
-                return f"step '{names[group[key]['step']]}', which it needs, is not run"
+        for key, value in [(key, value) for key, value in group.items() if "step" in value]:
+            source = documents.get(platform, child.workspace_id, value["step"])
+            if source.name not in names and not _is_left_out(platform, source, value["output"]):
+                continue
+            if not value.get("optional"):
+                return f"step '{source.properties['displayName']}' gives nothing to input '{key}'"
             del group[key]
             inner = child.properties.get("body") or child.properties
             if LEFT_OUT in inner:
                 inner[LEFT_OUT] = sorted({*inner[LEFT_OUT], key})
     change(platform, child.id, properties=child.properties)
     return None
+
+
+def _is_left_out(platform: Platform, source: Job, output: str) -> bool:
+    """Return whether a step has completed without an output, because a pipeline's condition left out its node."""
+    source = again(platform, source)
+    declared = source.properties["outputs"].get(output) or {}
+    if declared.get("jobOutputType") in CONTROL_TYPES:
+        return source.properties["jobType"] == "Pipeline" and output not in controls.values(source)
+    return source.properties["jobType"] in ("Pipeline", "DoWhile") and not declared.get("uri")
 
 
 def _take_values(platform: Platform, child: Job) -> None:
