@@ -65,7 +65,7 @@ class Server:
         self.platform = Platform(state, Store(state / DATABASE), Children(state), SERVICES.works)
         self.platform.part(Services, lambda: SERVICES)
         self._gate = Gate(self.platform.access, tokens(self.platform).principal_of)
-        self._certificates = Certificates(state / "certificates")
+        self._certificates = Certificates(state / "certificates", state / "keys")
         self._tls: Address = ("127.0.0.1", 0)
         self._private: Path | None = None
         self._stack = contextlib.AsyncExitStack()

@@ -151,6 +151,8 @@ def test_stale_state_folder_starts(local: Process) -> None:
     (certificates / "ca.key").write_text("-----BEGIN EC PRIV")
     (certificates / "ca.pem").write_text("")
     assert local.python(LIST) == "\n"
+    # Jobs and model servers read this folder.
+    assert not [each.name for each in certificates.iterdir() if b"PRIVATE KEY" in each.read_bytes()]
 
 
 def test_unreadable_database_is_one_clear_error(local: Process) -> None:

@@ -24,12 +24,19 @@ _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-
 
 
 class Certificates:
-    """Issues a certificate per host name on demand, signed by one authority in the state folder."""
+    """Issues a certificate per host name on demand, signed by one authority in the state folder.
 
-    def __init__(self, folder: Path) -> None:
-        """Load the authority from `folder`, or create it there. Only the owner can read the key."""
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    The key has a folder of its own: jobs and model servers see the folder with the certificates.
+    """
+
+    def __init__(self, folder: Path, keys: Path) -> None:
+        """Load the authority from `folder` and `keys`, or create it there. Only the owner can read the key."""
+        for each in (folder, keys):
+            each.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
+        self._key_path = keys / "ca.key"
+        if (beside := folder / self._key_path.name).exists():  # of an earlier version
+            beside.replace(self._key_path)
         self.authority_path = folder / "ca.pem"
         self._ca = self._load() or self._create()
         self._contexts: dict[str, ssl.SSLContext] = {}
@@ -48,10 +55,6 @@ class Certificates:
         if not path.exists() or path.read_bytes() != content:
             _write(path, content, 0o644)
         return path
-
-    @property
-    def _key_path(self) -> Path:
-        return self._folder / "ca.key"
 
     def _load(self) -> trustme.CA | None:
         """Return the stored authority. Return None if it is missing or broken."""

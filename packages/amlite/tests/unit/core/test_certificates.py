@@ -31,34 +31,46 @@ def _handshake(certificates: Certificates, authority: Path, host: str) -> dict[s
     "host", ["management.azure.com", "st1.blob.core.windows.net", "a-b.westeurope.inference.ml.azure.com"]
 )
 def test_every_host_gets_its_own_certificate(tmp_path: Path, host: str) -> None:
-    certificates = Certificates(tmp_path / "certificates")
+    certificates = Certificates(tmp_path / "certificates", tmp_path / "certificates-keys")
     assert _handshake(certificates, certificates.authority_path, host)["subjectAltName"] == (("DNS", host),)
 
 
 def test_another_authority_is_not_trusted(tmp_path: Path) -> None:
-    certificates, other = Certificates(tmp_path / "a"), Certificates(tmp_path / "b")
+    certificates, other = (
+        Certificates(tmp_path / "a", tmp_path / "a-keys"),
+        Certificates(tmp_path / "b", tmp_path / "b-keys"),
+    )
     with pytest.raises(ssl.SSLCertVerificationError):
         _handshake(certificates, other.authority_path, "management.azure.com")
 
 
 def test_authority_is_kept(tmp_path: Path) -> None:
-    before = Certificates(tmp_path / "c").authority_path.read_bytes()
-    again = Certificates(tmp_path / "c")
+    before = Certificates(tmp_path / "c", tmp_path / "c-keys").authority_path.read_bytes()
+    again = Certificates(tmp_path / "c", tmp_path / "c-keys")
     assert again.authority_path.read_bytes() == before
     _handshake(again, again.authority_path, "management.azure.com")
 
 
 def test_key_is_the_owners_alone(tmp_path: Path) -> None:
-    Certificates(tmp_path / "c")
-    assert stat.S_IMODE((tmp_path / "c" / "ca.key").stat().st_mode) == 0o600
-    assert stat.S_IMODE((tmp_path / "c").stat().st_mode) == 0o700
+    Certificates(tmp_path / "c", tmp_path / "c-keys")
+    assert stat.S_IMODE((tmp_path / "c-keys" / "ca.key").stat().st_mode) == 0o600
+    assert all(stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o700 for name in ("c", "c-keys"))
+
+
+@pytest.mark.attack
+def test_the_key_is_not_where_jobs_read_the_certificates(tmp_path: Path) -> None:
+    """An earlier version had it there."""
+    before = Certificates(tmp_path / "c", tmp_path / "c-keys").authority_path.read_bytes()
+    (tmp_path / "c-keys" / "ca.key").rename(tmp_path / "c" / "ca.key")
+    assert Certificates(tmp_path / "c", tmp_path / "c-keys").authority_path.read_bytes() == before
+    assert [each.name for each in (tmp_path / "c").iterdir()] == ["ca.pem"]
 
 
 @pytest.mark.parametrize("broken", ["ca.key", "ca.pem"])
 @pytest.mark.parametrize("how", ["half", "garbage", "empty", "missing", "of another"])
 def test_broken_authority_is_made_anew(tmp_path: Path, broken: str, how: str) -> None:
-    old = Certificates(tmp_path / "c").authority_path.read_bytes()
-    file = tmp_path / "c" / broken
+    old = Certificates(tmp_path / "c", tmp_path / "c-keys").authority_path.read_bytes()
+    file = tmp_path / ("c-keys" if broken == "ca.key" else "c") / broken
     if how == "missing":
         file.unlink()
     else:
@@ -67,13 +79,13 @@ def test_broken_authority_is_made_anew(tmp_path: Path, broken: str, how: str) ->
         file.write_bytes(
             {"half": file.read_bytes()[:100], "garbage": b"\0garbage", "empty": b"", "of another": content}[how]
         )
-    again = Certificates(tmp_path / "c")
+    again = Certificates(tmp_path / "c", tmp_path / "c-keys")
     assert again.authority_path.read_bytes() != old
     _handshake(again, again.authority_path, "management.azure.com")
 
 
 def test_bundle_holds_our_authority_and_each_of_the_machines_once(tmp_path: Path) -> None:
-    certificates = Certificates(tmp_path / "c")
+    certificates = Certificates(tmp_path / "c", tmp_path / "c-keys")
     corporate = tmp_path / "corporate.pem"
     corporate.write_bytes(trustme.CA().cert_pem.bytes())
     bundle = certificates.bundle([str(corporate), str(corporate), str(tmp_path / "missing.pem")])
@@ -85,7 +97,7 @@ def test_bundle_holds_our_authority_and_each_of_the_machines_once(tmp_path: Path
 
 
 def test_name_that_is_no_host_name_gets_no_certificate_and_harms_nobody(tmp_path: Path) -> None:
-    certificates = Certificates(tmp_path / "c")
+    certificates = Certificates(tmp_path / "c", tmp_path / "c-keys")
     with pytest.raises(ssl.SSLCertVerificationError):
         _handshake(certificates, certificates.authority_path, "not_a_host.example")
     _handshake(certificates, certificates.authority_path, "management.azure.com")
