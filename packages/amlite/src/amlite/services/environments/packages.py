@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+import socket
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from amlite.core import bodies
+from amlite.core.proxy import is_this_machine
 from amlite.core.wire import Json
 from amlite.services.environments.errors import UnusableEnvironment
 
@@ -20,6 +23,8 @@ _DOCKERFILE_PYTHON = re.compile(
 _FILE_OPTION = re.compile(
     r"(?:(?P<requirement>-r|--requirement)|-c|--constraint|-e|--editable)(?:\s*=\s*|\s+|(?<=-[rce]))(?P<path>\S+)"
 )
+_ON_DISK = re.compile(r"(?:^|[@=\s])(?:file:|~?/)", re.IGNORECASE)
+_URL = re.compile(r"[a-z0-9+.-]+://[^\s'\"]+", re.IGNORECASE)
 _VERSIONS = re.compile(r"[\d.*,<>=!~]*")
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 CONDA_FILES = ("conda.yml", "conda.yaml", "environment.yml", "environment.yaml")
@@ -128,7 +133,7 @@ def _mapping(text: str) -> Json:
 def _pip_section(entry: Json, source: str) -> list[str]:
     if set(entry) != {"pip"} or not isinstance(entry["pip"], list):
         raise UnusableEnvironment(f"{source}: the only section that 'dependencies' may hold is 'pip:', a list")
-    lines = [str(line) for line in entry["pip"]]
+    lines = [line for text in entry["pip"] for line in str(text).splitlines()]
     for line in lines:
         if re.match(r"\s*(-r|-c|-e|--requirement|--constraint|--editable|\.)", line):
             raise UnusableEnvironment(
@@ -155,6 +160,37 @@ def _pip_version(version: str) -> str:
 
 
 def _normalised(lines: Iterable[str]) -> tuple[str, ...]:
-    """Drop comments, blank lines and surrounding space, so that a comment does not make another environment."""
-    bare = (re.sub(r"(^|\s)#.*", "", line).strip() for line in lines)
-    return tuple(line for line in bare if line)
+    """Drop comments, blank lines and surrounding space, so that a comment does not make another environment.
+
+    Raises UnusableEnvironment for a line that reads what is not the environment's: uv runs with your rights.
+    """
+    bare = (re.sub(r"(^|\s)#.*", "", line).strip() for text in lines for line in text.splitlines())
+    kept = tuple(line for line in bare if line)
+    for line in kept:
+        _check(line)
+    return kept
+
+
+def _check(line: str) -> None:
+    if "${" in line:
+        raise UnusableEnvironment(f"'{line}' names an environment variable, and amlite gives packages none.")
+    if _ON_DISK.search(line):
+        raise UnusableEnvironment(f"'{line}' names a file of this machine, which is not part of the environment.")
+    for url in _URL.findall(line):
+        if _is_here(url):
+            raise UnusableEnvironment(f"'{line}' names this machine, which a node on Azure cannot reach.")
+
+
+def _is_here(url: str) -> bool:
+    """Whether a URL names this machine, in one of the forms of its addresses."""
+    try:
+        host = (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return True
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        found = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return False
+    return any(is_this_machine(str(each[4][0])) for each in found)

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from amlite.services.environments import UnusableEnvironment, preparation
 from amlite.services.environments.packages import from_conda, from_context
@@ -129,3 +130,45 @@ def test_requirements_are_read_in_the_encoding_that_their_byte_order_mark_names(
     """As pip reads them."""
     (tmp_path / "requirements.txt").write_bytes("numpy==2.4.6\n".encode(encoding))
     assert from_context(preparation._texts(tmp_path)).requirements == ("numpy==2.4.6",)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "line",
+    [
+        "six\n-r /etc/passwd",
+        "six\r--requirement=/etc/passwd",
+        "six @ https://example.com/${AWS_SECRET_ACCESS_KEY}/six.whl",
+        "--index-url https://${TOKEN}@example.com/simple",
+        "six @ file:///root/six.whl",
+        "six@FILE:six.whl",
+        "/root/six.whl",
+        "~/six.whl",
+        "--find-links /root",
+        "--find-links=/root",
+        "six @ http://127.0.0.1:8000/six.whl",
+        "six @ http://2130706433/six.whl",
+        "six @ https://user@localhost./six.whl",
+        "six @ git+http://[::1]:80/six",
+        "--extra-index-url http://169.254.169.254/simple",
+    ],
+)
+def test_no_package_names_what_is_this_machines(line: str) -> None:
+    """Uv runs with the rights of the user, and its errors are in the log of the job."""
+    given = yaml.safe_dump({"dependencies": ["python=3.11", {"pip": [line]}]})
+    with pytest.raises(UnusableEnvironment):
+        from_conda(given, "the conda file")
+    with pytest.raises(UnusableEnvironment):
+        from_context({"requirements.txt": line})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "six~=1.2", "six ~= 1.2, < 3", "six[a,b]>=1; python_version > '3.9' and sys_platform == 'linux'",
+        "six @ https://example.com/a/six-1.0-py3-none-any.whl", "--index-url https://example.com/simple/",
+        "--extra-index-url=https://example.com/simple", "six === 1.0+local/x", "--pre",
+    ],
+)  # fmt: skip
+def test_ordinary_lines_are_kept(line: str) -> None:
+    assert from_context({"requirements.txt": line}).requirements == (line,)
