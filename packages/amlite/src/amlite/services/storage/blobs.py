@@ -23,7 +23,7 @@ from yarl import URL
 from amlite.core import contained
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
-from amlite.services.storage import azurite, changes
+from amlite.services.storage import azurite, changes, room
 
 _T = TypeVar("_T")
 _PARALLEL = 8
@@ -204,10 +204,12 @@ def _with_directories(found: list[Entry]) -> list[Entry]:
 async def upload_tree(platform: Platform, source: Path, target: BlobPath, *, within: Path | None = None) -> int:
     """Upload a folder's files below `target`, or one file to exactly `target`. Return the number of files.
 
-    Links are followed inside `within`, which is the source if it is not given. Raises AzureError for other links.
+    Links are followed inside `within`, which is the source if it is not given. Raises AzureError for other links, and
+    for files that are too large together, before the first one is uploaded.
     """
     within = within or source
     files = await asyncio.to_thread(_files, source, target, within)
+    room.require(platform.state, source.name, await asyncio.to_thread(_bytes, files))
     await _all(upload_file(platform, path, blob, within=within) for path, blob in files)
     return len(files)
 
@@ -286,6 +288,11 @@ def _files(source: Path, target: BlobPath, within: Path) -> list[tuple[Path, Blo
     if source.is_file():
         return [(source, target)]
     return [(path, target / path.relative_to(source).as_posix()) for path in contained.files(source, within)]
+
+
+def _bytes(files: list[tuple[Path, BlobPath]]) -> int:
+    """Return the bytes that an upload of files writes: their holes, too."""
+    return sum(path.stat().st_size for path, _ in files)
 
 
 async def _write(

@@ -204,3 +204,33 @@ async def test_what_azurite_did_not_answer_to_its_end_is_asked_again(
             cuts[0] = 0
             await blobs.write(platform, blob, b"another content")
             assert await blobs.read(platform, blob) == b"another content"
+
+
+@pytest.mark.attack
+async def test_a_file_with_holes_does_not_fill_the_disk(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes no room where it was written, and its whole size where it is uploaded."""
+    (tmp_path / "small").write_bytes(b"small")
+    huge = tmp_path / "huge"
+    with huge.open("wb") as file:
+        file.truncate(1 << 43)
+    target = BlobPath("account", "holes", "folder")
+    with pytest.raises(AzureError, match=r"has 8192\.0 GB, holes in files included, and its upload may take"):
+        await blobs.upload_tree(platform, tmp_path, target)
+    monkeypatch.setenv("AMLITE_OUTPUT_GB", "1")
+    with huge.open("wb") as file:
+        file.truncate((1 << 30) + 1)
+    with pytest.raises(AzureError, match=r"may have 1 GB \(AMLITE_OUTPUT_GB\)"):
+        await blobs.upload_tree(platform, tmp_path, target)
+    assert not await blobs.exists(platform, target / "small"), "nothing is uploaded"
+    huge.unlink()
+    assert await blobs.upload_tree(platform, tmp_path, target) == 1
+
+
+async def test_a_limit_that_is_no_number_is_refused_by_name(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMLITE_OUTPUT_GB", "10 GB")
+    with pytest.raises(AzureError, match="AMLITE_OUTPUT_GB must be a whole number of GB, not '10 GB'"):
+        await blobs.upload_tree(platform, tmp_path, BlobPath("account", "limit", "folder"))
