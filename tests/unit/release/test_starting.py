@@ -83,7 +83,7 @@ def test_the_help_has_the_settings_of_the_targets_that_a_project_has(template: P
 
     theirs, ours = settings(made), settings(ROOT)
     assert {"STACK", "AZURE", "TESTS"} <= theirs
-    assert ours - theirs == {"NAME", "WALKTHROUGH", "POINTS", "SEED", "FAULTS"}
+    assert ours - theirs == {"NAME", "WALKTHROUGH", "POINTS", "SEED", "FAULTS", "KILLS"}
 
 
 def test_an_update_brings_a_new_version_and_keeps_what_was_changed(template: Path, tmp_path: Path) -> None:
