@@ -322,6 +322,24 @@ def test_a_union_has_each_item_once_in_the_order_of_the_first_ones(caller: Calle
 
 
 @pytest.mark.attack
+def test_no_reader_of_a_deployment_sees_its_secrets(caller: Caller) -> None:
+    secret = {"type": "secureString", "defaultValue": "swordfish"}
+    outputs = {
+        "text": {"type": "SecureString", "value": "[parameters('key')]"},
+        "object": {"type": "secureObject", "value": {"key": "[parameters('key')]"}},
+        "open": {"type": "string", "value": "herring"},
+    }
+    found = caller.deployed(template(parameters={"key": secret}, outputs=outputs))
+    assert found["outputs"] == {
+        "text": {"type": "SecureString"}, "object": {"type": "secureObject"},
+        "open": {"type": "string", "value": "herring"},
+    }  # fmt: skip
+    assert "swordfish" not in str(found)
+    refused = caller.deployed(template(parameters={"key": {**secret, "allowedValues": ["one", "two"]}}))
+    assert "swordfish" not in str(refused)
+
+
+@pytest.mark.attack
 def test_variables_that_use_each_other_are_evaluated_once(caller: Caller) -> None:
     """With a name of 20 characters, the text has 20 TB."""
     doubled = {f"v{each}": f"[concat(variables('v{each - 1}'), variables('v{each - 1}'))]" for each in range(1, 40)}

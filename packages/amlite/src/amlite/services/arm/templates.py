@@ -178,8 +178,9 @@ class Template:
             )
         allowed = declared.get("allowedValues")
         if allowed is not None and value not in allowed:
+            shown = "***" if kind in _SECURE else value
             raise invalid(
-                f"The provided value '{value}' for the template parameter '{name}' is not valid. The value '{value}' "
+                f"The provided value '{shown}' for the template parameter '{name}' is not valid. The value '{shown}' "
                 f"is not part of the allowed value(s): '{','.join(map(str, allowed))}'"
             )
         return value
@@ -204,13 +205,15 @@ class Template:
         return replace(self, referenced=note, _variables={})
 
     def outputs(self) -> Json:
-        """Return the outputs whose condition is true."""
-        declared = (self.source.get("outputs") or {}).items()
-        return {
-            name: {"type": each.get("type"), "value": self.value(each.get("value"))}
-            for name, each in declared
-            if self.value(each.get("condition", True))
-        }
+        """Return the outputs whose condition is true. Those of secure types have no value, as readers see them."""
+        found: Json = {}
+        for name, each in (self.source.get("outputs") or {}).items():
+            if not self.value(each.get("condition", True)):
+                continue
+            value = self.value(each.get("value"))
+            secure = str(each.get("type")).lower() in _SECURE
+            found[name] = {"type": each.get("type"), **({} if secure else {"value": value})}
+        return found
 
     def value(self, source: Any) -> Any:
         """Return a value with its expressions evaluated. AzureError 400 for an expression that cannot be."""
