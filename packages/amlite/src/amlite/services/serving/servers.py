@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,7 @@ async def provision(platform: Platform, resource_id: str) -> None:
         running = servers.running.get(resource_id.lower())
         if kept is not None and kept.body["content"] == content and running is not None and running.child.running:
             return
-        preparation = _preparation_log(platform, endpoint.body["name"], deployment.body["name"])
+        preparation = preparation_log(platform, resource_id)
         preparation.unlink(missing_ok=True)
         platform.store.put(f"{_LOGS}{resource_id}", _LOGS, {"preparation": str(preparation), "server": None})
         launch = await gather(platform, endpoint.body, deployment.body, lambda line: _write(preparation, line))
@@ -153,7 +154,7 @@ async def _running(platform: Platform, resource_id: str) -> Server:
 
 
 async def _start(platform: Platform, resource_id: str, launch: Launch) -> Server:
-    preparation = Path(_preparation_of(launch, platform))
+    preparation = preparation_log(platform, resource_id)
     agent = await _agent(platform, resource_id, launch)
     try:
         server = await start(platform, launch, lambda line: _write(preparation, line), agent)
@@ -209,12 +210,11 @@ async def _stop(platform: Platform, server: Server) -> None:
         await server.agent.close()
 
 
-def _preparation_log(platform: Platform, endpoint: str, deployment: str) -> Path:
-    return platform.state / "logs" / f"serving-{endpoint}-{deployment}.preparation.log"
-
-
-def _preparation_of(launch: Launch, platform: Platform) -> Path:
-    return platform.state / "logs" / f"{launch.name.rpartition('-')[0]}.preparation.log"
+def preparation_log(platform: Platform, resource_id: str) -> Path:
+    """Return the log of a deployment's preparation. The names of other ones could be written as its own are."""
+    *_, endpoint, _, deployment = resource_id.split("/")
+    own = hashlib.sha256(resource_id.lower().encode()).hexdigest()[:12]
+    return platform.state / "logs" / f"serving-{endpoint}-{deployment}-{own}.preparation.log"
 
 
 def _write(log: Path, line: str) -> None:
