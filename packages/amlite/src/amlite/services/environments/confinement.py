@@ -23,8 +23,10 @@ _PROBE_SECONDS = 10.0
 _TEMPORARY = "/tmp"  # noqa: S108 - the program's own
 # Where the user's programs keep credentials, below the home folder, and the sockets of Docker engines.
 _CREDENTIALS = (
-    ".aws", ".azure", ".config/gcloud", ".config/gh", ".docker", ".git-credentials", ".gnupg", ".kube", ".netrc",
-    ".npmrc", ".pulumi", ".pypirc", ".ssh",
+    ".aws", ".azure", ".cache/huggingface/token", ".cargo/credentials.toml", ".config/chromium", ".config/gcloud",
+    ".config/gh", ".config/git/credentials", ".config/google-chrome", ".config/rclone", ".databrickscfg", ".docker",
+    ".git-credentials", ".gnupg", ".huggingface", ".kube", ".local/share/keyrings", ".mozilla", ".netrc", ".npmrc",
+    ".password-store", ".pgpass", ".pulumi", ".pypirc", ".ssh", ".terraform.d", ".vault-token",
 )  # fmt: skip
 _ENGINES = ("/run/docker.sock", "/run/containerd", "/run/podman")
 

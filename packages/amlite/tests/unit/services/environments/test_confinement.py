@@ -44,6 +44,7 @@ def attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: int) -> Attac
     for folder in (home / ".azure", state / "job", state / "other", state / "input", state / "certificates"):
         folder.mkdir(parents=True)
     (home / ".azure" / "token").write_text("TOKEN")
+    (home / ".databrickscfg").write_text("TOKEN")
     (state / "key").write_text("KEY")
     (state / "other" / "output").write_text("OTHER")
     (state / "input" / "rows").write_text("ROWS")
@@ -72,7 +73,7 @@ def test_a_job_reads_its_inputs_and_writes_its_own_folder(attack: Attack, tmp_pa
     assert attack("id -u") == str(os.geteuid())
 
 
-@pytest.mark.parametrize("secret", ["state/key", "state/other/output", "home/.azure/token"])
+@pytest.mark.parametrize("secret", ["state/key", "state/other/output", "home/.azure/token", "home/.databrickscfg"])
 def test_a_job_reads_neither_keys_nor_other_jobs(attack: Attack, tmp_path: Path, secret: str) -> None:
     assert attack(f"cat {tmp_path}/{secret} || true") == ""
 
