@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from amlite.core import contained
+from amlite.core import bodies, contained
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
@@ -90,9 +90,8 @@ def values(job: Job) -> dict[str, str]:
         name.removeprefix(f"{PROPERTY}."): text for name, text in properties.items() if name.startswith(f"{PROPERTY}.")
     }
     try:
-        written = json.loads(properties.get(PROPERTY) or "{}")
+        written = bodies.parse_object(str(properties.get(PROPERTY) or "").encode())
     except ValueError as error:
-        raise JobFailure("UserError", f"The property '{PROPERTY}' of job {job.name} is no JSON: {error}") from error
-    if not isinstance(written, dict):
-        raise JobFailure("UserError", f"The property '{PROPERTY}' of job {job.name} is no JSON object.")
+        text = f"The property '{PROPERTY}' of job {job.name} is no JSON object: {error}"
+        raise JobFailure("UserError", text) from error
     return {**early, **{name: graph.text(found) for name, found in written.items()}}

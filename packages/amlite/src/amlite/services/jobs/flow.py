@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from amlite.core import bodies
 from amlite.core.wire import Json
 from amlite.services.jobs import graph
 from amlite.services.jobs.graph import Given, GraphError, Input, JobOutput, Literal, StepOutput
@@ -206,12 +207,14 @@ def listed(given: Any) -> list[Json]:
     """Return the items of a `parallel_for`, which may be JSON. Raises GraphError."""
     if isinstance(given, str):
         try:
-            given = json.loads(given)
+            given = bodies.parse(given.encode())
         except ValueError as error:
             raise GraphError(f"items is neither JSON nor a binding: {error}") from error
     items = list(given.values()) if isinstance(given, dict) else given
     if not isinstance(items, list) or not items:
         raise GraphError("items must be a list or an object with at least one item")
+    if len(items) > _MOST_ITERATIONS:
+        raise GraphError(f"amlite runs at most {_MOST_ITERATIONS} items, got {len(items)}")
     for item in items:
         if not isinstance(item, dict):
             raise GraphError(f"the item '{item}' must be an object with the names and values of inputs")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from amlite.core.platform import Platform
+from amlite.core.published import fields
 from amlite.core.wire import Json
 from amlite.services.jobs import components, flow, graph, kinds, settings
 from amlite.services.jobs.documents import LEFT_OUT
@@ -16,6 +17,13 @@ from amlite.services.machinelearning import references
 
 _TYPES = {"command": "Command", "pipeline": "Pipeline", "parallel": "Parallel", "sweep": "Sweep", "spark": "Spark",
           "automl": "AutoML"}  # fmt: skip
+# The published models say nothing about nodes.
+_SHAPE = {
+    "type": "str", "componentId": "str", "computeId": "str", "mapping": "map:any",
+    "services": "map:map:any", "search_space": "map:map:any",
+    **dict.fromkeys(("inputs", "outputs", "resources", "identity", "environment_variables", "limits", "distribution",
+                     "objective", "early_termination", "settings", "trial", "conf", "retry_settings"), "map:any"),
+}  # fmt: skip
 
 
 GIVEN = ("inputs", "items", "source")
@@ -46,7 +54,7 @@ def pipeline_job(platform: Platform, workspace_id: str, properties: Json) -> dic
     """Return a pipeline's steps by node name, in an order in which they can run; AzureError if one cannot run."""
     if wrong := kinds.KINDS["Pipeline"].problems(properties):
         raise refusal("; ".join(wrong))
-    jobs = {name: _plain(spec) for name, spec in properties["jobs"].items()}
+    jobs = {name: _plain(name, spec) for name, spec in properties["jobs"].items()}
     given = properties.get("inputs") or {}
     inputs = {name: guard(graph.parse_input, name, value) for name, value in given.items()}
     for name, value in inputs.items():
@@ -149,8 +157,11 @@ def _use_default_datastore(platform: Platform, workspace_id: str, steps: dict[st
                     in_datastore(output, datastore)
 
 
-def _plain(spec: Json) -> Json:
-    return kinds.automl.data_of(spec) if str(spec.get("type")).lower() == "automl" else spec
+def _plain(name: str, spec: Json) -> Json:
+    """Return a node in the form of the others; AzureError if it is none."""
+    shape = fields({"node": spec}, {"node": "map:any"}, lambda told: refusal(f"'{name}' is no node: {told}"))["node"]
+    shape = fields(shape, _SHAPE, lambda told: refusal(f"node '{name}': {told}"))
+    return kinds.automl.data_of(shape) if str(shape.get("type")).lower() == "automl" else shape
 
 
 def _step_job(
@@ -210,12 +221,16 @@ def _parallel_for(
     spec = control.bodies[node.name]
     own: Json = {"inputs": {}, "width": loop.width}
     if isinstance(loop.items, list):
-        bodies = [
-            _node_job(platform, workspace_id, replace(node, inputs={**node.inputs, **item}), spec, default_compute)
+        first = replace(node, inputs={**node.inputs, **loop.items[0]})
+        body = _node_job(platform, workspace_id, first, spec, default_compute)
+        shared, declared = body.pop("inputs"), _declared(platform, workspace_id, node.name, spec)
+        own["items"] = [
+            shared
+            | components.inputs_of(
+                platform, workspace_id, Node(node.name, item), {}, node.name, declared, shared.keys()
+            )
             for item in loop.items
         ]
-        body = bodies[0]
-        own["items"] = [each.pop("inputs") for each in bodies]
     else:  # only a run has the items: any of them may give what the body lacks
         declared = _declared(platform, workspace_id, node.name, spec)
         lacking = dict.fromkeys(declared.keys() - node.inputs.keys(), loop.items)
