@@ -271,6 +271,15 @@ def test_experiments_have_names_and_searchable_runs(tracked: Workspace) -> None:
     assert again.json()["error_code"] == "RESOURCE_ALREADY_EXISTS"
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize("detour", ["x/mlflow", "MLFLOW", "experiments/mlflow"])
+def test_no_detour_reaches_what_another_route_answers(tracked: Workspace, detour: str) -> None:
+    """MLflow itself would take the place of an experiment's artifacts from the request."""
+    body = {"name": f"by-{uuid.uuid4().hex[:8]}", "artifact_location": "file:///tmp/artifacts"}
+    path = f"/mlflow/v2.0{tracked.id}/api/2.0/mlflow/{detour}/experiments/create"
+    assert region(tracked, "POST", path, body).status_code == 404
+
+
 @pytest.mark.parametrize("path", ["logged-models", "logged-models/search", "logged-models/m-1/artifacts/directories"])
 def test_logged_models_of_mlflow_3_are_not_found(tracked: Workspace, path: str) -> None:
     """Azure answers 404 without a body: azure-sdk-for-python issues 44896 and 43661."""

@@ -39,6 +39,7 @@ _FIELDS = {
     **dict.fromkeys(("experiment_ids", "order_by"), "list:str"),
     **dict.fromkeys(("metrics", "params", "tags"), "list:map:any"),
 }
+_NAMED = re.compile(r"/api/[^/]+/(?:preview/)?mlflow/", re.IGNORECASE)
 _VERSION = re.compile(r"[0-9]\.[0-9]")
 _TIMEOUT = aiohttp.ClientTimeout(total=None)
 
@@ -147,8 +148,8 @@ async def _forward(call: Call, api: str | None = None) -> web.Response:
 
 
 def _name(call: Call) -> str:
-    """Return the name of an API, such as `runs/create`."""
-    return re.split("/mlflow/", call.path, flags=re.IGNORECASE)[-1]
+    """Return the name of an API, such as `runs/create`: all that follows, for another route answers its other forms."""
+    return _NAMED.split(call.path, maxsplit=1)[-1]
 
 
 def _refusal(status: int, code: str, message: str) -> web.Response:

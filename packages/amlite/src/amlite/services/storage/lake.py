@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 
 from aiohttp import ClientResponse
@@ -65,13 +66,25 @@ def block(position: int) -> str:
 
 
 def metadata(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the metadata in `x-ms-properties: name=<base64>,…` in the blob service's form."""
+    """Return the metadata in `x-ms-properties: name=<base64>,…` in the blob service's form. Raises LakeError 400."""
     found = {}
     for part in headers.get("x-ms-properties", "").split(","):
         name, equals, value = part.strip().partition("=")
         if equals:
-            found[f"x-ms-meta-{name}"] = base64.b64decode(value).decode()
+            try:
+                text = base64.b64decode(value, validate=True).decode("ascii")
+            except ValueError as error:
+                raise _invalid_properties(name) from error
+            if not text.isprintable() or re.fullmatch(r"\w+", name, re.ASCII) is None:
+                raise _invalid_properties(name)
+            found[f"x-ms-meta-{name}"] = text
     return found
+
+
+def _invalid_properties(name: str) -> LakeError:
+    return LakeError(
+        400, "InvalidPropertyName", f"x-ms-properties: '{name}' is not a name with a printable value in base64."
+    )
 
 
 def conditions(headers: Mapping[str, str]) -> dict[str, str]:

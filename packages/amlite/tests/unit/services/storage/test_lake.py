@@ -4,8 +4,11 @@ import base64
 import hashlib
 import hmac
 
+import pytest
+
 from amlite.services.storage import blobs, lake, shared_key
 from amlite.services.storage.blobs import Entry
+from amlite.services.storage.lake import LakeError
 
 
 def entry(name: str, length: int = 1, *, directory: bool = False) -> Entry:
@@ -48,3 +51,18 @@ def test_a_request_is_signed_with_either_key() -> None:
     assert not shared_key.permits(keys, "acct", "PUT", path, headers, good)
     assert not shared_key.permits(keys, "other", "PATCH", path, headers, good)
     assert not shared_key.permits(keys, "acct", "PATCH", path, headers, "")
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("a", "x\r\nx-ms-copy-source: y"), ("a", "\0"), ("a", "\xff"), ("a b", "x"), ("a:b", "x"), ("", "x")],
+)
+def test_a_property_is_one_header(name: str, value: str) -> None:
+    encoded = base64.b64encode(value.encode("latin-1")).decode()
+    with pytest.raises(LakeError, match="x-ms-properties"):
+        lake.metadata({"x-ms-properties": f"good=eA==,{name}={encoded}"})
+
+
+def test_properties_become_metadata() -> None:
+    assert lake.metadata({"x-ms-properties": "a=eA==, b_1=eSB6"}) == {"x-ms-meta-a": "x", "x-ms-meta-b_1": "y z"}
