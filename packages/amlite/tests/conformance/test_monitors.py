@@ -37,6 +37,22 @@ def name(azureml_workspace: Workspace) -> Iterator[str]:
         azureml_workspace.azure.remove(path, VERSION)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def another_datastore(azureml_workspace: Workspace) -> Iterator[None]:
+    """Let the workspace have a datastore with a secret beside its own, as other tests do."""
+    path = f"{azureml_workspace.id}/datastores/with_a_secret"
+    credentials = {"credentialsType": "Sas", "secrets": {"secretsType": "Sas", "sasToken": "sv=2023-11-03&sig=none"}}
+    properties = {
+        "datastoreType": "AzureBlob",
+        "accountName": azureml_workspace.account,
+        "containerName": "elsewhere",
+        "credentials": credentials,
+    }
+    azureml_workspace.azure.put(path, {"properties": properties})
+    yield
+    azureml_workspace.azure.remove(path)
+
+
 def write(workspace: Workspace, path: str, content: str) -> None:
     """Write a blob in the workspace's default datastore."""
     store = workspace.azure.arm("GET", f"{workspace.id}/datastores/workspaceblobstore").json()["properties"]

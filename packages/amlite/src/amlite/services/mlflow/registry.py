@@ -167,7 +167,7 @@ class _Registry:
         return place, names, run
 
     def uri(self, place: BlobPath) -> str:
-        for document in self.platform.store.below(f"{self.workspace['id']}/datastores"):
+        for document in self.platform.store.below(f"{self.workspace['id']}/datastores", datastores.TYPE):
             properties = document.body["properties"]
             if (properties.get("accountName") or "").lower() == place.account and properties.get(
                 "containerName"

@@ -145,7 +145,7 @@ async def _rows(platform: Platform, workspace_id: str, data: Json, due: dt.datet
 
 def _require_credentials(platform: Platform, workspace_id: str, place: blobs.BlobPath) -> None:
     """Raise AzureError 400 for data in a datastore without credentials, which serverless Spark jobs cannot read."""
-    for store in platform.store.below(f"{workspace_id}/datastores"):
+    for store in platform.store.below(f"{workspace_id}/datastores", datastores.TYPE):
         properties = store.body["properties"]
         same = (properties.get("accountName"), properties.get("containerName")) == (place.account, place.container)
         if same and properties["credentials"]["credentialsType"] == "None":
