@@ -92,6 +92,12 @@ def resource_group(id: str, location: str) -> Iterator[None]:
             arm.finish("DELETE", group, _VERSIONS[_RESOURCES])
 
 
+def tags_in(group: str) -> dict[str, Mapping[str, str]]:
+    """Return the tags of the resources in a resource group, by the resources' ids in lower case."""
+    found = arm.pages(f"{group}/resources", _VERSIONS[_RESOURCES])
+    return {each["id"].lower(): each.get("tags") or {} for each in found}
+
+
 def deleted_vaults(subscription: str) -> list[DeletedVault]:
     """Return the subscription's soft-deleted key vaults."""
     path = f"{_provider(subscription, _KEY_VAULT)}/deletedVaults"

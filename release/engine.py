@@ -25,6 +25,7 @@ _PARALLEL = 32
 _GRPC = "Exception calling application: "
 # azure-native refuses to create what exists, and names its id.
 _EXISTING = re.compile(r"cannot create already existing (?:sub)?resource ['\"]?(?P<id>/[^\s'\"]+)")
+_CREATES = (automation.OpType.CREATE, automation.OpType.CREATE_REPLACEMENT)
 # The engine puts this before the message of a resource hook.
 _HOOK = re.compile(r'^(Preview failed: )?before hook "[\w-]+" failed: ')
 _CANCELLED = ("update canceled", "update cancelled")
@@ -55,6 +56,7 @@ class Changes:
         errors: The errors.
         renames: The changed names.
         existing: The ids of resources that could not be created because they exist in Azure, by URN.
+        wanted: What the run began to create, by URN, as the state would have it.
         lasting: Those of the errors after which another attempt would fail too.
     """
 
@@ -62,6 +64,7 @@ class Changes:
     errors: list[str] = field(default_factory=list)
     renames: list[str] = field(default_factory=list)
     existing: dict[str, str] = field(default_factory=dict)
+    wanted: dict[str, dict[str, Any]] = field(default_factory=dict)
     lasting: set[str] = field(default_factory=set)
 
     @property
@@ -99,6 +102,9 @@ class Engine:
                     changes.existing[diagnostic.urn] = existing["id"]
             if diagnostic and diagnostic.severity == "warning" and diagnostic.message.startswith(RENAMES):
                 changes.renames.append(diagnostic.message.strip())
+            began = event.resource_pre_event.metadata if event.resource_pre_event else None
+            if began is not None and began.op in _CREATES and began.new is not None:
+                changes.wanted[began.urn] = _in_state(began.new)
             if event.summary_event:
                 changes.summary = {str(k): v for k, v in event.summary_event.resource_changes.items()}
             on_event(event)
@@ -118,7 +124,7 @@ class Engine:
             if message.startswith(RENAMES):
                 raise RenamedError(text) from error
             if changes.existing:
-                raise ExistingError(text, changes.existing) from error
+                raise ExistingError(text, changes.existing, changes.wanted) from error
             passes = bool(reasons) and changes.lasting.isdisjoint(reasons)
             raise (PassingError if passes else ReleaseError)(text) from error
         return changes
@@ -168,6 +174,18 @@ class Engine:
             fix=f"wait until it has ended, and run this command again. If it was killed{where}: "
             f"pulumi cancel -s {self._name}",
         )
+
+
+def _in_state(new: events.StepEventStateMetadata) -> dict[str, Any]:
+    """Return a new resource as the state has it. The engine masks secrets in its events, so they are masked here."""
+    known = {
+        "urn": new.urn,
+        "custom": True,
+        "type": new.type,
+        "provider": new.provider,
+        "inputs": dict(new.inputs or {}),
+    }
+    return {**known, "parent": new.parent} if new.parent else known
 
 
 def _passes(message: str, urn: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,12 +34,16 @@ class RenamedError(ReleaseError):
 
 
 class ExistingError(ReleaseError):
-    """Resources could not be created, because they exist in Azure: `existing` has their ids by URN."""
+    """Resources could not be created, because they exist in Azure.
 
-    def __init__(self, message: str, existing: Mapping[str, str]) -> None:
+    `existing` has their ids by URN, and `wanted` what the update wanted to create, as the state would have it.
+    """
+
+    def __init__(self, message: str, existing: Mapping[str, str], wanted: Mapping[str, Mapping[str, Any]]) -> None:
         """Take the problem, and the resources."""
         super().__init__(message)
         self.existing = dict(existing)
+        self.wanted = dict(wanted)
 
 
 def first_line(error: AzureError) -> str:

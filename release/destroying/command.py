@@ -38,7 +38,7 @@ def down(stack: str, purge: bool, yes: bool) -> None:
     begun = outside_ids(target)
     if begun:
         say(f"an earlier update was interrupted; looking for {names(begun)}")
-        take_over(target, begun, UpdateProgress(console))
+        take_over(target, begun, {}, UpdateProgress(console))
     purging.purge_workspaces(target, kept, UpdateProgress(console), say)
     target.destroy(UpdateProgress(console))
     if purge:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from infra import azure_names
 from release.engine import OnEvent
 from release.errors import ReleaseError
 from release.stack import PulumiStack
@@ -40,7 +41,20 @@ def interruption(stack: PulumiStack) -> Interruption:
     )
 
 
-def take_over(stack: PulumiStack, ids: Mapping[str, str], on_event: OnEvent) -> None:
+def own(stack: PulumiStack, ids: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the resources in Azure, by URN, that have the tags of the stack.
+
+    An update began to create them, and its provider ended before Azure had answered. The engine then forgets them.
+    """
+    wanted = stack.tags().items()
+    groups = {"/".join(id.split("/")[:5]) for id in ids.values()}
+    tags = {id: found for group in groups for id, found in azure_names.tags_in(group).items()}
+    return {urn: id for urn, id in ids.items() if wanted <= tags.get(id.lower(), {}).items()}
+
+
+def take_over(
+    stack: PulumiStack, ids: Mapping[str, str], wanted: Mapping[str, Mapping[str, Any]], on_event: OnEvent
+) -> None:
     """Put resources that an interrupted update had begun to create into the state, as Azure has them.
 
     Waits until Azure has finished with them. The next update repairs those that failed.
@@ -48,13 +62,14 @@ def take_over(stack: PulumiStack, ids: Mapping[str, str], on_event: OnEvent) -> 
     Args:
         stack: The stack.
         ids: The resources' ids by URN.
+        wanted: What the update wanted to create, by URN, for resources that the state does not have as begun.
         on_event: Takes the engine's events.
 
     Raises:
         ReleaseError: Azure has not finished with one of them after an hour.
     """
     with stack.edited_state(on_event) as state:
-        begun = {each["resource"]["urn"]: each["resource"] for each in _pending_creates(state)}
+        begun = {**wanted, **{each["resource"]["urn"]: each["resource"] for each in _pending_creates(state)}}
         _drop_pending_creates(state, ids)
         state.setdefault("resources", []).extend({**begun[urn], "id": id} for urn, id in ids.items())
     deadline = time.monotonic() + _LONGEST_SECONDS

@@ -15,7 +15,7 @@ from release.policy.check import examined, refuse
 from release.stack import PulumiStack
 from release.terminal.progress import UpdateProgress
 from release.updating.attempts import persistently
-from release.updating.interruption import forget, interruption, names, take_over
+from release.updating.interruption import forget, interruption, names, own, take_over
 
 
 def update(
@@ -68,8 +68,9 @@ def _planned(target: PulumiStack) -> PlannedResources:
 def _completed(target: PulumiStack, console: Console, begun: list[str], **options: Any) -> Changes:
     """Update the stack. Take over the resources that an interrupted update had begun to create and that exist.
 
-    The state has no id of such a resource. azure-native refuses to create it again, and names its id. Each round takes
-    over at least one resource, so the rounds end.
+    The state has no id of such a resource, and nothing of it if its provider was killed and the engine was not.
+    azure-native refuses to create it again, and names its id. Each round takes over at least one resource, so the
+    rounds end.
     """
     remaining = set(begun)
 
@@ -81,11 +82,11 @@ def _completed(target: PulumiStack, console: Console, begun: list[str], **option
         try:
             changes = persistently(console, run)
         except ExistingError as error:
-            found = {urn: id for urn, id in error.existing.items() if urn in remaining}
+            found = {urn: id for urn, id in error.existing.items() if urn in remaining} or own(target, error.existing)
             if not found:
                 raise
             _say(console, f"an earlier update had begun to create {names(found)}; taking over what Azure has")
-            take_over(target, found, UpdateProgress(console))
+            take_over(target, found, error.wanted, UpdateProgress(console))
             remaining -= found.keys()
         else:
             if begun:

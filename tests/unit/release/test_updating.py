@@ -13,6 +13,7 @@ from typing import Any
 import click
 import pytest
 
+from infra import azure_names
 from release.engine import Changes
 from release.errors import ExistingError, PassingError, ReleaseError, RenamedError
 from release.terminal.console import new_console
@@ -64,7 +65,8 @@ def test_the_second_update_of_a_recovered_vault_has_the_reason_of_the_first() ->
 
 _URN = "urn:pulumi:dev::platform::azure-native:"
 GROUP, ACCOUNT, VAULT = f"{_URN}Group::g", f"{_URN}Account::a", f"{_URN}Vault::v"
-ACCOUNT_ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a"
+GROUP_ID = "/subscriptions/s/resourceGroups/g"
+ACCOUNT_ID = f"{GROUP_ID}/providers/Microsoft.Storage/storageAccounts/a"
 
 
 class CutOff:
@@ -104,13 +106,17 @@ class CutOff:
         self.done.append("up on" if keep_going else "up")
         known = {each["urn"]: each for each in self.resources()}
         if ACCOUNT not in known:
-            raise ExistingError("stack 'dev': cannot create already existing resource", {ACCOUNT: ACCOUNT_ID})
+            wanted = {ACCOUNT: {"urn": ACCOUNT, "inputs": {"name": "a"}}}
+            raise ExistingError("stack 'dev': cannot create already existing resource", {ACCOUNT: ACCOUNT_ID}, wanted)
         known[ACCOUNT].pop("initErrors", None)
         self.resources().append({"urn": VAULT, "id": "/v"})
         return Changes(summary={"create": 1})
 
     def recovered(self) -> bool:
         return False
+
+    def tags(self) -> dict[str, str]:
+        return {"project": "platform", "stack": "dev"}
 
 
 @pytest.mark.parametrize("last", ["Succeeded", "Failed"])
@@ -125,7 +131,20 @@ def test_what_a_killed_update_had_begun_to_create_is_taken_over(last: str, monke
     assert "an earlier update had begun to create a; taking over what Azure has" in " ".join(text.getvalue().split())
 
 
-def test_a_resource_of_another_owner_is_never_taken_over() -> None:
+def test_what_a_killed_provider_had_begun_to_create_is_known_by_its_tags(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine removes such a creation from the pending operations."""
+    tags = {"project": "platform", "stack": "dev", "team": "weather"}
+    monkeypatch.setattr(azure_names, "tags_in", lambda group: {ACCOUNT_ID.lower(): tags} if group == GROUP_ID else {})
+    target: Any = CutOff(["Succeeded"])
+    target.kept["pending_operations"] = []
+    update(target, CONSOLE)
+    assert target.done == ["preview", "up", "refresh", "up"]
+    assert {each["urn"]: each["id"] for each in target.resources()} == {GROUP: "/g", ACCOUNT: ACCOUNT_ID, VAULT: "/v"}
+
+
+@pytest.mark.parametrize("tags", [{}, {"project": "platform"}, {"project": "platform", "stack": "prod"}])
+def test_a_resource_of_another_owner_is_never_taken_over(tags: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(azure_names, "tags_in", lambda _: {ACCOUNT_ID.lower(): tags})
     target: Any = CutOff([])
     target.kept["pending_operations"] = target.kept["pending_operations"][1:]
     with pytest.raises(ExistingError, match="cannot create already existing resource"):
@@ -135,7 +154,7 @@ def test_a_resource_of_another_owner_is_never_taken_over() -> None:
 
 def test_a_resource_whose_interrupted_creation_failed_in_azure_is_repaired_by_the_next_update() -> None:
     target: Any = CutOff(["Failed"])
-    interruption.take_over(target, {ACCOUNT: ACCOUNT_ID}, print)
+    interruption.take_over(target, {ACCOUNT: ACCOUNT_ID}, {}, print)
     assert target.resources()[-1]["initErrors"] == ["its creation was interrupted, and failed in Azure"]
     assert [each["resource"]["urn"] for each in target.kept["pending_operations"]] == [VAULT]
 
