@@ -172,3 +172,20 @@ def test_an_address_with_its_host_is_refused(thief: Thief) -> None:
             asked = f"GET {thief.host}/{thief.mine}/a HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
             near.sendall(asked.encode())
             assert near.recv(1000).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("kind", ["Command", "Pipeline", "a node"])
+def test_an_input_of_a_job_names_no_other_job(azureml_workspace: Workspace, kind: str) -> None:
+    """Only amlite notes the job that an input comes from. A client that wrote it would read that job's output."""
+    uri = "azureml://datastores/workspaceblobstore/paths/x"
+    taken = {"x": {"jobInputType": "uri_file", "uri": uri, "step": "somebodys"}}
+    node = {"type": "command", "componentId": "azureml:missing:1", "inputs": taken if kind == "a node" else {}}
+    properties = {
+        "Command": {"jobType": "Command", "command": "true", "environmentId": "azureml:missing:1", "inputs": taken},
+        "Pipeline": {"jobType": "Pipeline", "inputs": taken, "jobs": {"n": node}},
+        "a node": {"jobType": "Pipeline", "jobs": {"n": node}},
+    }[kind]
+    path = f"{azureml_workspace.id}/jobs/taken-{uuid.uuid4().hex[:8]}"
+    answer = azureml_workspace.azure.arm("PUT", path, {"properties": properties})
+    assert answer.status_code in (400, 404), answer.text
+    assert "somebodys" not in answer.text

@@ -93,9 +93,18 @@ def mode(given: object) -> str:
 
 def parse_input(name: str, given: Json) -> Given:
     """Read one input as the service's models write it (camel case in jobs, snake case in nodes)."""
-    kind = str(given.get("jobInputType") or given.get("job_input_type") or given.get("type") or "literal").lower()
     if "step" in given:
-        return JobOutput(given["step"], given["output"], kind)
+        return JobOutput(given["step"], given["output"], _kind(given))
+    return parse_value(name, given)
+
+
+def _kind(given: Json) -> str:
+    return str(given.get("jobInputType") or given.get("job_input_type") or given.get("type") or "literal").lower()
+
+
+def parse_value(name: str, given: Json) -> Literal | Data:
+    """Read one input that is no output of another job. Raises GraphError."""
+    kind = _kind(given)
     if kind in PATH_TYPES:
         uri = given.get("uri") or given.get("path") or given.get("value")
         if not uri:

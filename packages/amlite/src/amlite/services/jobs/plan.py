@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
 
 from amlite.core import durations
 from amlite.core.errors import AzureError
@@ -15,6 +15,8 @@ from amlite.services.jobs.graph import Data, GraphError, Literal
 from amlite.services.kubernetesconfiguration import extensions
 from amlite.services.machinelearning import references
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 _OUTPUT_NAME = re.compile(r"[A-Za-z0-9_][\w-]{0,254}")
 DEFAULT_DATASTORE = "workspaceblobstore"
 _DEFAULT_PATH = "azureml://datastores/${{default_datastore}}/paths/azureml/${{name}}/${{output_name}}"
@@ -146,10 +148,10 @@ def merge_output(target: Json, given: Json) -> None:
             target["assetVersion"] = str(given[wire])
 
 
-def guard(function: Any, *arguments: Any) -> Any:
+def guard(function: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
     """Call a function, and turn an error in the graph into an AzureError."""
     try:
-        return function(*arguments)
+        return function(*arguments, **named)
     except GraphError as error:
         raise refusal(str(error)) from error
 

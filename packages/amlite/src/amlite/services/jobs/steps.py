@@ -252,7 +252,7 @@ def _parallel_for(
 
 def items(platform: Platform, workspace_id: str, properties: Json) -> list[Json]:
     """Return the inputs of each iteration of a `parallel_for` whose items its run has got. Raises AzureError."""
-    return guard(_items, platform, workspace_id, properties)  # type: ignore[no-any-return]
+    return guard(_items, platform, workspace_id, properties)
 
 
 def _items(platform: Platform, workspace_id: str, properties: Json) -> list[Json]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from typing import Any
 
 from amlite.core import wire
 from amlite.core.access import Principal
@@ -52,6 +53,8 @@ def check(platform: Platform, workspace_id: str, body: Json) -> Json:
         raise _refusal(f"Jobs of type '{given}' are not supported by amlite; use one of {', '.join(_SERVED)}.")
     properties: Json = writable("JobBase", body)["properties"]
     properties["jobType"] = kind
+    for holder in (properties, *(properties.get("jobs") or {}).values()):
+        _drop_sources(holder)
     if kind == "AutoML":
         properties["inputs"] = kinds.automl.inputs(properties)
     if wrong := settings.problems(properties):
@@ -64,13 +67,22 @@ def check(platform: Platform, workspace_id: str, body: Json) -> Json:
     return properties
 
 
+def _drop_sources(holder: Any) -> None:
+    """Drop from inputs what names another job: only amlite writes it there, and Azure ignores unknown keys."""
+    inputs = holder.get("inputs") if isinstance(holder, dict) else None
+    for given in inputs.values() if isinstance(inputs, dict) else ():
+        if isinstance(given, dict):
+            given.pop("step", None)
+            given.pop("output", None)
+
+
 def _job(platform: Platform, workspace_id: str, properties: Json) -> Json:
     """Return a job's properties with its references resolved; AzureError if the job cannot run.
 
     Afterwards `environmentId`, `codeId` and `computeId` are ARM ids, and data inputs name a version.
     """
     given = properties.get("inputs") or {}
-    inputs = {name: plan.guard(graph.parse_input, name, value) for name, value in given.items()}
+    inputs = {name: plan.guard(graph.parse_value, name, value) for name, value in given.items()}
     if wrong := kinds.KINDS[properties["jobType"]].problems(properties):
         raise plan.refusal("; ".join(wrong))
     found = {
