@@ -24,8 +24,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     azure: LocalAzure | None = getattr(item, "funcargs", {}).get("amlite")
     if report.failed and azure is not None:
-        lines = (azure.state / "logs" / "amlite.log").read_text("utf-8", "replace").splitlines()
-        report.sections.append(("the end of amlite's log", "\n".join(lines[-_LOG_LINES:])))
+        from amlite.core.processes import tail
+
+        report.sections.append(("the end of amlite's log", tail(azure.state / "logs" / "amlite.log", _LOG_LINES)))
     return report
 
 

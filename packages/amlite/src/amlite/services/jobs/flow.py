@@ -59,12 +59,14 @@ class Flow:
     """A pipeline's nodes without those of control flow.
 
     A loop is one node: `do_while` in place of its body, because others read the outputs of the body. `parallel_for` has
-    a name and outputs of its own. `bodies` are the nodes that a `parallel_for` runs.
+    a name and outputs of its own. `bodies` are the nodes that a `parallel_for` runs, by its name, and `replaced` says
+    by the name of such a body which loop is in its place.
     """
 
     jobs: dict[str, Json]
     loops: dict[str, Loop] = field(default_factory=dict)
     bodies: dict[str, Json] = field(default_factory=dict)
+    replaced: dict[str, str] = field(default_factory=dict)
     conditions: dict[str, Condition] = field(default_factory=dict)
 
     def waits(self) -> dict[str, set[str]]:
@@ -119,6 +121,7 @@ def _read_loop(found: Flow, name: str, kind: str, spec: Json, jobs: Mapping[str,
     if width is not None and _whole(width) < 1:
         raise GraphError(f"node '{name}': max_concurrency is '{width}' and must be at least 1")
     found.bodies[name] = found.jobs.pop(body)
+    found.replaced[body] = name
     found.jobs[name] = {**found.bodies[name], "outputs": spec.get("outputs") or {}}
     found.loops[name] = ParallelFor(name, [], int(width) if width is not None else None)
 
@@ -271,15 +274,14 @@ def _decides(
 
 def _refuse_misread(found: Flow, jobs: Mapping[str, Json], kinds: Mapping[str, str]) -> None:
     """Refuse bindings to the outputs of nodes that have none."""
-    bodies = {_JOB.fullmatch(str(jobs[name].get("body")))[1]: name  # type: ignore[index]
-              for name in found.bodies}  # fmt: skip
     for name, spec in jobs.items():
         for match in _PORT.finditer(json.dumps(spec)):
             target = match[1]
-            if target in bodies and name != bodies[target]:
+            loop = found.replaced.get(target)
+            if loop is not None and name != loop:
                 raise GraphError(
-                    f"node '{name}' reads '{target}', the body of '{bodies[target]}', which runs once for each item; "
-                    f"use ${{{{parent.jobs.{bodies[target]}.outputs.{match[3]}}}}}"
+                    f"node '{name}' reads '{target}', the body of '{loop}', which runs once for each item; "
+                    f"use ${{{{parent.jobs.{loop}.outputs.{match[3]}}}}}"
                 )
             if kinds.get(target) == "do_while":
                 body = str(jobs[target].get("body"))

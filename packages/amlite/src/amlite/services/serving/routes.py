@@ -148,18 +148,13 @@ async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aio
                 f"The model did not answer within request_timeout ({limits.timeout:g} s).",
                 headers={_DEPLOYMENT_HEADER: deployment["name"], _REASON_HEADER: "model_timeout"},
             ) from error
-        except outgoing.TooLargeError as error:
+        except (outgoing.TooLargeError, aiohttp.ClientError) as error:
+            too_large = isinstance(error, outgoing.TooLargeError)
+            what = f"answered too much: {error}" if too_large else "ended while it answered; see its logs"
             raise AzureError(
                 424,
                 "ModelError",
-                f"The model server of deployment '{deployment['name']}' answered too much: {error}.",
-                headers={_DEPLOYMENT_HEADER: deployment["name"], _REASON_HEADER: "model_error"},
-            ) from error
-        except aiohttp.ClientError as error:
-            raise AzureError(
-                424,
-                "ModelError",
-                f"The model server of deployment '{deployment['name']}' ended while it answered; see its logs.",
+                f"The model server of deployment '{deployment['name']}' {what}.",
                 headers={_DEPLOYMENT_HEADER: deployment["name"], _REASON_HEADER: "model_error"},
             ) from error
 
