@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from amlite.core import private_folder
 from amlite.core.platform import Platform
 from amlite.core.processes import Children
 from amlite.core.store import Store
@@ -18,4 +19,5 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
     state.mkdir()
     store = Store(state / "amlite.db")
     yield Platform(state, store, Children(state))
+    private_folder.remove(state)
     store.close()
