@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import math
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from rules import RulesError, read_rules
 
 log = logging.getLogger("gate")
 
+KEPT = Path("outputs")
+"""Azure ML uploads this folder of a job to its artifacts. An upload by MLflow's client may give up early."""
 MAX_VERSIONS = 20
 """The report shows the latest versions, up to this number."""
 
@@ -78,7 +81,7 @@ def main() -> None:
         mlflow.log_params({"model_name": arguments.model_name, "overrides": arguments.overrides})
         refused = sum(not check["passed"] for check in decision["checks"])
         mlflow.log_metrics({"deploy_flag": decision["deploy_flag"], "refused_checks": refused})
-        mlflow.log_artifacts(str(arguments.decision), "gate")
+        shutil.copytree(arguments.decision, KEPT / "gate", dirs_exist_ok=True)
     log.info("deploy_flag %d: %s", decision["deploy_flag"], decision["reason"])
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,8 @@ log = logging.getLogger("monitoring")
 TARGET = "delayed"
 PREDICTIONS = ("delay_probability", "delayed")
 MODEL = "model"
+KEPT = Path("outputs")
+"""Azure ML uploads this folder of a job to its artifacts. An upload by MLflow's client may give up early."""
 _TAG_CHARACTERS = 400
 
 
@@ -205,13 +208,16 @@ def tags(report: Report) -> dict[str, str]:
 
 
 def publish(report: Report, run_id: str, folder: Path) -> None:
-    """Write the report, and log it to the run. The pipeline's run gets the same tags and the metric drift.detected."""
+    """Write the report to a folder and to the run's artifacts, and tag the run.
+
+    The pipeline's run gets the same tags and the metric drift.detected.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(report.json(), indent=2) + "\n", encoding="utf-8")
     (folder / "report.html").write_text(report.html(), encoding="utf-8")
     detected = {"drift.detected": float(report.detected), "drift.rows": float(report.rows)}
     mlflow.log_metrics({f"drift.{finding.name}": finding.value for finding in report.findings} | detected)
-    mlflow.log_artifacts(str(folder))
+    shutil.copytree(folder, KEPT, dirs_exist_ok=True)
     mlflow.set_tags(tags(report))
     root = os.environ.get("AZUREML_ROOT_RUN_ID")
     if root is None or root == run_id:

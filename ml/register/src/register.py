@@ -18,7 +18,7 @@ SECONDS_TO_READY = 120
 
 
 def register(model: Path, name: str, decision: dict[str, Any], git_sha: str) -> dict[str, Any]:
-    """Register the artifact that the training run logged, so that the version refers to the run.
+    """Register the model among the artifacts of the training run, so that the version refers to the run.
 
     Returns:
         The content of registration.json.
@@ -30,7 +30,7 @@ def register(model: Path, name: str, decision: dict[str, Any], git_sha: str) -> 
     origin = read_origin(model)
     tags = version_tags(origin, decision, git_sha, os.environ)
     version = mlflow.register_model(
-        f"runs:/{origin['training_run_id']}/model", name, await_registration_for=SECONDS_TO_READY, tags=tags
+        f"runs:/{origin['training_run_id']}/outputs/model", name, await_registration_for=SECONDS_TO_READY, tags=tags
     )
     return {
         "registered": True,
