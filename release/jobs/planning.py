@@ -73,12 +73,19 @@ class JobPlan:
             return None
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def submit(self, ml: MLClient) -> Any:
-        """Submit the job and return it. Its tag `pipeline` or `component` has the name."""
-        tags = {**(self.asset.definition.get("tags") or {}), self.kind: self.name}
+    def submit(self, ml: MLClient, *, force_rerun: bool = False) -> Any:
+        """Submit the job and return it. Its tag `pipeline` or `component` has the name.
+
+        Args:
+            ml: The workspace's client.
+            force_rerun: Run every step, whatever the pipeline's settings are.
+        """
+        definition = self.asset.definition
+        keys = {"settings": {**(definition.get("settings") or {}), "force_rerun": True}} if force_rerun else {}
+        tags = {**(definition.get("tags") or {}), self.kind: self.name}
         if self.fingerprint is not None:
             tags[CONTENT] = self.fingerprint
-        return submit_pipeline(ml, self.asset, program_folder(), data=self.data, tags=tags)
+        return submit_pipeline(ml, self.asset, program_folder(), data=self.data, tags=tags, **keys)
 
 
 def plan_pipeline(outputs: StackOutputs, name: str, texts: Mapping[str, str]) -> JobPlan:

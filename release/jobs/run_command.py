@@ -12,7 +12,7 @@ from release.jobs.records import find
 from release.jobs.watching import JobEndedError, watch
 from release.stack import PulumiStack
 from release.terminal.console import progress_console
-from release.terminal.options import inputs_option, output_option, stack_option
+from release.terminal.options import inputs_option, output_option, rerun_option, stack_option
 from release.terminal.progress import Phases
 from release.terminal.tables import to_json
 from release.workspace import client
@@ -29,40 +29,52 @@ def run() -> None:
 @stack_option
 @inputs_option
 @output_option
+@rerun_option
 @_wait
 @click.option("--compute", default=None, help="Cluster to run on. Default: the only cluster of the stack.")
 @click.argument("name")
-def run_component(stack: str, inputs: tuple[str, ...], output: str, wait: bool, compute: str | None, name: str) -> None:
+def run_component(
+    stack: str,
+    inputs: tuple[str, ...],
+    output: str,
+    force_rerun: bool,
+    wait: bool,
+    compute: str | None,
+    name: str,
+) -> None:
     """Run one component as a job, with the asset versions that the stack deployed.
 
     The job is a pipeline with this component as its only step. A data input accepts a data asset
     (azureml:NAME:VERSION), a path on this machine, or a URI.
     """
     outputs = PulumiStack(stack).deployed()
-    _run(outputs, stack, plan_component(outputs, name, pairs(inputs), compute), output, wait=wait)
+    plan = plan_component(outputs, name, pairs(inputs), compute)
+    _run(outputs, stack, plan, output, force_rerun=force_rerun, wait=wait)
 
 
 @run.command("pipeline")
 @stack_option
 @inputs_option
 @output_option
+@rerun_option
 @_wait
 @click.argument("name")
-def run_pipeline(stack: str, inputs: tuple[str, ...], output: str, wait: bool, name: str) -> None:
+def run_pipeline(stack: str, inputs: tuple[str, ...], output: str, force_rerun: bool, wait: bool, name: str) -> None:
     """Run a pipeline as a job, with the asset versions that the stack deployed.
 
     A data input accepts a data asset (azureml:NAME:VERSION), a path on this machine, or a URI. To read the gate's
     decision and promote the model too, use `release train`.
     """
     outputs = PulumiStack(stack).deployed()
-    _run(outputs, stack, plan_pipeline(outputs, name, pairs(inputs)), output, wait=wait)
+    plan = plan_pipeline(outputs, name, pairs(inputs))
+    _run(outputs, stack, plan, output, force_rerun=force_rerun, wait=wait)
 
 
-def _run(outputs: StackOutputs, stack: str, plan: JobPlan, output: str, *, wait: bool) -> None:
+def _run(outputs: StackOutputs, stack: str, plan: JobPlan, output: str, *, force_rerun: bool, wait: bool) -> None:
     console = progress_console(output)
     failure: JobEndedError | None = None
     with Phases(console).phase(f"Job of {plan.kind} {plan.name}"):
-        job = plan.submit(client(outputs))
+        job = plan.submit(client(outputs), force_rerun=force_rerun)
         console.print(f"  job {job.name}", highlight=False)
         if wait:
             try:

@@ -49,7 +49,7 @@ def print_details(console: Console, found: dict[str, Any]) -> None:
     console.print(about)
     if found["steps"]:
         rows = (
-            (each["step"], each["status"], moment(each["started"]), duration(each["seconds"]), each["component"] or "-")
+            (each["step"], _status(each), moment(each["started"]), duration(each["seconds"]), each["component"] or "-")
             for each in found["steps"]
         )
         console.print(columns(("step", "status", "started (UTC)", "duration", "component"), rows, "steps"))
@@ -63,6 +63,10 @@ def print_details(console: Console, found: dict[str, Any]) -> None:
             for name, value in values.items():
                 table.add_row(name, value)
             console.print(table)
+
+
+def _status(step: dict[str, Any]) -> str:
+    return f"{step['status']}, reused" if step["reused"] else str(step["status"])
 
 
 def _step(job: Job, step: Run) -> dict[str, Any]:

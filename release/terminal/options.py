@@ -46,6 +46,14 @@ def inputs_option(command: Command) -> Command:
     )(command)  # fmt: skip
 
 
+def rerun_option(command: Command) -> Command:
+    """Add `--force-rerun`."""
+    return click.option(
+        "--force-rerun", is_flag=True,
+        help="Run every step. By default, Azure ML takes the results of an earlier step with the same code and inputs.",
+    )(command)  # fmt: skip
+
+
 def host_options(command: Command) -> Command:
     """Add `--host`, `--repository` and `--dry-run`."""
     for option in (

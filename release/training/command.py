@@ -14,7 +14,7 @@ from release.history.served import served
 from release.jobs.inputs import pairs
 from release.stack import PulumiStack
 from release.terminal.console import progress_console
-from release.terminal.options import inputs_option, output_option, stack_option
+from release.terminal.options import inputs_option, output_option, rerun_option, stack_option
 from release.terminal.progress import Phases
 from release.terminal.tables import to_json
 from release.training.outcome import NO_GATE, Training, report, untrained
@@ -25,6 +25,7 @@ from release.training.run import Trainer, TrainingEndedError, choose_pipeline, w
 @stack_option
 @inputs_option
 @output_option
+@rerun_option
 @click.option(
     "--promote/--no-promote", default=True, show_default=True,
     help="Write the version of an accepted model to the stack file.",
@@ -44,6 +45,7 @@ def train(
     stack: str,
     inputs: tuple[str, ...],
     output: str,
+    force_rerun: bool,
     promote: bool,
     if_changed: bool,
     output_file: Path | None,
@@ -84,7 +86,7 @@ def train(
         console.print(line, highlight=False, soft_wrap=True)
         candidates = _never_served(target, earlier, candidates)
     try:
-        trained = earlier or trainer.train(name, given)
+        trained = earlier or trainer.train(name, given, force_rerun=force_rerun)
     except TrainingEndedError as error:
         failed = {"pipeline": name, "job": error.job, "studio_url": error.studio_url, "status": error.status}
         write({"trained": True, **failed, "registered": False, "reason": error.message})

@@ -47,8 +47,13 @@ class Trainer:
     console: Console
     phases: Phases
 
-    def train(self, pipeline: str, inputs: Mapping[str, str]) -> Training:
+    def train(self, pipeline: str, inputs: Mapping[str, str], *, force_rerun: bool = False) -> Training:
         """Submit a pipeline, wait for it, and print its steps and the gate's reason.
+
+        Args:
+            pipeline: The name of the pipeline.
+            inputs: Text for some of its inputs.
+            force_rerun: Run every step, whatever the pipeline's settings are.
 
         Raises:
             ReleaseError: The pipeline cannot be submitted.
@@ -56,7 +61,7 @@ class Trainer:
         """
         with self.phases.phase("Training"):
             plan = plan_pipeline(self.outputs, pipeline, inputs)
-            job = plan.submit(client(self.outputs))
+            job = plan.submit(client(self.outputs), force_rerun=force_rerun)
             self._say(f"job {job.name}")
             try:
                 ended = watch(self.outputs, self.stack, job.name, self._say)

@@ -126,7 +126,8 @@ def test_what_a_user_types_is_what_the_step_receives_and_the_commands_tell_of_it
     assert "--input count: input 'count' takes an integer but gets '5.5'\n    fix: give it an integer" in message
     assert [each.name for each in ml_client.jobs.list() if each.experiment_name == project.tag] == []
 
-    trained = json.loads(release("train", *inputs, "--output", "json"))
+    training = ("train", *inputs, "--output", "json")
+    trained = json.loads(release(*training))
     first = trained["job"]
     assert (trained["pipeline"], trained["registered"], trained["model"]) == ("steps", False, None)
     assert trained["reason"] == "pipeline 'steps' has no gate: it lacks the outputs `decision` and `registration`"
@@ -176,3 +177,14 @@ def test_what_a_user_types_is_what_the_step_receives_and_the_commands_tell_of_it
     assert "received ['007'" in release("logs", second, "--follow", "--step", f"step_{project.tag}")
     assert "has no step 'prep'; steps: step\n" in release("logs", first, "--step", "prep", code=1)
     assert "the workspace has no job 'lost'" in release("show", "lost", code=1)
+
+    # A step that ran before is not run again: its results, metrics and logs are those of the earlier run.
+    again = json.loads(release(*training))["job"]
+    assert json.loads(release("show", again, "--output", "json"))["steps"][0]["reused"] == step["job"]
+    assert "Completed, reused" in release("show", again)
+    assert json.loads(release("metrics", again, "--output", "json"))["metrics"] == {"step.auc": 0.7, "step.loss": None}
+    assert release("logs", again) == release("logs", first)
+    assert job_output(ml_client, again, "out/received.json")["received"] == [*TYPED.values(), "12", "0.1"]
+    for forced in (training, (*component, "--output", "json")):
+        name = json.loads(release(*forced, "--force-rerun"))["job"]
+        assert json.loads(release("show", name, "--output", "json"))["steps"][0]["reused"] is None

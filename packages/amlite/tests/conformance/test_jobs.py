@@ -321,7 +321,9 @@ def _put_blob(credential: Any, workspace: Workspace, path: str, data: bytes) -> 
 def test_a_pipeline_goes_on_after_amlite_was(
     end: str, client: MLClient, pipeline: Callable[..., Any], amlite: LocalAzure
 ) -> None:
-    name = client.jobs.create_or_update(pipeline(first=1, wait=2)).name
+    built = pipeline(first=1, wait=2)
+    built.settings.force_rerun = True
+    name = client.jobs.create_or_update(built).name
     until(client, name, "Running")
     while "Running" not in {child.status for child in children(client, name).values()}:
         time.sleep(0.05)

@@ -19,7 +19,7 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Document
 from amlite.core.wire import Json
-from amlite.services.jobs import documents, graph, plan
+from amlite.services.jobs import documents, graph, plan, reuse
 from amlite.services.jobs.documents import Job
 from amlite.services.machinelearning import datastores, references, versions
 from amlite.services.managedidentity import identities
@@ -257,7 +257,7 @@ async def from_step(platform: Platform, job: Job, given: Json, who: Principal | 
     found = documents.get(platform, job.workspace_id, given["step"])
     local = output_path(platform, found, given["output"])
     if given["output"] == ARTIFACTS and not (local.is_dir() and any(local.iterdir())):
-        uri = f"azureml://jobs/{found.name}/outputs/{ARTIFACTS}"
+        uri = f"azureml://jobs/{reuse.source(found)}/outputs/{ARTIFACTS}"
         return await fetch(platform, job, {"uri": uri, "jobInputType": given["jobInputType"]}, who)
     if contained.is_inside(local, found.folder(platform)):
         await require(

@@ -3,7 +3,8 @@
 `run` holds: `root` (a name), `parent` (a pipeline's step and a sweep's trial have one), `node` (a step's name in its
 pipeline), `number`, `created`, `started` and `ended` (time stamps), `error` ({code, message}), `cancel` (why it is
 being cancelled), `submitter` ({objectId, clientId}), `children` (a pipeline's: node -> job name; a sweep's: number ->
-job name), `operation` (the id of the operation that runs it), `runner` (what it ran in).
+job name), `operation` (the id of the operation that runs it), `runner` (what it ran in), `reused` (the name of the job
+whose results a step has).
 """
 
 from __future__ import annotations

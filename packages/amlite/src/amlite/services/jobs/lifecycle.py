@@ -11,7 +11,7 @@ from typing import Protocol
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.services.environments import UnusableEnvironment
-from amlite.services.jobs import documents, process
+from amlite.services.jobs import documents, process, reuse
 from amlite.services.jobs.data import DataAccessError
 from amlite.services.jobs.documents import Job, change
 from amlite.services.machinelearning import references
@@ -68,13 +68,17 @@ async def to_its_end(
     assert task is not None  # noqa: S101
     tasks(platform)[job.id] = task
     workspace = references.workspace(platform, job.workspace_id).body
-    status, error = "Completed", None
+    status, error, place = "Completed", None, None
     try:
         if again(platform, job).run.get("cancel"):
             raise asyncio.CancelledError  # cancelled before the task existed
         tracking.prewarm(platform, job.workspace_id)
         tracking.start_run(platform, workspace, tracked(job))
-        await works[job.properties["jobType"]](platform, job, produced, works)
+        place = reuse.place(platform, again(platform, job))
+        if place and reuse.take(platform, again(platform, job), place):
+            produced()
+        else:
+            await works[job.properties["jobType"]](platform, job, produced, works)
     except asyncio.CancelledError:
         if not documents.get(platform, job.workspace_id, job.name).run.get("cancel"):
             raise
@@ -92,7 +96,9 @@ async def to_its_end(
     finally:
         tasks(platform).pop(job.id, None)
     _end_children(platform, job)
-    change(platform, job.id, status=status, run={"error": error})
+    job = change(platform, job.id, status=status, run={"error": error})
+    if place and job.status == "Completed":
+        reuse.offer(platform, job, place)
     tracking.end_run(platform, workspace, job.name, status)
 
 

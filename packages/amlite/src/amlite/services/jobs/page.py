@@ -18,7 +18,7 @@ from amlite.control.table import ACTION, control_routes
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.routing import Call, Routes, reply
-from amlite.services.jobs import documents
+from amlite.services.jobs import documents, reuse
 from amlite.services.jobs.documents import JOB_TYPE, Job
 from amlite.services.machinelearning import references
 from amlite.services.mlflow import tracking
@@ -71,7 +71,8 @@ async def render(platform: Platform, job: Job) -> str:
 
 async def _section(platform: Platform, job: Job, *, is_step: bool) -> list[str]:
     workspace = references.workspace(platform, job.workspace_id).body
-    metrics, parameters, _ = tracking.logged(platform, workspace, job.name)
+    source = reuse.source(job)
+    metrics, parameters, _ = tracking.logged(platform, workspace, source)
     about = {
         "name": job.name,
         "type": job.properties["jobType"],
@@ -82,6 +83,7 @@ async def _section(platform: Platform, job: Job, *, is_step: bool) -> list[str]:
         "experiment": job.properties.get("experimentName"),
         "workspace": workspace["name"],
         "command": job.properties.get("command"),
+        "results of": source if source != job.name else None,
         "error": (job.run.get("error") or {}).get("message"),
     }
     inputs = {name: _value(given) for name, given in (job.properties.get("inputs") or {}).items()}
@@ -98,13 +100,13 @@ async def _section(platform: Platform, job: Job, *, is_step: bool) -> list[str]:
         heading,
         _table({name: value for name, value in about.items() if value}),
         *shown,
-        *await _files(platform, job),
+        *await _files(platform, job.workspace_id, source),
     ]
 
 
-async def _files(platform: Platform, job: Job) -> list[str]:
-    """Return the artifacts: logs as text, images as images, and the names of all others."""
-    base = references.location(platform, job.workspace_id, f"azureml://jobs/{job.name}/outputs/artifacts")
+async def _files(platform: Platform, workspace_id: str, name: str) -> list[str]:
+    """Return the artifacts of a job: logs as text, images as images, and the names of all others."""
+    base = references.location(platform, workspace_id, f"azureml://jobs/{name}/outputs/artifacts")
     found = sorted(name[len(base.path) :].lstrip("/") for name in await blobs.names(platform, base))[:_MOST_FILES]
     parts = (
         [f"<h3>Artifacts</h3><ul>{''.join(f'<li>{html.escape(name)}</li>' for name in found)}</ul>"] if found else []
