@@ -36,6 +36,9 @@ To set one value, inside a group, list or map too:
 .venv/bin/pulumi config set --path 'azureml-platform:compute[0].maxNodes' 8 -s dev
 ```
 
+Only values of `azureml-platform:monitoring`, such as the URLs of webhooks, can be secrets (`--secret`). The values of
+the other groups are in plain text in the state and in Azure, so an encrypted one is refused.
+
 The release writes the accepted model version of an endpoint, and the next `pulumi up` rolls it out. To set it yourself:
 
 ```sh azure

@@ -4,13 +4,14 @@ import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import pulumi
-from pulumi.runtime.config import CONFIG, get_config_env
+from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
@@ -22,6 +23,8 @@ from infra.settings.spelling import retyped, takes_text, unfit_values
 from infra.settings.stack import CloudSettings, Settings
 
 CLOUD_NAMESPACE = "azure-native"
+# The group of settings whose values can be secrets. Those of the others are in plain text in the state and in Azure.
+_TAKES_SECRETS = "monitoring"
 _Model = TypeVar("_Model", bound=BaseModel)
 # Replacements for messages of pydantic that are written for programmers.
 _REASONS = {
@@ -35,6 +38,7 @@ _REASONS = {
 }
 # Names in backticks are Azure's own.
 _SNAKE_CASE = re.compile(r"(?<!`)\b[a-z]+(_[a-z]+)+\b")
+_PLAIN = "store it in the key vault, and let the code read it with its identity"
 _COLLECTION_ERRORS = ("list_type", "dict_type", "too_short", "too_long")
 
 
@@ -78,7 +82,8 @@ def read() -> Configuration:
     """
     stack = pulumi.get_stack()
     _check_spelling(Path(pulumi.get_root_directory() or ".") / f"Pulumi.{stack}.yaml", stack)
-    return parse({**get_config_env(), **CONFIG.get()}, stack)
+    values = {**get_config_env(), **CONFIG.get()}
+    return parse(values, stack, frozenset(filter(is_config_secret, values)))
 
 
 def _check_spelling(file: Path, stack: str) -> None:
@@ -103,35 +108,46 @@ def read_group(group: type[_Model], namespace: str) -> _Model:
     """
     problems: list[_Problem] = []
     stack = pulumi.get_stack()
-    found = _validate(group, namespace, {**get_config_env(), **CONFIG.get()}, stack, problems)
+    values = {**get_config_env(), **CONFIG.get()}
+    found = _validate(group, namespace, values, stack, problems, frozenset(filter(is_config_secret, values)))
     if found is None:
         raise ConfigurationError(_message(problems, stack))
     return found
 
 
-def parse(values: Mapping[str, str], stack: str) -> Configuration:
+def parse(values: Mapping[str, str], stack: str, secrets: AbstractSet[str] = frozenset()) -> Configuration:
     """Validate raw configuration values.
 
     Args:
         values: Values as Pulumi passes them (text, or JSON for structured values), by full key (`namespace:name`).
         stack: Name of the stack, for the messages.
+        secrets: Full keys with an encrypted value. No message contains their values.
 
     Raises:
         ConfigurationError: See `read`.
     """
-    problems: list[_Problem] = []
-    settings = _validate(Settings, NAMESPACE, values, stack, problems)
+    problems = [
+        _Problem(key, "has an encrypted value, which would be in plain text in the state and in Azure", "", _PLAIN)
+        for key in sorted(secrets)
+        if key.startswith(f"{NAMESPACE}:") and key != f"{NAMESPACE}:{_TAKES_SECRETS}"
+    ]
+    settings = _validate(Settings, NAMESPACE, values, stack, problems, secrets)
     known = {field.alias for field in fields(CloudSettings).values()}
     # The provider azure-native has many more keys. The program reads these three only.
     cloud_values = {key: value for key, value in values.items() if key.partition(":")[2] in known}
-    cloud = _validate(CloudSettings, CLOUD_NAMESPACE, cloud_values, stack, problems)
-    if settings is None or cloud is None:
+    cloud = _validate(CloudSettings, CLOUD_NAMESPACE, cloud_values, stack, problems, secrets)
+    if settings is None or cloud is None or problems:
         raise ConfigurationError(_message(problems, stack))
     return Configuration(stack, cloud, settings)
 
 
 def _validate(
-    model: type[_Model], namespace: str, values: Mapping[str, str], stack: str, problems: list[_Problem]
+    model: type[_Model],
+    namespace: str,
+    values: Mapping[str, str],
+    stack: str,
+    problems: list[_Problem],
+    secrets: AbstractSet[str],
 ) -> _Model | None:
     prefix = f"{namespace}:"
     raw = {key.removeprefix(prefix): _decode(value) for key, value in values.items() if key.startswith(prefix)}
@@ -144,7 +160,8 @@ def _validate(
         return model.model_validate_json(json.dumps(raw), strict=True)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            problems += _problems(detail, model, namespace, stack)
+            is_secret = bool(detail["loc"]) and f"{prefix}{detail['loc'][0]}" in secrets
+            problems += _problems(detail, model, namespace, stack, is_secret=is_secret)
         return None
 
 
@@ -156,7 +173,9 @@ def _decode(value: str) -> Any:
         return value
 
 
-def _problems(detail: ErrorDetails, model: type[BaseModel], namespace: str, stack: str) -> list[_Problem]:
+def _problems(
+    detail: ErrorDetails, model: type[BaseModel], namespace: str, stack: str, *, is_secret: bool
+) -> list[_Problem]:
     location = detail["loc"]
     if not location:
         # A rule across groups. Each line starts with a key.
@@ -180,7 +199,7 @@ def _problems(detail: ErrorDetails, model: type[BaseModel], namespace: str, stac
     description = (field.description or "") if field else ""
     if keys and detail["type"] in ("model_type", "model_attributes_type", "dataclass_type"):
         reason = f"must be a group of settings: {', '.join(keys)}"
-    if detail["type"] != "missing" and isinstance(detail["input"], str | int | float | bool):
+    if not is_secret and detail["type"] != "missing" and isinstance(detail["input"], str | int | float | bool):
         reason += f" (it is {json.dumps(detail['input'])[:80]})"
     allowed = _allowed(field) if field else "value"
     if keys or field is None or detail["type"] in _COLLECTION_ERRORS:

@@ -418,3 +418,31 @@ def test_every_setting_has_a_description() -> None:
         return missing + [name for group in inner if group for name in undescribed(group)]
 
     assert undescribed(Settings) + undescribed(CloudSettings) == []
+
+
+@pytest.mark.attack
+def test_an_encrypted_value_is_refused_where_it_would_be_plain_text_in_the_state() -> None:
+    """Pulumi does not know that a definition contains the value, so the state and the stack outputs would have it."""
+    deployments = {"blue": {"environmentVariables": {"API_TOKEN": "canary"}}}
+    values = with_group("azureml-platform:overrides", {"endpoints": {"flight-delay": {"deployments": deployments}}})
+    parse(values, "dev")
+    with pytest.raises(ConfigurationError) as error:
+        parse(values, "dev", frozenset({"azureml-platform:overrides", "other:key"}))
+    assert str(error.value).splitlines()[:2] == [
+        "1 setting is wrong in Pulumi.dev.yaml. Nothing was changed.",
+        "  azureml-platform:overrides has an encrypted value, which would be in plain text in the state and in Azure",
+    ]
+    assert "canary" not in str(error.value)
+
+
+@pytest.mark.attack
+def test_no_message_contains_an_encrypted_value() -> None:
+    monitoring = "azureml-platform:monitoring"
+    good = with_group(monitoring, {"webhooks": {"chat": "https://hooks.contoso.com/canary"}})
+    assert parse(good, "dev", frozenset({monitoring})).settings.monitoring.webhooks
+    wrong = with_group(monitoring, {"webhooks": {"chat": "hooks.contoso.com/canary"}})
+    assert "canary" in refused(wrong)
+    with pytest.raises(ConfigurationError) as error:
+        parse(wrong, "dev", frozenset({monitoring}))
+    assert f"{monitoring}.webhooks.chat must be a URL" in str(error.value)
+    assert "canary" not in str(error.value)
