@@ -66,10 +66,10 @@ def _breaks(args: ResourceValidationArgs) -> list[Finding]:
 
 
 def _validation(
-    id: str, types: frozenset[str], level: Severity
+    id: str, covers: Callable[[str], bool], level: Severity
 ) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
     def validate(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-        if short_type(args.resource_type) in types:
+        if covers(short_type(args.resource_type)):
             for each in _breaks(args):
                 if (each.rule, each.severity) == (id, level):
                     report_violation(f"{each.problem}\nfix: {each.fix}", None)
@@ -96,7 +96,6 @@ def _whole_validation(id: str, level: Severity) -> Callable[[StackValidationArgs
 
 def _policies(rule: Rule, levels: set[str]) -> list[ResourceValidationPolicy | StackValidationPolicy]:
     """Return a policy for each level of a rule. The engine fixes the level of a policy for all stacks."""
-    types = frozenset(_STACK if each == CONFIGURATION else each for each in rule.types)
     found: list[ResourceValidationPolicy | StackValidationPolicy] = []
     for level in _LEVELS:
         if level not in levels:
@@ -107,9 +106,14 @@ def _policies(rule: Rule, levels: set[str]) -> list[ResourceValidationPolicy | S
             check = _whole_validation(rule.id, level)
             found.append(StackValidationPolicy(name, rule.reason, check, enforcement, remediation_steps=rule.fix))
         else:
-            each = _validation(rule.id, types, level)
+            each = _validation(rule.id, _covered(rule), level)
             found.append(ResourceValidationPolicy(name, rule.reason, each, enforcement, remediation_steps=rule.fix))
     return found
+
+
+def _covered(rule: Rule) -> Callable[[str], bool]:
+    """Return what a rule covers here: the engine has the stack in place of the stack file."""
+    return lambda type: rule.covers(CONFIGURATION if type == _STACK else type)
 
 
 def main() -> None:
@@ -126,7 +130,7 @@ def main() -> None:
     expired = ResourceValidationPolicy(
         name=EXPIRED,
         description="An exception ends, so that somebody looks at it again.",
-        validate=_validation(EXPIRED, frozenset((_STACK,)), "mandatory"),
+        validate=_validation(EXPIRED, lambda type: type == _STACK, "mandatory"),
         enforcement_level=EnforcementLevel.MANDATORY,
     )
     PolicyPack("azureml-platform", [*policies, expired])

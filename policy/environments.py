@@ -86,7 +86,7 @@ class Exemption(_Part):
     stack: _Text = Field(default="*", description="Name of the stack, as a pattern.")
     reason: _Text = Field(description="Why the resource breaks the rule.")
     owner: _Text = Field(description="Who answers for it: a team or an address.")
-    expires: date = Field(description="Last day on which it applies.")
+    expires: date = Field(description="Last day on which it applies, at most a year from now.")
 
     @field_validator("expires", mode="before")
     @classmethod

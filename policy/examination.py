@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from policy.rules import RULES
 from policy.subject import CONFIGURATION, Place, Resource
 
 EXPIRED = "expired-exception"
-"""The id of the finding about an exception that has expired. It is not a rule: nothing turns it off."""
+"""The id of the finding about an exception that has expired or lasts too long. It is no rule: nothing turns it off."""
+_LONGEST = timedelta(days=366)
 
 
 @dataclass(frozen=True)
@@ -79,28 +80,34 @@ class Policy:
         scene = Scene(self.place, self.environment, resources or ())
         for each in RULES.values():
             level = each.level(self.environment)
-            if level == "off" or resource.type not in each.types or (each.whole and resources is None):
+            if level == "off" or not each.covers(resource.type) or (each.whole and resources is None):
                 continue
             for problem in each.check(resource, scene):
                 exemption = self._exemption(each, resource)
                 yield Finding(each.id, level, resource.name, problem, each.reason, each.fix, exemption)
 
     def expired(self) -> Iterator[Finding]:
-        """Yield the exceptions that have expired."""
+        """Yield the exceptions that have expired, and those that end in more than a year."""
         for each in self.exemptions:
             if each.expires < self.today:
-                yield Finding(
-                    EXPIRED, "mandatory", each.resource,
-                    f"the exception from {each.rule} expired on {each.expires} (owner: {each.owner})",
-                    "An exception ends, so that somebody looks at it again.",
-                    "mend the resource and delete the exception from policy/exceptions.yml, or agree on a new date",
-                )  # fmt: skip
+                problem = f"the exception from {each.rule} expired on {each.expires} (owner: {each.owner})"
+                fix = "mend the resource and delete the exception from policy/exceptions.yml, or agree on a new date"
+            elif not self._applies(each):
+                problem = f"the exception from {each.rule} lasts until {each.expires} (owner: {each.owner})"
+                fix = f"write a date until {self.today + _LONGEST} in policy/exceptions.yml"
+            else:
+                continue
+            reason = "An exception ends, so that somebody looks at it again."
+            yield Finding(EXPIRED, "mandatory", each.resource, problem, reason, fix)
 
     def _exemption(self, each: Rule, resource: Resource) -> Exemption | None:
         for exemption in self.exemptions:
             if exemption.rule == each.id and fnmatchcase(resource.name, exemption.resource):
-                return exemption if exemption.expires >= self.today else None
+                return exemption if self._applies(exemption) else None
         return None
+
+    def _applies(self, exemption: Exemption) -> bool:
+        return self.today <= exemption.expires <= self.today + _LONGEST
 
 
 def configuration(place: Place) -> Resource:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from policy.environments import Environment, Level, Severity
 from policy.subject import Place, Resource
@@ -29,7 +30,7 @@ class Rule:
     Attributes:
         id: The name that settings and exceptions use.
         severity: `mandatory` refuses an update. `advisory` is shown.
-        types: The types of resource that it checks.
+        types: The types of resource that it checks, as patterns.
         reason: Why the rule exists.
         fix: What to change.
         check: Finds the problems of one resource.
@@ -47,6 +48,10 @@ class Rule:
     elsewhere: Level | None = None
     optional: bool = False
     whole: bool = False
+
+    def covers(self, type: str) -> bool:
+        """Whether the rule checks resources of a type."""
+        return any(fnmatchcase(type, pattern) for pattern in self.types)
 
     def level(self, environment: Environment) -> Level:
         """Return the level of the rule in an environment."""

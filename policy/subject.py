@@ -16,6 +16,8 @@ CONFIGURATION = "pulumi:configuration"
 
 _ASSET = "pulumi-python:dynamic/azureml:"
 _VERSION = re.compile(r"/v\d{8}\w*(?=:)")
+# The package that `pulumi package add azure-native <module> <version>` makes: azure-native_storage_v20240101.
+_OWN_PACKAGE = re.compile(r"^azure-native_\w+?_v\d{8}\w*(?=:)")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def short_type(token: str) -> str:
     """Return a type token without the version, and with `azureml:` for the assets of pulumi-azureml."""
     if token.startswith(_ASSET):
         return f"azureml:{token.removeprefix(_ASSET)}"
-    return _VERSION.sub("", token)
+    return _VERSION.sub("", _OWN_PACKAGE.sub("azure-native", token))
 
 
 def texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

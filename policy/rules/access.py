@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
 
 from policy.rule import Scene, rule
 from policy.subject import Resource
@@ -11,8 +13,14 @@ _PRIVILEGED = {
     "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": "Owner",
     "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9": "User Access Administrator",
     "f58310d9-a9f6-439a-9e8d-f62e7b41a168": "Role Based Access Control Administrator",
+    "8b54135c-b56d-4d72-a534-26097cfdc8d8": "Key Vault Data Access Administrator",
+    "66f75aeb-eabe-4b70-9f1e-c350c4c9ad04": "Virtual Machine Data Access Administrator",
 }
-_GITHUB = "https://token.actions.githubusercontent.com"
+_ASSIGNMENT = "azure-native:authorization:RoleAssignment"
+_ASSIGNING = ("microsoft.authorization/roleassignments/write", "microsoft.authorization/roledefinitions/write")
+_GITHUB = "token.actions.githubusercontent.com"
+# The end of the issuer of GitHub Enterprise Server.
+_GITHUB_SERVER = "/_services/token"
 
 
 @rule(
@@ -116,16 +124,37 @@ def datastore_credentials(resource: Resource, scene: Scene) -> Iterator[str]:
 
 
 @rule(
-    "privileged-role", "mandatory", "azure-native:authorization:RoleAssignment",
+    "privileged-role", "mandatory", _ASSIGNMENT, "azure-native:authorization:RoleDefinition",
     reason="A program with this role can grant itself and others any permission.",
     fix="assign a role with only the actions that the program needs",
 )  # fmt: skip
 def privileged_role(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Only groups of people have roles that can assign roles."""
+    """Only groups of people have roles that can assign roles. Custom roles cannot."""
     del scene
-    role = str(resource.get("roleDefinitionId") or "").rpartition("/")[2].lower()
-    if role in _PRIVILEGED and resource.get("principalType") == "ServicePrincipal":
-        yield f"a service principal gets the role {_PRIVILEGED[role]}"
+    if resource.type != _ASSIGNMENT:
+        yield from (f"the custom role allows {each}" for each in _allowed(resource.get("permissions")))
+        return
+    role = str(resource.get("roleDefinitionId") or "").rstrip("/").rpartition("/")[2].lower()
+    holder = str(resource.get("principalType") or "principal of unknown type")
+    if role in _PRIVILEGED and holder.lower() != "group" and not resource.is_unknown("principalType"):
+        yield f"a {_HOLDERS.get(holder, holder)} gets the role {_PRIVILEGED[role]}"
+
+
+_HOLDERS = {"ServicePrincipal": "service principal", "User": "user"}
+
+
+def _allowed(permissions: object) -> Iterator[str]:
+    """Yield the actions of a custom role that assign or change roles."""
+    for each in permissions if isinstance(permissions, list) else ():
+        if isinstance(each, Mapping):
+            yes, no = each.get("actions") or (), each.get("notActions") or ()
+            for action in _ASSIGNING:
+                if _matches(action, yes) and not _matches(action, no):
+                    yield action
+
+
+def _matches(action: str, patterns: object) -> bool:
+    return isinstance(patterns, list | tuple) and any(fnmatchcase(action, str(each).lower()) for each in patterns)
 
 
 @rule(
@@ -137,6 +166,8 @@ def privileged_role(resource: Resource, scene: Scene) -> Iterator[str]:
 def ci_environment(resource: Resource, scene: Scene) -> Iterator[str]:
     """Workflows sign in to production only from a deployment environment."""
     del scene
-    subject = resource.get("subject")
-    if resource.get("issuer") == _GITHUB and subject is not None and ":environment:" not in str(subject):
+    issuer = urlsplit(str(resource.get("issuer") or ""))
+    subject = resource.get("subject") or resource.get("claimsMatchingExpression.value")
+    is_github = issuer.hostname == _GITHUB or issuer.path.rstrip("/").endswith(_GITHUB_SERVER)
+    if is_github and subject is not None and ":environment:" not in str(subject):
         yield f"the subject {subject} is not a deployment environment"

@@ -4,116 +4,180 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
+from packaging.requirements import InvalidRequirement, Requirement
 
 from policy.rule import Scene, rule
+from policy.rules.environment_files import ENVIRONMENT, conda_file, dockerfile, requirements, text_of
 from policy.subject import Resource, texts
 
-_ENVIRONMENT = "azureml:Environment"
+_CONTINUED = re.compile(r"[\\`][ \t]*\n")
+_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
+_FRONTEND = re.compile(r"\A(?:\s*#.*\n)*?\s*#\s*syntax\s*=\s*(\S+)", re.IGNORECASE)
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE | re.MULTILINE)
-_LATEST = re.compile(r"@latest$|/labels/latest$", re.IGNORECASE)
+_ARGUMENT = re.compile(r"^\s*ARG\s+(\w+)=(\"[^\"]*\"|'[^']*'|\S*)", re.IGNORECASE | re.MULTILINE)
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::-([^{}]*))?\})")
+# `COPY --from=IMAGE` and `RUN --mount=…,from=IMAGE`. A number is a stage.
+_COPIED = re.compile(r"^\s*(?:COPY|ADD|RUN)\s.*?(?:--from=|--mount=\S*?\bfrom=)([^\s,]+)", re.IGNORECASE | re.MULTILINE)
+_DIGEST = re.compile(r"sha\d+:\w+")
+# A label, such as `latest`, is another version tomorrow.
+_LABEL = re.compile(r"azureml:[^@\s]+@\S+|(?:azureml:/|/subscriptions/)\S*/labels/[^/\s]+|\S*@latest", re.IGNORECASE)
 # What installs the packages. Its version changes no result.
 _INSTALLERS = frozenset(("pip", "setuptools", "wheel", "uv"))
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+# `numpy=2.4`, `numpy==2.4.6`, `numpy=2.4.6=py313_0`, `conda-forge::numpy 2.4.6`.
+_CONDA = re.compile(r"(?:[^\s:]+::)?(?P<name>[\w.-]+)(?:\s*==?\s*|\s+)\d[\w.!+-]*?(?:\.\*)?(?:\s*=?\s*[\w.*]+)?")
+_NAME = re.compile(r"(?:[^\s:]+::)?([\w.-]+)")
+_INCLUDED = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(\S+)")
+_EDITABLE = re.compile(r"(?:-e|--editable)[\s=]*(\S+)")
+_COMMIT = re.compile(r"@[0-9a-f]{40}(?:#|$)")
 
 
 @rule(
-    "pinned-image", "mandatory", _ENVIRONMENT,
+    "pinned-image", "mandatory", ENVIRONMENT,
     reason="Without a fixed tag or digest, two builds of the same version can use different images.",
-    fix="use a tag other than `latest`, or a digest",
+    fix="use a tag with a version, or a digest",
     elsewhere="advisory",
 )  # fmt: skip
 def pinned_image(resource: Resource, scene: Scene) -> Iterator[str]:
-    """The image of an environment, and every base image of its Dockerfile, has a fixed tag or a digest."""
+    """The image of an environment, and every image in its Dockerfile, has a tag with a number, or a digest."""
     image = resource.get("definition.image")
     if isinstance(image, str) and not _is_pinned(image):
         yield f"image {image} has no fixed tag or digest"
-    build = resource.get("definition.build")
-    if isinstance(build, Mapping):
-        path = PurePosixPath(str(build.get("path", "")), str(build.get("dockerfile_path") or "Dockerfile"))
-        stages: set[str] = set()
-        for base, stage in _FROM.findall(_text(scene, path)):
-            if base not in stages and base != "scratch" and "$" not in base and not _is_pinned(base):
+    path = dockerfile(resource)
+    if path is not None:
+        for base in dict.fromkeys(_images(text_of(scene, path))):
+            if not _is_pinned(base):
                 yield f"{path}: image {base} has no fixed tag or digest"
-            stages.add(stage)
 
 
 @rule(
-    "pinned-packages", "mandatory", _ENVIRONMENT,
+    "pinned-packages", "mandatory", ENVIRONMENT,
     reason="A new version of a package can change a model's results or break a later build.",
     fix="pin each package with `==`",
     elsewhere="advisory",
 )  # fmt: skip
 def pinned_packages(resource: Resource, scene: Scene) -> Iterator[str]:
     """Each package in the conda file and in the files `requirements*.txt` has a version."""
-    conda = resource.get("definition.conda_file")
-    if isinstance(conda, str):
-        yield from (f"{conda}: {name} has no version" for name in _unpinned(_yaml(scene, conda)))
-    elif isinstance(conda, Mapping):
-        yield from (f"conda_file: {name} has no version" for name in _unpinned(conda))
-    for file in resource.inputs.get("files") or ():
-        path = PurePosixPath(file)
-        if path.name.startswith("requirements") and path.suffix == ".txt":
-            for line in _text(scene, path).splitlines():
-                if not _is_exact(line):
-                    yield f"{path}: {line.strip()} has no version"
+    path = conda_file(resource)
+    if path is not None:
+        conda = _unpinned(_yaml(scene, path), scene, path.parent)
+        yield from (f"{where or path}: {name} has no version" for where, name in conda)
+    else:
+        conda = _unpinned(resource.get("definition.conda_file"), scene, None)
+        yield from (f"{where or 'conda_file'}: {name} has no version" for where, name in conda)
+    found = (each for file in requirements(resource) for each in _inexact(scene, file, set()))
+    yield from dict.fromkeys(f"{where}: {line} has no version" for where, line in found)
 
 
 @rule(
     "pinned-reference", "mandatory",
-    "azureml:OnlineEndpoint", "azureml:BatchDeployment", "azureml:Schedule", "azureml:PipelineJob",
-    reason="With `@latest`, a newly registered version changes production without a review.",
+    "azureml:OnlineEndpoint", "azureml:BatchDeployment", "azureml:Schedule", "azureml:PipelineJob", "azureml:Component",
+    reason="With a label such as `@latest`, a newly registered version changes production without a review.",
     fix="promote a version with `release promote`, or set the version in the YAML",
     elsewhere="off",
 )  # fmt: skip
 def pinned_reference(resource: Resource, scene: Scene) -> Iterator[str]:
-    """References have a version instead of `@latest`. Those to the project's own assets get one automatically."""
+    """References have a version instead of a label. Those to the project's own assets get one automatically."""
     del scene
     for part in ("definition", "deployment.definition"):
         for path, text in texts(resource.get(part) or {}):
-            if _LATEST.search(text):
+            if _LABEL.fullmatch(text.strip()):
                 yield f"{path} is {text}"
+
+
+def _images(text: str) -> Iterator[str]:
+    """Yield the images that a Dockerfile uses, with the defaults of its arguments in place of their names."""
+    if frontend := _FRONTEND.match(text):
+        yield frontend[1]
+    lines = _CONTINUED.sub(" ", _COMMENT.sub("", text))
+    defaults = {name: value.strip("\"'") for name, value in _ARGUMENT.findall(lines)}
+    stages = {"scratch"}
+    for base, stage in _FROM.findall(lines):
+        image = _filled(base, defaults)
+        if image.lower() not in stages:
+            yield image
+        if stage:
+            stages.add(stage.lower())
+    for source in _COPIED.findall(lines):
+        image = _filled(source, defaults)
+        if image.lower() not in stages and not image.isdecimal():
+            yield image
+
+
+def _filled(text: str, defaults: Mapping[str, str]) -> str:
+    """Return a text with the values of its variables. One without a value, which a build must give, stays."""
+
+    def value(found: re.Match[str]) -> str:
+        return defaults.get(found[1] or found[2]) or found[3] or found[0]
+
+    return _VARIABLE.sub(value, text)
 
 
 def _is_pinned(image: str) -> bool:
     name, _, digest = image.partition("@")
-    tag = name.rpartition("/")[2].partition(":")[2]
-    return bool(digest) or tag not in ("", "latest")
+    if _DIGEST.fullmatch(digest):
+        return True
+    tag = name.rpartition("/")[2].partition(":")[2].lower()
+    # The person who runs the build gives a variable without a default.
+    return "latest" not in tag and (any(map(str.isdigit, tag)) or "$" in name)
 
 
-def _unpinned(conda: Any) -> Iterator[str]:
-    """Yield the packages of a conda file that have no version."""
+def _unpinned(conda: Any, scene: Scene, folder: PurePosixPath | None) -> Iterator[tuple[PurePosixPath | None, str]]:
+    """Yield the packages of a conda file that have no version, with the file of those that are in another one.
+
+    Files that it names are relative to its folder. One that is written inline has none.
+    """
     entries = conda.get("dependencies") if isinstance(conda, Mapping) else None
     for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, str) and "=" not in entry and entry.partition("::")[2] not in _INSTALLERS:
-            if entry not in _INSTALLERS:
-                yield entry
+        if isinstance(entry, str):
+            name = _NAME.match(entry.strip())
+            if not _CONDA.fullmatch(entry.strip()) and not (name and name[1] in _INSTALLERS):
+                yield None, entry.strip()
         elif isinstance(entry, Mapping):
-            yield from (str(each) for each in entry.get("pip") or () if not _is_exact(str(each)))
+            for each in entry.get("pip") or ():
+                yield from _inexact_line(str(each), scene, folder, None, set())
 
 
-def _is_exact(line: str) -> bool:
-    """Whether a line of requirements has an exact version, or is an option, a comment or a file with a hash."""
-    requirement = line.partition(" #")[0].strip()
-    if not requirement or requirement.startswith(("#", "-", "\\")):
-        return True
-    name = _NAME.match(requirement)
-    return "==" in requirement or " @ " in requirement or (name is not None and name[0] in _INSTALLERS)
+def _inexact(scene: Scene, file: PurePosixPath, seen: set[PurePosixPath]) -> Iterator[tuple[PurePosixPath | None, str]]:
+    """Yield the lines of a file with requirements, and of those that it includes, that have no exact version."""
+    if file not in seen:
+        seen.add(file)
+        for line in _CONTINUED.sub(" ", text_of(scene, file)).splitlines():
+            yield from _inexact_line(line, scene, file.parent, file, seen)
 
 
-def _text(scene: Scene, path: str | PurePosixPath) -> str:
-    """Return a file of the project, or "" if it cannot be read. The plan reports such files."""
+def _inexact_line(
+    line: str, scene: Scene, folder: PurePosixPath | None, file: PurePosixPath | None, seen: set[PurePosixPath]
+) -> Iterator[tuple[PurePosixPath | None, str]]:
+    written = re.sub(r"(^|\s+)#.*$", "", line).strip()
+    included, editable = _INCLUDED.match(written), _EDITABLE.match(written)
+    if included and "://" not in included[1]:
+        if folder is not None:
+            yield from _inexact(scene, folder / included[1], seen)
+    elif editable:
+        if "://" in editable[1] and not _COMMIT.search(editable[1]):
+            yield file, written
+    elif included or (written and not written.startswith("-") and not _is_exact(re.split(r"\s+--", written)[0])):
+        yield file, written
+
+
+def _is_exact(requirement: str) -> bool:
+    """Whether a requirement has an exact version, or is a file or a commit at an address."""
     try:
-        return Path(scene.place.folder, path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
+        parsed = Requirement(requirement)
+    except InvalidRequirement:
+        return False
+    if parsed.url is not None:
+        return not parsed.url.startswith(("git+", "hg+", "svn+", "bzr+")) or _COMMIT.search(parsed.url) is not None
+    exact = any(each.operator in ("==", "===") and not each.version.endswith(".*") for each in parsed.specifier)
+    return exact or parsed.name in _INSTALLERS
 
 
-def _yaml(scene: Scene, path: str) -> Any:
+def _yaml(scene: Scene, path: PurePosixPath) -> Any:
     try:
-        return yaml.safe_load(_text(scene, path))
+        return yaml.safe_load(text_of(scene, path))
     except yaml.YAMLError:
         return None

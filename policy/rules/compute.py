@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -15,7 +16,14 @@ from policy.subject import Resource
 _CLUSTER = "azure-native:machinelearningservices:Compute"
 _PROPERTIES = "properties.properties"
 _SCALE = f"{_PROPERTIES}.scaleSettings"
+_INSTANCES = (
+    "deployment.definition.instance_count",
+    "deployment.definition.scale_settings.max_instances",
+    "autoscale.max_instances",
+)
 _DURATION = TypeAdapter(timedelta)
+# What can run on Azure's own machines, without a cluster (serverless compute).
+_WORK = ("azureml:Component", "azureml:PipelineJob", "azureml:Schedule")
 
 
 @rule(
@@ -46,24 +54,37 @@ def idle_time(resource: Resource, scene: Scene) -> Iterator[str]:
 
 
 @rule(
-    "cluster-size", "mandatory", _CLUSTER,
+    "cluster-size", "mandatory", _CLUSTER, *_WORK,
     reason="A programming error can start as many nodes as the cluster allows.",
     fix="set a smaller maxNodes in the stack's compute, or a higher limits.maxNodes in policy/environments.yml",
 )  # fmt: skip
 def cluster_size(resource: Resource, scene: Scene) -> Iterator[str]:
-    """A cluster has at most `limits.maxNodes` nodes."""
-    nodes, limit = resource.get(f"{_SCALE}.maxNodeCount"), scene.environment.limits.max_nodes
-    if nodes is not None and nodes > limit:
-        yield f"maxNodeCount is {nodes:g}, and the limit is {limit}"
+    """A cluster, and a step of a job, has at most `limits.maxNodes` nodes."""
+    limit = scene.environment.limits.max_nodes
+    if resource.type == _CLUSTER:
+        nodes = resource.get(f"{_SCALE}.maxNodeCount")
+        if nodes is not None and nodes > limit:
+            yield f"maxNodeCount is {nodes:g}, and the limit is {limit}"
+        return
+    for path, count in _of_work(resource, "instance_count"):
+        if isinstance(count, int | float) and count > limit:
+            yield f"{path} is {count:g}, and the limit is {limit}"
 
 
 @rule(
-    "machine-size", "mandatory", _CLUSTER, "azureml:OnlineEndpoint",
+    "machine-size", "mandatory", _CLUSTER, "azureml:OnlineEndpoint", *_WORK,
     reason="Machines with many cores or a GPU are many times as expensive.",
     fix="use a size that limits.sizes and limits.gpu in policy/environments.yml allow, or change them",
 )  # fmt: skip
 def machine_size(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Clusters and deployments use sizes that `limits.sizes` and `limits.gpu` allow."""
+    """Clusters, deployments and jobs use sizes that `limits.sizes` and `limits.gpu` allow."""
+    if resource.type in _WORK:
+        for place, value in _of_work(resource, "instance_type"):
+            # A Kubernetes cluster has its own names for its types of instances.
+            is_azures = str(value).lower().startswith("standard_")
+            if is_azures and not _allowed(str(value), scene.environment.limits):
+                yield f"{place} is {value}"
+        return
     path = f"{_PROPERTIES}.vmSize" if resource.type == _CLUSTER else "deployment.definition.instance_type"
     size = resource.get(path)
     if isinstance(size, str) and not _allowed(size, scene.environment.limits):
@@ -76,10 +97,12 @@ def machine_size(resource: Resource, scene: Scene) -> Iterator[str]:
     fix="set a smaller instance_count, or a higher limits.maxInstances in policy/environments.yml",
 )  # fmt: skip
 def deployment_size(resource: Resource, scene: Scene) -> Iterator[str]:
-    """A deployment has at most `limits.maxInstances` instances."""
-    count, limit = resource.get("deployment.definition.instance_count"), scene.environment.limits.max_instances
-    if isinstance(count, int | float) and count > limit:
-        yield f"instance_count is {count:g}, and the limit is {limit}"
+    """A deployment has at most `limits.maxInstances` instances, with autoscale too."""
+    limit = scene.environment.limits.max_instances
+    for path in _INSTANCES:
+        count = resource.get(path)
+        if isinstance(count, int | float) and count > limit:
+            yield f"{path.rpartition('.')[2]} is {count:g}, and the limit is {limit}"
 
 
 @rule(
@@ -93,6 +116,23 @@ def evictable_nodes(resource: Resource, scene: Scene) -> Iterator[str]:
     del scene
     if resource.get(f"{_PROPERTIES}.vmPriority") == "LowPriority":
         yield "vmPriority is LowPriority"
+
+
+def _of_work(resource: Resource, key: str) -> Iterator[tuple[str, Any]]:
+    """Yield each value of a key in the definition of a job, with its path."""
+    yield from _values(resource.get("definition") or {}, key, "")
+
+
+def _values(value: Any, key: str, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            here = f"{path}.{name}".lstrip(".")
+            if name == key:
+                yield here, each
+            yield from _values(each, key, here)
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _values(each, key, f"{path}[{index}]")
 
 
 def _allowed(size: str, limits: Limits) -> bool:

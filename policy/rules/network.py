@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 
 from policy.rule import Scene, rule
-from policy.subject import Resource
+from policy.subject import Resource, texts
 
 _VAULT = "azure-native:keyvault:Vault"
 _WORKSPACE = "azure-native:machinelearningservices:Workspace"
+# The widest range of a firewall that still limits who may call.
+_WIDEST = 8
 
 
 @rule(
@@ -24,16 +27,26 @@ def public_network_access(resource: Resource, scene: Scene) -> Iterator[str]:
     """The resource does not accept requests from all networks. Storage, registry and vault can allow some."""
     del scene
     if resource.type == "azureml:OnlineEndpoint":
-        if str(resource.get("definition.public_network_access") or "enabled").lower() == "enabled":
+        if str(resource.get("definition.public_network_access") or "enabled").strip().lower() != "disabled":
             yield "public_network_access is enabled"
         return
     properties = "properties." if resource.type == _VAULT else ""
     rules = "properties.networkAcls" if resource.type == _VAULT else "networkRuleSet"
     path = f"{properties}publicNetworkAccess"
-    if resource.is_unknown(path) or resource.get(f"{rules}.defaultAction") == "Deny":
+    if resource.is_unknown(path) or str(resource.get(path) or "Enabled").lower() == "disabled":
         return
-    if str(resource.get(path) or "Enabled").lower() != "disabled":
+    if str(resource.get(f"{rules}.defaultAction")).lower() == "deny":
+        wide = [text for _, text in texts(resource.get(f"{rules}.ipRules") or []) if _is_wide(text)]
+        yield from [f"the firewall lets {', '.join(wide)} in"] if wide else []
+    elif not resource.is_unknown(f"{rules}.defaultAction"):
         yield "publicNetworkAccess is Enabled, and no firewall limits who may call"
+
+
+def _is_wide(text: str) -> bool:
+    try:
+        return ipaddress.ip_network(text, strict=False).prefixlen < _WIDEST
+    except ValueError:
+        return False  # another key of the rule, such as `Allow`
 
 
 @rule(
@@ -71,11 +84,18 @@ def node_public_ip(resource: Resource, scene: Scene) -> Iterator[str]:
     fix="set remoteLoginPortPublicAccess to Disabled",
 )  # fmt: skip
 def node_remote_login(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Nodes do not accept SSH from the internet."""
+    """Nodes do not accept SSH from the internet. Azure opens the port of a cluster outside a network by default."""
     del scene
-    access = resource.get("properties.properties.remoteLoginPortPublicAccess")
-    if access == "Enabled":
-        yield "remoteLoginPortPublicAccess is Enabled"
+    properties = "properties.properties"
+    if resource.get(f"{properties}.sshSettings.sshPublicAccess") == "Enabled":
+        yield "sshPublicAccess is Enabled"
+    path = f"{properties}.remoteLoginPortPublicAccess"
+    if resource.get("properties.computeType") not in (None, "AmlCompute") or resource.is_unknown(path):
+        return
+    access = resource.get(path)
+    is_hidden = resource.get(f"{properties}.enableNodePublicIp") is False or resource.get(f"{properties}.subnet")
+    if access == "Enabled" or (access != "Disabled" and not is_hidden):
+        yield f"remoteLoginPortPublicAccess is {access or 'not set'}"
 
 
 @rule(
@@ -90,5 +110,5 @@ def storage_transport(resource: Resource, scene: Scene) -> Iterator[str]:
         yield "enableHttpsTrafficOnly is false"
     if not resource.is_unknown("minimumTlsVersion"):
         version = resource.get("minimumTlsVersion")
-        if version in (None, "TLS1_0", "TLS1_1"):
+        if str(version).upper() not in ("TLS1_2", "TLS1_3"):
             yield f"minimumTlsVersion is {version or 'not set'}"

@@ -57,7 +57,7 @@ def test_the_pack_has_every_rule_with_the_levels_of_all_environments(pack: Any) 
     # The shipped settings give this rule another level in production, where alone it applies. Optional rules are off.
     assert levels["public-network-access"] == ADVISORY
     # The engine fixes the level of a policy for all stacks, so a rule with two levels is two policies.
-    pins = {f"{id}-advisory": ADVISORY for id in ("pinned-image", "pinned-packages")}
+    pins = {f"{id}-advisory": ADVISORY for id in ("pinned-image", "pinned-packages", "unchecked-resource")}
     assert {name: level for name, level in levels.items() if name.endswith("-advisory")} == pins
     assert levels.keys() - pins.keys() == {each.id for each in RULES.values() if not each.optional} | {
         "expired-exception"

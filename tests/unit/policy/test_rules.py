@@ -11,7 +11,7 @@ import pytest
 from policy.environments import Environment
 from policy.rule import Scene
 from policy.rules import RULES
-from policy.subject import CONFIGURATION, UNKNOWN, Place, Resource
+from policy.subject import CONFIGURATION, UNKNOWN, Place, Resource, short_type
 
 STORAGE = "azure-native:storage:StorageAccount"
 REGISTRY = "azure-native:containerregistry:Registry"
@@ -20,9 +20,23 @@ WORKSPACE = "azure-native:machinelearningservices:Workspace"
 COMPUTE = "azure-native:machinelearningservices:Compute"
 ENDPOINT = "azureml:OnlineEndpoint"
 ENVIRONMENT = "azureml:Environment"
+ASSIGNMENT = "azure-native:authorization:RoleAssignment"
+FEDERATED = "azure-native:managedidentity:FederatedIdentityCredential"
 GITHUB = "https://token.actions.githubusercontent.com"
 ROLES = "/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions"
 KEY = "A" * 86 + "=="
+BYPASSING = {
+    "Argument": "ARG BASE=base:latest\nFROM $BASE\n",
+    "Tag": "ARG TAG=latest\nFROM base:${TAG}\n",
+    "Default": "ARG TAG\nFROM base:${TAG:-latest}\n",
+    "Copied": "FROM base:1\nCOPY --from=other:latest /a /b\n",
+    "Mounted": "FROM base:1\nRUN --mount=type=bind,from=other:latest true\n",
+    "Continued": "FROM \\\n  base:latest\n",
+    "Frontend": "# syntax=evil/frontend:latest\nFROM base:1\n",
+    "Marked": "\ufeffFROM base:latest\n",
+    "Named": "FROM base:1 AS a\nFROM a\nFROM base:latest AS a\n",
+}
+"""Dockerfiles with an image that moves."""
 
 
 def cluster(**properties: Any) -> dict[str, Any]:
@@ -149,11 +163,202 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ),
 ]  # fmt: skip
 
+# rule, type, inputs with which somebody would get around the rule
+BYPASSES: list[tuple[str, str, dict[str, Any]]] = [
+    *(
+        (
+            "public-network-access",
+            STORAGE,
+            {"networkRuleSet": {"defaultAction": "Deny", "ipRules": [{"iPAddressOrRange": each, "action": "Allow"}]}},
+        )
+        for each in ("0.0.0.0/0", "128.0.0.0/1", "::/0")
+    ),
+    (
+        "public-network-access",
+        VAULT,
+        {"properties": {"networkAcls": {"defaultAction": "Deny", "ipRules": [{"value": "0.0.0.0/1"}]}}},
+    ),
+    ("public-network-access", ENDPOINT, {"definition": {"public_network_access": " Enabled"}}),
+    # Azure opens the port of a cluster outside a network.
+    ("node-remote-login", COMPUTE, cluster(remoteLoginPortPublicAccess="NotSpecified")),
+    ("node-remote-login", COMPUTE, cluster(enableNodePublicIp=True)),
+    (
+        "node-remote-login",
+        COMPUTE,
+        {
+            "properties": {
+                "computeType": "ComputeInstance",
+                "properties": {"sshSettings": {"sshPublicAccess": "Enabled"}},
+            }
+        },
+    ),
+    ("storage-transport", STORAGE, {"minimumTlsVersion": "tls1_0"}),
+    *(
+        ("privileged-role", ASSIGNMENT, {"roleDefinitionId": f"{ROLES}/{role}", **holder})
+        for role, holder in (
+            ("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", {}),
+            ("8E3AF657-a8ff-443c-a75c-2fe8c4bcb635/", {"principalType": "ServicePrincipal"}),
+            ("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", {"principalType": "User"}),
+            ("8b54135c-b56d-4d72-a534-26097cfdc8d8", {"principalType": "ServicePrincipal"}),
+        )
+    ),
+    *(
+        ("privileged-role", "azure-native:authorization:RoleDefinition", {"permissions": [permission]})
+        for permission in (
+            {"actions": ["*"], "notActions": ["Microsoft.Authorization/roleDefinitions/*"]},
+            {"actions": ["microsoft.authorization/roleassignments/WRITE"]},
+        )
+    ),
+    *(
+        ("ci-environment", FEDERATED, {"issuer": issuer, "subject": "repo:contoso/flights:pull_request"})
+        for issuer in (
+            f"{GITHUB}/contoso",
+            "https://TOKEN.actions.githubusercontent.com",
+            "https://git.contoso.com/_services/token",
+        )
+    ),
+    ("machine-size", "azureml:Component", {"definition": {"resources": {"instance_type": "Standard_ND96asr_v4"}}}),
+    (
+        "machine-size",
+        "azureml:PipelineJob",
+        {"definition": {"jobs": {"a": {"resources": {"instance_type": "standard_nc6"}}}}},
+    ),
+    ("cluster-size", "azureml:Schedule", {"definition": {"create_job": {"resources": {"instance_count": 100}}}}),
+    ("deployment-size", ENDPOINT, {"autoscale": {"max_instances": 500}}),
+    ("deployment-size", ENDPOINT, serving(scale_settings={"type": "target_utilization", "max_instances": 500})),
+    *(
+        ("pinned-image", ENVIRONMENT, {"definition": {"image": image}})
+        for image in ("base:LATEST", "base@latest", "base:stable", "base:latest-gpu", "base:main", "a.io:5000/base")
+    ),
+    *(("pinned-image", ENVIRONMENT, built(name)) for name in BYPASSING),
+    *(
+        ("pinned-packages", ENVIRONMENT, conda(line))
+        for line in (
+            "numpy>=1.0",
+            "numpy=*",
+            "numpy !=1",
+            "numpy=1|2",
+            "numpy[version='>=1']",
+            "forge::numpy>1",
+            "numpy<=2",
+        )
+    ),
+    *(
+        ("pinned-packages", ENVIRONMENT, conda({"pip": [line]}))
+        for line in (
+            "numpy; python_version == '3.11'",
+            "numpy==1.*",
+            "numpy\t# ==1",
+            "lib @ git+https://host/lib@main",
+            "-e git+https://host/lib@main",
+            "-r https://host/requirements.txt",
+        )
+    ),
+    ("pinned-packages", ENVIRONMENT, {"files": {"image/requirements-nested.txt": "hash"}}),
+    ("pinned-packages", ENVIRONMENT, {"definition": {"conda_file": "image/conda-nested.yml"}}),
+    ("pinned-reference", ENDPOINT, serving(model="azureml:delays@latest ")),
+    ("pinned-reference", ENDPOINT, serving(model="azureml:delays@production")),
+    ("pinned-reference", ENDPOINT, serving(model="azureml://registries/r/models/delays/labels/production")),
+    ("pinned-reference", "azureml:Component", {"definition": {"jobs": {"a": {"component": "azureml:train@latest"}}}}),
+    *(
+        ("plain-secret", ENDPOINT, serving(environment_variables={key: value}))
+        for key, value in (
+            ("DB_PASSWORD", "azureml:hunter22"),
+            ("DB_PASSWORD", 12345678),
+            ("DB_PASSWORD", "${{a}}hunter${{b}}"),
+            ("DB_PASSWORD", "https://v.vault.azure.net/hunter2"),
+            ("DB_PASS", "hunter2hunter2"),
+            ("api.key", "hunter2hunter2"),
+            ("MY_SECRET_1", "hunter2hunter2"),
+            ("PASSPHRASE", "hunter2hunter2"),
+            ("PASSWORDS", "hunter2hunter2"),
+            ("A", f"${{{{a}}}}AccountKey={KEY}${{{{b}}}}"),
+            ("A", "https://v.vault.azure.net/?sig=" + "a" * 30),
+            ("A", "@Microsoft.KeyVault(ghp_" + "a" * 36 + ")"),
+            ("A", f"{KEY} "),
+            ("A", "SIG=" + "a" * 30),
+            ("PIP_INDEX_URL", "https://me:s3cret@host/simple"),
+            ("A", "git+https://" + "t" * 40 + "@host/lib"),
+            ("A", "glpat-" + "a" * 20),
+            ("A", "hf_" + "a" * 34),
+            ("A", "https://hooks.slack.com/services/T0/B0/abc"),
+            ("A", "-----BEGIN PGP PRIVATE KEY BLOCK-----"),
+            ("ghp_" + "a" * 36, "x"),
+        )
+    ),
+    ("plain-secret", ENDPOINT, {"rollout": {"checks": {"command": ["check", "--token", "ghp_" + "a" * 36]}}}),
+    ("plain-secret", ENVIRONMENT, built("Secret")),
+    ("plain-secret", ENVIRONMENT, {"files": {"image/requirements-secret.txt": "hash"}}),
+    ("plain-secret", CONFIGURATION, {"app:dbPassword": 12345678}),
+    ("plain-secret", CONFIGURATION, {"app:db": {"password": [["hunter2hunter2"]]}}),
+    *(
+        ("unchecked-resource", type_, {})
+        for type_ in (
+            "azure-native:resources:Deployment",
+            "azure-native:resources:DeploymentStackAtSubscription",
+            "azure:storage/account:Account",
+            "azapi:resources:Resource",
+            "azure-native:machinelearningservices:OnlineDeployment",
+        )
+    ),
+]
+
+# What looks like a way around a rule, and is none.
+HARMLESS: list[tuple[str, str, dict[str, Any]]] = [
+    ("node-remote-login", COMPUTE, cluster(enableNodePublicIp=False)),
+    ("node-remote-login", COMPUTE, {"properties": {"computeType": "Kubernetes"}}),
+    (
+        "privileged-role",
+        ASSIGNMENT,
+        {"roleDefinitionId": f"{ROLES}/8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "principalType": UNKNOWN},
+    ),
+    (
+        "privileged-role",
+        "azure-native:authorization:RoleDefinition",
+        {
+            "permissions": [
+                {"actions": ["*"], "notActions": ["Microsoft.Authorization/*/write"]},
+                {"actions": ["*/read"]},
+            ]
+        },
+    ),
+    (
+        "public-network-access",
+        STORAGE,
+        {"networkRuleSet": {"defaultAction": "Deny", "ipRules": [{"iPAddressOrRange": "20.0.0.0/8"}]}},
+    ),
+    ("machine-size", "azureml:Component", {"definition": {"resources": {"instance_type": "gpu-large"}}}),
+    (
+        "pinned-packages",
+        ENVIRONMENT,
+        conda(
+            "numpy==2.4.6=py313_0",
+            "numpy 2.4",
+            "conda-forge::pip",
+            {"pip": ["a[b]==1; python_version > '3'", "a===1", "lib @ git+https://h/l@" + "a" * 40]},
+        ),
+    ),
+    ("pinned-image", ENVIRONMENT, {"definition": {"image": f"base:latest@sha256:{'a' * 64}"}}),
+    ("plain-secret", CONFIGURATION, {"app:maxTokens": 4096, "app:password": 0, "app:path": "a/b", "app:pass": True}),
+    (
+        "plain-secret",
+        ENDPOINT,
+        serving(
+            environment_variables={"URL": "https://host/a:b@c", "A": "sha512-" + KEY, "PASSWORD": "${{secrets.a}}"}
+        ),
+    ),
+]
+
 FILES = {
     "Floating": "FROM --platform=linux/amd64 mcr.microsoft.com/base AS build\nFROM build\n",
     "Pinned": "ARG TAG=1\nFROM mcr.microsoft.com/base:$TAG AS build\nFROM build\nFROM scratch\nFROM base@sha256:0\n",
     "conda.yml": "dependencies: [python=3.11, {pip: [pandas]}]\n",
     "requirements.txt": "# our packages\nnumpy==2.4.6\npandas  # the newest\n",
+    **BYPASSING,
+    "conda-nested.yml": "dependencies: [{pip: [-r requirements.txt]}]\n",
+    "requirements-nested.txt": "-r requirements.txt\n",
+    "requirements-secret.txt": "--index-url https://me:s3cret@host/simple\n",
+    "Secret": f"FROM base:1\nENV CONNECTION='AccountKey={KEY}'\n",
     "requirements-locked.txt": "numpy==2.4.6 \\\n    --hash=sha256:0\n-r other.txt\nlib @ file:///lib.whl\n",
 }
 
@@ -167,7 +372,7 @@ def scene(tmp_path: Path) -> Scene:
 
 
 def problems(rule: str, resource: Resource, scene: Scene) -> list[str]:
-    assert resource.type in RULES[rule].types
+    assert RULES[rule].covers(resource.type)
     return list(RULES[rule].check(resource, scene))
 
 
@@ -177,6 +382,31 @@ def test_a_rule_finds_what_breaks_it_and_nothing_else(
 ) -> None:
     assert len(problems(rule, Resource(type_, "broken", breaks), scene)) == 1
     assert problems(rule, Resource(type_, "fitting", fits), scene) == []
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(("rule", "type_", "inputs"), BYPASSES)
+def test_no_other_spelling_gets_around_a_rule(rule: str, type_: str, inputs: dict[str, Any], scene: Scene) -> None:
+    assert len(problems(rule, Resource(type_, "hostile", inputs), scene)) == 1
+
+
+@pytest.mark.parametrize(("rule", "type_", "inputs"), HARMLESS)
+def test_a_rule_finds_nothing_in_what_only_looks_like_it(
+    rule: str, type_: str, inputs: dict[str, Any], scene: Scene
+) -> None:
+    assert problems(rule, Resource(type_, "harmless", inputs), scene) == []
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "azure-native:storage:StorageAccount",
+        "azure-native:storage/v20240101preview:StorageAccount",
+        "azure-native_storage_v20240101:storage:StorageAccount",
+    ],
+)
+def test_a_type_is_the_same_in_each_version(token: str) -> None:
+    assert short_type(token) == STORAGE
 
 
 def test_a_resource_that_holds_data_is_protected(scene: Scene) -> None:
@@ -203,7 +433,9 @@ def test_a_resource_has_a_diagnostic_setting_that_sends_to_log_analytics(scene: 
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {rule for rule, *_ in CASES} | {"protected", "diagnostic-settings"} == set(RULES)
+    # Only the type of a resource breaks the last one.
+    alone = {"protected", "diagnostic-settings", "unchecked-resource"}
+    assert {rule for rule, *_ in CASES} | alone == set(RULES)
 
 
 def test_every_type_of_every_rule_can_be_empty_or_unknown(scene: Scene) -> None:

@@ -76,6 +76,16 @@ def test_an_expired_exception_is_an_error_that_says_so() -> None:
     assert expired.problem == "the exception from storage-shared-key expired on 2026-11-27 (owner: o)"
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize("end", [date(2028, 11, 28), date(9999, 12, 31)])
+def test_no_exception_lasts_for_ever(end: date) -> None:
+    endless, broken = policy(exemption(expires=end)).examine([BROKEN])
+    assert (endless.rule, endless.refuses, broken.refuses) == (EXPIRED, True, True)
+    assert endless.problem == f"the exception from storage-shared-key lasts until {end} (owner: o)"
+    assert endless.fix == "write a date until 2027-11-29 in policy/exceptions.yml"
+    assert not policy(exemption(expires=date(2027, 11, 29))).examine([BROKEN])[0].refuses
+
+
 def test_mandatory_findings_come_first() -> None:
     logs = Resource("azure-native:operationalinsights:Workspace", "logs", {"retentionInDays": 30})
     found = policy(production=True).examine([logs, BROKEN])
