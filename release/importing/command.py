@@ -10,7 +10,7 @@ from infra import NAMESPACE
 from release import stack_file
 from release.errors import ReleaseError
 from release.importing.source import brought
-from release.importing.survey import survey
+from release.importing.survey import left_out, survey
 from release.project import program_folder, project_folder
 from release.terminal.console import new_console
 from release.terminal.tables import columns
@@ -44,11 +44,17 @@ def _take_over(root: Path, folder: str, stack: str | None, file: Path | None) ->
             f"no YAML file below {folder}/ defines an asset of Azure Machine Learning, so there is nothing to import",
             fix="import the folder with the YAML of `az ml` (CLI v2); assets that Python code creates have none",
         )
-    managed = ((asset.path, asset.id.kind.replace("_", " "), asset.name) for asset in found.managed)
+    lost = left_out(root, found, _patterns(file), file.name) if file is not None else {}
+    managed = (
+        (asset.path, asset.id.kind.replace("_", " "), asset.name)
+        for asset in found.managed
+        if asset.path.partition("#")[0] not in lost
+    )
     console.print(columns(["file", "kind", "name"], managed, title="managed"))
-    if found.left:
-        left = ((each.path, each.what, each.why) for each in found.left)
-        console.print(columns(["file", "what", "why"], left, title="left to az ml"))
+    left = sorted((*found.left, *lost.values()))
+    if left:
+        rows = ((each.path, each.what, each.why) for each in left)
+        console.print(columns(["file", "what", "why"], rows, title="left to az ml"))
     console.print()
     if found.computes:
         console.print(f"The files name these computes: {', '.join(found.computes)}", highlight=False)
@@ -61,6 +67,13 @@ def _take_over(root: Path, folder: str, stack: str | None, file: Path | None) ->
         console.print(f"{file.name} has no {', '.join(missing)}. Add it to {NAMESPACE}:compute: see docs/compute.md")
     stack_file.extend(file, _GROUP, _LIST, found.patterns)
     console.print(f"{file.name} has the patterns of these files now. Next: make preview STACK={stack}")
+
+
+def _patterns(file: Path) -> tuple[str, ...]:
+    """Return the patterns that a stack file has."""
+    group = (stack_file.read(file).get("config") or {}).get(_GROUP)
+    written = group.get(_LIST) if isinstance(group, dict) else None
+    return tuple(str(each) for each in written) if isinstance(written, list) else ()
 
 
 def _computes(file: Path) -> set[str]:

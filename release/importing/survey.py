@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pulumi_azureml import Asset, CatalogueErrors, CatalogueSettings, Folders, Left, load_catalogue
 from pulumi_azureml.planning import Problem
+from pulumi_azureml.planning.ignore import selects
 from release.errors import ReleaseError
 
 # The catalogue checks whether the stack has a registry. The survey does not ask which one.
@@ -77,6 +78,29 @@ def survey(root: Path, folder: str) -> Survey:
         left = tuple(sorted({*refused.values(), *(each for each in plan.left if each.path.startswith(f"{folder}/"))}))
         computes = {name for asset in managed for name in _computes(asset.definition)}
         return Survey(managed, left, patterns, tuple(sorted(computes)))
+
+
+def left_out(root: Path, found: Survey, written: Sequence[str], file: str) -> dict[str, Left]:
+    """Return the files of a survey that the patterns in a stack file leave out, by their paths.
+
+    The patterns are a user's own, or those of an earlier import that refused a file.
+    """
+    patterns = (*written, *(each for each in found.patterns if each not in written))
+    settings = CatalogueSettings(None, registry=_ANY_REGISTRY, folders=Folders(files=patterns), check_with_azure=False)
+    try:
+        planned = {asset.id for asset in load_catalogue(root, settings).assets}
+    except CatalogueErrors:
+        return {}  # a preview says what is wrong between the files that are not left out
+    lost: dict[str, Left] = {}
+    for asset in found.managed:
+        path = asset.path.partition("#")[0]
+        pattern = next(
+            (each for each in reversed(written) if each.startswith("!") and selects((each[1:],), path)), None
+        )
+        if asset.id not in planned and pattern is not None:
+            why = f"{file} has the pattern '{pattern}'; remove it to manage this file"
+            lost[path] = Left(path, "left out", why)
+    return lost
 
 
 def _reason(problem: Problem) -> str:

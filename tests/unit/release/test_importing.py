@@ -152,6 +152,23 @@ def test_the_stack_file_gets_the_patterns_that_it_does_not_have(
     assert [line for line in STACK_FILE.splitlines() if line not in text.splitlines()] == []
 
 
+def test_a_mended_file_is_managed_when_its_pattern_is_gone(importing: Callable[..., Result], foreign: Path) -> None:
+    """The table said `managed`, and no update planned the file, because the first import had left it out."""
+    importing(foreign, "--stack", "dev")
+    broken = foreign / "mlops/train/broken.yml"
+    broken.write_text(broken.read_text() + ENVIRONMENT)
+    done = importing(foreign, "--stack", "dev").output
+    managed, _, left = done.partition("left to az ml")
+    assert "broken.yml" not in managed
+    assert "other.yml" not in managed
+    assert "the pattern '!/foreign/mlops/train/broken.yml'; remove it to manage this file" in " ".join(left.split())
+    file = foreign.parent / "Pulumi.dev.yaml"
+    file.write_text("".join(line for line in file.read_text().splitlines(keepends=True) if "!/foreign" not in line))
+    managed, _, left = importing(foreign, "--stack", "dev").output.partition("left to az ml")
+    assert "broken.yml" in managed
+    assert "remove it to manage" not in left
+
+
 def test_what_is_refused_has_the_line_and_the_fix(importing: Callable[..., Result], foreign: Path) -> None:
     text = importing(foreign).output
     assert "line 1: 'environment' is missing; add `environment:`" in text
