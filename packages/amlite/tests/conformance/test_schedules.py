@@ -149,16 +149,23 @@ def test_schedule_create_or_update_takes_a_pipeline_of_the_client(
     assert found.properties["azureml.scheduleName"] == name
 
 
-def test_schedule_of_a_job_repeats_that_job(azureml_workspace: Workspace, definition: Json, name: str) -> None:
+@pytest.mark.parametrize("by_name", [False, True])
+def test_schedule_of_a_job_repeats_that_job(
+    azureml_workspace: Workspace, definition: Json, name: str, by_name: bool
+) -> None:
+    """azure-ai-ml sends an empty experiment, and the name alone if the file has it."""
     source = f"{azureml_workspace.id}/jobs/{name}-source"
     tagged = {**definition, "tags": {"from": "source"}}
     assert azureml_workspace.azure.arm("PUT", source, {"properties": tagged}).status_code == 201
-    trigger = body({"jobType": "Pipeline", "sourceJobId": source}, cron("0 8 * * *"))
+    given = source.rpartition("/")[2] if by_name else source
+    repeated = {"jobType": "Pipeline", "sourceJobId": given, "experimentName": "", "isArchived": False}
+    trigger = body(repeated, cron("0 8 * * *"))
     azureml_workspace.azure.put(f"{azureml_workspace.id}/schedules/{name}", trigger)
     azureml_workspace.azure.advance(DAY)
     fired = next(job for job in wait_for_jobs(azureml_workspace, name, 2) if not job.endswith("source"))
     job = azureml_workspace.azure.arm("GET", f"{azureml_workspace.id}/jobs/{fired}").json()["properties"]
     assert job["tags"] == {"from": "source"}
+    assert job["experimentName"] == "scheduled"
     assert job["jobs"].keys() == definition["jobs"].keys()
 
 

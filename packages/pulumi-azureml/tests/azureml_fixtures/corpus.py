@@ -274,8 +274,9 @@ def _pipelines() -> None:
         "simple": f"{daily}create_job: ../pipes/files.yml\n",
         "changed": f"{cron}create_job:\n  type: pipeline\n  job: ../pipes/files.yml\n  settings:\n"
         "    force_rerun: true\n",
-        "command": f"{cron}create_job: ../jobs/single/hello.yml\n",
-        "by_spark": f"{cron}create_job: ../jobs/single/spark.yml\n",
+        "repeated": f"{cron}create_job: azureml:calm_tent_1\n",
+        "repeated-changed": f"{cron}create_job:\n  type: pipeline\n  job: azureml:calm_tent_1\n  settings:\n"
+        "    force_rerun: true\n",
     }.items():
         _add("schedule", f"schedules/{name}.yml", "schedule", f"name: {name}\n{text}")
     _add(

@@ -107,3 +107,22 @@ def test_a_running_job_is_cancelled_on_removal(project: Project, ml_client: MLCl
     KIND.remove(ml_client, props)
     assert ml_client.jobs.get(f"{props['name']}-{props['version']}").status == "Canceled"
     assert ours(ml_client, props) == []
+
+
+def test_a_schedule_repeats_a_job_that_ran(project: Project, ml_client: MLClient) -> None:
+    project.needs("pipeline_job")
+    props = project.props("pipeline_job")
+    with pytest.raises(AssetError, match="goes on"):
+        KIND.upsert(ml_client, {**props, "timeout_minutes": 0})
+    ran = f"azureml:{props['name']}-{props['version']}"
+    schedules = OPERATIONS["schedule"]
+    for create_job in (ran, {"type": "pipeline", "job": ran, "settings": {"force_rerun": True}}):
+        project.edit("pipelines/schedules/daily.yml", create_job=create_job)
+        daily = project.props("schedule")
+        schedules.upsert(ml_client, daily)
+        assert schedules.observe(ml_client, daily) == daily
+        fired = ml_client.schedules.trigger(daily["name"])
+        assert [*ml_client.jobs.get(fired.job_name).jobs] == ["step"]
+    schedules.remove(ml_client, daily)
+    assert schedules.observe(ml_client, daily) is None
+    KIND.remove(ml_client, props)

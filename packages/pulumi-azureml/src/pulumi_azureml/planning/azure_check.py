@@ -21,7 +21,7 @@ import yaml
 
 from pulumi_azureml.planning.assets import Asset, AssetId, Definition, content_hash
 from pulumi_azureml.planning.documents import Document, KeyPath
-from pulumi_azureml.planning.kinds import KINDS
+from pulumi_azureml.planning.kinds import KINDS, schedule
 from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.stat_cache import write_whole
 
@@ -119,7 +119,7 @@ def _load(asset: Asset, loader_name: str, root: Path) -> Exception | None:
 
 def _load_from(loader: Any, asset: Asset, definition: Definition, folder: Path) -> None:
     """Write a schedule's job to a file, because azure-ai-ml reads it from one."""
-    if asset.kind == "schedule" and isinstance(definition.get("create_job"), dict):
+    if asset.kind == "schedule" and "create_job" in definition and not schedule.repeats(definition["create_job"]):
         job = folder / "job.yml"
         job.write_text(yaml.safe_dump(definition["create_job"], sort_keys=False), encoding="utf-8")
         definition["create_job"] = str(job)

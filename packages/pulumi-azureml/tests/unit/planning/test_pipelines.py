@@ -1,6 +1,7 @@
 """Steps that do not fit together."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,6 +135,35 @@ def test_a_schedule_may_only_change_inputs_of_its_pipeline(project: Project) -> 
         create_job={"type": "pipeline", "job": "../training.yml", "inputs": {"stps": 1}},
     )
     assert project.problem().fix == "did you mean 'steps'?"
+
+
+@pytest.mark.parametrize("create_job", ["../single.yml", {"type": "command", "job": "../single.yml"}])
+def test_a_schedule_of_a_job_that_is_no_pipeline_is_refused(project: Project, create_job: Any) -> None:
+    """azure-ai-ml loads it and sends it only with its private features: an update failed after the preview."""
+    project.write(
+        "pipelines/single.yml",
+        """
+        type: command
+        command: echo hello
+        compute: serverless
+        environment: azureml:AzureML-sklearn-1.0-ubuntu20.04-py38-cpu@latest
+        """,
+    )
+    project.edit("pipelines/schedules/daily.yml", create_job=create_job)
+    problem = project.problem()
+    assert "sends no schedule of a job of type 'command': it starts pipelines only" in problem.message
+    assert problem.fix == "start a pipeline that has this job as its step"
+
+
+@pytest.mark.parametrize(
+    "create_job",
+    ["azureml:calm_tent_1", {"type": "pipeline", "job": "azureml:calm_tent_1", "settings": {"force_rerun": True}}],
+)
+def test_a_schedule_may_repeat_a_job_that_ran_in_the_workspace(project: Project, create_job: Any) -> None:
+    project.edit("pipelines/schedules/daily.yml", create_job=create_job)
+    daily = project.load(check_with_azure=True)["schedule", "daily"]
+    assert daily.definition["create_job"] == create_job
+    assert not [each for each in daily.depends_on if each.kind == "pipeline_job"]
 
 
 SWEEP = """

@@ -10,6 +10,7 @@ import asyncio
 import datetime as dt
 import logging
 from dataclasses import dataclass, field
+from typing import Any
 
 from amlite.core.access import is_below
 from amlite.core.errors import AzureError
@@ -24,6 +25,8 @@ from amlite.services.machinelearning.references import WORKSPACE_TYPE
 from amlite.services.schedules import monitors
 
 TYPE = f"{WORKSPACE_TYPE}/schedules"
+# What azure-ai-ml sends of a job that a schedule repeats, if the schedule changes nothing.
+_UNSAID: tuple[Any, ...] = ({}, [], "", None)
 _STATE_TYPE = "machinelearning/schedule-state"
 _LONGEST_SLEEP_SECONDS = 24 * 3600.0
 _log = logging.getLogger("amlite.schedules")
@@ -85,7 +88,7 @@ async def submit(platform: Platform, schedule: Document, due: dt.datetime, suffi
     workspace_id = schedule.id.rpartition("/schedules/")[0]
     if source := definition.get("sourceJobId"):
         document = source_job(platform, workspace_id, source)
-        given = {name: value for name, value in definition.items() if name != "sourceJobId" and value not in ({}, [])}
+        given = {name: value for name, value in definition.items() if name != "sourceJobId" and value not in _UNSAID}
         definition = {**writable("JobBase", document.body)["properties"], **given}
     properties = {
         **(definition.get("properties") or {}),
@@ -99,7 +102,12 @@ async def submit(platform: Platform, schedule: Document, due: dt.datetime, suffi
 
 
 def source_job(platform: Platform, workspace_id: str, job_id: str) -> Document:
-    """Return the job that a schedule repeats. Raises AzureError 400 unless the schedule's workspace has it."""
+    """Return the job that a schedule repeats. Raises AzureError 400 unless the schedule's workspace has it.
+
+    azure-ai-ml sends `create_job: azureml:NAME` as the name alone.
+    """
+    if "/" not in job_id:
+        job_id = f"{workspace_id}/jobs/{job_id}"
     document = platform.store.get(job_id)
     if document is None or not is_below(job_id, f"{workspace_id}/jobs") or document.type != JOB_TYPE.lower():
         raise AzureError(400, "UserError", f"The job '{job_id}' was not found in the schedule's workspace.")

@@ -11,6 +11,7 @@ from pulumi_azureml.operations.kind import Operations, Props, found
 from pulumi_azureml.operations.retry import confirmed, finished
 from pulumi_azureml.operations.staging import load, staged
 from pulumi_azureml.planning.kinds import schedule
+from pulumi_azureml.planning.references import parse
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -22,8 +23,8 @@ _MONITORS = "2023-06-01-preview"
 class ScheduleOperations(Operations):
     """A schedule, and the pipeline job or the monitor that it starts.
 
-    The definition holds the whole job under `create_job`, or the monitor under `create_monitor`. Further input:
-    `pipeline`, the file that defines the job, for previews.
+    The definition holds the whole job under `create_job`, or a reference to one that ran in the workspace, or the
+    monitor under `create_monitor`. Further input: `pipeline`, the file that defines the job, for previews.
     """
 
     planned = schedule.KIND
@@ -35,7 +36,7 @@ class ScheduleOperations(Operations):
         if existing is not None:
             ownership.check(what, existing.tags, props["owner"], adopt=props["adopt"])
         with staged(self.definition(props), props.get("trees", []), props["path"]) as definition:
-            finished(ml.schedules.begin_create_or_update(self._entity(definition)), what)
+            finished(ml.schedules.begin_create_or_update(self._entity(definition, Workspace.of(props).id)), what)
         # The client's schedule entities have no id.
         return {"resource_id": f"{Workspace.of(props).id}/schedules/{props['name']}"}
 
@@ -70,14 +71,15 @@ class ScheduleOperations(Operations):
         finished(ml.schedules.begin_delete(props["name"]), what)
 
     @staticmethod
-    def _entity(definition: dict[str, Any]) -> Any:
+    def _entity(definition: dict[str, Any], workspace_id: str) -> Any:
         from azure.ai.ml.entities import CronTrigger, JobSchedule, RecurrencePattern, RecurrenceTrigger
 
-        if "create_monitor" in definition:
+        if "create_monitor" in definition or schedule.repeats(definition["create_job"]):
+            definition = _with_id_of_job(definition, workspace_id)
             content = {key: value for key, value in definition.items() if key != "is_enabled"}
-            monitor = load("load_schedule", content)
-            monitor._is_enabled = definition.get("is_enabled", True)  # the loader does not take it
-            return monitor
+            entity = load("load_schedule", content)
+            entity._is_enabled = definition.get("is_enabled", True)  # the loader does not take it
+            return entity
         # A schedule's YAML names a job's file. The plan holds the job itself, so assemble both here.
         trigger = dict(definition["trigger"])
         if trigger.pop("type") == "cron":
@@ -98,6 +100,17 @@ class ScheduleOperations(Operations):
     @staticmethod
     def _get(ml: MLClient, name: str) -> Any | None:
         return found(lambda: ml.schedules.get(name))
+
+
+def _with_id_of_job(definition: dict[str, Any], workspace_id: str) -> dict[str, Any]:
+    """Refer to the job that a schedule repeats by its id. azure-ai-ml would send the name alone."""
+    job = definition.get("create_job")
+    text = job.get("job") if isinstance(job, dict) else job
+    reference = parse(text, folder="") if isinstance(text, str) else None
+    if reference is None or not reference.name:
+        return definition
+    id_ = f"azureml:{workspace_id}/jobs/{reference.name}"
+    return {**definition, "create_job": {**job, "job": id_} if isinstance(job, dict) else id_}
 
 
 def _disable(resource_id: str) -> None:

@@ -24,7 +24,7 @@ class ScheduleKind(Kind):
     """A cron or recurrence trigger, and the pipeline (`create_job`) or the monitor (`create_monitor`) that it starts.
 
     The definition in the plan contains the whole pipeline job under `create_job`, so that a later change of the
-    pipeline's file does not change the schedule in Azure.
+    pipeline's file does not change the schedule in Azure. A reference to a job that ran stays as it is.
     """
 
     name = "schedule"
@@ -87,6 +87,16 @@ class ScheduleKind(Kind):
         """Check that changed inputs belong to the pipeline, and that a monitor's deployment collects data."""
         yield from monitors.check(draft, drafts)
         job = draft.definition.get("create_job")
+        started = draft.targets.get(("create_job", "job")) or draft.targets.get(("create_job",))
+        if started is not None and started in drafts:
+            planned = drafts[started].definition
+            type_ = planned.get("type", "pipeline" if "jobs" in planned else "command")
+        else:
+            type_ = job.get("type", "pipeline") if isinstance(job, dict) else "pipeline"
+        if type_ != "pipeline":
+            message = f"azure-ai-ml sends no schedule of a job of type '{type_}': it starts pipelines only"
+            yield draft.document.problem(("create_job",), message, "start a pipeline that has this job as its step")
+            return
         target = draft.targets.get(("create_job", "job"))
         if not isinstance(job, dict) or target is None or target not in drafts:
             return
@@ -132,6 +142,11 @@ def _merged(base: dict[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(base.get(key), dict) and isinstance(value, dict)
         base[key] = _merged(base[key], value) if both else value
     return base
+
+
+def repeats(create_job: Any) -> bool:
+    """Whether what a schedule creates is a job that ran in the workspace, and not one that the plan has."""
+    return isinstance(create_job, str) or "job" in create_job
 
 
 KIND = ScheduleKind()

@@ -125,12 +125,12 @@ class Schedule(Resource, module="azureml", name="Schedule"):
 
     @classmethod
     def declare(cls, asset: Asset, declarations: Declarations) -> Self | None:
-        """Add the pipeline's file, for previews. Return None for a monitor whose deployment waits for a model."""
+        """Add the pipeline's file, if it has one, for previews. Return None while a monitor's deployment waits."""
         if asset.waiting_for is not None:
             return None
-        if "create_monitor" in asset.definition:
+        pipeline = next((each for each in asset.depends_on if each.kind == "pipeline_job"), None)
+        if pipeline is None:
             return cls.of(asset, declarations, declarations.planned(asset))
-        pipeline = next(each for each in asset.depends_on if each.kind == "pipeline_job")
         path = declarations.args.plan[pipeline.kind, pipeline.name].path
         return cls.of(asset, declarations, declarations.planned(asset, pipeline=path))
 
