@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 
 _API_VERSION = "2024-10-01"
 _AUDIENCE = "https://ml.azure.com/.default"
-# A prediction changes nothing, so azure-core may repeat it. Azure answers for a broken model with a 424, which stays.
-_RETRIES: dict[str, Any] = {"retry_total": 4, "retry_status": 4, "retry_on_methods": ["POST"]}
+# A prediction changes nothing, so azure-core may repeat it, for a minute in all: a smoke test that fails ends a
+# rollout. Azure answers for a broken model with a 424, which stays.
+_RETRIES: dict[str, Any] = {
+    **dict.fromkeys(("retry_total", "retry_status", "retry_read"), 8),
+    "retry_backoff_max": 10,
+    "retry_on_methods": ["POST"],
+}
 # Azure's own limit for an answer is three minutes.
 _ANSWER_SECONDS = 300
 _TOKEN_SECONDS = 3600

@@ -43,6 +43,15 @@ def test_a_prediction_that_the_gateway_failed_is_asked_for_again(status: int, mo
     assert transport.asked == 3
 
 
+@pytest.mark.parametrize("failure", [(503, {}), ServiceResponseError("connection reset")])
+def test_a_gateway_that_fails_for_half_a_minute_ends_no_rollout(failure: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    transport = recorded(monkeypatch, *[failure] * 6)
+    waited: list[float] = []
+    monkeypatch.setattr(transport, "sleep", waited.append)
+    assert scoring.score(ScoringTarget(ID, URI, "key"), {"a": 1}) == {"ok": True}
+    assert 30 < sum(waited) < 60
+
+
 def test_an_endpoint_whose_token_expired_gets_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
     transport = recorded(monkeypatch, (401, {}))
     transport.code = "ExpiredAuthenticationToken"
