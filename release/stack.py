@@ -6,7 +6,7 @@ import fcntl
 import functools
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -16,10 +16,10 @@ from pydantic import ValidationError
 
 from infra import NAMESPACE, REFUSE_RENAMES, ROLL_OUT_AT_ONCE
 from infra.outputs import OUTPUTS_VERSION, ModelOutput, StackOutputs, parse
-from release import sign_in, stack_file, storage
+from release import sign_in, stack_file, state_providers, storage
 from release.engine import Changes, Engine, OnEvent, essence
 from release.errors import ReleaseError
-from release.project import project_folder
+from release.project import program_folder, project_folder
 
 # The Automation API asks the CLI for an update's outputs, twice, and for its entry in the history. This takes seconds,
 # and this class uses the events and `deployed` instead.
@@ -58,6 +58,7 @@ class PulumiStack:
                 f"cannot open stack '{name}': {message}", fix=hint or _login_fix(name, message)
             ) from error
         self._engine = Engine(name, self._stack)
+        self._is_trusted = False
 
     def preview(self, on_event: OnEvent, *, refresh: bool = False) -> Changes:
         """Preview an update. With `refresh`, compare with what is in Azure. The state does not change.
@@ -65,7 +66,7 @@ class PulumiStack:
         Changed names are a warning.
         """
         self._ask_the_program(refuse_renames=False)
-        return self._engine.run(functools.partial(self._stack.preview, refresh=refresh), on_event)
+        return self._run(functools.partial(self._stack.preview, refresh=refresh), on_event)
 
     def up(
         self,
@@ -91,7 +92,26 @@ class PulumiStack:
         """
         self._ask_the_program(refuse_renames=not replace_renamed, roll_out_at_once=at_once)
         command = functools.partial(self._stack.up, message=why)
-        return self._engine.run(functools.partial(command, continue_on_error=True) if keep_going else command, on_event)
+        return self._run(functools.partial(command, continue_on_error=True) if keep_going else command, on_event)
+
+    def _run(self, command: Callable[..., Any], on_event: OnEvent) -> Changes:
+        """Run the engine, which loads the providers that the state names.
+
+        Raises:
+            ReleaseError: One of them is not of this checkout.
+        """
+        if not self._is_trusted:
+            foreign = state_providers.foreign(self.state(), program_folder())
+            if foreign:
+                names = ", ".join(urn.rpartition("::")[2] for urn in foreign)
+                raise ReleaseError(
+                    f"the state of stack '{self.name}' has a provider for {names} that is not of this checkout, and "
+                    "Pulumi would run it. Nothing was changed",
+                    fix="use the commit that deployed the stack. If nobody deployed such a provider, find out who "
+                    "changed the state, and import an earlier one with `pulumi stack import`",
+                )
+            self._is_trusted = True
+        return self._engine.run(command, on_event)
 
     def history(self) -> list[automation.UpdateSummary]:
         """Return the updates of the stack that Pulumi recorded, the newest first, without secrets."""
@@ -160,11 +180,11 @@ class PulumiStack:
 
     def refresh(self, urns: list[str], on_event: OnEvent) -> Changes:
         """Read resources from Azure into the state."""
-        return self._engine.run(functools.partial(self._stack.refresh, target=urns), on_event)
+        return self._run(functools.partial(self._stack.refresh, target=urns), on_event)
 
     def destroy(self, on_event: OnEvent, urns: list[str] | None = None) -> Changes:
         """Delete all resources of the stack, or those with some URNs."""
-        return self._engine.run(functools.partial(self._stack.destroy, target=urns), on_event)
+        return self._run(functools.partial(self._stack.destroy, target=urns), on_event)
 
     def outputs(self) -> StackOutputs | None:
         """Return the stack's outputs, or None if the stack was never completely deployed."""

@@ -1,0 +1,111 @@
+"""The providers of dynamic resources in a state, which Pulumi runs: they must be those of this checkout.
+
+Pulumi keeps the provider of a dynamic resource in the state, as a pickle. It loads the pickle when it reads or deletes
+the resource, and a pickle can run any program. Without this check, those who may write the state, such as the CI
+identity, could run one as the administrator who updates the stack.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import binascii
+import io
+import json
+import pickle
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pulumi.dynamic.dynamic import PROVIDER_KEY
+
+# Ours, at its place now and before version 0.3.0.
+_OURS = frozenset((each, "AzureMLProvider") for each in ("pulumi_azureml.provider", "infra.azureml.provider"))
+_MODULE = re.compile(r"\w+(\.\w+)*", re.ASCII)
+_BASE = "Provider"
+# What the state has in place of a secret, with the plain text as JSON.
+_PLAIN = "plaintext"
+
+
+def foreign(state: Mapping[str, Any], program: Path) -> list[str]:
+    """Return the URNs of resources in a state whose provider is neither pulumi_azureml's nor a class of the program.
+
+    Args:
+        state: The state, as Pulumi exports it with its secrets.
+        program: The folder with the program.
+    """
+    known: dict[str, bool] = {}
+    found = []
+    for each in _resources(state):
+        for part in ("inputs", "outputs"):
+            kept = (each.get(part) or {}).get(PROVIDER_KEY)
+            if kept is None:
+                continue
+            text = _text(kept)
+            if text not in known:
+                known[text] = all(_is_of_program(*place, program) for place in _classes(text))
+            if not known[text]:
+                found.append(str(each.get("urn")))
+    return list(dict.fromkeys(found))
+
+
+def _resources(state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from state.get("resources") or ()
+    yield from (each.get("resource") or {} for each in state.get("pending_operations") or ())
+
+
+def _text(kept: Any) -> str:
+    if isinstance(kept, Mapping):
+        try:
+            kept = json.loads(kept.get(_PLAIN) or "null")
+        except ValueError:
+            kept = None
+    return kept if isinstance(kept, str) else ""
+
+
+def _classes(text: str) -> list[tuple[str, str]]:
+    """Return the module and the name of everything that a pickle would load. Loads nothing of it."""
+    try:
+        reader = _Reader(io.BytesIO(base64.b64decode(text, validate=True)))
+        reader.load()
+    except (pickle.UnpicklingError, binascii.Error, EOFError, LookupError, TypeError, ValueError, AttributeError):
+        return [("", "")]
+    return reader.found or [("", "")]
+
+
+class _Nothing:
+    """Stands for each class and function of a pickle."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def __setstate__(self, _state: object) -> None:
+        pass
+
+
+class _Reader(pickle.Unpickler):
+    """Reads a pickle with `_Nothing` in place of everything that it names."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file)
+        self.found: list[tuple[str, str]] = []
+
+    def find_class(self, module: str, name: str) -> type[_Nothing]:
+        self.found.append((module, name))
+        return _Nothing
+
+
+def _is_of_program(module: str, name: str, program: Path) -> bool:
+    """Whether a name is our provider, or one that a module of the program defines."""
+    if (module, name) in _OURS:
+        return True
+    if not _MODULE.fullmatch(module):
+        return False
+    file = program.joinpath(*module.split(".")).with_suffix(".py")
+    try:
+        tree = ast.parse(file.read_text("utf-8"))
+    except (OSError, ValueError, SyntaxError):
+        return False
+    classes = [each for each in tree.body if isinstance(each, ast.ClassDef) and each.name == name]
+    return any(ast.unparse(base).endswith(_BASE) for each in classes for base in each.bases)

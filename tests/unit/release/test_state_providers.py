@@ -1,0 +1,113 @@
+"""The state runs no program of others: each provider in it is a class of this checkout."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi import dynamic
+
+from pulumi_azureml.provider import AzureMLProvider
+from release.errors import ReleaseError
+from release.stack import PulumiStack
+from release.state_providers import foreign
+from tests.unit.release.stacks import FakeStack, diagnostic
+
+ROOT = Path(__file__).parents[3]
+STATES = ROOT / "packages/pulumi-azureml/tests/engine/states"
+URN = "urn:pulumi:dev::platform::pulumi-python:dynamic/azureml:DataAsset::data-holidays"
+SECRET = "4dabf18193072939515e22adb298388d"
+
+
+class Command:
+    """Runs a command when it is loaded."""
+
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self._calls = function, arguments
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return self._calls
+
+
+def resource(provider: object) -> dict[str, Any]:
+    return {"urn": URN, "inputs": {"__provider": provider}, "outputs": {}}
+
+
+def pickled(value: object) -> str:
+    return base64.b64encode(pickle.dumps(value)).decode()
+
+
+def named(module: str, name: str) -> str:
+    """Return the pickle of an instance of a class that need not exist here."""
+    text = f"c{module}\n{name}\n)\x81}}b."
+    return base64.b64encode(b"\x80\x02" + text.encode("latin-1")).decode()
+
+
+@pytest.mark.parametrize("state", sorted(STATES.glob("*.json")), ids=lambda path: path.stem)
+def test_the_states_of_all_versions_are_ours(state: Path) -> None:
+    deployment = json.loads(state.read_text())
+    deployment = deployment.get("deployment", deployment)
+    assert sum("__provider" in (each.get("inputs") or {}) for each in deployment["resources"]) > 5
+    assert foreign(deployment, ROOT) == []
+
+
+def test_a_provider_of_the_program_is_its_own(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "things.py").write_text(
+        "from pulumi import dynamic\n\nclass ThingProvider(dynamic.ResourceProvider): ...\n\nclass Other: ...\n"
+    )
+    assert foreign({"resources": [resource(named("parts.things", "ThingProvider"))]}, tmp_path) == []
+    kept = {SECRET: "1b47061264138c4ac30d75fd1eb44270", "plaintext": json.dumps(named("parts.things", "ThingProvider"))}
+    assert foreign({"resources": [resource(kept)]}, tmp_path) == []
+    assert foreign({"resources": [resource(named("parts.things", "Other"))]}, tmp_path) == [URN]
+    assert foreign({"resources": [resource(named("parts.gone", "ThingProvider"))]}, tmp_path) == [URN]
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "provider",
+    [
+        pickled(Command(os.system, "touch harmed")),
+        pickled([AzureMLProvider("data"), Command(eval, "open('harmed', 'w')")]),
+        pickled(Command(getattr, dynamic.ResourceProvider, "__init__")),
+        named("bootstrap.processes", "run"),
+        named("..release.stack", "PulumiStack"),
+        {
+            SECRET: "1b47061264138c4ac30d75fd1eb44270",
+            "plaintext": json.dumps(pickled(Command(os.system, "touch harmed"))),
+        },
+        {SECRET: "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:abc"},
+        "not a pickle",
+        "",
+        base64.b64encode(b"\x80\x04.").decode(),
+        7,
+    ],
+)
+def test_a_program_in_the_state_is_refused_and_not_run(
+    provider: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert foreign({"resources": [resource(provider)]}, ROOT) == [URN]
+    pending = {
+        "pending_operations": [{"resource": {"urn": URN, "outputs": {"__provider": provider}}, "type": "deleting"}]
+    }
+    assert foreign(pending, ROOT) == [URN]
+    assert not (tmp_path / "harmed").exists()
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("command", ["preview", "up", "refresh", "destroy"])
+def test_no_command_runs_the_engine_on_such_a_state(fake: FakeStack, command: str) -> None:
+    fake.resources = [resource(pickled(Command(os.system, "true")))]
+    fake.events = [diagnostic("info", "the engine ran")]
+    told: list[object] = []
+    vars(fake).update(refresh=told.append, destroy=told.append)
+    arguments: list[Any] = [[URN], told.append] if command == "refresh" else [told.append]
+    with pytest.raises(ReleaseError, match="has a provider for data-holidays that is not of this checkout"):
+        getattr(PulumiStack("local"), command)(*arguments)
+    assert told == []
