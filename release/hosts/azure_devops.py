@@ -87,7 +87,7 @@ class AzureDevOps:
         path = f"/_apis/git/repositories/{quote(self._repository)}/pullRequests/{pull_request}/threads"
         fix = "let the build service *Contribute to pull requests* in the repository's security settings"
         page = f"{self._address}/_git/{quote(self._repository)}/pullrequest/{pull_request}"
-        return PullRequestThreads(self._api(fix), path, page)
+        return PullRequestThreads(self._api(fix), self._api(fix, self._collection), path, page)
 
     def issues(self) -> WorkItems:
         """Return the open work items of the project."""
@@ -123,7 +123,7 @@ class AzureDevOps:
     def _address(self) -> str:
         return f"{self._collection}/{quote(self._project)}"
 
-    def _api(self, fix: str) -> Api:
+    def _api(self, fix: str, address: str = "") -> Api:
         token = self._variables.get("SYSTEM_ACCESSTOKEN")
         if not token:
             raise ReleaseError(
@@ -138,27 +138,37 @@ class AzureDevOps:
             # An invalid token is an error, and not a redirect to the page that signs in.
             "X-TFS-FedAuthRedirect": "Suppress",
         }
-        return Api(TITLE, self._address, headers, partial(_explain, self._project, fix))
+        return Api(TITLE, address or self._address, headers, partial(_explain, self._project, fix))
 
 
 class PullRequestThreads:
     """The first comments of a pull request's threads."""
 
-    def __init__(self, api: Api, path: str, page: str) -> None:
-        """Use the threads at a path of the API, and the page of the pull request."""
+    def __init__(self, api: Api, organization: Api, path: str, page: str) -> None:
+        """Use the threads at a path of the project's API, the organization's API, and the page of the pull request."""
         self._api = api
+        self._organization = organization
         self._path = path
         self._page = page
 
     def marked(self, name: str) -> Sequence[Note]:
-        """Return the comments with a mark, from all pages."""
+        """Return the comments with a mark that the token's account wrote, from all pages. Anybody can write a mark."""
         notes = []
+        me = ""
         for thread in _all(self._api, self._path):
             first: Mapping[str, Any] = next(iter(thread.get("comments") or ()), {})
             text = str(first.get("content") or "")
-            if not thread.get("isDeleted") and not first.get("isDeleted") and text.startswith(prefix(name)):
+            if thread.get("isDeleted") or first.get("isDeleted") or not text.startswith(prefix(name)):
+                continue
+            me = me or self._account()
+            if (first.get("author") or {}).get("id") == me:
                 notes.append(self._note(thread["id"], first["id"], text))
         return notes
+
+    def _account(self) -> str:
+        parameters = {"api-version": "7.0-preview"}  # no other version
+        known = self._organization.send("GET", "/_apis/connectionData", parameters=parameters).body
+        return str(known["authenticatedUser"]["id"])
 
     def add(self, draft: NoteText) -> Note:
         """Make a thread, which is closed if nobody has to look at it."""

@@ -20,6 +20,8 @@ LIMIT = 65_536
 _NEXT = re.compile(r'<([^>]+)>; rel="next"')
 _AGAIN = "run the command again"
 _HEADS = "refs/heads/"
+# What GitHub answers an app that asks who it is.
+_NO_PERSON = (403, 404)
 _REF = re.compile(r"refs/pull/(\d+)/")
 
 
@@ -118,7 +120,8 @@ class PullRequestComments:
 
     def marked(self, name: str) -> Sequence[Note]:
         """Return the comments with a mark, from all pages."""
-        return [_note(each) for each in _all(self._api, self._list, {}) if _has_mark(each, name)]
+        found = [each for each in _all(self._api, self._list, {}) if _has_mark(each, name)]
+        return list(map(_note, _own(self._api, found)))
 
     def add(self, draft: NoteText) -> Note:
         """Make a comment."""
@@ -144,7 +147,8 @@ class Issues:
     def marked(self, name: str) -> Sequence[Note]:
         """Return the open issues with a mark, from all pages. The list has pull requests too."""
         listed = _all(self._api, self._path, {"state": "open"})
-        return [_note(each) for each in listed if "pull_request" not in each and _has_mark(each, name)]
+        found = [each for each in listed if "pull_request" not in each and _has_mark(each, name)]
+        return list(map(_note, _own(self._api, found)))
 
     def add(self, draft: NoteText) -> Note:
         """Open an issue."""
@@ -185,6 +189,23 @@ def _next(answer: Answer, api: Api) -> str | None:
 
 def _has_mark(item: Mapping[str, Any], name: str) -> bool:
     return str(item.get("body") or "").startswith(prefix(name))
+
+
+def _own(api: Api, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the items that the token's account wrote. Everybody can write a mark, and later change the text below it.
+
+    The token of a job belongs to an app, which may not ask who it is: "Get the authenticated user" needs a person. Only
+    apps that an owner of the repository has installed write as a bot.
+    """
+    if not items:
+        return []
+    try:
+        me = api.send("GET", "/user").body["login"]
+    except HostError as error:
+        if error.status not in _NO_PERSON:
+            raise
+        return [each for each in items if (each.get("user") or {}).get("type") == "Bot"]
+    return [each for each in items if (each.get("user") or {}).get("login") == me]
 
 
 def _note(item: Mapping[str, Any]) -> Note:

@@ -87,13 +87,13 @@ class FakeAzureDevOps(FakeHost):
             **more,
         }
 
-    def say(self, content: str, status: str = "active", kind: str = "text") -> int:
+    def say(self, content: str, status: str = "active", kind: str = "text", author: str = _AUTHOR["id"]) -> int:
         """Make a thread with a comment, and return its id."""
         number = 141 + len(self.threads)
         comment = {
             "id": 1,
             "parentCommentId": 0,
-            "author": _AUTHOR,
+            "author": {**_AUTHOR, "id": author},
             "content": content,
             "publishedDate": _DATE,
             "lastUpdatedDate": _DATE,
@@ -132,6 +132,9 @@ class FakeAzureDevOps(FakeHost):
         """Answer as Azure DevOps does."""
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return Answer(401, "<html>Access Denied: The Personal Access Token used has expired.</html>")
+        if request.path == "/fabrikam/_apis/connectionData":
+            assert request.query["api-version"] == "7.0-preview"
+            return Answer(200, {"authenticatedUser": {"id": _AUTHOR["id"], "isActive": True}})
         assert request.query["api-version"] == "7.0"
         path = request.path.removeprefix("/fabrikam/Fabrikam%20Fiber")
         answer = self.pulls.answer(request, path.removeprefix(f"/_apis/git/repositories/{REPOSITORY}"))

@@ -20,7 +20,7 @@ from tests.hosts.server import Answer, FakeHost, Request
 REPOSITORY = "octocat/Hello-World"
 PULL_REQUEST = 1347
 TOKEN = "ghs_16C7e42F292c6912E7710c838347Ae178B4a"
-USER = {
+USER: dict[str, Any] = {
     "login": "github-actions[bot]",
     "id": 41898282,
     "node_id": "MDM6Qm90NDE4OTgyODI=",
@@ -54,6 +54,8 @@ class FakeGitHub(FakeHost):
         self.issues: dict[int, dict[str, Any]] = {}
         self.git = FakeGit()
         self.pulls = GitHubGit(REPOSITORY, self.url, self.git)
+        self.person: dict[str, Any] = {}
+        """The person whose token is used, in place of a job's."""
         self._page = page
         self._last = 0
         self.open("A pull request", "Please pull these in!", number=PULL_REQUEST)
@@ -80,7 +82,7 @@ class FakeGitHub(FakeHost):
             **more,
         }
 
-    def say(self, body: str) -> int:
+    def say(self, body: str, author: str = USER["login"]) -> int:
         """Add a comment to the pull request, and return its id."""
         number = self._number()
         self.comments[number] = {
@@ -89,7 +91,7 @@ class FakeGitHub(FakeHost):
             "url": f"{self.url}/repos/{REPOSITORY}/issues/comments/{number}",
             "html_url": f"https://github.com/{REPOSITORY}/pull/{PULL_REQUEST}#issuecomment-{number}",
             "body": body,
-            "user": USER,
+            "user": _user(author),
             "created_at": "2011-04-14T16:00:49Z",
             "updated_at": "2011-04-14T16:00:49Z",
             "issue_url": f"{self.url}/repos/{REPOSITORY}/issues/{PULL_REQUEST}",
@@ -97,7 +99,7 @@ class FakeGitHub(FakeHost):
         }
         return number
 
-    def open(self, title: str, body: str, number: int | None = None) -> int:
+    def open(self, title: str, body: str, number: int | None = None, author: str = USER["login"]) -> int:
         """Open an issue, and return its number."""
         number = number or self._number()
         self.issues[number] = {
@@ -109,7 +111,7 @@ class FakeGitHub(FakeHost):
             "state": "open",
             "title": title,
             "body": body,
-            "user": USER,
+            "user": _user(author),
             "labels": [],
             "locked": False,
             "created_at": "2011-04-22T13:33:48Z",
@@ -121,6 +123,8 @@ class FakeGitHub(FakeHost):
         """Answer as GitHub does."""
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return Answer(401, {"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest"})
+        if request.path == "/user":
+            return Answer(200, self.person) if self.person else Answer(403, READ_ONLY)
         answer = self.pulls.answer(request, request.path.removeprefix(f"/repos/{REPOSITORY}"))
         if answer is not None:
             return answer
@@ -175,6 +179,10 @@ class FakeGitHub(FakeHost):
     def _number(self) -> int:
         self._last += 1
         return self._last
+
+
+def _user(login: str) -> dict[str, Any]:
+    return USER if login == USER["login"] else {**USER, "login": login, "id": 1, "type": "User"}
 
 
 def _too_long(resource: str) -> Answer:

@@ -406,3 +406,31 @@ def test_a_dry_run_needs_no_job(tmp_path: Path) -> None:
 def test_the_token_goes_to_no_other_host(on_github: FakeGitHub, tmp_path: Path) -> None:
     on_github.refuse("GET", 200, [], {"Link": '<https://evil.example/repos?page=2>; rel="next"'})
     assert comment(on_github.variables(tmp_path), tmp_path, example.dev()).exit_code == 0
+
+
+@pytest.mark.attack
+def test_a_mark_that_somebody_else_wrote_is_left_alone(host: FakeHost, tmp_path: Path) -> None:
+    """Whoever wrote the comment could change the verdict later, or lose a comment of their own."""
+    variables = host.variables(tmp_path)
+    forged = f"{prefix(NAME)}0)\n\nAll is well."
+    host.say(forged, author="stranger")
+    for _ in range(2):
+        done = comment(variables, tmp_path, example.dev())
+        assert done.exit_code == 0
+    host.say(forged, author="stranger")
+    assert comment(variables, tmp_path, example.dev(), example.prod()).exit_code == 0
+    theirs, ours = [], []
+    for text in shown(host):
+        (theirs if "All is well." in text else ours).append(text)
+    assert (theirs, len(ours)) == ([forged] * 2, 1)
+    assert "2 of 2 stacks change" in ours[0]
+
+
+@pytest.mark.attack
+def test_a_person_updates_their_own_comment_only(on_github: FakeGitHub, tmp_path: Path) -> None:
+    on_github.person = {"login": "octocat"}
+    own, bots = (on_github.say(f"{prefix(NAME)}0)\n\nOld.", author=each) for each in ("octocat", "github-actions[bot]"))
+    assert comment(on_github.variables(tmp_path), tmp_path, example.dev()).exit_code == 0
+    assert on_github.comments[own]["body"].startswith(prefix(NAME))
+    assert "Old." not in on_github.comments[own]["body"]
+    assert "Old." in on_github.comments[bots]["body"]

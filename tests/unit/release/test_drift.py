@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 from markdown_it import MarkdownIt
 
@@ -172,3 +173,14 @@ def test_a_long_issue_fits_the_limit() -> None:
     text = body([drift("dev", *(f"resource-{number}" for number in range(2000)))], example.RUN, 65_536)
     assert length(text) <= 65_536
     assert text.endswith(f"**This text is shortened.** [The run]({example.RUN}) shows everything.\n")
+
+
+@pytest.mark.attack
+def test_the_issue_of_a_stranger_is_left_alone(on_github: FakeGitHub, tmp_path: Path) -> None:
+    """In a public repository, everybody can open an issue that begins with the mark."""
+    number = on_github.open("Drift", f"{prefix(NAME)}0)\n\nNothing.", author="stranger")
+    assert report(on_github.variables(tmp_path), tmp_path, drift("dev", "cluster")).exit_code == 0
+    assert report(on_github.variables(tmp_path), tmp_path, drift("dev")).exit_code == 0
+    stranger, ours = on_github.issues[number], [each for each in issues(on_github) if "Nothing." not in each[2]]
+    assert (stranger["state"], stranger["title"]) == ("open", "Drift")
+    assert [each[0] for each in ours] == ["closed"]
