@@ -424,3 +424,48 @@ def test_a_databricks_workspace_deletes_no_group_that_became_anothers(attacker: 
     attacker.azure.finish(attacker.arm("DELETE", path, version=version))
     assert attacker.azure.arm("GET", path, version=version).status_code == 404
     assert attacker.azure.arm("GET", identity, version="2023-01-31").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["None", "none", None])
+@pytest.mark.parametrize(
+    ("type_", "version"),
+    [("Microsoft.DataFactory/factories", "2018-06-01"), ("Microsoft.Databricks/accessConnectors", "2023-05-01")],
+)
+def test_nobody_writes_the_principal_of_an_identity(
+    attacker: Attacker, type_: str, version: str, kind: str | None
+) -> None:
+    """A resource signs in as the principal that is stored with it: here the one of another group's resource."""
+    victim = f"{attacker.victim.layout.group_id}/providers/{type_}/v{uuid.uuid4().hex[:8]}"
+    body = {"location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": {}}
+    principal = attacker.azure.put(victim, body, version)["identity"]["principalId"]
+    stolen = {"type": kind, "principalId": principal, "tenantId": principal}
+    path = f"{attacker.group}/providers/{type_}/e{uuid.uuid4().hex[:8]}"
+    made = attacker.arm("PUT", path, {**body, "identity": stolen}, version)
+    assert made.status_code < 300
+    for answer in (
+        attacker.azure.arm("GET", path, version=version),
+        attacker.arm("PATCH", path, {"identity": stolen}, version),
+        attacker.azure.arm("GET", path, version=version),
+    ):
+        assert principal not in answer.text
+    attacker.azure.remove(path, version)
+    attacker.azure.remove(victim, version)
+
+
+def test_a_cluster_does_not_get_the_address_of_another_one(attacker: Attacker) -> None:
+    version, kind = "2024-05-01", "Microsoft.ContainerService/managedClusters"
+    pools = [{"name": "system", "mode": "System", "count": 1, "vmSize": "Standard_DS2_v2"}]
+    properties = {"dnsPrefix": "c", "agentPoolProfiles": pools}
+    body = {"location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": properties}
+    own, victim = (
+        f"{group}/providers/{kind}/c{uuid.uuid4().hex[:8]}"
+        for group in (attacker.group, attacker.victim.layout.group_id)
+    )
+    addresses = [attacker.azure.put(path, body, version)["properties"]["fqdn"] for path in (own, victim)]
+    for address in ("fqdn", "privateFQDN", "azurePortalFQDN"):
+        changed = {**body, "properties": {**properties, address: addresses[1]}}
+        assert attacker.arm("PUT", own, changed, version).status_code == 200
+        assert attacker.azure.put(own, changed, version)["properties"]["fqdn"] == addresses[0]
+        assert addresses[1] not in attacker.azure.arm("GET", own, version=version).text
+    for path in (own, victim):
+        attacker.azure.remove(path, version)

@@ -1,7 +1,8 @@
 """Write `arm.json` from the models of Microsoft's management packages, which must be installed.
 
 Run `python -m amlite.services.arm.published.generate`. The file has one model per line, in the format of
-`amlite.services.machinelearning.published.generate` without marks. Resource types are models with the type's name.
+`amlite.services.machinelearning.published.generate`. The only mark is that of read-only properties, which nobody can
+write: an identity's `principalId` would be that of another one. Resource types are models with the type's name.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ _SCALARS = {
     "str": "str", "int": "int", "long": "int", "float": "float", "bool": "bool",
     "iso-8601": "datetime", "duration": "duration", "datetime.datetime": "datetime", "datetime.timedelta": "duration",
 }  # fmt: skip
+_READ_ONLY = ("any", "o")
 
 Model = dict[str, Any]
 
@@ -78,8 +80,8 @@ class _Reader:
         entry: Model = {"fields": {}}
         self.models[name] = entry
         older = hasattr(model, "_attribute_map")
-        for path, kind in (self._older(model) if older else self._newer(model)).items():
-            self._put(name, path, kind)
+        for path, (kind, marks) in (self._older(model) if older else self._newer(model)).items():
+            self._put(name, path, kind, marks)
         subtypes = _subtypes(model, older=older)
         if subtypes is not None:
             field, kinds = subtypes
@@ -92,22 +94,23 @@ class _Reader:
             self.add(name, model)
         return name
 
-    def _put(self, name: str, path: list[str], kind: str) -> None:
-        """Set the type of a property, which may lie inside of others that the package flattens."""
+    def _put(self, name: str, path: list[str], kind: str, marks: str) -> None:
+        """Set the type and marks of a property, which may lie inside of others that the package flattens."""
         for outer in path[:-1]:
             inner = f"{name}.{outer}"
             self.models.setdefault(inner, {"fields": {}})
             self.models[name]["fields"][outer] = [f"model:{inner}", ""]
             name = inner
-        self.models[name]["fields"][path[-1]] = [kind, ""]
+        self.models[name]["fields"][path[-1]] = [kind, marks]
 
-    def _older(self, model: Any) -> dict[Any, str]:
+    def _older(self, model: Any) -> dict[Any, tuple[str, str]]:
         module = importlib.import_module(model.__module__.rpartition(".")[0])
         found = {}
         for attribute, entry in model._attribute_map.items():
-            if not model._validation.get(attribute, {}).get("readonly") and entry["key"]:
+            if entry["key"]:
                 path = tuple(part.replace("\0", ".") for part in entry["key"].replace("\\.", "\0").split("."))
-                found[path] = self._older_type(module, entry["type"])
+                read_only = model._validation.get(attribute, {}).get("readonly")
+                found[path] = _READ_ONLY if read_only else (self._older_type(module, entry["type"]), "")
         return found
 
     def _older_type(self, module: Any, text: str) -> str:
@@ -115,7 +118,7 @@ class _Reader:
             return f"{'list' if text[0] == '[' else 'map'}:{self._older_type(module, text[1:-1])}"
         return self._held(getattr(module, text, None)) or _SCALARS.get(text, "any")
 
-    def _newer(self, model: Any) -> dict[Any, str]:
+    def _newer(self, model: Any) -> dict[Any, tuple[str, str]]:
         model({})  # the generated base class collects its fields on first use
         module = importlib.import_module(model.__module__.rpartition(".")[0])
         found = {}
@@ -125,8 +128,8 @@ class _Reader:
                 for base in model.__mro__
                 if attribute in vars(base).get("__annotations__", {})
             )
-            if field._visibility != ["read"]:
-                found[(field._rest_name,)] = self._newer_type(module, annotation)
+            read_only = field._visibility == ["read"]
+            found[(field._rest_name,)] = _READ_ONLY if read_only else (self._newer_type(module, annotation), "")
         return found
 
     def _newer_type(self, module: Any, text: str) -> str:
