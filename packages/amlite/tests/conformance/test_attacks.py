@@ -189,3 +189,40 @@ def test_an_input_of_a_job_names_no_other_job(azureml_workspace: Workspace, kind
     answer = azureml_workspace.azure.arm("PUT", path, {"properties": properties})
     assert answer.status_code in (400, 404), answer.text
     assert "somebodys" not in answer.text
+
+
+PLACES = ["../../x", "evil.com/", "nowhere", "west\teurope", "x" * 300]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=range(len(PLACES)))
+def test_what_is_no_region_becomes_no_part_of_an_address(azureml_workspace: Workspace, place: str) -> None:
+    azure, group = azureml_workspace.azure, azureml_workspace.layout.group_id
+    name = uuid.uuid4().hex[:8]
+    ml = f"{group}/providers/Microsoft.MachineLearningServices"
+    own = {"location": "westeurope", "identity": {"type": "SystemAssigned"}}
+    pools = [{"name": "system", "mode": "System", "count": 1, "vmSize": "Standard_DS2_v2"}]
+    cluster = {"dnsPrefix": "c", "oidcIssuerProfile": {"enabled": True}, "agentPoolProfiles": pools}
+    asked = [
+        (f"{SUBSCRIPTION}/resourceGroups/rg-{name}", {"location": place}),
+        (f"{azureml_workspace.id}/onlineEndpoints/e{name}",
+         {**own, "location": place, "properties": {"authMode": "Key"}}),
+        (f"{group}/providers/Microsoft.ContainerService/managedClusters/c{name}",
+         {**own, "location": place, "properties": cluster}),
+        (f"{ml}/registries/r{name}",
+         {**own, "properties": {"regionDetails": [{"location": "westeurope"}, {"location": place}]}}),
+        (f"{azureml_workspace.id}/computes/c{name}",
+         {"properties": {"computeType": "AmlCompute", "computeLocation": place,
+                         "properties": {"vmSize": "Standard_DS2_v2", "scaleSettings": {"maxNodeCount": 1}}}}),
+        (f"{azureml_workspace.id}/computes/d{name}",
+         {"location": place, "properties": {"computeType": "AmlCompute", "properties": {"vmSize": "Standard_DS2_v2"}}}),
+    ]  # fmt: skip
+    for path, body in asked:
+        answer = azure.arm("PUT", path, body)
+        assert (answer.status_code, answer.json()["error"]["code"].startswith("LocationNotAvailable")) == (400, True)
+        assert azure.arm("GET", path).status_code == 404
+
+
+@pytest.mark.parametrize("place", ["West Europe", "global", "NorthEurope"])
+def test_a_region_in_any_form_and_global_are_places(azureml_workspace: Workspace, place: str) -> None:
+    path = f"{azureml_workspace.layout.group_id}/providers/Microsoft.Insights/actionGroups/g{uuid.uuid4().hex[:8]}"
+    azureml_workspace.azure.put(path, {"location": place, "properties": {"groupShortName": "ops"}}, "2023-01-01")

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from amlite.core import regions
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
@@ -58,7 +59,7 @@ class ResourceType:
             )
 
     def check_body(self, body: Json) -> None:
-        """Raise Azure's 400 for a missing location or required property, and for envelope fields of the wrong type."""
+        """Raise Azure's 400 for a wrong location, a missing property, and envelope fields of the wrong type."""
         for key, wanted in (("location", str), ("properties", dict), ("tags", dict)):
             if not isinstance(body.get(key), wanted | None):
                 raise AzureError(
@@ -66,6 +67,8 @@ class ResourceType:
                 )
         if self.located and not body.get("location"):
             raise AzureError(400, "LocationRequired", "The location property is required for this definition.")
+        if body.get("location"):
+            regions.require(body["location"], self.name)
         missing = [path for path in self.required if _dig(body, path) in (None, "")]
         if missing:
             raise AzureError(

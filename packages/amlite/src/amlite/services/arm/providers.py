@@ -9,21 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from amlite import SUBSCRIPTION_ID
+from amlite.core import regions
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.service import Services
 from amlite.core.wire import Json
 
-REGIONS = {
-    "westeurope": "West Europe",
-    "northeurope": "North Europe",
-    "eastus": "East US",
-    "eastus2": "East US 2",
-    "westus2": "West US 2",
-    "swedencentral": "Sweden Central",
-    "uksouth": "UK South",
-    "germanywestcentral": "Germany West Central",
-}
 # Providers without served types: those that Azure Machine Learning uses, and Azure's own compute.
 _OTHERS = ("Microsoft.Cdn", "Microsoft.Compute", "Microsoft.Network", "Microsoft.PolicyInsights")
 _ALWAYS = ("Microsoft.Authorization", "Microsoft.Resources")
@@ -40,7 +31,7 @@ def describe(platform: Platform, namespace: str) -> Json:
     """Return a provider as ARM does; AzureError 404 for a namespace that does not exist."""
     name = _name(platform, namespace)
     kinds = [kind.name.partition("/")[2] for kind in platform.part(Services).types.values() if _of(kind.name, name)]
-    places = list(REGIONS.values())
+    places = list(regions.TITLES.values())
     policy = "RegistrationFree" if name in _ALWAYS else "RegistrationRequired"
     return {
         "id": f"/subscriptions/{SUBSCRIPTION_ID}/providers/{name}",

@@ -7,7 +7,7 @@ import re
 from aiohttp import web
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from amlite.core import wire
+from amlite.core import regions, wire
 from amlite.core.errors import AzureError
 from amlite.core.listing import page
 from amlite.core.resource_id import ResourceId
@@ -16,7 +16,6 @@ from amlite.core.routing import ARM_HOST, AUTHENTICATED, Call, Routes, reply
 from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.arm import inventory, polling, resources
-from amlite.services.arm.providers import REGIONS
 from amlite.services.arm.resources import GROUP_TYPE, group_of, resource_of, type_of
 
 routes = Routes(ARM_HOST)
@@ -74,9 +73,8 @@ async def get_subscription(call: Call) -> web.Response:
 async def list_locations(call: Call) -> web.Response:
     """List the regions."""
     base = f"/subscriptions/{SUBSCRIPTION_ID}/locations"
-    return reply(
-        {"value": [{"id": f"{base}/{name}", "name": name, "displayName": title} for name, title in REGIONS.items()]}
-    )
+    found = [{"id": f"{base}/{name}", "name": name, "displayName": title} for name, title in regions.TITLES.items()]
+    return reply({"value": found})
 
 
 @routes.get("/subscriptions/{subscription}/resourceGroups")
@@ -94,6 +92,7 @@ async def put_group(call: Call) -> web.Response:
         raise AzureError(400, "InvalidResourceGroup", f"The provided resource group name '{id.name}' is invalid.")
     if not body.get("location"):
         raise AzureError(400, "LocationRequired", "The location property is required for this definition.")
+    regions.require_of_group(body["location"])
     old = call.platform.store.get(str(id))
     if old and wire.region(old.body["location"]) != wire.region(body["location"]):
         raise AzureError(

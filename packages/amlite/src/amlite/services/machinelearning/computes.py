@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from amlite.core import regions
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
@@ -39,6 +40,8 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
     if "computeType" not in compute:
         raise AzureError(400, "ValidationError", "properties.computeType: The computeType field is required.")
     kind = compute["computeType"]
+    if compute.get("computeLocation"):
+        regions.require(compute["computeLocation"], COMPUTE_TYPE)
     _check_name(resource_id.name, kind)
     if old and old["properties"]["computeType"].lower() != kind.lower():
         raise AzureError(400, "BadRequest", f"Compute '{resource_id.name}' exists with another computeType.")

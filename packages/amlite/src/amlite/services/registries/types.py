@@ -6,7 +6,7 @@ import re
 import uuid
 
 from amlite import TENANT_ID
-from amlite.core import wire
+from amlite.core import regions, wire
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
@@ -27,7 +27,7 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
     kept = old["properties"] if old else {}
     managed = f"/subscriptions/{resource_id.subscription}/resourceGroups/azureml-rg-{resource_id.name}_{uuid.uuid4()}"
     group = kept.get("managedResourceGroup") or {"resourceId": managed}
-    regions = _regions(resource_id.name, body["location"], properties.get("regionDetails") or [], kept, group)
+    details = _regions(resource_id.name, body["location"], properties.get("regionDetails") or [], kept, group)
     host = f"{wire.region(body['location'])}.api.azureml.ms"
     identity = {
         "type": "SystemAssigned",
@@ -40,7 +40,7 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
         "properties": {
             "publicNetworkAccess": "Enabled",
             **properties,
-            "regionDetails": regions,
+            "regionDetails": details,
             "managedResourceGroup": group,
             "discoveryUrl": f"https://{host}/registrymanagement/v1.0/registries/{resource_id.name}/discovery",
             "mlFlowRegistryUri": f"azureml://{host}/mlflow/v1.0{resource_id}",
@@ -53,6 +53,8 @@ def _regions(name: str, home: str, wanted: list[Json], kept: Json, group: Json) 
     places = [wire.region(str(detail.get("location") or "")) for detail in wanted]
     if not all(places) or len(set(places)) != len(places):
         raise AzureError(400, "UserError", "properties.regionDetails: every region needs a location of its own.")
+    for place in places:
+        regions.require(place, REGISTRY_TYPE)
     if wire.region(home) not in places:
         raise AzureError(400, "UserError", f"properties.regionDetails must hold the registry's own location '{home}'.")
     before = {str(detail["location"]): detail for detail in kept.get("regionDetails", [])}
