@@ -291,6 +291,8 @@ def test_run_is_cancelled_and_a_queued_one_follows(factory: Factory) -> None:
         ([web("Read", "@{pipeline().parameters.id}")], "the unknown parameter 'id'"),
         ([web("Read", "@{variables('id')}")], "the unknown variable 'id'"),
         ([web("Read", "@{or(true, false, true)}")], "does not take 3 arguments"),
+        ([wait(f"W{number}") for number in range(121)], "more than 120 activities"),
+        ([wait(description="x" * (200 << 10))], "more than 200 KB"),
         ([{"name": "Poll", "type": "Until", "typeProperties": {}}], "needs typeProperties.expression"),
         (
             [
@@ -313,6 +315,50 @@ def test_pipeline_is_refused(factory: Factory, activities: list[Json], said: str
     status, code, message = refusal(lambda: factory.pipeline(activities))
     assert (status, code) == (400, "BadRequest")
     assert said in message
+
+
+def until(activities: list[Json], expression: str = "@equals(1, 2)") -> Json:
+    given = {"expression": is_true(expression), "activities": activities}
+    return {"name": "Until", "type": "Until", "typeProperties": given}
+
+
+def put(value: str) -> Json:
+    return {"name": "Put", "type": "SetVariable", "typeProperties": {"variableName": "text", "value": value}}
+
+
+TEXT = {"text": {"type": "String", "defaultValue": "x" * 100_000}}
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("activities", "said"),
+    [
+        ([until([])], "more than 20000 activity runs and turns of loops"),
+        ([until([put("@concat(variables('text'), '')")])], "The inputs and outputs of the run have more than 32 MB"),
+    ],
+)
+def test_a_loop_ends_that_would_take_the_machine(factory: Factory, activities: list[Json], said: str) -> None:
+    factory.pipeline(activities, variables=TEXT)
+    run = factory.ended(factory.start())
+    assert (run.status, said in run.message) == ("Failed", True), run.message
+
+
+@pytest.mark.attack
+def test_an_activity_gets_no_more_than_on_azure(factory: Factory) -> None:
+    ten = ", ".join(["variables('text')"] * 10)
+    factory.pipeline([put(f"@concat({ten})")], variables=TEXT)
+    run_id = factory.start()
+    assert factory.ended(run_id).status == "Failed"
+    assert factory.activities(run_id)["Put"].error["errorCode"] == "2002"
+
+
+@pytest.mark.attack
+def test_a_queue_of_runs_has_an_end(factory: Factory) -> None:
+    factory.pipeline([wait(seconds=3600)], concurrency=1)
+    for _ in range(101):
+        factory.start()
+    events.until(lambda: {run.status for run in factory.runs()} == {"Queued", "InProgress"})
+    assert refusal(factory.start)[:2] == (429, "TooManyRequests")
 
 
 EVERY_HOUR = {"recurrence": {"frequency": "Hour", "interval": 1, "startTime": "2026-01-01T00:00:00Z"}}

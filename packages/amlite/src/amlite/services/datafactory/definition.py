@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ _POLICY_KEYS = {"retry", "retryIntervalInSeconds", "secureInput", "secureOutput"
 _PIPELINE_KEYS = {"activities", "annotations", "concurrency", "description", "folder", "parameters", "variables"}
 _PARAMETER_TYPES = ("array", "bool", "float", "int", "object", "string")
 _VARIABLE_TYPES = ("array", "boolean", "string")
+# Source: "Azure Data Factory limits".
+_MOST_BYTES, _MOST_ACTIVITIES, _MOST_PARAMETERS = 200 << 10, 120, 50
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -89,6 +92,10 @@ def check(name: str, properties: Json, linked: Collection[str]) -> None:
     for key in properties.keys() - _PIPELINE_KEYS:
         if properties[key]:
             raise _refusal(whole, f"{key} is not part of this local Azure")
+    if len(json.dumps(properties).encode()) > _MOST_BYTES:
+        raise _refusal(whole, f"it has more than {_MOST_BYTES >> 10} KB")
+    if len(properties.get("parameters") or {}) > _MOST_PARAMETERS:
+        raise _refusal(whole, f"it has more than {_MOST_PARAMETERS} parameters")
     for kind, allowed in (("parameters", _PARAMETER_TYPES), ("variables", _VARIABLE_TYPES)):
         for each, given in (properties.get(kind) or {}).items():
             if str(given.get("type")).lower() not in allowed:
@@ -103,6 +110,8 @@ def check(name: str, properties: Json, linked: Collection[str]) -> None:
     whole.names = {str(each.get("name")) for each in every(activities)}
     if len(whole.names) < len(list(every(activities))):
         raise _refusal(whole, "two activities have the same name")
+    if len(whole.names) > _MOST_ACTIVITIES:
+        raise _refusal(whole, f"it has more than {_MOST_ACTIVITIES} activities, inner ones included")
     _check_all(whole, activities, nested=False)
 
 

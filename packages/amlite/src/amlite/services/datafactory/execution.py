@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from amlite.core.clock import LateError
+from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.datafactory import databricks_job, expressions, runs, web
@@ -24,6 +27,20 @@ _WEEK = "7.00:00:00"
 _EXPRESSION_FAILED = "2001"
 _TIMED_OUT = "2500"
 _INNER_FAILED = "BadRequest"
+# The errors of "Troubleshoot Azure Data Factory" with the limits of "Azure Data Factory limits".
+_TOO_MUCH_INPUT, _MOST_INPUT = "2002", 896 << 10
+_TOO_MUCH_OUTPUT, _MOST_OUTPUT = "2001", 4 << 20
+_MOST_QUEUED = 100
+# What one run may take of this machine, and how many runs a factory may have at the same time. A run on Azure has no
+# such limits but its time and its price.
+_MOST_TURNS = 20_000
+_MOST_RECORDED = 32 << 20
+_MOST_EVALUATING_SECONDS = 30.0
+_MOST_RUNS = 1000
+
+
+class RunLimitError(Exception):
+    """A run takes more of this machine than one may. The message says what."""
 
 
 @dataclass
@@ -46,6 +63,9 @@ class Execution:
     trigger: Json
     variables: dict[str, Any] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    turns: int = 0
+    recorded: int = 0
+    evaluating: float = 0.0
 
     async def perform(self) -> tuple[str, str]:
         """Run the pipeline. Return its status and its message."""
@@ -121,6 +141,7 @@ class Execution:
         return outcome
 
     async def _attempt(self, activity: Json, attempt: int) -> Outcome:
+        self._count()
         policy = activity.get("policy") or {}
         record: Json = {
             "activityRunId": str(uuid.uuid4()),
@@ -153,20 +174,50 @@ class Execution:
             for name, secret in (("input", "secureInput"), ("output", "secureOutput")):
                 record[name] = {} if policy.get(secret) else record[name]
             runs.put_activity(self.platform, self.factory["id"], record)
+        self._record(outcome.error)
         return outcome
 
     async def _bounded(self, activity: Json, record: Json, seconds: float) -> Outcome:
         """Run an activity for at most some seconds of amlite's clock."""
         work = _KINDS[activity["type"]](self, activity, record)
         try:
-            return Outcome(SUCCEEDED, await self.platform.clock.within(seconds, work))
+            output = await self.platform.clock.within(seconds, work)
+            if self._record(output) > _MOST_OUTPUT:
+                raise ActivityError(
+                    _TOO_MUCH_OUTPUT, "The length of execution output is over limit (around 4MB currently)."
+                )
+            return Outcome(SUCCEEDED, output)
         except LateError:
             raise ActivityError(
                 _TIMED_OUT, f"The activity '{activity['name']}' did not end within its timeout."
             ) from None
 
+    def _count(self) -> None:
+        """Count an activity run or a turn of a loop. Raises RunLimitError."""
+        self.turns += 1
+        if self.turns > _MOST_TURNS:
+            raise RunLimitError(f"The run has more than {_MOST_TURNS} activity runs and turns of loops.")
+
+    def _record(self, value: Json) -> int:
+        """Return the bytes of an input or output, which are counted. Raises RunLimitError."""
+        size = len(json.dumps(value).encode())
+        self.recorded += size
+        if self.recorded > _MOST_RECORDED:
+            raise RunLimitError(f"The inputs and outputs of the run have more than {_MOST_RECORDED >> 20} MB.")
+        return size
+
+    def _input(self, record: Json, given: Json) -> None:
+        """Show what an activity gets. Raises ActivityError if it is more than one may get."""
+        if self._record(given) > _MOST_INPUT:
+            raise ActivityError(
+                _TOO_MUCH_INPUT,
+                "The payload including configurations on activity/dataSet/linked service is too large. Please check if "
+                "you have settings with very large value and try to reduce its size.",
+            )
+        record["input"] = given
+
     def value(self, value: Any) -> Any:
-        """Return a value with its expressions evaluated. Raises ExpressionError."""
+        """Return a value with its expressions evaluated. Raises ExpressionError and RunLimitError."""
         found = {
             name: {"Status": each.status, "output": each.output, "error": each.error}
             for name, each in self.outcomes.items()
@@ -183,16 +234,24 @@ class Execution:
             "parameters": self.run["parameters"],
         }
         context = Context(pipeline, self.trigger, None, found, self.variables, self.platform.clock.now())
-        return expressions.evaluate(value, context)
+        began = time.monotonic()
+        try:
+            return expressions.evaluate(value, context)
+        finally:
+            self.evaluating += time.monotonic() - began
+            if self.evaluating > _MOST_EVALUATING_SECONDS:
+                raise RunLimitError(
+                    f"The expressions of the run took more than {_MOST_EVALUATING_SECONDS:g} seconds together."
+                )
 
     async def _web(self, activity: Json, record: Json) -> Json:
         given = self.value(activity["typeProperties"])
-        record["input"] = given
+        self._input(record, given)
         return await web.request(self.platform, self.factory, given)
 
     async def _databricks_job(self, activity: Json, record: Json) -> Json:
         given = self.value(activity["typeProperties"])
-        record["input"] = given
+        self._input(record, given)
         name = activity["linkedServiceName"]["referenceName"]
         linked = self.platform.store.get(f"{self.factory['id']}/linkedservices/{name}")
         if linked is None:
@@ -203,24 +262,24 @@ class Execution:
 
     async def _wait(self, activity: Json, record: Json) -> Json:
         seconds = int(self.value(activity["typeProperties"]["waitTimeInSeconds"]))
-        record["input"] = {"waitTimeInSeconds": seconds}
+        self._input(record, {"waitTimeInSeconds": seconds})
         await self.platform.clock.sleep(seconds)
         return {}
 
     async def _set_variable(self, activity: Json, record: Json) -> Json:
         name, value = activity["typeProperties"]["variableName"], self.value(activity["typeProperties"]["value"])
-        record["input"] = {"variableName": name, "value": value}
+        self._input(record, {"variableName": name, "value": value})
         self.variables[name] = value
         return {"name": name, "value": value}
 
     async def _fail(self, activity: Json, record: Json) -> Json:
         given = self.value(activity["typeProperties"])
-        record["input"] = given
+        self._input(record, given)
         raise ActivityError(str(given["errorCode"]), str(given["message"]))
 
     async def _if(self, activity: Json, record: Json) -> Json:
         condition = self._condition(activity)
-        record["input"] = {"expression": condition}
+        self._input(record, {"expression": condition})
         chosen = activity["typeProperties"].get("ifTrueActivities" if condition else "ifFalseActivities") or []
         self._require(await self._all(chosen))
         return {}
@@ -236,6 +295,7 @@ class Execution:
                 raise ActivityError(
                     _TIMED_OUT, f"The activity '{activity['name']}' did not end within its timeout."
                 ) from None
+            self._count()
             # A failure inside does not end the loop. The turn that ends it decides whether the activity fails.
             if self._condition(activity):
                 self._require(turn)
@@ -268,21 +328,44 @@ _KINDS: dict[str, Callable[[Execution, Json, Json], Awaitable[Json]]] = {
 
 
 @dataclass
-class Running:
-    """The tasks of the runs under way, by run, and what wakes queued runs."""
+class _UnderWay:
+    """A run that has not ended."""
 
-    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    factory: str
+    pipeline: str
+    task: asyncio.Task[None]
+    queued: bool = True
+
+
+@dataclass
+class Running:
+    """The runs under way, by their ids, and what wakes queued ones."""
+
+    runs: dict[str, _UnderWay] = field(default_factory=dict)
     ended: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def of(self, factory: str, pipeline: str | None = None) -> list[_UnderWay]:
+        """Return the runs under way of a factory, or only those of one of its pipelines."""
+        return [
+            each
+            for each in self.runs.values()
+            if each.factory == factory.lower() and (pipeline is None or each.pipeline == pipeline.lower())
+        ]
 
 
 def begin(platform: Platform, factory: Json, pipeline: Json, parameters: Json, invoked_by: Json, trigger: Json) -> str:
-    """Start a run, and return its id."""
+    """Start a run, and return its id. AzureError 429 if too many are under way or wait."""
+    running, name = platform.part(Running), pipeline["name"]
+    if len(running.of(factory["id"])) >= _MOST_RUNS:
+        raise _too_many(f"The factory '{factory['name']}' has {_MOST_RUNS} runs under way")
+    if sum(each.queued for each in running.of(factory["id"], name)) >= _MOST_QUEUED:
+        raise _too_many(f"The pipeline '{name}' has {_MOST_QUEUED} queued runs")
     now, run_id = platform.clock.stamp(), str(uuid.uuid4())
     run = {
         "runId": run_id,
         "runGroupId": run_id,
         "isLatest": True,
-        "pipelineName": pipeline["name"],
+        "pipelineName": name,
         "parameters": parameters,
         "runDimensions": {},
         "invokedBy": invoked_by,
@@ -295,8 +378,12 @@ def begin(platform: Platform, factory: Json, pipeline: Json, parameters: Json, i
     runs.put(platform, factory["id"], run)
     execution = Execution(platform, factory, pipeline, run, trigger)
     task = platform.background(_run(execution), f"pipeline run {run_id}")
-    platform.part(Running).tasks[run_id] = task
+    running.runs[run_id] = _UnderWay(factory["id"].lower(), name.lower(), task)
     return run_id
+
+
+def _too_many(what: str) -> AzureError:
+    return AzureError(429, "TooManyRequests", f"{what}, which is the most it may have. Wait until some of them end.")
 
 
 async def _run(execution: Execution) -> None:
@@ -306,10 +393,13 @@ async def _run(execution: Execution) -> None:
     try:
         async with running.ended:
             await running.ended.wait_for(lambda: _has_room(execution))
+            running.runs[run["runId"]].queued = False
             runs.put(platform, factory["id"], run, status="InProgress", runStart=platform.clock.stamp())
         status, message = await execution.perform()
+    except RunLimitError as error:
+        status, message = FAILED, str(error)
     finally:
-        running.tasks.pop(run["runId"], None)
+        running.runs.pop(run["runId"], None)
         end = platform.clock.stamp()
         if platform.store.get(factory["id"]) is not None:
             elapsed = runs.milliseconds(run["runStart"], end)
@@ -322,21 +412,16 @@ def _has_room(execution: Execution) -> bool:
     limit = execution.pipeline["properties"].get("concurrency")
     if limit is None:
         return True
-    key = f"{runs.PIPELINE_RUN}{execution.factory['id']}"
-    under_way = [
-        document
-        for document in execution.platform.store.below(key, runs.PIPELINE_RUN)
-        if document.body["pipelineName"] == execution.run["pipelineName"] and document.body["status"] == "InProgress"
-    ]
-    return len(under_way) < int(limit)
+    under_way = execution.platform.part(Running).of(execution.factory["id"], execution.pipeline["name"])
+    return sum(not each.queued for each in under_way) < int(limit)
 
 
 async def cancel(platform: Platform, run_id: str) -> None:
     """End a run, if it is under way."""
-    if (task := platform.part(Running).tasks.get(run_id)) is not None:
-        task.cancel()
+    if (run := platform.part(Running).runs.get(run_id)) is not None:
+        run.task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await task
+            await run.task
 
 
 def end_interrupted(platform: Platform) -> None:
