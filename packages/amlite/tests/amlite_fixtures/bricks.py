@@ -90,11 +90,11 @@ def managed_identity(connector: str) -> Any:
     return AzureManagedIdentityRequest(access_connector_id=connector)
 
 
-def put(bricks: Bricks, source: str) -> str:
-    """Store a Python file in the workspace and return its path."""
+def put(bricks: Bricks, source: str, name: str = "") -> str:
+    """Store a Python file in the workspace, by a name of its own if none is given, and return its path."""
     from databricks.sdk.service.workspace import ImportFormat
 
-    path = f"{FOLDER}/{uuid.uuid4().hex[:8]}.py"
+    path = f"{FOLDER}/{name or f'{uuid.uuid4().hex[:8]}.py'}"
     bricks.client.workspace.upload(path, source.encode(), format=ImportFormat.AUTO)
     return path
 

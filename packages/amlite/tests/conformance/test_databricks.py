@@ -7,9 +7,12 @@ a Databricks job".
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
+import psutil
 import pytest
 
 from amlite.testing import Workspace
@@ -64,6 +67,10 @@ def test_location_needs_a_role_of_the_access_connector(bricks: Bricks) -> None:
     bricks.workspace.azure.remove(path, VERSION)
 
 
+def each_task(**changed: Any) -> Json:
+    return {"task_key": "a", "spark_python_task": {"python_file": "/a.py"}, "new_cluster": CLUSTER, **changed}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -83,6 +90,16 @@ def test_location_needs_a_role_of_the_access_connector(bricks: Bricks) -> None:
                 ]
             },
             "init_scripts is not part of",
+        ),
+        ({"tasks": [each_task(task_key=f"t{number}") for number in range(1001)]}, "1001 tasks, and the maximum is"),
+        ({"tasks": [each_task(max_retries="x")]}, "max_retries"),
+        (
+            {"tasks": [each_task(spark_python_task={"python_file": "/a.py", "parameters": ["x" * 10_000]})]},
+            "more than 10000 bytes",
+        ),
+        (
+            {"tasks": [each_task(new_cluster={**CLUSTER, "spark_env_vars": {"A=B": "c"}})]},
+            "'A=B' is not a name of an environment variable",
         ),
     ],
 )
@@ -167,3 +184,85 @@ def test_data_factory_runs_a_job_as_its_identity_and_fails_with_the_job(bricks: 
 
 def linked(given: Json) -> Json:
     return {"type": "AzureDatabricks", "typeProperties": given}
+
+
+def output_of(bricks: Bricks, source: str, *, name: str = "") -> tuple[str, Json]:
+    """Run a file that uses the lake, and return the result and the output."""
+    path = put(bricks, f"LAKE = '{bricks.lake}/flights/raw'\n{source}", name)
+    run = bricks.client.jobs.run_now(job(bricks, path)).result()
+    output = bricks.client.jobs.get_run_output(run.run_id)
+    return run.state.result_state.value, output.as_dict()
+
+
+LAKE_FOLDER = "import os\nlake = next(folder for folder, _, names in os.walk('lake') if 'flights.csv' in names)\n"
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("open('lake/stray', 'w').close()", "'stray' is no file of a container."),
+        (f"{LAKE_FOLDER}open(lake.encode() + b'/\\xff', 'w').close()", "is no file of a container."),
+        (f"{LAKE_FOLDER}os.symlink('/etc/passwd', lake + '/link')", "a link leads out of it"),
+        (f"{LAKE_FOLDER}os.rename(lake, 'moved')\nos.symlink('/etc', lake)", "a link leads out of it"),
+        (f"{LAKE_FOLDER}open(lake + '/holes', 'w').truncate(1 << 43)", "Nothing of it was uploaded."),
+    ],
+    ids=["outside", "name", "link", "folder", "holes"],
+)
+def test_what_a_task_leaves_in_the_lake_fails_it(bricks: Bricks, source: str, said: str) -> None:
+    result, output = output_of(bricks, source)
+    assert (result, said in output["error"]) == ("FAILED", True), output
+    assert [blob.name for blob in bricks.container.list_blobs("flights/raw/")] == ["flights/raw/flights.csv"]
+
+
+@pytest.mark.attack
+def test_a_file_may_have_the_name_of_the_lakes_folder(bricks: Bricks) -> None:
+    assert output_of(bricks, "print('hello')", name="lake.py")[0] == "SUCCESS"
+
+
+@pytest.mark.attack
+def test_a_task_that_prints_without_end_keeps_the_end_of_its_log(bricks: Bricks) -> None:
+    """One line of 8 MB, then as many beginnings of a traceback as a pattern would read again for each of them."""
+    line = "print(' Traceback (most recent call last):')"
+    flood = f"print('x' * (8 << 20))\nfor _ in range(300_000):\n {line}\nraise ValueError"
+    result, output = output_of(bricks, flood)
+    assert (result, output["error"], output["logs_truncated"]) == ("FAILED", "ValueError", True)
+    assert len(output["logs"]) <= 5 << 20
+    shown = bricks.client.api_client.do("GET", "/api/2.2/jobs/runs/list")
+    assert "Traceback" not in str(shown)
+
+
+@pytest.mark.attack
+def test_a_deleted_workspace_ends_its_runs(azureml_workspace: Workspace) -> None:
+    """Whoever creates a workspace of the same name gets nothing of them."""
+    azure, name = azureml_workspace.azure, f"dbw-{uuid.uuid4().hex[:8]}"
+    path = f"{azureml_workspace.layout.group_id}/providers/Microsoft.Databricks/workspaces/{name}"
+    managed = f"{SUBSCRIPTION}/resourceGroups/rg-{name}-managed"
+    properties = {"managedResourceGroupId": managed, "computeMode": "Hybrid"}
+    body = {"location": "westeurope", "sku": {"name": "premium"}, "properties": properties}
+    task = {"task_key": "t", "spark_python_task": {"python_file": "/Workspace/Shared/wait.py"}, "new_cluster": CLUSTER}
+    token = azure.credential.get_token("2ff814a6-3304-4ab8-85cb-cd0e6f879c1d/.default").token
+
+    def ask(method: str, what: str, given: Json | None = None) -> Json:
+        host = azure.arm("GET", path, version=VERSION).json()["properties"]["workspaceUrl"]
+        answer = azure.session.request(
+            method, f"https://{host}/api/{what}", json=given, headers={"Authorization": f"Bearer {token}"}
+        )
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    azure.put(path, body, VERSION)
+    source = base64.b64encode(b"import time\ntime.sleep(600)\n").decode()
+    ask("POST", "2.0/workspace/mkdirs", {"path": "/Workspace/Shared"})
+    ask("POST", "2.0/workspace/import", {"path": "/Workspace/Shared/wait.py", "format": "AUTO", "content": source})
+    ask("POST", "2.2/jobs/runs/submit", {"run_name": f"run-of-{name}", "tasks": [task]})
+
+    def runs() -> bool:
+        return any(f"run-of-{name}" in (each.info["cmdline"] or []) for each in psutil.process_iter(["cmdline"]))
+
+    events.until(runs)
+    azure.remove(path, VERSION)
+    assert not runs()
+    azure.put(path, body, VERSION)
+    assert ask("GET", "2.2/jobs/runs/list")["runs"] == []
+    azure.remove(path, VERSION)

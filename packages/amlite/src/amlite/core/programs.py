@@ -12,6 +12,7 @@ from typing import cast
 
 _GRACE_SECONDS = 5.0
 _LONGEST_LINE = 1 << 20
+_PIECE = 1 << 16
 
 
 async def run(
@@ -24,7 +25,9 @@ async def run(
 ) -> int:
     """Run a program, report each line of its output and errors, and return its exit code.
 
-    If the caller is cancelled, the program and its descendants end. With `finish`, the cancellation waits for it.
+    A line without an end is reported in parts. If `line` raises an exception, or the caller is cancelled, the program
+    and its descendants end. With `finish`, the cancellation waits for it.
+
     Raises OSError if the program does not start.
     """
     # Separate tasks: if a task is cancelled while it starts a process, it would leave the process behind.
@@ -36,7 +39,7 @@ async def run(
             stderr=asyncio.subprocess.STDOUT,
             env=environment,
             cwd=cwd,
-            limit=_LONGEST_LINE,
+            limit=_PIECE,
             # A separate group, which can be ended as a whole and does not get Ctrl-C.
             start_new_session=True,
         )
@@ -57,6 +60,21 @@ async def run(
 
 async def _follow(starting: asyncio.Task[asyncio.subprocess.Process], line: Callable[[str], None]) -> int:
     process = await starting
-    async for raw in cast("asyncio.StreamReader", process.stdout):
-        line(raw.decode("utf-8", "replace").rstrip())
+    output, rest = cast("asyncio.StreamReader", process.stdout), b""
+    try:
+        while piece := await output.read(_PIECE):
+            *lines, rest = (rest + piece).split(b"\n")
+            if len(rest) > _LONGEST_LINE:
+                lines, rest = [*lines, rest], b""
+            for raw in lines:
+                line(raw.decode("utf-8", "replace").rstrip())
+        if rest:
+            line(rest.decode("utf-8", "replace").rstrip())
+    except Exception:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        while await output.read(_PIECE):
+            pass
+        await process.wait()
+        raise
     return await process.wait()

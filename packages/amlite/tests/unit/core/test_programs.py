@@ -40,3 +40,21 @@ async def test_one_that_has_to_finish_is_waited_for(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert done.exists()
+
+
+@pytest.mark.attack
+async def test_a_line_without_end_is_told_in_parts() -> None:
+    lines: list[str] = []
+    script = "head -c 5000000 /dev/zero | tr '\\0' x; echo; echo last"
+    assert await run(["sh", "-c", script], line=lines.append, environment=os.environ) == 0
+    assert (sum(map(len, lines[:-1])), lines[-1]) == (5_000_000, "last")
+    assert max(map(len, lines)) < 2_000_000
+
+
+async def test_a_program_ends_if_a_line_cannot_be_told() -> None:
+    def fail(_line: str) -> None:
+        raise OSError("the disk is full")
+
+    async with asyncio.timeout(60):
+        with pytest.raises(OSError, match="disk"):
+            await run(["sh", "-c", "echo one; exec sleep 600"], line=fail, environment=os.environ)

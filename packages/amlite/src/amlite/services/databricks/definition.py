@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from graphlib import CycleError, TopologicalSorter
 
@@ -62,6 +63,7 @@ _SHAPES = Models(
                     "name": ["str", ""],
                     "run_name": ["str", ""],
                     "max_concurrent_runs": ["int", ""],
+                    "timeout_seconds": ["int", ""],
                     "tasks": ["list:model:task", ""],
                     "job_clusters": ["list:model:job cluster", ""],
                     "environments": ["list:model:environment", ""],
@@ -77,6 +79,8 @@ _SHAPES = Models(
                     "job_cluster_key": ["str", ""],
                     "environment_key": ["str", ""],
                     "timeout_seconds": ["int", ""],
+                    "max_retries": ["int", ""],
+                    "min_retry_interval_millis": ["int", ""],
                 }
             },
             "dependency": {"fields": {"task_key": ["str", "r"]}},
@@ -99,6 +103,10 @@ _SHAPES = Models(
     code="INVALID_PARAMETER_VALUE",
 )
 _KEY = re.compile(r"[\w-]{1,100}")
+_VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+# Sources: "Resource limits" of Azure Databricks, and the field `parameters` of the Jobs API.
+_MOST_TASKS = 1000
+_MOST_PARAMETER_BYTES = 10_000
 _REFERENCE = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 
 
@@ -110,6 +118,8 @@ def check(settings: Json) -> None:
     tasks = settings.get("tasks") or []
     if not tasks:
         raise invalid("The job has no tasks.")
+    if len(tasks) > _MOST_TASKS:
+        raise invalid(f"The job has {len(tasks)} tasks, and the maximum is {_MOST_TASKS}.")
     named = [each["task_key"] for task in tasks for each in (task, *(task.get("depends_on") or ()))]
     if wrong := [each for each in named if not isinstance(each, str)]:
         raise invalid(f"A task_key must be text, not {wrong[0]}.")
@@ -172,6 +182,8 @@ def _check_task(task: Json, keys: list[str], settings: Json) -> None:
         raise invalid(
             f"The task '{key}': amlite runs a python_file of the workspace, such as /Workspace/Shared/prepare.py."
         )
+    if len(json.dumps({"python_params": work.get("parameters") or []}).encode()) > _MOST_PARAMETER_BYTES:
+        raise invalid(f"The parameters of the task '{key}' have more than {_MOST_PARAMETER_BYTES} bytes in JSON.")
     for name in before([task])[key]:
         if name not in keys:
             raise invalid(f"The task '{key}' depends on the unknown task '{name}'.")
@@ -188,6 +200,8 @@ def _check_task(task: Json, keys: list[str], settings: Json) -> None:
 
 def _check_cluster(where: str, cluster: Json) -> None:
     _only(where, cluster, _CLUSTER_KEYS)
+    if wrong := [name for name in cluster.get("spark_env_vars") or {} if _VARIABLE.fullmatch(name) is None]:
+        raise invalid(f"{where}: '{wrong[0]}' is not a name of an environment variable.")
     for name in ("spark_version", "node_type_id"):
         if not cluster.get(name):
             raise invalid(f"{where} needs a {name}.")

@@ -7,7 +7,7 @@ changes is uploaded after it, with the rights of the access connector. A restart
 from __future__ import annotations
 
 import asyncio
-import base64
+import itertools
 import math
 import re
 import shutil
@@ -16,21 +16,23 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+from amlite.core import contained
 from amlite.core.clock import LateError
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.processes import OWNER_VARIABLE
 from amlite.core.programs import run as run_program
+from amlite.core.resource_id import ResourceId
 from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services import environments
 from amlite.services.databricks import catalog, definition, files, jobs
 from amlite.services.databricks.catalog import Place
 from amlite.services.environments import spark
-from amlite.services.storage import accounts, blobs
+from amlite.services.storage import accounts, blobs, room
 from amlite.services.storage.blobs import BlobPath
 
-_ERROR = re.compile(r"(?P<trace>Traceback \(most recent call last\):\n(?:[ \t].*\n)+(?P<error>\S.*))")
+_TRACEBACK = "Traceback (most recent call last):"
 _FAILED = "Workload failed, see run output for details"
 _MOUNTS = "spark.hadoop.fs.viewfs.mounttable"
 # A file system of Hadoop that finds local folders by the container and account of a path.
@@ -41,10 +43,50 @@ _MOUNTED = {
     "spark.driver.memory": "2g",
 }
 _KEPT_CHARACTERS = 5 << 20
+_KEPT_ERROR = 100_000
+_LINE_SIZE = 64  # what a line takes in memory beside its characters
 
 
 class TaskError(Exception):
     """A task that failed: what its output shows as the error."""
+
+
+@dataclass
+class Log:
+    """The end of what a task prints, which may have no end: as much as Databricks keeps."""
+
+    truncated: bool = False
+    _kept: str = ""
+    _new: list[str] = field(default_factory=list)
+    _size: int = 0
+
+    def add(self, line: str) -> None:
+        """Add a line, and forget the first ones where there are too many."""
+        self._new.append(f"{line}\n")
+        self._size += len(line) + _LINE_SIZE
+        if self._size > _KEPT_CHARACTERS:
+            self.text()
+
+    def text(self) -> str:
+        """Return the end of the log."""
+        whole = "".join([self._kept, *self._new])
+        self.truncated |= len(whole) > _KEPT_CHARACTERS
+        self._kept, self._new, self._size = whole[-_KEPT_CHARACTERS:], [], 0
+        return self._kept
+
+    def error(self) -> tuple[str, str] | None:
+        """Return the error and the whole text of the first traceback of Python, or None without one."""
+        shown: list[str] = []
+        for line in self.text().split("\n"):
+            if shown and line[:1] in (" ", "\t"):
+                shown.append(line)
+            elif line.endswith(_TRACEBACK):
+                shown = [_TRACEBACK]
+            elif line and len(shown) > 1:
+                return line[:_KEPT_ERROR], "\n".join([*shown, line])[-_KEPT_ERROR:]
+            else:
+                shown = []
+        return None
 
 
 @dataclass
@@ -65,6 +107,13 @@ async def cancel(platform: Platform, run_id: int) -> None:
     if (work := platform.part(Running).tasks.get(run_id)) is not None:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
+
+
+async def end_all(platform: Platform, resource_id: ResourceId) -> None:
+    """End the runs of a workspace that is deleted: one of the same name, which others create, must not get them."""
+    workspace = platform.store.get(str(resource_id))
+    for run in jobs.runs_of(platform, workspace) if workspace is not None else []:
+        await cancel(platform, run["run_id"])
 
 
 async def end_interrupted(platform: Platform) -> None:
@@ -96,6 +145,9 @@ async def _run(platform: Platform, workspace: Document, run: Json) -> None:
         jobs.set_state(platform, run, "TERMINATED", "CANCELED", "Run cancelled.", "USER_CANCELED")
         raise
     finally:
+        if run["state"]["life_cycle_state"] not in jobs.ENDED:
+            told = "An internal error ended the run. The log of amlite has it."
+            jobs.set_state(platform, run, "INTERNAL_ERROR", "FAILED", told, "INTERNAL_ERROR")
         for task in run["tasks"]:
             if task["state"]["life_cycle_state"] not in jobs.ENDED:
                 jobs.set_state(platform, task, "TERMINATED", run["state"].get("result_state") or "CANCELED")
@@ -123,13 +175,14 @@ async def _all(platform: Platform, workspace: Document, run: Json, tasks: list[J
 async def _attempts(
     platform: Platform, workspace: Document, run: Json, task: Json, settings: Json, folder: Path
 ) -> bool:
-    for attempt in range(int(settings.get("max_retries") or 0) + 1):
+    retries = int(settings.get("max_retries") or 0)
+    for attempt in itertools.count() if retries < 0 else range(retries + 1):
         if attempt:
             await platform.clock.sleep(float(settings.get("min_retry_interval_millis") or 0) / 1000)
         task["attempt_number"] = attempt
         jobs.set_state(platform, task, "RUNNING")
         jobs.put_run(platform, workspace, run)
-        log: list[str] = []
+        log, output = Log(), dict[str, str]()
         work = _Work(platform, workspace, run, settings, folder / f"{task['task_key']}-{attempt}", log)
         try:
             await platform.clock.within(float(settings.get("timeout_seconds") or math.inf), work.perform())
@@ -137,14 +190,15 @@ async def _attempts(
             return True
         except LateError:
             jobs.set_state(platform, task, "TERMINATED", "TIMEDOUT", "Task exceeded its timeout.")
-        except (TaskError, AzureError, environments.UnusableEnvironment) as error:
+        except (TaskError, AzureError, environments.UnusableEnvironment, OSError) as error:
             told = error.message if isinstance(error, AzureError) else str(error)
-            found = _ERROR.search("\n".join(log) + "\n")
-            task["error"] = found["error"] if found else told
-            task["error_trace"] = found["trace"] if found else told
+            output["error"], output["error_trace"] = log.error() or (told, told)
             jobs.set_state(platform, task, "TERMINATED", "FAILED", _FAILED, "RUN_EXECUTION_ERROR")
         finally:
-            task["logs"] = "\n".join(log)[-_KEPT_CHARACTERS:]
+            kept = {"logs": log.text().rstrip("\n"), "logs_truncated": log.truncated, **output}
+            await asyncio.to_thread(shutil.rmtree, work.folder, ignore_errors=True)
+            if platform.store.get(workspace.id) is not None:
+                jobs.put_output(platform, workspace, task, kept)
     return False
 
 
@@ -157,7 +211,7 @@ class _Work:
     run: Json
     task: Json
     folder: Path
-    log: list[str]
+    log: Log
 
     async def perform(self) -> None:
         """Run the Python file. Raises TaskError, AzureError or UnusableEnvironment."""
@@ -168,9 +222,9 @@ class _Work:
         file = files.get(self.platform, self.workspace, work["python_file"])
         if file["object_type"] != "FILE":
             raise TaskError(f"{work['python_file']} is a folder.")
-        source = base64.b64decode(file["content"])
+        source = files.content(self.platform, self.workspace, file)
         places = catalog.places(self.platform, self.workspace, *arguments, source.decode("utf-8", "replace"))
-        script = self.folder / Path(file["path"]).name
+        script = self.folder / "files" / Path(file["path"]).name
         script.parent.mkdir(parents=True, exist_ok=True)
         script.write_bytes(source)
         for place in places:
@@ -200,7 +254,7 @@ class _Work:
 
     async def _submit(self, script: Path, arguments: list[str], places: list[Place]) -> None:
         cluster = definition.cluster_of(self.run["settings"], self.task)
-        prepared = await environments.installed(self.platform, spark.packages(), self.log.append)
+        prepared = await environments.installed(self.platform, spark.packages(), self.log.add)
         conf = {**_MOUNTED, **{str(name): str(value) for name, value in (cluster.get("spark_conf") or {}).items()}}
         conf |= {
             f"{_MOUNTS}.{place.blob.container}@{place.blob.account}.dfs.core.windows.net.linkFallback": self._mount(
@@ -228,7 +282,7 @@ class _Work:
             ports=[],
             name="",
         )
-        code = await run_program(command, line=self.log.append, environment=whole, cwd=self.folder)
+        code = await run_program(command, line=self.log.add, environment=whole, cwd=self.folder)
         if code:
             raise TaskError(f"Python exited with the code {code}")
 
@@ -236,10 +290,9 @@ class _Work:
         """Write the changed files to the storage account, and delete the removed ones."""
         now = await asyncio.to_thread(_files, self._lake)
         changed = [path for path, state in now.items() if before.get(path) != state]
-        removed = [path for path in before if path not in now]
-        for path in (*changed, *removed):
-            account, container, *parts = path.relative_to(self._lake).parts
-            blob = BlobPath(account, container, "/".join(parts))
+        room.require(self.platform.state, "the data lake", sum(now[path][1] for path in changed))
+        for path in (*changed, *(path for path in before if path not in now)):
+            blob = _blob(path.relative_to(self._lake))
             if not any(_permits(self.platform, place, blob) for place in places):
                 raise _forbidden(blob, "PUT")
             if path in now:
@@ -266,10 +319,22 @@ def _forbidden(blob: BlobPath, method: str) -> TaskError:
     )
 
 
+def _blob(path: Path) -> BlobPath:
+    """Return the blob that a file below the lake's folder becomes. Raises TaskError for one that can be none."""
+    account, container, *parts = (*path.parts, "", "")[: max(len(path.parts), 3)]
+    shown = str(path).encode(errors="replace").decode()
+    if not all(parts) or shown != str(path):
+        raise TaskError(f"'{shown}' is no file of a container.")
+    return BlobPath(account, container, "/".join(parts))
+
+
 def _files(folder: Path) -> dict[Path, tuple[int, int]]:
-    """Return the files in a folder with their times and sizes, without the checksums that Hadoop keeps beside them."""
+    """Return the files in a folder with their times and sizes, without the checksums that Hadoop keeps beside them.
+
+    Raises AzureError 400 if a link leads out of the folder.
+    """
     return {
         path: (path.stat().st_mtime_ns, path.stat().st_size)
-        for path in folder.rglob("*")
-        if path.is_file() and not (path.name.startswith(".") and path.name.endswith(".crc"))
+        for path in contained.files(folder, folder)
+        if not (path.name.startswith(".") and path.name.endswith(".crc"))
     }

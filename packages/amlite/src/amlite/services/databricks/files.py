@@ -12,6 +12,7 @@ from amlite.services.databricks import workspaces
 from amlite.services.databricks.errors import DatabricksError, invalid, unknown
 
 TYPE = "databricks/files"
+_CONTENT = "databricks/file-contents"
 _MOST_BYTES = 10 << 20
 _FORMATS = ("AUTO", "RAW")
 
@@ -22,20 +23,21 @@ def write(platform: Platform, workspace: Document, given: Json) -> None:
     if given.get("format", "AUTO") not in _FORMATS:
         raise invalid(f"format: amlite imports files ({' or '.join(_FORMATS)}), not notebooks")
     try:
-        content = base64.b64decode(str(given.get("content") or ""), validate=True)
+        data = base64.b64decode(str(given.get("content") or ""), validate=True)
     except binascii.Error as error:
         raise invalid("content must be base64.") from error
-    if len(content) > _MOST_BYTES:
+    if len(data) > _MOST_BYTES:
         raise DatabricksError(400, "MAX_NOTEBOOK_SIZE_EXCEEDED", "The file is larger than 10 MB.")
-    if content.startswith(b"# Databricks notebook source"):
+    if data.startswith(b"# Databricks notebook source"):
         raise invalid(f"{path} is a notebook, which amlite does not run.")
     key = workspaces.content(workspace, "files") + path
     if platform.store.get(key) is not None and not given.get("overwrite"):
         raise DatabricksError(400, "RESOURCE_ALREADY_EXISTS", f"Path ({path}) already exists.")
     if platform.store.get(_parent(key)) is None:
         raise unknown(f"The parent folder ({path.rpartition('/')[0]}) does not exist.")
-    body = {"path": path, "object_type": "FILE", "content": base64.b64encode(content).decode(), "size": len(content)}
-    platform.store.put(key, TYPE, body)
+    platform.store.put(key, TYPE, {"path": path, "object_type": "FILE", "size": len(data)})
+    body = {"content": base64.b64encode(data).decode()}
+    platform.store.put(_content_key(workspace, path), _CONTENT, body)
 
 
 def make_folder(platform: Platform, workspace: Document, given: Json) -> None:
@@ -55,6 +57,13 @@ def delete(platform: Platform, workspace: Document, given: Json) -> None:
     if platform.store.below(key) and not given.get("recursive"):
         raise DatabricksError(400, "DIRECTORY_NOT_EMPTY", f"Folder ({found['path']}) is not empty")
     platform.store.delete(key)
+    platform.store.delete(_content_key(workspace, found["path"]))
+
+
+def content(platform: Platform, workspace: Document, file: Json) -> bytes:
+    """Return the content of a file. It is not a part of the file's document, of which lists read many."""
+    document = platform.store.get(_content_key(workspace, file["path"]))
+    return base64.b64decode(document.body["content"]) if document is not None else b""
 
 
 def get(platform: Platform, workspace: Document, path: str) -> Json:
@@ -83,6 +92,10 @@ def _path(given: Json) -> str:
     if not path.startswith("/") or any(part in ("", ".", "..") for part in path[1:].split("/")):
         raise invalid(f"Path ({path}) must be absolute")
     return path.removeprefix("/Workspace") or "/"
+
+
+def _content_key(workspace: Document, path: str) -> str:
+    return workspaces.content(workspace, "file-contents") + path
 
 
 def _parent(key: str) -> str:

@@ -11,7 +11,7 @@ from amlite.core.wire import Json
 from amlite.services.databricks import definition, workspaces
 from amlite.services.databricks.errors import invalid
 
-JOB, RUN = "databricks/jobs", "databricks/runs"
+JOB, RUN, OUTPUT = "databricks/jobs", "databricks/runs", "databricks/outputs"
 _FIRST_NUMBER = 100_000_000_000
 ENDED = ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
 
@@ -100,6 +100,17 @@ def put_run(platform: Platform, workspace: Document, run: Json) -> Json:
     return platform.store.put(workspaces.content(workspace, "runs", run["run_id"]), RUN, run).body
 
 
+def put_output(platform: Platform, workspace: Document, task: Json, output: Json) -> None:
+    """Store what a task printed and its error. It is large, so it is not a part of the run, which is read in lists."""
+    platform.store.put(workspaces.content(workspace, "outputs", task["run_id"]), OUTPUT, output)
+
+
+def output_of(platform: Platform, workspace: Document, task: Json) -> Json:
+    """Return what a task printed and its error, or {} before its end."""
+    document = platform.store.get(workspaces.content(workspace, "outputs", task["run_id"]))
+    return document.body if document is not None else {}
+
+
 def run_of(platform: Platform, workspace: Document, run_id: Any) -> Json:
     """Return a run by its id, or by that of one of its tasks. Raises DatabricksError."""
     document = platform.store.get(workspaces.content(workspace, "runs", run_id))
@@ -129,9 +140,7 @@ def set_state(platform: Platform, part: Json, life: str, result: str = "", messa
 
 def shown(run: Json) -> Json:
     """Return a run as the API shows it."""
-    hidden = {"error", "error_trace", "logs"}
-    tasks = [{name: value for name, value in task.items() if name not in hidden} for task in run["tasks"]]
-    return {**{name: value for name, value in run.items() if name != "settings"}, "tasks": tasks}
+    return {name: value for name, value in run.items() if name != "settings"}
 
 
 def _state(life: str, result: str = "", message: str = "", code: str = "") -> Json:

@@ -75,12 +75,14 @@ async def list_files(call: Call) -> web.Response:
 @routes.get(f"{_FILES}/export")
 async def export_file(call: Call) -> web.Response:
     """Return the content of a file."""
-    found = files.get(call.platform, entered(call)[0], call.query.get("path", ""))
+    workspace = entered(call)[0]
+    found = files.get(call.platform, workspace, call.query.get("path", ""))
     if found["object_type"] != "FILE":
         raise invalid("amlite exports files, not folders.")
+    content = files.content(call.platform, workspace, found)
     if call.query.get("direct_download", "").lower() == "true":
-        return web.Response(body=base64.b64decode(found["content"]), content_type="application/octet-stream")
-    return reply({"content": found["content"], "file_type": found["path"].rpartition(".")[2]})
+        return web.Response(body=content, content_type="application/octet-stream")
+    return reply({"content": base64.b64encode(content).decode(), "file_type": found["path"].rpartition(".")[2]})
 
 
 @routes.post(f"{_JOBS}/create")
@@ -183,17 +185,16 @@ async def list_runs(call: Call) -> web.Response:
 @routes.get(f"{_JOBS}/runs/get-output")
 async def get_output(call: Call) -> web.Response:
     """Return the output of a task's run."""
-    wanted = call.query.get("run_id")
-    run = jobs.run_of(call.platform, entered(call)[0], wanted)
+    workspace, wanted = entered(call)[0], call.query.get("run_id")
+    run = jobs.run_of(call.platform, workspace, wanted)
     found: list[Json] = [task for task in run["tasks"] if str(task["run_id"]) == wanted]
     if not found and len(run["tasks"]) > 1:
         raise invalid(
             "Retrieving the output of runs with multiple tasks is not supported. Please retrieve the output of each "
             "individual task run instead."
         )
-    task = (found or run["tasks"])[0]
-    output = {name: task[name] for name in ("logs", "error", "error_trace") if task.get(name)}
-    return reply({"metadata": jobs.shown(run), **output, "logs_truncated": False})
+    output = jobs.output_of(call.platform, workspace, (found or run["tasks"])[0])
+    return reply({"metadata": jobs.shown(run), "logs_truncated": False, **output})
 
 
 @routes.post(f"{_JOBS}/runs/cancel")

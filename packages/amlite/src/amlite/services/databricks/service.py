@@ -3,4 +3,9 @@
 from amlite.core.service import Service
 from amlite.services.databricks import execution, routes, types
 
-SERVICE = Service(routes=[routes.routes], types=types.TYPES, start=execution.end_interrupted)
+SERVICE = Service(
+    routes=[routes.routes],
+    types=types.TYPES,
+    deleting={types.WORKSPACE_TYPE: execution.end_all},
+    start=execution.end_interrupted,
+)
