@@ -138,6 +138,82 @@ def test_a_pipeline_component_is_a_step_with_steps_of_its_own(client: MLClient, 
     assert history(client, inner["both"].name).root_run_id == name
 
 
+SETTINGS = """
+type: pipeline
+experiment_name: tests
+settings: {default_compute: azureml:serverless}
+inputs:
+  where: CLUSTER
+  level: high
+  rows: {type: uri_file, path: ./rows.csv}
+outputs:
+  copied:
+jobs:
+  plain:
+    command: echo $AZUREML_RUN_ID
+    environment: azureml:ENVIRONMENT
+  bound:
+    command: echo $LEVEL
+    environment: azureml:ENVIRONMENT
+    compute: ${{parent.inputs.where}}
+    environment_variables: {LEVEL: "${{parent.inputs.level}}"}
+  inner:
+    type: pipeline
+    component: ./inner.yml
+    inputs: {where: "${{parent.inputs.where}}", rows: "${{parent.inputs.rows}}"}
+    outputs: {copied: "${{parent.outputs.copied}}"}
+"""
+INNER = """
+type: pipeline
+name: bound_inner
+inputs:
+  where: {type: string}
+  elsewhere: {type: string, optional: true}
+  rows: {type: uri_file}
+outputs:
+  copied: {type: uri_folder}
+jobs:
+  copy:
+    type: command
+    component: ./copy.yml
+    compute: ${{parent.inputs.where}}
+    inputs: {rows: "${{parent.inputs.rows}}"}
+    outputs: {copied: "${{parent.outputs.copied}}"}
+  nowhere:
+    command: echo here
+    environment: azureml:ENVIRONMENT
+    compute: ${{parent.inputs.elsewhere}}
+"""
+COPY = """
+type: command
+name: copy_of_a_path
+inputs: {rows: {type: path}}
+outputs: {copied: {type: path}}
+command: cp ${{inputs.rows}} ${{outputs.copied}}/
+environment: azureml:ENVIRONMENT
+"""
+
+
+def test_settings_of_steps_take_the_inputs_of_the_pipeline(client: MLClient, tmp_path: Path) -> None:
+    """The compute of a step, and of a step of a step. Also serverless compute by its name, and inputs of any path."""
+    from azure.ai.ml import load_job
+
+    for name, text in (("job.yml", SETTINGS), ("inner.yml", INNER), ("copy.yml", COPY), ("rows.csv", "a\n1\n")):
+        said = text.replace("CLUSTER", CLUSTER).replace("ENVIRONMENT", "plain:1")
+        (tmp_path / name).write_text(said, "utf-8")
+    name = client.jobs.create_or_update(load_job(tmp_path / "job.yml")).name
+    assert until(client, name).status == "Completed", history(client, name).error
+    assert output(client, name, "copied", tmp_path) == {"rows.csv": "a\n1\n"}
+    steps = children(client, name)
+    inner = children(client, steps["inner"].name)
+    used = {key: history(client, child.name).compute.target for key, child in [*steps.items(), *inner.items()]}
+    assert {key: str(target).lower() for key, target in used.items() if key != "inner"} == {
+        "plain": "serverless", "bound": CLUSTER, "copy": CLUSTER, "nowhere": "serverless",
+    }  # fmt: skip
+    client.jobs.download(steps["bound"].name, download_path=tmp_path / "bound")
+    assert (tmp_path / "bound/artifacts/user_logs/std_log.txt").read_text("utf-8") == "high\n"
+
+
 def test_a_failure_in_a_step_of_a_step_is_told_at_the_top(client: MLClient, tmp_path: Path) -> None:
     from azure.ai.ml import Output, dsl
 

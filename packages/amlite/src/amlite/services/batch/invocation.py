@@ -11,9 +11,8 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.batch import components, settings
-from amlite.services.jobs import documents, plan, submission
+from amlite.services.jobs import documents, graph, plan, submission
 from amlite.services.jobs.documents import Job
-from amlite.services.jobs.graph import PATH_TYPES
 from amlite.services.machinelearning import references
 from amlite.services.machinelearning.endpoints import BATCH_TYPE
 from amlite.services.storage.blobs import BlobPath
@@ -147,8 +146,7 @@ def _component_job(
     if unknown := [key for key in outputs if key not in declared]:
         raise _refusal(f"properties.outputData: the component has no output '{unknown[0]}', only: {_listed(declared)}.")
     written = {
-        key: {"jobOutputType": str(declaration.get("type", "uri_folder")), **outputs.get(key, {})}
-        for key, declaration in declared.items()
+        key: {"jobOutputType": graph.port(declaration), **outputs.get(key, {})} for key, declaration in declared.items()
     }
     return {
         "inputs": given,
@@ -164,9 +162,9 @@ def _given(inputs: Json, declared: Json) -> tuple[Json, set[str]]:
         raise _refusal(f"properties.inputData: the component has no input '{unknown[0]}', only: {_listed(declared)}.")
     given, missing = {}, set()
     for key, declaration in declared.items():
-        kind = str(declaration.get("type", "string")).lower()
+        kind = graph.port(declaration, "string")
         if key in inputs:
-            if (kind in PATH_TYPES) is (inputs[key]["jobInputType"] == "literal"):
+            if (kind in graph.PATH_TYPES) is (inputs[key]["jobInputType"] == "literal"):
                 got = inputs[key]["jobInputType"]
                 raise _refusal(f"properties.inputData.{key}: the component's input is a {kind}, not a {got}.")
             given[key] = inputs[key]
@@ -209,10 +207,10 @@ def _input(key: str, given: Any) -> Json:
         if given.get("value") is None:
             raise _refusal(f"properties.inputData.{key}.value: a literal needs a value.")
         return {"jobInputType": kind, "value": str(given["value"])}
-    if kind not in PATH_TYPES:
+    if kind not in graph.PATH_TYPES:
         raise _refusal(
             f"properties.inputData.{key}.jobInputType: {given.get('jobInputType')!r} is not a valid type; "
-            f"use one of literal, {', '.join(PATH_TYPES)}."
+            f"use one of literal, {', '.join(graph.PATH_TYPES)}."
         )
     if not given.get("uri"):
         raise _refusal(f"properties.inputData.{key}.uri: name the data.")
@@ -223,10 +221,10 @@ def _output(key: str, given: Any) -> Json:
     if not isinstance(given, dict):
         raise _refusal(f"properties.outputData.{key}: outputs are objects.")
     kind = settings.kind(given.get("jobOutputType") or "uri_folder")
-    if kind not in PATH_TYPES:
+    if kind not in graph.PATH_TYPES:
         raise _refusal(
             f"properties.outputData.{key}.jobOutputType: {given['jobOutputType']!r} is not a valid type; "
-            f"use one of {', '.join(PATH_TYPES)}."
+            f"use one of {', '.join(graph.PATH_TYPES)}."
         )
     return {"jobOutputType": kind, **({"uri": str(given["uri"])} if given.get("uri") else {})}
 

@@ -146,7 +146,7 @@ def _pipeline_component(platform: Platform, workspace_id: str, properties: Json)
         )
     given = configuration.get("settings") or {}
     for name, value in given.items():
-        if name.lower() == "default_compute" and value.lower() != "serverless":
+        if name.lower() == "default_compute" and not references.is_serverless(value):
             references.compute(platform, workspace_id, value)
     return {**properties, "deploymentConfiguration": {**configuration, "settings": given}}
 

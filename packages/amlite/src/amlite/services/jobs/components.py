@@ -70,7 +70,9 @@ def _is_optional(declaration: Json) -> bool:
 
 def input_of(platform: Platform, workspace_id: str, node: str, name: str, value: Input, declaration: Json) -> Json:
     """Return an input in the form of a job. Raises GraphError if it does not fit, AzureError if it names nothing."""
-    kind = str(declaration.get("type", "string")).lower()
+    kind = graph.port(declaration, "string")
+    if graph.takes_any_path(declaration) and isinstance(value, Data):
+        kind = value.type
     if isinstance(value, StepOutput):
         return {"jobInputType": kind, "step": value.step, "output": value.output}
     if isinstance(value, JobOutput):

@@ -14,6 +14,8 @@ _BINDING = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([\w.-]+?)\s*\}\
 _STEP_OUTPUT = re.compile(r"([\w-]+)\.outputs\.([\w-]+)")
 _MODES = {"ro_mount": "ReadOnlyMount", "rw_mount": "ReadWriteMount", "download": "Download", "direct": "Direct",
           "upload": "Upload", "eval_mount": "EvalMount", "eval_download": "EvalDownload"}  # fmt: skip
+# What of a node is bound by rules of its own.
+_WIRED = frozenset({"type", "inputs", "outputs", "component", "componentId"})
 PATH_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model", "safe_model")
 CONTROL_TYPES = ("boolean", "integer", "number", "string")
 """The types of control outputs: values, which other nodes take as literals and conditions decide by."""
@@ -202,9 +204,46 @@ def _literal(part: re.Match[str], inputs: Mapping[str, Given]) -> str:
     return value.value
 
 
+def settled(spec: Json, inputs: Mapping[str, Given], left_out: Collection[str]) -> Json:
+    """Return a node with the values of the pipeline's inputs in its settings, such as its compute and its nodes.
+
+    A setting that is bound to an input without a value has none either. Other bindings stay.
+    """
+    return {key: value if key in _WIRED else _settled(value, inputs) for key, value in spec.items()
+            if key in _WIRED or not _names_left_out(value, left_out)}  # fmt: skip
+
+
+def _settled(value: Any, inputs: Mapping[str, Given]) -> Any:
+    if isinstance(value, dict):
+        return {key: _settled(each, inputs) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_settled(each, inputs) for each in value]
+    return _BINDING.sub(lambda part: _value(part, inputs), value) if isinstance(value, str) else value
+
+
+def _value(part: re.Match[str], inputs: Mapping[str, Given]) -> str:
+    value = inputs.get(part[2]) if part[1] == "inputs" else None
+    return value.value if isinstance(value, Literal) else part[0]
+
+
+def _names_left_out(value: Any, left_out: Collection[str]) -> bool:
+    found = _BINDING.fullmatch(value) if isinstance(value, str) else None
+    return found is not None and found[1] == "inputs" and found[2] in left_out
+
+
+def port(declaration: Json, default: str = "uri_folder") -> str:
+    """Return the type of a component's input or output."""
+    return "uri_folder" if takes_any_path(declaration) else str(declaration.get("type", default)).lower()
+
+
+def takes_any_path(declaration: Json) -> bool:
+    """Whether an input or output has the type `path`, which azure-ai-ml keeps from before there were others."""
+    return str(declaration.get("type")).lower() == "path"
+
+
 def check_literal(name: str, value: str, declared: Json) -> None:
     """Check a literal against the type, range and choices of the component's input. Raises GraphError."""
-    kind = str(declared.get("type", "string")).lower()
+    kind = port(declared, "string")
     if kind in PATH_TYPES:
         raise GraphError(f"input '{name}' must be a path of type {kind}, got the literal '{value}'")
     if kind == "boolean" and value.lower() not in ("true", "false"):

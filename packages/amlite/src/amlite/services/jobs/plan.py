@@ -64,7 +64,7 @@ def written(platform: Platform, workspace_id: str, name: str, value: Literal | D
 
 
 def _compute(platform: Platform, workspace_id: str, reference: str | None, resources: Json | None) -> Json:
-    if not reference or reference.lower() == "serverless":
+    if not reference or references.is_serverless(reference):
         return {"computeId": None}
     document = references.compute(platform, workspace_id, reference)
     extension = extensions.workloads(platform, document.body)

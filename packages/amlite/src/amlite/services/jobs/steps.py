@@ -60,8 +60,13 @@ def pipeline_job(platform: Platform, workspace_id: str, properties: Json) -> dic
     for name, value in inputs.items():
         if not isinstance(value, JobOutput):
             written(platform, workspace_id, name, value)
+    left_out = properties.get(LEFT_OUT) or ()
+    jobs = {
+        name: spec if str(spec.get("type")).lower() in flow.TYPES else graph.settled(spec, inputs, left_out)
+        for name, spec in jobs.items()
+    }
     control = guard(flow.read, jobs, inputs)
-    nodes = guard(graph.parse, control.jobs, inputs, properties.get(LEFT_OUT) or (), control.waits())
+    nodes = guard(graph.parse, control.jobs, inputs, left_out, control.waits())
     settings = properties.get("settings") or {}
     compute = settings.get("default_compute") or settings.get("defaultCompute") or properties.get("computeId")
     steps = {
@@ -87,8 +92,7 @@ def of_component(platform: Platform, workspace_id: str, properties: Json) -> Jso
         if declared.get("default") is not None
     }
     outputs = {
-        name: {"jobOutputType": declared.get("type", "uri_folder")}
-        for name, declared in (component.get("outputs") or {}).items()
+        name: {"jobOutputType": graph.port(declared)} for name, declared in (component.get("outputs") or {}).items()
     }
     return {
         "componentId": component_id,
@@ -197,7 +201,7 @@ def _do_while(body: Json, loop: DoWhile, declared: Json) -> Json:
     for name, output in loop.mapping.items():
         if name not in declared:
             raise GraphError(f"mapping: the body has no input '{name}', only: {', '.join(sorted(declared)) or 'none'}")
-        kind = str(declared[name].get("type", "string")).lower()
+        kind = graph.port(declared[name], "string")
         mapping[name] = {"jobInputType": kind, "output": output}
         if mode := graph.mode(declared[name]):
             mapping[name]["mode"] = mode
@@ -287,7 +291,7 @@ def _node_job(platform: Platform, workspace_id: str, node: Node, spec: Json, def
     inputs = components.inputs_of(platform, workspace_id, node, spec, str(component.get("name")), declared)
     outputs = {
         name: {
-            "jobOutputType": declaration.get("type", "uri_folder"),
+            "jobOutputType": graph.port(declaration),
             **({"mode": mode} if (mode := graph.mode(declaration)) else {}),
         }
         for name, declaration in (component.get("outputs") or {}).items()

@@ -155,6 +155,11 @@ def compute(platform: Platform, workspace_id: str, reference: str) -> Document:
     return document
 
 
+def is_serverless(reference: str) -> bool:
+    """Whether a reference to a compute means serverless compute. azure-ai-ml may send it as the id of a compute."""
+    return _last(_bare(reference)).lower() == "serverless"
+
+
 def datastore(platform: Platform, workspace_id: str, reference: str) -> Document:
     """Return the datastore for a name, `azureml:name` or an ARM id. Raises AzureError 404 if it does not exist."""
     bare = _bare(reference)
