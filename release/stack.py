@@ -59,6 +59,7 @@ class PulumiStack:
             ) from error
         self._engine = Engine(name, self._stack)
         self._is_trusted = False
+        self._read: Mapping[str, Any] | None = None
 
     def preview(self, on_event: OnEvent, *, refresh: bool = False) -> Changes:
         """Preview an update. With `refresh`, compare with what is in Azure. The state does not change.
@@ -111,6 +112,7 @@ class PulumiStack:
                     "changed the state, and import an earlier one with `pulumi stack import`",
                 )
             self._is_trusted = True
+        self._read = None
         return self._engine.run(command, on_event)
 
     def history(self) -> list[automation.UpdateSummary]:
@@ -136,13 +138,16 @@ class PulumiStack:
             yield
 
     def state(self) -> Mapping[str, Any]:
-        """Return the stack's state, as the engine keeps it."""
-        with self._one_error():
-            return self._stack.export_stack().deployment or {}
+        """Return the stack's state, as the engine keeps it. It is read once a change, because that takes a second."""
+        if self._read is None:
+            with self._one_error():
+                self._read = self._stack.export_stack().deployment or {}
+        return self._read
 
     @contextmanager
     def edited_state(self, on_event: OnEvent) -> Iterator[dict[str, Any]]:
         """Take the state out of the backend, and put it back with the changes that are made to it."""
+        self._read = None
         with self._one_error():
             exported = self._stack.export_stack()
             state: dict[str, Any] = dict(exported.deployment or {})

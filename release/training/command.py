@@ -62,6 +62,8 @@ def train(
     The command converts each input from text to the type that the pipeline or its components declare. A data input
     accepts a data asset (azureml:NAME:VERSION), a path on this machine, or a URI.
     """
+    if force_rerun and if_changed:
+        raise click.UsageError("--force-rerun trains in any case: leave out --if-changed, or --force-rerun")
     console = progress_console(output)
     given = pairs(inputs)
     target = PulumiStack(stack)

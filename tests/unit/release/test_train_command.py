@@ -102,7 +102,8 @@ def promoted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ModelOutput]]:
 
 
 def train(monkeypatch: pytest.MonkeyPatch, outcome: Training | Exception, *arguments: str) -> Result:
-    def trained(*_: Any) -> Training:
+    def trained(*_: Any, force_rerun: bool) -> Training:
+        assert force_rerun == ("--force-rerun" in arguments)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -124,6 +125,9 @@ def test_an_accepted_model_is_promoted_and_the_output_is_one_object(
     assert promoted == [("live", ModelOutput(name="flights", version="3"))]
     assert "Roll it out with: pulumi up --stack dev" in done.stderr
     assert json.loads(train(monkeypatch, ACCEPTED, "--no-promote", "--output", "json").stdout)["promoted"] == []
+    assert train(monkeypatch, ACCEPTED, "--force-rerun").exit_code == 0
+    contradiction = train(monkeypatch, ACCEPTED, "--force-rerun", "--if-changed")
+    assert "--force-rerun trains in any case: leave out --if-changed" in contradiction.output
 
 
 @pytest.mark.parametrize(("served", "wanted"), [([], ["live"]), (["3"], [])], ids=["never served", "went back"])
