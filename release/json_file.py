@@ -38,5 +38,5 @@ def read(path: Path, fix: str) -> Any:
         return json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ReleaseError(f"cannot read {path}: {error.strerror}", fix=fix) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReleaseError(f"{path} is not JSON: {error}", fix=fix) from error

@@ -100,7 +100,7 @@ class RegistrySharing:
                     fix="register the new content under a new version in the workspace, and share that version",
                 )
             if kind in ("data", "model"):
-                self._describe(kind, source, wanted)
+                self._describe(kind, source.name, source.version, wanted)
             elif there is not None:
                 wanted = {}  # it may have been created without lineage, and its tags can no longer be changed
             written = self._verify(kind, source, content, uses, wanted, Path(folder) / "written")
@@ -167,10 +167,18 @@ class RegistrySharing:
         else:
             self.registry.components.create_or_update(_component(source, files, tags, uses))
 
-    def _describe(self, kind: str, source: Any, tags: dict[str, str]) -> None:
-        """Add the lineage tags to the copy in the registry."""
+    def describe(self, kind: str, name: str, version: str, tags: dict[str, str]) -> None:
+        """Add tags to a version in the registry.
+
+        Raises:
+            ReleaseError: Azure returns an error.
+        """
+        with _one_error(f"{kind} {name}"):
+            self._describe(kind, name, version, tags)
+
+    def _describe(self, kind: str, name: str, version: str, tags: dict[str, str]) -> None:
         operations = getattr(self.registry, _OPERATIONS[kind])
-        there = operations.get(source.name, source.version)
+        there = operations.get(name, version)
         if not tags.items() <= (there.tags or {}).items():
             there.tags = {**(there.tags or {}), **tags}
             operations.create_or_update(there)

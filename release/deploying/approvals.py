@@ -11,11 +11,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from release.deploying.host_api import API_VERSION, GITHUB_JSON, get, github_repository, project
 from release.errors import ReleaseError, first_line
-
-_API_VERSION = "7.1"
-_SECONDS = 30.0
-_RETRIES = 3
 
 
 def approver(stack: str, say: Callable[[str], None], environment: Mapping[str, str] = os.environ) -> str | None:
@@ -52,11 +49,10 @@ def approver(stack: str, say: Callable[[str], None], environment: Mapping[str, s
 
 
 def _github(stack: str, environment: Mapping[str, str]) -> list[str]:
-    api, repository = environment.get("GITHUB_API_URL", "https://api.github.com"), environment["GITHUB_REPOSITORY"]
-    url = f"{api}/repos/{repository}/actions/runs/{environment['GITHUB_RUN_ID']}/approvals"
+    url = f"{github_repository(environment)}/actions/runs/{environment['GITHUB_RUN_ID']}/approvals"
     reviews = [
         each
-        for each in _get(url, environment["GITHUB_TOKEN"], "application/vnd.github+json")
+        for each in get(url, environment["GITHUB_TOKEN"], GITHUB_JSON)
         if stack in (place["name"] for place in each["environments"])
     ]
     # A run that is started again has the reviews of its earlier attempts too. The last one counts.
@@ -66,15 +62,15 @@ def _github(stack: str, environment: Mapping[str, str]) -> list[str]:
 
 
 def _azure_devops(stack: str, environment: Mapping[str, str]) -> list[str]:
-    project = f"{environment['SYSTEM_COLLECTIONURI'].rstrip('/')}/{environment['SYSTEM_TEAMPROJECTID']}"
     token = environment["SYSTEM_ACCESSTOKEN"]
-    build = f"{project}/_apis/build/builds/{environment['BUILD_BUILDID']}"
-    records = _get(f"{build}/timeline?api-version={_API_VERSION}", token)["records"]
+    build = f"{project(environment)}/_apis/build/builds/{environment['BUILD_BUILDID']}"
+    records = get(f"{build}/timeline?api-version={API_VERSION}", token)["records"]
     ids = list(_approvals(records, environment["SYSTEM_STAGENAME"]))
     if not ids:
         return []
-    url = f"{project}/_apis/pipelines/approvals?approvalIds={','.join(ids)}&$expand=steps&api-version={_API_VERSION}"
-    steps = [step for each in _get(url, token)["value"] for step in each.get("steps") or []]
+    query = f"approvalIds={','.join(ids)}&$expand=steps&api-version={API_VERSION}"
+    url = f"{project(environment)}/_apis/pipelines/approvals?{query}"
+    steps = [step for each in get(url, token)["value"] for step in each.get("steps") or []]
     for step in steps:
         if step["status"] == "rejected":
             raise _rejected(stack, _name(step), step.get("comment"))
@@ -102,19 +98,3 @@ def _name(step: Mapping[str, Any]) -> str:
 def _rejected(stack: str, who: str, comment: str | None) -> ReleaseError:
     said = f": {comment}" if comment else ""
     return ReleaseError(f"{who} rejected the deployment to '{stack}'{said}. Nothing was changed")
-
-
-def _get(url: str, token: str, accept: str = "application/json") -> Any:
-    from azure.core import PipelineClient
-    from azure.core.exceptions import HttpResponseError
-    from azure.core.pipeline.policies import RetryPolicy
-    from azure.core.rest import HttpRequest
-
-    headers = {"Authorization": f"Bearer {token}", "Accept": accept}
-    client: PipelineClient[Any, Any] = PipelineClient(url, policies=[RetryPolicy(retry_total=_RETRIES)])
-    with client:
-        response = client.send_request(HttpRequest("GET", url, headers=headers), timeout=_SECONDS)
-        if response.status_code >= 300:
-            # Azure DevOps answers a rejected token with a redirect to its sign-in page.
-            raise HttpResponseError(response=response)
-        return response.json()

@@ -17,6 +17,8 @@ from release.publishing.metadata import Release
 from release.stack import PulumiStack
 from release.workspace import registry_client
 
+_FIX = "use the file that `release publish` wrote, and find out who changed this one"
+
 
 def deployable(
     release: Release, target: PulumiStack, endpoint: str | None, say: Callable[[str], None]
@@ -31,6 +33,10 @@ def deployable(
         raise ReleaseError(
             f"the gate refused {release.model.name} version {release.model.version}: {release.gate.reason}",
             fix="deploy a release whose gate accepted the model",
+        )
+    if release.gate.model != release.model.name:
+        raise ReleaseError(
+            f"the gate's decision is about model {release.gate.model}, not {release.model.name}", fix=_FIX
         )
     config = target.config()
     endpoints = _endpoints(
@@ -73,6 +79,18 @@ def _same_bytes(release: Release, target: str) -> None:
         raise ReleaseError(
             f"registry '{model.registry}' has no model {model.name} version {model.version}",
             fix=f"release publish --stack {release.stack} --job {release.training.name}",
+        )
+    confirmed = found.tags or {}
+    differs = [tag for tag, value in release.evidence.items() if confirmed.get(tag) != value]
+    if differs:
+        unknown = not any(tag in confirmed for tag in differs)
+        raise ReleaseError(
+            f"registry '{model.registry}' does not confirm the training job and the gate's decision about {model.name} "
+            f"version {model.version}: {', '.join(differs)} {'is missing' if unknown else 'differs'}",
+            fix=f"publish it again, and use the new file: release publish --stack {release.stack} "
+            f"--job {release.training.name}"
+            if unknown
+            else _FIX,
         )
     with tempfile.TemporaryDirectory(prefix="release-deploy-") as folder:
         content = contents.of(registry_client(model.registry), "model", found, Path(folder) / "files")

@@ -12,6 +12,7 @@ from release.deploying.approvals import approver
 from release.deploying.checks import deployable
 from release.deploying.deployment import Deployment
 from release.deploying.earlier import check_readable, earlier
+from release.deploying.origin import check_run
 from release.history.reason import Reason
 from release.history.served import served
 from release.publishing.metadata import Release
@@ -40,14 +41,22 @@ def _rollout_options(command: Command) -> Command:
 @click.argument("release_file", metavar="RELEASE.JSON", type=click.Path(dir_okay=False, path_type=Path))
 @stack_option
 @click.option("--endpoint", default=None, help="Endpoint to deploy to. Default: all endpoints of the release.")
+@click.option(
+    "--run", metavar="ID", default=None,
+    help="CI run that published the release. In a CI job: refuse a run for another branch or a pull request.",
+)  # fmt: skip
 @_rollout_options
-def deploy(release_file: Path, stack: str, endpoint: str | None, approved_by: str | None, smoke_seconds: float) -> None:
+def deploy(
+    release_file: Path, stack: str, endpoint: str | None, run: str | None, approved_by: str | None, smoke_seconds: float
+) -> None:
     """Deploy a published release to a stack.
 
     Checks that the gate accepted the model, that the stack can read it, and that the registry has the files that were
     published. Then writes the version to Pulumi.<stack>.yaml, updates the stack, and sends the sample request to each
     endpoint. If anything fails, the stack file and the traffic are restored.
     """
+    if run is not None:
+        check_run(run)
     release = Release.read(release_file)
     console = new_console()
     phases = Phases(console)

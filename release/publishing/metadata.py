@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -17,6 +19,8 @@ from release.errors import ReleaseError
 from release.gate.decision import Decision
 
 METADATA_VERSION = 1
+# Tags of a published model in the registry: the job that trained it, and the SHA-256 of the gate's decision about it.
+JOB_TAG, GATE_TAG = "published_from_job", "published_gate_sha256"
 
 
 class SharedAsset(BaseModel):
@@ -79,6 +83,12 @@ class Release(BaseModel):
     training: TrainingJob
     gate: Decision = Field(description="Decision of the gate: docs/gate-decision.schema.json.")
     deployments: list[ReleasedDeployment] = Field(description="Deployments that serve the model.")
+
+    @property
+    def evidence(self) -> dict[str, str]:
+        """The tags by which the registry confirms that this job trained the model and that this is its decision."""
+        decision = json.dumps(self.gate.model_dump(mode="json"), sort_keys=True)
+        return {JOB_TAG: self.training.name, GATE_TAG: hashlib.sha256(decision.encode()).hexdigest()}
 
     @classmethod
     def read(cls, path: Path) -> Self:

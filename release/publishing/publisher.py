@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from infra.outputs import StackOutputs
 from pulumi_azureml import Catalogue
@@ -33,6 +33,7 @@ _WAITS = (2.0, 10.0, 30.0)
 _UNAUTHORIZED = 401
 # Unauthorized, timeout, conflict, and too many requests.
 _PASSING = frozenset({_UNAUTHORIZED, 408, 409, 429})
+_T = TypeVar("_T")
 _DEPLOYMENTS = ("online_deployment", "batch_deployment")
 
 
@@ -93,7 +94,7 @@ class Publisher:
         copy = self.sharing.registry.models.get(model, version)
         tags = {**(self.ml.models.get(model, version).tags or {})}
         commit = tags.get("git_sha", "unknown")
-        return Release(
+        release = Release(
             created=datetime.now(UTC).replace(microsecond=0),
             stack=self.stack,
             commit=commit,
@@ -120,6 +121,9 @@ class Publisher:
             gate=gate,
             deployments=[_deployment(each, environments) for each in deployments],
         )
+        # A release's metadata can be changed on its way to `release deploy`. The registry confirms the decision.
+        self._persistently(lambda: self.sharing.describe("model", model, version, release.evidence))
+        return release
 
     def _latest_job(self) -> str:
         """Return the job of the latest version of the model that the stack's endpoints serve."""
@@ -173,10 +177,14 @@ class Publisher:
                 yield each.name, each.version
 
     def _share(self, kind: str, name: str, version: str) -> SharedVersion:
-        """Share one version. Try again after an error that may pass: a later attempt continues what is there."""
+        """Share one version."""
+        return self._persistently(lambda: self.sharing.share(kind, name, version))
+
+    def _persistently(self, attempt: Callable[[], _T]) -> _T:
+        """Try again after an error that may pass: a later attempt continues what is there."""
         for seconds in _WAITS:
             try:
-                return self.sharing.share(kind, name, version)
+                return attempt()
             except ReleaseError as error:
                 if not _passes(error):
                     raise
@@ -185,7 +193,7 @@ class Publisher:
                 if _status(error) == _UNAUTHORIZED:
                     sign_in_again()
                     self._sign_in()
-        return self.sharing.share(kind, name, version)
+        return attempt()
 
 
 def _passes(error: ReleaseError) -> bool:

@@ -175,7 +175,9 @@ class Pipeline:
         else:
             self._keyword(step)
             return True
-        environment = {each: expressions.macros(value, secrets) for each, value in step.get("env", {}).items()}
+        runs = {f"resources.pipeline.{name}.runID": id for name, id in self.resources.items()}
+        known = {**secrets, **runs}
+        environment = {each: expressions.macros(value, known) for each, value in step.get("env", {}).items()}
         script = expressions.macros(script, {})
         executed = self.machine.run(label, name, script, _BASH, {**variables, **extra, **environment})
         for line in executed.output.splitlines():

@@ -55,6 +55,8 @@ _THREADS = re.compile(
     rf"/_apis/git/repositories/{REPOSITORY}/pullRequests/{PULL_REQUEST}/threads"
     r"(?:/(?P<thread>\d+)(?:/comments/(?P<comment>\d+))?)?"
 )
+_PROJECT_ID = "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c"
+_BUILD = re.compile(rf"/fabrikam/{_PROJECT_ID}/_apis/build/builds/(?P<build>\d+)")
 _ITEM = re.compile(r"/_apis/wit/workitems/(?:\$(?P<type>\w+)|(?P<id>\d+))")
 _TAG = re.compile(r"\[System\.Tags\] CONTAINS '([^']+)'")
 
@@ -69,6 +71,12 @@ class FakeAzureDevOps(FakeHost):
         self.items: dict[int, dict[str, Any]] = {}
         self.git = FakeGit()
         self.pulls = AzureDevOpsGit(self.git)
+        # Of "Builds - Get".
+        self.origin: dict[str, Any] = {
+            "reason": "batchedCI",
+            "sourceBranch": "refs/heads/main",
+            "repository": {"id": REPOSITORY, "type": "TfsGit"},
+        }
         self._page = page
 
     def variables(self, folder: Path, **more: str) -> dict[str, str]:
@@ -81,6 +89,7 @@ class FakeAzureDevOps(FakeHost):
             "BUILD_REPOSITORY_PROVIDER": "TfsGit",
             "SYSTEM_COLLECTIONURI": f"{self.url}/fabrikam/",
             "SYSTEM_TEAMPROJECT": PROJECT,
+            "SYSTEM_TEAMPROJECTID": _PROJECT_ID,
             "SYSTEM_PULLREQUEST_PULLREQUESTID": str(PULL_REQUEST),
             "SYSTEM_PULLREQUEST_ISFORK": "False",
             "SYSTEM_ACCESSTOKEN": TOKEN,
@@ -130,6 +139,10 @@ class FakeAzureDevOps(FakeHost):
 
     def answer(self, request: Request) -> Answer:
         """Answer as Azure DevOps does."""
+        # A job that signs in to the local Azure has a token of the local Azure.
+        if (run := _BUILD.fullmatch(request.path)) and request.headers.get("Authorization", "").startswith("Bearer "):
+            assert request.query["api-version"] == "7.1"
+            return Answer(200, {"id": int(run["build"]), **self.origin})
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return Answer(401, "<html>Access Denied: The Personal Access Token used has expired.</html>")
         if request.path == "/fabrikam/_apis/connectionData":

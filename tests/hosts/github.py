@@ -40,6 +40,7 @@ PRIMARY = {
 _ROUTE = re.compile(
     rf"/repos/{REPOSITORY}/issues(?:/(?P<number>\d+)(?P<comments>/comments)?|/comments/(?P<comment>\d+))?"
 )
+_RUN = re.compile(rf"/repos/{REPOSITORY}/actions/runs/(?P<run>\d+)")
 _LONGEST = 65_536
 _NOT_FOUND = Answer(404, {"message": "Not Found", "documentation_url": DOCUMENTATION, "status": "404"})
 
@@ -54,6 +55,14 @@ class FakeGitHub(FakeHost):
         self.issues: dict[int, dict[str, Any]] = {}
         self.git = FakeGit()
         self.pulls = GitHubGit(REPOSITORY, self.url, self.git)
+        # Of "Get a workflow run".
+        self.origin: dict[str, Any] = {
+            "event": "push",
+            "head_branch": "main",
+            "head_repository": {"full_name": REPOSITORY},
+            "path": ".github/workflows/main.yml",
+            "status": "completed",
+        }
         self.person: dict[str, Any] = {}
         """The person whose token is used, in place of a job's."""
         self._page = page
@@ -123,6 +132,8 @@ class FakeGitHub(FakeHost):
         """Answer as GitHub does."""
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return Answer(401, {"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest"})
+        if run := _RUN.fullmatch(request.path):
+            return Answer(200, {"id": int(run["run"]), **self.origin})
         if request.path == "/user":
             return Answer(200, self.person) if self.person else Answer(403, READ_ONLY)
         answer = self.pulls.answer(request, request.path.removeprefix(f"/repos/{REPOSITORY}"))

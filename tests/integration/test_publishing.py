@@ -113,6 +113,8 @@ def test_model_component_and_environment_are_shared_and_described(
     assert found["shared_by"] == release.published_by
     lineage = {key: found[f"shared_from_{key}"] for key in ("job", "data", "code", "commit")}
     assert lineage == {"job": "busy_rain", "data": "flights:4", "code": "c0de", "commit": "c0ffee"}
+    assert release.evidence.items() <= found.items()
+    assert found["published_from_job"] == "busy_rain"
     release.write(tmp_path / "release.json")
     assert Release.read(tmp_path / "release.json") == release
     assert json.loads((tmp_path / "release.json").read_text())["metadata_version"] == 1

@@ -152,7 +152,8 @@ def test_pipelines_have_shell_steps_and_the_task_that_signs_them_in() -> None:
             signs_in = "ci-login" in str(step)
             assert signs_in == (kind == "task"), label
             if signs_in:
-                assert step["env"] == {"SYSTEM_ACCESSTOKEN": "$(System.AccessToken)"}
+                run = {"TRAINING_RUN": "$(resources.pipeline.training.runID)"} if "TRAINING_RUN" in str(step) else {}
+                assert step["env"] == {"SYSTEM_ACCESSTOKEN": "$(System.AccessToken)", **run}
             script = step.get("script") or step.get("inputs", {}).get("inlineScript", "")
             # A script goes on after a command that failed, unless it says that it does not.
             assert len(script.strip().replace("\\\n", " ").splitlines()) < 2 or script.startswith("set -euo pipefail\n")
@@ -228,3 +229,15 @@ def test_a_comment_and_a_report_name_the_file_of_every_stack() -> None:
         if words[1:2] in (["comment"], ["report-drift"])
     ]
     assert named == [["dev", "prod", "staging"]] * 3
+
+
+@pytest.mark.attack
+def test_a_release_comes_from_a_run_that_deploys_check() -> None:
+    """The artifact of a pull request can have the name of a release."""
+    steps = [
+        *(step["run"] for job in github.load("release.yml")["jobs"].values() for step in job["steps"] if "run" in step),
+        *(str(step) for _, job in deployments() for step in azure_pipelines.steps_of(job)),
+    ]
+    deploying = [each for each in steps if "release deploy" in each]
+    assert len(deploying) == 4
+    assert all("--run " in each for each in deploying)

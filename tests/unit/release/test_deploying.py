@@ -27,7 +27,7 @@ from tests.unit.release.released import DECISION, MODEL, SHA256, Target, release
 def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
     made = Target(tmp_path, sharing={"registry": "mlops"})
     monkeypatch.setattr(command, "PulumiStack", lambda _name, **_: made)
-    monkeypatch.setattr(checks, "find_model", lambda *_: SimpleNamespace())
+    monkeypatch.setattr(checks, "find_model", lambda *_: SimpleNamespace(tags=released().evidence))
     monkeypatch.setattr(checks, "registry_client", lambda _name: None)
     monkeypatch.setattr(checks.contents, "of", lambda *_: SimpleNamespace(sha256=SHA256))
     monkeypatch.setattr(checks, "git_commit", lambda _root: "c0ffee-dirty")
@@ -91,10 +91,46 @@ def test_a_release_that_may_not_or_cannot_be_read_changes_nothing(
     assert (updates, target.file.read_text()) == ([], "model: 2\n")
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        # The file says that the gate accepted what it refused, or brings the decision about another version.
+        ({"gate": {**DECISION.model_dump(), "reason": "as good as new"}}, "published_gate_sha256 differs"),
+        ({"gate": {**DECISION.model_dump(), "metrics": {"roc_auc": 0.9}}}, "published_gate_sha256 differs"),
+        (
+            {"gate": {**DECISION.model_dump(), "model": "trains"}},
+            "the gate's decision is about model trains, not delays",
+        ),
+        ({"training": {"name": "lazy_sun", "workspace_id": "/w", "inputs": {}}}, "published_from_job differs"),
+    ],
+)
+def test_a_decision_that_the_registry_does_not_confirm_deploys_nothing(
+    changed: dict[str, Any], message: str, target: Target, updates: list[Any]
+) -> None:
+    file = target.file.with_name("release.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changed}))
+    output = " ".join(deploy(target, expect=1).split())
+    assert message in output
+    assert "find out who changed this one" in output
+    assert (updates, target.file.read_text()) == ([], "model: 2\n")
+
+
+@pytest.mark.attack
+def test_a_model_that_was_only_shared_is_not_deployed(
+    target: Target, updates: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "find_model", lambda *_: SimpleNamespace(tags=None))
+    output = " ".join(deploy(target, expect=1).split())
+    assert "published_from_job, published_gate_sha256 is missing fix: publish it again" in output
+    assert updates == []
+
+
 def test_a_file_that_is_no_metadata_is_one_message(target: Target) -> None:
     file = target.file.with_name("release.json")
-    file.write_text("{")
-    assert "is not JSON" in deploy(target, expect=1)
+    for text in ("{", "[" * 100_000):
+        file.write_text(text)
+        assert "is not JSON" in deploy(target, expect=1)
     file.unlink()
     assert "cannot read" in deploy(target, expect=1)
 
