@@ -10,7 +10,7 @@ from infra import NAMESPACE
 from release import stack_file
 from release.errors import ReleaseError
 from release.importing.source import brought
-from release.importing.survey import left_out, survey
+from release.importing.survey import left_out, reaching_out, survey
 from release.project import program_folder, project_folder
 from release.terminal.console import new_console
 from release.terminal.tables import columns
@@ -27,18 +27,19 @@ def import_project(source: str, into: str | None, stack: str | None) -> None:
 
     SOURCE is a folder or the URL of a git repository. A folder of this project stays where it is. Anything else is
     copied into the project first. The command says what is managed and what is left to `az ml`, and why. It changes
-    nothing in Azure: the next `pulumi up` does. If it fails, it leaves no copy.
+    nothing in Azure: the next `pulumi up` does. A file of a project from elsewhere is left out if it would upload what
+    is outside of its folder. If the command fails, it leaves no copy.
     """
     file = stack_file.find(project_folder(), stack) if stack is not None else None
     root = program_folder()
-    with brought(source, root, into) as folder:
-        _take_over(root, folder, stack, file)
+    with brought(source, root, into) as (folder, is_foreign):
+        _take_over(root, folder, stack, file, is_foreign=is_foreign)
 
 
-def _take_over(root: Path, folder: str, stack: str | None, file: Path | None) -> None:
+def _take_over(root: Path, folder: str, stack: str | None, file: Path | None, *, is_foreign: bool) -> None:
     """Say what a folder defines, and write its patterns to the file of a stack."""
     console = new_console()
-    found = survey(root, folder)
+    found = survey(root, folder, confined=is_foreign)
     if not found.managed and not found.left:
         raise ReleaseError(
             f"no YAML file below {folder}/ defines an asset of Azure Machine Learning, so there is nothing to import",
@@ -55,6 +56,10 @@ def _take_over(root: Path, folder: str, stack: str | None, file: Path | None) ->
     if left:
         rows = ((each.path, each.what, each.why) for each in left)
         console.print(columns(["file", "what", "why"], rows, title="left to az ml"))
+    outside = reaching_out(found.managed, folder)
+    if outside:
+        console.print()
+        console.print(columns(["file", "uploads"], sorted(outside.items()), title=f"uploads from outside of {folder}/"))
     console.print()
     if found.computes:
         console.print(f"The files name these computes: {', '.join(found.computes)}", highlight=False)

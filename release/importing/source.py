@@ -10,14 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from release.errors import ReleaseError
+from release.git_address import without_secret
 
 _URL = re.compile(r"(https|ssh|file)://.+|[\w.-]+@[\w.-]+:.+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @contextmanager
-def brought(source: str, root: Path, into: str | None) -> Iterator[str]:
-    """Give the path, relative to the root, of a folder with the project. Copy or clone it if it is elsewhere.
+def brought(source: str, root: Path, into: str | None) -> Iterator[tuple[str, bool]]:
+    """Give the path, relative to the root, of a folder with the project, and whether it comes from elsewhere.
+
+    A project that is elsewhere is copied or cloned.
 
     A copy stays only if the block succeeds. An error or an interruption, here or in the block, removes it.
 
@@ -32,7 +35,7 @@ def brought(source: str, root: Path, into: str | None) -> Iterator[str]:
         inside = place.relative_to(root.resolve()).as_posix()
         if inside == ".":
             raise ReleaseError("the project cannot import itself", fix="name the folder with the files to import")
-        yield inside
+        yield inside, False
         return
     name = into or re.sub(r"\.git$", "", re.split(r"[/:]", source.rstrip("/"))[-1])
     if not _NAME.fullmatch(name):
@@ -45,7 +48,7 @@ def brought(source: str, root: Path, into: str | None) -> Iterator[str]:
             _clone(source, target)
         else:
             _copy(place, target)
-        yield name
+        yield name, True
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
@@ -67,5 +70,5 @@ def _clone(url: str, target: Path) -> None:
     )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["git failed"])[-1]
-        raise ReleaseError(f"git cannot clone {url}: {reason}")
+        raise ReleaseError(without_secret(f"git cannot clone {url}: {reason}"))
     shutil.rmtree(target / ".git")

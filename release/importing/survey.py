@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,15 @@ class Survey:
     computes: tuple[str, ...]
 
 
-def survey(root: Path, folder: str) -> Survey:
+def survey(root: Path, folder: str, *, confined: bool = False) -> Survey:
     """Plan the files of a folder together with those of the project.
 
     A file with a problem is left out by a pattern of its own. A file that refers to it is left out too.
+
+    Args:
+        root: The project.
+        folder: The folder.
+        confined: Leave out what would upload a file from outside of the folder.
 
     Raises:
         ReleaseError: the project's own files have problems.
@@ -68,6 +73,14 @@ def survey(root: Path, folder: str) -> Survey:
             if not new and not users:
                 raise ReleaseError(str(errors)) from errors
             refused |= {path: Left(path, "refused", reason) for path, reason in {**users, **new}.items()}
+            continue
+        outside = reaching_out(plan.assets, folder)
+        if confined and outside:
+            reasons = {
+                **{user: f"it refers to {path}" for path in outside for user in _users(root, folder, path)},
+                **{path: f"it would upload {file}, which is outside of {folder}/" for path, file in outside.items()},
+            }
+            refused |= {path: Left(path, "refused", reason) for path, reason in reasons.items()}
             continue
         if not asks_client:
             asks_client = True
@@ -101,6 +114,16 @@ def left_out(root: Path, found: Survey, written: Sequence[str], file: str) -> di
             why = f"{file} has the pattern '{pattern}'; remove it to manage this file"
             lost[path] = Left(path, "left out", why)
     return lost
+
+
+def reaching_out(assets: Iterable[Asset], folder: str) -> dict[str, str]:
+    """Return the YAML files of a folder whose assets contain a file from outside of it, with this file."""
+    found = {}
+    for each in assets:
+        outside = [path for path in each.files if not f"{path}/".startswith(f"{folder}/")]
+        if each.path.startswith(f"{folder}/") and outside:
+            found[each.path.partition("#")[0]] = outside[0]
+    return found
 
 
 def _reason(problem: Problem) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from release.errors import ReleaseError
+from release.git_address import has_secret, without_secret
 
 
 def render(source: str, folder: Path, answers: Mapping[str, str], *, asks: bool) -> None:
@@ -22,6 +23,11 @@ def render(source: str, folder: Path, answers: Mapping[str, str], *, asks: bool)
     from copier.errors import CopierError
     from plumbum import ProcessExecutionError
 
+    if has_secret(source):
+        raise ReleaseError(
+            f"{without_secret(source)} is given with a password or a token, which would be in .copier-answers.yml",
+            fix="leave it out, and let a credential helper of git give it: `git help credentials`",
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ReleaseError(f"'{folder}' is not an empty folder", fix="choose another name")
     place = Path(source)

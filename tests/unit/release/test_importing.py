@@ -16,6 +16,7 @@ from release.importing import command
 from release.importing.source import brought
 from release.importing.survey import survey
 from release.project import CWD_VARIABLE
+from release.starting.template import render
 
 SCHEMA = "$schema: https://azuremlschemas.azureedge.net/latest/{}.schema.json\n"
 ENVIRONMENT = "environment: azureml://registries/azureml/environments/sklearn-1.5/labels/latest\n"
@@ -57,15 +58,15 @@ def test_a_survey_says_what_is_managed_and_what_is_left_and_why(foreign: Path) -
 
 
 def test_a_folder_of_the_project_stays_where_it_is(foreign: Path) -> None:
-    with brought(str(foreign / "mlops"), foreign.parent, None) as folder:
-        assert folder == "foreign/mlops"
+    with brought(str(foreign / "mlops"), foreign.parent, None) as found:
+        assert found == ("foreign/mlops", False)
 
 
 def test_a_folder_from_elsewhere_is_copied_as_it_is(foreign: Path, tmp_path: Path) -> None:
     root = tmp_path / "own"
     root.mkdir()
-    with brought(str(foreign), root, "taxi") as folder:
-        assert folder == "taxi"
+    with brought(str(foreign), root, "taxi") as found:
+        assert found == ("taxi", True)
     assert (root / "taxi/mlops/train/pipeline.yml").read_text() == FILES["mlops/train/pipeline.yml"]
     with pytest.raises(ReleaseError, match="exists already"), brought(str(foreign), root, "taxi"):
         pass
@@ -80,7 +81,7 @@ def test_an_import_that_fails_leaves_no_copy_and_touches_no_folder_of_the_projec
     make_repository(foreign)
     root = tmp_path / "own"
     root.mkdir()
-    with pytest.raises(type(end)), brought(foreign.as_uri() if as_url else str(foreign), root, None) as folder:
+    with pytest.raises(type(end)), brought(foreign.as_uri() if as_url else str(foreign), root, None) as (folder, _):
         stop(end, root / folder / "src/main.py")
     assert list(root.iterdir()) == []
     with pytest.raises(type(end)), brought(str(foreign), tmp_path, None):
@@ -111,7 +112,7 @@ def test_a_git_repository_is_imported_without_its_history(foreign: Path, tmp_pat
     make_repository(foreign)
     root = tmp_path / "own"
     root.mkdir()
-    with brought(foreign.as_uri(), root, None) as folder:
+    with brought(foreign.as_uri(), root, None) as (folder, _):
         assert folder == "foreign"
     assert (root / "foreign/src/main.py").read_text() == FILES["src/main.py"]
     assert not (root / "foreign/.git").exists()
@@ -210,3 +211,61 @@ def test_an_unknown_stack_is_refused_before_files_are_copied(
 def test_only_a_folder_or_a_git_url_is_imported(source: str, tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="neither a folder nor the URL"), brought(source, tmp_path, None):
         pass
+
+
+def hostile(folder: Path) -> None:
+    """Write assets that take files of the project that imports them."""
+    stolen = {"stack": "../Pulumi.dev.yaml", "policy": "../policy", "git": "../.git"}
+    for name, path in stolen.items():
+        kind = "uri_file" if path.endswith("yaml") else "uri_folder"
+        (folder / f"{name}.yml").write_text(SCHEMA.format("data") + f"name: {name}\ntype: {kind}\npath: {path}\n")
+    component = f"name: send\ntype: command\ncode: ..\ncommand: ./send\n{ENVIRONMENT}"
+    (folder / "send.yml").write_text(SCHEMA.format("commandComponent") + component)
+
+
+@pytest.mark.attack
+def test_a_foreign_project_uploads_nothing_of_ours(
+    foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    make_repository_of(own)
+    hostile(foreign)
+    monkeypatch.setattr(command, "program_folder", lambda: own)
+    done = CliRunner().invoke(command.import_project, [str(foreign), "--into", "taxi"])
+    output = " ".join(done.output.split())
+    assert done.exit_code == 0, done.output
+    managed, left = output.split("left to az ml")
+    assert "train" in managed
+    for name in ("stack", "policy", "git", "send"):
+        assert f"taxi/{name}.yml" not in managed
+        assert f"taxi/{name}.yml refused" in left
+    assert "it would upload Pulumi.dev.yaml, which is outside of taxi/" in left
+    assert "belongs to git" in left
+    # The copy is part of the project now, so that its owner decides.
+    again = " ".join(CliRunner().invoke(command.import_project, [str(own / "taxi")]).output.split())
+    assert "uploads from outside of taxi/" in again
+    assert "taxi/stack.yml Pulumi.dev.yaml" in again
+
+
+def make_repository_of(own: Path) -> None:
+    (own / "policy").mkdir()
+    (own / "policy" / "rules.py").write_text("RULES = []\n")
+    (own / "Pulumi.dev.yaml").write_text("config: {}\n")
+    make_repository(own)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("secret", ["user:canary@", "canary@", ":canary@"])
+def test_no_message_and_no_file_has_the_token_of_an_address(secret: str, tmp_path: Path) -> None:
+    address = f"https://{secret}127.0.0.1:1/x.git"
+    with (
+        pytest.raises(ReleaseError, match=r"git cannot clone https://127\.0") as error,
+        brought(address, tmp_path, None),
+    ):
+        pass
+    assert "canary" not in str(error.value)
+    with pytest.raises(ReleaseError, match=r"would be in \.copier-answers\.yml") as error:
+        render(address, tmp_path / "new", {}, asks=False)
+    assert "canary" not in str(error.value)
+    assert not (tmp_path / "new").exists()

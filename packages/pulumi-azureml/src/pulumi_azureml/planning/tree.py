@@ -23,6 +23,7 @@ _SHOWN = 60
 # What Python makes of the bytes of a name that is not UTF-8.
 _NOT_TEXT = re.compile("[\ud800-\udfff]")
 SHORT = 12
+_GIT = ".git"
 
 
 class TreeError(Exception):
@@ -108,8 +109,11 @@ class TreeReader:
             raise TreeError(path[:_SHOWN], f"cannot be read: {error.strerror}", "correct the path") from error
         if not exists:
             raise TreeError(path, "no such file or folder", "create it, or correct the path")
-        if self._outside(os.path.realpath(top)):
+        real = os.path.realpath(top)
+        if self._outside(real):
             raise TreeError(path, "is outside of the project", "move it into the project")
+        if _GIT in Path(real).relative_to(self._real_root).parts:
+            raise TreeError(path, "belongs to git, which keeps addresses and credentials there", "name another path")
         if top.is_file():
             return Tree(
                 path, (TreeFile(top.name, str(top), self._digest(str(top), path, top.stat())),), is_folder=False

@@ -285,3 +285,14 @@ def test_a_broken_cache_costs_nothing_but_time(tmp_path: Path, content: bytes) -
     file = tmp_path / "files.json"
     file.write_bytes(content)
     assert TreeReader(tmp_path, StatCache(file)).read("src").hash == expected
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("path", [".git", ".git/config", "code", "code/config"])
+def test_what_belongs_to_git_is_never_uploaded(path: str, tmp_path: Path) -> None:
+    """Its configuration can have the addresses of repositories with tokens."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").write_text("[remote]\n")
+    (tmp_path / "code").symlink_to(".git")
+    with pytest.raises(TreeError, match="belongs to git"):
+        TreeReader(tmp_path, StatCache(None)).read(path)
