@@ -78,6 +78,8 @@ CI_ROLE = CustomRole(
         f"{_ML}/write",
         f"{_ML}/delete",
         f"{_ML}/listKeys/action",
+        f"{_ML}/listStorageAccountKeys/action",
+        f"{_ML}/connections/listsecrets/action",
         f"{_ML}/privateEndpointConnections/write",
         f"{_ML}/privateEndpointConnections/delete",
     ),

@@ -45,6 +45,8 @@ def test_the_role_of_ci_names_actions_that_azure_has() -> None:
         f"{workspaces}/write",
         f"{workspaces}/delete",
         f"{workspaces}/listKeys/action",
+        f"{workspaces}/listStorageAccountKeys/action",
+        f"{workspaces}/connections/listsecrets/action",
         f"{workspaces}/privateEndpointConnections/write",
         f"{workspaces}/privateEndpointConnections/delete",
     }
