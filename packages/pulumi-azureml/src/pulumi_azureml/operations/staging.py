@@ -37,15 +37,17 @@ def staged(
 ) -> Iterator[dict[str, Any]]:
     """Yield the definition with its folders replaced by copies that contain exactly the hashed files.
 
+    A single file is uploaded from its place, because it can be large.
+
     Args:
         definition: CLI v2 YAML as a dictionary, with local paths relative to the project.
-        trees: the folders in it: {keys: the place in the definition, hash: the hash of the tree}.
+        trees: the files and folders in it: {keys: the place in the definition, hash: the hash of the tree}.
         path: the asset's YAML file, which is not part of any tree. The keys of an asset that is defined inline follow
             after `#`.
         root: the project's folder. By default, the one of the working directory.
 
     Raises:
-        AssetError: a folder has changed since the plan hashed it.
+        AssetError: a file or folder has changed since the plan hashed it.
     """
     result = copy.deepcopy(definition)
     root = root or project_root()
@@ -59,6 +61,8 @@ def staged(
             tree = _read(reader, folder, path)
             if tree.hash != each["hash"]:
                 raise AssetError(f"{folder} changed after it was planned (for {path}); run the update again")
+            if not tree.is_folder:
+                continue
             # Keep the folder's name, because code finds a mounted model by it.
             target = Path(scratch, str(number), Path(root, folder).resolve().name)
             for file in tree.files:

@@ -26,7 +26,7 @@ def submit_pipeline(
         keys: keys of the YAML that replace the pipeline's, such as `tags`.
 
     Raises:
-        AssetError: a folder changed after it was planned.
+        AssetError: a file or folder changed after it was planned.
     """
     local = {name: str(path.resolve()) for name, path in (data or {}).items()}
     definition = {**pipeline.definition, **keys}
@@ -36,7 +36,7 @@ def submit_pipeline(
     trees = [
         {"keys": list(place), "hash": tree.hash}
         for place, tree in pipeline.trees.items()
-        if tree.is_folder and not (place[0] == "inputs" and place[1] in local)
+        if not tree.is_parsed and not (place[0] == "inputs" and place[1] in local)
     ]
     with staged(definition, trees, pipeline.path, root) as here:
         return ml.jobs.create_or_update(load("load_job", here, root))

@@ -189,7 +189,7 @@ class _Loading:
             if isinstance(content, Problem):
                 raise _FileError(content)
             only = TreeFile(tree.files[0].path, tree.files[0].source, content_hash({"yaml": content.data}))
-            return Tree(path, (only,), is_folder=False)
+            return Tree(path, (only,), is_folder=False, is_parsed=True)
         return tree
 
     def _order(self) -> Iterator[AssetId]:

@@ -45,11 +45,15 @@ class TreeFile:
 
 @dataclass(frozen=True)
 class Tree:
-    """A file or folder as an asset sees it. `path` is relative to the root; `files` are sorted by their path."""
+    """A file or folder as an asset sees it. `path` is relative to the root; `files` are sorted by their path.
+
+    `is_parsed`: the digest is that of the parsed content of a YAML file.
+    """
 
     path: str
     files: tuple[TreeFile, ...]
     is_folder: bool
+    is_parsed: bool = False
 
     @property
     def hash(self) -> str:

@@ -70,7 +70,7 @@ class Planned:
             metadata=_with(asset.metadata, later or {}),
             path=asset.path,
             files=asset.files,
-            trees=folders(asset),
+            trees=hashes(asset),
             overridden=asset.overridden,
             outside=outside(asset),
             own=own,
@@ -110,14 +110,17 @@ def outside(asset: Asset) -> list[dict[str, str]]:
     return [{"kind": each.kind, "reference": each.text, "at": each.place(asset.path)} for each in asset.outside]
 
 
-def trees(folders_: Mapping[tuple[str | int, ...], str]) -> list[dict[str, Any]]:
-    """Return folders and hashes in the form that Pulumi stores."""
-    return [{"keys": list(keys), "hash": hash_} for keys, hash_ in folders_.items()]
+def trees(hashes_: Mapping[tuple[str | int, ...], str]) -> list[dict[str, Any]]:
+    """Return files, folders and hashes in the form that Pulumi stores."""
+    return [{"keys": list(keys), "hash": hash_} for keys, hash_ in hashes_.items()]
 
 
-def folders(asset: Asset) -> dict[tuple[str | int, ...], str]:
-    """Return the asset's folders. Single files have none, because they are uploaded as they are."""
-    return {keys: tree.hash for keys, tree in asset.trees.items() if tree.is_folder}
+def hashes(asset: Asset) -> dict[tuple[str | int, ...], str]:
+    """Return the hashes of the asset's files and folders, which are compared again before an upload.
+
+    A YAML file of which only the parsed content counts, such as a conda file, has none.
+    """
+    return {keys: tree.hash for keys, tree in asset.trees.items() if not tree.is_parsed}
 
 
 def _with(metadata: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:

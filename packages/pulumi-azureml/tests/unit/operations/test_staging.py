@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from pulumi_azureml.operations import staging
+from pulumi_azureml.operations.errors import AssetError
 from pulumi_azureml.operations.staging import staged
+from pulumi_azureml.planning.stat_cache import StatCache
+from pulumi_azureml.planning.tree import TreeReader
 
 LONG_AGO = 1_700_000_000
 
@@ -52,3 +55,21 @@ def test_a_copy_is_named_after_its_process_and_goes_with_its_use(scratch: Path) 
         (there,) = scratch.iterdir()
         assert there.name.startswith(f"pulumi-azureml-upload-{os.getpid()}-")
     assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.attack
+def test_a_file_is_uploaded_from_its_place_if_it_has_the_planned_content(scratch: Path, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    file = root / "data.csv"
+    file.write_text("a,b\n")
+    definition = {"path": "data.csv"}
+    trees = [{"keys": ["path"], "hash": TreeReader(root, StatCache(None)).read("data.csv").hash}]
+    with staged(definition, trees, "data.yml", root) as same:
+        assert same == definition
+    file.write_text("a,c\n")
+    with (
+        pytest.raises(AssetError, match=r"data\.csv changed after it was planned"),
+        staged(definition, trees, "d", root),
+    ):
+        pass

@@ -16,7 +16,7 @@ from pulumi_azureml.resources.arguments import Arguments, plain
 from pulumi_azureml.resources.declarations import Declarations
 from pulumi_azureml.resources.kinds.online_deployment import OnlineDeploymentArgs
 from pulumi_azureml.resources.places import RegistryArgs, WorkspaceArgs
-from pulumi_azureml.resources.planned import Planned, folders, outside, overridden, trees
+from pulumi_azureml.resources.planned import Planned, hashes, outside, overridden, trees
 from pulumi_azureml.resources.resource import Resource
 from pulumi_azureml.resources.rollout import AutoscaleArgs, ChecksArgs, RolloutArgs
 
@@ -146,7 +146,7 @@ def _own_inputs(
             "content_hash": deployment.content_hash,
             "path": deployment.path,
             "files": dict(deployment.files),
-            "trees": trees(folders(deployment)),
+            "trees": trees(hashes(deployment)),
         }
     replaced = deployment.overridden if deployment is not None else {}
     live = azure_name(wanted["name"], wanted["content_hash"]) if wanted is not None else None
