@@ -241,3 +241,18 @@ def test_a_release_comes_from_a_run_that_deploys_check() -> None:
     deploying = [each for each in steps if "release deploy" in each]
     assert len(deploying) == 4
     assert all("--run " in each for each in deploying)
+
+
+@pytest.mark.attack
+def test_no_artifact_is_unpacked_over_the_checkout() -> None:
+    """An artifact of another run could replace .venv/bin/release, which the job then runs with its identity."""
+    folders = [
+        step.get("with", {}).get("path")
+        for file in sorted(github.WORKFLOWS.glob("*.yml"))
+        for job in github.load(file.name)["jobs"].values()
+        for step in job["steps"]
+        if step.get("uses", "").startswith("actions/download-artifact@")
+    ]
+    assert len(folders) >= 6
+    tracked = {path.name for path in ROOT.iterdir()}
+    assert all(each and re.fullmatch(r"[a-z]+", each) and each not in tracked for each in folders), folders
