@@ -102,7 +102,8 @@ class PulumiStack:
             ReleaseError: One of them is not of this checkout.
         """
         if not self._is_trusted:
-            foreign = state_providers.foreign(self.state(), program_folder())
+            written = stack_file.read(self.file).get("config") or {}
+            foreign = state_providers.foreign(self.state(), program_folder(), written)
             if foreign:
                 names = ", ".join(urn.rpartition("::")[2] for urn in foreign)
                 raise ReleaseError(

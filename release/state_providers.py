@@ -1,8 +1,9 @@
 """The providers of dynamic resources in a state, which Pulumi runs: they must be those of this checkout.
 
 Pulumi keeps the provider of a dynamic resource in the state, as a pickle. It loads the pickle when it reads or deletes
-the resource, and a pickle can run any program. Without this check, those who may write the state, such as the CI
-identity, could run one as the administrator who updates the stack.
+the resource, and a pickle can run any program. The state also names the plugins of all other resources, and where to
+download them. Without these checks, those who may write the state, such as the CI identity, could run a program as the
+administrator who updates the stack.
 """
 
 from __future__ import annotations
@@ -18,26 +19,40 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pulumi
 from pulumi.dynamic.dynamic import PROVIDER_KEY
 
 # Ours, at its place now and before version 0.3.0.
 _OURS = frozenset((each, "AzureMLProvider") for each in ("pulumi_azureml.provider", "infra.azureml.provider"))
 _MODULE = re.compile(r"\w+(\.\w+)*", re.ASCII)
 _BASE = "Provider"
+_PLUGIN = "pulumi:providers:"
+# The engine has these itself.
+_BUILT_IN = frozenset({"pulumi", "pulumi-python"})
+_URL = "pluginDownloadURL"
+# Settings of azure-native that say who issues and who gets its tokens. The configuration may set them, in a stack file.
+_SIGN_IN = ("metadataHost", "msiEndpoint", "oidcRequestUrl", "oidcTokenFilePath")
 # What the state has in place of a secret, with the plain text as JSON.
 _PLAIN = "plaintext"
 
 
-def foreign(state: Mapping[str, Any], program: Path) -> list[str]:
-    """Return the URNs of resources in a state whose provider is neither pulumi_azureml's nor a class of the program.
+def foreign(state: Mapping[str, Any], program: Path, configuration: Mapping[str, Any]) -> list[str]:
+    """Return the URNs of resources in a state that would run what this checkout does not have.
+
+    The provider of a dynamic resource must be pulumi_azureml's or a class of the program. A plugin must be that of an
+    installed SDK, from the same address.
 
     Args:
         state: The state, as Pulumi exports it with its secrets.
         program: The folder with the program.
+        configuration: The stack's configuration in its file, by full key.
     """
     known: dict[str, bool] = {}
+    plugins = _plugins()
     found = []
     for each in _resources(state):
+        if str(each.get("type")).startswith(_PLUGIN) and not _is_installed(each, plugins, configuration):
+            found.append(str(each.get("urn")))
         for part in ("inputs", "outputs"):
             kept = (each.get(part) or {}).get(PROVIDER_KEY)
             if kept is None:
@@ -53,6 +68,31 @@ def foreign(state: Mapping[str, Any], program: Path) -> list[str]:
 def _resources(state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield from state.get("resources") or ()
     yield from (each.get("resource") or {} for each in state.get("pending_operations") or ())
+
+
+def _plugins() -> dict[str, str]:
+    """Return the plugins of the installed SDKs, each with the address to download it from, or ""."""
+    found: dict[str, str] = {}
+    for file in Path(pulumi.__file__).parents[1].glob("*/pulumi-plugin.json"):
+        described = json.loads(file.read_text("utf-8"))
+        named = (described, described.get("parameterization") or {})
+        found |= {str(each["name"]): str(described.get("server") or "") for each in named if each.get("name")}
+    return found
+
+
+def _is_installed(resource: Mapping[str, Any], plugins: Mapping[str, str], configuration: Mapping[str, Any]) -> bool:
+    package = str(resource["type"]).removeprefix(_PLUGIN)
+    given = [resource.get(part) or {} for part in ("inputs", "outputs")]
+    urls = {str(each[_URL]) for part in given for each in (part, part.get("__internal") or {}) if each.get(_URL)}
+    if package in _BUILT_IN:
+        return not urls
+    if package not in plugins or not urls <= {plugins[package]}:
+        return False
+    return all(_as_configured(part, package, configuration) for part in given)
+
+
+def _as_configured(inputs: Mapping[str, Any], package: str, configuration: Mapping[str, Any]) -> bool:
+    return all(key not in inputs or inputs[key] == configuration.get(f"{package}:{key}") for key in _SIGN_IN)
 
 
 def _text(kept: Any) -> str:

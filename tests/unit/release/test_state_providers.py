@@ -53,7 +53,7 @@ def test_the_states_of_all_versions_are_ours(state: Path) -> None:
     deployment = json.loads(state.read_text())
     deployment = deployment.get("deployment", deployment)
     assert sum("__provider" in (each.get("inputs") or {}) for each in deployment["resources"]) > 5
-    assert foreign(deployment, ROOT) == []
+    assert foreign(deployment, ROOT, {}) == []
 
 
 def test_a_provider_of_the_program_is_its_own(tmp_path: Path) -> None:
@@ -61,11 +61,11 @@ def test_a_provider_of_the_program_is_its_own(tmp_path: Path) -> None:
     (tmp_path / "parts" / "things.py").write_text(
         "from pulumi import dynamic\n\nclass ThingProvider(dynamic.ResourceProvider): ...\n\nclass Other: ...\n"
     )
-    assert foreign({"resources": [resource(named("parts.things", "ThingProvider"))]}, tmp_path) == []
+    assert foreign({"resources": [resource(named("parts.things", "ThingProvider"))]}, tmp_path, {}) == []
     kept = {SECRET: "1b47061264138c4ac30d75fd1eb44270", "plaintext": json.dumps(named("parts.things", "ThingProvider"))}
-    assert foreign({"resources": [resource(kept)]}, tmp_path) == []
-    assert foreign({"resources": [resource(named("parts.things", "Other"))]}, tmp_path) == [URN]
-    assert foreign({"resources": [resource(named("parts.gone", "ThingProvider"))]}, tmp_path) == [URN]
+    assert foreign({"resources": [resource(kept)]}, tmp_path, {}) == []
+    assert foreign({"resources": [resource(named("parts.things", "Other"))]}, tmp_path, {}) == [URN]
+    assert foreign({"resources": [resource(named("parts.gone", "ThingProvider"))]}, tmp_path, {}) == [URN]
 
 
 @pytest.mark.attack
@@ -92,11 +92,11 @@ def test_a_program_in_the_state_is_refused_and_not_run(
     provider: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert foreign({"resources": [resource(provider)]}, ROOT) == [URN]
+    assert foreign({"resources": [resource(provider)]}, ROOT, {}) == [URN]
     pending = {
         "pending_operations": [{"resource": {"urn": URN, "outputs": {"__provider": provider}}, "type": "deleting"}]
     }
-    assert foreign(pending, ROOT) == [URN]
+    assert foreign(pending, ROOT, {}) == [URN]
     assert not (tmp_path / "harmed").exists()
 
 
@@ -111,3 +111,33 @@ def test_no_command_runs_the_engine_on_such_a_state(fake: FakeStack, command: st
     with pytest.raises(ReleaseError, match="has a provider for data-holidays that is not of this checkout"):
         getattr(PulumiStack("local"), command)(*arguments)
     assert told == []
+
+
+def plugin(package: str, **inputs: Any) -> dict[str, Any]:
+    urn = f"urn:pulumi:dev::platform::pulumi:providers:{package}::default"
+    return {"urn": urn, "type": f"pulumi:providers:{package}", "inputs": inputs, "outputs": inputs}
+
+
+def test_the_plugins_of_installed_packages_are_known() -> None:
+    resources = [plugin("azure-native", version="3.29.0", __internal={}), plugin("docker"), plugin("pulumi")]
+    assert foreign({"resources": resources}, ROOT, {}) == []
+    configured = plugin("azure-native", metadataHost="management.contoso.com")
+    known = {"azure-native:metadataHost": "management.contoso.com"}
+    assert foreign({"resources": [configured]}, ROOT, known) == []
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        # A resource of it runs its command when an update deletes the resource.
+        plugin("command"),
+        plugin("azure-native", pluginDownloadURL="https://example.org/evil"),
+        plugin("azure-native", __internal={"pluginDownloadURL": "https://example.org/evil"}),
+        plugin("pulumi-python", pluginDownloadURL="https://example.org/evil"),
+        plugin("azure-native", metadataHost="example.org"),
+        plugin("azure-native", oidcRequestUrl="https://example.org"),
+    ],
+)
+def test_a_plugin_of_others_is_refused(hostile: dict[str, Any]) -> None:
+    assert foreign({"resources": [plugin("docker"), hostile]}, ROOT, {}) == [hostile["urn"]]
