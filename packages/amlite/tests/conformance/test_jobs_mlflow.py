@@ -344,6 +344,19 @@ def test_data_plane_describes_a_datastore_as_azureml_dataprep_reads_it(tracked: 
     assert region(tracked, "GET", f"{path}-none").status_code == 404
 
 
+def test_data_plane_describes_a_version_of_data_as_mltable_reads_it(tracked: Workspace) -> None:
+    uri = f"azureml:/{tracked.id}/datastores/workspaceblobstore/paths/rows/".replace("/providers/", "/")
+    given = {"dataType": "mltable", "dataUri": uri, "tags": {"of": "rows"}}
+    tracked.azure.put(f"{tracked.id}/data/rows/versions/7", {"properties": given})
+    path = f"/data/v1.0{tracked.id}/dataversion/rows/versions"
+    found = region(tracked, "GET", f"{path}/7").json()
+    version = found["dataVersion"]
+    assert found["isV2"] is True
+    assert (version["dataContainerName"], version["versionId"], version["dataType"]) == ("rows", "7", "MLTable")
+    assert (version["dataUri"], version["mutableProps"]["tags"]) == (uri, {"of": "rows"})
+    assert region(tracked, "GET", f"{path}/8").status_code == 404
+
+
 def test_data_plane_gives_the_key_of_a_datastore_that_has_one(azureml_workspace: Workspace) -> None:
     path = f"/datastore/v1.0{azureml_workspace.id}/datastores/workspaceblobstore"
     section = region(azureml_workspace, "GET", path).json()["azureStorageSection"]

@@ -2,6 +2,7 @@
 
 from amlite.core.service import Service
 from amlite.services.machinelearning import (
+    data_version_routes,
     datastore_routes,
     instance_routes,
     network_routes,
@@ -19,6 +20,7 @@ SERVICE = Service(
         quota_routes.own_routes,
         network_routes.routes,
         instance_routes.routes,
+        data_version_routes.routes,
         datastore_routes.routes,
     ],
     types=types.TYPES,
