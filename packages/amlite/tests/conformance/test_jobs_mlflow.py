@@ -244,20 +244,32 @@ def test_a_jobs_token_writes_its_own_artifacts_once_and_nothing_else(tracked: Wo
 
 
 @pytest.mark.attack
-def test_a_job_signs_in_as_its_identity_only_while_it_runs(tracked: Workspace) -> None:
-    """Who reads its log, where programs print their variables, would be the identity for ever."""
+@pytest.mark.parametrize(
+    ("header", "endpoint", "secret"),
+    [
+        ("X-IDENTITY-HEADER", "$IDENTITY_ENDPOINT?client_id", "$IDENTITY_HEADER"),
+        ("secret", "$MSI_ENDPOINT?clientid", "$MSI_SECRET"),
+    ],
+)
+def test_a_job_signs_in_as_its_identity_only_while_it_runs(
+    tracked: Workspace, header: str, endpoint: str, secret: str
+) -> None:
+    """Who reads its log, where programs print their variables, would be the identity for ever.
+
+    azure-identity uses the first names, azureml-dataprep asks for the others.
+    """
     client = tracked.client()
     line = (
-        "curl --silent --output /dev/null --write-out '%{http_code}' --header \"X-IDENTITY-HEADER: $IDENTITY_HEADER\" "
-        '"$IDENTITY_ENDPOINT?resource=https://management.azure.com"; echo " $IDENTITY_HEADER"'
+        f"curl --silent --output /dev/null --write-out '%{{http_code}}' --header \"{header}: {secret}\" "
+        f'"{endpoint}=$DEFAULT_IDENTITY_CLIENT_ID&resource=https://management.azure.com"; echo " {secret}"'
     )
     name = submit(client, line)
     assert until(client, name).status == "Completed"
     log = tracked.azure.state / "jobs" / tracked.resource_group / tracked.name / name / "user_logs/std_log.txt"
-    status, secret = log.read_text().split()
+    status, printed = log.read_text().split()
     assert status == "200"
     address = "https://identity.amlite.internal/msi/token?resource=https://management.azure.com"
-    assert tracked.azure.session.get(address, headers={"X-IDENTITY-HEADER": secret}).status_code == 401
+    assert tracked.azure.session.get(address, headers={header: printed}).status_code == 401
 
 
 def test_experiments_have_names_and_searchable_runs(tracked: Workspace) -> None:

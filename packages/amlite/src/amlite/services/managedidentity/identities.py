@@ -50,9 +50,13 @@ def environment(platform: Platform, principal: Principal, holder: str) -> dict[s
     document = platform.store.get(f"{_SECRETS}/{holder}")
     if document is None or {key: document.body[key] for key in who} != who:
         document = platform.store.put(f"{_SECRETS}/{holder}", _SECRETS, {"secret": secrets.token_urlsafe(24), **who})
+    address, secret = f"https://{HOST}/msi/token", document.body["secret"]
     return {
-        "IDENTITY_ENDPOINT": f"https://{HOST}/msi/token",
-        "IDENTITY_HEADER": document.body["secret"],
+        "IDENTITY_ENDPOINT": address,
+        "IDENTITY_HEADER": secret,
+        # Azure ML's own names. Without them, azureml-dataprep (mltable, azureml-fsspec) asks a user to sign in.
+        "MSI_ENDPOINT": address,
+        "MSI_SECRET": secret,
         "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
         "DEFAULT_IDENTITY_CLIENT_ID": principal.client_id,
     }

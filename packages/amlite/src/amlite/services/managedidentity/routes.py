@@ -1,4 +1,7 @@
-"""The managed identity endpoint of jobs and model servers, with App Service's protocol."""
+"""The managed identity endpoint of jobs and model servers, with App Service's protocol in its two versions.
+
+azure-identity calls the older one, with the header `secret` and the parameter `clientid`, "Azure ML managed identity".
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,9 @@ routes = Routes(identities.HOST, audiences=None, error=IdentityError)
 @routes.get("/msi/token")
 async def token(call: Call) -> web.Response:
     """Issue a token for the managed identity of the caller's secret header."""
-    principal = identities.holder_of(call.platform, call.request.headers.get("X-IDENTITY-HEADER", ""))
-    asked = call.query.get("client_id")
+    headers = call.request.headers
+    principal = identities.holder_of(call.platform, headers.get("X-IDENTITY-HEADER") or headers.get("secret", ""))
+    asked = call.query.get("client_id") or call.query.get("clientid")
     if asked and asked.lower() != principal.client_id.lower():
         raise IdentityError(400, "BadRequest", f"No managed identity with client id '{asked}' is assigned here.")
     resource = call.query.get("resource")
