@@ -407,6 +407,37 @@ def test_a_loop_goes_on_where_it_was_after_a_restart(client: MLClient, submit: S
     assert history(client, first.name).end_time_utc == ended
 
 
+EACH = """
+jobs:
+  body: {type: command, component: ./square.yml}
+  each:
+    type: parallel_for
+    body: ${{parent.jobs.body}}
+    items: [{n: 1, wait: 0}, {n: 2, wait: 4}, {n: 3, wait: 0}, {n: 4, wait: 0}]
+    max_concurrency: 1
+  list: {type: command, component: ./list.yml, inputs: {table: "${{parent.jobs.each.outputs.file}}"}}
+"""
+
+
+def test_the_items_of_a_loop_go_on_where_they_were_after_a_restart(
+    client: MLClient, submit: Submit, amlite: LocalAzure
+) -> None:
+    name = submit(EACH, force_rerun=True)
+    while len(loops := children(client, name)) == 0 or not (found := children(client, loops["each"].name)):
+        time.sleep(0.05)
+    while history(client, found["each_1"].name).status != "Running":
+        time.sleep(0.05)
+    ended = history(client, found["each_0"].name).end_time_utc
+    amlite.command("stop")
+    amlite.command("start")
+    each = children(client, completed(client, name)["each"].name)
+    assert {key: child.status for key, child in each.items()} == {f"each_{n}": "Completed" for n in range(4)}
+    assert {key: child.name for key, child in each.items()} == {key: child.name for key, child in found.items()}
+    assert history(client, each["each_0"].name).end_time_utc == ended
+    times = [history(client, child.name) for _, child in sorted(each.items())]
+    assert all(one.end_time_utc <= next_.start_time_utc for one, next_ in zip(times[1:], times[2:], strict=False))
+
+
 def test_dsl_builds_the_same_control_flow(client: MLClient, folder: Path) -> None:
     from azure.ai.ml import dsl, load_component
     from azure.ai.ml.dsl._condition import condition
