@@ -435,7 +435,7 @@ def test_the_items_of_a_loop_go_on_where_they_were_after_a_restart(
     assert {key: child.name for key, child in each.items()} == {key: child.name for key, child in found.items()}
     assert history(client, each["each_0"].name).end_time_utc == ended
     times = [history(client, child.name) for _, child in sorted(each.items())]
-    assert all(one.end_time_utc <= next_.start_time_utc for one, next_ in zip(times[1:], times[2:], strict=False))
+    assert all(one.end_time_utc <= next_.start_time_utc for one, next_ in itertools.pairwise(times[1:]))
 
 
 def test_dsl_builds_the_same_control_flow(client: MLClient, folder: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _TYPES = ("do_while", "if_else", "parallel_for")
-WHY = "azure-ai-ml has it as a private preview; submit it with `az ml`"
+WHY = "a private preview; submit it with `az ml` and AZURE_ML_CLI_PRIVATE_FEATURES_ENABLED=true"
 
 
 def is_control(step: Any) -> bool:

@@ -170,7 +170,7 @@ def test_a_file_that_cannot_be_managed_is_named_with_the_reason(
             "mlops/loop.yml",
             "type: pipeline\njobs:\n  a: {component: azureml:prep}\n  b: {type: do_while, body: a}\n",
             "a pipeline with a step of type do_while",
-            "azure-ai-ml has it as a private preview; submit it with `az ml`",
+            "a private preview; submit it with `az ml` and AZURE_ML_CLI_PRIVATE_FEATURES_ENABLED=true",
         ),
     ],
 )
