@@ -21,7 +21,7 @@ routes = Routes(identities.HOST, audiences=None, error=IdentityError)
 async def token(call: Call) -> web.Response:
     """Issue a token for the managed identity of the caller's secret header."""
     headers = call.request.headers
-    principal = identities.holder_of(call.platform, headers.get("X-IDENTITY-HEADER") or headers.get("secret", ""))
+    principal = identities.holder_of(call.platform, headers.get("X-IDENTITY-HEADER") or headers.get("secret") or "")
     asked = call.query.get("client_id") or call.query.get("clientid")
     if asked and asked.lower() != principal.client_id.lower():
         raise IdentityError(400, "BadRequest", f"No managed identity with client id '{asked}' is assigned here.")
