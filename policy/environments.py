@@ -48,7 +48,10 @@ class Limits(_Part):
 class Environment(_Part):
     """The settings of the stacks that match a pattern."""
 
-    stacks: list[_Text] = Field(min_length=1, description="Names of stacks, as patterns. The first match applies.")
+    stacks: list[_Text] = Field(
+        min_length=1,
+        description="Names of stacks, as patterns. The first match applies. The setting `naming.stack` is a name too.",
+    )
     production: bool = Field(default=False, description="Whether the rules for production apply.")
     levels: dict[str, Level] = Field(
         default_factory=dict, description="Level of single rules: `mandatory`, `advisory` or `off`."
@@ -72,10 +75,12 @@ class Environments(_Part):
 
     environments: list[Environment] = Field(default_factory=list)
 
-    def of(self, stack: str) -> Environment:
-        """Return the settings of a stack: those of the first entry that matches, or else the defaults."""
-        matches = (each for each in self.environments if any(fnmatchcase(stack, pattern) for pattern in each.stacks))
-        return next(matches, Environment(stacks=["*"]))
+    def of(self, *names: str) -> Environment:
+        """Return the settings of a stack: those of the first entry that matches one of its names, or the defaults."""
+        for each in self.environments:
+            if any(fnmatchcase(name, pattern) for name in names for pattern in each.stacks):
+                return each
+        return Environment(stacks=["*"])
 
 
 class Exemption(_Part):

@@ -67,7 +67,7 @@ class Policy:
         """
         every = exemptions(RULES.keys())
         ours = [each for each in every if fnmatchcase(place.stack, each.stack)]
-        return cls(place, environments(RULES.keys()).of(place.stack), ours, today)
+        return cls(place, environments(RULES.keys()).of(*_names(place)), ours, today)
 
     def examine(self, resources: Iterable[Resource]) -> list[Finding]:
         """Return what breaks a rule, mandatory rules first, then in the order of the resources."""
@@ -111,11 +111,30 @@ class Policy:
 
 
 def configuration(place: Place) -> Resource:
-    """Return the resource that stands for the stack file: its values that are not encrypted."""
+    """Return the resource that stands for the stack file: its values that are not encrypted, and the project's."""
     file = place.folder / f"Pulumi.{place.stack}.yaml"
+    of_project = {key: _value(each) for key, each in _config(place.folder / "Pulumi.yaml").items()}
+    return Resource(CONFIGURATION, file.name, _plain({**of_project, **_config(file)}))
+
+
+def _names(place: Place) -> list[str]:
+    """Return the stack's name, and the one in the names of its resources: a renamed stack keeps its resources."""
+    config = _config(place.folder / f"Pulumi.{place.stack}.yaml")
+    groups = [each for key, each in config.items() if str(key).endswith(":naming") and isinstance(each, dict)]
+    return [place.stack, *(str(each["stack"]) for each in groups if each.get("stack"))]
+
+
+def _config(file: Path) -> dict[str, Any]:
     values = yaml.safe_load(file.read_text("utf-8")) if file.exists() else None
     config = values.get("config") if isinstance(values, dict) else None
-    return Resource(CONFIGURATION, file.name, _plain(config if isinstance(config, dict) else {}))
+    return config if isinstance(config, dict) else {}
+
+
+def _value(declared: Any) -> Any:
+    """Return the value of a project's setting, which may be declared with a type and a default."""
+    if isinstance(declared, dict) and declared.keys() & {"value", "default"}:
+        return declared.get("value", declared.get("default"))
+    return declared
 
 
 def _plain(value: Any) -> Any:

@@ -196,3 +196,23 @@ def test_the_project_is_found_from_a_folder_below(tmp_path: Path) -> None:
 )
 def test_a_type_has_no_version(token: str, short: str) -> None:
     assert short_type(token) == short
+
+
+@pytest.mark.attack
+def test_a_secret_in_the_settings_of_the_project_is_part_of_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(
+        "config:\n  app:dbPassword: {type: string, default: hunter2hunter2}\n  app:token: {value: hunter2hunter2}\n"
+        "  app:pwd: hunter2hunter2\n  app:other: {type: string}\n"
+    )
+    found = policy().of_resource(configuration(Place("dev", tmp_path)))
+    assert [each.problem.partition(" ")[0] for each in found] == ["app:dbPassword", "app:token", "app:pwd"]
+
+
+@pytest.mark.attack
+def test_a_stack_with_another_name_has_the_rules_of_its_resources(tmp_path: Path) -> None:
+    place = Place("trial", tmp_path)
+    file = tmp_path / "Pulumi.trial.yaml"
+    file.write_text("config: {'azureml-platform:naming': {namespace: mlops}}")
+    assert not Policy.of(place, TODAY).environment.production
+    file.write_text("config: {'azureml-platform:naming': {stack: prod}}")
+    assert Policy.of(place, TODAY).environment.production
