@@ -52,6 +52,11 @@ def nested(name: str, resources: list[Json]) -> Json:
     return {"type": "Microsoft.Resources/deployments", "apiVersion": VERSION, "name": name, "properties": properties}
 
 
+def inner(**properties: Any) -> Json:
+    made = nested("inner", [])
+    return {**made, "properties": {**made["properties"], **properties}}
+
+
 def deploy(client: Any, source: Json, parameters: Json | None = None) -> Any:
     properties = {"mode": "Incremental", "template": source, "parameters": parameters or {}}
     name = f"d-{uuid.uuid4().hex[:8]}"
@@ -134,7 +139,16 @@ def test_resources_wait_for_those_they_depend_on_and_refer_to(amlite: LocalAzure
         (template(parameters={"p": {"type": "int"}}), {"p": {"value": "1"}}, "is not valid: 'p' is of type 'int'"),
         (template(parameters={"p": {"type": "string", "allowedValues": ["a"]}}), {"p": {"value": "b"}}, "allowed"),
         (template(), {"q": {"value": 1}}, "'q' in the parameters file are not valid"),
-        (template(account("x", copy={"name": "c", "count": 2})), {}, "'copy', which is not part of this local Azure"),
+        (template(account("x", copy={"name": "c", "count": 2})), {}, "'copy' in 'resources' is not part of this"),
+        (template(account("x", properties={"a": [{"Copy": []}]})), {}, "'copy' in 'resources' is not part of this"),
+        (template(variables={"v": {"copy": []}}), {}, "'copy' in 'variables' is not part of this local Azure"),
+        (template(outputs={"o": {"type": "array", "copy": {}}}), {}, "'copy' in 'outputs' is not part of this"),
+        (template(functions=[{"namespace": "n"}]), {}, "'functions' is not part of this local Azure"),
+        (template(languageVersion="2.0"), {}, "'languageVersion' is not part of this local Azure"),
+        (template(inner(mode="Complete")), {}, "'inner', properties.mode: this local Azure has the mode Incremental"),
+        (template(inner(parametersLink={"uri": "u"})), {}, "'inner', properties.parametersLink: not part of this"),
+        (template(parameters={"p": {"type": "string", "minLength": 2}}), {"p": {"value": "a"}}, "or equal to '2'"),
+        (template(parameters={"p": {"type": "int", "maxValue": 2}}), {"p": {"value": 3}}, "or equal to '2'"),
         (template(account("[variables('v')]"), variables={"v": "[variables('v')]"}), {}, "refers to itself"),
         (template(account("[telepathy()]")), {}, "'telepathy', which is not part of this local Azure"),
         (template(account("x", dependsOn=["x2"]), account("x2", dependsOn=["x"])), {}, "Circular dependency"),
@@ -209,6 +223,29 @@ def test_templates_of_no_shape_are_refused(amlite: LocalAzure, properties: Json)
     answer = amlite.arm("PUT", path, {"properties": {"template": template(), **properties}}, VERSION)
     wanted = 400 if properties else 201  # a template may have no resources
     assert answer.status_code == wanted, answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "properties", "status", "said"),
+    [
+        ("PUT", "d", {"mode": "Complete"}, 400, "properties.mode: this local Azure has the mode Incremental only"),
+        ("PUT", "d", {"onErrorDeployment": {"type": "LastSuccessful"}}, 400, "properties.onErrorDeployment: not part"),
+        ("PUT", "d", {"parametersLink": {"uri": "https://x"}}, 400, "properties.parametersLink: not part of this"),
+        ("POST", "d/whatIf", {}, 501, "what-if is not part of this local Azure"),
+    ],
+)
+def test_what_a_deployment_would_not_get_is_refused(
+    amlite: LocalAzure, method: str, path: str, properties: Json, status: int, said: str
+) -> None:
+    place = f"{GROUP_ID}/providers/Microsoft.Resources/deployments/{path}"
+    answer = amlite.arm(method, place, {"properties": {"template": template(), **properties}}, VERSION)
+    assert (answer.status_code, said in answer.text) == (status, True), answer.text
+
+
+def test_deployments_to_a_subscription_are_refused(amlite: LocalAzure) -> None:
+    place = f"{GROUP_ID.partition('/resourceGroups/')[0]}/providers/Microsoft.Resources/deployments/d"
+    answer = amlite.arm("PUT", place, {"location": "westeurope", "properties": {"template": template()}}, VERSION)
+    assert (answer.status_code, "deploy to a resource group" in answer.text) == (501, True), answer.text
 
 
 class Caller:

@@ -116,8 +116,8 @@ HONOURED: dict[str, dict[str, str]] = {
                     "jobs": "with `if_else`, `do_while` and `parallel_for`; the values of control outputs of a "
                             "`parallel_for` are refused, because Azure does not document their form",
                     "outputs": "",
-                    "settings": "`default_compute`, `default_datastore`, `continue_on_step_failure`; no step is "
-                                "reused, with or without `force_rerun`"},
+                    "settings": "`default_compute`, `default_datastore`, `continue_on_step_failure`, "
+                                "`force_rerun`; a step is reused as in Azure, except AutoML"},
     "SparkJob": dict.fromkeys(
         ("archives", "args", "codeId", "conf", "entry", "environmentId", "environmentVariables", "files", "inputs",
          "jars", "outputs", "pyFiles"), "")

@@ -13,6 +13,7 @@ from amlite.services.arm import deployments, polling, resources
 routes = Routes(ARM_HOST)
 _ALL = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{deployments.TYPE}"
 _ONE = f"{_ALL}/{{deployment}}"
+_OF_SUBSCRIPTION = f"/subscriptions/{{subscription}}/providers/{deployments.TYPE}/{{deployment}}"
 # Resource Manager's own resources had no provider in their paths. The clients still list operations by these.
 _EARLIER = "/subscriptions/{subscription}/resourceGroups/{group}/deployments/{deployment}"
 
@@ -61,6 +62,19 @@ async def validate(call: Call) -> web.Response:
     template = deployments.check(call.platform, id, body.get("properties"), call.principal)
     properties = {"mode": "Incremental", "parameters": template.shown_parameters(), "provisioningState": "Succeeded"}
     return reply({"id": str(id), "name": id.name, "type": deployments.TYPE, "properties": properties})
+
+
+@routes.post(f"{_ONE}/whatIf")
+async def what_if(call: Call) -> web.Response:
+    """Refuse to predict what a deployment would change."""
+    raise AzureError(501, "NotImplemented", f"'{call.path}': what-if is not part of this local Azure.")
+
+
+@routes.put(_OF_SUBSCRIPTION)
+async def put_subscription_deployment(call: Call) -> web.Response:
+    """Refuse a deployment to the subscription."""
+    told = "deployments to a subscription are not part of this local Azure; deploy to a resource group"
+    raise AzureError(501, "NotImplemented", f"'{call.path}': {told}.")
 
 
 @routes.post(f"{_ONE}/exportTemplate", action=f"{deployments.TYPE}/exportTemplate/action")

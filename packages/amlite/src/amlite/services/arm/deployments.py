@@ -108,14 +108,20 @@ def check(platform: Platform, id: ResourceId, properties: Any, principal: Princi
             400, "InvalidRequestContent", "properties.template: this local Azure takes templates inside a request only."
         )
     properties = fields(properties, _FIELDS)
-    if str(properties.get("mode", "Incremental")).lower() != "incremental":
-        raise AzureError(
-            400, "InvalidRequestContent", "properties.mode: this local Azure has the mode Incremental only."
-        )
+    if refused := _refused(properties):
+        raise AzureError(400, "InvalidRequestContent", f"properties.{refused}.")
     with expressions.limited():
         template = _template(platform, id, properties)
         _permit(platform, _planned(platform, template), principal)
     return template
+
+
+def _refused(properties: Json) -> str:
+    """Return what a deployment asks for and does not get here, or an empty text."""
+    if str(properties.get("mode") or "Incremental").lower() != "incremental":
+        return "mode: this local Azure has the mode Incremental only"
+    found = [name for name in ("onErrorDeployment", "parametersLink", "templateLink") if properties.get(name)]
+    return f"{found[0]}: not part of this local Azure" if found else ""
 
 
 def _permit(platform: Platform, steps: list[Step], principal: Principal | None) -> None:
@@ -235,6 +241,8 @@ def _nested(platform: Platform, template: Template, described: Described) -> Tem
     source = properties.get("template")
     if not isinstance(source, dict):
         raise invalid(f"The nested deployment '{described.id.name}' has no template")
+    if refused := _refused(properties):
+        raise invalid(f"The nested deployment '{described.id.name}', properties.{refused}")
     subscription = template.value(body.get("subscriptionId") or template.place.subscription)
     group = template.value(body.get("resourceGroup") or described.id.group)
     place = ResourceId.of(f"/subscriptions/{subscription}/resourceGroups/{group}")

@@ -31,7 +31,14 @@ _FIELDS = {
 _RESOURCE = {"type": "str", "name": "str", "scope": "str", "dependsOn": "list:str", "resources": "list:map:any"}
 _CONTROL = ("apiVersion", "comments", "condition", "dependsOn", "metadata", "name", "resources", "scope", "type")
 _NAMESPACE = uuid.UUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")  # of the template function guid
-_REFUSED = ("copy", "templateLink", "onErrorDeployment", "parametersLink")
+# What clients of Azure ML do not send, and a template may have.
+_REFUSED = ("extensions", "functions", "imports", "languageVersion", "types")
+_BOUNDS: Mapping[str, tuple[str, Callable[[Any, int], bool]]] = {
+    "minLength": ("Length of the value should be greater than or equal to", lambda value, most: len(value) >= most),
+    "maxLength": ("Length of the value should be less than or equal to", lambda value, most: len(value) <= most),
+    "minValue": ("The value should be greater than or equal to", lambda value, most: value >= most),
+    "maxValue": ("The value should be less than or equal to", lambda value, most: value <= most),
+}
 _INSERTED = re.compile(r"\{(\d{1,4})\}|\{\{|\}\}|[{}]")
 _SECURE = ("securestring", "secureobject")
 # Source: "Template limits" of "Best practices for templates".
@@ -134,7 +141,10 @@ class Template:
     def check(self) -> None:
         """Raise ARM's 400 for what is wrong with the template or its parameters."""
         self.source = fields(self.source, _FIELDS, invalid)
-        refused = [name for name in _REFUSED if name in self.source]
+        refused = [name for name in _REFUSED if self.source.get(name)]
+        refused += [
+            f"copy' in '{part}" for part in ("variables", "outputs", "resources") if _has_copy(self.source, part)
+        ]
         if refused or not isinstance(self.source.get("resources"), list):
             raise invalid(f"'{refused[0]}' is not part of this local Azure" if refused else "it has no resources")
         for part, most in _LIMITS.items():
@@ -183,6 +193,11 @@ class Template:
                 f"The provided value '{shown}' for the template parameter '{name}' is not valid. The value '{shown}' "
                 f"is not part of the allowed value(s): '{','.join(map(str, allowed))}'"
             )
+        for bound, (said, holds) in _BOUNDS.items():
+            if bound in declared and value is not None and not _holds(holds, value, declared[bound]):
+                raise invalid(
+                    f"The provided value for the template parameter '{name}' is not valid. {said} '{declared[bound]}'"
+                )
         return value
 
     def shown_parameters(self) -> Json:
@@ -242,8 +257,6 @@ class Template:
         source = fields(source, _RESOURCE, invalid)
         if not source.get("type") or not source.get("name"):
             raise invalid("Each of its resources must have a 'type', a 'name' and an 'apiVersion'")
-        if "copy" in source:
-            raise invalid(f"The resource '{source['name']}' has 'copy', which is not part of this local Azure")
         kind, name = f"{kinds}{source['type']}", f"{names}{self.value(source['name'])}"
         for child in source.get("resources") or []:
             yield from self._described(child, f"{kind}/", f"{name}/")
@@ -290,6 +303,28 @@ class Template:
             raise ExpressionError(f"refers to '{target}', which the template does not define")
         found = self.referenced(id)
         return found if full.lower() == "full" else found["properties"]
+
+
+def _has_copy(source: Json, part: str) -> bool:
+    """Whether a part of a template has a loop, at any depth."""
+    waiting: list[Any] = [source.get(part)]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            if any(str(key).lower() == "copy" for key in each):
+                return True
+            # Nested templates are checked on their own.
+            waiting += [value for key, value in each.items() if key != "template"]
+        elif isinstance(each, list):
+            waiting += each
+    return False
+
+
+def _holds(holds: Callable[[Any, int], bool], value: Any, bound: Any) -> bool:
+    try:
+        return holds(value, bound)
+    except TypeError:
+        return False
 
 
 def check_count(part: str, count: int, most: int = _LIMITS["resources"]) -> None:

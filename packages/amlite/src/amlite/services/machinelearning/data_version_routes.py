@@ -35,7 +35,6 @@ async def get_version(call: Call) -> web.Response:
             "description": properties.get("description"),
             "tags": properties.get("tags") or {},
         },
-        "referencedDataUris": properties.get("referencedUris"),
         "properties": properties.get("properties") or {},
     }
     return reply({"dataVersion": found, "isV2": True})
