@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import yaml
 from pulumi.dynamic.dynamic import PROVIDER_KEY
 
 # Ours, at its place now and before version 0.3.0.
@@ -30,8 +31,13 @@ _PLUGIN = "pulumi:providers:"
 # The engine has these itself.
 _BUILT_IN = frozenset({"pulumi", "pulumi-python"})
 _URL = "pluginDownloadURL"
-# Settings of azure-native that say who issues and who gets its tokens. The configuration may set them, in a stack file.
-_SIGN_IN = ("metadataHost", "msiEndpoint", "oidcRequestUrl", "oidcTokenFilePath")
+# Settings of plugins that say who gets their tokens, or what they run. A stack file may set them.
+_SETTINGS = {
+    "azure-native": ("metadataHost", "msiEndpoint", "oidcRequestUrl", "oidcTokenFilePath"),
+    "docker": ("host", "sshOpts"),
+}
+# The program that a kubeconfig of Azure runs to sign in.
+_SIGNS_IN = "kubelogin"
 # What the state has in place of a secret, with the plain text as JSON.
 _PLAIN = "plaintext"
 
@@ -88,11 +94,26 @@ def _is_installed(resource: Mapping[str, Any], plugins: Mapping[str, str], confi
         return not urls
     if package not in plugins or not urls <= {plugins[package]}:
         return False
-    return all(_as_configured(part, package, configuration) for part in given)
+    return all(_is_harmless(part, package, configuration) for part in given)
 
 
-def _as_configured(inputs: Mapping[str, Any], package: str, configuration: Mapping[str, Any]) -> bool:
-    return all(key not in inputs or inputs[key] == configuration.get(f"{package}:{key}") for key in _SIGN_IN)
+def _is_harmless(inputs: Mapping[str, Any], package: str, configuration: Mapping[str, Any]) -> bool:
+    settings = _SETTINGS.get(package, ())
+    if not all(key not in inputs or inputs[key] == configuration.get(f"{package}:{key}") for key in settings):
+        return False
+    return not inputs.get("kubeconfig") or _runs_only_sign_in(inputs["kubeconfig"])
+
+
+def _runs_only_sign_in(kubeconfig: Any) -> bool:
+    text = _text(kubeconfig)
+    try:
+        content = yaml.safe_load(text)
+        users = content.get("users") or () if isinstance(content, dict) else ()
+        programs = [user["exec"]["command"] for user in (each["user"] for each in users) if user.get("exec")]
+        old = [user for user in (each["user"] for each in users) if user.get("auth-provider")]
+    except (yaml.YAMLError, LookupError, TypeError, AttributeError):
+        return False
+    return bool(text) and not old and all(each == _SIGNS_IN for each in programs)
 
 
 def _text(kept: Any) -> str:

@@ -118,9 +118,16 @@ def plugin(package: str, **inputs: Any) -> dict[str, Any]:
     return {"urn": urn, "type": f"pulumi:providers:{package}", "inputs": inputs, "outputs": inputs}
 
 
+def kubeconfig(**user: Any) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "Config", "users": [{"name": "me", "user": user}]})
+
+
 def test_the_plugins_of_installed_packages_are_known() -> None:
     resources = [plugin("azure-native", version="3.29.0", __internal={}), plugin("docker"), plugin("pulumi")]
     assert foreign({"resources": resources}, ROOT, {}) == []
+    kept = {SECRET: "1b4", "plaintext": json.dumps(kubeconfig(token="t"))}
+    clusters = [kubeconfig(exec={"command": "kubelogin", "args": ["get-token"]}), "~/.kube/config", kept]
+    assert foreign({"resources": [plugin("kubernetes", kubeconfig=each) for each in clusters]}, ROOT, {}) == []
     configured = plugin("azure-native", metadataHost="management.contoso.com")
     known = {"azure-native:metadataHost": "management.contoso.com"}
     assert foreign({"resources": [configured]}, ROOT, known) == []
@@ -137,6 +144,12 @@ def test_the_plugins_of_installed_packages_are_known() -> None:
         plugin("pulumi-python", pluginDownloadURL="https://example.org/evil"),
         plugin("azure-native", metadataHost="example.org"),
         plugin("azure-native", oidcRequestUrl="https://example.org"),
+        plugin("docker", host="ssh://-oProxyCommand=evil"),
+        plugin("kubernetes", kubeconfig=kubeconfig(exec={"command": "/bin/sh", "args": ["-c", "evil"]})),
+        plugin("kubernetes", kubeconfig={SECRET: "1b4", "plaintext": json.dumps(kubeconfig(exec={"command": "sh"}))}),
+        plugin("kubernetes", kubeconfig=kubeconfig(**{"auth-provider": {"config": {"cmd-path": "/bin/sh"}}})),
+        plugin("kubernetes", kubeconfig={SECRET: "1b4", "ciphertext": "v1:abc"}),
+        plugin("kubernetes", kubeconfig="users: [1"),
     ],
 )
 def test_a_plugin_of_others_is_refused(hostile: dict[str, Any]) -> None:
