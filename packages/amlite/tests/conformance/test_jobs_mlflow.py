@@ -279,6 +279,12 @@ def test_experiments_have_names_and_searchable_runs(tracked: Workspace) -> None:
     assert run["artifact_uri"].endswith(f"/experiments/by-hand/runs/{run['run_id']}/artifacts")
     found = ask(tracked, "POST", "runs/search", experiment_ids=[made])["runs"]
     assert [each["info"]["run_id"] for each in found] == [run["run_id"]]
+    # MLflow prints this link when the run ends. The page is like that of a job.
+    ask(tracked, "POST", "runs/log-metric", run_id=run["run_id"], key="auc", value=0.5, timestamp=1)
+    link = f"https://westeurope.api.azureml.ms/mlflow/v2.0{tracked.id}/#/experiments/{made}/runs/{run['run_id']}"
+    page = Path(tracked.azure.command("open", link, "--print").strip()).read_text("utf-8")
+    for part in ("<h1>mine</h1>", "<td>by-hand</td>", "<th>auc</th><td>0.5</td>"):
+        assert part in page
     again = region(tracked, "POST", f"/mlflow/v2.0{tracked.id}/api/2.0/mlflow/experiments/create", {"name": "by-hand"})
     assert again.json()["error_code"] == "RESOURCE_ALREADY_EXISTS"
 

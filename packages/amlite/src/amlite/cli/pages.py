@@ -21,10 +21,11 @@ _FOLDER = "pages"
 def open_(job: str, only_print: bool) -> None:
     """Open the page of a job in a browser: amlite open JOB.
 
-    JOB is its name or its link in the studio. The page shows status, metrics, inputs, outputs, logs and images of the
-    job and its steps. It is a file in amlite's state that only you can read.
+    JOB is its name, its link in the studio, or the link to a run that MLflow prints. The page shows status, metrics,
+    inputs, outputs, logs and images of the job and its steps. It is a file in amlite's state that only you can read.
     """
-    name = urlsplit(job).path.rstrip("/").rpartition("/")[2]
+    link = urlsplit(job)
+    name = (link.fragment or link.path).rstrip("/").rpartition("/")[2]
     if not name:
         raise click.ClickException(f"'{job}' is not the name of a job")
     page = ask(running(), "GET", f"/jobs/{quote(name, safe='')}/page")

@@ -18,11 +18,14 @@ from amlite.control.table import ACTION, control_routes
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.routing import Call, Routes, reply
+from amlite.core.wire import Json
 from amlite.services.jobs import documents, reuse
 from amlite.services.jobs.documents import JOB_TYPE, Job
 from amlite.services.machinelearning import references
 from amlite.services.mlflow import tracking
+from amlite.services.mlflow.artifacts import RUN_PREFIX, RUNS
 from amlite.services.storage import blobs
+from amlite.services.storage.blobs import BlobPath
 
 STUDIO_HOST = "ml.azure.com"
 own_routes = control_routes()
@@ -52,12 +55,16 @@ async def say_how_to_open(call: Call) -> web.Response:
 
 @own_routes.get("/jobs/{job}/page", action=ACTION)
 async def get_page(call: Call) -> web.Response:
-    """Return the page of a job by its name."""
+    """Return the page of a job by its name, or of another run of MLflow by its id."""
     name = call.parameters["job"]
     for document in call.platform.store.of_type(JOB_TYPE):
         if document.body["name"] == name:
             return reply({"name": name, "html": await render(call.platform, Job(document.id, document.body))})
-    raise AzureError(404, "UserError", f"There is no job '{name}'. `amlite status` lists the jobs.")
+    for document in call.platform.store.of_type(references.WORKSPACE_TYPE):
+        experiment = tracking.experiment_of(call.platform, document.body, name)
+        if experiment is not None:
+            return reply({"name": name, "html": await _run(call.platform, document.body, name, experiment)})
+    raise AzureError(404, "UserError", f"There is no job or run '{name}'. `amlite status` lists the jobs.")
 
 
 async def render(platform: Platform, job: Job) -> str:
@@ -66,6 +73,21 @@ async def render(platform: Platform, job: Job) -> str:
     parts = [_HEAD.format(title=title)]
     for each in (job, *documents.descendants(platform, job)):
         parts += await _section(platform, each, is_step=each is not job)
+    return "".join([*parts, "</body></html>"])
+
+
+async def _run(platform: Platform, workspace: Json, id: str, experiment: str) -> str:
+    """Return the page of a run that is no job: a program of the user's own started it."""
+    metrics, parameters, tags = tracking.logged(platform, workspace, id)
+    title = tags.get("mlflow.runName", id)
+    about = {"run": id, "experiment": experiment, "workspace": workspace["name"]}
+    base = f"azureml://datastores/workspaceartifactstore/paths/{RUNS}/{RUN_PREFIX}{id}"
+    parts = [
+        _HEAD.format(title=html.escape(title)),
+        _table(about),
+        *_tables({"Metrics": metrics, "Parameters": parameters}),
+        *await _files(platform, references.location(platform, workspace["id"], base)),
+    ]
     return "".join([*parts, "</body></html>"])
 
 
@@ -95,18 +117,17 @@ async def _section(platform: Platform, job: Job, *, is_step: bool) -> list[str]:
         "Inputs": inputs,
         "Outputs": outputs,
     }
-    shown = [f"<h3>{name}</h3>{_table(rows)}" for name, rows in tables.items() if rows]
+    base = references.location(platform, job.workspace_id, f"azureml://jobs/{source}/outputs/artifacts")
     return [
         heading,
         _table({name: value for name, value in about.items() if value}),
-        *shown,
-        *await _files(platform, job.workspace_id, source),
+        *_tables(tables),
+        *await _files(platform, base),
     ]
 
 
-async def _files(platform: Platform, workspace_id: str, name: str) -> list[str]:
-    """Return the artifacts of a job: logs as text, images as images, and the names of all others."""
-    base = references.location(platform, workspace_id, f"azureml://jobs/{name}/outputs/artifacts")
+async def _files(platform: Platform, base: BlobPath) -> list[str]:
+    """Return the artifacts of a run: logs as text, images as images, and the names of all others."""
     found = sorted(name[len(base.path) :].lstrip("/") for name in await blobs.names(platform, base))[:_MOST_FILES]
     parts = (
         [f"<h3>Artifacts</h3><ul>{''.join(f'<li>{html.escape(name)}</li>' for name in found)}</ul>"] if found else []
@@ -125,6 +146,10 @@ async def _files(platform: Platform, workspace_id: str, name: str) -> list[str]:
             data = base64.b64encode(content).decode()
             parts.append(f'<img alt="{html.escape(name)}" src="data:{kind};base64,{data}">')
     return parts
+
+
+def _tables(given: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    return [f"<h3>{name}</h3>{_table(rows)}" for name, rows in given.items() if rows]
 
 
 def _value(given: Any) -> Any:

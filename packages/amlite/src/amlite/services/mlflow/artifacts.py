@@ -19,7 +19,7 @@ from amlite.services.mlflow import tracking
 from amlite.services.storage.blobs import BlobPath
 
 RUNS = "ExperimentRun"
-_RUN_PREFIX = "dcid."
+RUN_PREFIX = "dcid."
 MODELS = "Models"
 _MODEL_ROOT = "model"
 
@@ -47,7 +47,7 @@ def check_write(platform: Platform, workspace: Json, origin: str, container: str
         raise AzureError(400, "UserError", f"The files of model '{container}' cannot change: register another version.")
     if principal is None or not principal.root:
         return
-    run = container.removeprefix(_RUN_PREFIX)
+    run = container.removeprefix(RUN_PREFIX)
     if origin != RUNS or run == container or not tracking.belongs(platform, workspace, run, principal.root):
         raise AzureError(
             403,
