@@ -10,6 +10,7 @@ import logging
 import os
 import pickle
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # the server runs this file by i
 from collection import Collection, served_model
 from flight_request import Field, RequestError, parse_request, read_fields
 
+# `score` gives the model an array in the order of its columns: see there.
+warnings.filterwarnings("ignore", message="X does not have valid feature names", category=UserWarning)
+
 log = logging.getLogger("azmlinfsrv.score")
 
 LABEL_PROBABILITY = 0.5  # a flight with a higher probability is labelled delayed
@@ -43,11 +47,13 @@ class Scorer:
 
     def __init__(self, folder: Path, name: str) -> None:
         description = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
-        self.fields: list[Field] = read_fields(description["signature"], description["metadata"].get("seen", {}))
+        fields = read_fields(description["signature"], description["metadata"].get("seen", {}))
         self.training_run_id: str = description["metadata"]["training_run_id"]
         pickled = folder / description["flavors"]["sklearn"]["pickled_model"]
         # A pickle can run code. This one comes from the workspace's model registry, which the training job writes.
         self.model: Any = pickle.loads(pickled.read_bytes())  # noqa: S301
+        by_name = {field.name: field for field in fields}
+        self.fields: list[Field] = [by_name[name] for name in self.model.feature_names_in_]
         self.collection = Collection({"model": name, "training_run_id": self.training_run_id})
 
     def score(self, body: str) -> dict[str, Any]:
@@ -58,7 +64,8 @@ class Scorer:
         """
         flights = parse_request(body, self.fields)
         rows = pd.DataFrame({field.name: _column(flights, field) for field in self.fields})
-        probabilities = self.model.predict_proba(rows)[:, 1]
+        # scikit-learn predicts a few rows of an array in half the time of those of a table.
+        probabilities = self.model.predict_proba(rows.to_numpy(dtype=object))[:, 1]
         columns = {
             "delay_probability": [round(float(value), 4) for value in probabilities],
             "delayed": [bool(value > LABEL_PROBABILITY) for value in probabilities],

@@ -94,6 +94,23 @@ def test_request_is_scored(score: ModuleType, model_root: Path, monkeypatch: pyt
     json.dumps(answer)
 
 
+@pytest.mark.filterwarnings("error")
+def test_predictions_are_those_of_the_table_whatever_the_order_of_the_signature(
+    score: ModuleType, model_root: Path, feature_rows: pd.DataFrame
+) -> None:
+    (file,) = model_root.rglob("MLmodel")
+    description = yaml.safe_load(file.read_text())
+    inputs = json.loads(description["signature"]["inputs"])
+    description["signature"]["inputs"] = json.dumps(inputs[::-1])
+    file.write_text(yaml.safe_dump(description))
+    scorer = score.Scorer(file.parent, "flight-delay:3")
+    features = feature_rows.drop(columns=TARGET)
+    rows = features.astype(object).where(features.notna(), None).to_dict("records")
+    found = [each["delay_probability"] for each in scorer.score(json.dumps({"flights": rows}))["predictions"]]
+    assert features.isna().any(axis=None)
+    assert found == [round(float(value), 4) for value in scorer.model.predict_proba(features)[:, 1]]
+
+
 def test_rows_and_predictions_are_collected_with_the_model_and_one_id(
     score: ModuleType, model_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
