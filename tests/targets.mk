@@ -27,7 +27,7 @@ ATTACK ?=
 .PHONY: attack
 attack: setup ## Attack the local Azure: hostile requests to every route (ATTACK="--seed 2"), and the attack tests
 	@$(tools) env PYTHONPATH=packages/amlite/tests $(bin)/python -m fuzzing $(ATTACK)
-	@$(tools) $(bin)/python -m pytest -n 0 -m attack -v packages $(PYTEST)
+	@$(tools) $(bin)/python -m pytest -n 0 -m attack -v packages tests/unit $(PYTEST)
 
 .PHONY: bench
 bench: setup ## Run the benchmarks
