@@ -153,6 +153,16 @@ def test_assertion_that_the_issuer_did_not_sign_is_refused(amlite: LocalAzure, i
         identity.sign_in(jwt.encode(claims, "x" * 32, algorithm="HS256"))
 
 
+@pytest.mark.attack
+def test_assertion_for_no_audience_is_refused(identity: Identity) -> None:
+    assertion = jwt.encode({"iss": GITHUB, "sub": SUBJECT, "aud": []}, "x" * 32, algorithm="HS256")
+    with pytest.raises(ClientAuthenticationError, match="AADSTS70021"):
+        identity.sign_in(assertion)
+    identity.trust()
+    with pytest.raises(ClientAuthenticationError, match="AADSTS700212"):
+        identity.sign_in(assertion)
+
+
 def test_identity_that_does_not_exist_is_refused(amlite: LocalAzure) -> None:
     with (
         ClientAssertionCredential(TENANT_ID, str(uuid.uuid4()), lambda: "assertion") as credential,

@@ -148,3 +148,78 @@ def test_resource_manager_writes_secrets_and_never_returns_a_value(amlite: Local
         assert client.secrets.get(GROUP, "kv-managed", "key").properties.attributes.enabled is False
         with pytest.raises(HttpResponseError, match="SecretNotFound"):
             client.secrets.get(GROUP, "kv-managed", "none")
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("by", ["PUT", "PATCH", "template"])
+def test_a_contributor_does_not_change_who_reads_the_secrets(amlite: LocalAzure, by: str) -> None:
+    """The permission model decides whether roles or the policies of the vault, which a contributor writes, count."""
+    name = f"kv-model-{by.lower()}"
+    base = make(amlite, name, enableRbacAuthorization=True)
+    thief = amlite.application(("Contributor", GROUP_ID))
+    ask(
+        amlite,
+        "PUT",
+        f"{base}secrets/key",
+        {"value": "SECRET"},
+        amlite.application(("Key Vault Administrator", GROUP_ID)),
+    )
+    policy = {"tenantId": TENANT_ID, "objectId": object_id(thief), "permissions": {"secrets": ["get"]}}
+    wanted: Any = {"tenantId": TENANT_ID, "sku": {"family": "A", "name": "standard"}, "accessPolicies": [policy]}
+    if by == "PATCH":
+        wanted["enableRbacAuthorization"] = False
+    body = {"location": "westeurope", "properties": wanted}
+    if by == "template":
+        resource = {"type": "Microsoft.KeyVault/vaults", "apiVersion": "2023-07-01", "name": name, **body}
+        template = {"contentVersion": "1.0.0.0", "resources": [resource]}
+        deployment = f"{GROUP_ID}/providers/Microsoft.Resources/deployments/{name}"
+        properties = {"mode": "Incremental", "template": template}
+        amlite.arm("PUT", deployment, {"properties": properties}, "2024-03-01", credential=thief)
+    else:
+        refused = amlite.arm(by, f"{VAULTS}/{name}", body, "2023-07-01", credential=thief)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "InsufficientPermissions")
+    assert ask(amlite, "GET", f"{base}secrets/key", credential=thief).status_code == 403
+    assert amlite.arm("GET", f"{VAULTS}/{name}", None, "2023-07-01").json()["properties"]["enableRbacAuthorization"]
+    # What leaves the model as it is, a contributor may change.
+    tagged = amlite.arm("PATCH", f"{VAULTS}/{name}", {"tags": {"a": "b"}}, "2023-07-01", credential=thief)
+    assert tagged.status_code == 200
+    assert (
+        amlite.arm(
+            "PATCH", f"{VAULTS}/{name}", {"properties": {**wanted, "enableRbacAuthorization": False}}, "2023-07-01"
+        ).status_code
+        == 200
+    )
+    assert ask(amlite, "GET", f"{base}secrets/key", credential=thief).status_code == 200
+
+
+@pytest.mark.attack
+def test_nobody_purges_a_secret_of_a_vault_with_purge_protection(amlite: LocalAzure) -> None:
+    base = make(amlite, "kv-protected", enableRbacAuthorization=True, enablePurgeProtection=True)
+    administrator = amlite.application(("Key Vault Administrator", GROUP_ID))
+    made = ask(amlite, "PUT", f"{base}secrets/key", {"value": "1"}, administrator).json()
+    assert made["attributes"]["recoveryLevel"] == "Recoverable"
+    ask(amlite, "DELETE", f"{base}secrets/key", credential=administrator)
+    refused = ask(amlite, "DELETE", f"{base}deletedsecrets/key", credential=administrator)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "Forbidden")
+    assert ask(amlite, "POST", f"{base}deletedsecrets/key/recover", credential=administrator).status_code == 200
+    assert ask(amlite, "GET", f"{base}secrets/key", credential=administrator).json()["value"] == "1"
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"attributes": [1]},
+        {"attributes": {"enabled": []}},
+        {"attributes": {"exp": "x"}},
+        {"tags": [1]},
+        {"contentType": {}},
+    ],
+)
+def test_a_secret_has_attributes_of_the_known_types(amlite: LocalAzure, wrong: Any) -> None:
+    base = make(amlite, "kv-types", enableRbacAuthorization=True)
+    administrator = amlite.application(("Key Vault Administrator", GROUP_ID))
+    made = ask(amlite, "PUT", f"{base}secrets/key", {"value": "1"}, administrator).json()
+    for method, address in (("PUT", f"{base}secrets/key"), ("PATCH", made["id"])):
+        refused = ask(amlite, method, address, {"value": "2", **wrong}, administrator)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "BadParameter")

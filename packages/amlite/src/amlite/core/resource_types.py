@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amlite.core import regions
+from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
@@ -21,6 +22,8 @@ from amlite.core.wire import Json
 # (platform, id, wanted body, stored body or None) -> the body to store
 Prepare = Callable[[Platform, ResourceId, Json, Json | None], Json]
 Hook = Callable[[Platform, ResourceId], Awaitable[None]]
+# (platform, who changes, id, wanted body, stored body)
+Change = Callable[[Platform, Principal, ResourceId, Json, Json], None]
 Action = Callable[[Platform, ResourceId, Json], Awaitable[Any]]
 
 
@@ -42,6 +45,7 @@ class ResourceType:
     deleted_at_once: bool = False  # but DELETE responds when the resource is gone
     creation: int = 201  # the status of the response to a creation, one that clients accept; 202 has no body
     linked: Mapping[str, str] | None = None  # paths in a body that name other resources -> the action: see `links`
+    check_change: Change | None = None  # raises AzureError if the caller may not make a change, although it may write
     prepare: Prepare | None = None  # adds the service's own properties before a body is stored
     created: Hook | None = None  # work done before the resource is Succeeded
     check_deletion: Callable[[Platform, ResourceId, Json], None] | None = None  # raises AzureError to prevent it

@@ -321,7 +321,7 @@ async def _deploy(platform: Platform, deployment_id: ResourceId, step: Step, pri
         with expressions.limited():
             _permit(platform, [step], principal)
             body = step.template.value(step.resource.body)
-        resources.check_links(platform, principal, step.id, body)
+        resources.check_change(platform, principal, step.id, body)
         await _write(platform, step.id, body, principal.client_id if principal else "")
         outcome = {"provisioningState": "Succeeded", "statusCode": "OK"}
     except AzureError as error:

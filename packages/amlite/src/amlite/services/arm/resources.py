@@ -104,6 +104,14 @@ def check_place(platform: Platform, id: ResourceId) -> None:
         )
 
 
+def check_change(platform: Platform, principal: Principal | None, id: ResourceId, body: Json) -> None:
+    """Raise the errors of a caller that may write a resource, but not with this body."""
+    kind, old = type_of(platform, id), platform.store.get(str(id))
+    if kind.check_change is not None and principal is not None and old is not None:
+        kind.check_change(platform, principal, id, body, old.body)
+    check_links(platform, principal, id, body)
+
+
 def check_links(platform: Platform, principal: Principal | None, id: ResourceId, body: Json) -> None:
     """Raise ARM's 403 unless the caller may use the resources that a body names: its identities, and new links."""
     identity = body.get("identity")

@@ -200,7 +200,7 @@ async def _put(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
 
 
 async def _write(call: Call, id: ResourceId, kind: ResourceType, body: Json, old: Document | None) -> web.Response:
-    resources.check_links(call.platform, call.principal, id, body)
+    resources.check_change(call.platform, call.principal, id, body)
     envelope, operation = await resources.write(call.platform, id, body, old, call.client)
     headers = polling.headers(call, id, operation) if operation else {}
     status = 200 if old else kind.creation

@@ -152,7 +152,7 @@ def _stamp(seconds: float) -> str:
 
 
 def _list(value: Any) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
+    return [str(each) for each in value] or [""] if isinstance(value, list) else [str(value)]
 
 
 def _key(platform: Platform) -> rsa.RSAPrivateKey:

@@ -6,12 +6,16 @@ from aiohttp import web
 
 from amlite import TENANT_ID
 from amlite.core.errors import AzureError
+from amlite.core.published import fields
 from amlite.core.routing import Call, Routes, reply
 from amlite.core.store import Document
+from amlite.core.wire import Json
 from amlite.services.entra.tokens import tokens
 from amlite.services.keyvault import secrets
 
 routes = Routes("*.vault.azure.net", audiences=None)
+_BODY = {"value": "str", "contentType": "str", "tags": "map:str", "attributes": "map:any"}
+_ATTRIBUTES = {"enabled": "bool", "nbf": "int", "exp": "int"}
 _RESOURCE = "https://vault.azure.net"
 # Clients learn from this header for which tenant and resource they need a token.
 _CHALLENGE = f'Bearer authorization="https://login.microsoftonline.com/{TENANT_ID}", resource="{_RESOURCE}"'
@@ -20,10 +24,10 @@ _CHALLENGE = f'Bearer authorization="https://login.microsoftonline.com/{TENANT_I
 @routes.put("/secrets/{name}")
 async def put_secret(call: Call) -> web.Response:
     """Add a version of a secret."""
-    vault, body = _vault(call, "set"), await call.json()
+    vault, body = _vault(call, "set"), await _given(call)
     if secrets.NAME.fullmatch(call.parameters["name"]) is None:
         raise AzureError(400, "BadParameter", "The request URI contains an invalid name: " + call.parameters["name"])
-    if not isinstance(body.get("value"), str):
+    if "value" not in body:
         raise AzureError(400, "BadParameter", "Property value has invalid value\r\n")
     return reply(secrets.put(call.platform, vault, call.parameters["name"], body))
 
@@ -39,7 +43,7 @@ async def get_secret(call: Call) -> web.Response:
 @routes.patch("/secrets/{name}/{version}")
 async def patch_secret(call: Call) -> web.Response:
     """Change a version's attributes, content type or tags."""
-    vault, body = _vault(call, "update"), await call.json()
+    vault, body = _vault(call, "update"), await _given(call)
     return reply(secrets.update(call.platform, vault, call.parameters["name"], call.parameters["version"], body))
 
 
@@ -92,6 +96,16 @@ async def purge_deleted(call: Call) -> web.Response:
 async def refuse(call: Call) -> web.StreamResponse:
     """Refuse keys and certificates."""
     raise AzureError(501, "NotImplemented", f"{call.host} has secrets only: this local Azure has no {call.path}.")
+
+
+async def _given(call: Call) -> Json:
+    """Return the body of a request about a secret. AzureError 400 for a field of another type."""
+
+    def refuse(told: str) -> AzureError:
+        return AzureError(400, "BadParameter", f"Property has invalid value: {told}")
+
+    given = fields(await call.json(), _BODY, refuse)
+    return {**given, "attributes": fields(given.get("attributes", {}), _ATTRIBUTES, refuse)}
 
 
 def _vault(call: Call, verb: str) -> Document:

@@ -90,7 +90,7 @@ def put(platform: Platform, vault: Document, name: str, given: Json) -> Json:
             **attributes,
             "created": now,
             "updated": now,
-            "recoveryLevel": "Recoverable+Purgeable",
+            "recoveryLevel": "Recoverable" if _is_protected(vault) else "Recoverable+Purgeable",
             "recoverableDays": vault.body["properties"]["softDeleteRetentionInDays"],
         },
     }
@@ -160,8 +160,15 @@ def recover(platform: Platform, vault: Document, name: str) -> Json:
 
 
 def purge(platform: Platform, vault: Document, name: str) -> None:
-    """Delete a soft-deleted secret permanently."""
+    """Delete a soft-deleted secret permanently. AzureError 403 in a vault with purge protection."""
     deleted(platform, vault, name)
+    if _is_protected(vault):
+        raise AzureError(
+            403,
+            "Forbidden",
+            'Operation "purge" is not allowed because purge protection is enabled for this vault. Key Vault service '
+            "will automatically purge it after the retention period has passed.",
+        )
     platform.store.delete(_key(vault, name))
 
 
@@ -179,6 +186,10 @@ def described(vault: Document, body: Json) -> Json:
 def without_value(version: Json) -> Json:
     """Return a version without its value."""
     return {key: value for key, value in version.items() if key != "value"}
+
+
+def _is_protected(vault: Document) -> bool:
+    return bool(vault.body["properties"].get("enablePurgeProtection"))
 
 
 def _live(platform: Platform, vault: Document, name: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from amlite.core.access import ASSIGNMENT_TYPE, Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
@@ -108,6 +109,23 @@ def _check(wanted: Json, old: Json) -> None:
         )
 
 
+def _check_change(platform: Platform, principal: Principal, id: ResourceId, body: Json, old: Json) -> None:
+    """Raise Azure's 403 for a new permission model, unless the caller may assign roles: it decides who reads secrets.
+
+    Source: "Provide access to Key Vault with an Azure role-based access control", and the error in Azure/bicep#13541.
+    """
+    before, after = (bool((each.get("properties") or {}).get("enableRbacAuthorization")) for each in (old, body))
+    action = f"{ASSIGNMENT_TYPE}/write"
+    if before != after and not platform.access.allowed(principal, str(id), action):
+        raise AzureError(
+            403,
+            "InsufficientPermissions",
+            "Caller is not allowed to change permission model. For more information on how to change the permissions "
+            f"model follow this link: https://go.microsoft.com/fwlink/?linkid=2155160. Details: "
+            f"oid={principal.object_id}; action={action}; resource={id}; decision=NotAllowed;",
+        )
+
+
 def _retention(body: Json) -> dt.timedelta:
     return dt.timedelta(days=body["properties"].get("softDeleteRetentionInDays", _DEFAULT_DAYS))
 
@@ -122,6 +140,7 @@ TYPES = [
         taken=_TAKEN,
         retention=_retention,
         asynchronous=False,
+        check_change=_check_change,
         prepare=_prepare,
     )
 ]
