@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +26,15 @@ Work = Callable[["Platform", Json], Awaitable[None]]
 """The work of a long-running operation. An AzureError that it raises becomes the operation's error."""
 _CLOCK = "settings/clock"
 _log = logging.getLogger("amlite")
+
+
+@contextlib.contextmanager
+def isolated(what: str) -> Iterator[None]:
+    """Log an exception and continue: what one resource does must not end the task that serves those of everybody."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - whatever it is
+        _log.exception("%s failed", what)
 
 
 @dataclass

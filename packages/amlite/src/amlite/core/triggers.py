@@ -55,7 +55,10 @@ class Trigger:
         Wall-clock times are local: a daily schedule keeps its hour when daylight saving time starts or ends. Minutes
         and hours count elapsed time.
         """
-        found = self._following(max(after.astimezone(dt.UTC), self._start - dt.timedelta(microseconds=1)))
+        try:
+            found = self._following(max(after.astimezone(dt.UTC), self._start - dt.timedelta(microseconds=1)))
+        except OverflowError:  # after the last year that there is
+            return None
         return found if found is not None and (self._end is None or found <= self._end) else None
 
     def _following(self, after: dt.datetime) -> dt.datetime | None:
@@ -117,7 +120,12 @@ class Trigger:
             moment = dt.datetime.fromisoformat(text)
         except ValueError as error:
             raise _refusal(f"trigger.{name} '{text}' is not a date and time in ISO 8601.") from error
-        return (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(dt.UTC)
+        try:
+            return (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(dt.UTC)
+        except OverflowError as error:
+            raise _refusal(
+                f"trigger.{name} '{text}' is before the first or after the last year that there is."
+            ) from error
 
 
 def _cron(expression: str) -> str:

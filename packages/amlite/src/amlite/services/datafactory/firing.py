@@ -15,7 +15,7 @@ from typing import Any
 
 from amlite.core.errors import AzureError
 from amlite.core.expressions import timestamp
-from amlite.core.platform import Platform
+from amlite.core.platform import Platform, isolated
 from amlite.core.store import Document
 from amlite.core.triggers import Trigger
 from amlite.core.wire import Json
@@ -75,17 +75,22 @@ def fire_due(platform: Platform) -> float:
     """Fire the schedules that are due, once for each due time. Return the seconds until the next due time."""
     pause = _LONGEST_SLEEP_SECONDS
     for trigger in _started(platform, SCHEDULE):
-        created = dt.datetime.fromisoformat(trigger.body["systemData"]["createdAt"])
-        times = schedule_of(trigger.body["properties"], created)
-        since = _since(platform, trigger.id)
-        while (due := times.next(since)) is not None and due <= platform.clock.now():
-            since = due
-            _remember(platform, trigger.id, due)
-            scheduled = timestamp(due)
-            fire(platform, trigger, {"scheduledTime": scheduled}, None, {"ScheduleTime": scheduled})
-        if due is not None:
-            pause = min(pause, (due - platform.clock.now()).total_seconds())
+        with isolated(f"trigger {trigger.body['name']}"):
+            pause = min(pause, _fire_due(platform, trigger))
     return max(pause, 0.0)
+
+
+def _fire_due(platform: Platform, trigger: Document) -> float:
+    """Fire a trigger for each time that is due, and return the seconds until the next one."""
+    created = dt.datetime.fromisoformat(trigger.body["systemData"]["createdAt"])
+    times = schedule_of(trigger.body["properties"], created)
+    since = _since(platform, trigger.id)
+    while (due := times.next(since)) is not None and due <= platform.clock.now():
+        since = due
+        _remember(platform, trigger.id, due)
+        scheduled = timestamp(due)
+        fire(platform, trigger, {"scheduledTime": scheduled}, None, {"ScheduleTime": scheduled})
+    return (due - platform.clock.now()).total_seconds() if due else _LONGEST_SLEEP_SECONDS
 
 
 def _changed(platform: Platform, change: Change) -> None:

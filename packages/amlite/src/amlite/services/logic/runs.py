@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amlite.core import outgoing
+from amlite.core.bodies import parse
 from amlite.core.errors import AzureError
-from amlite.core.platform import Platform
+from amlite.core.platform import Platform, isolated
 from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.logic.expressions import Context, ExpressionError, evaluate
@@ -30,6 +31,13 @@ _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_80
 _RETRIES = (7, 15, 30, 45)
 _PASSING = (408, 429, 500, 502, 503, 504)
 _log = logging.getLogger("amlite.logic")
+
+
+class RequestError(Exception):
+    """A request that cannot be sent, or an answer that cannot be read."""
+
+
+_FAILURES = (ExpressionError, RequestError, outgoing.UnreachableError, AzureError)
 
 
 @dataclass
@@ -58,10 +66,10 @@ async def _poll(platform: Platform) -> None:
         for workflow in list(platform.store.of_type(TYPE)):
             if workflow.body["properties"]["state"] != "Enabled":
                 continue
-            if (left := _due(platform, workflow) - platform.clock.timestamp()) <= 0:
-                await fire(platform, workflow)
-                left = _due(platform, workflow) - platform.clock.timestamp()
-            pause = min(pause, left)
+            with isolated(f"workflow {workflow.body['name']}"):
+                if _due(platform, workflow) <= platform.clock.timestamp():
+                    await fire(platform, workflow)
+            pause = min(pause, _due(platform, workflow) - platform.clock.timestamp())
         await platform.clock.sleep_until(changed, max(pause, 0.0))
 
 
@@ -91,7 +99,7 @@ async def fire(platform: Platform, workflow: Document) -> None:
             context = Context(body, {}, context.now)
             if all(evaluate(each["expression"], context) for each in trigger.get("conditions") or []):
                 await _run(platform, workflow, context)
-        except (ExpressionError, outgoing.UnreachableError, AzureError) as error:
+        except _FAILURES as error:
             _log.warning("workflow %s: its trigger failed: %s", workflow.body["name"], error)
 
 
@@ -111,7 +119,7 @@ async def _run(platform: Platform, workflow: Document, context: Context) -> None
             results[name] = {"status": "Succeeded" if status < 400 else "Failed", "code": status}
             if status >= 400:
                 results[name]["error"] = bodies[name]
-        except (ExpressionError, outgoing.UnreachableError, AzureError) as error:
+        except _FAILURES as error:
             results[name] = {"status": "Failed", "error": str(error)}
     handled = {
         each
@@ -153,6 +161,8 @@ async def _request(platform: Platform, workflow: Document, inputs: Json, context
     if authentication := given.get("authentication"):
         token = system_assigned.token(platform, workflow.body, str(authentication["audience"]))
         headers["Authorization"] = f"Bearer {token}"
+    if not isinstance(given["uri"], str):
+        raise RequestError(f"the uri is no text: {str(given['uri'])[:100]}")
     body = given.get("body")
     if body is not None and not isinstance(body, str):
         headers.setdefault("Content-Type", "application/json")
@@ -162,8 +172,12 @@ async def _request(platform: Platform, workflow: Document, inputs: Json, context
         if answer.status not in _PASSING or pause is None:
             break
         await platform.clock.sleep(pause)
-    kind = answer.headers.get("Content-Type", "")
-    return answer.status, json.loads(answer.text) if "json" in kind and answer.text else answer.text
+    if "json" not in answer.headers.get("Content-Type", "") or not answer.text:
+        return answer.status, answer.text
+    try:
+        return answer.status, parse(answer.text.encode())
+    except ValueError as error:
+        raise RequestError(f"the answer is not the JSON that it announces: {error}") from error
 
 
 def runs_of(platform: Platform, workflow_id: str) -> list[Json]:

@@ -81,6 +81,9 @@ def _check_request(name: str, part: Json, actions: Json, *, has_identity: bool) 
             raise _refusal(f"'{name}' runs after the unknown action '{before}'")
         if not states or any(state not in _RESULTS for state in states):
             raise _refusal(f"'{name}' runs after '{before}' with one of {', '.join(_RESULTS)}, not {states}")
+    for number, condition in enumerate(part.get("conditions") or []):
+        if not condition.get("expression"):
+            raise _refusal(f"'{name}': conditions[{number}].expression is required")
     try:
         expressions.check([inputs, part.get("conditions") or []])
     except expressions.ExpressionError as error:

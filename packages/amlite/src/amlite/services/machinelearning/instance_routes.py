@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from amlite.core.errors import AzureError
-from amlite.core.platform import Platform
+from amlite.core.platform import Platform, isolated
 from amlite.core.routing import ARM_HOST, Call, Routes
 from amlite.core.wire import Json
 from amlite.services.arm import polling
@@ -88,8 +88,9 @@ def follow(platform: Platform) -> float:
     for document in list(platform.store.of_type(references.COMPUTE_TYPE)):
         if not instances.is_instance(document.body):
             continue
-        while (event := instances.next_event(platform, document)) and event[0] <= platform.clock.now():
-            instances.apply(platform, document, event)
-        if event:
-            pause = min(pause, (event[0] - platform.clock.now()).total_seconds())
+        with isolated(f"compute instance {document.body['name']}"):
+            while (event := instances.next_event(platform, document)) and event[0] <= platform.clock.now():
+                instances.apply(platform, document, event)
+            if event:
+                pause = min(pause, (event[0] - platform.clock.now()).total_seconds())
     return max(pause, 0.0)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from amlite.core import durations
 from amlite.core.errors import AzureError
-from amlite.core.platform import Platform
+from amlite.core.platform import Platform, isolated
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.store import Document
@@ -139,9 +139,10 @@ def evaluate(platform: Platform) -> float:
         if not properties["enabled"]:
             continue
         pause = min(pause, (durations.parse(properties["evaluationFrequency"]) or _MINUTE).total_seconds())
-        found = [_violation(platform, rule, criterion) for criterion in properties["criteria"]["allOf"]]
-        violated = [each for each in found if each is not None]
-        _settle(platform, rule, violated if len(violated) == len(found) else [])
+        with isolated(f"alert rule {rule.body['name']}"):
+            found = [_violation(platform, rule, criterion) for criterion in properties["criteria"]["allOf"]]
+            violated = [each for each in found if each is not None]
+            _settle(platform, rule, violated if len(violated) == len(found) else [])
     return pause
 
 

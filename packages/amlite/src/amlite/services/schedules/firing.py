@@ -14,7 +14,7 @@ from typing import Any
 
 from amlite.core.access import is_below
 from amlite.core.errors import AzureError
-from amlite.core.platform import Platform
+from amlite.core.platform import Platform, isolated
 from amlite.core.store import Document
 from amlite.core.triggers import Trigger
 from amlite.core.wire import Json
@@ -60,16 +60,21 @@ async def fire_due(platform: Platform) -> float:
     for schedule in list(platform.store.of_type(TYPE)):
         if not schedule.body["properties"]["isEnabled"]:
             continue
-        while (due := next_due(platform, schedule)) is not None and due <= platform.clock.now():
-            remember(platform, schedule.id, since=due)
-            try:
-                await submit(platform, schedule, due)
-            except AzureError as error:
-                # As in Azure, the schedule continues with the next due time. The log contains the reason.
-                _log.warning("schedule %s, due %s: %s", schedule.body["name"], due.isoformat(), error)
-        if due is not None:
-            pause = min(pause, (due - platform.clock.now()).total_seconds())
+        with isolated(f"schedule {schedule.body['name']}"):
+            pause = min(pause, await _fire_due(platform, schedule))
     return max(pause, 0.0)
+
+
+async def _fire_due(platform: Platform, schedule: Document) -> float:
+    """Fire a schedule for each time that is due, and return the seconds until the next one."""
+    while (due := next_due(platform, schedule)) is not None and due <= platform.clock.now():
+        remember(platform, schedule.id, since=due)
+        try:
+            await submit(platform, schedule, due)
+        except AzureError as error:
+            # As in Azure, the schedule continues with the next due time. The log contains the reason.
+            _log.warning("schedule %s, due %s: %s", schedule.body["name"], due.isoformat(), error)
+    return (due - platform.clock.now()).total_seconds() if due else _LONGEST_SLEEP_SECONDS
 
 
 def next_due(platform: Platform, schedule: Document) -> dt.datetime | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from amlite.core.platform import Platform
+from amlite.core.platform import Platform, isolated
 from amlite.core.wire import Json
 from amlite.services.environments.usage import Usage
 from amlite.services.machinelearning import sizes
@@ -41,7 +41,8 @@ async def start(platform: Platform) -> None:
 async def _run(platform: Platform) -> None:
     while True:
         await platform.clock.sleep(_PERIOD_SECONDS)
-        await sample(platform)
+        with isolated("sampling"):
+            await sample(platform)
 
 
 async def sample(platform: Platform) -> None:
