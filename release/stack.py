@@ -109,7 +109,8 @@ class PulumiStack:
                 raise ReleaseError(
                     f"the state of stack '{self.name}' has a provider for {names} that is not of this checkout, and "
                     "Pulumi would run it. Nothing was changed",
-                    fix="use the commit that deployed the stack. If nobody deployed such a provider, find out who "
+                    fix="use the commit that deployed the stack, with its packages, and define your own dynamic "
+                    "providers in a module, not in __main__.py. If nobody deployed such a provider, find out who "
                     "changed the state, and import an earlier one with `pulumi stack import`",
                 )
             self._is_trusted = True

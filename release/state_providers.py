@@ -26,7 +26,7 @@ from pulumi.dynamic.dynamic import PROVIDER_KEY
 # Ours, at its place now and before version 0.3.0.
 _OURS = frozenset((each, "AzureMLProvider") for each in ("pulumi_azureml.provider", "infra.azureml.provider"))
 _MODULE = re.compile(r"\w+(\.\w+)*", re.ASCII)
-_BASE = "Provider"
+_BASE, _DYNAMIC = "Provider", "ResourceProvider"
 _PLUGIN = "pulumi:providers:"
 # The engine has these itself.
 _BUILT_IN = frozenset({"pulumi", "pulumi-python"})
@@ -45,8 +45,8 @@ _PLAIN = "plaintext"
 def foreign(state: Mapping[str, Any], program: Path, configuration: Mapping[str, Any]) -> list[str]:
     """Return the URNs of resources in a state that would run what this checkout does not have.
 
-    The provider of a dynamic resource must be pulumi_azureml's or a class of the program. A plugin must be that of an
-    installed SDK, from the same address.
+    The provider of a dynamic resource must be pulumi_azureml's, or a class of the program or of an installed package. A
+    plugin must be that of an installed SDK, from the same address.
 
     Args:
         state: The state, as Pulumi exports it with its secrets.
@@ -158,15 +158,24 @@ class _Reader(pickle.Unpickler):
 
 
 def _is_of_program(module: str, name: str, program: Path) -> bool:
-    """Whether a name is our provider, or one that a module of the program defines."""
+    """Whether a name is our provider, or one that a module of the program or an installed package defines."""
     if (module, name) in _OURS:
         return True
     if not _MODULE.fullmatch(module):
         return False
-    file = program.joinpath(*module.split(".")).with_suffix(".py")
-    try:
-        tree = ast.parse(file.read_text("utf-8"))
-    except (OSError, ValueError, SyntaxError):
-        return False
-    classes = [each for each in tree.body if isinstance(each, ast.ClassDef) and each.name == name]
-    return any(ast.unparse(base).endswith(_BASE) for each in classes for base in each.bases)
+    installed = Path(pulumi.__file__).parents[1]
+    return _defines(program, module, name, _BASE) or _defines(installed, module, name, _DYNAMIC)
+
+
+def _defines(folder: Path, module: str, name: str, base: str) -> bool:
+    """Whether a module in a folder defines a class, with a base whose name ends in `base`. Nothing is imported."""
+    place = folder.joinpath(*module.split("."))
+    for file in (place.with_suffix(".py"), place / "__init__.py"):
+        try:
+            tree = ast.parse(file.read_text("utf-8"))
+        except (OSError, ValueError, SyntaxError):
+            continue
+        classes = [each for each in tree.body if isinstance(each, ast.ClassDef) and each.name == name]
+        if any(ast.unparse(each).endswith(base) for found in classes for each in found.bases):
+            return True
+    return False

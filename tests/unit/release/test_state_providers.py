@@ -9,6 +9,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 from pulumi import dynamic
 
@@ -62,10 +63,23 @@ def test_a_provider_of_the_program_is_its_own(tmp_path: Path) -> None:
         "from pulumi import dynamic\n\nclass ThingProvider(dynamic.ResourceProvider): ...\n\nclass Other: ...\n"
     )
     assert foreign({"resources": [resource(named("parts.things", "ThingProvider"))]}, tmp_path, {}) == []
+    (tmp_path / "parts" / "more").mkdir()
+    (tmp_path / "parts" / "more" / "__init__.py").write_text("class MoreProvider(ThingProvider): ...\n")
+    assert foreign({"resources": [resource(named("parts.more", "MoreProvider"))]}, tmp_path, {}) == []
     kept = {SECRET: "1b47061264138c4ac30d75fd1eb44270", "plaintext": json.dumps(named("parts.things", "ThingProvider"))}
     assert foreign({"resources": [resource(kept)]}, tmp_path, {}) == []
     assert foreign({"resources": [resource(named("parts.things", "Other"))]}, tmp_path, {}) == [URN]
     assert foreign({"resources": [resource(named("parts.gone", "ThingProvider"))]}, tmp_path, {}) == [URN]
+
+
+def test_a_provider_of_an_installed_package_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulumi, "__file__", str(tmp_path / "pulumi" / "__init__.py"))
+    (tmp_path / "contoso").mkdir()
+    (tmp_path / "contoso" / "things.py").write_text(
+        "import pulumi\n\nclass Thing(pulumi.dynamic.ResourceProvider): ...\n\nclass Other(LockProvider): ...\n"
+    )
+    assert foreign({"resources": [resource(named("contoso.things", "Thing"))]}, tmp_path / "program", {}) == []
+    assert foreign({"resources": [resource(named("contoso.things", "Other"))]}, tmp_path / "program", {}) == [URN]
 
 
 @pytest.mark.attack
