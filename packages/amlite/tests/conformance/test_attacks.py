@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import socket
 import ssl
 import uuid
@@ -13,6 +14,7 @@ import pytest
 import requests
 
 from amlite.testing import LocalAzure, Workspace
+from amlite_fixtures import events
 from amlite_fixtures.azure import SUBSCRIPTION
 from fuzzing.campaign import Campaign
 from fuzzing.world import create
@@ -57,7 +59,7 @@ class Thief:
 
     def send(self, method: str, path: str, credential: object, body: bytes = b"", **headers: str) -> requests.Response:
         given = {"x-ms-version": VERSION, **headers}
-        if method == "PUT" and "x-ms-copy-source" not in headers:
+        if method == "PUT" and not headers and "comp=block" not in path:
             given["x-ms-blob-type"] = "BlockBlob"
         given["Authorization"] = f"Bearer {credential.get_token(STORAGE).token}"  # type: ignore[attr-defined]
         request = requests.Request(method, f"{self.host}/", headers=given, data=body)
@@ -156,6 +158,38 @@ def test_a_secret_of_any_letters_is_wrong(amlite: LocalAzure, grant: str) -> Non
 def test_a_signature_of_any_letters_is_wrong(thief: Thief) -> None:
     signed = "sv=1&sr=c&sp=r&st=1&se=9&skoid=1&sktid=1&skt=1&ske=9&sks=b&skv=1&sig=%C3%A9"
     assert thief.azure.session.get(f"{thief.host}/{thief.other}/secret?{signed}").status_code == 403
+
+
+def test_a_small_request_makes_amlite_read_no_large_blob(thief: Thief, azureml_workspace: Workspace) -> None:
+    """A block that is listed many times is a blob of many times its size, and a blob of pages needs no content."""
+    azure, block = thief.azure, base64.b64encode(b"1").decode()
+    folder = f"/{thief.mine}/model"
+    thief.send("PUT", f"{folder}/MLmodel?comp=block&blockid={block}", thief.credential, b"x" * (4 << 20))
+    listed = f"<BlockList>{f'<Latest>{block}</Latest>' * 5}</BlockList>".encode()
+    assert thief.send("PUT", f"{folder}/MLmodel?comp=blocklist", thief.credential, listed).status_code == 201
+    token = azure.credential.get_token("https://ml.azure.com/.default").token
+    base = f"https://westeurope.api.azureml.ms/mlflow/v1.0{azureml_workspace.id}/api/2.0/mlflow"
+
+    def ask(what: str, body: dict[str, str]) -> requests.Response:
+        return azure.session.post(f"{base}/{what}/create", json=body, headers={"Authorization": f"Bearer {token}"})
+
+    name = f"m{uuid.uuid4().hex[:8]}"
+    ask("registered-models", {"name": name})
+    answer = ask("model-versions", {"name": name, "source": f"{thief.host}{folder}"})
+    assert answer.status_code == 400
+    assert "larger than the 16 MB" in answer.text
+
+    pages = {"x-ms-blob-type": "PageBlob", "x-ms-blob-content-length": str(1 << 42)}
+    assert thief.send("PUT", f"{folder}/pages", thief.credential, **pages).status_code == 201
+    environment = {"properties": {"build": {"contextUri": f"{thief.host}{folder}/"}}}
+    path = f"{azureml_workspace.id}/environments/e{name}/versions/1"
+    assert azure.arm("PUT", path, environment).status_code == 201
+    command = {"jobType": "Command", "command": "true", "environmentId": path}
+    job = f"{azureml_workspace.id}/jobs/{name}"
+    assert azure.arm("PUT", job, {"properties": command}).status_code == 201
+    events.until(lambda: azure.arm("GET", job).json()["properties"]["status"] == "Failed")
+    shown = azure.resources(azureml_workspace.id)[job]
+    assert "Nothing of it was downloaded." in json.dumps(shown), shown
 
 
 def test_an_address_with_its_host_is_refused(thief: Thief) -> None:

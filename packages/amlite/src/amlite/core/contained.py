@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from amlite.core.errors import AzureError
 
+_MOST_TEXT = 1 << 20
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
@@ -38,9 +39,12 @@ def opened(path: Path, within: Path) -> Iterator[BinaryIO]:
 
 
 def text(path: Path, within: Path) -> str:
-    """Return the text of a file. Raises AzureError 400 as `opened`, and ValueError if it is not UTF-8."""
+    """Return the text of a file. Raises AzureError 400 as `opened`, and ValueError if it is large or not UTF-8."""
     with opened(path, within) as file:
-        return file.read().decode("utf-8")
+        content = file.read(_MOST_TEXT + 1)
+    if len(content) > _MOST_TEXT:
+        raise ValueError(f"'{path.name}' has more than {_MOST_TEXT >> 20} MB")
+    return content.decode("utf-8")
 
 
 def write(path: Path, content: str) -> None:

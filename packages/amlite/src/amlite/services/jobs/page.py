@@ -128,7 +128,8 @@ async def _section(platform: Platform, job: Job, *, is_step: bool) -> list[str]:
 
 async def _files(platform: Platform, base: BlobPath) -> list[str]:
     """Return the artifacts of a run: logs as text, images as images, and the names of all others."""
-    found = sorted(name[len(base.path) :].lstrip("/") for name in await blobs.names(platform, base))[:_MOST_FILES]
+    lengths = {each.name[len(base.path) :].lstrip("/"): each.length for each in await blobs.files(platform, base)}
+    found = sorted(lengths)[:_MOST_FILES]
     parts = (
         [f"<h3>Artifacts</h3><ul>{''.join(f'<li>{html.escape(name)}</li>' for name in found)}</ul>"] if found else []
     )
@@ -136,13 +137,14 @@ async def _files(platform: Platform, base: BlobPath) -> list[str]:
         kind = _IMAGES.get(PurePosixPath(name).suffix.lower())
         if kind is None and not name.startswith(_LOG_FOLDERS):
             continue
-        content = await blobs.read(platform, base / name)
+        limit = _MOST_TEXT if kind is None else _MOST_IMAGE
+        content = await blobs.read(platform, base / name, most=limit, end=True)
         parts.append(f"<h3>{html.escape(name)}</h3>")
         if kind is None:
             text = content.decode("utf-8", "replace")
-            cut = f"… {len(text) - _MOST_TEXT} characters before\n" if len(text) > _MOST_TEXT else ""
-            parts.append(f"<pre>{html.escape(cut + text[-_MOST_TEXT:])}</pre>")
-        elif len(content) <= _MOST_IMAGE:
+            cut = f"… {lengths[name] - limit} bytes before\n" if lengths[name] > limit else ""
+            parts.append(f"<pre>{html.escape(cut + text)}</pre>")
+        elif lengths[name] <= limit:
             data = base64.b64encode(content).decode()
             parts.append(f'<img alt="{html.escape(name)}" src="data:{kind};base64,{data}">')
     return parts

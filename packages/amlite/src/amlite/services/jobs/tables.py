@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from amlite.core import bodies
+from amlite.core import bodies, contained
+from amlite.core.errors import AzureError
 from amlite.core.wire import Json
 from amlite.services.jobs.data import DataAccessError
 
@@ -25,8 +26,8 @@ def read(folder: Path) -> Json:
     Raises DataAccessError for unsupported tables: other transformations, or files elsewhere than in the folder.
     """
     try:
-        content = bodies.read_yaml((folder / FILE).read_bytes())
-    except (OSError, ValueError) as error:
+        content = bodies.read_yaml(contained.text(folder / FILE, folder))
+    except (AzureError, ValueError) as error:
         raise DataAccessError(f"the table's file {FILE} cannot be read: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("paths"), list):
         raise DataAccessError(f"the table's file {FILE} has no list 'paths'")

@@ -24,6 +24,9 @@ from amlite.services.machinelearning import datastores, references
 from amlite.services.schedules import signals
 from amlite.services.storage import blobs
 
+# All of the data of a signal is in memory at the same time.
+_MOST_DATA = 256 << 20
+
 RUN = "schedules.monitor"
 BREACHED = "azureml_modelmonitor_threshold_breached"
 _SIGNALS = ("DataDrift", "PredictionDrift", "DataQuality")
@@ -133,10 +136,12 @@ async def _rows(platform: Platform, workspace_id: str, data: Json, due: dt.datet
     await datastores.require(platform, workspace_id, place, None)
     start, end = _window(data, due)
     rows: list[Json] = []
+    left = _MOST_DATA
     for name in await blobs.names(platform, place):
         if start is not None and end is not None and not _within(name, start, end):
             continue
-        content = await blobs.read(platform, blobs.BlobPath(place.account, place.container, name))
+        content = await blobs.read(platform, blobs.BlobPath(place.account, place.container, name), most=left)
+        left -= len(content)
         rows += signals.parse(name, content.decode("utf-8", "replace"), start, end)
     if not rows:
         raise signals.UnusableDataError(f"the data '{data['uri']}' has no rows in the window of the signal")

@@ -38,7 +38,7 @@ def packages_of(model: Path, within: Path, *, collects: bool = False) -> Package
     if not (model / "MLmodel").is_file():
         raise UnusableEnvironment(f"the model of type mlflow_model has no file 'MLmodel' in its folder '{model.name}'")
     if (model / "conda.yaml").is_file():
-        found = from_conda(contained.text(model / "conda.yaml", within), f"{_SOURCE}'s conda.yaml")
+        found = from_conda(_text(model / "conda.yaml", within), f"{_SOURCE}'s conda.yaml")
     else:
         found = _from_requirements(model, within)
     required = [SERVER, *([COLLECTOR] if collects else []), *found.requirements]
@@ -60,13 +60,20 @@ def _from_requirements(model: Path, within: Path) -> Packages:
             "with pip_requirements or conda_env"
         )
     try:
-        described: Any = bodies.read_yaml(contained.text(python, within)) if python.is_file() else {}
+        described: Any = bodies.read_yaml(_text(python, within)) if python.is_file() else {}
     except ValueError as error:
         raise UnusableEnvironment(f"{_SOURCE}'s python_env.yaml: {error}") from error
     version = str(described.get("python") or "") if isinstance(described, dict) else ""
-    lines = [line.strip() for line in contained.text(requirements, within).splitlines()]
+    lines = [line.strip() for line in _text(requirements, within).splitlines()]
     conda = {"dependencies": [f"python={version}" if version else "python", {"pip": [line for line in lines if line]}]}
     return from_conda(yaml.safe_dump(conda), f"{_SOURCE}'s requirements.txt")
+
+
+def _text(path: Path, within: Path) -> str:
+    try:
+        return contained.text(path, within)
+    except ValueError as error:
+        raise UnusableEnvironment(f"{_SOURCE}'s {path.name} cannot be read: {error}") from error
 
 
 def _minor(python: str) -> str:

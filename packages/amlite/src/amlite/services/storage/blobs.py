@@ -20,7 +20,7 @@ from xml.etree import ElementTree as ET
 from aiohttp import ClientConnectionError, ClientPayloadError, ClientResponse, ClientTimeout
 from yarl import URL
 
-from amlite.core import contained
+from amlite.core import contained, outgoing
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.services.storage import azurite, changes, room
@@ -30,6 +30,7 @@ _PARALLEL = 8
 _ATTEMPTS = 4
 _CHUNK_BYTES = 1 << 20
 _PAGE = 5000
+_MOST_READ = 16 << 20
 # The largest body of one Put Blob or Append Block. Larger files are uploaded as blocks.
 _PUT_BYTES = 64 << 20
 _APPEND_BYTES = 4 << 20
@@ -104,15 +105,32 @@ async def exists(platform: Platform, blob: BlobPath) -> bool:
         return answer.status == 200 and answer.headers.get(DIRECTORY_HEADER, "").lower() != "true"
 
 
-async def read(platform: Platform, blob: BlobPath) -> bytes:
-    """Return a blob's content. AzureError 404 `BlobNotFound` if it does not exist."""
+async def read(platform: Platform, blob: BlobPath, *, most: int = _MOST_READ, end: bool = False) -> bytes:
+    """Return a blob's content, or with `end` only its last `most` bytes.
+
+    Raises AzureError 404 `BlobNotFound` if it does not exist, and 400 if it is larger than `most` bytes: a small
+    request can make a blob of terabytes, of pages without content or of one block many times.
+    """
 
     async def once() -> bytes:
-        async with await request(platform, "GET", blob) as answer:
+        headers: dict[str, str] = {}
+        if end:
+            async with await request(platform, "HEAD", blob) as answer:
+                await check(answer, blob)
+                length = int(answer.headers.get("Content-Length") or 0)
+            if not length:
+                return b""
+            headers = {"x-ms-range": f"bytes={max(length - most, 0)}-{length - 1}"}  # it may grow meanwhile
+        async with await request(platform, "GET", blob, headers=headers) as answer:
             await check(answer, blob)
-            return await answer.read()
+            return await outgoing.content(answer, most)
 
-    return await _whole(once)
+    try:
+        return await _whole(once)
+    except outgoing.TooLargeError as error:
+        raise AzureError(
+            400, "BlobTooLarge", f"{blob.url} is larger than the {most >> 20} MB that may be read."
+        ) from error
 
 
 async def write(
@@ -182,8 +200,13 @@ async def _page(platform: Platform, prefix: BlobPath, query: dict[str, str], sig
 
 async def names(platform: Platform, prefix: BlobPath) -> list[str]:
     """Return the names of all blobs at or below a path, in order, without directories."""
+    return [entry.name for entry in await files(platform, prefix)]
+
+
+async def files(platform: Platform, prefix: BlobPath) -> list[Entry]:
+    """Return all blobs at or below a path, in order, without directories."""
     found = await entries(platform, prefix)
-    return [entry.name for entry in found if not entry.directory and not entry.name.endswith("/")]
+    return [entry for entry in found if not entry.directory and not entry.name.endswith("/")]
 
 
 def _entry(element: ET.Element) -> Entry:
@@ -208,10 +231,10 @@ async def upload_tree(platform: Platform, source: Path, target: BlobPath, *, wit
     for files that are too large together, before the first one is uploaded.
     """
     within = within or source
-    files = await asyncio.to_thread(_files, source, target, within)
-    room.require(platform.state, source.name, await asyncio.to_thread(_bytes, files))
-    await _all(upload_file(platform, path, blob, within=within) for path, blob in files)
-    return len(files)
+    found = await asyncio.to_thread(_files, source, target, within)
+    room.require(platform.state, source.name, await asyncio.to_thread(_bytes, found))
+    await _all(upload_file(platform, path, blob, within=within) for path, blob in found)
+    return len(found)
 
 
 async def upload_file(platform: Platform, source: Path, target: BlobPath, *, within: Path) -> None:
@@ -245,15 +268,18 @@ async def download_tree(platform: Platform, source: BlobPath, target: Path) -> l
     """Download the blobs at or below `source` into the folder `target`. Return the written files.
 
     A path that is one blob becomes `target/<its name>`. A container without blobs becomes an empty folder. Nothing is
-    written outside `target`. AzureError 404 if the blob, folder or container does not exist.
+    written outside `target`. AzureError 404 if the blob, folder or container does not exist, and 400 if the disk has no
+    room for the files.
     """
     base = source.path.rstrip("/")
-    every = await names(platform, source)
+    found = await files(platform, source)
+    every = [entry.name for entry in found]
     if not every and (base or not await _is_container(platform, source)):
         raise AzureError(404, "BlobNotFound", f"There is nothing at {source.url}.")
     await asyncio.to_thread(target.mkdir, parents=True, exist_ok=True)
+    room.require_download(target, source.url, sum(entry.length for entry in found))
     root = await asyncio.to_thread(target.resolve)
-    files: list[Path] = []
+    written: list[Path] = []
 
     async def fetch(name: str, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -273,10 +299,10 @@ async def download_tree(platform: Platform, source: BlobPath, target: Path) -> l
         path = (root / relative).resolve()
         if not path.is_relative_to(root):
             raise AzureError(400, "InvalidBlobName", f"The blob name '{name}' leaves its folder.")
-        files.append(path)
+        written.append(path)
         wanted.append(fetch(name, path))
     await _all(wanted)
-    return files
+    return written
 
 
 async def _is_container(platform: Platform, blob: BlobPath) -> bool:

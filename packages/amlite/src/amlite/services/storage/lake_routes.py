@@ -168,7 +168,7 @@ async def _flush(call: Call, place: BlobPath, position: int, signature: str) -> 
         for kind in ("CommittedBlocks", "UncommittedBlocks")
         for block in listed.iterfind(f"{kind}/Block")
     }
-    if not listed.findall("CommittedBlocks/Block") and (held := await blobs.read(call.platform, place)):
+    if not listed.findall("CommittedBlocks/Block") and (held := await _held(call, place)):
         # A client of the blob service wrote it as a whole. Its content becomes the first block.
         query = {"comp": "block", "blockid": lake.block(0)}
         async with await blobs.request(call.platform, "PUT", place, query, data=held, signature=signature) as answer:
@@ -190,6 +190,14 @@ async def _flush(call: Call, place: BlobPath, position: int, signature: str) -> 
     ) as answer:
         await lake.check(answer, place)
         return web.Response(status=200, headers=lake.kept(answer))
+
+
+async def _held(call: Call, place: BlobPath) -> bytes:
+    """Return the content of a file that was written as a whole. LakeError 400 if it is too large to append to."""
+    try:
+        return await blobs.read(call.platform, place, most=_MOST_APPENDED)
+    except AzureError as error:
+        raise LakeError(error.status, error.code, error.message) from error
 
 
 async def _list(call: Call, place: BlobPath) -> web.Response:

@@ -45,5 +45,17 @@ def require(state: Path, name: str, needed: int) -> None:
         )
 
 
+def require_download(folder: Path, url: str, needed: int) -> None:
+    """Raise AzureError 400 if `needed` bytes of a place do not fit on the disk of a folder, which keeps 1 GB free."""
+    left = shutil.disk_usage(folder).free - _KEPT_FREE
+    if needed > left:
+        raise AzureError(
+            400,
+            "UserError",
+            f"{url} has {_shown(needed)}, pages without content included, and its download may take "
+            f"{_shown(max(left, 0))} of the disk of {folder}. Nothing of it was downloaded.",
+        )
+
+
 def _shown(size: int) -> str:
     return f"{size / (1 << 30):.1f} GB"
