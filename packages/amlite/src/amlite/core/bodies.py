@@ -35,6 +35,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HALF_ENCODED = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _BROKEN = re.compile(r"[\x00\ud800-\udfff]")
 _MOST_INTEGER = 1 << 64
+# Longer ones take seconds: YAML has numbers of base 60.
+_MOST_DIGITS = 1000
+_NUMBER = re.compile(r"[-+.]?[0-9]")
 
 
 def check_head(request: web.Request) -> None:
@@ -170,11 +173,13 @@ def read_yaml(text: bytes | str) -> Any:
         for event in events:
             if isinstance(event, yaml.AliasEvent):
                 raise ValueError("aliases are not accepted in the YAML")
+            if isinstance(event, yaml.ScalarEvent) and len(event.value) > _MOST_DIGITS and _NUMBER.match(event.value):
+                raise ValueError(f"a number in the YAML has more than {_MOST_DIGITS} characters")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MOST_DEPTH:
                 raise _too_deep()
         return yaml.load(raw, Loader=_YamlLoader)  # noqa: S506 - it is a safe loader
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, OverflowError) as error:
         raise ValueError(f"the content is not valid YAML: {error}") from error
 
 

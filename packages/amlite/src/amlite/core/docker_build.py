@@ -24,9 +24,10 @@ SUBSTITUTE_LABEL = "org.opencontainers.image.base.substitute"
 """The label of an image that was built on a substitute for the base in its Dockerfile. The value is the base's name."""
 _FROM = re.compile(r"FROM\s+(?:--platform=\S+\s+)?(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?", re.IGNORECASE)
 _ARG = re.compile(r"ARG\s+(?P<name>\w+)(?:=(?P<value>\S+))?", re.IGNORECASE)
-_COMMENT = re.compile(r"^\s*#.*\n", re.MULTILINE)
+_COMMENT = re.compile(r"^[ \t]*#.*\n", re.MULTILINE)
 _COPY = re.compile(r"(COPY|ADD)\s|RUN\s+--mount", re.IGNORECASE)
 _CONTINUED = re.compile(r"\\\s*\n")
+_MOST_BYTES = 256 << 10  # of a Dockerfile, which is read by lines and patterns
 _STEP = re.compile(r"Step (?P<number>\d+)/\d+ : ")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -62,6 +63,9 @@ class Plan:
             raise BuildError(f"build.context: there is no folder {context}")
         if not dockerfile.is_file():
             raise BuildError(f"build.dockerfile: there is no file {dockerfile}")
+        for text in (dockerfile, context / ".dockerignore"):
+            if text.is_file() and text.stat().st_size > _MOST_BYTES:
+                raise BuildError(f"{text.name} has more than {_MOST_BYTES >> 10} KB")
         return cls(
             context=context,
             dockerfile=dockerfile,
@@ -84,7 +88,9 @@ class Plan:
             if path.is_symlink():
                 content = b"link " + str(path.readlink()).encode()
             elif path.is_file():
-                content = (b"program " if mode & stat.S_IXUSR else b"file ") + path.read_bytes()
+                with path.open("rb") as file:
+                    kind = b"program " if mode & stat.S_IXUSR else b"file "
+                    content = kind + hashlib.file_digest(file, "sha256").digest()
             else:
                 continue
             found.update(f"\0{name}\0{len(content)}\0".encode() + content)

@@ -23,6 +23,8 @@ _STEPS = {"minute": dt.timedelta(minutes=1), "hour": dt.timedelta(hours=1)}
 _HOUR = dt.timedelta(hours=1)
 _WEEK_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _FIELD = re.compile(r"(\*|\d+(-\d+)?)(/0*[1-9]\d*)?(,(\*|\d+(-\d+)?)(/0*[1-9]\d*)?)*", re.ASCII)
+# NCrontab has no limit. The longest useful expression names each minute.
+_MOST_CHARACTERS = 1000
 _MONTHS = [name.lower() for name in calendar.month_name]
 _NAME = re.compile(r"[A-Za-z]+")
 _RANGE = re.compile(r"(\d+)-(\d+)")
@@ -135,6 +137,8 @@ def _cron(expression: str) -> str:
     """
     from croniter import croniter
 
+    if len(expression) > _MOST_CHARACTERS:
+        raise _refusal(f"trigger.expression has more than {_MOST_CHARACTERS} characters.")
     fields = [_RANGE.sub(_ascending, _NAME.sub(_number, each)) for each in expression.split()]
     if (
         len(fields) != 5

@@ -134,3 +134,11 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for 
 def test_yaml_of_others_takes_neither_long_nor_much_memory(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         bodies.read_yaml(text)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("number", [f"1{':1' * 100_000}", f"1{':1' * 100_000}.5", f"0x{'f' * 200_000}"])
+def test_a_number_of_yaml_takes_no_seconds(number: str) -> None:
+    """Numbers of base 60 take the square of their length."""
+    with pytest.raises(ValueError, match="more than 1000 characters"):
+        bodies.read_yaml(f"value: {number}")

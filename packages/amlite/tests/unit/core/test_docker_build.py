@@ -156,3 +156,12 @@ def test_byte_order_marks_hide_neither_the_base_nor_an_ignored_file(project: Pat
     build = Plan.of({"context": "image"}, project)
     assert build.bases() == ["python:3.11"]
     assert "secret.env" not in build.files()
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore"])
+def test_a_large_text_is_not_read(project: Path, name: str) -> None:
+    with (project / "image" / name).open("a") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(BuildError, match="has more than 256 KB"):
+        Plan.of({"context": "image"}, project)

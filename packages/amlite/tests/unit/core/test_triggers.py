@@ -116,3 +116,9 @@ def test_every_time_zone_of_the_client_is_known() -> None:
     assert {zone.value.lower() for zone in TimeZone} <= set(zones)
     for name in zones.values():
         zoneinfo.ZoneInfo(name)
+
+
+@pytest.mark.attack
+def test_a_long_expression_is_refused_before_it_is_read() -> None:
+    with pytest.raises(AzureError, match="more than 1000 characters"):
+        Trigger(cron(f"{'1' * 1_000_000} * * * *"), CREATED)

@@ -24,8 +24,9 @@ _FILE_OPTION = re.compile(
     r"(?:(?P<requirement>-r|--requirement)|-c|--constraint|-e|--editable)(?:\s*=\s*|\s+|(?<=-[rce]))(?P<path>\S+)"
 )
 _ON_DISK = re.compile(r"(?:^|[@=\s])(?:file:|~?/)", re.IGNORECASE)
-_URL = re.compile(r"[a-z0-9+.-]+://[^\s'\"]+", re.IGNORECASE)
+_URL = re.compile(r"(?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s'\"]+", re.IGNORECASE)
 _VERSIONS = re.compile(r"[\d.*,<>=!~]*")
+_MOST_INCLUDED = 100
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 CONDA_FILES = ("conda.yml", "conda.yaml", "environment.yml", "environment.yaml")
 REQUIREMENTS_FILE = "requirements.txt"
@@ -95,16 +96,20 @@ def from_context(files: Mapping[str, str]) -> Packages:
             "image, amlite needs one of them: add it, or build the image, push it and name it in the environment."
         )
     named = _DOCKERFILE_PYTHON.search(files.get("Dockerfile", ""))
-    lines = _with_included(files, REQUIREMENTS_FILE, ())
+    lines = _with_included(files, REQUIREMENTS_FILE, (), [])
     return Packages(named["version"] if named else OWN_PYTHON, _normalised(lines), REQUIREMENTS_FILE)
 
 
-def _with_included(files: Mapping[str, str], name: str, parents: tuple[str, ...]) -> list[str]:
+def _with_included(files: Mapping[str, str], name: str, parents: tuple[str, ...], every: list[str]) -> list[str]:
     """Return the lines of a requirements file, with those of the files that it includes (`-r base.txt`) in place.
 
-    Their paths are relative to the file that includes them, as for pip.
+    Their paths are relative to the file that includes them, as for pip. `every` gets what was included so far: if each
+    file includes the next one twice, that is more than there are files.
     """
     lines: list[str] = []
+    every.append(name)
+    if len(every) > _MOST_INCLUDED:
+        raise UnusableEnvironment(f"{REQUIREMENTS_FILE} includes more than {_MOST_INCLUDED} files.")
     for line in _normalised(files[name].removeprefix("\ufeff").splitlines()):
         option = _FILE_OPTION.match(line)
         if option is None:
@@ -118,7 +123,7 @@ def _with_included(files: Mapping[str, str], name: str, parents: tuple[str, ...]
         if included not in files or included in (name, *parents):
             problem = "includes itself" if included in files else "is not in the build context"
             raise UnusableEnvironment(f"{name}: '{line}' names {included}, which {problem}.")
-        lines += _with_included(files, included, (*parents, name))
+        lines += _with_included(files, included, (*parents, name), every)
     return lines
 
 

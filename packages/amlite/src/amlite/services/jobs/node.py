@@ -23,7 +23,7 @@ from amlite.services.storage import blobs
 
 USER_LOG = "user_logs/std_log.txt"
 _COMMAND_NOT_FOUND = 127
-_MISSING = re.compile(r"([\w.-]+): (?:command )?not found")
+_MISSING = re.compile(r"(?<![\w.-])([\w.-]+): (?:command )?not found")
 PROCESS_LOG = "user_logs/std_log_process"
 KEPT_FOLDERS = ("outputs", "logs")
 """The folders of the working folder that exist when a job starts, and that Azure ML keeps with the job."""

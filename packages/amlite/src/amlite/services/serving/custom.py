@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from amlite.core import programs
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError, StartError
 from amlite.core.platform import Platform
@@ -30,7 +33,15 @@ COLLECTOR_FILE = "/etc/mdc-config.json"
 """The file that tells a scoring script what to collect. Outside a container it is in the launch's folder."""
 _CONTINUED = re.compile(r"[\\`][ \t]*\r?\n\s*")
 _COPIED = re.compile(r"--from=[\"']?([^\s\"']+)", re.IGNORECASE)
-_OF_REGISTRY = re.compile(rf"[\w-]+{re.escape(SUFFIX)}/[\w./:@-]*", re.IGNORECASE)
+_OF_REGISTRY = re.compile(rf"(?<![\w-])[\w-]+{re.escape(SUFFIX)}/[\w./:@-]*", re.IGNORECASE)
+_IGNORED_SECONDS = 2
+_IGNORED = f"""
+import signal, sys
+from pathlib import Path
+from amlite.core.docker_build import Plan
+signal.alarm({_IGNORED_SECONDS})
+Plan(Path(sys.argv[1]), Path(sys.argv[2])).files()
+"""
 _ROUTES = ("livenessRoute", "readinessRoute", "scoringRoute")
 
 
@@ -140,9 +151,24 @@ async def _built(
         try:
             plan = Plan.of({"context": ".", "dockerfile": image.dockerfile}, Path(folder))
             check_images(platform, plan, principal)
+            await check_ignored(plan)
             return await asyncio.to_thread(build, plan)
         except BuildError as error:
             raise UnusableEnvironment(str(error)) from error
+
+
+async def check_ignored(plan: Plan) -> None:
+    """Raise UnusableEnvironment for a .dockerignore whose patterns take long.
+
+    They become regular expressions, which nothing interrupts: meanwhile, amlite would answer nobody.
+    """
+    if not (plan.context / ".dockerignore").is_file():
+        return
+    line = [sys.executable, "-c", _IGNORED, str(plan.context), str(plan.dockerfile)]
+    if await programs.run(line, line=lambda _line: None, environment=os.environ):
+        raise UnusableEnvironment(
+            f"the .dockerignore of the build context takes more than {_IGNORED_SECONDS} seconds: use fewer '*'"
+        )
 
 
 def check_images(platform: Platform, plan: Plan, principal: Principal) -> None:

@@ -172,3 +172,10 @@ def test_no_package_names_what_is_this_machines(line: str) -> None:
 )  # fmt: skip
 def test_ordinary_lines_are_kept(line: str) -> None:
     assert from_context({"requirements.txt": line}).requirements == (line,)
+
+
+@pytest.mark.attack
+def test_files_that_include_each_other_twice_are_refused() -> None:
+    files = {f"r{number}.txt": f"-r r{number + 1}.txt\n" * 2 for number in range(40)}
+    with pytest.raises(UnusableEnvironment, match="includes more than 100 files"):
+        from_context({"requirements.txt": "-r r0.txt", **files, "r40.txt": ""})

@@ -152,3 +152,16 @@ def test_a_dockerfile_takes_nothing_from_images_that_others_pulled(
     (tmp_path / "Dockerfile").write_text(dockerfile)
     with pytest.raises(UnusableEnvironment, match=said) if said else contextlib.nullcontext():
         custom.check_images(platform, Plan.of({"context": "."}, tmp_path), WHO)
+
+
+@pytest.mark.attack
+async def test_a_dockerignore_whose_patterns_take_long_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / ("a" * 200)).touch()
+    ignore = tmp_path / ".dockerignore"
+    ignore.write_text("**/*.pyc\n**/node_modules/**\n")
+    plan = Plan.of({"context": "."}, tmp_path)
+    await custom.check_ignored(plan)
+    ignore.write_text(f"{'*a' * 8}*b\n")
+    with pytest.raises(UnusableEnvironment, match="takes more than 2 seconds"):
+        await custom.check_ignored(plan)
