@@ -3,8 +3,9 @@
 The program keeps its user and loses every other right. It has a network with a loopback device only, in which the given
 ports are relays to the same ports of this machine. All files are read-only, except for the given folders and `/tmp`,
 which is a folder of its own. Hidden folders are empty, and hidden files too, and so is each socket at which something
-listens. Other processes, confined or not, are out of reach: the program has users of its own. This needs namespaces of
-Linux. Root may do without those for users, where the machine does not have them.
+listens. Other processes, confined or not, are out of reach: the program has users and processes of its own. It ends
+with all that it started, in whatever session. This needs namespaces of Linux. Root may do without those for users, and
+everybody without those for processes, where the machine does not have them.
 
 Usage: confined.py SPECIFICATION (a JSON file with the fields of `confinement.Specification`, which is deleted at once)
 """
@@ -26,11 +27,11 @@ from pathlib import Path
 from typing import Any
 
 _NEW_NAMESPACES = 0x00020000 | 0x40000000  # CLONE_NEWNS, CLONE_NEWNET
-_NEW_USER = 0x10000000
+_NEW_USER, _NEW_PROCESSES = 0x10000000, 0x20000000
 _BIND, _RECURSIVE, _PRIVATE, _REMOUNT, _READ_ONLY = 0x1000, 0x4000, 1 << 18, 32, 1
-_NO_SET_USER, _NO_DEVICES = 2, 4
+_NO_SET_USER, _NO_DEVICES, _NO_PROGRAMS = 2, 4, 8
 _MOUNT_SET_ATTRIBUTES, _AT_CURRENT, _AT_RECURSIVE = 442, -100, 0x8000
-_DROP_RIGHT, _NO_NEW_RIGHTS, _RIGHTS = 24, 38, 64
+_END_WITH_PARENT, _DROP_RIGHT, _NO_NEW_RIGHTS, _RIGHTS = 1, 24, 38, 64
 _SET_FLAGS, _UP = 0x8914, 0x41
 _LISTENS = 0x10000  # __SO_ACCEPTCON
 _PIECE = 1 << 16
@@ -64,14 +65,43 @@ def _set_read_only(target: Path) -> None:
     _checked(found, f"make {target} read-only")
 
 
-def _enter_namespaces(*, own_users: bool) -> None:
+def _enter_namespaces(*, own_users: bool, own_processes: bool) -> None:
     user, group = os.geteuid(), os.getegid()
-    _checked(_libc.unshare(_NEW_NAMESPACES | (_NEW_USER if own_users else 0)), "unshare")
+    wanted = _NEW_NAMESPACES | (_NEW_USER if own_users else 0) | (_NEW_PROCESSES if own_processes else 0)
+    _checked(_libc.unshare(wanted), "unshare")
     if own_users:
         Path("/proc/self/setgroups").write_text("deny", "ascii")
         Path("/proc/self/uid_map").write_text(f"{user} {user} 1", "ascii")
         Path("/proc/self/gid_map").write_text(f"{group} {group} 1", "ascii")
     _mount("none", "/", None, _RECURSIVE | _PRIVATE)
+    _end_with_parent()
+
+
+def _end_with_parent() -> None:
+    _checked(_libc.prctl(_END_WITH_PARENT, signal.SIGKILL, 0, 0, 0), "prctl")
+
+
+def _enter_processes(channel: socket.socket) -> None:
+    """Return as a process in a namespace of processes, and in the others wait for its end.
+
+    The first process of the namespace inherits those whose parents end, and all of them end with it.
+    """
+    if first := os.fork():
+        os._exit(_code_of(first))
+    _end_with_parent()
+    _mount("proc", "/proc", "proc", _NO_SET_USER | _NO_DEVICES | _NO_PROGRAMS)
+    if program := os.fork():
+        channel.send(str(_code_of(program)).encode())
+        os._exit(0)
+
+
+def _code_of(program: int) -> int:
+    """Wait for a process, and meanwhile for orphans. Return its exit code, or the negative number of its signal."""
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(program, signal.SIGTERM))
+    ended, status = 0, 0
+    while ended != program:
+        ended, status = os.wait()
+    return os.waitstatus_to_exitcode(status)
 
 
 def _sockets() -> list[str]:
@@ -140,9 +170,11 @@ def _give_up_rights() -> None:
 def _become(given: dict[str, Any], channel: socket.socket, sockets: list[str]) -> None:
     """Turn this process into the program."""
     try:
-        _enter_namespaces(own_users=given["own_users"])
+        _enter_namespaces(own_users=given["own_users"], own_processes=given["own_processes"])
         listeners = _open_network(given["ports"])
         socket.send_fds(channel, [b"-"], [each.fileno() for each in listeners])
+        if given["own_processes"]:
+            _enter_processes(channel)
         _arrange_files(given, sockets)
         _give_up_rights()
         os.chdir(given["cwd"])
@@ -188,12 +220,14 @@ def main() -> int:
         here.close()
         _become(given, there, sockets)
     there.close()
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(program, signal.SIGTERM))
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(program, signal.SIGTERM))  # before a relay is a thread
     _, descriptors, _, _ = socket.recv_fds(here, 1, len(given["ports"]))
     for descriptor, port in zip(descriptors, given["ports"], strict=False):
         listener = socket.socket(fileno=descriptor)
         threading.Thread(target=_relay, args=(listener, port), daemon=True).start()
-    code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
+    code = _code_of(program)
+    if given["own_processes"] and (told := here.recv(16)):
+        code = int(told)
     shutil.rmtree(given["temporary"], ignore_errors=True)
     if code < 0:
         if -code != signal.SIGKILL:

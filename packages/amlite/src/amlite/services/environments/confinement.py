@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import secrets
@@ -44,18 +45,21 @@ class Specification:
     temporary: str
     ports: Sequence[int]
     own_users: bool
+    own_processes: bool
 
 
 @dataclass(frozen=True)
 class Confinement:
     """The confinement of programs on this machine. `proxy` is the port of amlite's proxy.
 
-    Without `own_users`, which only root can do, a program can read the variables of others that are confined.
+    Without `own_users`, which only root can do, and without `own_processes`, a program can read the variables of others
+    that are confined. Without `own_processes`, it can end other processes, and leave some behind.
     """
 
     state: Path
     proxy: int
     own_users: bool = True
+    own_processes: bool = True
 
     def line(
         self,
@@ -90,6 +94,7 @@ class Confinement:
             temporary=str(temporary),
             ports=[*ports, self.proxy],
             own_users=self.own_users,
+            own_processes=self.own_processes,
         )
         file = private / f"{secrets.token_hex(8)}.json"
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as writer:
@@ -112,8 +117,9 @@ async def of(platform: Platform) -> Confinement | None:
     async with probed.lock:
         if not probed.done:
             proxy = urlsplit(platform.environment.get("HTTPS_PROXY", "")).port or 0
-            for own_users in (True,) if os.geteuid() else (True, False):
-                made = Confinement(platform.state, proxy, own_users)
+            users = (True,) if os.geteuid() else (True, False)
+            for own_processes, own_users in itertools.product((True, False), users):
+                made = Confinement(platform.state, proxy, own_users, own_processes)
                 if await _works(made):
                     probed.found = made
                     break

@@ -7,10 +7,12 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from amlite.core.platform import Platform
@@ -18,6 +20,8 @@ from amlite.services.environments import confinement
 from amlite.services.environments.confinement import Confinement
 
 Attack = Callable[[str], str]
+Run = Callable[[str], "subprocess.CompletedProcess[str]"]
+Line = Callable[[str], list[str]]
 # Some machines allow no namespaces. There, programs are not confined, and their log says so.
 POSSIBLE = subprocess.run(["unshare", "-rmn", "true"], check=False, capture_output=True).returncode == 0
 
@@ -38,8 +42,8 @@ def proxy() -> Iterator[int]:
 
 
 @pytest.fixture(params=["confined"] if POSSIBLE else [])
-def attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: int) -> Attack:
-    """Run a script as a job. Return its output."""
+def confined_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: int) -> Line:
+    """Return the command line of a script as a job."""
     home, state = tmp_path / "home", tmp_path / "state"
     for folder in (home / ".azure", state / "job", state / "other", state / "input", state / "certificates"):
         folder.mkdir(parents=True)
@@ -53,12 +57,24 @@ def attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: int) -> Attac
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(state))
     made = Confinement(state, proxy)
 
+    return lambda script: made.line(
+        ["bash", "-c", script], {"PATH": os.environ["PATH"], "LD_PRELOAD": ""},
+        cwd=state / "job", folders=[state / "job"], read=[state / "input"],
+    )  # fmt: skip
+
+
+@pytest.fixture
+def confined(confined_line: Line) -> Run:
+    """Run a script as a job."""
+    return lambda script: subprocess.run(confined_line(script), check=False, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def attack(confined: Run) -> Attack:
+    """Run a script as a job. Return its output."""
+
     def run(script: str) -> str:
-        line = made.line(
-            ["bash", "-c", script], {"PATH": os.environ["PATH"], "LD_PRELOAD": ""},
-            cwd=state / "job", folders=[state / "job"], read=[state / "input"],
-        )  # fmt: skip
-        done = subprocess.run(line, check=False, capture_output=True, text=True, timeout=60)
+        done = confined(script)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -129,3 +145,46 @@ async def test_a_machine_without_namespaces_is_said(platform: Platform, monkeypa
     platform.environment["HTTPS_PROXY"] = "http://127.0.0.1:1"
     monkeypatch.setattr(confinement, "_PROGRAM", Path("/nonexistent"))
     assert await confinement.of(platform) is None
+
+
+def test_a_job_leaves_no_process_behind(attack: Attack) -> None:
+    """Neither in another session, nor with other variables, nor as the child of a process that has ended."""
+    seconds = f"30.{os.getpid()}"
+    quiet = f"sleep {seconds} >/dev/null 2>&1 &"
+    script = f"(setsid {quiet}) ; env -i setsid nohup {quiet} echo begun; sleep 0.2"
+    assert attack(script) == "begun"
+    left = [each.pid for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", seconds]]
+    assert left == []
+
+
+def test_a_job_sees_and_ends_no_other_process(attack: Attack) -> None:
+    with subprocess.Popen(["sleep", "600"]) as other:
+        try:
+            assert (
+                attack(f"kill -9 {other.pid} 2>/dev/null || ls -d /proc/{other.pid} 2>/dev/null || echo none") == "none"
+            )
+            assert attack("ls -d /proc/[0-9]* | wc -l") in ("4", "5")
+            assert other.poll() is None
+        finally:
+            other.kill()
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 3", 3), ("kill -9 $$", -9), ("kill -15 $$", -15)])
+def test_a_job_ends_as_its_program_does(confined: Run, script: str, code: int) -> None:
+    assert confined(script).returncode == code
+
+
+def test_a_job_that_is_stopped_ends_with_all_that_it_started(confined_line: Line) -> None:
+    seconds, began = f"30.{os.getpid()}", time.monotonic()
+    script = f"trap 'echo stopped; exit 0' TERM; setsid sleep {seconds} & echo begun; wait"
+    with subprocess.Popen(confined_line(script), stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "begun\n"
+        running.terminate()
+        assert running.stdout.readline() == "stopped\n"
+    with subprocess.Popen(confined_line(script), stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "begun\n"
+        running.kill()
+        running.stdout.read()  # ends with the last process that could write
+    assert time.monotonic() - began < 20
