@@ -437,3 +437,23 @@ def test_an_invocation_that_cannot_run_begins_no_job(batch: Batch) -> None:
     answer = batch.post({"a": data}, azureml_model_deployment="none")
     assert answer.status_code == 404
     assert "has no deployment 'none'" in answer.json()["error"]["message"]
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "properties",
+    [
+        "text", {"name": {"a": 1}}, {"compute": "text"}, {"retrySettings": "text"}, {"outputFileName": ".."},
+        {"inputData": "text"}, {"outputData": {"score": "text"}},
+    ],
+)  # fmt: skip
+def test_an_invocation_of_another_form_begins_no_job(batch: Batch, properties: Any) -> None:
+    data = {
+        "inputData": {"data": {"jobInputType": "UriFolder", "uri": "azureml://datastores/workspaceblobstore/paths/a"}}
+    }
+    token = batch.workspace.azure.credential.get_token(ML_SCOPE).token
+    address = f"https://{batch.name}.westeurope.inference.ml.azure.com/jobs"
+    given = {**data, **properties} if isinstance(properties, dict) else properties
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = batch.workspace.azure.session.post(address, json={"properties": given}, headers=headers)
+    assert answer.status_code == 400, answer.text

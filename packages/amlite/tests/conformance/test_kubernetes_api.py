@@ -76,6 +76,19 @@ def test_service_account_signs_in_as_the_identity_that_trusts_it(api: ApiServer,
         status(other)
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("spec", "status"),
+    [
+        ("text", 400), ({"expirationSeconds": "x"}, 400), ({"expirationSeconds": 10**18}, 422),
+        ({"audiences": "x"}, 400), ({"audiences": [{"a": 1}]}, 400),
+    ],
+)  # fmt: skip
+def test_a_request_for_a_token_has_the_published_form(api: ApiServer, spec: object, status: int) -> None:
+    answer = api.ask("POST", f"{KUBEFLOW}/serviceaccounts/default/token", {"spec": spec})
+    assert answer.status_code == status, answer.text
+
+
 def test_provider_of_the_local_stack_applies_objects_with_the_kubeconfig(api: ApiServer) -> None:
     server = kubernetes_session.ApiServer(api.kubeconfig)
     body = {**clusters.claim("data"), "metadata": {"name": "data", "namespace": "kubeflow"}}

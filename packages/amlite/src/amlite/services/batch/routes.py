@@ -9,6 +9,7 @@ from aiohttp import web
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.published import fields
 from amlite.core.routing import Call, Routes, reply
 from amlite.core.wire import Json
 from amlite.services.batch import invocation
@@ -44,8 +45,8 @@ async def invoke(call: Call) -> web.StreamResponse:
     deployment = _chosen(call.platform, endpoint, named)
     if named:
         call.platform.access.require(principal, deployment["id"], f"{_DEPLOYMENT_JOBS}/write")
-    request = await call.json()
-    name = (request.get("properties") or {}).get("name")
+    request = await call.json({"properties": "map:any"})
+    name = fields(request.get("properties", {}), {"name": "str"}).get("name")
     repeated = call.request.headers.get(_REPEAT_HEADER)
     if name is None:
         # A client that gets no response sends the same request again. This must not start a second job.

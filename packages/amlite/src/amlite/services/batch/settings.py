@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from amlite.core.errors import AzureError
+from amlite.core.published import fields
 from amlite.core.wire import Json
 from amlite.services.jobs import plan
 
@@ -20,7 +21,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 _RETRIES: Mapping[str, Any] = {"maxRetries": 3, "timeout": "PT30S"}
 _LEAST = {"errorThreshold": -1, "maxConcurrencyPerInstance": 1, "miniBatchSize": 1}
-_FILE_NAME = re.compile(r"[\w.-]{1,255}")
+_FILE_NAME = re.compile(r"(?!\.+$)[\w.-]{1,255}")
 # The settings of a deployment that an invocation may override.
 _OVERRIDES = ("errorThreshold", "miniBatchSize", "outputFileName", "retrySettings")
 
@@ -52,6 +53,7 @@ def completed(properties: Json) -> Json:
 
 def overridden(deployment: Json, invocation: Json) -> Json:
     """Return a deployment's properties with the changes that an invocation makes for its job. Raises AzureError 400."""
+    invocation = fields(invocation, {"compute": "map:any", "retrySettings": "map:any"}, _refusal)
     changed = {name: invocation[name] for name in _OVERRIDES if invocation.get(name) is not None}
     if retries := changed.get("retrySettings"):
         changed["retrySettings"] = {**deployment["retrySettings"], **_without_nulls(retries)}

@@ -10,6 +10,7 @@ import datetime as dt
 
 from amlite import TENANT_ID
 from amlite.core.platform import Platform
+from amlite.core.published import fields
 from amlite.core.wire import Json
 from amlite.services.containerservice import clusters
 from amlite.services.entra import federation
@@ -18,14 +19,21 @@ from amlite.services.kubernetes.kinds import SECRET, SERVICE_ACCOUNT
 from amlite.services.kubernetes.storage import Key, Objects
 
 _CLIENT = "azure.workload.identity/client-id"
-_SECONDS, _LEAST_SECONDS = 3600, 600
+_SECONDS, _LEAST_SECONDS, _MOST_SECONDS = 3600, 600, 1 << 32
 
 
 def token(platform: Platform, cluster: str, namespace: str, account: str, request: Json) -> Json:
     """Answer a TokenRequest for a service account of a cluster (its ARM id)."""
     _require_account(platform, cluster, namespace, account)
-    spec = request.get("spec") or {}
-    seconds = int(spec.get("expirationSeconds") or _SECONDS)
+    given = fields(request, {"spec": "map:any"}, _refusal).get("spec", {})
+    spec = fields(given, {"expirationSeconds": "int", "audiences": "list:str"}, _refusal)
+    seconds = spec.get("expirationSeconds") or _SECONDS
+    if seconds > _MOST_SECONDS:
+        raise invalid(
+            "TokenRequest.authentication.k8s.io",
+            account,
+            f"spec.expirationSeconds: Invalid value: {seconds}: may not specify a duration larger than 2^32 seconds",
+        )
     if seconds < _LEAST_SECONDS:
         raise invalid(
             "TokenRequest.authentication.k8s.io",
@@ -34,7 +42,7 @@ def token(platform: Platform, cluster: str, namespace: str, account: str, reques
         )
     document = platform.store.get(cluster)
     issuer = clusters.issuer(document.body) if document else None
-    audiences = [str(each) for each in spec.get("audiences") or []] or [issuer or cluster]
+    audiences = spec.get("audiences") or [issuer or cluster]
     signed = federation.sign(
         platform, issuer or "https://kubernetes.default.svc", _subject(namespace, account), audiences[0], seconds
     )
@@ -81,6 +89,10 @@ def _require_account(platform: Platform, cluster: str, namespace: str, account: 
     if body is None:
         raise not_found(SERVICE_ACCOUNT.resource, account)
     return body
+
+
+def _refusal(told: str) -> KubernetesError:
+    return KubernetesError(400, "BadRequest", f"the request cannot be read: {told}")
 
 
 def _subject(namespace: str, account: str) -> str:
