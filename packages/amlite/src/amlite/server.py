@@ -293,6 +293,7 @@ def _serve_alone(state: Path, lock: TextIO) -> None:
     except OSError:
         sys.exit(runtime.BUSY)
     _log_to(state)
+    runtime.remember(state)
     left = reap(state) + plugins.end_left(state)
     if left:
         _log.warning("ended %d processes that an earlier amlite left", left)

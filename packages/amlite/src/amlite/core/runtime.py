@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -14,6 +16,7 @@ INSIDE = "AMLITE_RUN"
 """Set for commands of `amlite run` and for children. It marks that proxy and certificates are amlite's own."""
 BUSY = 75
 """The exit code if another process has the state folder (EX_TEMPFAIL)."""
+_STATES = "states"
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,27 @@ def state_folder() -> Path:
 def cache_folder() -> Path:
     """Return amlite's folder in the user's cache. All amlites of the user share it, and a reset does not delete it."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "amlite"
+
+
+def remember(state: Path) -> None:
+    """Note a state folder in the user's cache, for `others`."""
+    folder = cache_folder() / _STATES
+    with contextlib.suppress(OSError):  # a cache that cannot be written
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / hashlib.sha256(os.fsencode(state)).hexdigest()[:32]).write_text(str(state), "utf-8")
+
+
+def others(state: Path) -> list[Path]:
+    """Return the state folders of the user's other amlites, which may not run."""
+    found = []
+    for file in sorted((cache_folder() / _STATES).glob("*")):
+        with contextlib.suppress(OSError, ValueError):
+            other = Path(file.read_text("utf-8"))
+            if not other.is_dir():
+                file.unlink()
+            elif other != state:
+                found.append(other)
+    return found
 
 
 def read(state: Path) -> Runtime | None:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from amlite.core import private_folder
 from amlite.core.platform import Platform
 from amlite.core.processes import OWNER_VARIABLE
-from amlite.core.runtime import cache_folder
+from amlite.core.runtime import cache_folder, others
 from amlite.services.environments.program import plain_http
 
 _PROGRAM = Path(__file__).with_name("confined.py")
@@ -80,8 +80,8 @@ class Confinement:
         programs = [Path(each) for each in environment.get("PATH", "").split(os.pathsep) if each.startswith(_TEMPORARY)]
         inherited = {name: value for name, value in environment.items() if name != "TMPDIR"}
         hidden = [
-            self.state, private, cache_folder() / "docker", *(home / each for each in _CREDENTIALS),
-            *map(Path, _ENGINES),
+            self.state, *others(self.state), private, cache_folder() / "docker",
+            *(home / each for each in _CREDENTIALS), *map(Path, _ENGINES),
         ]  # fmt: skip
         given = Specification(
             command=list(command),

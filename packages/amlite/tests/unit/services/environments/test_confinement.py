@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from amlite.core import runtime
 from amlite.core.platform import Platform
 from amlite.services.environments import confinement
 from amlite.services.environments.confinement import Confinement
@@ -147,6 +149,23 @@ async def test_a_machine_without_namespaces_is_said(platform: Platform, monkeypa
     assert await confinement.of(platform) is None
 
 
+def test_a_job_reads_no_state_of_another_amlite(
+    attack: Attack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    other, gone = Path.cwd() / f".amlite-{os.getpid()}", tmp_path / "gone"
+    other.mkdir()
+    try:
+        (other / "key").write_text("KEY")
+        for state in (other, gone):
+            runtime.remember(state)
+        assert attack(f"cat {other}/key || true") == ""
+        assert runtime.others(tmp_path / "state") == [other]
+        assert len(list((tmp_path / "cache" / "amlite" / "states").iterdir())) == 1
+    finally:
+        shutil.rmtree(other)
+
+
 def test_a_job_leaves_no_process_behind(attack: Attack) -> None:
     """Neither in another session, nor with other variables, nor as the child of a process that has ended."""
     seconds = f"30.{os.getpid()}"
@@ -163,7 +182,7 @@ def test_a_job_sees_and_ends_no_other_process(attack: Attack) -> None:
             assert (
                 attack(f"kill -9 {other.pid} 2>/dev/null || ls -d /proc/{other.pid} 2>/dev/null || echo none") == "none"
             )
-            assert attack("ls -d /proc/[0-9]* | wc -l") in ("4", "5")
+            assert int(attack("ls -d /proc/[0-9]* | wc -l")) < 6
             assert other.poll() is None
         finally:
             other.kill()
