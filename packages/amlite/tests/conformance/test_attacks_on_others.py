@@ -429,15 +429,25 @@ def test_a_databricks_workspace_deletes_no_group_that_became_anothers(attacker: 
 @pytest.mark.parametrize("kind", ["None", "none", None])
 @pytest.mark.parametrize(
     ("type_", "version"),
-    [("Microsoft.DataFactory/factories", "2018-06-01"), ("Microsoft.Databricks/accessConnectors", "2023-05-01")],
-)
+    [
+        ("Microsoft.DataFactory/factories", "2018-06-01"), ("Microsoft.Databricks/accessConnectors", "2023-05-01"),
+        ("Microsoft.EventGrid/systemTopics", "2022-06-15"), ("Microsoft.Logic/workflows", "2019-05-01"),
+    ],
+)  # fmt: skip
 def test_nobody_writes_the_principal_of_an_identity(
     attacker: Attacker, type_: str, version: str, kind: str | None
 ) -> None:
     """A resource signs in as the principal that is stored with it: here the one of another group's resource."""
-    victim = f"{attacker.victim.layout.group_id}/providers/{type_}/v{uuid.uuid4().hex[:8]}"
-    body = {"location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": {}}
-    principal = attacker.azure.put(victim, body, version)["identity"]["principalId"]
+    factory = f"{attacker.victim.layout.group_id}/providers/Microsoft.DataFactory/factories/v{uuid.uuid4().hex[:8]}"
+    body: Json = {"location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": {}}
+    principal = attacker.azure.put(factory, body, "2018-06-01")["identity"]["principalId"]
+    if type_.startswith("Microsoft.EventGrid"):
+        attacker.azure.remove(f"{attacker.group}/providers/{type_}/own", version)  # a source has one topic only
+        body["properties"] = {"source": attacker.own.id, "topicType": "Microsoft.MachineLearningServices.Workspaces"}
+    if type_.startswith("Microsoft.Logic"):
+        trigger = {"type": "Http", "recurrence": {"frequency": "Day", "interval": 1}}
+        trigger["inputs"] = {"method": "GET", "uri": "https://management.azure.com/"}
+        body["properties"] = {"definition": {"triggers": {"daily": trigger}, "actions": {}}}
     stolen = {"type": kind, "principalId": principal, "tenantId": principal}
     path = f"{attacker.group}/providers/{type_}/e{uuid.uuid4().hex[:8]}"
     made = attacker.arm("PUT", path, {**body, "identity": stolen}, version)
@@ -449,7 +459,7 @@ def test_nobody_writes_the_principal_of_an_identity(
     ):
         assert principal not in answer.text
     attacker.azure.remove(path, version)
-    attacker.azure.remove(victim, version)
+    attacker.azure.remove(factory, "2018-06-01")
 
 
 def test_a_cluster_does_not_get_the_address_of_another_one(attacker: Attacker) -> None:

@@ -22,6 +22,7 @@ from amlite.services.arm.published.validation import MODELS
 GROUP_TYPE = "Microsoft.Resources/resourceGroups"
 CREATE, DELETE = "arm.create", "arm.delete"
 _ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
+_OF_IDENTITIES = ("clientId", "principalId", "tenantId")
 _OUR_OWN = ("id", "name", "type", "systemData", "etag")
 
 
@@ -81,6 +82,9 @@ def type_of(platform: Platform, id: ResourceId) -> ResourceType:
 def checked(kind: ResourceType, body: Json) -> Json:
     """Check the body of a PUT, and return it in the types of its published model. AzureError 400 for an invalid one."""
     kind.check_body(body)
+    if isinstance(identity := body.get("identity"), dict):
+        # Not all models call them read-only. Whoever wrote one would act as somebody else's identity.
+        body = {**body, "identity": {key: value for key, value in identity.items() if key not in _OF_IDENTITIES}}
     return MODELS.writable(kind.name, body) if MODELS.has(kind.name) else body
 
 
