@@ -231,6 +231,11 @@ def test_archived_jobs_are_listed_apart(client: MLClient) -> None:
             404,
             "Input 'a': Data asset 'nothing'",
         ),
+        (
+            {"inputs": {"a": {"jobInputType": "uri_file", "uri": "https://example.com/~me"}}},
+            400,
+            "Input 'a': 'https://example.com/~me' is not in blob storage of this local Azure, which serves nothing",
+        ),
         ({"jobType": "Labeling"}, 400, "are not supported by amlite; use one of "),
         ({"jobType": "Comand"}, 400, "known are: "),
         ({"resources": {"instanceCount": 3}}, 400, "asks for 3 nodes and compute 'cpu-cluster' has at most 2"),

@@ -55,7 +55,7 @@ def written(platform: Platform, workspace_id: str, name: str, value: Literal | D
     kind = "models" if value.type in _MODEL_TYPES else "data"
     uri = value.uri
     try:
-        if not references.is_data(uri):
+        if not references.is_data(uri) and not references.is_elsewhere(uri):
             uri = references.asset(platform, workspace_id, uri, kind).id
         references.location(platform, workspace_id, uri, kind)
     except AzureError as error:

@@ -209,6 +209,11 @@ def is_data(reference: str) -> bool:
     )
 
 
+def is_elsewhere(reference: str) -> bool:
+    """Whether a reference that `is_data` does not accept is a URL all the same, and names no asset."""
+    return reference.lower().startswith(("http://", "https://", "wasb", "abfs", "adl:"))
+
+
 def is_short(uri: str) -> bool:
     """Whether a URI names a datastore without its workspace."""
     return _SHORT_URI.fullmatch(uri) is not None
@@ -260,7 +265,7 @@ def location(platform: Platform, workspace_id: str, reference: str, kind: str = 
         return location(platform, workspace_id, output[1], kind)
     if blob := BlobPath.parse(reference):
         return BlobPath(blob.account, blob.container, blob.path.rstrip("/"))
-    if reference.lower().startswith(("http://", "https://", "wasb", "abfs", "adl:")):
+    if is_elsewhere(reference):
         raise AzureError(
             400, "UserError", f"'{reference}' is not in blob storage of this local Azure, which serves nothing else."
         )
