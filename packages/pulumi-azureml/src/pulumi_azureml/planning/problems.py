@@ -39,9 +39,9 @@ class CatalogueErrors(Exception):  # noqa: N818 - it carries many errors, and it
         super().__init__("\n".join([f"{title} in the catalogue:", *(str(problem) for problem in self.problems)]))
 
 
-def suggestion(word: str, known: Iterable[str], *, otherwise: str) -> str:
+def suggestion(word: str, known: Iterable[str], *, otherwise: str, likeness: float = 0.6) -> str:
     """`did you mean 'x'?` when something known is close to the word, else the other advice."""
-    close = difflib.get_close_matches(word.lower(), sorted({each.lower() for each in known}), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word.lower(), sorted({each.lower() for each in known}), n=1, cutoff=likeness)
     if not close:
         return otherwise
     return f"did you mean '{next(each for each in sorted(known) if each.lower() == close[0])}'?"

@@ -17,6 +17,9 @@ from pulumi_azureml.planning.settings import CatalogueSettings
 
 # Every workspace has Azure's curated environments. Some projects define one with a similar name.
 _CURATED = "azureml-"
+# A name that is taken for a mistake differs from that of an asset of the tree in about two letters. The workspace may
+# have any other.
+_LETTERS = 2
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,8 @@ class Resolver:
         known = [id_.name for id_ in {*self.drafts, *self.broken} if id_.kind == use.kind]
         is_served = use.kind == "model" and any(each.serves == target.name for each in self.drafts.values())
         otherwise = f"promote a version, or write one: `azureml:{target.name}:VERSION`" if is_served else ""
-        hint = suggestion(target.name, known, otherwise=otherwise)
+        likeness = max(0.6, 1 - _LETTERS / len(target.name))
+        hint = suggestion(target.name, known, otherwise=otherwise, likeness=likeness)
         if hint:
             draft.problem(use.keys, f"unknown {use.kind} '{target.name}'", hint)
         else:

@@ -137,6 +137,19 @@ def test_a_schedule_may_only_change_inputs_of_its_pipeline(project: Project) -> 
     assert project.problem().fix == "did you mean 'steps'?"
 
 
+def test_a_name_that_begins_like_another_is_no_mistake(project: Project) -> None:
+    """The workspace may have it: a preview asks for it."""
+    component = (project.root / "ml/prep/component.yml").read_text()
+    project.write("ml/score/component.yml", component.replace("name: prep", "name: heart_rate_score"))
+    project.write("ml/score/src/prep.py", "print()\n")
+    step = "{component: azureml:heart_rate_prepare@latest, compute: serverless}"
+    project.write("pipelines/other.yml", f"type: pipeline\njobs: {{prepare: {step}}}\n")
+    (outside,) = project.load()["pipeline_job", "other"].outside
+    assert outside.text == "azureml:heart_rate_prepare@latest"
+    project.write("pipelines/other.yml", f"type: pipeline\njobs: {{prepare: {step.replace('prepare', 'scores')}}}\n")
+    assert project.problem().fix == "did you mean 'heart_rate_score'?"
+
+
 @pytest.mark.parametrize("create_job", ["../single.yml", {"type": "command", "job": "../single.yml"}])
 def test_a_schedule_of_a_job_that_is_no_pipeline_is_refused(project: Project, create_job: Any) -> None:
     """azure-ai-ml loads it and sends it only with its private features: an update failed after the preview."""
