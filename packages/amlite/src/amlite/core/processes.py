@@ -22,6 +22,7 @@ from amlite.core.errors import AzureError, StartError
 
 OWNER_VARIABLE = "AMLITE_OWNER"
 _GRACE_SECONDS = 5.0
+_PORTS = 3  # that are tried, because another program can take one before the child does
 _LONG_LINE, _MOST_LINES = 2000, 5000
 
 
@@ -101,11 +102,18 @@ class Children:
             child = self._running.get(name)
             if child is not None and child.running:
                 return child
-            port = free_port()
-            child = await self.spawn(name, command(port), environment=environment, cwd=cwd, port=port)
-            await self._wait(child, ready or connects, timeout)
-            self._running[name] = child
-            return child
+            for left in range(_PORTS - 1, -1, -1):
+                port = free_port()
+                made = await self.spawn(name, command(port), environment=environment, cwd=cwd, port=port)
+                try:
+                    await self._wait(made, ready or connects, timeout)
+                except StartError:
+                    if not left or not await _is_taken(port):
+                        raise
+                else:
+                    self._running[name] = made
+                    return made
+            raise AssertionError("unreachable")
 
     async def ensure_at_socket(
         self,
@@ -194,16 +202,37 @@ class Children:
 
 
 async def connects(child: Child) -> bool:
-    """Whether a child accepts a connection."""
+    """Whether a child accepts a connection. Whoever took its port before does not count: requests have signatures."""
+    if child.socket is None:
+        return await _is_taken(child.port) and await asyncio.to_thread(_listens, child.process.pid, child.port)
     try:
-        if child.socket is not None:
-            _, writer = await asyncio.open_unix_connection(child.socket)
-        else:
-            _, writer = await asyncio.open_connection("127.0.0.1", child.port)
+        _, writer = await asyncio.open_unix_connection(child.socket)
     except OSError:
         return False
     writer.close()
     return True
+
+
+async def _is_taken(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def _listens(pid: int, port: int) -> bool:
+    """Whether a process or one of its descendants listens on a port."""
+    try:
+        root = psutil.Process(pid)
+        return any(
+            each.status == psutil.CONN_LISTEN and each.laddr.port == port
+            for process in (root, *root.children(recursive=True))
+            for each in process.net_connections("tcp")
+        )
+    except psutil.Error:
+        return False
 
 
 def free_port() -> int:

@@ -142,3 +142,28 @@ async def test_none_is_started_while_amlite_stops(tmp_path: Path) -> None:
 
 def test_free_ports_are_free() -> None:
     assert 0 < free_port() < 65536
+
+
+@pytest.mark.attack
+async def test_a_port_that_another_program_took_is_not_the_childs(
+    children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request to a child has a signature that the other program could use."""
+    heard: list[bytes] = []
+
+    async def steal(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(1))
+        writer.close()
+
+    async with await asyncio.start_server(steal, "127.0.0.1", 0) as thief:
+        stolen = thief.sockets[0].getsockname()[1]
+        ports = iter([stolen, free_port()])
+        monkeypatch.setattr(children_module, "free_port", lambda: next(ports))
+        child = await children.ensure("web", lambda port: _python(SERVE, port))
+        assert child.port != stolen
+        async with child.http.get(child.url("/")) as answer:
+            assert "BaseHTTP" in answer.headers["Server"]
+        ports = iter([stolen] * 3)
+        with pytest.raises(StartError, match="ended with"):
+            await children.ensure("other", lambda port: _python(SERVE, port))
+    assert not any(heard)
