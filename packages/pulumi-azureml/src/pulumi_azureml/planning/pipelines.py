@@ -211,7 +211,7 @@ class _Steps:
             return
         literal = text if "${{" not in str(text) and not isinstance(value, dict) else None
         source, given = self._given(keys, text) if literal is None else (keys, literal)
-        if not _fits(actual, wanted, literal):
+        if not _fits(actual, wanted, given):
             what = f"'{literal}' ({actual})" if literal is not None else actual
             fix = f"give it {_described(wanted)}, or change the component's input"
             yield self.draft.document.problem(source, f"input '{keys[-1]}' takes {wanted} but gets {what}", fix)

@@ -81,6 +81,15 @@ def test_what_az_ml_accepts_is_accepted(project: Project, old: str, new: str) ->
     assert project.load()["pipeline_job", "training"].version
 
 
+def test_a_number_with_an_exponent_is_no_text_to_az_ml(project: Project) -> None:
+    """YAML 1.1 reads 1e-3 as a text, and azure-ai-ml sends it as it is."""
+    project.replace(PIPELINE, "steps: 10", "steps: 10\n  part: 1e-3")
+    project.replace(PIPELINE, "{days: ", "{share: '${{parent.inputs.part}}', days: ")
+    assert project.load()["pipeline_job", "training"].definition["inputs"]["part"] == "1e-3"
+    project.replace(PIPELINE, "1e-3", "little")
+    assert project.problem().message == "input 'share' takes number but gets string"
+
+
 def test_steps_that_wait_for_each_other_are_reported(project: Project) -> None:
     project.write(
         "ml/loop/component.yml",
