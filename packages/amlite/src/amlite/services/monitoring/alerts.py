@@ -139,7 +139,7 @@ def evaluate(platform: Platform) -> float:
         if not properties["enabled"]:
             continue
         pause = min(pause, (durations.parse(properties["evaluationFrequency"]) or _MINUTE).total_seconds())
-        with isolated(f"alert rule {rule.body['name']}"):
+        with isolated(f"alert rule {rule.id}"):
             found = [_violation(platform, rule, criterion) for criterion in properties["criteria"]["allOf"]]
             violated = [each for each in found if each is not None]
             _settle(platform, rule, violated if len(violated) == len(found) else [])
