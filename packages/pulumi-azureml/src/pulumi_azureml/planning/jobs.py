@@ -32,11 +32,20 @@ def collect_run(draft: Draft, keys: KeyPath) -> None:
     for holder in _HOLDERS:
         inner = mapping(_at(draft.definition, (*keys, *holder)))
         use(draft, (*keys, *holder, "environment"), "environment", inner.get("environment"))
-        source(draft, (*keys, *holder, "code"), inner.get("code"))
+        _code(draft, (*keys, *holder, "code"), inner.get("code"))
     _warn_of_nodes(draft, keys)
     includes = mapping(_at(draft.definition, keys)).get("additional_includes")
     for index, path in enumerate(includes if isinstance(includes, list) else ()):
         source(draft, (*keys, "additional_includes", index), path)
+
+
+def _code(draft: Draft, keys: KeyPath, value: Any) -> None:
+    """Note the code. azure-ai-ml loads a name and a git address, and refuses them when it submits the job."""
+    if isinstance(value, str) and (is_asset(value) or value.startswith("git+")):
+        fix = "write the path of a folder or of a file"
+        draft.problem(keys, f"azure-ai-ml takes no code from '{value}'", fix)
+    else:
+        source(draft, keys, value)
 
 
 def _warn_of_nodes(draft: Draft, keys: KeyPath) -> None:

@@ -146,6 +146,12 @@ def test_a_schedule_may_only_change_inputs_of_its_pipeline(project: Project) -> 
     assert project.problem().fix == "did you mean 'steps'?"
 
 
+@pytest.mark.parametrize("code", ["azureml:shared_code:1", "azureml:shared_code@latest", "git+https://example.com/a#b"])
+def test_code_that_azure_ai_ml_does_not_submit_is_refused(project: Project, code: str) -> None:
+    project.edit("ml/prep/component.yml", code=code)
+    assert project.problem().message == f"azure-ai-ml takes no code from '{code}'"
+
+
 def test_a_name_that_begins_like_another_is_no_mistake(project: Project) -> None:
     """The workspace may have it: a preview asks for it."""
     component = (project.root / "ml/prep/component.yml").read_text()
