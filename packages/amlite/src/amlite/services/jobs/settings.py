@@ -14,6 +14,7 @@ from amlite.services.jobs import graph
 
 _SIZE = re.compile(r"[1-9]\d*[bkmg]?", re.IGNORECASE)
 _SHARED_MEMORY = "2g"  # the default that the page "CLI (v2) command job YAML schema" names
+_LOCAL = "IsLocal"  # what azure-ai-ml makes of `compute: local`
 _READS_TABLES = ("Parallel", "AutoML")
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,255}")
 # Those of azure-ai-ml's JobServiceTypeNames.
@@ -73,7 +74,9 @@ def _resources(resources: Json) -> Iterator[str]:
     size = shared_memory(resources)
     if _SIZE.fullmatch(size) is None:
         yield f"shm_size is '{size}' and must be a size such as 2g"
-    if resources.get("properties"):
+    if _LOCAL in (resources.get("properties") or {}):
+        yield "amlite has no runner for `compute: local`, so name a cluster, or leave it out for serverless compute"
+    elif resources.get("properties"):
         names = ", ".join(sorted(resources["properties"]))
         yield f"amlite does not support resources.properties, so leave out {names}"
 

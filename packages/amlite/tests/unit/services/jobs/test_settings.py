@@ -19,6 +19,7 @@ from amlite.services.jobs import interactive, settings
         ({"services": {"s": {"jobServiceType": "Jupyter"}}}, "service 's' has the jobServiceType 'Jupyter'"),
         ({"services": {"s": {"jobServiceType": "SSH", "port": 0}}}, "service 's' has the port 0"),
         ({"jobType": "Spark", "resources": {"runtimeVersion": "2.4"}}, "the Spark runtimeVersion is '2.4'"),
+        ({"resources": {"properties": {"IsLocal": True}}}, "amlite has no runner for `compute: local`"),
         ({"resources": {"dockerArgs": "--privileged"}}, "leave out other docker_args"),
         ({"resources": {"dockerArgs": "--shm-size=1g -v /:/host"}}, "leave out other docker_args"),
         ({"resources": {"dockerArgsList": ["--gpus", "all"]}}, "leave out other docker_args"),
