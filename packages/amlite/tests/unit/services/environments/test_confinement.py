@@ -26,6 +26,9 @@ Run = Callable[[str], "subprocess.CompletedProcess[str]"]
 Line = Callable[[str], list[str]]
 # Some machines allow no namespaces. There, programs are not confined, and their log says so.
 POSSIBLE = subprocess.run(["unshare", "-rmn", "true"], check=False, capture_output=True).returncode == 0
+_PROCESSES = ["unshare", "-rmnpf", "--mount-proc", "true"]
+OWN_PROCESSES = subprocess.run(_PROCESSES, check=False, capture_output=True).returncode == 0
+needs_own_processes = pytest.mark.skipif(not OWN_PROCESSES, reason="no namespaces of processes here")
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def confined_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: int) -
     state.chmod(0o700)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(state))
-    made = Confinement(state, proxy)
+    made = Confinement(state, proxy, own_processes=OWN_PROCESSES)
 
     return lambda script: made.line(
         ["bash", "-c", script], {"PATH": os.environ["PATH"], "LD_PRELOAD": ""},
@@ -166,6 +169,7 @@ def test_a_job_reads_no_state_of_another_amlite(
         shutil.rmtree(other)
 
 
+@needs_own_processes
 def test_a_job_leaves_no_process_behind(attack: Attack) -> None:
     """Neither in another session, nor with other variables, nor as the child of a process that has ended."""
     seconds = f"30.{os.getpid()}"
@@ -176,6 +180,7 @@ def test_a_job_leaves_no_process_behind(attack: Attack) -> None:
     assert left == []
 
 
+@needs_own_processes
 def test_a_job_sees_and_ends_no_other_process(attack: Attack) -> None:
     with subprocess.Popen(["sleep", "600"]) as other:
         try:
@@ -193,6 +198,7 @@ def test_a_job_ends_as_its_program_does(confined: Run, script: str, code: int) -
     assert confined(script).returncode == code
 
 
+@needs_own_processes
 def test_a_job_that_is_stopped_ends_with_all_that_it_started(confined_line: Line) -> None:
     seconds, began = f"30.{os.getpid()}", time.monotonic()
     script = f"trap 'echo stopped; exit 0' TERM; setsid sleep {seconds} & echo begun; wait"
