@@ -384,8 +384,9 @@ def test_a_job_ends_at_its_time_limit(client: MLClient, jobs_workspace: Workspac
         jobs_workspace.azure.arm("PUT", f"{jobs_workspace.id}/jobs/short", {"properties": properties}).status_code
         == 201
     )
-    until(client, "short", "Failed")
-    assert "exceeded its timeout of PT0.5S" in history(client, "short").error.error.message
+    until(client, "short", "Canceled")
+    runs = client.jobs._runs_operations
+    assert runs.get_run("short").cancelation_reason == "The job exceeded its timeout of PT0.5S."
     assert processes("short") == []
 
 

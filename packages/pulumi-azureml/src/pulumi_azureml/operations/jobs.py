@@ -48,8 +48,12 @@ class EndedJob:
 
     @property
     def failed(self) -> JobStep | None:
-        """The first step that failed."""
-        return next((step for step in self.steps if step.status == "Failed"), None)
+        """The first step that failed. If none did, the first one that ended the job by being canceled.
+
+        Azure ML cancels a job that exceeds its time limit.
+        """
+        wanted = ("Failed", "Canceled") if self.status == "Failed" else ("Failed",)
+        return next((step for status in wanted for step in self.steps if step.status == status), None)
 
 
 class StillRunningError(Exception):
@@ -113,16 +117,18 @@ def follow_job(
 def failure_text(ml: MLClient, ended: EndedJob) -> str:
     """Return the failed step, Azure's reason and the end of its log, as the rest of `job … ended as …`.
 
-    If the step is a pipeline itself, this is about the step that failed in it. Empty if no step failed.
+    If the step is a pipeline itself, this is about the step that failed in it. A step that was canceled counts if none
+    failed, because Azure ML cancels a job that exceeds its time limit. Empty if there is no such step.
     """
     step = ended.failed
     if step is None:
         return ""
-    name, job = step.name, step.job
+    name, job, status = step.name, step.job, step.status
     while (inner := _failed_child(ml, job)) is not None:
-        name, job = f"{name}/{inner.display_name or inner.name}", inner.name
+        name, job, status = f"{name}/{inner.display_name or inner.name}", inner.name, status_of(inner)
     reason, log = _reason(ml, job), job_log(ml, job, _LOG_LINES)
-    told = f": step '{name}' failed{f' ({reason})' if reason else ''}"
+    what = "failed" if status == "Failed" else "was canceled"
+    told = f": step '{name}' {what}{f' ({reason})' if reason else ''}"
     return f"{told}. Last lines of its log:\n{log}" if log else told
 
 
@@ -209,16 +215,21 @@ def git_commit(root: Path) -> str:
 
 
 def _failed_child(ml: MLClient, job: str) -> Any:
-    """Return the first step that failed in a job, or None. Only a pipeline has steps."""
-    return next((child for child in ml.jobs.list(parent_job_name=job) if status_of(child) == "Failed"), None)
+    """Return the first step that failed in a job that did not complete, or else the first that was canceled, or None.
+
+    Only a pipeline has steps.
+    """
+    steps = [(status_of(child), child) for child in ml.jobs.list(parent_job_name=job)]
+    return next((child for wanted in ("Failed", "Canceled") for status, child in steps if status == wanted), None)
 
 
 def _reason(ml: MLClient, job: str) -> str:
-    """Return run history's error for a failed job. No job log shows the failure of a node or an environment."""
+    """Return why a job failed or was canceled. No job log shows the failure of a node or an environment."""
     services = getattr(ml.jobs.get(job), "services", None) or {}
     if "Tracking" not in services:
         return ""
-    return Runs(services["Tracking"].endpoint).get(job).error
+    found = Runs(services["Tracking"].endpoint).get(job)
+    return found.error or found.canceled
 
 
 def _look_at_steps(ml: MLClient, job: str, seen: _Watch, say: Callable[[str], None]) -> None:

@@ -21,7 +21,8 @@ _REUSED = "azureml.reusedrunid"
 class Run:
     """A run: its id, its name in its pipeline, its status, and its times as ISO 8601 text (None if not reached).
 
-    `error` is Azure's reason for a failure. `reused` is the id of the earlier run whose results it took.
+    `error` is Azure's reason for a failure, and `canceled` for a cancellation. `reused` is the id of the earlier run
+    whose results it took.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Run:
     started: str | None
     ended: str | None
     error: str = ""
+    canceled: str = ""
     reused: str = ""
 
     @property
@@ -117,6 +119,7 @@ def _run(body: Mapping[str, Any]) -> Run:
         started=body.get("startTimeUtc"),
         ended=body.get("endTimeUtc"),
         error=str(((body.get("error") or {}).get("error") or {}).get("message") or ""),
+        canceled=str(body.get("cancelationReason") or ""),
         reused=str(properties.get(_REUSED) or ""),
     )
 

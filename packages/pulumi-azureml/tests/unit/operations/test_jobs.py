@@ -102,6 +102,24 @@ def test_the_failure_of_a_step_in_a_step_is_that_of_the_inner_one(monkeypatch: p
     assert jobs.failure_text(ml, ended) == expected
 
 
+def test_a_step_that_exceeds_its_time_is_named_and_one_that_another_failure_canceled_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ml: Any = SimpleNamespace(jobs=SimpleNamespace(list=lambda parent_job_name: []))
+    monkeypatch.setattr(jobs, "_reason", lambda _ml, job: f"reason of {job}")
+    monkeypatch.setattr(jobs, "job_log", lambda *_: "")
+    late, failed = JobStep("train", "a", "Canceled", 1.0), JobStep("test", "b", "Failed", 1.0)
+    assert jobs.failure_text(ml, EndedJob("Failed", (late,))) == ": step 'train' was canceled (reason of a)"
+    assert jobs.failure_text(ml, EndedJob("Failed", (late, failed))) == ": step 'test' failed (reason of b)"
+    assert jobs.failure_text(ml, EndedJob("Canceled", (late,))) == ""
+
+
+def test_the_reason_of_a_cancellation_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = {"runId": "job", "status": "Canceled", "cancelationReason": "too late", "error": None}
+    served(monkeypatch, details=[late])
+    assert Runs(TRACKING).get("job").canceled == "too late"
+
+
 def test_a_token_that_azure_rejects_in_the_middle_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A job may run longer than a sign-in lasts, and each rejected token costs one new sign-in."""
     monkeypatch.setattr(jobs.time, "sleep", lambda _seconds: None)

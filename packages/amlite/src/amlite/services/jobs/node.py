@@ -149,7 +149,9 @@ async def _execute(
             limit=plan.seconds(limit) if limit else None,
         )
     except TimeoutError:
-        raise JobFailure("UserError", f"The job was ended: it exceeded its timeout of {limit}.") from None
+        # The published models: "after which the job will be cancelled".
+        change(platform, job.id, run={"cancel": f"The job exceeded its timeout of {limit}."})
+        raise asyncio.CancelledError from None
     finally:
         identities.forget(platform, job.id)
 
