@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import requests
 
@@ -69,8 +70,6 @@ def tracked(amlite: LocalAzure) -> Workspace:
 
 
 def _object_id(azure: LocalAzure) -> str:
-    import jwt
-
     token = azure.credential.get_token("https://management.azure.com/.default").token
     return str(jwt.decode(token, options={"verify_signature": False})["oid"])
 
@@ -287,6 +286,68 @@ def test_experiments_have_names_and_searchable_runs(tracked: Workspace) -> None:
         assert part in page
     again = region(tracked, "POST", f"/mlflow/v2.0{tracked.id}/api/2.0/mlflow/experiments/create", {"name": "by-hand"})
     assert again.json()["error_code"] == "RESOURCE_ALREADY_EXISTS"
+
+
+@pytest.mark.attack
+def test_the_token_of_a_run_ends_with_it(tracked: Workspace) -> None:
+    """It may be in the log, and with the same name, another job would be of somebody else."""
+    client = tracked.client()
+    name = submit(client, "echo $AZUREML_RUN_TOKEN")
+    assert until(client, name).status == "Completed"
+    log = tracked.azure.state / "jobs" / tracked.resource_group / tracked.name / name / "user_logs/std_log.txt"
+    path = f"{REGION}/history/v1.0{tracked.id}/experiments/tests/runs/{name}/token"
+    headers = {"Authorization": f"Bearer {log.read_text().strip()}"}
+    assert tracked.azure.session.get(path, headers=headers).status_code == 403
+    client.jobs.begin_delete(name).result()
+    again = {"jobType": "Command", "command": "sleep 100", "environmentId": "azureml:plain:1", "computeId": CLUSTER}
+    refused = tracked.azure.arm("PUT", f"{tracked.id}/jobs/{name}", {"properties": again})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "UserError")
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("api", ["model-versions/delete", "registered-models/delete"])
+def test_who_may_not_delete_models_does_not_by_mlflow(tracked: Workspace, api: str) -> None:
+    azure, role = tracked.azure, str(uuid.uuid4())
+    subscription = "/".join(tracked.id.split("/")[:3])
+    models = "Microsoft.MachineLearningServices/workspaces/models"
+    actions = [f"{models}/read", f"{models}/write", f"{models}/versions/read", f"{models}/versions/write"]
+    properties = {"roleName": role, "permissions": [{"actions": actions}], "assignableScopes": [subscription]}
+    definition = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+    azure.put(definition, {"properties": properties}, "2022-04-01")
+    writer = azure.application()
+    token = writer.get_token("https://ml.azure.com/.default").token
+    who = jwt.decode(token, options={"verify_signature": False})["oid"]
+    assignment = f"{tracked.id}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
+    azure.put(assignment, {"properties": {"roleDefinitionId": definition, "principalId": who}}, "2022-04-01")
+    version = f"{tracked.id}/models/kept/versions/1"
+    azure.put(version, {"properties": {"modelUri": "azureml://datastores/workspaceblobstore/paths/kept"}})
+    answer = azure.session.delete(
+        f"{REGION}/mlflow/v2.0{tracked.id}/api/2.0/mlflow/{api}",
+        json={"name": "kept", "version": "1"},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert answer.status_code == 403
+    assert azure.arm("GET", version).status_code == 200
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "wrong", [{"tags": [5]}, {"tags": [{}]}, {"tags": {"a": "b"}}, {"name": {}}, {"max_results": "x"}, {"source": [1]}]
+)
+def test_a_request_to_the_registry_has_the_known_types(tracked: Workspace, wrong: dict[str, Any]) -> None:
+    path = f"/mlflow/v2.0{tracked.id}/api/2.0/mlflow/registered-models/create"
+    assert region(tracked, "POST", path, {"name": f"typed-{uuid.uuid4().hex[:8]}", **wrong}).status_code == 400
+
+
+@pytest.mark.parametrize("alias", ["best=1,champion", "latest", "V2", "a b", "a" * 256])
+def test_an_alias_is_one_that_mlflow_accepts(tracked: Workspace, alias: str) -> None:
+    azure = tracked.azure
+    azure.put(
+        f"{tracked.id}/models/named/versions/1",
+        {"properties": {"modelUri": "azureml://datastores/workspaceblobstore/paths/named"}},
+    )
+    path = f"/mlflow/v2.0{tracked.id}/api/2.0/mlflow/registered-models/alias"
+    assert region(tracked, "POST", path, {"name": "named", "alias": alias, "version": "1"}).status_code == 400
 
 
 @pytest.mark.attack

@@ -200,3 +200,80 @@ def test_a_deleted_job_gives_nothing(client: MLClient) -> None:
     client.jobs.begin_delete(first).result()
     name = run(client, {"one": draws("deleted")})
     assert sources(client, name) == {"one": children(client, name)["one"].name}
+
+
+def arm(client: MLClient, amlite: LocalAzure, method: str, path: str, properties: Json | None = None) -> int:
+    """Send a request about something in the workspace, and return the status."""
+    id = f"{client.workspaces.get(client.workspace_name).id}/{path}"
+    return amlite.arm(method, id, {"properties": properties} if properties else None).status_code
+
+
+def printed(client: MLClient, name: str, folder: Path) -> str:
+    """Return what the step `one` of a pipeline printed."""
+    client.jobs.download(children(client, name)["one"].name, download_path=folder / name, all=True)
+    return (folder / name / "artifacts/user_logs/std_log.txt").read_text("utf-8")
+
+
+@pytest.mark.attack
+def test_no_other_job_takes_the_name_of_one_with_results(client: MLClient, amlite: LocalAzure) -> None:
+    """Whoever may delete and submit jobs would decide what the pipelines of others read."""
+    first = run(client, {"one": draws("forged")})
+    step = children(client, first)["one"].name
+    client.jobs.begin_delete(step).result()
+    outputs = {"drawn": {"jobOutputType": "uri_folder"}}
+    forged = {"jobType": "Command", "command": "echo evil > ${{outputs.drawn}}/drawn", "outputs": outputs}
+    settings = {"environmentId": "azureml:plain:1", "computeId": CLUSTER}
+    assert arm(client, amlite, "PUT", f"jobs/{step}", forged | settings) == 409
+    second = run(client, {"one": draws("forged")})
+    assert sources(client, second) == {"one": children(client, second)["one"].name}
+
+
+@pytest.mark.attack
+def test_no_other_job_becomes_a_trial(client: MLClient, amlite: LocalAzure) -> None:
+    settings = {"environmentId": "azureml:plain:1", "computeId": CLUSTER}
+    assert arm(client, amlite, "PUT", "jobs/hunt_0", {"jobType": "Command", "command": "true", **settings}) == 201
+    sweep = {
+        "jobType": "Sweep",
+        "trial": {"command": "true", "environmentId": "azureml:plain:1"},
+        "computeId": CLUSTER,
+        "searchSpace": {"a": ["choice", [[1]]]},
+        "samplingAlgorithm": {"samplingAlgorithmType": "Grid"},
+        "objective": {"goal": "Minimize", "primaryMetric": "loss"},
+    }
+    assert arm(client, amlite, "PUT", "jobs/hunt", sweep) == 201
+    assert until(client, "hunt").status == "Failed"
+    assert "'hunt_0' exists or was deleted" in str(history(client, "hunt").error)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("kind", ["data", "environments"])
+def test_another_version_of_the_same_name_is_other_content(
+    client: MLClient, amlite: LocalAzure, kind: str, tmp_path: Path
+) -> None:
+    """A version that is deleted can be created again. What an earlier one led to is not its result."""
+    version, folder = f"{kind}/again/versions/1", "azureml://datastores/workspaceblobstore/paths"
+    contents: list[Json] = [
+        {"dataType": "uri_folder", "dataUri": f"{folder}/{each}/"}
+        if kind == "data"
+        else {"image": IMAGE, "condaFile": f"name: {each}\ndependencies:\n- python=3.11\n"}
+        for each in ("red", "blue")
+    ]
+    if kind == "data":
+        for each in ("red", "blue"):
+            place = {"made": {"type": "uri_folder", "path": f"{folder}/{each}/"}}
+            write = {**COPY, "command": f"echo {each} > ${{{{outputs.made}}}}/colour", "inputs": {}, "outputs": place}
+            run(client, {"write": write})
+    read: Json = {**COPY, "command": "echo; cat ${{inputs.source}}/colour", "outputs": {}}
+    read["inputs"] = {"source": {"type": "uri_folder", "path": "azureml:again:1"}}
+    plain: Json = {**COPY, "command": "echo ran", "inputs": {}, "outputs": {}, "environment": "azureml:again:1"}
+    jobs = {"one": read if kind == "data" else plain}
+    names = []
+    for content in contents:
+        assert arm(client, amlite, "PUT", version, content) == 201
+        names += [run(client, jobs), run(client, jobs)]
+        assert arm(client, amlite, "DELETE", version) == 200
+    made = [sources(client, name)["one"] for name in names]
+    assert made == [made[0], made[0], made[2], made[2]]
+    assert made[0] != made[2]
+    if kind == "data":
+        assert [printed(client, name, tmp_path).strip() for name in names] == ["red", "red", "blue", "blue"]

@@ -22,6 +22,7 @@ from amlite.services.mlflow import tracking
 
 JOB_TYPE = f"{references.WORKSPACE_TYPE}/jobs"
 TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
+DELETED_TYPE = "jobs/deleted"
 PRIVATE = "run"
 LEFT_OUT = "leftOut"
 """The property with the optional inputs of a pipeline that have no value, which no model has."""
@@ -100,6 +101,23 @@ def get(platform: Platform, workspace_id: str, name: str) -> Job:
     return job
 
 
+def remove(platform: Platform, job: Job) -> None:
+    """Delete a job. Its name stays taken: results that others reuse, a token and artifacts are known by it."""
+    platform.store.put(_deleted(job.workspace_id, job.name), DELETED_TYPE, {"name": job.name})
+    platform.store.delete(job.id)
+
+
+def is_taken(platform: Platform, workspace_id: str, name: str) -> bool:
+    """Whether there is, or was, a job with a name."""
+    return any(
+        platform.store.get(each) is not None for each in (f"{workspace_id}/jobs/{name}", _deleted(workspace_id, name))
+    )
+
+
+def _deleted(workspace_id: str, name: str) -> str:
+    return f"{workspace_id}/deletedJobs/{name}"
+
+
 def every(platform: Platform, workspace_id: str) -> list[Job]:
     """Return a workspace's jobs, children included, oldest first."""
     return [Job(document.id, document.body) for document in platform.store.below(f"{workspace_id}/jobs", JOB_TYPE)]
@@ -110,6 +128,12 @@ def children(platform: Platform, job: Job) -> list[Job]:
     names = job.run.get("children") or {}
     found = (find(platform, job.workspace_id, name) for name in names.values())
     return [child for child in found if child is not None]
+
+
+def own_child(platform: Platform, job: Job, name: str) -> Job | None:
+    """Return the child of a job with a name. Another job that has the name is none of its children."""
+    found = find(platform, job.workspace_id, name)
+    return found if found is not None and found.run.get("parent") == job.name else None
 
 
 def descendants(platform: Platform, job: Job) -> list[Job]:

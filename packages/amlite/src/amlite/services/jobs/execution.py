@@ -51,7 +51,7 @@ async def delete(platform: Platform, arguments: Json) -> None:
     job = Job(found.id, found.body)
     for each in (*documents.descendants(platform, job), job):
         await asyncio.to_thread(shutil.rmtree, each.folder(platform), ignore_errors=True)
-        platform.store.delete(each.id)
+        documents.remove(platform, each)
 
 
 async def forget(platform: Platform, workspace_id: ResourceId) -> None:

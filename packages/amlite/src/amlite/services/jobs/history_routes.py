@@ -117,6 +117,8 @@ async def renew_token(call: Call) -> web.Response:
     job = _job(call)
     if call.principal is None or call.principal.root != job.run["root"]:
         raise AzureError(403, "AuthorizationFailed", f"Only a job itself gets a token for run '{job.name}'.")
+    if job.ended:  # its log may have the token that it had
+        raise AzureError(403, "AuthorizationFailed", f"Run '{job.name}' has ended, and needs no token.")
     ends = dt.datetime.fromtimestamp(int(time.time()) + TOKEN_SECONDS, dt.UTC)
     return reply({**run_of(call.platform, workspace_of(call).body, job), "token": run_token(call.platform, job),
                   "expiryTimeUtc": ends.isoformat(), "tokenExpiryTimeUtc": ends.isoformat()})  # fmt: skip

@@ -88,7 +88,7 @@ async def each(platform: Platform, job: Job, produced: Produced, works: Mapping[
 def _iteration(platform: Platform, job: Job, number: int, inputs: Json) -> Job:
     """Return the job of an iteration. Store it unless an earlier attempt has stored it."""
     name = f"{job.name}_{number}"
-    known = documents.find(platform, job.workspace_id, name)
+    known = documents.own_child(platform, job, name)
     if known is not None:
         return known
     properties = job.properties["body"]

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.jobs import documents
 from amlite.services.jobs.documents import LEFT_OUT, Job, change
+from amlite.services.machinelearning import references
 
 _KINDS = ("Command", "Parallel", "Spark", "Sweep")
 _TYPE = "jobs/reusable-steps"
+_ASSETS = {"codeId": "codes", "environmentId": "environments"}
+# What describes a version of an asset, and not its content.
+_DESCRIPTIVE = ("description", "isArchived", "properties", "provisioningState", "stage", "tags")
 # What describes a job, and does not decide what it writes. A component counts by what it consists of.
 _IRRELEVANT = ("componentId", "description", "displayName", "experimentName", "isArchived", "properties", "services",
                "status", "tags", LEFT_OUT)  # fmt: skip
@@ -29,7 +34,11 @@ def place(platform: Platform, job: Job) -> str | None:
     """
     if not _is_reusable(platform, job):
         return None
-    decisive: Json = {name: value for name, value in job.properties.items() if name not in _IRRELEVANT}
+    decisive: Json = {
+        name: _with_assets(platform, job.workspace_id, value, name)
+        for name, value in job.properties.items()
+        if name not in _IRRELEVANT
+    }
     decisive["inputs"] = {
         name: _resolved(platform, job.workspace_id, given) for name, given in job.properties["inputs"].items()
     }
@@ -92,10 +101,29 @@ def _default(job: Job) -> Json:
     return {name: declared for name, declared in job.properties["outputs"].items() if name == "default"}
 
 
+def _with_assets(platform: Platform, workspace_id: str, value: Any, name: str = "") -> Any:
+    """Return a part of a definition with what its code and environments consist of.
+
+    A version that was deleted and created again has the same id.
+    """
+    if isinstance(value, dict):
+        return {key: _with_assets(platform, workspace_id, each, key) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_assets(platform, workspace_id, each) for each in value]
+    if name not in _ASSETS or not isinstance(value, str):
+        return value
+    found = references.asset(platform, workspace_id, value, _ASSETS[name]).body["properties"]
+    return {"id": value, **{key: each for key, each in found.items() if key not in _DESCRIPTIVE}}
+
+
 def _resolved(platform: Platform, workspace_id: str, given: Json) -> Json:
     """Return an input with the place of the data, for one that is the output of another step."""
     if "step" not in given:
-        return given
+        uri = given.get("uri")
+        if uri is None or references.is_data(uri):
+            return given
+        kind = "models" if "model" in given["jobInputType"] else "data"
+        return {**given, "place": references.location(platform, workspace_id, uri, kind).url}
     step = documents.get(platform, workspace_id, given["step"])
     uri = step.properties["outputs"][given["output"]].get("uri")
     # Without a place of its own, an output lies with the job that did the work.

@@ -97,7 +97,7 @@ class _Reports:
         number = int(event["number"])
         name, job = self._name(number), again(self.platform, self.job)
         described = _described(job, event)
-        trial = documents.find(self.platform, job.workspace_id, name)
+        trial = documents.own_child(self.platform, job, name)
         if trial is None:
             trial = new_child(
                 self.platform,

@@ -13,7 +13,7 @@ from amlite.core.platform import Platform
 from amlite.core.published import fields
 from amlite.core.wire import Json
 from amlite.services.jobs import graph, interactive, kinds, plan, settings, steps
-from amlite.services.jobs.documents import JOB_TYPE, PRIVATE, Job, change, find, shown
+from amlite.services.jobs.documents import JOB_TYPE, PRIVATE, Job, change, find, is_taken, shown
 from amlite.services.machinelearning import references
 from amlite.services.machinelearning.published.validation import writable
 
@@ -30,7 +30,8 @@ async def submit(
 
     `body` is the body of a PUT to `workspaces/jobs`. `principal` is the submitter; the job's MLflow token speaks for
     them (default: the subscription's deploying application). Raises AzureError for what Azure ML refuses at submission:
-    a malformed body, or a compute, component, environment, data asset or input that does not exist.
+    a name that was used, a malformed body, or a compute, component, environment, data asset or input that does not
+    exist.
     """
     workspace = references.workspace(platform, workspace_id)
     if _NAME.fullmatch(name) is None:
@@ -103,8 +104,12 @@ def new(
     parent: Job | None = None,
     node: str | None = None,
 ) -> Job:
-    """Store a new job, NotStarted, with the properties that the service adds."""
+    """Store a new job, NotStarted, with the properties that the service adds. AzureError 409 if its name was used."""
     name = id.rpartition("/")[2]
+    if is_taken(platform, workspace["id"], name):
+        raise AzureError(
+            409, "UserError", f"A job with the name '{name}' exists or was deleted: give the new job another name."
+        )
     now = platform.clock.stamp()
     who = {"objectId": submitter.object_id, "clientId": submitter.client_id} if submitter else None
     outputs: Json = {

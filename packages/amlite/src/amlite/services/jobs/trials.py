@@ -112,7 +112,7 @@ class _Sweep:
 def _trial(platform: Platform, job: Job, number: int, point: search.Point) -> Job:
     """Return the job of a trial. Store it unless an earlier attempt has stored it."""
     name = f"{job.name}_{number}"
-    known = documents.find(platform, job.workspace_id, name)
+    known = documents.own_child(platform, job, name)
     if known is not None:
         return known
     properties, trial = job.properties, job.properties["trial"]

@@ -29,6 +29,9 @@ _UPLOADED = re.compile(r"azureml://artifacts/([^/]+)/([^/]+)/?(.*)")
 _CLAUSE = re.compile(r"\s*([\w.`\"]+)\s*(=|!=|LIKE|ILIKE|IN)\s*('[^']*'|\"[^\"]*\"|\([^)]*\))\s*", re.IGNORECASE)
 _STAGES = ("None", "Staging", "Production", "Archived")
 _ALIASES = "mlflow.aliases"
+# MLflow's own rule for aliases.
+_ALIAS = re.compile(r"[\w-]{1,255}")
+_RESERVED = re.compile(r"latest|v\d+", re.IGNORECASE)
 _MOST = 1000
 # The products of the characters of the values and of the patterns that they are compared with.
 _MOST_COMPARED = 200_000_000
@@ -253,7 +256,7 @@ async def _latest_versions(registry: _Registry, body: Json) -> Json:
     model = registry.shown_model(registry.container(_required(body, "name")))
     stages = body.get("stages") or []
     wanted = [stages] if isinstance(stages, str) else stages
-    lowered = {stage.lower() for stage in wanted}
+    lowered = {str(stage).lower() for stage in wanted}
     versions = [v for v in model["latest_versions"] if not lowered or v["current_stage"].lower() in lowered]
     return {"model_versions": versions}
 
@@ -316,8 +319,15 @@ async def _untag_version(registry: _Registry, body: Json) -> Json:
 
 
 async def _set_alias(registry: _Registry, body: Json) -> Json:
-    name, version = _required(body, "name"), _version(registry, body)
-    registry.set_aliases(name, {**registry.aliases(name), _required(body, "alias"): version.body["name"]})
+    name, version, alias = _required(body, "name"), _version(registry, body), _required(body, "alias")
+    if not _ALIAS.fullmatch(alias) or _RESERVED.fullmatch(alias):
+        raise RegistryError(
+            400,
+            "INVALID_PARAMETER_VALUE",
+            f"Invalid alias name: '{alias[:100]}'. It has 1 to 255 letters, digits, underscores and hyphens, and is "
+            "neither 'latest' nor a version such as 'v1'.",
+        )
+    registry.set_aliases(name, {**registry.aliases(name), alias: version.body["name"]})
     return {}
 
 
@@ -440,7 +450,7 @@ def _tags(properties: Json) -> list[Json]:
 
 
 def _given_tags(body: Json) -> dict[str, str]:
-    return {str(tag["key"]): str(tag.get("value", "")) for tag in body.get("tags") or []}
+    return {_required(tag, "key"): str(tag.get("value", "")) for tag in body.get("tags") or []}
 
 
 def _milliseconds(stamp: str) -> int:

@@ -28,6 +28,8 @@ _API = f"/mlflow/{{version}}{WORKSPACE}/api/{{api}}/mlflow"
 _PREVIEW = f"/mlflow/{{version}}{WORKSPACE}/api/{{api}}/preview/mlflow"
 _READ_MODELS = f"{WORKSPACE_TYPE}/models/read"
 _WRITE_MODELS = f"{WORKSPACE_TYPE}/models/write"
+_DELETE_MODELS = f"{WORKSPACE_TYPE}/models/delete"
+_DELETE_VERSIONS = f"{WORKSPACE_TYPE}/models/versions/delete"
 routes = data_routes()
 _MOST_BYTES = 16 << 20
 # The APIs of Azure's tracking. MLflow's server has others, such as webhooks, by which it would send requests anywhere.
@@ -38,6 +40,11 @@ _FIELDS = {
     **dict.fromkeys(("end_time", "max_results", "start_time", "step", "timestamp"), "int"),
     **dict.fromkeys(("experiment_ids", "order_by"), "list:str"),
     **dict.fromkeys(("metrics", "params", "tags"), "list:map:any"),
+}
+_MODEL_FIELDS = {
+    **dict.fromkeys(("alias", "description", "filter", "key", "name", "run_id", "source", "stage", "value"), "str"),
+    "max_results": "int",
+    "tags": "list:map:any",
 }
 _NAMED = re.compile(r"/api/[^/]+/(?:preview/)?mlflow/", re.IGNORECASE)
 _VERSION = re.compile(r"[0-9]\.[0-9]")
@@ -117,15 +124,25 @@ async def write(call: Call) -> web.StreamResponse:
     return await _forward(call)
 
 
+@routes.delete(f"{_API}/registered-models/delete", action=_DELETE_MODELS)
+@routes.delete(f"{_API}/model-versions/delete", action=_DELETE_VERSIONS)
+async def delete_models(call: Call) -> web.StreamResponse:
+    """Delete a model or a version."""
+    return await _models(call)
+
+
 async def _models(call: Call) -> web.Response:
     api = _name(call)
-    body: Json = {**await call.json(), **call.query}
+    given: Json = {**await call.json(), **call.query}
     try:
+        body = fields(given, _MODEL_FIELDS)
         return reply(
             await registry.answer(call.platform, workspace_of(call).body, call.method, api, body, call.principal)
         )
     except registry.RegistryError as error:
         return _refusal(error.status, error.code, str(error))
+    except AzureError as error:
+        return _refusal(error.status, "INVALID_PARAMETER_VALUE", error.message)
 
 
 async def _forward(call: Call, api: str | None = None) -> web.Response:
