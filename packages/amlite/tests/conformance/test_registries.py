@@ -255,6 +255,48 @@ def test_roles_on_the_registry_decide(registry: MLClient, amlite: LocalAzure, en
     assert user.environments.create_or_update(Environment(name=name, version="1", image=IMAGE)).version == "1"
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize(("kind", "key"), [("codes", "codeUri"), ("models", "modelUri")])
+def test_nobody_changes_the_files_of_a_registered_version(
+    registry: MLClient, amlite: LocalAzure, kind: str, key: str, name: str
+) -> None:
+    """The address to upload to is valid for hours, and a user of the registry gets one for each version of code."""
+    base = f"https://westeurope.api.azureml.ms/mferp/managementfrontend{REGISTRY_ID}"
+    user = amlite.application(("AzureML Registry User", REGISTRY_ID))
+    headers = {"Authorization": f"Bearer {user.get_token('https://ml.azure.com/.default').token}"}
+
+    def upload(version: str) -> Any:
+        asset = {"assetId": f"azureml://registries/{REGISTRY}/{kind}/{name}/versions/{version}"}
+        return amlite.session.put(f"{base}/tempdatarefs/{name}/versions/{version}", json=asset, headers=headers)
+
+    def register(version: str, uri: str) -> int:
+        body = {"properties": {key: uri}}
+        return amlite.session.put(f"{base}/{kind}/{name}/versions/{version}", json=body, headers=headers).status_code
+
+    def send(address: str, text: str, file: str = "main.py") -> int:
+        place, _, signature = address.partition("?")
+        write = {"x-ms-blob-type": "BlockBlob"}
+        return amlite.session.put(f"{place}/{file}?{signature}", data=text, headers=write).status_code
+
+    given = upload("1").json()["blobReferenceForConsumption"]
+    address = given["credential"]["sasUri"]
+    assert send(address, "good") == 201
+    assert register("1", given["blobUri"]) == 201
+    again = upload("1")
+    addresses = (
+        [address, again.json()["blobReferenceForConsumption"]["credential"]["sasUri"]] if again.ok else [address]
+    )
+    assert len(addresses) == (2 if kind == "codes" else 1)
+    for each in addresses:
+        assert (send(each, "evil"), send(each, "evil", "more.py")) == (403, 403)
+    place, _, signature = address.partition("?")
+    assert amlite.session.get(f"{place}/main.py?{signature}").text == "good"
+    # Nor is it registered with files that another upload can change.
+    other = upload("2").json()["blobReferenceForConsumption"]
+    assert send(other["credential"]["sasUri"], "changes") == 201
+    assert register("3", other["blobUri"]) == 400
+
+
 def test_share_asks_for_a_role_on_the_workspace_too(
     registry: MLClient, ml_client: MLClient, amlite: LocalAzure, azureml_workspace: Workspace, name: str
 ) -> None:

@@ -21,7 +21,7 @@ from amlite.core.wire import Json
 from amlite.services.machinelearning import assets, references, versions
 from amlite.services.machinelearning.references import REGISTRY_TYPE, registry_uri
 from amlite.services.registries import access
-from amlite.services.storage import blobs
+from amlite.services.storage import blobs, delegation
 from amlite.services.storage.blobs import BlobPath
 
 WORK = "registries.create"
@@ -66,7 +66,7 @@ async def prepare_version(
             f"Environment {name} with version {version} is already registered and cannot be changed in a registry, its "
             "tags and description included.",
         )
-    await _check_files(platform, registry, kind, name, properties)
+    await _check_files(platform, registry, upload_place(registry, kind, name, version), kind, name, properties)
     return properties
 
 
@@ -132,8 +132,10 @@ def _references(spec: Json) -> Iterator[tuple[str, Any]]:
             yield "components", job["componentId"]
 
 
-async def _check_files(platform: Platform, registry: Document, kind: str, name: str, properties: Json) -> None:
-    """Check that the files of a version, if any, are in the registry's account."""
+async def _check_files(
+    platform: Platform, registry: Document, own: BlobPath, kind: str, name: str, properties: Json
+) -> None:
+    """Check that the files of a version, if any, are in its own container of the registry's account."""
     uri = properties.get(references.URI_PROPERTY.get(kind, ""))
     if kind == "environments":
         uri = (properties.get("build") or {}).get("contextUri")
@@ -147,6 +149,8 @@ async def _check_files(platform: Platform, registry: Document, kind: str, name: 
             f"The files of {_noun(kind)} '{name}' are at '{uri}', which is not in the storage of registry "
             f"'{registry.body['name']}'; upload them with the asset.",
         )
+    if place.container != own.container:
+        raise AzureError(400, "UserError", f"The files of {_noun(kind)} '{name}' are those of another upload: '{uri}'.")
     if not await blobs.names(platform, place):
         raise AzureError(400, "UserError", f"The files of {_noun(kind)} '{name}' were not uploaded: '{uri}' is empty.")
 
@@ -162,7 +166,11 @@ def _noun(kind: str) -> str:
 def write(
     platform: Platform, registry: Document, kind: str, name: str, version: str, properties: Json, who: Principal | None
 ) -> Document:
-    """Store a version, and with the first one its name. Raises AzureError 400 if the name has data of another type."""
+    """Store a version, and with the first one its name. Its files do not change any more.
+
+    Raises AzureError 400 if the name has data of another type.
+    """
+    delegation.seal(platform, upload_place(registry, kind, name, version))
     return versions.keep(platform, path_of(registry, kind, name), container_type(kind), version, properties, who)
 
 

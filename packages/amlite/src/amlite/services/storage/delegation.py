@@ -19,6 +19,7 @@ from amlite.core.platform import Platform
 from amlite.services.storage.blobs import BlobPath
 
 _KEY = "storage/delegation-key"
+_SEALED = "storage/sealed"
 _SIGNED = ("sv", "sr", "sp", "st", "se", "skoid", "sktid", "skt", "ske", "sks", "skv")
 _VERSION = "2023-11-03"
 _LONGEST = dt.timedelta(days=7)
@@ -61,6 +62,11 @@ def is_delegated(query: Mapping[str, str]) -> bool:
     return "skoid" in query and "sig" in query
 
 
+def seal(platform: Platform, container: BlobPath) -> None:
+    """Let no signature write to a container any more, also none that is valid still."""
+    platform.store.put(f"{_SEALED}/{container.account}/{container.container}", _SEALED, {})
+
+
 def permits(platform: Platform, method: str, target: BlobPath, query: Mapping[str, str]) -> bool:
     """Whether the signature in `query` is amlite's, has not expired, and allows this request on `target`."""
     if any(name not in query for name in _SIGNED):
@@ -73,6 +79,8 @@ def permits(platform: Platform, method: str, target: BlobPath, query: Mapping[st
         return False
     reads = method in ("GET", "HEAD")
     needed = "l" if reads and query.get("comp") == "list" else _NEEDED.get(method, "w")
+    if not reads and platform.store.get(f"{_SEALED}/{target.account}/{target.container}") is not None:
+        return False
     on_container = query.get("restype") == "container" and not reads
     return not on_container and any(letter in query["sp"] for letter in needed)
 
