@@ -118,7 +118,8 @@ def submit(client: MLClient, folder: Path) -> Submit:
 
     def submitted(text: str, **settings: Any) -> str:
         content = {"type": "pipeline", "experiment_name": "tests", **yaml.safe_load(text)}
-        content["settings"] = {"default_compute": f"azureml:{CLUSTER}", **settings}
+        # No test takes the results of another one.
+        content["settings"] = {"default_compute": f"azureml:{CLUSTER}", "force_rerun": True, **settings}
         (folder / "pipeline.yml").write_text(yaml.safe_dump(content), "utf-8")
         scope = (client.subscription_id, client.resource_group_name, client.workspace_name)
         script = (
@@ -344,7 +345,7 @@ jobs:
 
 @pytest.mark.parametrize("carry_on", [False, True])
 def test_a_failed_iteration_fails_its_loop(carry_on: bool, client: MLClient, submit: Submit) -> None:
-    name = submit(FAILING, continue_on_step_failure=carry_on, force_rerun=True)  # no result of the other case
+    name = submit(FAILING, continue_on_step_failure=carry_on)
     assert until(client, name).status == "Failed"
     error = history(client, name).error.error.message
     assert "Failed nodes: /each" in error
@@ -422,7 +423,7 @@ jobs:
 def test_the_items_of_a_loop_go_on_where_they_were_after_a_restart(
     client: MLClient, submit: Submit, amlite: LocalAzure
 ) -> None:
-    name = submit(EACH, force_rerun=True)
+    name = submit(EACH)
     while len(loops := children(client, name)) == 0 or not (found := children(client, loops["each"].name)):
         time.sleep(0.05)
     while history(client, found["each_1"].name).status != "Running":
