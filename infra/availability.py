@@ -14,6 +14,7 @@ from infra import NAMESPACE, azure_names
 from infra.azure_names import DeletedVault
 from infra.naming import Names
 from infra.settings.configuration import Configuration
+from pulumi_azureml.operations.connection import load_sdk
 
 # The tags that identify the stack of a soft-deleted resource. The other tags may have changed since.
 _OWNER_TAGS = ("project", "namespace", "workspace", "stack")
@@ -126,6 +127,7 @@ class NameCheck:
             raise RuntimeError("\n".join([_HEADING, *problems]))
 
     async def _ask(self) -> Answers:
+        load_sdk()
         answers = await asyncio.to_thread(ask, self._wanted)
         for reason in answers.unchecked:
             pulumi.warn(reason)

@@ -14,6 +14,7 @@ import pulumi
 from infra import NAMESPACE
 from infra.settings.network import Isolation
 from pulumi_azureml.operations import arm
+from pulumi_azureml.operations.connection import load_sdk
 
 _STRICTER = tuple(Isolation)
 _VERSION = "2024-10-01"
@@ -39,6 +40,7 @@ async def check(hooked: pulumi.ResourceHookArgs) -> None:
         )
     if before is not Isolation.DISABLED or after is Isolation.DISABLED:
         return
+    load_sdk()
     in_the_way = await asyncio.to_thread(lambda: dict(_managed(hooked.id)))
     if in_the_way:
         raise RuntimeError(

@@ -74,6 +74,7 @@ def test_a_workspace_waits_for_the_roles_of_its_identity(make: Make, azure: Loca
 
 def test_ci_deploys_assets_and_reaches_no_identity(platform: Platform) -> None:
     """A Contributor of the group could sign in as any identity in it, by a federated credential of its own."""
+    platform.run(".venv/bin/amlite start")  # another test may have stopped it
     azure, group = LocalAzure(platform.clone.state), f"{GROUPS}/rg-mlops-flights-local-001"
     identities = {
         who: f"{group}/{IDENTITIES}/id-mlops-flights-local-001-{who}" for who in ("ci", "workspace", "endpoint")

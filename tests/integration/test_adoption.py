@@ -19,7 +19,7 @@ from pulumi_azureml.operations import ownership
 from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.planning.deployments import azure_name
 from pulumi_azureml.planning.kinds import KINDS
-from pulumi_azureml.resources.planned import Planned, folders, trees
+from pulumi_azureml.resources.planned import Planned, hashes, trees
 from release import cli
 from release.assets import adoption, definitions
 from release.assets import command as assets
@@ -205,7 +205,7 @@ def test_a_serving_deployment_is_taken_over_without_a_break(
     (served,) = plan.of("online_deployment")
     deployment = {
         "name": "blue", "definition": {**served.definition, **served.metadata}, "path": served.path,
-        "content_hash": served.content_hash, "trees": trees(folders(served)),
+        "content_hash": served.content_hash, "trees": trees(hashes(served)),
     }  # fmt: skip
     live = azure_name(deployment["name"], deployment["content_hash"])
     props = inputs(ml, plan["online_endpoint", name]) | {"deployment": deployment, "traffic": {live: 100}}

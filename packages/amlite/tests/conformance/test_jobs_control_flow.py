@@ -384,7 +384,7 @@ def running(client: MLClient, name: str, *steps: str) -> list[str]:
 
 
 def test_cancel_ends_the_iterations(client: MLClient, submit: Submit) -> None:
-    name = submit(SLOW)
+    name = submit(SLOW.replace("wait: 1.5", "wait: 60"))
     begun = running(client, name, "body", "each")
     client.jobs.begin_cancel(name).result()
     assert client.jobs.get(name).status == "Canceled"

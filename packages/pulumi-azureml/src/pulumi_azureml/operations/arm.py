@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from pulumi_azureml.operations.connection import RETRIES, SharedCredential, chain, credential, transport
+from pulumi_azureml.operations.connection import RETRIES, SharedCredential, chain, credential, load_sdk, transport
 
 if TYPE_CHECKING:
     from azure.core import PipelineClient
@@ -89,6 +89,7 @@ def finish(
 
 
 def _sent(method: str, url: str, body: Any, query: Mapping[str, str]) -> dict[str, Any]:
+    load_sdk()
     from azure.core.rest import HttpRequest
 
     client = _client(credential())

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _local = threading.local()
 _lock = threading.Lock()
+_loading = threading.Lock()
 # The number of connections to keep: one for each resource that is updated at the same time.
 _CONNECTIONS = 32
 # Options of azure-core's retries. A request that is throttled or fails is retried for up to three minutes if Azure does
@@ -90,6 +91,23 @@ class Registry:
 def place_of(props: dict[str, Any]) -> Workspace | Registry:
     """Read the workspace or registry from a resource's inputs."""
     return Registry(props["registry"]) if props.get("registry") is not None else Workspace.of(props)
+
+
+def load_sdk() -> None:
+    """Import the modules of azure-core and azure-identity that every request needs. Threads call this before others.
+
+    azure-core imports itself in circles. Of two threads that begin at different places, one may get half a module:
+    `ImportError: cannot import name … from partially initialized module`.
+    """
+    with _loading:
+        import azure.core.pipeline.policies
+        import azure.core.pipeline.transport
+        import azure.core.polling
+        import azure.core.rest
+        import azure.identity
+
+        # That module imports it at the first use.
+        _ = azure.core.pipeline.transport.RequestsTransport
 
 
 def connect(place: Workspace | Registry) -> MLClient:
@@ -173,6 +191,7 @@ def credential() -> SharedCredential:
 
 @functools.cache
 def _credential() -> SharedCredential:
+    load_sdk()
     from azure.identity import ClientAssertionCredential, DefaultAzureCredential
 
     trusted = federated_identity(os.environ)

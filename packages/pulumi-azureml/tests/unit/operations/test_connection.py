@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +35,21 @@ def test_threads_have_clients_of_their_own_over_the_same_connections() -> None:
         clients, transports = zip(*threads.map(open_client, range(4)), strict=True)
     assert len(set(map(id, clients))) == 4
     assert set(transports) == {transport()}
+
+
+LOADED = """
+import sys
+from pulumi_azureml.operations import connection
+wanted = [f"azure.core.{name}" for name in ("rest", "polling", "pipeline.policies", "pipeline.transport._requests_basic")]
+assert not any(name in sys.modules for name in [*wanted, "azure.identity"]), "an import of ours is slow"
+connection.credential()
+assert all(name in sys.modules for name in wanted), sys.modules.keys()
+"""
+
+
+def test_the_sdk_is_whole_before_threads_ask() -> None:
+    """`cannot import name '_format_parameters_helper' from partially initialized module` ended a first preview."""
+    subprocess.run([sys.executable, "-c", LOADED], check=True)
 
 
 @pytest.mark.parametrize(
