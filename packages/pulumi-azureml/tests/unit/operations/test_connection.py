@@ -40,7 +40,8 @@ def test_threads_have_clients_of_their_own_over_the_same_connections() -> None:
 LOADED = """
 import sys
 from pulumi_azureml.operations import connection
-wanted = [f"azure.core.{name}" for name in ("rest", "polling", "pipeline.policies", "pipeline.transport._requests_basic")]
+parts = ("rest", "polling", "pipeline.policies", "pipeline.transport._requests_basic")
+wanted = [f"azure.core.{part}" for part in parts]
 assert not any(name in sys.modules for name in [*wanted, "azure.identity"]), "an import of ours is slow"
 connection.credential()
 assert all(name in sys.modules for name in wanted), sys.modules.keys()
