@@ -19,6 +19,7 @@ from amlite.services.machinelearning.addresses import SCORING_HOST
 from amlite.services.monitoring import measurements
 from amlite.services.serving import keys, servers, settings, traffic
 from amlite.services.serving.servers import DEPLOYMENT_TYPE, ENDPOINT_TYPE
+from amlite.services.serving.starting import Server
 
 routes = Routes(SCORING_HOST, audiences=None)
 
@@ -122,41 +123,63 @@ def _require_public(platform: Platform, endpoint: Json) -> None:
 
 
 async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aiohttp.ClientResponse, bytes]:
-    """Return the model server's complete response. Raises AzureError for the gateway's errors."""
+    """Return the model server's complete response. Raises AzureError for the gateway's errors.
+
+    A server that ended before the request could be sent is started again, once: no caller waits for its end.
+    """
     limits = settings.requests(deployment["properties"], deployment["sku"]["capacity"])
-    async with servers.serving(platform, deployment, limits.most_pending) as server:
-        target = server.address(asked.path)
-        agent = server.agent
-        sampled = agent.request(asked.method, asked.path, asked.headers, asked.body) if agent else None
-        try:
-            async with server.child.http.request(
-                asked.method,
-                target,
-                headers=asked.headers,
-                data=asked.body or None,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=limits.timeout),
-            ) as answer:
-                content = await outgoing.content(answer, _MOST_ANSWERED)
-                if agent is not None and sampled is not None:
-                    agent.response(sampled, answer.headers.get("Content-Type", ""), content)
-                return answer, content
-        except TimeoutError as error:
-            raise AzureError(
-                408,
-                "RequestTimeout",
-                f"The model did not answer within request_timeout ({limits.timeout:g} s).",
-                headers={_DEPLOYMENT_HEADER: deployment["name"], _REASON_HEADER: "model_timeout"},
-            ) from error
-        except (outgoing.TooLargeError, aiohttp.ClientError) as error:
-            too_large = isinstance(error, outgoing.TooLargeError)
-            what = f"answered too much: {error}" if too_large else "ended while it answered; see its logs"
-            raise AzureError(
-                424,
-                "ModelError",
-                f"The model server of deployment '{deployment['name']}' {what}.",
-                headers={_DEPLOYMENT_HEADER: deployment["name"], _REASON_HEADER: "model_error"},
-            ) from error
+    started_again = False
+    while True:
+        async with servers.serving(platform, deployment, limits.most_pending) as server:
+            try:
+                return await _sent(server, deployment["name"], asked, limits.timeout)
+            except aiohttp.ClientConnectorError as error:
+                if started_again or not await servers.ended(server):
+                    raise _model_error(deployment["name"], "accepts no connection; see its logs") from error
+                started_again = True
+
+
+async def _sent(
+    server: Server, name: str, asked: _Asked, timeout_seconds: float
+) -> tuple[aiohttp.ClientResponse, bytes]:
+    """Send a request to a server. Raises AzureError, and ClientConnectorError if nothing was sent."""
+    agent = server.agent
+    sampled = agent.request(asked.method, asked.path, asked.headers, asked.body) if agent else None
+    try:
+        async with server.child.http.request(
+            asked.method,
+            server.address(asked.path),
+            headers=asked.headers,
+            data=asked.body or None,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=timeout_seconds),
+        ) as answer:
+            content = await outgoing.content(answer, _MOST_ANSWERED)
+    except TimeoutError as error:
+        raise AzureError(
+            408,
+            "RequestTimeout",
+            f"The model did not answer within request_timeout ({timeout_seconds:g} s).",
+            headers={_DEPLOYMENT_HEADER: name, _REASON_HEADER: "model_timeout"},
+        ) from error
+    except aiohttp.ClientConnectorError:
+        raise
+    except outgoing.TooLargeError as error:
+        raise _model_error(name, f"answered too much: {error}") from error
+    except aiohttp.ClientError as error:
+        raise _model_error(name, "ended while it answered; see its logs") from error
+    if agent is not None and sampled is not None:
+        agent.response(sampled, answer.headers.get("Content-Type", ""), content)
+    return answer, content
+
+
+def _model_error(name: str, what: str) -> AzureError:
+    return AzureError(
+        424,
+        "ModelError",
+        f"The model server of deployment '{name}' {what}.",
+        headers={_DEPLOYMENT_HEADER: name, _REASON_HEADER: "model_error"},
+    )
 
 
 def _answer(answer: aiohttp.ClientResponse, content: bytes, deployment: str) -> web.Response:

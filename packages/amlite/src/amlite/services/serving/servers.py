@@ -24,6 +24,7 @@ ENDPOINT_TYPE = ONLINE_TYPE
 DEPLOYMENT_TYPE = f"{ENDPOINT_TYPE}/deployments"
 _LAUNCHES = "serving/launches"
 _LOGS = "serving/logs"
+_ENDING_SECONDS = 5.0
 
 
 @dataclass
@@ -93,6 +94,13 @@ async def serving(platform: Platform, deployment: Json, most_pending: int) -> As
         server.pending -= 1
         if not server.pending:
             server.idle.set()
+
+
+async def ended(server: Server) -> bool:
+    """Whether a server that accepts no connection has ended, or does within seconds: its process ends last."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(server.child.process.wait(), _ENDING_SECONDS)
+    return not server.child.running
 
 
 def running(platform: Platform) -> dict[str, Server]:
