@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import Any
 
 import jwt
@@ -47,6 +48,15 @@ def test_expired_token_is_refused(tokens: Tokens) -> None:
 
 def _claims(tokens: Tokens) -> dict[str, Any]:
     return tokens.check(tokens.issue(WHO, "https://management.azure.com"), ARM)
+
+
+def test_a_token_that_was_taken_before_expires(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = tokens.issue(WHO, "https://management.azure.com", lifetime=60)
+    tokens.check(token, ARM)["oid"] = "changed by a caller"
+    assert tokens.check(token, ARM)["oid"] == "oid"
+    later = time.time() + 60
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert _refusal(tokens, token) == "ExpiredAuthenticationToken"
 
 
 def test_signature_of_another_key_is_refused(tokens: Tokens) -> None:
