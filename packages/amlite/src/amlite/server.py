@@ -18,7 +18,7 @@ import time
 import uuid
 from email.utils import format_datetime
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 import aiohttp
 import psutil
@@ -32,7 +32,7 @@ from amlite.core.faults import Faults
 from amlite.core.gate import Gate
 from amlite.core.platform import Platform
 from amlite.core.processes import Children, reap
-from amlite.core.proxy import USER, Address, Proxy
+from amlite.core.proxy import USER, Proxy
 from amlite.core.routing import Call, host_of, refusal, reply
 from amlite.core.service import Services
 from amlite.core.store import DATABASE, Store
@@ -46,6 +46,7 @@ _log = logging.getLogger("amlite")
 _LOOK_SECONDS = 1.0
 _requests = logging.getLogger("amlite.requests")
 _LONG_PATH = 1 << 16
+_HANDSHAKE_SECONDS = 30.0
 _PROXY = "settings/proxy"
 # After these, the rest of the body may still arrive, and nobody reads it.
 _UNREAD = (408, 413)
@@ -66,7 +67,6 @@ class Server:
         self.platform.part(Services, lambda: SERVICES)
         self._gate = Gate(self.platform.access, tokens(self.platform).principal_of)
         self._certificates = Certificates(state / "certificates", state / "keys")
-        self._tls: Address = ("127.0.0.1", 0)
         self._private: Path | None = None
         self._stack = contextlib.AsyncExitStack()
 
@@ -83,15 +83,22 @@ class Server:
         )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        listener = _listen(0)
-        self._tls = listener.getsockname()
-        await web.SockSite(runner, listener, ssl_context=self._certificates.server_context()).start()
+        server, context = cast("web.Server", runner.server), self._certificates.server_context()
+
+        async def take(client: socket.socket) -> None:
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(server, client, ssl=context, ssl_handshake_timeout=_HANDSHAKE_SECONDS)
 
         surroundings = _surroundings(self.platform, inherited)
         # Port and secret stay the same, so that the environment of a shell stays valid after a restart.
         previous = self.platform.store.get(_PROXY)
         secret = str(previous.body["secret"]) if previous else secrets.token_hex(16)
-        proxy = Proxy(self._route, surroundings["proxy"], surroundings["bypass"], secret=secret)
+        proxy = Proxy(
+            lambda host: take if SERVICES.router.serves(host) else None,
+            surroundings["proxy"],
+            surroundings["bypass"],
+            secret=secret,
+        )
         gate = _listen(previous.body["port"] if previous else 0)
         proxy_port = gate.getsockname()[1]
         self.platform.store.put(_PROXY, "settings", {"port": proxy_port, "secret": secret})
@@ -111,9 +118,6 @@ class Server:
         if self._private is not None:  # by its own path, because the link is gone if the state folder was deleted
             await asyncio.to_thread(private_folder.delete, self._private)
         self.platform.store.close()
-
-    def _route(self, host: str) -> Address | None:
-        return self._tls if SERVICES.router.serves(host) else None
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         began = time.perf_counter()

@@ -1,6 +1,7 @@
 """The proxy that makes production host names answer on loopback and tunnels everything else unchanged.
 
-It passes on requests of plain HTTP too, for programs that have no other way to a package mirror. It serves clients that
+amlite takes over the socket of a client that asks for one of its own hosts, so that no byte is copied twice. The proxy
+passes on requests of plain HTTP too, for programs that have no other way to a package mirror. It serves clients that
 know its secret, and never connects to this machine: what listens on loopback trusts those that can connect to it, and a
 client here does not need a proxy for it.
 """
@@ -14,12 +15,14 @@ import fnmatch
 import hmac
 import ipaddress
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import psutil
 
-Address = tuple[str, int]
+Handover = Callable[[socket.socket], Awaitable[None]]
+"""A function that serves a connected client from now on, and owns its socket."""
 
 USER = "amlite"
 """The name that clients sign in with. The password is the secret."""
@@ -40,10 +43,11 @@ class Proxy:
     """
 
     def __init__(
-        self, route: Callable[[str], Address | None], upstream: str | None, bypass: str | None, *, secret: str
+        self, route: Callable[[str], Handover | None], upstream: str | None, bypass: str | None, *, secret: str
     ) -> None:
         """Take the routing function, the URL of an inherited proxy, an inherited `NO_PROXY` list, and the secret.
 
+        `route` returns what serves a host of amlite's own, and None for any other host.
         As in curl, the proxy can be without `http://`. `NO_PROXY` can contain names (which include subdomains),
         patterns, addresses and networks, each with or without a port.
         """
@@ -77,8 +81,8 @@ class Proxy:
             return
         url = urlsplit(f"//{target}" if tunnels else target)
         host = (url.hostname or "").rstrip(".").lower()
-        if not tunnels and self._route(host) is not None:
-            await _answer(writer, f"403 {host} speaks HTTPS only")
+        if (take := self._route(host)) is not None:
+            await (_hand_over(reader, writer, take) if tunnels else _answer(writer, f"403 {host} speaks HTTPS only"))
             return
         if not tunnels and "transfer-encoding" in dict(_headers(head)):
             await _answer(writer, "411 amlite's proxy takes bodies of plain HTTP with a Content-Length only")
@@ -93,7 +97,7 @@ class Proxy:
             if tunnels:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 await writer.drain()
-                await asyncio.gather(_pump(reader, there[1], writer), _pump(there[0], writer))
+                await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
             else:
                 await asyncio.gather(_pass_on(head, reader, there[1]), _pump(there[0], writer))
         finally:
@@ -104,8 +108,6 @@ class Proxy:
         return hmac.compare_digest(given.encode(), self._login.encode())
 
     async def _dial(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if (ours := self._route(host)) is not None:
-            return await asyncio.open_connection(*ours)
         if self._upstream is None or self._bypassed(host, port):
             return await _connect(host, port)
         await _addresses(host, port, numeric=True)
@@ -245,18 +247,40 @@ async def _answer(writer: asyncio.StreamWriter, status: str, *headers: str) -> N
     await writer.drain()
 
 
-async def _pump(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: asyncio.StreamWriter | None = None
-) -> None:
-    """Copy until the end of the stream. `client` is the writer of `reader` if it belongs to a client.
+class _PromptSocket(socket.socket):
+    """A socket that acknowledges at once what it receives.
 
     urllib3 does not turn Nagle's algorithm off behind a proxy. A client that sends head and body separately waits for
     an acknowledgement, which the kernel delays by 40 ms unless this is turned off each time (Linux only).
     """
+
+    def recv_into(self, *arguments: Any) -> int:
+        count = super().recv_into(*arguments)
+        if _QUICK_ACK is not None:
+            self.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
+        return count
+
+
+async def _hand_over(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, take: Handover) -> None:
+    """Accept a tunnel to amlite itself, and leave the connection to `take`."""
+    writer.transport.pause_reading()  # type: ignore[attr-defined]  # what comes now is for `take`
+    early = asyncio.create_task(reader.read(1))
+    await asyncio.sleep(0)
+    if early.done():
+        await _answer(writer, "400 amlite's proxy takes nothing before it has answered CONNECT")
+        return
+    early.cancel()
+    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    await writer.drain()
+    own = _PromptSocket(fileno=writer.get_extra_info("socket").dup().detach())
+    writer.close()
+    await take(own)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copy until the end of the stream."""
     with contextlib.suppress(OSError):
         while data := await reader.read(_MAX_LINE):
-            if client is not None and _QUICK_ACK is not None:
-                client.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
             writer.write(data)
             await writer.drain()
     with contextlib.suppress(OSError, RuntimeError):

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from amlite.core import proxy as module
-from amlite.core.proxy import Address, Proxy
+from amlite.core.proxy import Handover, Proxy
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -44,7 +44,7 @@ def reachable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "is_this_machine", lambda _: False)
 
 
-def _proxy(route: Callable[[str], Address | None], upstream: str | None = None, bypass: str | None = None) -> Proxy:
+def _proxy(route: Callable[[str], Handover | None], upstream: str | None = None, bypass: str | None = None) -> Proxy:
     return Proxy(route, upstream, bypass, secret=SECRET)
 
 
@@ -64,21 +64,49 @@ async def _send(port: int, head: bytes, payload: bytes = b"", login: bytes = LOG
     return status, got
 
 
-def _ours(port: int) -> Callable[[str], Address | None]:
-    return lambda host: ("127.0.0.1", port) if host == "management.azure.com" else None
+async def _take(client: socket.socket) -> None:
+    """Serve a client as amlite."""
+    reader, writer = await asyncio.open_connection(sock=client)
+    await _echo(b"amlite")(reader, writer)
+
+
+def _ours(host: str) -> Handover | None:
+    return _take if host == "management.azure.com" else None
 
 
 async def test_host_of_ours_is_answered_on_loopback() -> None:
-    async with _listening(_echo(b"amlite")) as here, _listening(_proxy(_ours(here)).serve) as port:
+    async with _listening(_proxy(_ours).serve) as port:
         head = b"CONNECT Management.Azure.com:443 HTTP/1.1\r\nHost: x\r\n\r\n"
         assert await _send(port, head, b"hello") == ("HTTP/1.1 200 Connection established", b"amlite:hello")
         dotted = head.replace(b".com:", b".com.:")  # a full name, which means the same host
         assert await _send(port, dotted, b"hello") == ("HTTP/1.1 200 Connection established", b"amlite:hello")
 
 
+async def test_what_arrives_before_the_answer_to_connect_is_refused() -> None:
+    """The proxy has read it, so that it would be missing in the tunnel."""
+    async with _listening(_proxy(_ours).serve) as port:
+        head = b"CONNECT management.azure.com:443 HTTP/1.1\r\n" + LOGIN + b"\r\nearly"
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head)
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+        writer.close()
+
+
+async def test_a_client_of_ours_is_acknowledged_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that sends head and body separately waits 40 ms otherwise, because it does not turn Nagle off."""
+    monkeypatch.setattr(module, "_QUICK_ACK", socket.TCP_NODELAY)
+    here, there = socket.socketpair()
+    with here, module._PromptSocket(fileno=there.detach()) as prompt:
+        here.send(b"hello")
+        options: list[object] = []
+        monkeypatch.setattr(module._PromptSocket, "setsockopt", lambda _, *given: options.append(given))
+        assert prompt.recv_into(bytearray(9)) == 5
+        assert options == [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+
+
 @pytest.mark.usefixtures("reachable")
 async def test_any_other_host_is_tunnelled_to() -> None:
-    async with _listening(_echo(b"elsewhere")) as there, _listening(_proxy(_ours(1)).serve) as port:
+    async with _listening(_echo(b"elsewhere")) as there, _listening(_proxy(_ours).serve) as port:
         _, got = await _send(port, f"CONNECT 127.0.0.1:{there} HTTP/1.1\r\n\r\n".encode(), b"hello")
         assert got == b"elsewhere:hello"
 
@@ -87,7 +115,7 @@ async def test_any_other_host_is_tunnelled_to() -> None:
 async def test_host_that_does_not_answer_is_a_502() -> None:
     async with _listening(_echo(b"")) as closed:
         pass
-    async with _listening(_proxy(_ours(1)).serve) as port:
+    async with _listening(_proxy(_ours).serve) as port:
         status, _ = await _send(port, f"CONNECT 127.0.0.1:{closed} HTTP/1.1\r\n\r\n".encode())
         assert status.startswith("HTTP/1.1 502 ")
 
@@ -102,7 +130,7 @@ async def test_inherited_proxy_is_chained_to_with_its_login(prefix: str) -> None
         await _echo(b"through")(reader, writer)
 
     async with _listening(upstream) as far:
-        proxy = _proxy(_ours(1), f"{prefix}127.0.0.1:{far}")
+        proxy = _proxy(_ours, f"{prefix}127.0.0.1:{far}")
         async with _listening(proxy.serve) as port:
             _, got = await _send(port, b"CONNECT pypi.example:443 HTTP/1.1\r\n\r\n", b"hello")
     assert got == b"through:hello"
@@ -116,13 +144,13 @@ async def test_refusal_of_the_inherited_proxy_is_passed_on() -> None:
         writer.write(b"HTTP/1.1 407 Sign in\r\n\r\n")
         writer.close()
 
-    async with _listening(upstream) as far, _listening(_proxy(_ours(1), f"http://127.0.0.1:{far}").serve) as port:
+    async with _listening(upstream) as far, _listening(_proxy(_ours, f"http://127.0.0.1:{far}").serve) as port:
         status, _ = await _send(port, b"CONNECT pypi.example:443 HTTP/1.1\r\n\r\n")
     assert status == "HTTP/1.1 502 the inherited proxy answered: HTTP/1.1 407 Sign in"
 
 
 async def test_inherited_proxy_of_another_kind_is_a_clear_error() -> None:
-    async with _listening(_proxy(_ours(1), "socks5://127.0.0.1:1").serve) as port:
+    async with _listening(_proxy(_ours, "socks5://127.0.0.1:1").serve) as port:
         status, _ = await _send(port, b"CONNECT pypi.example:443 HTTP/1.1\r\n\r\n")
     assert "speaks socks5" in status
 
@@ -138,9 +166,8 @@ async def test_client_without_the_secret_gets_neither_our_hosts_nor_the_inherite
         writer.close()
 
     async with (
-        _listening(_echo(b"amlite")) as here,
         _listening(upstream) as far,
-        _listening(_proxy(_ours(here), f"http://user:word@127.0.0.1:{far}").serve) as port,
+        _listening(_proxy(_ours, f"http://user:word@127.0.0.1:{far}").serve) as port,
     ):
         for host in (b"management.azure.com", b"pypi.example"):
             status, got = await _send(port, b"CONNECT " + host + b":443 HTTP/1.1\r\n\r\n", b"hello", login)
@@ -164,7 +191,7 @@ async def test_nothing_on_this_machine_is_reached(host: str, inherited: str | No
         reached.append(1)
         writer.close()
 
-    async with _listening(private) as there, _listening(_proxy(_ours(1), inherited).serve) as port:
+    async with _listening(private) as there, _listening(_proxy(_ours, inherited).serve) as port:
         status, _ = await _send(port, f"CONNECT {host}:{there} HTTP/1.1\r\n\r\n".encode())
     assert status.startswith("HTTP/1.1 403 ")
     assert not reached
@@ -199,7 +226,7 @@ async def test_name_that_resolves_to_this_machine_is_refused(monkeypatch: pytest
     ],
 )
 def test_no_proxy_entries(bypass: str, host: str, expected: bool) -> None:
-    assert _proxy(_ours(1), "http://p:1", bypass)._bypassed(host, 443) is expected
+    assert _proxy(_ours, "http://p:1", bypass)._bypassed(host, 443) is expected
 
 
 @pytest.mark.parametrize(
@@ -212,7 +239,7 @@ def test_no_proxy_entries(bypass: str, host: str, expected: bool) -> None:
     ],
 )
 async def test_garbage_ends_the_connection_and_nothing_else(garbage: bytes) -> None:
-    async with _listening(_echo(b"amlite")) as here, _listening(_proxy(_ours(here)).serve) as port:
+    async with _listening(_proxy(_ours).serve) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(garbage)
         writer.write_eof()
@@ -243,7 +270,7 @@ def _receiver(received: asyncio.Queue[bytes]) -> Handler:
 @pytest.mark.usefixtures("reachable")
 async def test_plain_http_is_passed_on_without_the_password_and_one_request_at_a_time() -> None:
     received: asyncio.Queue[bytes] = asyncio.Queue()
-    async with _listening(_receiver(received)) as there, _listening(_proxy(_ours(1)).serve) as port:
+    async with _listening(_receiver(received)) as there, _listening(_proxy(_ours).serve) as port:
         # apt sends the next request, with the password, before it has the answer.
         status, got = await _send(port, _get(there), payload=_get(there, "/second") + LOGIN)
         assert (status, got) == ("HTTP/1.1 200 OK", b"hello")
@@ -263,12 +290,12 @@ async def test_plain_http_is_passed_on_without_the_password_and_one_request_at_a
     ],
 )
 async def test_plain_http_reaches_neither_azure_nor_this_machine(head: bytes, status: str) -> None:
-    async with _listening(_proxy(_ours(1)).serve) as port:
+    async with _listening(_proxy(_ours).serve) as port:
         assert (await _send(port, head))[0].split(" ")[1] == status
 
 
 async def test_plain_http_needs_the_password_too() -> None:
-    async with _listening(_proxy(_ours(1)).serve) as port:
+    async with _listening(_proxy(_ours).serve) as port:
         assert (await _send(port, _get(9), login=b""))[0].split(" ")[1] == "407"
 
 
