@@ -367,8 +367,9 @@ jobs:
     mapping: {next: [n]}
     limits: {max_iteration_count: 9}
   square: {type: command, component: ./square.yml, inputs: {wait: 60}}
-  each: {type: parallel_for, body: "${{parent.jobs.square}}", items: [{n: 1}, {n: 2}]}
+  each: {type: parallel_for, body: "${{parent.jobs.square}}", items: [{n: 1}, {n: 2}], max_concurrency: 1}
 """
+"""Both loops run at once on the two nodes of the cluster, one iteration each."""
 
 
 def running(client: MLClient, name: str, *steps: str) -> list[str]:
