@@ -115,6 +115,7 @@ class Server:
         await self.platform.operations.stop()
         await self.platform.children.stop_all()
         await self._stack.aclose()
+        SERVICES.stop(self.platform)
         if self._private is not None:  # by its own path, because the link is gone if the state folder was deleted
             await asyncio.to_thread(private_folder.delete, self._private)
         self.platform.store.close()

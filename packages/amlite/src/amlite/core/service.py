@@ -21,7 +21,8 @@ class Service:
 
     `works` maps the names of its long-running operations to functions. `created` and `deleting` map resource types of
     other services to functions, which are called after such a resource is created and before it is deleted. `start` is
-    called once, when amlite is ready. `status` returns what the service adds to `amlite status`.
+    called once, when amlite is ready, and `stop` when it no longer answers. `status` returns what the service adds to
+    `amlite status`.
     """
 
     routes: Sequence[Routes] = ()
@@ -30,6 +31,7 @@ class Service:
     created: Mapping[str, Hook] = field(default_factory=dict)
     deleting: Mapping[str, Hook] = field(default_factory=dict)
     start: Callable[[Platform], Awaitable[None]] | None = None
+    stop: Callable[[Platform], None] | None = None
     status: Callable[[Platform], Json] | None = None
 
 
@@ -49,6 +51,12 @@ class Services:
         for service in self._all:
             if service.start is not None:
                 await service.start(platform)
+
+    def stop(self, platform: Platform) -> None:
+        """Let every service write what it has only in memory."""
+        for service in self._all:
+            if service.stop is not None:
+                service.stop(platform)
 
     def status(self, platform: Platform) -> Json:
         """Return the status of every service that has one."""

@@ -1,11 +1,13 @@
 """Measurements of scored requests: the count and durations of each kind, for each endpoint and minute.
 
-A minute is one document of bounded size. Each request writes it, so that nothing is lost if amlite is killed.
-Durations are stored in bins of two significant digits, as in Envoy, Azure's gateway.
+A minute is one document of bounded size. Requests are collected for a quarter of a second before they are written, so
+that a busy endpoint does not wait for the store: if amlite is killed, the last ones are not counted. Durations are
+stored in bins of two significant digits, as in Envoy, Azure's gateway.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from amlite.core.wire import Json
 _TYPE = "monitoring/minutes"
 _KEPT = dt.timedelta(days=93)
 _MINUTE = "%Y-%m-%dT%H:%M:00Z"
+_COLLECTED_SECONDS = 0.25
 UNKNOWN = "unknown"
 """The model's status code if the model did not respond."""
 
@@ -43,6 +46,14 @@ class Tally:
 
 
 @dataclass
+class _Collected:
+    """The tallies that are not written yet, by the ids of their endpoint and minute, and by their kind."""
+
+    tallies: dict[tuple[str, str], dict[Kind, Tally]] = field(default_factory=dict)
+    writing: bool = False
+
+
+@dataclass
 class _Pruned:
     """The time at which old measurements were last deleted, by endpoint."""
 
@@ -52,25 +63,50 @@ class _Pruned:
 def record(
     platform: Platform, endpoint_id: str, deployment: str, status: int, model_status: int | None, seconds: float
 ) -> None:
-    """Count a request that was routed to a deployment."""
-    key = f"{_TYPE}{endpoint_id.lower()}/{platform.clock.now().strftime(_MINUTE)}"
-    document = platform.store.get(key)
-    if document is None:
-        _prune(platform, endpoint_id)
-    body: Json = document.body if document else {}
-    kind = f"{deployment}|{status}|{UNKNOWN if model_status is None else model_status}"
-    tally = body.setdefault(kind, {"bins": {}, "total": 0.0})
+    """Count a request that was routed to a deployment. An event loop must run."""
+    collected = platform.part(_Collected)
+    kind = Kind(deployment, str(status), UNKNOWN if model_status is None else str(model_status))
+    minute = platform.clock.now().strftime(_MINUTE)
+    tally = collected.tallies.setdefault((endpoint_id, minute), {}).setdefault(kind, Tally())
     milliseconds = seconds * 1000
-    name = f"{float(f'{milliseconds:.2g}'):g}"
-    tally["bins"][name] = tally["bins"].get(name, 0) + 1
-    tally["total"] += milliseconds
-    platform.store.put(key, _TYPE, body)
+    tally.bins[float(f"{milliseconds:.2g}")] += 1
+    tally.total += milliseconds
+    if not collected.writing:
+        collected.writing = True
+        platform.background(_write_soon(platform), "writing measurements")
+
+
+def write(platform: Platform) -> None:
+    """Write what is collected."""
+    collected = platform.part(_Collected)
+    tallies, collected.tallies = collected.tallies, {}
+    for (endpoint_id, minute), kinds in tallies.items():
+        key = f"{_TYPE}{endpoint_id.lower()}/{minute}"
+        document = platform.store.get(key)
+        if document is None:
+            _prune(platform, endpoint_id)
+        body: Json = document.body if document else {}
+        for kind, tally in kinds.items():
+            name = f"{kind.deployment}|{kind.status}|{kind.model_status}"
+            written = body.setdefault(name, {"bins": {}, "total": 0.0})
+            for milliseconds, count in tally.bins.items():
+                duration = f"{milliseconds:g}"
+                written["bins"][duration] = written["bins"].get(duration, 0) + count
+            written["total"] += tally.total
+        platform.store.put(key, _TYPE, body)
+
+
+async def _write_soon(platform: Platform) -> None:
+    await asyncio.sleep(_COLLECTED_SECONDS)
+    platform.part(_Collected).writing = False
+    write(platform)
 
 
 def minutes(
     platform: Platform, endpoint_id: str, start: dt.datetime, end: dt.datetime
 ) -> dict[dt.datetime, dict[Kind, Tally]]:
     """Return the minutes with requests that start in [start, end), oldest first."""
+    write(platform)
     found: dict[dt.datetime, dict[Kind, Tally]] = {}
     for document in platform.store.below(f"{_TYPE}{endpoint_id.lower()}", _TYPE):
         at = _begin(document.id)
@@ -86,6 +122,7 @@ def minutes(
 
 def forget(platform: Platform, endpoint_id: str) -> None:
     """Delete the measurements of an endpoint's requests."""
+    write(platform)
     platform.store.delete(f"{_TYPE}{endpoint_id.lower()}")
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import pytest
 from amlite.core.platform import Platform
 from amlite.services.monitoring import measurements, metrics, queries
 from amlite.services.monitoring.queries import Clause, MonitorError
+from amlite.services.monitoring.service import SERVICE
 
 ENDPOINT = (
     "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w/onlineEndpoints/e"
@@ -41,7 +43,7 @@ def values(platform: Platform, metric: str, filter_: str = "", minutes: int = 2)
     }
 
 
-def test_requests_are_counted_by_minute_deployment_and_status(platform: Platform) -> None:
+async def test_requests_are_counted_by_minute_deployment_and_status(platform: Platform) -> None:
     to_next(60, platform)
     scored(platform, "blue", 200, 10, 10, 10)
     scored(platform, "green", 200, 10)
@@ -62,19 +64,22 @@ def test_requests_are_counted_by_minute_deployment_and_status(platform: Platform
     assert values(platform, "RequestsPerMinute", "deployment eq 'red'") == {}
 
 
-def test_measurements_survive_a_restart_and_are_forgotten_with_the_endpoint(
+async def test_measurements_survive_a_restart_and_are_forgotten_with_the_endpoint(
     open_platform: Callable[[], Platform],
 ) -> None:
     first = open_platform()
     to_next(60, first)
     scored(first, "blue", 200, 20)
+    SERVICE.stop(first)
+    scored(first, "blue", 200, 40)
+    await asyncio.sleep(2 * measurements._COLLECTED_SECONDS)  # without a stop, they are written soon
     later = open_platform()
-    assert values(later, "RequestLatency") == {(): [None, 20.0]}
+    assert values(later, "RequestLatency") == {(): [None, 30.0]}
     measurements.forget(later, ENDPOINT)
     assert values(later, "RequestLatency") == {(): [None, None]}
 
 
-def test_percentiles_are_durations_that_so_many_requests_did_not_exceed(platform: Platform) -> None:
+async def test_percentiles_are_durations_that_so_many_requests_did_not_exceed(platform: Platform) -> None:
     to_next(60, platform)
     scored(platform, "blue", 200, *range(1, 100), 1000)
     expected = {"RequestLatency_P50": 50.0, "RequestLatency_P90": 90.0, "RequestLatency_P99": 99.0}
@@ -83,7 +88,7 @@ def test_percentiles_are_durations_that_so_many_requests_did_not_exceed(platform
     assert values(platform, "RequestLatency", minutes=1) == {(): [pytest.approx(59.5)]}
 
 
-def test_longer_intervals_average_minutes_but_weigh_the_mean_latency_by_requests(platform: Platform) -> None:
+async def test_longer_intervals_average_minutes_but_weigh_the_mean_latency_by_requests(platform: Platform) -> None:
     to_next(3600, platform)
     scored(platform, "blue", 200, 10, 10, 10)
     platform.advance(60)
@@ -99,8 +104,9 @@ def test_longer_intervals_average_minutes_but_weigh_the_mean_latency_by_requests
     assert mean == {"RequestsPerMinute": 2.0, "RequestLatency": 20.0, "RequestLatency_P50": 30.0}
 
 
-def test_what_azure_keeps_no_longer_is_deleted(platform: Platform) -> None:
+async def test_what_azure_keeps_no_longer_is_deleted(platform: Platform) -> None:
     scored(platform, "blue", 200, 10)
+    measurements.write(platform)
     old = platform.clock.now() - MINUTE
     platform.advance(94 * 86400)
     scored(platform, "blue", 200, 10)
