@@ -280,8 +280,10 @@ def main() -> None:
     """Lock the state folder, end the processes that an earlier amlite left, and serve."""
     state = Path(sys.argv[1]).resolve()
     try:
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        state.chmod(0o700)  # whoever made it: everything in it is for its user only
+        if (wrong := disk.check(state)) is not None:
+            print(wrong, file=sys.stderr)
+            sys.exit(disk.CODE)
+        state.chmod(0o700)  # however it was made: everything in it is for its user only
         with (state / "lock").open("w") as lock:
             _serve_alone(state, lock)
     except (OSError, sqlite3.Error) as error:

@@ -15,6 +15,7 @@ _NEEDED_BYTES = 16 << 20
 """An amlite without a job needs less."""
 
 _ELSEWHERE = "set AMLITE_STATE to a folder on another disk"
+_OWN = "set AMLITE_STATE to a folder that you make"
 _FULL = f"its disk is full; free space there, or {_ELSEWHERE}"
 _READ_ONLY = f"it is read-only; make it writable, or {_ELSEWHERE}"
 _REASONS = {
@@ -25,6 +26,11 @@ _REASONS = {
     errno.EPERM: f"you may not write there; change its permissions, or {_ELSEWHERE}",
 }
 _SQLITE = {sqlite3.SQLITE_FULL: _FULL, sqlite3.SQLITE_READONLY: _READ_ONLY, sqlite3.SQLITE_CANTOPEN: _READ_ONLY}
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file or folder belongs to this user."""
+    return path.stat().st_uid == os.geteuid()
 
 
 def problem(state: Path, error: BaseException | None) -> str | None:
@@ -42,9 +48,14 @@ def problem(state: Path, error: BaseException | None) -> str | None:
 
 
 def check(state: Path) -> str | None:
-    """Make the state folder, and return the message if amlite cannot work in it."""
+    """Make the state folder, and return the message if amlite cannot work in it, or must not.
+
+    Another user's folder can say which variables commands get, and that user may open it again at any time.
+    """
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not is_own(state):
+            return f"amlite does not use {state}: it belongs to another user; {_OWN}"
         if not os.access(state, os.W_OK):
             raise OSError(errno.EROFS if os.geteuid() == 0 else errno.EACCES, "")
         if shutil.disk_usage(state).free < _NEEDED_BYTES:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from amlite.core import disk
+
 VARIABLE = "AMLITE_STATE"
 INSIDE = "AMLITE_RUN"
 """Set for commands of `amlite run` and for children. It marks that proxy and certificates are amlite's own."""
@@ -76,8 +78,10 @@ def others(state: Path) -> list[Path]:
 
 
 def read(state: Path) -> Runtime | None:
-    """Return the amlite that runs on a state folder. Return None if none runs or the file is malformed."""
+    """Return the amlite that runs on a state folder. Return None if none of this user runs or the file is malformed."""
     try:
+        if not disk.is_own(state):
+            return None
         runtime = Runtime(**json.loads((state / "runtime.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None

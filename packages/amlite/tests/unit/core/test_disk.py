@@ -9,9 +9,10 @@ import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
-from amlite.core import disk
+from amlite.core import disk, runtime
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,17 @@ def test_a_folder_is_checked_before_a_start(tmp_path: Path, monkeypatch: pytest.
     assert str(disk.check(tmp_path)).startswith(f"amlite cannot write to {tmp_path}: its disk is full")
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
     assert f"amlite cannot write to {tmp_path}: " in str(disk.check(tmp_path))
+
+
+@pytest.mark.attack
+def test_a_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could say which variables `amlite run` sets, and which process `amlite stop` ends."""
+    here = psutil.Process()
+    runtime.write(tmp_path, runtime.Runtime(here.pid, here.create_time(), 1, {"LD_PRELOAD": "/tmp/evil.so"}))
+    assert runtime.read(tmp_path) is not None
+    uid = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    assert runtime.read(tmp_path) is None
+    assert disk.check(tmp_path) == (
+        f"amlite does not use {tmp_path}: it belongs to another user; set AMLITE_STATE to a folder that you make"
+    )
