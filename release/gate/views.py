@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from release.gate.decision import CheckedRule, Decision
-from release.markdown.escaping import code, prose
+from release.markdown.escaping import code, link, prose
 from release.untrusted import shown
 
 _COLUMNS = ("result", "metric", "slice", "value", "threshold", "registered", "margin")
@@ -53,7 +53,7 @@ def markdown(decision: Decision, studio_url: str | None) -> str:
     if len(checks) > _MAX_ROWS:
         lines.append(f"| … {len(checks) - _MAX_ROWS} more | | | | | | |")
     if studio_url:
-        lines += ["", f"[Report]({studio_url})"]
+        lines += ["", f"[Report]({link(studio_url)})"]
     return "\n".join(lines) + "\n"
 
 

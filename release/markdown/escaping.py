@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from urllib.parse import quote
 
 # Control characters, formatting characters (which can change the direction of a text), surrogates, line separators.
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -45,6 +46,11 @@ def prose(text: str) -> str:
     # At its beginning, other characters could start a list or a heading.
     start = "" if line[:1].isalpha() else _ZERO_WIDTH
     return start + _MARKUP.sub(_entity, line)
+
+
+def link(url: str) -> str:
+    """Return a URL that cannot end its link. Anything but an HTTPS address becomes an empty anchor."""
+    return quote(one_line(url), safe="%/:?&=#+,;@~") if url.startswith("https://") else "#"
 
 
 def fences(lines: Sequence[str], language: str = "") -> tuple[str, str]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from urllib.parse import quote
 
 from release.cost.document import Cost, amount
 from release.markdown.cutting import Block
-from release.markdown.escaping import code, fences, one_line, prose
+from release.markdown.escaping import code, fences, link, one_line, prose
 from release.policy.findings import PolicyFinding
 from release.preview.document import GateResult, PlannedChange, Preview, QuotaNeed
 from release.preview.text import SIGNS, counts, reasons, versions
@@ -92,7 +91,7 @@ def _gate(results: Sequence[GateResult]) -> Iterator[Block]:
         lines = []
         for each in results:
             metrics = "".join(f", {code(name)} {value:.4g}" for name, value in each.metrics.items())
-            report = f" ([report]({_link(each.report)}))" if each.report else ""
+            report = f" ([report]({link(each.report)}))" if each.report else ""
             word = "accepted" if each.deploy_flag else "**refused**"
             lines.append(f"- {code(each.model)} is {word}: {prose(each.reason)}{metrics}{report}")
         yield Block(tuple(lines), ("**Gate**", ""), ("",), "- … {count} more …", _CHECKS)
@@ -222,8 +221,3 @@ def _versions(change: PlannedChange) -> str:
 def _some(items: Sequence[str], *, plain: bool = False) -> str:
     shown = ", ".join(each if plain else code(each) for each in items[:_MOST])
     return shown if len(items) <= _MOST else f"{shown} and {len(items) - _MOST} more"
-
-
-def _link(url: str) -> str:
-    """Return a URL that cannot end its link. Anything but an HTTPS address becomes an empty anchor."""
-    return quote(one_line(url), safe="%/:?&=#+,;@~") if url.startswith("https://") else "#"

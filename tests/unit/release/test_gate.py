@@ -166,6 +166,16 @@ def test_markdown_stays_short() -> None:
     assert "Report" not in text
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize("address", ["https://ml.azure.com/a) @contoso [b](https://example.org", "javascript:alert(1)"])
+def test_the_address_of_a_report_is_a_link_and_no_more(address: str) -> None:
+    line = markdown(Decision.model_validate(DECISION), address).splitlines()[-1]
+    assert line.startswith("[Report](")
+    assert line.count("(") == line.count(")") == 1
+    assert " " not in line
+    assert "javascript" not in line
+
+
 @pytest.mark.parametrize(
     ("status", "fix"), [("Failed", "release logs job-1 -s dev"), ("Running", "wait until it ends")]
 )
