@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -40,6 +41,8 @@ def brought(source: str, root: Path, into: str | None) -> Iterator[tuple[str, bo
     name = into or re.sub(r"\.git$", "", re.split(r"[/:]", source.rstrip("/"))[-1])
     if not _NAME.fullmatch(name):
         raise ReleaseError(f"'{name}' is not a name for a folder", fix="use --into NAME")
+    if name.isidentifier() and _is_module(name):
+        raise _shadow(name)
     target = root / name
     if target.exists():
         raise ReleaseError(f"folder {name}/ exists already", fix="import it by its path, or use --into NAME")
@@ -48,10 +51,27 @@ def brought(source: str, root: Path, into: str | None) -> Iterator[tuple[str, bo
             _clone(source, target)
         else:
             _copy(place, target)
+        if name.isidentifier() and any(target.glob("__init__.*")):
+            raise _shadow(name)
         yield name, True
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return True
+
+
+def _shadow(name: str) -> ReleaseError:
+    """Return the error for files from elsewhere that Python would import: it looks in the project's folder first."""
+    return ReleaseError(
+        f"Python would import folder {name}/ as the module '{name}', and run its code on this machine",
+        fix=f"use --into with a name that no module has, such as {name.replace('_', '-')}-project",
+    )
 
 
 def _copy(place: Path, target: Path) -> None:

@@ -256,6 +256,26 @@ def make_repository_of(own: Path) -> None:
 
 
 @pytest.mark.attack
+@pytest.mark.parametrize("as_url", [False, True])
+@pytest.mark.parametrize("name", ["yaml", "json", "sitecustomize", "simplejson"])
+def test_a_foreign_project_is_no_module_that_python_imports(
+    name: str, as_url: bool, foreign: Path, tmp_path: Path
+) -> None:
+    """An installed one, one of Python's, one that each interpreter imports, and one that packages try to import."""
+    foreign = foreign.rename(tmp_path / name)
+    (foreign / "__init__.py").write_text("open('harmed', 'w')\n")
+    make_repository(foreign)
+    root = tmp_path / "own"
+    root.mkdir()
+    source = foreign.as_uri() if as_url else str(foreign)
+    with pytest.raises(ReleaseError, match=f"as the module '{name}'.*\n.*{name}-project"), brought(source, root, None):
+        pass
+    assert list(root.iterdir()) == []
+    with brought(source, root, f"{name}-project") as found:
+        assert found == (f"{name}-project", True)
+
+
+@pytest.mark.attack
 @pytest.mark.parametrize("secret", ["user:canary@", "canary@", ":canary@"])
 def test_no_message_and_no_file_has_the_token_of_an_address(secret: str, tmp_path: Path) -> None:
     address = f"https://{secret}127.0.0.1:1/x.git"
