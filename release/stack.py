@@ -6,6 +6,7 @@ import fcntl
 import functools
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ from release.project import program_folder, project_folder
 # The Automation API asks the CLI for an update's outputs, twice, and for its entry in the history. This takes seconds,
 # and this class uses the events and `deployed` instead.
 _NOT_ASKED = automation.UpdateSummary("update", datetime.fromtimestamp(0, UTC), "", {}, {}, "")
+# A program of others may be in a state that was read earlier than this.
+_FRESH_SECONDS = 5.0
 
 
 class PulumiStack:
@@ -58,8 +61,8 @@ class PulumiStack:
                 f"cannot open stack '{name}': {message}", fix=hint or _login_fix(name, message)
             ) from error
         self._engine = Engine(name, self._stack)
-        self._is_trusted = False
         self._read: Mapping[str, Any] | None = None
+        self._read_at = 0.0
 
     def preview(self, on_event: OnEvent, *, refresh: bool = False) -> Changes:
         """Preview an update. With `refresh`, compare with what is in Azure. The state does not change.
@@ -101,19 +104,17 @@ class PulumiStack:
         Raises:
             ReleaseError: One of them is not of this checkout.
         """
-        if not self._is_trusted:
-            written = stack_file.read(self.file).get("config") or {}
-            foreign = state_providers.foreign(self.state(), program_folder(), written)
-            if foreign:
-                names = ", ".join(urn.rpartition("::")[2] for urn in foreign)
-                raise ReleaseError(
-                    f"the state of stack '{self.name}' has a provider for {names} that is not of this checkout, and "
-                    "Pulumi would run it. Nothing was changed",
-                    fix="use the commit that deployed the stack, with its packages, and define your own dynamic "
-                    "providers in a module, not in __main__.py. If nobody deployed such a provider, find out who "
-                    "changed the state, and import an earlier one with `pulumi stack import`",
-                )
-            self._is_trusted = True
+        written = stack_file.read(self.file).get("config") or {}
+        foreign = state_providers.foreign(self.state(), program_folder(), written)
+        if foreign:
+            names = ", ".join(urn.rpartition("::")[2] for urn in foreign)
+            raise ReleaseError(
+                f"the state of stack '{self.name}' has a provider for {names} that is not of this checkout, and "
+                "Pulumi would run it. Nothing was changed",
+                fix="use the commit that deployed the stack, with its packages, and define your own dynamic "
+                "providers in a module, not in __main__.py. If nobody deployed such a provider, find out who "
+                "changed the state, and import an earlier one with `pulumi stack import`",
+            )
         self._read = None
         return self._engine.run(command, on_event)
 
@@ -140,10 +141,11 @@ class PulumiStack:
             yield
 
     def state(self) -> Mapping[str, Any]:
-        """Return the stack's state, as the engine keeps it. It is read once a change, because that takes a second."""
-        if self._read is None:
+        """Return the stack's state, as the engine keeps it, at most a few seconds old: to read it takes a second."""
+        if self._read is None or time.monotonic() - self._read_at > _FRESH_SECONDS:
             with self._one_error():
                 self._read = self._stack.export_stack().deployment or {}
+            self._read_at = time.monotonic()
         return self._read
 
     @contextmanager

@@ -15,9 +15,11 @@ import io
 import json
 import pickle
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pulumi
 import yaml
@@ -30,14 +32,28 @@ _BASE, _DYNAMIC = "Provider", "ResourceProvider"
 _PLUGIN = "pulumi:providers:"
 # The engine has these itself.
 _BUILT_IN = frozenset({"pulumi", "pulumi-python"})
-_URL = "pluginDownloadURL"
+_URL, _INTERNAL = "pluginDownloadURL", "__internal"
+# What the state has of a provider that decides which program the engine starts, and with which variables.
+_DECIDING = (_URL, "name", "parameterization", "envVarMappings")
+_Plugin = Mapping[str, Any]
 # Settings of plugins that say who gets their tokens, or what they run. A stack file may set them.
 _SETTINGS = {
     "azure-native": ("metadataHost", "msiEndpoint", "oidcRequestUrl", "oidcTokenFilePath"),
     "docker": ("host", "sshOpts"),
 }
-# The program that a kubeconfig of Azure runs to sign in.
+# The file with the clusters of the machine's user.
+_OWN_KUBECONFIG = "~/.kube/config"
+# What users of a kubeconfig can have: credentials that are in it or never leave this machine, or a program.
+_USER = {"token", "username", "password", "exec"} | {
+    f"client-{part}{form}" for part in ("certificate", "key") for form in ("", "-data")
+}
+# The program that a kubeconfig of Azure runs to sign in, and its options: none names another authority or a file.
 _SIGNS_IN = "kubelogin"
+_SIGN_IN_OPTIONS = {"--environment", "-e", "--login", "-l", "--tenant-id", "-t", "--client-id", "--server-id"}
+# The audience of the program's tokens, and the hosts that get them: managed clusters of Azure.
+_AUDIENCE = "6dae42f8-4368-4678-94ff-3960e28e3630"
+_HOSTS = (".azmk8s.io", ".cx.aks.containerservice.azure.us", ".cx.prod.service.azk8s.cn")
+_CLUSTER = {"server", "certificate-authority-data"}
 # What the state has in place of a secret, with the plain text as JSON.
 _PLAIN = "plaintext"
 
@@ -57,8 +73,13 @@ def foreign(state: Mapping[str, Any], program: Path, configuration: Mapping[str,
     plugins = _plugins()
     found = []
     for each in _resources(state):
-        if str(each.get("type")).startswith(_PLUGIN) and not _is_installed(each, plugins, configuration):
-            found.append(str(each.get("urn")))
+        urn = str(each.get("urn"))
+        # The engine loads the plugin of the type in the URN, and checks the other one.
+        types = {str(each.get("type")), _type_in(urn)}
+        if any(kind.startswith(_PLUGIN) for kind in types) and not (
+            len(types) == 1 and _is_installed(each, plugins, configuration)
+        ):
+            found.append(urn)
         for part in ("inputs", "outputs"):
             kept = (each.get(part) or {}).get(PROVIDER_KEY)
             if kept is None:
@@ -76,44 +97,90 @@ def _resources(state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield from (each.get("resource") or {} for each in state.get("pending_operations") or ())
 
 
-def _plugins() -> dict[str, str]:
-    """Return the plugins of the installed SDKs, each with the address to download it from, or ""."""
-    found: dict[str, str] = {}
+def _type_in(urn: str) -> str:
+    return urn.split("::")[2].rpartition("$")[2] if urn.count("::") > 2 else ""
+
+
+def _plugins() -> dict[str, _Plugin]:
+    """Return the plugins of the installed SDKs by their packages, which are their names or those of parameters."""
+    found: dict[str, _Plugin] = {}
     for file in Path(pulumi.__file__).parents[1].glob("*/pulumi-plugin.json"):
         described = json.loads(file.read_text("utf-8"))
-        named = (described, described.get("parameterization") or {})
-        found |= {str(each["name"]): str(described.get("server") or "") for each in named if each.get("name")}
+        program = {_URL: described.get("server"), "name": described.get("name")}
+        parameter = described.get("parameterization") or {}
+        if described.get("name"):
+            found[str(described["name"])] = program
+        if parameter.get("name"):
+            found[str(parameter["name"])] = {**program, "parameterization": parameter.get("value")}
     return found
 
 
-def _is_installed(resource: Mapping[str, Any], plugins: Mapping[str, str], configuration: Mapping[str, Any]) -> bool:
+def _is_installed(
+    resource: Mapping[str, Any], plugins: Mapping[str, _Plugin], configuration: Mapping[str, Any]
+) -> bool:
     package = str(resource["type"]).removeprefix(_PLUGIN)
-    given = [resource.get(part) or {} for part in ("inputs", "outputs")]
-    urls = {str(each[_URL]) for part in given for each in (part, part.get("__internal") or {}) if each.get(_URL)}
-    if package in _BUILT_IN:
-        return not urls
-    if package not in plugins or not urls <= {plugins[package]}:
+    if package not in _BUILT_IN and package not in plugins:
         return False
-    return all(_is_harmless(part, package, configuration) for part in given)
+    plugin = plugins.get(package, {"name": package})
+    given = [resource.get(part) or {} for part in ("inputs", "outputs")]
+    return all(_is_program(part, plugin) and _is_harmless(part, package, configuration) for part in given)
+
+
+def _is_program(inputs: Mapping[str, Any], plugin: _Plugin) -> bool:
+    """Whether the program that the engine would start for a provider is a plugin, in the environment that it has.
+
+    The engine reads what decides about it from `__internal`, and without that from the settings beside it.
+    """
+    internal = inputs.get(_INTERNAL) or {}
+    if not isinstance(internal, Mapping):
+        return False
+    decided = [{key: part[key] for key in _DECIDING if part.get(key)} for part in (inputs, internal)]
+    return all(each[key] == plugin.get(key) for each in decided for key in each)
 
 
 def _is_harmless(inputs: Mapping[str, Any], package: str, configuration: Mapping[str, Any]) -> bool:
     settings = _SETTINGS.get(package, ())
     if not all(key not in inputs or inputs[key] == configuration.get(f"{package}:{key}") for key in settings):
         return False
-    return not inputs.get("kubeconfig") or _runs_only_sign_in(inputs["kubeconfig"])
+    kubeconfig = inputs.get("kubeconfig")
+    known = (_OWN_KUBECONFIG, configuration.get("kubernetes:kubeconfig"))
+    return not kubeconfig or kubeconfig in known or _keeps_credentials(kubeconfig)
 
 
-def _runs_only_sign_in(kubeconfig: Any) -> bool:
-    text = _text(kubeconfig)
+def _keeps_credentials(kubeconfig: Any) -> bool:
+    """Whether a kubeconfig gives only what is in it, and tokens of Azure to Azure's clusters only."""
     try:
-        content = yaml.safe_load(text)
-        users = content.get("users") or () if isinstance(content, dict) else ()
-        programs = [user["exec"]["command"] for user in (each["user"] for each in users) if user.get("exec")]
-        old = [user for user in (each["user"] for each in users) if user.get("auth-provider")]
-    except (yaml.YAMLError, LookupError, TypeError, AttributeError):
+        content = yaml.safe_load(_text(kubeconfig))
+        users = [each["user"] or {} for each in content.get("users") or ()]
+        clusters = [each["cluster"] or {} for each in content.get("clusters") or ()]
+        if not all(user.keys() <= _USER for user in users):
+            return False
+        programs = [user["exec"] for user in users if user.get("exec")]
+        return all(map(_signs_in, programs)) and (not programs or all(map(_is_of_azure, clusters)))
+    except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError):
         return False
-    return bool(text) and not old and all(each == _SIGNS_IN for each in programs)
+
+
+def _signs_in(program: Mapping[str, Any]) -> bool:
+    subcommand, *options = program.get("args") or ["get-token"]
+    return (
+        (program["command"], subcommand) == (_SIGNS_IN, "get-token")
+        and not program.get("env")
+        and all(each.partition("=")[0] in _SIGN_IN_OPTIONS for each in options if each.startswith("-"))
+        and _audiences(options) <= {_AUDIENCE}
+    )
+
+
+def _audiences(options: Sequence[str]) -> set[str]:
+    """Return the audiences that the options of the program name."""
+    option = "--server-id"
+    apart = {after for before, after in pairwise(options) if before == option}
+    return apart | {each.removeprefix(f"{option}=") for each in options if each.startswith(f"{option}=")}
+
+
+def _is_of_azure(cluster: Mapping[str, Any]) -> bool:
+    address = urlsplit(cluster["server"])
+    return cluster.keys() <= _CLUSTER and address.scheme == "https" and (address.hostname or "").endswith(_HOSTS)
 
 
 def _text(kept: Any) -> str:

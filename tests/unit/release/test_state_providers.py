@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import pickle
+import time
 from pathlib import Path
 from typing import Any
 
@@ -127,24 +128,69 @@ def test_no_command_runs_the_engine_on_such_a_state(fake: FakeStack, command: st
     assert told == []
 
 
+@pytest.mark.attack
+def test_a_program_that_somebody_writes_later_is_refused(fake: FakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hours can be between two runs of the engine in one command, as in a release that trains."""
+    stack = PulumiStack("local")
+    stack.up(print)
+    stack.resources()
+    fake.resources = [resource(pickled(Command(os.system, "true")))]
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 60)
+    with pytest.raises(ReleaseError, match="has a provider for data-holidays that is not of this checkout"):
+        stack.up(print)
+    assert len(fake.messages) == 1
+
+
 def plugin(package: str, **inputs: Any) -> dict[str, Any]:
     urn = f"urn:pulumi:dev::platform::pulumi:providers:{package}::default"
     return {"urn": urn, "type": f"pulumi:providers:{package}", "inputs": inputs, "outputs": inputs}
 
 
-def kubeconfig(**user: Any) -> str:
-    return json.dumps({"apiVersion": "v1", "kind": "Config", "users": [{"name": "me", "user": user}]})
+AKS = "https://flights-1a2b.hcp.westeurope.azmk8s.io:443"
+
+
+def kubeconfig(server: str = AKS, cluster: dict[str, Any] | None = None, **user: Any) -> str:
+    clusters = [{"name": "flights", "cluster": {"server": server, **(cluster or {})}}]
+    users = [{"name": "me", "user": user}]
+    return json.dumps({"apiVersion": "v1", "kind": "Config", "clusters": clusters, "users": users})
+
+
+def signs_in(*args: str, **more: Any) -> dict[str, Any]:
+    return {"command": "kubelogin", "args": ["get-token", *args], **more}
+
+
+def typed(kind: str, **inputs: Any) -> dict[str, Any]:
+    """Return a provider whose URN has another type than its type."""
+    return {**plugin("docker", **inputs), "urn": f"urn:pulumi:dev::platform::pulumi:providers:{kind}::default"}
 
 
 def test_the_plugins_of_installed_packages_are_known() -> None:
     resources = [plugin("azure-native", version="3.29.0", __internal={}), plugin("docker"), plugin("pulumi")]
     assert foreign({"resources": resources}, ROOT, {}) == []
     kept = {SECRET: "1b4", "plaintext": json.dumps(kubeconfig(token="t"))}
-    clusters = [kubeconfig(exec={"command": "kubelogin", "args": ["get-token"]}), "~/.kube/config", kept]
+    converted = ("--login", "azurecli", "--server-id", "6dae42f8-4368-4678-94ff-3960e28e3630")
+    clusters = [kubeconfig(exec=signs_in(*converted)), "~/.kube/config", kept]
+    clusters.append(kubeconfig("https://127.0.0.1:6443", **{"client-certificate": "me.crt", "client-key": "me.key"}))
     assert foreign({"resources": [plugin("kubernetes", kubeconfig=each) for each in clusters]}, ROOT, {}) == []
     configured = plugin("azure-native", metadataHost="management.contoso.com")
-    known = {"azure-native:metadataHost": "management.contoso.com"}
-    assert foreign({"resources": [configured]}, ROOT, known) == []
+    known = {"azure-native:metadataHost": "management.contoso.com", "kubernetes:kubeconfig": "cluster.yaml"}
+    assert foreign({"resources": [configured, plugin("kubernetes", kubeconfig="cluster.yaml")]}, ROOT, known) == []
+
+
+def test_the_plugin_of_an_installed_package_with_parameters_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulumi, "__file__", str(tmp_path / "pulumi" / "__init__.py"))
+    (tmp_path / "contoso").mkdir()
+    parameter = {"name": "contoso", "version": "1.0.0", "value": "eyJ4IjoxfQ=="}
+    described = {"name": "terraform-provider", "version": "0.9.0", "parameterization": parameter}
+    (tmp_path / "contoso" / "pulumi-plugin.json").write_text(json.dumps(described))
+    internal = {"name": "terraform-provider", "version": "0.9.0", "parameterization": "eyJ4IjoxfQ=="}
+    kept = plugin("contoso", version="1.0.0", __internal=internal)
+    assert foreign({"resources": [kept]}, ROOT, {}) == []
+    other = plugin("contoso", __internal={**internal, "parameterization": "eyJ4IjoyfQ=="})
+    assert foreign({"resources": [other]}, ROOT, {}) == [other["urn"]]
 
 
 @pytest.mark.attack
@@ -156,6 +202,17 @@ def test_the_plugins_of_installed_packages_are_known() -> None:
         plugin("azure-native", pluginDownloadURL="https://example.org/evil"),
         plugin("azure-native", __internal={"pluginDownloadURL": "https://example.org/evil"}),
         plugin("pulumi-python", pluginDownloadURL="https://example.org/evil"),
+        # The engine starts the plugin that is named there, with these parameters and variables.
+        plugin("docker", __internal={"name": "command"}),
+        plugin("docker", name="command"),
+        plugin("pulumi-python", __internal={"name": "command"}),
+        plugin("docker", __internal={"name": "docker", "parameterization": "eyJyZW1vdGUiOnt9fQ=="}),
+        plugin("docker", __internal={"envVarMappings": {"MINE": "LD_PRELOAD"}}),
+        plugin("docker", __internal="command"),
+        # It loads the plugin of the type in the URN.
+        typed("command"),
+        {**typed("docker"), "type": "azure-native:resources:ResourceGroup"},
+        {**plugin("docker"), "urn": "urn:pulumi:dev::platform"},
         plugin("azure-native", metadataHost="example.org"),
         plugin("azure-native", oidcRequestUrl="https://example.org"),
         plugin("docker", host="ssh://-oProxyCommand=evil"),
@@ -164,6 +221,17 @@ def test_the_plugins_of_installed_packages_are_known() -> None:
         plugin("kubernetes", kubeconfig=kubeconfig(**{"auth-provider": {"config": {"cmd-path": "/bin/sh"}}})),
         plugin("kubernetes", kubeconfig={SECRET: "1b4", "ciphertext": "v1:abc"}),
         plugin("kubernetes", kubeconfig="users: [1"),
+        plugin("kubernetes", kubeconfig="ml/train/kubeconfig"),
+        plugin("kubernetes", kubeconfig=kubeconfig(tokenFile="/home/me/.azure/tokens.json")),
+        plugin("kubernetes", kubeconfig=kubeconfig("https://example.org", exec=signs_in())),
+        plugin("kubernetes", kubeconfig=kubeconfig("https://x.azmk8s.io@example.org", exec=signs_in())),
+        plugin("kubernetes", kubeconfig=kubeconfig(AKS.replace("https", "http"), exec=signs_in())),
+        plugin("kubernetes", kubeconfig=kubeconfig(cluster={"proxy-url": "http://example.org"}, exec=signs_in())),
+        plugin("kubernetes", kubeconfig=kubeconfig(cluster={"insecure-skip-tls-verify": True}, exec=signs_in())),
+        plugin("kubernetes", kubeconfig=kubeconfig(exec=signs_in("--authority-host", "https://example.org"))),
+        plugin("kubernetes", kubeconfig=kubeconfig(exec=signs_in("--authority-host=https://example.org"))),
+        plugin("kubernetes", kubeconfig=kubeconfig(exec=signs_in("--server-id", "https://management.azure.com"))),
+        plugin("kubernetes", kubeconfig=kubeconfig(exec=signs_in(env=[{"name": "AZURE_AUTHORITY_HOST"}]))),
     ],
 )
 def test_a_plugin_of_others_is_refused(hostile: dict[str, Any]) -> None:
