@@ -7,6 +7,10 @@ from typing import Any
 
 import requests
 
+from infra.outputs import StackOutputs
+from pulumi_azureml.operations import of_azure
+from release.scoring.requests import key
+
 _SECONDS = 60
 # On Azure, the gateway answers 424 for each status of the model server but 200, and puts the server's status here.
 _STATUS = "ms-azureml-model-error-statuscode"
@@ -29,6 +33,11 @@ class Endpoint:
         # It keeps the connection: a new one costs more than the answer.
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {key}"
+
+    @classmethod
+    def of(cls, outputs: StackOutputs, name: str) -> Endpoint:
+        """Find an endpoint in a stack's outputs, and its key. Raises ReleaseError or AzureError."""
+        return cls(of_azure(outputs.endpoints[name].scoring_uri, "inference.ml.azure.com"), key(outputs, name))
 
     def get(self, image: str) -> Answer:
         """Ask about the picture at an address. Raises requests.RequestException."""

@@ -16,7 +16,6 @@ import requests
 from endpoint import Endpoint
 
 from release.errors import ReleaseError
-from release.scoring.requests import key
 from release.stack import PulumiStack
 from release.terminal.options import folder_option, stack_option
 
@@ -34,7 +33,7 @@ MOST_BYTES = 5 << 20
 def main(port: int, opens: bool, stack: str) -> None:
     """Serve the page until you press Ctrl-C."""
     outputs = PulumiStack(stack).deployed()
-    endpoint = Endpoint(outputs.endpoints[ENDPOINT].scoring_uri, key(outputs, ENDPOINT))
+    endpoint = Endpoint.of(outputs, ENDPOINT)
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler(endpoint))
     except OSError as error:

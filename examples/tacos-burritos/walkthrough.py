@@ -24,7 +24,6 @@ from stored.documents import DocumentError
 from submission import ENDPOINT, ENGINES, HERE, EngineName
 
 from release.errors import ReleaseError, first_line
-from release.scoring.requests import key
 from release.terminal.console import new_console
 from release.terminal.options import folder_option, stack_option
 from release.terminal.progress import Phases
@@ -152,8 +151,7 @@ class Walkthrough:
         return answer
 
     def _endpoint(self) -> Endpoint:
-        outputs = self.deployed.outputs
-        return Endpoint(outputs.endpoints[ENDPOINT].scoring_uri, key(outputs, ENDPOINT))
+        return Endpoint.of(self.deployed.outputs, ENDPOINT)
 
 
 def _artifact(record: RunRecord, task: str, name: str) -> Path:

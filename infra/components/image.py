@@ -101,9 +101,10 @@ def refresh_token(server: str, tenant_id: str) -> str:
     from azure.core.rest import HttpRequest, HttpResponse
 
     from pulumi_azureml.operations.connection import credential
+    from pulumi_azureml.operations.destinations import of_azure
 
-    url = f"https://{server}/oauth2/exchange"
     try:
+        url = of_azure(f"https://{server}/oauth2/exchange", "azurecr.io")
         with PipelineClient[HttpRequest, HttpResponse](url, policies=[RetryPolicy()]) as client:
             token = credential().get_token("https://management.azure.com/.default", tenant_id=tenant_id).token
             form = {"grant_type": "access_token", "service": server, "tenant": tenant_id, "access_token": token}

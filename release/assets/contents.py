@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from pulumi_azureml.operations import blob_options, credential
+from pulumi_azureml.operations import blob_options, credential, of_azure
 from release.errors import ReleaseError
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def files(client: MLClient, uri: str) -> tuple[ContainerClient, str]:
     else:
         raise ReleaseError(f"'{uri}' cannot be read, because it is not in a datastore or in blob storage")
     key = getattr(store.credentials, "account_key", None) if store.account_name == account else None
-    url = f"https://{account}.blob.core.windows.net"
+    url = of_azure(f"https://{account}.blob.core.windows.net", "blob.core.windows.net")
     return ContainerClient(url, container, credential=key or credential(), **blob_options()), path
 
 

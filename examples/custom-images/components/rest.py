@@ -9,7 +9,7 @@ from azure.core import PipelineClient
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.core.rest import HttpRequest
 
-from pulumi_azureml.operations import chain, credential, transport
+from pulumi_azureml.operations import chain, credential, of_azure, transport
 
 # The application of Azure Databricks, which is the same in every tenant.
 AUDIENCE = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
@@ -24,7 +24,8 @@ def send(
         azure.core.exceptions.ResourceNotFoundError: What the request names does not exist.
         azure.core.exceptions.HttpResponseError: The workspace refuses the request. The message contains its answer.
     """
-    request = HttpRequest(method, f"https://{host}{path}", params=query or {}, json=body)
+    address = of_azure(f"https://{host}{path}", "azuredatabricks.net")
+    request = HttpRequest(method, address, params=query or {}, json=body)
     answer = _client(credential()).send_request(request)
     if answer.status_code >= 400:
         missing = answer.status_code == 404 or "does not exist" in answer.text()

@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from pulumi_azureml.operations import credential
+from pulumi_azureml.operations import credential, of_azure
 from release.errors import ReleaseError
 from story.telling import Story
 
@@ -23,7 +23,7 @@ def tell(story: Story) -> None:
     """Start the pipeline with a POST, and poll the job with GET."""
     if not story.has_r:
         return
-    address = story.outputs.endpoints[ENDPOINT].scoring_uri
+    address = of_azure(story.outputs.endpoints[ENDPOINT].scoring_uri, "inference.ml.azure.com")
     horizon = {"jobInputType": "Literal", "value": str(HORIZON)}
     job = _send("POST", address, {"properties": {"inputData": {"horizon": horizon}, "outputData": {}}})
     story.say(f"POST {address}: job {job['name']}")

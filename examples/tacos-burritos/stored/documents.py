@@ -5,10 +5,10 @@ from __future__ import annotations
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, ContainerClient, ContentSettings
 
-from pulumi_azureml.operations import arm
-from pulumi_azureml.operations.connection import credential
+from pulumi_azureml.operations import arm, credential, of_azure
 
 CONTAINER = "kubeflow"
+_DOMAIN = "blob.core.windows.net"
 _ML_VERSION = "2024-04-01"
 
 
@@ -24,7 +24,7 @@ def url(account: str, path: str) -> str:
 def write(address: str, content: str) -> None:
     """Write a document, in place of what is there. Raises DocumentError."""
     try:
-        with BlobClient.from_blob_url(address, credential()) as client:
+        with BlobClient.from_blob_url(of_azure(address, _DOMAIN), credential()) as client:
             client.upload_blob(content.encode(), overwrite=True)
     except AzureError as error:
         raise DocumentError(f"cannot write {address}: {error}") from error
@@ -47,7 +47,7 @@ def shared(workspace_id: str, name: str, content: bytes, type_: str) -> str:
 def read(address: str) -> str | None:
     """Return a document, or None if there is none. Raises DocumentError."""
     try:
-        with BlobClient.from_blob_url(address, credential()) as client:
+        with BlobClient.from_blob_url(of_azure(address, _DOMAIN), credential()) as client:
             return bytes(client.download_blob().readall()).decode()
     except ResourceNotFoundError:
         return None
@@ -58,7 +58,7 @@ def read(address: str) -> str | None:
 def remove(address: str) -> None:
     """Delete a document if it is there. Raises DocumentError."""
     try:
-        with BlobClient.from_blob_url(address, credential()) as client:
+        with BlobClient.from_blob_url(of_azure(address, _DOMAIN), credential()) as client:
             client.delete_blob()
     except ResourceNotFoundError:
         return
@@ -70,7 +70,7 @@ def below(address: str) -> list[str]:
     """Return the addresses of the documents below one. Raises DocumentError."""
     host, _, prefix = address.partition(f"/{CONTAINER}/")
     try:
-        with ContainerClient(host, CONTAINER, credential()) as client:
+        with ContainerClient(of_azure(host, _DOMAIN), CONTAINER, credential()) as client:
             return [f"{host}/{CONTAINER}/{name}" for name in client.list_blob_names(name_starts_with=prefix)]
     except AzureError as error:
         raise DocumentError(f"cannot list {address}: {error}") from error

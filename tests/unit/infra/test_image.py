@@ -181,3 +181,14 @@ def test_a_registry_that_gives_no_token_is_named(exchange: Exchange, status: int
         image.refresh_token(SERVER, TENANT)
     assert SERVER in str(error.value)
     assert "token for" not in str(error.value), "the message must not hold the token"
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("server", ["example.org", "crtest.azurecr.io@example.org", "crtest.azurecr.io.example.org"])
+def test_no_other_host_gets_a_token(exchange: Exchange, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state has the registry's address, and the engine takes it from there if the registry does not change."""
+    asked: list[Any] = []
+    monkeypatch.setattr("pulumi_azureml.operations.connection.credential", lambda: asked.append(server))
+    with pytest.raises(ImageError, match=r"nothing is sent to .*example\.org"):
+        image.refresh_token(server, TENANT)
+    assert (asked, exchange.received) == ([], {})

@@ -1,4 +1,4 @@
-"""How the release finds an endpoint in the stack's outputs, and what it says of requests that cannot be sent."""
+"""How the release finds an endpoint in Azure, and what it says of requests that cannot be sent."""
 
 from __future__ import annotations
 
@@ -21,26 +21,28 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return recorded(monkeypatch).requests
 
 
-def outputs(mode: str) -> Any:
+def outputs() -> Any:
     endpoint = EndpointOutput.model_validate(
-        {"name": "flights", "kind": "online", "auth_mode": mode, "scoring_uri": URI, "deployment": "blue-1"}
+        {"name": "flights", "kind": "online", "auth_mode": "key", "scoring_uri": URI, "deployment": "blue-1"}
     )
     return SimpleNamespace(workspace_id=WORKSPACE, endpoints={"delays": endpoint})
 
 
-def test_the_release_scores_by_the_stacks_outputs(sent: list[Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mode", "key"), [("Key", "the key"), ("AMLToken", "a token")])
+def test_the_release_scores_as_azure_says(mode: str, key: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sent = recorded(monkeypatch, mode=mode).requests
     (tmp_path / "request.json").write_text('{"a": 1}')
-    assert released.score(outputs("aml_token"), "delays", tmp_path / "request.json") == {"ok": True}
-    assert sent[0].headers["Authorization"] == "Bearer a token"
-    assert released.key(outputs("key"), "delays") == "the key"
+    assert released.score(outputs(), "delays", tmp_path / "request.json") == {"ok": True}
+    assert (sent[0].url, sent[0].headers["Authorization"]) == (URI, f"Bearer {key}")
+    assert released.key(outputs(), "delays") == key
 
 
 def test_the_release_says_what_is_wrong_with_a_request(sent: list[Any], tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match=r"request file .*request\.json does not exist"):
-        released.score(outputs("key"), "delays", tmp_path / "request.json")
+        released.score(outputs(), "delays", tmp_path / "request.json")
     (tmp_path / "request.json").write_text("{")
     with pytest.raises(ReleaseError, match=r"request\.json is not valid JSON"):
-        released.score(outputs("key"), "delays", tmp_path / "request.json")
+        released.score(outputs(), "delays", tmp_path / "request.json")
     assert sent == []
 
 
@@ -50,4 +52,4 @@ def test_a_key_that_may_not_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(scoring, "send", refuse)
     with pytest.raises(ReleaseError, match="cannot read the key of endpoint 'delays': 403 Forbidden"):
-        released.key(outputs("key"), "delays")
+        released.key(outputs(), "delays")

@@ -22,6 +22,12 @@ def outputs(**changed: Any) -> Any:
     return SimpleNamespace(workspace_id="/w", endpoints={"flights": endpoint}, overrides=Overrides())
 
 
+def in_azure(monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    """Let Azure have the endpoint at an address."""
+    known = {"/w/onlineEndpoints/flights-prod": {"properties": {"scoringUri": uri, "authMode": "Key"}}}
+    monkeypatch.setattr(scoring, "send", lambda _method, id_, _version: known[id_])
+
+
 @pytest.fixture
 def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     (tmp_path / "sample-request.json").write_text("{}")
@@ -31,12 +37,25 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return []
 
 
-def test_an_endpoint_that_hangs_fails_in_time(said: list[str]) -> None:
+def test_an_endpoint_that_hangs_fails_in_time(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     # The kernel accepts the connection, and nobody answers.
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}/score"
+        in_azure(monkeypatch, uri)
         with pytest.raises(ReleaseError, match=r"endpoint 'flights' did not answer sample-request\.json within 0\.3 s"):
-            tested.smoke_test(outputs(scoring_uri=uri), "flights", 0.3, said.append)
+            tested.smoke_test(outputs(), "flights", 0.3, said.append)
+
+
+@pytest.mark.attack
+def test_an_address_in_the_state_gets_no_key(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as evil, socket.create_server(("127.0.0.1", 0)) as real:
+        evil.setblocking(False)
+        in_azure(monkeypatch, f"http://127.0.0.1:{real.getsockname()[1]}/score")
+        forged = outputs(scoring_uri=f"http://127.0.0.1:{evil.getsockname()[1]}/score", auth_mode="aad_token")
+        with pytest.raises(ReleaseError, match=r"endpoint 'flights' did not answer"):
+            tested.smoke_test(forged, "flights", 0.3, said.append)
+        with pytest.raises(BlockingIOError):
+            evil.accept()
 
 
 def test_an_endpoint_without_a_deployment_fails(said: list[str]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
 from pathlib import Path
 
 import pytest
+from azure.core.exceptions import AzureError
 
 from tests.unit.infra.deployed import Deployment, deploy
 
@@ -48,3 +51,16 @@ def test_the_pipelines_run_on_a_cluster_and_people_on_an_instance(deployment: De
     }
     assert kinds == {"cpu-cluster": "AmlCompute", "ci-mlops-images-dev": "ComputeInstance"}
     assert deployment.outputs["compute"] == ["cpu-cluster"]
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("host", ["example.org", "adb-1.2.azuredatabricks.net@example.org"])
+def test_a_host_in_the_state_gets_no_token(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    loader = SourceFileLoader("rest", str(EXAMPLE / "components" / "rest.py"))
+    rest = module_from_spec(ModuleSpec("rest", loader))
+    loader.exec_module(rest)
+    asked: list[str] = []
+    monkeypatch.setattr(rest, "credential", lambda: asked.append(host))
+    with pytest.raises(AzureError, match=r"nothing is sent to example\.org"):
+        rest.send("GET", host, "/api/2.1/jobs/get")
+    assert asked == []

@@ -45,7 +45,11 @@ def story_of(chapter: Chapter, monkeypatch: pytest.MonkeyPatch, *, image: str | 
     outputs = SimpleNamespace(
         schedules={"forecast-weekly": schedule},
         assets={"environment": {"python": "1", "r": "1"}},
-        endpoints={"departures-forecast": SimpleNamespace(scoring_uri="https://forecast.example/jobs")},
+        endpoints={
+            "departures-forecast": SimpleNamespace(
+                scoring_uri="https://forecast.westeurope.inference.ml.azure.com/jobs"
+            )
+        },
     )
     console = new_console(io.StringIO())
     story = telling.Story("dev", outputs, ml, console, Phases(console))
@@ -109,4 +113,4 @@ def test_a_refusal_of_the_endpoint_is_one_error(chapter: Chapter, monkeypatch: p
     monkeypatch.setattr(endpoint.requests, "request", lambda *_args, **_options: answer)
     with pytest.raises(ReleaseError) as error:
         endpoint.tell(story)
-    assert error.value.message == "POST https://forecast.example/jobs: 403 no role"
+    assert error.value.message == "POST https://forecast.westeurope.inference.ml.azure.com/jobs: 403 no role"

@@ -18,6 +18,7 @@ from pipeline_runner.errors import RunnerError
 from pipeline_runner.records import RunRecord, TaskRecord
 from pulumi.runtime.rpc import UNKNOWN
 from stored import documents
+from stored.documents import DocumentError
 from stored.pipelines import check, filled
 from stored.provider import DocumentProvider
 from stored.settings import DeclaredRun, RecurringRun
@@ -202,3 +203,22 @@ def test_a_recurring_run_that_fails_does_not_hold_back_the_others(
     assert "c-off is disabled" in result.output
     assert "b-works: next at 20" in result.output
     assert result.exit_code == 1
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "address", ["https://example.org/kubeflow/a", "https://a.blob.core.windows.net@example.org/b/c"]
+)
+def test_an_address_in_the_state_gets_no_token(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(documents, "credential", lambda: asked.append(address))
+    provider = DocumentProvider()
+    for reach in (
+        lambda: provider.delete(address, {}),
+        lambda: provider.read(address, {}),
+        lambda: provider.update(address, {}, {"content": "c"}),
+        lambda: documents.below(address),
+    ):
+        with pytest.raises(DocumentError, match=r"nothing is sent to example\.org"):
+            reach()
+    assert asked == []

@@ -1,5 +1,6 @@
 from .arm import pages, send, tail
 from .connection import Registry, Workspace, blob_options, chain, connect, credential, sign_in_again, transport
+from .destinations import of_azure
 from .endpoint_names import endpoints_elsewhere
 from .errors import AGAIN
 from .federation import FederatedIdentity, federated_identity
@@ -60,6 +61,7 @@ __all__ = [
     "git_commit",
     "job_log",
     "job_output",
+    "of_azure",
     "pages",
     "reserved_instances",
     "score",

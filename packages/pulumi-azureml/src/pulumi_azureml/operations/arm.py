@@ -9,11 +9,14 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from pulumi_azureml.operations.connection import RETRIES, SharedCredential, chain, credential, load_sdk, transport
+from pulumi_azureml.operations.destinations import of_azure
 
 if TYPE_CHECKING:
     from azure.core import PipelineClient
 
 _BASE = "https://management.azure.com"
+# The hosts that get a token: Azure Resource Manager, and run history and MLflow of Azure Machine Learning.
+_DOMAINS = ("management.azure.com", "azureml.ms", "azureml.net")
 _POLL_SECONDS = 5.0
 _NO_SUCH_RANGE = 416  # a blob has no byte after its last
 
@@ -45,7 +48,7 @@ def time_of(resource_id: str, api_version: str) -> datetime:
 
     try:
         client = _client(credential())
-        request = HttpRequest("GET", f"{_BASE}{resource_id}", params={"api-version": api_version})
+        request = HttpRequest("GET", of_azure(f"{_BASE}{resource_id}", *_DOMAINS), params={"api-version": api_version})
         return parsedate_to_datetime(client.send_request(request).headers["Date"]).astimezone(UTC)
     except (AzureError, KeyError, ValueError):
         return datetime.now(UTC)
@@ -80,9 +83,9 @@ def finish(
     from azure.core.rest import HttpRequest
     from azure.mgmt.core.polling.arm_polling import ARMPolling
 
-    client = _client(credential())
     asked = {"api-version": api_version, **(query or {})}
-    request = HttpRequest(method, f"{_BASE}{path}", params=asked, json=body)
+    request = HttpRequest(method, of_azure(f"{_BASE}{path}", *_DOMAINS), params=asked, json=body)
+    client = _client(credential())
     begun = client.send_request(request, _return_pipeline_response=True)
     _raise_for_status(begun.http_response)
     LROPoller(client, begun, lambda _answer: None, ARMPolling(_POLL_SECONDS)).result()
@@ -92,8 +95,8 @@ def _sent(method: str, url: str, body: Any, query: Mapping[str, str]) -> dict[st
     load_sdk()
     from azure.core.rest import HttpRequest
 
-    client = _client(credential())
-    response = client.send_request(HttpRequest(method, url, params=dict(query), json=body))
+    request = HttpRequest(method, of_azure(url, *_DOMAINS), params=dict(query), json=body)
+    response = _client(credential()).send_request(request)
     _raise_for_status(response)
     return dict(response.json()) if response.text() else {}
 

@@ -25,6 +25,8 @@ _RETRIES: dict[str, Any] = {
 # Azure's own limit for an answer is three minutes.
 _ANSWER_SECONDS = 300
 _TOKEN_SECONDS = 3600
+# The modes as Azure Resource Manager names them.
+_MODES = {"key": "key", "amltoken": "aml_token", "aadtoken": "aad_token"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,12 @@ class ScoringTarget:
         """
         found = ml.online_endpoints.get(endpoint)
         return cls(str(found.id), str(found.scoring_uri), str(found.auth_mode).lower())
+
+    @classmethod
+    def at(cls, resource_id: str) -> ScoringTarget:
+        """Find an endpoint by its ARM resource id, without azure-ai-ml. Raises as `of`."""
+        found = send("GET", resource_id, _API_VERSION)["properties"]
+        return cls(resource_id, str(found["scoringUri"]), _MODES[str(found["authMode"]).lower()])
 
 
 def score(target: ScoringTarget, request: Any, deployment: str | None = None, *, seconds: float | None = None) -> Any:
