@@ -31,6 +31,7 @@ from release.doctor.azure import SCOPE, Arm
 _GROUPS_VERSION = "2021-04-01"
 _PERMISSIONS_VERSION = "2022-04-01"
 _NOT_FOUND, _FORBIDDEN = 404, 403
+_ENCRYPTED = object()
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ class Subject:
     def configuration(self) -> Configuration:
         """The stack's configuration. Raises ConfigurationError, whose message has each mistake."""
         values = self.document.get("config") or {}
-        return parse({key: _as_pulumi_passes(value) for key, value in values.items()}, self.stack)
+        readable = {key: _readable(value) for key, value in values.items()}
+        known = {key: _as_pulumi_passes(value) for key, value in readable.items() if value is not _ENCRYPTED}
+        return parse(known, self.stack, frozenset(key for key, value in values.items() if readable[key] != value))
 
     @property
     def settings(self) -> Settings:
@@ -150,6 +153,18 @@ class Subject:
             name, pinned, version = dependency.partition("==")
             if pinned:
                 yield name.strip(), version.strip()
+
+
+def _readable(value: Any) -> Any:
+    """Return a value without the encrypted ones in it: to decrypt them needs the backend, which may be the problem."""
+    match value:
+        case {"secure": str(), **others} if not others:
+            return _ENCRYPTED
+        case dict():
+            return {key: kept for key, each in value.items() if (kept := _readable(each)) is not _ENCRYPTED}
+        case list():
+            return [kept for each in value if (kept := _readable(each)) is not _ENCRYPTED]
+    return value
 
 
 def _as_pulumi_passes(value: Any) -> str:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from infra import availability
 from infra.availability import Answers
 from infra.plan import PlanError
+from infra.settings.configuration import ConfigurationError
 from release import documentation
 from release.cli import main
 from release.doctor import command, examination
@@ -35,7 +36,11 @@ def examined(monkeypatch: pytest.MonkeyPatch, subject: FakeSubject) -> None:
     monkeypatch.setattr(examination, "Subject", lambda *_: subject)
     monkeypatch.setattr(availability, "ask", lambda _: Answers())
 
-    def run(arguments: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+    others = subprocess.run
+
+    def run(arguments: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        if arguments[0] != "pulumi":  # azure-identity asks for the processor when it is imported
+            return others(arguments, **options)
         out = {"whoami": json.dumps({"url": "azblob://state"}), "version": dict(subject.pins())["pulumi"]}
         return subprocess.CompletedProcess(arguments, 0, out[arguments[1]], "")
 
@@ -142,3 +147,19 @@ def test_a_date_without_quotes_in_the_stack_file_is_a_problem_and_no_traceback(t
     (tmp_path / "Pulumi.dev.yaml").write_text(text.replace("azureml-platform:overrides:\n", day))
     with pytest.raises(PlanError, match=r"takes text but gets the time '2013-10-01 00:00:00 \+0000 UTC'"):
         assert Subject("dev", ROOT, tmp_path, {}).catalogue
+
+
+def test_an_encrypted_webhook_is_no_problem_before_the_first_update(subject: FakeSubject) -> None:
+    subject.set("monitoring", webhooks={"chat": {"secure": "v1:AAAA:BBBB"}}, emails=[{"secure": "v1:CCCC:DDDD"}])
+    assert subject.configuration.settings.monitoring.webhooks == {}
+    subject.document["config"]["azureml-platform:monitoring"] = {"secure": "v1:AAAA:BBBB"}
+    del subject.configuration
+    assert subject.configuration.settings.monitoring.emails == []
+
+
+@pytest.mark.attack
+def test_an_encrypted_value_that_azure_would_show_is_a_problem(subject: FakeSubject) -> None:
+    subject.set("overrides", endpoints={"flights": {"environmentVariables": {"KEY": {"secure": "v1:AAAA:BBBB"}}}})
+    with pytest.raises(ConfigurationError, match="overrides has an encrypted value") as error:
+        assert subject.configuration
+    assert "v1:" not in str(error.value)
