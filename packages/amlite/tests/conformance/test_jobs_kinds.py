@@ -301,6 +301,68 @@ def test_a_parallel_step_fails_past_its_error_threshold(client: MLClient, tmp_pa
     assert "1 items failed, and error_threshold allows 0" in history(client, name).error.error.message
 
 
+PARTITION = """
+import pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+for store in ("a", "b"):
+    for day in ("1", "2"):
+        file = folder / store / f"{day}.txt"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"{store}{day}")
+(folder / "MLTable").write_text(
+    "type: mltable\\npaths: [{pattern: ./**/*.txt}]\\n"
+    "transformations:\\n- extract_columns_from_partition_format: {partition_format: '{store}/{day}.txt'}\\n"
+)
+"""
+JOIN = """
+import pathlib
+def run(mini_batch, mini_batch_context):
+    texts = [pathlib.Path(file).read_text() for file in mini_batch]
+    return [f"{mini_batch_context.partition_key_value['store']}: {' '.join(texts)}"] * len(mini_batch)
+"""
+
+
+def test_a_parallel_step_has_a_mini_batch_for_each_partition(client: MLClient, tmp_path: Path) -> None:
+    """In the manner of cli/jobs/parallel/1a_oj_sales_prediction of Azure/azureml-examples."""
+    from azure.ai.ml import Output, load_job
+
+    step_folder = tmp_path / "join"
+    step_folder.mkdir()
+    (step_folder / "join.py").write_text(JOIN, "utf-8")
+    cut = step(tmp_path, "cut", PARTITION, {}, {"o": Output(type="mltable")}, "python main.py ${{outputs.o}}")
+    cut.dump(tmp_path / "cut.yml")
+    (tmp_path / "pipeline.yml").write_text(
+        f"""
+type: pipeline
+experiment_name: tests
+settings: {{default_compute: azureml:{CLUSTER}}}
+outputs:
+  joined: {{type: uri_file}}
+jobs:
+  cut: {{type: command, component: ./cut.yml}}
+  join:
+    type: parallel
+    inputs:
+      stores: {{type: mltable, mode: direct, path: "${{{{parent.jobs.cut.outputs.o}}}}"}}
+    outputs:
+      joined: ${{{{parent.outputs.joined}}}}
+    input_data: ${{{{inputs.stores}}}}
+    partition_keys: [store]
+    error_threshold: 0
+    task:
+      type: run_function
+      code: ./join
+      entry_script: join.py
+      environment: azureml:plain:1
+      append_row_to: ${{{{outputs.joined}}}}
+""",
+        "utf-8",
+    )
+    name = client.jobs.create_or_update(load_job(tmp_path / "pipeline.yml")).name
+    assert until(client, name).status == "Completed", history(client, name).error
+    assert output(client, name, "joined", tmp_path) == {"joined": "a: a1 a2\na: a1 a2\nb: b1 b2\nb: b1 b2\n"}
+
+
 def trial(folder: Path) -> Any:
     """Return a component whose loss is least at depth 3."""
     from azure.ai.ml import Input, Output

@@ -46,7 +46,7 @@ _OUTPUT = {
     "uri": "",
 }
 _INPUT = {"uri": "", "mode": "`ReadWriteMount` is refused, and the `Eval` modes outside of parallel and AutoML jobs; "
-          "`Direct` gives the URI, except to Spark"}  # fmt: skip
+          "`Direct` gives the URI, except to Spark, AutoML and the data of parallel jobs"}  # fmt: skip
 _TABLES = dict.fromkeys(
     ("cvSplitColumnNames", "featurizationSettings", "limitSettings", "nCrossValidations", "testData", "testDataSize",
      "trainingSettings", "validationData", "validationDataSize", "weightColumnName", "primaryMetric"), ""

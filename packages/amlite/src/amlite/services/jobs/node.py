@@ -71,7 +71,7 @@ async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
             ready = group.create_task(program.prepare(platform, job, log, who))
             group.create_task(data.copy_code(platform, job, who, work))
             values = {
-                name: group.create_task(_value(platform, job, given, who))
+                name: group.create_task(_value(platform, job, name, given, who))
                 for name, given in job.properties["inputs"].items()
             }
     except ExceptionGroup as failures:
@@ -156,14 +156,24 @@ async def _execute(
         identities.forget(platform, job.id)
 
 
-async def _value(platform: Platform, job: Job, given: Json, who: Principal | None) -> str | Path:
-    if given.get("mode") == "Direct" and job.properties["jobType"] != "Spark":  # Spark reads local files here
+async def _value(platform: Platform, job: Job, name: str, given: Json, who: Principal | None) -> str | Path:
+    if given.get("mode") == "Direct" and not _is_read_here(job, name):
         return data.direct_uri(platform, job, given)
     if "step" in given:
         return await data.from_step(platform, job, given, who)
     if "uri" in given:
         return await data.fetch(platform, job, given, who)
     return str(given["value"])
+
+
+def _is_read_here(job: Job, name: str) -> bool:
+    """Whether a program of amlite's reads an input of a job. It reads local files, whatever the mode is."""
+    match job.properties["jobType"]:
+        case "Spark" | "AutoML":
+            return True
+        case "Parallel":
+            return name == kinds.parallel.data_input(job.properties)
+    return False
 
 
 async def _safe(platform: Platform, job: Job, name: str, value: str | Path, prepared: Prepared) -> str | Path:

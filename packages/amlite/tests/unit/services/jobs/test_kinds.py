@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from amlite.services.jobs.data import DataAccessError
 from amlite.services.jobs.kinds import parallel, sweep
 
 TRIAL = {"command": "run ${{inputs.rate}} ${{inputs.data}}", "environment": "azureml:e:1", "code": "azureml:c:1"}
@@ -80,13 +81,30 @@ def test_a_parallel_job_appends_to_a_file_or_in_a_folder(tmp_path: Path) -> None
     assert parallel.settings(job, {"d": tmp_path}, {"o": tmp_path / "rows"})["results"] == str(tmp_path / "rows")
 
 
+def test_a_parallel_job_has_a_batch_for_each_value_of_its_partition_keys(tmp_path: Path) -> None:
+    for store in ("a", "b"):
+        (tmp_path / store).mkdir()
+        (tmp_path / store / "rows.csv").write_text("x\n1\n", "utf-8")
+    job = parallel_job(partition_keys='["store"]')
+    assert parallel.problems(job) == []
+    with pytest.raises(DataAccessError, match="the input has no MLTable"):
+        parallel.settings(job, {"d": tmp_path}, {})
+    (tmp_path / "MLTable").write_text(
+        "paths: [{pattern: '*/*.csv'}]\ntransformations:\n"
+        "- extract_columns_from_partition_format: {partition_format: '{store}/{file}.csv'}\n",
+        "utf-8",
+    )
+    found = parallel.settings(job, {"d": tmp_path}, {})
+    assert [group["values"] for group in found["groups"]] == [{"store": "a"}, {"store": "b"}]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"task": {"append_row_to": "${{outputs.none}}"}}, "'${{outputs.none}}' is not declared"),
         ({"task": {"type": "model"}}, "type run_function only"),
         ({"mini_batch_size": "many"}, "mini_batch_size is 'many'"),
-        ({"partition_keys": '["a"]'}, "does not support partition_keys"),
+        ({"partition_keys": "a"}, "partition_keys is 'a' and must be a list of names"),
         ({"input_data": "folder"}, "must be one input"),
     ],
 )

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from amlite.services.jobs import drivers
-from amlite.services.jobs.drivers.parallel import batches
+from amlite.services.jobs.drivers.parallel import Batch, batches
+from amlite.services.jobs.tables import of_files
 
 SCRIPT = """
 import os, pathlib, sys, time
@@ -47,7 +48,7 @@ def drive(folder: Path, words: list[str], **settings: Any) -> subprocess.Complet
     (folder / "entry.py").write_text(SCRIPT, "utf-8")
     whole = {
         "script": "entry.py", "arguments": ["!"], "source": str(folder / "data"), "table": None, "size": 1,
-        "results": "results.txt", "workers": 2, "timeout": 60, "retries": 1, "error_threshold": -1,
+        "groups": None, "results": "results.txt", "workers": 2, "timeout": 60, "retries": 1, "error_threshold": -1,
         "batch_error_threshold": -1, **settings,
     }  # fmt: skip
     (folder / "settings.json").write_text(json.dumps(whole), "utf-8")
@@ -106,6 +107,24 @@ def test_a_script_that_cannot_start_ends_the_job(tmp_path: Path) -> None:
 def test_a_table_is_cut_by_its_size(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     file.write_text("name;n\nanna;1\nbert;2\ncarl;3\n", "utf-8")
-    table = {"files": [str(file)], "format": "delimited", "delimiter": ";"}
-    found = list(batches({"table": table, "size": 12, "source": ""}))
-    assert found == [(["name", "n"], [["anna", "1"], ["bert", "2"]]), (["name", "n"], [["carl", "3"]])]
+    table = {**of_files([str(file)], "delimited"), "delimiter": ";"}
+    found = list(batches({"table": table, "size": 12, "source": "", "groups": None}))
+    header = ["name", "n"]
+    cut = [[["anna", "1"], ["bert", "2"]], [["carl", "3"]]]
+    assert found == [Batch(rows=[(str(file), header, rows)]) for rows in cut]
+    assert [batch.items for batch in found] == [2, 1]
+
+
+CONTEXT = """
+def run(mini_batch, mini_batch_context):
+    values = mini_batch_context.partition_key_value
+    return [f"{mini_batch_context.minibatch_index} {values} {len(mini_batch)}"] * len(mini_batch)
+"""
+
+
+def test_a_script_gets_a_batch_for_each_value_of_the_partition_keys(tmp_path: Path) -> None:
+    (tmp_path / "context.py").write_text(CONTEXT, "utf-8")
+    groups = [{"values": {"store": "a"}, "files": ["1", "2"]}, {"values": {"store": "b"}, "files": ["3"]}]
+    done = drive(tmp_path, [], script="context.py", groups=groups, error_threshold=0)
+    assert done.returncode == 0, done.stderr
+    assert results(tmp_path) == ["0 {'store': 'a'} 2", "0 {'store': 'a'} 2", "1 {'store': 'b'} 1"]

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from amlite.services.jobs.data import DataAccessError
-from amlite.services.jobs.tables import is_table, read
+from amlite.services.jobs.tables import groups, is_table, read
+
+CSV = "paths: [{file: a.csv}]\ntransformations: "
+PARTITION = "extract_columns_from_partition_format"
 
 
 def described(folder: Path, text: str) -> Path:
@@ -46,6 +49,12 @@ def test_a_reader_says_the_format(tmp_path: Path) -> None:
         ("transformations: []", "has no list 'paths'"),
         ("paths: [", "cannot be read"),
         ("paths: [{file: a.csv}]\ntransformations: [{take: 5}]", "the transformation 'take' is not supported"),
+        (f"{CSV}[{{read_delimited: {{encoding: utf7}}}}]", "'utf7' is not supported"),
+        (f"{CSV}[{{read_delimited: {{header: second_line}}}}]", "'second_line' is not supported"),
+        (f"{CSV}[{{read_delimited: {{quote: x}}}}]", "'quote' is not supported"),
+        (f"{CSV}[{{convert_column_types: [{{columns: x, column_type: stream_info}}]}}]", "column_type stream_info is"),
+        (f"{CSV}[{{{PARTITION}: {{partition_format: '{{day:yyyy}}/{{f}}'}}}}]", "write columns of text"),
+        (f"{CSV}[{{{PARTITION}: {{partition_format: '{{a}}/{{b}}'}}}}]", "the path 'a.csv' does not end with"),
     ],
 )
 def test_what_cannot_be_read_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -55,3 +64,41 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, text: str, said: str) ->
 
 def test_a_folder_without_description_is_no_table(tmp_path: Path) -> None:
     assert not is_table(tmp_path)
+
+
+def test_a_table_is_read_as_it_says(tmp_path: Path) -> None:
+    text = f"""{CSV}
+- read_delimited: {{encoding: ascii, header: no_header, empty_as_string: true, infer_column_types: false}}
+- convert_column_types:
+  - {{columns: [x, y], column_type: int}}
+  - columns: z
+    column_type: {{datetime: {{formats: ['%Y']}}}}
+- drop_columns: Path
+- keep_columns: [x, z]
+"""
+    found = read(described(tmp_path, text))
+    assert {name: found[name] for name in ("encoding", "header", "gaps", "texts", "path")} == {
+        "encoding": "ascii", "header": False, "gaps": False, "texts": True, "path": False,
+    }  # fmt: skip
+    assert found["steps"] == [
+        ["convert_column_types", [(["x", "y"], "integer", []), (["z"], "datetime", ["%Y"])]],
+        ["drop_columns", ["Path"]],
+        ["keep_columns", ["x", "z"]],
+    ]
+
+
+def test_files_of_a_table_are_grouped_by_the_keys_of_its_partitions(tmp_path: Path) -> None:
+    for name in ("10/red/a.csv", "10/blue/a.csv", "9/red/a.csv", "9/red/b.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x\n1\n", "utf-8")
+    (tmp_path / "MLTable").write_text(
+        "paths: [{pattern: ./**/*.csv}]\ntransformations:\n- read_delimited: {}\n"
+        f"- {PARTITION}: {{partition_format: '/{{store}}/{{colour}}/{{file}}.csv'}}\n",
+        "utf-8",
+    )
+    table = read(tmp_path)
+    named = [(group["values"], [Path(file).name for file in group["files"]]) for group in groups(table, ["store"])]
+    assert named == [({"store": "10"}, ["a.csv", "a.csv"]), ({"store": "9"}, ["a.csv", "b.csv"])]
+    assert len(groups(table, ["store", "colour"])) == 3
+    with pytest.raises(DataAccessError, match="no partition by day; its MLTable names the columns"):
+        groups(table, ["day"])

@@ -1,15 +1,17 @@
 """Drives a parallel job: cuts its data into mini batches and has worker processes run the user's script on each.
 
 Started with the path of a JSON file: see `settings` in the kind `parallel`. Needs nothing but Python, and pandas where
-the data are a table. Worker processes import the script, call `init()`, and `run(mini_batch)` for one batch at a time.
-A batch fails when `run` raises, or takes longer than the timeout; then its worker is replaced and it is tried again.
-Its results are one for each item that was processed: the items without one are failures.
+the data are a table. Worker processes import the script, call `init()`, and `run(mini_batch)` for one batch at a time,
+or `run(mini_batch, mini_batch_context)`. A batch fails when `run` raises, or takes longer than the timeout; then its
+worker is replaced and it is tried again. Its results are one for each item that was processed: the items without one
+are failures.
 """
 
 from __future__ import annotations
 
 import csv
 import importlib.util
+import inspect
 import io
 import json
 import multiprocessing
@@ -18,54 +20,91 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
+# The rows of a table's file with its header, if it has one.
+Rows = tuple[str, list[str], list[list[str]]]
 
 
-def batches(settings: Json) -> Iterator[Any]:
-    """Yield the arguments of `run`: lists of file paths, or rows of a table as (header, rows)."""
-    table = settings["table"]
+@dataclass(frozen=True)
+class Batch:
+    """A mini batch: paths of files, or rows of the files of a table, and the values of the partition keys."""
+
+    files: list[str] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
+    values: dict[str, str] | None = None
+
+    @property
+    def items(self) -> int:
+        """How many results are expected."""
+        return len(self.files) + sum(len(rows) for _, _, rows in self.rows)
+
+
+@dataclass(frozen=True)
+class MiniBatchContext:
+    """What `run` is told of its mini batch, by the names of Azure."""
+
+    minibatch_index: str
+    partition_key_value: dict[str, str] | None
+
+
+def batches(settings: Json) -> Iterator[Batch]:
+    """Yield the mini batches: one for each value of the partition keys, or else of the size."""
+    table, size = settings["table"], settings["size"]
+    holds_rows = table is not None and table["format"] != "files"
+    if settings["groups"] is not None:
+        for group in settings["groups"]:
+            files = group["files"]
+            rows = [part for file in files for part in _rows(file, table, sys.maxsize)] if holds_rows else []
+            yield Batch([] if holds_rows else files, rows, group["values"])
+        return
     if table is None:
         source = Path(settings["source"])
         files = sorted(str(path) for path in source.rglob("*") if path.is_file()) if source.is_dir() else [str(source)]
     else:
         files = table["files"]
-    if table is None or table["format"] == "files":
-        for start in range(0, len(files), settings["size"]):
-            yield files[start : start + settings["size"]]
+    if holds_rows:
+        for file in files:
+            yield from (Batch(rows=[part]) for part in _rows(file, table, size))
         return
-    for file in files:
-        yield from _rows(file, table, settings["size"])
+    for start in range(0, len(files), size):
+        yield Batch(files[start : start + size])
 
 
-def _rows(file: str, table: Json, size: int) -> Iterator[tuple[list[str], list[list[str]]]]:
-    with Path(file).open(encoding="utf-8", newline="") as stream:
+def _rows(file: str, table: Json, size: int) -> Iterator[Rows]:
+    with Path(file).open(encoding=table["encoding"], newline="") as stream:
         reader = csv.reader(stream, delimiter=table["delimiter"])
-        header = next(reader, [])
+        header = next(reader, []) if table["header"] else []
         rows: list[list[str]] = []
         held = 0
         for row in reader:
             rows.append(row)
             held += sum(map(len, row)) + len(row)
             if held >= size:
-                yield header, rows
+                yield file, header, rows
                 rows, held = [], 0
         if rows:
-            yield header, rows
+            yield file, header, rows
 
 
-def _batch(content: Any) -> Any:
-    if isinstance(content, list):
-        return content
-    import pandas as pd  # type: ignore[import-untyped] # what a script that takes tables needs in its own environment
+def _given(batch: Batch, table: Json | None) -> Any:
+    """Return what `run` gets: the paths, or a data frame."""
+    if table is None or table["format"] == "files":
+        return batch.files
+    # What a script that takes tables needs in its own environment.
+    import pandas as pd  # type: ignore[import-untyped]
+    import table_steps  # type: ignore[import-not-found] # it lies beside this driver
 
-    header, rows = content
-    lines = io.StringIO()
-    csv.writer(lines).writerows([header, *rows])
-    lines.seek(0)
-    return pd.read_csv(lines)
+    frames = []
+    for file, header, rows in batch.rows:
+        lines = io.StringIO()
+        csv.writer(lines, delimiter=table["delimiter"]).writerows([*([header] if table["header"] else []), *rows])
+        lines.seek(0)
+        frames.append(table_steps.read(file, table, lines))
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
 
 def lines(results: Any) -> list[str]:
@@ -92,9 +131,12 @@ def work(settings: Json, connection: Any) -> None:
         connection.send((None, traceback.format_exc()))
         return
     connection.send(([], ""))
-    while (content := connection.recv()) is not None:
+    takes_context = len(inspect.signature(module.run).parameters) > 1
+    while (task := connection.recv()) is not None:
+        number, batch = task
         try:
-            results = module.run(_batch(content))
+            context = [MiniBatchContext(str(number), batch.values)] if takes_context else []
+            results = module.run(_given(batch, settings["table"]), *context)
             if results is None or not hasattr(results, "__len__"):
                 raise TypeError(f"run() must return a list or a data frame, got {type(results).__name__}")
             connection.send((lines(results), ""))
@@ -123,9 +165,9 @@ class Worker:
         if ready is None:
             raise InitError(why)
 
-    def run(self, content: Any, timeout: float) -> tuple[list[str] | None, str]:
+    def run(self, task: tuple[int, Batch] | None, timeout: float) -> tuple[list[str] | None, str]:
         """Return a batch's lines, or None and why it failed; after the timeout this worker is dead."""
-        self._connection.send(content)
+        self._connection.send(task)
         return self._receive(timeout)
 
     @property
@@ -159,7 +201,7 @@ class Run:
     def __init__(self, settings: Json) -> None:
         """Begin with nothing done."""
         self.settings = settings
-        self.todo: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        self.todo: queue.SimpleQueue[tuple[int, Batch]] = queue.SimpleQueue()
         for numbered in enumerate(batches(settings)):
             self.todo.put(numbered)
         self.batches = self.todo.qsize()
@@ -175,30 +217,29 @@ class Run:
         try:
             while not self.reason:
                 try:
-                    number, content = self.todo.get_nowait()
+                    number, batch = self.todo.get_nowait()
                 except queue.Empty:
                     break
                 found, why = None, ""
                 for attempt in range(1 + self.settings["retries"]):
                     if worker is None or not worker.alive:
                         worker = Worker(self.settings)
-                    found, why = worker.run(content, self.settings["timeout"])
+                    found, why = worker.run((number, batch), self.settings["timeout"])
                     if found is not None:
                         break
                     print(f"mini batch {number}, attempt {attempt + 1}: {why}", file=sys.stderr, flush=True)
-                self.count(number, content, found)
+                self.count(number, batch, found)
         except InitError as error:
             self.reason = self.reason or f"init() of {self.settings['script']} failed:\n{error}"
         finally:
             if worker is not None:
                 worker.end()
 
-    def count(self, number: int, content: Any, found: list[str] | None) -> None:
+    def count(self, number: int, batch: Batch, found: list[str] | None) -> None:
         """Write down a batch's end, and whether this is one failure too many."""
-        items = len(content if isinstance(content, list) else content[1])
         with self._lock:
             self.failed_batches += found is None
-            self.failed_items += max(0, items - len(found or []))
+            self.failed_items += max(0, batch.items - len(found or []))
             self.results[number] = found or []
             for what, failed, name in (
                 ("items", self.failed_items, "error_threshold"),

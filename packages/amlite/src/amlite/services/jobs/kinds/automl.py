@@ -135,6 +135,7 @@ def program(
     path.write_text(json.dumps(settings), "utf-8")
     driver = folder / "driver"
     shutil.copytree(drivers.folder("automl"), driver / "search", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(drivers.path("table_steps"), driver / "table_steps.py")
     return ["python", "-m", "search", str(path)], {"PYTHONPATH": str(driver), "OMP_WAIT_POLICY": "PASSIVE"}
 
 
@@ -153,4 +154,4 @@ def _table(path: Path) -> Json:
         return tables.read(path)
     files = sorted(str(file) for file in path.rglob("*") if file.is_file()) if path.is_dir() else [str(path)]
     form = "parquet" if files and files[0].endswith(".parquet") else "delimited"
-    return {"files": files, "format": form, "delimiter": ","}
+    return tables.of_files(files, form)

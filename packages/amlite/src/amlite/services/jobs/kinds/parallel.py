@@ -39,8 +39,8 @@ def problems(properties: Json) -> list[str]:
     size = properties.get("miniBatchSize")
     if size is not None and _SIZE.fullmatch(str(size).strip()) is None:
         found.append(f"mini_batch_size is '{size}', not a number of files such as 10 or a size such as 10kb")
-    if properties.get("partitionKeys"):
-        found.append("amlite does not support partition_keys; use mini_batch_size")
+    if _keys(properties) is None:
+        found.append(f"partition_keys is '{properties['partitionKeys']}' and must be a list of names")
     return found
 
 
@@ -65,6 +65,11 @@ def from_node(component: Json, spec: Json) -> Json:
     }
 
 
+def data_input(properties: Json) -> str:
+    """Return the name of the input that is cut into mini batches."""
+    return _named(properties["inputData"])
+
+
 async def prepare(platform: Platform, job: Job, log: Callable[[str], None], who: Principal | None) -> Prepared:
     """Return the job's environment, once it is sure that the job can keep its progress."""
     data.require_progress(platform, job, who)
@@ -77,6 +82,7 @@ def program(
     """Return the driver with its settings."""
     driver = folder / "driver.py"
     shutil.copyfile(drivers.path("parallel"), driver)
+    shutil.copyfile(drivers.path("table_steps"), folder / "table_steps.py")
     said = settings(job.properties, inputs, outputs)
     driver.with_suffix(".json").write_text(json.dumps(said), "utf-8")
     return ["python", str(driver), str(driver.with_suffix(".json"))], {}
@@ -85,8 +91,11 @@ def program(
 def settings(properties: Json, inputs: Mapping[str, str | Path], outputs: Mapping[str, Path]) -> Json:
     """Return the driver's input; raises DataAccessError for a table that cannot be read."""
     task = properties["task"]
-    source = inputs[_named(properties["inputData"])]
+    source = inputs[data_input(properties)]
     table = tables.read(Path(source)) if tables.is_table(Path(source)) else None
+    keys = _keys(properties)
+    if keys and table is None:
+        raise DataAccessError(f"partition_keys: the input has no {tables.FILE}, which describes its partitions")
     if table and table["format"] not in ("files", "delimited"):
         raise DataAccessError(f"a parallel job reads files and delimited tables here, not {table['format']}")
     count, unit = _size(properties.get("miniBatchSize"))
@@ -102,6 +111,7 @@ def settings(properties: Json, inputs: Mapping[str, str | Path], outputs: Mappin
         "arguments": shlex.split(command.line(task.get("program_arguments") or "", inputs, outputs)),
         "source": str(source),
         "table": table,
+        "groups": tables.groups(table, keys) if table and keys else None,
         "size": count * _UNITS[unit] if count else _BYTES if table and table["format"] != "files" else _FILES,
         "results": str(target) if target else None,
         "workers": workers,
@@ -110,6 +120,18 @@ def settings(properties: Json, inputs: Mapping[str, str | Path], outputs: Mappin
         "error_threshold": _threshold(properties.get("errorThreshold")),
         "batch_error_threshold": _threshold(properties.get("miniBatchErrorThreshold")),
     }
+
+
+def _keys(properties: Json) -> list[str] | None:
+    """Return the partition keys, which azure-ai-ml sends as JSON. Return None for anything but a list of names."""
+    given = properties.get("partitionKeys") or []
+    if isinstance(given, str):
+        try:
+            given = json.loads(given)
+        except ValueError:
+            return None
+    is_list = isinstance(given, list) and all(isinstance(key, str) for key in given)
+    return given if is_list else None
 
 
 def _size(given: Any) -> tuple[int, str]:

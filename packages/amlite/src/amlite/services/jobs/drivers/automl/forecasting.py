@@ -21,6 +21,7 @@ from .reading import Fold, Json, SearchError
 SIMPLE = ("Naive", "SeasonalNaive", "Average", "SeasonalAverage")
 _SEASONS = {"H": 24, "D": 7, "B": 5, "W": 52, "M": 12, "MS": 12, "ME": 12, "Q": 4, "QS": 4, "QE": 4}
 _FOLDS = 3
+_YEARS_AHEAD = 10  # whose holidays a model knows
 
 
 def prepared(given: Json, tables: dict[str, pd.DataFrame], target: str) -> tuple[Json, dict[str, pd.DataFrame]]:
@@ -48,9 +49,24 @@ def prepared(given: Json, tables: dict[str, pd.DataFrame], target: str) -> tuple
         "horizon": given["horizon"] or max(1, season),
         "lags": sorted({1, season}) if given["lags"] == "auto" else given["lags"],
         "window": season if given["window"] == "auto" else given["window"],
+        "holidays": _holidays(given["country"], train[time]),
     }
     found["training_data"] = _long_enough(settings, train)
     return settings, found
+
+
+def _holidays(country: str | None, moments: pd.Series) -> dict[str, str]:
+    """Return the names of a country's holidays by date, as a part of the model."""
+    if not country:
+        return {}
+    import holidays  # type: ignore[import-not-found]
+
+    years = range(moments.min().year, moments.max().year + _YEARS_AHEAD + 1)
+    try:
+        found = holidays.country_holidays(country.upper(), years=years)
+    except NotImplementedError as error:
+        raise SearchError(f"country_or_region_for_holidays: {error}") from error
+    return {str(day): str(name) for day, name in found.items()}
 
 
 def _frequency(train: pd.DataFrame, time: str, series: list[str]) -> str:
@@ -149,7 +165,13 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         return found
 
     def _in_time(self, rows: pd.DataFrame) -> pd.DataFrame:
-        return rows.assign(**{self.settings["time"]: pd.to_datetime(rows[self.settings["time"]])})
+        """Return the rows with points in time, and with gaps filled from the row before where the settings say so."""
+        found = rows.assign(**{self.settings["time"]: pd.to_datetime(rows[self.settings["time"]])})
+        if forward := [name for name in self.settings["forward"] if name in found]:
+            ordered = found.sort_values(self.settings["time"], kind="stable")
+            series = [ordered[name].astype(str) for name in self.settings["series"]]
+            found[forward] = (ordered.groupby(series) if series else ordered)[forward].ffill()
+        return found
 
     def _keys(self, rows: pd.DataFrame) -> list[tuple[Any, Any]]:
         named = rows[self.settings["series"]].astype(str).itertuples(index=False, name=None)
@@ -162,7 +184,9 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         return list(rows.groupby([rows[name].astype(str) for name in names]))
 
     def _featurization(self, features: pd.DataFrame) -> Json:
-        kinds = dict.fromkeys(self.settings["series"], "Categorical")
+        kinds = dict.fromkeys(
+            [*self.settings["series"], *(["_holiday"] if "_holiday" in features else [])], "Categorical"
+        )
         given = {name: kind for name, kind in self.featurization["columns"].items() if name in features}
         return {**self.featurization, "columns": {**kinds, **given}}
 
@@ -173,6 +197,10 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             _weekday=moments.dayofweek, _hour=moments.hour,
             _trend=rows[self.settings["time"]].astype("int64") / 1e18,
         )  # fmt: skip
+        if self.settings["holidays"]:
+            found["_holiday"] = [
+                self.settings["holidays"].get(str(time.date()), "") for time in rows[self.settings["time"]]
+            ]
         step, keys = pd.tseries.frequencies.to_offset(self.settings["step"]), self._keys(rows)
         for lag in self.settings["lags"]:
             found[f"_lag_{lag}"] = [past.get(key, {}).get(time - lag * step, np.nan) for key, time in keys]
