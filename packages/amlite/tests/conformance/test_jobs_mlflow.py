@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.parse
 import uuid
 from pathlib import Path
@@ -269,6 +270,41 @@ def test_a_job_signs_in_as_its_identity_only_while_it_runs(
     assert status == "200"
     address = "https://identity.amlite.internal/msi/token?resource=https://management.azure.com"
     assert tracked.azure.session.get(address, headers={header: printed}).status_code == 401
+
+
+@pytest.mark.attack
+@pytest.mark.filterwarnings("ignore:Use list.search:DeprecationWarning")  # of the credential's own use of MSAL
+def test_a_job_with_the_identity_of_its_user_signs_in_on_behalf_of_the_user_only_while_it_runs(
+    tracked: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the credential of azure-ai-ml that training code uses for it."""
+    from azure.ai.ml.entities import UserIdentityConfiguration
+    from azure.ai.ml.identity import AzureMLOnBehalfOfCredential, CredentialUnavailableError
+    from azure.core.exceptions import ClientAuthenticationError
+
+    client = tracked.client()
+    line = 'echo "$OBO_ENDPOINT"; sleep 600'
+    name = submit(client, line, identity=UserIdentityConfiguration())
+    folder = tracked.azure.state / "jobs" / tracked.resource_group / tracked.name
+    log = folder / name / "user_logs/std_log.txt"
+    until(client, name, "Running")
+    while not (log.exists() and log.read_text().endswith("\n")):
+        time.sleep(0.1)
+    monkeypatch.setenv("OBO_ENDPOINT", log.read_text().strip())
+    token = AzureMLOnBehalfOfCredential().get_token("https://management.azure.com/.default").token
+    assert jwt.decode(token, options={"verify_signature": False})["oid"] == _object_id(tracked.azure)
+    secret = log.read_text().strip().rpartition("=")[2]
+    assert not any(secret in json.dumps(request) for request in tracked.azure.requests("/obo/token"))
+    client.jobs.begin_cancel(name).result()
+    with pytest.raises(ClientAuthenticationError):
+        AzureMLOnBehalfOfCredential().get_token("https://management.azure.com/.default")
+
+    name = submit(client, 'echo "[$OBO_ENDPOINT]"')
+    assert until(client, name).status == "Completed"
+    assert (folder / name / "user_logs/std_log.txt").read_text() == "[]\n"
+    monkeypatch.delenv("OBO_ENDPOINT")
+    with pytest.raises(CredentialUnavailableError):
+        AzureMLOnBehalfOfCredential().get_token("https://management.azure.com/.default")
 
 
 def test_experiments_have_names_and_searchable_runs(tracked: Workspace) -> None:

@@ -49,7 +49,7 @@ def variables(
     given.pop(runtime.VARIABLE, None)
     return {
         **given,
-        **(identities.environment(platform, who, job.id) if who else {}),
+        **(_sign_in(platform, job, who) if who else {}),
         "AZUREML_RUN_ID": job.name,
         "AZUREML_ROOT_RUN_ID": str(job.run["root"]),
         "AZUREML_ARM_SUBSCRIPTION": id.subscription,
@@ -75,6 +75,12 @@ def variables(
         **{f"AZURE_ML_OUTPUT_{name}": str(data.as_given(job, name, path)) for name, path in outputs.items()},
         **{str(name): str(value) for name, value in (job.properties.get("environmentVariables") or {}).items()},
     }
+
+
+def _sign_in(platform: Platform, job: Job, who: Principal) -> dict[str, str]:
+    """Return the variables with which a job signs in. One with its user's identity has that of the user."""
+    given = identities.environment(platform, who, job.id)
+    return {**given, **(identities.on_behalf_of(given) if who == job.submitter else {})}
 
 
 def run_token(platform: Platform, job: Job) -> str:

@@ -21,7 +21,17 @@ routes = Routes(identities.HOST, audiences=None, error=IdentityError)
 async def token(call: Call) -> web.Response:
     """Issue a token for the managed identity of the caller's secret header."""
     headers = call.request.headers
-    principal = identities.holder_of(call.platform, headers.get("X-IDENTITY-HEADER") or headers.get("secret") or "")
+    return _issued(call, headers.get("X-IDENTITY-HEADER") or headers.get("secret") or "")
+
+
+@routes.get("/obo/token")
+async def user_token(call: Call) -> web.Response:
+    """Issue a token for the user whose job calls, to AzureMLOnBehalfOfCredential of azure-ai-ml."""
+    return _issued(call, call.query.get("code") or "")
+
+
+def _issued(call: Call, secret: str) -> web.Response:
+    principal = identities.holder_of(call.platform, secret)
     asked = call.query.get("client_id") or call.query.get("clientid")
     if asked and asked.lower() != principal.client_id.lower():
         raise IdentityError(400, "BadRequest", f"No managed identity with client id '{asked}' is assigned here.")
