@@ -53,6 +53,7 @@ _ENCODERS = ("OneHotEncoder", "LabelEncoder", "CatTargetEncoder")
 _PURPOSES = {"numeric": "Numeric", "categorical": "Categorical", "datetime": "DateTime", "ignore": "Ignore"}
 _STRATEGIES = {"mean": "mean", "median": "median", "mode": "most_frequent", "most_frequent": "most_frequent",
                "constant": "constant"}  # fmt: skip
+_FORWARD = "ffill"  # in time, and so for forecasting only
 _VERBOSITY = {"Debug": "DEBUG", "Warning": "WARNING", "Error": "ERROR", "Critical": "CRITICAL"}
 _DEFAULT_SECONDS, _DEFAULT_TRIAL_SECONDS, _DEFAULT_TRIALS = 6 * 3600, 30 * 60, 1000
 _FEWEST_FOLDS = 2
@@ -135,7 +136,7 @@ def _training(task: str, details: Json) -> list[str]:
     return found
 
 
-def _featurization(_task: str, details: Json) -> list[str]:
+def _featurization(task: str, details: Json) -> list[str]:
     given = details.get("featurizationSettings") or {}
     custom = {name: given[wire] for name, wire in (("blocked_transformers", "blockedTransformers"),
               ("column_name_and_types", "columnNameAndTypes"), ("transformer_params", "transformerParams"))
@@ -160,10 +161,10 @@ def _featurization(_task: str, details: Json) -> list[str]:
             found.append(f"transformer_params: amlite has parameters of the imputer only, got '{name}'")
             continue
         for each in settings or ():
-            strategy = str((each.get("parameters") or {}).get("strategy") or "mean")
-            if strategy not in _STRATEGIES:
-                found.append(f"transformer_params: the imputer has no strategy '{strategy}'; use one of "
-                             + ", ".join(_STRATEGIES))  # fmt: skip
+            known = (*_STRATEGIES, *((_FORWARD,) if task == "Forecasting" else ()))
+            if _strategy(each) not in known:
+                found.append(f"transformer_params: the imputer has no strategy '{_strategy(each)}' for {task}; use one "
+                             f"of {', '.join(known)}")  # fmt: skip
     return found
 
 
@@ -190,7 +191,6 @@ def _forecasting(task: str, details: Json) -> list[str]:
     refused = {
         "feature_lags": given.get("featureLags") not in (None, "None"),
         "use_stl": given.get("useStl") not in (None, "None"),
-        "country_or_region_for_holidays": bool(given.get("countryOrRegionForHolidays")),
     }
     found += [f"amlite does not support forecasting.{name}, so leave it out" for name, set_ in refused.items() if set_]
     if given.get("shortSeriesHandlingConfig") == "Pad":
@@ -265,15 +265,23 @@ def search(details: Json, nodes: int, cores: int) -> Json:
     }
 
 
+def _imputers(given: Json) -> list[Json]:
+    return [each for settings in (given.get("transformerParams") or {}).values() for each in settings or ()]
+
+
+def _strategy(imputer: Json) -> str:
+    return str((imputer.get("parameters") or {}).get("strategy") or "mean")
+
+
 def _featurized(given: Json) -> Json:
     imputers = [
         {
             "fields": each.get("fields") or [],
-            "strategy": _STRATEGIES[str((each.get("parameters") or {}).get("strategy") or "mean")],
+            "strategy": _STRATEGIES[_strategy(each)],
             "fill_value": (each.get("parameters") or {}).get("fill_value", 0),
         }
-        for settings in (given.get("transformerParams") or {}).values()
-        for each in settings or ()
+        for each in _imputers(given)
+        if _strategy(each) != _FORWARD
     ]
     return {
         "mode": str(given.get("mode") or "Auto").lower(),
@@ -303,6 +311,13 @@ def _forecast(details: Json) -> Json:
         "stride": int(given["cvStepSize"]) if given.get("cvStepSize") else None,
         "folds": _folds(details),
         "unknown": [unknown] if isinstance(unknown, str) else unknown,
+        "forward": [
+            name
+            for each in _imputers(details.get("featurizationSettings") or {})
+            if _strategy(each) == _FORWARD
+            for name in each.get("fields") or ()
+        ],
+        "country": given.get("countryOrRegionForHolidays"),
     }
 
 

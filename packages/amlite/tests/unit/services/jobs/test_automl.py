@@ -53,7 +53,21 @@ def test_a_forecast_is_searched_as_it_says() -> None:
     assert found["forecasting"] == {
         "time": "day", "series": ["store"], "horizon": 14, "lags": [1, 7], "window": "auto", "season": 7,
         "frequency": None, "aggregate": None, "short": "auto", "stride": None, "folds": None, "unknown": [],
+        "forward": [], "country": None,
     }  # fmt: skip
+
+
+def test_a_forecast_knows_holidays_and_fills_gaps_in_time() -> None:
+    fields = [{"fields": ["price"], "parameters": {"strategy": "ffill"}},
+              {"fields": ["income"], "parameters": {"strategy": "median"}}]  # fmt: skip
+    change = {
+        "forecasting": {"time_column_name": "day", "country_or_region_for_holidays": "US"},
+        "featurization": {"mode": "custom", "transformer_params": {"imputer": fields}},
+    }
+    assert automl_task.problems(details(change, FORECAST)) == []
+    found = automl_task.search(details(change, FORECAST), nodes=1, cores=2)
+    assert (found["forecasting"]["country"], found["forecasting"]["forward"]) == ("US", ["price"])
+    assert [each["fields"] for each in found["featurization"]["imputers"]] == [["income"]]
 
 
 def test_a_job_is_read_as_the_service_writes_it() -> None:
@@ -107,6 +121,8 @@ def test_text_and_images_are_refused_with_the_reason(task: str) -> None:
         ({"featurization": {"enable_dnn_featurization": True}}, "does not support enable_dnn_featurization"),
         ({"featurization": {"column_name_and_types": {"a": "Text"}}}, "does not know the type 'Text' of column 'a'"),
         ({"featurization": {"transformer_params": {"tf_idf": []}}}, "parameters of the imputer only, got 'tf_idf'"),
+        ({"featurization": {"transformer_params": {"imputer": [{"parameters": {"strategy": "ffill"}}]}}},
+         "no strategy 'ffill' for Classification"),
         ({"featurization": {"blocked_transformers": ["one_hot_encoder", "label_encoder", "cat_target_encoder"]}},
          "no way to encode categories"),
         ({"limits": {"max_trials": 2, "max_concurrent_trials": 3}}, "exceeds max_trials, which is 2"),
@@ -126,7 +142,6 @@ def test_what_would_not_be_honoured_is_refused(change: Any, said: str) -> None:
             {"forecasting": {"time_column_name": "t", "feature_lags": "auto"}},
             "does not support forecasting.feature_lags",
         ),
-        ({"forecasting": {"time_column_name": "t", "country_or_region_for_holidays": "DE"}}, "_for_holidays"),
         ({"forecasting": {"time_column_name": "t", "short_series_handling_config": "pad"}}, "does not pad"),
         ({"forecasting": {"time_column_name": "t", "target_aggregate_function": "sum"}}, "needs forecasting.frequency"),
         ({"validation_data_size": 0.2}, "validation_data_size does not apply to forecasting"),
