@@ -7,6 +7,7 @@ workspace has each under the name `AzureML-<name>` too.
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 from amlite import SYSTEM_SUBSCRIPTION_ID
@@ -23,6 +24,7 @@ _TYPE = f"{_PROVIDER}/registries/environments"
 _LOCATION = "westeurope"
 _MOST_VERSIONS = 9999
 _DEFAULT_VERSION = 1
+_ALIKE = 0.5
 
 VERSIONS = {
     "acpt-pytorch-2.2-cuda12.1": 35,
@@ -72,8 +74,21 @@ def version(platform: Platform, base: str, number: str) -> Document | None:
 
 def in_registry(name: str) -> str | None:
     """Return the registry's name of an environment that a workspace has as `AzureML-<name>`, or None."""
-    bare = name[len(PREFIX) :] if name.lower().startswith(PREFIX.lower()) else ""
-    return next((known for known in ENVIRONMENTS if known.lower() == bare.lower()), None)
+    bare = _bare(name)
+    return None if bare == name else next((known for known in ENVIRONMENTS if known.lower() == bare.lower()), None)
+
+
+def advice(name: str) -> str:
+    """Return a sentence for a message that the registry has no such environment, or no such version of it."""
+    bare = _bare(name)
+    if bare in ENVIRONMENTS:
+        return f" Its versions are numbers. The newest one that amlite knows is {_newest(bare)}."
+    near = sorted(difflib.get_close_matches(bare, ENVIRONMENTS, cutoff=_ALIKE))
+    return f" Registry '{REGISTRY}' has {', '.join(near)}." if near else ""
+
+
+def _bare(name: str) -> str:
+    return name[len(PREFIX) :] if name.lower().startswith(PREFIX.lower()) else name
 
 
 def _newest(name: str) -> int:

@@ -110,14 +110,24 @@ def version(platform: Platform, owner_id: str, kind: str, name: str, number: str
         if newest is None and (known := _curated(owner_id, kind, name)):
             newest = latest(platform, registry_uri(curated.REGISTRY), kind, known)
         if newest is None:
-            raise AzureError(404, "UserError", f"{_title(kind)} '{name}' was not found in {_place(owner_id)}.")
+            raise _unknown(owner_id, kind, name, name)
         return newest
     document = platform.store.get(f"{base}/versions/{number}") or curated.version(platform, base, number)
     if document is None and (known := _curated(owner_id, kind, name)):
         return version(platform, registry_uri(curated.REGISTRY), kind, known, number)
     if document is None or _failed(document):
-        raise AzureError(404, "UserError", f"{_title(kind)} '{name}:{number}' was not found in {_place(owner_id)}.")
+        raise _unknown(owner_id, kind, name, f"{name}:{number}")
     return document
+
+
+def _unknown(owner_id: str, kind: str, name: str, shown: str) -> AzureError:
+    advice = curated.advice(name) if kind == "environments" and _may_be_curated(owner_id, name) else ""
+    return AzureError(404, "UserError", f"{_title(kind)} '{shown}' was not found in {_place(owner_id)}.{advice}")
+
+
+def _may_be_curated(owner_id: str, name: str) -> bool:
+    is_registry = owner_id.lower() == registry_uri(curated.REGISTRY).lower()
+    return is_registry or name.lower().startswith(curated.PREFIX.lower())
 
 
 def container(platform: Platform, owner_id: str, kind: str, name: str) -> Document | None:
@@ -308,7 +318,7 @@ def _failed(document: Document) -> bool:
 
 def _check_label(label: str | None, kind: str, name: str) -> None:
     if label and label.lower() not in ("latest", "default"):
-        raise AzureError(404, "UserError", f"Label '{label}' of {kind} '{name}' was not found.")
+        raise AzureError(404, "UserError", f"Label '{label}' of {kind} '{name}' was not found. Azure ML has 'latest'.")
 
 
 def _place(owner_id: str) -> str:

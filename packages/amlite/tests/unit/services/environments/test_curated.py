@@ -48,10 +48,26 @@ async def test_a_curated_environment_is_found_by_every_reference(provided: Platf
     assert newest.body["name"] == str(registry.VERSIONS["sklearn-1.5"])
 
 
-@pytest.mark.parametrize("reference", ["AzureML-nothing:1", "AzureML-sklearn-1.5:zero", f"{SKLEARN}/versions/0"])
-async def test_what_the_system_registry_does_not_have_is_not_found(provided: Platform, reference: str) -> None:
-    with pytest.raises(AzureError, match="was not found"):
+@pytest.mark.parametrize(
+    ("reference", "advice"),
+    [
+        ("AzureML-nothing:1", "was not found in workspace 'w'."),
+        ("AzureML-sklearn-1.5:zero", "Its versions are numbers. The newest one that amlite knows is 18."),
+        (f"{SKLEARN}/versions/0", "Its versions are numbers. The newest one that amlite knows is 18."),
+        (
+            f"{SKLEARN.replace('1.5', '1.4')}/versions/1",
+            "Registry 'azureml' has sklearn-1.0, sklearn-1.1, sklearn-1.5.",
+        ),
+        ("AzureML-sklearn-1.4@latest", "Registry 'azureml' has sklearn-1.0, sklearn-1.1, sklearn-1.5."),
+        (f"{SKLEARN}/labels/prod", "Azure ML has 'latest'."),
+    ],
+)
+async def test_what_the_system_registry_does_not_have_is_not_found(
+    provided: Platform, reference: str, advice: str
+) -> None:
+    with pytest.raises(AzureError, match="was not found") as found:
         references.asset(provided, WORKSPACE, reference, "environments")
+    assert found.value.message.endswith(advice)
 
 
 def test_a_workspace_has_the_names_of_curated_environments() -> None:
