@@ -1,4 +1,4 @@
-"""Measure how many files of a checkout of public examples the catalogue plans, of those that azure-ai-ml would submit.
+"""Measure how many files of a checkout of public examples the catalogue plans, of those that azure-ai-ml submits.
 
 `docs/az-ml-files.md` has the record. To measure again, with a clone of https://github.com/Azure/azureml-examples:
 
@@ -12,6 +12,7 @@ import io
 import json
 import logging
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,32 +20,41 @@ from typing import Any
 
 import yaml
 
-from pulumi_azureml.planning import CatalogueErrors, CatalogueSettings, Folders, Problem, load_catalogue
+from amlite.testing import LocalAzure, Workspace
+from azureml_fixtures.asking import submits
+from pulumi_azureml.planning import CatalogueErrors, CatalogueSettings, Folders, load_catalogue
 from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.planning.recognising import recognise
 
 RECORD = Path(__file__).with_name("public_examples.json")
 _PARTS = ("cli", "sdk")
-_MISSING = "does not exist"
-_CHECKED = ("component", "pipeline_job")
 
 
 def measure(root: Path) -> dict[str, Any]:
-    """Return the numbers of files by kind and outcome, and each refusal with its reason."""
+    """Return the numbers of files by kind and outcome, each refusal of ours, and each refusal of the client.
+
+    A refusal of the client has its reason and ours, or what becomes of the file.
+    """
     found = {path: (kind, data) for path, kind, data in _definitions(root)}
     endpoints = {str(data.get("name")): path for path, (kind, data) in found.items() if kind.endswith("_endpoint")}
     counts: dict[str, dict[str, int]] = {}
     refused: dict[str, str] = {}
-    for path, (kind, data) in found.items():
-        if not _submits(root / path, kind, data):
-            continue
-        endpoint = endpoints.get(str(data.get("endpoint_name")), path)
-        outcome, why = _outcome(root, path, endpoint)
-        numbers = counts.setdefault(kind, {})
-        numbers[outcome] = numbers.get(outcome, 0) + 1
-        if outcome == "refused":
-            refused[path] = why
-    return {"counts": counts, "refused": refused}
+    by_client: dict[str, list[str]] = {}
+    with tempfile.TemporaryDirectory() as state, LocalAzure.started(Path(state)) as azure, azure.signed_in():
+        client = Workspace.create(azure, "examples").client()
+        for path, (kind, data) in found.items():
+            if not _loads(root / path, kind, data):
+                continue
+            endpoint = endpoints.get(str(data.get("endpoint_name")), path)
+            outcome, why = _outcome(root, path, endpoint)
+            if said := submits(client, KINDS[kind].loader_of(data), root / path):
+                by_client[path] = [said.replace(f"{root}/", ""), why or f"nothing: the file is {outcome}"]
+                outcome = "not submitted"
+            elif outcome == "refused":
+                refused[path] = why
+            numbers = counts.setdefault(kind, {})
+            numbers[outcome] = numbers.get(outcome, 0) + 1
+    return {"counts": counts, "refused": refused, "by_client": by_client}
 
 
 def _definitions(root: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -60,19 +70,17 @@ def _definitions(root: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
                     yield file.relative_to(root).as_posix(), known.kind, data
 
 
-def _submits(file: Path, kind: str, data: dict[str, Any]) -> bool:
-    """Whether azure-ai-ml loads a file and finds nothing wrong with it."""
+def _loads(file: Path, kind: str, data: dict[str, Any]) -> bool:
+    """Whether azure-ai-ml can load a file."""
     from azure.ai.ml.entities import _load_functions
 
-    loader = getattr(_load_functions, KINDS[kind].loader_of(data))
     with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            entity = loader(file)
-            checked = entity._validate() if kind in _CHECKED and hasattr(entity, "_validate") else None
-        except Exception:  # noqa: BLE001 - whatever it is, the client does not submit the file
+            getattr(_load_functions, KINDS[kind].loader_of(data))(file)
+        except Exception:  # noqa: BLE001 - whatever it is, the file is none of azure-ai-ml's
             return False
-    return checked is None or bool(checked.passed)
+    return True
 
 
 def _outcome(root: Path, path: str, endpoint: str) -> tuple[str, str]:
@@ -83,15 +91,8 @@ def _outcome(root: Path, path: str, endpoint: str) -> tuple[str, str]:
     try:
         plan = load_catalogue(root, settings)
     except CatalogueErrors as errors:
-        # azure-ai-ml refuses the upload of a file that is not there: its user downloads or trains it first.
-        if all(_MISSING in each.message for each in errors.problems):
-            return "missing", ""
-        return "refused", _first(errors.problems)
+        return "refused", "; ".join(each.message for each in errors.problems)
     return ("left", "") if any(each.path == path for each in plan.left) else ("planned", "")
-
-
-def _first(problems: tuple[Problem, ...] | list[Problem]) -> str:
-    return next(each.message for each in problems if _MISSING not in each.message)
 
 
 if __name__ == "__main__":

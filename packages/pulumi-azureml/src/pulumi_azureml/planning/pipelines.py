@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -124,6 +124,10 @@ class _Steps:
     def check_own_inputs(self, overrides: ConfigKeys) -> Iterator[Problem]:
         """Report inputs of a pipeline job that have no value."""
         for name, value in self.inputs.items():
+            if "" in (value, mapping(value).get("value")):
+                ports = list(bound_ports(self.draft, self.drafts, str(name)))
+                yield from self._check_empty(("inputs", name), ports)
+                continue
             yield from self._check_text(("inputs", name), value)
             is_empty = value is None or (
                 isinstance(value, dict) and value.get("path") is None and value.get("value") is None
@@ -184,7 +188,7 @@ class _Steps:
     def _check_value(self, keys: KeyPath, value: Any, port: Mapping[str, Any]) -> Iterator[Problem]:
         """Check one value given to an input: its bindings must exist and its type must match the input's."""
         if value == "":
-            yield from self._check_empty(keys, port)
+            yield from self._check_empty(keys, [port] if port else [])
             return
         yield from self._check_text(keys, value)
         text = value.get("path") if isinstance(value, dict) else value
@@ -221,9 +225,9 @@ class _Steps:
             for inner in bound_ports(component, self.drafts, str(keys[-1])) if component is not None else ():
                 yield from fits(self.draft.document, source, str(keys[-1]), given, inner)
 
-    def _check_empty(self, keys: KeyPath, port: Mapping[str, Any]) -> Iterator[Problem]:
-        """Report an empty text, which is only a warning if the input needs no value or nothing is known about it."""
-        if port and not (port.get("type") == "string" and _is_free(port)):
+    def _check_empty(self, keys: KeyPath, ports: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+        """Report an empty text, which is only a warning if the inputs that get it need no value or none is known."""
+        if not all(port.get("type") == "string" and _is_free(port) for port in ports):
             yield from self._check_text(keys, "")
             return
         message = f"azure-ai-ml does not send the empty text of input '{keys[-1]}': the component's default counts"

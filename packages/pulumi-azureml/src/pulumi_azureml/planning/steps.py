@@ -9,6 +9,8 @@ from pulumi_azureml.planning.assets import Definition
 from pulumi_azureml.planning.drafts import Draft, Drafts, Inline
 from pulumi_azureml.planning.inputs import BINDING, literal_type
 from pulumi_azureml.planning.jobs import mapping
+from pulumi_azureml.planning.problems import listing, suggestion
+from pulumi_azureml.planning.references import is_asset
 
 # By the type of a step, the keys that only its component has. The others say how one step runs.
 _COMPONENT_KEYS: Mapping[str, tuple[str, ...]] = {
@@ -68,6 +70,25 @@ def complete(draft: Draft, drafts: Drafts) -> None:
         ports = component.definition["inputs"]
         for key, value in mapping(steps[name].get("inputs")).items():
             ports[key] = {"type": _input_type(draft, drafts, value)}
+
+
+def leave_out(draft: Draft, drafts: Drafts) -> None:
+    """Remove the inputs that a step's component does not have, with a warning.
+
+    azure-ai-ml does the same if it reads the component. It sends all inputs of a step that has a reference.
+    """
+    for name, step in mapping(draft.definition.get("jobs")).items():
+        target = draft.targets.get(("jobs", name, "component"))
+        component = drafts.get(target) if target is not None else None
+        written = mapping(step).get("component")
+        if component is None or component.is_broken or (isinstance(written, str) and is_asset(written)):
+            continue
+        given, known = mapping(step.get("inputs")), mapping(component.definition.get("inputs"))
+        for port in [port for port in given if port not in known]:
+            advice = suggestion(port, known, otherwise=f"use one of {listing(known)}" if known else "remove it")
+            message = f"component '{component.id.name}' has no input '{port}', so azure-ai-ml leaves it out"
+            draft.warnings.append(draft.document.problem(("jobs", name, "inputs", port), message, advice))
+            del step["inputs"][port]
 
 
 def _output_type(draft: Draft, value: Any) -> str:

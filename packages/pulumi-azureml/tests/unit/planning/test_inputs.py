@@ -129,14 +129,6 @@ def test_wrong_text_is_one_problem_that_names_the_option(
     assert (found.message, found.fix) == (message, fix)
 
 
-def test_an_empty_text_that_the_client_cannot_send_is_a_problem(project: Project) -> None:
-    project.write("pipelines/other.yml", "type: pipeline\ninputs:\n  it: ''\njobs: {}\n")
-    found = project.problem()
-    assert (found.file, found.line) == ("pipelines/other.yml", 3)
-    assert found.message == "input 'it' is an empty text, which azure-ai-ml does not send"
-    assert found.fix == "write a text, or remove the input"
-
-
 def test_a_date_that_a_program_gives_is_a_problem(tmp_path: Path) -> None:
     job = {"type": "pipeline", "inputs": {"it": date(2013, 10, 1)}, "jobs": {}}
     with pytest.raises(CatalogueErrors) as caught:

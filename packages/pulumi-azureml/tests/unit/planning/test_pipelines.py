@@ -254,6 +254,48 @@ def test_an_empty_text_for_an_input_that_needs_none_is_a_warning(project: Projec
     assert warning.message == "azure-ai-ml does not send the empty text of input 'mode': the component's default counts"
 
 
+@pytest.mark.parametrize(
+    ("port", "is_problem"),
+    [("{type: string, optional: true}", False), ("{type: string, default: a}", False), ("{type: string}", True)],
+)
+def test_an_empty_text_of_a_pipeline_is_a_problem_where_a_step_needs_it(
+    project: Project, port: str, is_problem: bool
+) -> None:
+    project.write(
+        "ml/say/component.yml",
+        f"name: say\ninputs: {{mode: {port}}}\ncommand: echo\nenvironment: azureml:training@latest\n",
+    )
+    step = "say: {component: azureml:say, inputs: {mode: '${{parent.inputs.it}}'}}"
+    project.write("pipelines/other.yml", f"type: pipeline\ninputs: {{it: ''}}\njobs: {{{step}}}\n")
+    if is_problem:
+        found = project.problem()
+        assert (found.file, found.line) == ("pipelines/other.yml", 2)
+        assert found.message == "input 'it' is an empty text, which azure-ai-ml does not send"
+        assert found.fix == "write a text, or remove the input"
+    else:
+        (warning,) = project.load().warnings
+        assert "does not send the empty text of input 'it'" in warning.message
+
+
+def test_an_empty_text_for_components_that_no_file_has_is_a_warning(project: Project) -> None:
+    """As in the samples for distillation: Azure takes a step that is bound to an input without a value."""
+    reference = "azureml://registries/azureml/components/score/labels/latest"
+    step = f"say: {{type: command, component: '{reference}', inputs: {{url: '${{{{parent.inputs.it}}}}'}}}}"
+    project.write("pipelines/other.yml", f"type: pipeline\ninputs: {{it: ''}}\njobs: {{{step}}}\n")
+    (warning,) = project.load().warnings
+    assert "does not send the empty text of input 'it'" in warning.message
+
+
+def test_an_input_that_a_component_in_a_file_does_not_have_is_left_out_with_a_warning(project: Project) -> None:
+    """azure-ai-ml leaves it out too: it builds the inputs of a step from a component that it reads."""
+    project.replace(PIPELINE, "{rows:", "{step: 1, rows:")
+    plan = project.load()
+    (warning,) = plan.warnings
+    assert warning.message == "component 'train' has no input 'step', so azure-ai-ml leaves it out"
+    assert (warning.file, warning.line, warning.fix) == (PIPELINE, 16, "did you mean 'steps'?")
+    assert "step" not in plan["pipeline_job", "training"].definition["jobs"]["train"]["inputs"]
+
+
 def test_an_empty_text_for_an_input_that_needs_a_value_is_a_problem(project: Project) -> None:
     inputs = "inputs: {mode: {type: string}}\n"
     project.write("ml/say/component.yml", f"name: say\n{inputs}command: echo\nenvironment: azureml:training@latest\n")

@@ -14,7 +14,7 @@ from pulumi_azureml.planning.limits import check_ports
 from pulumi_azureml.planning.pipelines import check_steps, collect_steps
 from pulumi_azureml.planning.problems import Problem, listing
 from pulumi_azureml.planning.settings import CatalogueSettings
-from pulumi_azureml.planning.steps import complete
+from pulumi_azureml.planning.steps import complete, leave_out
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,254}")
 _PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|outputs)\.([A-Za-z0-9_]+)")
@@ -60,8 +60,9 @@ class ComponentKind(Kind):
         self._check_command(draft)
 
     def complete(self, draft: Draft, drafts: Drafts) -> None:
-        """Give the components of steps the types of their inputs."""
+        """Give the components of steps the types of their inputs, and leave out what components do not have."""
         complete(draft, drafts)
+        leave_out(draft, drafts)
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
         """Check the wiring of a pipeline component."""

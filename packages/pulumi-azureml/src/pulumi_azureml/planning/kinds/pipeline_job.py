@@ -13,7 +13,7 @@ from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.pipelines import check_steps, collect_steps
 from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.settings import CatalogueSettings
-from pulumi_azureml.planning.steps import complete
+from pulumi_azureml.planning.steps import complete, leave_out
 
 _AUTOML = {
     "classification": "table_vertical.classification:AutoMLClassificationSchema",
@@ -72,8 +72,9 @@ class PipelineJobKind(Kind):
             collect_job(draft, settings)
 
     def complete(self, draft: Draft, drafts: Drafts) -> None:
-        """Give the components of steps the types of their inputs."""
+        """Give the components of steps the types of their inputs, and leave out what components do not have."""
         complete(draft, drafts)
+        leave_out(draft, drafts)
 
     def check(self, draft: Draft, drafts: Drafts, settings: CatalogueSettings) -> Iterator[Problem]:
         """Check the bindings, and that each input has a value."""
