@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,27 @@ def test_a_search_ends_at_its_exit_score_and_a_failing_one_says_why(client: MLCl
     assert until(client, names[1]).status == "Failed"
     said = history(client, names[1]).error.error.message
     assert "target_column_name: training_data has no column 'z', only: x, y" in said
+
+
+def test_a_forecast_of_one_series_knows_holidays_and_types_of_columns(client: MLClient, tmp_path: Path) -> None:
+    """In the manner of the bike share of azureml-examples: the series has no name, and the table has types."""
+    from azure.ai.ml import automl
+
+    days = [date(2024, 12, 1) + timedelta(days=number) for number in range(60)]
+    data = table(tmp_path / "table", "day,load,y", [f"{day},{day.day},{day.weekday() * 10}" for day in days])
+    with (tmp_path / "table" / "MLTable").open("a", encoding="utf-8") as file:
+        file.write("- convert_column_types:\n  - {columns: [load, y], column_type: float}\n")
+    job = automl.forecasting(
+        training_data=data, target_column_name="y", primary_metric="normalized_root_mean_squared_error",
+        n_cross_validations=2, compute=CLUSTER, experiment_name="tests",
+    )  # fmt: skip
+    job.set_limits(timeout_minutes=10, max_trials=1)
+    job.set_training(allowed_training_algorithms=["ElasticNet"], enable_stack_ensemble=False)
+    job.set_forecast_settings(
+        time_column_name="day", forecast_horizon=3, frequency="D", country_or_region_for_holidays="US"
+    )
+    name = client.jobs.create_or_update(job).name
+    assert until(client, name).status == "Completed", history(client, name).error
 
 
 def test_a_task_that_needs_a_gpu_is_refused_at_submission(client: MLClient, tmp_path: Path) -> None:

@@ -174,8 +174,11 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         return found
 
     def _keys(self, rows: pd.DataFrame) -> list[tuple[Any, Any]]:
+        times = rows[self.settings["time"]]
+        if not self.settings["series"]:  # a table without columns has no rows
+            return [((), time) for time in times]
         named = rows[self.settings["series"]].astype(str).itertuples(index=False, name=None)
-        return list(zip(named, rows[self.settings["time"]], strict=True))
+        return list(zip(named, times, strict=True))
 
     def _series(self, rows: pd.DataFrame) -> Any:
         names = self.settings["series"]
