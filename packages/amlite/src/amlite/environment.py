@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,17 +11,32 @@ from pathlib import Path
 from amlite.core import runtime
 from amlite.tools import docker_engine
 
-# Other ways to sign in, which clients would prefer to amlite's or combine with it. A shell can contain those of a real
-# subscription.
-OTHER_SIGN_INS = frozenset(
+# Other ways to sign in, which clients would prefer to amlite's or combine with it.
+_OTHER_SIGN_INS = frozenset(
     {
-        "ARM_CLIENT_CERTIFICATE_PASSWORD", "ARM_CLIENT_CERTIFICATE_PATH", "ARM_ENVIRONMENT", "ARM_METADATA_HOSTNAME",
-        "ARM_OIDC_REQUEST_TOKEN", "ARM_OIDC_REQUEST_URL", "ARM_OIDC_TOKEN", "ARM_OIDC_TOKEN_FILE_PATH", "ARM_USE_MSI",
-        "ARM_USE_OIDC", "AZURE_AUTHORITY_HOST", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_CLIENT_CERTIFICATE_PATH",
-        "AZURE_FEDERATED_TOKEN_FILE", "AZURE_PASSWORD", "AZURE_USERNAME", "IDENTITY_ENDPOINT", "IDENTITY_HEADER",
-        "MSI_ENDPOINT", "MSI_SECRET", "PULUMI_CONFIG_PASSPHRASE_FILE",
+        "ARM_ENVIRONMENT", "ARM_METADATA_HOSTNAME", "ARM_MSI_ENDPOINT", "ARM_OIDC_REQUEST_URL",
+        "ARM_USE_AKS_WORKLOAD_IDENTITY", "ARM_USE_CLI", "ARM_USE_MSI", "ARM_USE_OIDC", "AZURE_AUTHORITY_HOST",
+        "IDENTITY_ENDPOINT", "MSI_ENDPOINT", "PULUMI_CONFIG_PASSPHRASE_FILE", "SYSTEM_OIDCREQUESTURI",
     }
 )  # fmt: skip
+# A shell, or a job of a CI host, can contain credentials of real clouds. The tokens of code hosts, such as GITHUB_TOKEN
+# and SYSTEM_ACCESSTOKEN, are none: `release comment` needs them, and alone they open no cloud.
+_CREDENTIAL = re.compile(
+    r"(?:ACTIONS_ID|APPLICATIONINSIGHTS|ARM|AWS|AZURE|AZUREML|CLOUDSDK|DATABRICKS|GOOGLE|IDENTITY|MSI|PULUMI)_(?:\w+_)?"
+    r"(?:CERTIFICATE|CONNECTION_STRING|CREDENTIALS?|CREDS|HEADER|KEY|PASSWORD|SAS|SECRET|TOKEN|USERNAME)"
+    r"(?:_(?:FILE|FULL|ID|OVERRIDE|PATH|RELATIVE|REQUEST|TOKEN|URI|URL))*"
+    r"|idToken|servicePrincipalKey"  # of a task AzureCLI@2 with `addSpnToEnvironment`
+)
+
+
+def is_credential(name: str) -> bool:
+    """Whether a variable can contain a credential of a real cloud."""
+    return _CREDENTIAL.fullmatch(name) is not None
+
+
+def of_real_clouds(inherited: Mapping[str, str]) -> set[str]:
+    """Return the variables that sign in elsewhere than amlite: nothing that runs locally needs or gets them."""
+    return {name for name in inherited if name in _OTHER_SIGN_INS or is_credential(name)}
 
 
 def added(running: runtime.Runtime) -> dict[str, str]:
@@ -44,11 +60,12 @@ def added(running: runtime.Runtime) -> dict[str, str]:
 
 def over(inherited: Mapping[str, str], running: runtime.Runtime) -> dict[str, str]:
     """Return the whole environment of a command: the inherited one, without other ways of signing in."""
+    foreign = of_real_clouds(inherited)
     kept = {
         name: value
         for name, value in inherited.items()
         # The Azure SDK is large. A program that cannot store its compiled files starts seconds later each time.
-        if name not in OTHER_SIGN_INS and name != "PYTHONDONTWRITEBYTECODE"
+        if name not in foreign and name != "PYTHONDONTWRITEBYTECODE"
     }
     return {**kept, **added(running)}
 

@@ -283,6 +283,24 @@ def test_run_replaces_what_would_lead_elsewhere(local: Process) -> None:
     assert not {"AZURE_AUTHORITY_HOST", "ARM_USE_OIDC", "PYTHONDONTWRITEBYTECODE"} & got.keys()
 
 
+REAL = {"AZURE_STORAGE_KEY": "real", "ARM_ACCESS_KEY": "real", "AWS_SECRET_ACCESS_KEY": "real", "ARM_USE_OIDC": "true"}
+
+
+@pytest.mark.attack
+def test_credentials_of_real_clouds_reach_nothing_that_runs_locally(local: Process) -> None:
+    local.ok("start", **REAL)
+    assert not REAL.keys() & psutil.Process(local.running.pid).environ().keys()
+    shown = "import json, os; print(json.dumps(dict(os.environ)))"
+    got = json.loads(local.python(shown, **REAL, GITHUB_TOKEN="mine"))
+    assert not REAL.keys() & got.keys()
+    assert got["GITHUB_TOKEN"] == "mine"
+    assert "unset ARM_ACCESS_KEY\n" in local.ok("env", **REAL)
+    assert "AZURE_STORAGE_KEY=\n" in local.ok("env", "--for", "github", **REAL)
+    told = local.ok("env", "--for", "azure-devops", **REAL)
+    assert "##vso[task.setvariable variable=AWS_SECRET_ACCESS_KEY]\n" in told
+    assert "ARM_USE_OIDC" not in told
+
+
 def test_inherited_proxy_is_chained_to_also_when_amlite_starts_again_inside_a_run(local: Process) -> None:
     code = "import urllib.request\nurllib.request.urlopen('https://elsewhere.example/')"
     with socket.create_server(("127.0.0.1", 0)) as upstream:

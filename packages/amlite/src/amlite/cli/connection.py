@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from amlite import environment
 from amlite.core import disk, runtime
 from amlite.core.processes import tail
 
@@ -105,7 +106,8 @@ def _held(state: Path) -> str:
 def _spawn(state: Path, log: Path) -> subprocess.Popen[bytes]:
     log.parent.mkdir(exist_ok=True)
     # Without its compiled files every start would take a second more, in amlite and in all it starts.
-    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    left_out = {"PYTHONDONTWRITEBYTECODE", *environment.of_real_clouds(os.environ)}
+    variables = {name: value for name, value in os.environ.items() if name not in left_out}
     with log.open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "amlite.server", str(state)],

@@ -83,6 +83,9 @@ def run(command: tuple[str, ...]) -> None:
 
     Starts amlite if needed. Programs in the project's virtual environment come first: the activated one, or .venv in
     the working folder.
+
+    The command gets no credentials of real clouds from its surroundings, such as AZURE_STORAGE_KEY. To give it one:
+    amlite run -- env NAME="$NAME" COMMAND.
     """
     variables = {**environment.over(os.environ, ensure_started()), "PATH": environment.path(os.environ)}
     found = shutil.which(command[0], path=variables["PATH"])
@@ -100,15 +103,20 @@ def run(command: tuple[str, ...]) -> None:
 def env(reader: str) -> None:
     """Print the variables that `amlite run` sets.
 
+    It takes the variables away, or empties them for a CI host, that contain credentials of real clouds.
+
     For a shell: eval "$(amlite env)". For the following steps of a job in GitHub Actions:
     amlite env --for github >> "$GITHUB_ENV". In Azure DevOps, the client secret is a secret variable. Each step that
     signs in maps it: AZURE_CLIENT_SECRET: $(AZURE_CLIENT_SECRET).
     """
     added = environment.added(ensure_started())
+    foreign = sorted(environment.of_real_clouds(os.environ) - added.keys())
     if reader == "shell":
         added |= {"PATH": environment.path(os.environ)}
-        for name in sorted(environment.OTHER_SIGN_INS & os.environ.keys()):
+        for name in foreign:
             click.echo(f"unset {name}")
+    else:  # a host cannot unset a variable
+        added |= {name: "" for name in foreign if environment.is_credential(name)}
     for name, value in sorted(added.items()):
         form = _MASKED if reader == "azure-devops" and name in _SECRETS else _ASSIGNMENTS[reader]
         click.echo(form.format(name=name, value=shlex.quote(value) if reader == "shell" else value))
