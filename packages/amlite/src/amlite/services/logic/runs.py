@@ -1,7 +1,8 @@
 """Polling by workflows, and their runs.
 
-A workflow polls each time its recurrence is due, one run after the other. Times that `amlite advance` jumps over are
-one poll. A restart of amlite ends a run that is under way, and the next poll starts another.
+A workflow polls each time its recurrence is due, one run after the other, and waits for no other workflow. Times that
+`amlite advance` jumps over are one poll. A restart of amlite ends a run that is under way, and the next poll starts
+another.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_80
 # The default retry policy: waits in seconds before each new attempt.
 _RETRIES = (7, 15, 30, 45)
 _PASSING = (408, 429, 500, 502, 503, 504)
+# Of all workflows at once. Each ends within the time of `outgoing.send`, and its answer is in memory.
+_MOST_REQUESTS = 16
 _log = logging.getLogger("amlite.logic")
 
 
@@ -42,10 +45,18 @@ _FAILURES = (ExpressionError, RequestError, outgoing.UnreachableError, AzureErro
 
 @dataclass
 class Polling:
-    """`changed` is set after a workflow is created or changed. `turn` lets one run at a time."""
+    """`changed` is set after a workflow is created or changed, and after a poll. `requests` bounds those of all.
+
+    `turns` lets one run of a workflow at a time, by its id.
+    """
 
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    requests: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST_REQUESTS))
+    turns: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def turn(self, workflow_id: str) -> asyncio.Lock:
+        """Return the lock of a workflow."""
+        return self.turns.setdefault(workflow_id.lower(), asyncio.Lock())
 
 
 def interval(recurrence: Json) -> float:
@@ -59,18 +70,20 @@ async def start(platform: Platform) -> None:
 
 
 async def _poll(platform: Platform) -> None:
-    changed = platform.part(Polling).changed
+    polling = platform.part(Polling)
     while True:
-        changed.clear()
+        polling.changed.clear()
         pause = 3600.0
         for workflow in list(platform.store.of_type(TYPE)):
-            if workflow.body["properties"]["state"] != "Enabled":
+            # One that runs sets `changed` at its end.
+            if workflow.body["properties"]["state"] != "Enabled" or polling.turn(workflow.id).locked():
                 continue
             with isolated(f"workflow {workflow.body['name']}"):
                 if _due(platform, workflow) <= platform.clock.timestamp():
-                    await fire(platform, workflow)
-            pause = min(pause, _due(platform, workflow) - platform.clock.timestamp())
-        await platform.clock.sleep_until(changed, max(pause, 0.0))
+                    _remember(platform, workflow)
+                    platform.background(fire(platform, workflow), f"workflow {workflow.body['name']}")
+                pause = min(pause, _due(platform, workflow) - platform.clock.timestamp())
+        await platform.clock.sleep_until(polling.changed, max(pause, 0.0))
 
 
 def trigger_of(workflow: Document) -> tuple[str, Json]:
@@ -84,23 +97,35 @@ def _due(platform: Platform, workflow: Document) -> float:
     return float(state.body["polled"]) + interval(trigger_of(workflow)[1]["recurrence"]) if state else 0.0
 
 
+def _remember(platform: Platform, workflow: Document) -> None:
+    platform.store.put(f"{_STATE}{workflow.id}", _STATE, {"polled": platform.clock.timestamp()})
+
+
 async def fire(platform: Platform, workflow: Document) -> None:
     """Poll once, and run the workflow if the trigger's conditions are met."""
-    async with platform.part(Polling).turn:
-        platform.store.put(f"{_STATE}{workflow.id}", _STATE, {"polled": platform.clock.timestamp()})
-        trigger = trigger_of(workflow)[1]
-        context = Context(None, {}, platform.clock.now())
+    polling = platform.part(Polling)
+    async with polling.turn(workflow.id):
         try:
-            status, body = await _request(platform, workflow, trigger["inputs"], context)
-            if not 200 <= status < 300 or status == 202:
-                if status != 202:
-                    _log.warning("workflow %s: its trigger got HTTP %s: %s", workflow.body["name"], status, body)
-                return
-            context = Context(body, {}, context.now)
-            if all(evaluate(each["expression"], context) for each in trigger.get("conditions") or []):
-                await _run(platform, workflow, context)
-        except _FAILURES as error:
-            _log.warning("workflow %s: its trigger failed: %s", workflow.body["name"], error)
+            await _poll_once(platform, workflow)
+        finally:
+            polling.changed.set()
+
+
+async def _poll_once(platform: Platform, workflow: Document) -> None:
+    _remember(platform, workflow)
+    trigger = trigger_of(workflow)[1]
+    context = Context(None, {}, platform.clock.now())
+    try:
+        status, body = await _request(platform, workflow, trigger["inputs"], context)
+        if not 200 <= status < 300 or status == 202:
+            if status != 202:
+                _log.warning("workflow %s: its trigger got HTTP %s: %s", workflow.body["name"], status, body)
+            return
+        context = Context(body, {}, context.now)
+        if all(evaluate(each["expression"], context) for each in trigger.get("conditions") or []):
+            await _run(platform, workflow, context)
+    except _FAILURES as error:
+        _log.warning("workflow %s: its trigger failed: %s", workflow.body["name"], error)
 
 
 async def _run(platform: Platform, workflow: Document, context: Context) -> None:
@@ -128,6 +153,8 @@ async def _run(platform: Platform, workflow: Document, context: Context) -> None
     }
     leaves = [result["status"] for name, result in results.items() if name not in handled]
     failed = any(status == "Failed" for status in leaves) or all(status == "Skipped" for status in leaves)
+    if platform.store.get(workflow.id) is None:
+        return  # deleted while it ran, and its runs with it
     body = {
         "id": f"{workflow.id}/runs/{run_id}",
         "name": run_id,
@@ -168,7 +195,8 @@ async def _request(platform: Platform, workflow: Document, inputs: Json, context
         headers.setdefault("Content-Type", "application/json")
     text = body if isinstance(body, str) or body is None else json.dumps(body)
     for pause in (*_RETRIES, None):
-        answer = await outgoing.send(platform, given["method"], given["uri"], headers=headers, body=text)
+        async with platform.part(Polling).requests:
+            answer = await outgoing.send(platform, given["method"], given["uri"], headers=headers, body=text)
         if answer.status not in _PASSING or pause is None:
             break
         await platform.clock.sleep(pause)
@@ -187,5 +215,6 @@ def runs_of(platform: Platform, workflow_id: str) -> list[Json]:
 
 def forget(platform: Platform, workflow_id: str) -> None:
     """Forget the polls and runs of a workflow that is deleted."""
+    platform.part(Polling).turns.pop(workflow_id.lower(), None)
     platform.store.delete(f"{_STATE}{workflow_id}")
     platform.store.delete(f"{RUN_TYPE}{workflow_id}")
