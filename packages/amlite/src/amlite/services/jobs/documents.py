@@ -9,6 +9,7 @@ whose results a step has).
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 from amlite.core.access import Principal
@@ -112,6 +113,11 @@ def is_taken(platform: Platform, workspace_id: str, name: str) -> bool:
     return any(
         platform.store.get(each) is not None for each in (f"{workspace_id}/jobs/{name}", _deleted(workspace_id, name))
     )
+
+
+def free_name(platform: Platform, workspace_id: str, name: str) -> str:
+    """Return the name of a job that amlite itself starts: with a random part if a client has taken the name before."""
+    return f"{name}-{secrets.token_hex(4)}" if is_taken(platform, workspace_id, name) else name
 
 
 def _deleted(workspace_id: str, name: str) -> str:

@@ -13,7 +13,7 @@ from amlite.core.wire import Json
 from amlite.services.jobs import controls, data, documents, graph, plan, steps
 from amlite.services.jobs.documents import LEFT_OUT, Job, change
 from amlite.services.jobs.lifecycle import GraphLog, JobFailure, Produced, Work, again, to_its_end, together
-from amlite.services.jobs.submission import new_child
+from amlite.services.jobs.submission import numbered_child
 from amlite.services.machinelearning import references
 
 
@@ -87,10 +87,6 @@ async def each(platform: Platform, job: Job, produced: Produced, works: Mapping[
 
 def _iteration(platform: Platform, job: Job, number: int, inputs: Json) -> Job:
     """Return the job of an iteration. Store it unless an earlier attempt has stored it."""
-    name = f"{job.name}_{number}"
-    known = documents.own_child(platform, job, name)
-    if known is not None:
-        return known
     properties = job.properties["body"]
     title = f"{job.properties['displayName']}_{number}"
     left_out = (
@@ -101,10 +97,7 @@ def _iteration(platform: Platform, job: Job, number: int, inputs: Json) -> Job:
         for key, declared in properties["outputs"].items()
     }
     child = {**properties, **left_out, "displayName": title, "inputs": inputs, "outputs": outputs}
-    made = new_child(platform, job, child, node=title, name=name)
-    names = {**(again(platform, job).run.get("children") or {}), str(number): name}
-    change(platform, job.id, run={"children": names})
-    return made
+    return numbered_child(platform, job, number, child, node=title)
 
 
 def _failure(platform: Platform, missing: list[Job]) -> JobFailure:

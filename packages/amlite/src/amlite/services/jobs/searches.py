@@ -21,7 +21,7 @@ from amlite.services.jobs import automl_task, documents, explanation, node, plan
 from amlite.services.jobs.documents import Job, change
 from amlite.services.jobs.kinds import automl
 from amlite.services.jobs.lifecycle import Produced, Work, again, artifacts, tracked
-from amlite.services.jobs.submission import new_child
+from amlite.services.jobs.submission import numbered_child
 from amlite.services.machinelearning import references
 from amlite.services.mlflow import tracking
 from amlite.services.storage import blobs
@@ -87,38 +87,34 @@ class _Reports:
                 change(self.platform, trial.id, status="Canceled", run={"cancel": "the search ended"})
                 tracking.end_run(self.platform, self._workspace(), trial.name, "Canceled")
 
-    def _name(self, number: int) -> str:
-        return f"{self.job.name}_{number}"
+    def _trial(self, number: int) -> Job:
+        names = again(self.platform, self.job).run["children"]
+        return documents.get(self.platform, self.job.workspace_id, names[str(number)])
 
     def _workspace(self) -> Json:
         return references.workspace(self.platform, self.job.workspace_id).body
 
     def _start(self, event: Json) -> None:
-        number = int(event["number"])
-        name, job = self._name(number), again(self.platform, self.job)
-        described = _described(job, event)
-        trial = documents.own_child(self.platform, job, name)
-        if trial is None:
-            trial = new_child(
-                self.platform,
-                job,
-                {
-                    "jobType": "Command",
-                    "command": f"automl trial {number}: {event['algorithm']}",
-                    "displayName": name,
-                    "computeId": job.properties.get("computeId"),
-                    "inputs": {},
-                    "outputs": {},
-                },
-                name=name,
-            )
-        change(self.platform, trial.id, status="Running", properties={"properties": described})
-        change(self.platform, job.id, run={"children": {**(job.run.get("children") or {}), str(number): name}})
+        number, job = int(event["number"]), again(self.platform, self.job)
+        trial = numbered_child(
+            self.platform,
+            job,
+            number,
+            {
+                "jobType": "Command",
+                "command": f"automl trial {number}: {event['algorithm']}",
+                "displayName": f"{job.name}_{number}",
+                "computeId": job.properties.get("computeId"),
+                "inputs": {},
+                "outputs": {},
+            },
+        )
+        change(self.platform, trial.id, status="Running", properties={"properties": _described(job, event)})
         tracking.start_run(self.platform, self._workspace(), tracked(trial))
 
     async def _end(self, event: Json) -> None:
         number = int(event["number"])
-        trial = documents.get(self.platform, self.job.workspace_id, self._name(number))
+        trial = self._trial(number)
         status, error, ending = _STATUS[event["event"]], None, {}
         if status == "Completed":
             described = {**trial.properties["properties"], "score": repr(event["score"]),
@@ -138,8 +134,8 @@ class _Reports:
 
     async def _take(self, event: Json) -> None:
         """Record the best trial: its metrics are the job's, and tags of the job name it."""
-        name = self._name(int(event["number"]))
-        best = documents.get(self.platform, self.job.workspace_id, name)
+        best = self._trial(int(event["number"]))
+        name = best.name
         if importance := event.get("importance"):
             explained = explanation.files(hashlib.sha256(name.encode()).hexdigest(), importance)
             for path, content in explained.items():

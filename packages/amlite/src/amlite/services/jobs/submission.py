@@ -13,7 +13,18 @@ from amlite.core.platform import Platform
 from amlite.core.published import fields
 from amlite.core.wire import Json
 from amlite.services.jobs import graph, interactive, kinds, plan, settings, steps
-from amlite.services.jobs.documents import JOB_TYPE, PRIVATE, Job, change, find, is_taken, shown
+from amlite.services.jobs.documents import (
+    JOB_TYPE,
+    PRIVATE,
+    Job,
+    change,
+    find,
+    free_name,
+    get,
+    is_taken,
+    own_child,
+    shown,
+)
 from amlite.services.machinelearning import references
 from amlite.services.machinelearning.published.validation import writable
 
@@ -150,7 +161,7 @@ def new(
 def new_child(
     platform: Platform, parent: Job, properties: Json, *, node: str | None = None, name: str | None = None
 ) -> Job:
-    """Store a pipeline's step (of a node) or a sweep's trial. The default name is new."""
+    """Store a child of a job, such as a pipeline's step (of a node). The default name is new."""
     workspace = references.workspace(platform, parent.workspace_id)
     own = {"azureml.moduleName": node} if node else {}
     return new(
@@ -162,6 +173,21 @@ def new_child(
         parent=parent,
         node=node,
     )
+
+
+def numbered_child(platform: Platform, parent: Job, number: int, properties: Json, *, node: str | None = None) -> Job:
+    """Return a sweep's trial or a loop's iteration. Store it unless an earlier attempt has stored it.
+
+    As in Azure ML, its name is `<parent>_<number>`.
+    """
+    names: dict[str, str] = dict(get(platform, parent.workspace_id, parent.name).run.get("children") or {})
+    name = names.get(str(number), f"{parent.name}_{number}")
+    known = own_child(platform, parent, name)
+    if known is None:
+        name = free_name(platform, parent.workspace_id, name)
+    # First, so that the next attempt finds the child after a kill.
+    change(platform, parent.id, run={"children": {**names, str(number): name}})
+    return known or new_child(platform, parent, properties, node=node, name=name)
 
 
 def _default_output(platform: Platform, workspace_id: str, name: str) -> Json:

@@ -13,7 +13,7 @@ from amlite.services.jobs import command, data, documents, graph, plan, search
 from amlite.services.jobs.documents import Job, change
 from amlite.services.jobs.kinds import sweep
 from amlite.services.jobs.lifecycle import GraphLog, JobFailure, Produced, Work, again, cancel, to_its_end, tracked
-from amlite.services.jobs.submission import new_child
+from amlite.services.jobs.submission import numbered_child
 from amlite.services.machinelearning import references
 from amlite.services.mlflow import tracking
 from amlite.services.storage import blobs
@@ -111,10 +111,6 @@ class _Sweep:
 
 def _trial(platform: Platform, job: Job, number: int, point: search.Point) -> Job:
     """Return the job of a trial. Store it unless an earlier attempt has stored it."""
-    name = f"{job.name}_{number}"
-    known = documents.own_child(platform, job, name)
-    if known is not None:
-        return known
     properties, trial = job.properties, job.properties["trial"]
     limit = (properties.get("limits") or {}).get("trialTimeout")
     tried = {key: graph.text(value) for key, value in point.items()}
@@ -123,14 +119,15 @@ def _trial(platform: Platform, job: Job, number: int, point: search.Point) -> Jo
         for output, declared in properties["outputs"].items()
         if output != "default"
     }
-    made = new_child(
+    return numbered_child(
         platform,
         job,
+        number,
         {
             "jobType": "Command",
             **{key: value for key, value in trial.items() if value is not None},
             "command": command.try_parameters(trial["command"], tried),
-            "displayName": name,
+            "displayName": f"{job.name}_{number}",
             "computeId": properties.get("computeId"),
             "inputs": properties["inputs"],
             "outputs": outputs,
@@ -138,11 +135,7 @@ def _trial(platform: Platform, job: Job, number: int, point: search.Point) -> Jo
             **({"identity": properties["identity"]} if properties.get("identity") else {}),
             **({"limits": {"jobLimitsType": "Command", "timeout": limit}} if limit else {}),
         },
-        name=name,
     )
-    names = {**(again(platform, job).run.get("children") or {}), str(number): name}
-    change(platform, job.id, run={"children": names})
-    return made
 
 
 async def _take(platform: Platform, job: Job, best: Job) -> None:

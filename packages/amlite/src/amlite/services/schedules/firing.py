@@ -18,7 +18,7 @@ from amlite.core.platform import Platform, isolated
 from amlite.core.store import Document
 from amlite.core.triggers import Trigger
 from amlite.core.wire import Json
-from amlite.services.jobs import submission
+from amlite.services.jobs import documents, submission
 from amlite.services.jobs.documents import JOB_TYPE
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import WORKSPACE_TYPE
@@ -86,11 +86,12 @@ def next_due(platform: Platform, schedule: Document) -> dt.datetime | None:
 
 async def submit(platform: Platform, schedule: Document, due: dt.datetime, suffix: str = "") -> str:
     """Submit the job of a schedule that is due, and return the job's name. Raises AzureError."""
-    name = f"{schedule.body['name']}-{due.strftime('%Y%m%dT%H%M%SZ')}{suffix}"
+    workspace_id = schedule.id.rpartition("/schedules/")[0]
+    wanted = f"{schedule.body['name']}-{due.strftime('%Y%m%dT%H%M%SZ')}{suffix}"
+    name = documents.free_name(platform, workspace_id, wanted)
     if "monitorDefinition" in schedule.body["properties"]["action"]:
         return monitors.submit(platform, schedule, due, name)
     definition: Json = schedule.body["properties"]["action"]["jobDefinition"]
-    workspace_id = schedule.id.rpartition("/schedules/")[0]
     if source := definition.get("sourceJobId"):
         document = source_job(platform, workspace_id, source)
         given = {name: value for name, value in definition.items() if name != "sourceJobId" and value not in _UNSAID}
