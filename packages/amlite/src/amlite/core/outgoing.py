@@ -7,7 +7,7 @@ checks, as in Azure.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -42,17 +42,22 @@ class TooLargeError(Exception):
     """An answer is larger than it may be."""
 
 
-async def content(answer: aiohttp.ClientResponse, most: int) -> bytes:
-    """Return the body of an answer. Raises TooLargeError as soon as it is larger than `most` bytes.
+async def pieces(answer: aiohttp.ClientResponse, most: int) -> AsyncIterator[bytes]:
+    """Yield the parts of an answer's body. Raises TooLargeError as soon as they are larger than `most` bytes.
 
     Who sends it may be anybody's program, whose answer never ends.
     """
-    found = bytearray()
+    length = 0
     async for piece in answer.content.iter_chunked(_PIECE):
-        found += piece
-        if len(found) > most:
+        length += len(piece)
+        if length > most:
             raise TooLargeError(f"the answer is larger than the limit of {most >> 20} MB")
-    return bytes(found)
+        yield piece
+
+
+async def content(answer: aiohttp.ClientResponse, most: int) -> bytes:
+    """Return the body of an answer. Raises TooLargeError as soon as it is larger than `most` bytes."""
+    return b"".join([piece async for piece in pieces(answer, most)])
 
 
 @dataclass

@@ -120,6 +120,14 @@ class Agent:
         if self._wants("response", sampled):
             self._add("response", {"contentrange": _range(body), **_ids(sampled.id)}, content_type, body)
 
+    def copy(self, sampled: Sampled) -> Copy | None:
+        """Return what takes the parts of the response to a request, if it is in the sample."""
+        return Copy(self, sampled) if self._wants("response", sampled) else None
+
+    def drop(self, what: str) -> None:
+        """Say that something is not collected."""
+        self._say(f"data collector: dropped {what}")
+
     def _wants(self, name: str, sampled: Sampled) -> bool:
         """Whether a payload is in its collection's sample. With equal rates, a sampled request has its response."""
         collection = self._collector.collections.get(name)
@@ -223,6 +231,26 @@ class Agent:
             await blobs.write(self._platform, blob, content)
         else:
             await blobs.append(self._platform, blob, content)
+
+
+class Copy:
+    """The parts of a response, for the agent. One that is larger than other records may be is not collected."""
+
+    def __init__(self, agent: Agent, sampled: Sampled) -> None:
+        self._agent, self._sampled = agent, sampled
+        self._body = bytearray()
+
+    def add(self, piece: bytes) -> None:
+        """Take a part."""
+        if len(self._body) <= _MOST_BYTES:
+            self._body += piece
+
+    def collect(self, content_type: str) -> None:
+        """Collect the response, which is whole."""
+        if len(self._body) > _MOST_BYTES:
+            self._agent.drop(f"a response of more than {_MOST_BYTES >> 20} MB")
+        else:
+            self._agent.response(self._sampled, content_type, bytes(self._body))
 
 
 def _grouped(items: list[_Item], file: str) -> dict[tuple[Collection, str, str], list[_Item]]:

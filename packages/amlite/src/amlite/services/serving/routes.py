@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
+import uuid
 from dataclasses import dataclass, field
 
 import aiohttp
 from aiohttp import web
+from multidict import CIMultiDict
 
 from amlite.core import outgoing
 from amlite.core.errors import AzureError, StartError
@@ -28,11 +31,16 @@ _REASON_HEADER = "ms-azureml-model-error-reason"
 _STATUS_HEADER = "ms-azureml-model-error-statuscode"
 _MOST_BYTES = 10 << 20
 _MOST_ANSWERED = 100 << 20
+# Of an answer, as much as this is in memory. The rest of a longer one is forwarded as it comes.
+_MOST_HELD = 4 << 20
+_FORWARDED = {
+    "content-type", "x-request-id", "x-ms-request-id", "x-ms-client-request-id", "x-ms-server-version", "traceid",
+}  # fmt: skip
 _NOT_FORWARDED = {"authorization", "host", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect"}
 
 
 @routes.route("*", "/{path:path}")
-async def score(call: Call) -> web.Response:
+async def score(call: Call) -> web.StreamResponse:
     """Forward a request to the model server of the deployment in the header, or of the one that the traffic selects."""
     platform, request = call.platform, call.request
     began = time.perf_counter()
@@ -49,7 +57,7 @@ async def score(call: Call) -> web.Response:
     )
     if named is None:
         _mirror(platform, endpoint, asked)
-    return await _measured(platform, endpoint, deployment, asked, began)
+    return await _measured(platform, endpoint, deployment, asked, began, request)
 
 
 @dataclass
@@ -70,20 +78,31 @@ class _Asked:
     body: bytes
 
 
-async def _measured(platform: Platform, endpoint: Json, deployment: Json, asked: _Asked, began: float) -> web.Response:
-    """Count a request and return the deployment's response. Raises the gateway's AzureErrors, which count too."""
+class _BrokenOffError(ConnectionResetError):
+    """An answer ended in the middle: the caller has a part of it already."""
+
+
+async def _measured(
+    platform: Platform, endpoint: Json, deployment: Json, asked: _Asked, began: float, caller: web.Request | None
+) -> web.StreamResponse:
+    """Count a request and return the deployment's response. Raises the gateway's AzureErrors, which count too.
+
+    Without a `caller`, nobody gets the response.
+    """
 
     def measure(status: int, model_status: int | None) -> None:
         seconds = time.perf_counter() - began
         measurements.record(platform, endpoint["id"], deployment["name"], status, model_status, seconds)
 
     try:
-        answer, content = await _ask(platform, deployment, asked)
+        response, model_status = await _ask(platform, deployment, asked, caller)
     except AzureError as error:
         measure(error.status, None)
         raise
-    response = _answer(answer, content, deployment["name"])
-    measure(response.status, answer.status)
+    except _BrokenOffError:
+        measure(424, None)
+        raise
+    measure(response.status, model_status)
     return response
 
 
@@ -100,7 +119,7 @@ def _mirror(platform: Platform, endpoint: Json, asked: _Asked) -> None:
 
     async def copy() -> None:
         with contextlib.suppress(AzureError, StartError):
-            await _measured(platform, endpoint, document.body, asked, time.perf_counter())
+            await _measured(platform, endpoint, document.body, asked, time.perf_counter(), None)
 
     platform.background(copy(), f"a request mirrored to {document.id}")
 
@@ -122,8 +141,10 @@ def _require_public(platform: Platform, endpoint: Json) -> None:
         )
 
 
-async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aiohttp.ClientResponse, bytes]:
-    """Return the model server's complete response. Raises AzureError for the gateway's errors.
+async def _ask(
+    platform: Platform, deployment: Json, asked: _Asked, caller: web.Request | None
+) -> tuple[web.StreamResponse, int]:
+    """Return the response to a request, and the model server's status. Raises AzureError for the gateway's errors.
 
     A server that ended before the request could be sent is started again, once: no caller waits for its end.
     """
@@ -132,7 +153,7 @@ async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aio
     while True:
         async with servers.serving(platform, deployment, limits.most_pending) as server:
             try:
-                return await _sent(server, deployment["name"], asked, limits.timeout)
+                return await _sent(server, deployment["name"], asked, limits.timeout, caller)
             except aiohttp.ClientConnectorError as error:
                 if started_again or not await servers.ended(server):
                     raise _model_error(deployment["name"], "accepts no connection; see its logs") from error
@@ -140,37 +161,55 @@ async def _ask(platform: Platform, deployment: Json, asked: _Asked) -> tuple[aio
 
 
 async def _sent(
-    server: Server, name: str, asked: _Asked, timeout_seconds: float
-) -> tuple[aiohttp.ClientResponse, bytes]:
-    """Send a request to a server. Raises AzureError, and ClientConnectorError if nothing was sent."""
-    agent = server.agent
+    server: Server, name: str, asked: _Asked, timeout_seconds: float, caller: web.Request | None
+) -> tuple[web.StreamResponse, int]:
+    """Send a request to a server. Raises AzureError, and ClientConnectorError if nothing was sent.
+
+    The time limit is that of the whole response, also if the caller reads a long one slowly.
+    """
+    agent, reply = server.agent, None
     sampled = agent.request(asked.method, asked.path, asked.headers, asked.body) if agent else None
     try:
-        async with server.child.http.request(
-            asked.method,
-            server.address(asked.path),
-            headers=asked.headers,
-            data=asked.body or None,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=timeout_seconds),
-        ) as answer:
-            content = await outgoing.content(answer, _MOST_ANSWERED)
-    except TimeoutError as error:
-        raise AzureError(
+        async with (
+            asyncio.timeout(timeout_seconds),
+            server.child.http.request(
+                asked.method,
+                server.address(asked.path),
+                headers=asked.headers,
+                data=asked.body or None,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None),
+            ) as answer,
+        ):
+            reply = _Reply(answer, name, caller)
+            copy = agent.copy(sampled) if agent is not None and sampled is not None else None
+            async for piece in outgoing.pieces(answer, _MOST_ANSWERED):
+                await reply.add(piece)
+                if copy is not None:
+                    copy.add(piece)
+            if copy is not None:
+                copy.collect(answer.headers.get("Content-Type", ""))
+            return await reply.end(), answer.status
+    except aiohttp.ClientConnectorError:
+        raise
+    except (TimeoutError, outgoing.TooLargeError, aiohttp.ClientError) as error:
+        if reply is not None and reply.is_begun:
+            raise reply.broken_off() from error
+        raise _failure(name, timeout_seconds, error) from error
+
+
+def _failure(name: str, timeout_seconds: float, error: Exception) -> AzureError:
+    """Return the gateway's error for a model server that did not answer to the end."""
+    if isinstance(error, TimeoutError):
+        return AzureError(
             408,
             "RequestTimeout",
             f"The model did not answer within request_timeout ({timeout_seconds:g} s).",
             headers={_DEPLOYMENT_HEADER: name, _REASON_HEADER: "model_timeout"},
-        ) from error
-    except aiohttp.ClientConnectorError:
-        raise
-    except outgoing.TooLargeError as error:
-        raise _model_error(name, f"answered too much: {error}") from error
-    except aiohttp.ClientError as error:
-        raise _model_error(name, "ended while it answered; see its logs") from error
-    if agent is not None and sampled is not None:
-        agent.response(sampled, answer.headers.get("Content-Type", ""), content)
-    return answer, content
+        )
+    if isinstance(error, outgoing.TooLargeError):
+        return _model_error(name, f"answered too much: {error}")
+    return _model_error(name, "ended while it answered; see its logs")
 
 
 def _model_error(name: str, what: str) -> AzureError:
@@ -182,27 +221,56 @@ def _model_error(name: str, what: str) -> AzureError:
     )
 
 
-def _answer(answer: aiohttp.ClientResponse, content: bytes, deployment: str) -> web.Response:
-    """Forward the server's response.
+class _Reply:
+    """A response on its way to a caller, if there is one: a short one whole, and of a long one each part as it comes.
 
     Azure's gateway changes every status except 200 to 424 and puts the real one into a header. Here a 4xx keeps its
     status, so that a caller sees the cause immediately. The headers are the same.
     """
-    kept = (
-        "content-type",
-        "x-request-id",
-        "x-ms-request-id",
-        "x-ms-client-request-id",
-        "x-ms-server-version",
-        "traceid",
-    )
-    headers = {name: value for name, value in answer.headers.items() if name.lower() in kept}
-    headers[_DEPLOYMENT_HEADER] = deployment
-    status = answer.status
-    if status != 200:
-        headers |= {_REASON_HEADER: "model_error", _STATUS_HEADER: str(status)}
-        status = status if 400 <= status < 500 else 424
-    return web.Response(body=content, status=status, headers=headers)
+
+    def __init__(self, answer: aiohttp.ClientResponse, deployment: str, caller: web.Request | None) -> None:
+        self._caller = caller
+        self._headers = CIMultiDict(
+            (name, value) for name, value in answer.headers.items() if name.lower() in _FORWARDED
+        )
+        self._headers[_DEPLOYMENT_HEADER] = deployment
+        self._status = answer.status
+        if self._status != 200:
+            self._headers.update({_REASON_HEADER: "model_error", _STATUS_HEADER: str(self._status)})
+            self._status = self._status if 400 <= self._status < 500 else 424
+        self._held = bytearray()
+        self._begun: web.StreamResponse | None = None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the caller has a part of it."""
+        return self._begun is not None
+
+    async def add(self, piece: bytes) -> None:
+        """Take a part of the body."""
+        if self._begun is not None:
+            await self._begun.write(piece)
+        elif self._caller is not None:
+            self._held += piece
+            if len(self._held) > _MOST_HELD:
+                self._headers.setdefault("x-ms-request-id", str(uuid.uuid4()))
+                self._begun = web.StreamResponse(status=self._status, headers=self._headers)
+                await self._begun.prepare(self._caller)
+                await self._begun.write(self._held)
+                self._held.clear()
+
+    async def end(self) -> web.StreamResponse:
+        """Return the whole response."""
+        if self._begun is None:
+            return web.Response(body=bytes(self._held), status=self._status, headers=self._headers)
+        await self._begun.write_eof()
+        return self._begun
+
+    def broken_off(self) -> _BrokenOffError:
+        """End the connection, because no status can tell any more that the rest is missing. Return the error."""
+        if self._caller is not None and self._caller.transport is not None:
+            self._caller.transport.abort()
+        return _BrokenOffError("the answer of the model ended in the middle")
 
 
 def _endpoint(platform: Platform, host: str) -> Json:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
@@ -79,7 +80,9 @@ def test_a_server_that_ended_before_the_request_is_started_again(
         asked = routes._Asked("POST", "/score", {}, b"{}")
         try:
             async with _answering(tmp_path / "http.sock"):
-                return (await routes._ask(platform, DEPLOYMENT, asked))[1]
+                response, _ = await routes._ask(platform, DEPLOYMENT, asked, make_mocked_request("POST", "/score"))
+                assert isinstance(response, web.Response)
+                return response.body
         finally:
             for server in (first, second):
                 await server.child.close()
