@@ -5,7 +5,8 @@ ports are relays to the same ports of this machine. All files are read-only, exc
 which is a folder of its own. Hidden folders are empty, and hidden files too, and so is each socket at which something
 listens. Other processes, confined or not, are out of reach: the program has users and processes of its own. It ends
 with all that it started, in whatever session. This needs namespaces of Linux. Root may do without those for users, and
-everybody without those for processes, where the machine does not have them.
+everybody without those for processes, where the machine does not have them. What no namespace divides, a filter of
+system calls refuses: the kernel's keyrings, and sockets such as those to the hypervisor.
 
 Usage: confined.py SPECIFICATION (a JSON file with the fields of `confinement.Specification`, which is deleted at once)
 """
@@ -14,9 +15,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import json
 import os
+import platform
 import shutil
 import signal
 import socket
@@ -35,6 +38,14 @@ _END_WITH_PARENT, _DROP_RIGHT, _NO_NEW_RIGHTS, _RIGHTS = 1, 24, 38, 64
 _SET_FLAGS, _UP = 0x8914, 0x41
 _LISTENS = 0x10000  # __SO_ACCEPTCON
 _PIECE = 1 << 16
+_SET_SECCOMP, _FILTER = 22, 2
+# By machine: its number in a filter, that of the call `socket`, and those of add_key, request_key, keyctl and
+# io_uring_setup, whose requests no filter sees.
+_CALLS = {
+    "x86_64": (0xC000003E, 41, (248, 249, 250, 425)),
+    "aarch64": (0xC00000B7, 198, (217, 218, 219, 425)),
+}
+_FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)
 _FAILED = 125
 """The exit code if the program cannot be started."""
 
@@ -167,6 +178,37 @@ def _give_up_rights() -> None:
     _checked(_libc.prctl(_NO_NEW_RIGHTS, 1, 0, 0, 0), "prctl")
 
 
+def _filter_calls() -> None:
+    """Refuse the system calls that reach around the namespaces, if the kernel has filters for this machine."""
+    if platform.machine() not in _CALLS:
+        return
+    machine, socket_call, refused = _CALLS[platform.machine()]
+    load, equal, at_least, answer = 0x20, 0x15, 0x35, 0x06
+    yes, no = "yes", "no"
+    # Code, operand, and where to go if it is true or false. `load` takes the machine, the call and its argument.
+    steps: list[tuple[int, int, str, str]] = [
+        (load, 4, "", ""),
+        (equal, machine, "", no),
+        (load, 0, "", ""),
+        (at_least, 0x40000000, no, ""),  # the calls of x32
+        *((equal, call, no, "") for call in refused),
+        (equal, socket_call, "", yes),
+        (load, 16, "", ""),
+        *((equal, family, yes, "") for family in _FAMILIES),
+        (answer, 0x50000 | errno.EAFNOSUPPORT, "", ""),
+        (answer, 0x7FFF0000, "", ""),
+        (answer, 0x50000 | errno.ENOSYS, "", ""),
+    ]
+    ends = {yes: len(steps) - 2, no: len(steps) - 1}
+    program = b"".join(
+        struct.pack("=HBBI", code, *(ends[each] - place - 1 if each else 0 for each in (true, false)), operand)
+        for place, (code, operand, true, false) in enumerate(steps)
+    )
+    held = ctypes.create_string_buffer(program, len(program))
+    description = struct.pack("@HP", len(steps), ctypes.addressof(held))
+    _libc.prctl(_SET_SECCOMP, _FILTER, description, 0, 0)
+
+
 def _become(given: dict[str, Any], channel: socket.socket, sockets: list[str]) -> None:
     """Turn this process into the program."""
     try:
@@ -177,6 +219,7 @@ def _become(given: dict[str, Any], channel: socket.socket, sockets: list[str]) -
             _enter_processes(channel)
         _arrange_files(given, sockets)
         _give_up_rights()
+        _filter_calls()
         os.chdir(given["cwd"])
         os.execvpe(given["command"][0], given["command"], given["environment"])  # noqa: S606
     except OSError as error:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
+import shlex
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -144,6 +147,29 @@ def test_a_job_reaches_no_other_port_of_the_machine(attack: Attack) -> None:
     with socket.create_server(("127.0.0.1", 0)) as private:
         port = private.getsockname()[1]
         assert attack(f"(exec 3<>/dev/tcp/127.0.0.1/{port} && echo reached) 2>/dev/null || true") == ""
+
+
+_ASK_KERNEL = """
+import ctypes, platform, socket
+refused = []
+for family in (socket.AF_VSOCK, socket.AF_ALG, socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK):
+    try:
+        socket.socket(family, socket.SOCK_SEQPACKET if family == socket.AF_ALG else socket.SOCK_DGRAM).close()
+    except OSError as error:
+        refused.append(f"{family.name} {error.errno}")
+libc = ctypes.CDLL(None, use_errno=True)
+calls = {"x86_64": (248, 249, 250, 425), "aarch64": (217, 218, 219, 425)}[platform.machine()]
+for call in calls:
+    refused.append(f"{call - calls[0]} {libc.syscall(call, 0, 0, 0, 0, 0)} {ctypes.get_errno()}")
+print(*refused, sep=", ")
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="no filter for this machine")
+def test_a_job_reaches_nothing_that_namespaces_do_not_divide(attack: Attack) -> None:
+    """The hypervisor, and the keyrings of the kernel. Requests of io_uring would pass by the filter."""
+    refused = ", ".join(f"{call} -1 38" for call in (0, 1, 2, 177 if platform.machine() == "x86_64" else 208))
+    assert attack(f"{sys.executable} -c {shlex.quote(_ASK_KERNEL)}") == f"AF_VSOCK 97, AF_ALG 97, {refused}"
 
 
 async def test_a_machine_without_namespaces_is_said(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
