@@ -290,16 +290,17 @@ class _Work:
         """Write the changed files to the storage account, and delete the removed ones."""
         now = await asyncio.to_thread(_files, self._lake)
         changed = [path for path, state in now.items() if before.get(path) != state]
-        room.require(self.platform.state, "the data lake", sum(now[path][1] for path in changed))
-        for path in (*changed, *(path for path in before if path not in now)):
-            blob = _blob(path.relative_to(self._lake))
-            if not any(_permits(self.platform, place, blob) for place in places):
-                raise _forbidden(blob, "PUT")
-            if path in now:
-                await blobs.upload_file(self.platform, path, blob, within=self._lake)
-                continue
-            async with await blobs.request(self.platform, "DELETE", blob) as answer:
-                await blobs.check(answer, blob)
+        with room.for_upload(self.platform, "the data lake", sum(now[path][1] for path in changed)) as written:
+            for path in (*changed, *(path for path in before if path not in now)):
+                blob = _blob(path.relative_to(self._lake))
+                if not any(_permits(self.platform, place, blob) for place in places):
+                    raise _forbidden(blob, "PUT")
+                if path in now:
+                    await blobs.upload_file(self.platform, path, blob, within=self._lake)
+                    written(now[path][1])
+                    continue
+                async with await blobs.request(self.platform, "DELETE", blob) as answer:
+                    await blobs.check(answer, blob)
 
 
 def _permits(platform: Platform, place: Place, blob: BlobPath) -> bool:

@@ -232,8 +232,14 @@ async def upload_tree(platform: Platform, source: Path, target: BlobPath, *, wit
     """
     within = within or source
     found = await asyncio.to_thread(_files, source, target, within)
-    room.require(platform.state, source.name, await asyncio.to_thread(_bytes, found))
-    await _all(upload_file(platform, path, blob, within=within) for path, blob in found)
+    sizes = await asyncio.to_thread(_sizes, found)
+    with room.for_upload(platform, source.name, sum(sizes)) as written:
+
+        async def upload(path: Path, blob: BlobPath, size: int) -> None:
+            await upload_file(platform, path, blob, within=within)
+            written(size)
+
+        await _all(upload(path, blob, size) for (path, blob), size in zip(found, sizes, strict=True))
     return len(found)
 
 
@@ -277,32 +283,31 @@ async def download_tree(platform: Platform, source: BlobPath, target: Path) -> l
     if not every and (base or not await _is_container(platform, source)):
         raise AzureError(404, "BlobNotFound", f"There is nothing at {source.url}.")
     await asyncio.to_thread(target.mkdir, parents=True, exist_ok=True)
-    room.require_download(target, source.url, sum(entry.length for entry in found))
     root = await asyncio.to_thread(target.resolve)
-    written: list[Path] = []
-
-    async def fetch(name: str, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-
-        async def once() -> None:
-            async with await request(platform, "GET", BlobPath(source.account, source.container, name)) as answer:
-                await check(answer, source)
-                with path.open("wb") as file:
-                    async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
-                        file.write(chunk)
-
-        await _whole(once)
-
-    wanted = []
+    places: list[tuple[str, Path]] = []
     for name in every:
         relative = PurePosixPath(name).name if name == base else name[len(base) :].lstrip("/")
         path = (root / relative).resolve()
         if not path.is_relative_to(root):
             raise AzureError(400, "InvalidBlobName", f"The blob name '{name}' leaves its folder.")
-        written.append(path)
-        wanted.append(fetch(name, path))
-    await _all(wanted)
-    return written
+        places.append((name, path))
+    with room.for_download(platform, target, source.url, sum(entry.length for entry in found)) as written:
+
+        async def fetch(name: str, path: Path) -> None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+
+            async def once() -> None:
+                async with await request(platform, "GET", BlobPath(source.account, source.container, name)) as answer:
+                    await check(answer, source)
+                    with path.open("wb") as file:
+                        async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+                            file.write(chunk)
+                            written(len(chunk))
+
+            await _whole(once)
+
+        await _all(fetch(name, path) for name, path in places)
+    return [path for _, path in places]
 
 
 async def _is_container(platform: Platform, blob: BlobPath) -> bool:
@@ -316,9 +321,9 @@ def _files(source: Path, target: BlobPath, within: Path) -> list[tuple[Path, Blo
     return [(path, target / path.relative_to(source).as_posix()) for path in contained.files(source, within)]
 
 
-def _bytes(files: list[tuple[Path, BlobPath]]) -> int:
-    """Return the bytes that an upload of files writes: their holes, too."""
-    return sum(path.stat().st_size for path, _ in files)
+def _sizes(files: list[tuple[Path, BlobPath]]) -> list[int]:
+    """Return the bytes that the upload of each file writes: its holes, too."""
+    return [path.stat().st_size for path, _ in files]
 
 
 async def _write(

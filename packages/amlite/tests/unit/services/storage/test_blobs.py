@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import shutil
 import urllib.parse
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -226,6 +227,28 @@ async def test_a_file_with_holes_does_not_fill_the_disk(
     assert not await blobs.exists(platform, target / "small"), "nothing is uploaded"
     huge.unlink()
     assert await blobs.upload_tree(platform, tmp_path, target) == 1
+
+
+@pytest.mark.attack
+async def test_copies_at_once_do_not_count_on_the_same_room(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = BlobPath("account", "room", "folder")
+    await blobs.write(platform, source / "a.bin", b"x" * (600 << 10))
+
+    def usage(_folder: Path) -> SimpleNamespace:
+        written = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+        return SimpleNamespace(free=(1 << 30) + (1 << 20) - written)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    got = await asyncio.gather(
+        *(blobs.download_tree(platform, source, tmp_path / name) for name in ("one", "two")), return_exceptions=True
+    )
+    (refused,) = [each for each in got if isinstance(each, AzureError)]
+    assert "Nothing of it was downloaded" in refused.message
+    shutil.rmtree(tmp_path / "one", ignore_errors=True)
+    shutil.rmtree(tmp_path / "two", ignore_errors=True)
+    assert len(await blobs.download_tree(platform, source, tmp_path / "three")) == 1, "what ended keeps no room"
 
 
 async def test_a_limit_that_is_no_number_is_refused_by_name(
