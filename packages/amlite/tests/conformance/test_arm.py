@@ -14,7 +14,7 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.mgmt.storage import StorageManagementClient
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from amlite.testing import LocalAzure
+from amlite.testing import LocalAzure, Workspace
 from amlite_fixtures.azure import ARM, GROUP, SUBSCRIPTION, Json
 
 IN_GROUP = f"/resourceGroups/{GROUP}"
@@ -80,6 +80,45 @@ def test_patch_merges_and_keeps_the_rest(storage: StorageManagementClient, group
     storage.storage_accounts.begin_create(group, name, {**ACCOUNT, "tags": {"a": "1"}}).result()
     updated = storage.storage_accounts.update(group, name, {"properties": {"allowSharedKeyAccess": False}})
     assert (updated.allow_shared_key_access, updated.tags, updated.kind) == (False, {"a": "1"}, "StorageV2")
+
+
+def _grant(azure: LocalAzure, principal: str) -> int:
+    """Assign a role to a principal that the directory must have: without a type, no new one is expected."""
+    role = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7"
+    path = f"{SUBSCRIPTION}{IN_GROUP}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
+    body = {"properties": {"principalId": principal, "roleDefinitionId": role}}
+    return azure.arm("PUT", path, body, "2022-04-01").status_code
+
+
+@pytest.mark.attack
+def test_an_identity_that_is_taken_away_is_gone(amlite: LocalAzure) -> None:
+    path = f"{SUBSCRIPTION}{IN_GROUP}/providers/Microsoft.Databricks/accessConnectors/c-{uuid.uuid4().hex[:8]}"
+    place, version = {"location": "westeurope"}, "2024-05-01"
+    first = amlite.put(path, {**place, "identity": {"type": "SystemAssigned"}}, version)["identity"]["principalId"]
+    assert (
+        amlite.put(path, {**place, "tags": {"a": "b"}, "identity": {"type": "SystemAssigned"}}, version)["identity"][
+            "principalId"
+        ]
+        == first
+    )
+    amlite.put(path, {**place, "identity": {"type": "None"}}, version)
+    assert _grant(amlite, first) == 400
+    second = amlite.put(path, {**place, "identity": {"type": "SystemAssigned"}}, version)["identity"]["principalId"]
+    assert second != first
+    assert _grant(amlite, second) == 201
+    amlite.remove(path, version)
+
+
+@pytest.mark.attack
+def test_the_identity_of_a_batch_endpoint_can_be_taken_away(azureml_workspace: Workspace) -> None:
+    """It has roles, which go with it."""
+    azure, path = azureml_workspace.azure, f"{azureml_workspace.id}/batchEndpoints/batch-{uuid.uuid4().hex[:8]}"
+    body: Json = {"location": "westeurope", "properties": {"authMode": "AADToken"}}
+    made = azure.put(path, {**body, "identity": {"type": "SystemAssigned"}})
+    assert azure.put(path, body)["identity"] == made["identity"], "who says nothing of it changes nothing"
+    assert "identity" not in azure.put(path, {**body, "identity": {"type": "None"}})
+    assert _grant(azure, made["identity"]["principalId"]) == 400
+    azure.remove(path)
 
 
 def test_deleting_a_group_takes_its_resources_and_frees_their_names(

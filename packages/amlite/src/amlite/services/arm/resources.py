@@ -7,7 +7,7 @@ import difflib
 from dataclasses import replace
 from itertools import groupby
 
-from amlite.core import names, wire
+from amlite.core import directory, names, wire
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
@@ -158,10 +158,18 @@ async def write(
     waits = kind.asynchronous and not at_once and (old is None or bool(platform.part(Services).created(kind.name)))
     envelope["properties"]["provisioningState"] = ("Updating" if old else "Creating") if waits else "Succeeded"
     platform.store.put(str(id), kind.name, envelope)
+    if old is not None and (gone := _own_principal(old.body)) not in (None, _own_principal(envelope)):
+        directory.remove(platform.store, str(gone))
     if waits:
         return envelope, platform.operations.begin(CREATE, {"id": str(id)}, resource_id=str(id))
     await provision(platform, str(id))
     return envelope, None
+
+
+def _own_principal(body: Json) -> str | None:
+    """Return the principal of a resource's system-assigned identity, if it has one."""
+    principal: str | None = (body.get("identity") or {}).get("principalId")
+    return principal
 
 
 def _check_name_and_place(

@@ -64,8 +64,11 @@ def _deployment_name(platform: Platform, endpoint_id: ResourceId, named: str) ->
 def _identity(platform: Platform, resource_id: ResourceId, wanted: Json | None, old: Json | None) -> Json | None:
     """Return an endpoint's identity, or None unless it asks for one. Its jobs use the identity of their compute."""
     kept = (old or {}).get("identity")
-    if wanted is None or str(wanted.get("type")).lower() == "none":
+    if wanted is None:
         return kept
+    if str(wanted.get("type")).lower() == "none":
+        endpoints.forget_identity(platform, str(resource_id))
+        return None
     return endpoints.assign_identity(platform, resource_id, wanted, old if kept else None)
 
 

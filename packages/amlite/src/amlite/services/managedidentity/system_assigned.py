@@ -40,9 +40,9 @@ def forget(platform: Platform, body: Json) -> None:
 
 
 def token(platform: Platform, body: Json, audience: str) -> str:
-    """Return a token of a resource's identity. Raises AzureError 400 if the resource has none."""
+    """Return a token of a resource's identity. Raises AzureError 400 if the resource has none, or has lost it."""
     principal = (body.get("identity") or {}).get("principalId")
     document = platform.store.get(f"{_CLIENTS}/{principal}") if principal else None
-    if document is None:
+    if document is None or directory.kind_of(platform.store, str(principal)) is None:
         raise AzureError(400, "FailedIdentityOperation", f"'{body['name']}' has no managed identity.")
     return tokens(platform).issue(Principal(str(principal), document.body["clientId"]), audience)
