@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
+import jwt
 import pytest
 from azure.ai.ml.exceptions import ValidationException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -295,6 +298,44 @@ def test_nobody_changes_the_files_of_a_registered_version(
     other = upload("2").json()["blobReferenceForConsumption"]
     assert send(other["credential"]["sasUri"], "changes") == 201
     assert register("3", other["blobUri"]) == 400
+
+
+@pytest.mark.attack
+def test_who_loses_the_role_keeps_an_address_until_its_end_and_gets_no_other_one(
+    registry: MLClient, amlite: LocalAzure, name: str
+) -> None:
+    """The registry signs it, not the caller, whose roles therefore count when it is given only."""
+    base = f"https://westeurope.api.azureml.ms/mferp/managementfrontend{REGISTRY_ID}"
+    user = amlite.application(("AzureML Registry User", REGISTRY_ID))
+    token = user.get_token("https://ml.azure.com/.default").token
+    asset = {"assetId": f"azureml://registries/{REGISTRY}/models/{name}/versions/1"}
+
+    def ask(method: str, path: str, body: Any) -> Any:
+        headers = {"Authorization": f"Bearer {token}"}
+        return amlite.session.request(method, f"{base}/{path}", json=body, headers=headers)
+
+    def send(text: str) -> int:
+        write = {"x-ms-blob-type": "BlockBlob"}
+        return amlite.session.put(f"{place}/model.json?{signature}", data=text, headers=write).status_code
+
+    given = ask("PUT", f"tempdatarefs/{name}/versions/1", asset).json()["blobReferenceForConsumption"]
+    place, _, signature = given["credential"]["sasUri"].partition("?")
+    holder = jwt.decode(token, options={"verify_signature": False})["oid"]
+    roles = f"{REGISTRY_ID}/providers/Microsoft.Authorization/roleAssignments"
+    found = amlite.arm("GET", roles, version="2022-04-01", query=f"&$filter=principalId eq '{holder}'").json()["value"]
+    for each in found:
+        assert amlite.arm("DELETE", each["id"], version="2022-04-01").status_code == 200
+    assert len(found) == 1
+    assert send("mine") == 201
+    assert amlite.session.get(f"{place}/model.json?{signature}").text == "mine"
+    assert parse_qs(signature)["se"][0] <= f"{amlite.now() + dt.timedelta(hours=12):%Y-%m-%dT%H:%M:%SZ}"
+    assert ask("PUT", f"tempdatarefs/{name}/versions/1", asset).status_code == 403
+    assert ask("PUT", f"models/{name}/versions/1", {"properties": {"modelUri": given["blobUri"]}}).status_code == 403
+    # What others register is theirs from then on.
+    body = {"properties": {"modelUri": given["blobUri"]}}
+    owner = {"Authorization": f"Bearer {amlite.credential.get_token('https://ml.azure.com/.default').token}"}
+    assert amlite.session.put(f"{base}/models/{name}/versions/1", json=body, headers=owner).status_code == 201
+    assert send("evil") == 403
 
 
 def test_share_asks_for_a_role_on_the_workspace_too(
