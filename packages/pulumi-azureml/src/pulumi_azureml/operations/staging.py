@@ -1,7 +1,8 @@
 """Staging of folders for upload, so that Azure gets exactly the files that were hashed.
 
 azure-ai-ml reads only the ignore file of the uploaded folder. The catalogue follows the whole hierarchy, as git does.
-This module therefore copies a folder without its ignored files, and the copy is uploaded.
+This module therefore copies a folder without its ignored files, and the copy is uploaded. The copy has the planned
+hash, whatever happens to the files meanwhile.
 """
 
 from __future__ import annotations
@@ -25,19 +26,21 @@ from pulumi_azureml.planning.assets import get, put
 from pulumi_azureml.planning.azure_check import DECISIVE
 from pulumi_azureml.planning.project import project_root
 from pulumi_azureml.planning.stat_cache import StatCache
-from pulumi_azureml.planning.tree import Tree, TreeError, TreeReader
+from pulumi_azureml.planning.tree import Tree, TreeError, TreeFile, TreeReader, digest
 
 _PREFIX = "pulumi-azureml-upload-"
 _KEPT_SECONDS = 86_400
+# A larger file is uploaded from its place: many machines have their temporary folder in memory.
+_MOST_COPIED = 1 << 28
 
 
 @contextmanager
 def staged(
     definition: dict[str, Any], trees: list[dict[str, Any]], path: str, root: Path | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the definition with its folders replaced by copies that contain exactly the hashed files.
+    """Yield the definition with its files and folders replaced by copies that contain exactly what was hashed.
 
-    A single file is uploaded from its place, because it can be large.
+    A large file stays in its place. It is compared again after the upload.
 
     Args:
         definition: CLI v2 YAML as a dictionary, with local paths relative to the project.
@@ -47,12 +50,13 @@ def staged(
         root: the project's folder. By default, the one of the working directory.
 
     Raises:
-        AssetError: a file or folder has changed since the plan hashed it.
+        AssetError: a file or folder has changed since the plan hashed it, or while it was uploaded.
     """
     result = copy.deepcopy(definition)
     root = root or project_root()
     reader = TreeReader(root, StatCache(None))
     _clear_leftovers(Path(tempfile.gettempdir()))
+    in_place: list[TreeFile] = []
     with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as scratch:
         for number, each in enumerate(trees):
             if not _has(result, each["keys"]):
@@ -60,16 +64,37 @@ def staged(
             folder = get(result, each["keys"])
             tree = _read(reader, folder, path)
             if tree.hash != each["hash"]:
-                raise AssetError(f"{folder} changed after it was planned (for {path}); run the update again")
-            if not tree.is_folder:
-                continue
-            # Keep the folder's name, because code finds a mounted model by it.
+                raise _changed(folder, path)
+            # Keep the name, because code finds a mounted model by it.
             target = Path(scratch, str(number), Path(root, folder).resolve().name)
-            for file in tree.files:
-                (target / file.path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file.source, target / file.path)
+            try:
+                if not tree.is_folder and Path(tree.files[0].source).stat().st_size > _MOST_COPIED:
+                    in_place.append(tree.files[0])
+                    continue
+                for file in tree.files:
+                    _copy(file, target / file.path if tree.is_folder else target, path)
+            except FileNotFoundError as error:
+                raise _changed(folder, path) from error
             put(result, each["keys"], str(target))
         yield result
+    for file in in_place:
+        if digest(Path(file.source)) != file.digest:
+            raise AssetError(
+                f"{file.source} changed while it was uploaded (for {path}), so Azure has other content than planned; "
+                "archive that version, and run the update again"
+            )
+
+
+def _copy(file: TreeFile, target: Path, path: str) -> None:
+    """Copy a file. Raises AssetError if the copy is not what was hashed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file.source, target)
+    if digest(target) != file.digest:
+        raise _changed(file.source, path)
+
+
+def _changed(what: str, path: str) -> AssetError:
+    return AssetError(f"{what} changed after it was planned (for {path}); run the update again")
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from pulumi_azureml.operations import staging
 from pulumi_azureml.operations.errors import AssetError
 from pulumi_azureml.operations.staging import staged
 from pulumi_azureml.planning.stat_cache import StatCache
-from pulumi_azureml.planning.tree import TreeReader
+from pulumi_azureml.planning.tree import Tree, TreeReader
 
 LONG_AGO = 1_700_000_000
 
@@ -57,19 +57,62 @@ def test_a_copy_is_named_after_its_process_and_goes_with_its_use(scratch: Path) 
     assert list(scratch.iterdir()) == []
 
 
+@pytest.fixture
+def project(scratch: Path) -> Path:
+    """A project with a file and a folder."""
+    root = scratch / "project"
+    (root / "src" / "lib").mkdir(parents=True)
+    (root / "data.csv").write_text("a,b\n")
+    (root / "src" / "lib" / "main.py").write_text("pass\n")
+    return root
+
+
+def planned(root: Path, path: str) -> tuple[dict[str, str], list[dict[str, object]]]:
+    return {"path": path}, [{"keys": ["path"], "hash": TreeReader(root, StatCache(None)).read(path).hash}]
+
+
 @pytest.mark.attack
-def test_a_file_is_uploaded_from_its_place_if_it_has_the_planned_content(scratch: Path, tmp_path: Path) -> None:
-    root = tmp_path / "project"
-    root.mkdir()
-    file = root / "data.csv"
-    file.write_text("a,b\n")
-    definition = {"path": "data.csv"}
-    trees = [{"keys": ["path"], "hash": TreeReader(root, StatCache(None)).read("data.csv").hash}]
-    with staged(definition, trees, "data.yml", root) as same:
-        assert same == definition
-    file.write_text("a,c\n")
-    with (
-        pytest.raises(AssetError, match=r"data\.csv changed after it was planned"),
-        staged(definition, trees, "d", root),
-    ):
+@pytest.mark.parametrize(("path", "file"), [("data.csv", ""), ("src", "lib/main.py")])
+def test_what_changes_after_its_plan_is_not_uploaded(project: Path, path: str, file: str) -> None:
+    definition, trees = planned(project, path)
+    with staged(definition, trees, "data.yml", project) as copied:
+        there = Path(copied["path"])
+        assert there.name == path
+        (project / path / file).write_text("other")
+        assert (there / file).read_text() in ("a,b\n", "pass\n")
+    with pytest.raises(AssetError, match="changed after it was planned"), staged(definition, trees, "d", project):
         pass
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(("path", "file"), [("data.csv", "data.csv"), ("src", "src/lib/main.py")])
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_changes_between_the_hash_and_the_copy_is_not_uploaded(
+    project: Path, monkeypatch: pytest.MonkeyPatch, path: str, file: str, gone: bool
+) -> None:
+    definition, trees = planned(project, path)
+    read = TreeReader.read
+
+    def change(reader: TreeReader, wanted: str, *, without: str = "") -> Tree:
+        found = read(reader, wanted, without=without)
+        (project / file).write_text("other")
+        if gone:
+            (project / file).unlink()
+        return found
+
+    monkeypatch.setattr(TreeReader, "read", change)
+    with pytest.raises(AssetError, match=r"changed after it was planned"), staged(definition, trees, "d", project):
+        pass
+
+
+@pytest.mark.attack
+def test_a_large_file_is_compared_again_after_its_upload(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "_MOST_COPIED", 2)
+    definition, trees = planned(project, "data.csv")
+    with staged(definition, trees, "data.yml", project) as same:
+        assert same == definition
+    with (
+        pytest.raises(AssetError, match="changed while it was uploaded"),
+        staged(definition, trees, "d", project),
+    ):
+        (project / "data.csv").write_text("a,c\n")
