@@ -47,8 +47,8 @@ class EndedJob:
     steps: tuple[JobStep, ...]
 
     @property
-    def failed(self) -> JobStep | None:
-        """The first step that failed. If none did, the first one that ended the job by being canceled.
+    def cause(self) -> JobStep | None:
+        """The step that ended the job: the first one that failed, or if none did, the first one that was canceled.
 
         Azure ML cancels a job that exceeds its time limit.
         """
@@ -115,16 +115,15 @@ def follow_job(
 
 
 def failure_text(ml: MLClient, ended: EndedJob) -> str:
-    """Return the failed step, Azure's reason and the end of its log, as the rest of `job … ended as …`.
+    """Return the step that ended a job, Azure's reason and the end of its log, as the rest of `job … ended as …`.
 
-    If the step is a pipeline itself, this is about the step that failed in it. A step that was canceled counts if none
-    failed, because Azure ML cancels a job that exceeds its time limit. Empty if there is no such step.
+    If the step is a pipeline itself, this is about the step in it that ended it. Empty if there is no such step.
     """
-    step = ended.failed
+    step = ended.cause
     if step is None:
         return ""
     name, job, status = step.name, step.job, step.status
-    while (inner := _failed_child(ml, job)) is not None:
+    while (inner := _ending_child(ml, job)) is not None:
         name, job, status = f"{name}/{inner.display_name or inner.name}", inner.name, status_of(inner)
     reason, log = _reason(ml, job), job_log(ml, job, _LOG_LINES)
     what = "failed" if status == "Failed" else "was canceled"
@@ -214,7 +213,7 @@ def git_commit(root: Path) -> str:
     return done.stdout.strip() or "unknown"
 
 
-def _failed_child(ml: MLClient, job: str) -> Any:
+def _ending_child(ml: MLClient, job: str) -> Any:
     """Return the first step that failed in a job that did not complete, or else the first that was canceled, or None.
 
     Only a pipeline has steps.
