@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import requests
+from azure.core import PipelineClient
+from azure.core.exceptions import AzureError
+from azure.core.rest import HttpRequest
 
-from pulumi_azureml.operations import credential, of_azure
+from pulumi_azureml.operations import chain, credential, of_azure, transport
 from release.errors import ReleaseError
 from story.telling import Story
 
@@ -39,12 +41,16 @@ def tell(story: Story) -> None:
 
 
 def _send(method: str, address: str, body: Any = None) -> Any:
-    """Send a request with a token. Raises ReleaseError if the endpoint refuses it."""
-    headers = {"Authorization": f"Bearer {credential().get_token(_AUDIENCE).token}"}
+    """Send a request with a token, and another one if Azure takes it as expired.
+
+    Raises ReleaseError if the endpoint refuses the request.
+    """
+    policies = chain(credential(), _AUDIENCE)
+    client: PipelineClient[Any, Any] = PipelineClient(address, policies=policies, transport=transport())
     try:
-        answer = requests.request(method, address, json=body, headers=headers, timeout=60)
-    except requests.RequestException as error:
-        raise ReleaseError(f"{method} {address}: {error}") from error
-    if not answer.ok:
-        raise ReleaseError(f"{method} {address}: {answer.status_code} {answer.text}")
+        answer = client.send_request(HttpRequest(method, address, json=body))
+    except AzureError as error:
+        raise ReleaseError(f"{method} {address}: {error.message}") from error
+    if answer.status_code >= 400:
+        raise ReleaseError(f"{method} {address}: {answer.status_code} {answer.text()}")
     return answer.json()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +12,9 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-import requests
+from azure.core.credentials import AccessToken
 
+from azureml_fixtures.transport import Transport
 from pulumi_azureml.operations import Run
 from release.errors import ReleaseError
 from release.jobs.watching import JobEndedError
@@ -20,6 +22,7 @@ from release.terminal.console import new_console
 from release.terminal.progress import Phases
 
 EXAMPLE = Path(__file__).resolve().parents[4] / "examples" / "custom-images"
+NEVER = 4_102_444_800
 NO_R = "Error: bash: line 1: Rscript: command not found"
 Chapter = Callable[[str], ModuleType]
 
@@ -107,10 +110,20 @@ def test_an_image_must_save_time(chapter: Chapter, monkeypatch: pytest.MonkeyPat
 def test_a_refusal_of_the_endpoint_is_one_error(chapter: Chapter, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = chapter("endpoint")
     story = story_of(chapter, monkeypatch, image=None)
-    answer = requests.Response()
-    answer.status_code, answer._content = 403, b"no role"
-    monkeypatch.setattr(endpoint, "credential", lambda: SimpleNamespace(get_token=lambda _: SimpleNamespace(token="t")))
-    monkeypatch.setattr(endpoint.requests, "request", lambda *_args, **_options: answer)
-    with pytest.raises(ReleaseError) as error:
+    monkeypatch.setattr(endpoint, "credential", lambda: SimpleNamespace(get_token=lambda *_: AccessToken("t", NEVER)))
+    monkeypatch.setattr(endpoint, "transport", lambda: Transport((403, {})))
+    with pytest.raises(ReleaseError, match=r"POST https://forecast\.westeurope\.inference\.ml\.azure\.com/jobs: 403 .*later"):
         endpoint.tell(story)
-    assert error.value.message == "POST https://forecast.westeurope.inference.ml.azure.com/jobs: 403 no role"
+
+
+def test_a_token_that_the_endpoint_takes_as_expired_is_not_the_last_one(
+    chapter: Chapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = chapter("endpoint")
+    transport = Transport(*[(401, {})] * 3, content={"name": "job"})
+    transport.code = "ExpiredAuthenticationToken"
+    tokens = (AccessToken(f"t{number}", NEVER) for number in itertools.count())
+    monkeypatch.setattr(endpoint, "credential", lambda: SimpleNamespace(get_token=lambda *_: next(tokens)))
+    monkeypatch.setattr(endpoint, "transport", lambda: transport)
+    assert endpoint._send("POST", "https://forecast.example/jobs", {}) == {"name": "job"}
+    assert transport.tokens == ["Bearer t0", "Bearer t1", "Bearer t2", "Bearer t3"]

@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError, ServiceResponseError
 
 from azureml_fixtures.scoring_requests import ID, URI, recorded
-from pulumi_azureml.operations import scoring
+from pulumi_azureml.operations import connection, scoring
 from pulumi_azureml.operations.scoring import ScoringTarget
 
 
@@ -57,6 +58,33 @@ def test_an_endpoint_whose_token_expired_gets_another_one(monkeypatch: pytest.Mo
     transport.code = "ExpiredAuthenticationToken"
     assert scoring.score(ScoringTarget(ID, URI, "aml_token"), {"a": 1}) == {"ok": True}
     assert transport.tokens == ["Bearer a token"] * 2
+
+
+def test_an_endpoint_that_takes_several_tokens_as_expired_gets_another_one_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    issued: list[str] = []
+
+    class Cached:
+        """Keeps its token, as azure-identity's credentials do."""
+
+        def __init__(self, **_options: Any) -> None:
+            self.token = f"token-{len(issued)}"
+            issued.append(self.token)
+
+        def get_token(self, *_: str, **__: Any) -> AccessToken:
+            return AccessToken(self.token, 4102444800)
+
+    monkeypatch.setattr("azure.identity.DefaultAzureCredential", Cached)
+    connection.sign_in_again()
+    transport = recorded(monkeypatch, *[(401, {})] * 4)
+    transport.code = "ExpiredAuthenticationToken"
+    monkeypatch.setattr(scoring, "credential", connection.credential)
+    try:
+        assert scoring.score(ScoringTarget(ID, URI, "aad_token"), {"a": 1}) == {"ok": True}
+    finally:
+        connection.sign_in_again()
+    assert transport.tokens == [f"Bearer token-{number}" for number in range(5)]
 
 
 def test_a_broken_model_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
