@@ -11,6 +11,7 @@ import yaml
 from packaging.requirements import InvalidRequirement, Requirement
 
 from policy.rule import Scene, rule
+from policy.rules.dockerfile_commands import installed
 from policy.rules.environment_files import ENVIRONMENT, conda_file, dockerfile, requirements, text_of
 from policy.subject import Resource, texts
 
@@ -19,6 +20,7 @@ _COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 _FRONTEND = re.compile(r"\A(?:\s*#.*\n)*?\s*#\s*syntax\s*=\s*(\S+)", re.IGNORECASE)
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE | re.MULTILINE)
 _ARGUMENT = re.compile(r"^\s*ARG\s+(\w+)=(\"[^\"]*\"|'[^']*'|\S*)", re.IGNORECASE | re.MULTILINE)
+_VALUE = re.compile(r"^\s*ENV\s+(\w+)[=\s](\"[^\"]*\"|'[^']*'|\S*)", re.IGNORECASE | re.MULTILINE)
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::-([^{}]*))?\})")
 # `COPY --from=IMAGE` and `RUN --mount=…,from=IMAGE`. A number is a stage.
 _COPIED = re.compile(r"^\s*(?:COPY|ADD|RUN)\s.*?(?:--from=|--mount=\S*?\bfrom=)([^\s,]+)", re.IGNORECASE | re.MULTILINE)
@@ -32,6 +34,7 @@ _CONDA = re.compile(r"(?:[^\s:]+::)?(?P<name>[\w.-]+)(?:\s*==?\s*|\s+)\d[\w.!+-]
 _NAME = re.compile(r"(?:[^\s:]+::)?([\w.-]+)")
 _INCLUDED = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(\S+)")
 _EDITABLE = re.compile(r"(?:-e|--editable)[\s=]*(\S+)")
+_REPOSITORIES = ("git+", "hg+", "svn+", "bzr+")
 _COMMIT = re.compile(r"@[0-9a-f]{40}(?:#|$)")
 
 
@@ -60,7 +63,7 @@ def pinned_image(resource: Resource, scene: Scene) -> Iterator[str]:
     elsewhere="advisory",
 )  # fmt: skip
 def pinned_packages(resource: Resource, scene: Scene) -> Iterator[str]:
-    """Each package in the conda file and in the files `requirements*.txt` has a version."""
+    """Each package in the conda file, `requirements*.txt` and a Dockerfile's pip and conda commands has a version."""
     path = conda_file(resource)
     if path is not None:
         conda = _unpinned(_yaml(scene, path), scene, path.parent)
@@ -68,7 +71,8 @@ def pinned_packages(resource: Resource, scene: Scene) -> Iterator[str]:
     else:
         conda = _unpinned(resource.get("definition.conda_file"), scene, None)
         yield from (f"{where or 'conda_file'}: {name} has no version" for where, name in conda)
-    found = (each for file in requirements(resource) for each in _inexact(scene, file, set()))
+    named = [each for file in requirements(resource) for each in _inexact(scene, file, set())]
+    found = [*named, *_in_dockerfile(resource, scene)]
     yield from dict.fromkeys(f"{where}: {line} has no version" for where, line in found)
 
 
@@ -92,7 +96,7 @@ def _images(text: str) -> Iterator[str]:
     """Yield the images that a Dockerfile uses, with the defaults of its arguments in place of their names."""
     if frontend := _FRONTEND.match(text):
         yield frontend[1]
-    lines = _CONTINUED.sub(" ", _COMMENT.sub("", text))
+    lines = _joined(text)
     defaults = {name: value.strip("\"'") for name, value in _ARGUMENT.findall(lines)}
     stages = {"scratch"}
     for base, stage in _FROM.findall(lines):
@@ -105,6 +109,42 @@ def _images(text: str) -> Iterator[str]:
         image = _filled(source, defaults)
         if image.lower() not in stages and not image.isdecimal():
             yield image
+
+
+def _joined(text: str) -> str:
+    """Return a Dockerfile without comments, and with each instruction on one line."""
+    return _CONTINUED.sub(" ", _COMMENT.sub("", text))
+
+
+def _in_dockerfile(resource: Resource, scene: Scene) -> Iterator[tuple[PurePosixPath | None, str]]:
+    """Yield what the Dockerfile's commands install without a version, and such lines of the files that they name."""
+    path = dockerfile(resource)
+    lines = _joined(text_of(scene, path)) if path is not None else ""
+    values = {name: value.strip("\"'") for name, value in (*_ARGUMENT.findall(lines), *_VALUE.findall(lines))}
+    for command in installed(_filled(lines, values)):
+        for package in command.packages:
+            if not ("$" in package or _is_fixed_conda(package) if command.by_conda else _is_fixed_argument(package)):
+                yield path, package
+        names = {PurePosixPath(name).name for name in command.files}
+        for file in map(PurePosixPath, resource.inputs.get("files") or ()):
+            if file.name in names:
+                yield from _inexact(scene, file, set())
+
+
+def _is_fixed_argument(package: str) -> bool:
+    """Whether an argument of `pip install` has an exact version or is a file."""
+    if "$" in package:  # only the build knows the value
+        return package.startswith("$") or "==" in package
+    if "://" in package and " @ " not in package:
+        return not package.startswith(_REPOSITORIES) or _COMMIT.search(package) is not None
+    is_file = "/" in package or package.startswith(".") or package.endswith((".whl", ".gz", ".zip"))
+    return package.isdecimal() or is_file or _is_exact(package)
+
+
+def _is_fixed_conda(package: str) -> bool:
+    name = _NAME.match(package)
+    is_installer = name is not None and name[1] in _INSTALLERS
+    return is_installer or _CONDA.fullmatch(package) is not None
 
 
 def _filled(text: str, defaults: Mapping[str, str]) -> str:
@@ -133,8 +173,7 @@ def _unpinned(conda: Any, scene: Scene, folder: PurePosixPath | None) -> Iterato
     entries = conda.get("dependencies") if isinstance(conda, Mapping) else None
     for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, str):
-            name = _NAME.match(entry.strip())
-            if not _CONDA.fullmatch(entry.strip()) and not (name and name[1] in _INSTALLERS):
+            if not _is_fixed_conda(entry.strip()):
                 yield None, entry.strip()
         elif isinstance(entry, Mapping):
             for each in entry.get("pip") or ():
@@ -171,7 +210,7 @@ def _is_exact(requirement: str) -> bool:
     except InvalidRequirement:
         return False
     if parsed.url is not None:
-        return not parsed.url.startswith(("git+", "hg+", "svn+", "bzr+")) or _COMMIT.search(parsed.url) is not None
+        return not parsed.url.startswith(_REPOSITORIES) or _COMMIT.search(parsed.url) is not None
     exact = any(each.operator in ("==", "===") and not each.version.endswith(".*") for each in parsed.specifier)
     return exact or parsed.name in _INSTALLERS
 

@@ -37,6 +37,34 @@ BYPASSING = {
     "Named": "FROM base:1 AS a\nFROM a\nFROM base:latest AS a\n",
 }
 """Dockerfiles with an image that moves."""
+FLOATING = {
+    "FloatingPip": "FROM base:1\nRUN pip install numpy\n",
+    "FloatingRange": "FROM base:1\nRUN pip3 install --no-cache-dir 'numpy>=2' scipy==1.16\n",
+    "FloatingModule": "FROM base:1\nRUN python3 -m pip --quiet install -U numpy && true\n",
+    "FloatingUv": "FROM base:1\nRUN apt-get update; uv pip install --system numpy\n",
+    "FloatingList": 'FROM base:1\nRUN ["/opt/bin/pip", "install", "numpy"]\n',
+    "FloatingShell": "FROM base:1\nRUN bash -c 'set -e; pip install numpy'\n",
+    "FloatingScript": "FROM base:1\nRUN <<EOF\npip install numpy\nEOF\n",
+    "FloatingLines": "FROM base:1\nRUN true && \\\n  # comment\n  pip install \\\n  numpy \\\n  scipy==1.16\n",
+    "FloatingMount": "FROM base:1\nRUN --mount=type=cache,target=/root/.cache pip install numpy\n",
+    "FloatingVariable": "FROM base:1\nARG WANTED='numpy scipy==1.16'\nRUN pip install $WANTED\n",
+    "FloatingCommit": "FROM base:1\nRUN pip install git+https://host/lib@main\n",
+    "FloatingEditable": "FROM base:1\nRUN pip install -e git+https://host/lib#egg=lib\n",
+    "FloatingFile": "FROM base:1\nCOPY wanted.txt /tmp/\nRUN pip install -r /tmp/wanted.txt\n",
+    "FloatingConda": "FROM base:1\nRUN conda install -y -c conda-forge numpy python=3.11\n",
+    "FloatingEnvironment": "FROM base:1\nRUN micromamba create -n here 'numpy>2'\n",
+    "FloatingRedirect": "FROM base:1\nRUN pip install numpy>=2\n",
+    "FloatingAfter": "FROM base:1\nRUN pip install scipy==1.16 >/dev/null numpy\n",
+}
+"""Dockerfiles with a command that installs one package without a version."""
+FIXED = (
+    "FROM base:1\nARG UV=0.13.8\nENV NUMPY 2.4\n"
+    "RUN python3 -m pip install --no-cache-dir uv==$UV 'numpy[all]==${NUMPY}' -i https://host/simple pip && rm -r /a\n"
+    "RUN uv pip install --no-cache -r /tmp/requirements.lock ./lib /tmp/lib.whl dist/*.whl . > /dev/null 2>&1\n"
+    "RUN pip install git+https://host/lib@" + "a" * 40 + " $GIVEN scipy==$VERSION \"a==1; python_version > '3'\"\n"
+    "RUN conda install -y -n base --file env.txt numpy=2.4 conda-forge::pip && pip download numpy\n"
+    'RUN apt-get install -y python3-pip && echo "pip installs numpy"\nCMD pip install numpy\n'
+)
 
 
 def cluster(**properties: Any) -> dict[str, Any]:
@@ -256,6 +284,7 @@ BYPASSES: list[tuple[str, str, dict[str, Any]]] = [
     ),
     ("pinned-packages", ENVIRONMENT, {"files": {"image/requirements-nested.txt": "hash"}}),
     ("pinned-packages", ENVIRONMENT, {"definition": {"conda_file": "image/conda-nested.yml"}}),
+    *(("pinned-packages", ENVIRONMENT, {**built(name), "files": {"image/wanted.txt": "hash"}}) for name in FLOATING),
     ("pinned-reference", ENDPOINT, serving(model="azureml:delays@latest ")),
     ("pinned-reference", ENDPOINT, serving(model="azureml:delays@production")),
     ("pinned-reference", ENDPOINT, serving(model="azureml://registries/r/models/delays/labels/production")),
@@ -338,6 +367,7 @@ HARMLESS: list[tuple[str, str, dict[str, Any]]] = [
             {"pip": ["a[b]==1; python_version > '3'", "a===1", "lib @ git+https://h/l@" + "a" * 40]},
         ),
     ),
+    ("pinned-packages", ENVIRONMENT, built("Fixed")),
     ("pinned-image", ENVIRONMENT, {"definition": {"image": f"base:latest@sha256:{'a' * 64}"}}),
     ("plain-secret", CONFIGURATION, {"app:maxTokens": 4096, "app:password": 0, "app:path": "a/b", "app:pass": True}),
     (
@@ -355,6 +385,9 @@ FILES = {
     "conda.yml": "dependencies: [python=3.11, {pip: [pandas]}]\n",
     "requirements.txt": "# our packages\nnumpy==2.4.6\npandas  # the newest\n",
     **BYPASSING,
+    **FLOATING,
+    "Fixed": FIXED,
+    "wanted.txt": "numpy\n",
     "conda-nested.yml": "dependencies: [{pip: [-r requirements.txt]}]\n",
     "requirements-nested.txt": "-r requirements.txt\n",
     "requirements-secret.txt": "--index-url https://me:s3cret@host/simple\n",
