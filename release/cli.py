@@ -13,6 +13,7 @@ import click
 
 from release.errors import ReleaseError, first_line
 from release.project import CWD_VARIABLE
+from release.untrusted import guarded
 
 # Each command, and where it is. A command imports what it needs, which is less than half of all.
 _COMMANDS = {
@@ -49,7 +50,18 @@ _COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Commands that are imported when they run. An error from Azure is one message, without a traceback."""
+    """Commands that are imported when they run. An error from Azure is one message, without a traceback.
+
+    What they print is no command for a CI host.
+    """
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        with guarded():
+            try:
+                return super().main(*arguments, **options)
+            except Exception:
+                sys.excepthook = _print_error  # the interpreter prints it later, without the guard
+                raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -70,6 +82,11 @@ class _Commands(click.Group):
             if not isinstance(error, AzureError):
                 raise
             raise ReleaseError(f"a request to Azure failed: {first_line(error)}") from error
+
+
+def _print_error(*error: Any) -> None:
+    with guarded():
+        sys.__excepthook__(*error)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

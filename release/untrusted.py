@@ -1,18 +1,24 @@
 """Text of others on a terminal, or in the output of a CI job: it changes no other line and gives no command.
 
 A control sequence can write the clipboard, hide lines, or let the terminal answer as if you had typed. Azure Pipelines
-follows `##vso[…]` anywhere in a line of a step's output, and GitHub Actions `::…` at the beginning of one.
+follows `##vso[…]` anywhere in a line of a step's output, and GitHub Actions `::…` at the beginning of one. Where a line
+begins is known when it is written only: a table breaks long texts, and a log arrives in parts.
 """
 
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LINE_END = re.compile(r"\r\n?")
 # Characters of control, and those that change the direction of a text. Tabs and line ends stay.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_COMMAND = re.compile(r"##(?=\[|vso\[)|(?<!\S):(?=:\w)", re.IGNORECASE)
+_COMMAND = re.compile(r"##(?:vso)?\[|(?<!\S)::\w", re.IGNORECASE)
+_LONGEST = len("##vso[")
 _ZERO_WIDTH = "\u200b"
 
 
@@ -20,8 +26,7 @@ def shown(text: str) -> str:
     """Return a text without colours, with its control characters as symbols, and with no command for a CI host."""
     if text.isprintable() and "##" not in text and "::" not in text:
         return text
-    lines = _LINE_END.sub("\n", _COLOUR.sub("", text))
-    return _COMMAND.sub(lambda found: found[0] + _ZERO_WIDTH, _CONTROL.sub(_symbol, lines))
+    return _without_commands(_CONTROL.sub(_symbol, _LINE_END.sub("\n", _COLOUR.sub("", text))))
 
 
 def escaped(document: str) -> str:
@@ -31,6 +36,55 @@ def escaped(document: str) -> str:
     """
     found = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
     return found.replace("##", "#\\u0023").replace("::", ":\\u003a")
+
+
+def _without_commands(text: str, before: str = "") -> str:
+    """Return a text with a character of no width in each command that ends in it. `before` precedes the text."""
+    whole, start = before + text, len(before)
+    parts, done = [], start
+    for found in _COMMAND.finditer(whole):
+        if found.end() > start:
+            place = max(found.start() + (2 if found[0][0] == "#" else 1), start)
+            parts += [whole[done:place], _ZERO_WIDTH]
+            done = place
+    return "".join([*parts, whole[done:]])
+
+
+class _Guarded:
+    """A stream that passes no command on, whoever prints it, in whatever parts."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self._end = ""
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        written = _without_commands(text, self._end)
+        self._end = (self._end + written)[-_LONGEST:]
+        self.stream.write(written)
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Let nothing that this process prints be a command for a CI host, except what `tell_host` prints."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (_Guarded(each) for each in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def tell_host(command: str) -> None:
+    """Print a command of our own for a CI host."""
+    out: Any = sys.stdout
+    stream = out.stream if isinstance(out, _Guarded) else out
+    stream.write(f"{command}\n")
+    stream.flush()
 
 
 def _symbol(found: re.Match[str]) -> str:

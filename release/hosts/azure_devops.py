@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import click
 from markdown_it import MarkdownIt
 
 from release.errors import ReleaseError
 from release.hosts.azure_devops_branches import AzureDevOpsBranches
 from release.hosts.notes import Note, NoteText, prefix
 from release.hosts.rest import Api, ConflictError, GoneError, HostError
+from release.untrusted import tell_host
 
 TITLE = "Azure DevOps"
 # The most characters of a comment: 400 "A discussion comment cannot be longer than 150000 characters".
@@ -116,7 +116,7 @@ class AzureDevOps:
             "w", encoding="utf-8", dir=folder, prefix="release-", suffix=".md", delete=False
         ) as file:
             file.write(text)
-        click.echo(f"##vso[task.uploadsummary]{Path(file.name).resolve()}")
+        tell_host(f"##vso[task.uploadsummary]{Path(file.name).resolve()}")
         return True
 
     @property
