@@ -13,6 +13,7 @@ import base64
 import binascii
 import io
 import json
+import os
 import pickle
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,11 +37,16 @@ _URL, _INTERNAL = "pluginDownloadURL", "__internal"
 # What the state has of a provider that decides which program the engine starts, and with which variables.
 _DECIDING = (_URL, "name", "parameterization", "envVarMappings")
 _Plugin = Mapping[str, Any]
-# Settings of plugins that say who gets their tokens, or what they run. A stack file may set them.
+# Settings of plugins that say who gets their tokens, or what they run. A stack file may set them, and a variable.
 _SETTINGS = {
     "azure-native": ("metadataHost", "msiEndpoint", "oidcRequestUrl", "oidcTokenFilePath"),
+    "azuredevops": ("orgServiceUrl", "oidcRequestUrl", "oidcTokenFilePath"),
     "docker": ("host", "sshOpts"),
+    "github": ("baseUrl",),
 }
+_VARIABLES = {"orgServiceUrl": "AZDO_ORG_SERVICE_URL", "baseUrl": "GITHUB_BASE_URL"}
+# The hosts themselves.
+_HOSTED = ("https://api.github.com/", "https://dev.azure.com/")
 # The file with the clusters of the machine's user.
 _OWN_KUBECONFIG = "~/.kube/config"
 # What users of a kubeconfig can have: credentials that are in it or never leave this machine, or a program.
@@ -139,12 +145,14 @@ def _is_program(inputs: Mapping[str, Any], plugin: _Plugin) -> bool:
 
 
 def _is_harmless(inputs: Mapping[str, Any], package: str, configuration: Mapping[str, Any]) -> bool:
-    settings = _SETTINGS.get(package, ())
-    if not all(key not in inputs or inputs[key] == configuration.get(f"{package}:{key}") for key in settings):
-        return False
+    for key in _SETTINGS.get(package, ()):
+        known = (configuration.get(f"{package}:{key}"), os.environ.get(_VARIABLES.get(key, "")))
+        value = inputs.get(key)
+        if value is not None and value not in known and not str(value).startswith(_HOSTED):
+            return False
     kubeconfig = inputs.get("kubeconfig")
-    known = (_OWN_KUBECONFIG, configuration.get("kubernetes:kubeconfig"))
-    return not kubeconfig or kubeconfig in known or _keeps_credentials(kubeconfig)
+    own = (_OWN_KUBECONFIG, configuration.get("kubernetes:kubeconfig"))
+    return not kubeconfig or kubeconfig in own or _keeps_credentials(kubeconfig)
 
 
 def _keeps_credentials(kubeconfig: Any) -> bool:

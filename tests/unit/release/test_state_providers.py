@@ -165,7 +165,7 @@ def typed(kind: str, **inputs: Any) -> dict[str, Any]:
     return {**plugin("docker", **inputs), "urn": f"urn:pulumi:dev::platform::pulumi:providers:{kind}::default"}
 
 
-def test_the_plugins_of_installed_packages_are_known() -> None:
+def test_the_plugins_of_installed_packages_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     resources = [plugin("azure-native", version="3.29.0", __internal={}), plugin("docker"), plugin("pulumi")]
     assert foreign({"resources": resources}, ROOT, {}) == []
     kept = {SECRET: "1b4", "plaintext": json.dumps(kubeconfig(token="t"))}
@@ -173,6 +173,10 @@ def test_the_plugins_of_installed_packages_are_known() -> None:
     clusters = [kubeconfig(exec=signs_in(*converted)), "~/.kube/config", kept]
     clusters.append(kubeconfig("https://127.0.0.1:6443", **{"client-certificate": "me.crt", "client-key": "me.key"}))
     assert foreign({"resources": [plugin("kubernetes", kubeconfig=each) for each in clusters]}, ROOT, {}) == []
+    hosts = [plugin("github", baseUrl="https://api.github.com/"), plugin("github", baseUrl="https://ghe.contoso.com/")]
+    hosts.append(plugin("azuredevops", orgServiceUrl="https://dev.azure.com/contoso"))
+    monkeypatch.setenv("GITHUB_BASE_URL", "https://ghe.contoso.com/")
+    assert foreign({"resources": hosts}, ROOT, {}) == []
     configured = plugin("azure-native", metadataHost="management.contoso.com")
     known = {"azure-native:metadataHost": "management.contoso.com", "kubernetes:kubeconfig": "cluster.yaml"}
     assert foreign({"resources": [configured, plugin("kubernetes", kubeconfig="cluster.yaml")]}, ROOT, known) == []
@@ -215,6 +219,10 @@ def test_the_plugin_of_an_installed_package_with_parameters_is_known(
         {**plugin("docker"), "urn": "urn:pulumi:dev::platform"},
         plugin("azure-native", metadataHost="example.org"),
         plugin("azure-native", oidcRequestUrl="https://example.org"),
+        plugin("github", baseUrl="https://example.org/"),
+        plugin("github", baseUrl="https://api.github.com.example.org/"),
+        plugin("azuredevops", orgServiceUrl="https://example.org/contoso"),
+        plugin("azuredevops", oidcRequestUrl="https://example.org/"),
         plugin("docker", host="ssh://-oProxyCommand=evil"),
         plugin("kubernetes", kubeconfig=kubeconfig(exec={"command": "/bin/sh", "args": ["-c", "evil"]})),
         plugin("kubernetes", kubeconfig={SECRET: "1b4", "plaintext": json.dumps(kubeconfig(exec={"command": "sh"}))}),
