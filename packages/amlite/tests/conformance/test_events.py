@@ -87,14 +87,16 @@ def test_webhook_is_validated_and_called_again_until_it_answers(
     azureml_workspace: Workspace, subscription: str, receiver: Receiver
 ) -> None:
     receiver.validates = False
-    body = events.subscription(events.to_webhook(f"{receiver.url}?code=secret"))
-    with pytest.raises(AssertionError, match="validation handshake failed"):
+    address = receiver.url.replace("://", "://user:secret@")
+    body = events.subscription(events.to_webhook(f"{address}?code=secret"))
+    with pytest.raises(AssertionError, match="validation handshake failed") as refused:
         azureml_workspace.azure.put(subscription, body, events.EVENTS)
+    assert "secret" not in str(refused.value)
     receiver.validates = True
     made = azureml_workspace.azure.put(subscription, body, events.EVENTS)
     assert made["properties"]["destination"]["properties"] == {"endpointBaseUrl": receiver.url}
     full = azureml_workspace.azure.arm("POST", f"{subscription}/getFullUrl", {}, events.EVENTS).json()
-    assert full == {"endpointUrl": f"{receiver.url}?code=secret"}
+    assert full == {"endpointUrl": f"{address}?code=secret"}
     receiver.statuses = [500, 503]
     events.finished_run(azureml_workspace, {"drift_detected": "true"})
     receiver.wait(1)

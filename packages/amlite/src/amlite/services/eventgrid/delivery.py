@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 import uuid
 from urllib.parse import quote
@@ -41,6 +42,11 @@ def url_of(platform: Platform, subscription_id: str) -> str | None:
     """Return the whole URL of a subscription's webhook. Return None if it delivers to a queue."""
     document = platform.store.get(f"{_URL_TYPE}{subscription_id}")
     return str(document.body["url"]) if document else None
+
+
+def base(url: str) -> str:
+    """Return the part of a webhook's URL that readers may see: without the query, and without a password."""
+    return re.sub(r"(?<=://)[^/]*@", "", re.split(r"[?#]", url, maxsplit=1)[0])
 
 
 def is_source(platform: Platform, workspace_id: str) -> bool:
@@ -202,11 +208,10 @@ async def validate(platform: Platform, resource_id: ResourceId) -> None:
     except (outgoing.UnreachableError, ValueError) as error:
         reason = f"Http POST request failed: {error}"
     if reason:
-        base = url.partition("?")[0]
         raise AzureError(
             400,
             "Url validation",
-            f"Webhook validation handshake failed for {base}. {reason}. For troubleshooting, visit "
+            f"Webhook validation handshake failed for {base(url)}. {reason}. For troubleshooting, visit "
             "https://aka.ms/esvalidation.",
         )
 

@@ -117,7 +117,7 @@ def _destination(platform: Platform, resource_id: ResourceId, properties: Json, 
         raise _refusal("destination.properties.endpointUrl", "must begin with https://")
     # Azure does not return the whole URL with the resource, because its query can hold a key.
     delivery.remember_url(platform, str(resource_id), url)
-    shown = {"endpointBaseUrl": url.partition("?")[0]}
+    shown = {"endpointBaseUrl": delivery.base(url)}
     return {"destination": {"endpointType": "WebHook", "properties": shown}}
 
 
