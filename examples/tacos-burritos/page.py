@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 PAGE = HERE / "page" / "index.html"
 ENDPOINT = "tacos-burritos"
 MOST_BYTES = 5 << 20
+_NAMES, _OWN = ("127.0.0.1", "localhost"), "same-origin"
 
 
 @click.command(help=__doc__)
@@ -58,9 +59,12 @@ def handler(endpoint: Endpoint) -> type[http.server.BaseHTTPRequestHandler]:
             self._send(200 if found else 404, "text/html; charset=utf-8", PAGE.read_bytes() if found else b"")
 
         def do_POST(self) -> None:
-            size = int(self.headers.get("Content-Length") or 0)
-            # A page of another site could send pictures too, but a browser tells where a request comes from.
-            if self.path != "/score" or self.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+            length = self.headers.get("Content-Length") or "0"
+            size = int(length) if length.isdecimal() else MOST_BYTES + 1
+            # A page of another site could send pictures too, but a browser tells where a request comes from, and which
+            # name led here: the DNS of that site may say that it is this machine.
+            here = self.headers.get("Host", "").rpartition(":")[0] in _NAMES
+            if not here or self.path != "/score" or self.headers.get("Sec-Fetch-Site", _OWN) != _OWN:
                 self._answer(403, {"error": "only this page may ask"})
             elif size > MOST_BYTES:
                 self._answer(413, {"error": f"the picture is larger than {MOST_BYTES >> 20} MB"})
