@@ -159,7 +159,8 @@ class Engine:
             command()
 
     def _unlock(self, held: list[Lock]) -> None:
-        files = [each.file for each in held if each.file is not None]
+        backend = self._stack.workspace.who_am_i().url or ""
+        files = [file for each in held if (file := each.file(backend)) is not None]
         if len(files) < len(held):
             self._stack.cancel()
         # Only these files. A release that started at the same time may already have a lock of its own.

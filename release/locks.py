@@ -62,14 +62,15 @@ class Lock:
         except psutil.AccessDenied:
             return False
 
-    @property
-    def file(self) -> Path | None:
-        """The file of the lock on this machine, or None if the backend is elsewhere."""
-        parts = urlsplit(self.url)
-        if parts.scheme != "file":
+    def file(self, backend: str) -> Path | None:
+        """Return the file of the lock, or None if a backend is elsewhere or has no such file.
+
+        The name of a user is a part of the engine's error, and can look like another lock with any file.
+        """
+        file, folder = _path(self.url), _path(backend)
+        if file is None or folder is None or not file.is_file():
             return None
-        file = Path(unquote(f"{parts.netloc}{parts.path}")).expanduser()
-        return file if file.is_file() else None
+        return file if file.resolve().is_relative_to(_locks(folder).resolve()) else None
 
 
 def locks_in(error: str) -> list[Lock]:
@@ -93,9 +94,17 @@ def discard_unwritten(path: Path) -> None:
 
 def unwritten(backend: str) -> list[Path]:
     """Return the locks without content in a backend on this machine, which engines left when the disk was full."""
-    parts = urlsplit(backend)
-    if parts.scheme != "file":
+    folder = _path(backend)
+    if folder is None:
         return []
-    folder = Path(unquote(f"{parts.netloc}{parts.path}")).expanduser() / ".pulumi" / _FOLDER
-    oldest = time.time() - _WRITTEN_SECONDS
-    return [each for each in folder.rglob("*.tmp") if each.stat().st_size == 0 and each.stat().st_mtime < oldest]
+    oldest, files = time.time() - _WRITTEN_SECONDS, _locks(folder).rglob("*.tmp")
+    return [each for each in files if each.stat().st_size == 0 and each.stat().st_mtime < oldest]
+
+
+def _path(url: str) -> Path | None:
+    parts = urlsplit(url)
+    return Path(unquote(f"{parts.netloc}{parts.path}")).expanduser() if parts.scheme == "file" else None
+
+
+def _locks(backend: Path) -> Path:
+    return backend / ".pulumi" / _FOLDER

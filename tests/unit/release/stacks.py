@@ -21,7 +21,7 @@ class FakeStack:
         self.fails = ""
         self.error: type[automation.CommandError] = automation.CommandError
         self.messages: list[str | None] = []
-        self.workspace = SimpleNamespace(env_vars={})
+        self.workspace = SimpleNamespace(env_vars={}, who_am_i=lambda: SimpleNamespace(url="azblob://state"))
         self.cancelled = 0
 
     def cancel(self) -> None:

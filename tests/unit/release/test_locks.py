@@ -35,9 +35,10 @@ def test_an_update_while_another_one_runs_is_one_message_with_its_owner(fake: Fa
 def test_the_lock_of_a_killed_engine_of_this_machine_is_taken_over(
     runs: bool, fake: FakeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock, own = tmp_path / "locks" / "1.json", tmp_path / "locks" / "2.json"
+    lock, own = (tmp_path / ".pulumi" / "locks" / name for name in ("1.json", "2.json"))
     attributes = lock.with_name("1.json.attrs")  # the backend keeps it beside each file
-    lock.parent.mkdir()
+    lock.parent.mkdir(parents=True)
+    fake.workspace.who_am_i = lambda: SimpleNamespace(url=f"file://{tmp_path}?no_tmp_dir=true")
     for each in (lock, own, attributes):
         each.write_text("{}")
     fake.error = automation.ConcurrentUpdateError
@@ -71,6 +72,33 @@ def test_the_lock_of_a_killed_engine_of_this_machine_is_taken_over(
     assert told == [
         f"an engine was killed and left its lock, which is removed: ci@{socket.gethostname()} (pid 42) at 2026-11-28"
     ]
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("backend", ["azblob://state", "file://{folder}/backend"])
+@pytest.mark.parametrize("path", ["mine.txt", "backend/.pulumi/locks/../../../mine.txt", "backend/.pulumi/locks/link"])
+def test_a_lock_names_no_other_file(
+    path: str, backend: str, fake: FakeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name of a user in a lock can have lines, of which one looks like another lock."""
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    locks = tmp_path / "backend" / ".pulumi" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "link").symlink_to(mine)
+    fake.workspace.who_am_i = lambda: SimpleNamespace(url=backend.format(folder=tmp_path))
+    fake.error = automation.ConcurrentUpdateError
+    fake.fails = (
+        "error: the stack is currently locked by 1 lock(s).\n  azblob://state/.pulumi/locks/1.json: created by me\n"
+        f"  file://{tmp_path}/{path}: created by me@{socket.gethostname()} (pid 42) at 2026-11-28"
+    )
+
+    def process(pid: int) -> SimpleNamespace:
+        raise psutil.NoSuchProcess(pid)
+
+    monkeypatch.setattr(psutil, "Process", process)
+    PulumiStack("local").up(lambda _: None)
+    assert (mine.read_text(), fake.cancelled) == ("mine", 1)
 
 
 def test_the_locks_of_another_backend_are_removed_by_pulumi(fake: FakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
