@@ -112,6 +112,8 @@ def test_a_step_that_exceeds_its_time_is_named_and_one_that_another_failure_canc
     assert jobs.failure_text(ml, EndedJob("Failed", (late,))) == ": step 'train' was canceled (reason of a)"
     assert jobs.failure_text(ml, EndedJob("Failed", (late, failed))) == ": step 'test' failed (reason of b)"
     assert jobs.failure_text(ml, EndedJob("Canceled", (late,))) == ""
+    causes = [EndedJob(status, steps).cause for status, steps in (("Failed", (late, failed)), ("Failed", (late,)))]
+    assert causes == [failed, late]
 
 
 def test_the_reason_of_a_cancellation_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
