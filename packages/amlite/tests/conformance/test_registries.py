@@ -301,6 +301,31 @@ def test_nobody_changes_the_files_of_a_registered_version(
 
 
 @pytest.mark.attack
+def test_nobody_changes_the_files_that_another_one_is_uploading(
+    registry: MLClient, amlite: LocalAzure, name: str
+) -> None:
+    base = f"https://westeurope.api.azureml.ms/mferp/managementfrontend{REGISTRY_ID}"
+    asset = {"assetId": f"azureml://registries/{REGISTRY}/models/{name}/versions/1"}
+
+    def upload(text: str) -> tuple[str, str, dict[str, str]]:
+        user = amlite.application(("AzureML Registry User", REGISTRY_ID))
+        headers = {"Authorization": f"Bearer {user.get_token('https://ml.azure.com/.default').token}"}
+        asked = amlite.session.put(f"{base}/tempdatarefs/{name}/versions/1", json=asset, headers=headers)
+        given = asked.json()["blobReferenceForConsumption"]
+        place, _, signature = given["credential"]["sasUri"].partition("?")
+        address = f"{place}/model.json?{signature}"
+        sent = amlite.session.put(address, data=text, headers={"x-ms-blob-type": "BlockBlob"})
+        assert sent.status_code == 201
+        return given["blobUri"], address, headers
+
+    uri, address, headers = upload("good")
+    upload("evil")
+    body = {"properties": {"modelUri": uri}}
+    assert amlite.session.put(f"{base}/models/{name}/versions/1", json=body, headers=headers).status_code == 201
+    assert amlite.session.get(address).text == "good"
+
+
+@pytest.mark.attack
 def test_who_loses_the_role_keeps_an_address_until_its_end_and_gets_no_other_one(
     registry: MLClient, amlite: LocalAzure, name: str
 ) -> None:

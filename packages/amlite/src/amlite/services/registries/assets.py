@@ -26,6 +26,7 @@ from amlite.services.storage.blobs import BlobPath
 
 WORK = "registries.create"
 _TOMBSTONE = "registries/tombstones"
+_UPLOAD = "registries/uploads"
 
 
 def container_type(kind: str) -> str:
@@ -66,7 +67,8 @@ async def prepare_version(
             f"Environment {name} with version {version} is already registered and cannot be changed in a registry, its "
             "tags and description included.",
         )
-    await _check_files(platform, registry, upload_place(registry, kind, name, version), kind, name, properties)
+    if old is None:  # the place of its files does not change
+        await _check_files(platform, registry, path, kind, name, properties)
     return properties
 
 
@@ -93,10 +95,20 @@ def container_body(platform: Platform, container: Document) -> Json:
     return assets.container_body(platform, container, (each.rpartition("/")[2] for each in gone))
 
 
-def upload_place(registry: Document, kind: str, name: str, version: str) -> BlobPath:
-    """Return the container for an asset's files. It is always the same one."""
-    account = access.accounts(registry)[0]
-    return BlobPath(account, str(uuid.uuid5(uuid.NAMESPACE_URL, path_of(registry, kind, name, version).lower())))
+def upload_place(
+    platform: Platform, registry: Document, kind: str, name: str, version: str, holder: str = ""
+) -> BlobPath:
+    """Return the container in which a holder puts an asset's files, always the same one. Nobody else gets to it.
+
+    That of a version that exists is returned to everybody. It only reads.
+    """
+    path = path_of(registry, kind, name, version)
+    document = platform.store.get(path)
+    if document is not None and (known := _place(kind, document.body["properties"])) is not None:
+        return BlobPath(known.account, known.container)
+    container = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{path.lower()} {holder}"))
+    platform.store.put(f"{_UPLOAD}/{container}", _UPLOAD, {"path": path.lower()})
+    return BlobPath(access.accounts(registry)[0], container)
 
 
 def _check_references(platform: Platform, kind: str, name: str, spec: Any) -> None:
@@ -132,13 +144,22 @@ def _references(spec: Json) -> Iterator[tuple[str, Any]]:
             yield "components", job["componentId"]
 
 
-async def _check_files(
-    platform: Platform, registry: Document, own: BlobPath, kind: str, name: str, properties: Json
-) -> None:
-    """Check that the files of a version, if any, are in its own container of the registry's account."""
-    uri = properties.get(references.URI_PROPERTY.get(kind, ""))
+def _uri(kind: str, properties: Json) -> str | None:
+    """Return the address of a version's files, or None if it has none."""
     if kind == "environments":
-        uri = (properties.get("build") or {}).get("contextUri")
+        return (properties.get("build") or {}).get("contextUri") or None
+    return properties.get(references.URI_PROPERTY.get(kind, "")) or None
+
+
+def _place(kind: str, properties: Json) -> BlobPath | None:
+    return BlobPath.parse(str(_uri(kind, properties) or ""))
+
+
+async def _check_files(
+    platform: Platform, registry: Document, path: str, kind: str, name: str, properties: Json
+) -> None:
+    """Check that the files of a version, if any, are in a container that was given out for it."""
+    uri = _uri(kind, properties)
     if not uri:
         return
     place = BlobPath.parse(str(uri))
@@ -149,7 +170,8 @@ async def _check_files(
             f"The files of {_noun(kind)} '{name}' are at '{uri}', which is not in the storage of registry "
             f"'{registry.body['name']}'; upload them with the asset.",
         )
-    if place.container != own.container:
+    upload = platform.store.get(f"{_UPLOAD}/{place.container}")
+    if upload is None or upload.body["path"] != path.lower():
         raise AzureError(400, "UserError", f"The files of {_noun(kind)} '{name}' are those of another upload: '{uri}'.")
     if not await blobs.names(platform, place):
         raise AzureError(400, "UserError", f"The files of {_noun(kind)} '{name}' were not uploaded: '{uri}' is empty.")
@@ -170,7 +192,8 @@ def write(
 
     Raises AzureError 400 if the name has data of another type.
     """
-    delegation.seal(platform, upload_place(registry, kind, name, version))
+    if (place := _place(kind, properties)) is not None:
+        delegation.seal(platform, place)
     return versions.keep(platform, path_of(registry, kind, name), container_type(kind), version, properties, who)
 
 

@@ -63,7 +63,7 @@ async def finish(platform: Platform, arguments: Json) -> None:
     if platform.store.get(path) is not None:
         return
     properties = {key: value for key, value in source.body["properties"].items() if key not in _LEFT}
-    target = assets.upload_place(registry, kind, name, version)
+    target = assets.upload_place(platform, registry, kind, name, version)
     who = Principal(*arguments["principal"]) if arguments["principal"] else None
     workspace_id = source.id.rsplit("/", 4)[0]
     if kind == "environments":

@@ -144,7 +144,7 @@ async def delete_asset(call: Call) -> web.Response:
 
 @routes.put(f"{_REGISTRY}/tempdatarefs/{{name}}/versions/{{version}}", action=access.WRITE)
 async def start_upload(call: Call) -> web.Response:
-    """Return a new container for a version's files, and a SAS token for that container only."""
+    """Return the caller's container for a version's files, and a SAS token for that container only."""
     owner = _registry(call)
     body = await call.json()
     asset_id = str(body.get("assetId") or "")
@@ -155,7 +155,10 @@ async def start_upload(call: Call) -> web.Response:
     assets.refuse_deleted(call.platform, path)
     if kind != "codes" and call.platform.store.get(path) is not None:
         raise AzureError(409, "UserError", f"Asset already exists: '{path}'.")
-    target = assets.upload_place(owner, kind, call.parameters["name"], call.parameters["version"])
+    holder = call.principal.object_id if call.principal else ""
+    target = assets.upload_place(
+        call.platform, owner, kind, call.parameters["name"], call.parameters["version"], holder
+    )
     await blobs.create_container(call.platform, target.account, target.container)
     return reply(
         {
