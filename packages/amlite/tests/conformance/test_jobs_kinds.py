@@ -538,6 +538,7 @@ QUICK = {
 }
 COUNT = """
 import argparse
+import pyspark.pandas  # as the samples for Spark do: it needs a pyarrow that fits numpy
 from pyspark.sql import SparkSession
 parser = argparse.ArgumentParser()
 parser.add_argument("--rows")
