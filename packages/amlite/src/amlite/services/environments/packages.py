@@ -27,6 +27,13 @@ _ON_DISK = re.compile(r"(?:^|[@=\s])(?:file:|~?/)", re.IGNORECASE)
 _URL = re.compile(r"(?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s'\"]+", re.IGNORECASE)
 _VERSIONS = re.compile(r"[\d.*,<>=!~]*")
 _MOST_INCLUDED = 100
+# What conda's channels and PyPI have by the same name, from the same project.
+_ON_PYPI = frozenset((
+    "adlfs", "bokeh", "click", "cython", "dask", "distributed", "fastparquet", "flask", "gcsfs", "h5py", "ipykernel",
+    "jinja2", "joblib", "lightgbm", "matplotlib", "mlflow", "nltk", "numpy", "pandas", "pandas-datareader", "pillow",
+    "psutil", "pyarrow", "pytest", "pyyaml", "requests", "s3fs", "scikit-image", "scikit-learn", "scipy", "seaborn",
+    "statsmodels", "sympy", "toolz", "tqdm", "ujson", "xgboost",
+))  # fmt: skip
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 CONDA_FILES = ("conda.yml", "conda.yaml", "environment.yml", "environment.yaml")
 REQUIREMENTS_FILE = "requirements.txt"
@@ -47,10 +54,10 @@ class Packages:
 
 
 def from_conda(text: str, source: str) -> Packages:
-    """Read a conda file that asks conda for nothing but python and pip; raises UnusableEnvironment for any other.
+    """Read a conda file that asks conda for python, pip and packages of `_ON_PYPI`; UnusableEnvironment for any other.
 
-    pip installs what PyPI calls by a name, conda what a channel calls so: the two are not the same package, hence other
-    conda packages are refused rather than guessed.
+    pip installs what PyPI calls by a name, conda what a channel calls so. The two need not be the same package, hence
+    others are refused rather than guessed.
     """
     try:
         content = bodies.read_yaml(text)
@@ -69,13 +76,13 @@ def from_conda(text: str, source: str) -> Packages:
         name, version = (spec["name"].lower(), (spec["version"] or "").strip()) if spec else (str(entry), "")
         if name == "python":
             python = _python_version(version, source) or python
-        elif name == "pip":
-            requirements.append(f"pip{_pip_version(version)}")
+        elif name == "pip" or (name in _ON_PYPI and _VERSIONS.fullmatch(_pip_version(version))):
+            requirements.append(f"{name}{_pip_version(version)}")
         else:
             refused.append(name)
     if refused:
         raise UnusableEnvironment(
-            f"{source}: amlite cannot install conda packages other than python and pip: {', '.join(refused)}. "
+            f"{source}: amlite installs from PyPI, where these names may be other packages: {', '.join(refused)}. "
             "Move them under 'pip:' (by their names on PyPI), or build an image of the environment."
         )
     return Packages(python, _normalised(requirements), source)

@@ -48,8 +48,23 @@ def test_a_conda_files_pip_section_is_what_is_installed() -> None:
 
 
 def test_packages_of_condas_own_are_refused_by_name_with_the_fix() -> None:
-    with pytest.raises(UnusableEnvironment, match=r"conda\.yml: .*: numpy, scikit-learn\. Move them under 'pip:'"):
-        from_conda(conda("python=3.11", "numpy=2.0", "scikit-learn"), "conda.yml")
+    with pytest.raises(UnusableEnvironment, match=r"conda\.yml: .*: libgcc, py-opencv, numpy\. Move them under 'pip:'"):
+        from_conda(conda("python=3.11", "libgcc=13", "py-opencv", '"numpy=/tmp/x"', "scipy"), "conda.yml")
+
+
+@pytest.mark.parametrize(
+    ("spec", "requirement"),
+    [
+        ("numpy", "numpy"),
+        ("numpy=1.21.2", "numpy==1.21.2.*"),
+        ("numpy=1.21.2=py38h_0", "numpy==1.21.2.*"),
+        ("pandas>=1.1,<1.2", "pandas>=1.1,<1.2"),
+        ("conda-forge::scikit-learn==1.2.2", "scikit-learn==1.2.2"),
+    ],
+)
+def test_packages_that_pypi_has_from_the_same_project_come_from_there(spec: str, requirement: str) -> None:
+    """As a quarter of the conda files in Azure/azureml-examples need: numpy, scikit-learn, scipy, pandas."""
+    assert from_conda(conda("python=3.11", f'"{spec}"'), "conda.yml").requirements == (requirement,)
 
 
 @pytest.mark.parametrize(
