@@ -27,6 +27,9 @@ _ON_DISK = re.compile(r"(?:^|[@=\s])(?:file:|~?/)", re.IGNORECASE)
 _URL = re.compile(r"(?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s'\"]+", re.IGNORECASE)
 _VERSIONS = re.compile(r"[\d.*,<>=!~]*")
 _MOST_INCLUDED = 100
+# What conda's pip brings, up to Python 3.12: older packages import pkg_resources and do not say that they need it.
+_WITH_PIP = ("setuptools<81", "wheel")
+_NAME = re.compile(r"[\w.-]+")
 # What conda's channels and PyPI have by the same name, from the same project.
 _ON_PYPI = frozenset((
     "adlfs", "bokeh", "click", "cython", "dask", "distributed", "fastparquet", "flask", "gcsfs", "h5py", "ipykernel",
@@ -85,7 +88,11 @@ def from_conda(text: str, source: str) -> Packages:
             f"{source}: amlite installs from PyPI, where these names may be other packages: {', '.join(refused)}. "
             "Move them under 'pip:' (by their names on PyPI), or build an image of the environment."
         )
-    return Packages(python, _normalised(requirements), source)
+    found = _normalised(requirements)
+    named = {name[0].lower() for line in found if (name := _NAME.match(line))}
+    has_pip = "pip" in named or any(isinstance(entry, dict) for entry in content["dependencies"])  # conda adds it
+    brought = [each for each in _WITH_PIP if has_pip and each.partition("<")[0] not in named]
+    return Packages(python, (*found, *brought), source)
 
 
 def from_context(files: Mapping[str, str]) -> Packages:

@@ -44,7 +44,15 @@ def test_a_conda_files_python_is_no_program(spec: str) -> None:
 
 def test_a_conda_files_pip_section_is_what_is_installed() -> None:
     text = "dependencies:\n  - python=3.11\n  - pip=24\n  - pip:\n      - numpy==2.4.6\n      - pandas>=3  # frames\n"
-    assert from_conda(text, "conda.yml").requirements == ("pip==24.*", "numpy==2.4.6", "pandas>=3")
+    found = from_conda(text, "conda.yml").requirements
+    assert found == ("pip==24.*", "numpy==2.4.6", "pandas>=3", "setuptools<81", "wheel")
+
+
+def test_pip_of_conda_brings_setuptools_unless_the_file_names_it() -> None:
+    """azureml-dataprep imports pkg_resources, for example, and does not require it."""
+    text = "dependencies:\n  - python=3.8\n  - pip\n  - pip: [setuptools==75.3.0, mltable]\n"
+    assert from_conda(text, "conda.yml").requirements == ("pip", "setuptools==75.3.0", "mltable", "wheel")
+    assert from_conda("dependencies:\n  - python=3.8\n  - numpy\n", "conda.yml").requirements == ("numpy",)
 
 
 def test_packages_of_condas_own_are_refused_by_name_with_the_fix() -> None:

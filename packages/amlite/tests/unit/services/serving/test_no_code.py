@@ -16,17 +16,21 @@ def write(folder: Path, **files: str) -> Path:
     return folder
 
 
+BROUGHT = ("setuptools<81", "wheel")  # by conda's pip
+
+
 def test_a_models_conda_file_is_taken_with_what_serving_needs(tmp_path: Path) -> None:
     conda = "dependencies:\n- python=3.11.4\n- pip<=24.0\n- pip: [mlflow==2.16.2, scikit-learn==1.5.0]\n"
     found = no_code.packages_of(write(tmp_path, MLmodel="", conda_yaml=conda), tmp_path)
     assert found.python == "3.11"
-    assert found.requirements == (no_code.SERVER, "pip<=24.0", "mlflow==2.16.2", "scikit-learn==1.5.0", "pandas")
+    own = ("pip<=24.0", "mlflow==2.16.2", "scikit-learn==1.5.0")
+    assert found.requirements == (no_code.SERVER, *own, *BROUGHT, "pandas")
 
 
 def test_without_a_conda_file_the_requirements_are_taken(tmp_path: Path) -> None:
     model = write(tmp_path, MLmodel="", requirements_txt="pandas==2.2.3\n\n", python_env_yaml="python: 3.12.1\n")
     found = no_code.packages_of(model, tmp_path)
-    assert (found.python, found.requirements) == ("3.12", (no_code.SERVER, "pandas==2.2.3", "mlflow-skinny"))
+    assert (found.python, found.requirements) == ("3.12", (no_code.SERVER, "pandas==2.2.3", *BROUGHT, "mlflow-skinny"))
 
 
 @pytest.mark.parametrize(
