@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -40,12 +41,16 @@ def ensure(state: Path) -> Path:
 
 
 def find(state: Path) -> Path | None:
-    """Return the private folder of a state folder, or None if there is none."""
+    """Return the private folder of a state folder, or None if there is none.
+
+    A state folder can come from elsewhere, for example with a project, and its link lead to any folder of this user.
+    """
     try:
         found = (state / _LINK).readlink()
     except OSError:
         return None
-    return found if is_private(found) else None
+    is_made = found.is_absolute() and found.name.startswith(_PREFIX) and is_private(found)
+    return found if is_made and _owner(found).get("state") == str(state) else None
 
 
 def remove(state: Path) -> None:
@@ -80,11 +85,18 @@ def is_private(folder: Path) -> bool:
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not stat.S_IMODE(found.st_mode) & 0o077
 
 
-def _is_left(folder: Path) -> bool:
+def _owner(folder: Path) -> dict[str, Any]:
     try:
-        owner = json.loads((folder / _OWNER).read_text("utf-8"))
+        return dict(json.loads((folder / _OWNER).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _is_left(folder: Path) -> bool:
+    owner = _owner(folder)
+    try:
         state, pid, started = Path(owner["state"]), int(owner["pid"]), float(owner["started"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         return False
     with contextlib.suppress(psutil.Error):
         if abs(psutil.Process(pid).create_time() - started) < 1:

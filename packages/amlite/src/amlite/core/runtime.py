@@ -6,12 +6,14 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
 from amlite.core import disk
+from amlite.core.store import DATABASE
 
 VARIABLE = "AMLITE_STATE"
 INSIDE = "AMLITE_RUN"
@@ -57,11 +59,28 @@ def cache_folder() -> Path:
 
 
 def remember(state: Path) -> None:
-    """Note a state folder in the user's cache, for `others`."""
-    folder = cache_folder() / _STATES
+    """Note a state folder in the user's cache, for `others` and `foreign`."""
+    file = _note(state)
     with contextlib.suppress(OSError):  # a cache that cannot be written
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / hashlib.sha256(os.fsencode(state)).hexdigest()[:32]).write_text(str(state), "utf-8")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(str(state), "utf-8")
+
+
+def foreign(state: Path) -> str | None:
+    """Return the message for a state that comes from elsewhere, as one in a project: a start would run its jobs.
+
+    amlite closes its folders, and a version control makes open ones. Some disks have no permissions.
+    """
+    if not (state / DATABASE).exists() or not stat.S_IMODE(state.stat().st_mode) & 0o077 or _note(state).exists():
+        return None
+    return (
+        f"amlite does not use {state}: it is open to other users, so no amlite left it here. "
+        f"Delete it, unless it is your own: chmod 700 {state}"
+    )
+
+
+def _note(state: Path) -> Path:
+    return cache_folder() / _STATES / hashlib.sha256(os.fsencode(state)).hexdigest()[:32]
 
 
 def others(state: Path) -> list[Path]:

@@ -64,3 +64,20 @@ def test_a_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytes
     assert disk.check(tmp_path) == (
         f"amlite does not use {tmp_path}: it belongs to another user; set AMLITE_STATE to a folder that you make"
     )
+
+
+@pytest.mark.attack
+def test_a_state_that_came_with_a_project_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can have jobs that are under way, which a start would run. git makes folders that all users can enter."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    state = tmp_path / ".amlite"
+    state.mkdir()
+    state.chmod(0o755)
+    assert runtime.foreign(state) is None
+    (state / "amlite.db").touch()
+    assert f"Delete it, unless it is your own: chmod 700 {state}" in str(runtime.foreign(state))
+    state.chmod(0o700)
+    assert runtime.foreign(state) is None
+    state.chmod(0o755)
+    runtime.remember(state)
+    assert runtime.foreign(state) is None, "a disk without permissions"

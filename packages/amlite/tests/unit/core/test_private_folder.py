@@ -67,6 +67,23 @@ def test_a_folder_that_others_can_enter_is_not_used(state: Path, attack: str, tm
     assert private_folder.is_private(again)
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize("relative", [False, True])
+@pytest.mark.parametrize("name", [".ssh", "amlite-mine"])
+def test_a_link_in_a_state_from_elsewhere_deletes_no_other_folder(
+    state: Path, name: str, relative: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / name
+    mine.mkdir(mode=0o700)
+    (mine / "key").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    (state / "run").symlink_to(name if relative else mine)
+    assert private_folder.find(state) is None
+    assert private_folder.ensure(state) != mine
+    private_folder.remove(state)
+    assert [each.name for each in mine.iterdir()] == ["key"]
+
+
 def test_a_runtime_folder_that_others_can_enter_is_not_used(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     assert tmp_path not in private_folder.bases({"XDG_RUNTIME_DIR": str(tmp_path)})
