@@ -156,7 +156,7 @@ def test_stale_state_folder_starts(local: Process) -> None:
 
 
 def test_unreadable_database_is_one_clear_error(local: Process) -> None:
-    local.state.mkdir()
+    local.state.mkdir(mode=0o700)
     (local.state / "amlite.db").write_bytes(b"no database at all" * 100)
     done = local.amlite("start")
     assert done.returncode == 1
