@@ -79,6 +79,12 @@ def advance(seconds: float) -> None:
 
 
 def _check_ours(state: Path) -> None:
-    """Refuse to delete a folder that does not look like a state folder: AMLITE_STATE may point anywhere."""
+    """Refuse to delete a folder that does not look like a state folder: AMLITE_STATE may point anywhere.
+
+    So may a link that comes with a project, and amlite writes its files to whatever a link leads to.
+    """
+    link = runtime.default_folder()
+    if link.is_symlink() and link.resolve() == state:
+        raise click.ClickException(f"{link} is a link to {state}; nothing was deleted. Delete what you want yourself")
     if state.exists() and any(state.iterdir()) and not (state / "lock").exists():
         raise click.ClickException(f"{state} is not a state folder of amlite; nothing was deleted")

@@ -49,8 +49,12 @@ class Runtime:
 
 def state_folder() -> Path:
     """Return the state folder: `AMLITE_STATE`, or `.amlite` of the working folder."""
-    given = os.environ.get(VARIABLE)
-    return Path(given or Path.cwd() / ".amlite").resolve()
+    return (Path(given) if (given := os.environ.get(VARIABLE)) else default_folder()).resolve()
+
+
+def default_folder() -> Path:
+    """Return `.amlite` of the working folder, which may be a link."""
+    return Path.cwd() / ".amlite"
 
 
 def cache_folder() -> Path:
