@@ -84,6 +84,18 @@ def test_environments_that_people_use_have_pinned_packages(name: str) -> None:
     assert all(re.match(r"[\w.\[\]-]+==\S+", line) for line in curated.packages(name).requirements)
 
 
+def test_azureml_core_is_one_that_can_be_imported() -> None:
+    """azureml-defaults needs FUSE, which has no wheel. Its only version without it takes an azureml-core of 2019."""
+    found = {
+        name: line
+        for name in registry.ENVIRONMENTS
+        if name in curated._SETS
+        for line in curated.packages(name).requirements
+        if line.startswith("azureml-core==") and not line.startswith("azureml-core==1.6")
+    }
+    assert found == {}
+
+
 def test_others_say_that_they_have_no_packages_here() -> None:
     assert "designer" in registry.ENVIRONMENTS
     with pytest.raises(UnusableEnvironment, match="no packages for the curated environment 'designer', only for"):

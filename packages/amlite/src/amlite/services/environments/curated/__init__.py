@@ -1,8 +1,8 @@
 """The packages of curated environments, pinned, for a virtual environment of this machine.
 
 Each file beside this one has the pinned packages of some environments. They are the packages that the definitions in
-Azure/azureml-assets name, without those for GPUs, MPI and debugging, in versions that are on PyPI for Python 3.10 and
-3.11. Made by: uv pip compile --python-platform x86_64-manylinux_2_28 --only-binary :all: --python-version 3.10
+Azure/azureml-assets name, without those for GPUs, MPI, FUSE and debugging, in versions that are on PyPI for Python 3.10
+and 3.11. Made by: uv pip compile --python-platform x86_64-manylinux_2_28 --only-binary :all: --python-version 3.10
 """
 
 from __future__ import annotations
