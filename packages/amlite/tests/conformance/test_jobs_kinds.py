@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from pathlib import Path
@@ -471,6 +472,8 @@ def test_automl_finds_a_model(client: MLClient, tmp_path: Path) -> None:
     assert history(client, child.name).status == "Completed"
     files = output(client, name, "model", tmp_path)
     assert "loader_module: mlflow.sklearn" in files["MLmodel"]
+    # Steps that register the model read its run from here, as in pipelines/automl of azureml-examples.
+    assert re.search(rf"^run_id: {child.name}_[01]$", files["MLmodel"], re.MULTILINE)
     assert "lightgbm==" in files["requirements.txt"]
 
 

@@ -78,7 +78,7 @@ def search(settings: Json) -> None:
         said["test"] = found
         print(f"test data: {found}", flush=True)
     if settings["model"]:
-        place = Path(settings["artifacts"], str(best), "outputs", "mlflow-model")
+        place = Path(settings["artifacts"], str(best), models.PLACE)
         shutil.copytree(place, settings["model"], dirs_exist_ok=True)
     print(f"best: trial {best}, {trials.scored[best][0].algorithm}, {trials.scored[best][1]:.6g}", flush=True)
     trials.report("best", best, reason=reason, **said)

@@ -26,6 +26,8 @@ from .algorithms import Candidate
 from .reading import SEED, Json
 from .scoring import scores
 
+PLACE = "outputs/mlflow-model"
+"""Where a trial's artifacts have its model."""
 VOTING, STACKING = "VotingEnsemble", "StackEnsemble"
 _EXPLAINED_ROWS, _EXAMPLE_ROWS = 500, 50
 _NEEDS = ("scikit-learn", "lightgbm", "xgboost-cpu", "pandas", "numpy", "cloudpickle", "mlflow-skinny")
@@ -163,7 +165,10 @@ def signature(settings: Json, rows: pd.DataFrame, truth: Any) -> Any:
         return mlflow.models.infer_signature(example, predicted)
 
 
-def write(model: Any, signature: Any, folder: Path) -> None:
-    """Write a model with its signature and environment. Serving it does not take this program."""
+def write(model: Any, signature: Any, folder: Path, run: str) -> None:
+    """Write a model with its run, signature and environment. Serving it does not take this program."""
     cloudpickle.register_pickle_by_value(sys.modules[__package__ or ""])
-    mlflow.sklearn.save_model(model, str(folder), signature=signature, conda_env=environment())
+    described = mlflow.models.Model(artifact_path=PLACE, run_id=run)
+    mlflow.sklearn.save_model(
+        model, str(folder / PLACE), signature=signature, conda_env=environment(), mlflow_model=described
+    )

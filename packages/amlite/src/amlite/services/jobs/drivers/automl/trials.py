@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import time
 import traceback
 from collections.abc import Iterator
@@ -97,7 +98,8 @@ class Trials:
             metrics, model = models.evaluate(self.settings, candidate, members, self.data)
             if self.settings["metric"] not in metrics:
                 raise ValueError(f"the validation rows do not allow the metric {self.settings['metric']}")
-            models.write(model, self.data["signature"], self._artifacts / str(number) / "outputs" / "mlflow-model")
+            run = f"{os.environ['AZUREML_RUN_ID']}_{number}"
+            models.write(model, self.data["signature"], self._artifacts / str(number), run)
             (self._artifacts / f"{number}.pickle").write_bytes(cloudpickle.dumps(model))
             result: Json = {"metrics": metrics, "seconds": time.monotonic() - began}
         except Exception as error:  # noqa: BLE001 - a trial may fail in any way, and the search goes on
