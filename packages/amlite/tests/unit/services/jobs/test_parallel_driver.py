@@ -128,3 +128,26 @@ def test_a_script_gets_a_batch_for_each_value_of_the_partition_keys(tmp_path: Pa
     done = drive(tmp_path, [], script="context.py", groups=groups, error_threshold=0)
     assert done.returncode == 0, done.stderr
     assert results(tmp_path) == ["0 {'store': 'a'} 2", "0 {'store': 'a'} 2", "1 {'store': 'b'} 1"]
+
+
+LOGS = """
+from azureml_user.parallel_run import EntryScript
+
+def init():
+    EntryScript().logger.debug("ready")
+
+def run(mini_batch):
+    EntryScript().logger.info("%s files", len(mini_batch))
+    return mini_batch
+"""
+
+
+def test_a_script_logs_by_the_logger_that_azure_gives_it(tmp_path: Path) -> None:
+    """Source: "Troubleshooting the ParallelRunStep": its lines are in the files under logs/user."""
+    (tmp_path / "logs.py").write_text(LOGS, "utf-8")
+    done = drive(tmp_path, ["a", "b"], script="logs.py", size=2, workers=1)
+    assert done.returncode == 0, done.stderr
+    (log,) = (tmp_path / "logs" / "user").iterdir()
+    assert [line.rpartition(" DEBUG ")[2].rpartition(" INFO ")[2] for line in log.read_text().splitlines()] == [
+        "ready", "2 files",
+    ]  # fmt: skip

@@ -14,11 +14,14 @@ import importlib.util
 import inspect
 import io
 import json
+import logging
 import multiprocessing
+import os
 import queue
 import sys
 import threading
 import traceback
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,9 +117,24 @@ def lines(results: Any) -> list[str]:
     return [str(item) for item in results]
 
 
+def _offer_logger() -> None:
+    """Let the script import `azureml_user.parallel_run.EntryScript`, whose logger writes below `logs/user`."""
+    folder = Path("logs", "user")
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder / f"process_{os.getpid()}.txt", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("azureml_user.parallel_run")
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    module = types.ModuleType("azureml_user.parallel_run")
+    module.EntryScript = type("EntryScript", (), {"logger": logger})  # type: ignore[attr-defined]
+    sys.modules |= {"azureml_user": types.ModuleType("azureml_user"), module.__name__: module}
+
+
 def work(settings: Json, connection: Any) -> None:
     """Be a worker: answer each batch with (lines, ""), or (None, why it failed)."""
     sys.argv = [settings["script"], *settings["arguments"]]
+    _offer_logger()
     try:
         path = Path(settings["script"]).resolve()
         sys.path.insert(0, str(path.parent))
