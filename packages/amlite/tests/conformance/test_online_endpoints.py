@@ -295,9 +295,9 @@ def test_names_and_environments_that_azure_refuses_are_refused(
     assert answer.status_code == 400
     assert "begin with a letter" in answer.text
     refused = make_deployment(empty.name, "refused")
-    conda = {"name": "conda", "dependencies": ["python=3.11", "numpy=2.0"]}
+    conda = {"name": "conda", "dependencies": ["python=3.11", "py-opencv=4.10"]}
     refused.environment = Environment(image="mcr.microsoft.com/azureml/base", conda_file=conda)
-    with pytest.raises(HttpResponseError, match=r"numpy\. Move them under 'pip:'"):
+    with pytest.raises(HttpResponseError, match=r"py-opencv\. Move them under 'pip:'"):
         empty.ml.online_deployments.begin_create_or_update(refused).result()
 
 
