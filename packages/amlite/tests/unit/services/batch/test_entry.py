@@ -45,6 +45,7 @@ def run(tmp_path: Path) -> Callable[[str], Scored]:
             "arguments": ["--script=score.py", *arguments],
             "source": str(data),
             "table": None,
+            "groups": None,
             "size": 2,
             "results": str(score / "out.csv"),
             "workers": 2,
