@@ -14,7 +14,6 @@ from infra import NAMESPACE, azure_names
 from infra.azure_names import DeletedVault
 from infra.naming import Names
 from infra.settings.configuration import Configuration
-from pulumi_azureml.operations.connection import load_sdk
 
 # The tags that identify the stack of a soft-deleted resource. The other tags may have changed since.
 _OWNER_TAGS = ("project", "namespace", "workspace", "stack")
@@ -127,7 +126,8 @@ class NameCheck:
             raise RuntimeError("\n".join([_HEADING, *problems]))
 
     async def _ask(self) -> Answers:
-        load_sdk()
+        import pulumi_azureml.operations.sdk  # noqa: F401 - before a thread imports it beside this one
+
         answers = await asyncio.to_thread(ask, self._wanted)
         for reason in answers.unchecked:
             pulumi.warn(reason)
@@ -147,7 +147,7 @@ def ask(wanted: WantedNames) -> Answers:
 
 
 def _tried(check: Callable[[WantedNames], Finding], wanted: WantedNames) -> Finding | Unchecked:
-    from azure.core.exceptions import AzureError
+    from pulumi_azureml.operations.sdk import AzureError
 
     try:
         return check(wanted)

@@ -142,7 +142,7 @@ def unavailable(id: str) -> str | None:
 
 def registry_id(name: str, location: str) -> str | None:
     """Return the id of the tenant's Azure Machine Learning registry with a name, or None if there is none."""
-    from azure.core.exceptions import ResourceNotFoundError
+    from pulumi_azureml.operations.sdk import ResourceNotFoundError
 
     try:
         found = arm.get(f"https://{location}.api.azureml.ms/registrymanagement/v1.0/registries/{name}/discovery")
@@ -153,7 +153,7 @@ def registry_id(name: str, location: str) -> str | None:
 
 
 def _exists(id: str, api_version: str) -> bool:
-    from azure.core.exceptions import ResourceNotFoundError
+    from pulumi_azureml.operations.sdk import ResourceNotFoundError
 
     try:
         arm.send("GET", id, api_version)

@@ -68,7 +68,7 @@ def check_region(configuration: Configuration) -> None:
     wanted, stack = configuration.cloud.location, configuration.stack
     if wanted in REGIONS:
         return
-    from azure.core.exceptions import AzureError  # which takes 0.2 s to import
+    from pulumi_azureml.operations.sdk import AzureError  # which takes 0.2 s to import
 
     try:
         regions = azure_names.machine_learning_regions(configuration.cloud.subscription_id)

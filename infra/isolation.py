@@ -14,7 +14,6 @@ import pulumi
 from infra import NAMESPACE
 from infra.settings.network import Isolation
 from pulumi_azureml.operations import arm
-from pulumi_azureml.operations.connection import load_sdk
 
 _STRICTER = tuple(Isolation)
 _VERSION = "2024-10-01"
@@ -40,7 +39,8 @@ async def check(hooked: pulumi.ResourceHookArgs) -> None:
         )
     if before is not Isolation.DISABLED or after is Isolation.DISABLED:
         return
-    load_sdk()
+    import pulumi_azureml.operations.sdk  # noqa: F401 - before a thread imports it beside this one
+
     in_the_way = await asyncio.to_thread(lambda: dict(_managed(hooked.id)))
     if in_the_way:
         raise RuntimeError(

@@ -137,9 +137,8 @@ def _lost(before: Mapping[str, Any], earlier: naming.Names | None, names: naming
 
 def _contents(before: Mapping[str, Any]) -> str:
     """Return what the workspace contains, with the numbers of models and jobs if they can be read."""
-    from azure.core.exceptions import AzureError
-
     from pulumi_azureml.operations import Workspace, connect
+    from pulumi_azureml.operations.sdk import AzureError
 
     place = Workspace(*(str(before.get(key)) for key in ("subscription_id", "resource_group", "workspace")))
     try:

@@ -95,13 +95,9 @@ def refresh_token(server: str, tenant_id: str) -> str:
         ImageError: Nobody is signed in, or the registry refuses the identity.
     """
     # Imported here, because these imports would slow down a preview.
-    from azure.core import PipelineClient
-    from azure.core.exceptions import AzureError
-    from azure.core.pipeline.policies import RetryPolicy
-    from azure.core.rest import HttpRequest, HttpResponse
-
     from pulumi_azureml.operations.connection import credential
     from pulumi_azureml.operations.destinations import of_azure
+    from pulumi_azureml.operations.sdk import AzureError, HttpRequest, HttpResponse, PipelineClient, RetryPolicy
 
     try:
         url = of_azure(f"https://{server}/oauth2/exchange", "azurecr.io")

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
-from azure.core.exceptions import AzureError
 
-from pulumi_azureml.operations.connection import load_sdk
+from pulumi_azureml.operations.sdk import AzureError
 from release.doctor.azure import reason
 from release.doctor.checks import backend, clock, images, names, permissions, providers, quota, sign_in, versions
 from release.doctor.findings import Finding, Level, Report, ok, problem, warning
@@ -64,7 +63,6 @@ def examine(stack: str, root: Path, folder: Path) -> Report:
         folder: Folder with Pulumi.yaml and the stack files.
     """
     subject = Subject(stack, root, folder, os.environ)
-    load_sdk()
     with ThreadPoolExecutor(len(CHECKS)) as pool:
         running: dict[Check, Future[list[Finding]]] = {
             check: pool.submit(_run, check, subject)

@@ -31,7 +31,7 @@ def test_a_project_in_the_layout_of_a_template_is_imported_trained_and_served(tm
         told = local(f"release import {foreign.as_uri()} --stack local")
         assert "a compute target" in told
         assert "taxi-online/taxi-online-dp" in told
-        assert "Pulumi.local.yaml has these patterns now" in told
+        assert "Pulumi.local.yaml has the patterns of these files now" in told
         assert (project.root / "taxi/README.md").is_file()
         assert not (project.root / "taxi/.git").exists()
         project.run("make preview")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from pulumi_azureml.operations.connection import RETRIES, SharedCredential, chain, credential, load_sdk, transport
+from pulumi_azureml.operations.connection import RETRIES, SharedCredential, chain, credential, transport
 from pulumi_azureml.operations.destinations import of_azure
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def time_of(resource_id: str, api_version: str) -> datetime:
 
     Metrics count on Azure's clock. Whether the resource exists does not matter.
     """
-    from azure.core.exceptions import AzureError
-    from azure.core.rest import HttpRequest
+    from pulumi_azureml.operations.sdk import AzureError, HttpRequest
 
     try:
         client = _client(credential())
@@ -66,7 +65,7 @@ def pages(path: str, api_version: str, query: Mapping[str, str] | None = None) -
 
 def tail(url: str, offset: int) -> bytes:
     """Return a blob's content from a byte on, by an address that contains the permission to read it."""
-    from azure.core.rest import HttpRequest
+    from pulumi_azureml.operations.sdk import HttpRequest
 
     response = _anonymous().send_request(HttpRequest("GET", url, headers={"Range": f"bytes={offset}-"}))
     if response.status_code == _NO_SUCH_RANGE:
@@ -79,9 +78,7 @@ def finish(
     method: str, path: str, api_version: str, query: Mapping[str, str] | None = None, *, body: Any = None
 ) -> None:
     """Begin a long-running operation, such as a deletion, and wait for its end; errors as `send`."""
-    from azure.core.polling import LROPoller
-    from azure.core.rest import HttpRequest
-    from azure.mgmt.core.polling.arm_polling import ARMPolling
+    from pulumi_azureml.operations.sdk import ARMPolling, HttpRequest, LROPoller
 
     asked = {"api-version": api_version, **(query or {})}
     request = HttpRequest(method, of_azure(f"{_BASE}{path}", *_DOMAINS), params=asked, json=body)
@@ -92,8 +89,7 @@ def finish(
 
 
 def _sent(method: str, url: str, body: Any, query: Mapping[str, str]) -> dict[str, Any]:
-    load_sdk()
-    from azure.core.rest import HttpRequest
+    from pulumi_azureml.operations.sdk import HttpRequest
 
     request = HttpRequest(method, of_azure(url, *_DOMAINS), params=dict(query), json=body)
     response = _client(credential()).send_request(request)
@@ -102,7 +98,7 @@ def _sent(method: str, url: str, body: Any, query: Mapping[str, str]) -> dict[st
 
 
 def _raise_for_status(response: Any) -> None:
-    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+    from pulumi_azureml.operations.sdk import HttpResponseError, ResourceNotFoundError
 
     if response.status_code >= 400:
         kind = ResourceNotFoundError if response.status_code == 404 else HttpResponseError
@@ -112,8 +108,7 @@ def _raise_for_status(response: Any) -> None:
 @functools.cache
 def _anonymous() -> PipelineClient[Any, Any]:
     """Return a client for addresses that contain a signature. Storage refuses those with a token."""
-    from azure.core import PipelineClient
-    from azure.core.pipeline import policies
+    from pulumi_azureml.operations.sdk import PipelineClient, policies
 
     return PipelineClient(_BASE, policies=[policies.RetryPolicy(**RETRIES)], transport=transport())
 
@@ -121,6 +116,6 @@ def _anonymous() -> PipelineClient[Any, Any]:
 @functools.lru_cache(maxsize=1)
 def _client(signed_in: SharedCredential) -> PipelineClient[Any, Any]:
     """Return one client for all threads, with the connections that azure-ai-ml's clients share."""
-    from azure.core import PipelineClient
+    from pulumi_azureml.operations.sdk import PipelineClient
 
     return PipelineClient(_BASE, policies=chain(signed_in, f"{_BASE}/.default"), transport=transport())

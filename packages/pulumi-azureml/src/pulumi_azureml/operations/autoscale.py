@@ -38,7 +38,7 @@ def apply(rules: Mapping[str, Any], endpoint_id: str, deployment: str, location:
 
 def remove(endpoint_id: str, deployment: str) -> None:
     """Delete a deployment's setting, if there is one."""
-    from azure.core.exceptions import ResourceNotFoundError
+    from pulumi_azureml.operations.sdk import ResourceNotFoundError
 
     try:
         send("DELETE", setting_id(endpoint_id, deployment), _API_VERSION)
@@ -48,7 +48,7 @@ def remove(endpoint_id: str, deployment: str) -> None:
 
 def observe(endpoint_id: str, deployment: str) -> dict[str, Any] | None:
     """Return a deployment's autoscale rules. Return None if it has none."""
-    from azure.core.exceptions import ResourceNotFoundError
+    from pulumi_azureml.operations.sdk import ResourceNotFoundError
 
     try:
         found = send("GET", setting_id(endpoint_id, deployment), _API_VERSION)

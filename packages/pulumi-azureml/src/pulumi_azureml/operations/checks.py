@@ -119,7 +119,7 @@ class Checks:
             )
 
     def _measure(self, deployment: str, since: datetime, until: datetime) -> Measured:
-        from azure.core.exceptions import AzureError
+        from pulumi_azureml.operations.sdk import AzureError
 
         span = f"{since.strftime(_STAMP)}/{until.strftime(_STAMP)}"
         try:

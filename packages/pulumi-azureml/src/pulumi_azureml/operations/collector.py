@@ -82,7 +82,7 @@ def refusal(props: Props) -> str | None:
 
     None if there is no such asset. If Azure does not answer, a warning is logged instead.
     """
-    from azure.core.exceptions import AzureError
+    from pulumi_azureml.operations.sdk import AzureError
 
     place = Workspace.of(props)
     collections = (props["deployment"]["definition"].get(KEY) or {}).get("collections") or {}

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _local = threading.local()
 _lock = threading.Lock()
-_loading = threading.Lock()
 # The number of connections to keep: one for each resource that is updated at the same time.
 _CONNECTIONS = 32
 # Options of azure-core's retries. A request that is throttled or fails is retried for up to three minutes if Azure does
@@ -91,23 +90,6 @@ class Registry:
 def place_of(props: dict[str, Any]) -> Workspace | Registry:
     """Read the workspace or registry from a resource's inputs."""
     return Registry(props["registry"]) if props.get("registry") is not None else Workspace.of(props)
-
-
-def load_sdk() -> None:
-    """Import the modules of azure-core and azure-identity that every request needs. Threads call this before others.
-
-    azure-core imports itself in circles. Of two threads that begin at different places, one may get half a module:
-    `ImportError: cannot import name … from partially initialized module`.
-    """
-    with _loading:
-        import azure.core.pipeline.policies
-        import azure.core.pipeline.transport
-        import azure.core.polling
-        import azure.core.rest
-        import azure.identity
-
-        # That module imports it at the first use.
-        _ = azure.core.pipeline.transport.RequestsTransport
 
 
 def connect(place: Workspace | Registry) -> MLClient:
@@ -191,8 +173,7 @@ def credential() -> SharedCredential:
 
 @functools.cache
 def _credential() -> SharedCredential:
-    load_sdk()
-    from azure.identity import ClientAssertionCredential, DefaultAzureCredential
+    from pulumi_azureml.operations.sdk import ClientAssertionCredential, DefaultAzureCredential
 
     trusted = federated_identity(os.environ)
     if trusted is None:
@@ -215,7 +196,7 @@ def chain(signed_in: TokenCredential, scope: str, **retries: Any) -> list[Any]:
         scope: What the tokens are for.
         retries: Options of azure-core's `RetryPolicy`. Default: `RETRIES`.
     """
-    from azure.core.pipeline import policies
+    from pulumi_azureml.operations.sdk import policies
 
     return [
         policies.RequestIdPolicy(),
@@ -231,7 +212,7 @@ def patience(**retries: Any) -> RetryPolicy[Any, Any]:
     Args:
         retries: Options of azure-core's `RetryPolicy`. Default: `RETRIES`.
     """
-    from azure.core.pipeline.policies import RetryPolicy
+    from pulumi_azureml.operations.sdk import RetryPolicy
 
     class HarmlessRetry(RetryPolicy[Any, Any]):
         def send(self, request: Any) -> Any:
@@ -246,11 +227,12 @@ def patience(**retries: Any) -> RetryPolicy[Any, Any]:
 @functools.cache
 def transport() -> RequestsTransport:
     """Return one transport for all threads, so that they share connections and the certificates."""
-    from azure.core.pipeline.transport import RequestsTransport
     from requests import Session
     from requests.adapters import HTTPAdapter
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
     from urllib3.util import create_urllib3_context
+
+    from pulumi_azureml.operations.sdk import RequestsTransport
 
     @functools.cache
     def trusted(bundle: str) -> SSLContext:
@@ -298,7 +280,7 @@ def say_when_to_ask_again(answer: Any) -> None:
     Args:
         answer: azure-core's `PipelineResponse`.
     """
-    from azure.core.pipeline.policies import RetryPolicy
+    from pulumi_azureml.operations.sdk import RetryPolicy
 
     response = answer.http_response
     if response.status_code not in (_THROTTLED, _CONFLICT, _REFUSED):

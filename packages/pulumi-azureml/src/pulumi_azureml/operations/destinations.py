@@ -14,7 +14,7 @@ def of_azure(url: str, *domains: str) -> str:
     Raises:
         azure.core.exceptions.AzureError: it is another host.
     """
-    from azure.core.exceptions import AzureError
+    from pulumi_azureml.operations.sdk import AzureError
 
     address = urlsplit(url)
     host = address.hostname or ""

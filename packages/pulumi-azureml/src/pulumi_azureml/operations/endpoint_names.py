@@ -27,12 +27,12 @@ def taken(olds: Props, news: Props) -> dict[str, AssetError]:
     Nothing for an endpoint that exists already, or if its region is unknown. If the endpoints cannot be listed, only a
     warning is logged, and the creation will tell.
     """
-    from azure.core.exceptions import AzureError
-
     name, location, workspace = news["name"], news.get("location"), Workspace.of(news)
     is_known = None not in (location, news["workspace"]["subscription_id"])
     if olds or not is_known:
         return {}
+    from pulumi_azureml.operations.sdk import AzureError
+
     label = endpoint_label("endpoint", news["definition"].get("name", name), name)
     try:
         holder = endpoints_elsewhere(workspace, [name], str(location), news["owner"]).get(name)

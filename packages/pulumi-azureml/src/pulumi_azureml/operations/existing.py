@@ -64,7 +64,7 @@ def _answer(question: _Question) -> str | None:
 
 def _ask(place: Workspace | Registry, kind: str, text: str) -> str | None:
     """Return why a reference cannot be used, or None if it can or if Azure does not say."""
-    from azure.core.exceptions import AzureError
+    from pulumi_azureml.operations.sdk import AzureError
 
     reference, operations = parse(text, folder=""), OPERATIONS[kind]
     if reference is None or not isinstance(operations, VersionedOperations):
@@ -87,12 +87,14 @@ def _ask(place: Workspace | Registry, kind: str, text: str) -> str | None:
 
 
 def _is_there(place: Workspace | Registry, operations: VersionedOperations, reference: Reference) -> bool | None:
+    from pulumi_azureml.operations.sdk import ResourceNotFoundError
+
+    ml = connect(place)  # it imports azure-ai-ml whole, which imports itself in circles too
     from azure.ai.ml.exceptions import ValidationErrorType, ValidationException
-    from azure.core.exceptions import ResourceNotFoundError
 
     which = {"version": reference.version} if reference.version else {"label": "latest"}
     try:
-        getattr(connect(place), operations.collection).get(name=reference.name, **which)
+        getattr(ml, operations.collection).get(name=reference.name, **which)
     except ResourceNotFoundError as error:
         if error.error is not None and error.error.code in _NO_PLACE:
             raise

@@ -91,10 +91,7 @@ def _azure_pipelines(address: str, token: str, connection: str) -> str:
 
 
 def _ask(method: str, url: str, query: Mapping[str, str], token: str, who: str) -> Any:
-    from azure.core import PipelineClient
-    from azure.core.exceptions import AzureError
-    from azure.core.pipeline.policies import RetryPolicy
-    from azure.core.rest import HttpRequest
+    from pulumi_azureml.operations.sdk import AzureError, HttpRequest, PipelineClient, RetryPolicy
 
     headers = {
         "Accept": "application/json",
@@ -130,6 +127,6 @@ def _needed(environment: Mapping[str, str], name: str) -> str:
 
 
 def _error(message: str) -> Exception:
-    from azure.core.exceptions import ClientAuthenticationError
+    from pulumi_azureml.operations.sdk import ClientAuthenticationError
 
     return ClientAuthenticationError(message)

@@ -161,7 +161,7 @@ def metrics(tracking_uri: str, runs: Iterable[tuple[str, str]]) -> dict[str, flo
         tracking_uri: the workspace's tracking URI, `azureml://<region>…`, from a job's `services`.
         runs: pairs of a prefix for the metrics' names and a run's id, which is the name of its job.
     """
-    from azure.core.exceptions import ResourceNotFoundError
+    from pulumi_azureml.operations.sdk import ResourceNotFoundError
 
     found: dict[str, float] = {}
     for prefix, run in runs:

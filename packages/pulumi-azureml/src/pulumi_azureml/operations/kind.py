@@ -90,7 +90,7 @@ def endpoint_label(what: str, name: str, azure_name: str) -> str:
 
 def found(read: Callable[[], _T]) -> _T | None:
     """Return the result of `read`, or None if Azure has no such resource."""
-    from azure.core.exceptions import ResourceNotFoundError
+    from pulumi_azureml.operations.sdk import ResourceNotFoundError
 
     try:
         return read()

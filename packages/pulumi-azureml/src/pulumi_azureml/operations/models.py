@@ -23,7 +23,7 @@ def refusal(props: Props) -> str | None:
     None if it can, if the plan makes the model itself, or if Azure does not answer: then only a warning is logged, and
     the deployment will tell.
     """
-    from azure.core.exceptions import AzureError, HttpResponseError
+    from pulumi_azureml.operations.sdk import AzureError, HttpResponseError
 
     reference = props.get("existing_model")
     where = _place(props, reference) if reference else None

@@ -87,7 +87,7 @@ def shortage(ml: MLClient, taker: Taker, need: Need) -> str | None:
         taker: the endpoint of the deployment.
         need: the demand of the deployment.
     """
-    from azure.core.exceptions import AzureError
+    from pulumi_azureml.operations.sdk import AzureError
 
     _planned[taker] = need
     location = taker.location

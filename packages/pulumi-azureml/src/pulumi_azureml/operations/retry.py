@@ -198,7 +198,7 @@ def can_pass(error: BaseException) -> bool:
 
 
 def _passes(error: BaseException) -> bool:
-    from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+    from pulumi_azureml.operations.sdk import ClientAuthenticationError, HttpResponseError
 
     if isinstance(error, ConnectionError | TimeoutError) or _is_broken(error):
         return True
@@ -212,7 +212,7 @@ def _passes(error: BaseException) -> bool:
 
 def denial(error: BaseException) -> str | None:
     """Return a short reason if Azure refused a request for a missing role, or None for any other error."""
-    from azure.core.exceptions import HttpResponseError
+    from pulumi_azureml.operations.sdk import HttpResponseError
 
     for each in _chain(error):
         if not isinstance(each, HttpResponseError):
@@ -232,7 +232,7 @@ def denial(error: BaseException) -> str | None:
 
 def _closed_account(error: BaseException) -> str | None:
     """Return the storage account that refused the caller for a missing role, or None for any other error."""
-    from azure.core.exceptions import HttpResponseError
+    from pulumi_azureml.operations.sdk import HttpResponseError
 
     for each in _chain(error):
         if isinstance(each, HttpResponseError) and "AuthorizationPermissionMismatch" in str(each):
@@ -248,7 +248,7 @@ def _account(error: HttpResponseError) -> str | None:
 
 
 def _expired(error: BaseException) -> str | None:
-    from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+    from pulumi_azureml.operations.sdk import ClientAuthenticationError, HttpResponseError
 
     for each in _own_chain(error):
         if isinstance(each, HttpResponseError) and each.status_code == _UNAUTHORIZED:
@@ -259,7 +259,7 @@ def _expired(error: BaseException) -> str | None:
 
 
 def _unseen(error: BaseException) -> str | None:
-    from azure.core.exceptions import HttpResponseError
+    from pulumi_azureml.operations.sdk import HttpResponseError
 
     for each in _own_chain(error):
         if isinstance(each, HttpResponseError) and each.status_code == _NOT_FOUND:
@@ -268,7 +268,7 @@ def _unseen(error: BaseException) -> str | None:
 
 
 def _is_broken(error: BaseException) -> bool:
-    from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+    from pulumi_azureml.operations.sdk import ServiceRequestError, ServiceResponseError
 
     return isinstance(error, ServiceRequestError | ServiceResponseError)
 
@@ -315,7 +315,7 @@ def _repeated(reason: _Reason, attempt: Callable[[], _T], what: str, sleep: Call
 
 
 def _kinds() -> tuple[type[Exception], ...]:
-    from azure.core.exceptions import AzureError
+    from pulumi_azureml.operations.sdk import AzureError
 
     return (AssetError, AzureError)
 

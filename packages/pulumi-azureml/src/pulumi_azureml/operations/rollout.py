@@ -142,7 +142,7 @@ class Rollout:
                 self._write(each)
 
     def _ensure(self, wanted: Any, name: str, *, serving: bool) -> None:
-        from azure.core.exceptions import AzureError
+        from pulumi_azureml.operations.sdk import AzureError
 
         if self._autoscale:
             wanted.tags = {**(wanted.tags or {}), autoscale.TAG: "true"}
@@ -176,7 +176,7 @@ class Rollout:
 
         Manual changes are undone too, since the definition is known to serve.
         """
-        from azure.core.exceptions import AzureError
+        from pulumi_azureml.operations.sdk import AzureError
 
         name = existing.name
         changed = drift(existing, self._definition)
@@ -206,7 +206,7 @@ class Rollout:
 
     def _undo(self, existing: Any, old: Mapping[str, Any]) -> None:
         """Restore a deployment as far as Azure allows: a failed change leaves it marked as failed."""
-        from azure.core.exceptions import AzureError
+        from pulumi_azureml.operations.sdk import AzureError
 
         for key, value in old.items():
             setattr(existing, key, value)
@@ -226,7 +226,7 @@ class Rollout:
     def _scale(self, name: str) -> None:
         if not self._autoscale:
             return
-        from azure.core.exceptions import AzureError
+        from pulumi_azureml.operations.sdk import AzureError
 
         try:
             autoscale.apply(self._autoscale, self._target.id, name, self._location)
@@ -238,7 +238,7 @@ class Rollout:
     def _smoke_test(self, name: str) -> None:
         if self._smoke_request is None:
             return
-        from azure.core.exceptions import AzureError
+        from pulumi_azureml.operations.sdk import AzureError
 
         self._say(f"smoke test of {name} with {self._smoke_request}")
         try:
@@ -255,7 +255,7 @@ class Rollout:
 
         A resumed rollout keeps the share it has reached and bakes only for the remaining time.
         """
-        from azure.core.exceptions import AzureError
+        from pulumi_azureml.operations.sdk import AzureError
 
         reached = self._reached if self._reached is not None and self._reached.deployment == name else None
         share = self._before.get(name, 0)
@@ -301,7 +301,7 @@ class Rollout:
 
     def _give_up(self, name: str, old: Mapping[str, int], why: RolloutError) -> None:
         """Return the traffic and remove the new deployment. The next update completes anything that fails here."""
-        from azure.core.exceptions import AzureError
+        from pulumi_azureml.operations.sdk import AzureError
 
         if not old:
             advice = "correct the deployment, and the next `pulumi up` goes on here"
@@ -338,7 +338,7 @@ class Rollout:
 
     def _delete(self, deployment: Any) -> None:
         """Delete a deployment after its autoscale setting, which Azure would leave behind."""
-        from azure.core.exceptions import ResourceNotFoundError
+        from pulumi_azureml.operations.sdk import ResourceNotFoundError
 
         name = deployment.name
         self._say(f"deleting {name}")
@@ -355,7 +355,7 @@ class Rollout:
 
     def _logs(self, name: str) -> str:
         """Return the end of the deployment's log for an error message, or an empty text if it cannot be read."""
-        from azure.core.exceptions import AzureError
+        from pulumi_azureml.operations.sdk import AzureError
 
         try:
             content = self._ml.online_deployments.get_logs(name=name, endpoint_name=self._endpoint, lines=_LOG_LINES)

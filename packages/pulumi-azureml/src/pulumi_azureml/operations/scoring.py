@@ -65,10 +65,7 @@ def score(target: ScoringTarget, request: Any, deployment: str | None = None, *,
     Raises:
         azure.core.exceptions.AzureError: the endpoint refuses the request or fails. The message contains its response.
     """
-    from azure.core import PipelineClient
-    from azure.core.exceptions import HttpResponseError
-    from azure.core.pipeline import policies
-    from azure.core.rest import HttpRequest
+    from pulumi_azureml.operations.sdk import HttpRequest, HttpResponseError, PipelineClient, policies
 
     pipeline = [
         policies.RetryPolicy(),
@@ -97,7 +94,7 @@ class _Access:
     target: ScoringTarget
 
     def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
-        from azure.core.credentials import AccessToken
+        from pulumi_azureml.operations.sdk import AccessToken
 
         return AccessToken(access_key(self.target), int(time.time()) + _TOKEN_SECONDS)
 

@@ -109,7 +109,7 @@ class VersionedOperations(Operations):
                     f"{_how_to_change(props)}"
                 )
             return self._describe_shared(operations, existing, props, what)
-        from azure.core.exceptions import HttpResponseError
+        from pulumi_azureml.operations.sdk import HttpResponseError
 
         try:
             # Write the whole definition instead of a modified copy of Azure's, so that Azure compares all the content.
@@ -122,7 +122,7 @@ class VersionedOperations(Operations):
 
     def _describe_shared(self, operations: Any, existing: Any, props: Props, what: str) -> Any:
         """Change description and tags of a version in a registry, which accepts its files only once."""
-        from azure.core.exceptions import HttpResponseError
+        from pulumi_azureml.operations.sdk import HttpResponseError
 
         wanted = self.definition(props)
         existing.tags, existing.description = wanted["tags"], wanted.get("description")

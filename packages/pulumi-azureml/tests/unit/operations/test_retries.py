@@ -150,7 +150,7 @@ def signed_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         def get_token_info(self, *_: str, options: Any = None) -> AccessToken:
             return self.get_token()
 
-    monkeypatch.setattr("azure.identity.DefaultAzureCredential", Cached)
+    monkeypatch.setattr("pulumi_azureml.operations.sdk.DefaultAzureCredential", Cached)
     connection.sign_in_again()
     yield issued
     connection.sign_in_again()

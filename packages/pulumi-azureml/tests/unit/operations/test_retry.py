@@ -157,7 +157,7 @@ def test_a_token_that_is_not_taken_any_more_is_renewed_once(monkeypatch: pytest.
         def __init__(self, **_options: object) -> None:
             credentials.append(self)
 
-    monkeypatch.setattr("azure.identity.DefaultAzureCredential", Credential)
+    monkeypatch.setattr("pulumi_azureml.operations.sdk.DefaultAzureCredential", Credential)
     connection.sign_in_again()
 
     def ask() -> object:

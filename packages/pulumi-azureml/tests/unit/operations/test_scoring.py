@@ -75,7 +75,7 @@ def test_an_endpoint_that_takes_several_tokens_as_expired_gets_another_one_each_
         def get_token(self, *_: str, **__: Any) -> AccessToken:
             return AccessToken(self.token, 4102444800)
 
-    monkeypatch.setattr("azure.identity.DefaultAzureCredential", Cached)
+    monkeypatch.setattr("pulumi_azureml.operations.sdk.DefaultAzureCredential", Cached)
     connection.sign_in_again()
     transport = recorded(monkeypatch, *[(401, {})] * 4)
     transport.code = "ExpiredAuthenticationToken"

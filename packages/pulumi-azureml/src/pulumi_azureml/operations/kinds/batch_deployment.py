@@ -75,7 +75,7 @@ class BatchDeploymentOperations(Operations):
         return str(props["name"]).partition("/")[0]
 
     def _create(self, ml: MLClient, props: Props, endpoint: str, live: str) -> Any:
-        from azure.core.exceptions import AzureError, HttpResponseError
+        from pulumi_azureml.operations.sdk import AzureError, HttpResponseError
 
         try:
             wanted = {**self.definition(props), "name": live, "endpoint_name": endpoint}
@@ -112,7 +112,7 @@ class BatchDeploymentOperations(Operations):
 
     @staticmethod
     def _delete(ml: MLClient, endpoint: str, name: str) -> None:
-        from azure.core.exceptions import ResourceNotFoundError
+        from pulumi_azureml.operations.sdk import ResourceNotFoundError
 
         try:
             finished(ml.batch_deployments.begin_delete(name=name, endpoint_name=endpoint), f"batch deployment '{name}'")

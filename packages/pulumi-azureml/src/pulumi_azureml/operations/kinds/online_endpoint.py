@@ -122,7 +122,7 @@ class OnlineEndpointOperations(Operations):
 
     @staticmethod
     def _count(ml: MLClient, endpoint: str, deployment: str | None) -> int:
-        from azure.core.exceptions import AzureError
+        from pulumi_azureml.operations.sdk import AzureError
 
         try:
             return int(ml.online_deployments.get(deployment, endpoint).instance_count or 0)
