@@ -82,6 +82,17 @@ class _BrokenOffError(ConnectionResetError):
     """An answer ended in the middle: the caller has a part of it already."""
 
 
+class _CallerLeftError(ConnectionResetError):
+    """The caller ended the connection in the middle of an answer. The model is not at fault.
+
+    `status` is that of the answer, `model_status` the model server's own.
+    """
+
+    def __init__(self, status: int, model_status: int) -> None:
+        super().__init__("the caller left in the middle of the answer")
+        self.status, self.model_status = status, model_status
+
+
 async def _measured(
     platform: Platform, endpoint: Json, deployment: Json, asked: _Asked, began: float, caller: web.Request | None
 ) -> web.StreamResponse:
@@ -101,6 +112,9 @@ async def _measured(
         raise
     except _BrokenOffError:
         measure(424, None)
+        raise
+    except _CallerLeftError as left:
+        measure(left.status, left.model_status)
         raise
     measure(response.status, model_status)
     return response
@@ -234,7 +248,7 @@ class _Reply:
             (name, value) for name, value in answer.headers.items() if name.lower() in _FORWARDED
         )
         self._headers[_DEPLOYMENT_HEADER] = deployment
-        self._status = answer.status
+        self._status = self._model_status = answer.status
         if self._status != 200:
             self._headers.update({_REASON_HEADER: "model_error", _STATUS_HEADER: str(self._status)})
             self._status = self._status if 400 <= self._status < 500 else 424
@@ -247,17 +261,23 @@ class _Reply:
         return self._begun is not None
 
     async def add(self, piece: bytes) -> None:
-        """Take a part of the body."""
+        """Take a part of the body. Raises _CallerLeftError."""
         if self._begun is not None:
-            await self._begun.write(piece)
+            await self._forward(self._begun, piece)
         elif self._caller is not None:
             self._held += piece
             if len(self._held) > _MOST_HELD:
                 self._headers.setdefault("x-ms-request-id", str(uuid.uuid4()))
                 self._begun = web.StreamResponse(status=self._status, headers=self._headers)
                 await self._begun.prepare(self._caller)
-                await self._begun.write(self._held)
+                await self._forward(self._begun, self._held)
                 self._held.clear()
+
+    async def _forward(self, begun: web.StreamResponse, piece: bytes | bytearray) -> None:
+        try:
+            await begun.write(piece)
+        except ConnectionError as error:
+            raise _CallerLeftError(self._status, self._model_status) from error
 
     async def end(self) -> web.StreamResponse:
         """Return the whole response."""

@@ -37,10 +37,22 @@ async def listening(handler: Handler) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
+class Measured(list[tuple[int, int | None]]):
+    """The statuses of the counted requests: those of the gateway and of the model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrived = asyncio.Event()
+
+    def record(self, *values: Any) -> None:
+        self.append(values[3:5])
+        self.arrived.set()
+
+
 @pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int | None]]:
-    found: list[tuple[int, int | None]] = []
-    monkeypatch.setattr(measurements, "record", lambda *values: found.append(values[3:5]))
+def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
+    found = Measured()
+    monkeypatch.setattr(measurements, "record", found.record)
     return found
 
 
@@ -67,7 +79,7 @@ async def gateway(platform: Platform, monkeypatch: pytest.MonkeyPatch, model: Ha
 
 @pytest.mark.attack
 async def test_a_long_answer_is_forwarded_before_the_model_has_ended_it(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, measured: list[tuple[int, int | None]]
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, measured: Measured
 ) -> None:
     """Only its beginning is in memory."""
     arrived = asyncio.Event()
@@ -104,7 +116,7 @@ async def test_a_long_answer_is_forwarded_before_the_model_has_ended_it(
 async def test_an_answer_that_ends_in_the_middle_is_no_whole_one(
     platform: Platform,
     monkeypatch: pytest.MonkeyPatch,
-    measured: list[tuple[int, int | None]],
+    measured: Measured,
     length: int,
     given: bool,
 ) -> None:
@@ -129,8 +141,33 @@ async def test_an_answer_that_ends_in_the_middle_is_no_whole_one(
     assert measured == [(424, None)]
 
 
+async def test_a_caller_that_leaves_in_the_middle_is_no_error_of_the_model(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, measured: Measured
+) -> None:
+    left = asyncio.Event()
+
+    async def model(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        await answer.write(b"x" * LONG)
+        await left.wait()
+        with contextlib.suppress(ConnectionResetError):  # the gateway ends the connection, too
+            for _ in range(1000):
+                await answer.write(b"y" * (1 << 16))
+        return answer
+
+    async with gateway(platform, monkeypatch, model) as address, aiohttp.ClientSession() as session:
+        async with session.post(address) as answer:
+            await answer.content.readexactly(LONG)
+            answer.close()
+        left.set()
+        async with asyncio.timeout(15):
+            await measured.arrived.wait()
+    assert measured == [(200, 200)]
+
+
 async def test_a_short_answer_and_a_refusal_are_whole(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, measured: list[tuple[int, int | None]]
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, measured: Measured
 ) -> None:
     async def model(_request: web.Request) -> web.Response:
         return web.Response(status=500, text="broken")
