@@ -41,11 +41,11 @@ def brought(source: str, root: Path, into: str | None) -> Iterator[tuple[str, bo
     name = into or re.sub(r"\.git$", "", re.split(r"[/:]", source.rstrip("/"))[-1])
     if not _NAME.fullmatch(name):
         raise ReleaseError(f"'{name}' is not a name for a folder", fix="use --into NAME")
+    target = root / name
+    if target.exists():  # Python takes such a folder for a module too
+        raise ReleaseError(f"folder {name}/ exists already", fix="import it by its path, or use --into NAME")
     if name.isidentifier() and _is_module(name):
         raise _shadow(name)
-    target = root / name
-    if target.exists():
-        raise ReleaseError(f"folder {name}/ exists already", fix="import it by its path, or use --into NAME")
     try:
         if is_url:
             _clone(source, target)

@@ -62,9 +62,12 @@ def test_a_folder_of_the_project_stays_where_it_is(foreign: Path) -> None:
         assert found == ("foreign/mlops", False)
 
 
-def test_a_folder_from_elsewhere_is_copied_as_it_is(foreign: Path, tmp_path: Path) -> None:
+def test_a_folder_from_elsewhere_is_copied_as_it_is(
+    foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = tmp_path / "own"
     root.mkdir()
+    monkeypatch.syspath_prepend(root)  # Python imports from the folder that the command runs in
     with brought(str(foreign), root, "taxi") as found:
         assert found == ("taxi", True)
     assert (root / "taxi/mlops/train/pipeline.yml").read_text() == FILES["mlops/train/pipeline.yml"]
