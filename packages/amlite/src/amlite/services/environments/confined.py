@@ -108,11 +108,21 @@ def _enter_processes(channel: socket.socket) -> None:
 
 def _code_of(program: int) -> int:
     """Wait for a process, and meanwhile for orphans. Return its exit code, or the negative number of its signal."""
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(program, signal.SIGTERM))
+    _pass_on_the_end(program)
     ended, status = 0, 0
     while ended != program:
         ended, status = os.wait()
     return os.waitstatus_to_exitcode(status)
+
+
+def _pass_on_the_end(program: int) -> None:
+    """Send a process the SIGTERM that this one gets. It may have ended: a signal to the group reached it already."""
+
+    def pass_on(*_: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(program, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, pass_on)
 
 
 def _sockets() -> list[str]:
@@ -263,7 +273,7 @@ def main() -> int:
         here.close()
         _become(given, there, sockets)
     there.close()
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(program, signal.SIGTERM))  # before a relay is a thread
+    _pass_on_the_end(program)  # before a relay is a thread
     _, descriptors, _, _ = socket.recv_fds(here, 1, len(given["ports"]))
     for descriptor, port in zip(descriptors, given["ports"], strict=False):
         listener = socket.socket(fileno=descriptor)

@@ -6,6 +6,7 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -239,3 +240,21 @@ def test_a_job_that_is_stopped_ends_with_all_that_it_started(confined_line: Line
         running.kill()
         running.stdout.read()  # ends with the last process that could write
     assert time.monotonic() - began < 20
+
+
+@needs_own_processes
+def test_a_job_whose_whole_group_is_stopped_ends_without_a_word(confined_line: Line) -> None:
+    """Each process of the job is told by the group and by the process before it, which may be later than its end."""
+    running = [
+        subprocess.Popen(
+            confined_line("echo begun; exec sleep 100"),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        for _ in range(5)
+    ]
+    for each in running:
+        assert each.stdout is not None
+        assert each.stdout.readline() == "begun\n"
+        os.killpg(each.pid, signal.SIGTERM)
+        assert each.communicate(timeout=60) == ("", "")
+        assert each.returncode == -signal.SIGTERM
