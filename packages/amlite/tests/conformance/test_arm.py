@@ -233,6 +233,13 @@ def test_mistyped_type_is_suggested(amlite: LocalAzure) -> None:
     assert "Did you mean 'Microsoft.Storage/storageAccounts'?" in answer["error"]["message"]
 
 
+@pytest.mark.parametrize("type_", ["featuresets", "capabilityHosts", "serverlessEndpoints"])
+def test_type_that_is_another_one_is_not_suggested(amlite: LocalAzure, type_: str) -> None:
+    provider = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.MachineLearningServices"
+    answer = amlite.arm("GET", f"{provider}/workspaces/w/{type_}", version=VERSION).json()
+    assert answer["error"]["message"].endswith("(not part of this local Azure).")
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '"text"', "\xff"])
 def test_body_that_is_no_json_object_is_refused(amlite: LocalAzure, content: str) -> None:
     token = amlite.credential.get_token(f"{ARM}/.default").token

@@ -23,6 +23,7 @@ GROUP_TYPE = "Microsoft.Resources/resourceGroups"
 CREATE, DELETE = "arm.create", "arm.delete"
 _ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
 _OF_IDENTITIES = ("clientId", "principalId", "tenantId")
+_ALIKE = 0.8
 _OUR_OWN = ("id", "name", "type", "systemData", "etag")
 
 
@@ -63,12 +64,21 @@ def put_group(platform: Platform, path: str, location: str, tags: Json, **more: 
     return platform.store.put(path, GROUP_TYPE, body).body
 
 
+def _are_alike(parts: list[str], others: list[str]) -> bool:
+    return len(parts) == len(others) and all(
+        difflib.SequenceMatcher(None, part, other).ratio() > _ALIKE for part, other in zip(parts, others, strict=True)
+    )
+
+
 def type_of(platform: Platform, id: ResourceId) -> ResourceType:
     """Return the type of the resource or collection of an id. AzureError 404 if no service has it."""
     types = platform.part(Services).types
     kind = types.get(id.type.lower())
     if kind is None:
-        near = difflib.get_close_matches(id.type.lower(), types, 1)
+        # Part by part: types of one parent are alike, whatever their own names are.
+        parts = id.type.lower().split("/")
+        alike = [name for name in types if _are_alike(parts, name.split("/"))]
+        near = difflib.get_close_matches(id.type.lower(), alike, 1)
         hint = f" Did you mean '{types[near[0]].name}'?" if near else ""
         raise AzureError(
             404,
