@@ -12,7 +12,7 @@ from pulumi_azureml.operations.kind import Props
 from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.operations.retry import confirmed
 from pulumi_azureml.operations.versioned import VersionedOperations
-from pulumi_azureml.planning.references import Reference, parse
+from pulumi_azureml.planning.references import Reference, is_curated, parse
 
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 # Azure's codes for a workspace, its resource group or its subscription that is not there (yet).
 _NO_PLACE = frozenset({"ResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound"})
+_LATEST = "latest"
 _Question = tuple[Workspace | Registry, str, str]
 
 _lock = threading.Lock()
@@ -66,35 +67,40 @@ def _ask(place: Workspace | Registry, kind: str, text: str) -> str | None:
     """Return why a reference cannot be used, or None if it can or if Azure does not say."""
     from pulumi_azureml.operations.sdk import AzureError
 
-    reference, operations = parse(text, folder=""), OPERATIONS[kind]
-    if reference is None or not isinstance(operations, VersionedOperations):
+    reference = parse(text, folder="")
+    if reference is None or _is_for_the_service(place, kind, reference):
         return None
     if isinstance(place, Workspace) and None in (place.subscription_id, place.resource_group, place.name):
         _not_checked(place, "the workspace does not exist yet")
         return None
     try:
-        is_there = confirmed(lambda: _is_there(place, operations, reference))
+        is_there = confirmed(lambda: _is_there(place, kind, reference))
     except AzureError as error:
         _not_checked(place, _reason(error))
         return None
-    if is_there:
-        return None
-    version = f" version {reference.version}" if reference.version else ""
-    return (
-        f"'{text}' refers to {operations.title} '{reference.name}'{version}, which no file defines and "
-        f"{_holder(place)} does not have. Correct the reference, or register the asset there first"
-    )
+    return None if is_there else f"'{text}' refers to {_missing(place, kind, reference)}"
 
 
-def _is_there(place: Workspace | Registry, operations: VersionedOperations, reference: Reference) -> bool | None:
+def _is_for_the_service(place: Workspace | Registry, kind: str, reference: Reference) -> bool:
+    """Whether azure-ai-ml sends a reference as it is, and finds it nowhere by its name."""
+    if kind != "environment" or not is_curated(reference.name):
+        return False
+    return isinstance(place, Registry) or reference.label.lower() not in {"", _LATEST}
+
+
+def _is_there(place: Workspace | Registry, kind: str, reference: Reference) -> bool | None:
     from pulumi_azureml.operations.sdk import ResourceNotFoundError
 
     ml = connect(place)  # it imports azure-ai-ml whole, which imports itself in circles too
     from azure.ai.ml.exceptions import ValidationErrorType, ValidationException
 
-    which = {"version": reference.version} if reference.version else {"label": "latest"}
+    which = {"version": reference.version} if reference.version else {"label": reference.label.lower() or _LATEST}
+    operations = OPERATIONS[kind]
     try:
-        getattr(ml, operations.collection).get(name=reference.name, **which)
+        if isinstance(operations, VersionedOperations):
+            getattr(ml, operations.collection).get(name=reference.name, **which)
+        else:
+            ml.jobs.get(reference.name)
     except ResourceNotFoundError as error:
         if error.error is not None and error.error.code in _NO_PLACE:
             raise
@@ -104,6 +110,26 @@ def _is_there(place: Workspace | Registry, operations: VersionedOperations, refe
             raise
         return None
     return True
+
+
+def _missing(place: Workspace | Registry, kind: str, reference: Reference) -> str:
+    """Say what is missing, and the fix."""
+    if not isinstance(OPERATIONS[kind], VersionedOperations):
+        return (
+            f"job '{reference.name}', which {_holder(place)} does not have. Write the name of a job that ran there, or "
+            "the path of a pipeline"
+        )
+    asset = f"{OPERATIONS[kind].title} '{reference.name}'"
+    if reference.label.lower() not in {"", _LATEST}:
+        return (
+            f"the label '{reference.label}' of {asset}, and azure-ai-ml finds no label but `{_LATEST}` in "
+            f"{_holder(place)}. Write `@{_LATEST}` or a version"
+        )
+    version = f" version {reference.version}" if reference.version else ""
+    return (
+        f"{asset}{version}, which no file defines and {_holder(place)} does not have. Correct the reference, or "
+        "register the asset there first"
+    )
 
 
 def _not_checked(place: Workspace | Registry, reason: str) -> None:

@@ -43,6 +43,11 @@ class Reference:
         return bool(self.name) and not self.version
 
 
+def is_curated(environment: str) -> bool:
+    """Whether an environment is one of Azure's own, which every workspace has and the service itself resolves."""
+    return environment.lower().startswith("azureml-")
+
+
 def is_asset(text: str) -> bool:
     """Whether a text refers to a named asset and not to a file, a URL or a datastore path."""
     return _NAMED.fullmatch(text) is not None

@@ -12,11 +12,9 @@ from pulumi_azureml.planning.assets import AssetId, Left
 from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, Draft, Use, datastores
 from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.planning.problems import suggestion
-from pulumi_azureml.planning.references import parse
+from pulumi_azureml.planning.references import is_curated, parse
 from pulumi_azureml.planning.settings import CatalogueSettings
 
-# Every workspace has Azure's curated environments. Some projects define one with a similar name.
-_CURATED = "azureml-"
 # A name that is taken for a mistake differs from that of an asset of the tree in about two letters. The workspace may
 # have any other.
 _LETTERS = 2
@@ -88,6 +86,8 @@ class Resolver:
                     missed.append((use, target))
                 elif target not in self.broken and not use.may_wait:
                     draft.outside.append(use)
+            elif reference.name and not use.may_wait:
+                draft.outside.append(use)  # the labels of an asset are in the workspace
         return missed
 
     def _check_shared_use(self, draft: Draft, use: Use, target: Draft) -> None:
@@ -126,7 +126,8 @@ class Resolver:
             return
         if AssetId(use.kind, "") in self.broken:
             return  # a file without a name, which is reported, may define it
-        if use.kind == "environment" and target.name.lower().startswith(_CURATED):
+        if use.kind == "environment" and is_curated(target.name):  # some projects define one with a similar name
+            draft.outside.append(use)
             return
         known = [id_.name for id_ in {*self.drafts, *self.broken} if id_.kind == use.kind]
         is_served = use.kind == "model" and any(each.serves == target.name for each in self.drafts.values())

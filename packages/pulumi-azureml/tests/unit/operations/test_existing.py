@@ -53,7 +53,8 @@ class Azure:
 
             return SimpleNamespace(get=look)
 
-        return SimpleNamespace(**{kind: get(kind) for kind in ("components", "data", "environments", "models")})
+        kinds = ("components", "data", "environments", "jobs", "models")
+        return SimpleNamespace(**{kind: get(kind) for kind in kinds})
 
 
 @pytest.fixture
@@ -93,6 +94,33 @@ def test_an_asset_that_is_nowhere_is_refused_with_file_and_key(text: str, what: 
         f"pipelines/training.yml: `jobs.prep.component`: {what} and workspace 'mlw' does not have. "
         "Correct the reference, or register the asset there first"
     )
+
+
+def test_a_label_that_azure_ai_ml_does_not_find_is_refused(azure: Azure) -> None:
+    azure.there = {("environments", "team", "latest")}
+    assert existing.refusals({}, props(("environment", "azureml:team@Latest"))) == {}
+    (reason,) = existing.refusals({}, props(("environment", "azureml:team@prod"))).values()
+    assert reason.partition("component`: ")[2] == (
+        "'azureml:team@prod' refers to the label 'prod' of environment 'team', and azure-ai-ml finds no label but "
+        "`latest` in workspace 'mlw'. Write `@latest` or a version"
+    )
+
+
+def test_a_job_that_a_schedule_repeats_must_have_run(azure: Azure) -> None:
+    azure.there = {("jobs", "calm_sun", "")}
+    assert existing.refusals({}, props(("pipeline_job", "azureml:calm_sun"))) == {}
+    (reason,) = existing.refusals({}, props(("pipeline_job", "azureml:calm_son"))).values()
+    assert "refers to job 'calm_son', which workspace 'mlw' does not have. Write the name of a job that ran" in reason
+
+
+def test_a_curated_environment_must_exist_where_azure_ai_ml_looks_for_it(azure: Azure) -> None:
+    azure.there = {("environments", "AzureML-sklearn-1.5", "latest")}
+    assert existing.refusals({}, props(("environment", "azureml:AzureML-sklearn-1.5@latest"))) == {}
+    assert existing.refusals({}, props(("environment", "azureml:AzureML-sklearn-9@latest")))
+    # The service resolves these.
+    assert existing.refusals({}, props(("environment", "azureml:AzureML-sklearn-9@stable"))) == {}
+    shared = {**props(("environment", "azureml:AzureML-sklearn-9:1")), "registry": "models"}
+    assert existing.refusals({}, shared) == {}
 
 
 def test_unchanged_content_asks_nothing(azure: Azure) -> None:

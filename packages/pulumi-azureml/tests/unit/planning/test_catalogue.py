@@ -336,3 +336,10 @@ def test_references_to_assets_that_no_file_defines_are_noted_with_their_keys(pro
         ("environment",),
     )
     assert plan["component", "train"].outside == ()
+
+
+@pytest.mark.parametrize("text", ["azureml:training@prod", "azureml:team@prod", "azureml:AzureML-sklearn-1.5@latest"])
+def test_labels_and_curated_environments_are_noted_too(text: str, project: Project) -> None:
+    project.replace("ml/prep/component.yml", "environment: azureml:training", f"environment: {text}")
+    (environment,) = project.load()["component", "prep"].outside
+    assert environment.text == text

@@ -248,7 +248,10 @@ def test_a_job_whose_whole_group_is_stopped_ends_without_a_word(confined_line: L
     running = [
         subprocess.Popen(
             confined_line("echo begun; exec sleep 100"),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )  # fmt: skip
         for _ in range(5)
     ]
