@@ -252,7 +252,7 @@ def test_a_job_whose_whole_group_is_stopped_ends_without_a_word(confined_line: L
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-        )  # fmt: skip
+        )
         for _ in range(5)
     ]
     for each in running:
