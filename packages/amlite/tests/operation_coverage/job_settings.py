@@ -98,7 +98,7 @@ HONOURED: dict[str, dict[str, str]] = {
     "ForecastingSettings": dict.fromkeys(
         ("cvStepSize", "forecastHorizon", "frequency", "seasonality", "targetAggregateFunction", "targetLags",
          "targetRollingWindowSize", "timeColumnName", "timeSeriesIdColumnNames"), "")
-        | {"shortSeriesHandlingConfig": "`Pad` is refused"},
+        | {"shortSeriesHandlingConfig": "`Pad` is refused", "countryOrRegionForHolidays": "by the package `holidays`"},
     "ForecastHorizon": _MODES, "CustomForecastHorizon": {"value": ""},
     "Seasonality": _MODES, "CustomSeasonality": {"value": ""},
     "TargetLags": _MODES, "CustomTargetLags": {"values": ""},
@@ -147,7 +147,7 @@ REFUSED: dict[str, dict[str, str]] = {
     "TableVerticalFeaturizationSettings": {"enableDnnFeaturization": "unless it is false"},
     "FeaturizationSettings": {"datasetLanguage": "there is no featurization of text"},
     "TrainingSettings": {"enableDnnTraining": "unless it is false", "enableOnnxCompatibleModels": "unless it is false"},
-    "ForecastingSettings": {"countryOrRegionForHolidays": "", "featureLags": "", "useStl": ""},
+    "ForecastingSettings": {"featureLags": "", "useStl": ""},
 }
 
 NO_EFFECT: dict[str, dict[str, str]] = {

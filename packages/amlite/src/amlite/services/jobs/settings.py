@@ -74,6 +74,9 @@ def _resources(resources: Json) -> Iterator[str]:
     size = shared_memory(resources)
     if _SIZE.fullmatch(size) is None:
         yield f"shm_size is '{size}' and must be a size such as 2g"
+    most, nodes = resources.get("maxInstanceCount"), resources.get("instanceCount") or 1
+    if most is not None and most != nodes:
+        yield f"amlite adds no nodes to a running job, so leave out max_instance_count, or set it to {nodes}"
     if _LOCAL in (resources.get("properties") or {}):
         yield "amlite has no runner for `compute: local`, so name a cluster, or leave it out for serverless compute"
     elif resources.get("properties"):

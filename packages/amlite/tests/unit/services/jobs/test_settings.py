@@ -24,6 +24,8 @@ from amlite.services.jobs import interactive, settings
         ({"resources": {"dockerArgs": "--shm-size=1g -v /:/host"}}, "leave out other docker_args"),
         ({"resources": {"dockerArgsList": ["--gpus", "all"]}}, "leave out other docker_args"),
         ({"resources": {"shmSize": "much"}}, "shm_size is 'much'"),
+        ({"resources": {"maxInstanceCount": 2}}, "leave out max_instance_count, or set it to 1"),
+        ({"resources": {"maxInstanceCount": 4, "instanceCount": 2}}, "leave out max_instance_count, or set it to 2"),
         ({"resources": {"properties": {"ComputeSpecification": {}}}}, "leave out ComputeSpecification"),
         ({"trial": {"resources": {"dockerArgs": "--privileged"}}}, "leave out other docker_args"),
         ({"inputs": {"a": {"jobInputType": "uri_folder", "mode": "ReadWriteMount"}}}, "inputs are read-only"),
@@ -43,6 +45,7 @@ def test_settings_that_are_honoured_are_not_refused() -> None:
         "resources": {
             "runtimeVersion": "3.5.0",
             "instanceCount": 2,
+            "maxInstanceCount": 2,
             "shmSize": "8g",
             "dockerArgs": "--shm-size=1g",
             "properties": {},
