@@ -56,7 +56,7 @@ def _take_over(root: Path, folder: str, stack: str | None, file: Path | None, *,
     if left:
         rows = ((each.path, each.what, each.why) for each in left)
         console.print(columns(["file", "what", "why"], rows, title="left to az ml"))
-    outside = reaching_out(found.managed, folder)
+    outside = reaching_out(root, found.managed, folder)
     if outside:
         console.print()
         console.print(columns(["file", "uploads"], sorted(outside.items()), title=f"uploads from outside of {folder}/"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from pulumi_azureml import Asset, CatalogueErrors, CatalogueSettings, Folders, Left, load_catalogue
 from pulumi_azureml.planning import Problem
-from pulumi_azureml.planning.ignore import selects
+from pulumi_azureml.planning.ignore import literal, selects
 from release.errors import ReleaseError
 
 # The catalogue checks whether the stack has a registry. The survey does not ask which one.
@@ -51,7 +52,7 @@ def survey(root: Path, folder: str, *, confined: bool = False) -> Survey:
     # azure-ai-ml takes seconds to load all of it, so it reads only what has no other problem.
     asks_client = False
     while True:
-        patterns = (f"/{folder}/", *(f"!/{path}" for path in refused))
+        patterns = (f"/{literal(folder)}/", *(f"!/{literal(path)}" for path in refused))
         folders = Folders(files=patterns)
         settings = CatalogueSettings(None, registry=_ANY_REGISTRY, folders=folders, check_with_azure=asks_client)
         try:
@@ -74,7 +75,7 @@ def survey(root: Path, folder: str, *, confined: bool = False) -> Survey:
                 raise ReleaseError(str(errors)) from errors
             refused |= {path: Left(path, "refused", reason) for path, reason in {**users, **new}.items()}
             continue
-        outside = reaching_out(plan.assets, folder)
+        outside = reaching_out(root, plan.assets, folder)
         if confined and outside:
             reasons = {
                 **{user: f"it refers to {path}" for path in outside for user in _users(root, folder, path)},
@@ -116,13 +117,18 @@ def left_out(root: Path, found: Survey, written: Sequence[str], file: str) -> di
     return lost
 
 
-def reaching_out(assets: Iterable[Asset], folder: str) -> dict[str, str]:
-    """Return the YAML files of a folder whose assets contain a file from outside of it, with this file."""
+def reaching_out(root: Path, assets: Iterable[Asset], folder: str) -> dict[str, str]:
+    """Return the YAML files of a folder that contain a file from outside of it, by path or by a link, with this file."""
+    top, inner = os.path.realpath(root), os.path.realpath(root / folder)
     found = {}
     for each in assets:
-        outside = [path for path in each.files if not f"{path}/".startswith(f"{folder}/")]
-        if each.path.startswith(f"{folder}/") and outside:
-            found[each.path.partition("#")[0]] = outside[0]
+        if not each.path.startswith(f"{folder}/"):
+            continue
+        file = each.path.partition("#")[0]
+        used = (root / file, *(entry.source for tree in each.trees.values() for entry in tree.files))
+        outside = next((real for real in map(os.path.realpath, used) if not real.startswith(f"{inner}{os.sep}")), None)
+        if outside is not None:
+            found[file] = Path(outside).relative_to(top).as_posix()
     return found
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from pulumi_azureml.planning.tree import LISTED_FILES
 from release.errors import ReleaseError
 from release.importing import command
 from release.importing.source import brought
@@ -55,6 +56,26 @@ def test_a_survey_says_what_is_managed_and_what_is_left_and_why(foreign: Path) -
     assert found.patterns[0] == "/foreign/"
     assert set(found.patterns[1:]) == {"!/foreign/mlops/train/broken.yml", "!/foreign/mlops/train/other.yml"}
     assert found.computes == ("cpu-cluster",)
+
+
+@pytest.mark.parametrize(
+    "name", ["b[1]roken.yml", "a*b?.yml", "a\\b.yml", "!x.yml", "#x.yml", "end .yml", "a\nb.yml", "a\u2028.yml"]
+)
+def test_a_file_is_left_out_whatever_its_name_has(name: str, foreign: Path) -> None:
+    """A name can have what a pattern means something else by, or a line break, which would begin another pattern."""
+    broken = foreign / "mlops/train/broken.yml"
+    broken.rename(broken.with_name(name))
+    (foreign / "mlops/train/other.yml").unlink()
+    found = survey(foreign.parent, "foreign")
+    assert f"foreign/mlops/train/{name}" in {each.path for each in found.left}
+    assert {asset.name for asset in found.managed} == {"train", "foreign-mlops-train-pipeline"}
+    assert not any(len(each.splitlines()) > 1 for each in found.patterns)
+
+
+@pytest.mark.parametrize("name", ["foreign [1]", "a*", "a "])
+def test_a_folder_is_imported_whatever_its_name_has(name: str, foreign: Path) -> None:
+    found = survey(foreign.rename(foreign.with_name(name)).parent, name)
+    assert "train" in {asset.name for asset in found.managed}
 
 
 def test_a_folder_of_the_project_stays_where_it_is(foreign: Path) -> None:
@@ -224,6 +245,14 @@ def hostile(folder: Path) -> None:
         (folder / f"{name}.yml").write_text(SCHEMA.format("data") + f"name: {name}\ntype: {kind}\npath: {path}\n")
     component = f"name: send\ntype: command\ncode: ..\ncommand: ./send\n{ENVIRONMENT}"
     (folder / "send.yml").write_text(SCHEMA.format("commandComponent") + component)
+    (folder / "link.yml").write_text(SCHEMA.format("data") + "name: link\ntype: uri_file\npath: link\n")
+    (folder / "link").symlink_to("../Pulumi.dev.yaml")
+    (folder / "links.yml").write_text(SCHEMA.format("data") + "name: links\ntype: uri_folder\npath: links\n")
+    # So many files that a preview lists folders only.
+    (folder / "links" / "deep").mkdir(parents=True)
+    (folder / "links" / "deep" / "link").symlink_to("../../../policy")
+    for number in range(LISTED_FILES + 1):
+        (folder / "links" / "deep" / str(number)).write_text("")
 
 
 @pytest.mark.attack
@@ -240,15 +269,17 @@ def test_a_foreign_project_uploads_nothing_of_ours(
     assert done.exit_code == 0, done.output
     managed, left = output.split("left to az ml")
     assert "train" in managed
-    for name in ("stack", "policy", "git", "send"):
+    for name in ("stack", "policy", "git", "send", "link", "links"):
         assert f"taxi/{name}.yml" not in managed
         assert f"taxi/{name}.yml refused" in left
     assert "it would upload Pulumi.dev.yaml, which is outside of taxi/" in left
+    assert "it would upload policy/rules.py, which is outside of taxi/" in left
     assert "belongs to git" in left
     # The copy is part of the project now, so that its owner decides.
     again = " ".join(CliRunner().invoke(command.import_project, [str(own / "taxi")]).output.split())
     assert "uploads from outside of taxi/" in again
     assert "taxi/stack.yml Pulumi.dev.yaml" in again
+    assert "taxi/links.yml policy/rules.py" in again
 
 
 def make_repository_of(own: Path) -> None:

@@ -175,6 +175,13 @@ def _set(content: str) -> str:
     return f"[{'^' if negated else ''}{content}]"
 
 
+def literal(path: str) -> str:
+    """Return the pattern that matches a path, whatever its names have. A line break becomes `?`."""
+    escaped = _SPECIAL.sub(r"\\\g<0>", path)
+    shown = "".join(each if each.splitlines() == [each] else "?" for each in escaped)
+    return f"{shown[:-1]}\\ " if shown.endswith(" ") else shown
+
+
 @functools.lru_cache(maxsize=64)
 def _selection(patterns: tuple[str, ...]) -> _Rules | None:
     return _compile("\n".join(patterns))
