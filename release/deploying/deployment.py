@@ -62,6 +62,9 @@ class Deployment:
             self._say(f"{error.message.splitlines()[0]}; rolling back")
             self._return(error)
             raise ReleaseError(f"{error.message}\n{file.name} and the traffic were restored.") from error
+        except BaseException:
+            file.write_bytes(before)
+            raise
 
     def _return(self, why: ReleaseError) -> None:
         """Bring the stack back to what the stack file says.

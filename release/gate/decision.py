@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -128,4 +129,5 @@ def download(ml: MLClient, job: str, folder: Path) -> list[Path]:
     with tempfile.TemporaryDirectory() as temporary:
         ml.jobs.download(name=job, output_name=OUTPUT, download_path=temporary)
         found = sorted(path for path in Path(temporary).rglob("*") if path.is_file())
-        return [Path(path.replace(folder / path.name)) for path in found]
+        # Not a rename: the temporary folder is often on another file system.
+        return [Path(shutil.move(path, folder / path.name)) for path in found]

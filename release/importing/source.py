@@ -15,6 +15,13 @@ from release.git_address import without_secret
 
 _URL = re.compile(r"(https|ssh|file)://.+|[\w.-]+@[\w.-]+:.+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NO_MODULE = "__init__.py"
+# What a package that tries `import simplejson.decoder` finds in a folder `simplejson/` from elsewhere.
+_REFUSAL = '''\
+"""Files that `release import` took over. Python must not run them on this machine because of their folder's name."""
+
+raise ModuleNotFoundError(f"{__name__}/ has the files of an imported project, and is no module", name=__name__)
+'''
 
 
 @contextmanager
@@ -51,8 +58,11 @@ def brought(source: str, root: Path, into: str | None) -> Iterator[tuple[str, bo
             _clone(source, target)
         else:
             _copy(place, target)
-        if name.isidentifier() and any(target.glob("__init__.*")):
-            raise _shadow(name)
+        if name.isidentifier():
+            if any(target.glob("__init__.*")):
+                raise _shadow(name)
+            # Without it, each module in the folder can be imported: packages try to import some that are not installed.
+            (target / _NO_MODULE).write_text(_REFUSAL, "utf-8")
         yield name, True
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)

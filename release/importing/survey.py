@@ -118,7 +118,7 @@ def left_out(root: Path, found: Survey, written: Sequence[str], file: str) -> di
 
 
 def reaching_out(root: Path, assets: Iterable[Asset], folder: str) -> dict[str, str]:
-    """Return the YAML files of a folder that contain a file from outside of it, by path or by a link, with this file."""
+    """Return the YAML files of a folder that contain a file from outside of it, by a path or a link, with this file."""
     top, inner = os.path.realpath(root), os.path.realpath(root / folder)
     found = {}
     for each in assets:

@@ -182,6 +182,17 @@ def test_a_rollout_that_fails_leaves_the_stack_file_as_before(
         assert "the canary failed\nPulumi.prod.yaml was restored." in output
 
 
+def test_an_interrupted_smoke_test_leaves_the_stack_file_as_before(
+    target: Target, updates: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(deployment, "smoke_test", interrupt)
+    deploy(target, expect=1)
+    assert (len(updates), target.file.read_text()) == (1, "model: 2\n")
+
+
 def test_a_smoke_test_that_fails_brings_file_and_traffic_back_at_once(
     target: Target, updates: list[tuple[str, bool, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

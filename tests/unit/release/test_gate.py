@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -147,6 +149,18 @@ def test_report_is_downloaded_with_its_figures(jobs: FakeJobs, tmp_path: Path) -
     assert {path.name for path in folder.iterdir()} == {"decision.json", "report.html", "roc.png"}
     assert str(folder / "report.html") in done.stdout
     assert gate("--report", str(folder), "--output", "json").stdout.startswith("{")
+
+
+def test_report_is_downloaded_from_a_temporary_folder_on_another_file_system(
+    jobs: FakeJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: Any, _target: Any) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link", str(source))
+
+    monkeypatch.setattr(os, "rename", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
+    assert gate("--report", str(tmp_path)).exit_code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"decision.json", "report.html", "roc.png"}
 
 
 def test_markdown_shows_failed_checks_first_and_names_as_they_are(jobs: FakeJobs) -> None:

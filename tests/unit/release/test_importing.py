@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -307,6 +308,21 @@ def test_a_foreign_project_is_no_module_that_python_imports(
     assert list(root.iterdir()) == []
     with brought(source, root, f"{name}-project") as found:
         assert found == (f"{name}-project", True)
+
+
+@pytest.mark.attack
+def test_no_package_runs_a_module_of_a_foreign_project(foreign: Path, tmp_path: Path) -> None:
+    """Python needs no __init__.py: `import org.python.core`, as in its own `copy`, would run a file in org/."""
+    harmful = foreign / "python" / "core.py"
+    harmful.parent.mkdir()
+    harmful.write_text("open('harmed', 'w')\n")
+    root = tmp_path / "own"
+    root.mkdir()
+    tries = "try:\n    import org.python.core\nexcept ModuleNotFoundError:\n    print('nothing was run')\n"
+    with brought(str(foreign), root, "org"):
+        done = subprocess.run([sys.executable, "-c", tries], cwd=root, capture_output=True, text=True, check=False)
+    assert done.stdout == "nothing was run\n", done.stderr
+    assert not (root / "harmed").exists()
 
 
 @pytest.mark.attack
