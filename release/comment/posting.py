@@ -8,7 +8,7 @@ from release.comment.body import NAME, body, changed, needs_attention
 from release.errors import ReleaseError
 from release.hosts.connection import connect, writer
 from release.hosts.notes import NoteText, keep_one
-from release.hosts.rest import HostError
+from release.hosts.rest import HostError, understood
 from release.preview.document import Preview
 
 # GitHub accepts 1 MiB, and a character has at most 4 bytes.
@@ -46,7 +46,8 @@ def post(
     text = body(previews, there.run, there.limit)
     wanted = NoteText(NAME, text, needs_attention=needs_attention(previews))
     try:
-        done, note = keep_one(there.comments(number), wanted, create=bool(changed(previews)))
+        with understood(there.title):
+            done, note = keep_one(there.comments(number), wanted, create=bool(changed(previews)))
     except HostError as error:
         if not there.reads_only or error.status not in _FORBIDDEN:
             raise

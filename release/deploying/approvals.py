@@ -8,11 +8,17 @@ run", and Azure DevOps' build timeline and approvals. The job's own token is eno
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from release.deploying.host_api import API_VERSION, GITHUB_JSON, get, github_repository, project
 from release.errors import ReleaseError, first_line
+
+# The variables that say what to ask.
+_GITHUB: Sequence[str] = ("GITHUB_TOKEN", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
+_AZURE_DEVOPS: Sequence[str] = (
+    "SYSTEM_ACCESSTOKEN", "SYSTEM_COLLECTIONURI", "SYSTEM_TEAMPROJECTID", "BUILD_BUILDID", "SYSTEM_STAGENAME",
+)  # fmt: skip
 
 
 def approver(stack: str, say: Callable[[str], None], environment: Mapping[str, str] = os.environ) -> str | None:
@@ -28,17 +34,26 @@ def approver(stack: str, say: Callable[[str], None], environment: Mapping[str, s
     """
     if environment.get("GITHUB_ACTIONS") == "true":
         host, ask, needs = "GitHub", _github, "GITHUB_TOKEN, and the job the permission `actions: read`"
+        variables = _GITHUB
     elif environment.get("TF_BUILD", "").lower() == "true":
         host, ask, needs = "Azure DevOps", _azure_devops, "SYSTEM_ACCESSTOKEN: $(System.AccessToken)"
+        variables = _AZURE_DEVOPS
     else:
         return None
     from azure.core.exceptions import AzureError, HttpResponseError
 
+    from release.hosts.rest import HostError, understood
+
+    missing = next((name for name in variables if name not in environment), None)
+    if missing is not None:
+        say(f"{host} does not say who approved this ({missing} is not set); give the step {needs}")
+        return None
     try:
-        names = ask(stack, environment)
-    except (AzureError, KeyError) as error:
-        if isinstance(error, KeyError):
-            reason = f"{error.args[0]} is not set"
+        with understood(host):
+            names = ask(stack, environment)
+    except (AzureError, HostError) as error:
+        if isinstance(error, HostError):
+            reason = error.message.partition("\n")[0]
         elif isinstance(error, HttpResponseError):
             reason = f"{error.status_code} {error.reason}"
         else:

@@ -25,10 +25,10 @@ def get(url: str, token: str, accept: str = "application/json") -> Any:
     """Return the answer to a request.
 
     Raises:
-        AzureError: The host does not answer, or refuses the token.
+        AzureError: The host does not answer, refuses the token, or answers with something else than JSON.
     """
     from azure.core import PipelineClient
-    from azure.core.exceptions import HttpResponseError
+    from azure.core.exceptions import DecodeError, HttpResponseError
     from azure.core.pipeline.policies import RetryPolicy
     from azure.core.rest import HttpRequest
 
@@ -39,4 +39,7 @@ def get(url: str, token: str, accept: str = "application/json") -> Any:
         if response.status_code >= 300:
             # Azure DevOps answers a rejected token with a redirect to its sign-in page.
             raise HttpResponseError(response=response)
-        return response.json()
+        try:
+            return response.json()
+        except ValueError as error:  # a page for people
+            raise DecodeError("the answer is not JSON", response=response, error=error) from error

@@ -8,6 +8,7 @@ from release.drift.body import NAME, body, clean, drifted, title
 from release.errors import ReleaseError
 from release.hosts.connection import connect, writer
 from release.hosts.notes import NoteText, keep_one, remove_all
+from release.hosts.rest import understood
 from release.preview.document import Preview
 
 
@@ -37,14 +38,16 @@ def report(
     if any(map(drifted, previews)):
         text = body(previews, there.run, there.limit)
         there.summarize(text)
-        done, note = keep_one(issues, NoteText(NAME, text, title(previews)))
+        with understood(there.title):
+            done, note = keep_one(issues, NoteText(NAME, text, title(previews)))
         say(f"Drift: issue {done}{f': {note.url}' if note else ''}")
     if failed:
         reasons = [f"stack '{each.stack}' could not be checked: {error}" for each in failed for error in each.errors]
         raise ReleaseError("\n".join(reasons))
     if any(map(drifted, previews)):
         return
-    closed = remove_all(issues, NoteText(NAME, clean(there.run), "No drift in Azure", needs_attention=False))
+    with understood(there.title):
+        closed = remove_all(issues, NoteText(NAME, clean(there.run), "No drift in Azure", needs_attention=False))
     for note in closed:
         say(f"No drift: issue closed: {note.url}")
     if not closed:

@@ -252,7 +252,9 @@ class WorkItems:
 def _all(api: Api, path: str) -> Iterator[Mapping[str, Any]]:
     """Yield the items of all pages."""
     token: str | None = ""
-    while token is not None:
+    known: set[str] = set()
+    while token is not None and token not in known:
+        known.add(token)
         parameters = {**_VERSION, "continuationToken": token} if token else _VERSION
         answer = api.send("GET", path, parameters=parameters)
         yield from answer.body["value"]

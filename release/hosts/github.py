@@ -176,7 +176,9 @@ def _all(api: Api, path: str, parameters: Mapping[str, str]) -> Iterator[Mapping
     """Yield the items of all pages."""
     answer = api.send("GET", path, parameters={**parameters, "per_page": "100"})
     yield from answer.body
-    while following := _next(answer, api):
+    known: set[str] = set()
+    while (following := _next(answer, api)) and following not in known:
+        known.add(following)
         answer = api.send("GET", following)
         yield from answer.body
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -48,6 +49,22 @@ class Answer:
 
     body: Any
     headers: Mapping[str, str]
+
+
+@contextmanager
+def understood(title: str) -> Iterator[None]:
+    """Let what cannot be found in an answer be an error of the host.
+
+    Raises:
+        HostError: An answer has another form than the host's API describes.
+    """
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise HostError(
+            f"{title} answers with something else than its API describes ({type(error).__name__}: {error})",
+            fix="check that the address of its API is right, and that no proxy answers in its place",
+        ) from error
 
 
 # Turns the status and the message of a refusal into the error that the user sees.
@@ -152,7 +169,8 @@ def _wait(response: HttpResponse) -> float | None:
     if after.isdecimal():
         return float(after)
     if response.headers.get("X-RateLimit-Remaining") == "0":
-        return max(0.0, float(response.headers.get("X-RateLimit-Reset", 0)) - time.time())
+        end = response.headers.get("X-RateLimit-Reset", "")
+        return max(0.0, float(end) - time.time()) if end.isdecimal() else _UNKNOWN_SECONDS
     if response.status_code == 429 or "rate limit" in response.text().lower():
         return _UNKNOWN_SECONDS
     return None
@@ -166,5 +184,7 @@ def _message(response: HttpResponse) -> str:
         return response.reason
     if not isinstance(body, dict):
         return response.reason
-    details = [each.get("message") if isinstance(each, dict) else each for each in body.get("errors") or ()]
+    errors = body.get("errors")
+    listed = errors if isinstance(errors, list) else []
+    details = [each.get("message") if isinstance(each, dict) else each for each in listed]
     return ": ".join(" ".join(str(each).split()) for each in (body.get("message"), *details) if each)

@@ -125,8 +125,9 @@ def reaching_out(root: Path, assets: Iterable[Asset], folder: str) -> dict[str, 
         if not each.path.startswith(f"{folder}/"):
             continue
         file = each.path.partition("#")[0]
-        used = (root / file, *(entry.source for tree in each.trees.values() for entry in tree.files))
-        outside = next((real for real in map(os.path.realpath, used) if not real.startswith(f"{inner}{os.sep}")), None)
+        used = (str(root / file), *(entry.source for tree in each.trees.values() for entry in tree.files))
+        real = (os.path.realpath(entry) for entry in used)
+        outside = next((entry for entry in real if not entry.startswith(f"{inner}{os.sep}")), None)
         if outside is not None:
             found[file] = Path(outside).relative_to(top).as_posix()
     return found

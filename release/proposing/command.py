@@ -57,6 +57,7 @@ def propose(
         return
     from release.hosts.branches import keep_open  # needs azure.core, which is slow to import
     from release.hosts.connection import connect
+    from release.hosts.rest import understood
     from release.proposing.proposal import proposal
 
     folder = found.path.removesuffix(file.name)
@@ -70,7 +71,8 @@ def propose(
     target = base or there.branch
     if target is None:
         raise ReleaseError("the CI job does not run for a branch", fix="use --base BRANCH")
-    done, request = keep_open(there.branches(), proposal(branch, target, found, paths, there.run))
+    with understood(there.title):
+        done, request = keep_open(there.branches(), proposal(branch, target, found, paths, there.run))
     if request is None:
         click.echo(f"Branch {target} has this version of {file.name}, so there is nothing to propose.")
     else:

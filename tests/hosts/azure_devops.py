@@ -57,6 +57,7 @@ _THREADS = re.compile(
 )
 _PROJECT_ID = "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c"
 _BUILD = re.compile(rf"/fabrikam/{_PROJECT_ID}/_apis/build/builds/(?P<build>\d+)")
+_BASES = re.compile(rf"/fabrikam/{_PROJECT_ID}/_apis/git/repositories/{REPOSITORY}/commits/[0-9a-f]{{40}}/mergebases")
 _ITEM = re.compile(r"/_apis/wit/workitems/(?:\$(?P<type>\w+)|(?P<id>\d+))")
 _TAG = re.compile(r"\[System\.Tags\] CONTAINS '([^']+)'")
 
@@ -75,8 +76,11 @@ class FakeAzureDevOps(FakeHost):
         self.origin: dict[str, Any] = {
             "reason": "batchedCI",
             "sourceBranch": "refs/heads/main",
+            "sourceVersion": "5f5b063f" * 5,
             "repository": {"id": REPOSITORY, "type": "TfsGit"},
         }
+        # Of "Merge Bases - List", for the commits of a job and of the run.
+        self.base = self.origin["sourceVersion"]
         self._page = page
 
     def variables(self, folder: Path, **more: str) -> dict[str, str]:
@@ -87,6 +91,7 @@ class FakeAzureDevOps(FakeHost):
             "BUILD_BUILDID": "1581",
             "BUILD_REPOSITORY_ID": REPOSITORY,
             "BUILD_REPOSITORY_PROVIDER": "TfsGit",
+            "BUILD_SOURCEVERSION": "9747e14a" * 5,
             "SYSTEM_COLLECTIONURI": f"{self.url}/fabrikam/",
             "SYSTEM_TEAMPROJECT": PROJECT,
             "SYSTEM_TEAMPROJECTID": _PROJECT_ID,
@@ -143,6 +148,9 @@ class FakeAzureDevOps(FakeHost):
         if (run := _BUILD.fullmatch(request.path)) and request.headers.get("Authorization", "").startswith("Bearer "):
             assert request.query["api-version"] == "7.1"
             return Answer(200, {"id": int(run["build"]), **self.origin})
+        if _BASES.fullmatch(request.path) and request.headers.get("Authorization", "").startswith("Bearer "):
+            assert request.query == {"otherCommitId": self.origin["sourceVersion"], "api-version": "7.1"}
+            return Answer(200, {"count": 1, "value": [{"commitId": self.base}]})
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return Answer(401, "<html>Access Denied: The Personal Access Token used has expired.</html>")
         if request.path == "/fabrikam/_apis/connectionData":

@@ -41,6 +41,7 @@ _ROUTE = re.compile(
     rf"/repos/{REPOSITORY}/issues(?:/(?P<number>\d+)(?P<comments>/comments)?|/comments/(?P<comment>\d+))?"
 )
 _RUN = re.compile(rf"/repos/{REPOSITORY}/actions/runs/(?P<run>\d+)")
+_COMPARED = re.compile(rf"/repos/{REPOSITORY}/compare/[0-9a-f]{{40}}\.\.\.[0-9a-f]{{40}}")
 _LONGEST = 65_536
 _NOT_FOUND = Answer(404, {"message": "Not Found", "documentation_url": DOCUMENTATION, "status": "404"})
 
@@ -59,10 +60,13 @@ class FakeGitHub(FakeHost):
         self.origin: dict[str, Any] = {
             "event": "push",
             "head_branch": "main",
+            "head_sha": "5f5b063f" * 5,
             "head_repository": {"full_name": REPOSITORY},
             "path": ".github/workflows/main.yml",
             "status": "completed",
         }
+        # Of "Compare two commits": what the commit of a job is to that of the run.
+        self.compared = "ahead"
         self.person: dict[str, Any] = {}
         """The person whose token is used, in place of a job's."""
         self._page = page
@@ -84,6 +88,7 @@ class FakeGitHub(FakeHost):
             "GITHUB_EVENT_NAME": "pull_request",
             "GITHUB_EVENT_PATH": str(event),
             "GITHUB_REF": f"refs/pull/{PULL_REQUEST}/merge",
+            "GITHUB_SHA": "9747e14a" * 5,
             "GITHUB_ACTOR": "octocat",
             "GITHUB_RUN_ID": "1581",
             "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
@@ -134,6 +139,8 @@ class FakeGitHub(FakeHost):
             return Answer(401, {"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest"})
         if run := _RUN.fullmatch(request.path):
             return Answer(200, {"id": int(run["run"]), **self.origin})
+        if _COMPARED.fullmatch(request.path):
+            return Answer(200, {"status": self.compared, "ahead_by": 1, "behind_by": 0, "commits": []})
         if request.path == "/user":
             return Answer(200, self.person) if self.person else Answer(403, READ_ONLY)
         answer = self.pulls.answer(request, request.path.removeprefix(f"/repos/{REPOSITORY}"))

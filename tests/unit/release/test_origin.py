@@ -54,6 +54,30 @@ def test_an_artifact_of_another_branch_is_refused_on_azure_devops(
 
 
 @pytest.mark.attack
+@pytest.mark.parametrize("status", ["diverged", "behind"])
+def test_a_commit_that_is_not_on_the_branch_is_refused_on_github(
+    status: str, on_github: FakeGitHub, tmp_path: Path
+) -> None:
+    """GitHub gives the name of a tag as the branch of its run, and everybody who can push can push a tag `main`."""
+    on_github.compared = status
+    with pytest.raises(ReleaseError, match="its commit, which the commit of this job does not contain, is 5f5b063f"):
+        check_run("7", job(on_github, tmp_path))
+
+
+@pytest.mark.attack
+def test_a_commit_that_is_not_on_the_branch_is_refused_on_azure_devops(
+    on_azure_devops: FakeAzureDevOps, tmp_path: Path
+) -> None:
+    """Who may start a pipeline for a branch selects the commit."""
+    on_azure_devops.base = "0" * 40
+    with pytest.raises(ReleaseError, match="its commit, which the commit of this job does not contain, is 5f5b063f"):
+        check_run("7", job(on_azure_devops, tmp_path))
+    # A pipeline for a repository that is elsewhere has no such commits.
+    on_azure_devops.origin["repository"]["type"] = "GitHub"
+    check_run("7", job(on_azure_devops, tmp_path))
+
+
+@pytest.mark.attack
 @pytest.mark.parametrize("run", ["", "7/../8", "7?x=1", "-1", "\u0667", "latest"])
 def test_a_run_has_a_number(run: str, host: FakeHost, tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="is not the id of a CI run"):
