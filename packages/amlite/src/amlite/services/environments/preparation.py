@@ -79,7 +79,8 @@ async def prepare(
     """
     if name := curated.name_of(_document(platform, environment_id).body["properties"]):
         found = curated.packages(name)
-        log(f"The curated environment {name} runs on this machine in a virtual environment of its packages.")
+        where = "on this machine in a virtual environment of its packages"
+        log(f"The curated environment {name} runs {where}.{curated.note(found)}")
         return await installed(platform, found, log)
     if is_image(platform, environment_id):
         image = str(_document(platform, environment_id).body["properties"].get("image") or "")

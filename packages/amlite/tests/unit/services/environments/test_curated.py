@@ -96,6 +96,37 @@ def test_azureml_core_is_one_that_can_be_imported() -> None:
     assert found == {}
 
 
+def test_a_model_can_be_logged_from_every_environment_with_the_tracking_of_azure() -> None:
+    """MLflow 3 asks for logged-models, which Azure's tracking does not have: Azure/azure-sdk-for-python#44896."""
+    found = {
+        name: line
+        for name in curated._SETS
+        if any(line.startswith("azureml-mlflow==") for line in curated.packages(name).requirements)
+        for line in curated.packages(name).requirements
+        if re.match(r"mlflow(-skinny)?==(?!2\.)", line)
+    }
+    assert found == {}
+
+
+async def test_the_log_of_a_job_says_which_mlflow_a_curated_environment_has(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def install(_: Platform, packages: Packages, __: object) -> VirtualEnvironment:
+        return VirtualEnvironment(Path("/venv"), packages.source)
+
+    monkeypatch.setattr(preparation, "installed", install)
+    said: dict[str, str] = {}
+    for name in ("sklearn-1.5", "minimal-py311-inference"):
+        id = f"{WORKSPACE}/environments/{name}/versions/1"
+        image = {"image": f"mcr.microsoft.com/azureml/curated/{name}:1"}
+        platform.store.put(id, f"{WORKSPACE_TYPE}/environments/versions", {"properties": image})
+        lines: list[str] = []
+        await preparation.prepare(platform, id, lines.append)
+        (said[name],) = lines
+    assert "It has MLflow 2.22.5. The image on Azure can have MLflow 3" in said["sklearn-1.5"]
+    assert "MLflow" not in said["minimal-py311-inference"]
+
+
 def test_others_say_that_they_have_no_packages_here() -> None:
     assert "designer" in registry.ENVIRONMENTS
     with pytest.raises(UnusableEnvironment, match="no packages for the curated environment 'designer', only for"):

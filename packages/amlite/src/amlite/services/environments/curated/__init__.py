@@ -3,6 +3,10 @@
 Each file beside this one has the pinned packages of some environments. They are the packages that the definitions in
 Azure/azureml-assets name, without those for GPUs, MPI, FUSE and debugging, in versions that are on PyPI for Python 3.10
 and 3.11. Made by: uv pip compile --python-platform x86_64-manylinux_2_28 --only-binary :all: --python-version 3.10
+
+Those with azureml-mlflow have the newest MLflow 2, as azureml-mlflow 1.60.0.post1 requires. Later ones let pip choose
+MLflow 3, with which no model can be logged on Azure: it asks for `logged-models`, and gets 404
+(Azure/azure-sdk-for-python#44896). Microsoft pins MLflow 2 in its examples (Azure/azureml-examples#3868, #3891).
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from amlite.services.machinelearning import curated
 
 _PYTHON = ">=3.10,<3.12"
 _IMAGE = re.compile(r"mcr\.microsoft\.com/azureml/curated/([\w.-]+?)(?::[\w.-]+|@\S+)?", re.IGNORECASE)
+_MLFLOW = re.compile(r"mlflow(?:-skinny)?==(2\.[\w.]+).*")
 _AUTOML = "automl"
 _SETS = {
     "acpt-pytorch-2.2-cuda12.1": "acpt-pytorch",
@@ -44,6 +49,17 @@ def name_of(properties: Json) -> str | None:
     found = _IMAGE.fullmatch(str(properties.get("image") or ""))
     whole = found is not None and not properties.get("condaFile") and found[1] in curated.ENVIRONMENTS
     return found[1] if found and whole else None
+
+
+def note(packages: Packages) -> str:
+    """Return what is other than in the image on Azure, as a sentence for the log of a job, or an empty text."""
+    found = next((match[1] for line in packages.requirements if (match := _MLFLOW.fullmatch(line))), None)
+    if found is None:
+        return ""
+    return (
+        f" It has MLflow {found}. The image on Azure can have MLflow 3, which cannot log a model to Azure Machine Learning "
+        "(Azure/azure-sdk-for-python#44896)."
+    )
 
 
 def packages(name: str) -> Packages:
