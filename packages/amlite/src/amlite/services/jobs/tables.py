@@ -1,10 +1,11 @@
 """Tables that the file `MLTable` of a folder describes.
 
-Source for its keys: the page "CLI (v2) mltable YAML schema".
+Source for its keys: the page "CLI (v2) mltable YAML schema", and the schema in the package mltable 1.6.3.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,6 +27,12 @@ _SETTINGS = ("delimiter", "encoding", "header", "empty_as_string", "include_path
 _TYPES = {"string": "string", "int": "integer", "long": "integer", "float": "number", "double": "number",
           "boolean": "boolean", "bool": "boolean", "datetime": "datetime"}  # fmt: skip
 _PARTITION = "extract_columns_from_partition_format"
+_COUNTS = ("take", "skip")
+_SAMPLE = "take_random_sample"
+# The steps that choose rows. They count or judge the rows of the whole table, not those of a file.
+ROW_STEPS = (*_COUNTS, _SAMPLE, "filter")
+_COMPARISONS = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _COLUMN = re.compile(r"\{([^{}:]+)(:[^{}]*)?\}")
 
 
@@ -37,14 +44,15 @@ def is_table(folder: Path) -> bool:
 def of_files(files: list[str], form: str) -> Json:
     """Return a table without a description."""
     reading = {"delimiter": ",", "encoding": "utf-8", "header": True, "texts": False, "gaps": True, "path": False}
-    return {"files": files, "format": form, **reading, "steps": [], "partitions": {}}
+    return {"files": files, "format": form, **reading, "steps": [], "partitions": {}, "whole": False}
 
 
 def read(folder: Path) -> Json:
     """Return a table: `files`, `format`, how to read a delimited file, the `steps` for each file, the `partitions`.
 
     The format is `delimited`, `parquet`, `json_lines`, or `files` if nothing reads the files. `partitions` has the
-    columns that the path of a file gives, by file. Raises DataAccessError for what would not be honoured.
+    columns that the path of a file gives, by file. `whole` is whether a step chooses rows, so that the files are read
+    as one. Raises DataAccessError for what would not be honoured.
     """
     try:
         content = bodies.read_yaml(contained.text(folder / FILE, folder))
@@ -61,17 +69,28 @@ def read(folder: Path) -> Json:
             table["partitions"] = _partitions(folder, table["files"], (options or {}).get("partition_format"))
             table["steps"].append([name, None])
         elif name in ("drop_columns", "keep_columns"):
-            table["steps"].append([name, _names(options)])
+            table["steps"].append([name, _chosen(name, options)])
         elif name == "convert_column_types":
             table["steps"].append([name, list(_conversions(options))])
+        elif name in ROW_STEPS and table["format"] != "files":
+            table["whole"] = True
+            table["steps"].append([name, _rows(name, options)])
+        elif name in ROW_STEPS:
+            raise DataAccessError(f"{FILE}: '{name}' chooses rows; put it after {', '.join(_READERS)}")
         else:
-            known = ", ".join((*_READERS, _PARTITION, "drop_columns", "keep_columns", "convert_column_types"))
+            columns = (_PARTITION, "drop_columns", "keep_columns", "convert_column_types")
+            known = ", ".join((*_READERS, *columns, *ROW_STEPS))
             raise DataAccessError(f"{FILE}: the transformation '{name}' is not supported; use one of {known}")
     return table
 
 
 def groups(table: Json, keys: Sequence[str]) -> list[Json]:
     """Return the files that have the same values of partition keys, in the order of the values: `values`, `files`."""
+    if table["whole"]:
+        raise DataAccessError(
+            f"partition_keys: amlite divides a table by its files, so it cannot have {', '.join(ROW_STEPS)}; "
+            f"remove them from {FILE}, or partition_keys"
+        )
     found: dict[tuple[str, ...], list[str]] = {}
     for file in table["files"]:
         columns = table["partitions"].get(file, {})
@@ -94,6 +113,12 @@ def _reading(options: Json) -> Json:
         wrong = f"'{unknown[0]}'" if unknown else f"'{encoding if python is None else header}'"
         known = f"the headers {', '.join(_HEADERS)} and the encodings {', '.join(_ENCODINGS)}"
         raise DataAccessError(f"{FILE}: {wrong} is not supported; use the settings {', '.join(_SETTINGS)}, {known}")
+    inferred = options.get("infer_column_types")
+    if isinstance(inferred, dict) and set(inferred) - {"sample_size"}:
+        raise DataAccessError(f"{FILE}: infer_column_types takes true, false or a sample_size here; for other types, "
+                              "use convert_column_types")  # fmt: skip
+    if options.get("invalid_lines") not in (None, "error"):
+        raise DataAccessError(f"{FILE}: invalid_lines '{options['invalid_lines']}' is not supported; use 'error'")
     return {
         "delimiter": _DELIMITERS.get(delimiter, delimiter),
         "encoding": python,
@@ -133,7 +158,86 @@ def _conversions(options: Any) -> Iterator[tuple[list[str], str, Any]]:
             known = ", ".join(_TYPES)
             raise DataAccessError(f"{FILE}: the column_type {wanted} is not supported; use one of {known}, "
                                   "with 'formats' for a datetime")  # fmt: skip
+        if isinstance(each.get("columns"), dict):
+            raise DataAccessError(f"{FILE}: convert_column_types takes names of columns here, not a pattern")
         yield _names(each.get("columns")), _TYPES[str(kind)], extra.get("formats") or []
+
+
+def _chosen(step: str, given: Any) -> list[str] | Json:
+    """Return the names of columns, or the pattern that their names contain. mltable finds none with `ignore_case`."""
+    if not isinstance(given, dict):
+        return _names(given)
+    if unknown := set(given) - {"pattern", "invert"} or ({"pattern"} - set(given)):
+        raise DataAccessError(f"{FILE}: {step} takes names, or a 'pattern' and 'invert', not {sorted(unknown)}")
+    try:
+        re.compile(str(given["pattern"]))
+    except re.error as error:
+        raise DataAccessError(f"{FILE}: the pattern of {step}, '{given['pattern']}', is none: {error}") from error
+    return {"pattern": str(given["pattern"]), "invert": bool(given.get("invert"))}
+
+
+def _rows(step: str, given: Any) -> Any:
+    """Return how many rows, or the share and the seed of a sample, or the condition of a filter."""
+    if step == "filter":
+        return _condition(given)
+    if step == _SAMPLE:
+        options = given if isinstance(given, dict) else {}
+        share, seed = options.get("probability"), options.get("seed")
+        is_share = isinstance(share, (int, float)) and not isinstance(share, bool) and 0 <= share <= 1
+        if not is_share or not _is_count(seed) or set(options) != {"probability", "seed"}:
+            raise DataAccessError(f"{FILE}: {step} takes a 'probability' from 0 to 1 and a 'seed', not {given}")
+        return {"probability": share, "seed": seed}
+    if not _is_count(given):
+        raise DataAccessError(f"{FILE}: {step} takes a number of rows, not {given}")
+    return given
+
+
+def _is_count(given: Any) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool) and given >= 0
+
+
+def _condition(given: Any) -> Json:
+    """Return the tree of a filter: `and`, `or`, `not`, and comparisons of a column, as mltable reads them."""
+    try:
+        return _node(ast.parse(str(given).strip(), mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise DataAccessError(
+            f"{FILE}: the filter '{given}' is not supported; compare columns with values or columns by "
+            f"{', '.join(_COMPARISONS.values())}, such as col(\"age\") > 30, and join comparisons by 'and', 'or', 'not'"
+        ) from error
+
+
+def _node(found: ast.expr) -> Json:
+    if isinstance(found, ast.BoolOp):
+        return {
+            "join": "and" if isinstance(found.op, ast.And) else "or",
+            "parts": [_node(each) for each in found.values],
+        }
+    if isinstance(found, ast.UnaryOp) and isinstance(found.op, ast.Not):
+        return {"not": _node(found.operand)}
+    if isinstance(found, ast.Compare) and len(found.ops) == 1:
+        left, right = _operand(found.left), _operand(found.comparators[0])
+        sign = _COMPARISONS.get(type(found.ops[0]))
+        if "column" not in left:
+            left, right, sign = right, left, _MIRRORED.get(str(sign), sign)
+        if "column" in left and sign is not None:
+            return {"compare": sign, "column": left["column"], "with": right}
+    if "column" in (operand := _operand(found)):
+        return {"is": operand["column"]}
+    raise ValueError("neither a condition nor a column")
+
+
+def _operand(found: ast.expr) -> Json:
+    match found:
+        case ast.Name(id=name):
+            return {"column": name}
+        case ast.Call(func=ast.Name(id="col"), args=[ast.Constant(value=str() as name)], keywords=[]):
+            return {"column": name}
+        case ast.Constant(value=bool() | str() | int() | float() as value):
+            return {"value": value}
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)) if value is not True:
+            return {"value": -value}
+    raise ValueError("neither a column nor a value")
 
 
 def _names(given: Any) -> list[str]:

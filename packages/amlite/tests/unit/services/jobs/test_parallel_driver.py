@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from amlite.services.jobs import drivers
+from amlite.services.jobs.drivers import table_steps
 from amlite.services.jobs.drivers.parallel import Batch, batches
 from amlite.services.jobs.tables import of_files
 
@@ -113,6 +114,18 @@ def test_a_table_is_cut_by_its_size(tmp_path: Path) -> None:
     cut = [[["anna", "1"], ["bert", "2"]], [["carl", "3"]]]
     assert found == [Batch(rows=[(str(file), header, rows)]) for rows in cut]
     assert [batch.items for batch in found] == [2, 1]
+
+
+def test_the_rows_that_a_table_chooses_are_cut_by_their_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "table_steps", table_steps)
+    for name, rows in (("a.csv", "anna,1\nbert,2\n"), ("b.csv", "carl,3\ndora,4\n")):
+        (tmp_path / name).write_text(f"name,n\n{rows}", "utf-8")
+    table = {**of_files([str(tmp_path / "a.csv"), str(tmp_path / "b.csv")], "delimited"), "whole": True}
+    settings = {"table": {**table, "steps": [["skip", 1]]}, "size": 12, "source": "", "groups": None}
+    found = list(batches(settings))
+    assert [batch.frame.to_numpy().tolist() for batch in found] == [[["bert", 2], ["carl", 3]], [["dora", 4]]]
+    assert [batch.items for batch in found] == [2, 1]
+    assert list(batches({**settings, "table": {**table, "steps": [["take", 0]]}})) == []
 
 
 CONTEXT = """

@@ -48,7 +48,25 @@ def test_a_reader_says_the_format(tmp_path: Path) -> None:
         ("paths: [{file: /etc/passwd}]", "is not supported; use"),
         ("transformations: []", "has no list 'paths'"),
         ("paths: [", "cannot be read"),
-        ("paths: [{file: a.csv}]\ntransformations: [{take: 5}]", "the transformation 'take' is not supported"),
+        (f"{CSV}[read_delta_lake]", "the transformation 'read_delta_lake' is not supported"),
+        (f"{CSV}[{{take: 5}}]", "'take' chooses rows; put it after read_delimited"),
+        (f"{CSV}[read_delimited, {{take: -1}}]", "take takes a number of rows, not -1"),
+        (f"{CSV}[read_delimited, {{skip: x}}]", "skip takes a number of rows, not x"),
+        (f"{CSV}[read_delimited, {{take_random_sample: {{probability: 0.5}}}}]", "from 0 to 1 and a 'seed'"),
+        (f"{CSV}[read_delimited, {{take_random_sample: {{probability: 2, seed: 1}}}}]", "from 0 to 1 and a 'seed'"),
+        (f"{CSV}[read_delimited, {{filter: 'x = 1'}}]", "the filter 'x = 1' is not supported; compare columns"),
+        (f"{CSV}[read_delimited, {{filter: 'x.startswith(\"a\")'}}]", "is not supported; compare columns"),
+        (f"{CSV}[read_delimited, {{filter: '1 < x < 3'}}]", "is not supported; compare columns"),
+        (f"{CSV}[read_delimited, {{filter: 'x == None'}}]", "is not supported; compare columns"),
+        (f"{CSV}[read_delimited, {{filter: 'x + 1 > 3'}}]", "is not supported; compare columns"),
+        (f"{CSV}[{{drop_columns: {{pattern: x, ignore_case: true}}}}]", "a 'pattern' and 'invert', not"),
+        (f"{CSV}[{{keep_columns: {{pattern: '('}}}}]", "the pattern of keep_columns, '\\(', is none"),
+        (f"{CSV}[{{convert_column_types: [{{columns: {{pattern: x}}, column_type: int}}]}}]", "names of columns here"),
+        (
+            f"{CSV}[{{read_delimited: {{infer_column_types: {{column_type_overrides: []}}}}}}]",
+            "use convert_column_types",
+        ),
+        (f"{CSV}[{{read_json_lines: {{invalid_lines: drop}}}}]", "invalid_lines 'drop' is not supported"),
         (f"{CSV}[{{read_delimited: {{encoding: utf7}}}}]", "'utf7' is not supported"),
         (f"{CSV}[{{read_delimited: {{header: second_line}}}}]", "'second_line' is not supported"),
         (f"{CSV}[{{read_delimited: {{quote: x}}}}]", "'quote' is not supported"),
@@ -85,6 +103,33 @@ def test_a_table_is_read_as_it_says(tmp_path: Path) -> None:
         ["drop_columns", ["Path"]],
         ["keep_columns", ["x", "z"]],
     ]
+
+
+def test_steps_that_choose_rows_are_read(tmp_path: Path) -> None:
+    text = f"""{CSV}
+- read_delimited
+- filter: 'col("a b") >= -2 and not (c == "x" or 1.5 < d) and e'
+- take: 5
+- skip: 0
+- take_random_sample: {{probability: 0.5, seed: 7}}
+- drop_columns: {{pattern: '^x', invert: true}}
+"""
+    found = read(described(tmp_path, text))
+    tree = {"join": "and", "parts": [
+        {"compare": ">=", "column": "a b", "with": {"value": -2}},
+        {"not": {"join": "or", "parts": [
+            {"compare": "==", "column": "c", "with": {"value": "x"}},
+            {"compare": ">", "column": "d", "with": {"value": 1.5}},
+        ]}},
+        {"is": "e"},
+    ]}  # fmt: skip
+    assert found["whole"]
+    assert found["steps"] == [
+        ["filter", tree], ["take", 5], ["skip", 0], ["take_random_sample", {"probability": 0.5, "seed": 7}],
+        ["drop_columns", {"pattern": "^x", "invert": True}],
+    ]  # fmt: skip
+    with pytest.raises(DataAccessError, match="divides a table by its files, so it cannot have take, skip"):
+        groups(found, ["store"])
 
 
 def test_files_of_a_table_are_grouped_by_the_keys_of_its_partitions(tmp_path: Path) -> None:

@@ -34,16 +34,21 @@ Rows = tuple[str, list[str], list[list[str]]]
 
 @dataclass(frozen=True)
 class Batch:
-    """A mini batch: paths of files, or rows of the files of a table, and the values of the partition keys."""
+    """A mini batch: paths of files, or rows of the files of a table, and the values of the partition keys.
+
+    `frame` has the rows if the table chooses some of its rows.
+    """
 
     files: list[str] = field(default_factory=list)
     rows: list[Rows] = field(default_factory=list)
     values: dict[str, str] | None = None
+    frame: Any = None
 
     @property
     def items(self) -> int:
         """How many results are expected."""
-        return len(self.files) + sum(len(rows) for _, _, rows in self.rows)
+        chosen = 0 if self.frame is None else len(self.frame)
+        return chosen + len(self.files) + sum(len(rows) for _, _, rows in self.rows)
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,29 @@ def batches(settings: Json) -> Iterator[Batch]:
         files = sorted(str(path) for path in source.rglob("*") if path.is_file()) if source.is_dir() else [str(source)]
     else:
         files = table["files"]
+    if holds_rows and table["whole"]:
+        yield from _cut(table, size)
+        return
     if holds_rows:
         for file in files:
             yield from (Batch(rows=[part]) for part in _rows(file, table, size))
         return
     for start in range(0, len(files), size):
         yield Batch(files[start : start + size])
+
+
+def _cut(table: Json, size: int) -> Iterator[Batch]:
+    """Yield batches of the rows that a table chooses, by the size of their texts."""
+    import table_steps  # type: ignore[import-not-found] # it lies beside this driver
+
+    found = table_steps.whole(table)
+    sizes = sum((found[column].astype(str).str.len() + 1 for column in found), start=0)
+    start = held = 0
+    for row in range(len(found)):
+        held += sizes[row]
+        if held >= size or row == len(found) - 1:
+            yield Batch(frame=found.iloc[start : row + 1].reset_index(drop=True))
+            start, held = row + 1, 0
 
 
 def _rows(file: str, table: Json, size: int) -> Iterator[Rows]:
@@ -95,11 +117,13 @@ def _rows(file: str, table: Json, size: int) -> Iterator[Rows]:
 
 def _given(batch: Batch, table: Json | None) -> Any:
     """Return what `run` gets: the paths, or a data frame."""
+    if batch.frame is not None:
+        return batch.frame
     if table is None or table["format"] == "files":
         return batch.files
     # What a script that takes tables needs in its own environment.
     import pandas as pd  # type: ignore[import-untyped]
-    import table_steps  # type: ignore[import-not-found] # it lies beside this driver
+    import table_steps  # it lies beside this driver
 
     frames = []
     for file, header, rows in batch.rows:

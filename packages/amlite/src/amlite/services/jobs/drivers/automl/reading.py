@@ -23,7 +23,8 @@ def read(table: Json) -> pd.DataFrame:
     """Return a table's files as one."""
     import table_steps  # type: ignore[import-not-found] # it lies beside this package
 
-    return pd.concat([table_steps.read(file, table) for file in table["files"]], ignore_index=True)
+    found: pd.DataFrame = table_steps.whole(table)
+    return found
 
 
 def tables(settings: Json) -> dict[str, pd.DataFrame]:
