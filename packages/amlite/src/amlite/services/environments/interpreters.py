@@ -10,6 +10,7 @@ from pathlib import Path
 from amlite.tools import uv
 
 _EXACT = re.compile(r"3\.\d+(?:\.\d+)?")
+_PATCH = re.compile(r"(3\.\d+)\.\d+")
 
 
 async def find(builder: str, version: str) -> str:
@@ -26,6 +27,12 @@ async def find(builder: str, version: str) -> str:
     if await process.wait() == 0:
         return version
     return next((str(path) for name, path in _of_pyenv() if name == version or name.startswith(f"{version}.")), version)
+
+
+def minor_of(version: str) -> str | None:
+    """Return the version without the number of the patch release, whose packages are the same; None without one."""
+    found = _PATCH.fullmatch(version)
+    return found[1] if found is not None else None
 
 
 def missing(version: str, source: str) -> str | None:

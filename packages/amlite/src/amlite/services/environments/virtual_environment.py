@@ -63,11 +63,14 @@ async def _build(platform: Platform, packages: Packages, folder: Path, log: Log)
     await asyncio.to_thread(shutil.rmtree, beside, ignore_errors=True)
     try:
         log(f"building a virtual environment of Python {packages.python} from {packages.source}")
-        # Relocatable, for it moves to its own name once it is whole.
-        python = await interpreters.find(builder, packages.python)
-        venv = ("venv", "--quiet", "--no-project", "--relocatable", "--python", python)
-        why = interpreters.missing(packages.python, packages.source)
-        await _run(platform, packages, log, builder, *venv, beside, why=why)
+        try:
+            await _create(platform, packages, packages.python, log, builder, beside)
+        except UnusableEnvironment:
+            minor = interpreters.minor_of(packages.python)
+            if minor is None:
+                raise
+            log(f"Python {packages.python} cannot be downloaded: the Python {minor} of this machine takes its place")
+            await _create(platform, packages, minor, log, builder, beside)
         requirements = beside / "requirements.txt"
         requirements.write_text("\n".join(packages.requirements) + "\n", "utf-8")
         if packages.requirements:
@@ -76,6 +79,15 @@ async def _build(platform: Platform, packages: Packages, folder: Path, log: Log)
         beside.rename(folder)
     finally:
         await asyncio.to_thread(shutil.rmtree, beside, ignore_errors=True)
+
+
+async def _create(platform: Platform, packages: Packages, version: str, log: Log, builder: str, folder: Path) -> None:
+    """Create an environment without packages. Raises UnusableEnvironment if there is no such interpreter."""
+    python = await interpreters.find(builder, version)
+    # Relocatable, for it moves to its own name once it is whole.
+    venv = ("venv", "--quiet", "--no-project", "--relocatable", "--python", python)
+    why = interpreters.missing(packages.python, packages.source)
+    await _run(platform, packages, log, builder, *venv, folder, why=why)
 
 
 async def _install(platform: Platform, packages: Packages, log: Log, builder: str, folder: Path) -> None:

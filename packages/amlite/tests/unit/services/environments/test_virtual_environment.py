@@ -62,6 +62,15 @@ async def test_an_environment_has_its_packages_and_python(platform: Platform, tm
     assert lines[0] == f"building a virtual environment of Python {OWN} from requirements.txt"
 
 
+async def test_another_patch_release_takes_the_place_of_one_that_is_not_to_be_had(platform: Platform) -> None:
+    lines: list[str] = []
+    folder = await virtual_environment.ensure(platform, Packages(f"{OWN}.99", (), "python:3"), lines.append)
+    assert (folder / "bin" / "python").exists()
+    assert lines[-1] == (f"Python {OWN}.99 cannot be downloaded: the Python {OWN} of this machine takes its place")
+    with pytest.raises(UnusableEnvironment, match=r"Python 3\.99\.1, which python:3 asks for"):
+        await virtual_environment.ensure(platform, Packages("3.99.1", (), "python:3"), silent)
+
+
 async def test_it_is_built_once_however_many_want_it(platform: Platform) -> None:
     lines: list[str] = []
     folders = await asyncio.gather(*(virtual_environment.ensure(platform, EMPTY, lines.append) for _ in range(3)))

@@ -57,7 +57,7 @@ def note(packages: Packages) -> str:
     if found is None:
         return ""
     return (
-        f" It has MLflow {found}. The image on Azure can have MLflow 3, which cannot log a model to Azure Machine Learning "
+        f" It has MLflow {found}. The image on Azure can have MLflow 3, which cannot log a model there "
         "(Azure/azure-sdk-for-python#44896)."
     )
 
