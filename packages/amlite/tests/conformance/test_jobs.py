@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,6 +171,28 @@ def test_pipeline_hands_data_from_step_to_step(
     client.jobs.download(steps["one"].name, download_path=str(tmp_path / "one"), all=True)
     assert (tmp_path / "one/named-outputs/counted/n").read_text("utf-8") == "40"
     assert client.jobs.get(steps["one"].name).status == "Completed"
+
+
+def test_a_step_reads_the_place_that_an_earlier_one_writes(client: MLClient, tmp_path: Path) -> None:
+    """azureml-examples, pipelines-with-components/basics/4b_datastore_datapath_uri: the second step names the place."""
+    from azure.ai.ml import Input, Output, dsl
+
+    place = f"azureml://datastores/workspaceblobstore/paths/shared/{uuid.uuid4().hex}"
+    script = "import pathlib, sys\nfor n in range(100): pathlib.Path(sys.argv[1], f'{n:02}').write_text(str(n))\n"
+    made = {"made": Output(type="uri_folder")}
+    write = step(tmp_path, "write", script, {}, made, "python main.py ${{outputs.made}}")
+    inputs = {"last": Input(type="uri_file"), "after": Input(type="uri_folder")}
+    read = step(tmp_path, "read", "import sys\nassert open(sys.argv[1]).read() == '99'\n", inputs, {},
+                "python main.py ${{inputs.last}}")  # fmt: skip
+
+    @dsl.pipeline(name="place", experiment_name="tests", default_compute=CLUSTER)  # type: ignore[call-overload]
+    def through_a_place():  # type: ignore[no-untyped-def] # noqa: ANN202 - the decorator reads annotations
+        first = write()
+        first.outputs.made = Output(type="uri_folder", path=place)
+        read(last=Input(type="uri_file", path=f"{place}/99"), after=first.outputs.made)
+
+    name = client.jobs.create_or_update(through_a_place()).name
+    assert until(client, name).status == "Completed", history(client, name).error
 
 
 def test_failing_step_fails_the_pipeline_with_its_name_and_reason(

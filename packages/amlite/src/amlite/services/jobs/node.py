@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from amlite.core.access import Principal
@@ -87,13 +87,7 @@ async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
         finally:
             for name in KEPT_FOLDERS:
                 await blobs.upload_tree(platform, work / name, kept / name, within=folder)
-        if code == 0:
-            controls.keep(platform, job)
-            produced()
-            change(platform, job.id, status="Finalizing")
-        for name in written:
-            if code == 0 or data.is_mounted(job, name):
-                await data.upload(platform, job, name)
+        await _hand_over(platform, job, written, code, produced)
         if code != 0:
             raise JobFailure("UserError", _exit_message(code, folder / USER_LOG, prepared))
         for name in written:
@@ -101,6 +95,21 @@ async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
     finally:
         for part in (work, folder / "inputs"):
             await asyncio.to_thread(shutil.rmtree, part, ignore_errors=True)
+
+
+async def _hand_over(platform: Platform, job: Job, written: Sequence[str], code: int, produced: Produced) -> None:
+    """Upload the outputs, and say that they are there: before the upload if no other job can know their places."""
+    unknown = all(job.name in job.properties["outputs"][name]["uri"] for name in written)
+    if code == 0:
+        controls.keep(platform, job)
+        if unknown:
+            produced()
+        change(platform, job.id, status="Finalizing")
+    for name in written:
+        if code == 0 or data.is_mounted(job, name):
+            await data.upload(platform, job, name)
+    if code == 0 and not unknown:
+        produced()
 
 
 async def _place(platform: Platform, job: Job, output: str, who: Principal | None) -> Path:
