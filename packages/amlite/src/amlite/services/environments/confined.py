@@ -2,7 +2,8 @@
 
 The program keeps its user and loses every other right. It has a network with a loopback device only, in which the given
 ports are relays to the same ports of this machine. All files are read-only, except for the given folders and `/tmp`,
-which is a folder of its own. Hidden folders are empty, and hidden files too, and so is each socket at which something
+which is a folder of its own. What it changes in a layered folder, it alone sees until it ends, where the machine can
+lay one folder over another. Hidden folders are empty, and hidden files too, and so is each socket at which something
 listens. Other processes, confined or not, are out of reach: the program has users and processes of its own. It ends
 with all that it started, in whatever session. This needs namespaces of Linux. Root may do without those for users, and
 everybody without those for processes, where the machine does not have them. What no namespace divides, a filter of
@@ -38,6 +39,7 @@ _END_WITH_PARENT, _DROP_RIGHT, _NO_NEW_RIGHTS, _RIGHTS = 1, 24, 38, 64
 _SET_FLAGS, _UP = 0x8914, 0x41
 _LISTENS = 0x10000  # __SO_ACCEPTCON
 _PIECE = 1 << 16
+_LAYERS = ".layers"
 _SET_SECCOMP, _FILTER = 22, 2
 # By machine: its number in a filter, that of the call `socket`, and those of add_key, request_key, keyctl and
 # io_uring_setup, whose requests no filter sees.
@@ -167,6 +169,22 @@ def _arrange_files(given: dict[str, Any], sockets: list[str]) -> None:
             _set_writable(path)
     for descriptor in (temporary, *(each[0] for each in opened)):
         os.close(descriptor)
+    for number, layered in enumerate(given["layered"]):
+        with contextlib.suppress(OSError):  # it stays read-only where the machine cannot lay one over the other
+            _layer(Path(layered), Path("/tmp", _LAYERS, str(number)))  # noqa: S108
+
+
+def _layer(target: Path, own: Path) -> None:
+    """Let changes of a folder go to a folder of the program's own."""
+    changes, work = own / "changes", own / "work"
+    for each in (changes, work):
+        each.mkdir(parents=True)
+    below = os.open(target, os.O_PATH)  # a path may have what separates the options
+    options = f"lowerdir=/proc/self/fd/{below},upperdir={changes},workdir={work},userxattr"
+    try:
+        _mount("overlay", str(target), "overlay", _NO_SET_USER | _NO_DEVICES, options)
+    finally:
+        os.close(below)
 
 
 def _set_writable(target: Path) -> None:
@@ -281,6 +299,8 @@ def main() -> int:
     code = _code_of(program)
     if given["own_processes"] and (told := here.recv(16)):
         code = int(told)
+    for each in Path(given["temporary"]).glob(f"{_LAYERS}/*/work/work"):
+        each.chmod(0o700)  # the kernel keeps it from its owner
     shutil.rmtree(given["temporary"], ignore_errors=True)
     if code < 0:
         if -code != signal.SIGKILL:

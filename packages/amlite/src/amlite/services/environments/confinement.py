@@ -34,13 +34,17 @@ _ENGINES = ("/run/docker.sock", "/run/containerd", "/run/podman")
 
 @dataclass(frozen=True)
 class Specification:
-    """What `confined` reads. `read` are folders that stay visible, even below a hidden one."""
+    """What `confined` reads. `read` are folders that stay visible, even below a hidden one.
+
+    `layered` are folders that the program may change for itself alone.
+    """
 
     command: Sequence[str]
     environment: Mapping[str, str]
     cwd: str
     folders: Sequence[str]
     read: Sequence[str]
+    layered: Sequence[str]
     hidden: Sequence[str]
     temporary: str
     ports: Sequence[int]
@@ -69,6 +73,7 @@ class Confinement:
         cwd: Path,
         folders: Sequence[Path],
         read: Sequence[Path],
+        layered: Sequence[Path] = (),
         ports: Sequence[int] = (),
     ) -> list[str]:
         """Return the command line that runs a command confined. It must run once."""
@@ -90,6 +95,7 @@ class Confinement:
             cwd=str(cwd),
             folders=[str(each) for each in folders],
             read=[str(each) for each in (*read, *programs, self.state / "certificates") if each.is_dir()],
+            layered=[str(each) for each in layered],
             hidden=[str(each) for each in hidden],
             temporary=str(temporary),
             ports=[*ports, self.proxy],

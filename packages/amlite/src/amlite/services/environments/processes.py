@@ -53,6 +53,7 @@ class VirtualEnvironment:
             cwd=program["cwd"],
             folders=program["folders"],
             read=[self.folder, interpreter, *program["inputs"]],
+            layered=[self.folder],  # a command may install packages, as in a container
             ports=program["ports"],
         )
         return confined, {"PATH": os.environ.get("PATH", os.defpath)}

@@ -32,6 +32,11 @@ Line = Callable[[str], list[str]]
 POSSIBLE = subprocess.run(["unshare", "-rmn", "true"], check=False, capture_output=True).returncode == 0
 _PROCESSES = ["unshare", "-rmnpf", "--mount-proc", "true"]
 OWN_PROCESSES = subprocess.run(_PROCESSES, check=False, capture_output=True).returncode == 0
+_LAYER = (
+    "mount -t tmpfs t /mnt && mkdir /mnt/u /mnt/w"
+    " && mount -t overlay o -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w,userxattr /mnt"
+)
+LAYERS = subprocess.run(["unshare", "-rm", "sh", "-c", _LAYER], check=False, capture_output=True).returncode == 0
 needs_own_processes = pytest.mark.skipif(not OWN_PROCESSES, reason="no namespaces of processes here")
 
 
@@ -54,13 +59,15 @@ def proxy() -> Iterator[int]:
 def confined_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: int) -> Line:
     """Return the command line of a script as a job."""
     home, state = tmp_path / "home", tmp_path / "state"
-    for folder in (home / ".azure", state / "job", state / "other", state / "input", state / "certificates"):
+    for folder in (home / ".azure", state / "job", state / "other", state / "input", state / "venv,1:2",
+                   state / "certificates"):  # fmt: skip
         folder.mkdir(parents=True)
     (home / ".azure" / "token").write_text("TOKEN")
     (home / ".databrickscfg").write_text("TOKEN")
     (state / "key").write_text("KEY")
     (state / "other" / "output").write_text("OTHER")
     (state / "input" / "rows").write_text("ROWS")
+    (state / "venv,1:2" / "package").write_text("1")
     state.chmod(0o700)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(state))
@@ -68,7 +75,8 @@ def confined_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: int) -
 
     return lambda script: made.line(
         ["bash", "-c", script], {"PATH": os.environ["PATH"], "LD_PRELOAD": ""},
-        cwd=state / "job", folders=[state / "job"], read=[state / "input"],
+        cwd=state / "job", folders=[state / "job"], read=[state / "input", state / "venv,1:2"],
+        layered=[state / "venv,1:2"],
     )  # fmt: skip
 
 
@@ -96,6 +104,18 @@ def test_a_job_reads_its_inputs_and_writes_its_own_folder(attack: Attack, tmp_pa
     assert attack("echo a > /tmp/a && ls -d /tmp/a") == "/tmp/a"
     assert attack(f"cat </dev/tcp/127.0.0.1/{proxy}") == "proxy"
     assert attack("id -u") == str(os.geteuid())
+
+
+@pytest.mark.skipif(not LAYERS, reason="no layers of folders here")
+def test_a_job_changes_its_environment_for_itself_alone(attack: Attack, tmp_path: Path) -> None:
+    """`pip install` in a command is in many samples, and works in a container."""
+    environment = tmp_path / "state" / "venv,1:2"
+    script = f"cd '{environment}' && cat package && rm package && mkdir package && echo 2 > package/new && ls -R"
+    assert attack(script).split() == ["1.:", "package", "./package:", "new"]
+    assert attack(f"cat '{environment}/package'; echo 3 > '{environment}/package'; cat '{environment}/package'") == "13"
+    assert [each.name for each in environment.iterdir()] == ["package"]
+    assert (environment / "package").read_text() == "1"
+    assert list((tmp_path / "state").glob("**/tmp-*")) == []
 
 
 @pytest.mark.parametrize("secret", ["state/key", "state/other/output", "home/.azure/token", "home/.databrickscfg"])
