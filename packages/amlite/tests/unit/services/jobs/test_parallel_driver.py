@@ -41,7 +41,9 @@ def shutdown():
 """
 
 
-def drive(folder: Path, words: list[str], **settings: Any) -> subprocess.CompletedProcess[str]:
+def drive(
+    folder: Path, words: list[str], python: str = sys.executable, **settings: Any
+) -> subprocess.CompletedProcess[str]:
     for name in ("data", "inits", "shutdowns"):
         (folder / name).mkdir()
     for number, word in enumerate(words):
@@ -53,7 +55,7 @@ def drive(folder: Path, words: list[str], **settings: Any) -> subprocess.Complet
         "batch_error_threshold": -1, **settings,
     }  # fmt: skip
     (folder / "settings.json").write_text(json.dumps(whole), "utf-8")
-    command = [sys.executable, str(drivers.path("parallel")), "settings.json"]
+    command = [python, str(drivers.path("parallel")), "settings.json"]
     return subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
 
 
@@ -66,6 +68,16 @@ def test_every_batch_is_run_once_in_order_of_its_data(tmp_path: Path) -> None:
     assert (done.returncode, results(tmp_path)) == (0, ["a!", "b!", "c!", "d!", "e!"]), done.stderr
     inits, shutdowns = (list((tmp_path / name).iterdir()) for name in ("inits", "shutdowns"))
     assert len(inits) == len(shutdowns) == 2
+
+
+@pytest.mark.parametrize("version", ["3.7", "3.8", "3.9"])
+def test_the_driver_runs_with_the_python_of_the_job(tmp_path: Path, version: str) -> None:
+    """The linter checks the syntax for 3.7. What only fails at run time needs such an interpreter."""
+    found = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
+    if not found:
+        pytest.skip(f"no Python {version} of pyenv here")
+    done = drive(tmp_path, ["a", "b"], python=str(found[0]), error_threshold=0)
+    assert (done.returncode, results(tmp_path)) == (0, ["a!", "b!"]), done.stderr
 
 
 def test_a_batch_that_fails_is_tried_again(tmp_path: Path) -> None:

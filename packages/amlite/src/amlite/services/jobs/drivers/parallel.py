@@ -1,10 +1,10 @@
 """Drives a parallel job: cuts its data into mini batches and has worker processes run the user's script on each.
 
-Started with the path of a JSON file: see `settings` in the kind `parallel`. Needs nothing but Python, and pandas where
-the data are a table. Worker processes import the script, call `init()`, and `run(mini_batch)` for one batch at a time,
-or `run(mini_batch, mini_batch_context)`. A batch fails when `run` raises, or takes longer than the timeout; then its
-worker is replaced and it is tried again. Its results are one for each item that was processed: the items without one
-are failures.
+Started with the path of a JSON file: see `settings` in the kind `parallel`. Needs nothing but Python from 3.7, and
+pandas where the data are a table. Worker processes import the script, call `init()`, and `run(mini_batch)` for one
+batch at a time, or `run(mini_batch, mini_batch_context)`. A batch fails when `run` raises, or takes longer than the
+timeout; then its worker is replaced and it is tried again. Its results are one for each item that was processed: the
+items without one are failures.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-Json = dict[str, Any]
-# The rows of a table's file with its header, if it has one.
-Rows = tuple[str, list[str], list[list[str]]]
+if TYPE_CHECKING:
+    Json = dict[str, Any]
+    # The rows of a table's file with its header, if it has one.
+    Rows = tuple[str, list[str], list[list[str]]]
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def _offer_logger() -> None:
     logger.addHandler(handler)
     module = types.ModuleType("azureml_user.parallel_run")
     module.EntryScript = type("EntryScript", (), {"logger": logger})  # type: ignore[attr-defined]
-    sys.modules |= {"azureml_user": types.ModuleType("azureml_user"), module.__name__: module}
+    sys.modules.update({"azureml_user": types.ModuleType("azureml_user"), module.__name__: module})
 
 
 def work(settings: Json, connection: Any) -> None:
@@ -174,15 +175,14 @@ def work(settings: Json, connection: Any) -> None:
         return
     connection.send(([], ""))
     takes_context = len(inspect.signature(module.run).parameters) > 1
-    while (task := connection.recv()) is not None:
-        number, batch = task
+    for number, batch in iter(connection.recv, None):
         try:
             context = [MiniBatchContext(str(number), batch.values)] if takes_context else []
             results = module.run(_given(batch, settings["table"]), *context)
             if results is None or not hasattr(results, "__len__"):
                 raise TypeError(f"run() must return a list or a data frame, got {type(results).__name__}")
             connection.send((lines(results), ""))
-        except BaseException:  # noqa: BLE001
+        except BaseException:  # noqa: BLE001, PERF203
             connection.send((None, traceback.format_exc()))
     if hasattr(module, "shutdown"):
         module.shutdown()

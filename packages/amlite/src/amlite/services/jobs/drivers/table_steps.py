@@ -1,4 +1,7 @@
-"""Reads the files of a table and applies its transformations, in the environment of a driver: it needs pandas."""
+"""Reads the files of a table and applies its transformations, in the environment of a driver: it needs pandas.
+
+The environment is of a job, with any Python from 3.7.
+"""
 
 from __future__ import annotations
 
@@ -31,18 +34,17 @@ def whole(table: dict[str, Any]) -> pd.DataFrame:
 
 def _content(file: str, table: dict[str, Any], stream: Any) -> pd.DataFrame:
     source = file if stream is None else stream
-    match table["format"]:
-        case "parquet":
-            found = pd.read_parquet(source)
-        case "json_lines":
-            found = pd.read_json(source, lines=True)
-        case _:
-            found = pd.read_csv(
-                source, sep=table["delimiter"], encoding=table["encoding"], header=0 if table["header"] else None,
-                dtype=str if table["texts"] else None, keep_default_na=table["gaps"],
-            )  # fmt: skip
-            if not table["header"]:
-                found.columns = [f"Column{number}" for number in range(1, len(found.columns) + 1)]
+    if table["format"] == "parquet":
+        found = pd.read_parquet(source)
+    elif table["format"] == "json_lines":
+        found = pd.read_json(source, lines=True)
+    else:
+        found = pd.read_csv(
+            source, sep=table["delimiter"], encoding=table["encoding"], header=0 if table["header"] else None,
+            dtype=str if table["texts"] else None, keep_default_na=table["gaps"],
+        )  # fmt: skip
+        if not table["header"]:
+            found.columns = [f"Column{number}" for number in range(1, len(found.columns) + 1)]
     if table["path"]:
         found.insert(0, "Path", str(Path(file)))
     return found
@@ -50,22 +52,21 @@ def _content(file: str, table: dict[str, Any], stream: Any) -> pd.DataFrame:
 
 def _after_steps(found: dict[str, pd.DataFrame], table: dict[str, Any]) -> pd.DataFrame:
     for name, options in table["steps"]:
-        match name:
-            case "take" | "skip":
-                found = dict(_counted(found, name, options))
-            case "take_random_sample":
-                chance = np.random.default_rng(options["seed"])
-                found = {file: rows[chance.random(len(rows)) < options["probability"]] for file, rows in found.items()}
-            case "filter":
-                found = {file: rows[_meets(rows, options).fillna(False).astype(bool)] for file, rows in found.items()}
-            case "drop_columns":
-                found = {file: rows[_others(rows, _named(rows, options))] for file, rows in found.items()}
-            case "keep_columns":
-                found = {file: rows[_named(rows, options)] for file, rows in found.items()}
-            case "convert_column_types":
-                found = {file: _with_types(rows, options) for file, rows in found.items()}
-            case _:
-                found = {file: rows.assign(**table["partitions"][file]) for file, rows in found.items()}
+        if name in ("take", "skip"):
+            found = dict(_counted(found, name, options))
+        elif name == "take_random_sample":
+            chance = np.random.default_rng(options["seed"])
+            found = {file: rows[chance.random(len(rows)) < options["probability"]] for file, rows in found.items()}
+        elif name == "filter":
+            found = {file: rows[_meets(rows, options).fillna(False).astype(bool)] for file, rows in found.items()}
+        elif name == "drop_columns":
+            found = {file: rows[_others(rows, _named(rows, options))] for file, rows in found.items()}
+        elif name == "keep_columns":
+            found = {file: rows[_named(rows, options)] for file, rows in found.items()}
+        elif name == "convert_column_types":
+            found = {file: _with_types(rows, options) for file, rows in found.items()}
+        else:
+            found = {file: rows.assign(**table["partitions"][file]) for file, rows in found.items()}
     return pd.concat(found.values(), ignore_index=True)
 
 
