@@ -174,14 +174,17 @@ def test_pipeline_hands_data_from_step_to_step(
 
 
 def test_a_step_reads_the_place_that_an_earlier_one_writes(client: MLClient, tmp_path: Path) -> None:
-    """azureml-examples, pipelines-with-components/basics/4b_datastore_datapath_uri: the second step names the place."""
+    """azureml-examples, pipelines-with-components/basics/4b_datastore_datapath_uri.
+
+    The second step names the place: a file, for an input that takes folders.
+    """
     from azure.ai.ml import Input, Output, dsl
 
     place = f"azureml://datastores/workspaceblobstore/paths/shared/{uuid.uuid4().hex}"
     script = "import pathlib, sys\nfor n in range(100): pathlib.Path(sys.argv[1], f'{n:02}').write_text(str(n))\n"
     made = {"made": Output(type="uri_folder")}
     write = step(tmp_path, "write", script, {}, made, "python main.py ${{outputs.made}}")
-    inputs = {"last": Input(type="uri_file"), "after": Input(type="uri_folder")}
+    inputs = {"last": Input(type="uri_folder"), "after": Input(type="uri_folder")}
     read = step(tmp_path, "read", "import sys\nassert open(sys.argv[1]).read() == '99'\n", inputs, {},
                 "python main.py ${{inputs.last}}")  # fmt: skip
 

@@ -71,7 +71,9 @@ def _is_optional(declaration: Json) -> bool:
 def input_of(platform: Platform, workspace_id: str, node: str, name: str, value: Input, declaration: Json) -> Json:
     """Return an input in the form of a job. Raises GraphError if it does not fit, AzureError if it names nothing."""
     kind = graph.port(declaration, "string")
-    if graph.takes_any_path(declaration) and isinstance(value, Data):
+    # A file for an input that takes folders stays a file: the job gets its path.
+    is_file = isinstance(value, Data) and (kind, value.type) == ("uri_folder", "uri_file")
+    if isinstance(value, Data) and (is_file or graph.takes_any_path(declaration)):
         kind = value.type
     if isinstance(value, StepOutput):
         return {"jobInputType": kind, "step": value.step, "output": value.output}
