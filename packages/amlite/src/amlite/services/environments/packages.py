@@ -37,6 +37,13 @@ _ON_PYPI = frozenset((
     "psutil", "pyarrow", "pytest", "pyyaml", "requests", "s3fs", "scikit-image", "scikit-learn", "scipy", "seaborn",
     "statsmodels", "sympy", "toolz", "tqdm", "ujson", "xgboost",
 ))  # fmt: skip
+# The first versions that work with NumPy 2. conda gives older ones the NumPy that they were built with. Their wheels do
+# not name it.
+_NUMPY_2_SINCE = {
+    "fastparquet": (2024, 5), "h5py": (3, 11), "matplotlib": (3, 8, 4), "pandas": (2, 2, 2), "pyarrow": (16,),
+    "scikit-image": (0, 23, 1), "scikit-learn": (1, 4, 2), "scipy": (1, 13), "statsmodels": (0, 14, 2),
+}  # fmt: skip
+_PINNED = re.compile(r"[\w.-]+(?:==|~=)(\d+(?:\.\d+)*)(?:\.\*)?")
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 CONDA_FILES = ("conda.yml", "conda.yaml", "environment.yml", "environment.yaml")
 REQUIREMENTS_FILE = "requirements.txt"
@@ -70,6 +77,7 @@ def from_conda(text: str, source: str) -> Packages:
         raise UnusableEnvironment(f"{source}: 'dependencies' must be a list")
     python = OWN_PYTHON
     requirements: list[str] = []
+    of_conda: dict[str, str] = {}
     refused: list[str] = []
     for entry in content["dependencies"]:
         if isinstance(entry, dict):
@@ -80,7 +88,8 @@ def from_conda(text: str, source: str) -> Packages:
         if name == "python":
             python = _python_version(version, source) or python
         elif name == "pip" or (name in _ON_PYPI and _VERSIONS.fullmatch(_pip_version(version))):
-            requirements.append(f"{name}{_pip_version(version)}")
+            of_conda[name] = f"{name}{_pip_version(version)}"
+            requirements.append(of_conda[name])
         else:
             refused.append(name)
     if refused:
@@ -88,6 +97,8 @@ def from_conda(text: str, source: str) -> Packages:
             f"{source}: amlite installs from PyPI, where these names may be other packages: {', '.join(refused)}. "
             "Move them under 'pip:' (by their names on PyPI), or build an image of the environment."
         )
+    if any(_is_of_numpy_1(name, line) for name, line in of_conda.items()):
+        requirements.append("numpy<2")
     found = _normalised(requirements)
     named = {name[0].lower() for line in found if (name := _NAME.match(line))}
     has_pip = "pip" in named or any(isinstance(entry, dict) for entry in content["dependencies"])  # conda adds it
@@ -176,6 +187,13 @@ def _pip_version(version: str) -> str:
         return version.replace(" ", "")
     number = version.lstrip("= ").partition("=")[0]
     return f"=={number}" if number.endswith("*") else f"=={number}.*"
+
+
+def _is_of_numpy_1(name: str, requirement: str) -> bool:
+    """Whether conda has the requested version of a package for NumPy 1 only."""
+    pinned = _PINNED.fullmatch(requirement)
+    since = _NUMPY_2_SINCE.get(name)
+    return since is not None and pinned is not None and tuple(map(int, pinned[1].split("."))) < since
 
 
 def _normalised(lines: Iterable[str]) -> tuple[str, ...]:

@@ -55,6 +55,21 @@ def test_pip_of_conda_brings_setuptools_unless_the_file_names_it() -> None:
     assert from_conda("dependencies:\n  - python=3.8\n  - numpy\n", "conda.yml").requirements == ("numpy",)
 
 
+@pytest.mark.parametrize(
+    ("specs", "requirements"),
+    [
+        (["scikit-learn=1.2.2", "numpy", "pandas"], ("scikit-learn==1.2.2.*", "numpy", "pandas", "numpy<2")),
+        (["pandas=2.2"], ("pandas==2.2.*", "numpy<2")),
+        (["pandas=2.2.2", "scipy=1.13", "scikit-learn"], ("pandas==2.2.2.*", "scipy==1.13.*", "scikit-learn")),
+    ],
+)
+def test_an_older_package_of_conda_comes_with_the_numpy_that_it_was_built_with(
+    specs: list[str], requirements: tuple[str, ...]
+) -> None:
+    """azureml-examples, managed/inference-schema: scikit-learn 1.2.2 could not be imported with NumPy 2."""
+    assert from_conda(conda("python=3.10", *specs), "conda.yml").requirements == requirements
+
+
 def test_packages_of_condas_own_are_refused_by_name_with_the_fix() -> None:
     with pytest.raises(UnusableEnvironment, match=r"conda\.yml: .*: libgcc, py-opencv, numpy\. Move them under 'pip:'"):
         from_conda(conda("python=3.11", "libgcc=13", "py-opencv", '"numpy=/tmp/x"', "scipy"), "conda.yml")
@@ -67,7 +82,7 @@ def test_packages_of_condas_own_are_refused_by_name_with_the_fix() -> None:
         ("numpy=1.21.2", "numpy==1.21.2.*"),
         ("numpy=1.21.2=py38h_0", "numpy==1.21.2.*"),
         ("pandas>=1.1,<1.2", "pandas>=1.1,<1.2"),
-        ("conda-forge::scikit-learn==1.2.2", "scikit-learn==1.2.2"),
+        ("conda-forge::scikit-learn==1.5.2", "scikit-learn==1.5.2"),
     ],
 )
 def test_packages_that_pypi_has_from_the_same_project_come_from_there(spec: str, requirement: str) -> None:
