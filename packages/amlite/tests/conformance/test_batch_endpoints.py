@@ -313,6 +313,36 @@ def test_a_pipeline_component_is_invoked_with_its_own_inputs(batch: Batch, files
         assert (tmp_path / count / "named-outputs/count/n").read_text("utf-8") == count
 
 
+def test_a_deployment_runs_a_pipeline_job_again(batch: Batch, tmp_path: Path) -> None:
+    """azureml-examples, deploy-pipelines/hello-batch/deployment-from-job.yml. All such components are called 1."""
+    from azure.ai.ml import Input, Output, dsl
+    from azure.ai.ml.entities import PipelineComponentBatchDeployment
+
+    script = "import pathlib, sys\npathlib.Path(sys.argv[2], 'said').write_text(sys.argv[1])\n"
+    say = step(tmp_path, "say", script, {"word": Input(type="string")}, {"said": Output(type="uri_folder")},
+               "python main.py ${{inputs.word}} ${{outputs.said}}")  # fmt: skip
+
+    @dsl.pipeline(name="saying", experiment_name="tests", default_compute=CLUSTER)  # type: ignore[call-overload]
+    def saying(word):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - the decorator reads annotations
+        return {"said": say(word=word).outputs.said}
+
+    for word in ("first", "second"):
+        job = batch.ml.jobs.create_or_update(saying(word=word)).name
+        assert until(batch.ml, job).status == "Completed"
+        deployment = PipelineComponentBatchDeployment(
+            name=word, endpoint_name=batch.name, job_definition=f"azureml:{job}",
+            settings={"default_compute": CLUSTER},
+        )  # fmt: skip
+        batch.ml.batch_deployments.begin_create_or_update(deployment).result()
+        begun = batch.ml.batch_endpoints.invoke(batch.name, deployment_name=word)
+        assert until(batch.ml, begun.name).status == "Completed", history(batch.ml, begun.name).error
+        batch.ml.jobs.download(begun.name, download_path=str(tmp_path / word), output_name="said")
+        assert (tmp_path / word / "named-outputs/said/said").read_text("utf-8") == word
+    absent = PipelineComponentBatchDeployment(name="none", endpoint_name=batch.name, job_definition="azureml:nothing")
+    with pytest.raises(HttpResponseError, match="the workspace has no pipeline job 'azureml:nothing'"):
+        batch.ml.batch_deployments.begin_create_or_update(absent)
+
+
 def test_an_mlflow_model_needs_no_code(batch: Batch, tmp_path: Path) -> None:
     from azure.ai.ml import Input
     from azure.ai.ml.entities import Model, ModelBatchDeployment

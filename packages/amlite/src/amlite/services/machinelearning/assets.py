@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -190,12 +191,42 @@ def _check_component(platform: Platform, workspace: Document, name: str, version
         raise AzureError(
             400, "ValidationError", "properties.componentSpec: The componentSpec field, with a type, is required."
         )
+    if source := spec.get("sourceJobId"):
+        spec = {**spec, **_of_job(platform, workspace, str(source)), "sourceJobId": source}
     parts: list[Any] = [spec, spec.get("task")]
     for part in parts:
         if isinstance(part, dict):
             _check_reference(platform, workspace, "codes", part.get("code"))
             _check_reference(platform, workspace, "environments", part.get("environment"))
     properties["componentSpec"] = {**spec, "name": name, "version": version}
+
+
+def version_of(kind: str, name: str, version: str, body: Json) -> str:
+    """Return the version that an asset gets: its own, but azure-ai-ml gives 1 to each anonymous component of a job."""
+    spec = (body.get("properties") or {}).get("componentSpec")
+    is_of_job = isinstance(spec, dict) and bool(spec.get("sourceJobId"))
+    return str(uuid.uuid4()) if is_of_job and name == ANONYMOUS.get(kind) else version
+
+
+def _of_job(platform: Platform, workspace: Document, source: str) -> Json:
+    """Return the nodes, inputs and outputs of a pipeline job for a component that runs it again."""
+    job = platform.store.get(f"{workspace.id}/jobs/{source.removeprefix('azureml:').rpartition('/')[2]}")
+    properties = job.body["properties"] if job is not None else {}
+    if properties.get("jobType") != "Pipeline" or not properties.get("jobs"):
+        raise AzureError(
+            400, "UserError", f"sourceJobId: the workspace has no pipeline job '{source}' whose nodes it knows."
+        )
+    given, written = properties.get("inputs") or {}, properties.get("outputs") or {}
+    return {
+        "jobs": properties["jobs"],
+        "inputs": {
+            name: {"type": "string", "default": each.get("value")}
+            if each["jobInputType"] == "literal"
+            else {"type": each["jobInputType"]}
+            for name, each in given.items()
+        },
+        "outputs": {name: {"type": each["jobOutputType"]} for name, each in written.items() if name != "default"},
+    }
 
 
 def _check_reference(platform: Platform, workspace: Document, kind: str, reference: Any) -> None:

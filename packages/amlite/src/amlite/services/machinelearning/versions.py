@@ -38,6 +38,7 @@ def put(
 ) -> Document:
     """Create a version of a workspace's asset, or change its mutable properties. Raises the errors of `create`."""
     base = f"{owner.id}/{kind}/{name}"
+    version = assets.version_of(kind, name, version, body)
     old = platform.store.get(f"{base}/versions/{version}")
     checked = assets.prepare_version(platform, owner, kind, name, version, body, old.body if old else None)
     return keep(platform, base, assets.container_type(kind), version, checked, principal)
