@@ -2,12 +2,13 @@
 
 The program keeps its user and loses every other right. It has a network with a loopback device only, in which the given
 ports are relays to the same ports of this machine. All files are read-only, except for the given folders and `/tmp`,
-which is a folder of its own. What it changes in a layered folder, it alone sees until it ends, where the machine can
-lay one folder over another. Hidden folders are empty, and hidden files too, and so is each socket at which something
-listens. Other processes, confined or not, are out of reach: the program has users and processes of its own. It ends
-with all that it started, in whatever session. This needs namespaces of Linux. Root may do without those for users, and
-everybody without those for processes, where the machine does not have them. What no namespace divides, a filter of
-system calls refuses: the kernel's keyrings, and sockets such as those to the hypervisor.
+which is a folder of its own, and so is `/dev`, with the devices of a container. What it changes in a layered folder, it
+alone sees until it ends, where the machine can lay one folder over another. Hidden folders are empty, and hidden files
+too, and so is each socket at which something listens. Other processes, confined or not, are out of reach: the program
+has users, processes and shared memory of its own. It ends with all that it started, in whatever session. This needs
+namespaces of Linux. Root may do without those for users, and everybody without those for processes, where the machine
+does not have them. What no namespace divides, a filter of system calls refuses: the kernel's keyrings, and sockets such
+as those to the hypervisor.
 
 Usage: confined.py SPECIFICATION (a JSON file with the fields of `confinement.Specification`, which is deleted at once)
 """
@@ -24,14 +25,15 @@ import platform
 import shutil
 import signal
 import socket
+import stat
 import struct
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
-_NEW_NAMESPACES = 0x00020000 | 0x40000000  # CLONE_NEWNS, CLONE_NEWNET
-_NEW_USER, _NEW_PROCESSES = 0x10000000, 0x20000000
+_NEW_MOUNTS, _NEW_USER, _NEW_PROCESSES = 0x00020000, 0x10000000, 0x20000000
+_NEW_NAMESPACES = _NEW_MOUNTS | 0x40000000 | 0x08000000  # CLONE_NEWNET, CLONE_NEWIPC
 _BIND, _RECURSIVE, _PRIVATE, _REMOUNT, _READ_ONLY = 0x1000, 0x4000, 1 << 18, 32, 1
 _NO_SET_USER, _NO_DEVICES, _NO_PROGRAMS = 2, 4, 8
 _MOUNT_SET_ATTRIBUTES, _AT_CURRENT, _AT_RECURSIVE = 442, -100, 0x8000
@@ -39,6 +41,10 @@ _END_WITH_PARENT, _DROP_RIGHT, _NO_NEW_RIGHTS, _RIGHTS = 1, 24, 38, 64
 _SET_FLAGS, _UP = 0x8914, 0x41
 _LISTENS = 0x10000  # __SO_ACCEPTCON
 _PIECE = 1 << 16
+_TERMINALS = Path("/dev/pts")
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_ACCELERATORS = ("nvidia*", "dri", "kfd", "dxg", "neuron*", "accel", "infiniband")
+_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
 _LAYERS = ".layers"
 _SET_SECCOMP, _FILTER = 22, 2
 # By machine: its number in a filter, that of the call `socket`, and those of add_key, request_key, keyctl and
@@ -80,14 +86,38 @@ def _set_read_only(target: Path) -> None:
 
 def _enter_namespaces(*, own_users: bool, own_processes: bool) -> None:
     user, group = os.geteuid(), os.getegid()
+    if own_users and (user or group):
+        # Terminals belong to root: who is another user is root for them, and itself in a second namespace.
+        _checked(_libc.unshare(_NEW_USER | _NEW_MOUNTS), "unshare")
+        _map_users((0, user), (0, group))
+        _mount("none", "/", None, _RECURSIVE | _PRIVATE)
+        _own_terminals()
     wanted = _NEW_NAMESPACES | (_NEW_USER if own_users else 0) | (_NEW_PROCESSES if own_processes else 0)
     _checked(_libc.unshare(wanted), "unshare")
     if own_users:
-        Path("/proc/self/setgroups").write_text("deny", "ascii")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", "ascii")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", "ascii")
+        _map_users((user, 0), (group, 0))
     _mount("none", "/", None, _RECURSIVE | _PRIVATE)
+    if not own_users or not (user or group):
+        _own_terminals()
     _end_with_parent()
+
+
+def _map_users(user: tuple[int, int], group: tuple[int, int]) -> None:
+    """Give this process, in its new namespace, the first number instead of the second."""
+    Path("/proc/self/setgroups").write_text("deny", "ascii")
+    Path("/proc/self/uid_map").write_text(f"{user[0]} {user[1]} 1", "ascii")
+    Path("/proc/self/gid_map").write_text(f"{group[0]} {group[1]} 1", "ascii")
+
+
+def _own_terminals() -> None:
+    """Replace the terminals of this machine: who opens one reads what its user types."""
+    if not _TERMINALS.is_dir():
+        return
+    flags = _NO_SET_USER | _NO_PROGRAMS
+    try:
+        _mount("devpts", str(_TERMINALS), "devpts", flags, "newinstance,ptmxmode=0666,mode=0620")
+    except OSError:  # rather none than those of this machine
+        _mount("tmpfs", str(_TERMINALS), "tmpfs", flags, "mode=755,size=1m")
 
 
 def _end_with_parent() -> None:
@@ -154,7 +184,7 @@ def _arrange_files(given: dict[str, Any], sockets: list[str]) -> None:
     _set_read_only(Path("/"))
     _bind(temporary, Path("/tmp"))  # noqa: S108
     _set_writable(Path("/tmp"))  # noqa: S108
-    _mount("tmpfs", "/dev/shm", "tmpfs", _NO_SET_USER | _NO_DEVICES, "mode=1777")  # noqa: S108
+    _arrange_devices()
     for hidden in map(Path, [*given["hidden"], *sockets]):
         if hidden.is_dir():
             _mount("tmpfs", str(hidden), "tmpfs", _NO_SET_USER | _NO_DEVICES, "mode=755,size=1m")
@@ -174,6 +204,29 @@ def _arrange_files(given: dict[str, Any], sockets: list[str]) -> None:
             _layer(Path(layered), Path("/tmp", _LAYERS, str(number)))  # noqa: S108
 
 
+def _arrange_devices() -> None:
+    """Leave the devices that a container has. With those for disks, root reads and writes around every mount."""
+    devices = Path("/dev")
+    kept = [
+        *(devices / each for each in _DEVICES), *(found for each in _ACCELERATORS for found in devices.glob(each)),
+        *([_TERMINALS] if _TERMINALS.is_dir() else []),
+    ]  # fmt: skip
+    opened = [(os.open(path, os.O_PATH), path) for path in kept if path.exists()]
+    _mount("tmpfs", str(devices), "tmpfs", _NO_SET_USER | _NO_PROGRAMS, "mode=755,size=1m")
+    for descriptor, path in opened:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            path.mkdir()
+        else:
+            path.touch()
+        _bind(descriptor, path)
+        os.close(descriptor)
+    for name, place in _LINKS.items():
+        (devices / name).symlink_to(place)
+    (devices / "shm").mkdir()
+    _set_read_only(devices)
+    _mount("tmpfs", "/dev/shm", "tmpfs", _NO_SET_USER | _NO_DEVICES, "mode=1777")  # noqa: S108
+
+
 def _layer(target: Path, own: Path) -> None:
     """Let changes of a folder go to a folder of the program's own."""
     changes, work = own / "changes", own / "work"
@@ -185,6 +238,21 @@ def _layer(target: Path, own: Path) -> None:
         _mount("overlay", str(target), "overlay", _NO_SET_USER | _NO_DEVICES, options)
     finally:
         os.close(below)
+
+
+def _open_up(*parts: str) -> None:
+    """Let the owner delete a folder that the kernel keeps from it. The program may have put a link in its place."""
+    held: list[int] = []
+    try:
+        for part in parts:
+            at = held[-1] if held else None
+            held.append(os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at))
+        Path(f"/proc/self/fd/{held[-1]}").chmod(0o700)
+    except OSError:
+        pass  # there is none
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
 
 
 def _set_writable(target: Path) -> None:
@@ -299,8 +367,8 @@ def main() -> int:
     code = _code_of(program)
     if given["own_processes"] and (told := here.recv(16)):
         code = int(told)
-    for each in Path(given["temporary"]).glob(f"{_LAYERS}/*/work/work"):
-        each.chmod(0o700)  # the kernel keeps it from its owner
+    for number in range(len(given["layered"])):
+        _open_up(given["temporary"], _LAYERS, str(number), "work", "work")
     shutil.rmtree(given["temporary"], ignore_errors=True)
     if code < 0:
         if -code != signal.SIGKILL:

@@ -29,6 +29,15 @@ _CREDENTIALS = (
     ".git-credentials", ".gnupg", ".huggingface", ".kube", ".local/share/keyrings", ".mozilla", ".netrc", ".npmrc",
     ".password-store", ".pgpass", ".pulumi", ".pypirc", ".ssh", ".terraform.d", ".vault-token",
 )  # fmt: skip
+# The variables with which programs, and the steps of CI hosts, tell where credentials are instead.
+_NAMING = (
+    "ARM_CLIENT_CERTIFICATE_PATH", "ARM_OIDC_TOKEN_FILE_PATH", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CONFIG_DIR", "AZURE_FEDERATED_TOKEN_FILE",
+    "CLOUDSDK_CONFIG", "DATABRICKS_CONFIG_FILE", "DOCKER_CONFIG", "GNUPGHOME", "GOOGLE_APPLICATION_CREDENTIALS",
+    "HF_TOKEN_PATH", "KUBECONFIG", "NETRC", "NPM_CONFIG_USERCONFIG", "PGPASSFILE", "PULUMI_HOME",
+)  # fmt: skip
+# Where a pod and a container have theirs.
+_MOUNTED = ("/run/secrets", "/var/run/secrets")
 _ENGINES = ("/run/docker.sock", "/run/containerd", "/run/podman")
 
 
@@ -86,7 +95,7 @@ class Confinement:
         inherited = {name: value for name, value in environment.items() if name != "TMPDIR"}
         hidden = [
             self.state, *others(self.state), private, cache_folder() / "docker",
-            *(home / each for each in _CREDENTIALS), *map(Path, _ENGINES),
+            *(home / each for each in _CREDENTIALS), *_named(), *map(Path, (*_MOUNTED, *_ENGINES)),
         ]  # fmt: skip
         given = Specification(
             command=list(command),
@@ -106,6 +115,12 @@ class Confinement:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as writer:
             json.dump(asdict(given), writer)
         return [sys.executable, "-I", str(_PROGRAM), str(file)]
+
+
+def _named() -> list[Path]:
+    """Return the files and folders with credentials that variables of this process name."""
+    values = (os.environ.get(name, "").split(os.pathsep) for name in _NAMING)
+    return [Path(each).absolute() for value in values for each in value if each]
 
 
 @dataclass

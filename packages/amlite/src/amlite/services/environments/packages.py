@@ -23,7 +23,13 @@ _DOCKERFILE_PYTHON = re.compile(
 _FILE_OPTION = re.compile(
     r"(?:(?P<requirement>-r|--requirement)|-c|--constraint|-e|--editable)(?:\s*=\s*|\s+|(?<=-[rce]))(?P<path>\S+)"
 )
-_ON_DISK = re.compile(r"(?:^|[@=\s])(?:file:|~?/)", re.IGNORECASE)
+_FILE_ADDRESS = re.compile(r"(?:^|[@=\s+])(?:file:|~?/)", re.IGNORECASE)
+# In a line without its addresses: a path, something that is not an address, and what pip takes as a file or folder.
+_ON_DISK = re.compile(
+    r"^[^-\s=;][^\s=;]*[/\\]|[=\s@]\.*[/\\]|@\s*[^\s;]|(?:^-f|--find-links)[\s=]*\S"
+    r"|\.(?:whl|zip|tgz|tbz|tar(?:\.\w+)?)(?![\w.])",
+    re.IGNORECASE,
+)
 _URL = re.compile(r"(?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s'\"]+", re.IGNORECASE)
 _VERSIONS = re.compile(r"[\d.*,<>=!~]*")
 _MOST_INCLUDED = 100
@@ -211,7 +217,8 @@ def _normalised(lines: Iterable[str]) -> tuple[str, ...]:
 def _check(line: str) -> None:
     if "${" in line:
         raise UnusableEnvironment(f"'{line}' names an environment variable, and amlite gives packages none.")
-    if _ON_DISK.search(line):
+    included = _FILE_OPTION.match(line)  # a file of the build context, or refused
+    if _FILE_ADDRESS.search(line) or (not included and _ON_DISK.search(_URL.sub("", line))):
         raise UnusableEnvironment(f"'{line}' names a file of this machine, which is not part of the environment.")
     for url in _URL.findall(line):
         if _is_here(url):

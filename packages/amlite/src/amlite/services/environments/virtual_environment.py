@@ -105,37 +105,43 @@ async def _install(platform: Platform, packages: Packages, log: Log, builder: st
         return
     lines: list[str] = []
     actual, cache = python.resolve(), folder / "cache"
-    if await run((*install, "--no-build"), line=lines.append, environment=_environment(platform)) == 0:
+    # Before it says that a source in git has to be built, uv would copy it with your keys, and jobs read that copy.
+    wheels = {**_environment(platform), "GIT_ALLOW_PROTOCOL": "none"}
+    if await run((*install, "--no-build"), line=lines.append, environment=wheels) == 0:
         for each in lines:
             log(each)
     else:
         log("not all packages are wheels: the others are built without access to your files and ports")
         # A cache of its own: what is built must not change what other environments get.
-        line = _confined(platform, confined, builder, (*install, "--cache-dir", cache), folder)
+        line = _confined(platform, confined, builder, (*install, "--cache-dir", cache), folder, actual)
         await _run(platform, packages, log, *line, environment=_BARE)
         await asyncio.to_thread(shutil.rmtree, cache, ignore_errors=True)
     # A package may have files of other versions of Python, which cannot be compiled.
-    compiled = _confined(
-        platform, confined, builder, (python, "-m", "compileall", "-q", "-j", "0", folder / "lib"), folder
-    )
+    _require_interpreter(packages, python, actual)
+    compiling = (python, "-m", "compileall", "-q", "-j", "0", folder / "lib")
+    compiled = _confined(platform, confined, builder, compiling, folder, actual)
     await run(compiled, line=lambda _line: None, environment=_BARE)
-    if python.resolve() != actual:  # programs may read what is around it
+    _require_interpreter(packages, python, actual)
+
+
+def _require_interpreter(packages: Packages, python: Path, actual: Path) -> None:
+    """Raise UnusableEnvironment if a package has put another interpreter there: programs read what is around it."""
+    if python.resolve() != actual:
         raise UnusableEnvironment(f"a package of {packages.source} replaces the interpreter")
 
 
 def _confined(
-    platform: Platform, confined: Confinement, builder: str, command: Sequence[str | Path], folder: Path
+    platform: Platform, confined: Confinement, builder: str, command: Sequence[str | Path], folder: Path, python: Path
 ) -> list[str]:
-    """Return the command line that runs a command, which may change the folder of an environment."""
+    """Return the command line that runs a command, which may change the folder of an environment of a Python."""
     reaching = {name: value for name, value in platform.environment.items() if not name.startswith(_NOT_FOR_PACKAGES)}
     own = {name: value for name, value in uv.environment().items() if name.startswith(("UV_", "PIP_"))}
-    interpreter = (folder / "bin" / "python").resolve().parents[1]
     return confined.line(
         [str(part) for part in command],
         {**own, **reaching, **_BARE, "NO_COLOR": "1"},
         cwd=folder,
         folders=[folder],
-        read=[interpreter, Path(builder).parent],
+        read=[python.parents[1], Path(builder).parent],
     )
 
 

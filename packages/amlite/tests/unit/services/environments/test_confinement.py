@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
+import pty
 import shlex
 import shutil
 import signal
@@ -37,6 +39,7 @@ _LAYER = (
     " && mount -t overlay o -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w,userxattr /mnt"
 )
 LAYERS = subprocess.run(["unshare", "-rm", "sh", "-c", _LAYER], check=False, capture_output=True).returncode == 0
+pytestmark = pytest.mark.attack
 needs_own_processes = pytest.mark.skipif(not OWN_PROCESSES, reason="no namespaces of processes here")
 
 
@@ -168,6 +171,78 @@ def test_a_job_reaches_no_other_port_of_the_machine(attack: Attack) -> None:
     with socket.create_server(("127.0.0.1", 0)) as private:
         port = private.getsockname()[1]
         assert attack(f"(exec 3<>/dev/tcp/127.0.0.1/{port} && echo reached) 2>/dev/null || true") == ""
+
+
+def test_a_job_opens_no_device_but_those_of_a_container(attack: Attack) -> None:
+    """Through the device of a disk, root reads and writes every file around all that is mounted."""
+    given = {
+        "fd",
+        "full",
+        "null",
+        "ptmx",
+        "pts",
+        "random",
+        "shm",
+        "stderr",
+        "stdin",
+        "stdout",
+        "tty",
+        "urandom",
+        "zero",
+    }
+    others = set(attack("ls /dev").split()) - given
+    assert [each for each in others if not each.startswith(("nvidia", "dri", "kfd", "neuron", "accel"))] == []
+    assert attack("touch /dev/new 2>/dev/null || echo none") == "none"
+    assert attack("head -c 3 /dev/zero | wc -c; echo out > /dev/stdout; echo a > /dev/shm/a && cat /dev/shm/a") == (
+        "3\nout\na"
+    )
+
+
+def test_a_job_has_terminals_of_its_own_only(attack: Attack) -> None:
+    """Who opens a terminal of the user reads the next password, and writes what looks like a prompt."""
+    ours, theirs = pty.openpty()
+    try:
+        path, number = os.ttyname(theirs), os.fstat(theirs).st_rdev
+        script = f"import os; print(os.stat('{path}').st_rdev == {number} and os.fstat(os.open('{path}', 2)).st_ino)"
+        assert attack(f'python3 -c "{script}" 2>/dev/null || echo none') == "none"
+        assert attack("python3 -c \"import pty; pty.spawn(['tty'])\"") == "/dev/pts/0"
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_job_reaches_no_shared_memory_of_other_programs(attack: Attack) -> None:
+    libc = ctypes.CDLL(None)
+    shared = libc.shmget(0, 4096, 0o600)
+    try:
+        script = f"import ctypes; print(ctypes.CDLL(None).shmctl({shared}, 0, 0))"
+        assert attack(f'python3 -c "{script}"') == "-1"
+        assert libc.shmctl(shared, 0, 0) == 0
+    finally:
+        libc.shmctl(shared, 0, 0)
+
+
+@pytest.mark.parametrize("place", [".layers/0/work/work", ".layers/9/work/work", ".layers/0/work", ".layers"])
+def test_a_job_changes_no_mode_by_a_link_that_it_leaves(attack: Attack, tmp_path: Path, place: str) -> None:
+    """What remains of a layer is deleted with the rights of the user."""
+    victim = tmp_path / "victim" / "0" / "work" / "work"
+    victim.mkdir(parents=True, mode=0o755)
+    depth = {".layers": 2, ".layers/0/work": 0}.get(place)
+    link, target = f"/tmp/{place}", victim if depth is None else victim.parents[depth]
+    attack(f"[ ! -e /tmp/.layers ] || mv /tmp/.layers /tmp/moved; mkdir -p $(dirname {link}); ln -s {target} {link}")
+    assert victim.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("name", ["AZURE_CONFIG_DIR", "KUBECONFIG", "GOOGLE_APPLICATION_CREDENTIALS"])
+def test_a_job_reads_no_credentials_that_a_variable_names(
+    attack: Attack, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A step of a CI host keeps those of its sign-in in a folder of its own."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        secret = Path(folder) / "token"
+        secret.write_text("TOKEN")
+        monkeypatch.setenv(name, folder if name == "AZURE_CONFIG_DIR" else str(secret))
+        assert attack(f"cat {secret} 2>/dev/null || true") == ""
 
 
 _ASK_KERNEL = """

@@ -8,11 +8,13 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from amlite.core.platform import Platform
 from amlite.services.environments import UnusableEnvironment, virtual_environment
+from amlite.services.environments.confinement import Confinement
 from amlite.services.environments.packages import Packages
 from amlite.services.environments.processes import VirtualEnvironment
 
@@ -46,6 +48,12 @@ def project(folder: Path, name: str) -> str:
         "    return name\n"
     )
     return f"{name} @ {folder.as_uri()}"
+
+
+def commit(folder: Path) -> None:
+    """Make a folder a repository of git with one commit."""
+    for command in (("init", "-q"), ("add", "."), ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a")):
+        subprocess.run(["git", *command], cwd=folder, check=True)
 
 
 async def test_an_environment_has_its_packages_and_python(platform: Platform, tmp_path: Path) -> None:
@@ -183,3 +191,41 @@ async def test_a_package_does_not_show_programs_another_folder_as_that_of_the_in
     (made / "backend.py").write_text((made / "backend.py").read_text().replace("    return name", hides))
     with pytest.raises(UnusableEnvironment, match="replaces the interpreter"):
         await virtual_environment.ensure(platform, packages, silent)
+
+
+@pytest.mark.attack
+@pytest.mark.skipif(not POSSIBLE, reason="this machine allows no namespaces")
+async def test_a_package_that_was_built_does_not_show_another_folder_to_what_starts_next(
+    platform: Platform, reachable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Path] = []
+    line = Confinement.line
+
+    def watched(self: Confinement, *command: Any, read: list[Path], **options: Any) -> list[str]:
+        shown.extend(read)
+        return line(self, *command, read=read, **options)
+
+    monkeypatch.setattr(Confinement, "line", watched)
+    made = reachable / "made"
+    packages = Packages(OWN, (project(made, "made"),), "conda.yml")
+    python = (virtual_environment.cache_folder() / packages.digest).with_suffix(".building") / "bin" / "python"
+    hides = f"    import os; os.unlink('{python}'); os.symlink('{platform.state}/a/b', '{python}')\n    return name"
+    (made / "backend.py").write_text((made / "backend.py").read_text().replace("    return name", hides))
+    with pytest.raises(UnusableEnvironment, match="replaces the interpreter"):
+        await virtual_environment.ensure(platform, packages, silent)
+    assert platform.state not in shown
+
+
+@pytest.mark.attack
+@pytest.mark.skipif(not POSSIBLE, reason="this machine allows no namespaces")
+async def test_a_source_in_git_is_not_fetched_with_the_keys_of_the_user(
+    platform: Platform, reachable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache of uv keeps it, which a job reads."""
+    monkeypatch.setenv("UV_CACHE_DIR", str(reachable / "uv"))
+    project(reachable / "made", "made")
+    commit(reachable / "made")
+    packages = Packages(OWN, (f"made @ git+{(reachable / 'made').as_uri()}",), "conda.yml")
+    folder = await virtual_environment.ensure(platform, packages, silent)
+    assert [path.name for path in folder.rglob("made.py")] == ["made.py"]
+    assert list((reachable / "uv").rglob("backend.py")) == []
