@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ _SAMPLE = "take_random_sample"
 ROW_STEPS = (*_COUNTS, _SAMPLE, "filter")
 _COMPARISONS = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_MOST_CHARACTERS = 1000
 _COLUMN = re.compile(r"\{([^{}:]+)(:[^{}]*)?\}")
 
 
@@ -136,16 +138,37 @@ def _partitions(folder: Path, files: list[str], form: Any) -> dict[str, Json]:
     if not columns or any(found[2] for found in _COLUMN.finditer(form)):
         raise DataAccessError(f"{FILE}: the partition_format '{form}' is not supported; write columns of text, such as "
                               "{store}/{file_name}.{extension}")  # fmt: skip
-    literal = [re.escape(part) for part in _COLUMN.sub("\0", form).split("\0")]
-    pattern = re.compile("(?:^|/)" + "([^/]+?)".join(literal) + "$")
+    segments = [segment.split("\0") for segment in _COLUMN.sub("\0", form).split("/")]
     found = {}
     for file in files:
-        match = pattern.search(Path(file).relative_to(folder).as_posix())
-        if match is None:
-            place = Path(file).relative_to(folder).as_posix()
-            raise DataAccessError(f"{FILE}: the path '{place}' does not end with the partition_format '{form}'")
-        found[file] = dict(zip(columns, match.groups(), strict=True))
+        place = Path(file).relative_to(folder)
+        parts = place.parts[-len(segments) :]
+        values = [_values(part, literals) for part, literals in zip(parts, segments, strict=False)]
+        if len(parts) < len(segments) or None in values:
+            raise DataAccessError(
+                f"{FILE}: the path '{place.as_posix()}' does not end with the partition_format '{form}'"
+            )
+        found[file] = dict(zip(columns, [each for value in values for each in value or []], strict=True))
     return found
+
+
+def _values(part: str, literals: list[str]) -> list[str] | None:
+    """Return the shortest texts, one between each literal and the next, that make a part of a path; None if none do.
+
+    A regular expression with many of them takes longer than anybody lives.
+    """
+    first, *middle = literals
+    if not middle:
+        return [] if part == first else None
+    last, at, values = middle.pop(), len(first), []
+    for literal in middle:
+        end = part.find(literal, at + 1)
+        if end < 0:
+            return None
+        values.append(part[at:end])
+        at = end + len(literal)
+    end = len(part) - len(last)
+    return [*values, part[at:end]] if part.startswith(first) and part.endswith(last) and end > at else None
 
 
 def _conversions(options: Any) -> Iterator[tuple[list[str], str, Any]]:
@@ -170,8 +193,8 @@ def _chosen(step: str, given: Any) -> list[str] | Json:
     if unknown := set(given) - {"pattern", "invert"} or ({"pattern"} - set(given)):
         raise DataAccessError(f"{FILE}: {step} takes names, or a 'pattern' and 'invert', not {sorted(unknown)}")
     try:
-        re.compile(str(given["pattern"]))
-    except re.error as error:
+        re.compile(_bounded(f"the pattern of {step}", given["pattern"]))
+    except (re.error, OverflowError, RecursionError) as error:
         raise DataAccessError(f"{FILE}: the pattern of {step}, '{given['pattern']}', is none: {error}") from error
     return {"pattern": str(given["pattern"]), "invert": bool(given.get("invert"))}
 
@@ -199,12 +222,18 @@ def _is_count(given: Any) -> bool:
 def _condition(given: Any) -> Json:
     """Return the tree of a filter: `and`, `or`, `not`, and comparisons of a column, as mltable reads them."""
     try:
-        return _node(ast.parse(str(given).strip(), mode="eval").body)
-    except (SyntaxError, ValueError, RecursionError) as error:
+        return _node(ast.parse(_bounded("the filter", given).strip(), mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise DataAccessError(
             f"{FILE}: the filter '{given}' is not supported; compare columns with values or columns by "
             f"{', '.join(_COMPARISONS.values())}, such as col(\"age\") > 30, and join comparisons by 'and', 'or', 'not'"
         ) from error
+
+
+def _bounded(what: str, given: Any) -> str:
+    if len(text := str(given)) > _MOST_CHARACTERS:
+        raise DataAccessError(f"{FILE}: {what} has {len(text):,} characters; write at most {_MOST_CHARACTERS:,}")
+    return text
 
 
 def _node(found: ast.expr) -> Json:
@@ -252,10 +281,31 @@ def _files(folder: Path, entry: Any) -> list[Path]:
             f"{FILE}: the path {entry} is not supported; use 'file', 'folder' or 'pattern', relative to {FILE}"
         )
     relative = str(value).removeprefix("./")
-    found = sorted(folder.glob(relative)) if kind == "pattern" else [folder / relative]
-    if kind == "folder":
+    found = [folder / relative]
+    if kind == "pattern":
+        found = [each for each in sorted(folder.rglob("*")) if _fits(each.relative_to(folder).parts, path.parts)]
+    elif kind == "folder":
         found = sorted((folder / relative).rglob("*"))
     files = [path for path in found if path.is_file() and path.name != FILE]
     if not files:
         raise DataAccessError(f"{FILE}: the path '{value}' matches no file in the table's folder")
     return files
+
+
+def _fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Return whether a path fits a pattern: `**` is any folders. Neither links nor repetitions make it long."""
+    places = _with_none(pattern, {0})
+    for part in path:
+        further = {place for place in places if pattern[place : place + 1] == ("**",)}
+        others = [place for place in places - further if place < len(pattern)]
+        places = _with_none(pattern, further | {each + 1 for each in others if fnmatchcase(part, pattern[each])})
+    return len(pattern) in places
+
+
+def _with_none(pattern: Sequence[str], places: set[int]) -> set[int]:
+    """Return places in a pattern with those behind each `**`, which may be no folder."""
+    found = set(places)
+    for place, part in enumerate(pattern):
+        if place in found and part == "**":
+            found.add(place + 1)
+    return found

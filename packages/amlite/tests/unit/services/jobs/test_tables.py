@@ -8,6 +8,7 @@ from amlite.services.jobs.data import DataAccessError
 from amlite.services.jobs.tables import groups, is_table, read
 
 CSV = "paths: [{file: a.csv}]\ntransformations: "
+MANY = "".join(f"{{c{number}}}" for number in range(12)) + "X"
 PARTITION = "extract_columns_from_partition_format"
 
 
@@ -147,3 +148,69 @@ def test_files_of_a_table_are_grouped_by_the_keys_of_its_partitions(tmp_path: Pa
     assert len(groups(table, ["store", "colour"])) == 3
     with pytest.raises(DataAccessError, match="no partition by day; its MLTable names the columns"):
         groups(table, ["day"])
+
+
+@pytest.mark.parametrize(
+    ("form", "path", "values"),
+    [
+        ("{a}.{b}", "x.y.csv", {"a": "x", "b": "y.csv"}),
+        ("{a}{b}", "xyz", {"a": "x", "b": "yz"}),
+        ("{y}-{m}/p{n}.csv", "old/2026-11/p1.csv", {"y": "2026", "m": "11", "n": "1"}),
+        ("fixed/{n}", "fixed/1", {"n": "1"}),
+        ("{a}.{b}", "x.", None),
+        ("{a}-{b}", "-x", None),
+        ("fixed/{n}", "other/1", None),
+    ],
+)
+def test_columns_are_the_shortest_texts_of_a_path(
+    tmp_path: Path, form: str, path: str, values: dict[str, str] | None
+) -> None:
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).touch()
+    folder = described(
+        tmp_path, f"paths: [{{file: {path}}}]\ntransformations: [{{{PARTITION}: {{partition_format: '{form}'}}}}]"
+    )
+    if values is None:
+        with pytest.raises(DataAccessError, match="does not end with"):
+            read(folder)
+    else:
+        assert list(read(folder)["partitions"].values()) == [values]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("**/*.csv", ["a.csv", "b.csv", "c.csv"]),
+        ("*/*.csv", ["c.csv"]),
+        ("deep/**/c.csv", ["c.csv"]),
+        ("**/deep/*", ["c.csv"]),
+        ("./[ab].csv", ["a.csv", "b.csv"]),
+    ],
+)
+def test_a_pattern_finds_files(tmp_path: Path, pattern: str, names: list[str]) -> None:
+    found = read(described(tmp_path, f"paths: [{{pattern: '{pattern}'}}]"))
+    assert [Path(file).name for file in found["files"]] == names
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"paths: [{{pattern: '*.csv'}}]\ntransformations: [{{{PARTITION}: {{partition_format: '{MANY}'}}}}]",
+        f"paths: [{{pattern: '{'**/' * 12}none'}}]",
+        f"paths: [{{pattern: '{'*/' * 40}none'}}]",
+        f"{CSV}[read_delimited, {{filter: '{'not ' * 50000}a'}}]",
+        f"{CSV}[read_delimited, {{filter: '{'-' * 900}1'}}]",
+        f"{CSV}[read_delimited, {{filter: 'a == 0x{'f' * 100000}'}}]",
+        f"{CSV}[{{keep_columns: {{pattern: 'a{{99999999999999}}'}}}}]",
+        f"{CSV}[{{keep_columns: {{pattern: '{'(' * 5000}'}}}}]",
+    ],
+)
+def test_a_table_takes_no_long_time_and_no_other_error(tmp_path: Path, text: str) -> None:
+    """Of what another job wrote: amlite does nothing else meanwhile."""
+    (tmp_path / f"{'a' * 200}.csv").touch()
+    (tmp_path / "/".join("abcdefghij")).mkdir(parents=True)
+    for link in ("l", "m"):
+        (tmp_path / link).symlink_to(tmp_path)
+    with pytest.raises(DataAccessError):
+        read(described(tmp_path, text))
