@@ -48,6 +48,8 @@ _requests = logging.getLogger("amlite.requests")
 _LONG_PATH = 1 << 16
 _HANDSHAKE_SECONDS = 30.0
 _PROXY = "settings/proxy"
+# Of the state folder, made before its database has anything. `run` is a link.
+_OWN_FOLDERS = ("certificates", "keys", "logs", "run")
 # After these, the rest of the body may still arrive, and nobody reads it.
 _UNREAD = (408, 413)
 _SURROUNDINGS = "settings/surroundings"
@@ -61,9 +63,16 @@ class Server:
     """Everything that listens, around one platform."""
 
     def __init__(self, state: Path) -> None:
-        """Open the state folder. Nothing listens yet."""
+        """Open the state folder. Nothing listens yet. Raises StartError if its database is lost."""
         self.state = state
-        self.platform = Platform(state, Store(state / DATABASE), Children(state), SERVICES.works)
+        store = Store(state / DATABASE)
+        if store.is_empty and (left := _left(state)):
+            store.close()
+            raise StartError(
+                f"{state / DATABASE} is lost or empty, but {', '.join(left)} in {state} have what it described. "
+                "Put the file of a backup there, or forget this local Azure with: amlite reset"
+            )
+        self.platform = Platform(state, store, Children(state), SERVICES.works)
         self.platform.part(Services, lambda: SERVICES)
         self._gate = Gate(self.platform.access, tokens(self.platform).principal_of)
         self._certificates = Certificates(state / "certificates", state / "keys")
@@ -224,6 +233,11 @@ def _surroundings(platform: Platform, inherited: dict[str, str]) -> Json:
     return body
 
 
+def _left(state: Path) -> list[str]:
+    """Return the folders of a state folder that the services fill."""
+    return sorted(each.name for each in state.iterdir() if each.is_dir() and each.name not in _OWN_FOLDERS)
+
+
 def _listen(port: int) -> socket.socket:
     """Listen on a loopback port, or on any free port if it is taken."""
     try:
@@ -254,7 +268,7 @@ def _log_to(state: Path) -> None:
 
 
 async def serve(state: Path, lock: TextIO) -> None:
-    """Serve a state folder until SIGTERM or SIGINT, or until the folder with the lock is deleted."""
+    """Serve a state folder until SIGTERM or SIGINT, or until the folder with the lock is deleted or moved."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -262,18 +276,21 @@ async def serve(state: Path, lock: TextIO) -> None:
     server = Server(state)
     try:
         runtime.write(state, await server.start(dict(os.environ)))
-        while not stop.is_set() and _exists(lock):
+        while not stop.is_set() and _is_there(lock):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _LOOK_SECONDS)
     finally:
-        # If the folder was deleted and created again, its files belong to another amlite.
-        if _exists(lock):
+        # If the folder was deleted or moved, and created again, its files belong to another amlite.
+        if _is_there(lock):
             runtime.forget(state)
         await server.stop()
 
 
-def _exists(file: TextIO) -> bool:
-    return os.fstat(file.fileno()).st_nlink > 0
+def _is_there(file: TextIO) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), Path(file.name).stat())
+    except OSError:
+        return False
 
 
 def main() -> None:
@@ -306,10 +323,14 @@ def _serve_alone(state: Path, lock: TextIO) -> None:
         _log.warning("ended %d processes that an earlier amlite left", left)
     try:
         asyncio.run(serve(state, lock))
+    except StartError as error:
+        sys.exit(str(error))
     except sqlite3.DatabaseError as error:
         if disk.problem(state, error) is not None:
             raise
-        sys.exit(f"{state / 'amlite.db'} cannot be read ({error}); forget this local Azure with: amlite reset")
+        is_busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        cure = "end the program that uses it" if is_busy else "forget this local Azure with: amlite reset"
+        sys.exit(f"{state / DATABASE} cannot be read ({error}); {cure}")
 
 
 if __name__ == "__main__":

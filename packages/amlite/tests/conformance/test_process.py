@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
 from amlite import SUBSCRIPTION_ID
+from amlite.cli import main
 from amlite.core import runtime
 from amlite.core.processes import OWNER_VARIABLE
 
@@ -166,6 +169,95 @@ def test_unreadable_database_is_one_clear_error(local: Process) -> None:
     assert "Traceback" not in done.stderr
     local.ok("reset", "--yes")
     local.ok("start")
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("content", [b"", None])
+def test_a_lost_database_is_no_new_azure(local: Process, content: bytes | None) -> None:
+    """Its blobs and Pulumi's state would be there, and nothing would know of them."""
+    local.python(PUT_ACCOUNT)
+    local.ok("stop")
+    database = local.state / "amlite.db"
+    database.unlink()
+    if content is not None:
+        database.write_bytes(content)
+    for _ in range(2):
+        done = local.amlite("start")
+        assert done.returncode == 1
+        assert f"{database} is lost or empty, but azurite" in done.stderr
+        assert "amlite reset" in done.stderr
+        assert "Traceback" not in done.stderr
+    local.ok("reset", "--yes")
+    local.ok("start")
+
+
+@pytest.mark.attack
+def test_a_database_that_another_program_holds_is_not_to_be_forgotten(local: Process) -> None:
+    local.ok("start")
+    local.ok("stop")
+    with contextlib.closing(sqlite3.connect(local.state / "amlite.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        done = local.amlite("start")
+    assert done.returncode == 1
+    assert "(database is locked); end the program that uses it" in done.stderr
+    assert "reset" not in done.stderr
+
+
+@pytest.mark.attack
+def test_commands_on_a_copy_of_a_running_state_spare_the_original(local: Process) -> None:
+    """The copy has the file that says which process runs, and with which variables."""
+    local.python(PUT_ACCOUNT)
+    running = local.running
+    copy = local.state.with_name("copy")
+    shutil.copytree(local.state, copy, symlinks=True)
+    try:
+        assert local.amlite("status", AMLITE_STATE=str(copy)).returncode == 1
+        assert local.ok("stop", AMLITE_STATE=str(copy)) == "amlite was not running\n"
+        told = local.ok("run", "--", "env", AMLITE_STATE=str(copy))
+        assert f"AMLITE_STATE={copy}\n" in told
+        assert running.environment["HTTPS_PROXY"] not in told
+        assert local.running == running
+    finally:
+        local.ok("reset", "--yes", AMLITE_STATE=str(copy))
+    assert local.running == running
+    assert local.python(LIST) == "rg\n"
+
+
+@pytest.mark.attack
+def test_a_moved_state_follows_its_folder(local: Process) -> None:
+    """Otherwise two would use the same path."""
+    local.python(PUT_ACCOUNT)
+    before, moved = local.running, local.state.with_name("moved")
+    local.state.rename(moved)
+    try:
+        local.ok("start")
+        follower = local.running
+        assert local.ok("run", "--", sys.executable, "-c", LIST, AMLITE_STATE=str(moved)) == "rg\n"
+        assert not before.alive
+        assert local.running == follower
+        assert local.python(LIST) == "\n"
+    finally:
+        local.ok("reset", "--yes", AMLITE_STATE=str(moved))
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("command", [["stop"], ["reset", "--yes"]])
+@pytest.mark.parametrize("file", ["lock", "amlite.db", "run"])
+def test_stop_and_reset_end_an_amlite_that_starts(local: Process, file: str, command: list[str]) -> None:
+    """It does not answer yet, but it is there."""
+    starting = subprocess.Popen([*AMLITE, "start"], env=local.environment, stdout=subprocess.PIPE, text=True)
+    while not os.path.lexists(local.state / file):
+        assert starting.poll() is None
+    # In this process, because another one would begin after amlite has started.
+    done = CliRunner().invoke(main, command, env={runtime.VARIABLE: str(local.state)})
+    starting.communicate()
+    assert done.output == (f"{local.state} is gone\n" if command[0] == "reset" else "amlite stopped\n")
+    if command[0] == "reset" and starting.returncode:
+        assert not local.state.exists()
+    if starting.returncode == 0:  # it answered before, or began again afterwards
+        local.ok("stop")
+    assert local.owned() == []
+    assert local.python(LIST) == "\n"
 
 
 def test_port_that_was_taken_meanwhile_is_replaced(local: Process) -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psutil
 
 from amlite import environment
 from amlite.core import disk, runtime
-from amlite.core.processes import tail
+from amlite.core.processes import runs, servers, tail
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
@@ -74,36 +75,49 @@ def ensure_started() -> runtime.Runtime:
             time.sleep(0.02)
         if code == disk.CODE:
             raise click.ClickException(disk.check(state) or f"amlite cannot write to {state}")
-        raise click.ClickException(f"amlite did not start (state {state}):\n{tail(log) or _held(state)}")
+        raise click.ClickException(f"amlite did not start (state {state}):\n{tail(log) or _why(state, code)}")
     finally:
         log.unlink(missing_ok=True)
 
 
-def terminate(running: runtime.Runtime) -> None:
-    """End the process, politely and then by force, and wait until it is gone."""
+def end_all(state: Path) -> bool:
+    """End the amlite of a state folder, also one that is starting. Return whether there was one.
+
+    Raises ClickException for one that cannot be ended.
+    """
+    found = servers(state)
+    for each in found:
+        _end(each)
+    if left := [str(each.pid) for each in found if runs(each)]:
+        raise click.ClickException(f"amlite (pid {', '.join(left)}) does not end")
+    return bool(found)
+
+
+def _end(process: psutil.Process) -> None:
+    """End a process, politely and then by force, and wait until it is gone."""
     # Not psutil's wait: it never ends for a process whose parent does not ask for its exit code.
     for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(running.pid, number)
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)
         deadline = time.monotonic() + _STOP_SECONDS
         while time.monotonic() < deadline:
-            if not running.alive:
+            if not runs(process):
                 return
             time.sleep(0.02)
 
 
-def _held(state: Path) -> str:
-    """Return what uses a state folder without an answer."""
-    import psutil
-
-    serves = ["amlite.server", str(state)]
-    pids = [each.pid for each in psutil.process_iter(["cmdline"]) if (each.info["cmdline"] or [])[-2:] == serves]
-    if not pids:
+def _why(state: Path, code: int | None) -> str:
+    """Return why an amlite without a message did not start: the reason is its exit code, or what uses the folder."""
+    if code is not None and code in (-signal.SIGTERM, -signal.SIGKILL, 0):
+        return "it was stopped while it started"
+    if not (found := servers(state)):
         return "it ended without a message"
-    return f"another amlite uses the folder and does not answer; end it: kill {' '.join(map(str, pids))}"
+    pids = " ".join(str(each.pid) for each in found)
+    return f"another amlite uses the folder and does not answer; end it: kill {pids}"
 
 
 def _spawn(state: Path, log: Path) -> subprocess.Popen[bytes]:
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)  # a reset may have deleted it meanwhile
     log.parent.mkdir(exist_ok=True)
     # Without its compiled files every start would take a second more, in amlite and in all it starts.
     left_out = {"PYTHONDONTWRITEBYTECODE", *environment.of_real_clouds(os.environ)}

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from amlite.cli.connection import ask, ensure_started, terminate
+from amlite.cli.connection import ask, end_all, ensure_started
 from amlite.core import private_folder, runtime
 from amlite.core.processes import reap
 from amlite.pulumi import plugins
@@ -31,9 +31,7 @@ def stop() -> None:
     The state stays.
     """
     state = runtime.state_folder()
-    running = runtime.read(state)
-    if running is not None:
-        terminate(running)
+    running = end_all(state)
     ended = reap(state) + plugins.end_left(state)
     private_folder.remove(state)
     left = f" ({ended} leftover processes ended)" if ended else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import re
 import shutil
 import subprocess
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from amlite.cli.connection import ask, running, terminate
+from amlite.cli.connection import ask, end_all, running
 from amlite.core import private_folder, runtime
 from amlite.core.processes import reap, tail
 from amlite.pulumi import plugins
@@ -55,16 +57,9 @@ def reset(yes: bool) -> None:
     _check_ours(state)
     if not yes:
         click.confirm(f"Delete {state} and everything in the local Azure?", abort=True)
-    found = runtime.read(state)
-    if found is not None:
-        terminate(found)
-    reap(state)
-    plugins.end_left(state)
-    private_folder.remove(state)
-    shutil.rmtree(state, ignore_errors=True)
+    end_all(state)
     if state.exists():
-        left = ", ".join(sorted(path.name for path in state.iterdir()))
-        raise click.ClickException(f"not everything in {state} could be deleted; what is left: {left}")
+        _delete(state)
     click.echo(f"{state} is gone")
 
 
@@ -76,6 +71,30 @@ def advance(seconds: float) -> None:
     Schedules fire, and waits end. The clock never moves back.
     """
     click.echo(ask(running(), "POST", "/clock", {"seconds": seconds})["now"])
+
+
+def _delete(state: Path) -> None:
+    """Delete a state folder. The lock is deleted last, so that no amlite starts in what is left."""
+    lock = state / "lock"
+    with lock.open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            told = f"an amlite has just started on {state}, and nothing was deleted; run this command again"
+            raise click.ClickException(told) from error
+        reap(state)
+        plugins.end_left(state)
+        private_folder.remove(state)
+        for each in state.iterdir():
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each, ignore_errors=True)
+            elif each != lock:
+                each.unlink(missing_ok=True)
+        if left := sorted(path.name for path in state.iterdir() if path != lock):
+            raise click.ClickException(f"not everything in {state} could be deleted; what is left: {', '.join(left)}")
+        lock.unlink()
+        with contextlib.suppress(OSError):  # an amlite that starts again has made a new one meanwhile
+            state.rmdir()
 
 
 def _check_ours(state: Path) -> None:

@@ -275,14 +275,14 @@ def reap(state: Path) -> int:
     while found := [process for process in psutil.process_iter() if _carries(process, mark)]:
         end_all(found)
         ended += len(found)
-        if all(map(_runs, found)):
+        if all(map(runs, found)):
             break  # belongs to another user
     return ended
 
 
 def _carries(process: psutil.Process, mark: str) -> bool:
     try:
-        return process.pid != os.getpid() and process.environ().get(OWNER_VARIABLE) == mark and _runs(process)
+        return process.pid != os.getpid() and process.environ().get(OWNER_VARIABLE) == mark and runs(process)
     except (psutil.Error, OSError):
         return False
 
@@ -310,15 +310,26 @@ def end_all(processes: list[psutil.Process]) -> None:
 def _wait(processes: list[psutil.Process]) -> None:
     # Not psutil's wait, because it would take the exit codes of children from asyncio.
     deadline = time.monotonic() + _GRACE_SECONDS
-    while any(map(_runs, processes)) and time.monotonic() < deadline:
+    while any(map(runs, processes)) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
-def _runs(process: psutil.Process) -> bool:
+def runs(process: psutil.Process) -> bool:
+    """Whether a process has not ended. A zombie has."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def servers(state: Path) -> list[psutil.Process]:
+    """Return this user's processes that serve a state folder, or that are about to: they may not answer yet."""
+    serves, found = ["amlite.server", str(state)], []
+    for each in psutil.process_iter(["cmdline", "uids"]):
+        is_own = each.info["uids"] is not None and each.info["uids"].effective == os.geteuid()
+        if is_own and (each.info["cmdline"] or [])[-2:] == serves:
+            found.append(each)
+    return found
 
 
 def tool(name: str) -> Path | None:

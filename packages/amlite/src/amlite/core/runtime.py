@@ -101,14 +101,18 @@ def others(state: Path) -> list[Path]:
 
 
 def read(state: Path) -> Runtime | None:
-    """Return the amlite that runs on a state folder. Return None if none of this user runs or the file is malformed."""
+    """Return the amlite that runs on a state folder. Return None if none of this user runs or the file is malformed.
+
+    The file in the copy of a folder is that of the amlite on the original, which has nothing to do with the copy.
+    """
     try:
         if not disk.is_own(state):
             return None
         runtime = Runtime(**json.loads((state / "runtime.json").read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+        is_of_it = runtime.environment.get(VARIABLE) == str(state.resolve())
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
-    return runtime if runtime.alive else None
+    return runtime if is_of_it and runtime.alive else None
 
 
 def write(state: Path, runtime: Runtime) -> None:

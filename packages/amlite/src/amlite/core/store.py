@@ -56,6 +56,11 @@ class Store:
         """Close the file. The store cannot be used afterwards."""
         self._db.close()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever written: an amlite writes its settings when it starts."""
+        return self._db.execute("SELECT 1 FROM documents LIMIT 1").fetchone() is None
+
     def get(self, id: str) -> Document | None:
         """Return the document with an id, which is compared without case, or None."""
         row = self._db.execute(

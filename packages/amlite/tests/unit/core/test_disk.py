@@ -56,7 +56,8 @@ def test_a_folder_is_checked_before_a_start(tmp_path: Path, monkeypatch: pytest.
 def test_a_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It could say which variables `amlite run` sets, and which process `amlite stop` ends."""
     here = psutil.Process()
-    runtime.write(tmp_path, runtime.Runtime(here.pid, here.create_time(), 1, {"LD_PRELOAD": "/tmp/evil.so"}))
+    environment = {"LD_PRELOAD": "/tmp/evil.so", runtime.VARIABLE: str(tmp_path)}
+    runtime.write(tmp_path, runtime.Runtime(here.pid, here.create_time(), 1, environment))
     assert runtime.read(tmp_path) is not None
     uid = os.geteuid() + 1
     monkeypatch.setattr(os, "geteuid", lambda: uid)
