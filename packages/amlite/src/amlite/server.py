@@ -17,6 +17,7 @@ import sys
 import time
 import uuid
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -185,7 +186,8 @@ class Server:
             )
         route, parameters = found
         call = Call(self.platform, request, parameters, error=route.table.error)
-        self._gate.admit(call, route)
+        call.admit = partial(self._gate.admit, call, route)
+        call.admit()
         return await self.platform.part(Faults).serve(call, route)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,8 @@ Refusal = tuple[int, str, str]
 
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 _MOST_NUMBER = (1 << 31) - 1
+# A body that takes no longer came with its head.
+_PROMPT_SECONDS = 0.1
 _SUBSCRIPTIONS = re.compile("/subscriptions/", WITHOUT_CASE)
 AUTHENTICATED = ""
 """The `action` of a route that needs a token but no role: any caller that knows an operation's id may poll it."""
@@ -41,7 +44,7 @@ ARM_AUDIENCES = frozenset({"https://management.azure.com", "https://management.c
 class Call:
     """One request: its parts, the platform that answers it and, on routes that ask for a token, who sent it.
 
-    `error` is the class of the errors of the service that answers.
+    `error` is the class of the errors of the service that answers. `admit` checks the caller again.
     """
 
     platform: Platform
@@ -49,6 +52,7 @@ class Call:
     parameters: Mapping[str, str]
     principal: Principal | None = None
     error: bodies.ErrorOf = AzureError
+    admit: Callable[[], None] = lambda: None
 
     @property
     def method(self) -> str:
@@ -105,12 +109,25 @@ class Call:
         return value
 
     async def read(self, most: int = bodies.MOST_BYTES) -> bytes:
-        """Return the body; raises the service's error 413 if it is larger than `most` bytes."""
-        return await bodies.read(self.request, most, self.error)
+        """Return the body; raises the service's error 413 if it is larger than `most` bytes.
+
+        A client can send it slowly, and lose its roles meanwhile. Then it gets the AzureError of one without them.
+        """
+        began = time.monotonic()
+        raw = await bodies.read(self.request, most, self.error)
+        self._admit_again(began)
+        return raw
 
     async def form(self) -> dict[str, str]:
-        """Return the fields of a body that is an URL-encoded form; raises the service's error 400 or 413."""
-        return await bodies.form(self.request, self.error)
+        """Return the fields of a body that is an URL-encoded form; raises the errors of `read`, and 400."""
+        began = time.monotonic()
+        found = await bodies.form(self.request, self.error)
+        self._admit_again(began)
+        return found
+
+    def _admit_again(self, began: float) -> None:
+        if time.monotonic() - began > _PROMPT_SECONDS:
+            self.admit()
 
     async def json(self, kinds: Mapping[str, str] | None = None, *, most: int = bodies.MOST_BYTES) -> Json:
         """Return the body as a JSON object ({} when empty); raises the service's error 400 for anything else.

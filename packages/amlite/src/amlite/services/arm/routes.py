@@ -108,8 +108,8 @@ async def put_group(call: Call) -> web.Response:
 @routes.patch(_GROUP)
 async def patch_group(call: Call) -> web.Response:
     """Change a resource group's tags."""
-    group = group_of(call.platform, call.resource_id)
     body = await call.json()
+    group = group_of(call.platform, call.resource_id)
     stored = {**group.body, "tags": body.get("tags", group.body["tags"])}
     call.platform.store.put(group.id, GROUP_TYPE, stored)
     return reply(stored)
@@ -172,9 +172,9 @@ async def resource(call: Call) -> web.Response:
         case "PUT":
             return await _put(call, id, kind)
         case "PATCH":
+            change = await call.json()
             old = resource_of(call.platform, id)
-            body = _merge(old.body, await call.json())
-            return await _write(call, id, kind, resources.checked(kind, body), old)
+            return await _write(call, id, kind, resources.checked(kind, _merge(old.body, change)), old)
         case "DELETE":
             return await _delete(call, id, kind)
     raise AzureError(405, "MethodNotAllowed", f"{call.method} is not allowed on '{id}'.")
@@ -244,8 +244,9 @@ async def _act(call: Call, id: ResourceId) -> web.Response:
         raise AzureError(
             404, "InvalidResourceType", f"The action '{id.segments[-1]}' of '{kind.name}' is not known here."
         )
+    body = await call.json()
     resource_of(call.platform, target)
-    return reply(await action(call.platform, target, await call.json()))
+    return reply(await action(call.platform, target, body))
 
 
 def _check_version(call: Call) -> None:

@@ -39,13 +39,14 @@ _LISTS = f"/mferp/managementfrontend{WORKSPACE}/batchEndpoints/{{endpoint}}"
 @routes.post("/jobs")
 async def invoke(call: Call) -> web.StreamResponse:
     """Start a job of the deployment in the header, or of the default deployment."""
+    _caller(call, _invoked(call), f"{_JOBS}/write")  # a stranger sends no body
+    request = await call.json({"properties": "map:any"})
     endpoint = _invoked(call)
     named = call.request.headers.get(_DEPLOYMENT_HEADER)
     principal = _caller(call, endpoint, f"{_JOBS}/write")
     deployment = _chosen(call.platform, endpoint, named)
     if named:
         call.platform.access.require(principal, deployment["id"], f"{_DEPLOYMENT_JOBS}/write")
-    request = await call.json({"properties": "map:any"})
     name = fields(request.get("properties", {}), {"name": "str"}).get("name")
     repeated = call.request.headers.get(_REPEAT_HEADER)
     if name is None:

@@ -32,7 +32,6 @@ async def refuse(call: Call) -> web.Response:
 @routes.post(f"{_FILES}/import")
 async def import_file(call: Call) -> web.Response:
     """Store a file, sent as JSON or as a form."""
-    workspace, _ = entered(call)
     if call.request.content_type.startswith("multipart/"):
         form = await bodies.multipart(call.request, _MOST_BYTES, call.error)
         sent = form.get("content", b"")
@@ -41,21 +40,23 @@ async def import_file(call: Call) -> web.Response:
         given |= {"content": base64.b64encode(data).decode(), "overwrite": str(form.get("overwrite")).lower() == "true"}
     else:
         given = await call.json(most=_MOST_BYTES * 2)  # in base64
-    files.write(call.platform, workspace, given)
+    files.write(call.platform, entered(call)[0], given)
     return reply({})
 
 
 @routes.post(f"{_FILES}/mkdirs")
 async def make_folder(call: Call) -> web.Response:
     """Create a folder."""
-    files.make_folder(call.platform, entered(call)[0], await call.json())
+    given = await call.json()
+    files.make_folder(call.platform, entered(call)[0], given)
     return reply({})
 
 
 @routes.post(f"{_FILES}/delete")
 async def delete_file(call: Call) -> web.Response:
     """Delete a file or a folder."""
-    files.delete(call.platform, entered(call)[0], await call.json())
+    given = await call.json()
+    files.delete(call.platform, entered(call)[0], given)
     return reply({})
 
 
@@ -88,8 +89,9 @@ async def export_file(call: Call) -> web.Response:
 @routes.post(f"{_JOBS}/create")
 async def create_job(call: Call) -> web.Response:
     """Create a job."""
+    given = await call.json()
     workspace, principal = entered(call)
-    return reply({"job_id": jobs.create(call.platform, workspace, principal, await call.json())})
+    return reply({"job_id": jobs.create(call.platform, workspace, principal, given)})
 
 
 @routes.post(f"{_JOBS}/reset")
@@ -103,7 +105,8 @@ async def reset_job(call: Call) -> web.Response:
 @routes.post(f"{_JOBS}/update")
 async def update_job(call: Call) -> web.Response:
     """Change settings of a job. Lists are replaced as a whole."""
-    workspace, given = entered(call)[0], await call.json({"new_settings": "map:any", "fields_to_remove": "list:str"})
+    given = await call.json({"new_settings": "map:any", "fields_to_remove": "list:str"})
+    workspace, _ = entered(call)
     old = jobs.get(call.platform, workspace, given.get("job_id"))["settings"]
     removed = set(given.get("fields_to_remove", []))
     kept = {name: value for name, value in old.items() if name not in removed}
@@ -114,7 +117,8 @@ async def update_job(call: Call) -> web.Response:
 @routes.post(f"{_JOBS}/delete")
 async def delete_job(call: Call) -> web.Response:
     """Delete a job."""
-    jobs.delete(call.platform, entered(call)[0], (await call.json()).get("job_id"))
+    given = await call.json()
+    jobs.delete(call.platform, entered(call)[0], given.get("job_id"))
     return reply({})
 
 
@@ -133,8 +137,8 @@ async def list_jobs(call: Call) -> web.Response:
 @routes.post(f"{_JOBS}/run-now")
 async def run_now(call: Call) -> web.Response:
     """Start a run of a job."""
-    workspace, principal = entered(call)
     given = await call.json({"job_parameters": "map:str"})
+    workspace, principal = entered(call)
     if wrong := sorted(given.keys() - {"idempotency_token", "job_id", "job_parameters", "queue"}):
         raise invalid(f"{wrong[0]} is not part of this local Azure; use job_parameters.")
     job = jobs.get(call.platform, workspace, given.get("job_id"))
@@ -160,8 +164,8 @@ async def run_now(call: Call) -> web.Response:
 @routes.post(f"{_JOBS}/runs/submit")
 async def submit_run(call: Call) -> web.Response:
     """Start a run without a job."""
-    workspace, principal = entered(call)
     given = await call.json()
+    workspace, principal = entered(call)
     given.pop("idempotency_token", None)
     definition.check(given)
     run = jobs.new_run(call.platform, workspace, principal, given, {}, None)
@@ -200,7 +204,8 @@ async def get_output(call: Call) -> web.Response:
 @routes.post(f"{_JOBS}/runs/cancel")
 async def cancel_run(call: Call) -> web.Response:
     """Cancel a run."""
-    run = jobs.run_of(call.platform, entered(call)[0], (await call.json()).get("run_id"))
+    given = await call.json()
+    run = jobs.run_of(call.platform, entered(call)[0], given.get("run_id"))
     await execution.cancel(call.platform, run["run_id"])
     return reply({})
 
@@ -211,7 +216,8 @@ def _collection(kind: str, key: str) -> None:
     @routes.post(path)
     async def create(call: Call) -> web.Response:
         """Create a credential or location."""
-        return reply(catalog.create(call.platform, *entered(call), kind, await call.json()))
+        given = await call.json()
+        return reply(catalog.create(call.platform, *entered(call), kind, given))
 
     @routes.get(path)
     async def every(call: Call) -> web.Response:
@@ -226,9 +232,10 @@ def _collection(kind: str, key: str) -> None:
     @routes.patch(f"{path}/{{name}}")
     async def change(call: Call) -> web.Response:
         """Change a credential or location."""
+        given = await call.json()
         workspace, who = entered(call)
         old = catalog.get(call.platform, workspace, kind, call.parameters["name"])
-        return reply(catalog.put(call.platform, workspace, who, kind, old, await call.json()))
+        return reply(catalog.put(call.platform, workspace, who, kind, old, given))
 
     @routes.delete(f"{path}/{{name}}")
     async def delete(call: Call) -> web.Response:

@@ -27,11 +27,12 @@ _RERUN = ("isRecovery", "referencePipelineRunId", "startActivityName", "startFro
 @routes.post(f"{_FACTORY}/pipelines/{{pipeline}}/createRun")
 async def create_run(call: Call) -> web.Response:
     """Start a run of a pipeline."""
+    body = await call.json()
     factory = _factory(call)
     if rerun := [name for name in _RERUN if call.query.get(name)]:
         raise AzureError(400, "BadRequest", f"{rerun[0]}: amlite starts pipelines from their beginning only.")
     pipeline = parameters.pipeline_of(call.platform, factory.id, call.parameters["pipeline"])
-    given = parameters.complete(pipeline, await call.json())
+    given = parameters.complete(pipeline, body)
     invoked: Json = {"id": str(uuid.uuid4()), "name": "Manual", "invokedByType": "Manual"}
     return reply({"runId": execution.begin(call.platform, factory.body, pipeline, given, invoked, {})})
 
@@ -55,21 +56,24 @@ async def cancel_run(call: Call) -> web.Response:
 @routes.post(f"{_FACTORY}/queryPipelineRuns")
 async def query_pipeline_runs(call: Call) -> web.Response:
     """Return the pipeline runs that a query asks for."""
-    return reply(runs.query(call.platform, _factory(call).id, PIPELINE_RUN, await call.json()))
+    body = await call.json()
+    return reply(runs.query(call.platform, _factory(call).id, PIPELINE_RUN, body))
 
 
 @routes.post(f"{_FACTORY}/pipelineruns/{{run}}/queryActivityruns")
 async def query_activity_runs(call: Call) -> web.Response:
     """Return the activity runs of a pipeline run that a query asks for."""
+    body = await call.json()
     factory = _factory(call)
     run = runs.get(call.platform, factory.id, call.parameters["run"])
-    return reply(runs.query(call.platform, factory.id, ACTIVITY_RUN, await call.json(), run["runId"]))
+    return reply(runs.query(call.platform, factory.id, ACTIVITY_RUN, body, run["runId"]))
 
 
 @routes.post(f"{_FACTORY}/queryTriggerRuns")
 async def query_trigger_runs(call: Call) -> web.Response:
     """Return the trigger runs that a query asks for."""
-    return reply(runs.query(call.platform, _factory(call).id, TRIGGER_RUN, await call.json()))
+    body = await call.json()
+    return reply(runs.query(call.platform, _factory(call).id, TRIGGER_RUN, body))
 
 
 @routes.post(f"{_TRIGGER}/start")

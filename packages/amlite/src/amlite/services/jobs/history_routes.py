@@ -49,8 +49,8 @@ async def get_run(call: Call) -> web.Response:
 @routes.patch(_RUN_OF, action=WRITE_RUNS)
 async def patch_run(call: Call) -> web.Response:
     """Change a run's display name, description or tags, or archive it (`hidden`)."""
-    job = _job(call)
     body = await call.json(_RUN_FIELDS)
+    job = _job(call)
     wanted: Json = {key: body[key] for key in ("displayName", "description") if body.get(key) is not None}
     if body.get("tags") is not None:
         wanted["tags"] = {**(job.properties.get("tags") or {}), **body["tags"]}
@@ -88,8 +88,9 @@ async def list_children(call: Call) -> web.Response:
 @routes.post(f"{_HISTORY}/rundata", action=READ_RUNS)
 async def get_run_data(call: Call) -> web.Response:
     """Describe a run together with its submitted definition."""
+    run_id = str((await call.json()).get("runId"))
     workspace = workspace_of(call).body
-    job = documents.get(call.platform, workspace["id"], str((await call.json()).get("runId")))
+    job = documents.get(call.platform, workspace["id"], run_id)
     specification = {"job": {key: value for key, value in job.properties.items() if key != "services"}}
     run = run_of(call.platform, workspace, job)
     return reply({"runMetadata": run, "runDefinition": {}, "jobSpecification": specification})
@@ -98,9 +99,10 @@ async def get_run_data(call: Call) -> web.Response:
 @routes.post(f"/data/v1.0{WORKSPACE}/dataversion/batchGetResolvedUris", action=READ_RUNS)
 async def resolve_outputs(call: Call) -> web.Response:
     """Return the locations of outputs by their asset ids."""
+    values = (await call.json({"values": "list:str"})).get("values", [])
     workspace = workspace_of(call).body
     found = {}
-    for asset_id in (await call.json({"values": "list:str"})).get("values", []):
+    for asset_id in values:
         parsed = _OUTPUT.fullmatch(asset_id)
         if parsed is None:
             raise AzureError(404, "UserError", f"No data asset has the id '{asset_id}'.")

@@ -20,7 +20,8 @@ _JOB = f"{_JOBS}/{{job}}"
 @routes.put(_JOB)
 async def put_job(call: Call) -> web.Response:
     """Submit a job, or change the mutable properties of an existing one."""
-    workspace_id, name, body = _workspace(call), call.parameters["job"], await call.json()
+    body = await call.json()
+    workspace_id, name = _workspace(call), call.parameters["job"]
     changed = submission.update(call.platform, workspace_id, name, body)
     if changed is not None:
         return reply(changed)

@@ -20,8 +20,8 @@ _RESULTS = f"{LOCATION}/managedNetworkProvisionResults"
 @routes.post(f"{WORKSPACE}/provisionManagedNetwork")
 async def provision(call: Call) -> web.Response:
     """Start to provision the managed network of a workspace."""
-    workspace = workspace_of(call)
     options = writable("ManagedNetworkProvisionOptions", await call.json())
+    workspace = workspace_of(call)
     if not networks.is_isolated(workspace.body):
         raise AzureError(
             400, "BadRequest", f"Workspace '{workspace.body['name']}' has no managed network to provision."

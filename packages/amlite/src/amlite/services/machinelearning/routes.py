@@ -65,8 +65,9 @@ async def list_containers(call: Call) -> web.Response:
 
 async def put_container(call: Call) -> web.Response:
     """Change the tags, description or archived flag of an asset's name. Create the name if it does not exist."""
+    body = await call.json()
     owner, kind, name = workspace_of(call), kind_of(call), call.parameters["name"]
-    properties = assets.prepare_container(kind, name, await call.json())
+    properties = assets.prepare_container(kind, name, body)
     path = f"{owner.id}/{kind}/{name}"
     old = call.platform.store.get(path)
     stored = versions.write(call.platform, path, assets.container_type(kind), properties, call.principal)
@@ -112,9 +113,9 @@ async def list_versions(call: Call) -> web.Response:
 
 async def put_version(call: Call) -> web.Response:
     """Create a version, or change the mutable properties of an existing one."""
+    body = await call.json()
     owner, kind = workspace_of(call), kind_of(call)
     name, version = call.parameters["name"], call.parameters["version"]
-    body = await call.json()
     old = call.platform.store.get(f"{owner.id}/{kind}/{name}/versions/{version}")
     _require_match(call, old)
     stored = versions.put(call.platform, owner, kind, name, version, body, call.principal)

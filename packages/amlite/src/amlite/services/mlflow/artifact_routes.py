@@ -32,11 +32,11 @@ _LIFETIME = dt.timedelta(hours=8)
 @routes.post(f"{_RUN_ARTIFACTS}/batch/metadata", action=WRITE_RUNS)
 async def create(call: Call) -> web.Response:
     """Return a URL to write each artifact to, and an error for each that exists, which nobody overwrites."""
+    given = (await call.json({"paths": "list:map:str"})).get("paths", [])
     origin, container = _container(call)
     workspace = workspace_of(call).body
     artifacts.check_write(call.platform, workspace, origin, container, call.principal)
     base, _ = await artifacts.place(call.platform, workspace, origin, container, call.principal)
-    given = (await call.json({"paths": "list:map:str"})).get("paths", [])
     paths = [entry["path"] for entry in given if "path" in entry]
     for path in paths:
         if path.startswith("/") or ".." in path.split("/"):

@@ -61,7 +61,8 @@ async def search(call: Call) -> web.StreamResponse:
 @routes.post(f"{_API}/experiments/create", action=WRITE_RUNS)
 async def create_experiment(call: Call) -> web.StreamResponse:
     """Create an experiment whose artifacts go to the workspace's artifact store."""
-    workspace, body = workspace_of(call).body, await call.json()
+    body = await call.json()
+    workspace = workspace_of(call).body
     name = str(body.get("name") or "")
     if not name:
         return _refusal(400, "INVALID_PARAMETER_VALUE", "Missing value for required parameter 'name'.")
@@ -149,11 +150,11 @@ async def _forward(call: Call, api: str | None = None) -> web.Response:
     version, api = call.parameters["api"], api or _name(call)
     if not (_VERSION.fullmatch(version) and _FORWARDED.fullmatch(api)):
         return _refusal(404, "ENDPOINT_NOT_FOUND", f"{call.method} {api} is not served by this local Azure.")
+    data = await call.read(_MOST_BYTES)
     server = await tracking.running(call.platform, workspace_of(call).body)
     path = f"/api/{version}/mlflow/{api}"
     target = server.url(quote(path)).with_query(call.request.url.query)
     headers = {"Content-Type": call.request.headers.get("Content-Type", "application/json")}
-    data = await call.read(_MOST_BYTES)
     try:
         fields(bodies.parse_object(data), _FIELDS)  # the server answers 500 for other JSON
     except (ValueError, AzureError) as error:

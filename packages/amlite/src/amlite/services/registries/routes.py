@@ -91,10 +91,11 @@ async def get_container(call: Call) -> web.Response:
 
 async def put_container(call: Call) -> web.Response:
     """Change the tags, description or archived flag of an asset's name. Create the name if it does not exist."""
+    body = await call.json()
     owner, kind, name = _registry(call), kind_of(call), call.parameters["name"]
     path = assets.path_of(owner, kind, name)
     old = call.platform.store.get(path)
-    properties = workspace_assets.prepare_container(kind, name, await call.json())
+    properties = workspace_assets.prepare_container(kind, name, body)
     merged = {**(old.body["properties"] if old else {}), **properties}
     stored = versions.write(call.platform, path, assets.container_type(kind), merged, call.principal)
     return reply(assets.container_body(call.platform, stored), 200 if old else 201)
@@ -117,6 +118,7 @@ async def get_version(call: Call) -> web.Response:
 
 async def put_version(call: Call) -> web.Response:
     """Create a version (a long-running operation), or change the mutable properties of an existing one."""
+    body = await call.json()
     owner, kind = _registry(call), kind_of(call)
     name, version = call.parameters["name"], call.parameters["version"]
     path = assets.path_of(owner, kind, name, version)
@@ -125,7 +127,7 @@ async def put_version(call: Call) -> web.Response:
         call.platform.store.delete(old.id)
         old = None
     before = old.body if old else None
-    properties = await assets.prepare_version(call.platform, owner, kind, name, version, await call.json(), before)
+    properties = await assets.prepare_version(call.platform, owner, kind, name, version, body, before)
     if old is None:
         properties["provisioningState"] = "Creating"
     stored = assets.write(call.platform, owner, kind, name, version, properties, call.principal)
@@ -145,8 +147,8 @@ async def delete_asset(call: Call) -> web.Response:
 @routes.put(f"{_REGISTRY}/tempdatarefs/{{name}}/versions/{{version}}", action=access.WRITE)
 async def start_upload(call: Call) -> web.Response:
     """Return the caller's container for a version's files, and a SAS token for that container only."""
-    owner = _registry(call)
     body = await call.json()
+    owner = _registry(call)
     asset_id = str(body.get("assetId") or "")
     kind = _kind_of(asset_id)
     path = assets.path_of(owner, kind, call.parameters["name"], call.parameters["version"])
@@ -172,8 +174,8 @@ async def start_upload(call: Call) -> web.Response:
 @routes.post(f"{_REGISTRY}/datarefs/{{name}}/versions/{{version}}", action=access.READ)
 async def read_files(call: Call) -> web.Response:
     """Return a SAS token to read the container of a version's files."""
-    owner = _registry(call)
     body = await call.json()
+    owner = _registry(call)
     kind = _kind_of(str(body.get("assetId") or ""))
     document = references.version(
         call.platform,
@@ -193,8 +195,8 @@ async def read_files(call: Call) -> web.Response:
 @routes.post(f"{_REGISTRY}/import", action=access.WRITE)
 async def import_asset(call: Call) -> web.Response:
     """Copy a workspace's asset version to the registry. The caller needs permission to read it in the workspace."""
-    owner = _registry(call)
     given = (await call.json({"properties": "map:str"})).get("properties", {})
+    owner = _registry(call)
     missing = [key for key in ("sourceAssetId", "destinationName", "destinationVersion") if not given.get(key)]
     if missing:
         raise AzureError(400, "ValidationError", f"The import lacks properties.{', properties.'.join(missing)}.")

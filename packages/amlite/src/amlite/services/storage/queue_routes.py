@@ -23,9 +23,11 @@ _MOST_BYTES = 1 << 17  # a message has at most 64 KiB
 @routes.post("/{queue}/messages")
 async def put_message(call: Call) -> web.Response:
     """Add a message."""
+    _queue(call, "add/action", "write")  # a stranger sends no body
+    raw = await call.read(_MOST_BYTES)
     queue = _queue(call, "add/action", "write")
     try:
-        text = ET.fromstring(await call.read(_MOST_BYTES)).findtext("MessageText")  # noqa: S314 - stdlib expands nothing external
+        text = ET.fromstring(raw).findtext("MessageText")  # noqa: S314 - stdlib expands nothing external
     except ET.ParseError as error:
         raise StorageError(400, "InvalidXmlDocument", "XML specified is not syntactically valid.") from error
     if text is None:
