@@ -17,8 +17,8 @@ pytestmark = pytest.mark.attack
 _BODIES = {"call.json", "call.read", "call.form", "bodies.multipart"}
 # What looks at the request or at the types only, and what refuses a request without changing anything.
 _HARMLESS = {
-    "_check_tenant", "_check_version", "_deployment", "_door", "_endpoint", "_name", "_scope", "_chosen", "_require_public", "keys.check", "kind_of", "type_of",
-    "bodies.multipart", "call.number",
+    "_check_tenant", "_check_version", "_chosen", "_deployment", "_door", "_endpoint", "_name", "_require_public",
+    "_scope", "keys.check", "kind_of", "type_of", "bodies.multipart", "call.number",
 }  # fmt: skip
 
 

@@ -83,6 +83,11 @@ class Children:
         """Return the children that are running."""
         return [child for child in self._running.values() if child.running]
 
+    def is_running(self, name: str) -> bool:
+        """Whether a named child is running."""
+        child = self._running.get(name)
+        return child is not None and child.running
+
     async def ensure(
         self,
         name: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.metadata
 import os
 import shutil
@@ -50,6 +51,8 @@ async def ensure(platform: Platform, workspace: Json) -> Child:
         if not _template().exists():
             await _make_template(platform)
     path = database(platform, workspace)
+    if path is not None and not platform.children.is_running(_child(workspace)):
+        _check(path, workspace["name"])
     return await platform.children.ensure_at_socket(
         _child(workspace),
         lambda socket: [
@@ -66,6 +69,18 @@ async def ensure(platform: Platform, workspace: Json) -> Child:
         },
         timeout=_START_SECONDS,
     )  # fmt: skip
+
+
+def _check(path: Path, workspace: str) -> None:
+    """Raise StartError for a database that cannot be read: MLflow would end, or answer each request with an error."""
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("SELECT count(*) FROM experiments").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise StartError(
+            f"the runs of workspace '{workspace}' cannot be read ({error}). Put a backup of {path} there, or delete "
+            "it: then the workspace has no runs"
+        ) from error
 
 
 async def remove(platform: Platform, workspace: Json) -> None:

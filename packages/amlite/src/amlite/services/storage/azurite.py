@@ -13,6 +13,7 @@ import urllib.parse
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from amlite.core.errors import StartError
 from amlite.core.platform import Platform
 from amlite.core.processes import Child
 from amlite.core.wire import Json
@@ -20,6 +21,8 @@ from amlite.services.storage.accounts import KEYS_TYPE, keys_of
 from amlite.tools import azurite
 
 NAME = "azurite"
+# Azurite's tables: of the blobs, and of the files with their content.
+_TABLES = ("__azurite_db_blob__.json", "__azurite_db_blob_extent__.json")
 _SAS_VERSION = "2019-12-12"
 _DURABLE = Path(__file__).with_name("durable.js")
 
@@ -53,6 +56,8 @@ async def _ensure(platform: Platform, known: _Azurite, account: str | None) -> C
     node, script = azurite.command(await azurite.TOOL.ensure())
     folder = platform.state / "azurite"
     folder.mkdir(exist_ok=True, mode=0o700)
+    if not platform.children.is_running(NAME):
+        _check(folder)
     return await platform.children.ensure(
         NAME,
         lambda port: [
@@ -73,6 +78,24 @@ async def _ensure(platform: Platform, known: _Azurite, account: str | None) -> C
         ],
         environment={**os.environ, "AZURITE_ACCOUNTS": accounts},
     )
+
+
+def _check(folder: Path) -> None:
+    """Raise StartError if Azurite's tables are lost or cut off: Azurite would begin with no blobs, or not at all."""
+    for name in _TABLES:
+        table = folder / name
+        if not table.exists():
+            is_lost = name == _TABLES[0] and any((folder / "__blobstorage__").glob("*"))
+        else:
+            with table.open("rb") as file:
+                first = file.read(1)
+                file.seek(-min(1, table.stat().st_size), os.SEEK_END)
+                is_lost = (first, file.read(1)) != (b"{", b"}")
+        if is_lost:
+            raise StartError(
+                f"{table} is lost or cut off, and so are the names of the blobs. Put a backup of {folder} there, or "
+                "forget this local Azure with: amlite reset"
+            )
 
 
 async def remove(platform: Platform, account: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from amlite.core.errors import StartError
 from amlite.core.platform import Platform
 from amlite.services.mlflow import server, tracking
 
@@ -45,3 +46,15 @@ async def test_run_that_ends_while_the_server_starts_keeps_its_end(
     with sqlite3.connect(path) as database:
         assert database.execute("SELECT status FROM runs").fetchall() == [("FINISHED",)]
     assert tracking.tags(platform, WORKSPACE, ["r"]) == {"r": {"breached": "drift"}}
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("content", [b"", b"no database"])
+async def test_a_broken_database_is_one_clear_error(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    template = tmp_path / "template.db"
+    template.write_bytes(content)
+    monkeypatch.setattr(server, "_template", lambda: template)
+    with pytest.raises(StartError, match=r"the runs of workspace 'w' cannot be read .* backup of .*w-1.db"):
+        await server.ensure(platform, WORKSPACE)
