@@ -67,7 +67,7 @@ def publish(platform: Platform, workspace_id: str, kind: str, subject: str, data
         matched = [
             each
             for each in platform.store.below(topic.id, SUBSCRIPTION_TYPE)
-            if filters.matches(each.body["properties"]["filter"], event)
+            if _state(each) not in ("Creating", "Failed") and filters.matches(each.body["properties"]["filter"], event)
         ]
         if not matched:
             counters.record(platform, topic.id, "UnmatchedEventCount")
@@ -128,8 +128,13 @@ async def deliver(platform: Platform, arguments: Json) -> None:
 
 
 async def _attempt(platform: Platform, subscription: Document, events: list[Json]) -> int:
-    """Send events to a subscription's destination and return the status, 0 for no answer."""
+    """Send events to a subscription's destination and return the status, 0 for no answer.
+
+    A webhook that did not confirm that it wants the events gets none: anybody's address can be in a subscription.
+    """
     properties = subscription.body["properties"]
+    if _state(subscription) != "Succeeded":
+        return 0
     try:
         if "deliveryWithResourceIdentity" not in properties:
             headers = {"Content-Type": "application/json", "aeg-event-type": "Notification"}
@@ -150,6 +155,10 @@ async def _attempt(platform: Platform, subscription: Document, events: list[Json
         ).status
     except outgoing.UnreachableError:
         return 0
+
+
+def _state(subscription: Document) -> str:
+    return str(subscription.body["properties"]["provisioningState"])
 
 
 async def _give_up(
