@@ -41,6 +41,7 @@ class ResourceType:
     retention: Callable[[Json], dt.timedelta] | None = None  # the retention period after deletion, by the body
     purges_by: str = ""  # the query parameter with which DELETE purges, even if the resource is soft-deleted
     lists_deleted: bool = False  # a subscription's list includes soft-deleted resources
+    tag: str = ""  # the field of the body that has the entity tag
     asynchronous: bool = False  # PUT and DELETE respond with polling headers
     deleted_at_once: bool = False  # but DELETE responds when the resource is gone
     creation: int = 201  # the status of the response to a creation, one that clients accept; 202 has no body

@@ -7,7 +7,7 @@ import re
 from aiohttp import web
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
-from amlite.core import regions, wire
+from amlite.core import preconditions, regions, wire
 from amlite.core.errors import AzureError
 from amlite.core.listing import page
 from amlite.core.resource_id import ResourceId
@@ -168,7 +168,7 @@ async def resource(call: Call) -> web.Response:
         return _list(call, id, kind)
     match call.method:
         case "GET" | "HEAD":
-            return reply(resource_of(call.platform, id).body)
+            return _answer(kind, resource_of(call.platform, id))
         case "PUT":
             return await _put(call, id, kind)
         case "PATCH":
@@ -187,7 +187,7 @@ def _list(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
         container = str(id.scope)
     else:
         container = resource_of(call.platform, id.parent).id if id.parent else id.group_path
-    bodies = [document.body for document in call.platform.store.below(container, kind.name)]
+    bodies = [_shown(kind, document) for document in call.platform.store.below(container, kind.name)]
     if kind.lists_deleted and id.group is None:
         bodies += [_soft_deleted(each.body) for each in call.platform.deleted.of_type(kind.name)]
     return reply({"value": kind.listed(bodies, call.query) if kind.listed else bodies})
@@ -200,18 +200,31 @@ async def _put(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
 
 
 async def _write(call: Call, id: ResourceId, kind: ResourceType, body: Json, old: Document | None) -> web.Response:
+    preconditions.require(call.request.headers, old)
     resources.check_change(call.platform, call.principal, id, body)
     envelope, operation = await resources.write(call.platform, id, body, old, call.client)
     headers = polling.headers(call, id, operation) if operation else {}
     status = 200 if old else kind.creation
     if status == 202:
         return web.Response(status=status, headers=headers)
-    return reply(envelope, status, headers)
+    stored = call.platform.store.get(str(id))
+    return _answer(kind, stored, envelope, status, headers) if stored else reply(envelope, status, headers)
+
+
+def _answer(
+    kind: ResourceType, stored: Document, body: Json | None = None, status: int = 200, headers: Json | None = None
+) -> web.Response:
+    return reply(_shown(kind, stored, body), status, {**preconditions.tag(stored), **(headers or {})})
+
+
+def _shown(kind: ResourceType, stored: Document, body: Json | None = None) -> Json:
+    return {**(body or stored.body), **({kind.tag: stored.etag} if kind.tag else {})}
 
 
 async def _delete(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
     document = call.platform.store.get(str(id))
     purges = bool(kind.purges_by) and call.query.get(kind.purges_by, "").lower() == "true"
+    preconditions.require(call.request.headers, document)
     if document is None:
         if id.group:
             group_of(call.platform, id)

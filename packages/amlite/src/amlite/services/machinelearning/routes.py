@@ -7,10 +7,10 @@ import uuid
 
 from aiohttp import web
 
+from amlite.core import preconditions
 from amlite.core.errors import AzureError
 from amlite.core.listing import active, ordered, page
 from amlite.core.routing import ARM_HOST, AUTHENTICATED, Call, Routes, reply
-from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.arm import polling
 from amlite.services.machinelearning import assets, references, versions
@@ -87,7 +87,7 @@ async def delete_asset(call: Call) -> web.Response:
     """Delete a version, or a name and all its versions."""
     path = _path(call)
     if "version" in call.parameters:
-        _require_match(call, call.platform.store.get(path))
+        preconditions.require(call.request.headers, call.platform.store.get(path))
     return web.Response(status=200 if call.platform.store.delete(path) else 204)
 
 
@@ -117,9 +117,9 @@ async def put_version(call: Call) -> web.Response:
     owner, kind = workspace_of(call), kind_of(call)
     name, version = call.parameters["name"], call.parameters["version"]
     old = call.platform.store.get(f"{owner.id}/{kind}/{name}/versions/{version}")
-    _require_match(call, old)
+    preconditions.require(call.request.headers, old)
     stored = versions.put(call.platform, owner, kind, name, version, body, call.principal)
-    return reply(stored.body, 200 if old else 201, {"ETag": _tag(stored)})
+    return reply(stored.body, 200 if old else 201, preconditions.tag(stored))
 
 
 async def get_version(call: Call) -> web.Response:
@@ -127,7 +127,7 @@ async def get_version(call: Call) -> web.Response:
     owner, kind = workspace_of(call), kind_of(call)
     name, version = call.parameters["name"], call.parameters["version"]
     found = references.version(call.platform, owner.id, kind, name, version)
-    return reply(found.body, headers={"ETag": _tag(found)})
+    return reply(found.body, headers=preconditions.tag(found))
 
 
 async def start_upload(call: Call) -> web.Response:
@@ -151,21 +151,6 @@ async def start_upload(call: Call) -> web.Response:
             },
         }
     )
-
-
-def _tag(stored: Document) -> str:
-    return f'"{stored.etag}"'
-
-
-def _require_match(call: Call, stored: Document | None) -> None:
-    """Raise ARM's 412 if `If-Match` is not the stored entity tag, or if `If-None-Match: *` finds a resource."""
-    headers, tag = call.request.headers, _tag(stored) if stored is not None else None
-    wanted = headers.get("If-Match")
-    if wanted is not None and (tag is None or not {"*", tag} & {each.strip() for each in wanted.split(",")}):
-        now = f"does not match etag {tag} of the resource" if tag else "was given, and the resource does not exist"
-        raise AzureError(412, "PreconditionFailed", f"The etag {wanted} in the If-Match header {now}.")
-    if headers.get("If-None-Match") == "*" and tag is not None:
-        raise AzureError(412, "PreconditionFailed", "The If-None-Match header is '*', and the resource exists already.")
 
 
 def _path(call: Call) -> str:
