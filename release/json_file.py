@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from release import whole_file
 from release.errors import ReleaseError
 
 
@@ -15,13 +16,11 @@ def write(path: Path, text: str) -> None:
     Raises:
         ReleaseError: The file cannot be written.
     """
-    new = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(f"{text}\n", "utf-8")
-        new.replace(path)
     except OSError as error:
         raise ReleaseError(f"cannot write {path}: {error.strerror}") from error
+    whole_file.replace(path, f"{text}\n")
 
 
 def read(path: Path, fix: str) -> Any:

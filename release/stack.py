@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from infra import NAMESPACE, REFUSE_RENAMES, ROLL_OUT_AT_ONCE
 from infra.outputs import OUTPUTS_VERSION, ModelOutput, StackOutputs, parse
-from release import sign_in, stack_file, state_providers, storage
+from release import sign_in, stack_file, state_providers, storage, whole_file
 from release.engine import Changes, Engine, OnEvent, essence
 from release.errors import ReleaseError
 from release.project import program_folder, project_folder
@@ -253,17 +253,27 @@ class PulumiStack:
         return {key: _decoded(each.value) for key, each in values.items()}
 
     def promote(self, endpoint: str, model: ModelOutput) -> None:
-        """Write the model version that an endpoint serves to the stack's configuration, in place of another."""
+        """Write the model version that an endpoint serves to the stack's configuration, in place of another.
+
+        Raises:
+            ReleaseError: Pulumi cannot write the stack file, which is as before.
+        """
         key = f'{NAMESPACE}:models["{endpoint}"]'
         parts = model.model_dump(exclude_none=True)
         models = self.config().get(f"{NAMESPACE}:models")
         before = models.get(endpoint) if isinstance(models, dict) else None
-        with self._one_error():
-            if before is not None and not (isinstance(before, dict) and before.keys() <= parts.keys()):
-                self._stack.remove_config(key, path=True)
-            self._stack.set_all_config(
-                {f"{key}.{part}": automation.ConfigValue(value) for part, value in parts.items()}, path=True
-            )
+        content = self.file.read_bytes()
+        try:
+            with self._one_error():
+                if before is not None and not (isinstance(before, dict) and before.keys() <= parts.keys()):
+                    self._stack.remove_config(key, path=True)
+                self._stack.set_all_config(
+                    {f"{key}.{part}": automation.ConfigValue(value) for part, value in parts.items()}, path=True
+                )
+        except BaseException:
+            # Pulumi cuts the file if the disk is full. Between the two commands, the endpoint has no model.
+            whole_file.restore(self.file, content)
+            raise
 
     def _config(self, key: str) -> str:
         """Return a value of the configuration, or raise ReleaseError if there is none."""

@@ -11,6 +11,7 @@ import yaml
 
 from pulumi_azureml.planning import Problem
 from pulumi_azureml.planning.documents import read as read_document
+from release import whole_file
 from release.errors import ReleaseError
 
 _FIX = "correct it; docs/configuration.md describes what a stack file has"
@@ -53,7 +54,8 @@ def extend(file: Path, group: str, name: str, values: Sequence[str]) -> None:
     """Add values to a list in a group of settings. The rest of the file stays as it is, with its comments.
 
     Raises:
-        ReleaseError: It is not a stack file, or its YAML is written in a way that this function cannot change.
+        ReleaseError: It is not a stack file, its YAML is written in a way that this function cannot change, or it
+            cannot be written.
     """
     content = read(file)
     config = content.get("config") or {}
@@ -71,7 +73,7 @@ def extend(file: Path, group: str, name: str, values: Sequence[str]) -> None:
             f"{file.name} is written in a way that this command cannot change. Nothing was changed there",
             f"add to `{group}:` by hand: `{name}: {json.dumps(wanted['config'][group][name])}`",
         )
-    file.write_text(changed, "utf-8")
+    whole_file.replace(file, changed)
 
 
 def _extended(text: str, keys: Sequence[str], items: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 
 from infra.outputs import ModelOutput
+from release import whole_file
 from release.deploying.smoke_test import smoke_test
 from release.errors import ReleaseError
 from release.history.reason import Reason
@@ -48,22 +49,22 @@ class Deployment:
                 self.target.promote(endpoint, model)
             update(self.target, self.console, at_once=self.at_once, why=self.reason.message)
         except ReleaseError as error:
-            file.write_bytes(before)
+            whole_file.restore(file, before)
             raise ReleaseError(f"{error.message}\n{file.name} was restored.") from error
         except BaseException:
-            file.write_bytes(before)
+            whole_file.restore(file, before)
             raise
         try:
             outputs = self.target.deployed()
             for endpoint in self.models:
                 smoke_test(outputs, endpoint, self.seconds, self._say)
         except ReleaseError as error:
-            file.write_bytes(before)
+            whole_file.restore(file, before)
             self._say(f"{error.message.splitlines()[0]}; rolling back")
             self._return(error)
             raise ReleaseError(f"{error.message}\n{file.name} and the traffic were restored.") from error
         except BaseException:
-            file.write_bytes(before)
+            whole_file.restore(file, before)
             raise
 
     def _return(self, why: ReleaseError) -> None:
