@@ -47,6 +47,8 @@ COLLECTED_DATASTORE = "collected_data"
 _HASH = 5
 _HYPHENATED = r"[a-z][a-z0-9-]*[a-z0-9]"
 _COMPACT = r"[a-z][a-z0-9]*"
+# "Resolve errors for reserved resource names": no name of a resource with a host name contains them.
+_RESERVED = ("microsoft", "windows")
 # Azure's limits: minimum length, maximum length, pattern.
 _RULES: dict[str, tuple[int, int, str]] = {
     "resource_group": (1, 90, _HYPHENATED),
@@ -93,7 +95,7 @@ def names(naming: NamingSettings, stack: str) -> Names:
     wrong = [problem for field in fields(result) if (problem := _broken(field.name, getattr(result, field.name)))]
     if wrong:
         fix = (
-            "shorten azureml-platform:naming.namespace, naming.workspace or naming.postfix in "
+            "shorten or change azureml-platform:naming.namespace, naming.workspace or naming.postfix in "
             f"Pulumi.{stack}.yaml, or set naming.stack to a shorter name than that of the stack"
         )
         heading = f"Azure does not allow some resource names of stack {stack}. Nothing was changed."
@@ -122,7 +124,8 @@ def _broken(kind: str, name: str) -> str | None:
     if not re.fullmatch(form, name):
         allowed = "lower-case letters and digits" if form is _COMPACT else "lower-case letters, digits and hyphens"
         return f"  {label} {name} may contain only {allowed}"
-    return None
+    word = next((word for word in _RESERVED if word in name), None)
+    return f"  {label} {name} contains {word}, which Azure reserves" if word else None
 
 
 def tags(naming: NamingSettings, stack: str, extra: dict[str, str]) -> dict[str, str]:

@@ -94,6 +94,8 @@ REGIONS = [
     "westus3",
 ]
 _TAG_FORBIDDEN = re.compile(r"[<>%&\\?/]")
+# "Use tags to organize your Azure resources": Azure refuses such names, in any case.
+_AZURES_TAGS = ("azure", "microsoft", "windows")
 RESERVED_TAGS = frozenset({"managed-by", "project", "namespace", "workspace", "stack"})
 
 
@@ -181,6 +183,8 @@ class Settings(Group):
         for key, value in self.tags.items():
             if key.lower() in RESERVED_TAGS:
                 problems.append(f"tags.{key} is reserved, because the project sets this tag")
+            elif key.lower().startswith(_AZURES_TAGS):
+                problems.append(f"tags.{key} begins with azure, microsoft or windows, which Azure reserves")
             elif not 0 < len(key) <= 128 or _TAG_FORBIDDEN.search(key) or len(value) > 256:
                 problems.append(
                     f"tags.{key} is not a valid tag; a name has 1-128 characters without <>%&\\?/, and a value has at "

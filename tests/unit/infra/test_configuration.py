@@ -176,6 +176,7 @@ def test_a_wrong_cluster_is_explained(change: dict[str, Any], expected: str) -> 
             "to which managed networks have no private endpoints; supported: Microsoft.ApiManagement/service",
         ),
         ("tags", {"Stack": "x"}, "tags.Stack is reserved, because the project sets this tag"),
+        ("tags", {"Microsoft-team": "x"}, "tags.Microsoft-team begins with azure, microsoft or windows, which Azure"),
         ("tags", {"a<b": "x"}, "tags.a<b is not a valid tag"),
         ("models", {"flights": {"name": "m"}}, "models.flights.version is missing"),
         ("models", {"a.b": {"name": 3, "version": "1"}}, 'models["a.b"].name must be text (it is 3)'),

@@ -93,9 +93,16 @@ def test_a_name_that_is_too_long_says_how_long_and_what_to_shorten() -> None:
     message = str(error.value)
     assert "storage account stabcdefghijklabcdefghijklprod001 has 33 characters; Azure allows 3-24" in message
     assert "key vault kvabcdefghijklabcdefghijklprod001 has 33 characters" in message
-    assert (
-        "shorten azureml-platform:naming.namespace, naming.workspace or naming.postfix in Pulumi.prod.yaml" in message
-    )
+    assert "shorten or change azureml-platform:naming.namespace, naming.workspace or naming.postfix in Pul" in message
+
+
+@pytest.mark.parametrize(("namespace", "workspace"), [("microsoft", "flights"), ("mlops", "windows")])
+def test_a_word_that_azure_reserves_is_refused(namespace: str, workspace: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"workspace mlw-.* contains (microsoft|windows), which Azure"
+    ) as error:
+        naming.names(parts(namespace, workspace), "dev")
+    assert "change azureml-platform:naming.namespace" in str(error.value)
 
 
 def endpoint(key: str, stack: str, **changed: str) -> str:
