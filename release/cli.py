@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import shutil
@@ -50,7 +51,7 @@ _COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Commands that are imported when they run. An error from Azure is one message, without a traceback.
+    """Commands that are imported when they run. An error from Azure or a full disk is one message, without a traceback.
 
     What they print is no command for a CI host.
     """
@@ -77,6 +78,9 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                where = f" at {error.filename}" if error.filename else ""
+                raise ReleaseError(f"the disk is full{where}", fix="free space there, and run it again") from error
             from azure.core.exceptions import AzureError  # only needed here, and slow to import
 
             if not isinstance(error, AzureError):

@@ -73,6 +73,26 @@ class Changes:
         return not any(count for operation, count in self.summary.items() if operation != "same")
 
 
+class _Reader:
+    """Passes events on until that fails. The engine waits for ever, with its lock, if nobody reads its events."""
+
+    def __init__(self, on_event: OnEvent) -> None:
+        self._on_event = on_event
+        self._error: BaseException | None = None
+
+    def __call__(self, event: events.EngineEvent) -> None:
+        if self._error is None:
+            try:
+                self._on_event(event)
+            except BaseException as error:  # noqa: BLE001 - `check` raises it
+                self._error = error
+
+    def check(self) -> None:
+        """Raise the error of the event that could not be passed on."""
+        if self._error is not None:
+            raise self._error
+
+
 class Engine:
     """The runs of the engine on one stack."""
 
@@ -82,13 +102,14 @@ class Engine:
         self._stack = stack
 
     def run(self, command: Callable[..., Any], on_event: OnEvent) -> Changes:
-        """Run a command of the engine.
+        """Run a command of the engine. If `on_event` fails, as with a closed output, the command ends first.
 
         Raises:
             ReleaseError: It failed. RenamedError if it would replace resources whose names have changed, ExistingError
                 if resources exist in Azure that it should create, and PassingError if another attempt can succeed.
         """
         changes = Changes()
+        reader = _Reader(on_event)
 
         def note(event: events.EngineEvent) -> None:
             diagnostic = event.diagnostic_event
@@ -107,7 +128,7 @@ class Engine:
                 changes.wanted[began.urn] = _in_state(began.new)
             if event.summary_event:
                 changes.summary = {str(k): v for k, v in event.summary_event.resource_changes.items()}
-            on_event(event)
+            reader(event)
 
         color = "never" if os.environ.get("NO_COLOR") else "auto"
         try:
@@ -127,6 +148,7 @@ class Engine:
                 raise ExistingError(text, changes.existing, changes.wanted) from error
             passes = bool(reasons) and changes.lasting.isdisjoint(reasons)
             raise (PassingError if passes else ReleaseError)(text) from error
+        reader.check()
         return changes
 
     def unless_locked(self, command: Callable[[], Any], on_event: OnEvent) -> None:

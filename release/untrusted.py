@@ -7,10 +7,12 @@ begins is known when it is written only: a table breaks long texts, and a log ar
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TextIO
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -61,7 +63,11 @@ class _Guarded:
         """Write a text."""
         written = _without_commands(text, self._end)
         self._end = (self._end + written)[-_LONGEST:]
-        self.stream.write(written)
+        try:
+            self.stream.write(written)
+        except UnicodeEncodeError:
+            encoding = self.stream.encoding
+            self.stream.write(written.encode(encoding, "replace").decode(encoding))
         return len(text)
 
     def __getattr__(self, name: str) -> Any:
@@ -72,11 +78,13 @@ class _Guarded:
 def guarded() -> Iterator[None]:
     """Let nothing that this process prints be a command for a CI host, except what `tell_host` prints."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (_Guarded(each) for each in before)
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = before
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        # A closed stream is None.
+        sys.stdout, sys.stderr = (_Guarded(each or nowhere) for each in before)
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = before
 
 
 def tell_host(command: str) -> None:

@@ -43,6 +43,24 @@ def test_what_the_engine_says_before_the_error_of_a_hook_is_left_out(fake: FakeS
         PulumiStack("local").up(lambda _event: None)
 
 
+@pytest.mark.parametrize("error", [SystemExit(1), OSError("no space left on device")], ids=["closed", "full"])
+def test_an_output_that_breaks_ends_no_update(error: BaseException, fake: FakeStack) -> None:
+    """Pulumi's engine waited for ever, with its lock, for somebody to read its events."""
+    fake.events = [diagnostic("info", "one"), diagnostic("error", "two"), diagnostic("info", "three")]
+    seen: list[events.EngineEvent] = []
+
+    def show(event: events.EngineEvent) -> None:
+        seen.append(event)
+        raise error
+
+    with pytest.raises(type(error)):
+        PulumiStack("local").up(show)
+    assert (len(seen), len(fake.messages)) == (1, 1)
+    fake.fails = "update failed"
+    with pytest.raises(ReleaseError, match="stack 'local': two"):
+        PulumiStack("local").up(show)
+
+
 def test_a_failure_without_an_event_says_the_lines_of_the_error(fake: FakeStack) -> None:
     fake.fails = "Updating (local)\nerror: the stack is currently locked by 1 lock(s)\nsomething else"
     with pytest.raises(ReleaseError, match=r"^stack 'local': the stack is currently locked by 1 lock\(s\)$"):

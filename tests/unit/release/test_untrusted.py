@@ -102,6 +102,25 @@ def test_an_error_that_nobody_expects_is_no_command_either(tmp_path: Path) -> No
     assert commands(done.stderr) == []
 
 
+@pytest.mark.parametrize(
+    ("stream", "encoding", "code"),
+    [(">&-", "utf-8", 0), (">&- 2>&-", "utf-8", 0), (">/dev/full", "utf-8", 1), ("", "ascii", 0)],
+)
+def test_an_output_that_takes_nothing_is_no_traceback(stream: str, encoding: str, code: int, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import click\nfrom release import cli\nfrom release.terminal.console import new_console\n"
+        "def show():\n    new_console().print('\u2192')\n    click.echo('\u2192')\n"
+        "cli._Commands.get_command = lambda *_: click.Command('x', callback=show)\ncli.main(['x'])\n"
+    )
+    root = Path(release.__file__).parents[1]
+    variables = {**os.environ, "PYTHONPATH": str(root), "PYTHONIOENCODING": encoding}
+    command = f"exec '{sys.executable}' '{program}' {stream}"
+    done = subprocess.run(["sh", "-c", command], check=False, capture_output=True, cwd=root, env=variables)
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == code
+
+
 def test_nothing_in_the_release_prints_past_the_guard() -> None:
     for file in sorted(Path(release.__file__).parent.rglob("*.py")):
         text = file.read_text("utf-8")
