@@ -15,7 +15,7 @@ from amlite.services.containerservice import clusters
 from amlite.services.containerservice.clusters import User
 from amlite.services.kubernetes import objects as operations
 from amlite.services.kubernetes import real, workloads
-from amlite.services.kubernetes.errors import KubernetesError, refusal
+from amlite.services.kubernetes.errors import KubernetesError, invalid, refusal
 from amlite.services.kubernetes.kinds import KINDS, SERVICE_ACCOUNT, Kind
 from amlite.services.kubernetes.objects import Request
 from amlite.services.kubernetes.storage import Key, Objects
@@ -135,6 +135,9 @@ async def _collection(call: Call, objects: Objects, target: _Target) -> web.Resp
     if call.method == "POST" and target.kind.writable:
         wanted = await _body(call)
         metadata = wanted.get("metadata") or {}
+        if not (metadata.get("name") or metadata.get("generateName")):
+            told = "metadata.name: Required value: name or generateName is required"
+            raise invalid(target.kind.name, "", told)
         name = metadata.get("name") or f"{metadata.get('generateName', '')}{secrets.token_hex(3)[:5]}"
         namespace = (target.namespace or metadata.get("namespace")) if target.kind.namespaced else None
         key = Key(target.kind, str(name), namespace)

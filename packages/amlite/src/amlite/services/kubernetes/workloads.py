@@ -27,6 +27,8 @@ def token(platform: Platform, cluster: str, namespace: str, account: str, reques
     _require_account(platform, cluster, namespace, account)
     given = fields(request, {"spec": "map:any"}, _refusal).get("spec", {})
     spec = fields(given, {"expirationSeconds": "int", "audiences": "list:str"}, _refusal)
+    if spec.get("boundObjectRef"):  # such a token ends with its object
+        raise _refusal("spec.boundObjectRef is not part of this local Azure: a token ends at its time")
     seconds = spec.get("expirationSeconds") or _SECONDS
     if seconds > _MOST_SECONDS:
         raise invalid(

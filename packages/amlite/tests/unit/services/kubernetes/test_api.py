@@ -127,6 +127,23 @@ def test_kinds_that_run_containers_are_unknown(api: Api, path: str) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize("metadata", [None, {}, {"name": ""}])
+def test_an_object_without_a_name_is_refused(api: Api, metadata: Json | None) -> None:
+    answer = api.ask("POST", "/api/v1/namespaces/kubeflow/secrets", {"metadata": metadata})
+    assert message(answer)[:2] == (422, "Invalid")
+    assert "name or generateName is required" in answer.json()["message"]
+
+
+@pytest.mark.attack
+def test_a_token_that_would_end_with_an_object_is_refused(api: Api) -> None:
+    account = "/api/v1/namespaces/kubeflow/serviceaccounts"
+    assert api.ask("POST", account, {"metadata": {"name": "s"}}).status_code == 201
+    spec = {"boundObjectRef": {"kind": "Secret", "name": "gone"}}
+    assert "spec.boundObjectRef" in message(api.ask("POST", f"{account}/s/token", {"spec": spec}))[2]
+    assert api.ask("POST", f"{account}/s/token", {"spec": {}}).status_code == 201
+
+
 def test_object_of_a_missing_namespace_is_refused(api: Api) -> None:
     answer = api.apply(f"{NAMESPACES}/gone/persistentvolumeclaims/data", clusters.claim("data"))
     assert message(answer) == (404, "NotFound", 'namespaces "gone" not found')
