@@ -29,6 +29,13 @@ USER = "amlite"
 _HEAD_SECONDS = 30.0
 _SILENT_SECONDS = 30.0
 _MAX_LINE = 65536
+# Where clouds answer their machines, besides the addresses of the link: Azure, AWS, Google, Alibaba, Oracle.
+_CLOUDS = tuple(
+    ipaddress.ip_address(each)
+    for each in ("168.63.129.16", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192")
+)
+# A network that has addresses of IPv6 only translates these to those of IPv4 in their last bytes.
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
@@ -194,9 +201,9 @@ async def _addresses(host: str, port: int, *, numeric: bool = False) -> list[str
 
 
 def is_this_machine(address: str) -> bool:
-    """Whether an address means this machine, or this link, where a cloud's machine gets its identity."""
+    """Whether an address means this machine, or the place where a cloud's machine gets its identity and its secrets."""
     found = _plain(address)
-    if found.is_loopback or found.is_unspecified or found.is_link_local:
+    if found.is_loopback or found.is_unspecified or found.is_link_local or found in _CLOUDS:
         return True
     # What listens on all interfaces answers at their addresses too, such as that of Docker's bridge.
     inet = (socket.AF_INET, socket.AF_INET6)
@@ -207,7 +214,11 @@ def is_this_machine(address: str) -> bool:
 def _plain(address: str) -> _IpAddress:
     """Return an address without its zone. One of IPv4 that is written as IPv6 is one of IPv4."""
     found = ipaddress.ip_address(address.partition("%")[0])
-    return getattr(found, "ipv4_mapped", None) or found
+    if isinstance(found, ipaddress.IPv4Address):
+        return found
+    if found in _TRANSLATED:
+        return ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+    return found.ipv4_mapped or found.sixtofour or found
 
 
 def _headers(head: str) -> Iterator[tuple[str, str]]:

@@ -308,3 +308,19 @@ def test_the_addresses_of_the_machines_interfaces_are_this_machine(monkeypatch: 
     assert module.is_this_machine("172.17.0.1")
     assert module.is_this_machine("::ffff:172.17.0.1")
     assert not module.is_this_machine("172.17.0.2")
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "address",
+    ["168.63.129.16", "::ffff:168.63.129.16", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192",
+     "64:ff9b::a9fe:a9fe", "64:ff9b::7f00:1", "2002:7f00:1::"],
+)  # fmt: skip
+def test_where_a_cloud_gives_a_machine_its_identity_is_this_machine(address: str) -> None:
+    """On a runner in a cloud, a job gets there what the machine may do, and the settings of its extensions."""
+    assert module.is_this_machine(address)
+
+
+@pytest.mark.parametrize("address", ["168.63.129.17", "100.100.100.201", "64:ff9b::808:808", "2001:db8::1"])
+def test_other_machines_are_none_of_them(address: str) -> None:
+    assert not module.is_this_machine(address)

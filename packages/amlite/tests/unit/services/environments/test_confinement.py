@@ -233,6 +233,19 @@ def test_a_job_changes_no_mode_by_a_link_that_it_leaves(attack: Attack, tmp_path
     assert victim.stat().st_mode & 0o777 == 0o755
 
 
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root inherits rights")
+def test_a_job_of_root_inherits_no_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some engines let the programs of a container inherit its rights, with which root undoes its mounts."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    made = Confinement(tmp_path, 1, own_users=False, own_processes=OWN_PROCESSES)
+    line = made.line(["grep", "-c", "^Cap.*[1-9a-f]$", "/proc/self/status"], {"PATH": os.defpath},
+                     cwd=Path("/"), folders=[], read=[])  # fmt: skip
+    done = subprocess.run(
+        ["setpriv", "--inh-caps", "+sys_admin,+dac_override", *line], check=False, capture_output=True, text=True
+    )
+    assert done.stdout == "0\n", done.stderr
+
+
 @pytest.mark.parametrize("name", ["AZURE_CONFIG_DIR", "KUBECONFIG", "GOOGLE_APPLICATION_CREDENTIALS"])
 def test_a_job_reads_no_credentials_that_a_variable_names(
     attack: Attack, monkeypatch: pytest.MonkeyPatch, name: str
