@@ -114,13 +114,22 @@ class Collector:
             return None
         if not may_define(text):
             return None
-        document = documents.parse(path, text.decode("utf-8-sig", errors="replace"))
+        decoded = documents.decoded(path, text)
+        readable = text.decode("utf-8", errors="replace") if isinstance(decoded, Problem) else decoded
+        document = documents.parse(path, readable)
         if isinstance(document, Problem):
             if b"azureml" in text.partition(b"\n")[0].lower():
                 self.problems.append(document)
             return None
         found = recognise(document.data)
-        return (found, document) if found is not None else None
+        if found is None:
+            return None
+        if isinstance(decoded, Problem):
+            self.problems.append(decoded)
+            if found.kind:
+                self._note_broken(path, KINDS[found.kind])
+            return None
+        return found, document
 
     def _take_recognised(self, found: Recognised, document: Document) -> None:
         path = document.path

@@ -102,9 +102,15 @@ def read_text(root: Path, path: str) -> str | Problem:
         if status.st_size > _MOST_BYTES:
             reason = f"has {status.st_size:,} bytes, and a definition has at most {_MOST_BYTES:,}"
             return Problem(path, 0, reason, "move data into a file of its own")
-        return file.read_bytes().decode("utf-8-sig")
+        return decoded(path, file.read_bytes())
     except OSError as error:
         return Problem(path, 0, f"cannot be read: {error.strerror}", "make the file readable, or repair the link")
+
+
+def decoded(path: str, content: bytes) -> str | Problem:
+    """Return the text of a file, without a byte order mark."""
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return not_utf8(path, f"{error.reason} at byte {error.start}")
 

@@ -35,6 +35,15 @@ def test_an_asset_in_another_encoding_is_not_overlooked_where_no_convention_name
     assert (problem.file, problem.message) == ("jobs/cleaning.yml", "is not UTF-8 text: it is UTF-16")
 
 
+def test_text_that_is_not_utf_8_is_not_changed_where_no_convention_names_the_file(project: Project) -> None:
+    text = project.write("jobs/cleaning.yml", FILES["pipelines/training.yml"]).read_text("utf-8")
+    project.write("jobs/cleaning.yml", f"{text}display_name: größe\n".encode("latin-1"))
+    project.write("jobs/notes.yml", "colour: größe\n".encode("latin-1"))
+    problem = project.problem(folders=Folders(files=("jobs/**",)))
+    assert (problem.file, problem.fix) == ("jobs/cleaning.yml", "save the file as UTF-8")
+    assert problem.message.startswith("is not UTF-8 text: invalid")
+
+
 def test_a_docker_ignore_file_that_docker_cannot_read_is_refused(project: Project) -> None:
     """Docker reads UTF-8, with or without a byte order mark: from any other file it excludes nothing."""
     project.write(IGNORE, b"\xef\xbb\xbfsecret.env\n")
