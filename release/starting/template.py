@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from release.errors import ReleaseError
 from release.git_address import has_secret, without_secret
+
+_MISSING = re.compile('Question "([a-z]+)" is required')  # copier's text
 
 
 def render(source: str, folder: Path, answers: Mapping[str, str], *, asks: bool) -> None:
@@ -43,7 +46,9 @@ def render(source: str, folder: Path, answers: Mapping[str, str], *, asks: bool)
     except ProcessExecutionError as error:
         raise ReleaseError(f"git cannot read {source}: {str(error.stderr).strip().splitlines()[-1]}") from error
     except (CopierError, ValueError, OSError) as error:
-        raise ReleaseError(f"the project cannot be made: {error}") from error
+        missing = _MISSING.fullmatch(str(error))
+        fix = f"use --{missing[1]}, or leave out --defaults to be asked" if missing else ""
+        raise ReleaseError(f"the project cannot be made: {error}", fix=fix) from error
 
 
 def _is_repository(folder: Path) -> bool:

@@ -106,7 +106,7 @@ def test_an_update_brings_a_new_version_and_keeps_what_was_changed(template: Pat
 
 @pytest.mark.parametrize(
     ("answers", "message"),
-    [({**ANSWERS, "project": "Not a name"}, "2-12 lower-case letters or digits"), ({}, "project")],
+    [({**ANSWERS, "project": "Not a name"}, "2-12 lower-case letters or digits"), ({}, "fix: use --project")],
 )
 def test_a_wrong_or_missing_answer_makes_nothing(
     template: Path, tmp_path: Path, answers: dict[str, str], message: str
