@@ -15,7 +15,8 @@ from amlite.services.jobs import graph
 _SIZE = re.compile(r"[1-9]\d*[bkmg]?", re.IGNORECASE)
 _SHARED_MEMORY = "2g"  # the default that the page "CLI (v2) command job YAML schema" names
 _LOCAL = "IsLocal"  # what azure-ai-ml makes of `compute: local`
-_READS_TABLES = ("Parallel", "AutoML")
+# A pipeline passes the mode on: each step says whether it takes it.
+_TAKE_TABLES = ("Parallel", "AutoML", "Pipeline")
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,255}")
 # Those of azure-ai-ml's JobServiceTypeNames.
 _SERVICES = ("JupyterLab", "SSH", "TensorBoard", "VSCode", "RayDashboard", "Custom", "Tracking", "Studio")
@@ -101,7 +102,7 @@ def _inputs(properties: Json) -> Iterator[str]:
         mode = graph.mode(given)
         if mode == "ReadWriteMount":
             yield f"input '{name}' has the mode rw_mount, and inputs are read-only; use ro_mount or download"
-        if mode.startswith("Eval") and properties.get("jobType") not in _READS_TABLES:
+        if mode.startswith("Eval") and properties.get("jobType") not in _TAKE_TABLES:
             yield (
                 f"input '{name}' has the mode {mode}, in which amlite gives tables to parallel and AutoML jobs only; "
                 "use ro_mount or download, and read the table with the package mltable"

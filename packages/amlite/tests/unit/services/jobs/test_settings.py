@@ -53,7 +53,8 @@ def test_settings_that_are_honoured_are_not_refused() -> None:
         "inputs": {"a": {"jobInputType": "uri_folder", "mode": "Direct"}},
     }
     assert settings.problems(given) == []
-    assert settings.problems({"jobType": "AutoML", "inputs": {"a": {"mode": "EvalMount"}}}) == []
+    for kind in ("AutoML", "Parallel", "Pipeline"):
+        assert settings.problems({"jobType": kind, "inputs": {"a": {"mode": "EvalMount"}}}) == []
 
 
 def test_shared_memory_has_azures_default() -> None:
