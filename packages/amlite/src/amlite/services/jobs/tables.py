@@ -63,12 +63,15 @@ def read(folder: Path) -> Json:
     if not isinstance(content, dict) or not isinstance(content.get("paths"), list):
         raise DataAccessError(f"the table's file {FILE} has no list 'paths'")
     table = of_files([str(file) for entry in content["paths"] for file in _files(folder, entry)], "files")
-    for step in content.get("transformations") or []:
-        name, options = (step, {}) if isinstance(step, str) else next(iter(step.items()))
+    steps = content.get("transformations") or []
+    if not isinstance(steps, list):
+        raise DataAccessError(f"{FILE}: 'transformations' is no list; begin each with '- '")
+    for step in steps:
+        name, options = _step(step)
         if name in _READERS and table["format"] == "files":
-            table |= {"format": _READERS[name], **_reading(options or {})}
+            table |= {"format": _READERS[name], **_reading(_settings(name, options))}
         elif name == _PARTITION:
-            table["partitions"] = _partitions(folder, table["files"], (options or {}).get("partition_format"))
+            table["partitions"] = _partitions(folder, table["files"], _settings(name, options).get("partition_format"))
             table["steps"].append([name, None])
         elif name in ("drop_columns", "keep_columns"):
             table["steps"].append([name, _chosen(name, options)])
@@ -84,6 +87,21 @@ def read(folder: Path) -> Json:
             known = ", ".join((*_READERS, *columns, *ROW_STEPS))
             raise DataAccessError(f"{FILE}: the transformation '{name}' is not supported; use one of {known}")
     return table
+
+
+def _step(step: Any) -> tuple[str, Any]:
+    """Return the name and the options of a transformation."""
+    if isinstance(step, str):
+        return step, None
+    if not isinstance(step, dict) or len(step) != 1:
+        raise DataAccessError(f"{FILE}: '{step}' is no transformation; write its name, or its name and its options")
+    return next((str(name), options) for name, options in step.items())
+
+
+def _settings(name: str, options: Any) -> Json:
+    if options is not None and not isinstance(options, dict):
+        raise DataAccessError(f"{FILE}: '{name}' takes settings, each with its name, not '{options}'")
+    return options or {}
 
 
 def groups(table: Json, keys: Sequence[str]) -> list[Json]:
@@ -177,7 +195,7 @@ def _conversions(options: Any) -> Iterator[tuple[list[str], str, Any]]:
         wanted = (each or {}).get("column_type") if isinstance(each, dict) else None
         kind, details = next(iter(wanted.items())) if isinstance(wanted, dict) and wanted else (wanted, {})
         extra = details if isinstance(details, dict) else {}
-        if kind not in _TYPES or not set(extra) <= {"formats"}:
+        if str(kind) not in _TYPES or not set(extra) <= {"formats"}:
             known = ", ".join(_TYPES)
             raise DataAccessError(f"{FILE}: the column_type {wanted} is not supported; use one of {known}, "
                                   "with 'formats' for a datetime")  # fmt: skip
@@ -276,7 +294,8 @@ def _names(given: Any) -> list[str]:
 def _files(folder: Path, entry: Any) -> list[Path]:
     kind, value = next(iter(entry.items())) if isinstance(entry, dict) and len(entry) == 1 else ("", "")
     path = Path(str(value))
-    if kind not in ("file", "folder", "pattern") or "://" in str(value) or path.is_absolute() or ".." in path.parts:
+    is_inside = "://" not in str(value) and not path.is_absolute() and ".." not in path.parts
+    if kind not in ("file", "folder", "pattern") or not is_inside or (kind == "pattern" and not path.parts):
         raise DataAccessError(
             f"{FILE}: the path {entry} is not supported; use 'file', 'folder' or 'pattern', relative to {FILE}"
         )
