@@ -161,5 +161,7 @@ def compute(draft: Draft, keys: KeyPath, value: object, settings: CatalogueSetti
         return
     name = value.removeprefix("azureml:")
     if settings.computes is not None and name not in settings.computes and name not in {"serverless", "local"}:
-        otherwise = f"use one of {listing(settings.computes)}, or `serverless`"
+        otherwise = (
+            f"use one of {listing(settings.computes)}, or `serverless`" if settings.computes else "use `serverless`"
+        )
         draft.problem(keys, f"unknown compute '{name}'", suggestion(name, settings.computes, otherwise=otherwise))

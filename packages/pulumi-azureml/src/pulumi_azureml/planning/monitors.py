@@ -14,7 +14,7 @@ from pulumi_azureml.planning.assets import Asset, AssetId
 from pulumi_azureml.planning.deployments import azure_name
 from pulumi_azureml.planning.documents import KeyPath
 from pulumi_azureml.planning.drafts import Draft, Drafts, is_local, use
-from pulumi_azureml.planning.problems import Problem, listing, suggestion
+from pulumi_azureml.planning.problems import Problem, listing, one_of, suggestion
 from pulumi_azureml.planning.references import is_asset
 
 # azure-ai-ml 1.35 accepts these. Microsoft's page still names 3.3.
@@ -197,7 +197,7 @@ def _thresholds(draft: Draft, keys: KeyPath, kind: str, given: object) -> None:
 
 def _metric(draft: Draft, keys: KeyPath, name: str, known: tuple[str, ...], kind: str) -> None:
     if name not in known:
-        advice = suggestion(name, known, otherwise=f"use one of {listing(known)}")
+        advice = suggestion(name, known, otherwise=one_of(known))
         draft.problem(keys, f"'{name}' is not a metric of a {kind} signal here", advice)
 
 

@@ -12,7 +12,7 @@ from pulumi_azureml.planning.deployments import ENDPOINTS
 from pulumi_azureml.planning.documents import Document, KeyPath
 from pulumi_azureml.planning.inputs import DATA, Components, described, input_type, place, typed
 from pulumi_azureml.planning.overrides import DeploymentOverrides, Overridden, Overrides, PipelineOverrides
-from pulumi_azureml.planning.problems import Problem, listing, suggestion
+from pulumi_azureml.planning.problems import Problem, one_of, suggestion
 
 _DEPLOYMENTS = ("online_deployment", "batch_deployment")
 _STEPS_WITH_VARIABLES = ("command", "parallel")
@@ -82,7 +82,7 @@ class Overriding:
         for name in sorted(copies - endpoints):
             original = self._overrides.endpoints[name].copy_of or ""
             known_names = endpoints - copies
-            advice = suggestion(original, known_names, otherwise=f"use one of {listing(known_names)}")
+            advice = suggestion(original, known_names, otherwise=one_of(known_names))
             option = self._option("endpoints", name, "copy_of")
             yield Problem(option, 0, f"no file defines endpoint '{original}'", advice)
         named = {name: each for name, each in self._overrides.endpoints.items() if name not in copies}
@@ -105,7 +105,7 @@ class Overriding:
         self, group: tuple[str, ...], overrides: Mapping[str, object], names: Collection[str], what: str, of: str = ""
     ) -> Iterator[Problem]:
         for name in sorted(set(overrides) - set(names)):
-            otherwise = f"remove it, or use one of {listing(names)}"
+            otherwise = f"remove it, or {one_of(names)}" if names else "remove it"
             advice = suggestion(name, names, otherwise=otherwise)
             yield Problem(self._option(*group, name), 0, f"no file defines {what} '{name}'{of}", advice)
 
@@ -141,7 +141,7 @@ class Overriding:
         for name, value in {**wanted.inputs, **texts}.items():
             option = f"--input {name}" if name in texts else self._option("pipelines", id_.name, "inputs", name)
             if name not in inputs:
-                advice = suggestion(name, inputs, otherwise=f"use one of {listing(inputs)}")
+                advice = suggestion(name, inputs, otherwise=one_of(inputs))
                 message = f"{option}: pipeline '{id_.name}' has no input '{name}'"
                 self.problems.append(document.problem(("inputs",), message, advice))
                 continue

@@ -17,7 +17,7 @@ from pulumi_azureml.planning.drafts import Draft, compute, use
 from pulumi_azureml.planning.inputs import BINDING, literal_type
 from pulumi_azureml.planning.jobs import MODELS, collect_inputs, collect_run, mapping
 from pulumi_azureml.planning.limits import fits
-from pulumi_azureml.planning.problems import Problem, listing, suggestion
+from pulumi_azureml.planning.problems import Problem, one_of, suggestion
 from pulumi_azureml.planning.settings import CatalogueSettings
 from pulumi_azureml.planning.steps import extract
 
@@ -171,14 +171,13 @@ class _Steps:
                     )
                     yield self.draft.document.problem(("jobs", name, "inputs"), message, fix)
             for input_name in searched.keys() - declared.keys():
-                advice = suggestion(input_name, declared, otherwise=f"use one of {listing(declared)}")
+                advice = suggestion(input_name, declared, otherwise=one_of(declared))
                 message = f"component '{component.id.name}' has no input '{input_name}' to search"
                 yield self.draft.document.problem(("jobs", name, "search_space", input_name), message, advice)
         for input_name, value in given.items():
             keys = ("jobs", name, "inputs", input_name)
             if declared is not None and component is not None and input_name not in declared:
-                otherwise = f"use one of {listing(declared)}"
-                advice = suggestion(input_name, declared, otherwise=otherwise)
+                advice = suggestion(input_name, declared, otherwise=one_of(declared))
                 message = f"component '{component.id.name}' has no input '{input_name}'"
                 yield self.draft.document.problem(keys, message, advice)
                 continue
@@ -252,7 +251,7 @@ class _Steps:
             if component is not None:
                 declared = mapping(component.definition.get("outputs"))
                 if output not in declared:
-                    advice = suggestion(output, declared, otherwise=f"use one of {listing(declared)}")
+                    advice = suggestion(output, declared, otherwise=one_of(declared))
                     message = f"component '{component.id.name}' has no output '{output}'"
                     yield self.draft.document.problem(keys, message, advice)
             text = value.get("path") if isinstance(value, dict) else value
@@ -284,7 +283,7 @@ class _Steps:
         return None, self.draft.document.problem(keys, f"${{{{parent.{path}}}}} is not a binding", fix)
 
     def _missing(self, keys: KeyPath, path: str, why: str, word: str, known: Mapping[str, Any]) -> Problem:
-        advice = suggestion(word, known, otherwise=f"use one of {listing(known)}")
+        advice = suggestion(word, known, otherwise=one_of(known, otherwise="declare it there, or correct the name"))
         return self.draft.document.problem(keys, f"${{{{parent.{path}}}}}: {why}", advice)
 
     def _ports(self, step: str, group: str) -> Mapping[str, Any] | None:
@@ -358,4 +357,6 @@ def _reads_as(text: str, wanted: str) -> bool:
 
 
 def _described(wanted: str) -> str:
+    if wanted == "boolean":  # YAML 1.1 reads `yes` as one too, and later versions do not
+        return "`true` or `false`"
     return "the output of a step or a data asset" if wanted in _PORTS else f"a value of type {wanted}"

@@ -47,6 +47,12 @@ def suggestion(word: str, known: Iterable[str], *, otherwise: str, likeness: flo
     return f"did you mean '{next(each for each in sorted(known) if each.lower() == close[0])}'?"
 
 
+def one_of(names: Iterable[str], *, otherwise: str = "remove it") -> str:
+    """Return the advice to use one of the names, or the other advice if there is none."""
+    known = sorted(names)
+    return f"use one of {listing(known)}" if known else otherwise
+
+
 def listing(names: Iterable[str]) -> str:
     """Names for a message: sorted, quoted, or `none`."""
     return ", ".join(f"'{name}'" for name in sorted(names)) or "none"

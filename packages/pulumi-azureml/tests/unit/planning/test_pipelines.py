@@ -47,6 +47,16 @@ def test_one_wrong_wire_is_one_problem(project: Project, old: str, new: str, lin
     assert fix in problem.fix
 
 
+def test_a_boolean_is_written_as_every_yaml_reads_it(project: Project) -> None:
+    project.replace("ml/train/component.yml", "steps: {type: integer}", "steps: {type: boolean}")
+    for text in ("true", "True", "yes"):
+        project.replace(PIPELINE, "steps: 10", f"steps: {text}")
+        if text != "yes":
+            project.load()
+            project.replace(PIPELINE, f"steps: {text}", "steps: 10")
+    assert project.problem().fix == "give it `true` or `false`, or change the component's input"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "files"),
     [

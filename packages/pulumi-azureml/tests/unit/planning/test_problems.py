@@ -364,3 +364,10 @@ def test_nothing_shaped_wrongly_raises_anything_but_problems(project: Project, p
         (project.root / path).write_text(yaml.safe_dump(value))
         with contextlib.suppress(CatalogueErrors):
             project.load()
+
+
+def test_no_name_is_suggested_where_there_is_none(project: Project) -> None:
+    project.write(
+        "ml/lone/component.yml", "type: command\nname: lone\nenvironment: azureml:training\ncommand: a ${{inputs.b}}\n"
+    )
+    assert project.problem().fix == "declare it under `inputs:`, or remove it"

@@ -12,7 +12,7 @@ from pulumi_azureml.planning.jobs import collect_run
 from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.limits import check_ports
 from pulumi_azureml.planning.pipelines import check_steps, collect_steps
-from pulumi_azureml.planning.problems import Problem, listing
+from pulumi_azureml.planning.problems import Problem, one_of
 from pulumi_azureml.planning.settings import CatalogueSettings
 from pulumi_azureml.planning.steps import complete, leave_out
 
@@ -75,7 +75,7 @@ class ComponentKind(Kind):
         for group, name in _PLACEHOLDER.findall(str(draft.definition.get("command", ""))):
             declared = draft.definition.get(group) or {}
             if isinstance(declared, dict) and name not in declared:
-                fix = f"declare it under `{group}:`, or use one of {listing(declared)}"
+                fix = f"declare it under `{group}:`, or {one_of(declared)}"
                 draft.problem(("command",), f"the command uses ${{{{{group}.{name}}}}}, which is not declared", fix)
 
 

@@ -13,7 +13,7 @@ from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Drafts, compute, use
 from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.pipelines import check_input
-from pulumi_azureml.planning.problems import Problem, listing, suggestion
+from pulumi_azureml.planning.problems import Problem, one_of, suggestion
 from pulumi_azureml.planning.settings import CatalogueSettings
 from pulumi_azureml.planning.spelling import Spelling
 
@@ -106,7 +106,7 @@ class ScheduleKind(Kind):
             if name in known:
                 yield from check_input(draft, ("create_job", "inputs", name), value, drafts[target], drafts)
             else:
-                advice = suggestion(name, known, otherwise=f"use one of {listing(known)}")
+                advice = suggestion(name, known, otherwise=one_of(known))
                 message = f"pipeline '{target.name}' has no input '{name}'"
                 yield draft.document.problem(("create_job", "inputs", name), message, advice)
 
