@@ -99,7 +99,7 @@ class StackOutputs(_Part):
     )
     compute: list[str] = Field(description="Names of the compute clusters.")
     assets: dict[str, dict[str, str]] = Field(description="Asset versions, by kind and name.")
-    schedules: dict[str, ScheduleOutput] = Field(description="Schedules, by name.")
+    schedules: dict[str, ScheduleOutput] = Field(description="Schedules in Azure, by name.")
     endpoints: dict[str, EndpointOutput] = Field(description="Endpoints, by name in the YAML.")
     files: list[str] = Field(
         default_factory=list, description="Patterns of the files with assets outside `ml/` and `pipelines/`."
@@ -222,10 +222,14 @@ def jobs(resources: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]
 
 
 def schedules(catalogue: Catalogue, now: datetime) -> dict[str, ScheduleOutput]:
-    """Return the schedules as outputs, with the times at which they fire after `now` (with a time zone)."""
+    """Return the schedules as outputs, with the times at which they fire after `now` (with a time zone).
+
+    A monitor that waits for its deployment is not in Azure.
+    """
     return {
         asset.name: _schedule(asset.definition["trigger"], asset.definition.get("is_enabled", True), now)
         for asset in sorted(catalogue.of("schedule"), key=lambda asset: asset.name)
+        if asset.waiting_for is None
     }
 
 

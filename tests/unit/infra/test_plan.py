@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,12 @@ def test_a_schedule_says_when_it_fires_next_across_the_change_of_the_clocks(tmp_
 def test_what_is_paused_or_over_fires_no_more(schedule: str, expected: tuple[bool, int], tmp_path: Path) -> None:
     (daily,) = schedules(plan(tmp_path, schedule), NOW).values()
     assert (daily.is_enabled, len(daily.next_fire_times)) == expected
+
+
+def test_a_schedule_that_waits_is_no_output(tmp_path: Path) -> None:
+    found = plan(tmp_path, 'trigger: {type: cron, expression: "30 4 * * *"}\n')
+    waiting = tuple(replace(each, waiting_for="a version of model 'delays'") for each in found.assets)
+    assert schedules(replace(found, assets=waiting), NOW) == {}
 
 
 def test_every_name_in_the_settings_that_no_file_defines_is_told_at_once() -> None:
