@@ -55,6 +55,10 @@ _CALLS = {
     "aarch64": (0xC00000B7, 198, (217, 218, 219, 425)),
 }
 _FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)
+_FIELDS = frozenset(
+    ("command", "environment", "cwd", "folders", "read", "layered", "hidden", "temporary", "ports", "own_users",
+     "own_processes")
+)  # fmt: skip
 _FAILED = 125
 """The exit code if the program cannot be started."""
 
@@ -358,6 +362,9 @@ def main() -> int:
     file = Path(sys.argv[1])
     given = json.loads(file.read_text("utf-8"))
     file.unlink()
+    if given.keys() != _FIELDS:
+        print("amlite's files were updated while it runs\n  fix: amlite stop", file=sys.stderr, flush=True)
+        return _FAILED
     here, there = socket.socketpair()
     sockets = _sockets()  # which a network namespace of its own does not list
     program = os.fork()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import platform
 import pty
@@ -369,3 +370,12 @@ def test_a_job_whose_whole_group_is_stopped_ends_without_a_word(confined_line: L
         os.killpg(each.pid, signal.SIGTERM)
         assert each.communicate(timeout=60) == ("", "")
         assert each.returncode == -signal.SIGTERM
+
+
+def test_a_job_of_an_amlite_whose_files_were_updated_says_so(confined_line: Line) -> None:
+    line = confined_line("true")
+    given = json.loads(Path(line[-1]).read_text("utf-8"))
+    del given["own_processes"]
+    Path(line[-1]).write_text(json.dumps(given), "utf-8")
+    done = subprocess.run(line, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (125, "amlite's files were updated while it runs\n  fix: amlite stop\n")
