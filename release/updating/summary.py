@@ -89,8 +89,11 @@ def _endpoint(name: str, endpoint: Any, model: Any, prediction: Any) -> Table:
     table = grid(f"endpoint {name}")
     table.add_row("name in Azure", endpoint.name)
     table.add_row("scoring URI", endpoint.scoring_uri)
-    table.add_row("model", f"{model.name} version {model.version}" if model else "none promoted yet")
-    table.add_row("deployment", endpoint.deployment or "none yet")
+    waiting = "none promoted yet" if endpoint.serves else "the one in the file of its deployment"
+    table.add_row("model", f"{model.name} version {model.version}" if model else waiting)
+    # A batch endpoint can have deployments without a default one.
+    none = "none yet" if endpoint.serves or endpoint.kind == "online" else "none by default: each call names one"
+    table.add_row("deployment", endpoint.deployment or none)
     if prediction is not None:
         table.add_row("prediction", json.dumps(prediction))
     return table

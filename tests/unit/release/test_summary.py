@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.outputs import StackOutputs
+from infra.outputs import EndpointOutput, StackOutputs
 from release.project import CWD_VARIABLE
 from release.terminal.console import new_console
 from release.updating import summary
@@ -51,3 +51,25 @@ def test_a_project_with_the_training_environment_is_told_who_builds_its_image(
     assert "cr/training@sha256:1" in shown(
         tmp_path, monkeypatch, assets=assets, environment_image="cr/training@sha256:1"
     )
+
+
+def endpoint(kind: str, deployment: str | None, serves: str | None) -> EndpointOutput:
+    return EndpointOutput.model_construct(
+        name="flights-dev", kind=kind, auth_mode="key", scoring_uri="https://x", deployment=deployment, serves=serves
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "model", "deployment"),
+    [
+        (endpoint("online", None, "delays"), "none promoted yet", "none yet"),
+        (endpoint("online", "blue-1", None), "the one in the file of its deployment", "blue-1"),
+        (endpoint("batch", None, None), "the one in the file of its deployment", "none by default: each call"),
+    ],
+)
+def test_an_endpoint_says_what_it_serves(
+    given: EndpointOutput, model: str, deployment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = shown(tmp_path, monkeypatch, endpoints={"flights": given})
+    assert [line.split(maxsplit=1)[1].strip() for line in text.splitlines() if line.startswith("model")] == [model]
+    assert deployment in next(line for line in text.splitlines() if line.startswith("deployment"))
