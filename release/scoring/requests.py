@@ -26,10 +26,12 @@ def score(outputs: StackOutputs, name: str, request: Path, *, seconds: float | N
     """
     from azure.core.exceptions import AzureError, ServiceRequestTimeoutError, ServiceResponseTimeoutError
 
-    if not request.is_file():
-        raise ReleaseError(f"request file {request} does not exist")
-    try:
-        content = json.loads(request.read_text("utf-8"))
+    try:  # it may be a pipe of the shell, such as <(echo '{}')
+        content = json.loads(request.read_text("utf-8-sig"))
+    except FileNotFoundError as error:
+        raise ReleaseError(f"request file {request} does not exist") from error
+    except OSError as error:
+        raise ReleaseError(f"request file {request} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise ReleaseError(f"request file {request} is not valid JSON: {error}") from error
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +37,16 @@ def test_the_release_scores_as_azure_says(mode: str, key: str, monkeypatch: pyte
     assert released.score(outputs(), "delays", tmp_path / "request.json") == {"ok": True}
     assert (sent[0].url, sent[0].headers["Authorization"]) == (URI, f"Bearer {key}")
     assert released.key(outputs(), "delays") == key
+
+
+def test_a_request_can_be_a_pipe_and_have_a_byte_order_mark(sent: list[Any], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    content = b'\xef\xbb\xbf{"a": 1}'
+    threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(content,), daemon=True).start()
+    assert released.score(outputs(), "delays", tmp_path / "pipe") == {"ok": True}
+    with pytest.raises(ReleaseError, match="cannot be read: Is a directory"):
+        released.score(outputs(), "delays", tmp_path)
+    assert len(sent) == 1
 
 
 def test_the_release_says_what_is_wrong_with_a_request(sent: list[Any], tmp_path: Path) -> None:
