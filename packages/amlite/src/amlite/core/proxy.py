@@ -123,9 +123,14 @@ class Proxy:
                 f"the inherited proxy speaks {self._upstream.scheme}; amlite can chain to http and https only"
             )
         secure = self._upstream.scheme == "https"
-        reader, writer = await asyncio.open_connection(
-            self._upstream.hostname, self._upstream.port or (443 if secure else 80), ssl=secure or None
-        )
+        port_there = self._upstream.port or (443 if secure else 80)
+        try:
+            reader, writer = await asyncio.open_connection(self._upstream.hostname, port_there, ssl=secure or None)
+        except OSError as error:
+            raise OSError(
+                f"the inherited proxy {self._upstream.hostname}:{port_there} does not answer ({error}); if you do not "
+                "need it any more, stop amlite and start it without it"
+            ) from error
         lines = [f"CONNECT {host}:{port} HTTP/1.1", f"Host: {host}:{port}"]
         if self._upstream.username:
             login = f"{unquote(self._upstream.username)}:{unquote(self._upstream.password or '')}"

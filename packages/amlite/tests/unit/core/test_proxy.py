@@ -149,6 +149,14 @@ async def test_refusal_of_the_inherited_proxy_is_passed_on() -> None:
     assert status == "HTTP/1.1 502 the inherited proxy answered: HTTP/1.1 407 Sign in"
 
 
+async def test_an_inherited_proxy_that_is_gone_is_a_clear_error() -> None:
+    """As that of an amlite in whose `run` this one was started."""
+    async with _listening(_proxy(_ours, "http://127.0.0.1:1").serve) as port:
+        status, _ = await _send(port, b"CONNECT pypi.example:443 HTTP/1.1\r\n\r\n")
+    assert status.startswith("HTTP/1.1 502 the inherited proxy 127.0.0.1:1 does not answer")
+    assert "stop amlite and start it without it" in status
+
+
 async def test_inherited_proxy_of_another_kind_is_a_clear_error() -> None:
     async with _listening(_proxy(_ours, "socks5://127.0.0.1:1").serve) as port:
         status, _ = await _send(port, b"CONNECT pypi.example:443 HTTP/1.1\r\n\r\n")
