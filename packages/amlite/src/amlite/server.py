@@ -49,8 +49,8 @@ _requests = logging.getLogger("amlite.requests")
 _LONG_PATH = 1 << 16
 _HANDSHAKE_SECONDS = 30.0
 _PROXY = "settings/proxy"
-# Of the state folder, made before its database has anything. `run` is a link.
-_OWN_FOLDERS = ("certificates", "keys", "logs", "run")
+# What services keep in the state folder beside the database. Others, such as stack files, may be there before amlite.
+_FILLED = ("azurite", "jobs", "kubernetes", "mlflow", "registry", "serving")
 # After these, the rest of the body may still arrive, and nobody reads it.
 _UNREAD = (408, 413)
 _SURROUNDINGS = "settings/surroundings"
@@ -236,8 +236,8 @@ def _surroundings(platform: Platform, inherited: dict[str, str]) -> Json:
 
 
 def _left(state: Path) -> list[str]:
-    """Return the folders of a state folder that the services fill."""
-    return sorted(each.name for each in state.iterdir() if each.is_dir() and each.name not in _OWN_FOLDERS)
+    """Return the folders of a state folder that services have filled."""
+    return [name for name in _FILLED if (state / name).is_dir()]
 
 
 def _listen(port: int) -> socket.socket:

@@ -191,6 +191,13 @@ def test_a_lost_database_is_no_new_azure(local: Process, content: bytes | None) 
     local.ok("start")
 
 
+def test_a_first_start_finds_what_others_keep_in_the_folder(local: Process) -> None:
+    """Such as the stack files of environments beside the local one."""
+    (local.state / "environments").mkdir(parents=True)
+    local.state.chmod(0o700)
+    local.ok("start")
+
+
 @pytest.mark.attack
 def test_a_database_that_another_program_holds_is_not_to_be_forgotten(local: Process) -> None:
     local.ok("start")
